@@ -1,0 +1,39 @@
+# Two commands: `make demo` and `make test`. Both create .venv on first use and are quick afterwards.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+export PYTHONDONTWRITEBYTECODE := 1
+# Several test processes share the cores: threads that spin while they wait would only take turns from each other.
+TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+
+.PHONY: demo test check install clean
+
+demo: $(VENV)/.demo
+	$(BIN)/abkit demo
+
+test: $(VENV)/.dev check
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: $(VENV)/.dev
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "abkit needs Python 3.11 or newer; say which with: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[model,demo]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

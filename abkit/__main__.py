@@ -1,0 +1,5 @@
+"""`python -m abkit`."""
+
+from abkit.commands.app import main
+
+main()

@@ -1,0 +1,256 @@
+"""The configuration: one typed place for abkit.toml, the environment (ABKIT_…) and the flags, in rising order."""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from abkit.errors import UsageError
+
+CONFIG_NAME = "abkit.toml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScoringSettings(_Section):
+    """`[scoring]`: how pictures are read and scored."""
+
+    batch_size: int = Field(default=32, ge=1, le=1024)
+    max_file_mb: float = Field(default=100, gt=0, description="larger picture files are rejected unread")
+    token_cache_mb: int = Field(
+        default=2048, ge=0, description="what the encoder saw is kept up to this size, for other scorers; 0: not at all"
+    )
+    brief_encoder: str = Field(
+        default="", description="reads the text of `--brief` where the champion's encoder cannot (encoders.md)"
+    )
+
+
+class KpiSettings(_Section):
+    """`[kpi]`: how large an export may be."""
+
+    max_file_mb: float = Field(default=2048, gt=0, description="larger files are refused unread")
+    max_rows: int = Field(default=20_000_000, ge=1, description="files with more rows are refused")
+
+
+class CorrelateSettings(_Section):
+    """`[correlate]`: what counts as a measured creative."""
+
+    min_impressions: int = Field(default=1000, ge=1, description="creatives with fewer are left out of CTR")
+    min_clicks: int = Field(default=30, ge=1, description="creatives with fewer clicks are left out of CVR")
+    min_creatives: int = Field(default=4, ge=4, description="below this there is no estimate")
+
+
+class DriftSettings(_Section):
+    """`[drift]`: effect-size floors and minimum samples. A shift must be sure and large to matter."""
+
+    alpha: float = Field(default=0.01, gt=0, lt=0.5, description="error rate of each layer's test in one check")
+    min_pictures: int = Field(default=50, ge=4, description="in each window, to judge input and scores")
+    most_pictures: int = Field(default=2000, ge=100, description="of a window that the input test looks at")
+    psi_bins: int = Field(default=10, ge=2, le=100, description="quantile bins of the reference")
+    input_watch: float = Field(default=0.01, gt=0, description="energy coefficient: about d²/4 for a shift of d sd")
+    input_major: float = Field(default=0.06, gt=0)
+    ks_watch: float = Field(default=0.1, gt=0, description="largest gap of the cumulative distributions")
+    ks_major: float = Field(default=0.2, gt=0)
+    psi_watch: float = Field(default=0.1, gt=0)
+    psi_major: float = Field(default=0.25, gt=0)
+    wasserstein_watch: float = Field(default=0.2, gt=0, description="in standard deviations of the reference")
+    wasserstein_major: float = Field(default=0.5, gt=0)
+    reference_days: int = Field(default=90, ge=7, description="delivery before the current window that counts")
+    min_creatives: int = Field(default=10, ge=4, description="in each window, to judge relation and KPI level")
+    min_clicks: int = Field(default=10, ge=1, description="expected of a creative in a window, to count there")
+    relation_loss: float = Field(default=0.5, gt=0, description="share of the slope whose loss is material")
+    kpi_floor: float = Field(default=0.35, gt=0, description="change of log CTR at equal age; 0.35 is -30 % or +42 %")
+    delay_days: int = Field(default=3, ge=0, description="how late the platforms' figures may come")
+    volume_floor: float = Field(default=0.1, gt=0, lt=1, description="daily impressions as a share of the reference")
+    fault_share: float = Field(
+        default=0.2, gt=0, lt=1, description="of pictures, rows or days beyond which data are broken"
+    )
+
+
+class ChannelSettings(_Section):
+    """`[[alerts.channel]]`: where alerts go. The address is a secret: it is referred to, never written here."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$", description="what lists and logs call this channel")
+    url_env: str | None = Field(
+        default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the environment variable with the Apprise URL"
+    )
+    url_file: Path | None = Field(default=None, description="or the file with the Apprise URL")
+    min_severity: Literal["warning", "critical"] = Field(default="warning", description="alerts below stay away")
+
+    @model_validator(mode="after")
+    def _has_one_address(self) -> Self:
+        if (self.url_env is None) == (self.url_file is None):
+            raise ValueError("a channel needs either url_env or url_file")
+        return self
+
+
+class AlertSettings(_Section):
+    """`[alerts]`: when a person is told, and how often."""
+
+    channel: tuple[ChannelSettings, ...] = Field(default=(), description="the channels; none: alerts are only listed")
+    repeat_hours: float = Field(
+        default=24, gt=0, description="an open alert nobody acknowledged is repeated this often"
+    )
+    calm_hours: float = Field(default=36, ge=0, description="a condition must stay away this long to be resolved")
+    job_calm_hours: float = Field(default=1, ge=0, description="the same for jobs that failed or were late")
+    decisions: tuple[Literal["retrain", "fix_data", "watch", "insufficient_data"], ...] = Field(
+        default=("retrain", "fix_data", "watch"), description="drift decisions that open an alert"
+    )
+    failures_until_critical: int = Field(default=3, ge=1, description="failures of a job in a row")
+    reject_share: float = Field(default=0.05, ge=0, le=1, description="imports with a larger share of rejected rows")
+    attempt_seconds: float = Field(default=20, gt=0, le=300, description="how long a channel may take to answer")
+    retry_minutes: float = Field(default=15, gt=0, description="the longest wait between two attempts")
+    give_up_hours: float = Field(default=72, gt=0, description="after that a message is recorded as given up")
+
+
+class DaemonSettings(_Section):
+    """`[daemon]`: `abkit schedule run`."""
+
+    poll_seconds: float = Field(default=5, ge=0.05, le=300, description="how often the schedules are looked at")
+    workers: int = Field(default=2, ge=1, le=64, description="jobs at a time, each a process of its own")
+    lease_seconds: float = Field(default=60, ge=2, description="how long a dead daemon keeps its jobs from the others")
+    stop_seconds: float = Field(default=30, ge=0, description="what running jobs get to finish after SIGTERM")
+    attempts: int = Field(default=5, ge=1, description="how often a run is taken over before it counts as failed")
+    backoff_seconds: float = Field(default=30, gt=0, description="wait after a failure; doubled with each further one")
+    backoff_limit_seconds: float = Field(default=3600, gt=0, description="the longest such wait")
+    memory_limit_mb: int | None = Field(default=None, ge=64, description="address space of a job; unlimited if unset")
+    host: str = Field(default="127.0.0.1", description="where /healthz and /metrics listen")
+    port: int = Field(default=8714, ge=0, le=65535, description="their port; 0: do not listen")
+    log_format: Literal["text", "json"] = Field(default="text", description="how the daemon logs, on stderr")
+    keep_days: int = Field(default=30, ge=1, description="records of deliveries and of jobs without figures")
+
+
+class ScheduleSettings(_Section):
+    """`[[schedule]]`: a job that runs by itself."""
+
+    key: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$", description="the name of the schedule")
+    job: str = Field(description="which job; `abkit schedule add --help` lists them")
+    cron: str = Field(description='in UTC: "minute hour day month weekday", or with seconds first')
+    arguments: dict[str, Any] = Field(default_factory=dict, description="of the job")
+    jitter_seconds: int = Field(default=0, ge=0, le=86_400, description="start up to that much later, spread evenly")
+    grace_seconds: int = Field(default=300, ge=0, description="a start later than that is late, and an alert")
+    time_limit_seconds: int = Field(default=3600, ge=1, description="a job that takes longer is ended")
+    missed: Literal["run_last", "run_all", "skip"] = Field(default="run_last", description="what to do with late ticks")
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ABKIT_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    workspace: Path = Field(
+        default_factory=Path.cwd, description="the folder of abkit.toml; abkit writes only below it"
+    )
+    database_url: str = ""
+    scoring: ScoringSettings = ScoringSettings()
+    kpi: KpiSettings = KpiSettings()
+    correlate: CorrelateSettings = CorrelateSettings()
+    drift: DriftSettings = DriftSettings()
+    alerts: AlertSettings = AlertSettings()
+    daemon: DaemonSettings = DaemonSettings()
+    schedule: tuple[ScheduleSettings, ...] = ()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags win over the environment, the environment over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store: as configured, else the SQLite file of the workspace."""
+        return self.database_url or f"sqlite:///{self.workspace / 'abkit.db'}"
+
+    @property
+    def cache_folder(self) -> Path:
+        """What can be made again: encoder tokens."""
+        return self.workspace / ".abkit" / "cache"
+
+    @property
+    def models_folder(self) -> Path:
+        """Checkpoints that were trained in this workspace."""
+        return self.workspace / "models"
+
+
+def find_config(start: Path) -> Path | None:
+    """The nearest abkit.toml at or above a folder."""
+    for folder in (start, *start.parents):
+        candidate = folder / CONFIG_NAME
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load_settings(config: Path | None = None, database_url: str | None = None) -> Settings:
+    """Read the configuration of the workspace around the current folder, or of the file that is named.
+
+    Raises:
+        UsageError: no such file, no workspace, not TOML, an unknown key, or a value out of range.
+    """
+    url = database_url or os.environ.get("ABKIT_DATABASE_URL")
+    if config is None and (named := os.environ.get("ABKIT_CONFIG")):
+        config = Path(named)
+    try:
+        path = config or find_config(Path.cwd())
+        missing = path is not None and not path.is_file()
+    except PermissionError as error:
+        raise UsageError(
+            f"{error.filename} may not be read: permission denied", hint="ask its owner, or use another workspace"
+        ) from error
+    if path is None and not url:
+        raise UsageError(
+            f"there is no workspace at {Path.cwd()} or above it (no {CONFIG_NAME})",
+            hint="run `abkit init` in the folder of your project, or name a store with --database-url",
+        )
+    if missing:
+        raise UsageError(f"there is no configuration file {path}", hint="check the path given with --config")
+    flags: dict[str, Any] = {"workspace": path.resolve().parent if path else Path.cwd()}
+    if database_url:
+        flags["database_url"] = database_url
+    return _read(path, flags)
+
+
+def _read(path: Path | None, flags: dict[str, Any]) -> Settings:
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    try:
+        return FromFile(**flags)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", hint="correct that line") from error
+    except (UnicodeDecodeError, PermissionError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint="it must be a readable UTF-8 text file") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        # URLs hold secrets, and so may a section that holds a URL.
+        told = "url" not in key and not isinstance(first.get("input"), dict | list)
+        got = f" (got {first.get('input')!r})" if told else ""
+        raise UsageError(
+            f"{path or 'the environment'}: {key}: {first['msg'].lower()}{got}"
+            if first["type"] != "extra_forbidden"
+            else f"{path or 'the environment'}: there is no setting {key!r}",
+            hint="docs/configuration.md lists every setting",
+        ) from error
