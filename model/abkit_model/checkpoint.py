@@ -1,0 +1,244 @@
+"""A trained scorer on disk: a folder with `queries.safetensors` and `card.json`, one digest over both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from abkit_model.errors import CheckpointError
+
+FORMAT = 2
+WEIGHTS_FILE = "queries.safetensors"
+CARD_FILE = "card.json"
+DEMONSTRATION_NOTICE = (
+    "Demonstration weights, trained on a small research set of general photographs. "
+    "Do not decide about money with them; train on your own ratings or outcomes."
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The rating scale that scores are on.
+
+    Attributes:
+        low: Lowest rating, the first bin.
+        high: Highest rating, the last bin.
+        bins: Number of equidistant bins from low to high.
+    """
+
+    low: float
+    high: float
+    bins: int
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Rating that each bin stands for, shape (bins,)."""
+        return np.linspace(self.low, self.high, self.bins)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The conformal interval: score ± half_width covers the mean opinion of a new picture with the level.
+
+    Attributes:
+        level: Nominal coverage, for example 0.9.
+        half_width: On the rating scale; None where nothing could be held out, and no interval is given.
+        n: Held-out pictures that it was calibrated on.
+        coverage: Coverage measured on pictures of other subjects than those it was calibrated on, or None.
+    """
+
+    level: float
+    half_width: float | None
+    n: int
+    coverage: float | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known about a trained scorer. Everything here is plain JSON.
+
+    Attributes:
+        name: For people.
+        digest: SHA-256 over the weights and this card: the identity of the model version.
+        encoder: Name of the frozen encoder.
+        encoder_fingerprint: Of its architecture, weights and preprocessing; tokens of another one are refused.
+        scale: The rating scale.
+        segment: Slice that the queries were tuned for; '' means all.
+        demonstration: True when scores of these weights must be labelled as a demonstration.
+        notice: What to tell whoever sees a score, or ''.
+        network: The hyper-parameters of the network.
+        interval: The conformal interval.
+        activations: Mean and standard deviation over the training pictures, for each query of each member.
+        metrics: Figures with intervals, by protocol.
+        data: What it was trained on: digests, counts, grouping.
+        training: Hyper-parameters and seed of the training.
+        parent: Digest of the version that the queries were started from, or ''.
+        novelty_limit: A picture whose distance from the training pictures is larger than that of 99 % of the pictures
+            held out is far from anything that the queries were trained on. None where that was not measured.
+        format: Version of this layout.
+    """
+
+    name: str
+    encoder: str
+    encoder_fingerprint: str
+    scale: Scale
+    network: Mapping[str, Any]
+    interval: Interval
+    digest: str = ""
+    segment: str = ""
+    demonstration: bool = False
+    notice: str = ""
+    activations: Mapping[str, list[float]] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    parent: str = ""
+    novelty_limit: float | None = None
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A card and its arrays.
+
+    Attributes:
+        card: What is known.
+        arrays: Weights of the network by name, and under `reference.…` samples of embeddings and scores of the
+            training pictures, for comparing what comes later with them.
+    """
+
+    card: Card
+    arrays: Mapping[str, NDArray[Any]]
+
+    @property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Only what belongs to the network."""
+        return {k: v for k, v in self.arrays.items() if not k.startswith("reference.")}
+
+
+def default_checkpoint() -> Path:
+    """Folder of the queries that are shipped."""
+    return Path(__file__).parent / "weights" / "default"
+
+
+def save(checkpoint: Checkpoint, folder: Path) -> Card:
+    """Write a checkpoint, whole or not at all, and return its card with the digest.
+
+    Raises:
+        CheckpointError: the folder exists already, or cannot be written.
+    """
+    data = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in sorted(checkpoint.arrays.items())})
+    facts = _facts(checkpoint.card)
+    facts["weights_sha256"] = hashlib.sha256(data).hexdigest()
+    facts["digest"] = _digest(facts)
+    refuse_existing(folder)
+    staged = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        staged.chmod(0o755)
+        (staged / WEIGHTS_FILE).write_bytes(data)
+        (staged / CARD_FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(staged, folder)
+    except OSError as error:
+        if staged is not None:
+            shutil.rmtree(staged, ignore_errors=True)
+        raise CheckpointError(
+            f"the checkpoint cannot be written to {folder}: {error.strerror}", "name a folder that can be written to"
+        ) from error
+    return _card(facts)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Say no before hours of training to a folder that could not be written afterwards.
+
+    Raises:
+        CheckpointError: the folder exists already and is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CheckpointError(f"{folder} exists already and is not empty", "name a new folder")
+
+
+def load(folder: Path) -> Checkpoint:
+    """Read a checkpoint and prove that it is what was written.
+
+    Raises:
+        CheckpointError: not a checkpoint, of a newer format, cut off, altered, or with weights of another one.
+    """
+    facts = _read_facts(folder / CARD_FILE)
+    version = facts.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        raise CheckpointError(
+            f"{folder} has format {version}, this version reads up to {FORMAT}", "upgrade abkit, or train again"
+        )
+    if version < FORMAT:
+        raise CheckpointError(f"{folder} has format {version}, whose network is no longer built", "train again")
+    try:
+        data = (folder / WEIGHTS_FILE).read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder / WEIGHTS_FILE} cannot be read: {error.strerror}", "restore the folder, or train again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != facts.get("weights_sha256"):
+        raise CheckpointError(
+            f"{folder / WEIGHTS_FILE} is cut off or is not the file that its card describes (wrong digest)",
+            "restore the whole folder from where it came, or train again",
+        )
+    if facts.get("digest") != _digest(facts):
+        raise CheckpointError(
+            f"{folder / CARD_FILE} was altered after training (wrong digest)",
+            "restore the whole folder from where it came, or train again",
+        )
+    try:
+        return Checkpoint(card=_card(facts), arrays=safetensors.numpy.load(data))
+    except (TypeError, KeyError, ValueError, SafetensorError) as error:
+        raise CheckpointError(f"{folder} is not a usable checkpoint: {error}", "train again") from error
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(
+            f"{path.parent} is not a checkpoint: {path.name} cannot be read ({error.strerror})",
+            f"name a folder that holds {CARD_FILE} and {WEIGHTS_FILE}",
+        ) from error
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} is cut off or is not JSON", "restore the whole folder from where it came, or train again"
+        ) from error
+    if not isinstance(facts, dict):
+        raise CheckpointError(f"{path} is not a checkpoint card", "train again")
+    return facts
+
+
+def _facts(card: Card) -> dict[str, Any]:
+    facts = asdict(card)
+    facts.pop("digest")
+    return facts
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
+    # weights_sha256 is one of the facts, so this one digest covers the weights too
+    content = {k: v for k, v in facts.items() if k != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _card(facts: Mapping[str, Any]) -> Card:
+    known = {f.name for f in fields(Card)}
+    values = {k: v for k, v in facts.items() if k in known}
+    values["scale"] = Scale(**values["scale"])
+    values["interval"] = Interval(**values["interval"])
+    return Card(**values)

@@ -1,0 +1,303 @@
+"""Learnable queries beside plain heads: same encoder, same pictures, same folds, paired differences.
+
+The protocol, written before the figures:
+
+1. Folds are grouped by subject and dealt anew in each repeat. A picture's figure comes from models that saw no picture
+   of its subject.
+2. Every head sees the pictures as they are and mirrored while it is trained, the same tokens, the same embedding, and
+   the same fixed number of passes.
+3. Everything tuned is tuned inside the training folds, three settings a head: the penalty of the closed forms by an
+   inner cross-validation grouped by subject, the learning rate of all others by SRCC on parts left out.
+4. A single model of a kind is the first member of its ensemble. An ensemble has five members: of the trained heads from
+   five random starts, each on the whole training fold; of the closed forms, which have no randomness, each without
+   another fifth of the subjects.
+5. Differences are of figures averaged over repeats. Their intervals resample whole subjects, paired over heads.
+6. Choices on other pictures (`transfer`): every head is trained on all rated pictures and says which of two pictures
+   is preferred. Intervals resample pictures; a pair counts as often as both of its pictures were drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from abkit_model.contenders import HEADS, QUERIES, Head, prepare_fold
+from abkit_model.evaluation import Estimate, clustered_bootstrap_of, grouped_folds, spread
+from abkit_model.features import Features
+from abkit_model.training import Examples, Preferences, Recipe
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class HeadFigures:
+    """How one head did, averaged over repeats; intervals by bootstrap of whole subjects.
+
+    Attributes:
+        name: Of the head; ensembles end in `ensemble`.
+        parameters: Trainable numbers.
+        seconds: Mean processor seconds to train it on one fold.
+        srcc: Rank correlation of predicted and observed mean.
+        plcc: Correlation of the same.
+        accuracy: Share on the right side of the median.
+        emd: Mean earth mover's distance in rating steps.
+        spread_srcc: Rank correlation of predicted and observed spread of opinions.
+        srcc_difference: SRCC of the learnable queries' ensemble minus this one's.
+        plcc_difference: PLCC likewise.
+    """
+
+    name: str
+    parameters: int
+    seconds: float
+    srcc: Estimate
+    plcc: Estimate
+    accuracy: Estimate
+    emd: Estimate
+    spread_srcc: Estimate
+    srcc_difference: Estimate
+    plcc_difference: Estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All heads, best SRCC first.
+
+    Attributes:
+        heads: Figures of each.
+        n: Pictures.
+        subjects: Groups among them.
+        folds: Folds a repeat.
+        repeats: Repeats.
+    """
+
+    heads: tuple[HeadFigures, ...]
+    n: int
+    subjects: int
+    folds: int
+    repeats: int
+
+
+def compare(
+    examples: Examples,
+    *,
+    heads: Mapping[str, Head] | None = None,
+    recipe: Recipe | None = None,
+    folds: int = 5,
+    repeats: int = 5,
+    seed: int = 0,
+    resamples: int = 1000,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Train every head on every fold of every repeat and compare what they say about pictures held out.
+
+    With several jobs, repeats run side by side in processes of their own; the figures are the same.
+    """
+    heads = heads or HEADS
+    recipes = [replace(recipe or Recipe(), seed=seed + repeat) for repeat in range(repeats)]
+    if jobs == 1:
+        done = [
+            run_repeat(examples, heads, one, folds=folds, progress=_of(progress, repeat, repeats))
+            for repeat, one in enumerate(recipes)
+        ]
+    else:
+        done = []
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            for repeat in pool.map(partial(run_repeat, examples, heads, folds=folds), recipes):
+                done.append(repeat)
+                if progress:
+                    progress("folds", len(done) * folds, repeats * folds)
+    return summarise(done, examples, folds=folds, resamples=resamples)
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """What one repeat left behind.
+
+    Attributes:
+        predictions: Held-out distributions `(n, S)` by head, single models and ensembles.
+        parameters: Trainable numbers of one member, by kind of head.
+        seconds: Mean processor seconds to train a kind of head on one fold.
+    """
+
+    predictions: Mapping[str, Floats]
+    parameters: Mapping[str, int]
+    seconds: Mapping[str, float]
+
+
+def run_repeat(
+    examples: Examples, heads: Mapping[str, Head], recipe: Recipe, *, folds: int = 5, progress: Progress | None = None
+) -> Repeat:
+    """Deal the folds once and train every head on each."""
+    fold_of = grouped_folds(examples.groups, folds=folds, seed=recipe.seed)
+    predictions = {name: np.zeros_like(examples.targets) for kind in heads for name in (kind, f"{kind}, ensemble")}
+    seconds = dict.fromkeys(heads, 0.0)
+    sizes: dict[str, int] = {}
+    for number in range(folds):
+        fold = prepare_fold(examples, fold_of, number, recipe)
+        for kind, head in heads.items():
+            started = time.process_time()
+            members, sizes[kind] = head(fold)
+            seconds[kind] += (time.process_time() - started) / folds
+            predictions[kind][fold.test] = members[0]
+            predictions[f"{kind}, ensemble"][fold.test] = members.mean(axis=0)
+        if progress:
+            progress("folds", number + 1, folds)
+    return Repeat(predictions, sizes, seconds)
+
+
+def _of(progress: Progress | None, repeat: int, repeats: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda stage, done, total: progress(stage, repeat * total + done, repeats * total)
+
+
+def summarise(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> Comparison:
+    """Figures and paired differences from what the repeats left behind."""
+    names = list(done[0].predictions)
+    values = examples.values
+    observed, observed_spread = examples.targets @ values, spread(examples.targets, values)
+    predicted = np.array([[one.predictions[name] for one in done] for name in names])  # (heads, repeats, n, S)
+    means = predicted @ values
+    spreads = np.sqrt(np.maximum(predicted @ values**2 - means**2, 0))
+    step = float(values[1] - values[0])
+    distance = np.abs(predicted.cumsum(axis=-1) - examples.targets.cumsum(axis=-1)).sum(axis=-1) * step
+    above = means > np.median(means, axis=-1, keepdims=True)
+    right = above == (observed > np.median(observed))
+    champion = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
+
+    def figures(i: Indices) -> Floats:
+        """Seven figures of each head, averaged over repeats."""
+        plcc = _correlation(means[..., i], observed[i])
+        srcc = _correlation(stats.rankdata(means[..., i], axis=-1), stats.rankdata(observed[i]))
+        spread_srcc = _correlation(stats.rankdata(spreads[..., i], axis=-1), stats.rankdata(observed_spread[i]))
+        accuracy, emd = right[..., i].mean(axis=-1), distance[..., i].mean(axis=-1)
+        rows = np.array([srcc, plcc, accuracy, emd, spread_srcc]).mean(axis=-1)  # (5, heads)
+        gaps = rows[:2, champion : champion + 1] - rows[:2]
+        return np.concatenate([rows, gaps]).T.ravel()
+
+    estimates = clustered_bootstrap_of(figures, examples.groups, resamples=resamples)
+    heads = []
+    for number, name in enumerate(names):
+        kind = name.removesuffix(", ensemble")
+        seconds = float(np.mean([one.seconds[kind] for one in done]))
+        heads.append(HeadFigures(name, done[0].parameters[kind], seconds, *estimates[7 * number : 7 * number + 7]))
+    return Comparison(
+        heads=tuple(sorted(heads, key=lambda head: -head.srcc.value)),
+        n=len(observed),
+        subjects=len(set(examples.groups)),
+        folds=folds,
+        repeats=len(done),
+    )
+
+
+def _correlation(x: Floats, y: Floats) -> Floats:
+    """Pearson's correlation of each row of `(…, n)` with `(n,)`; NaN for a constant row."""
+    x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean()
+    scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
+    return np.asarray(np.divide(x @ y, scale, out=np.full(scale.shape, np.nan), where=scale > 0))
+
+
+@dataclass(frozen=True)
+class ChoiceFigures:
+    """How one head, trained on ratings of other pictures, agrees with choices; averaged over repeats.
+
+    Attributes:
+        name: Of the head.
+        picks_winner: Share of decided pairs of which it gives the preferred picture the higher score.
+        correlation: Of score difference and share of choices (PLCC).
+        picks_difference: `picks_winner` of the learnable queries' ensemble minus this one's.
+        n: Pairs.
+    """
+
+    name: str
+    picks_winner: Estimate
+    correlation: Estimate
+    picks_difference: Estimate
+    n: int
+
+
+def transfer(
+    examples: Examples,
+    preferences: Preferences,
+    *,
+    heads: Mapping[str, Head] | None = None,
+    recipe: Recipe | None = None,
+    repeats: int = 1,
+    seed: int = 0,
+    resamples: int = 1000,
+    progress: Progress | None = None,
+) -> list[ChoiceFigures]:
+    """Train every head on all rated pictures and hold what it says about other pictures against choices."""
+    heads = heads or HEADS
+    recipe = recipe or Recipe()
+    rated, other = len(examples.targets), len(preferences.views[0].rows)
+    both = _joined(examples, preferences)
+    fold_of = np.repeat([1, 0], [rated, other]).astype(np.intp)  # the other pictures are the part held out
+    scores: dict[str, list[Floats]] = {}
+    for repeat in range(repeats):
+        fold = prepare_fold(both, fold_of, 0, replace(recipe, seed=seed + repeat))
+        for number, (kind, head) in enumerate(heads.items()):
+            means = head(fold)[0] @ examples.values  # (M, other)
+            scores.setdefault(kind, []).append(means[0])
+            scores.setdefault(f"{kind}, ensemble", []).append(means.mean(axis=0))
+            if progress:
+                progress("choices", repeat * len(heads) + number + 1, repeats * len(heads))
+    return _against_choices(scores, preferences, resamples)
+
+
+def _joined(examples: Examples, preferences: Preferences) -> Examples:
+    """Rated pictures, then those chosen from; nobody looks at the targets of the latter."""
+    views = [
+        Features([*view.rows, *other.rows], [*view.sha256, *other.sha256])
+        for view, other in zip(examples.views, preferences.views, strict=True)
+    ]
+    count = len(preferences.views[0].rows)
+    nothing = np.tile(examples.targets.mean(axis=0), (count, 1))
+    groups = [*examples.groups, *(f"chosen from/{i}" for i in range(count))]
+    return Examples(views, np.concatenate([examples.targets, nothing]), examples.values, groups)
+
+
+def _against_choices(
+    scores: Mapping[str, Sequence[Floats]], preferences: Preferences, resamples: int
+) -> list[ChoiceFigures]:
+    names = list(scores)
+    first, second, share = preferences.first, preferences.second, preferences.share
+    gaps = np.array([[one[first] - one[second] for one in scores[name]] for name in names])  # (heads, repeats, pairs)
+    decided = share != 0.5
+    right = ((gaps > 0) == (share > 0.5)) & decided
+    champion = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
+
+    def figures(pictures: Indices) -> Floats:
+        drawn = np.bincount(pictures, minlength=len(preferences.views[0].rows)).astype(np.float64)
+        weight = drawn[first] * drawn[second]
+        picks = (right * weight).sum(axis=-1) / (decided * weight).sum()
+        means = np.array([picks.mean(axis=-1), _weighted_correlation(gaps, share, weight).mean(axis=-1)])
+        return np.concatenate([means, means[:1, champion : champion + 1] - means[:1]]).T.ravel()
+
+    everyone = [str(i) for i in range(len(preferences.views[0].rows))]
+    # clusters come back in the order of their sorted names, which does not matter to counts
+    estimates = clustered_bootstrap_of(figures, everyone, resamples=resamples)
+    found = []
+    for k, name in enumerate(names):
+        picks, correlation, gap = estimates[3 * k : 3 * k + 3]
+        found.append(ChoiceFigures(name, picks, correlation, gap, len(share)))
+    return sorted(found, key=lambda one: -one.picks_winner.value)
+
+
+def _weighted_correlation(x: Floats, y: Floats, weight: Floats) -> Floats:
+    """Pearson's correlation of each row of `(…, n)` with `(n,)`, pairs weighted; NaN for a constant row."""
+    weight = weight / weight.sum()
+    x, y = x - (x * weight).sum(axis=-1, keepdims=True), y - (y * weight).sum()
+    scale = np.sqrt((x**2 * weight).sum(axis=-1) * (y**2 * weight).sum())
+    return np.asarray(np.divide((x * y) @ weight, scale, out=np.full(scale.shape, np.nan), where=scale > 0))

@@ -1,0 +1,49 @@
+"""What the scorer says when it cannot do what it was asked: one sentence, and what to do about it."""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Something that the reader can put right.
+
+    Attributes:
+        message: What was wrong and where, in one sentence.
+        hint: What to do about it, or an empty string.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ImageRejected(ModelError):
+    """A file that cannot be scored. The rest of its batch can.
+
+    Attributes:
+        reason: Why, in words that fit in a table cell.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class EncoderUnavailable(ModelError):
+    """The frozen encoder cannot be built: its name is unknown, or its weights or libraries are not at hand."""
+
+
+class TextRejected(ModelError):
+    """A brief that cannot be compared with pictures: empty, unreadable, or longer than the text tower reads."""
+
+
+class CheckpointError(ModelError):
+    """A checkpoint that must not be used: damaged, altered, too new, or made for another encoder."""
+
+
+class LabelError(ModelError):
+    """A rating table that cannot be read, or that nothing can be learned from."""
+
+
+class TrainingError(ModelError):
+    """Training that did not lead to a usable scorer. Nothing was written."""

@@ -1,0 +1,207 @@
+"""How good a scorer is on pictures of subjects that it never saw: folds, figures, intervals, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its percentile-bootstrap interval; whole subjects are resampled.
+
+    Attributes:
+        value: On the pictures as they are. NaN where it is not defined (constant predictions).
+        low: 2.5th percentile.
+        high: 97.5th percentile.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures on held-out pictures, each scored by a model that saw no picture of its subject.
+
+    Attributes:
+        n: Pictures.
+        subjects: Groups of near-duplicates among them.
+        srcc: Spearman's rank correlation of predicted and observed mean opinion.
+        plcc: Pearson's correlation of the same.
+        accuracy: Share of pictures put on the right side of the median observed mean opinion.
+        emd: Mean earth mover's distance (r = 1, in rating steps) of predicted and observed distribution.
+        spread_srcc: Rank correlation of predicted and observed standard deviation of opinions.
+        srcc_by_fold: Each fold on its own.
+    """
+
+    n: int
+    subjects: int
+    srcc: Estimate
+    plcc: Estimate
+    accuracy: Estimate
+    emd: Estimate
+    spread_srcc: Estimate
+    srcc_by_fold: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON for the card."""
+        return {**asdict(self), "srcc_by_fold": list(self.srcc_by_fold)}
+
+
+def grouped_folds(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> NDArray[np.intp]:
+    """Fold of each picture; a group is never split. Shape (n,).
+
+    Groups are dealt in random order, each to the fold with the fewest pictures so far.
+
+    >>> fold_of = grouped_folds(["dog", "dog", "cat", "sea"], folds=2)
+    >>> bool(fold_of[0] == fold_of[1]), sorted(set(fold_of.tolist()))
+    (True, [0, 1])
+    """
+    names, member, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    if len(names) < folds:
+        raise ValueError(f"{len(names)} groups cannot be dealt into {folds} folds")
+    load = np.zeros(folds, dtype=np.intp)
+    fold_of = np.zeros(len(names), dtype=np.intp)
+    for name in np.random.default_rng(seed).permutation(len(names)):
+        fold_of[name] = int(load.argmin())
+        load[fold_of[name]] += size[name]
+    return fold_of[member]
+
+
+def spearman(x: Floats, y: Floats) -> float:
+    """Spearman's rank correlation; NaN when one of the two is constant."""
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(stats.spearmanr(x, y).statistic)
+
+
+def pearson(x: Floats, y: Floats) -> float:
+    """Pearson's correlation; NaN when one of the two is constant."""
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(stats.pearsonr(x, y).statistic)
+
+
+def evaluate(
+    predicted: Floats,
+    observed: Floats,
+    values: Floats,
+    groups: Sequence[str],
+    folds: NDArray[np.intp],
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+) -> Evaluation:
+    """Compare predicted with observed distributions, both `(n, S)`, of pictures held out.
+
+    Args:
+        predicted: From models that saw no picture of the same group.
+        observed: Shares of ratings.
+        values: `(S,)`, the rating that each bin stands for.
+        groups: Subject of each picture: what the bootstrap resamples.
+        folds: Fold in which each picture was held out.
+        seed: Of the bootstrap.
+        resamples: Of the bootstrap.
+    """
+    p, y = predicted @ values, observed @ values
+    p_spread, y_spread = spread(predicted, values), spread(observed, values)
+    step = float(values[1] - values[0])
+    distance = np.abs(predicted.cumsum(axis=1) - observed.cumsum(axis=1)).sum(axis=1) * step
+    right = ((p > np.median(p)) == (y > np.median(y))).astype(float)
+    figures: list[Callable[[NDArray[np.intp]], float]] = [
+        lambda i: spearman(p[i], y[i]),
+        lambda i: pearson(p[i], y[i]),
+        lambda i: float(right[i].mean()),
+        lambda i: float(distance[i].mean()),
+        lambda i: spearman(p_spread[i], y_spread[i]),
+    ]
+    srcc, plcc, accuracy, emd, spread_srcc = clustered_bootstrap(figures, groups, seed=seed, resamples=resamples)
+    return Evaluation(
+        n=len(y),
+        subjects=len(set(groups)),
+        srcc=srcc,
+        plcc=plcc,
+        accuracy=accuracy,
+        emd=emd,
+        spread_srcc=spread_srcc,
+        srcc_by_fold=tuple(spearman(p[folds == k], y[folds == k]) for k in np.unique(folds)),
+    )
+
+
+def spread(distributions: Floats, values: Floats) -> Floats:
+    """Standard deviation of each distribution `(n, S)`, shape (n,)."""
+    mean = distributions @ values
+    return np.sqrt(np.maximum(distributions @ values**2 - mean**2, 0))
+
+
+def clustered_bootstrap(
+    figures: Sequence[Callable[[NDArray[np.intp]], float]],
+    groups: Sequence[str],
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> list[Estimate]:
+    """Percentile intervals of figures of picture positions, resampling whole groups with replacement.
+
+    All figures see the same resamples, so differences between models are paired.
+    Source: Field & Welsh (2007), Bootstrapping clustered data, doi 10.1111/j.1467-9868.2007.00593.x.
+    """
+    return clustered_bootstrap_of(lambda i: np.array([f(i) for f in figures]), groups, seed, resamples, level)
+
+
+def clustered_bootstrap_of(
+    figures: Callable[[NDArray[np.intp]], Floats],
+    groups: Sequence[str],
+    seed: int = 0,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> list[Estimate]:
+    """The same for a function that computes all figures at once."""
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    pictures = [np.flatnonzero(member == g) for g in range(len(names))]
+    rng = np.random.default_rng(seed)
+    drawn = np.stack(
+        [
+            figures(np.concatenate([pictures[g] for g in rng.integers(len(names), size=len(names))]))
+            for _ in range(resamples)
+        ]
+    )
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
+    values = figures(np.arange(len(member)))
+    return [Estimate(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]
+
+
+def conformal_half_width(residuals: Floats, level: float) -> float | None:
+    """Half-width of the split-conformal interval from absolute residuals of held-out pictures.
+
+    The ⌈(n + 1) · level⌉-th smallest; None when n is too small for the level.
+    Source: Lei et al. (2018), doi 10.1080/01621459.2017.1307116.
+
+    >>> conformal_half_width(np.arange(1.0, 20.0), 0.9)
+    18.0
+    """
+    rank = ceil((len(residuals) + 1) * level)
+    return float(np.sort(residuals)[rank - 1]) if 0 < rank <= len(residuals) else None
+
+
+def conformal_coverage(residuals: Floats, folds: NDArray[np.intp], level: float) -> float | None:
+    """Share of pictures whose residual lies within the half-width of the *other* folds."""
+    inside = np.zeros(len(residuals), dtype=bool)
+    for fold in np.unique(folds):
+        half = conformal_half_width(residuals[folds != fold], level)
+        if half is None:
+            return None
+        inside[folds == fold] = residuals[folds == fold] <= half
+    return float(inside.mean())

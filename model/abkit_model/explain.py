@@ -1,0 +1,245 @@
+"""Where a score comes from: maps over the picture. Whether they tell the truth is measured in faithfulness.py.
+
+Five ways to make a map are compared there, beside random maps:
+
+- `attention`: the raw cross-attention. Known to be often meaningless in querying transformers.
+- `gradient`: attention times the gradient of the score, negative parts dropped (the way of Grad-CAM).
+- `relevance`: generic relevance through self- and cross-attention (Chefer, Gur & Wolf 2021, arXiv 2103.15679).
+- `pixels`: integrated gradients of the score from a blurred picture to the picture itself, through the encoder
+  (Sundararajan, Taly & Yan 2017, arXiv 1703.01365), summed over each cell.
+- `occlusion`: how much the score falls when a window of 3 × 3 cells is blurred, averaged over the windows that cover a
+  cell (Zeiler & Fergus 2014, arXiv 1311.2901). It needs some twenty to forty runs of the encoder for one picture.
+
+The first three see only what reaches the score through the queries, the last two also what the hidden layer reads from
+the pooled embedding.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from abkit_model.encoders import Encoded
+from abkit_model.preparation import Prepared
+from abkit_model.query_transformer import Attention, Block, QuerySet
+from abkit_model.scorer import Scorer
+
+Floats = NDArray[np.float64]
+METHODS = ("attention", "gradient", "relevance", "pixels", "occlusion")
+#: Of these maps the sign means something: positive cells raise the score.
+SIGNED = ("pixels", "occlusion")
+STEPS = 6
+WINDOW, STRIDE = 3, 2
+_BLUR = 20
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Maps of one picture, by occlusion.
+
+    Attributes:
+        score: `(h, w)`, by how many rating steps the score falls when a window around the cell is blurred, per cell of
+            the window: positive cells raise the score.
+        queries: `(M, K, h, w)`, the same for each query of each member, in the units of its activation.
+        cell: Pixels of the prepared picture that one cell stands for.
+    """
+
+    score: Floats
+    queries: Floats
+    cell: int
+
+
+@dataclass(frozen=True)
+class Occluded:
+    """A picture and its copies with one window blurred in each, as the encoder sees them.
+
+    Attributes:
+        encoded: The picture first, then a copy for each window.
+        windows: `(n, h, w)`, 1 where the window lies and 0 elsewhere.
+    """
+
+    encoded: Encoded
+    windows: Floats
+
+
+def explain(scorer: Scorer, prepared: Prepared) -> Explanation:
+    """Maps of one picture by the method that was found faithful; the encoder runs once for all of them.
+
+    >>> from abkit_model.scorer import Scorer
+    >>> scorer = Scorer.load()
+    >>> found = explain(scorer, scorer.prepare(Image.effect_noise((160, 80), 60).convert("RGB")))
+    >>> found.score.shape, found.queries.shape[:2]
+    ((8, 15), (5, 4))
+    """
+    occluded = occlude(scorer, prepared)
+    queries = query_occlusion(scorer, occluded)
+    config = scorer.network.config
+    shape = (config.members, config.queries, *queries.shape[1:])
+    cell = prepared.pixels.shape[0] // queries.shape[1]
+    return Explanation(score_occlusion(scorer, occluded), queries.reshape(shape), cell)
+
+
+def score_map(scorer: Scorer, prepared: Prepared, method: str) -> Floats:
+    """`(h, w)` map of the score by one of `METHODS`; where a method knows the sign, positive cells raise the score."""
+    if method == "occlusion":
+        return score_occlusion(scorer, occlude(scorer, prepared))
+    encoded = scorer.encode([prepared])
+    down, across = encoded.grid[0]
+    if method == "pixels":
+        return _integrated_gradients(scorer, prepared, down, across)
+    maps = [attention_maps(scorer, encoded, m, method).sum(axis=0) for m in range(len(scorer.network.members))]
+    return np.asarray(np.mean(maps, axis=0).reshape(down, across))
+
+
+def with_random_queries(scorer: Scorer, seed: int) -> Scorer:
+    """A scorer that learned nothing: the same encoder and standardisation, fresh random parameters in every query set.
+
+    For the sanity check of Adebayo et al. 2018 (arXiv 1810.03292). What queries contribute starts at zero when they are
+    trained; here it is drawn with the trained spread, for nothing could be mapped otherwise.
+    """
+    network = copy.deepcopy(scorer.network)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for number, member in enumerate(scorer.network.query_sets()):
+            fresh = QuerySet(scorer.network.config)
+            spread = float(member.contribution.square().mean().sqrt())
+            torch.nn.init.normal_(fresh.contribution, std=spread)
+            network.members[number] = fresh
+    other = copy.copy(scorer)
+    other.network = network.eval().requires_grad_(False)
+    return other
+
+
+def attention_maps(scorer: Scorer, encoded: Encoded, number: int, method: str) -> Floats:
+    """`(K, T)` maps of the queries of one member by `attention`, `gradient` or `relevance`.
+
+    Each is non-negative with sum 1, or all zero. `encoded` holds one picture.
+    """
+    member = list(scorer.network.query_sets())[number]
+    with torch.enable_grad(), _recorded(member) as record:
+        seen = scorer.network.components(encoded.tokens.clone(), encoded.embedding.clone())
+        probabilities, _, _ = member(seen, encoded.mask.clone())
+        score = probabilities[0] @ torch.from_numpy(scorer.card.scale.values).float()
+        attentions = record.self_maps + record.cross_maps
+        gradients = torch.autograd.grad(score, attentions, allow_unused=True)
+    depth = len(record.self_maps)
+    K = member.queries.shape[0]
+    if method == "attention":
+        maps = record.cross_maps[-1][0].mean(dim=0)  # (K, T)
+    elif method == "gradient":
+        maps = _weighted(record.cross_maps[-1], gradients[-1])
+    else:
+        among = torch.eye(K)
+        maps = torch.zeros(K, encoded.tokens.shape[1])
+        for level in range(depth):
+            among = among + _weighted(record.self_maps[level], gradients[level]) @ among
+            maps = maps + among.T @ _weighted(record.cross_maps[level], gradients[depth + level])
+    values = maps.detach().double().numpy()
+    total = values.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(values, total, out=np.zeros_like(values), where=total > 0))
+
+
+def _weighted(attention: Tensor, gradient: Tensor | None) -> Tensor:
+    if gradient is None:
+        return torch.zeros_like(attention[0].mean(dim=0))
+    return (attention * gradient).clamp(min=0)[0].mean(dim=0).detach()
+
+
+class _recorded:  # noqa: N801 - used as a context manager, like a function
+    """Keep the attention maps of a member as they are computed, so that gradients reach them."""
+
+    def __init__(self, member: QuerySet) -> None:
+        self.self_maps: list[Tensor] = []
+        self.cross_maps: list[Tensor] = []
+        self._member = member
+        self._blocks = [b for b in member.blocks if isinstance(b, Block)]
+        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
+
+    def __enter__(self) -> _recorded:
+        self._member.requires_grad_(True)  # so that the maps, which depend on the queries alone, are in the graph
+        for block in self._blocks:
+            for layer, kept in ((block.among_queries, self.self_maps), (block.to_tokens, self.cross_maps)):
+                self._hooks.append(layer.register_forward_hook(self._keep(kept)))
+        return self
+
+    @staticmethod
+    def _keep(kept: list[Tensor]):  # type: ignore[no-untyped-def]
+        def hook(layer: Attention, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+            kept.append(output[1])
+
+        return hook
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._member.requires_grad_(False)
+
+
+def blurred(prepared: Prepared) -> Prepared:
+    """The picture with its content blurred away: what a cell is compared with."""
+    picture = Image.fromarray(prepared.pixels).filter(ImageFilter.GaussianBlur(_BLUR))
+    return replace(prepared, pixels=np.asarray(picture))
+
+
+def _integrated_gradients(scorer: Scorer, prepared: Prepared, down: int, across: int) -> Floats:
+    start = torch.from_numpy(blurred(prepared).pixels.copy()).float()
+    change = torch.from_numpy(prepared.pixels.copy()).float() - start  # (H, W, 3)
+    total = torch.zeros_like(change)
+    values = torch.from_numpy(scorer.card.scale.values).float()
+    for step in range(STEPS):
+        with torch.enable_grad():
+            pixels = (start + (step + 0.5) / STEPS * change).requires_grad_()
+            tokens, mask, embedding = scorer.encoder.differentiable(pixels, prepared.width, prepared.height)
+            opinion = scorer.network(tokens, mask, embedding)
+            score = opinion.probabilities.mean(dim=1)[0] @ values
+            total += torch.autograd.grad(score, pixels)[0] / STEPS
+    effect = (total * change).sum(dim=-1).double().numpy()  # (H, W)
+    cell = effect.shape[0] // down
+    return np.asarray(effect.reshape(down, cell, across, -1).sum(axis=(1, 3)))
+
+
+def occlude(scorer: Scorer, prepared: Prepared) -> Occluded:
+    """Blur one window after the other and let the encoder look at each."""
+    soft = blurred(prepared)
+    down, across = (side // scorer.encoder.canvas.cell for side in prepared.shape)
+    corners = [(r, c) for r in range(1 - WINDOW, down, STRIDE) for c in range(1 - WINDOW, across, STRIDE)]
+    batch, windows = [prepared], np.zeros((len(corners), down, across))
+    for window, (row, column) in zip(windows, corners, strict=True):
+        window[max(row, 0) : row + WINDOW, max(column, 0) : column + WINDOW] = 1
+        batch.append(with_cells_of(prepared, soft, window))
+    return Occluded(scorer.encode(batch), windows)
+
+
+def score_occlusion(scorer: Scorer, occluded: Occluded) -> Floats:
+    """`(h, w)`, in rating steps: what the windows that cover a cell add to the score, a cell's worth of it."""
+    means = np.array([score.mean for score in scorer.score_tokens(occluded.encoded)])
+    return np.asarray(_spread_over_cells(means[0] - means[1:, None], occluded.windows)[0])
+
+
+def query_occlusion(scorer: Scorer, occluded: Occluded) -> Floats:
+    """`(M·K, h, w)`: the same for the activation of each query, in its own units."""
+    activations = np.array([score.query_activations for score in scorer.score_tokens(occluded.encoded)])
+    return _spread_over_cells(activations[0] - activations[1:], occluded.windows)
+
+
+def _spread_over_cells(effects: Floats, windows: Floats) -> Floats:
+    """Effects `(n, Q)` of n windows as maps `(Q, h, w)`: each is dealt to its cells, and a cell takes the mean."""
+    size = windows.sum(axis=(1, 2))
+    return np.asarray(np.tensordot(effects.T / size, windows, axes=1) / windows.sum(axis=0))
+
+
+def _in_pixels(cells: Floats, prepared: Prepared) -> NDArray[np.bool_]:
+    """`(H, W, 1)`, true in the pixels of the cells `(h, w)` that are not zero."""
+    side = prepared.pixels.shape[0] // cells.shape[0]
+    return np.kron(cells > 0, np.ones((side, side), dtype=bool))[..., None]
+
+
+def with_cells_of(prepared: Prepared, other: Prepared, cells: Floats) -> Prepared:
+    """The picture with the pixels of another one in the cells `(h, w)` that are not zero."""
+    return replace(prepared, pixels=np.where(_in_pixels(cells, prepared), other.pixels, prepared.pixels))

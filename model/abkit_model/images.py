@@ -1,0 +1,223 @@
+"""Opening images that somebody else made: what can be scored becomes RGB, what cannot gets a reason."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import warnings
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from abkit_model.errors import ImageRejected
+
+#: Formats that are opened; Pillow knows many more, each of them a parser that nobody needs for ads.
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+}
+#: Smaller pictures carry too little to be judged.
+MIN_SIDE = 32
+#: 64 megapixels take 192 MB once decoded. Refused from the header, before anything is decoded.
+MAX_PIXELS = 64_000_000
+MAX_FILE_BYTES = 256 * 2**20
+#: A large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size while this many pixels remain,
+#: several times what any bundled encoder looks at.
+DRAFT_PIXELS = 1_000_000
+
+# Pillow's own bomb guard warns between 89 and 179 megapixels and raises above. The limit here is lower and
+# always raises, so its warning would only be noise on the terminal.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+_KNOWN_OTHERS = {
+    b"%PDF": "a PDF",
+    b"8BPS": "a Photoshop file",
+    b"<svg": "an SVG drawing",
+    b"<?xm": "an XML or SVG file",
+    b"<!DO": "an HTML page",
+    b"<htm": "an HTML page",
+    b"PK\x03\x04": "a ZIP archive",
+}
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """One picture, upright, in RGB.
+
+    Attributes:
+        image: RGB pixels. May be smaller than the file says where a large JPEG was decoded at reduced size.
+        width: Width in pixels as stored in the file, after rotation by EXIF.
+        height: Height likewise.
+        media_type: For example `image/png`, by content and not by name.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    media_type: str
+
+
+def open_image(source: Path | bytes) -> DecodedImage:
+    """Decode one picture from a file or from bytes already read. Safe to call from several threads.
+
+    Of an animation the first frame counts. Transparency is composited over white, 16-bit samples are scaled to
+    8 bits, and EXIF rotation is applied.
+
+    Raises:
+        ImageRejected: with the reason why this file cannot be scored.
+    """
+    data = source if isinstance(source, bytes) else read_file(source)
+    if not data:
+        raise ImageRejected("the file is empty")
+    if len(data) > MAX_FILE_BYTES:
+        raise ImageRejected(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
+    _refuse_huge_webp(data)
+    with _open_header(data) as image:
+        _refuse_size(*image.size)
+        media_type = MEDIA_TYPES[str(image.format)]
+        stored = image.size
+        turned = _is_turned(image)
+        _draft(image)
+        try:
+            image.load()
+            upright = _upright(image)
+            rgb = _to_rgb(upright)
+        except ImageRejected:
+            raise
+        except MemoryError as error:
+            raise ImageRejected("there is not enough memory to decode it") from error
+        except Exception as error:  # a damaged file can raise nearly anything from a decoder
+            raise ImageRejected(_damage(error)) from error
+    width, height = (stored[1], stored[0]) if turned else stored
+    return DecodedImage(image=rgb, width=width, height=height, media_type=media_type)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a picture file, or say why it cannot be read.
+
+    Raises:
+        ImageRejected: broken link, loop of links, no permission, not a regular file, larger than the limit.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageRejected("not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise ImageRejected(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        reason = "the link points to nothing" if path.is_symlink() else "the file does not exist"
+        raise ImageRejected(reason) from error
+    except PermissionError as error:
+        raise ImageRejected("the file is not readable: permission denied") from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise ImageRejected("the link is part of a loop of links") from error
+        raise ImageRejected(f"the file is not readable: {os.strerror(error.errno or 0)}") from error
+
+
+def _open_header(data: bytes) -> Image.Image:
+    try:
+        return Image.open(BytesIO(data), formats=list(MEDIA_TYPES))
+    except Image.DecompressionBombError as error:
+        raise ImageRejected(f"more than {MAX_PIXELS // 1_000_000} megapixels") from error
+    except UnidentifiedImageError as error:
+        raise ImageRejected(_not_an_image(data)) from error
+    except Exception as error:  # damaged headers raise nearly anything
+        raise ImageRejected(_damage(error)) from error
+
+
+def _not_an_image(data: bytes) -> str:
+    other = next((name for magic, name in _KNOWN_OTHERS.items() if data.startswith(magic)), "")
+    if not other and data[4:8] == b"ftyp":
+        other = "an AVIF, HEIC or video file"
+    supported = "JPEG, PNG, GIF, WebP, BMP and TIFF are read"
+    return f"not a supported image but {other}; {supported}" if other else f"not an image; {supported}"
+
+
+def _damage(error: Exception) -> str:
+    text = str(error).lower()
+    if "truncated" in text or "end of file" in text or isinstance(error, EOFError):
+        return "the image is cut off: the file ends before the picture does"
+    return f"the image is damaged ({error or type(error).__name__})"
+
+
+def _refuse_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageRejected(f"{width}×{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
+    if min(width, height) < MIN_SIDE:
+        raise ImageRejected(f"{width}×{height} is under {MIN_SIDE} pixels a side")
+
+
+def _refuse_huge_webp(data: bytes) -> None:
+    # Pillow's WebP plugin allocates the whole canvas while opening, so its size is read here first.
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return
+    kind, body = data[12:16], data[20:30]
+    if kind == b"VP8X" and len(body) == 10:
+        width = 1 + int.from_bytes(body[4:7], "little")
+        height = 1 + int.from_bytes(body[7:10], "little")
+    elif kind == b"VP8L" and len(body) >= 5:
+        bits = int.from_bytes(body[1:5], "little")
+        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    elif kind == b"VP8 " and len(body) == 10:
+        width = int.from_bytes(body[6:8], "little") & 0x3FFF
+        height = int.from_bytes(body[8:10], "little") & 0x3FFF
+    else:
+        return
+    _refuse_size(width, height)
+
+
+def _draft(image: Image.Image) -> None:
+    width, height = image.size
+    if image.format == "JPEG" and width * height > 4 * DRAFT_PIXELS:
+        shrink = (DRAFT_PIXELS / (width * height)) ** 0.5
+        # draft() takes the smallest size that is no smaller than the one asked for
+        image.draft(None, (max(MIN_SIDE, round(width * shrink)), max(MIN_SIDE, round(height * shrink))))
+
+
+def _is_turned(image: Image.Image) -> bool:
+    try:
+        return int(image.getexif().get(0x0112, 1)) in (5, 6, 7, 8)
+    except Exception:  # damaged EXIF says nothing about rotation
+        return False
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged EXIF is no reason to refuse the picture
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _scale_to_8_bit(image).convert("RGB")
+    if image.mode == "LAB":
+        raise ImageRejected("colour mode LAB is not supported; export it as RGB")
+    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.copy() if image.mode == "RGB" else image.convert("RGB")
+
+
+def _scale_to_8_bit(image: Image.Image) -> Image.Image:
+    """Scale samples of more than 8 bits; converting in Pillow would clip them at 255."""
+    values = np.asarray(image).astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ImageRejected("the image has samples that are not finite numbers")
+    if image.mode.startswith("I;16"):
+        top = 65535.0
+    else:  # 32-bit integers and floats do not say their range: take the smallest usual one that holds them
+        top = next((t for t in (1.0, 255.0, 65535.0) if values.max() <= t), float(values.max()))
+        top = 255.0 if image.mode == "I" and top == 1.0 else top
+    return Image.fromarray(np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8), "L")

@@ -1,0 +1,383 @@
+"""From a rating table and a folder of pictures to a checkpoint, with figures from pictures held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from abkit_model import checkpoint as checkpoints
+from abkit_model.checkpoint import DEMONSTRATION_NOTICE, Card, Checkpoint, Interval
+from abkit_model.encoders import DEFAULT_ENCODER, FrozenEncoder, load_encoder
+from abkit_model.errors import LabelError, TrainingError
+from abkit_model.evaluation import (
+    Estimate,
+    Evaluation,
+    clustered_bootstrap,
+    conformal_coverage,
+    conformal_half_width,
+    evaluate,
+    grouped_folds,
+    spearman,
+)
+from abkit_model.features import Features, TokenCache, extract
+from abkit_model.labels import MIN_IMAGES, RatingTable, read_ratings
+from abkit_model.pair_calibration import pair_calibration
+from abkit_model.preferences import load_preferences
+from abkit_model.query_number import choose_queries, diversity
+from abkit_model.query_transformer import QueryTransformer
+from abkit_model.scorer import Scorer
+from abkit_model.training import Examples, Preferences, Recipe, fit, predict
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+LEVEL = 0.9
+NOVELTY_QUANTILE = 0.99
+FOLDS = 5
+REFERENCE_PICTURES = 256
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A rating table joined with the pictures that could be read.
+
+    Attributes:
+        table: As read.
+        examples: Pictures with targets, in the order of the table.
+        missing: Image and reason for each picture of the table that could not be used.
+    """
+
+    table: RatingTable
+    examples: Examples
+    missing: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TrainedScorer:
+    """What training leaves behind.
+
+    Attributes:
+        folder: The checkpoint.
+        card: Its card, with the digest.
+        evaluation: Figures on held-out subjects, of models trained the same way on the other folds.
+        rejected: Line and reason of each row of the table that was refused.
+        missing: Image and reason of each picture that could not be used.
+    """
+
+    folder: Path
+    card: Card
+    evaluation: Evaluation
+    rejected: tuple[tuple[int, str], ...]
+    missing: tuple[tuple[str, str], ...]
+
+
+def load_dataset(
+    table: Path,
+    images: Path,
+    encoder: FrozenEncoder,
+    *,
+    image_column: str | None = None,
+    group_column: str | None = None,
+    scale: tuple[float, float] | None = None,
+    correct_raters: bool = False,
+    mirrored: bool = True,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read ratings and look at the pictures, once as they are and, for training, once mirrored.
+
+    Raises:
+        LabelError: a table that cannot be used, or too few pictures found.
+    """
+    ratings = read_ratings(
+        table, image_column=image_column, group_column=group_column, scale=scale, correct_raters=correct_raters
+    )
+    paths = [images / name for name in ratings.images]
+    root = images.resolve()
+    outside = {i: "outside the folder of images" for i, p in enumerate(paths) if root not in p.resolve().parents}
+    usable = [i for i in range(len(paths)) if i not in outside]
+    views, refused = [], dict(outside)
+    looks = (False, True) if mirrored else (False,)
+    for number, flip in enumerate(looks):
+        step = (
+            (lambda done, total, n=number: progress("tokens", n * total + done, len(looks) * total))
+            if progress
+            else None
+        )
+        view, rejected = extract([paths[i] for i in usable], encoder, cache=cache, mirrored=flip, progress=step)
+        refused |= {usable[i]: reason for i, reason in rejected.items()}
+        views.append(view)
+    kept = np.array([i for i in range(len(paths)) if i not in refused], dtype=np.intp)
+    missing = tuple((ratings.images[i], reason) for i, reason in sorted(refused.items()))
+    if len(kept) < MIN_IMAGES:
+        first = f"; the first: {missing[0][0]}: {missing[0][1]}" if missing else ""
+        raise LabelError(
+            f"{len(kept)} of {len(paths)} rated pictures are usable in {images}, {MIN_IMAGES} are needed{first}",
+            "check the folder of images and the column with their names",
+        )
+    groups = [ratings.groups[i] for i in kept]
+    return Dataset(ratings, Examples(views, ratings.distributions[kept], ratings.scale.values, groups), missing)
+
+
+def train_scorer(
+    table: Path,
+    images: Path,
+    *,
+    out: Path,
+    encoder: str = DEFAULT_ENCODER,
+    image_column: str | None = None,
+    group_column: str | None = None,
+    scale: tuple[float, float] | None = None,
+    correct_raters: bool = False,
+    choices: tuple[Path, Path] | None = None,
+    name: str = "",
+    segment: str = "",
+    demonstration: bool = False,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    parent: Path | None = None,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> TrainedScorer:
+    """Train queries on a rating table, measure them on subjects held out, and write a checkpoint.
+
+    1. Join ratings and pictures; encode the pictures once.
+    2. Five folds grouped by subject: train on four, score the fifth. From these scores come all figures and the
+       conformal interval.
+    3. Train on everything with the same recipe, and write the checkpoint.
+
+    With a `parent`, its queries are tuned (for a segment) instead of trained from scratch, and the card says under
+    `against_parent` whether they rank pictures held out better than the parent does. The comparison is only fair when
+    the parent was not trained on these pictures. A recipe with 0 queries lets nested validation choose their number.
+    With `choices`, a table of choices and the folder of its pictures, the queries learn from them too; no choice that
+    shows a held-out picture is used in its fold.
+
+    The same table, pictures, seed and machine give the same weights.
+
+    Raises:
+        LabelError: a table that cannot be used.
+        TrainingError: training failed; nothing was written.
+        EncoderUnavailable: the encoder is not at hand.
+        CheckpointError: `out` exists already or cannot be written.
+    """
+    checkpoints.refuse_existing(out)
+    recipe = replace(recipe or Recipe(), seed=seed)
+    curve: dict[int, Estimate] = {}
+    ancestor = Scorer.load(parent) if parent else None
+    frozen = ancestor.encoder if ancestor else load_encoder(encoder)
+    dataset = load_dataset(
+        table,
+        images,
+        frozen,
+        image_column=image_column,
+        group_column=group_column,
+        scale=scale,
+        correct_raters=correct_raters,
+        cache=cache,
+        progress=progress,
+    )
+    examples = dataset.examples
+    if ancestor and ancestor.card.scale != dataset.table.scale:
+        raise LabelError(
+            f"{table} is on another scale than the parent {ancestor.card.name!r}", "train without a parent"
+        )
+    start = ancestor.network if ancestor else None
+    preferences, chosen_from = None, {}
+    if choices:
+        preferences, table_of_choices, lost = load_preferences(*choices, frozen, cache=cache, progress=progress)
+        chosen_from = {
+            "choices_sha256": table_of_choices.sha256,
+            "choice_pairs": len(preferences.share),
+            "choice_pictures": len(preferences.views[0].rows),
+            "choice_pictures_missing": len(lost),
+            "choice_rows_refused": len(table_of_choices.rejected),
+        }
+    if recipe.queries == 0:
+        chosen, curve = choose_queries(examples, replace(recipe, queries=1))
+        recipe = replace(recipe, queries=chosen)
+    held_out, distances, folds = cross_validate(
+        examples, recipe, start=start, preferences=preferences, progress=progress
+    )
+    figures = evaluate(held_out, examples.targets, examples.values, examples.groups, folds, seed=seed)
+    network = fit(examples, recipe, progress, start=start, preferences=preferences)
+    metrics: dict[str, Any] = {"grouped_folds": {"folds": FOLDS, **figures.as_dict()}}
+    metrics["query_diversity"] = diversity(network, examples.views[0])
+    pairs = pair_calibration(
+        held_out @ examples.values, examples.targets @ examples.values, examples.groups, folds, seed=seed
+    )
+    if pairs is not None:
+        metrics["pairs"] = pairs.as_dict()
+    if curve:
+        metrics["srcc_by_queries"] = {str(k): asdict(v) for k, v in curve.items()}
+    if start is not None:
+        metrics["against_parent"] = asdict(_against(predict(start, examples.views[0])[0], held_out, examples))
+    card = Card(
+        name=name or out.name,
+        encoder=frozen.name,
+        encoder_fingerprint=frozen.fingerprint,
+        scale=dataset.table.scale,
+        network=asdict(network.config),
+        interval=_interval(held_out, examples, folds),
+        segment=segment,
+        demonstration=demonstration,
+        notice=DEMONSTRATION_NOTICE if demonstration else "",
+        activations=_activations(network, examples.views[0]),
+        metrics=metrics,
+        data=chosen_from | _provenance(dataset, group_column),
+        parent=ancestor.card.digest if ancestor else "",
+        novelty_limit=float(np.quantile(distances, NOVELTY_QUANTILE)),
+        training={**asdict(recipe), "torch": torch.__version__.partition("+")[0]},
+    )
+    checkpoint = Checkpoint(card, {**_half_weights(network), **_reference(held_out, examples, seed)})
+    written = checkpoints.save(checkpoint, out)
+    return TrainedScorer(out, written, figures, dataset.table.rejected, dataset.missing)
+
+
+def evaluate_scorer(
+    scorer: Scorer,
+    table: Path,
+    images: Path,
+    *,
+    image_column: str | None = None,
+    group_column: str | None = None,
+    scale: tuple[float, float] | None = None,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[Evaluation, float | None, Dataset]:
+    """Figures of a trained scorer on ratings that it was not trained on, and the coverage of its interval there.
+
+    Raises:
+        LabelError: a table that cannot be used, or one on another scale than the scorer's.
+    """
+    card = scorer.card
+    wanted = scale or (card.scale.low, card.scale.high)
+    dataset = load_dataset(
+        table,
+        images,
+        scorer.encoder,
+        image_column=image_column,
+        group_column=group_column,
+        scale=wanted,
+        mirrored=False,
+        cache=cache,
+        progress=progress,
+    )
+    if dataset.table.scale != card.scale:
+        raise LabelError(
+            f"{table} is on a scale of {dataset.table.scale.bins} steps, the scorer on one of {card.scale.bins}",
+            "evaluate on ratings of the same scale",
+        )
+    examples = dataset.examples
+    predicted, _ = predict(scorer.network, examples.views[0])
+    one_fold = np.zeros(len(predicted), dtype=np.intp)
+    figures = evaluate(predicted, examples.targets, examples.values, examples.groups, one_fold)
+    half = card.interval.half_width
+    errors = np.abs((predicted - examples.targets) @ examples.values)
+    return figures, None if half is None else float((errors <= half).mean()), dataset
+
+
+def cross_validate(
+    examples: Examples,
+    recipe: Recipe,
+    *,
+    folds: int = FOLDS,
+    start: QueryTransformer | None = None,
+    preferences: Preferences | None = None,
+    progress: Progress | None = None,
+) -> tuple[Floats, Floats, NDArray[np.intp]]:
+    """What models that saw no picture of the same subject say: distributions, distances, and each picture's fold.
+
+    Returns:
+        Distributions `(n, S)`, distances from the training pictures `(n,)`, folds `(n,)`.
+    """
+    try:
+        fold_of = grouped_folds(examples.groups, folds=folds, seed=recipe.seed)
+    except ValueError as error:
+        raise TrainingError(f"too few subjects to hold some out: {error}", "add ratings of other subjects") from error
+    held_out = np.zeros_like(examples.targets)
+    distances = np.zeros(len(held_out))
+    for fold in range(folds):
+        inside = np.flatnonzero(fold_of == fold)
+        view = examples.subset(inside).views[0]
+        allowed = preferences.without(set(view.sha256)) if preferences else None
+        network = fit(examples.subset(np.flatnonzero(fold_of != fold)), recipe, start=start, preferences=allowed)
+        held_out[inside] = predict(network, view)[0]
+        with torch.inference_mode():
+            distances[inside] = network.distance(torch.from_numpy(view.embeddings)).numpy()
+        if progress:
+            progress("folds", fold + 1, folds)
+    return held_out, distances, fold_of
+
+
+def _against(parent: Floats, held_out: Floats, examples: Examples) -> Estimate:
+    """SRCC of the tuned queries on pictures held out, minus that of the parent on the same pictures."""
+    tuned, former = held_out @ examples.values, parent @ examples.values
+    observed = examples.targets @ examples.values
+    return clustered_bootstrap(
+        [lambda i: spearman(tuned[i], observed[i]) - spearman(former[i], observed[i])], examples.groups
+    )[0]
+
+
+def _interval(held_out: Floats, examples: Examples, folds: NDArray[np.intp]) -> Interval:
+    residuals = np.abs((held_out - examples.targets) @ examples.values)
+    return Interval(
+        level=LEVEL,
+        half_width=conformal_half_width(residuals, LEVEL),
+        n=len(residuals),
+        coverage=conformal_coverage(residuals, folds, LEVEL),
+    )
+
+
+def _activations(network: QueryTransformer, features: Features) -> dict[str, list[float]]:
+    chunks = []
+    with torch.inference_mode():
+        for start in range(0, len(features.rows), 64):
+            seen = features.batch(range(start, min(start + 64, len(features.rows))))
+            chunks.append(network(seen.tokens, seen.mask, seen.embedding).activations.flatten(1))
+    values = torch.cat(chunks)
+    return {"mean": _rounded(values.mean(dim=0).numpy()), "std": _rounded(values.std(dim=0).numpy())}
+
+
+def _rounded(values: NDArray[Any]) -> list[float]:
+    return [round(float(v), 6) for v in values]
+
+
+def _provenance(dataset: Dataset, group_column: str | None) -> dict[str, Any]:
+    digests = sorted(dataset.examples.views[0].sha256)
+    return {
+        "table_sha256": dataset.table.sha256,
+        "images_sha256": hashlib.sha256("".join(digests).encode()).hexdigest(),
+        "layout": dataset.table.layout,
+        "raters_corrected": dataset.table.corrected,
+        "images": len(digests),
+        "ratings": int(dataset.table.counts.sum()),
+        "groups": len(set(dataset.examples.groups)),
+        "group_column": group_column or "",
+        "rows_refused": len(dataset.table.rejected),
+        "images_missing": len(dataset.missing),
+    }
+
+
+def _half_weights(network: QueryTransformer) -> dict[str, NDArray[Any]]:
+    return {k: v.numpy().astype(np.float16) for k, v in network.state_dict().items()}
+
+
+def _reference(held_out: Floats, examples: Examples, seed: int) -> dict[str, NDArray[Any]]:
+    """Embeddings and held-out scores of some training pictures: what drift is measured against.
+
+    Held out, because a network's scores of its own training pictures spread wider than those of new ones: against
+    them, the first new campaign would look like a shift.
+    """
+    count = min(REFERENCE_PICTURES, len(examples.targets))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(examples.targets), size=count, replace=False))
+    return {
+        "reference.embedding": examples.views[0].embeddings[chosen].astype(np.float16),
+        "reference.score": (held_out[chosen] @ examples.values).astype(np.float32),
+    }

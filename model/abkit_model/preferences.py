@@ -1,0 +1,55 @@
+"""From a table of choices and a folder of pictures to pairs that queries can be trained on, or judged by."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from abkit_model.choice_table import MIN_PAIRS, ChoiceTable, read_choices
+from abkit_model.encoders import FrozenEncoder
+from abkit_model.errors import LabelError
+from abkit_model.features import TokenCache, extract
+from abkit_model.training import Preferences, Progress
+
+
+def load_preferences(
+    table: Path,
+    images: Path,
+    encoder: FrozenEncoder,
+    *,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[Preferences, ChoiceTable, tuple[tuple[str, str], ...]]:
+    """Read choices and look at the pictures, once as they are and once mirrored.
+
+    Returns:
+        Pairs whose two pictures are both usable, the table as read, and image and reason of each picture that is not.
+
+    Raises:
+        LabelError: a table that cannot be used, or too few pairs whose pictures are there.
+    """
+    choices = read_choices(table)
+    paths = [images / name for name in choices.images]
+    root = images.resolve()
+    refused = {i: "outside the folder of images" for i, p in enumerate(paths) if root not in p.resolve().parents}
+    usable = [i for i in range(len(paths)) if i not in refused]
+    views = []
+    for flip in (False, True):
+        step = (lambda done, total, n=flip: progress("pairs", n * total + done, 2 * total)) if progress else None
+        view, rejected = extract([paths[i] for i in usable], encoder, cache=cache, mirrored=flip, progress=step)
+        refused |= {usable[i]: reason for i, reason in rejected.items()}
+        views.append(view)
+    place = {i: k for k, i in enumerate(i for i in range(len(paths)) if i not in refused)}
+    keep = [k for k in range(len(choices.share)) if choices.first[k] in place and choices.second[k] in place]
+    missing = tuple((choices.images[i], reason) for i, reason in sorted(refused.items()))
+    if len(keep) < MIN_PAIRS:
+        first = f"; the first: {missing[0][0]}: {missing[0][1]}" if missing else ""
+        raise LabelError(
+            f"{len(keep)} of {len(choices.share)} pairs have both pictures in {images}, {MIN_PAIRS} are needed{first}",
+            "check the folder of images and the columns with their names",
+        )
+    first_of, second_of = (
+        np.array([place[int(numbers[k])] for k in keep], dtype=np.intp) for numbers in (choices.first, choices.second)
+    )
+    return Preferences(views, first_of, second_of, choices.share[keep], choices.weight[keep]), choices, missing

@@ -1,0 +1,378 @@
+"""Training: the encoder is frozen, tokens are made once, and the queries learn from them in minutes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from abkit_model.errors import TrainingError
+from abkit_model.features import Features
+from abkit_model.query_transformer import Components, NetworkConfig, QueryTransformer
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        queries: Per member of the ensemble.
+        members: Query sets in the ensemble.
+        components: Principal components of the tokens.
+        width: Of the transformer.
+        depth: Its blocks.
+        heads: Attention heads.
+        hidden: Units of the layer that reads the embedding.
+        dropout: Share of what is left out in a step: of the embedding, of tokens' channels, of what blocks add.
+        clip: Cut-off of standardised channels, in standard deviations.
+        learning_rate: Peak of AdamW.
+        weight_decay: Of AdamW.
+        batch: Pictures a step.
+        epochs: Passes over the pictures; the schedule is fixed, so that no picture is spent on deciding when to stop.
+        rank_weight: Weight of the pairwise rank loss beside EMD.
+        choice_weight: Weight of choices, where there are any, beside the loss on ratings.
+        loss: `emd` on distributions, or `mse` on means.
+        seed: Of everything random.
+    """
+
+    queries: int = 4
+    members: int = 5
+    components: int = 64
+    width: int = 32
+    depth: int = 1
+    heads: int = 4
+    hidden: int = 64
+    dropout: float = 0.5
+    clip: float = 6.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    batch: int = 64
+    epochs: int = 20
+    rank_weight: float = 0.1
+    choice_weight: float = 0.3
+    loss: str = "emd"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Pictures with what people said about them.
+
+    Attributes:
+        views: The same pictures as they are and, when there is a second one, mirrored.
+        targets: `(n, S)`, shares of ratings.
+        values: `(S,)`, the rating that each bin stands for.
+        groups: Subject of each picture; near-duplicates share one.
+    """
+
+    views: Sequence[Features]
+    targets: Floats
+    values: Floats
+    groups: Sequence[str]
+
+    def subset(self, keep: NDArray[np.intp]) -> Examples:
+        """The pictures at some positions."""
+        views = [Features([v.rows[i] for i in keep], [v.sha256[i] for i in keep]) for v in self.views]
+        return Examples(views, self.targets[keep], self.values, [self.groups[i] for i in keep])
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Pairs of pictures of which people, or audiences, preferred one.
+
+    Attributes:
+        views: The pictures, as they are and, when there is a second one, mirrored.
+        first: (pairs,), position of the first picture.
+        second: (pairs,), position of the other.
+        share: (pairs,), share of choices for the first, 0 … 1.
+        weight: (pairs,), votes behind it, or how sure the outcome is.
+    """
+
+    views: Sequence[Features]
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    share: Floats
+    weight: Floats
+
+    def without(self, sha256: Set[str]) -> Preferences | None:
+        """The pairs that show none of these pictures; None when no pair is left."""
+        hidden = np.array([digest in sha256 for digest in self.views[0].sha256], dtype=bool)
+        keep = ~(hidden[self.first] | hidden[self.second])
+        if not keep.any():
+            return None
+        return replace(
+            self, first=self.first[keep], second=self.second[keep], share=self.share[keep], weight=self.weight[keep]
+        )
+
+
+def fit(
+    examples: Examples,
+    recipe: Recipe,
+    progress: Progress | None = None,
+    *,
+    start: QueryTransformer | None = None,
+    preferences: Preferences | None = None,
+) -> QueryTransformer:
+    """Train an ensemble of query sets, from scratch or, for a segment, from queries that were trained on more.
+
+    1. Measure means, scales and principal components of tokens and embeddings.
+    2. Train each member on all pictures, from its own random start, in its own order.
+
+    With `start`, step 1 is taken over from there, each member starts from one of its members, and the learning rate is
+    a quarter. With `preferences`, a step learns from choices too: the difference of two scores, times a gain that is
+    learned, is the logarithm of the odds that the first is preferred (Bradley & Terry 1952,
+    doi 10.1093/biomet/39.3-4.324).
+
+    Raises:
+        TrainingError: constant ratings, or a loss that is not a number.
+    """
+    means = examples.targets @ examples.values
+    if np.ptp(means) == 0:
+        raise TrainingError("every picture has the same mean rating: there is nothing to learn")
+    torch.manual_seed(recipe.seed)
+    if start is None:
+        network = QueryTransformer(network_config(examples, recipe))
+        measure(network, examples, preferences)
+    else:
+        network = copy.deepcopy(start).requires_grad_(True)
+        recipe = replace(recipe, members=start.config.members, learning_rate=recipe.learning_rate / 4)
+    views = [components_of(network, view) for view in examples.views]
+    targets = torch.from_numpy(examples.targets).float()
+    values = torch.from_numpy(examples.values).float()
+    choices = None if preferences is None else Choices.of(network, preferences)
+    with one_thread():
+        for number, member in enumerate(network.query_sets()):
+            generator = torch.Generator().manual_seed(recipe.seed * 1000 + number)
+            train_member(member, views, targets, values, np.arange(len(means)), recipe, generator, choices=choices)
+            if progress:
+                progress("queries", number + 1, recipe.members)
+    return network.eval().requires_grad_(False)
+
+
+def network_config(examples: Examples, recipe: Recipe) -> NetworkConfig:
+    """Sizes of the network for these pictures and this recipe."""
+    tokens, embedding = examples.views[0].rows[0][0], examples.views[0].rows[0][2]
+    return NetworkConfig(
+        token_dim=tokens.shape[1],
+        embedding_dim=embedding.shape[0],
+        bins=len(examples.values),
+        queries=recipe.queries,
+        members=recipe.members,
+        components=min(recipe.components, len(examples.targets) - 1),
+        width=recipe.width,
+        depth=recipe.depth,
+        heads=recipe.heads,
+        dropout=recipe.dropout,
+        hidden=recipe.hidden,
+        clip=recipe.clip,
+    )
+
+
+def predict(network: QueryTransformer, features: Features, batch: int = 64) -> tuple[Floats, Floats]:
+    """Distributions `(n, S)` of the ensemble, and those of its members `(n, M, S)`."""
+    answers = []
+    with torch.inference_mode():
+        for start in range(0, len(features.rows), batch):
+            seen = features.batch(range(start, min(start + batch, len(features.rows))))
+            answers.append(network(seen.tokens, seen.mask, seen.embedding).probabilities)
+    members = torch.cat(answers).numpy().astype(np.float64)
+    return members.mean(axis=1), members
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Steps of queries are so small that threads wait for each other: on a busy machine one is ten times faster."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def measure(network: QueryTransformer, examples: Examples, preferences: Preferences | None = None) -> None:
+    """Fill the network's buffers: means, scales and principal components of the training pictures."""
+    views = [*examples.views, *(preferences.views if preferences else [])]
+    embeddings = torch.cat([torch.stack([row[2] for row in view.rows]) for view in views])
+    plain = [*examples.views[:1], *(preferences.views[:1] if preferences else [])]
+    valid = [row[0][row[1]].float() for view in plain for row in view.rows]
+    count = sum(len(v) for v in valid)
+    mean = sum((v.sum(dim=0) for v in valid), torch.zeros(valid[0].shape[1])) / count
+    square = sum(((v - mean).square().sum(dim=0) for v in valid), torch.zeros_like(mean)) / count
+    network.token_mean.copy_(mean)
+    network.token_scale.copy_(square.sqrt().clamp(min=1e-6))
+    network.embedding_mean.copy_(embeddings.mean(dim=0))
+    network.embedding_scale.copy_(embeddings.std(dim=0).clamp(min=1e-6))
+    gram = torch.zeros(len(mean), len(mean), dtype=torch.float64)
+    for v in valid:
+        z = ((v - network.token_mean) / network.token_scale).clamp(-network.config.clip, network.config.clip).double()
+        gram += z.T @ z
+    network.token_basis.copy_(_leading(gram / count, network.config.components))
+    z = (
+        ((embeddings - network.embedding_mean) / network.embedding_scale)
+        .clamp(-network.config.clip, network.config.clip)
+        .double()
+    )
+    _, singular, right = torch.linalg.svd(z, full_matrices=False)
+    k = network.config.components
+    scale = singular[:k] / len(z) ** 0.5
+    network.embedding_basis.copy_(_signed(right[:k].T) / scale.clamp(min=1e-6))
+
+
+def _leading(covariance: Tensor, k: int) -> Tensor:
+    """The k leading eigenvectors, scaled so that components have unit variance."""
+    values, vectors = torch.linalg.eigh(covariance)
+    top = vectors[:, -k:].flip(1)
+    scale: Tensor = values[-k:].flip(0).clamp(min=1e-6).sqrt()
+    return _signed(top) / scale
+
+
+def _signed(vectors: Tensor) -> Tensor:
+    """Eigenvectors have no sign of their own: make the largest entry positive, so that reruns agree."""
+    largest = vectors.abs().argmax(dim=0)
+    return vectors * vectors[largest, torch.arange(vectors.shape[1])].sign()
+
+
+def components_of(network: QueryTransformer, view: Features) -> tuple[Components, Tensor]:
+    """Components and mask `(n, T)` of all pictures of one view."""
+    parts, masks = [], []
+    longest = max(len(row[1]) for row in view.rows)
+    with torch.inference_mode():
+        for start in range(0, len(view.rows), 64):
+            seen = view.batch(range(start, min(start + 64, len(view.rows))))
+            parts.append(network.components(seen.tokens, seen.embedding))
+            masks.append(torch.nn.functional.pad(seen.mask, (0, longest - seen.mask.shape[1])))
+    tokens = [torch.nn.functional.pad(p.tokens, (0, 0, 0, longest - p.tokens.shape[1])) for p in parts]
+    merged = Components(
+        torch.cat(tokens), torch.cat([p.pooled for p in parts]), torch.cat([p.embedding for p in parts])
+    )
+    return Components(merged.tokens.clone(), merged.pooled.clone(), merged.embedding.clone()), torch.cat(masks).clone()
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Preferences as the query sets see them.
+
+    Attributes:
+        views: Components and mask of the pictures, by view.
+        first: (pairs,), position of the first picture.
+        second: (pairs,), position of the other.
+        share: (pairs,).
+        weight: (pairs,), with mean 1.
+    """
+
+    views: Sequence[tuple[Components, Tensor]]
+    first: Tensor
+    second: Tensor
+    share: Tensor
+    weight: Tensor
+
+    @classmethod
+    def of(cls, network: QueryTransformer, preferences: Preferences) -> Choices:
+        """Encode nothing: the tokens are there already."""
+        return cls(
+            [components_of(network, view) for view in preferences.views],
+            torch.from_numpy(preferences.first),
+            torch.from_numpy(preferences.second),
+            torch.from_numpy(preferences.share).float(),
+            torch.from_numpy(preferences.weight / preferences.weight.mean()).float(),
+        )
+
+
+def train_member(
+    member: nn.Module,
+    views: Sequence[tuple[Components, Tensor]],
+    targets: Tensor,
+    values: Tensor,
+    train: NDArray[np.intp],
+    recipe: Recipe,
+    generator: torch.Generator,
+    *,
+    choices: Choices | None = None,
+) -> None:
+    """Train one member by AdamW with one cycle of the learning rate (Smith & Topin 2019, arXiv 1708.07120)."""
+    steps = -(-len(train) // recipe.batch) * recipe.epochs
+    gain = nn.Parameter(torch.tensor(0.0))  # logarithm of the odds that one rating step makes
+    parameters = [*member.parameters(), gain]
+    optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=recipe.learning_rate, total_steps=steps, pct_start=0.2
+    )
+    member.train()
+    for _epoch in range(recipe.epochs):
+        order = torch.from_numpy(train)[torch.randperm(len(train), generator=generator)]
+        for chosen in torch.split(order, recipe.batch):
+            loss = _rating_loss(member, _pick(views, generator), targets[chosen], values, chosen, recipe)
+            if choices is not None:
+                loss = loss + recipe.choice_weight * _choice_loss(member, choices, values, gain, recipe, generator)
+            if not torch.isfinite(loss):
+                raise TrainingError("the loss is not a number any more", "lower the learning rate")
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            schedule.step()
+    member.eval()
+
+
+def _pick(views: Sequence[tuple[Components, Tensor]], generator: torch.Generator) -> tuple[Components, Tensor]:
+    return views[int(torch.randint(len(views), (1,), generator=generator))]
+
+
+def _rating_loss(
+    member: nn.Module,
+    view: tuple[Components, Tensor],
+    targets: Tensor,
+    values: Tensor,
+    chosen: Tensor,
+    recipe: Recipe,
+) -> Tensor:
+    probabilities, _, _ = member(take(view[0], chosen), view[1][chosen])
+    means, wanted = probabilities @ values, targets @ values
+    fit_loss = (means - wanted).square().mean() if recipe.loss == "mse" else emd(probabilities, targets)
+    return fit_loss + recipe.rank_weight * rank_loss(means, wanted)
+
+
+def _choice_loss(
+    member: nn.Module, choices: Choices, values: Tensor, gain: Tensor, recipe: Recipe, generator: torch.Generator
+) -> Tensor:
+    """Cross-entropy of observed shares, over a batch of pairs."""
+    pairs = torch.randperm(len(choices.first), generator=generator)[: recipe.batch // 2]
+    components, mask = _pick(choices.views, generator)
+    both = torch.cat([choices.first[pairs], choices.second[pairs]])
+    probabilities, _, _ = member(take(components, both), mask[both])
+    first, second = (probabilities @ values).chunk(2)
+    return nn.functional.binary_cross_entropy_with_logits(
+        gain.exp() * (first - second), choices.share[pairs], weight=choices.weight[pairs], reduction="mean"
+    )
+
+
+def take(view: Components, chosen: Tensor) -> Components:
+    """The components of some pictures."""
+    return Components(view.tokens[chosen], view.pooled[chosen], view.embedding[chosen])
+
+
+def emd(predicted: Tensor, target: Tensor) -> Tensor:
+    """Earth mover's distance with r = 2, averaged over pictures.
+
+    Source: Hou, Yu & Samaras (2016), Squared earth mover's distance-based loss, arXiv 1611.05916.
+    """
+    difference = predicted.cumsum(dim=-1) - target.cumsum(dim=-1)
+    return difference.square().mean(dim=-1).clamp(min=1e-12).sqrt().mean()
+
+
+def rank_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Logistic loss over all pairs of a batch, weighted by how far apart the pair really is."""
+    gap = target[:, None] - target[None, :]
+    weight = gap.clamp(min=0)
+    margin = predicted[:, None] - predicted[None, :]
+    return (weight * torch.nn.functional.softplus(-margin)).sum() / weight.sum().clamp(min=1e-6)
