@@ -1,0 +1,1 @@
+"""Pure statistics: arrays or counts in, a frozen record out."""

@@ -1,0 +1,135 @@
+"""What the analysis of means needs of an arm: n, means, variances, covariance. Never the rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from abkit.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """One metric in one arm.
+
+    Attributes:
+        n: units, at least 1.
+        mean: of the metric.
+        variance: sample variance (divided by n − 1), at least 0; 0 for a single unit.
+
+    Raises:
+        InvalidInput: n below 1, a negative or missing variance, a missing mean.
+
+    >>> Moments.from_sums(n=4, total=10, total_squares=30)
+    Moments(n=4, mean=2.5, variance=1.6666666666666667)
+    """
+
+    n: float
+    mean: float
+    variance: float
+
+    def __post_init__(self) -> None:
+        _check_n(self.n)
+        _check_finite(self.mean, "mean")
+        _check_variance(self.variance, "variance")
+
+    @classmethod
+    def from_sums(cls, *, n: float, total: float, total_squares: float) -> Moments:
+        """From the sums that a query gives: Σ1, Σy, Σy²."""
+        _check_n(n)
+        return cls(n, total / n, _variance(n, total, total_squares))
+
+    @property
+    def squared_error(self) -> float:
+        """The variance of the mean."""
+        return self.variance / self.n
+
+    def __add__(self, other: Moments) -> Moments:
+        """Both together (days add up). Source: Chan, Golub & LeVeque (1983), doi 10.1080/00031305.1983.10483115."""
+        n, gap = self.n + other.n, other.mean - self.mean
+        squares = (self.n - 1) * self.variance + (other.n - 1) * other.variance + gap**2 * self.n * other.n / n
+        return Moments(n, (self.n * self.mean + other.n * other.mean) / n, squares / (n - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class PairMoments:
+    """Two metrics of the same units in one arm: numerator and denominator, or metric and covariate.
+
+    Attributes:
+        n: units (users, days, clusters), at least 1.
+        mean_y: of the first.
+        mean_x: of the second.
+        variance_y: sample variance of the first.
+        variance_x: sample variance of the second.
+        covariance: sample covariance of the two; it may not exceed what the variances allow.
+
+    >>> arm = PairMoments.from_sums(n=3, y=6, x=12, yy=14, xx=56, xy=28)
+    >>> arm.mean_x, arm.covariance
+    (4.0, 2.0)
+    """
+
+    n: float
+    mean_y: float
+    mean_x: float
+    variance_y: float
+    variance_x: float
+    covariance: float
+
+    def __post_init__(self) -> None:
+        _check_n(self.n)
+        _check_finite(self.mean_y, "mean")
+        _check_finite(self.mean_x, "mean")
+        _check_variance(self.variance_y, "variance")
+        _check_variance(self.variance_x, "variance")
+        _check_finite(self.covariance, "covariance")
+        bound = math.sqrt(self.variance_y * self.variance_x)
+        if abs(self.covariance) > bound * (1 + 1e-6) + 1e-12:
+            raise InvalidInput(
+                f"the covariance is {self.covariance:g}; with variances {self.variance_y:g} and {self.variance_x:g} "
+                f"it lies within ±{bound:g}"
+            )
+
+    @classmethod
+    def from_sums(cls, *, n: float, y: float, x: float, yy: float, xx: float, xy: float) -> PairMoments:
+        """From Σ1, Σy, Σx, Σy², Σx², Σxy."""
+        _check_n(n)
+        covariance = (xy - y * x / n) / (n - 1) if n > 1 else 0.0
+        variance_y, variance_x = _variance(n, y, yy), _variance(n, x, xx)
+        bound = math.sqrt(variance_y * variance_x)
+        return cls(n, y / n, x / n, variance_y, variance_x, min(max(covariance, -bound), bound))
+
+    def __add__(self, other: PairMoments) -> PairMoments:
+        """Both together (days add up)."""
+        n = self.n + other.n
+        y = Moments(self.n, self.mean_y, self.variance_y) + Moments(other.n, other.mean_y, other.variance_y)
+        x = Moments(self.n, self.mean_x, self.variance_x) + Moments(other.n, other.mean_x, other.variance_x)
+        products = (self.n - 1) * self.covariance + (other.n - 1) * other.covariance
+        products += (other.mean_y - self.mean_y) * (other.mean_x - self.mean_x) * self.n * other.n / n
+        return PairMoments(n, y.mean, x.mean, y.variance, x.variance, products / (n - 1))
+
+
+def _variance(n: float, total: float, squares: float) -> float:
+    if n <= 1:
+        return 0.0
+    variance = (squares - total * total / n) / (n - 1)
+    # Rounding may leave a little less than nothing; more than that is an input that cannot be.
+    if variance < -1e-9 * abs(squares) / n:
+        raise InvalidInput(
+            f"the sum of squares is {squares:g}; with n = {n:g} and sum {total:g} it is at least {total * total / n:g}"
+        )
+    return max(variance, 0.0)
+
+
+def _check_n(n: float) -> None:
+    if not (math.isfinite(n) and n >= 1):
+        raise InvalidInput(f"an arm has n = {n}; expected 1 or more")
+
+
+def _check_finite(value: float, what: str) -> None:
+    if not math.isfinite(value):
+        raise InvalidInput(f"the {what} of an arm is {value}; expected a number")
+
+
+def _check_variance(value: float, what: str) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise InvalidInput(f"the {what} of an arm is {value}; expected 0 or more")

@@ -1,0 +1,115 @@
+"""The winner's curse: what shipped winners are really worth, and how far significance exaggerates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from abkit.errors import InvalidInput
+from abkit.stats.estimate import Estimate, check_level
+from abkit.stats.normal import quantile
+
+
+@dataclass(frozen=True, slots=True)
+class EffectPrior:
+    """How true effects scatter over past tests.
+
+    Attributes:
+        mean: of the true effects.
+        sd: of the true effects.
+        tests: how many tests it is learnt from.
+        method: how it was fitted.
+    """
+
+    mean: float
+    sd: float
+    tests: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exaggeration:
+    """What a significant result would be worth at a given true effect.
+
+    Attributes:
+        power: chance of significance.
+        type_s: chance that a significant estimate has the wrong sign.
+        exaggeration: expected |significant estimate| ÷ |true effect|.
+    """
+
+    power: float
+    type_s: float
+    exaggeration: float
+
+
+def fit_effect_prior(effects: Sequence[float], standard_errors: Sequence[float]) -> EffectPrior:
+    """Empirical Bayes: the normal law of true effects that explains the estimates of past tests.
+
+    Paule & Mandel's moment estimator (statsmodels' `combine_effects(method_re="iterated")`).
+
+    Args:
+        effects: estimates of past tests (all of them, not only the winners), in one unit, such as log lift.
+        standard_errors: theirs, above 0.
+
+    Raises:
+        InvalidInput: fewer than 10 tests, or a standard error that is not above 0.
+
+    >>> prior = fit_effect_prior([0.1, -0.1, 0.2, -0.2, 0.0, 0.1, -0.1, 0.2, -0.2, 0.0], [0.05] * 10)
+    >>> round(prior.mean, 3), round(prior.sd, 3)
+    (0.0, 0.14)
+    """
+    from statsmodels.stats.meta_analysis import combine_effects
+
+    values, errors = np.asarray(effects, dtype=float), np.asarray(standard_errors, dtype=float)
+    if len(values) != len(errors) or len(values) < 10:
+        raise InvalidInput(f"{len(values)} past tests; a prior takes at least 10, each with its standard error")
+    if not (np.isfinite(values).all() and np.isfinite(errors).all() and (errors > 0).all()):
+        raise InvalidInput("a past test has no finite effect or no standard error above 0; leave it out")
+    fit = combine_effects(values, errors**2, method_re="iterated")
+    return EffectPrior(float(fit.mean_effect_re), math.sqrt(max(float(fit.tau2), 0.0)), len(values), "Paule–Mandel")
+
+
+def shrink(effect: float, standard_error: float, prior: EffectPrior, *, level: float = 0.95) -> Estimate:
+    """The estimate drawn towards what past tests were like: the posterior mean and its interval.
+
+    Source: Efron (2011), doi 10.1198/jasa.2011.tm11181. Right for a shipped winner, whom selection flatters.
+
+    >>> shrunk = shrink(0.3, 0.1, EffectPrior(0.0, 0.1, 200, "Paule–Mandel"))
+    >>> round(shrunk.estimate, 3), round(shrunk.ci_low, 3)
+    (0.15, 0.011)
+    """
+    check_level(level)
+    if not standard_error > 0:
+        raise InvalidInput(f"the standard error is {standard_error}; expected a number above 0")
+    kept = prior.sd**2 / (prior.sd**2 + standard_error**2)
+    mean = prior.mean + kept * (effect - prior.mean)
+    reach = quantile((1 + level) / 2) * math.sqrt(kept) * standard_error
+    return Estimate(mean, mean - reach, mean + reach)
+
+
+def exaggeration(true_effect: float, standard_error: float, *, alpha: float = 0.05) -> Exaggeration:
+    """Type-S error and exaggeration of a two-sided test at a true effect.
+
+    Source: Gelman & Carlin (2014), doi 10.1177/1745691614551642; in closed form as in Lu, Qiu & Deng (2019).
+
+    >>> result = exaggeration(0.1, 0.1)
+    >>> round(result.power, 3), round(result.type_s, 3), round(result.exaggeration, 2)
+    (0.17, 0.009, 2.49)
+    """
+    if not standard_error > 0:
+        raise InvalidInput(f"the standard error is {standard_error}; expected a number above 0")
+    d, c = abs(true_effect) / standard_error, quantile(1 - alpha / 2)
+    right, wrong = float(ndtr(d - c)), float(ndtr(-d - c))
+    power = right + wrong
+    if d == 0:
+        return Exaggeration(power, 0.5, math.inf)
+    mean = d * (right - wrong) + _density(c - d) + _density(c + d)
+    return Exaggeration(power, wrong / power, mean / power / d)
+
+
+def _density(z: float) -> float:
+    return math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)

@@ -1,0 +1,152 @@
+"""Sample-ratio mismatch: did the arms get the traffic that they were to get?
+
+A split that is off by more than chance allows means that something lost or misrouted units, and then no figure of the
+test can be trusted. Only where the platform does not choose who sees what (allocation at random).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaln
+
+from abkit.errors import InvalidInput
+
+ALPHA = 0.001
+"""The false-alarm rate: low, because the alarm stops a test. Kohavi et al. use 0.0005 … 0.001."""
+
+FEWEST_EXPECTED = 5
+"""Below this expected count in an arm χ² is not to be trusted, and the exact multinomial test is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRatio:
+    """Whether the observed split fits the expected one.
+
+    Attributes:
+        observed: units in each arm.
+        expected: units that each arm should have had.
+        chi2: Pearson's χ².
+        dof: its degrees of freedom; arms with no share do not count.
+        p_value: of the split as planned.
+        mismatch: p below `alpha`.
+        alpha: the false-alarm rate.
+        method: `chi-square`, `exact multinomial`, `sequential multinomial` or `impossible` (units in an arm without
+            a share).
+    """
+
+    observed: tuple[int, ...]
+    expected: tuple[float, ...]
+    chi2: float
+    dof: int
+    p_value: float
+    mismatch: bool
+    alpha: float
+    method: str
+
+
+def check_sample_ratio(
+    observed: Sequence[float],
+    expected: Sequence[float] | None = None,
+    *,
+    alpha: float = ALPHA,
+    sequential: bool = False,
+) -> SampleRatio:
+    """Test the split of the traffic.
+
+    Args:
+        observed: units in each arm, whole numbers.
+        expected: weights of the arms (`1,1` or `0.5,0.5`); equal by default. Fractions below 1 have to sum to 1.
+        alpha: the false-alarm rate.
+        sequential: for one who looks daily: the p-value is valid at every look (Lindon & Malek 2022,
+            arXiv 2011.03567: a Dirichlet-multinomial mixture against the planned split).
+
+    Raises:
+        InvalidInput: one arm, counts that cannot be, weights that do not fit.
+
+    >>> result = check_sample_ratio([5000, 5300], [1, 1])
+    >>> round(result.chi2, 4), result.dof, round(result.p_value, 5), result.mismatch
+    (8.7379, 1, 0.00312, False)
+    >>> check_sample_ratio([9, 0]).mismatch
+    False
+    """
+    counts = _counts(observed)
+    weights = check_weights(expected if expected is not None else [1.0] * len(counts), arms=len(counts))
+    total = sum(counts)
+    wanted = tuple(total * weight for weight in weights)
+    used = [index for index, weight in enumerate(weights) if weight > 0]
+    if any(counts[index] for index in range(len(counts)) if weights[index] == 0):
+        return SampleRatio(counts, wanted, math.inf, len(used) - 1, 0.0, True, alpha, "impossible")
+    if total == 0:
+        return SampleRatio(counts, wanted, 0.0, len(used) - 1, 1.0, False, alpha, "chi-square")
+    seen = np.array([counts[index] for index in used], dtype=float)
+    should = np.array([wanted[index] for index in used])
+    chi2 = float(((seen - should) ** 2 / should).sum())
+    if sequential:
+        p_value, method = _sequential_p(seen, should / total), "sequential multinomial"
+    elif should.min() >= FEWEST_EXPECTED:
+        from scipy.stats import chisquare
+
+        p_value, method = float(chisquare(seen, should * (seen.sum() / should.sum())).pvalue), "chi-square"
+    else:
+        p_value, method = _exact_p(seen.astype(int), should / total)
+    return SampleRatio(counts, wanted, chi2, len(used) - 1, p_value, p_value < alpha, alpha, method)
+
+
+def check_weights(weights: Sequence[float], *, arms: int) -> tuple[float, ...]:
+    """Weights as shares that sum to 1.
+
+    >>> check_weights([1, 1, 2], arms=3)
+    (0.25, 0.25, 0.5)
+    """
+    values = tuple(float(weight) for weight in weights)
+    if len(values) != arms:
+        raise InvalidInput(f"{len(values)} expected shares for {arms} arms; expected one an arm")
+    if any(not math.isfinite(value) or value < 0 for value in values) or sum(values) <= 0:
+        raise InvalidInput(f"the expected split is {_listed(values)}; expected shares of 0 or more, one above 0")
+    total = sum(values)
+    if max(values) < 1 and abs(total - 1) > 1e-6:
+        raise InvalidInput(
+            f"the expected split {_listed(values)} sums to {total:g}; expected fractions that sum to 1, or weights"
+        )
+    return tuple(value / total for value in values)
+
+
+def _counts(observed: Sequence[float]) -> tuple[int, ...]:
+    if len(observed) < 2:
+        raise InvalidInput(f"{len(observed)} arm is given; a split takes at least 2")
+    for value in observed:
+        if not math.isfinite(value) or value < 0 or value != int(value):
+            raise InvalidInput(f"an arm has {value} units; expected a whole number of 0 or more")
+    return tuple(int(value) for value in observed)
+
+
+def _exact_p(counts: np.ndarray, shares: np.ndarray) -> tuple[float, str]:
+    """All splits at most as likely as the one seen: exact for two arms, by simulation for more."""
+    from scipy.stats import binomtest, multinomial
+
+    if len(counts) == 2:
+        return float(binomtest(int(counts[0]), int(counts.sum()), float(shares[0])).pvalue), "exact multinomial"
+    draws = multinomial(int(counts.sum()), shares).rvs(20_000, random_state=np.random.default_rng(0))
+    law = multinomial(int(counts.sum()), shares)
+    as_unlikely = int((law.logpmf(draws) <= law.logpmf(counts) + 1e-9).sum())
+    return (1 + as_unlikely) / (1 + len(draws)), "exact multinomial"
+
+
+def _sequential_p(counts: np.ndarray, shares: np.ndarray) -> float:
+    # The prior is centred on the plan; its weight of 100 units an arm expects small faults (Lindon & Malek, section 5).
+    prior = 100 * len(shares) * shares
+    log_ratio = (
+        gammaln(prior.sum())
+        - gammaln(prior.sum() + counts.sum())
+        + (gammaln(prior + counts) - gammaln(prior)).sum()
+        - (counts * np.log(shares)).sum()
+    )
+    return float(min(1.0, math.exp(min(-log_ratio, 0.0))))
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)

@@ -1,0 +1,145 @@
+"""Pooled correlation inside groups, with the influence that each row has on it.
+
+A correlation over several campaigns mixes two questions: do campaigns with better pictures do better, and does the
+better picture of one campaign do better. Centring inside the group leaves the second. With one group this is the plain
+correlation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A pooled correlation.
+
+    Attributes:
+        estimate: −1…1; NaN when one of the variables is constant inside every group.
+        influence: of each row, shape (n,): the estimate moves by about −influence when the row is left out.
+        n: rows in groups of two or more; the others say nothing about what happens inside a group.
+        groups: how many such groups.
+    """
+
+    estimate: float
+    influence: Floats
+    n: int
+    groups: int
+
+
+def pooled_pearson(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
+    """Pearson's correlation of what is left after the group means are taken out.
+
+    Each group counts by its sums of squares. The influence is the exact change when a row is left out (jackknife).
+
+    Args:
+        x: shape (n,), finite.
+        y: shape (n,), finite.
+        group: shape (n,), any labels.
+
+    >>> round(pooled_pearson([1, 2, 3, 11, 12, 13], [5, 6, 8, 1, 2, 3], list("aaabbb")).estimate, 3)
+    0.968
+    """
+    x, y, index, size = _prepared(x, y, group)
+    x, y = _centred(x, index, size), _centred(y, index, size)
+    many = size[index] > 1
+    # Leaving row i out takes n_g / (n_g − 1) · x_i · y_i from the sum of products of its group.
+    factor = np.where(many, size[index] / np.maximum(size[index] - 1, 1), 0.0)
+    sxx, syy, sxy = float(x @ x), float(y @ y), float(x @ y)
+    n, groups = int(many.sum()), int((size > 1).sum())
+    if not (_varies(sxx, x) and _varies(syy, y)):
+        return Pooled(float("nan"), np.zeros_like(x), n, groups)
+    estimate = sxy / np.sqrt(sxx * syy)
+    rest = np.maximum((sxx - factor * x * x) * (syy - factor * y * y), np.finfo(float).tiny)
+    without = np.clip((sxy - factor * x * y) / np.sqrt(rest), -1, 1)
+    return Pooled(float(np.clip(estimate, -1, 1)), estimate - without, n, groups)
+
+
+def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
+    """Spearman's correlation inside groups: ranks within the group, divided by its size plus one, centred.
+
+    Each group of n counts by n(n − 1)/(n + 1). The influence is that of the rank functional (infinitesimal jackknife;
+    Borkowf 2002, Computational Statistics & Data Analysis 39): leaving a row out also moves the ranks of the others.
+
+    >>> pooled_spearman([1, 2, 3, 11, 12, 13], [5, 6, 8, 1, 2, 3], list("aaabbb")).estimate
+    1.0
+    """
+    x, y, index, size = _prepared(x, y, group)
+    u, v = _centred_ranks(x, index, size), _centred_ranks(y, index, size)
+    suu, svv, suv = float(u @ u), float(v @ v), float(u @ v)
+    many = size[index] > 1
+    n, groups = int(many.sum()), int((size > 1).sum())
+    if not (suu > 0 and svv > 0):
+        return Pooled(float("nan"), np.zeros_like(u), n, groups)
+    estimate = suv / np.sqrt(suu * svv)
+    above_x, above_y = _Above(x, index, size), _Above(y, index, size)
+    d_uv = u * v + above_x.mean_of(v) + above_y.mean_of(u)
+    d_uu = u * u + 2 * above_x.mean_of(u)
+    d_vv = v * v + 2 * above_y.mean_of(v)
+    influence = d_uv / np.sqrt(suu * svv) - estimate / 2 * (d_uu / suu + d_vv / svv)
+    return Pooled(float(np.clip(estimate, -1, 1)), np.where(many, _centred(influence, index, size), 0.0), n, groups)
+
+
+def group_index(labels: ArrayLike) -> tuple[Ints, Ints]:
+    """Number the groups: the number of each row's group, and the size of each group.
+
+    >>> group_index(["b", "a", "b"])
+    (array([1, 0, 1]), array([1, 2]))
+    """
+    _, index, size = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    return index.reshape(-1).astype(np.int64), size.astype(np.int64)
+
+
+def _prepared(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> tuple[Floats, Floats, Ints, Ints]:
+    index, size = group_index(group)
+    return np.asarray(x, np.float64), np.asarray(y, np.float64), index, size
+
+
+def _centred(values: Floats, index: Ints, size: Ints) -> Floats:
+    centred: Floats = values - (np.bincount(index, values, len(size)) / size)[index]
+    return centred
+
+
+def _varies(sum_of_squares: float, centred: Floats) -> bool:
+    # Centring leaves rounding errors of constants behind; they are no variation.
+    return bool(sum_of_squares > 0 and np.abs(centred).max() > 1e-12)
+
+
+def _centred_ranks(values: Floats, index: Ints, size: Ints) -> Floats:
+    ranks = _Above(values, index, size).mid_rank
+    return _centred(ranks / (size[index] + 1), index, size)
+
+
+class _Above:
+    """Who is above whom inside the groups; ties are half above."""
+
+    def __init__(self, values: Floats, index: Ints, size: Ints) -> None:
+        n = len(values)
+        self.order = np.lexsort((values, index))
+        self.share = size[index]
+        starts = np.concatenate([[0], np.cumsum(size)[:-1]])
+        ordered, group = values[self.order], index[self.order]
+        new = np.ones(n, bool)
+        new[1:] = (ordered[1:] != ordered[:-1]) | (group[1:] != group[:-1])
+        first = np.flatnonzero(new)
+        run = np.cumsum(new) - 1
+        # Positions, in the sorted order, of the run of ties of each row and of the end of its group.
+        self.begin = first[run]
+        self.end = np.append(first[1:], n)[run]
+        self.group_end = (starts + size)[group]
+        self.mid_rank = np.empty(n)
+        self.mid_rank[self.order] = (self.begin + self.end + 1) / 2 - starts[group]
+
+    def mean_of(self, values: Floats) -> Floats:
+        """For each row, the sum of the values of the rows above it, ties half, over the size of the group."""
+        sums = np.concatenate([[0.0], np.cumsum(values[self.order])])
+        above = sums[self.group_end] - (sums[self.begin] + sums[self.end]) / 2
+        result = np.empty(len(values))
+        result[self.order] = above
+        return result / self.share
