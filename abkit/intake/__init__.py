@@ -1,0 +1,1 @@
+"""What comes in from outside: creatives, KPI exports, ratings. It trusts nothing."""

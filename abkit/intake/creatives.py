@@ -1,0 +1,159 @@
+"""Creatives from the disk: which files a person meant, and what one file's content is."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from abkit_model.errors import ImageRejected
+from abkit_model.images import DecodedImage, open_image
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found under the paths that were given.
+
+    Attributes:
+        files: pictures, in order of their names within a folder; no path twice.
+        unusable: (path, reason) of what was named but cannot be read at all.
+        ignored: how many files in folders were left alone because their names are not those of pictures.
+    """
+
+    files: tuple[Path, ...]
+    unusable: tuple[tuple[Path, str], ...]
+    ignored: int
+
+
+def find_pictures(paths: Sequence[Path]) -> Found:
+    """Turn files, folders (with all below them) and globs into a list of picture files.
+
+    A file that is named outright is taken whatever its name; in folders and globs only names of pictures count.
+    Links to folders are followed; a link back to a folder above itself is reported, not followed.
+    """
+    files: dict[Path, None] = {}
+    unusable: dict[Path, str] = {}
+    ignored = 0
+    for path in paths:
+        if has_magic(str(path)) and not path.exists():
+            matches = [Path(match) for match in sorted(glob(str(path), recursive=True))]
+            if not matches:
+                unusable[path] = "no file matches this pattern"
+        else:
+            matches = [path]
+        for match in matches:
+            if match.is_dir():
+                for entry, reason in _walk(match, ()):
+                    if reason:
+                        unusable[entry] = reason
+                    elif entry.suffix.lower() in PICTURE_SUFFIXES:
+                        files[entry] = None
+                    else:
+                        ignored += 1
+            else:
+                files[match] = None
+    return Found(tuple(files), tuple(unusable.items()), ignored)
+
+
+def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[Path, str]]:
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield folder, f"the folder cannot be read: {os.strerror(error.errno or 0).lower()}"
+        return
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        yield folder, "the link leads back to a folder above it"
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        path = Path(entry.path)
+        if path.is_dir():
+            yield from _walk(path, (*above, here))
+        else:
+            yield path, ""
+
+
+@dataclass(frozen=True)
+class Content:
+    """One image content, decoded.
+
+    Attributes:
+        sha256: of the file's bytes, 64 hex digits.
+        perceptual_hash: 16 hex digits; near-duplicates differ in few of the 64 bits.
+        size: bytes of the file.
+        decoded: upright RGB pixels with width, height (pixels) and media type.
+    """
+
+    sha256: str
+    perceptual_hash: str
+    size: int
+    decoded: DecodedImage
+
+    def columns(self) -> dict[str, Any]:
+        """What the store keeps of it in `creative`, by column."""
+        return {
+            "sha256": self.sha256,
+            "perceptual_hash": self.perceptual_hash,
+            "width": self.decoded.width,
+            "height": self.decoded.height,
+            "media_type": self.decoded.media_type,
+            "bytes": self.size,
+        }
+
+
+def names_of(path: Path) -> tuple[str, str]:
+    """The full name of a file and its last part, as text that every database takes."""
+    # A name that is not UTF-8 is kept readable: no database takes lone surrogates.
+    full = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
+    return full, full.rsplit("/", 1)[-1]
+
+
+def hash_file(path: Path, *, max_bytes: int) -> str:
+    """The SHA-256 of a file's bytes, 64 hex digits.
+
+    Raises:
+        ImageRejected: the file cannot be read, or is larger than the limit.
+    """
+    return hashlib.sha256(_read(path, max_bytes)).hexdigest()
+
+
+def read_content(path: Path, *, max_bytes: int) -> Content:
+    """Read and decode one picture file.
+
+    Raises:
+        ImageRejected: with the reason; nothing else escapes from a hostile file.
+    """
+    data = _read(path, max_bytes)
+    decoded = open_image(data)
+    return Content(hashlib.sha256(data).hexdigest(), perceptual_hash(decoded.image), len(data), decoded)
+
+
+def _read(path: Path, max_bytes: int) -> bytes:
+    from abkit_model.images import read_file
+
+    if path.is_file() and path.stat().st_size > max_bytes:
+        raise ImageRejected(f"the file is larger than {max_bytes / 2**20:g} MB ([scoring] max_file_mb)")
+    return read_file(path)
+
+
+def perceptual_hash(image: Image.Image) -> str:
+    """The difference hash of a picture: 64 bits, one for each step in brightness along the rows of a 9×8 thumbnail.
+
+    Returns:
+        16 hex digits.
+
+    >>> perceptual_hash(Image.linear_gradient("L").transpose(Image.Transpose.ROTATE_90))
+    'ffffffffffffffff'
+    """
+    small = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)  # (8, 9)
+    return np.packbits(small[:, 1:] > small[:, :-1]).tobytes().hex()

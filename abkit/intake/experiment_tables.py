@@ -1,0 +1,192 @@
+"""Tables of figures from outside: arms of many experiments, or one column of numbers. Everything is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from abkit.errors import AbkitError, InvalidInput
+from abkit.stats.bulk import impossible_counts
+from abkit.stats.counts import Counts
+
+MOST_BYTES = 2 * 1024**3
+_DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": ","}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An experiment that could not be analysed.
+
+    Attributes:
+        experiment: its key.
+        reason: one sentence with the value and what was expected.
+    """
+
+    experiment: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ArmTable:
+    """The arms of many experiments, those of one experiment together, in the order of the table.
+
+    Attributes:
+        experiments: keys of the experiments that can be analysed.
+        experiment: for each arm, which of them it belongs to.
+        variants: key of each arm.
+        trials: of each arm.
+        successes: of each arm.
+        refused: the experiments that cannot, with the reason.
+    """
+
+    experiments: list[str]
+    experiment: NDArray[np.intp]
+    variants: list[str]
+    trials: NDArray[np.float64]
+    successes: NDArray[np.float64]
+    refused: list[Refused]
+
+
+def read_experiments(
+    path: Path, *, experiment: str, variant: str, trials: str, successes: str, drop_duplicates: bool = False
+) -> ArmTable:
+    """Read arms of experiments from CSV, TSV or Parquet, one row an arm.
+
+    An experiment with an arm whose counts cannot be, with one arm only, or with an arm named twice is refused as a
+    whole; the others go on.
+
+    Args:
+        path: the file.
+        experiment: column that names the experiment.
+        variant: column that names the arm.
+        trials: column with impressions, users, ….
+        successes: column with clicks, conversions, ….
+        drop_duplicates: add up rows of one arm (days) instead of refusing them.
+
+    Raises:
+        AbkitError: the file cannot be read, or a column is missing.
+    """
+    table = _read(path, (experiment, variant, trials, successes)).select(
+        pl.col(experiment).cast(pl.String).alias("experiment"),
+        pl.col(variant).cast(pl.String).alias("variant"),
+        pl.col(trials).cast(pl.Float64, strict=False).alias("trials"),
+        pl.col(successes).cast(pl.Float64, strict=False).alias("successes"),
+    )
+    nameless = table.filter(pl.col("experiment").is_null() | pl.col("variant").is_null()).height
+    table = table.filter(pl.col("experiment").is_not_null() & pl.col("variant").is_not_null())
+    if drop_duplicates:
+        table = table.group_by("experiment", "variant", maintain_order=True).agg(pl.sum("trials", "successes"))
+    # Arms of one experiment need not stand together in the file.
+    first = table.with_row_index("row").group_by("experiment").agg(pl.min("row").alias("first"))
+    table = table.join(first, on="experiment").sort("first", maintain_order=True)
+    refused, bad = _refusals(table)
+    if nameless:
+        refused.append(Refused("", f"{nameless} rows name no experiment or no variant; expected both"))
+    good = table.filter(~pl.col("experiment").is_in(list(bad))) if bad else table
+    keys = good["experiment"].unique(maintain_order=True).to_list()
+    place = {key: index for index, key in enumerate(keys)}
+    return ArmTable(
+        keys,
+        np.array([place[key] for key in good["experiment"].to_list()], dtype=np.intp),
+        good["variant"].to_list(),
+        good["trials"].to_numpy(),
+        good["successes"].to_numpy(),
+        refused,
+    )
+
+
+def read_arms(path: Path) -> dict[str, Counts]:
+    """Read variants with their counts: columns variant, successes, trials.
+
+    Raises:
+        AbkitError: the file cannot be read, a column is missing, a count cannot be, a variant stands twice.
+    """
+    table = _read(path, ("variant", "successes", "trials"))
+    arms: dict[str, Counts] = {}
+    for row in table.iter_rows(named=True):
+        name = str(row["variant"])
+        if name in arms:
+            raise InvalidInput(f"{path.name}: the variant {name!r} stands twice; expected one row a variant")
+        try:
+            arms[name] = Counts(float(row["successes"]), float(row["trials"]))  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"{path.name}, variant {name!r}: {error}") from error
+    return arms
+
+
+def read_numbers(path: Path, column: str | None) -> NDArray[np.float64]:
+    """Read one column of numbers; the only one when no name is given. Missing values are left out.
+
+    Raises:
+        AbkitError: the file cannot be read, or the column is missing or not numeric.
+    """
+    table = _read(path, () if column is None else (column,))
+    if column is None:
+        numeric = [name for name, kind in table.schema.items() if kind.is_numeric()]
+        if len(numeric) != 1:
+            raise AbkitError(
+                f"{path.name} has {len(numeric)} columns of numbers; expected one", hint="name it with --column"
+            )
+        column = numeric[0]
+    values = table[column].cast(pl.Float64, strict=False).drop_nulls().drop_nans().to_numpy()
+    if not len(values):
+        raise AbkitError(f"{path.name}: column {column!r} has no numbers")
+    return np.asarray(values, dtype=float)
+
+
+def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    suffix = path.suffix.lower()
+    if suffix not in (*_DELIMITERS, ".parquet"):
+        raise AbkitError(f"{path.name} is not a table that abkit reads", hint="give .csv, .tsv or .parquet")
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise AbkitError(f"{path.name} is larger than {MOST_BYTES // 1024**3} GB", hint="split it")
+        if suffix == ".parquet":
+            names = pl.read_parquet_schema(path)
+        else:
+            names = pl.read_csv(path, separator=_DELIMITERS[suffix], n_rows=0).schema
+        missing = [column for column in columns if column not in names]
+        if missing:
+            raise AbkitError(
+                f"{path.name} has no column {missing[0]!r}; it has {', '.join(map(repr, names))}",
+                hint="name the columns as they stand in the file",
+            )
+        wanted = list(columns) or None
+        if suffix == ".parquet":
+            return pl.read_parquet(path, columns=wanted)
+        return pl.read_csv(path, separator=_DELIMITERS[suffix], columns=wanted, infer_schema_length=None)
+    except OSError as error:
+        raise AbkitError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    except pl.exceptions.PolarsError as error:
+        raise AbkitError(f"{path.name} is not a readable table: {str(error).splitlines()[0]}") from error
+
+
+def _refusals(table: pl.DataFrame) -> tuple[list[Refused], set[str]]:
+    wrong = impossible_counts(table["successes"].fill_null(np.nan), table["trials"].fill_null(np.nan))
+    refused: dict[str, str] = {}
+    for row in table.filter(pl.Series(wrong)).iter_rows(named=True):
+        refused.setdefault(row["experiment"], _why(row))
+    arms = table.group_by("experiment", maintain_order=True).agg(
+        pl.len(), pl.col("variant").n_unique().alias("names"), pl.first("variant")
+    )
+    for row in arms.filter((pl.col("len") < 2) | (pl.col("names") < pl.col("len"))).iter_rows(named=True):
+        if row["len"] < 2:
+            reason = f"only one arm, {row['variant']!r}; expected at least 2"
+        else:
+            reason = f"{row['len']} rows for {row['names']} variants; expected one row a variant"
+        refused.setdefault(row["experiment"], reason)
+    return [Refused(key, reason) for key, reason in refused.items()], set(refused)
+
+
+def _why(row: dict[str, Any]) -> str:
+    shown = {key: "missing" if row[key] is None else f"{row[key]:.15g}" for key in ("successes", "trials")}
+    return (
+        f"variant {row['variant']!r} has {shown['successes']} successes in {shown['trials']} trials; "
+        "expected whole numbers, successes from 0 to trials, trials of 1 or more"
+    )

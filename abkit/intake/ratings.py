@@ -1,0 +1,153 @@
+"""Tables of ratings and of choices from outside, as rows that the store can take: checked, and tied to contents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abkit.errors import InvalidInput
+from abkit_model.choice_table import Choice, is_choice_table, read_single_choices
+from abkit_model.csv_table import parse_csv, read_text
+from abkit_model.rating_rows import Summary, Vote, read_rows
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Columns of the staging table, all of which every row has.
+COLUMNS = ("line", "rater", "creative_id", "second_id", "at", "score", "n", "sd", "counts", "share", "weight")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A table of labels as it was read.
+
+    Attributes:
+        kind: `votes`, `summaries` or `choices`.
+        layout: as the reader calls it.
+        scale: lowest and highest rating; None for choices.
+        rows: what can be used, in the order of the table.
+        rejected: line and reason of the other rows.
+        sha256: of the table's bytes.
+    """
+
+    kind: str
+    layout: str
+    scale: tuple[float, float] | None
+    rows: tuple[Vote | Summary | Choice, ...]
+    rejected: tuple[tuple[int, str], ...]
+    sha256: str
+
+    def pictures(self) -> tuple[str, ...]:
+        """Names of the pictures, each once, in the order of the table."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in _pictures(row)))
+
+
+def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[float, float] | None = None) -> Labels:
+    """Read a table: of choices when it names two pictures a row, else of ratings in one of their four layouts.
+
+    Raises:
+        LabelError: not readable, no known layout, or a column that is not there.
+        InvalidInput: no row of it can be used.
+    """
+    text, sha256 = read_text(path)
+    if is_choice_table(parse_csv(path, text.split("\n", 1)[0], sha256)):
+        choices, rejected, _ = read_single_choices(path)
+        labels = Labels("choices", "choices", None, tuple(choices), tuple(rejected), sha256)
+    else:
+        read = read_rows(path, image_column=image_column, scale=scale)
+        kind = "votes" if read.layout == "votes" else "summaries"
+        span = (read.scale.low, read.scale.high)
+        labels = Labels(kind, read.layout, span, (*read.votes, *read.summaries), tuple(read.rejected), sha256)
+    if not labels.rows:
+        first = f"; line {labels.rejected[0][0]}: {labels.rejected[0][1]}" if labels.rejected else ""
+        raise InvalidInput(f"{path} has no row that can be used{first}")
+    return labels
+
+
+def picture_path(folder: Path, name: str) -> Path | None:
+    """Where a picture of the table lies; None when that would be outside the folder."""
+    path = folder / name
+    return path if folder.resolve() in path.resolve().parents else None
+
+
+def stage_rows(
+    labels: Labels, creatives: Mapping[str, int], missing: Mapping[str, str], pseudonym: Callable[[str], str]
+) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
+    """Rows for the staging table, and those that fall out because of their pictures.
+
+    Args:
+        labels: the table.
+        creatives: id of the content behind each name.
+        missing: why the other names have none.
+        pseudonym: what stands for the name of a rater.
+    """
+    import polars as pl
+
+    rejected: list[tuple[int, str]] = []
+    staged: dict[tuple[Any, ...], dict[str, Any]] = {}
+    pseudonyms: dict[str, str] = {}
+    for row in labels.rows:
+        gone = [f"{name}: {missing[name]}" for name in _pictures(row) if name in missing]
+        if gone:
+            rejected.append((row.line, gone[0]))
+            continue
+        values = _values(row, creatives)
+        if isinstance(row, Choice) and row.test:
+            values["rater"] = f"test:{row.test}"  # a test is not a person
+        elif not isinstance(row, Summary) and row.rater:
+            if row.rater not in pseudonyms:
+                pseudonyms[row.rater] = pseudonym(row.rater)
+            values["rater"] = pseudonyms[row.rater]
+        if values["second_id"] == values["creative_id"]:
+            rejected.append((row.line, "the two files have the same content"))
+            continue
+        key = (values["rater"], values["creative_id"], values["second_id"], values["at"])
+        earlier = staged.setdefault(key, values)
+        if earlier is values:
+            continue
+        if isinstance(row, Choice) and not row.rater and not row.test:
+            _count(earlier, values)
+        else:
+            rejected.append((row.line, f"the same content was rated under another name on line {earlier['line']}"))
+    schema = {
+        **dict.fromkeys(("line", "creative_id", "second_id", "n"), pl.Int64),
+        **dict.fromkeys(("rater", "at", "counts"), pl.String),
+        **dict.fromkeys(("score", "sd", "share", "weight"), pl.Float64),
+    }
+    rows = list(staged.values())
+    return pl.DataFrame(
+        {c: [row[c] for row in rows] for c in COLUMNS}, schema={c: schema[c] for c in COLUMNS}
+    ), rejected
+
+
+def _pictures(row: Vote | Summary | Choice) -> tuple[str, ...]:
+    return (row.first, row.second) if isinstance(row, Choice) else (row.image,)
+
+
+def _values(row: Vote | Summary | Choice, creatives: Mapping[str, int]) -> dict[str, Any]:
+    values: dict[str, Any] = {**dict.fromkeys(COLUMNS), "line": row.line, "rater": "", "at": ""}
+    if isinstance(row, Choice):
+        one, other = creatives[row.first], creatives[row.second]
+        share = row.share if one < other else 1 - row.share
+        return {
+            **values,
+            "creative_id": min(one, other),
+            "second_id": max(one, other),
+            "at": row.time,
+            "share": share,
+            "weight": row.weight,
+        }
+    values["creative_id"] = creatives[row.image]
+    if isinstance(row, Vote):
+        return {**values, "at": row.time, "score": row.score}
+    counts = None if row.counts is None else "[" + ", ".join(map(str, row.counts)) + "]"
+    return {**values, "score": row.mean, "n": row.n, "sd": row.sd, "counts": counts}
+
+
+def _count(earlier: dict[str, Any], values: dict[str, Any]) -> None:
+    """Where nobody is named, choices on one pair are counted into one row."""
+    weight = earlier["weight"] + values["weight"]
+    earlier["share"] = (earlier["share"] * earlier["weight"] + values["share"] * values["weight"]) / weight
+    earlier["weight"] = weight

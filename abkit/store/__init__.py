@@ -1,0 +1,1 @@
+"""The SQL store: tables, transactions, queries. No statistics."""

@@ -1,0 +1,88 @@
+"""Alerts and their deliveries: finding them, and what a person does with them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy.orm import Session
+
+from abkit.store.schema import Alert, AlertDelivery
+
+
+def open_alerts(session: Session) -> Sequence[Alert]:
+    """The episodes that are not resolved, newest first."""
+    return session.scalars(select(Alert).where(Alert.resolved_at.is_(None)).order_by(Alert.id.desc())).all()
+
+
+def recent_alerts(session: Session, limit: int) -> Sequence[Alert]:
+    """Episodes in any state, newest first."""
+    return session.scalars(select(Alert).order_by(Alert.id.desc()).limit(limit)).all()
+
+
+def find(session: Session, alert_id: int) -> Alert | None:
+    """The episode of that number."""
+    return session.get(Alert, alert_id)
+
+
+def state_of(alert: Alert, now: datetime) -> str:
+    """resolved, silenced, acknowledged, calming (it is gone, but may come back) or firing."""
+    if alert.resolved_at is not None:
+        return "resolved"
+    if alert.silenced_until is not None and now < alert.silenced_until:
+        return "silenced"
+    if alert.acknowledged_at is not None:
+        return "acknowledged"
+    return "firing" if alert.clear_since is None else "calming"
+
+
+def to_be_told(session: Session, since: datetime) -> Sequence[Alert]:
+    """Episodes about which a channel may be owed a message: open, or resolved since an instant."""
+    return session.scalars(
+        select(Alert).where(or_(Alert.resolved_at.is_(None), Alert.resolved_at >= since)).order_by(Alert.id)
+    ).all()
+
+
+def deliveries(session: Session, alert_ids: Sequence[int]) -> Sequence[AlertDelivery]:
+    """All attempts to tell about these alerts, oldest first."""
+    return session.scalars(
+        select(AlertDelivery).where(AlertDelivery.alert_id.in_(alert_ids)).order_by(AlertDelivery.id)
+    ).all()
+
+
+def take_pending(session: Session, channel: str, now: datetime, run_id: int) -> list[AlertDelivery]:
+    """Take all that a channel is owed, if any of it is due; what another process has taken is not ours.
+
+    An attempt is taken by moving it from pending to sending where it still is pending.
+    """
+    pending = session.scalars(
+        select(AlertDelivery)
+        .where(AlertDelivery.channel == channel, AlertDelivery.state == "pending")
+        .order_by(AlertDelivery.id)
+    ).all()
+    if not any(row.due_at <= now for row in pending):
+        return []
+    taken = []
+    for row in pending:
+        result = session.execute(
+            update(AlertDelivery)
+            .where(AlertDelivery.id == row.id, AlertDelivery.state == "pending")
+            .values(state="sending", started_at=now, run_id=run_id)
+            .execution_options(synchronize_session=False)
+        )
+        assert isinstance(result, CursorResult)  # noqa: S101  # an UPDATE counts its rows
+        if result.rowcount == 1:
+            taken.append(row)
+    return taken
+
+
+def stubborn_channels(session: Session, attempts: int) -> list[str]:
+    """Channels that have refused what they are owed at least so many times in a row."""
+    owed = select(AlertDelivery.channel).where(AlertDelivery.state == "pending", AlertDelivery.attempt > attempts)
+    return sorted(set(session.scalars(owed)))
+
+
+def left_sending(session: Session, before: datetime) -> Sequence[AlertDelivery]:
+    """Attempts whose process died before it could say how they ended."""
+    return session.scalars(
+        select(AlertDelivery).where(AlertDelivery.state == "sending", AlertDelivery.started_at < before)
+    ).all()

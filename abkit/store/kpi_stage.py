@@ -1,0 +1,127 @@
+"""The staging tables of a KPI import: temporary, of one connection, filled by the engine's bulk path.
+
+Nothing here is seen by anybody else: filling them takes as long as it takes, and locks nothing.
+"""
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import BigInteger, Column, Connection, Date, Float, FromClause, Integer, MetaData, Table, Text, text
+from sqlalchemy.schema import CreateTable, DropTable
+
+from abkit.store.types import Json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_AT_ONCE = 100_000
+_TEMPORARY = MetaData()
+
+
+def _table(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, _TEMPORARY, *columns, prefixes=["TEMPORARY"])
+
+
+STAGE_AD = _table(
+    "stage_ad",
+    # INTEGER on SQLite makes the number the place of the row.
+    Column("ad_no", Integer, primary_key=True, autoincrement=False),
+    Column("platform", Text),
+    Column("account", Text),
+    Column("external_id", Text),
+    Column("creative", Text),
+    Column("campaign", Text),
+    Column("ad_id", BigInteger),
+)
+STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative", Text))
+STAGE_SEGMENT = _table(
+    "stage_segment",
+    Column("segment_no", Integer, primary_key=True, autoincrement=False),
+    *(Column(name, Text) for name in ("platform", "placement", "country", "device", "age", "gender", "other")),
+    Column("segment_id", BigInteger),
+)
+STAGE_KPI = _table(
+    "stage_kpi",
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("ad_no", BigInteger),
+    Column("segment_no", BigInteger),
+    Column("period_start", Date),
+    Column("period_end", Date),
+    Column("event", Text),
+    Column("attribution_window", Text),
+    Column("currency", Text),
+    Column("impressions", BigInteger),
+    Column("clicks", BigInteger),
+    Column("conversions", BigInteger),
+    Column("spend", Float(53)),
+    Column("revenue", Float(53)),
+)
+STAGE_REJECT = _table("stage_reject", Column("line", BigInteger), Column("reason", Text), Column("content", Json))
+# Rows of the file whose key is in the store already.
+STAGE_MATCH = _table(
+    "stage_match",
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("kpi_id", BigInteger),
+    Column("differs", Integer),
+)
+
+
+def create_stage(connection: Connection, tables: MetaData = _TEMPORARY) -> None:
+    """Make the staging tables of a connection anew."""
+    drop_stage(connection, tables)
+    for table in tables.sorted_tables:
+        connection.execute(CreateTable(table))
+
+
+def drop_stage(connection: Connection, tables: MetaData = _TEMPORARY) -> None:
+    """Drop them: a connection goes back to a pool."""
+    for table in tables.sorted_tables:
+        connection.execute(DropTable(table, if_exists=True))
+
+
+def fill(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
+    """Load a frame into a staging table by COPY on PostgreSQL, by one prepared executemany on SQLite.
+
+    Args:
+        connection: in a transaction.
+        table: one of the staging tables.
+        frame: its columns are columns of the table.
+    """
+    if not frame.height:
+        return
+    if connection.dialect.name == "postgresql":
+        _copy(connection, table, frame)
+        analyze(connection, table)
+    else:
+        _executemany(connection, table, frame)
+
+
+def analyze(connection: Connection, *tables: FromClause) -> None:
+    """Let PostgreSQL's planner know tables that were filled a moment ago; SQLite's asks for nothing."""
+    if connection.dialect.name == "postgresql":
+        for table in tables:
+            connection.execute(text(f"ANALYZE {table}"))
+
+
+def _copy(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
+    columns = ", ".join(frame.columns)
+    cursor = connection.connection.cursor()
+    # In this CSV an empty cell is NULL, and "" is the empty text, on both sides.
+    with cursor.copy(f"COPY {table.name} ({columns}) FROM STDIN (FORMAT csv)") as copy:
+        for part in frame.iter_slices(_AT_ONCE):
+            buffer = io.BytesIO()
+            part.write_csv(buffer, include_header=False)
+            copy.write(buffer.getvalue())
+    cursor.close()
+
+
+def _executemany(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
+    import polars as pl
+
+    frame = frame.with_columns(pl.col(pl.Date).cast(pl.String))
+    marks = ", ".join("?" * frame.width)
+    statement = f"INSERT INTO {table.name} ({', '.join(frame.columns)}) VALUES ({marks})"  # noqa: S608
+    cursor = connection.connection.cursor()
+    for part in frame.iter_slices(_AT_ONCE):
+        cursor.executemany(statement, part.rows())
+    cursor.close()

@@ -1,0 +1,99 @@
+"""Alembic from inside: bring a store to this version of the code, and refuse one that is of another."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from abkit.errors import StoreError
+from abkit.store.engine import Store
+from abkit.store.schema import Base
+
+# Any number, the same in all processes: PostgreSQL lets one of them migrate at a time.
+_MIGRATION_LOCK = 6_223_814
+
+
+def migrations_folder() -> Path:
+    """Where the migrations are: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "migrations"
+    return inside if inside.is_dir() else package.parent / "migrations"
+
+
+def head() -> str:
+    """The migration that this code is written for."""
+    revision = ScriptDirectory(str(migrations_folder())).get_current_head()
+    assert revision is not None  # noqa: S101  # the package ships its migrations
+    return revision
+
+
+def current(store: Store) -> str | None:
+    """The migration that the store is at; None before the first."""
+    with store.read() as session:
+        return MigrationContext.configure(session.connection()).get_current_revision()
+
+
+def upgrade(store: Store, revision: str = "head") -> None:
+    """Bring the store to a migration, in one transaction. Several processes may call it at once."""
+    _migrate(store, revision, down=False)
+
+
+def downgrade(store: Store, revision: str) -> None:
+    """Take the store back to an earlier migration, in one transaction; "base" empties it."""
+    _migrate(store, revision, down=True)
+
+
+def _migrate(store: Store, revision: str, *, down: bool) -> None:
+    _refuse_newer(store)
+    with store.write() as session:
+        connection = session.connection()
+        if store.dialect == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config = _config(connection)
+        (command.downgrade if down else command.upgrade)(config, revision)
+
+
+def differences(store: Store) -> list[str]:
+    """What the tables in the store have otherwise than the schema in the code; empty when they agree."""
+    with store.read() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        return [str(difference) for difference in compare_metadata(context, Base.metadata)]
+
+
+def require_current(store: Store) -> None:
+    """Refuse a store that this code was not written for.
+
+    Raises:
+        StoreError: the store is empty, older or newer; the hint says what to do.
+    """
+    at = current(store)
+    if at == head():
+        return
+    if at is None:
+        raise StoreError(f"{store.shown_url} is not an abkit store yet", hint="run `abkit init` or `abkit db upgrade`")
+    _refuse_newer(store)
+    raise StoreError(
+        f"the store {store.shown_url} is at migration {at}, and this abkit needs {head()}",
+        hint="make a backup, then run `abkit db upgrade`",
+    )
+
+
+def _refuse_newer(store: Store) -> None:
+    at = current(store)
+    known = {script.revision for script in ScriptDirectory(str(migrations_folder())).walk_revisions()}
+    if at is not None and at not in known:
+        raise StoreError(
+            f"the store {store.shown_url} is at migration {at}, made by a newer abkit than this one",
+            hint="upgrade abkit (pip install --upgrade abkit), or name another store with --database-url",
+        )
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,158 @@
+"""Model versions and champions: which scorer speaks for a segment, since when, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from abkit.errors import UsageError
+from abkit.store.runs import RunRecord
+from abkit.store.schema import ModelVersion, Promotion
+from abkit.store.upsert import insert_missing
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """What the store keeps of a trained scorer; `card` is its whole card as JSON."""
+
+    digest: str
+    name: str
+    location: str
+    encoder: str
+    encoder_fingerprint: str
+    scale_low: float
+    scale_high: float
+    segment: str
+    demonstration: bool
+    card: Mapping[str, Any]
+    reference: "ReferenceSample | None" = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class ReferenceSample:
+    """What a version said of a sample of its training pictures: what drift against the model compares with.
+
+    Attributes:
+        scores: (N,) held-out mean scores, on the version's scale.
+        embeddings: (N, E) float16 pooled encoder features of the same pictures.
+    """
+
+    scores: NDArray[np.float64]
+    embeddings: NDArray[np.float16]
+
+    def to_bytes(self) -> bytes:
+        """As npz."""
+        out = BytesIO()
+        np.savez_compressed(out, scores=self.scores, embeddings=self.embeddings)
+        return out.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "ReferenceSample":
+        """From npz; nothing is unpickled."""
+        with np.load(BytesIO(data), allow_pickle=False) as arrays:
+            return cls(arrays["scores"], arrays["embeddings"])
+
+
+def register(session: Session, run: RunRecord, entry: ModelEntry) -> ModelVersion:
+    """Write a model version, or find the one with the same digest."""
+    parent = find(session, entry.parent) if entry.parent else None
+    values = {
+        "digest": entry.digest,
+        "name": entry.name,
+        "location": entry.location,
+        "encoder": entry.encoder,
+        "encoder_fingerprint": entry.encoder_fingerprint,
+        "scale_low": entry.scale_low,
+        "scale_high": entry.scale_high,
+        "segment": entry.segment,
+        "demonstration": entry.demonstration,
+        "card": dict(entry.card),
+        "reference": entry.reference.to_bytes() if entry.reference else None,
+        "parent_id": parent.id if parent else None,
+        "created_at": datetime.now(UTC),
+        "run_id": run.id,
+    }
+    insert_missing(session, ModelVersion, [values], key=["digest"])
+    return session.scalars(select(ModelVersion).where(ModelVersion.digest == entry.digest)).one()
+
+
+def find(session: Session, digest: str) -> ModelVersion | None:
+    """The version with exactly this digest."""
+    return session.scalars(select(ModelVersion).where(ModelVersion.digest == digest)).one_or_none()
+
+
+def find_by_prefix(session: Session, wanted: str) -> ModelVersion:
+    """The version whose digest begins so, or whose name is so.
+
+    Raises:
+        UsageError: there is none, or there are several.
+    """
+    rows = session.scalars(
+        select(ModelVersion).where(
+            ModelVersion.digest.startswith(wanted, autoescape=True) | (ModelVersion.name == wanted)
+        )
+    ).all()
+    if len(rows) == 1 and wanted:
+        return rows[0]
+    hint = "`abkit model list` shows the versions; a longer piece of the digest tells them apart"
+    found = "no model version" if not rows else f"{len(rows)} model versions"
+    raise UsageError(f"{found} in this store for {wanted!r}", hint=hint)
+
+
+def champion(session: Session, segment: str = "") -> ModelVersion | None:
+    """The version that was promoted last for a segment; None before the first promotion."""
+    return session.scalars(
+        select(ModelVersion)
+        .join(Promotion, Promotion.model_version_id == ModelVersion.id)
+        .where(Promotion.segment == segment)
+        .order_by(Promotion.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def promote(session: Session, run: RunRecord, version: ModelVersion, *, segment: str, by: str, why: str) -> Promotion:
+    """Make a version the champion of a segment: one more row, nothing is overwritten."""
+    row = Promotion(
+        model_version_id=version.id,
+        segment=segment,
+        promoted_at=datetime.now(UTC),
+        promoted_by=by,
+        why=why,
+        run_id=run.id,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def champion_before(session: Session, segment: str = "") -> ModelVersion | None:
+    """The champion that the present one replaced: the one a rollback goes back to."""
+    promoted = session.scalars(
+        select(Promotion.model_version_id).where(Promotion.segment == segment).order_by(Promotion.id)
+    ).all()
+    # A rollback is a promotion too: walk the history as a stack, so that two rollbacks go back two steps.
+    stack: list[int] = []
+    for version_id in promoted:
+        if len(stack) >= 2 and stack[-2] == version_id:
+            stack.pop()
+        elif not stack or stack[-1] != version_id:
+            stack.append(version_id)
+    return session.get(ModelVersion, stack[-2]) if len(stack) >= 2 else None
+
+
+def champions(session: Session) -> dict[str, int]:
+    """The id of the champion of every segment that ever had one."""
+    rows = session.execute(select(Promotion.segment, Promotion.model_version_id).order_by(Promotion.id))
+    return {segment: version_id for segment, version_id in rows}  # noqa: C416  # rows are not pairs to mypy
+
+
+def all_versions(session: Session) -> list[ModelVersion]:
+    """All versions, oldest first."""
+    return list(session.scalars(select(ModelVersion).order_by(ModelVersion.id)))

@@ -1,0 +1,64 @@
+"""What is asked about ratings: sources, single votes of one of them, rows that were refused."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from abkit.store.schema import Campaign, CampaignCreative, Rater, Rating, RatingImport, RatingReject, RatingSource
+
+
+@dataclass(frozen=True)
+class StoredVotes:
+    """Single ratings of one source.
+
+    Attributes:
+        creative: (votes,), id of the creative.
+        rater: (votes,), pseudonym of who rated.
+        score: (votes,), on the scale of the source.
+    """
+
+    creative: NDArray[np.int64]
+    rater: NDArray[np.str_]
+    score: NDArray[np.float64]
+
+
+def vote_sources(session: Session) -> list[RatingSource]:
+    """The sources that have single ratings, oldest first."""
+    of_source = exists().where(Rater.rating_source_id == RatingSource.id, Rating.rater_id == Rater.id)
+    return list(session.scalars(select(RatingSource).where(of_source).order_by(RatingSource.id)))
+
+
+def votes_of(session: Session, source_id: int, campaign: str | None) -> StoredVotes:
+    """Single ratings of a source, of the candidates of a campaign only when one is named."""
+    statement = (
+        select(Rating.creative_id, Rater.pseudonym, Rating.score)
+        .join(Rater, Rater.id == Rating.rater_id)
+        .where(Rater.rating_source_id == source_id)
+        .order_by(Rating.id)
+    )
+    if campaign is not None:
+        statement = statement.where(
+            exists()
+            .where(CampaignCreative.creative_id == Rating.creative_id)
+            .where(CampaignCreative.campaign_id == Campaign.id, Campaign.key == campaign)
+        )
+    rows = session.execute(statement).all()
+    creative, rater, score = zip(*rows, strict=True) if rows else ((), (), ())
+    return StoredVotes(np.array(creative, dtype=np.int64), np.array(rater, dtype=np.str_), np.array(score, dtype=float))
+
+
+def rejects(session: Session, import_id: int | None, limit: int) -> list[dict[str, Any]]:
+    """Rows that were refused, the latest imports first, at most so many."""
+    statement = (
+        select(RatingImport.id, RatingImport.name, RatingReject.line, RatingReject.reason)
+        .join(RatingImport, RatingImport.id == RatingReject.rating_import_id)
+        .order_by(RatingImport.id.desc(), RatingReject.line)
+        .limit(limit)
+    )
+    if import_id is not None:
+        statement = statement.where(RatingImport.id == import_id)
+    return [dict(zip(("import_id", "file", "line", "reason"), row, strict=True)) for row in session.execute(statement)]

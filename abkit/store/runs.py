@@ -1,0 +1,105 @@
+"""The run record: who did what, when, with which code, and what came of it.
+
+Every command that changes the store works inside `recorded_run`; every figure it writes points to that row.
+"""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import update
+
+from abkit import __version__
+from abkit.errors import AbkitError
+from abkit.store.engine import Store
+from abkit.store.schema import Run
+
+LEASE = timedelta(minutes=15)
+
+
+@dataclass
+class RunRecord:
+    """A run that is under way: its id, and the counts that it will leave behind."""
+
+    store: Store
+    id: int
+    outcome: dict[str, Any] = field(default_factory=dict)
+    lease: timedelta = LEASE
+
+    def still_alive(self) -> None:
+        """Extend the lease: long work calls this with every batch it commits."""
+        with self.store.write() as session:
+            session.execute(update(Run).where(Run.id == self.id).values(lease_until=datetime.now(UTC) + self.lease))
+
+
+def this_process() -> str:
+    """Who runs: host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def begin_run(store: Store, what: str, arguments: Mapping[str, Any]) -> RunRecord:
+    """Write the row of a run that begins now, and mark those abandoned whose process died."""
+    now = datetime.now(UTC)
+    with store.write() as session:
+        session.execute(
+            update(Run)
+            .where(Run.state == "running", Run.schedule == "", Run.lease_until < now)
+            .values(state="abandoned", finished_at=now)
+        )
+        row = Run(
+            what=what,
+            arguments=dict(arguments),
+            code_version=__version__,
+            schedule="",
+            tick=now,
+            state="running",
+            attempt=1,
+            owner=this_process(),
+            lease_until=now + LEASE,
+            started_at=now,
+        )
+        session.add(row)
+        session.flush()
+        return RunRecord(store, row.id)
+
+
+def end_run(run: RunRecord, state: str, outcome: Mapping[str, Any]) -> None:
+    """Write how a run ended."""
+    with run.store.write() as session:
+        session.execute(
+            update(Run)
+            .where(Run.id == run.id)
+            .values(state=state, outcome=dict(outcome), finished_at=datetime.now(UTC))
+        )
+
+
+@contextmanager
+def recorded_run(
+    store: Store, what: str, arguments: Mapping[str, Any], *, run: RunRecord | None = None
+) -> Iterator[RunRecord]:
+    """A run around a block: done when it ends, failed or interrupted when it raises.
+
+    Args:
+        store: where the row goes.
+        what: the command ("score", "kpi import", …).
+        arguments: what it was called with, as JSON can hold it; no secrets.
+        run: a run that already has its row (a claimed tick): it is used as it is, and its owner ends it.
+    """
+    if run is not None:
+        yield run
+        return
+    run = begin_run(store, what, arguments)
+    try:
+        yield run
+    except BaseException as error:
+        state = "failed" if isinstance(error, Exception) else "interrupted"
+        said = error.message if isinstance(error, AbkitError) else f"{type(error).__name__}: {error}".strip(": ")
+        # When the store itself is what fails, the first error is the one to tell.
+        with suppress(AbkitError):
+            end_run(run, state, {**run.outcome, "error": said})
+        raise
+    end_run(run, "done", run.outcome)

@@ -1,0 +1,275 @@
+"""Schedules, and the claims that make a tick run once.
+
+No lock is held while a job runs. To claim work, a row is updated where it still is as it was read, and the number of
+rows that changed says whether it is ours: one means yes, zero means that another process was first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CursorResult, Exists, Update, delete, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from abkit import __version__
+from abkit.store.schema import Run, Schedule
+from abkit.store.upsert import insert_missing
+
+# What a schedule is, apart from its state: the columns that the configuration or a command decides.
+DEFINITION = ("job", "arguments", "cron", "jitter_s", "grace_s", "time_limit_s", "missed", "source")
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A claimed tick: this process may run it until the lease ends, unless it is extended.
+
+    `attempt` is the fence: whoever takes the run over raises it, and what the former owner says no longer counts.
+    """
+
+    run_id: int
+    schedule: str
+    job: str
+    arguments: Mapping[str, Any]
+    tick: datetime
+    attempt: int
+    owner: str
+
+
+def due(session: Session, now: datetime) -> Sequence[Schedule]:
+    """The enabled schedules whose tick has come and whose job is not running, longest waiting first."""
+    return session.scalars(
+        select(Schedule)
+        .where(Schedule.enabled, Schedule.next_run_at <= now, ~_running(Schedule.key))
+        .order_by(Schedule.next_run_at)
+    ).all()
+
+
+def claim(
+    session: Session,
+    schedule: Schedule,
+    *,
+    tick: datetime,
+    next_run_at: datetime,
+    owner: str,
+    now: datetime,
+    lease_until: datetime,
+    skip: Mapping[str, Any] | None = None,
+) -> Lease | None:
+    """Claim the tick of a schedule that is due.
+
+    1. Move `next_run_at` on, where it still is what we read and no run of this schedule is under way.
+    2. No row changed: another process was first, or the job is still running. Not ours.
+    3. The tick has its run already (the clock was set back): it is not run again.
+    4. Insert the run with its lease, in the same transaction.
+
+    Args:
+        session: a writing session.
+        schedule: as it was read.
+        tick: the tick to run.
+        next_run_at: where the schedule goes on afterwards.
+        owner: who claims.
+        now: the clock.
+        lease_until: how long the run is ours unless the lease is extended.
+        skip: if given, the tick is not run but recorded as skipped, with this outcome.
+
+    Returns:
+        The lease; None if it is not ours.
+    """
+    moved = (
+        update(Schedule)
+        .where(
+            Schedule.id == schedule.id,
+            Schedule.next_run_at == schedule.next_run_at,
+            Schedule.enabled,
+            ~_running(schedule.key),
+        )
+        .values(next_run_at=next_run_at)
+    )
+    if _changed(session, moved) == 0:
+        return None
+    if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.tick == tick)) is not None:
+        return None
+    run = Run(
+        what=schedule.job,
+        arguments=schedule.arguments,
+        code_version=__version__,
+        schedule=schedule.key,
+        tick=tick,
+        state="running" if skip is None else "skipped",
+        attempt=1,
+        owner=owner,
+        lease_until=lease_until,
+        started_at=now,
+        finished_at=None if skip is None else now,
+        outcome=dict(skip) if skip else None,
+    )
+    session.add(run)
+    session.flush()
+    return _lease(run)
+
+
+def claim_extra(
+    session: Session, schedule: Schedule, *, owner: str, now: datetime, lease_until: datetime
+) -> Lease | None:
+    """Claim a run outside the cron line, with the present instant as its tick; None while another one runs."""
+    locked = update(Schedule).where(Schedule.id == schedule.id).values(created_at=Schedule.created_at)
+    _changed(session, locked)  # one at a time: whoever holds the row looks for a run under way
+    if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.state == "running")) is not None:
+        return None
+    run = Run(
+        what=schedule.job,
+        arguments=schedule.arguments,
+        code_version=__version__,
+        schedule=schedule.key,
+        tick=now,
+        state="running",
+        attempt=1,
+        owner=owner,
+        lease_until=lease_until,
+        started_at=now,
+    )
+    session.add(run)
+    session.flush()
+    return _lease(run)
+
+
+def expired(session: Session, now: datetime) -> Sequence[Run]:
+    """Runs of schedules whose lease has ended: their daemon is dead, asleep, or gave them back."""
+    return session.scalars(
+        select(Run)
+        .where(Run.state == "running", Run.schedule != "", Run.lease_until <= now)
+        .order_by(Run.lease_until, Run.id)
+    ).all()
+
+
+def take_over(session: Session, run: Run, *, owner: str, now: datetime, lease_until: datetime) -> Lease | None:
+    """Take over a run whose lease has ended, where it still is as it was read; None if another was first."""
+    taken = (
+        update(Run)
+        .where(Run.id == run.id, Run.state == "running", Run.attempt == run.attempt, Run.lease_until == run.lease_until)
+        .values(owner=owner, attempt=run.attempt + 1, lease_until=lease_until, started_at=now)
+    )
+    if _changed(session, taken) == 0:
+        return None
+    return Lease(run.id, run.schedule, run.what, run.arguments, run.tick, run.attempt + 1, owner)
+
+
+def extend(session: Session, leases: Sequence[Lease], lease_until: datetime) -> list[Lease]:
+    """Extend the leases that are still ours, and say which are not."""
+    return [lease for lease in leases if _changed(session, _still_ours(lease).values(lease_until=lease_until)) == 0]
+
+
+def give_back(session: Session, lease: Lease, when: datetime) -> bool:
+    """End our lease without ending the run: any daemon may take it over from that instant on."""
+    return _changed(session, _still_ours(lease).values(lease_until=when, owner="")) == 1
+
+
+def finish(session: Session, lease: Lease, *, state: str, outcome: Mapping[str, Any], now: datetime) -> bool:
+    """Record how a run ended, if it is still ours."""
+    ended = _still_ours(lease).values(state=state, outcome=dict(outcome), finished_at=now, lease_until=now)
+    return _changed(session, ended) == 1
+
+
+def count_failure(session: Session, key: str, *, failures: int, backoff_until: datetime | None) -> None:
+    """Note the failures in a row of a schedule, and until when it is left alone."""
+    session.execute(update(Schedule).where(Schedule.key == key).values(failures=failures, backoff_until=backoff_until))
+
+
+def move_back(session: Session, schedule: Schedule, next_run_at: datetime) -> bool:
+    """Wait for an earlier tick than the one that was read; False if another process was first."""
+    moved = (
+        update(Schedule)
+        .where(Schedule.id == schedule.id, Schedule.next_run_at == schedule.next_run_at)
+        .values(next_run_at=next_run_at)
+    )
+    return _changed(session, moved) == 1
+
+
+def find(session: Session, key: str) -> Schedule | None:
+    """The schedule of that name."""
+    return session.scalar(select(Schedule).where(Schedule.key == key))
+
+
+def all_schedules(session: Session) -> Sequence[Schedule]:
+    """Every schedule, by name."""
+    return session.scalars(select(Schedule).order_by(Schedule.key)).all()
+
+
+def save(session: Session, key: str, definition: Mapping[str, Any], *, next_run_at: datetime, now: datetime) -> str:
+    """Add a schedule, or change one of that name where it differs. Whether it is paused stays as it is.
+
+    Args:
+        session: a writing session.
+        key: its name.
+        definition: the columns named in `DEFINITION`.
+        next_run_at: its first tick; used only if it is new or its cron line changed.
+        now: the clock.
+
+    Returns:
+        "added", "changed" or "unchanged".
+    """
+    present = find(session, key)
+    if present is None:
+        row = {
+            "key": key,
+            **definition,
+            "enabled": True,
+            "next_run_at": next_run_at,
+            "failures": 0,
+            "created_at": now,
+        }
+        insert_missing(session, Schedule, [row], key=["key"])
+        return "added"
+    if all(getattr(present, column) == definition[column] for column in DEFINITION):
+        return "unchanged"
+    if present.cron != definition["cron"]:
+        present.next_run_at = next_run_at
+    for column in DEFINITION:
+        setattr(present, column, definition[column])
+    present.failures, present.backoff_until = 0, None
+    return "changed"
+
+
+def remove(session: Session, keys: Sequence[str]) -> None:
+    """Remove schedules; their runs stay."""
+    session.execute(delete(Schedule).where(Schedule.key.in_(keys)))
+
+
+def set_enabled(session: Session, key: str, enabled: bool, *, next_run_at: datetime) -> None:
+    """Pause a schedule, or let it go on from its next tick: what it missed while paused is not missed."""
+    values: dict[str, Any] = {"enabled": enabled, "failures": 0, "backoff_until": None}
+    session.execute(
+        update(Schedule).where(Schedule.key == key).values(values | ({"next_run_at": next_run_at} if enabled else {}))
+    )
+
+
+def last_runs(session: Session) -> dict[str, Run]:
+    """The latest run of each schedule, by its name."""
+    latest = select(func.max(Run.id)).where(Run.schedule != "").group_by(Run.schedule)
+    return {run.schedule: run for run in session.scalars(select(Run).where(Run.id.in_(latest)))}
+
+
+def runs_of(session: Session, key: str, limit: int) -> Sequence[Run]:
+    """The latest runs of a schedule, newest first."""
+    return session.scalars(select(Run).where(Run.schedule == key).order_by(Run.id.desc()).limit(limit)).all()
+
+
+def _running(key: Any) -> Exists:
+    return exists().where(Run.schedule == key, Run.state == "running")
+
+
+def _still_ours(lease: Lease) -> Update:
+    return update(Run).where(
+        Run.id == lease.run_id, Run.state == "running", Run.attempt == lease.attempt, Run.owner == lease.owner
+    )
+
+
+def _changed(session: Session, statement: Update) -> int:
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)  # noqa: S101  # an UPDATE counts its rows
+    return result.rowcount
+
+
+def _lease(run: Run) -> Lease:
+    return Lease(run.id, run.schedule, run.what, run.arguments, run.tick, run.attempt, run.owner)

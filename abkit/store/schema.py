@@ -1,0 +1,682 @@
+"""The map: every table, in the order in which data arrive. Each class says what one of its rows is.
+
+Rules for all of them: surrogate integer keys; on whatever can arrive twice a natural unique key that never holds
+NULL ('' stands for "not given"); instants in UTC; names of constraints from one convention, so that Alembic can change
+them on both engines.
+"""
+
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from abkit.store.types import BigId, Json, UtcDateTime
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """What all tables share."""
+
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map: ClassVar = {
+        int: BigInteger,
+        str: Text,
+        float: Float(53),
+        datetime: UtcDateTime,
+        date: Date,
+        dict[str, Any]: Json,
+        list[float]: Json,
+        bytes: LargeBinary,
+    }
+
+
+def _id() -> Mapped[int]:
+    return mapped_column(BigId, primary_key=True, autoincrement=True)
+
+
+def _ref(target: str, **options: Any) -> Mapped[Any]:
+    return mapped_column(BigInteger, ForeignKey(f"{target}.id"), **options)
+
+
+# --- who did what ---------------------------------------------------------------------------------------------
+
+
+class Run(Base):
+    """One execution of a command or of a scheduled tick. Every figure points to the run that made it."""
+
+    __tablename__ = "run"
+    __table_args__ = (
+        # A tick of a schedule is run once; commands have no schedule and may run at any time.
+        Index(
+            "uq_run_schedule_tick",
+            "schedule",
+            "tick",
+            unique=True,
+            sqlite_where=text("schedule <> ''"),
+            postgresql_where=text("schedule <> ''"),
+        ),
+        CheckConstraint(
+            "state IN ('running','done','failed','interrupted','abandoned','timed_out','skipped')",
+            name="state",
+        ),
+    )
+    id: Mapped[int] = _id()
+    what: Mapped[str]  # "score", "kpi import", "drift check", …
+    arguments: Mapped[dict[str, Any]]
+    code_version: Mapped[str]
+    schedule: Mapped[str] = mapped_column(default="")
+    tick: Mapped[datetime]
+    state: Mapped[str]
+    attempt: Mapped[int] = mapped_column(default=1)
+    owner: Mapped[str]  # host:pid of the process that runs it
+    lease_until: Mapped[datetime]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    outcome: Mapped[dict[str, Any] | None]  # counts, or what went wrong
+
+
+# --- what is advertised, with which pictures ------------------------------------------------------------------
+
+
+class Campaign(Base):
+    """What is being advertised, for whom."""
+
+    __tablename__ = "campaign"
+    id: Mapped[int] = _id()
+    key: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class Creative(Base):
+    """One image content, whatever its names."""
+
+    __tablename__ = "creative"
+    id: Mapped[int] = _id()
+    sha256: Mapped[str] = mapped_column(unique=True)
+    perceptual_hash: Mapped[str]  # 16 hex digits; near-duplicates differ in few bits
+    width: Mapped[int]  # pixels, after the EXIF rotation
+    height: Mapped[int]
+    media_type: Mapped[str]
+    bytes: Mapped[int]
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class CreativeAlias(Base):
+    """A path or name under which a content came: names repeat, and so do contents."""
+
+    __tablename__ = "creative_alias"
+    __table_args__ = (
+        UniqueConstraint("creative_id", "name"),
+        Index("ix_creative_alias_base_name", "base_name"),
+    )
+    id: Mapped[int] = _id()
+    creative_id: Mapped[int] = _ref("creative")
+    name: Mapped[str]  # as it was given: an absolute path, as a rule
+    base_name: Mapped[str]  # the last part of it, by which KPI exports name their creatives
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class CampaignCreative(Base):
+    """A creative that is a candidate in a campaign, or runs in it."""
+
+    __tablename__ = "campaign_creative"
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "creative_id"),
+        Index("ix_campaign_creative_creative_id", "creative_id"),
+    )
+    id: Mapped[int] = _id()
+    campaign_id: Mapped[int] = _ref("campaign")
+    creative_id: Mapped[int] = _ref("creative")
+    launched_on: Mapped[date | None]  # the first day with impressions
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+# --- the scorer and what it says ------------------------------------------------------------------------------
+
+
+class ModelVersion(Base):
+    """One trained scorer."""
+
+    __tablename__ = "model_version"
+    id: Mapped[int] = _id()
+    digest: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    location: Mapped[str]  # "shipped", or the checkpoint's folder
+    encoder: Mapped[str]
+    encoder_fingerprint: Mapped[str]
+    scale_low: Mapped[float]
+    scale_high: Mapped[float]
+    segment: Mapped[str] = mapped_column(default="")
+    demonstration: Mapped[bool]
+    card: Mapped[dict[str, Any]]
+    reference: Mapped[bytes | None]  # npz: scores (N,) and embeddings (N, E) of a sample of its training pictures
+    parent_id: Mapped[int | None] = _ref("model_version")
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class Promotion(Base):
+    """A version became champion of a segment. The last row counts; a rollback is another row."""
+
+    __tablename__ = "promotion"
+    __table_args__ = (Index("ix_promotion_segment_id", "segment", "id"),)
+    id: Mapped[int] = _id()
+    model_version_id: Mapped[int] = _ref("model_version")
+    segment: Mapped[str] = mapped_column(default="")
+    promoted_at: Mapped[datetime]
+    promoted_by: Mapped[str]
+    why: Mapped[str]
+    run_id: Mapped[int] = _ref("run")
+
+
+class Embedding(Base):
+    """The pooled encoder features of a creative, float16, little-endian."""
+
+    __tablename__ = "embedding"
+    __table_args__ = (UniqueConstraint("creative_id", "encoder_fingerprint"),)
+    id: Mapped[int] = _id()
+    creative_id: Mapped[int] = _ref("creative")
+    encoder_fingerprint: Mapped[str]
+    vector: Mapped[bytes]
+    run_id: Mapped[int] = _ref("run")
+
+
+class Score(Base):
+    """One creative scored by one model version, on that version's scale."""
+
+    __tablename__ = "score"
+    __table_args__ = (
+        UniqueConstraint("creative_id", "model_version_id"),
+        Index("ix_score_model_version_id", "model_version_id"),
+    )
+    id: Mapped[int] = _id()
+    creative_id: Mapped[int] = _ref("creative")
+    model_version_id: Mapped[int] = _ref("model_version")
+    mean: Mapped[float]
+    std: Mapped[float]  # the spread of opinion that is predicted
+    epistemic_std: Mapped[float | None]  # the spread between the query sets of the ensemble
+    distribution: Mapped[list[float]]  # over the bins of the scale, sums to 1
+    ci_low: Mapped[float | None]  # None where the version was never calibrated
+    ci_high: Mapped[float | None]
+    ci_level: Mapped[float]
+    query_activations: Mapped[list[float]]
+    scored_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run", index=True)
+
+
+class BriefFit(Base):
+    """How near a creative lies to a brief in the space of one encoder's two towers: a cosine, not a probability."""
+
+    __tablename__ = "brief_fit"
+    __table_args__ = (
+        UniqueConstraint("creative_id", "encoder_fingerprint", "brief_sha256"),
+        CheckConstraint("cosine >= -1.000001 AND cosine <= 1.000001", name="cosine"),
+    )
+    id: Mapped[int] = _id()
+    creative_id: Mapped[int] = _ref("creative")
+    encoder: Mapped[str]
+    encoder_fingerprint: Mapped[str]
+    brief: Mapped[str]
+    brief_sha256: Mapped[str]  # of the text: no engine takes long texts into a key
+    cosine: Mapped[float]
+    made_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run", index=True)
+
+
+# --- what the platforms delivered -----------------------------------------------------------------------------
+
+
+class KpiImport(Base):
+    """One imported file, with what became of its rows."""
+
+    __tablename__ = "kpi_import"
+    id: Mapped[int] = _id()
+    digest: Mapped[str] = mapped_column(unique=True)  # of the content and of how it was read
+    name: Mapped[str]
+    options: Mapped[dict[str, Any]]  # mapping, formats found, decimal sign, …
+    rows: Mapped[int]
+    imported: Mapped[int]
+    updated: Mapped[int]
+    unchanged: Mapped[int]
+    unlinked: Mapped[int]
+    rejected: Mapped[int]
+    imported_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class KpiReject(Base):
+    """A row of an imported file that was refused, with its line and the reason."""
+
+    __tablename__ = "kpi_reject"
+    __table_args__ = (UniqueConstraint("kpi_import_id", "line"),)
+    id: Mapped[int] = _id()
+    kpi_import_id: Mapped[int] = _ref("kpi_import")
+    line: Mapped[int]
+    reason: Mapped[str]
+    content: Mapped[dict[str, Any]]
+
+
+class Segment(Base):
+    """A slice of delivery; '' means all, or not said."""
+
+    __tablename__ = "segment"
+    __table_args__ = (UniqueConstraint("platform", "placement", "country", "device", "age", "gender", "other"),)
+    id: Mapped[int] = _id()
+    platform: Mapped[str] = mapped_column(default="")
+    placement: Mapped[str] = mapped_column(default="")
+    country: Mapped[str] = mapped_column(default="")
+    device: Mapped[str] = mapped_column(default="")
+    age: Mapped[str] = mapped_column(default="")
+    gender: Mapped[str] = mapped_column(default="")
+    other: Mapped[str] = mapped_column(default="")
+
+
+class Ad(Base):
+    """The platform's ad. It may show several creatives, and may be known before any picture is."""
+
+    __tablename__ = "ad"
+    __table_args__ = (UniqueConstraint("platform", "account", "external_id"),)
+    id: Mapped[int] = _id()
+    platform: Mapped[str] = mapped_column(default="")
+    account: Mapped[str] = mapped_column(default="")
+    external_id: Mapped[str]
+    creative_name: Mapped[str] = mapped_column(default="")  # as the export had it; what linking goes by
+    campaign_id: Mapped[int | None] = _ref("campaign", index=True)
+    run_id: Mapped[int] = _ref("run")
+
+
+class AdCreative(Base):
+    """An ad shows a creative."""
+
+    __tablename__ = "ad_creative"
+    __table_args__ = (
+        UniqueConstraint("ad_id", "creative_id"),
+        Index("ix_ad_creative_creative_id", "creative_id"),
+    )
+    id: Mapped[int] = _id()
+    ad_id: Mapped[int] = _ref("ad")
+    creative_id: Mapped[int] = _ref("creative")
+    linked_by: Mapped[str]  # "name", "sha256" or "hand"
+    run_id: Mapped[int] = _ref("run")
+
+
+class Kpi(Base):
+    """What an ad delivered in a segment over a period: a day as a rule, a total where that is all there is."""
+
+    __tablename__ = "kpi"
+    __table_args__ = (
+        UniqueConstraint("ad_id", "segment_id", "period_start", "period_end", "event", "attribution_window"),
+        Index("ix_kpi_period_end", "period_end"),
+        CheckConstraint("period_end >= period_start", name="period"),
+        CheckConstraint("impressions >= 0 AND clicks >= 0 AND conversions >= 0", name="counts"),
+        CheckConstraint("clicks <= impressions", name="clicks"),
+    )
+    id: Mapped[int] = _id()
+    ad_id: Mapped[int] = _ref("ad")
+    segment_id: Mapped[int] = _ref("segment")
+    period_start: Mapped[date]
+    period_end: Mapped[date]  # inclusive
+    event: Mapped[str] = mapped_column(default="")  # which conversion
+    attribution_window: Mapped[str] = mapped_column(default="")
+    currency: Mapped[str] = mapped_column(default="")
+    impressions: Mapped[int]
+    clicks: Mapped[int]
+    conversions: Mapped[int]  # may exceed clicks: view-through
+    spend: Mapped[float | None]
+    revenue: Mapped[float | None]
+    kpi_import_id: Mapped[int] = _ref("kpi_import")
+
+
+class KpiRevision(Base):
+    """The figures that a restatement replaced, and the import that replaced them."""
+
+    __tablename__ = "kpi_revision"
+    __table_args__ = (UniqueConstraint("kpi_id", "kpi_import_id"),)
+    id: Mapped[int] = _id()
+    kpi_id: Mapped[int] = _ref("kpi")
+    kpi_import_id: Mapped[int] = _ref("kpi_import")
+    impressions: Mapped[int]
+    clicks: Mapped[int]
+    conversions: Mapped[int]
+    spend: Mapped[float | None]
+    revenue: Mapped[float | None]
+    currency: Mapped[str] = mapped_column(default="")
+
+
+# --- what people and audiences said ---------------------------------------------------------------------------
+
+
+class RatingSource(Base):
+    """One study, panel or series of tests: its raters, its scale, and the salt of its raters' pseudonyms."""
+
+    __tablename__ = "rating_source"
+    id: Mapped[int] = _id()
+    key: Mapped[str] = mapped_column(unique=True)
+    scale_low: Mapped[float | None]  # None as long as it has only choices
+    scale_high: Mapped[float | None]
+    salt: Mapped[bytes]  # emptied, the pseudonyms can never again be tied to names
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class RatingImport(Base):
+    """One imported table of ratings or choices, with what became of its rows."""
+
+    __tablename__ = "rating_import"
+    id: Mapped[int] = _id()
+    digest: Mapped[str] = mapped_column(unique=True)  # of the table, of its pictures and of how it was read
+    name: Mapped[str]
+    rating_source_id: Mapped[int] = _ref("rating_source")
+    kind: Mapped[str]  # votes, summaries, choices
+    options: Mapped[dict[str, Any]]
+    rows: Mapped[int]
+    imported: Mapped[int]
+    unchanged: Mapped[int]
+    rejected: Mapped[int]
+    imported_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class RatingReject(Base):
+    """A row of such a table that was refused, with its line and the reason; not its cells, which may name people."""
+
+    __tablename__ = "rating_reject"
+    __table_args__ = (UniqueConstraint("rating_import_id", "line"),)
+    id: Mapped[int] = _id()
+    rating_import_id: Mapped[int] = _ref("rating_import")
+    line: Mapped[int]
+    reason: Mapped[str]
+
+
+class Rater(Base):
+    """Who judged, under a pseudonym of their source. '' is whoever decided where nobody is named."""
+
+    __tablename__ = "rater"
+    __table_args__ = (UniqueConstraint("rating_source_id", "pseudonym"),)
+    id: Mapped[int] = _id()
+    rating_source_id: Mapped[int] = _ref("rating_source")
+    pseudonym: Mapped[str]  # keyed digest of the name; "test:…" for an A/B test
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class Rating(Base):
+    """A score that a rater gave a creative, on the scale of the source."""
+
+    __tablename__ = "rating"
+    __table_args__ = (
+        UniqueConstraint("rater_id", "creative_id", "rated_at"),
+        Index("ix_rating_creative_id", "creative_id"),
+    )
+    id: Mapped[int] = _id()
+    rater_id: Mapped[int] = _ref("rater")
+    creative_id: Mapped[int] = _ref("creative")
+    rated_at: Mapped[str] = mapped_column(default="")  # as the table has it
+    score: Mapped[float]
+    rating_import_id: Mapped[int] = _ref("rating_import", index=True)
+
+
+class RatingSummary(Base):
+    """What a source says about a creative where it does not have the single ratings: histogram, or mean and n."""
+
+    __tablename__ = "rating_summary"
+    __table_args__ = (
+        UniqueConstraint("rating_source_id", "creative_id"),
+        Index("ix_rating_summary_creative_id", "creative_id"),
+    )
+    id: Mapped[int] = _id()
+    rating_source_id: Mapped[int] = _ref("rating_source")
+    creative_id: Mapped[int] = _ref("creative")
+    n: Mapped[int]
+    mean: Mapped[float]
+    sd: Mapped[float | None]
+    counts: Mapped[list[float] | None]  # ratings of each step; None where only the mean is known
+    rating_import_id: Mapped[int] = _ref("rating_import", index=True)
+
+
+class Comparison(Base):
+    """A choice between two creatives: of a rater, or the outcome of an A/B test."""
+
+    __tablename__ = "comparison"
+    __table_args__ = (
+        UniqueConstraint("rater_id", "first_id", "second_id", "compared_at"),
+        Index("ix_comparison_first_id", "first_id"),
+        Index("ix_comparison_second_id", "second_id"),
+        CheckConstraint("first_id < second_id", name="pair"),
+        CheckConstraint("share >= 0 AND share <= 1 AND weight > 0", name="share"),
+    )
+    id: Mapped[int] = _id()
+    rater_id: Mapped[int] = _ref("rater")
+    first_id: Mapped[int] = _ref("creative")  # the smaller id, whichever way round they were shown
+    second_id: Mapped[int] = _ref("creative")
+    compared_at: Mapped[str] = mapped_column(default="")  # as the table has it
+    share: Mapped[float]  # of the choices, how many were for the first; 0.5 is a tie
+    weight: Mapped[float]  # votes behind it, or how sure the outcome is
+    rating_import_id: Mapped[int] = _ref("rating_import", index=True)
+
+
+# --- what was found -------------------------------------------------------------------------------------------
+
+
+class CorrelationResult(Base):
+    """Score against KPI: one estimate, with its interval, windows and filters."""
+
+    __tablename__ = "correlation_result"
+    __table_args__ = (UniqueConstraint("run_id", "model_version_id", "metric", "segment", "scope", "statistic"),)
+    id: Mapped[int] = _id()
+    run_id: Mapped[int] = _ref("run")
+    model_version_id: Mapped[int] = _ref("model_version")
+    metric: Mapped[str]  # ctr, cvr
+    segment: Mapped[str] = mapped_column(default="")
+    scope: Mapped[str]  # all, within_campaign
+    statistic: Mapped[str]  # srcc, plcc
+    estimate: Mapped[float | None]
+    ci_low: Mapped[float | None]
+    ci_high: Mapped[float | None]
+    ci_level: Mapped[float]
+    n: Mapped[int]
+    method: Mapped[str]
+    note: Mapped[str] = mapped_column(default="")  # why there is no estimate
+    window_start: Mapped[date | None]
+    window_end: Mapped[date | None]
+    as_of: Mapped[date]
+    filters: Mapped[dict[str, Any]]  # minimum impressions, campaign, what was left out and why
+
+
+class DriftResult(Base):
+    """One test of one drift layer on two windows."""
+
+    __tablename__ = "drift_result"
+    __table_args__ = (UniqueConstraint("run_id", "layer", "test", "segment"),)
+    id: Mapped[int] = _id()
+    run_id: Mapped[int] = _ref("run")
+    model_version_id: Mapped[int | None] = _ref("model_version")
+    layer: Mapped[str]  # data, input, score, relation, kpi
+    test: Mapped[str]
+    segment: Mapped[str] = mapped_column(default="")
+    statistic: Mapped[float | None]
+    ci_low: Mapped[float | None]
+    ci_high: Mapped[float | None]
+    p_value: Mapped[float | None]
+    q_value: Mapped[float | None]
+    n_reference: Mapped[int]
+    n_current: Mapped[int]
+    threshold: Mapped[float | None]
+    verdict: Mapped[str]  # ok, watch, major, fault, insufficient_data
+    detail: Mapped[dict[str, Any]]
+    reference_window: Mapped[str]
+    current_window: Mapped[str]
+    as_of: Mapped[date]
+
+
+class Decision(Base):
+    """What follows from one drift check: the first row of the decision table that holds."""
+
+    __tablename__ = "decision"
+    id: Mapped[int] = _id()
+    run_id: Mapped[int] = _ref("run", unique=True)
+    model_version_id: Mapped[int | None] = _ref("model_version")
+    decision: Mapped[str]  # stable, watch, retrain, fix_data, insufficient_data
+    cause: Mapped[str] = mapped_column(default="")
+    reasons: Mapped[dict[str, Any]]
+    scope: Mapped[str] = mapped_column(default="")  # which windows: decisions of one scope follow each other
+    as_of: Mapped[date]
+    decided_at: Mapped[datetime]
+
+
+# --- who is told ----------------------------------------------------------------------------------------------
+
+
+class Alert(Base):
+    """An episode of something that needs a person, and its state."""
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        UniqueConstraint("fingerprint", "opened_at"),
+        # At most one open episode a fingerprint, whatever the number of processes.
+        Index(
+            "uq_alert_open",
+            "fingerprint",
+            unique=True,
+            sqlite_where=text("resolved_at IS NULL"),
+            postgresql_where=text("resolved_at IS NULL"),
+        ),
+    )
+    id: Mapped[int] = _id()
+    fingerprint: Mapped[str]
+    rule: Mapped[str]
+    labels: Mapped[dict[str, Any]]
+    severity: Mapped[str]  # warning, critical
+    title: Mapped[str]
+    message: Mapped[str]
+    evidence: Mapped[dict[str, Any]]  # run ids, figures, the command that shows them
+    opened_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+    times_seen: Mapped[int] = mapped_column(default=1)
+    times_returned: Mapped[int] = mapped_column(default=0)  # how often it came back within its calm period
+    news_at: Mapped[datetime]  # when it was opened, or became more severe: told at once
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by: Mapped[str] = mapped_column(default="")
+    silenced_until: Mapped[datetime | None]
+    silence_reason: Mapped[str] = mapped_column(default="")
+    clear_since: Mapped[datetime | None]  # the condition is gone since, but may come back
+    resolves_at: Mapped[datetime | None]  # when it will have stayed away long enough
+    resolved_at: Mapped[datetime | None]
+    run_id: Mapped[int] = _ref("run")
+
+
+class AlertDelivery(Base):
+    """One attempt to tell one channel about an alert."""
+
+    __tablename__ = "alert_delivery"
+    __table_args__ = (UniqueConstraint("alert_id", "channel", "kind", "sequence", "attempt"),)
+    id: Mapped[int] = _id()
+    alert_id: Mapped[int] = _ref("alert")
+    channel: Mapped[str]  # its name in the configuration, never its URL
+    kind: Mapped[str]  # opened, repeated, resolved
+    sequence: Mapped[int]  # which message of this kind
+    attempt: Mapped[int]
+    state: Mapped[str]  # pending, sending, delivered, failed, given_up
+    due_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    error: Mapped[str] = mapped_column(default="")
+    run_id: Mapped[int | None] = _ref("run")
+
+
+class Schedule(Base):
+    """What runs when: cron in UTC. Whoever moves `next_run_at` on has claimed the tick."""
+
+    __tablename__ = "schedule"
+    id: Mapped[int] = _id()
+    key: Mapped[str] = mapped_column(unique=True)
+    job: Mapped[str]
+    arguments: Mapped[dict[str, Any]]
+    cron: Mapped[str]
+    jitter_s: Mapped[int] = mapped_column(default=0)
+    grace_s: Mapped[int]
+    time_limit_s: Mapped[int]
+    missed: Mapped[str]  # run_last, run_all, skip
+    enabled: Mapped[bool] = mapped_column(default=True)
+    source: Mapped[str] = mapped_column(default="store")  # abkit.toml, or store: added by command
+    next_run_at: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(default=0)  # in a row
+    backoff_until: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+
+# --- A/B tests ------------------------------------------------------------------------------------------------
+
+
+class Experiment(Base):
+    """An A/B test: what is randomised, how it is allocated, how it was planned."""
+
+    __tablename__ = "experiment"
+    id: Mapped[int] = _id()
+    key: Mapped[str] = mapped_column(unique=True)
+    campaign_id: Mapped[int | None] = _ref("campaign")
+    unit: Mapped[str]  # user, session, impression, geography, day
+    allocation: Mapped[str]  # random, optimised
+    metric: Mapped[str]
+    plan: Mapped[dict[str, Any]]  # split, alpha, power, effect, looks, guardrails
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class Variant(Base):
+    """An arm of an experiment."""
+
+    __tablename__ = "variant"
+    __table_args__ = (UniqueConstraint("experiment_id", "key"),)
+    id: Mapped[int] = _id()
+    experiment_id: Mapped[int] = _ref("experiment")
+    key: Mapped[str]
+    is_control: Mapped[bool]
+    share: Mapped[float]
+    ad_id: Mapped[int | None] = _ref("ad")
+    creative_id: Mapped[int | None] = _ref("creative")
+
+
+class ExperimentResult(Base):
+    """One analysis of an experiment, or one decision on it; the number of looks is the number of analyses."""
+
+    __tablename__ = "experiment_result"
+    __table_args__ = (UniqueConstraint("experiment_id", "kind", "sequence"),)
+    id: Mapped[int] = _id()
+    experiment_id: Mapped[int] = _ref("experiment")
+    kind: Mapped[str]  # analysis, decision
+    sequence: Mapped[int]
+    as_of: Mapped[date]
+    verdict: Mapped[str]
+    result: Mapped[dict[str, Any]]
+    decided_by: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
