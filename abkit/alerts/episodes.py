@@ -1,0 +1,158 @@
+"""An episode: something that needs a person, from when it is first seen until it has stayed away long enough.
+
+Every rule calls `observe` each time it looks, whether the condition holds or not. One fingerprint has at most one
+open episode, whatever the number of processes; a condition that comes and goes stays in one episode, and is counted.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from abkit.store.schema import Alert
+
+SEVERITIES = ("warning", "critical")
+CALM = timedelta(hours=36)
+
+
+def observe(
+    session: Session,
+    *,
+    fingerprint: str,
+    rule: str,
+    labels: Mapping[str, Any],
+    severity: str,
+    title: str,
+    message: str,
+    evidence: Mapping[str, Any],
+    firing: bool,
+    now: datetime,
+    run_id: int,
+    calm: timedelta = CALM,
+) -> Alert | None:
+    """Tell what a rule saw at an instant.
+
+    1. An observation that is not newer than the last one is ignored: a tick that is run again, a backfill.
+    2. Not firing, and no open episode: nothing.
+    3. Firing, and no open episode: open one.
+    4. Firing: touch the open one. If it had been clear for a while, it has returned: count that, and forget the
+       clear time. If it became more severe, that is news.
+    5. Not firing: begin the calm period, or resolve the episode once the calm period is over.
+
+    Args:
+        session: a writing session; the caller commits.
+        fingerprint: what makes two observations the same trouble ("decision:all", "job_failed:score-inbox").
+        rule: the rule's name ("decision", "job_failed", "job_late", "import_rejects", …).
+        labels: what it is about (campaign, segment, schedule, …).
+        severity: "warning" or "critical".
+        title: one line: what happened.
+        message: how sure it is, the cause, what to do.
+        evidence: figures, run ids, and under "command" the command line that shows them. No secrets.
+        firing: whether the condition holds.
+        now: the instant of the observation, with a time zone; a job passes its tick.
+        run_id: the run that looked.
+        calm: how long the condition must stay away before the episode is resolved.
+
+    Returns:
+        The episode that was opened, touched or resolved; None when there is none.
+
+    Raises:
+        ValueError: a severity that does not exist.
+    """
+    if severity not in SEVERITIES:
+        raise ValueError(f"severity is {severity!r}, and must be one of {', '.join(SEVERITIES)}")
+    last = _latest(session, fingerprint)
+    if last is not None and now <= _last_word(last):
+        return last
+    if last is None or last.resolved_at is not None:
+        if not firing:
+            return None
+        row = Alert(
+            fingerprint=fingerprint,
+            rule=rule,
+            labels=dict(labels),
+            severity=severity,
+            title=title,
+            message=message,
+            evidence=dict(evidence),
+            opened_at=now,
+            last_seen_at=now,
+            news_at=now,
+            run_id=run_id,
+        )
+        if last is not None and last.silenced_until is not None and last.silenced_until > now:
+            # The silence was meant for the trouble, not for the episode.
+            row.silenced_until, row.silence_reason = last.silenced_until, last.silence_reason
+        if _opened(session, row):
+            return row
+        # Another process was first: its episode is the one to touch.
+        last = _latest(session, fingerprint)
+        if last is None or now <= _last_word(last):
+            return last
+    if not firing:
+        if last.clear_since is None:
+            last.clear_since = now
+            last.resolves_at = now + calm
+        _resolve_if_calm(last, now)
+        return last
+    if last.clear_since is not None:
+        last.times_returned += 1
+        last.clear_since = last.resolves_at = None
+    if SEVERITIES.index(severity) > SEVERITIES.index(last.severity):
+        last.news_at = now
+    last.severity = severity
+    last.labels, last.title, last.message, last.evidence = dict(labels), title, message, dict(evidence)
+    last.last_seen_at = now
+    last.times_seen += 1
+    return last
+
+
+def resolve_calm(session: Session, now: datetime) -> list[Alert]:
+    """Resolve the episodes whose calm period is over; the rule need not look again for that.
+
+    Args:
+        session: a writing session; the caller commits.
+        now: an instant with a time zone.
+
+    Returns:
+        The episodes that were resolved by this call.
+    """
+    due = session.scalars(
+        select(Alert).where(Alert.resolved_at.is_(None), Alert.resolves_at <= now).with_for_update().order_by(Alert.id)
+    ).all()
+    for alert in due:
+        _resolve_if_calm(alert, now)
+    return list(due)
+
+
+def _resolve_if_calm(alert: Alert, now: datetime) -> None:
+    if alert.resolves_at is not None and now >= alert.resolves_at:
+        alert.resolved_at = now
+
+
+def _latest(session: Session, fingerprint: str) -> Alert | None:
+    return session.scalars(
+        select(Alert)
+        .where(Alert.fingerprint == fingerprint)
+        .order_by(Alert.opened_at.desc(), Alert.id.desc())
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+
+
+def _last_word(alert: Alert) -> datetime:
+    return max(at for at in (alert.last_seen_at, alert.clear_since, alert.resolved_at) if at is not None)
+
+
+def _opened(session: Session, row: Alert) -> bool:
+    try:
+        with session.begin_nested():
+            session.add(row)
+            session.flush()
+    except IntegrityError:
+        return False
+    return True

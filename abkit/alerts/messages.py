@@ -1,0 +1,91 @@
+"""The text of a message: one for all that a channel is owed at a time, so that twenty segments make one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from abkit.store.schema import Alert
+
+_SHOWN = 10
+_KIND = {"opened": "NEW", "repeated": "STILL OPEN", "escalated": "WORSE", "resolved": "RESOLVED"}
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is sent.
+
+    Attributes:
+        title: one line.
+        body: plain text.
+        tone: failure, warning or success; some channels colour by it.
+    """
+
+    title: str
+    body: str
+    tone: str
+
+
+def compose(owed: Sequence[tuple[str, Alert]]) -> Message:
+    """One message about all the alerts that a channel is owed.
+
+    Args:
+        owed: kind (opened, repeated, escalated, resolved) and alert; not empty. The most severe come first.
+    """
+    ordered = sorted(owed, key=lambda item: (item[0] == "resolved", item[1].severity != "critical", item[1].id))
+    paragraphs = [_paragraph(kind, alert) for kind, alert in ordered[:_SHOWN]]
+    if len(ordered) > _SHOWN:
+        paragraphs.append(_rest(ordered[_SHOWN:]))
+    kind, alert = ordered[0]
+    title = f"{_KIND[kind]}: {alert.title}" if len(ordered) == 1 else _summary(ordered)
+    return Message(f"[abkit] {_printable(title)}", "\n\n".join(paragraphs), _tone(ordered))
+
+
+def example() -> Message:
+    """What `abkit alerts test` sends."""
+    return Message(
+        "[abkit] Test message",
+        "This is a test of the channel, sent by `abkit alerts test`. Nothing is wrong, and nothing is to be done.",
+        "success",
+    )
+
+
+def _paragraph(kind: str, alert: Alert) -> str:
+    if kind == "resolved" or alert.resolved_at is not None:
+        lasted = f"Open from {alert.opened_at:%Y-%m-%d %H:%M} to {alert.resolved_at:%Y-%m-%d %H:%M} UTC"
+        text = f"{_KIND['resolved']} · {alert.title}\n{lasted}, seen {_times(alert)}."
+    else:
+        seen = f"Since {alert.opened_at:%Y-%m-%d %H:%M} UTC, seen {_times(alert)}."
+        command = alert.evidence.get("command")
+        evidence = f"\nEvidence: {command}" if command else ""
+        text = f"{_KIND[kind]} · {alert.severity} · {alert.title}\n{alert.message}\n{seen}{evidence}"
+        text += f"\nTo stop the reminders: abkit alerts ack {alert.id}"
+    return "\n".join(_printable(line) for line in text.splitlines())
+
+
+def _times(alert: Alert) -> str:
+    times = "once" if alert.times_seen == 1 else f"{alert.times_seen:,} times"
+    returned = f", and it came back {alert.times_returned:,} times" if alert.times_returned else ""
+    return times + returned
+
+
+def _rest(rest: Sequence[tuple[str, Alert]]) -> str:
+    titles = "\n".join(f"- {_KIND[kind]} · {_printable(alert.title)}" for kind, alert in rest[:40])
+    more = f"\n- and {len(rest) - 40} more" if len(rest) > 40 else ""
+    return f"And:\n{titles}{more}\nAll of them: abkit alerts list"
+
+
+def _summary(ordered: Sequence[tuple[str, Alert]]) -> str:
+    counts = {kind: sum(one == kind for one, _ in ordered) for kind in _KIND}
+    told = ", ".join(f"{count} {_KIND[kind].lower()}" for kind, count in counts.items() if count)
+    return f"{len(ordered)} alerts: {told}; first: {ordered[0][1].title}"
+
+
+def _tone(ordered: Sequence[tuple[str, Alert]]) -> str:
+    open_ones = [alert for kind, alert in ordered if kind != "resolved"]
+    if not open_ones:
+        return "success"
+    return "failure" if any(alert.severity == "critical" for alert in open_ones) else "warning"
+
+
+def _printable(text: str) -> str:
+    # File names and error texts come from outside.
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -1,0 +1,191 @@
+"""`abkit alerts`: what needs a person, and what the person does about it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from abkit.commands.context import CommandContext
+from abkit.commands.output import Format, FormatOption, note, print_json, print_rows, shown
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from abkit.store.schema import Alert
+
+app = typer.Typer(help="What needs a person: open alerts, and what was told to whom.", no_args_is_help=True)
+
+AlertId = Annotated[int, typer.Argument(help="The number of the alert, as `abkit alerts list` shows it.")]
+_COLUMNS = ("id", "state", "severity", "title", "opened_at", "times_seen", "times_returned", "told")
+
+
+@app.command("list")
+def list_alerts(
+    ctx: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if one is firing.")] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List the open alerts, newest first."""
+    from abkit.store import alerts
+
+    context: CommandContext = ctx.obj
+    with context.store() as store, store.read() as session:
+        found = alerts.recent_alerts(session, 200) if every else alerts.open_alerts(session)
+        told = _told(session, [alert.id for alert in found])
+        rows = [_row(alert) | {"told": ", ".join(told.get(alert.id, [])) or None} for alert in found]
+    print_rows(rows, form, columns=_COLUMNS, empty="no open alerts")
+    if exit_code and any(row["state"] == "firing" for row in rows):
+        raise typer.Exit(3)
+
+
+@app.command()
+def show(ctx: typer.Context, alert: AlertId, form: FormatOption = Format.TABLE) -> None:
+    """Show one alert: what happened, the cause, what to do, the evidence, and each attempt to tell a channel."""
+    from abkit.store import alerts
+
+    context: CommandContext = ctx.obj
+    with context.store() as store, store.read() as session:
+        row = _row(_find(session, alert))
+        attempts = [
+            {
+                name: getattr(attempt, name)
+                for name in ("channel", "kind", "sequence", "attempt", "state", "due_at", "finished_at", "error")
+            }
+            for attempt in alerts.deliveries(session, [alert])
+        ]
+    if form is Format.JSON:
+        print_json(row | {"deliveries": attempts})
+        return
+    if form is Format.CSV:
+        print_rows(attempts, form)
+        return
+    for name, value in row.items():
+        typer.echo(f"{name.replace('_', ' '):<16} {shown(value)}")
+    typer.echo()
+    print_rows(attempts, form, empty="no channel was told yet")
+
+
+@app.command()
+def ack(
+    ctx: typer.Context,
+    alert: AlertId,
+    by: Annotated[str | None, typer.Option(help="Who; the user of this machine if left out.")] = None,
+) -> None:
+    """Acknowledge an alert: somebody looks after it, and the reminders stop. That it is resolved is still told."""
+    import getpass
+
+    who = by or getpass.getuser()
+    context: CommandContext = ctx.obj
+    with context.store() as store, store.write() as session:
+        found = _find_open(session, alert)
+        found.acknowledged_at = datetime.now(UTC)
+        found.acknowledged_by = who
+    typer.echo(f"alert {alert}: acknowledged by {who}")
+
+
+@app.command()
+def silence(
+    ctx: typer.Context,
+    alert: AlertId,
+    until: Annotated[datetime, typer.Option(help="Until when nothing is told about it (UTC).")],
+    reason: Annotated[str, typer.Option(help="Why; it stands in the list for the others.")],
+) -> None:
+    """Silence an alert until a date. It goes on being counted; what is open then is told again."""
+    from abkit.errors import UsageError
+
+    ends = until.replace(tzinfo=until.tzinfo or UTC)
+    if ends <= datetime.now(UTC):
+        raise UsageError(f"--until {ends:%Y-%m-%d %H:%M} UTC is in the past", hint="name a date to come")
+    if not reason.strip():
+        raise UsageError("--reason is empty", hint="say why, for those who find it silenced")
+    context: CommandContext = ctx.obj
+    with context.store() as store, store.write() as session:
+        found = _find_open(session, alert)
+        found.silenced_until, found.silence_reason = ends, reason.strip()
+    typer.echo(f"alert {alert}: silenced until {ends:%Y-%m-%d %H:%M} UTC")
+
+
+@app.command("test")
+def send_test(
+    ctx: typer.Context,
+    channel: Annotated[list[str] | None, typer.Argument(help="Channels to test; all if left out.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the addresses; send nothing.")] = False,
+) -> None:
+    """Send a test message to the channels and say what they answered. Exits with 1 if one did not take it."""
+    from abkit.alerts.try_channels import try_channels
+    from abkit.errors import UsageError
+
+    context: CommandContext = ctx.obj
+    settings = context.settings
+    configured = {one.name: one for one in settings.alerts.channel}
+    if unknown := [name for name in channel or [] if name not in configured]:
+        raise UsageError(
+            f"there is no channel {unknown[0]!r}",
+            hint=f"configured are: {', '.join(configured) or 'none'} ([[alerts.channel]] in abkit.toml)",
+        )
+    if not configured:
+        raise UsageError("no channel is configured", hint="add [[alerts.channel]] to abkit.toml; see docs/alerts.md")
+    wanted = [configured[name] for name in channel or configured]
+    results = try_channels(wanted, settings.workspace, settings.alerts.attempt_seconds, send=not dry_run)
+    for name, error in results.items():
+        typer.echo(f"{name}: {error or ('its address is understood' if dry_run else 'taken')}")
+    if any(results.values()):
+        raise typer.Exit(1)
+    if not dry_run:
+        note("taken means that the service accepted the message; look whether it arrived")
+
+
+def _row(alert: Alert) -> dict[str, Any]:
+    from abkit.store import alerts
+
+    names = (
+        *(
+            "id",
+            "severity",
+            "title",
+            "message",
+            "rule",
+            "labels",
+            "evidence",
+            "opened_at",
+            "last_seen_at",
+            "times_seen",
+        ),
+        *("times_returned", "clear_since", "resolved_at", "acknowledged_at", "acknowledged_by"),
+        *("silenced_until", "silence_reason", "run_id"),
+    )
+    return {"state": alerts.state_of(alert, datetime.now(UTC))} | {name: getattr(alert, name) for name in names}
+
+
+def _told(session: Session, alert_ids: list[int]) -> dict[int, list[str]]:
+    from abkit.store import alerts
+
+    told: dict[int, list[str]] = {}
+    for attempt in alerts.deliveries(session, alert_ids):
+        if attempt.state == "delivered" and attempt.channel not in told.setdefault(attempt.alert_id, []):
+            told[attempt.alert_id].append(attempt.channel)
+    return told
+
+
+def _find(session: Session, alert_id: int) -> Alert:
+    from abkit.errors import UsageError
+    from abkit.store import alerts
+
+    found = alerts.find(session, alert_id)
+    if found is None:
+        raise UsageError(f"there is no alert {alert_id}", hint="`abkit alerts list --all` shows them")
+    return found
+
+
+def _find_open(session: Session, alert_id: int) -> Alert:
+    from abkit.errors import UsageError
+
+    found = _find(session, alert_id)
+    if found.resolved_at is not None:
+        raise UsageError(
+            f"alert {alert_id} was resolved at {found.resolved_at:%Y-%m-%d %H:%M} UTC", hint="there is nothing to do"
+        )
+    return found

@@ -1,0 +1,105 @@
+"""The command line: the groups, the global options, and how errors are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from abkit.commands.context import CommandContext
+
+app = typer.Typer(
+    name="abkit",
+    help="Score ad variants before launch, check the scores against clicks and conversions, watch for drift.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+# Each module has `app`, a Typer of its own: with one command it is that command, with several a group.
+COMMANDS = (
+    "init",
+    "score",
+    "shortlist",
+    "correlate",
+    "drift",
+    "kpi",
+    "calc",
+    "experiment",
+    "report",
+    "demo",
+    "model",
+    "ratings",
+    "schedule",
+    "alerts",
+    "db",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from abkit import __version__
+
+        typer.echo(f"abkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="The abkit.toml to use instead of the nearest one.")
+    ] = None,
+    database_url: Annotated[
+        str | None, typer.Option("--database-url", help="The store: sqlite:///PATH or postgresql://USER@HOST/NAME.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """The options before the command."""
+    ctx.obj = CommandContext(config=config, database_url=database_url, debug=debug)
+
+
+def _add_commands() -> None:
+    for name in COMMANDS:
+        module = import_module(f"abkit.commands.{name}")
+        single = len(module.app.registered_commands) == 1 and not module.app.registered_groups
+        app.add_typer(module.app, name=None if single and not module.app.registered_callback else name)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors become one sentence, a hint and an exit code."""
+    _add_commands()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    try:
+        app(arguments, standalone_mode=True)
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_tell(error))
+
+
+def _tell(error: Exception) -> int:
+    from abkit.errors import AbkitError
+    from abkit_model.errors import ModelError
+
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has had enough (`… | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, AbkitError | ModelError):
+        typer.echo(f"Error: {error.message}", err=True)
+        if error.hint:
+            typer.echo(f"Hint: {error.hint}", err=True)
+        return getattr(error, "exit_code", 1)
+    typer.echo(f"Error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}", err=True)
+    typer.echo("Hint: this is a fault of abkit or of this machine; `abkit --debug …` shows where", err=True)
+    return 1

@@ -1,0 +1,28 @@
+"""`abkit init`: a workspace is a folder with an abkit.toml and a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from abkit.commands.context import CommandContext
+from abkit.commands.output import note
+
+app = typer.Typer()
+
+
+@app.command("init")
+def init(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder to use; it is made if need be.")] = Path(),
+) -> None:
+    """Make a workspace: abkit.toml and the store. Repeating it changes nothing."""
+    from abkit.workflows.workspace import make_workspace
+
+    context: CommandContext = ctx.obj
+    made = make_workspace(folder, database_url=context.database_url)
+    typer.echo(made.config)
+    note(f"store: {made.store_url}")
+    note("next: abkit score PICTURES --campaign NAME")

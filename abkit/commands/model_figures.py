@@ -1,0 +1,109 @@
+"""What training and evaluating print: figures with their intervals, and what follows from them in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from abkit.commands.output import Format, note, print_rows
+
+if TYPE_CHECKING:
+    from abkit.workflows.segment import Shortage
+    from abkit.workflows.train import Outcome
+    from abkit_model.evaluation import Evaluation
+
+Rows = list[dict[str, object]]
+
+
+def print_figures(
+    figures: Evaluation, form: Format, *, digest: str, coverage: float | None, more: Rows | None = None
+) -> None:
+    """Print SRCC, PLCC and the rest, one row a figure; `more` rows follow."""
+    named = {
+        "srcc": figures.srcc,
+        "plcc": figures.plcc,
+        "accuracy": figures.accuracy,
+        "emd": figures.emd,
+        "spread_srcc": figures.spread_srcc,
+    }
+    rows = [_row(name, value.value, value.low, value.high, figures.n) for name, value in named.items()]
+    rows.append(_row("coverage", coverage, None, None, figures.n))
+    rows += more or []
+    title = f"On {figures.n} pictures of {figures.subjects} subjects; 95% intervals, whole subjects resampled"
+    print_rows([{**row, "model_version": digest} for row in rows], form, columns=list(rows[0]), title=title)
+
+
+def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
+    """Print what came of a training: figures of the new scorer, or what is missing."""
+    trained = outcome.trained
+    if trained is None:
+        if outcome.shortage is not None:
+            _report_shortage(outcome.shortage, form, segment, outcome.run_id)
+        return
+    card, n = trained.card, trained.evaluation.n
+    more: Rows = [_row("queries", card.network["queries"], None, None, n)]
+    more.append(_row("query_diversity", card.metrics.get("query_diversity"), None, None, n))
+    curve = card.metrics.get("srcc_by_queries", {})
+    more += [_row(f"srcc_of_{k}_queries", v["value"], v["low"], v["high"], n) for k, v in curve.items()]
+    against = card.metrics.get("against_parent")
+    if against:
+        more.append(_row("srcc_against_parent", against["value"], against["low"], against["high"], n))
+    print_figures(trained.evaluation, form, digest=card.digest, coverage=card.interval.coverage, more=more)
+    note(f"{trained.folder}: {card.name} {card.digest[:12]}")
+    if curve:
+        note(
+            f"--queries auto took {card.network['queries']}: the smallest number whose SRCC is within one standard "
+            "error of the best (one member, nested folds; these intervals are over the folds)"
+        )
+    if card.network["queries"] == 1:
+        note("a single query has no diversity")
+    if against:
+        note(in_words(against, segment))
+        if outcome.seen_by_parent:
+            note("Note: the parent was trained on this very table; the comparison favours it")
+    for what, rejects in (("row", trained.rejected), ("picture", trained.missing)):
+        if rejects:
+            note(f"{len(rejects)} {what}s could not be used, the first: {rejects[0][0]}: {rejects[0][1]}")
+    if outcome.version is None:
+        note("not registered: there is no workspace here (`abkit model register FOLDER` in one does it)")
+    else:
+        option = f" --segment {segment}" if segment else ""
+        digest = outcome.version.digest[:12]
+        note(f"registered; the champion stays as it is until `abkit model promote {digest}{option}`")
+
+
+def in_words(against: Mapping[str, Any], segment: str) -> str:
+    """What the comparison with the parent says.
+
+    >>> in_words({"value": 0.08, "low": 0.02, "high": 0.15}, "games")
+    "the queries of segment games are surely better here: SRCC +0.080 [+0.020, +0.150] against the parent's"
+    >>> in_words({"value": 0.01, "low": -0.02, "high": 0.05}, "")
+    "the tuned queries are not surely better here: SRCC +0.010 [-0.020, +0.050] against the parent's; keep the parent's"
+    """
+    whose = f"the queries of segment {segment}" if segment else "the tuned queries"
+    figure = f"SRCC {against['value']:+.3f} [{against['low']:+.3f}, {against['high']:+.3f}] against the parent's"
+    if against["low"] > 0:
+        return f"{whose} are surely better here: {figure}"
+    keep = "keep the global ones" if segment else "keep the parent's"
+    if against["high"] < 0:
+        return f"{whose} are surely worse here: {figure}; {keep}"
+    return f"{whose} are not surely better here: {figure}; {keep}"
+
+
+def _report_shortage(shortage: Shortage, form: Format, segment: str, run_id: int | None) -> None:
+    rows: Rows = [
+        {"figure": "pictures", "found": shortage.pictures, "needed": shortage.needed_pictures},
+        {"figure": "subjects", "found": shortage.subjects, "needed": shortage.needed_subjects},
+    ]
+    said = [{**row, "decision": "insufficient_data", "run_id": run_id} for row in rows]
+    print_rows(said, form, columns=["figure", "found", "needed", "decision"])
+    whose = f" for segment {segment}" if segment else ""
+    note(
+        f"not enough data{whose}: {shortage.pictures} rated pictures of {shortage.subjects} subjects, "
+        f"{shortage.needed_pictures} of {shortage.needed_subjects} are needed to tell whether tuned queries are "
+        "better; nothing was trained, the global queries stay"
+    )
+
+
+def _row(name: str, estimate: object, low: object, high: object, n: int) -> dict[str, object]:
+    return {"figure": name, "estimate": estimate, "ci_low": low, "ci_high": high, "n": n}

@@ -1,0 +1,317 @@
+"""A world with a known truth: ninety days of daily KPIs for adverts whose scores are given.
+
+What a click depends on, on the log scale, for one creative in one placement on one day:
+
+    log CTR = campaign + placement + weekday + season + fatigue(age) + appeal
+    appeal  = slope · z(score within campaign) + luck            until the change of taste
+            = slope_after · z + new taste + luck                 from that day on
+
+`luck` is what makes a creative good or bad beyond its score; `new taste` is drawn afresh and has nothing to do with the
+score. Clicks are binomial in impressions, conversions binomial in clicks. Everything comes from one seed, day by day,
+so that a calm world (`World(break_day=None)`) is the same world until the change.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abkit.store.report import SIMULATED_ACCOUNT
+
+Floats = NDArray[np.float64]
+
+FIELDS = (
+    "day",
+    "ad",
+    "account",
+    "creative",
+    "campaign",
+    "platform",
+    "placement",
+    "country",
+    "device",
+    "impressions",
+    "clicks",
+    "conversions",
+    "spend",
+    "revenue",
+    "currency",
+)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A creative that will run: its campaign, the name under which the platform knows it, and its score."""
+
+    campaign: str
+    creative: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where ads are shown: its share of impressions, and what it does to log CTR."""
+
+    name: str
+    platform: str
+    device: str
+    share: float
+    effect: float
+
+
+PLACEMENTS = (
+    Placement("feed", "social", "mobile", 0.55, 0.0),
+    Placement("stories", "social", "mobile", 0.30, -0.35),
+    Placement("article", "display", "desktop", 0.15, -0.80),
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """What is planted. Effects are on log CTR unless they say otherwise.
+
+    Attributes:
+        seed: of everything random.
+        start: the first day.
+        days: how many there are.
+        break_day: days since the start on which taste changes (0-based); None for a calm world.
+        slope: effect of one standard deviation of the score within its campaign.
+        slope_after: the same from the break on.
+        luck: standard deviation of a creative's own, scoreless appeal.
+        base_ctr: CTR of an average creative in the feed on an average day, before the campaign effect.
+        campaign_spread: standard deviation of the campaign effect.
+        fatigue: what a creative loses in the long run, e.g. 0.3 is 26 % of its CTR.
+        fatigue_days: days after which 63 % of that is lost.
+        weekend: what Saturday and Sunday add.
+        season: half the swing of a slow wave over the whole time.
+        impressions: of one creative on an average day.
+        conversion_rate: of clicks, for an average creative.
+        late_share: share of the creatives that launches after day 60, wherever the break is.
+        unlinked: whether each campaign also runs one video that has no picture in the store.
+    """
+
+    seed: int = 11
+    start: date = date(2025, 3, 3)
+    days: int = 90
+    break_day: int | None = 60
+    slope: float = 0.22
+    slope_after: float = -0.03
+    luck: float = 0.26
+    base_ctr: float = 0.016
+    campaign_spread: float = 0.35
+    fatigue: float = 0.30
+    fatigue_days: float = 18.0
+    weekend: float = 0.12
+    season: float = 0.15
+    impressions: float = 3000.0
+    conversion_rate: float = 0.05
+    late_share: float = 0.2
+    unlinked: bool = True
+
+    def day(self, index: int) -> date:
+        """The date of the day with this 0-based index.
+
+        >>> World().day(60)
+        datetime.date(2025, 5, 2)
+        """
+        return self.start + timedelta(days=index)
+
+
+@dataclass(frozen=True)
+class Life:
+    """The truth about one creative: what was planted, never shown to abkit.
+
+    Attributes:
+        contender: which.
+        launched, stopped: first day, and the day after the last, as 0-based indices.
+        appeal_before, appeal_after: its effect on log CTR until the break and from it on.
+        volume: its impressions relative to the average.
+        linked: whether its picture is in the store.
+    """
+
+    contender: Contender
+    launched: int
+    stopped: int
+    appeal_before: float
+    appeal_after: float
+    volume: float
+    linked: bool = True
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A world that was played: its truth, and the rows of any day."""
+
+    world: World
+    campaign_effect: dict[str, float]
+    lives: tuple[Life, ...]
+
+    def rows(self, index: int) -> list[dict[str, Any]]:
+        """The KPI rows of one day, one a creative and placement, with the keys of `FIELDS`.
+
+        The same index always gives the same rows, whatever was asked before.
+        """
+        world = self.world
+        rng = np.random.default_rng([world.seed, index])
+        day = world.day(index)
+        broken = world.break_day is not None and index >= world.break_day
+        weekday = world.weekend * (1.0 if day.weekday() >= 5 else -0.4)
+        season = world.season * math.sin(2 * math.pi * index / world.days)
+        rows = []
+        for number, life in enumerate(self.lives):
+            # Every creative draws every day, alive or not: so one more creative does not change the others' luck.
+            volume = rng.lognormal(0.0, 0.25, size=len(PLACEMENTS))
+            draws = rng.integers(0, 2**32, size=len(PLACEMENTS))
+            price = rng.normal(0.0, 0.06, size=len(PLACEMENTS))
+            if not life.launched <= index < life.stopped:
+                continue
+            age = index - life.launched
+            appeal = life.appeal_after if broken else life.appeal_before
+            level = (
+                math.log(world.base_ctr)
+                + self.campaign_effect[life.contender.campaign]
+                + weekday
+                + season
+                + appeal
+                - world.fatigue * (1 - math.exp(-age / world.fatigue_days))
+            )
+            for slot, placement in enumerate(PLACEMENTS):
+                counts = np.random.default_rng([world.seed, index, number, int(draws[slot])])
+                mean = world.impressions * life.volume * placement.share * (1 + 0.8 * weekday) * volume[slot]
+                impressions = int(counts.poisson(mean))
+                clicks = int(counts.binomial(impressions, min(0.5, math.exp(level + placement.effect))))
+                conversions = int(counts.binomial(clicks, world.conversion_rate * math.exp(0.3 * appeal)))
+                spend = impressions * 0.0065 * math.exp(0.5 * placement.effect + price[slot])
+                revenue = float(np.round(counts.gamma(4.0, 9.0, size=conversions).sum(), 2))
+                rows.append(_row(day, life, placement, impressions, clicks, conversions, spend, revenue))
+        return rows
+
+    def write_day(self, index: int, folder: Path) -> Path:
+        """Writes the export of one day as a platform would: one CSV named after the day."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"kpi-{self.world.day(index):%Y-%m-%d}.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, FIELDS)
+            writer.writeheader()
+            writer.writerows(self.rows(index))
+        return path
+
+    def truth(self) -> dict[str, Any]:
+        """What was planted, as JSON can hold it: for the demo's closing words, and for tests."""
+        world = asdict(self.world)
+        world["start"] = self.world.start.isoformat()
+        return {
+            "simulated": True,
+            "world": world,
+            "break_on": None if self.world.break_day is None else self.world.day(self.world.break_day).isoformat(),
+            "campaign_effect": self.campaign_effect,
+            "creatives": [
+                {
+                    **asdict(life.contender),
+                    "launched_on": self.world.day(life.launched).isoformat(),
+                    "appeal_before": life.appeal_before,
+                    "appeal_after": life.appeal_after,
+                }
+                for life in self.lives
+                if life.linked
+            ],
+        }
+
+
+def simulate(contenders: Sequence[Contender], world: World | None = None) -> Simulation:
+    """Plants the truth for the creatives that are given. Nothing is played until a day is asked for.
+
+    Args:
+        contenders: every creative with its score; scores count relative to their campaign.
+        world: what is planted; the default has a change of taste on day 60.
+
+    >>> cats = [Contender("cats", f"cat-{i}.jpg", 4 + i / 10) for i in range(10)]
+    >>> rows = simulate(cats).rows(0)
+    >>> sorted(rows[0]) == sorted(FIELDS), all(r["clicks"] <= r["impressions"] for r in rows)
+    (True, True)
+    """
+    world = world or World()
+    rng = np.random.default_rng(world.seed)
+    effects: dict[str, float] = {}
+    lives: list[Life] = []
+    for campaign in dict.fromkeys(contender.campaign for contender in contenders):
+        mine = [contender for contender in contenders if contender.campaign == campaign]
+        effects[campaign] = float(rng.normal(0.0, world.campaign_spread))
+        z = _standardised(np.array([contender.score for contender in mine], dtype=np.float64))
+        luck = rng.normal(0.0, world.luck, size=len(mine))
+        taste = rng.normal(0.0, math.sqrt(max(0.0, world.slope**2 - world.slope_after**2)), size=len(mine))
+        launches = _launch_days(rng, len(mine), world)
+        for i, contender in enumerate(mine):
+            lives.append(
+                Life(
+                    contender=contender,
+                    launched=launches[i],
+                    stopped=world.days if rng.random() < 0.8 else launches[i] + int(rng.integers(35, 50)),
+                    appeal_before=float(world.slope * z[i] + luck[i]),
+                    appeal_after=float(world.slope_after * z[i] + taste[i] + luck[i]),
+                    volume=float(rng.lognormal(0.0, 0.3)),
+                )
+            )
+        if world.unlinked:
+            video = Contender(campaign, f"{campaign}-video.mp4", math.nan)
+            lives.append(Life(video, 0, world.days, 0.1, 0.1, 0.8, linked=False))
+    return Simulation(world, effects, tuple(lives))
+
+
+def _standardised(scores: Floats) -> Floats:
+    spread = scores.std()
+    if len(scores) < 2 or not spread > 1e-6:
+        return np.zeros_like(scores)
+    return np.asarray((scores - scores.mean()) / spread)
+
+
+def _launch_days(rng: np.random.Generator, count: int, world: World) -> list[int]:
+    """Over half in the first days, the rest one by one, and some after day 60: in no order of score."""
+    late = round(world.late_share * count)
+    first = max(1, round(0.55 * count))
+    between = max(0, count - late - first)
+    days = [
+        *(int(d) for d in np.linspace(0, 6, first)),
+        *(int(d) for d in np.linspace(8, 56, between)),
+        *(int(d) for d in np.linspace(61, 78, count - first - between)),
+    ]
+    order = rng.permutation(count)
+    return [min(days[i], world.days - 1) for i in order]
+
+
+def _row(
+    day: date,
+    life: Life,
+    placement: Placement,
+    impressions: int,
+    clicks: int,
+    conversions: int,
+    spend: float,
+    revenue: float,
+) -> dict[str, Any]:
+    name = life.contender.creative
+    return {
+        "day": day.isoformat(),
+        "ad": "ad-" + name.rsplit("/", 1)[-1].rsplit(".", 1)[0],
+        "account": SIMULATED_ACCOUNT,
+        "creative": name,
+        "campaign": life.contender.campaign,
+        "platform": placement.platform,
+        "placement": placement.name,
+        "country": "DE",
+        "device": placement.device,
+        "impressions": impressions,
+        "clicks": clicks,
+        "conversions": conversions,
+        "spend": f"{spend:.2f}",
+        "revenue": f"{revenue:.2f}",
+        "currency": "EUR",
+    }

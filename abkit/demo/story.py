@@ -1,0 +1,263 @@
+"""The demonstration: the whole loop, day by day, through the jobs that the daemon runs.
+
+1. Adverts are drawn, and scored before launch.
+2. Each simulated day: the platform's export arrives, and in the evening three jobs run: import the exports, correlate
+   score and CTR, check for drift.
+3. On day 60 taste changes. Nothing tells abkit; it has to find out.
+
+The pictures, the scores, the store and every computation are real. Clicks and conversions are simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy import func, select
+
+from abkit.config import Settings, load_settings
+from abkit.demo.adverts import THEMES, write_adverts
+from abkit.demo.kpi_simulation import Contender, Simulation, World, simulate
+from abkit.errors import AbkitError
+from abkit.store.engine import Store
+from abkit.store.report import open_alerts
+from abkit.store.runs import recorded_run
+from abkit.store.schema import Alert, CorrelationResult, Decision
+from abkit.workflows.score import ScoringResult, score_paths
+from abkit.workflows.workspace import make_workspace
+
+WINDOW = 7  # days of delivery that are correlated and checked each day
+FIRST_CHECK = 13  # index of the first day with a drift check: two full windows
+
+
+@dataclass(frozen=True)
+class DayPlayed:
+    """What abkit found on one simulated day.
+
+    Attributes:
+        index: 0-based.
+        day: its date.
+        decision, cause: of that day's drift check; "" before the first.
+        srcc, srcc_low, srcc_high, n: within-campaign SRCC of score and CTR over the last days, and creatives in it.
+        alerts: titles of the alerts that are open at the end of the day.
+    """
+
+    index: int
+    day: date
+    decision: str
+    cause: str
+    srcc: float | None
+    srcc_low: float | None
+    srcc_high: float | None
+    n: int
+    alerts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Story:
+    """A demonstration that was played.
+
+    Attributes:
+        scored: the rankings before launch.
+        days: what was found each day.
+        world: what was planted, which abkit never saw.
+        alerts_opened: episodes in all.
+        report: the page.
+    """
+
+    scored: tuple[ScoringResult, ...]
+    days: tuple[DayPlayed, ...]
+    world: World
+    alerts_opened: int
+    report: Path
+
+    @property
+    def found(self) -> DayPlayed | None:
+        """The first day that asked for retraining."""
+        return next((day for day in self.days if day.decision == "retrain"), None)
+
+
+class Audience(Protocol):
+    """Whoever watches."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """So much of one stage is done."""
+
+    def day(self, played: DayPlayed) -> None:
+        """One more day is over."""
+
+    def said(self, when: str, what: str, style: str = "") -> None:
+        """Something happened that is worth a line."""
+
+
+@dataclass(frozen=True)
+class DemoWorkspace:
+    """Where the demonstration plays: its folder, its settings, and its store."""
+
+    folder: Path
+    settings: Settings
+    store: Store
+
+
+def open_workspace(folder: Path) -> DemoWorkspace:
+    """Make a workspace for the demonstration in a folder that is new or empty.
+
+    Raises:
+        AbkitError: there is something in the folder already.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise AbkitError(
+            f"the demo wants a folder of its own, and {folder} is not empty", hint="name a new one with --folder"
+        )
+    made = make_workspace(folder)
+    settings = load_settings(made.config)
+    return DemoWorkspace(made.config.parent, settings, Store(settings.store_url))
+
+
+def play(workspace: DemoWorkspace, audience: Audience, world: World | None = None) -> Story:
+    """Play the whole demonstration in a fresh workspace.
+
+    Args:
+        workspace: from `open_workspace`.
+        audience: is told what happens.
+        world: what is planted; the default has a change of taste on day 60.
+    """
+    from abkit.workflows.report import make_report
+
+    world = world or World()
+    scored = score_adverts(workspace, audience.progress)
+    simulation = simulate(_contenders(scored), world)
+    _announce(simulation, audience)
+    days: list[DayPlayed] = []
+    for index in range(world.days):
+        if index == world.break_day:
+            audience.said(f"{world.day(index):%d %b}", "(planted) taste changes; nothing tells abkit", "italic")
+        played = _play_day(workspace, simulation, index)
+        _comment(days[-1] if days else None, played, audience)
+        days.append(played)
+        audience.day(played)
+        audience.progress("simulated days", index + 1, world.days)
+    report = make_report(workspace.store, workspace.folder / "report.html", as_of=days[-1].day)
+    return Story(tuple(scored), tuple(days), world, _alerts_opened(workspace.store), report)
+
+
+def score_adverts(workspace: DemoWorkspace, progress: Callable[[str, int, int], None]) -> list[ScoringResult]:
+    """Draw the adverts into the workspace and score them, campaign by campaign."""
+    folder = workspace.folder / "adverts"
+    adverts = write_adverts(folder, progress=lambda done, total: progress("drawing adverts", done, total))
+    results: list[ScoringResult] = []
+    for theme in THEMES:
+        before = sum(len(result.files) for result in results)
+
+        def report(done: int, _: int, before: int = before) -> None:
+            progress("scoring them", before + done, len(adverts))
+
+        results.append(
+            score_paths(workspace.store, workspace.settings, [folder / theme.key], campaign=theme.key, progress=report)
+        )
+    return results
+
+
+def _contenders(scored: list[ScoringResult]) -> list[Contender]:
+    return [
+        Contender(result.campaign, file.path.name, file.mean)
+        for result in scored
+        for file in sorted(result.files, key=lambda file: file.path)
+        if file.mean is not None
+    ]
+
+
+def _play_day(workspace: DemoWorkspace, simulation: Simulation, index: int) -> DayPlayed:
+    """One day: the platform's export arrives, and in the evening the jobs of the daemon run."""
+    world, store = simulation.world, workspace.store
+    day = world.day(index)
+    evening = datetime.combine(day, time(22), UTC)
+    simulation.write_day(index, workspace.folder / "exports")
+    run_job(workspace, "import_kpis", evening, folder="exports", stable_seconds=0)
+    relation = _relation(store, run_job(workspace, "correlate", evening, days=WINDOW))
+    decision = cause = ""
+    if index >= FIRST_CHECK:
+        decision, cause = _decision(store, run_job(workspace, "drift_check", evening, current=f"days:{WINDOW}"))
+    return DayPlayed(
+        index=index,
+        day=day,
+        decision=decision,
+        cause=cause,
+        srcc=relation.estimate if relation else None,
+        srcc_low=relation.ci_low if relation else None,
+        srcc_high=relation.ci_high if relation else None,
+        n=relation.n if relation else 0,
+        alerts=_open_alerts(store, day),
+    )
+
+
+def run_job(workspace: DemoWorkspace, name: str, at: datetime, **arguments: Any) -> int:
+    """Run a job of the daemon's catalogue for one tick, as the daemon does, and say the id of its run.
+
+    Args:
+        workspace: where.
+        name: of the job.
+        at: the instant of the tick: "now" to the job.
+        arguments: of the job.
+    """
+    from abkit.jobs.catalogue import CATALOGUE
+    from abkit.jobs.tick import Tick
+
+    job = CATALOGUE[name]
+    with recorded_run(workspace.store, name, {"tick": at.isoformat(), **arguments}) as run:
+        tick = Tick(f"demo-{name}", at, datetime.now(UTC), 1, run)
+        run.outcome.update(job.run(workspace.store, workspace.settings, tick, job.arguments(**arguments)))
+    return run.id
+
+
+def _relation(store: Store, run_id: int) -> CorrelationResult | None:
+    """The within-campaign SRCC that a run found."""
+    with store.read() as session:
+        return session.scalars(
+            select(CorrelationResult).where(
+                CorrelationResult.run_id == run_id,
+                CorrelationResult.scope == "within_campaign",
+                CorrelationResult.statistic == "srcc",
+            )
+        ).first()
+
+
+def _decision(store: Store, run_id: int) -> tuple[str, str]:
+    with store.read() as session:
+        row = session.scalars(select(Decision).where(Decision.run_id == run_id)).one()
+        return row.decision, row.cause
+
+
+def _open_alerts(store: Store, day: date) -> tuple[str, ...]:
+    with store.read() as session:
+        return tuple(alert.title for alert in open_alerts(session, day))
+
+
+def _alerts_opened(store: Store) -> int:
+    with store.read() as session:
+        return session.scalar(select(func.count(Alert.id))) or 0
+
+
+def _announce(simulation: Simulation, audience: Audience) -> None:
+    first = sum(life.launched < WINDOW for life in simulation.lives if life.linked)
+    late = sum(life.launched > 60 for life in simulation.lives if life.linked)
+    audience.said(
+        f"{simulation.world.day(0):%d %b}",
+        f"{first} adverts launch in the first week, {len(simulation.campaign_effect)} campaigns; more follow, "
+        f"{late} of them after day 60",
+    )
+
+
+def _comment(before: DayPlayed | None, now: DayPlayed, audience: Audience) -> None:
+    """The lines that a day is worth."""
+    when = f"{now.day:%d %b}"
+    if now.decision and (before is None or (before.decision, before.cause) != (now.decision, now.cause)):
+        cause = f", cause {now.cause.replace('_', ' ')}" if now.cause else ""
+        style = {"retrain": "bold red", "watch": "yellow", "stable": "green"}.get(now.decision, "")
+        audience.said(when, f"drift check: {now.decision.replace('_', ' ')}{cause}", style)
+    for title in now.alerts:
+        if before is None or title not in before.alerts:
+            audience.said(when, f"alert: {title}", "bold red")

@@ -1,0 +1,1 @@
+"""The daemon: the catalogue of jobs, and the claims that make a tick run once."""

@@ -1,0 +1,114 @@
+"""How the schedules are: in time, late, failing, paused; what `status`, /healthz, the metrics and the heartbeat say."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from abkit.errors import InvalidInput
+from abkit.jobs.cron import Cron
+from abkit.jobs.missed import jitter
+from abkit.store import schedules
+from abkit.store.schema import Run, Schedule
+
+BAD_STATES = ("late", "failing", "stuck", "broken")
+
+
+@dataclass(frozen=True)
+class ScheduleStatus:
+    """How one schedule is.
+
+    Attributes:
+        key, job, cron, missed, grace_s, source: as defined.
+        state: ok, new (never run), running, paused; or what needs a look: late (its tick is overdue by more than its
+            grace), failing (the last run failed), stuck (the daemon that runs it is gone), broken (no such job, or a
+            bad cron line).
+        problem: one sentence if it needs a look, else ''.
+        next_run_at: the tick that comes.
+        last_tick, last_state, last_run, finished_at: of the latest run; None if there is none.
+        failures: in a row.
+        backoff_until: until when it is left alone after failing.
+    """
+
+    key: str
+    job: str
+    state: str
+    problem: str
+    cron: str
+    next_run_at: datetime
+    last_tick: datetime | None
+    last_state: str | None
+    last_run: int | None
+    finished_at: datetime | None
+    failures: int
+    backoff_until: datetime | None
+    missed: str
+    grace_s: int
+    source: str
+    arguments: dict[str, Any]
+
+    @property
+    def needs_a_look(self) -> bool:
+        """Whether a person should look at it."""
+        return self.state in BAD_STATES
+
+
+def schedule_status(session: Session, jobs: Collection[str], now: datetime) -> list[ScheduleStatus]:
+    """How all schedules are.
+
+    Args:
+        session: for reading.
+        jobs: the names of the jobs there are.
+        now: the clock.
+    """
+    last = schedules.last_runs(session)
+    return [_status(schedule, last.get(schedule.key), jobs, now) for schedule in schedules.all_schedules(session)]
+
+
+def _status(schedule: Schedule, last: Run | None, jobs: Collection[str], now: datetime) -> ScheduleStatus:
+    state, problem = _judge(schedule, last, jobs, now)
+    return ScheduleStatus(
+        key=schedule.key,
+        job=schedule.job,
+        state=state,
+        problem=problem,
+        cron=schedule.cron,
+        next_run_at=schedule.next_run_at,
+        last_tick=last.tick if last else None,
+        last_state=last.state if last else None,
+        last_run=last.id if last else None,
+        finished_at=last.finished_at if last else None,
+        failures=schedule.failures,
+        backoff_until=schedule.backoff_until,
+        missed=schedule.missed,
+        grace_s=schedule.grace_s,
+        source=schedule.source,
+        arguments=schedule.arguments,
+    )
+
+
+def _judge(schedule: Schedule, last: Run | None, jobs: Collection[str], now: datetime) -> tuple[str, str]:
+    if not schedule.enabled:
+        return "paused", ""
+    if schedule.job not in jobs:
+        return "broken", f"there is no job {schedule.job!r}"
+    try:
+        Cron(schedule.cron)
+    except InvalidInput as bad_line:
+        return "broken", bad_line.message
+    running = last is not None and last.state == "running"
+    if last is not None and running and last.lease_until < now:
+        return "stuck", f"run {last.id} was left by its daemon ({last.owner or 'stopped'}) and nobody has taken it over"
+    if schedule.failures:
+        error = str((last.outcome or {}).get("error", "")) if last else ""
+        times = "once" if schedule.failures == 1 else f"{schedule.failures} times in a row"
+        return "failing", f"failed {times}{': ' + error if error else ''}"
+    overdue = now - schedule.next_run_at - jitter(schedule.key, schedule.next_run_at, schedule.jitter_s)
+    if overdue > timedelta(seconds=schedule.grace_s):
+        why = "the former run is still going on" if running else "no daemon has taken it"
+        return "late", f"due at {schedule.next_run_at:%Y-%m-%d %H:%M:%S} UTC, and {why}"
+    if running:
+        return "running", ""
+    return ("ok", "") if last is not None else ("new", "")

@@ -1,0 +1,64 @@
+"""Running a schedule's job at once, outside its cron line: in this process's care, as the daemon would."""
+
+import threading
+
+from abkit.config import Settings
+from abkit.errors import AbkitError, UsageError
+from abkit.jobs import supervisor
+from abkit.jobs.child import Assignment
+from abkit.jobs.claims import Claims
+from abkit.jobs.supervisor import Ending
+from abkit.jobs.tick import Catalogue, wall_clock
+from abkit.store import schedules
+from abkit.store.engine import Store
+from abkit.store.runs import this_process
+from abkit.store.schedules import Lease
+
+
+def trigger(store: Store, settings: Settings, catalogue: Catalogue, key: str) -> tuple[Lease, Ending]:
+    """Run the job of a schedule now, and wait for its end. Its tick is the present instant.
+
+    Raises:
+        UsageError: no such schedule, or a job that does not exist.
+        AbkitError: it is running already.
+    """
+    claims = Claims(store, settings, catalogue.keys(), this_process())
+    now = wall_clock()
+    with store.write() as session:
+        schedule = schedules.find(session, key)
+        if schedule is None:
+            raise unknown(key)
+        if schedule.job not in catalogue:
+            raise UsageError(f"schedule {key}: there is no job {schedule.job!r}")
+        lease = schedules.claim_extra(
+            session, schedule, owner=claims.owner, now=now, lease_until=claims.lease_until(now)
+        )
+    if lease is None:
+        raise AbkitError(f"{key} is running already", hint=f"wait for it: abkit schedule status {key}")
+    supervisor.prepare(())
+    assignment = Assignment(catalogue[lease.job], lease, settings.model_dump(mode="json"), now)
+    ended, cancelled = threading.Event(), threading.Event()
+
+    def keep_lease() -> None:
+        while not ended.wait(settings.daemon.lease_seconds / 3):
+            with store.write() as session:
+                if schedules.extend(session, [lease], claims.lease_until(wall_clock())):
+                    cancelled.set()
+
+    threading.Thread(target=keep_lease, daemon=True).start()
+    try:
+        ending = supervisor.supervise(assignment, time_limit_s=schedule.time_limit_s, cancelled=cancelled)
+    except KeyboardInterrupt:
+        with store.write() as session:
+            schedules.finish(session, lease, state="interrupted", outcome={"how": "interrupted"}, now=wall_clock())
+        raise
+    finally:
+        ended.set()
+    if not claims.finish(lease, ending, wall_clock()):
+        raise AbkitError(f"another daemon took {key} over", hint=f"look at it: abkit schedule status {key}")
+    return lease, ending
+
+
+def unknown(key: str) -> UsageError:
+    """There is no schedule of that name."""
+    return UsageError(f"there is no schedule {key!r}", hint="`abkit schedule list` shows them all")

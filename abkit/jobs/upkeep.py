@@ -1,0 +1,148 @@
+"""The jobs that look after abkit itself: deliver alerts, prune old records, say that all is well."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+from sqlalchemy import CursorResult, delete, exists, select
+from sqlalchemy.orm import Session
+
+from abkit.alerts import rules
+from abkit.alerts.addresses import read_address
+from abkit.alerts.deliveries import deliver
+from abkit.config import Settings
+from abkit.errors import AbkitError
+from abkit.jobs.status import schedule_status
+from abkit.jobs.tick import Arguments, Tick
+from abkit.store import alerts
+from abkit.store.engine import Store
+from abkit.store.schema import Alert, AlertDelivery, Run
+
+# Jobs whose runs no figure points to.
+_WITHOUT_FIGURES = ("deliver_alerts", "heartbeat", "prune")
+_HEARTBEAT_S = 10
+_REFUSALS = 3
+
+
+def deliver_alerts(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
+    """Look for schedules that are overdue, then tell every channel what it is owed."""
+    with store.write() as session:
+        _note_overdue(session, settings, tick)
+    sent = deliver(store, settings.alerts, settings.workspace, now=tick.started_at, run_id=tick.run.id)
+    failed = {entry.channel: entry.error for entry in sent if entry.error}
+    return {"messages": len(sent) - len(failed)} | ({"failed": failed} if failed else {})
+
+
+def _note_overdue(session: Session, settings: Settings, tick: Tick) -> None:
+    from abkit.jobs.catalogue import CATALOGUE
+
+    for status in schedule_status(session, CATALOGUE, tick.started_at):
+        if status.state in ("late", "broken") and status.key != tick.schedule:
+            rules.job_started(
+                session,
+                settings.alerts,
+                schedule=status.key,
+                job=status.job,
+                tick=status.next_run_at,
+                late=True,
+                what_now=f"It still waits: {status.problem}.",
+                now=tick.started_at,
+                run_id=tick.run.id,
+            )
+
+
+def prune(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
+    """Remove old records that no figure points to: attempts to deliver, and runs of the jobs of this file."""
+    before = tick.at - timedelta(days=settings.daemon.keep_days)
+    with store.write() as session:
+        resolved = select(Alert.id).where(Alert.resolved_at < before)
+        deliveries = session.execute(
+            delete(AlertDelivery)
+            .where(AlertDelivery.alert_id.in_(resolved), AlertDelivery.state.in_(("delivered", "failed", "given_up")))
+            .execution_options(synchronize_session=False)
+        )
+        runs = session.execute(
+            delete(Run)
+            .where(
+                Run.what.in_(_WITHOUT_FIGURES),
+                Run.schedule != "",
+                Run.state != "running",
+                Run.tick < before,
+                ~exists().where(Alert.run_id == Run.id),
+                ~exists().where(AlertDelivery.run_id == Run.id),
+            )
+            .execution_options(synchronize_session=False)
+        )
+    return {"deliveries": _count(deliveries), "runs": _count(runs)}
+
+
+def _count(result: Any) -> int:
+    assert isinstance(result, CursorResult)  # noqa: S101  # a DELETE counts its rows
+    return result.rowcount
+
+
+class Heartbeat(Arguments):
+    """Arguments of `heartbeat`: an address by reference, a file, or both."""
+
+    url_env: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="the environment variable with the address to call",
+    )
+    url_file: Path | None = Field(default=None, description="or the file with the address")
+    file: Path | None = Field(default=None, description="a file of the workspace whose time is set")
+
+    @model_validator(mode="after")
+    def _has_a_target(self) -> Self:
+        if self.url_env is None and self.url_file is None and self.file is None:
+            raise ValueError("heartbeat needs url_env, url_file or file")
+        return self
+
+
+def heartbeat(store: Store, settings: Settings, tick: Tick, arguments: Heartbeat) -> Mapping[str, Any]:
+    """Call an address, if all is well. Whoever waits for the call tells a person when it stays away.
+
+    All is well when no other schedule is late, failing, stuck or broken, and every channel takes its alerts.
+    """
+    from abkit.jobs.catalogue import CATALOGUE
+
+    with store.read() as session:
+        everything = schedule_status(session, CATALOGUE, tick.started_at)
+        stubborn = alerts.stubborn_channels(session, _REFUSALS)
+    unwell = {one.key: one.problem for one in everything if one.needs_a_look and one.key != tick.schedule}
+    # Who would hear of trouble otherwise?
+    unwell |= {f"channel {name}": "it does not take its alerts" for name in stubborn}
+    if unwell:
+        return {"called": False, "unwell": unwell}
+    if arguments.file is not None:
+        _touch(settings.workspace, arguments.file, tick)
+    if arguments.url_env is not None or arguments.url_file is not None:
+        address = read_address(
+            "heartbeat", env=arguments.url_env, file=arguments.url_file, workspace=settings.workspace
+        )
+        _call(address)
+    return {"called": True}
+
+
+def _touch(workspace: Path, file: Path, tick: Tick) -> None:
+    path = (workspace / file).resolve()
+    if not path.is_relative_to(workspace.resolve()):
+        raise AbkitError(f"heartbeat: {path} is outside the workspace", hint="abkit writes only inside it")
+    path.write_text(f"{tick.at.isoformat()}\n", encoding="utf-8")
+
+
+def _call(address: str) -> None:
+    if not address.startswith(("https://", "http://")):
+        raise AbkitError("heartbeat: the address must begin with https:// or http://", hint="correct the reference")
+    try:
+        with urllib.request.urlopen(address, timeout=_HEARTBEAT_S) as answer:  # noqa: S310  # the scheme was checked
+            answer.read(1024)
+    except urllib.error.HTTPError as error:
+        raise AbkitError(f"heartbeat: the service answered with status {error.code}") from None
+    except (OSError, ValueError) as error:
+        # The text of the error may hold the address.
+        raise AbkitError(f"heartbeat: the service cannot be reached ({type(error).__name__})") from None

@@ -1,0 +1,109 @@
+"""What a decision means, and what somebody should do about it, in the words of the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The words for one decision.
+
+    Attributes:
+        headline: the answer to "is the score still worth listening to?".
+        meaning: why, in one sentence.
+        steps: what to do, in order.
+        tone: good, caution, bad or unknown; the page colours by it.
+    """
+
+    headline: str
+    meaning: str
+    steps: tuple[str, ...]
+    tone: str
+
+
+_NONE = Advice(
+    "Nobody has checked yet",
+    "No drift check has been recorded, so nothing is known about whether the scores still hold.",
+    ("Import what the platforms delivered: abkit kpi import FILE", "Check: abkit drift check"),
+    "unknown",
+)
+_BY_DECISION = {
+    "stable": Advice(
+        "Stable: keep using the scores",
+        "Nothing that was checked has moved by more than the floors that were set.",
+        ("Nothing. The next check comes with the schedule.",),
+        "good",
+    ),
+    "insufficient_data": Advice(
+        "Not enough data to judge",
+        "No layer has its minimum sample. That is not the same as being stable.",
+        ("Import more delivery, or widen the windows.", "See which sample is missing in the table of the last check."),
+        "unknown",
+    ),
+    "fix_data": Advice(
+        "Fix the data first",
+        "Volume, decoding, formats or a feed is broken; whatever else was measured may be a consequence of it.",
+        ("Repair the feed that is named below.", "Import again, then check again: abkit drift check"),
+        "bad",
+    ),
+    "retrain": Advice(
+        "Retrain the scorer",
+        "The scores can no longer be relied on for choosing creatives.",
+        ("Do not drop variants on their score until this is settled.", "Gather new labels, then retrain."),
+        "bad",
+    ),
+    "watch": Advice(
+        "Watch",
+        "Something moved, but not so that the scores would be wrong.",
+        ("Read the reasons below; look again after the next check.",),
+        "caution",
+    ),
+}
+_BY_CAUSE = {
+    ("retrain", "concept_shift"): Advice(
+        "Retrain: the score no longer tells which creative wins",
+        "The relation of score and KPI is materially and surely weaker than its reference; what the audience responds "
+        "to has changed, not the pictures.",
+        (
+            "Do not drop variants on their score until this is settled.",
+            "Gather labels on creatives that ran since the change: new ratings or A/B outcomes.",
+            "Retrain the queries and let the challenger prove itself against the champion.",
+        ),
+        "bad",
+    ),
+    ("retrain", "input_shift"): Advice(
+        "Retrain: these pictures are new to the scorer",
+        "The creatives differ from the reference beyond the floor for major shifts, and the relation with the KPI is "
+        "not shown to hold on them.",
+        (
+            "Label some of the new pictures first: people's ratings, or A/B outcomes.",
+            "Retrain the queries with these labels and compare with the champion.",
+        ),
+        "bad",
+    ),
+    ("watch", "kpi_shift"): Advice(
+        "Watch: the KPIs moved, the scores did not",
+        "Only the level of the KPIs changed (season, budget, tracking). Retraining would not help.",
+        ("Check tracking and budgets around the date of the change.", "Keep using the scores for ranking."),
+        "caution",
+    ),
+    ("watch", "input_shift"): Advice(
+        "Watch: the pictures changed",
+        "The new creatives differ from the reference, but the scores are not shown to fail on them.",
+        ("Keep importing KPIs: the relation on the new creatives will decide.",),
+        "caution",
+    ),
+}
+
+
+def advice(decision: str | None, cause: str = "") -> Advice:
+    """The words for a decision and its cause; for one that this version does not know, the careful ones.
+
+    >>> advice("stable").tone, advice("retrain", "concept_shift").tone, advice(None).tone
+    ('good', 'bad', 'unknown')
+    """
+    if decision is None:
+        return _NONE
+    known = _BY_CAUSE.get((decision, cause)) or _BY_DECISION.get(decision)
+    return known or Advice(decision.replace("_", " "), "This page does not know this decision.", (), "unknown")

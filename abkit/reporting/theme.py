@@ -1,0 +1,104 @@
+"""How charts look and where they go: one theme, colours for every eye, files without network."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+
+from abkit.errors import AbkitError
+
+INK = "#1d2433"
+MUTED = "#5b6478"
+GRID = "#e6e8ee"
+SERIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#555555"]
+FORMATS = (".png", ".svg", ".html", ".json")
+FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"  # of the widths that charts are laid out with
+
+
+def themed(chart: Any) -> Any:
+    """Puts the theme on a finished (top-level) chart."""
+    return (
+        chart.configure(font=FONT, background="#ffffff", padding=8)
+        .configure_view(stroke=None)
+        .configure_axis(
+            labelColor=MUTED,
+            titleColor=INK,
+            gridColor=GRID,
+            domainColor="#aab0bf",
+            tickColor="#aab0bf",
+            labelFontSize=13,
+            titleFontSize=13,
+            titleFontWeight="normal",
+        )
+        .configure_title(
+            color=INK,
+            subtitleColor=MUTED,
+            anchor="start",
+            fontSize=16,
+            subtitleFontSize=13,
+            subtitleLineHeight=17,
+            offset=14,
+        )
+        .configure_legend(
+            labelColor=INK, titleColor=MUTED, labelFontSize=13, titleFontSize=13, labelLimit=220, columnPadding=18
+        )
+    )
+
+
+def empty_chart(title: str, why: str) -> Any:
+    """What is drawn where there is nothing to draw: the reason."""
+    words = alt.Chart(alt.Data(values=[{"why": why}])).mark_text(color=MUTED, fontSize=14)
+    return themed(words.encode(text="why:N").properties(width=560, height=120, title=title))
+
+
+def chart_svg(chart: Any, prefix: str = "") -> str:
+    """The chart as an SVG element that can stand in an HTML page: no scripts, no links, names escaped.
+
+    Args:
+        chart: any Altair chart.
+        prefix: of the ids in it; give each chart of a page its own, for ids count in the whole page.
+    """
+    import vl_convert
+
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    svg = svg[svg.index("<svg") :]
+    return re.sub(r'(\bid="|url\(#)((?:clip|gradient)_?\d+)', rf"\g<1>{prefix}\g<2>", svg) if prefix else svg
+
+
+def save_chart(chart: Any, path: Path) -> Path:
+    """Writes a chart as .png, .svg, .html (the SVG in a page) or .json (Vega-Lite), without any network.
+
+    Raises:
+        AbkitError: another ending, or the file cannot be written.
+    """
+    import json
+
+    import vl_convert
+
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise AbkitError(
+            f"{path.name}: a chart cannot be written as {ending or 'a file without an ending'!r}.",
+            hint=f"End the name with {', '.join(FORMATS)}.",
+        )
+    spec = chart.to_dict()
+    if ending == ".png":
+        content = vl_convert.vegalite_to_png(spec, scale=2)
+    elif ending == ".json":
+        content = json.dumps(spec, indent=1).encode()
+    elif ending == ".svg":
+        content = chart_svg(chart).encode()
+    else:
+        page = (
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>abkit</title><body>{chart_svg(chart)}</body>'
+        )
+        content = page.encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise AbkitError(f"{path}: cannot be written ({error.strerror}).", hint="Name another file.") from error
+    return path

@@ -1,0 +1,1 @@
+"""One file a job: read the store, compute, record."""

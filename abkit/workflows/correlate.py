@@ -1,0 +1,260 @@
+"""Correlate: the scores of each model version against what the platforms delivered, over all and within campaigns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Literal
+
+import numpy as np
+
+from abkit.config import CorrelateSettings, Settings
+from abkit.stats import correlation
+from abkit.stats.correlation import Correlation, Statistic
+from abkit.store import findings, models, score_kpi
+from abkit.store.engine import Store
+from abkit.store.runs import RunRecord, recorded_run
+from abkit.store.schema import ModelVersion
+from abkit.store.score_kpi import Delivered, Deliveries, Filters, LeftOut
+
+Metric = Literal["ctr", "cvr"]
+
+_STATISTICS: tuple[Statistic, ...] = ("srcc", "plcc")
+_NO_SCORES = "nothing has been scored yet: `abkit score PICTURES --campaign KEY`"
+_NO_KPIS = "no scored picture has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A creative with its score and what it delivered; `events` of `trials` is the metric."""
+
+    creative_id: int
+    campaign_id: int | None
+    score: float
+    events: int
+    trials: int
+
+
+@dataclass(frozen=True)
+class VersionReport:
+    """One model version against the KPI.
+
+    Attributes:
+        model_version: its digest.
+        results: SRCC and PLCC, over all and within campaign.
+        measured: the creatives they rest on, one row a creative and campaign.
+        left_out: by reason, what is not in them.
+    """
+
+    model_version: str
+    model_name: str
+    version_id: int
+    results: tuple[Correlation, ...]
+    measured: tuple[Measured, ...]
+    left_out: dict[str, LeftOut]
+
+
+@dataclass(frozen=True)
+class CorrelationReport:
+    """All versions, with the window and filters that the figures are of."""
+
+    metric: Metric
+    versions: tuple[VersionReport, ...]
+    as_of: date
+    first: date | None
+    last: date | None
+    segment: str
+    campaign: str | None
+    impressions: int
+    note: str
+    run_id: int
+
+
+def correlate(
+    store: Store,
+    settings: Settings,
+    *,
+    metric: Metric,
+    as_of: date,
+    campaign: str | None = None,
+    segment: str | None = None,
+    start: date | None = None,
+    end: date | None = None,
+    model: str | None = None,
+    min_impressions: int | None = None,
+    run: RunRecord | None = None,
+) -> CorrelationReport:
+    """Correlate scores with a KPI and log every figure.
+
+    Args:
+        store: where scores and KPIs are, and where the results go.
+        settings: `[correlate]`: minimum samples.
+        metric: "ctr" (clicks per impression) or "cvr" (conversions per click).
+        as_of: delivery after this day does not count.
+        campaign: key of the only campaign to look at.
+        segment: e.g. "placement=feed,country=DE".
+        start, end: the period of a KPI row must lie inside.
+        model: digest or name of the only version to look at.
+        min_impressions: instead of the configured one.
+        run: the run of a scheduled tick; a run is recorded when None.
+
+    Raises:
+        UsageError: no such campaign, version or segment.
+    """
+    wanted = score_kpi.parse_segment(segment)
+    if min_impressions is not None:
+        limits = settings.correlate.model_copy(update={"min_impressions": min_impressions})
+    else:
+        limits = settings.correlate
+    filters = Filters(start, min(end, as_of) if end else as_of, campaign, wanted)
+    shown = ",".join(f"{name}={value}" for name, value in sorted(wanted.items()))
+    arguments = {
+        "metric": metric,
+        "campaign": campaign,
+        "segment": shown,
+        "from": start.isoformat() if start else None,
+        "to": end.isoformat() if end else None,
+        "as_of": as_of.isoformat(),
+        "model": model,
+    }
+    with recorded_run(store, "correlate", arguments, run=run) as run:
+        with store.read() as session:
+            if campaign is not None:
+                score_kpi.campaign_id(session, campaign)
+            versions = [models.find_by_prefix(session, model)] if model else findings.versions_with_scores(session)
+            delivered = score_kpi.deliveries(session, filters)
+            reports = [
+                _version_report(version, score_kpi.scores_of(session, version.id), delivered, metric, limits)
+                for version in versions
+            ]
+        note = _NO_SCORES if not versions else "" if any(one.measured for one in reports) else _NO_KPIS
+        report = CorrelationReport(
+            metric=metric,
+            versions=tuple(reports),
+            as_of=as_of,
+            first=delivered.first,
+            last=delivered.last,
+            segment=shown,
+            campaign=campaign,
+            impressions=delivered.impressions,
+            note=note,
+            run_id=run.id,
+        )
+        with store.write() as session:
+            findings.write_correlations(session, _rows(report, filters, limits))
+        run.outcome.update(versions=len(reports), creatives=max((len(one.measured) for one in reports), default=0))
+        if note:
+            run.outcome["note"] = note
+    return report
+
+
+def _version_report(
+    version: ModelVersion,
+    scores: dict[int, float],
+    delivered: Deliveries,
+    metric: Metric,
+    limits: CorrelateSettings,
+) -> VersionReport:
+    left_out = {reason: LeftOut(one.count, one.impressions) for reason, one in delivered.left_out.items()}
+    scored = [row for row in delivered.rows if row.creative_id in scores]
+    unscored = [row for row in delivered.rows if row.creative_id not in scores]
+    _say(left_out, "creatives without a score by this version", unscored)
+    silent = set(scores) - {row.creative_id for row in delivered.rows}
+    if silent:
+        left_out["scored creatives without delivery"] = LeftOut(len(silent))
+
+    everywhere, few = _enough(_by_creative(scored), metric, limits)
+    _say(left_out, f"creatives with fewer than {_limit(metric, limits)}", few)
+    placed = [row for row in scored if row.campaign_id is not None]
+    inside, _ = _enough(placed, metric, limits)
+    _say(left_out, "creatives of ads without a campaign (left out within campaign)", _outside(scored))
+
+    results = [
+        correlation.correlate(
+            [scores[row.creative_id] for row in rows],
+            [_rate(row, metric) for row in rows],
+            statistic=statistic,
+            campaign=None if scope == "all" else np.array([row.campaign_id for row in rows], dtype=np.int64),
+            creative=np.array([row.creative_id for row in rows], dtype=np.int64),
+            min_creatives=limits.min_creatives,
+        )
+        for scope, rows in (("all", everywhere), ("within_campaign", inside))
+        for statistic in _STATISTICS
+    ]
+    measured = [
+        Measured(row.creative_id, row.campaign_id, scores[row.creative_id], *_counts(row, metric))
+        for row in _enough(scored, metric, limits)[0]
+    ]
+    return VersionReport(version.digest, version.name, version.id, tuple(results), tuple(measured), left_out)
+
+
+def _by_creative(rows: Sequence[Delivered]) -> list[Delivered]:
+    sums: dict[int, list[int]] = {}
+    for row in rows:
+        total = sums.setdefault(row.creative_id, [0, 0, 0])
+        for i, value in enumerate((row.impressions, row.clicks, row.conversions)):
+            total[i] += value
+    return [Delivered(creative, None, *total) for creative, total in sums.items()]
+
+
+def _outside(rows: Sequence[Delivered]) -> list[Delivered]:
+    return [row for row in rows if row.campaign_id is None]
+
+
+def _counts(row: Delivered, metric: Metric) -> tuple[int, int]:
+    return (row.clicks, row.impressions) if metric == "ctr" else (row.conversions, row.clicks)
+
+
+def _rate(row: Delivered, metric: Metric) -> float:
+    events, trials = _counts(row, metric)
+    return events / trials
+
+
+def _limit(metric: Metric, limits: CorrelateSettings) -> str:
+    return f"{limits.min_impressions:,} impressions" if metric == "ctr" else f"{limits.min_clicks:,} clicks"
+
+
+def _enough(
+    rows: Sequence[Delivered], metric: Metric, limits: CorrelateSettings
+) -> tuple[list[Delivered], list[Delivered]]:
+    needed = limits.min_impressions if metric == "ctr" else limits.min_clicks
+    enough = [row for row in rows if _counts(row, metric)[1] >= needed]
+    return enough, [row for row in rows if _counts(row, metric)[1] < needed]
+
+
+def _say(left_out: dict[str, LeftOut], reason: str, rows: Sequence[Delivered]) -> None:
+    if rows:
+        left_out[reason] = LeftOut(len({row.creative_id for row in rows}), sum(row.impressions for row in rows))
+
+
+def _rows(report: CorrelationReport, filters: Filters, limits: CorrelateSettings) -> list[dict[str, object]]:
+    return [
+        {
+            "run_id": report.run_id,
+            "model_version_id": version.version_id,
+            "metric": report.metric,
+            "segment": report.segment,
+            "scope": result.scope,
+            "statistic": result.statistic,
+            "estimate": result.estimate,
+            "ci_low": result.ci_low,
+            "ci_high": result.ci_high,
+            "ci_level": result.level,
+            "n": result.n,
+            "method": result.method,
+            "note": result.note,
+            "window_start": filters.start or report.first,
+            "window_end": filters.end,
+            "as_of": report.as_of,
+            "filters": {
+                **limits.model_dump(),
+                "campaign": report.campaign,
+                "segment": report.segment,
+                "campaigns": result.groups,
+                "left_out": {reason: asdict(one) for reason, one in version.left_out.items()},
+            },
+        }
+        for version in report.versions
+        for result in version.results
+    ]

@@ -1,0 +1,61 @@
+"""The scatter chart of one correlation report: of the version that speaks now, else of the last that scored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from abkit.reporting import charts, records
+from abkit.store import findings
+from abkit.store.engine import Store
+from abkit.store.schema import Campaign
+from abkit.workflows.correlate import CorrelationReport, VersionReport
+
+
+def correlation_chart(store: Store, report: CorrelationReport) -> Any:
+    """Score against KPI, with the four estimates in the subtitle.
+
+    Args:
+        store: for the names of campaigns.
+        report: what was correlated.
+    """
+    with store.read() as session:
+        speaking = findings.speaking_version(session)
+        campaigns = {row[0]: row[1] for row in session.execute(select(Campaign.id, Campaign.key))}
+    version = _shown(report, speaking.digest if speaking else "")
+    if version is None:
+        return charts.score_kpi_scatter([], metric=report.metric)
+    points = [
+        records.ScorePoint(
+            campaign=campaigns.get(one.campaign_id or 0, "without a campaign"),
+            score=one.score,
+            events=one.events,
+            trials=one.trials,
+        )
+        for one in version.measured
+    ]
+    estimates = [
+        records.Correlation(
+            metric=report.metric,
+            scope=result.scope,
+            statistic=result.statistic,
+            estimate=result.estimate,
+            ci_low=result.ci_low,
+            ci_high=result.ci_high,
+            ci_level=result.level,
+            n=result.n,
+            as_of=report.as_of,
+            run_id=report.run_id,
+            note=result.note,
+        )
+        for result in version.results
+    ]
+    return charts.score_kpi_scatter(points, estimates, report.metric)
+
+
+def _shown(report: CorrelationReport, speaking: str) -> VersionReport | None:
+    for version in report.versions:
+        if version.model_version == speaking:
+            return version
+    return report.versions[-1] if report.versions else None

@@ -1,0 +1,88 @@
+"""Overlays that show where scores come from: one for the score of each picture, one per query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abkit.errors import AbkitError
+from abkit_model.errors import ImageRejected
+
+if TYPE_CHECKING:
+    from abkit_model.scorer import Scorer
+
+#: Said wherever overlays are written.
+MEANING = "orange raises the score, blue lowers it; docs/reading-overlays.md says what to make of it"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What became of one picture.
+
+    Attributes:
+        path: as it was named.
+        status: explained or rejected.
+        reason: why it was rejected; '' otherwise.
+        overlays: the files that were written: that of the score, then those of the queries.
+    """
+
+    path: Path
+    status: str
+    reason: str = ""
+    overlays: tuple[Path, ...] = ()
+
+
+def write_overlays(
+    scorer: Scorer, images: Sequence[Path], out: Path, *, progress: Callable[[int, int], None] | None = None
+) -> list[Explained]:
+    """Write overlays for pictures: of the score, and of each query of the first query set.
+
+    Args:
+        scorer: whose score is explained.
+        images: picture files; those of one name in different folders get numbers.
+        out: the folder; it is made when it is new.
+        progress: called with (pictures done, pictures in all).
+
+    Raises:
+        AbkitError: the folder cannot be written to.
+    """
+    from abkit_model.explain import explain
+    from abkit_model.images import open_image
+    from abkit_model.overlay import overlay
+
+    results, taken = [], set[str]()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for done, path in enumerate(images, start=1):
+            try:
+                picture = open_image(path).image
+            except ImageRejected as error:
+                results.append(Explained(path, "rejected", error.reason))
+                continue
+            name = _free_name(path.stem, taken)
+            prepared = scorer.prepare(picture)
+            found = explain(scorer, prepared)
+            files = [out / f"{name}-score.png"]
+            overlay(picture, prepared, found.score, signed=True).save(files[0])
+            for number, heat in enumerate(found.queries[0], start=1):
+                files.append(out / f"{name}-query-{number}.png")
+                overlay(picture, prepared, heat, signed=True).save(files[-1])
+            results.append(Explained(path, "explained", overlays=tuple(files)))
+            if progress:
+                progress(done, len(images))
+    except OSError as error:
+        raise AbkitError(
+            f"the overlays cannot be written to {out}: {error.strerror}", hint="name another folder"
+        ) from error
+    return results
+
+
+def _free_name(stem: str, taken: set[str]) -> str:
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}"
+    taken.add(name)
+    return name

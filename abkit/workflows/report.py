@@ -1,0 +1,289 @@
+"""Gather what the report shows, from the store alone, and write the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abkit import __version__
+from abkit.errors import UsageError
+from abkit.reporting.records import (
+    CampaignRanking,
+    Correlation,
+    Coverage,
+    DecisionMade,
+    DriftFinding,
+    ModelShown,
+    OpenAlert,
+    RankedPicture,
+    ReportData,
+    ScorePoint,
+)
+from abkit.reporting.report_page import headline_correlation, write_report
+from abkit.reporting.thumbnails import thumbnail
+from abkit.stats.newcombe import wilson
+from abkit.store import models, score_kpi
+from abkit.store import report as queries
+from abkit.store.score_kpi import Deliveries, Filters
+from abkit.store.scores import RankedScore, ranking
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from abkit.store.engine import Store
+    from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
+
+CAMPAIGNS_SHOWN = 6
+PICTURES_EACH = 10
+PICTURES_ALONE = 60
+LAST_SHOWN = 5
+HISTORY = timedelta(days=180)  # of the timeline, up to the last check
+# Commands and the daemon's jobs.
+RUN_KINDS = ("score", "score_folder", "kpi import", "import_kpis", "correlate", "drift check", "drift_check")
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
+
+def make_report(store: Store, out: Path, *, campaign: str | None = None, as_of: date | None = None) -> Path:
+    """Write the report of a store as one HTML file.
+
+    Args:
+        store: what is reported on; nothing in it changes.
+        out: the file; its folder is made if need be.
+        campaign: key of the only campaign to show pictures and dots of; all when None.
+        as_of: the last day of delivery that counts; today (UTC) when None.
+
+    Raises:
+        UsageError: no such campaign.
+        AbkitError: the file cannot be written.
+    """
+    return write_report(gather(store, campaign=campaign, as_of=as_of), out)
+
+
+def gather(store: Store, *, campaign: str | None = None, as_of: date | None = None) -> ReportData:
+    """Everything that the page shows. What is not in the store yet is None or empty.
+
+    Raises:
+        UsageError: no such campaign.
+    """
+    made_at = datetime.now(UTC)
+    day = as_of or made_at.date()
+    with store.read() as session:
+        since = (queries.last_checked(session, day) or day) - HISTORY
+        version = queries.last_model(session, day) or models.champion(session)
+        every = queries.campaigns(session, version.id) if version else []
+        chosen = _chosen(every, campaign)
+        only = chosen[0][0] if campaign else None
+        delivered = score_kpi.deliveries(session, Filters(end=day))
+        made = [_decision(row) for row in queries.decisions(session, since, day)]
+        # Checks of other windows answer other questions: the history is of the last one's.
+        made = [one for one in made if one.scope == made[-1].scope]
+        findings = [_finding(row) for row in queries.findings(session, [one.run_id for one in made])]
+        history = _history(queries.correlations(session, version.id, since, day), campaign) if version else []
+        data = ReportData(
+            as_of=day,
+            made_at=made_at,
+            abkit_version=__version__,
+            database=DATABASES.get(store.dialect, store.dialect),
+            campaign=campaign,
+            model=_model(version),
+            decision=made[-1] if made else None,
+            rankings=tuple(
+                _ranking(session, id_, key, version.id, delivered, PICTURES_ALONE if campaign else PICTURES_EACH)
+                for id_, key, _ in chosen
+                if version
+            ),
+            campaigns_in_all=len(every),
+            points=(),
+            correlations=_latest_of_each(history),
+            correlation_history=tuple(history),
+            findings=tuple(row for row in findings if row.run_id == made[-1].run_id),
+            drift_history=tuple(findings),
+            decision_history=tuple(made),
+            alerts=tuple(_alert(row, made_at) for row in queries.open_alerts(session, day)),
+            scores=tuple(queries.scored(session, version.id, only)) if version else (),
+            coverage=_coverage(queries.imported(session, day), delivered),
+            runs=queries.last_runs(session, RUN_KINDS),
+            simulated=queries.is_simulated(session),
+        )
+        points = _points(session, data, version.id, campaign) if version else ()
+    return replace(data, points=points)
+
+
+def _chosen(every: Sequence[tuple[int, str, int]], campaign: str | None) -> Sequence[tuple[int, str, int]]:
+    if campaign is None:
+        return every[:CAMPAIGNS_SHOWN]
+    chosen = [row for row in every if row[1] == campaign]
+    if not chosen:
+        known = ", ".join(key for _, key, _ in every[:10]) or "none yet"
+        raise UsageError(f"no creative of a campaign {campaign!r} has been scored", hint=f"scored campaigns: {known}")
+    return chosen
+
+
+def _ranking(
+    session: Session,
+    campaign_id: int,
+    key: str,
+    version_id: int,
+    delivered: Deliveries,
+    shown: int,
+) -> CampaignRanking:
+    places = ranking(session, campaign_id, version_id)
+    best, last = places, list[RankedScore]()
+    if len(places) > shown + LAST_SHOWN:
+        best, last = places[:shown], places[-LAST_SHOWN:]
+    names = queries.names(session, [place.creative_id for place in (*best, *last)])
+    sums: dict[int, tuple[int, int]] = {}
+    for row in delivered.rows:
+        if row.campaign_id in (campaign_id, None):
+            impressions, clicks = sums.get(row.creative_id, (0, 0))
+            sums[row.creative_id] = impressions + row.impressions, clicks + row.clicks
+
+    def picture(place: RankedScore) -> RankedPicture:
+        aliases = names.get(place.creative_id, [])
+        found = (thumbnail(Path(name), place.sha256) for name in aliases[:5])
+        impressions, clicks = sums.get(place.creative_id, (0, 0))
+        low, high = wilson(clicks, impressions, 0.05) if impressions else (None, None)
+        return RankedPicture(
+            rank=place.rank,
+            name=Path(aliases[0]).name if aliases else place.sha256[:12],
+            sha256=place.sha256,
+            campaign=key,
+            score=place.score.mean,
+            ci_low=place.score.ci_low,
+            ci_high=place.score.ci_high,
+            ci_level=place.score.ci_level,
+            percentile=place.percentile,
+            thumbnail=next((uri for uri in found if uri), ""),
+            impressions=impressions,
+            clicks=clicks,
+            ctr_low=low,
+            ctr_high=high,
+        )
+
+    return CampaignRanking(key, len(places), tuple(map(picture, best)), tuple(map(picture, last)))
+
+
+def _points(session: Session, data: ReportData, version_id: int, campaign: str | None) -> tuple[ScorePoint, ...]:
+    """The creatives of the estimate on top: of its window, with at least its minimum of trials."""
+    headline = headline_correlation(data)
+    if headline is None:
+        return ()
+    window = Filters(headline.window_start, headline.window_end or data.as_of, campaign)
+    scores = score_kpi.scores_of(session, version_id)
+    keys = queries.campaign_keys(session)
+    points = []
+    for row in score_kpi.deliveries(session, window).rows:
+        cvr = headline.metric == "cvr"
+        events, trials = (row.conversions, row.clicks) if cvr else (row.clicks, row.impressions)
+        if row.creative_id in scores and trials >= max(1, headline.minimum_trials):
+            key = keys.get(row.campaign_id or 0, "without a campaign")
+            points.append(ScorePoint(key, scores[row.creative_id], events, trials))
+    return tuple(sorted(points, key=lambda point: (point.campaign, point.score, point.trials)))
+
+
+def _history(rows: Sequence[CorrelationResult], campaign: str | None) -> list[Correlation]:
+    """The estimates of the campaign that is shown; those of all campaigns where it has none of its own."""
+    for wanted in (campaign, None):
+        chosen = [_correlation(row) for row in rows if row.filters.get("campaign") == wanted]
+        if chosen:
+            return chosen
+    return []
+
+
+def _latest_of_each(history: Sequence[Correlation]) -> tuple[Correlation, ...]:
+    latest = {(row.metric, row.scope, row.statistic): row for row in history}
+    order = {"ctr": 0, "within_campaign": 0, "srcc": 0}
+    return tuple(latest[key] for key in sorted(latest, key=lambda key: [(order.get(part, 1), part) for part in key]))
+
+
+def _correlation(row: CorrelationResult) -> Correlation:
+    minimum = row.filters.get(f"min_{'clicks' if row.metric == 'cvr' else 'impressions'}", 0)
+    return Correlation(
+        metric=row.metric,
+        scope=row.scope,
+        statistic=row.statistic,
+        estimate=row.estimate,
+        ci_low=row.ci_low,
+        ci_high=row.ci_high,
+        ci_level=row.ci_level,
+        n=row.n,
+        as_of=row.as_of,
+        run_id=row.run_id,
+        note=row.note,
+        window_start=row.window_start,
+        window_end=row.window_end,
+        minimum_trials=int(minimum or 0),
+    )
+
+
+def _finding(row: DriftResult) -> DriftFinding:
+    return DriftFinding(
+        as_of=row.as_of,
+        layer=row.layer,
+        test=row.test,
+        segment=row.segment,
+        statistic=row.statistic,
+        threshold=row.threshold,
+        p_value=row.p_value,
+        n_reference=row.n_reference,
+        n_current=row.n_current,
+        verdict=row.verdict,
+        run_id=row.run_id,
+        ci_low=row.ci_low,
+        ci_high=row.ci_high,
+        reference_window=row.reference_window,
+        current_window=row.current_window,
+        sentence=str(row.detail.get("sentence", "")),
+    )
+
+
+def _decision(row: Decision) -> DecisionMade:
+    return DecisionMade(row.as_of, row.decision, row.cause, tuple(_reasons(row.reasons)), row.run_id, row.scope)
+
+
+def _reasons(value: Any) -> list[str]:
+    """The sentences in what was recorded: a list of them, or a mapping that holds them."""
+    if isinstance(value, str):
+        return [value] if value else []
+    if isinstance(value, Mapping):
+        value = value.get("reasons", list(value.values()))
+    return [sentence for item in value for sentence in _reasons(item)] if isinstance(value, list | tuple) else []
+
+
+def _alert(row: Alert, now: datetime) -> OpenAlert:
+    state = "open"
+    if row.silenced_until is not None and row.silenced_until > now:
+        state = f"silenced until {row.silenced_until:%d %b %Y} ({row.silence_reason or 'no reason given'})"
+    elif row.acknowledged_at is not None:
+        state = f"acknowledged by {row.acknowledged_by or 'somebody'}"
+    return OpenAlert(row.title, row.message, row.severity, state, row.opened_at, row.times_seen)
+
+
+def _coverage(row: queries.Imported, delivered: Deliveries) -> Coverage:
+    unlinked = delivered.left_out.get("ads without a picture")
+    return Coverage(
+        impressions=delivered.impressions,
+        unlinked_impressions=unlinked.impressions if unlinked else 0,
+        unlinked_ads=row.unlinked_ads,
+        ads=row.ads,
+        first_day=row.first_day,
+        last_day=row.last_day,
+        files=row.files,
+        rejected_rows=row.rejected_rows,
+    )
+
+
+def _model(version: ModelVersion | None) -> ModelShown | None:
+    if version is None:
+        return None
+    return ModelShown(
+        name=version.name,
+        digest=version.digest,
+        encoder=version.encoder,
+        scale_low=version.scale_low,
+        scale_high=version.scale_high,
+        demonstration=version.demonstration,
+    )

@@ -1,0 +1,57 @@
+"""A workspace: the configuration file and the store beside it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from abkit.config import CONFIG_NAME, load_settings
+from abkit.errors import AbkitError
+from abkit.store import migrate
+from abkit.store.engine import Store
+from abkit.store.runs import recorded_run
+
+_FIRST_CONFIG = """\
+# abkit: settings of this workspace. Every setting has a default; docs/configuration.md lists them.
+# A PostgreSQL store for a team (keep the password in the environment: ABKIT_DATABASE_URL):
+# database_url = "postgresql://USER@HOST/NAME"
+"""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What `abkit init` made or found: the configuration file, and the store's URL without its password."""
+
+    config: Path
+    store_url: str
+
+
+def make_workspace(folder: Path, *, database_url: str | None = None) -> Workspace:
+    """Make the folder, its abkit.toml and its store, as far as they are not there yet.
+
+    Args:
+        folder: the workspace.
+        database_url: the store, if it is not to be the SQLite file of the folder. It is used, not written down:
+            it may hold a password.
+
+    Raises:
+        AbkitError: the folder may not be written.
+    """
+    folder = folder.resolve()
+    config = folder / CONFIG_NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not config.exists():
+            config.write_text(_FIRST_CONFIG, encoding="utf-8")
+    except OSError as error:
+        raise AbkitError(
+            f"{folder} cannot become a workspace: {os.strerror(error.errno or 0).lower()}",
+            hint="choose a folder that you may write, or free some space",
+        ) from error
+    store = Store(load_settings(config, database_url).store_url)
+    try:
+        migrate.upgrade(store)
+        with recorded_run(store, "init", {"folder": str(folder)}):
+            pass
+        return Workspace(config, store.shown_url)
+    finally:
+        store.close()
