@@ -1,0 +1,89 @@
+"""Figures of the recipe on slices of a rating table: by a column, by shape, by size of the subject's group.
+
+    python benchmarks/slices.py $ABKIT_TESTDATA/oasis_beauty --column Category --cache FOLDER
+
+Every picture is scored by a model that saw no picture of its subject (five folds). Intervals: 95 %, whole subjects
+resampled. A slice is a small sample, and several are looked at: a slice that looks different may be so by chance.
+"""
+
+import argparse
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from abkit_model.encoders import load_encoder
+from abkit_model.evaluation import clustered_bootstrap, conformal_half_width, spearman
+from abkit_model.features import TokenCache
+from abkit_model.pipeline import LEVEL, cross_validate, load_dataset
+from abkit_model.training import Recipe
+
+FEWEST = 30
+
+
+def shape(path: Path) -> str:
+    width, height = Image.open(path).size
+    return "square" if abs(width / height - 1) < 0.05 else "wide" if width > height else "tall"
+
+
+def pixels(path: Path) -> str:
+    width, height = Image.open(path).size
+    return f"{width} × {height}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--column", default="Category")
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    table, images = options.folder / "ratings_per_image.csv", options.folder / "images"
+    cache = TokenCache(options.cache) if options.cache else None
+    dataset = load_dataset(table, images, load_encoder(), group_column="subject", cache=cache)
+    examples = dataset.examples
+    held_out, _, folds = cross_validate(examples, Recipe(seed=options.seed))
+    said, observed = held_out @ examples.values, examples.targets @ examples.values
+    half = np.array([conformal_half_width(np.abs(said - observed)[folds != f], LEVEL) for f in folds], dtype=float)
+    with table.open(encoding="utf-8") as file:
+        column = {row["file"]: row[options.column] for row in csv.DictReader(file)}
+    names = [name for name in dataset.table.images if name not in dict(dataset.missing)]
+    sizes = {group: examples.groups.count(group) for group in set(examples.groups)}
+    kinds: dict[str, Callable[[int], str]] = {
+        options.column: lambda i: column[names[i]],
+        "shape": lambda i: shape(images / names[i]),
+        "pixels": lambda i: pixels(images / names[i]),
+        "pictures of the subject": lambda i: "one" if sizes[examples.groups[i]] == 1 else "several",
+        "opinions": lambda i: "divided" if spread[i] > np.median(spread) else "united",
+    }
+    spread = np.sqrt(np.maximum(examples.targets @ examples.values**2 - observed**2, 0))
+    print("| slice | n | SRCC | mean error, steps | interval covers |\n| --- | --- | --- | --- | --- |")
+    everything = np.arange(len(said))
+    report("all", everything, said, observed, half, examples.groups)
+    for kind, value in kinds.items():
+        of = np.array([value(i) for i in everything])
+        for name in sorted(set(of)):
+            report(f"{kind}: {name}", np.flatnonzero(of == name), said, observed, half, examples.groups)
+
+
+def report(name, chosen, said, observed, half, groups) -> None:
+    if len(chosen) < FEWEST:
+        print(f"| {name} | {len(chosen)} | not enough pictures | | |")
+        return
+    x, y, h = said[chosen], observed[chosen], half[chosen]
+    srcc, bias, inside = clustered_bootstrap(
+        [
+            lambda i: spearman(x[i], y[i]),
+            lambda i: float((x[i] - y[i]).mean()),
+            lambda i: float((np.abs(x[i] - y[i]) <= h[i]).mean()),
+        ],
+        [groups[i] for i in chosen],
+    )
+    cells = [f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" for e in (srcc, bias, inside)]
+    print(f"| {name} | {len(chosen)} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Workspaces for tests of the command line."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from abkit.commands.app import app, main
+from abkit.store.engine import Store
+from abkit.workflows.champion import promote, register_checkpoint
+from abkit.workflows.workspace import make_workspace
+from tests.workflows.conftest import make_checkpoint
+
+
+@pytest.fixture(scope="session")
+def _checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("command-checkpoint") / "quick", seed=0)
+
+
+@pytest.fixture
+def quick_workspace(tmp_path: Path, _checkpoint: Path) -> Path:
+    """A workspace on SQLite whose champion is an untrained scorer on the small encoder."""
+    folder = tmp_path / "workspace"
+    make_workspace(folder)
+    shutil.copytree(_checkpoint, folder / "checkpoint")
+    store = Store(f"sqlite:///{folder / 'abkit.db'}")
+    version = register_checkpoint(store, folder / "checkpoint")
+    promote(store, version.digest, why="for the tests")
+    store.close()
+    return folder
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Here = Callable[..., Said]
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Here:
+    """Run the command line in this process, which has torch loaded: a process each would wait for its import."""
+
+    def run(*arguments: str, cwd: Path = tmp_path) -> Said:
+        monkeypatch.chdir(cwd)
+        # every call of `main` adds all groups anew, which a process does once
+        monkeypatch.setattr(app, "registered_groups", [])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        said = capsys.readouterr()
+        return Said(int(ended.value.code or 0), said.out, said.err)
+
+    return run

@@ -1,0 +1,75 @@
+"""`abkit init` and `abkit db`: workspaces and their stores."""
+
+import sqlite3
+from pathlib import Path
+
+from abkit.store import migrate
+from tests.conftest import Abkit
+
+
+def test_init_makes_a_workspace_and_repeating_it_changes_nothing(abkit: Abkit, tmp_path: Path) -> None:
+    first = abkit("init", "shop")
+    assert first.returncode == 0, first.stderr
+    config = (tmp_path / "shop" / "abkit.toml").read_bytes()
+    assert abkit("init", "shop").returncode == 0
+    assert (tmp_path / "shop" / "abkit.toml").read_bytes() == config
+    assert abkit("db", "check", cwd=tmp_path / "shop").stdout == "ok\n"
+
+
+def test_init_leaves_a_run_behind(abkit: Abkit, tmp_path: Path) -> None:
+    abkit("init")
+    with sqlite3.connect(tmp_path / "abkit.db") as connection:
+        assert connection.execute("SELECT what, state FROM run").fetchall() == [("init", "done")]
+
+
+def test_a_workspace_is_found_from_the_folders_below_it(abkit: Abkit, tmp_path: Path) -> None:
+    abkit("init")
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    assert abkit("db", "current", cwd=tmp_path / "deep" / "er").stdout.strip() == migrate.head()
+
+
+def test_upgrade_brings_an_empty_database_to_the_head_on_both_engines(
+    abkit: Abkit, database_url: str, tmp_path: Path
+) -> None:
+    assert abkit("--database-url", database_url, "db", "current").stdout == "empty\n"
+    assert abkit("--database-url", database_url, "db", "upgrade").returncode == 0
+    assert abkit("--database-url", database_url, "db", "current").stdout.strip() == migrate.head()
+    assert abkit("--database-url", database_url, "db", "check").returncode == 0
+
+
+def test_check_names_a_column_that_somebody_dropped(abkit: Abkit, tmp_path: Path) -> None:
+    abkit("init")
+    with sqlite3.connect(tmp_path / "abkit.db") as connection:
+        connection.execute("ALTER TABLE campaign DROP COLUMN name")
+    result = abkit("db", "check")
+    assert result.returncode == 1
+    assert "differs" in result.stderr
+    assert "name" in result.stderr
+
+
+def test_a_wrong_setting_is_named_with_its_value(abkit: Abkit, tmp_path: Path) -> None:
+    (tmp_path / "abkit.toml").write_text("[scoring]\nbatch_size = 0\n")
+    result = abkit("db", "current")
+    assert result.returncode == 2
+    assert "scoring.batch_size" in result.stderr
+    assert "got 0" in result.stderr
+    (tmp_path / "abkit.toml").write_text("[scoring]\nbach_size = 8\n")
+    assert "no setting 'scoring.bach_size'" in abkit("db", "current").stderr
+
+
+def test_broken_toml_is_one_sentence(abkit: Abkit, tmp_path: Path) -> None:
+    (tmp_path / "abkit.toml").write_text("[scoring\n")
+    result = abkit("db", "current")
+    assert (result.returncode, "not valid TOML" in result.stderr) == (2, True)
+
+
+def test_a_password_in_the_url_is_never_shown(abkit: Abkit) -> None:
+    for url in ("postgresql://ann:hunter2@127.0.0.1:1/none", "mysql://ann:hunter2@127.0.0.1/none", "ann:hunter2@db"):
+        result = abkit("--database-url", url, "db", "check")
+        assert result.returncode == 1
+        assert "hunter2" not in result.stdout + result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_the_traceback_is_there_for_who_asks(abkit: Abkit) -> None:
+    assert "Traceback" in abkit("--debug", "--database-url", "mysql://h/d", "db", "check").stderr

@@ -1,0 +1,132 @@
+"""`abkit model`: train on a table, measure, list, promote, roll back; bad input is one sentence."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Abkit
+from tests.pictures import save_pictures
+
+COUNT = 40
+
+
+def write_table(folder: Path, *, count: int = COUNT) -> Path:
+    """Pictures, and histograms of ratings on 1…5 whose level follows the number of the picture."""
+    paths = save_pictures(folder / "pictures", count)
+    table = folder / "ratings.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "n1", "n2", "n3", "n4", "n5", "subject"])
+        for index, path in enumerate(paths):
+            level = 1 + 4 * index / count
+            votes = [max(0, round(12 - 6 * abs(level - step))) for step in range(1, 6)]
+            writer.writerow([path.name, *votes, f"s{index // 2}"])
+    return table
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess.CompletedProcess[str]"]:
+    """A workspace in which a scorer was trained, and what the command printed."""
+    folder = tmp_path_factory.mktemp("training")
+    write_table(folder)
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([sys.executable, "-m", "abkit", *arguments], cwd=folder, capture_output=True, text=True)
+
+    assert run("init").returncode == 0
+    done = run(
+        "model", "train", "ratings.csv", "--images", "pictures", "--out", "models/ours",
+        "--encoder", "bundled:efficientnet-lite0", "--group-column", "subject", "-f", "json",
+    )  # fmt: skip
+    return folder, done
+
+
+def test_training_prints_held_out_figures_with_intervals_and_registers(
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+) -> None:
+    folder, done = trained
+    assert done.returncode == 0, done.stderr
+    figures = {row["figure"]: row for row in json.loads(done.stdout)}
+    assert figures.keys() >= {"srcc", "plcc", "coverage"}
+    assert figures["srcc"]["n"] == COUNT
+    assert figures["srcc"]["ci_low"] <= figures["srcc"]["estimate"] <= figures["srcc"]["ci_high"]
+    (version,) = json.loads(abkit("model", "list", "-f", "json", cwd=folder).stdout)
+    assert version["name"] == "ours"
+    assert version["champion_of"] == ""
+    assert version["n_images"] == COUNT
+
+
+def test_a_trained_version_scores_once_it_is_promoted(
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+) -> None:
+    folder, _ = trained
+    assert abkit("model", "promote", "ours", "--why", "first of its kind", cwd=folder).returncode == 0
+    scored = json.loads(abkit("score", "pictures", "-f", "json", cwd=folder).stdout)
+    assert len(scored) == COUNT
+    assert all(row["scale"] == [1, 5] for row in scored)
+    back = abkit("model", "rollback", cwd=folder)
+    assert back.returncode == 2
+    assert "no champion to go back to" in back.stderr
+
+
+def test_evaluating_on_the_table_it_was_trained_on_is_said(
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+) -> None:
+    folder, _ = trained
+    result = abkit("model", "evaluate", "ratings.csv", "--images", "pictures", "--model", "ours", cwd=folder)
+    assert result.returncode == 0, result.stderr
+    assert "too good" in result.stderr
+
+
+def test_training_does_not_overwrite_a_checkpoint(
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+) -> None:
+    folder, _ = trained
+    before = (folder / "models" / "ours" / "card.json").read_bytes()
+    again = abkit("model", "train", "ratings.csv", "--images", "pictures", "--out", "models/ours", cwd=folder)
+    assert again.returncode == 1
+    assert again.stderr.count("Error:") == 1
+    assert (folder / "models" / "ours" / "card.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("", "no column"),
+        ("file,n1,n2,n3\n", "usable ratings of 0 images"),
+        ("file,score\nmissing.png,3\n", "none of the known layouts"),
+        ("a,b\n1,2\n", "no column"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_one_sentence(abkit: Abkit, tmp_path: Path, table: str, said: str) -> None:
+    save_pictures(tmp_path / "pictures", 1)
+    (tmp_path / "ratings.csv").write_text(table)
+    result = abkit("model", "train", "ratings.csv", "--images", "pictures", "--out", "m")
+    assert result.returncode == 1
+    assert result.stderr.count("Error:") == 1
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_encoder_without_weights_says_what_is_missing_and_how_to_get_it(abkit: Abkit, tmp_path: Path) -> None:
+    write_table(tmp_path, count=4)
+    result = abkit(
+        "model",
+        "train",
+        "ratings.csv",
+        "--images",
+        "pictures",
+        "--out",
+        "m",
+        "--encoder",
+        "openclip:ViT-B-32/nowhere.pt",
+    )
+    assert result.returncode == 1
+    assert "nowhere.pt" in result.stderr
+    assert "Hint:" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,241 @@
+"""`abkit score` as a person meets it: real processes, real folders, real faults."""
+
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from abkit.store.engine import Store
+from tests.conftest import Abkit
+from tests.pictures import broken_files, save_pictures
+
+FIELDS = {
+    "path", "sha256", "creative_id", "status", "reason", "mean", "std", "distribution",
+    "ci_low", "ci_high", "ci_level", "scale", "rank", "model_version",
+}  # fmt: skip
+
+
+def run(*arguments: object, cwd: Path, **options: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "abkit", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, **options
+    )
+
+
+def test_the_json_has_one_entry_a_file_with_all_fields(quick_workspace: Path) -> None:
+    save_pictures(quick_workspace / "ads", 3)
+    broken_files(quick_workspace / "ads")
+    result = run("score", "ads", "--campaign", "spring", "-f", "json", cwd=quick_workspace)
+
+    assert result.returncode == 0, result.stderr
+    entries = json.loads(result.stdout)
+    assert len(entries) == 11
+    assert all(entry.keys() >= FIELDS for entry in entries)
+    scored = [entry for entry in entries if entry["status"] == "scored"]
+    assert sorted(entry["rank"] for entry in scored) == [1, 2, 3]
+    assert all(entry["scale"] == [1, 7] and entry["ci_level"] == 0.9 for entry in scored)
+    assert all(entry["reason"] and entry["mean"] is None for entry in entries if entry["status"] == "rejected")
+
+    again = json.loads(run("score", "ads", "--campaign", "spring", "-f", "json", cwd=quick_workspace).stdout)
+    assert {entry["status"] for entry in again} == {"known", "rejected"}
+
+
+def test_the_table_is_on_stdout_and_everything_else_on_stderr(quick_workspace: Path) -> None:
+    save_pictures(quick_workspace / "ads", 2)
+    result = run("score", "ads", "-c", "spring", cwd=quick_workspace)
+    assert "creative_0000.png" in result.stdout
+    assert "demonstration" in result.stdout
+    assert "█" in result.stdout
+    assert "2 scored, 0 known, 0 rejected" in result.stderr
+
+
+def test_it_fails_when_nothing_could_be_scored(quick_workspace: Path) -> None:
+    broken_files(quick_workspace / "ads")
+    result = run("score", "ads", cwd=quick_workspace)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_does_not_exist_is_rejected_and_the_others_are_scored(quick_workspace: Path) -> None:
+    save_pictures(quick_workspace / "ads", 1)
+    result = run("score", "ads", "missing.png", "-f", "json", cwd=quick_workspace)
+    assert result.returncode == 0
+    assert {entry["path"]: entry["status"] for entry in json.loads(result.stdout)} == {
+        "ads/creative_0000.png": "scored",
+        "missing.png": "rejected",
+    }
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said", "hint"),
+    [
+        ("UPDATE alembic_version SET version_num = '0001_scoring'", "needs", "abkit db upgrade"),
+        ("UPDATE alembic_version SET version_num = '9999_later'", "newer abkit", "upgrade abkit"),
+        ("DROP TABLE alembic_version", "not an abkit store", "abkit init"),
+    ],
+)
+def test_a_store_of_another_version_is_one_sentence(quick_workspace: Path, break_it: str, said: str, hint: str) -> None:
+    save_pictures(quick_workspace / "ads", 1)
+    with sqlite3.connect(quick_workspace / "abkit.db") as connection:
+        connection.execute(break_it)
+    result = run("score", "ads", cwd=quick_workspace)
+    assert result.returncode == 1
+    error, advice = result.stderr.strip().splitlines()
+    assert said in error
+    assert hint in advice
+
+
+def test_no_workspace_is_one_sentence(tmp_path: Path) -> None:
+    result = run("score", ".", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "abkit init" in result.stderr
+
+
+def test_a_damaged_checkpoint_is_one_sentence(quick_workspace: Path) -> None:
+    save_pictures(quick_workspace / "ads", 1)
+    weights = quick_workspace / "checkpoint" / "queries.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    result = run("score", "ads", cwd=quick_workspace)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("Error:") == 1
+
+
+def test_a_disk_that_is_full_is_one_sentence_and_the_next_run_completes(quick_workspace: Path) -> None:
+    save_pictures(quick_workspace / "ads", 40)
+    database = quick_workspace / "abkit.db"
+    limit = 64 * 1024  # what a full disk does to every write, without one
+
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    result = run("score", "ads", cwd=quick_workspace, preexec_fn=no_room)
+    assert result.returncode == 1
+    assert "full or failing" in result.stderr
+    assert "Traceback" not in result.stderr
+
+    complete = run("score", "ads", "-f", "json", cwd=quick_workspace)
+    assert len([entry for entry in json.loads(complete.stdout) if entry["mean"] is not None]) == 40
+    assert whole_rows(database) == 40
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may write everywhere")
+def test_a_read_only_folder_is_one_sentence(quick_workspace: Path) -> None:
+    save_pictures(quick_workspace / "ads", 1)
+    (quick_workspace / "abkit.db").chmod(0o444)
+    quick_workspace.chmod(0o555)
+    # Root without these two capabilities is held by file modes like everybody else.
+    as_anybody = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    try:
+        result = subprocess.run(
+            [*as_anybody, sys.executable, "-m", "abkit", "score", "ads"],
+            cwd=quick_workspace,
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        quick_workspace.chmod(0o755)
+    assert result.returncode == 1, result.stderr
+    assert "may not be written" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def whole_rows(database: Path) -> int:
+    """How many creatives are complete; fails when one is there in part."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("BEGIN")  # one snapshot: somebody may be writing
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        creatives, scores, embeddings, named, candidates = (
+            connection.execute(f"SELECT count(DISTINCT {column}) FROM {table}").fetchone()[0]
+            for column, table in (
+                ("id", "creative"),
+                ("creative_id", "score"),
+                ("creative_id", "embedding"),
+                ("creative_id", "creative_alias"),
+                ("creative_id", "campaign_creative"),
+            )
+        )
+    assert creatives == scores == embeddings == named == candidates
+    return int(creatives)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
+def test_a_stop_at_any_moment_leaves_whole_rows_and_the_next_run_completes(
+    quick_workspace: Path, how: signal.Signals
+) -> None:
+    count = 400
+    save_pictures(quick_workspace / "ads", count)
+    (quick_workspace / "abkit.toml").write_text("[scoring]\nbatch_size = 4\n")
+    database = quick_workspace / "abkit.db"
+    moments = random.Random(5)
+    stopped_midway = 0
+    for _ in range(3):
+        before = whole_rows(database)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "abkit", "score", "ads"],
+            cwd=quick_workspace, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline and whole_rows(database) == before:
+            time.sleep(0.02)
+        time.sleep(moments.random() * 0.5)
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+        assert "Traceback" not in said
+        stopped_midway += before < whole_rows(database) < count
+    assert stopped_midway, "no stop fell into the work"
+
+    complete = run("score", "ads", "-f", "json", cwd=quick_workspace)
+    assert complete.returncode == 0, complete.stderr
+    assert whole_rows(database) == count
+
+
+def test_ctrl_c_is_recorded_as_an_interrupted_run(quick_workspace: Path) -> None:
+    save_pictures(quick_workspace / "ads", 300)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "abkit", "score", "ads"], cwd=quick_workspace, stderr=subprocess.PIPE, text=True
+    )
+    store = Store(f"sqlite:///{quick_workspace / 'abkit.db'}")
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with store.read() as session:
+            if session.execute(text("SELECT 1 FROM run WHERE what = 'score' AND state = 'running'")).first():
+                break
+        time.sleep(0.02)
+    # A first Ctrl-C may be swallowed by a library that is just being imported; then one presses again.
+    for _ in range(5):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=15)
+            break
+        except subprocess.TimeoutExpired:
+            continue
+    assert process.returncode not in (None, 0)
+    with store.read() as session:
+        assert session.execute(text("SELECT state FROM run WHERE what = 'score'")).scalars().all() == ["interrupted"]
+    store.close()
+
+
+def test_help_is_quick_to_import_and_needs_no_heavy_library(abkit: Abkit, tmp_path: Path) -> None:
+    code = (
+        "import sys; from abkit.commands.app import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "names = 'torch scipy pandas statsmodels sqlalchemy pydantic polars numpy'.split()\n"
+        "heavy = set(names) & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr

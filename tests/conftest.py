@@ -1,0 +1,135 @@
+"""What all tests share: stores on both engines, and the folder of real data."""
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from abkit.store import migrate
+from abkit.store.engine import Store
+from tests.postgres import postgres
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def testdata() -> Path:
+    """The folder of real data sets; without it the test is skipped."""
+    folder = os.environ.get("ABKIT_TESTDATA")
+    if not folder:
+        pytest.skip("ABKIT_TESTDATA is not set: the real data sets are not part of the repository")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a real PostgreSQL that lives as long as this test process."""
+    with postgres() as server:
+        yield server.get_uri()
+
+
+MakeDatabase = Callable[..., str]
+
+
+@pytest.fixture
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeDatabase]:
+    """A function that makes a database on the engine that is named, and returns its URL.
+
+    It is empty, or with `migrated=True` a copy of a store at the current migration.
+    """
+    made: list[tuple[str, str]] = []
+
+    def make(engine: str, *, migrated: bool = False) -> str:
+        template = request.getfixturevalue(f"{engine}_template") if migrated else None
+        if engine == "sqlite":
+            path = tmp_path / f"store-{uuid.uuid4().hex[:8]}.db"
+            if template:
+                shutil.copy(template, path)
+            return f"sqlite:///{path}"
+        server = request.getfixturevalue("postgres_server")
+        name = f"t{uuid.uuid4().hex}"
+        _execute(server, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        made.append((server, name))
+        return server.replace("/postgres?", f"/{name}?")
+
+    yield make
+    for server, name in made:
+        _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file at the current migration, to copy from."""
+    path = tmp_path_factory.mktemp("template") / "store.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgres_server: str) -> str:
+    """The name of a PostgreSQL database at the current migration, to copy from."""
+    name = "abkit_template"
+    _execute(postgres_server, f'CREATE DATABASE "{name}"')
+    _migrate(postgres_server.replace("/postgres?", f"/{name}?"))
+    return name
+
+
+def _migrate(url: str) -> None:
+    store = Store(url)
+    migrate.upgrade(store)
+    store.close()  # SQLite folds its write-ahead log into the file, PostgreSQL lets go of the template
+
+
+def _execute(server: str, statement: str) -> None:
+    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request: pytest.FixtureRequest, new_database: MakeDatabase) -> str:
+    """An empty database, once on each engine."""
+    return new_database(request.param)
+
+
+@pytest.fixture(params=ENGINES)
+def store(request: pytest.FixtureRequest, new_database: MakeDatabase) -> Iterator[Store]:
+    """A store at the current migration, once on each engine."""
+    store = Store(new_database(request.param, migrated=True))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def sqlite_store(new_database: MakeDatabase) -> Iterator[Store]:
+    """A store at the current migration on SQLite, where the engine does not matter."""
+    store = Store(new_database("sqlite", migrated=True))
+    yield store
+    store.close()
+
+
+Abkit = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def abkit(tmp_path: Path) -> Abkit:
+    """Run the real command in a real process: `abkit("score", "ads", cwd=…)`."""
+
+    def run(*arguments: object, cwd: Path | None = None, timeout: float = 300, **env: str) -> object:
+        return subprocess.run(
+            [sys.executable, "-m", "abkit", *map(str, arguments)],
+            cwd=cwd or tmp_path,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run

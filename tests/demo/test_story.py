@@ -1,0 +1,108 @@
+"""The story: abkit stays calm through season and fatigue, and finds the change of taste that nobody told it about."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from abkit.config import Settings
+from abkit.demo.kpi_simulation import FIELDS, Contender, World, simulate
+from abkit.demo.story import open_workspace
+from abkit.errors import AbkitError
+from abkit.intake.kpi_options import KpiOptions
+from abkit.store.engine import Store
+from abkit.store.schema import Creative, CreativeAlias
+from abkit.workflows.drift import check_drift
+from abkit.workflows.kpi_import import import_files
+from tests.conftest import Abkit
+from tests.monitoring_rows import NOW, seeded
+
+CHANGE = World().day(60)
+
+
+def delivered_world(store: Store, folder: Path, world: World) -> None:
+    """Sixty scored creatives, and ninety days of their delivery in one file."""
+    rng = np.random.default_rng(world.seed + 100)
+    seed = seeded(store)
+    contenders = []
+    for campaign in ("coffee-bar", "cat-food", "star-hall"):
+        scores = [float(score) for score in rng.normal(4, 0.5, 20)]
+        seed.creatives(campaign, scores, link=False)
+        contenders += [Contender(campaign, f"{campaign}-{i}.jpg", score) for i, score in enumerate(scores)]
+    with store.write() as session:
+        for creative in session.scalars(select(Creative)):
+            name = f"{creative.sha256}.jpg"
+            session.add(
+                CreativeAlias(creative_id=creative.id, name=name, base_name=name, created_at=NOW, run_id=seed.run_id)
+            )
+    simulation = simulate(contenders, world)
+    path = folder / "all-days.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, FIELDS)
+        writer.writeheader()
+        for index in range(world.days):
+            writer.writerows(simulation.rows(index))
+    (summary,) = import_files(store, [path], KpiOptions())
+    assert (summary.rejected, summary.error) == (0, None)
+
+
+def weekly_decisions(store: Store, world: World) -> dict[date, tuple[str, str]]:
+    days = [world.day(index) for index in range(13, world.days, 7)]
+    checks = [check_drift(store, Settings(), as_of=day) for day in days]
+    return {day: (check.decision, check.cause) for day, check in zip(days, checks, strict=True)}
+
+
+def test_season_weekends_fatigue_and_launches_alone_are_calm(sqlite_store: Store, tmp_path: Path) -> None:
+    world = World(break_day=None)
+    delivered_world(sqlite_store, tmp_path, world)
+    assert set(weekly_decisions(sqlite_store, world).values()) == {("stable", "")}
+
+
+def test_the_change_of_taste_is_found_within_three_weeks_and_not_before(sqlite_store: Store, tmp_path: Path) -> None:
+    delivered_world(sqlite_store, tmp_path, World())
+    found = weekly_decisions(sqlite_store, World())
+    assert {decision for day, decision in found.items() if day < CHANGE} == {("stable", "")}
+    asked = [day for day, decision in found.items() if decision == ("retrain", "concept_shift")]
+    assert asked
+    assert CHANGE <= asked[0] <= CHANGE + timedelta(weeks=3)
+
+
+def test_it_does_not_play_in_a_folder_that_holds_something(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me")
+    with pytest.raises(AbkitError) as caught:
+        open_workspace(tmp_path)
+    assert "--folder" in str(caught.value.hint)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.slow
+def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    done = abkit("demo", "--folder", folder)
+    assert done.returncode == 0, done.stderr
+    assert "simulated" in done.stdout
+    assert "coffee-bar-01" in done.stdout  # the ranked tables
+    with sqlite3.connect(folder / "abkit.db") as store:
+        decisions = store.execute("SELECT as_of, decision, cause FROM decision ORDER BY as_of").fetchall()
+        alerts = store.execute("SELECT rule, substr(opened_at, 1, 10) FROM alert").fetchall()
+        runs = dict(store.execute("SELECT what, count(*) FROM run WHERE state = 'done' GROUP BY what").fetchall())
+        unfinished = store.execute("SELECT count(*) FROM run WHERE state <> 'done'").fetchone()
+    before = {(decision, cause) for day, decision, cause in decisions if day < CHANGE.isoformat()}
+    assert before == {("stable", "")}
+    asked = [day for day, decision, cause in decisions if (decision, cause) == ("retrain", "concept_shift")]
+    assert CHANGE.isoformat() <= asked[0] <= (CHANGE + timedelta(weeks=3)).isoformat()
+    assert f"found    {asked[0]}  retrain, cause concept_shift" in done.stdout
+    assert alerts == [("decision", asked[0])]
+    # The loop went through the daemon's jobs, each with its run.
+    assert runs == {"init": 1, "score": 3, "import_kpis": 90, "correlate": 90, "drift_check": 77}
+    assert len(list((folder / "exports" / "done").glob("*.csv"))) == 90
+    assert unfinished == (0,)
+    report = (folder / "report.html").read_text()
+    assert "the figures are simulated" in report
+    assert "Retrain: the score no longer tells which creative wins" in report

@@ -1,0 +1,115 @@
+"""Real daemons in real processes, and what they left in the store."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from abkit.jobs.cron import Cron
+from abkit.store import migrate, schedules
+from abkit.store.engine import Store
+
+SCRIPT = Path(__file__).parent / "ledger_daemon.py"
+
+
+def add_schedule(store: Store, key: str, *, first: datetime, cron: str = "* * * * * *", **values: Any) -> None:
+    """A schedule whose first tick is the one that is given."""
+    definition = {
+        "job": "ledger",
+        "arguments": {},
+        "cron": cron,
+        "jitter_s": 0,
+        "grace_s": 3600,
+        "time_limit_s": 60,
+        "missed": "run_all",
+        "source": "store",
+    } | values
+    Cron(cron)
+    with store.write() as session:
+        schedules.save(session, key, definition, next_run_at=first, now=first)
+
+
+@dataclass
+class Fleet:
+    """Daemons on one store."""
+
+    url: str
+    log_folder: Path
+    workspace: Path
+    daemon: Mapping[str, Any] = field(default_factory=dict)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    started: int = 0
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start one more."""
+        settings = {
+            "workspace": str(self.workspace),
+            "database_url": self.url,
+            "daemon": {"poll_seconds": 0.2, "workers": 4, "lease_seconds": 3, "port": 0} | dict(self.daemon),
+        }
+        log = (self.log_folder / f"daemon-{self.started}.log").open("wb")
+        self.started += 1
+        command = [sys.executable, str(SCRIPT), json.dumps(settings)]
+        process = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **self.environment})
+        log.close()
+        self.processes.append(process)
+        return process
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """As a power cut would."""
+        process.kill()
+        process.wait()
+        self.processes.remove(process)
+
+    def stop(self) -> None:
+        """Ask all to stop, and wait."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait(timeout=60)
+        self.processes.clear()
+
+    def logs(self) -> str:
+        """What all of them said."""
+        return "\n".join(path.read_text() for path in sorted(self.log_folder.glob("daemon-*.log")))
+
+
+@contextmanager
+def ledger_store(url: str) -> Iterator[Store]:
+    """A store with the tables of the test jobs beside those of abkit."""
+    store = Store(url)
+    migrate.upgrade(store)
+    with store.write() as session:
+        session.execute(text("CREATE TABLE execution (schedule TEXT, tick TEXT)"))
+        session.execute(text("CREATE TABLE effect (schedule TEXT, tick TEXT)"))
+    yield store
+    store.close()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Look again and again."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+def rows(store: Store, table: str) -> list[tuple[str, str]]:
+    """All rows of a table of the test jobs."""
+    with store.read() as session:
+        return [tuple(row) for row in session.execute(text(f"SELECT schedule, tick FROM {table}"))]
+
+
+def expected(keys: list[str], first: datetime, ticks: int) -> set[tuple[str, str]]:
+    """The ticks that must have had their effect."""
+    return {(key, (first + timedelta(seconds=second)).isoformat()) for key in keys for second in range(ticks)}

@@ -1,0 +1,74 @@
+"""A daemon with the jobs of the tests: `python ledger_daemon.py SETTINGS_JSON`. The daemon itself is the product's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import text
+
+from abkit.config import Settings
+from abkit.jobs import logs
+from abkit.jobs.daemon import Daemon
+from abkit.jobs.tick import Arguments, Job, Tick
+from abkit.store.engine import Store
+
+
+class Behaviour(Arguments):
+    """How a job of the tests behaves."""
+
+    seconds: float = 0.0
+    how: str = ""
+
+
+def ledger(store: Store, _settings: Settings, tick: Tick, arguments: Behaviour) -> Mapping[str, Any]:
+    """The effect is a row in a table without a unique key, so that a second one would show."""
+    key = {"schedule": tick.schedule, "tick": tick.at.isoformat()}
+    with store.write() as session:
+        session.execute(text("INSERT INTO execution (schedule, tick) VALUES (:schedule, :tick)"), key)
+    time.sleep(arguments.seconds)
+    with store.write() as session:
+        same = text("SELECT 1 FROM effect WHERE schedule = :schedule AND tick = :tick")
+        if session.execute(same, key).first() is None:
+            session.execute(text("INSERT INTO effect (schedule, tick) VALUES (:schedule, :tick)"), key)
+    return {"written": 1}
+
+
+def misbehave(_store: Store, _settings: Settings, _tick: Tick, arguments: Behaviour) -> Mapping[str, Any]:
+    """End in the way that is asked for."""
+    if arguments.how.startswith("start "):
+        subprocess.run(arguments.how.split()[1:], check=False)
+    match arguments.how:
+        case "raise":
+            raise RuntimeError("the feed answered\nwith nonsense")
+        case "exit":
+            sys.exit(3)
+        case "die":
+            os._exit(7)
+        case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "out_of_memory":
+            return {"size": len(bytearray(1 << 40))}
+        case "never_ends":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            while True:
+                time.sleep(60)
+    return {}
+
+
+CATALOGUE = {
+    "ledger": Job("ledger", "write a row", ledger, Behaviour),
+    "misbehave": Job("misbehave", "end badly", misbehave, Behaviour),
+}
+
+
+if __name__ == "__main__":
+    settings = Settings(**json.loads(sys.argv[1]))
+    logs.set_up(settings.daemon.log_format)
+    daemon = Daemon(Store(settings.store_url), settings, CATALOGUE, preload=["abkit.jobs.daemon"])
+    signal.signal(signal.SIGTERM, daemon.stop)
+    daemon.run()

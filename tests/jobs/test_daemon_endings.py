@@ -1,0 +1,249 @@
+"""However a job ends, it is recorded as what it was, and the daemon lives."""
+
+import itertools
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psutil
+from sqlalchemy import select
+
+from abkit.store.engine import Store
+from abkit.store.schema import Alert, Run, Schedule
+from tests.jobs.fleet import Fleet, add_schedule, ledger_store, rows, wait_until
+
+MakeFleet = Callable[..., Fleet]
+ENDINGS = {
+    "raise": ("failed", "raised", "RuntimeError: the feed answered"),
+    "exit": ("failed", "exited", "exited with code 3"),
+    "die": ("failed", "exited", "exited with code 7"),
+    "killed": ("failed", "killed", "killed by SIGKILL"),
+    "out_of_memory": ("failed", "out_of_memory", "memory limit"),
+    "never_ends": ("timed_out", "timed_out", "longer than 2 s"),
+}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _runs(store: Store, schedule: str) -> list[Run]:
+    with store.read() as session:
+        return list(session.scalars(select(Run).where(Run.schedule == schedule).order_by(Run.id)))
+
+
+def _once(store: Store, key: str, **values: Any) -> None:
+    """A schedule whose tick is due now; the next one is far away."""
+    add_schedule(store, key, first=_now(), cron="0 0 1 1 *", **values)
+
+
+def test_each_ending_is_recorded_as_what_it_was_and_opens_an_alert(database_url: str, fleet: MakeFleet) -> None:
+    with ledger_store(database_url) as store:
+        for how in ENDINGS:
+            _once(store, how, job="misbehave", arguments={"how": how}, time_limit_s=2)
+        _once(store, "well")
+        several = fleet(database_url, workers=8, memory_limit_mb=8000)
+        daemon = several.start()
+        keys = [*ENDINGS, "well"]
+
+        def all_ended() -> bool:
+            return all(_runs(store, key) and _runs(store, key)[0].finished_at for key in keys)
+
+        wait_until(all_ended, 60, "all jobs to end")
+        assert daemon.poll() is None, "the daemon lives"
+        several.stop()
+        for key, (state, how, error) in ENDINGS.items():
+            (run,) = _runs(store, key)
+            assert (run.state, run.outcome["how"] if run.outcome else None) == (state, how), key
+            assert error in str(run.outcome)
+        assert [run.state for run in _runs(store, "well")] == ["done"]
+        with store.read() as session:
+            alerts = {alert.fingerprint: alert for alert in session.scalars(select(Alert))}
+        assert set(alerts) == {f"job_failed:{how}" for how in ENDINGS}
+        assert "abkit schedule status" in alerts["job_failed:raise"].evidence["command"]
+
+
+def test_a_job_that_keeps_failing_backs_off_and_does_not_spin(sqlite_store: Store, fleet: MakeFleet) -> None:
+    url = sqlite_store.engine.url.render_as_string(hide_password=False)
+    add_schedule(sqlite_store, "bad", first=_now(), job="misbehave", arguments={"how": "raise"}, missed="run_last")
+    several = fleet(url, backoff_seconds=1, backoff_limit_seconds=60)
+    several.start()
+    wait_until(
+        lambda: len(_runs(sqlite_store, "bad")) >= 3 and _runs(sqlite_store, "bad")[2].finished_at is not None,
+        60,
+        "three",
+    )
+    several.stop()
+    runs = _runs(sqlite_store, "bad")
+    waits = [(b.started_at - a.started_at).total_seconds() for a, b in itertools.pairwise(runs)]
+    assert waits[0] >= 1, "it is due every second"
+    assert waits[1] >= 2
+    with sqlite_store.read() as session:
+        (alert,) = session.scalars(select(Alert).where(Alert.rule == "job_failed")).all()
+        (schedule,) = session.scalars(select(Schedule)).all()
+    assert alert.severity == "critical"
+    assert alert.times_seen == len(runs) == schedule.failures
+
+
+def test_a_stop_lets_running_jobs_finish(database_url: str, fleet: MakeFleet) -> None:
+    with ledger_store(database_url) as store:
+        _once(store, "slow", arguments={"seconds": 3})
+        several = fleet(database_url, stop_seconds=20)
+        several.start()
+        wait_until(lambda: len(rows(store, "execution")) == 1, 30, "the job to start")
+        several.stop()
+        assert [run.state for run in _runs(store, "slow")] == ["done"]
+        assert len(rows(store, "effect")) == 1
+
+
+def test_a_stop_with_no_patience_gives_the_lease_back_and_another_daemon_goes_on(
+    database_url: str, fleet: MakeFleet
+) -> None:
+    with ledger_store(database_url) as store:
+        _once(store, "slow", arguments={"seconds": 5})
+        several = fleet(database_url, stop_seconds=0, lease_seconds=600)
+        several.start()
+        wait_until(lambda: len(rows(store, "execution")) == 1, 30, "the job to start")
+        several.stop()
+        (run,) = _runs(store, "slow")
+        assert (run.state, run.owner) == ("running", "")
+
+        several.start()
+        wait_until(lambda: _runs(store, "slow")[0].state == "done", 30, "another daemon to finish it")
+        several.stop()
+        assert _runs(store, "slow")[0].attempt == 2
+        assert len(rows(store, "effect")) == 1
+
+
+def test_a_stop_of_the_whole_process_group_loses_nothing(sqlite_store: Store, fleet: MakeFleet) -> None:
+    """As `systemctl stop` does with its default KillMode, or a terminal that is closed."""
+    with ledger_store(sqlite_store.engine.url.render_as_string(hide_password=False)) as store:
+        _once(store, "slow", arguments={"seconds": 4})
+        several = fleet(store.engine.url.render_as_string(hide_password=False), lease_seconds=600)
+        daemon = several.start()
+        wait_until(lambda: len(rows(store, "execution")) == 1, 30, "the job to start")
+        for process in [*psutil.Process(daemon.pid).children(recursive=True), psutil.Process(daemon.pid)]:
+            process.send_signal(signal.SIGTERM)
+        daemon.wait(30)
+        several.processes.clear()
+        (run,) = _runs(store, "slow")
+        assert (run.state, run.owner) == ("running", ""), "given back, not recorded as a failure"
+        several.start()
+        wait_until(lambda: _runs(store, "slow")[0].state == "done", 30, "the next daemon to finish it")
+        several.stop()
+
+
+def test_a_job_dies_with_its_daemon_and_is_taken_over(database_url: str, fleet: MakeFleet) -> None:
+    with ledger_store(database_url) as store:
+        _once(store, "slow", arguments={"seconds": 4})
+        several = fleet(database_url, lease_seconds=2)
+        first = several.start()
+        wait_until(lambda: len(rows(store, "execution")) == 1, 30, "the job to start")
+        jobs = psutil.Process(first.pid).children(recursive=True)
+        several.kill(first)
+        wait_until(lambda: not any(_alive(job) for job in jobs), 5, "the job to end with its daemon")
+        assert rows(store, "effect") == []
+
+        several.start()
+        wait_until(lambda: _runs(store, "slow")[0].state == "done", 30, "the takeover")
+        several.stop()
+        assert len(rows(store, "execution")) == 2
+        assert len(rows(store, "effect")) == 1
+
+
+def test_a_run_that_kills_every_daemon_is_given_up_in_the_end(sqlite_store: Store, fleet: MakeFleet) -> None:
+    with ledger_store(sqlite_store.engine.url.render_as_string(hide_password=False)) as store:
+        _once(store, "slow", arguments={"seconds": 30})
+        several = fleet(store.engine.url.render_as_string(hide_password=False), lease_seconds=2, attempts=2)
+        for attempt in (1, 2):
+            daemon = several.start()
+            wait_until(lambda attempt=attempt: len(rows(store, "execution")) == attempt, 30, "the job to start")
+            several.kill(daemon)
+        several.start()
+        wait_until(lambda: _runs(store, "slow")[0].state == "abandoned", 30, "the run to be given up")
+        several.stop()
+        with store.read() as session:
+            assert session.scalars(select(Alert).where(Alert.rule == "job_failed")).one().labels["how"] == "abandoned"
+
+
+def test_a_frozen_daemon_loses_its_run_and_its_late_result_does_not_count(database_url: str, fleet: MakeFleet) -> None:
+    """The machine sleeps; another one takes over; the first wakes up and must not do it a second time."""
+    with ledger_store(database_url) as store:
+        _once(store, "slow", arguments={"seconds": 3})
+        several = fleet(database_url, lease_seconds=2)
+        sleeper = several.start()
+        wait_until(lambda: len(rows(store, "execution")) == 1, 30, "the job to start")
+        family = [psutil.Process(sleeper.pid), *psutil.Process(sleeper.pid).children(recursive=True)]
+        for process in family:
+            process.suspend()
+        several.start()
+        wait_until(lambda: len(rows(store, "execution")) == 2, 30, "the takeover")
+        for process in reversed(family):
+            process.resume()
+        wait_until(lambda: _runs(store, "slow")[0].state == "done", 30, "the end")
+        time.sleep(1)
+        several.stop()
+        (run,) = _runs(store, "slow")
+        assert run.attempt == 2
+        assert len(rows(store, "effect")) == 1
+
+
+def test_a_daemon_asleep_follows_the_policy_of_each_schedule(sqlite_store: Store, fleet: MakeFleet) -> None:
+    """Eight seconds with a tick each second and a grace of two, as two hours with hourly ticks."""
+    with ledger_store(sqlite_store.engine.url.render_as_string(hide_password=False)) as store:
+        first = _now() + timedelta(seconds=5)
+        for policy in ("run_last", "run_all", "skip"):
+            add_schedule(store, policy, first=first, missed=policy, grace_s=2)
+        several = fleet(store.engine.url.render_as_string(hide_password=False))
+        daemon = several.start()
+        wait_until(lambda: len(rows(store, "effect")) >= 9, 40, "three ticks of each")
+        os.kill(daemon.pid, signal.SIGSTOP)
+        time.sleep(8)
+        os.kill(daemon.pid, signal.SIGCONT)
+        awake = _now()
+        later = (awake + timedelta(seconds=2)).isoformat()
+        wait_until(
+            lambda: len({key for key, tick in rows(store, "effect") if tick > later}) == 3, 60, "all three to go on"
+        )
+        several.stop()
+        effects = rows(store, "effect")
+        ticks = {
+            policy: sorted(tick for key, tick in effects if key == policy) for policy in ("run_last", "run_all", "skip")
+        }
+        assert len(effects) == len(set(effects))
+        gaps = {policy: _longest_gap(ticks[policy]) for policy in ticks}
+        assert gaps["run_all"] == 1, "none is lost"
+        assert gaps["run_last"] >= 4
+        assert gaps["skip"] >= 4
+        assert any(run.state == "skipped" and run.outcome for run in _runs(store, "skip"))
+        assert not any(run.state == "skipped" for run in _runs(store, "run_last"))
+        with store.read() as session:
+            late = session.scalars(select(Alert.fingerprint).where(Alert.rule == "job_late")).all()
+        assert set(late) == {"job_late:run_last", "job_late:run_all", "job_late:skip"}
+
+
+def _longest_gap(ticks: list[str]) -> float:
+    instants = [datetime.fromisoformat(tick) for tick in ticks]
+    return max((b - a).total_seconds() for a, b in itertools.pairwise(instants))
+
+
+def _alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def test_what_a_job_started_itself_ends_with_it(sqlite_store: Store, fleet: MakeFleet) -> None:
+    marker = f"sleep 9{os.getpid()}"
+    with ledger_store(sqlite_store.engine.url.render_as_string(hide_password=False)) as store:
+        _once(store, "family", job="misbehave", arguments={"how": f"start {marker}"}, time_limit_s=2)
+        several = fleet(store.engine.url.render_as_string(hide_password=False))
+        several.start()
+        wait_until(
+            lambda: bool(_runs(store, "family")) and _runs(store, "family")[0].state == "timed_out", 30, "the limit"
+        )
+        left = subprocess.run(["pgrep", "-f", marker], capture_output=True, text=True, check=False)
+        several.stop()
+        assert left.stdout == ""

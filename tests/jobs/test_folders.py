@@ -1,0 +1,170 @@
+"""Watched folders: what arrives is dealt with once, and put away."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from abkit.config import Settings
+from abkit.errors import AbkitError
+from abkit.jobs.catalogue import CATALOGUE
+from abkit.jobs.folders import stable_files
+from abkit.jobs.tick import Tick
+from abkit.store.engine import Store
+from abkit.store.runs import begin_run
+from abkit.store.schema import Alert, Kpi, KpiReject
+
+TICK = datetime(2026, 3, 1, 6, tzinfo=UTC)
+HEADER = "date,ad id,impressions,clicks,conversions\n"
+RunJob = Callable[..., Mapping[str, Any]]
+
+
+@pytest.fixture
+def run_job(store: Store, tmp_path: Path) -> RunJob:
+    """Run a job of the catalogue as its process would, for a tick."""
+    settings = Settings(workspace=tmp_path)
+
+    def run(name: str, at: datetime = TICK, **arguments: Any) -> Mapping[str, Any]:
+        job = CATALOGUE[name]
+        record = begin_run(store, name, {})
+        tick = Tick("feed", at, datetime.now(UTC), 1, record)
+        return {**record.outcome, **job.run(store, settings, tick, job.arguments.model_validate(arguments))}
+
+    return run
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+def _kpis(store: Store) -> int:
+    with store.read() as session:
+        return session.scalar(select(func.count()).select_from(Kpi)) or 0
+
+
+def _row(ad: str, clicks: int = 3, day: str = "2026-02-01") -> str:
+    return f"{day},{ad},100,{clicks},0\n"
+
+
+def test_good_files_go_to_done_and_bad_ones_to_failed_with_the_reason(
+    run_job: RunJob, inbox: Path, store: Store
+) -> None:
+    (inbox / "good.csv").write_text(HEADER + _row("a") + _row("b"))
+    (inbox / "bad.csv").write_text("nothing,of,use\n1,2,3\n")
+    outcome = run_job("import_kpis", folder="inbox", stable_seconds=0)
+
+    assert (outcome["files"], outcome["imported"]) == (2, 2)
+    assert sorted(path.name for path in (inbox / "done").iterdir()) == ["good.csv"]
+    assert sorted(path.name for path in (inbox / "failed").iterdir()) == ["bad.csv", "bad.csv.reason.txt"]
+    assert len((inbox / "failed" / "bad.csv.reason.txt").read_text()) > 20
+    assert [path.name for path in inbox.iterdir() if path.is_file()] == []
+    assert _kpis(store) == 2
+    with store.read() as session:
+        (alert,) = session.scalars(select(Alert)).all()
+    assert (alert.rule, alert.severity) == ("data_fault", "critical")
+    assert "bad.csv" in alert.title
+
+
+def test_a_file_whose_import_was_done_but_not_the_move_does_no_harm(run_job: RunJob, inbox: Path, store: Store) -> None:
+    (inbox / "good.csv").write_text(HEADER + _row("a"))
+    run_job("import_kpis", folder="inbox", stable_seconds=0)
+    (inbox / "done" / "good.csv").rename(inbox / "good.csv")
+    run_job("import_kpis", folder="inbox", stable_seconds=0)
+    assert _kpis(store) == 1
+    assert (inbox / "done" / "good.csv").exists()
+
+
+def test_a_name_that_comes_again_overwrites_nothing_in_done(run_job: RunJob, inbox: Path) -> None:
+    for clicks in (1, 2, 3):
+        (inbox / "daily.csv").write_text(HEADER + _row("a", clicks))
+        run_job("import_kpis", folder="inbox", stable_seconds=0)
+    assert sorted(path.name for path in (inbox / "done").iterdir()) == ["daily-1.csv", "daily-2.csv", "daily.csv"]
+
+
+def test_too_many_rejects_open_an_alert_and_a_good_file_calms_it(run_job: RunJob, inbox: Path, store: Store) -> None:
+    (inbox / "a.csv").write_text(HEADER + "".join(_row(f"ad{n}") for n in range(8)) + _row("x", 101) + _row("y", 500))
+    run_job("import_kpis", folder="inbox", stable_seconds=0)
+    with store.read() as session:
+        (alert,) = session.scalars(select(Alert)).all()
+        assert session.scalar(select(func.count()).select_from(KpiReject)) == 2
+    assert alert.rule == "import_rejects"
+    assert "2 of 10 rows rejected (20.0%)" in alert.title
+
+    (inbox / "b.csv").write_text(HEADER + _row("a", day="2026-02-02"))
+    run_job("import_kpis", TICK + timedelta(hours=1), folder="inbox", stable_seconds=0)
+    with store.read() as session:
+        assert session.scalars(select(Alert)).one().clear_since == TICK + timedelta(hours=1)
+
+
+def test_a_file_still_being_written_waits_for_the_next_tick(run_job: RunJob, inbox: Path, store: Store) -> None:
+    growing = inbox / "growing.csv"
+    growing.write_text(HEADER)
+    stop = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.wait(0.02):
+            with growing.open("a") as file:
+                file.write(_row(f"ad{number}"))
+            number += 1
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    (inbox / "upload.csv.part").write_text("half a li")
+    try:
+        outcome = run_job("import_kpis", folder="inbox", stable_seconds=0.3)
+    finally:
+        stop.set()
+        writer.join()
+    assert (outcome["files"], outcome["still_written"]) == (0, 1)
+    assert growing.exists()
+    assert _kpis(store) == 0
+    outcome = run_job("import_kpis", folder="inbox", stable_seconds=0.3)
+    assert outcome["files"] == 1
+    assert (inbox / "upload.csv.part").exists()
+
+
+def test_a_thousand_files_at_once_are_settled_by_one_look() -> None:
+    began = time.monotonic()
+    files = [Path(__file__)] * 1000
+    ready, waiting = stable_files(files, datetime.now(UTC), 0.5)
+    assert len(ready) + waiting <= 1000
+    assert time.monotonic() - began < 3
+
+
+def test_many_files_are_imported_in_one_tick(run_job: RunJob, inbox: Path, store: Store) -> None:
+    for number in range(30):
+        (inbox / f"{number}.csv").write_text(HEADER + _row(f"ad{number}"))
+    outcome = run_job("import_kpis", folder="inbox", stable_seconds=0)
+    assert outcome["imported"] == 30
+    assert len(list((inbox / "done").iterdir())) == 30
+    assert _kpis(store) == 30
+
+
+@pytest.mark.parametrize("job", ["score_folder", "import_kpis"])
+def test_a_folder_that_vanished_is_one_sentence(run_job: RunJob, job: str) -> None:
+    with pytest.raises(AbkitError, match="does not exist") as failed:
+        run_job(job, folder="gone")
+    assert failed.value.hint
+
+
+def test_files_outside_the_workspace_are_not_moved(run_job: RunJob, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "a.csv").write_text(HEADER + _row("a"))
+    with pytest.raises(AbkitError, match="outside the workspace"):
+        run_job("import_kpis", folder=str(elsewhere), stable_seconds=0)
+    assert (elsewhere / "a.csv").exists()
+
+
+def test_an_empty_folder_is_no_failure(run_job: RunJob, inbox: Path) -> None:
+    assert inbox.is_dir()
+    assert run_job("score_folder", folder="inbox")["files"] == 0
+    assert run_job("import_kpis", folder="inbox")["files"] == 0

@@ -1,0 +1,58 @@
+"""A scorer with random queries on the small encoder: quick, and everything about it is real."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+
+from abkit_model import checkpoint as checkpoints
+from abkit_model.checkpoint import Card, Checkpoint, Interval, Scale
+from abkit_model.encoders import FrozenEncoder, load_encoder
+from abkit_model.query_transformer import NetworkConfig, QueryTransformer
+from abkit_model.scorer import Scorer
+
+
+def photograph(seed: int, width: int = 160, height: int = 120) -> Image.Image:
+    """A picture with some structure, unlike that of any other seed."""
+    rng = np.random.default_rng(seed)
+    noise = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
+    return noise.resize((width, height), Image.Resampling.BICUBIC).filter(ImageFilter.UnsharpMask(2, 150))
+
+
+@pytest.fixture(scope="session")
+def encoder() -> FrozenEncoder:
+    torch.set_num_threads(1)  # tests run beside each other
+    return load_encoder("bundled:efficientnet-lite0")
+
+
+@pytest.fixture(scope="session")
+def random_checkpoint(encoder: FrozenEncoder) -> Checkpoint:
+    torch.manual_seed(1)
+    config = NetworkConfig(encoder.token_dim, encoder.embedding_dim, bins=7, members=3, components=16, width=16)
+    network = QueryTransformer(config)
+    for name, value in network.state_dict().items():
+        if "basis" in name or "contribution" in name:
+            value.copy_(torch.randn_like(value) * 0.05)
+    card = Card(
+        name="random",
+        encoder=encoder.name,
+        encoder_fingerprint=encoder.fingerprint,
+        scale=Scale(1, 7, 7),
+        network=asdict(config),
+        interval=Interval(0.9, 1.25, 100),
+    )
+    return Checkpoint(card, {k: v.numpy() for k, v in network.state_dict().items()})
+
+
+@pytest.fixture
+def checkpoint_folder(random_checkpoint: Checkpoint, tmp_path: Path) -> Path:
+    checkpoints.save(random_checkpoint, tmp_path / "random")
+    return tmp_path / "random"
+
+
+@pytest.fixture(scope="session")
+def scorer(random_checkpoint: Checkpoint, encoder: FrozenEncoder) -> Scorer:
+    return Scorer(random_checkpoint, encoder)

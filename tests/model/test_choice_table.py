@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from abkit_model.choice_table import read_choices, read_single_choices
+from abkit_model.errors import LabelError
+
+
+def table(tmp_path: Path, text: str, name: str = "choices.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+VOTES = """rater,image_left,image_right,choice
+ann,a.jpg,b.jpg,left
+bob,b.jpg,a.jpg,left
+eve,a.jpg,b.jpg,a.jpg
+kim,a.jpg,b.jpg,tie
+ann,b.jpg,c.jpg,right
+"""
+
+
+def test_votes_on_a_pair_are_counted_whichever_way_round_it_was_shown(tmp_path: Path) -> None:
+    choices = read_choices(table(tmp_path, VOTES))
+    assert choices.images == ("a.jpg", "b.jpg", "c.jpg")
+    assert choices.first.tolist() == [0, 1]
+    assert choices.second.tolist() == [1, 2]
+    assert choices.share.tolist() == pytest.approx([2.5 / 4, 0.0])
+    assert choices.weight.tolist() == [4, 1]
+    assert not choices.rejected
+
+
+def test_rows_that_cannot_be_are_refused_with_their_line_and_reason(tmp_path: Path) -> None:
+    bad = {
+        "ann,b.jpg,a.jpg,right": "the same rater chose between a.jpg and b.jpg before, on line 2",
+        "zoe,a.jpg,a.jpg,left": "compared with itself",
+        "zoe,a.jpg,b.jpg,middle": "'middle' is neither left nor right",
+        "zoe,,b.jpg,left": "not named",
+        ",a.jpg,c.jpg,left": "no rater",
+        f"zoe,{'x' * 600},b.jpg,left": "longer than 500",
+        "zoe,a\x1b.jpg,b.jpg,left": "cannot be printed",
+    }
+    choices = read_choices(table(tmp_path, VOTES + "\n".join(bad)))
+    assert [line for line, _ in choices.rejected] == list(range(7, 14))
+    for (_, reason), expected in zip(choices.rejected, bad.values(), strict=True):
+        assert expected in reason
+    assert choices.weight.sum() == 5
+
+
+def test_outcomes_of_ab_tests_come_as_shares_with_weights_or_as_wins(tmp_path: Path) -> None:
+    shares = "image_a,image_b,share,weight\na,b,0.9,20\nb,a,0.9,20\nb,c,0.7,1.5\nc,a,1.2,3\nc,a,0.5,0\n"
+    choices = read_choices(table(tmp_path, shares))
+    assert choices.share.tolist() == pytest.approx([0.5, 0.7])
+    assert choices.weight.tolist() == [40, 1.5]
+    assert [reason for _, reason in choices.rejected] == [
+        "the share '1.2' is not between 0 and 1",
+        "the weight '0' is not above 0",
+    ]
+    wins = read_choices(table(tmp_path, "image_a;image_b;wins_a;wins_b\na;b;3;1\nb;c;0;4\nc;a;0;0\n"))
+    assert wins.share.tolist() == [0.75, 0.0]
+    assert wins.weight.tolist() == [4, 4]
+    assert len(wins.rejected) == 1
+    pairs = read_choices(table(tmp_path, "winner,loser\na,b\nc,b\n"))
+    assert pairs.share.tolist() == [1.0, 0.0]
+
+
+def test_a_table_of_choices_that_teaches_nothing_is_one_sentence(tmp_path: Path) -> None:
+    for text, message in [
+        ("image_a,image_b\na,b\n", "does not say which picture was chosen"),
+        ("image_a,choice\na,left\n", "no column with the second picture"),
+        ("image_a,image_b,choice\na,b,left\n", "choices on 1 pair, 2 are needed"),
+        ("image_a,image_b,choice\na,b,tie\nb,c,tie\n", "every pair is a tie"),
+        ("", "no column"),
+    ]:
+        with pytest.raises(LabelError, match=message):
+            read_choices(table(tmp_path, text))
+    (tmp_path / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08\x00broken")
+    with pytest.raises(LabelError, match="cannot be read"):
+        read_choices(tmp_path / "cut.csv.gz")
+
+
+def test_single_choices_keep_rater_and_time(tmp_path: Path) -> None:
+    text = "rater,image_a,image_b,choice,time\nann,a,b,b,2024-05-01T10:00:00Z\n"
+    (choice,), rejected, _ = read_single_choices(table(tmp_path, text))
+    assert (choice.rater, choice.time, choice.share) == ("ann", "2024-05-01T10:00:00Z", 0.0)
+    assert not rejected
+
+
+@pytest.mark.realdata
+def test_it_reads_the_choices_between_paintings(testdata: Path) -> None:
+    choices = read_choices(testdata / "pairwise_paintings" / "choices.csv")
+    assert (len(choices.images), len(choices.first)) == (411, 409)
+    assert choices.weight.sum() == 8_998
+    assert len(choices.rejected) == 44  # two pairs were shown to all 22 raters twice

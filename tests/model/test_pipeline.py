@@ -1,0 +1,278 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from abkit_model import training
+from abkit_model.checkpoint import default_checkpoint
+from abkit_model.compare import compare, transfer
+from abkit_model.contenders import HEADS, QUERIES
+from abkit_model.encoders import load_encoder
+from abkit_model.errors import CheckpointError, LabelError, TrainingError
+from abkit_model.features import TokenCache
+from abkit_model.labels import read_ratings
+from abkit_model.pipeline import TrainedScorer, evaluate_scorer, load_dataset, train_scorer
+from abkit_model.preferences import load_preferences
+from abkit_model.query_number import choose_queries
+from abkit_model.scorer import Scorer
+from abkit_model.training import Recipe, fit, predict
+from tests.model.conftest import photograph
+
+QUICK = Recipe(members=2, epochs=3, components=12, width=16, queries=2)
+PICTURES = 48
+
+
+@pytest.fixture(scope="module")
+def rated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures whose ratings follow their brightness, two of each subject."""
+    folder = tmp_path_factory.mktemp("rated")
+    rng = np.random.default_rng(0)
+    rows = ["file,n1,n2,n3,n4,n5,subject"]
+    for i in range(PICTURES):
+        light = rng.uniform(0.2, 1.6)
+        ImageEnhance.Brightness(photograph(i // 2, 96, 72)).enhance(light).save(folder / f"{i}.png")
+        votes = rng.binomial(4, np.clip(light / 1.8, 0.05, 0.95), size=40)
+        rows.append(f"{i}.png," + ",".join(map(str, np.bincount(votes, minlength=5))) + f",{i // 2}")
+    (folder / "ratings.csv").write_text("\n".join(rows))
+    return folder
+
+
+def train(rated: Path, out: Path, **options: object) -> TrainedScorer:
+    arguments = {
+        "encoder": "bundled:efficientnet-lite0",
+        "group_column": "subject",
+        "recipe": QUICK,
+        "cache": TokenCache(rated / "cache"),
+    }
+    return train_scorer(rated / "ratings.csv", rated, out=out, **(arguments | options))
+
+
+@pytest.fixture(scope="module")
+def trained(rated: Path) -> TrainedScorer:
+    return train(rated, rated / "scorer")
+
+
+def test_it_learns_from_ratings_what_people_like(trained: TrainedScorer) -> None:
+    assert trained.evaluation.srcc.value > 0.6
+    assert trained.evaluation.srcc.low < trained.evaluation.srcc.value < trained.evaluation.srcc.high
+    assert trained.evaluation.subjects == PICTURES // 2
+
+
+def test_the_card_says_what_monitoring_needs(trained: TrainedScorer, rated: Path) -> None:
+    scorer = Scorer.load(trained.folder)
+    card = scorer.card
+    assert card.digest == trained.card.digest
+    assert card.data["images"] == PICTURES
+    assert card.data["table_sha256"] == read_ratings(rated / "ratings.csv").sha256
+    assert card.interval.coverage is not None
+    assert card.metrics["pairs"]["pairs"] > 0
+    assert card.metrics["pairs"]["ece"]["value"] >= 0
+    assert len(card.activations["mean"]) == QUICK.members * QUICK.queries
+    assert scorer.reference["reference.embedding"].shape == (PICTURES, scorer.encoder.embedding_dim)
+
+
+def test_training_again_gives_the_same_weights(trained: TrainedScorer, rated: Path, tmp_path: Path) -> None:
+    again = train(rated, tmp_path / "again", name="scorer")
+    assert again.card.digest == trained.card.digest
+
+
+def test_queries_tuned_from_a_parent_say_whether_they_are_better(
+    trained: TrainedScorer, rated: Path, tmp_path: Path
+) -> None:
+    tuned = train(rated, tmp_path / "tuned", parent=trained.folder, segment="story")
+    assert tuned.card.parent == trained.card.digest
+    assert tuned.card.segment == "story"
+    gap = tuned.card.metrics["against_parent"]
+    assert gap["low"] <= gap["value"] <= gap["high"]
+    assert (Scorer.load(tuned.folder).network.token_basis == Scorer.load(trained.folder).network.token_basis).all()
+
+
+def test_the_number_of_queries_is_chosen_by_nested_validation(rated: Path) -> None:
+    dataset = load_dataset(
+        rated / "ratings.csv",
+        rated,
+        load_encoder("bundled:efficientnet-lite0"),
+        group_column="subject",
+        cache=TokenCache(rated / "cache"),
+    )
+    chosen, curve = choose_queries(dataset.examples, replace(QUICK, epochs=1), (1, 2), folds=2)
+    assert chosen in curve
+    assert list(curve) == [1, 2]
+    assert curve[chosen].value >= max(v.value for v in curve.values()) - 0.5
+    assert all(v.low < v.value < v.high for v in curve.values())
+
+
+def test_a_picture_unlike_the_training_pictures_is_flagged(trained: TrainedScorer, rated: Path) -> None:
+    scorer = Scorer.load(trained.folder)
+    familiar = scorer.score([scorer.prepare(Image.open(rated / f"{i}.png").convert("RGB")) for i in range(6)])
+    strange = scorer.score([scorer.prepare(Image.new("RGB", (96, 72), colour)) for colour in ("white", "lime")])
+    assert np.median([s.novelty for s in familiar]) < 1 < min(s.novelty for s in strange)
+    assert 0 <= scorer.card.metrics["query_diversity"] <= 1
+
+
+def test_heads_are_compared_on_the_same_folds_with_paired_intervals(rated: Path) -> None:
+    dataset = load_dataset(
+        rated / "ratings.csv",
+        rated,
+        load_encoder("bundled:efficientnet-lite0"),
+        group_column="subject",
+        cache=TokenCache(rated / "cache"),
+    )
+    result = compare(dataset.examples, recipe=replace(QUICK, members=1, epochs=1), folds=3, repeats=1, resamples=50)
+    names = [head.name for head in result.heads]
+    assert set(names) == {n for kind in HEADS for n in (kind, f"{kind}, ensemble")}
+    assert [h.srcc.value for h in result.heads] == sorted((h.srcc.value for h in result.heads), reverse=True)
+    ours = next(h for h in result.heads if h.name == f"{QUERIES}, ensemble")
+    assert (ours.srcc_difference.low, ours.srcc_difference.high) == (0, 0)
+    other = next(h for h in result.heads if h.name == "ridge")
+    assert other.srcc_difference.value == pytest.approx(ours.srcc.value - other.srcc.value)
+    assert other.srcc.low <= other.srcc.value <= other.srcc.high
+
+
+def test_evaluating_on_the_training_pictures_is_reported_per_picture(trained: TrainedScorer, rated: Path) -> None:
+    figures, coverage, dataset = evaluate_scorer(
+        Scorer.load(trained.folder), rated / "ratings.csv", rated, cache=TokenCache(rated / "cache")
+    )
+    assert figures.n == PICTURES
+    assert coverage is not None
+    assert coverage > 0.8
+    assert not dataset.missing
+
+
+def test_pictures_that_are_missing_or_outside_the_folder_are_named(rated: Path, tmp_path: Path) -> None:
+    text = (rated / "ratings.csv").read_text()
+    (tmp_path / "more.csv").write_text(text + "\ngone.png,1,2,3,4,5,x\n../secret.png,1,2,3,4,5,y\n")
+    (rated / "more.csv").write_text((tmp_path / "more.csv").read_text())
+    result = train_scorer(
+        rated / "more.csv",
+        rated,
+        out=tmp_path / "out",
+        encoder="bundled:efficientnet-lite0",
+        group_column="subject",
+        recipe=Recipe(members=1, epochs=1, components=8, width=16, queries=1),
+        cache=TokenCache(rated / "cache"),
+    )
+    assert dict(result.missing) == {
+        "gone.png": "the file does not exist",
+        "../secret.png": "outside the folder of images",
+    }
+
+
+def test_a_loss_that_is_not_a_number_writes_nothing(
+    rated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "rank_loss", lambda p, t: p.sum() * float("nan"))
+    with pytest.raises(TrainingError, match="not a number"):
+        train(rated, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_training_is_refused_before_it_starts_when_it_cannot_end_well(rated: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").write_text("mine")
+    with pytest.raises(CheckpointError, match="exists already"):
+        train(rated, tmp_path / "taken")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(LabelError, match="0 of 48 rated pictures are usable"):
+        train_scorer(rated / "ratings.csv", empty, out=tmp_path / "out", encoder="bundled:efficientnet-lite0")
+
+
+def test_a_token_file_that_was_damaged_is_made_again(rated: Path, trained: TrainedScorer) -> None:
+    cache = TokenCache(rated / "cache")
+    path = next(iter(sorted((rated / "cache").rglob("*.tokens"))))
+    sha256, fingerprint = path.stem, path.parent.parent.name
+    whole = path.read_bytes()
+    assert cache.get(sha256, fingerprint) is not None
+    path.write_bytes(whole[:-7])
+    assert cache.get(sha256, fingerprint) is None
+    path.write_bytes(whole)
+
+
+def test_the_token_cache_keeps_to_its_size(tmp_path: Path, rated: Path, trained: TrainedScorer) -> None:
+    cache = TokenCache(rated / "cache")
+    path = next(iter(sorted((rated / "cache").rglob("*.tokens"))))
+    row = cache.get(path.stem, path.parent.parent.name)
+    assert row is not None
+    small = TokenCache(tmp_path, max_bytes=2 * path.stat().st_size)
+    for number in range(4):
+        small.put(f"{number}" * 64, "fingerprint", row)
+    assert small.trim() == 2
+    assert len(list(tmp_path.rglob("*.tokens"))) == 2
+
+
+@pytest.mark.realdata
+def test_the_shipped_queries_rank_the_photographs(testdata: Path) -> None:
+    folder = testdata / "oasis_beauty"
+    scorer = Scorer.load(default_checkpoint())
+    assert scorer.card.demonstration
+    assert "Demonstration" in scorer.card.notice
+    ratings = read_ratings(folder / "ratings_per_image.csv")
+    from abkit_model.evaluation import spearman
+    from abkit_model.images import open_image
+
+    chosen = list(range(0, 616, 10))
+    prepared = [scorer.prepare(open_image(folder / "images" / ratings.images[i]).image) for i in chosen]
+    means = np.array([s.mean for s in scorer.score(prepared)])
+    assert spearman(means, ratings.means[chosen]) > 0.7
+
+
+def test_choices_between_other_pictures_teach_what_ratings_do_not(rated: Path, tmp_path: Path) -> None:
+    """Ratings praise brightness; people who choose between these pictures prefer the dark one."""
+    write_choices(tmp_path, prefer="dark")
+    encoder = load_encoder("bundled:efficientnet-lite0")
+    dataset = load_dataset(
+        rated / "ratings.csv", rated, encoder, group_column="subject", cache=TokenCache(rated / "cache")
+    )
+    preferences, _, missing = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
+    assert missing == ()
+    agreement = {}
+    for name, learned in (("ratings", None), ("both", preferences)):
+        network = fit(dataset.examples, replace(QUICK, epochs=12, choice_weight=3.0), preferences=learned)
+        means = predict(network, preferences.views[0])[0] @ dataset.examples.values
+        right = (means[preferences.first] > means[preferences.second]) == (preferences.share > 0.5)
+        agreement[name] = right.mean()
+    assert agreement["ratings"] < 0.4
+    assert agreement["both"] > 0.8
+
+
+def test_a_choice_that_shows_a_held_out_picture_is_not_used_in_its_fold(tmp_path: Path) -> None:
+    write_choices(tmp_path, prefer="dark")
+    encoder = load_encoder("bundled:efficientnet-lite0")
+    preferences, _, _ = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
+    hidden = preferences.views[0].sha256[0]
+    left = preferences.without({hidden})
+    assert left is not None
+    assert len(left.share) < len(preferences.share)
+    assert 0 not in {*left.first.tolist(), *left.second.tolist()}
+    assert preferences.without(set(preferences.views[0].sha256)) is None
+
+
+def test_heads_are_held_against_choices_between_pictures_they_never_saw(rated: Path, tmp_path: Path) -> None:
+    write_choices(tmp_path, prefer="bright")
+    encoder = load_encoder("bundled:efficientnet-lite0")
+    dataset = load_dataset(
+        rated / "ratings.csv", rated, encoder, group_column="subject", cache=TokenCache(rated / "cache")
+    )
+    preferences, _, _ = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
+    heads = {name: HEADS[name] for name in ("ridge", QUERIES)}
+    found = transfer(dataset.examples, preferences, heads=heads, recipe=replace(QUICK, epochs=6), resamples=50)
+    figures = {one.name: one for one in found}
+    assert figures["ridge"].picks_winner.value > 0.7
+    assert figures["ridge"].n == len(preferences.share)
+    assert figures[f"{QUERIES}, ensemble"].picks_difference.value == 0
+    assert figures["ridge"].picks_winner.low <= figures["ridge"].picks_winner.value
+
+
+def write_choices(folder: Path, *, prefer: str) -> None:
+    """Twelve pictures of other subjects, from dark to bright, each against the next but one."""
+    light = np.linspace(0.3, 1.6, 12)
+    for i, one in enumerate(light):
+        ImageEnhance.Brightness(photograph(100 + i, 96, 72)).enhance(one).save(folder / f"c{i}.png")
+    rows = ["image_a,image_b,wins_a,wins_b"]
+    for i in range(len(light)):
+        for j in range(i + 2, len(light), 2):
+            rows.append(f"c{i}.png,c{j}.png," + ("18,2" if prefer == "dark" else "2,18"))
+    (folder / "choices.csv").write_text("\n".join(rows))

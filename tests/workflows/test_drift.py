@@ -1,0 +1,367 @@
+"""The drift check from rows in the store to the decision, the log and the alert."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select, update
+
+from abkit.config import Settings
+from abkit.errors import UsageError
+from abkit.store import migrate
+from abkit.store.engine import Store
+from abkit.store.models import ReferenceSample
+from abkit.store.runs import begin_run, end_run
+from abkit.store.schema import Alert, CampaignCreative, Decision, DriftResult, KpiImport
+from abkit.workflows.drift import DriftReport, check_drift
+from abkit.workflows.drift_result import LayerResult
+from tests.monitoring_rows import Seed, seeded
+
+START = date(2025, 3, 3)
+DAYS = 75
+BREAK = 60
+
+
+def day(index: int) -> date:
+    return START + timedelta(days=index)
+
+
+def row(report: DriftReport, layer: str, test: str) -> LayerResult:
+    return next(one for one in report.results if (one.layer, one.test) == (layer, test))
+
+
+def deliver_world(seed: Seed, *, breaks: bool, level_after: float = 0.0, per_campaign: int = 18) -> None:
+    """Three campaigns by day: staggered launches, fatigue, season, weekends; from day 60 on it may break."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for campaign in range(3):
+        scores = rng.normal(4, 0.7, per_campaign)
+        ads = seed.creatives(f"campaign-{campaign}", [float(score) for score in scores])
+        z = (scores - scores.mean()) / scores.std()
+        luck, new_taste = rng.normal(0, 0.2, per_campaign), rng.normal(0, 0.3, per_campaign)
+        launch = np.where(np.arange(per_campaign) % 2, 0, rng.integers(0, 70, per_campaign))
+        for i, ad in enumerate(ads):
+            for index in range(launch[i], DAYS):
+                after = index >= BREAK
+                appeal = new_taste[i] if breaks and after else 0.3 * z[i]
+                rate = 0.015 * np.exp(
+                    0.4 * campaign
+                    + appeal
+                    + luck[i]
+                    + 0.15 * np.sin(index / 14)
+                    + 0.1 * (day(index).weekday() > 4)
+                    - 0.5 * (1 - np.exp(-(index - launch[i]) / 18))
+                    + (level_after if after else 0)
+                )
+                shown = int(rng.poisson(2500))
+                clicks = int(rng.binomial(shown, min(1, rate)))
+                rows.append({"ad_id": ad, "day": day(index), "impressions": shown, "clicks": clicks})
+    seed.kpis(rows)
+
+
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Store]]:
+    """Stores with a calm world, one whose relation breaks on day 60, one whose CTR halves then."""
+    folder: Path = tmp_path_factory.mktemp("worlds")
+    stores = {}
+    for name, options in {
+        "calm": {"breaks": False},
+        "broken": {"breaks": True},
+        "halved": {"breaks": False, "level_after": -0.7},
+    }.items():
+        stores[name] = Store(f"sqlite:///{folder / name}.db")
+        migrate.upgrade(stores[name])
+        deliver_world(seeded(stores[name]), **options)  # type: ignore[arg-type]
+    yield stores
+    for store in stores.values():
+        store.close()
+
+
+@pytest.mark.parametrize("index", range(20, DAYS, 6))
+def test_it_stays_calm_through_season_weekends_fatigue_and_launches(worlds: dict[str, Store], index: int) -> None:
+    assert check_drift(worlds["calm"], Settings(), as_of=day(index)).decision == "stable"
+
+
+def test_it_says_retrain_within_three_weeks_after_the_relation_broke(worlds: dict[str, Store]) -> None:
+    assert check_drift(worlds["broken"], Settings(), as_of=day(BREAK - 1)).decision == "stable"
+
+    report = check_drift(worlds["broken"], Settings(), as_of=day(BREAK + 10))
+
+    assert (report.decision, report.cause) == ("retrain", "concept_shift")
+    assert "Relation" in report.reasons[0]
+    found = row(report, "relation", "slope_loss")
+    assert found.verdict == "major"
+    assert (found.statistic or 0) > (found.threshold or 1)
+
+
+def test_a_break_that_nobody_acts_on_does_not_become_its_own_reference(worlds: dict[str, Store]) -> None:
+    # A fortnight after the break, all of a week’s reference would lie behind it.
+    found = [
+        check_drift(worlds["broken"], Settings(), reference="days:7", as_of=day(index))
+        for index in (BREAK + 6, BREAK + 10, DAYS - 1)
+    ]
+
+    assert [(report.decision, report.cause) for report in found] == [("retrain", "concept_shift")] * 3
+
+
+def test_a_level_that_moved_is_watched_and_never_a_reason_to_retrain(worlds: dict[str, Store]) -> None:
+    report = check_drift(worlds["halved"], Settings(), as_of=day(BREAK + 8))
+
+    assert (report.decision, report.cause) == ("watch", "kpi_shift")
+    assert row(report, "relation", "slope_loss").verdict == "ok"
+
+
+def test_yesterday_can_be_computed_again(worlds: dict[str, Store]) -> None:
+    first = check_drift(worlds["broken"], Settings(), as_of=day(40))
+    again = check_drift(worlds["broken"], Settings(), as_of=day(40))
+
+    assert first.decision == "stable"
+    assert [(r.test, r.statistic, r.p_value) for r in first.results] == [
+        (r.test, r.statistic, r.p_value) for r in again.results
+    ]
+
+
+def test_a_reference_of_thirty_days_finds_the_break_too(worlds: dict[str, Store]) -> None:
+    report = check_drift(worlds["broken"], Settings(), reference="days:30", as_of=day(BREAK + 8))
+    assert (report.decision, report.cause) == ("retrain", "concept_shift")
+
+
+def test_three_days_without_delivery_are_a_data_fault_whatever_else_moved(worlds: dict[str, Store]) -> None:
+    report = check_drift(worlds["broken"], Settings(), as_of=day(DAYS + 5))
+
+    assert (report.decision, report.cause) == ("fix_data", "data_fault")
+    assert row(report, "data", "gaps").verdict == "fault"
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+
+def _pictures(seed: Seed, campaign: str, n: int, *, shift: float = 0.0, rng_seed: int = 0) -> list[int]:
+    rng = np.random.default_rng(rng_seed)
+    embeddings = rng.normal(shift, 1, size=(n, 24))
+    return seed.creatives(campaign, [float(s) for s in rng.normal(4 + shift, 0.7, n)], embeddings=embeddings)
+
+
+def test_pictures_of_another_kind_are_to_be_labelled_first(store: Store) -> None:
+    seed = seeded(store)
+    _pictures(seed, "before", 100, rng_seed=1)
+    _pictures(seed, "after", 100, shift=1.0, rng_seed=2)
+
+    report = check_drift(store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
+
+    assert (report.decision, report.cause) == ("retrain", "input_shift")
+    assert any("label these first" in reason for reason in report.reasons)
+    assert row(report, "input", "energy").n_reference == 100
+    assert row(report, "score", "wasserstein").threshold == pytest.approx(0.5 * 0.7, rel=0.2)
+
+
+def test_pictures_of_the_same_kind_are_stable(store: Store) -> None:
+    seed = seeded(store)
+    _pictures(seed, "before", 100, rng_seed=1)
+    _pictures(seed, "after", 100, rng_seed=2)
+
+    report = check_drift(store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
+
+    assert report.decision == "stable"
+
+
+def test_a_shift_in_half_of_the_window_only_is_watched(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    _pictures(seed, "before", 100, rng_seed=1)
+    _pictures(seed, "after", 60, rng_seed=2)
+    seed.creatives(
+        "after",
+        [6.0 + i / 100 for i in range(60)],
+        embeddings=np.random.default_rng(3).normal(2, 1, size=(60, 24)),
+        prefix="new-",
+    )
+
+    report = check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
+
+    assert row(report, "input", "energy").verdict == "major"
+    assert (report.decision, report.cause) == ("watch", "input_shift")
+
+
+def test_a_shift_under_which_the_relation_is_shown_to_hold_is_watched(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    _pictures(seed, "before", 100, rng_seed=1)
+    rng = np.random.default_rng(2)
+    scores = rng.normal(5, 0.7, 100)
+    ads = seed.creatives("after", [float(s) for s in scores], embeddings=rng.normal(1, 1, size=(100, 24)))
+    clicks = rng.poisson(200 * np.exp(0.3 * (scores - 5)))
+    seed.kpis(
+        [{"ad_id": a, "day": START, "impressions": 10_000, "clicks": c} for a, c in zip(ads, clicks, strict=True)]
+    )
+
+    report = check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
+
+    assert (report.decision, report.cause) == ("watch", "input_shift")
+    assert any("no need to retrain" in reason for reason in report.reasons)
+
+
+def test_the_models_own_sample_is_a_reference(sqlite_store: Store) -> None:
+    rng = np.random.default_rng(1)
+    sample = ReferenceSample(rng.normal(4, 0.7, 200), rng.normal(size=(200, 24)).astype(np.float16))
+    seed = seeded(sqlite_store, reference=sample)
+    _pictures(seed, "same", 100, rng_seed=2)
+    _pictures(seed, "other", 100, shift=1.0, rng_seed=3)
+
+    assert check_drift(sqlite_store, Settings(), current="campaign:same", as_of=START).decision == "stable"
+    assert check_drift(sqlite_store, Settings(), current="campaign:other", as_of=START).decision == "retrain"
+
+
+def test_days_go_by_the_launch_and_not_by_when_the_row_was_written(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    _pictures(seed, "old", 100, rng_seed=1)
+    _pictures(seed, "new", 100, shift=1.0, rng_seed=2)
+    with sqlite_store.write() as session:
+        # Both were written at the same instant; they were launched a month apart.
+        for campaign, launched in ((1, START), (2, START + timedelta(days=30))):
+            session.execute(
+                update(CampaignCreative).where(CampaignCreative.campaign_id == campaign).values(launched_on=launched)
+            )
+
+    report = check_drift(sqlite_store, Settings(), reference="days:60", as_of=START + timedelta(days=31))
+
+    assert row(report, "input", "energy").n_reference == 100
+    assert row(report, "input", "energy").verdict == "major"
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_nothing_one_or_two_creatives_are_not_enough_and_each_layer_says_so(store: Store, n: int) -> None:
+    seed = seeded(store)
+    ads = _pictures(seed, "before", n, rng_seed=1) + _pictures(seed, "after", n, rng_seed=2)
+    seed.kpis([{"ad_id": ad, "day": START, "impressions": 5000, "clicks": 50} for ad in ads])
+
+    report = check_drift(store, Settings(), reference="campaign:before", current="days:7", as_of=START) if n else (
+        check_drift(store, Settings(), as_of=START)
+    )  # fmt: skip
+
+    assert report.decision == "insufficient_data"
+    for layer in ("input", "score", "relation", "kpi"):
+        assert all(one.verdict == "insufficient_data" for one in report.results if one.layer == layer)
+        assert any(reason.lower().startswith(layer) for reason in report.reasons)
+
+
+@pytest.mark.parametrize("what", ["constant scores", "no clicks"])
+def test_constant_scores_and_no_clicks_are_said_and_do_not_end_it(sqlite_store: Store, what: str) -> None:
+    seed = seeded(sqlite_store)
+    rng = np.random.default_rng(1)
+    scores = [4.0] * 60 if what == "constant scores" else [float(s) for s in rng.normal(4, 1, 60)]
+    ads = seed.creatives("spring", scores)
+    clicks = 0 if what == "no clicks" else 50
+    seed.kpis([{"ad_id": a, "day": day(i), "impressions": 5000, "clicks": clicks} for a in ads for i in range(40)])
+
+    report = check_drift(sqlite_store, Settings(), as_of=day(39))
+
+    found = row(report, "relation", "slope_loss")
+    assert found.verdict == "insufficient_data"
+    assert found.sentence
+
+
+# --- data faults --------------------------------------------------------------------------------------------------
+
+
+def test_pictures_that_could_not_be_read_are_a_data_fault(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    _pictures(seed, "before", 60, rng_seed=1)
+    _pictures(seed, "after", 60, rng_seed=2)
+    run = begin_run(sqlite_store, "score", {"campaign": "after"})
+    end_run(run, "done", {"scored": 60, "known": 0, "rejected": 40})
+
+    report = check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
+
+    assert (report.decision, report.cause) == ("fix_data", "data_fault")
+    assert report.reasons == ("Data: 40 of 100 picture files (40%) could not be used.",)
+
+
+def test_rejected_rows_and_a_collapse_of_volume_are_data_faults(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    ads = seed.creatives("spring", [4.0, 5.0])
+    seed.kpis([{"ad_id": a, "day": day(i), "impressions": 9000, "clicks": 9} for a in ads for i in range(30)])
+    seed.kpis([{"ad_id": a, "day": day(i), "impressions": 90, "clicks": 1} for a in ads for i in range(30, 37)])
+    with sqlite_store.write() as session:
+        session.execute(update(KpiImport).values(rejected=60, imported=40))
+
+    report = check_drift(sqlite_store, Settings(), as_of=day(36))
+
+    assert row(report, "data", "rejected_rows").verdict == "fault"
+    assert row(report, "data", "volume").verdict == "fault"
+    assert report.decision == "fix_data"
+
+
+# --- log and alert ------------------------------------------------------------------------------------------------
+
+
+def test_tests_and_decision_are_logged_and_one_alert_opens_and_resolves(store: Store) -> None:
+    seed = seeded(store)
+    _pictures(seed, "before", 60, rng_seed=1)
+    _pictures(seed, "after", 60, rng_seed=2)
+
+    def check(index: int) -> DriftReport:
+        return check_drift(store, Settings(), reference="campaign:before", current="campaign:after", as_of=day(index))
+
+    calm = check(0)
+    with store.read() as session:
+        rows = session.scalars(select(DriftResult).where(DriftResult.run_id == calm.run_id)).all()
+        assert {one.layer for one in rows} == {"data", "input", "score", "relation", "kpi"}
+        assert session.scalars(select(Decision.decision)).all() == ["stable"]
+        assert session.scalars(select(func.count(Alert.id))).one() == 0
+    run = begin_run(store, "score", {"campaign": "after"})
+    end_run(run, "done", {"scored": 0, "known": 60, "rejected": 60})
+    assert [check(index).decision for index in (1, 2)] == ["fix_data", "fix_data"]
+    end_run(run, "done", {"scored": 0, "known": 60, "rejected": 0})
+    assert [check(index).decision for index in (3, 4, 5, 6)] == ["stable"] * 4
+
+    with store.read() as session:
+        alert = session.scalars(select(Alert)).one()
+        assert alert.resolved_at is not None
+        assert alert.labels["decision"] == "fix_data"
+        assert alert.times_seen == 2
+
+
+def test_lack_of_data_neither_opens_nor_calms_an_alert(sqlite_store: Store) -> None:
+    seeded(sqlite_store)
+    check_drift(sqlite_store, Settings(), as_of=START)
+    with sqlite_store.read() as session:
+        assert session.scalars(select(func.count(Alert.id))).one() == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"reference": "yesterday"}, "'yesterday' is not a reference window"),
+        ({"current": "model"}, "'model' is not a current window"),
+        ({"current": "days:0"}, "'days:0'"),
+        ({"reference": "campaign:nothing"}, "no campaign 'nothing'"),
+        ({"reference": "campaign:a", "current": "campaign:a"}, "both windows are campaign:a"),
+    ],
+)
+def test_a_window_that_cannot_be_is_refused(sqlite_store: Store, options: dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        check_drift(sqlite_store, Settings(), as_of=START, **options)  # type: ignore[arg-type]
+
+
+# --- error rates --------------------------------------------------------------------------------------------------
+
+
+def test_same_windows_of_100_against_100_pictures_stay_stable_at_the_stated_rate(sqlite_store: Store) -> None:
+    from abkit.stats.drift_triage import triage
+    from abkit.store.drift_windows import Pictures
+    from abkit.workflows.drift_pictures import judge_input, judge_scores
+
+    rng = np.random.default_rng(8)
+    settings = Settings().drift
+    runs, moved, retrain = 60, 0, 0
+    for _ in range(runs):
+        windows = [
+            Pictures((), rng.normal(4, 0.7, 100), rng.normal(size=(100, 16)).astype(np.float32)) for _ in range(2)
+        ]
+        decided = triage([r.finding for r in (*judge_input(*windows, settings), *judge_scores(*windows, settings))])
+        moved += decided.decision != "stable"
+        retrain += decided.decision == "retrain"
+    # Input and scores have an error rate of 1 % each: 2 % in all; four of 60 have a chance below 2 %.
+    assert moved <= 4
+    assert retrain == 0

@@ -1,0 +1,139 @@
+"""Linking ads to pictures: by name, by hash, by hand, and what that says about launches."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from abkit.errors import InvalidInput
+from abkit.store.engine import Store
+from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative
+from abkit.workflows.kpi_link import link, link_by_hand
+from tests.kpi_files import add_pictures, rows, run_import, write
+
+HEADER = "day,ad,creative,campaign,impressions,clicks"
+
+
+def links(store: Store) -> dict[str, tuple[str, str]]:
+    """By ad: the sha256 of its picture, and how it was linked."""
+    with store.read() as session:
+        statement = (
+            select(Ad.external_id, Creative.sha256, AdCreative.linked_by)
+            .join(AdCreative, AdCreative.ad_id == Ad.id)
+            .join(Creative, Creative.id == AdCreative.creative_id)
+        )
+        return {ad: (sha256, by) for ad, sha256, by in session.execute(statement)}
+
+
+def launches(store: Store) -> dict[tuple[str, str], date | None]:
+    with store.read() as session:
+        statement = (
+            select(Campaign.key, Creative.sha256, CampaignCreative.launched_on)
+            .join(CampaignCreative, CampaignCreative.campaign_id == Campaign.id)
+            .join(Creative, Creative.id == CampaignCreative.creative_id)
+        )
+        return {(key, sha256): day for key, sha256, day in session.execute(statement)}
+
+
+def test_import_links_by_file_name_path_and_hash(store: Store, tmp_path: Path) -> None:
+    a, b, c = add_pictures(store, "/ads/a.png", "/ads/b.png", "/ads/c.png")
+    lines = [
+        "2026-01-01,1,a.png,spring,10,1",
+        "2026-01-01,2,exports/b.png,spring,10,1",
+        f"2026-01-01,3,{c.upper()},spring,10,1",
+        "2026-01-01,4,/ads/a.png,spring,10,1",
+        "2026-01-01,5,A.PNG,spring,10,1",
+        "2026-01-01,6,,spring,10,1",
+    ]
+    summary = run_import(store, write(tmp_path / "k.csv", rows(*lines, header=HEADER)))[0]
+
+    assert (summary.imported, summary.unlinked) == (6, 2)
+    assert links(store) == {"1": (a, "name"), "2": (b, "name"), "3": (c, "sha256"), "4": (a, "name")}
+
+
+def test_pictures_that_were_scored_later_are_linked_on_demand(store: Store, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "k.csv",
+        rows("2026-01-01,1,a.png,,30,1", "2026-01-01,2,b.png,,10,1", header=HEADER),
+    )
+    assert run_import(store, path)[0].unlinked == 2
+    add_pictures(store, "/ads/a.png")
+    report = link(store)
+
+    assert report.linked == 1
+    assert [(row["ad"], row["impressions"], row["share_of_impressions"]) for row in report.unlinked] == [
+        ("2", 10, pytest.approx(0.25))
+    ]
+    assert report.unlinked[0]["reason"] == "no scored picture has that name"
+    assert run_import(store, path)[0].unlinked == 1
+    assert link(store).linked == 0
+
+
+def test_a_name_that_two_pictures_have_is_not_guessed(store: Store, tmp_path: Path) -> None:
+    add_pictures(store, "/old/a.png", "/new/a.png")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
+
+    assert links(store) == {}
+    assert link(store).unlinked[0]["reason"] == "2 pictures have that name"
+
+
+def test_the_campaign_decides_between_pictures_of_one_name(store: Store, tmp_path: Path) -> None:
+    add_pictures(store, "/spring/a.png", campaign="spring")
+    (summer,) = add_pictures(store, "/summer/a.png", campaign="summer")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,summer,10,1", header=HEADER)))
+
+    assert links(store) == {"1": (summer, "name")}
+
+
+def test_one_content_under_two_names_is_one_picture(store: Store, tmp_path: Path) -> None:
+    (sha256,) = add_pictures(store, "/one/a.png", content="same")
+    add_pictures(store, "/two/a.png", campaign="other", content="same")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
+
+    assert links(store) == {"1": (sha256, "name")}
+
+
+def test_a_link_by_hand_replaces_the_one_by_name_and_stays(store: Store, tmp_path: Path) -> None:
+    _, b = add_pictures(store, "/ads/a.png", "/ads/b.png")
+    path = write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER))
+    run_import(store, path)
+    link_by_hand(store, "1", "b.png")
+    assert links(store) == {"1": (b, "hand")}
+
+    run_import(store, write(tmp_path / "2.csv", rows("2026-01-02,1,a.png,spring,10,1", header=HEADER)))
+    assert links(store) == {"1": (b, "hand")}
+
+
+def test_what_cannot_be_linked_by_hand_says_why(sqlite_store: Store, tmp_path: Path) -> None:
+    header = "day,ad,account,impressions,clicks"
+    run_import(
+        sqlite_store, write(tmp_path / "k.csv", rows("2026-01-01,1,x,10,1", "2026-01-01,1,y,10,1", header=header))
+    )
+    add_pictures(sqlite_store, "/old/a.png", "/new/a.png", "/new/b.png")
+
+    with pytest.raises(InvalidInput, match="no ad 'nobody'"):
+        link_by_hand(sqlite_store, "nobody", "b.png")
+    with pytest.raises(InvalidInput, match="2 ads have the id"):
+        link_by_hand(sqlite_store, "1", "b.png")
+    with pytest.raises(InvalidInput, match="no scored picture"):
+        link_by_hand(sqlite_store, "1", "z.png", account="x")
+    with pytest.raises(InvalidInput, match="2 pictures are called"):
+        link_by_hand(sqlite_store, "1", "a.png", account="x")
+    assert link_by_hand(sqlite_store, "1", "b.png", account="x").linked == 1
+
+
+def test_a_creative_is_launched_on_its_first_day_with_impressions(store: Store, tmp_path: Path) -> None:
+    (a,) = add_pictures(store, "/ads/a.png")
+    lines = ["2026-01-05,1,a.png,spring,10,1", "2026-01-01,1,a.png,spring,0,0", "2026-01-03,2,a.png,summer,10,1"]
+    run_import(store, write(tmp_path / "k.csv", rows(*lines, header=HEADER)))
+    assert launches(store) == {("spring", a): date(2026, 1, 5), ("summer", a): date(2026, 1, 3)}
+
+    run_import(store, write(tmp_path / "2.csv", rows("2026-01-01,1,a.png,spring,7,0", header=HEADER)))
+    assert launches(store)["spring", a] == date(2026, 1, 1)
+
+
+def test_ads_that_name_no_campaign_count_for_the_one_their_creative_is_in(store: Store, tmp_path: Path) -> None:
+    (a,) = add_pictures(store, "/ads/a.png")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-05,1,a.png,,10,1", header=HEADER)))
+    assert launches(store) == {("spring", a): date(2026, 1, 5)}

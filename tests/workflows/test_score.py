@@ -1,0 +1,186 @@
+"""Scoring: every content once, every name kept, whole rows only, ranks that add up."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from abkit.config import Settings
+from abkit.errors import AbkitError
+from abkit.store.engine import Store
+from abkit.store.schema import (
+    CampaignCreative,
+    Creative,
+    CreativeAlias,
+    Embedding,
+    ModelVersion,
+    Run,
+    Score,
+)
+from abkit.workflows.score import score_paths
+from tests.pictures import broken_files, picture, save_pictures, unusual_files
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(workspace=tmp_path)
+
+
+def count(store: Store, table: type) -> int:
+    with store.read() as session:
+        return session.scalars(select(func.count()).select_from(table)).one()
+
+
+def test_every_picture_gets_a_score_with_its_interval_and_its_run(
+    scoring_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    save_pictures(tmp_path / "ads", 5)
+    result = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+
+    assert [file.status for file in result.files] == ["scored"] * 5
+    with scoring_store.read() as session:
+        for score in session.scalars(select(Score)):
+            assert score.run_id == result.run_id
+            assert score.ci_low is not None
+            assert score.ci_high is not None
+            assert 1 <= score.ci_low <= score.mean <= score.ci_high <= 7
+            assert sum(score.distribution) == pytest.approx(1, abs=1e-4)
+        run = session.get_one(Run, result.run_id)
+        assert (run.state, run.outcome) == ("done", {"scored": 5, "known": 0, "rejected": 0})
+        for embedding in session.scalars(select(Embedding)):
+            assert np.isfinite(np.frombuffer(embedding.vector, dtype="<f2")).all()
+
+
+def test_the_best_score_has_rank_one_and_ranks_follow_the_mean(
+    scoring_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    save_pictures(tmp_path / "ads", 6)
+    files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+    means = [file.mean or 0 for file in files]
+    assert means == sorted(means, reverse=True)
+    assert [file.rank for file in files] == [1, 2, 3, 4, 5, 6]
+    assert [file.percentile for file in files] == pytest.approx([100 * k / 6 for k in (6, 5, 4, 3, 2, 1)])
+
+
+def test_scoring_a_folder_again_does_no_model_work(
+    scoring_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_pictures(tmp_path / "ads", 3)
+    first = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the scorer was loaded")
+
+    monkeypatch.setattr("abkit.workflows.champion.load_scorer", refuse)
+    again = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+    assert [file.status for file in again.files] == ["known"] * 3
+    assert [file.mean for file in again.files] == [file.mean for file in first.files]
+    assert count(scoring_store, Score) == 3
+
+
+def test_the_same_content_under_two_names_is_scored_once_and_both_names_are_kept(
+    scoring_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    save_pictures(tmp_path / "ads", 2)
+    picture(0).save(tmp_path / "ads" / "copy.png")
+    result = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+
+    assert len(result.files) == 3
+    assert len({file.creative_id for file in result.files}) == 2
+    assert (count(scoring_store, Creative), count(scoring_store, Score), count(scoring_store, CreativeAlias)) == (
+        2,
+        2,
+        3,
+    )
+    assert result.files[0].n == 2
+
+
+def test_a_known_picture_becomes_a_candidate_of_another_campaign(
+    scoring_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    save_pictures(tmp_path / "ads", 3)
+    score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+    other = score_paths(scoring_store, settings, [tmp_path / "ads" / "creative_0001.png"], campaign="summer")
+    assert [(file.status, file.rank, file.n) for file in other.files] == [("known", 1, 1)]
+    assert count(scoring_store, CampaignCreative) == 4
+
+
+def test_each_broken_file_is_rejected_with_its_reason_and_the_rest_is_scored(
+    scoring_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    reasons = broken_files(tmp_path / "ads")
+    save_pictures(tmp_path / "ads", 2)
+    files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+
+    rejected = {file.path.name: file.reason for file in files if file.status == "rejected"}
+    assert rejected.keys() == reasons.keys()
+    for name, word in reasons.items():
+        assert word in rejected[name]
+    assert sum(file.status == "scored" for file in files) == 2
+
+
+def test_a_copy_of_a_broken_file_is_rejected_too(scoring_store: Store, settings: Settings, tmp_path: Path) -> None:
+    for name in ("one.png", "two.png"):
+        (tmp_path / name).write_bytes(b"the same junk")
+    files = score_paths(scoring_store, settings, [tmp_path], campaign="spring").files
+    assert [(file.path.name, file.status) for file in files] == [("one.png", "rejected"), ("two.png", "rejected")]
+
+
+def test_unusual_pictures_are_scored(scoring_store: Store, settings: Settings, tmp_path: Path) -> None:
+    paths = unusual_files(tmp_path / "ads")
+    files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+    assert {file.path: file.status for file in files} == dict.fromkeys(paths, "scored")
+    with scoring_store.read() as session:
+        sizes = dict(
+            session.execute(
+                select(CreativeAlias.base_name, Creative.width).join(Creative, Creative.id == CreativeAlias.creative_id)
+            ).all()
+        )
+    assert sizes["rotated.jpg"] == 80
+
+
+def test_more_files_than_one_batch_and_one_chunk_are_all_scored(
+    scoring_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abkit.workflows.score._CHUNK", 4)
+    save_pictures(tmp_path / "ads", 11)
+    settings = Settings.model_validate({"workspace": tmp_path, "scoring": {"batch_size": 3}})
+    done: list[tuple[int, int]] = []
+    result = score_paths(
+        scoring_store, settings, [tmp_path / "ads"], campaign="c", progress=lambda *now: done.append(now)
+    )
+    assert len(result.files) == 11
+    assert done[0] == (0, 11)
+    assert done[-1] == (11, 11)
+
+
+def test_a_folder_without_pictures_is_said(scoring_store: Store, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AbkitError, match="no pictures"):
+        score_paths(scoring_store, settings, [tmp_path / "empty"], campaign="spring")
+
+
+def test_a_name_that_is_not_utf8_is_scored_and_kept_readable(
+    scoring_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "ads").mkdir()
+    picture(1).save(tmp_path / "ok.png")
+    (tmp_path / "ok.png").rename(os.fsdecode(bytes(tmp_path / "ads") + b"/caf\xe9.png"))
+    (file,) = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+    assert file.status == "scored"
+    with scoring_store.read() as session:
+        assert session.scalars(select(CreativeAlias.base_name)).one() == "caf\\xe9.png"
+
+
+def test_a_store_without_champion_begins_with_the_shipped_scorer(
+    sqlite_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    save_pictures(tmp_path / "ads", 1)
+    result = score_paths(sqlite_store, settings, [tmp_path / "ads"], campaign="spring")
+    assert result.demonstration
+    assert "emonstration" in result.notice
+    with sqlite_store.read() as session:
+        version = session.scalars(select(ModelVersion)).one()
+    assert (version.digest, version.location) == (result.model_version, "shipped")
