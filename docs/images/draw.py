@@ -1,0 +1,82 @@
+"""Draw the pictures of the README anew: python docs/images/draw.py [FOLDER OF A DEMO THAT WAS PLAYED]
+
+Plays `abkit demo` (or reads the folder of one that was played with --folder), and writes ranked.png, report.png
+and timeline.png beside this file. Needs playwright and a Chromium on the path.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from abkit.commands.demo_screen import DemoScreen
+from abkit.config import load_settings
+from abkit.demo.story import open_workspace, play
+from abkit.reporting.charts import ranked_strip
+from abkit.reporting.theme import save_chart
+from abkit.store.engine import Store
+from abkit.workflows.report import gather
+
+HERE = Path(__file__).parent
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+def main(folder: Path | None) -> None:
+    """Write the pictures."""
+    if folder is None:
+        folder = Path(tempfile.mkdtemp()) / "demo"
+        workspace = open_workspace(folder)
+        with DemoScreen(90) as screen:
+            play(workspace, screen)
+        workspace.store.close()
+    draw_ranking(folder)
+    page = (folder / "report.html").resolve().as_uri()
+    photograph(page, HERE / "report.png", height=825)
+    photograph(page, HERE / "timeline.png", part="section[aria-labelledby=drift] figure")
+
+
+def draw_ranking(folder: Path) -> None:
+    """The variants of one campaign in the order of their scores."""
+    store = Store(load_settings(folder / "abkit.toml").store_url)
+    data = gather(store, campaign="coffee-bar")
+    store.close()
+    pictures = data.rankings[0].best
+    assert data.model is not None  # noqa: S101
+    title = f"{len(pictures)} variants of one campaign, ranked before launch"
+    subtitle = (
+        f"predicted mean opinion, {data.model.scale_low:g} to {data.model.scale_high:g}, "
+        f"with its {pictures[0].ci_level:.0%} predictive interval (demonstration weights)"
+    )
+    path = save_chart(ranked_strip(pictures, title, subtitle), HERE / "ranked.png")
+    shrink(path, 1000)
+
+
+def photograph(address: str, path: Path, *, height: int = 900, part: str = "") -> None:
+    """A picture of the top of a page as Chromium shows it, or of one part of it."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1120, "height": height})
+        page.goto(address)
+        if part:
+            page.locator(part).screenshot(path=path)
+        else:
+            page.screenshot(path=path)
+        browser.close()
+    shrink(path, 1120)
+
+
+def shrink(path: Path, width: int) -> None:
+    """At most so wide, in 256 colours."""
+    with Image.open(path) as image:
+        small = image.convert("RGB")
+    small.thumbnail((width, 10_000))
+    small.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
