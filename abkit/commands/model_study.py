@@ -221,8 +221,9 @@ def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: P
         note(f"{names_of(path)[0]}: {reason}")
     together = sheets.report.share
     note(
-        f"all queries together: {together.value:.1%} [{together.low:.1%}, {together.high:.1%}] of the standard "
-        f"deviation of the score ({sheets.report.score_std:.2f} steps); the hidden layer on the embedding gives the rest"
+        f"all queries together: {together.value:.1%} [{together.low:.1%}, {together.high:.1%}] of the "
+        f"standard deviation of the score ({sheets.report.score_std:.2f} steps); the hidden layer on the embedding "
+        "gives the rest"
     )
     note(f"{len(sheets.files)} contact sheets and queries.json in {out}: {MEANING}")
     if scorer.card.notice:
