@@ -38,18 +38,19 @@ def find_pictures(paths: Sequence[Path]) -> Found:
     A file that is named outright is taken whatever its name; in folders and globs only names of pictures count.
     Links to folders are followed; a link back to a folder above itself is reported, not followed.
     """
+    # `os.path` and not the methods of Path: these raise where a folder on the way may not be searched.
     files: dict[Path, None] = {}
     unusable: dict[Path, str] = {}
     ignored = 0
     for path in paths:
-        if has_magic(str(path)) and not path.exists():
+        if has_magic(str(path)) and not os.path.lexists(path):
             matches = [Path(match) for match in sorted(glob(str(path), recursive=True))]
             if not matches:
                 unusable[path] = "no file matches this pattern"
         else:
             matches = [path]
         for match in matches:
-            if match.is_dir():
+            if os.path.isdir(match):
                 for entry, reason in _walk(match, ()):
                     if reason:
                         unusable[entry] = reason
@@ -77,7 +78,7 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[Pa
         if entry.name.startswith("."):
             continue
         path = Path(entry.path)
-        if path.is_dir():
+        if os.path.isdir(path):
             yield from _walk(path, (*above, here))
         else:
             yield path, ""
@@ -141,7 +142,8 @@ def read_content(path: Path, *, max_bytes: int) -> Content:
 def _read(path: Path, max_bytes: int) -> bytes:
     from abkit_model.images import read_file
 
-    if path.is_file() and path.stat().st_size > max_bytes:
+    # What is no file, or out of reach, has no size here; reading it says what is wrong.
+    if os.path.isfile(path) and os.path.getsize(path) > max_bytes:
         raise ImageRejected(f"the file is larger than {max_bytes / 2**20:g} MB ([scoring] max_file_mb)")
     return read_file(path)
 

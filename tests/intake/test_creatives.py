@@ -1,6 +1,9 @@
 """Which files a person meant, and what their content is."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,34 @@ from abkit_model.errors import ImageRejected
 from tests.pictures import picture, save_pictures
 
 LIMIT = 2**20
+
+LOOK = """
+import sys
+from pathlib import Path
+from abkit.intake.creatives import find_pictures, hash_file
+from abkit_model.errors import ImageRejected
+found = find_pictures([Path(name) for name in sys.argv[1:]])
+for path, reason in found.unusable:
+    print(f"{path}: {reason}")
+for path in found.files:
+    try:
+        hash_file(path, max_bytes=2**20)
+        print(f"{path}: read")
+    except ImageRejected as rejected:
+        print(f"{path}: {rejected.reason}")
+"""
+
+
+def without_privileges(code: str, *arguments: object) -> str:
+    """What a program prints that is held by file modes, as root is not."""
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root may read everything")
+    # Root without these two capabilities is held by file modes like everybody else.
+    as_anybody = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*as_anybody, sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_folder_gives_all_pictures_below_it_in_order(tmp_path: Path) -> None:
@@ -60,10 +91,38 @@ def test_a_folder_linked_into_itself_is_reported_and_the_rest_is_found(tmp_path:
     assert [reason for _, reason in found.unusable] == ["the link leads back to a folder above it"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_folder_that_may_not_be_read_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir(mode=0)
-    assert "permission denied" in find_pictures([tmp_path]).unusable[0][1]
+def test_a_pattern_below_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    pattern = tmp_path / "none" / "*.png"
+    assert find_pictures([pattern]).unusable == ((pattern, "no file matches this pattern"),)
+
+
+def test_a_name_that_is_too_long_for_the_disk_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 300 + ".png")
+    assert find_pictures([path]).files == (path,)
+    with pytest.raises(ImageRejected, match="not readable"):
+        hash_file(path, max_bytes=LIMIT)
+
+
+def test_what_may_not_be_read_is_told_and_the_rest_is_found(tmp_path: Path) -> None:
+    (good, unread) = save_pictures(tmp_path / "ads", 2)
+    (listed,) = save_pictures(tmp_path / "ads" / "listed", 1)
+    (tmp_path / "ads" / "closed").mkdir()
+    unread.chmod(0)
+    listed.parent.chmod(0o444)  # its names may be read, its files may not be reached
+    (tmp_path / "ads" / "closed").chmod(0)
+    try:
+        said = without_privileges(LOOK, tmp_path / "ads", listed, tmp_path / "ads" / "closed" / "*.png")
+    finally:
+        listed.parent.chmod(0o755)
+        (tmp_path / "ads" / "closed").chmod(0o755)
+    reasons = dict(line.split(": ", 1) for line in said.splitlines())
+    assert reasons == {
+        str(good): "read",
+        str(unread): "the file is not readable: permission denied",
+        str(listed): "the file is not readable: permission denied",
+        str(tmp_path / "ads" / "closed"): "the folder cannot be read: permission denied",
+        str(tmp_path / "ads" / "closed" / "*.png"): "no file matches this pattern",
+    }
 
 
 def test_equal_content_has_one_hash_under_two_names(tmp_path: Path) -> None:
