@@ -1,11 +1,12 @@
 """The configuration: one typed place for abkit.toml, the environment (ABKIT_…) and the flags, in rising order."""
 
 import os
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +21,16 @@ CONFIG_NAME = "abkit.toml"
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _no_address(path: Path) -> Path:
+    # A scheme has two letters or more: C:/ is a drive. Of "://" a Path keeps one slash.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
+        raise ValueError("it must be the name of a file, not an address: an address is a secret")
+    return path
+
+
+SecretFile = Annotated[Path, AfterValidator(_no_address)]
 
 
 class ScoringSettings(_Section):
@@ -84,7 +95,7 @@ class ChannelSettings(_Section):
     url_env: str | None = Field(
         default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the environment variable with the Apprise URL"
     )
-    url_file: Path | None = Field(default=None, description="or the file with the Apprise URL")
+    url_file: SecretFile | None = Field(default=None, description="or the file with the Apprise URL")
     min_severity: Literal["warning", "critical"] = Field(default="warning", description="alerts below stay away")
 
     @model_validator(mode="after")
@@ -194,6 +205,16 @@ class Settings(BaseSettings):
         return self.workspace / "models"
 
 
+def in_words(problem: str) -> str:
+    """The message of a pydantic error as the middle of a sentence.
+
+    >>> in_words("Value error, it must be a folder"), in_words("Input should be greater than 0")
+    ('it must be a folder', 'input should be greater than 0')
+    """
+    problem = problem.removeprefix("Value error, ")
+    return problem[:1].lower() + problem[1:]
+
+
 def find_config(start: Path) -> Path | None:
     """The nearest abkit.toml at or above a folder."""
     for folder in (start, *start.parents):
@@ -249,7 +270,7 @@ def _read(path: Path | None, flags: dict[str, Any]) -> Settings:
         told = "url" not in key and not isinstance(first.get("input"), dict | list)
         got = f" (got {first.get('input')!r})" if told else ""
         raise UsageError(
-            f"{path or 'the environment'}: {key}: {first['msg'].lower()}{got}"
+            f"{path or 'the environment'}: {key}: {in_words(first['msg'])}{got}"
             if first["type"] != "extra_forbidden"
             else f"{path or 'the environment'}: there is no setting {key!r}",
             hint="docs/configuration.md lists every setting",

@@ -21,6 +21,9 @@ def load() -> None:
         logger = logging.getLogger(name)
         logger.setLevel(logging.WARNING)
         logger.propagate = False
+        if not logger.handlers:
+            # Without any, Python prints warnings to stderr itself.
+            logger.addHandler(logging.NullHandler())
 
 
 class NotDelivered(Exception):
@@ -53,12 +56,16 @@ class Channel:
         plugin = self._plugin()
         kinds = {"failure": apprise.NotifyType.FAILURE, "success": apprise.NotifyType.SUCCESS}
         plugin.socket_connect_timeout = plugin.socket_read_timeout = self.timeout_s
+        form = _form_of(plugin)
+        # A channel without a title of its own puts ours into the text.
+        title = message.title if plugin.title_maxlen > 0 else _converted(message.title, form)
         with _Overheard() as overheard:
             try:
                 taken = plugin.notify(
-                    title=message.title,
-                    body=message.body,
+                    title=title,
+                    body=_converted(message.body, form),
                     notify_type=kinds.get(message.tone, apprise.NotifyType.WARNING),
+                    body_format=form,
                 )
             except Exception as error:  # Apprise's plugins raise what they like
                 raise NotDelivered(f"Apprise failed with {type(error).__name__}") from error
@@ -90,6 +97,23 @@ class Channel:
                 hint="a typo? the forms are listed at https://github.com/caronc/apprise/wiki",
             )
         return plugin
+
+
+def _form_of(plugin: Any) -> Any:
+    """Text, HTML or Markdown: what the channel speaks; plain text where it has the choice."""
+    import apprise
+
+    # Before Apprise 2 a plugin spoke one.
+    resolve = getattr(plugin, "resolve_format", None)
+    return resolve(apprise.NotifyFormat.TEXT) if resolve else plugin.notify_format
+
+
+def _converted(text: str, form: Any) -> str:
+    """Plain text in that form: line breaks are kept in HTML too, and a file name is no markup."""
+    import apprise
+    from apprise.conversion import convert_between
+
+    return str(convert_between(apprise.NotifyFormat.TEXT, form, text))
 
 
 class _Overheard(logging.Handler):

@@ -41,7 +41,7 @@ def owed(
     1. While one is on its way, or the alert is silenced, or not severe enough for the channel: none.
     2. Never told: opened, unless it is resolved already.
     3. Told, and resolved since: resolved, once.
-    4. Told, and more severe since: escalated.
+    4. Told, and more severe or of another kind since: escalated.
     5. Told, still firing, not acknowledged, and the repeat interval is over: repeated.
     """
     if any(row.state in ("pending", "sending") for row in history):

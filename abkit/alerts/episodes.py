@@ -32,6 +32,7 @@ def observe(
     now: datetime,
     run_id: int,
     calm: timedelta = CALM,
+    kind: str = "",
 ) -> Alert | None:
     """Tell what a rule saw at an instant.
 
@@ -39,7 +40,8 @@ def observe(
     2. Not firing, and no open episode: nothing.
     3. Firing, and no open episode: open one.
     4. Firing: touch the open one. If it had been clear for a while, it has returned: count that, and forget the
-       clear time. If it became more severe, that is news.
+       clear time. If it is more severe or of another kind than ever in this episode, that is news; coming back to
+       what it was before is none, or a flapping decision would make a message each time.
     5. Not firing: begin the calm period, or resolve the episode once the calm period is over.
 
     Args:
@@ -50,11 +52,13 @@ def observe(
         severity: "warning" or "critical".
         title: one line: what happened.
         message: how sure it is, the cause, what to do.
-        evidence: figures, run ids, and under "command" the command line that shows them. No secrets.
+        evidence: figures, run ids, and under "command" the command line that shows them. No secrets. The episode
+            adds "seen": each severity and kind it has been through.
         firing: whether the condition holds.
         now: the instant of the observation, with a time zone; a job passes its tick.
         run_id: the run that looked.
         calm: how long the condition must stay away before the episode is resolved.
+        kind: what the trouble is now, where one episode may see several ("retrain concept_shift", "fix_data …").
 
     Returns:
         The episode that was opened, touched or resolved; None when there is none.
@@ -64,6 +68,7 @@ def observe(
     """
     if severity not in SEVERITIES:
         raise ValueError(f"severity is {severity!r}, and must be one of {', '.join(SEVERITIES)}")
+    face = f"{severity} {kind}".strip()
     last = _latest(session, fingerprint)
     if last is not None and now <= _last_word(last):
         return last
@@ -77,7 +82,7 @@ def observe(
             severity=severity,
             title=title,
             message=message,
-            evidence=dict(evidence),
+            evidence={**evidence, "seen": [face]},
             opened_at=now,
             last_seen_at=now,
             news_at=now,
@@ -93,21 +98,36 @@ def observe(
         if last is None or now <= _last_word(last):
             return last
     if not firing:
-        if last.clear_since is None:
-            last.clear_since = now
-            last.resolves_at = now + calm
-        _resolve_if_calm(last, now)
+        _calm(last, now, calm)
         return last
     if last.clear_since is not None:
         last.times_returned += 1
         last.clear_since = last.resolves_at = None
-    if SEVERITIES.index(severity) > SEVERITIES.index(last.severity):
-        last.news_at = now
+    seen = last.evidence.get("seen", [last.severity])
+    if face not in seen:
+        if SEVERITIES.index(severity) >= SEVERITIES.index(last.severity):
+            last.news_at = now
+        seen = [*seen, face]
     last.severity = severity
-    last.labels, last.title, last.message, last.evidence = dict(labels), title, message, dict(evidence)
+    last.labels, last.title, last.message = dict(labels), title, message
+    last.evidence = {**evidence, "seen": seen}
     last.last_seen_at = now
     last.times_seen += 1
     return last
+
+
+def calm_down(session: Session, fingerprint: str, *, now: datetime, calm: timedelta = CALM) -> None:
+    """Begin the calm period of an open episode, if there is one: its rule will not look at it again.
+
+    Args:
+        session: a writing session; the caller commits.
+        fingerprint: which trouble.
+        now: an instant with a time zone.
+        calm: how long until it is resolved.
+    """
+    last = _latest(session, fingerprint)
+    if last is not None and last.resolved_at is None:
+        _calm(last, now, calm)
 
 
 def resolve_calm(session: Session, now: datetime) -> list[Alert]:
@@ -126,6 +146,13 @@ def resolve_calm(session: Session, now: datetime) -> list[Alert]:
     for alert in due:
         _resolve_if_calm(alert, now)
     return list(due)
+
+
+def _calm(alert: Alert, now: datetime, calm: timedelta) -> None:
+    if alert.clear_since is None:
+        alert.clear_since = now
+        alert.resolves_at = now + calm
+    _resolve_if_calm(alert, now)
 
 
 def _resolve_if_calm(alert: Alert, now: datetime) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from abkit.store.schema import Alert
 
 _SHOWN = 10
-_KIND = {"opened": "NEW", "repeated": "STILL OPEN", "escalated": "WORSE", "resolved": "RESOLVED"}
+_KIND = {"opened": "NEW", "repeated": "STILL OPEN", "escalated": "CHANGED", "resolved": "RESOLVED"}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from abkit.alerts.episodes import observe
+from abkit.alerts.episodes import calm_down, observe
 from abkit.config import AlertSettings
 from abkit.store.schema import Alert, Decision, KpiImport
 
@@ -65,6 +65,7 @@ def decision_made(session: Session, settings: AlertSettings, decision: Decision,
             "reasons": decision.reasons,
             "command": "abkit drift list",
         },
+        kind=f"{decision.decision} {decision.cause}".strip(),
         firing=decision.decision in settings.decisions,
         now=now,
         run_id=decision.run_id,
@@ -200,3 +201,20 @@ def job_started(
         run_id=run_id,
         calm=timedelta(hours=settings.job_calm_hours),
     )
+
+
+def job_put_away(
+    session: Session, settings: AlertSettings, *, schedule: str, now: datetime, feed_too: bool = False
+) -> None:
+    """A schedule was paused or removed: nobody expects its job any more, so what was wrong with it comes to rest.
+
+    Args:
+        session: a writing session; the caller commits.
+        settings: `[alerts]`.
+        schedule: its name.
+        now: the clock.
+        feed_too: also what was wrong with the files it imported: nobody will look at them again.
+    """
+    troubles = ["job_failed", "job_late"] + (["data_fault", "import_rejects"] if feed_too else [])
+    for trouble in troubles:
+        calm_down(session, f"{trouble}:{schedule}", now=now, calm=timedelta(hours=settings.job_calm_hours))

@@ -41,7 +41,9 @@ class Missed(StrEnum):
 @app.command()
 def run(
     ctx: typer.Context,
-    port: Annotated[int | None, typer.Option(help="Where /healthz and /metrics listen; 0: nowhere.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Where /healthz and /metrics listen; 0: nowhere.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Jobs at a time.")] = None,
     log_format: Annotated[LogFormat | None, typer.Option(help="How to log, on stderr.")] = None,
 ) -> None:
@@ -60,7 +62,7 @@ def run(
     daemon_settings = context.settings.daemon.model_copy(update={k: v for k, v in given.items() if v is not None})
     settings = context.settings.model_copy(update={"daemon": daemon_settings})
     with context.store() as store:
-        changed = synchronise(store, settings.schedule, wall_clock())
+        changed = synchronise(store, settings.schedule, wall_clock(), settings.alerts)
         logs.set_up(daemon_settings.log_format)
         for key, what in changed.items():
             note(f"schedule {key}: {what}") if daemon_settings.log_format == "text" else None
@@ -96,7 +98,7 @@ def status(
     """Say how the schedules are: in time, late, failing, paused; and what happens to missed ticks."""
     statuses = _statuses(ctx)
     if key is not None:
-        from abkit.jobs.trigger import unknown
+        from abkit.jobs.definitions import unknown
 
         statuses = [one for one in statuses if one.key == key]
         if not statuses:
@@ -128,7 +130,7 @@ def add(
     """Add a schedule. Those in abkit.toml ([[schedule]]) are added by `abkit schedule run` itself."""
     from pydantic import ValidationError
 
-    from abkit.config import ScheduleSettings
+    from abkit.config import ScheduleSettings, in_words
     from abkit.errors import UsageError
     from abkit.jobs.definitions import add as add_schedule
     from abkit.jobs.tick import wall_clock
@@ -147,7 +149,8 @@ def add(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(
-            f"schedule {key!r}: {first['loc'][0]}: {first['msg'].lower()}", hint="names have letters, digits, . _ and -"
+            f"schedule {key!r}: {first['loc'][0]}: {in_words(first['msg'])}",
+            hint="names have letters, digits, . _ and -",
         ) from error
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -155,6 +158,18 @@ def add(
             store, entry, now=wall_clock(), start=start.replace(tzinfo=start.tzinfo or UTC) if start else None
         )
     typer.echo(f"{key}: first at {first_tick:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@app.command()
+def remove(ctx: typer.Context, key: Key) -> None:
+    """Remove a schedule that was added by command; its runs stay. Those of abkit.toml are taken out there."""
+    from abkit.jobs.definitions import remove as remove_schedule
+    from abkit.jobs.tick import wall_clock
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        remove_schedule(store, key, context.settings.alerts, now=wall_clock())
+    typer.echo(f"{key}: removed")
 
 
 @app.command()
@@ -231,19 +246,12 @@ def _show_one(row: dict[str, Any]) -> None:
 
 
 def _set_enabled(ctx: typer.Context, key: str, *, enabled: bool) -> datetime:
-    from abkit.jobs.cron import Cron
+    from abkit.jobs.definitions import set_enabled
     from abkit.jobs.tick import wall_clock
-    from abkit.jobs.trigger import unknown
-    from abkit.store import schedules
 
     context: CommandContext = ctx.obj
-    with context.store() as store, store.write() as session:
-        schedule = schedules.find(session, key)
-        if schedule is None:
-            raise unknown(key)
-        next_run_at = Cron(schedule.cron).after(wall_clock())
-        schedules.set_enabled(session, key, enabled, next_run_at=next_run_at)
-    return next_run_at
+    with context.store() as store:
+        return set_enabled(store, key, context.settings.alerts, enabled=enabled, now=wall_clock())
 
 
 def _arguments(given: list[str]) -> dict[str, Any]:

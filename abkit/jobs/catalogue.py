@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from abkit.config import in_words
 from abkit.errors import UsageError
 from abkit.jobs.findings import Correlate, DriftCheck, correlate, drift_check, experiments
 from abkit.jobs.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
@@ -45,7 +46,7 @@ def check_job(name: str, arguments: Mapping[str, Any], where: str) -> dict[str, 
     except ValidationError as error:
         first = error.errors()[0]
         about = ".".join(str(part) for part in first["loc"])
-        problem = "there is no such argument" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        problem = "there is no such argument" if first["type"] == "extra_forbidden" else in_words(first["msg"])
         takes = ", ".join(job.arguments.model_fields) or "none"
         # Values are not shown: an address may have been written where a reference belongs.
         raise UsageError(

@@ -77,16 +77,15 @@ class Claims:
         return schedule.job in self.jobs and not backing_off and start <= now
 
     def _claim(self, schedule: Schedule, now: datetime) -> Claimed | None:
+        grace = timedelta(seconds=schedule.grace_s + schedule.jitter_s)
         try:
-            cron = Cron(schedule.cron)
-        except InvalidInput as error:
+            found = turn(Cron(schedule.cron), schedule.next_run_at, now, grace=grace, policy=Missed(schedule.missed))
+        except ValueError as error:
             # A poisoned row must not stop the others, nor be looked at again and again.
-            log.error("schedule %s: %s", schedule.key, error.message)
+            log.error("schedule %s: %s", schedule.key, error)
             with self.store.write() as session:
                 schedules.move_back(session, schedule, now + _POISONED_WAIT)
             return None
-        grace = timedelta(seconds=schedule.grace_s + schedule.jitter_s)
-        found = turn(cron, schedule.next_run_at, now, grace=grace, policy=Missed(schedule.missed))
         with self.store.write() as session:
             lease = schedules.claim(
                 session,

@@ -20,6 +20,7 @@ _SHORTHANDS = {
     "@monthly": "0 0 1 * *",
 }
 _FIELD = re.compile(r"[\dA-Za-z*/,-]+")
+_FIELDS = {"second": (0, 59), "minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12)}
 _TICK = timedelta(microseconds=1)
 # Looking back goes through these spans, shortest first, so that it never walks through many ticks.
 _SPANS = tuple(timedelta(minutes=minutes) for minutes in (1, 60, 24 * 60, 35 * 24 * 60, 400 * 24 * 60))
@@ -82,6 +83,7 @@ def _triggers(line: str) -> tuple[CronTrigger, ...]:
         raise _bad(line, "it must have five fields (minute hour day month weekday), or six with seconds first")
     second, minute, hour, day, month, weekday = fields if len(fields) == 6 else ["0", *fields]
     weekday = _named_weekdays(line, weekday)
+    _check_fields(line, second, minute, hour, day, month)
     # crontab(5): day and weekday both restricted means either.
     days = [(day, "*"), ("*", weekday)] if day[0] != "*" and weekday != "*" else [(day, weekday)]
     try:
@@ -97,6 +99,14 @@ def _triggers(line: str) -> tuple[CronTrigger, ...]:
     if not coming:
         raise _bad(line, "that day never comes")
     return coming
+
+
+def _check_fields(line: str, *fields: str) -> None:
+    for (name, (low, high)), field in zip(_FIELDS.items(), fields, strict=True):
+        try:
+            CronTrigger(**{name: field}, timezone=UTC)
+        except ValueError as error:
+            raise _bad(line, f"the {name} cannot be {field!r}: it goes from {low} to {high}") from error
 
 
 def _named_weekdays(line: str, field: str) -> str:

@@ -4,12 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from abkit.config import ScheduleSettings
+from sqlalchemy.orm import Session
+
+from abkit.alerts import rules
+from abkit.config import AlertSettings, ScheduleSettings
 from abkit.errors import InvalidInput, UsageError
 from abkit.jobs.catalogue import check_job
 from abkit.jobs.cron import Cron
 from abkit.store import schedules
 from abkit.store.engine import Store
+from abkit.store.schema import Schedule
 
 FROM_FILE, FROM_COMMAND, BUILT_IN = "abkit.toml", "command", "built-in"
 
@@ -19,24 +23,27 @@ _BUILT_IN = (
 )
 
 
-def synchronise(store: Store, configured: Sequence[ScheduleSettings], now: datetime) -> dict[str, str]:
+def synchronise(
+    store: Store, configured: Sequence[ScheduleSettings], now: datetime, alerts: AlertSettings | None = None
+) -> dict[str, str]:
     """Bring the schedules of abkit.toml into the store; several daemons may do so at once.
 
     1. Check them all; if one is wrong, nothing is changed.
     2. Add what is new and change what differs. Paused ones stay paused.
-    3. Remove what came from abkit.toml and no longer stands there. What was added by command stays.
+    3. Remove what came from abkit.toml and no longer stands there, and let its alerts come to rest. What was added by
+       command stays.
 
     Args:
         store: where they go.
         configured: the `[[schedule]]` entries.
         now: the clock.
+        alerts: `[alerts]`; the defaults if left out.
 
     Returns:
         What was done, by name: added, changed or removed.
 
     Raises:
-        UsageError: an unknown job, a wrong argument, or the same name twice.
-        InvalidInput: a bad cron line.
+        UsageError: an unknown job, a wrong argument, a bad cron line, or the same name twice.
     """
     names = [entry.key for entry in configured]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -50,7 +57,7 @@ def synchronise(store: Store, configured: Sequence[ScheduleSettings], now: datet
             first = Cron(values["cron"]).after(now)
             done[key] = schedules.save(session, key, values, next_run_at=first, now=now)
         gone = [key for key, row in present.items() if row.source == FROM_FILE and key not in wanted]
-        schedules.remove(session, gone)
+        _remove(session, gone, alerts or AlertSettings(), now)
     return {key: what for key, what in done.items() if what != "unchanged"} | dict.fromkeys(gone, "removed")
 
 
@@ -73,7 +80,7 @@ def add(store: Store, entry: ScheduleSettings, *, now: datetime, start: datetime
     if start is not None and start <= now:
         raise UsageError(
             f"schedule {entry.key}: the start {start:%Y-%m-%d %H:%M:%S} UTC is in the past",
-            hint="leave --start out to begin with the next tick; what is past can be run with `as_of` by the commands",
+            hint="leave --start out to begin with the next tick; for days past there is `--as-of` of the commands",
         )
     first = Cron(entry.cron).after(start or now)
     with store.write() as session:
@@ -85,13 +92,64 @@ def add(store: Store, entry: ScheduleSettings, *, now: datetime, start: datetime
     return first
 
 
+def remove(store: Store, key: str, alerts: AlertSettings, *, now: datetime) -> None:
+    """Remove a schedule that was added by command; its runs stay, and its alerts come to rest.
+
+    Raises:
+        UsageError: there is none of that name, or it would be back when the next daemon starts.
+    """
+    with store.write() as session:
+        schedule = _find(session, key)
+        if schedule.source != FROM_COMMAND:
+            raise UsageError(
+                f"schedule {key} is {'built in' if schedule.source == BUILT_IN else 'defined in abkit.toml'}",
+                hint="take it out of abkit.toml and restart the daemon, or pause it: abkit schedule pause " + key,
+            )
+        _remove(session, [key], alerts, now)
+
+
+def set_enabled(store: Store, key: str, alerts: AlertSettings, *, enabled: bool, now: datetime) -> datetime:
+    """Pause a schedule, or let it go on from its next tick. That a paused job failed or is late bothers nobody.
+
+    Returns:
+        Its next tick.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    with store.write() as session:
+        next_run_at = Cron(_find(session, key).cron).after(now)
+        schedules.set_enabled(session, key, enabled, next_run_at=next_run_at)
+        if not enabled:
+            rules.job_put_away(session, alerts, schedule=key, now=now)
+    return next_run_at
+
+
+def unknown(key: str) -> UsageError:
+    """There is no schedule of that name."""
+    return UsageError(f"there is no schedule {key!r}", hint="`abkit schedule list` shows them all")
+
+
+def _find(session: Session, key: str) -> Schedule:
+    schedule = schedules.find(session, key)
+    if schedule is None:
+        raise unknown(key)
+    return schedule
+
+
+def _remove(session: Session, keys: Sequence[str], alerts: AlertSettings, now: datetime) -> None:
+    schedules.remove(session, keys)
+    for key in keys:
+        rules.job_put_away(session, alerts, schedule=key, now=now, feed_too=True)
+
+
 def definition(entry: ScheduleSettings, source: str) -> Mapping[str, Any]:
     """The columns of a schedule, checked."""
     where = f"schedule {entry.key}"
     try:
         Cron(entry.cron)
     except InvalidInput as error:
-        raise InvalidInput(f"{where}: {error.message}", hint=error.hint) from error
+        raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
     return {
         "job": entry.job,
         "arguments": check_job(entry.job, entry.arguments, where),

@@ -7,6 +7,7 @@ from abkit.errors import AbkitError, UsageError
 from abkit.jobs import supervisor
 from abkit.jobs.child import Assignment
 from abkit.jobs.claims import Claims
+from abkit.jobs.definitions import unknown
 from abkit.jobs.supervisor import Ending
 from abkit.jobs.tick import Catalogue, wall_clock
 from abkit.store import schedules
@@ -57,8 +58,3 @@ def trigger(store: Store, settings: Settings, catalogue: Catalogue, key: str) ->
     if not claims.finish(lease, ending, wall_clock()):
         raise AbkitError(f"another daemon took {key} over", hint=f"look at it: abkit schedule status {key}")
     return lease, ending
-
-
-def unknown(key: str) -> UsageError:
-    """There is no schedule of that name."""
-    return UsageError(f"there is no schedule {key!r}", hint="`abkit schedule list` shows them all")

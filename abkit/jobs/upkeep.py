@@ -1,5 +1,6 @@
 """The jobs that look after abkit itself: deliver alerts, prune old records, say that all is well."""
 
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from abkit.alerts import rules
 from abkit.alerts.addresses import read_address
 from abkit.alerts.deliveries import deliver
-from abkit.config import Settings
+from abkit.config import SecretFile, Settings
 from abkit.errors import AbkitError
 from abkit.jobs.status import schedule_status
 from abkit.jobs.tick import Arguments, Tick
@@ -93,8 +94,8 @@ class Heartbeat(Arguments):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="the environment variable with the address to call",
     )
-    url_file: Path | None = Field(default=None, description="or the file with the address")
-    file: Path | None = Field(default=None, description="a file of the workspace whose time is set")
+    url_file: SecretFile | None = Field(default=None, description="or the file with the address")
+    file: SecretFile | None = Field(default=None, description="a file of the workspace whose time is set")
 
     @model_validator(mode="after")
     def _has_a_target(self) -> Self:
@@ -132,7 +133,13 @@ def _touch(workspace: Path, file: Path, tick: Tick) -> None:
     path = (workspace / file).resolve()
     if not path.is_relative_to(workspace.resolve()):
         raise AbkitError(f"heartbeat: {path} is outside the workspace", hint="abkit writes only inside it")
-    path.write_text(f"{tick.at.isoformat()}\n", encoding="utf-8")
+    try:
+        path.write_text(f"{tick.at.isoformat()}\n", encoding="utf-8")
+    except OSError as error:
+        raise AbkitError(
+            f"heartbeat: {path} cannot be written: {os.strerror(error.errno or 0).lower()}",
+            hint="correct the file of the schedule, or give the user of the daemon permission",
+        ) from error
 
 
 def _call(address: str) -> None:

@@ -58,10 +58,11 @@ def claim(
 ) -> Lease | None:
     """Claim the tick of a schedule that is due.
 
-    1. Move `next_run_at` on, where it still is what we read and no run of this schedule is under way.
-    2. No row changed: another process was first, or the job is still running. Not ours.
-    3. The tick has its run already (the clock was set back): it is not run again.
-    4. Insert the run with its lease, in the same transaction.
+    1. Wait for whoever is claiming this schedule: what the next statement sees then has their run in it.
+    2. Move `next_run_at` on, where it still is what we read and no run of this schedule is under way.
+    3. No row changed: another process was first, or the job is still running. Not ours.
+    4. The tick has its run already (the clock was set back): it is not run again.
+    5. Insert the run with its lease, in the same transaction.
 
     Args:
         session: a writing session.
@@ -76,6 +77,7 @@ def claim(
     Returns:
         The lease; None if it is not ours.
     """
+    _wait_for_others(session, schedule)
     moved = (
         update(Schedule)
         .where(
@@ -113,8 +115,7 @@ def claim_extra(
     session: Session, schedule: Schedule, *, owner: str, now: datetime, lease_until: datetime
 ) -> Lease | None:
     """Claim a run outside the cron line, with the present instant as its tick; None while another one runs."""
-    locked = update(Schedule).where(Schedule.id == schedule.id).values(created_at=Schedule.created_at)
-    _changed(session, locked)  # one at a time: whoever holds the row looks for a run under way
+    _wait_for_others(session, schedule)
     if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.state == "running")) is not None:
         return None
     run = Run(
@@ -253,6 +254,11 @@ def last_runs(session: Session) -> dict[str, Run]:
 def runs_of(session: Session, key: str, limit: int) -> Sequence[Run]:
     """The latest runs of a schedule, newest first."""
     return session.scalars(select(Run).where(Run.schedule == key).order_by(Run.id.desc()).limit(limit)).all()
+
+
+def _wait_for_others(session: Session, schedule: Schedule) -> None:
+    # PostgreSQL holds the row until the end of the transaction; on SQLite there is one writer at a time anyhow.
+    session.execute(select(Schedule.id).where(Schedule.id == schedule.id).with_for_update())
 
 
 def _running(key: Any) -> Exists:

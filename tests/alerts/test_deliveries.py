@@ -23,7 +23,14 @@ Channels = Callable[..., AlertSettings]
 
 
 def _see(
-    store: Store, run_id: int, at: datetime, *, name: str = "score", firing: bool = True, severity: str = "warning"
+    store: Store,
+    run_id: int,
+    at: datetime,
+    *,
+    name: str = "score",
+    firing: bool = True,
+    severity: str = "warning",
+    kind: str = "",
 ) -> None:
     with store.write() as session:
         observe(
@@ -39,6 +46,7 @@ def _see(
             now=at,
             run_id=run_id,
             calm=HOUR,
+            kind=kind,
         )
 
 
@@ -152,6 +160,20 @@ def test_becoming_critical_is_told_at_once(
     deliver(store, settings, Path(), now=START + MINUTE, run_id=run_id)
     assert [row.kind for row in _attempts(store)] == ["opened", "escalated"]
     assert service.received[-1]["type"] == "failure"
+
+
+def test_a_new_kind_of_trouble_is_told_at_once_though_the_former_was_acknowledged(
+    store: Store, run_id: int, new_service: NewService, channels: Channels
+) -> None:
+    service = new_service()
+    settings = channels(service)
+    for step, kind in enumerate(["fix_data", "retrain", "fix_data", "retrain"]):
+        _see(store, run_id, START + step * MINUTE, severity="critical", kind=kind)
+        deliver(store, settings, Path(), now=START + step * MINUTE, run_id=run_id)
+        with store.write() as session:
+            session.scalars(select(Alert)).one().acknowledged_at = START
+    assert [row.kind for row in _attempts(store)] == ["opened", "escalated"]
+    assert service.received[-1]["title"].startswith("[abkit] CHANGED: ")
 
 
 def test_what_is_dated_at_the_end_of_the_day_makes_no_storm_until_then(

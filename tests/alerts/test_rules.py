@@ -66,6 +66,26 @@ def test_a_decision_that_flaps_daily_for_weeks_is_one_episode(store: Store) -> N
         assert session.scalar(select(func.count()).select_from(Alert)) == 1
 
 
+def test_a_decision_that_flaps_between_watch_and_retrain_is_news_twice_and_not_each_time(store: Store) -> None:
+    news = set()
+    for day in range(20):
+        alert = _decide(store, START + day * DAY, "retrain" if day % 2 else "watch", "input_shift")
+        assert alert is not None
+        news.add(alert.news_at)
+    assert news == {START, START + DAY}
+
+
+def test_a_decision_that_asks_for_something_else_is_news_though_it_is_no_worse(store: Store) -> None:
+    """Who mends the feed and who labels pictures are two people."""
+    _decide(store, START, "fix_data", "data_fault")
+    alert = _decide(store, START + DAY, "retrain", "concept_shift")
+    assert alert is not None
+    assert (alert.severity, alert.news_at) == ("critical", START + DAY)
+    alert = _decide(store, START + 2 * DAY, "watch", "kpi_shift")
+    assert alert is not None
+    assert alert.news_at == START + DAY, "what is less severe can wait for the reminder"
+
+
 def test_three_stable_days_resolve_it(store: Store) -> None:
     _decide(store, START, "retrain")
     for day in (1, 2, 3):
