@@ -33,11 +33,11 @@ def _any_store(ctx: typer.Context) -> Iterator[Store]:
 def upgrade(ctx: typer.Context) -> None:
     """Bring the store to the migration that this abkit needs. Repeating it changes nothing."""
     from abkit.store import migrate
+    from abkit.workflows.workspace import upgrade_store
 
     with _any_store(ctx) as store:
         before = migrate.current(store)
-        migrate.upgrade(store)
-        after = migrate.current(store)
+        after = upgrade_store(store)
     typer.echo(after)
     note("the store was there already" if before == after else f"upgraded from {before or 'an empty database'}")
 

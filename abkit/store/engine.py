@@ -136,6 +136,8 @@ def _readable_errors(store: Store) -> Iterator[None]:
             ) from error
         if "no such table" in str(error.orig) or "does not exist" in str(error.orig):
             raise _missing_tables(store) from error
+        if "read-only transaction" in str(error.orig) or "permission denied" in str(error.orig):
+            raise _may_not_be_written(store, f"the database refuses it ({_first_line(error)})") from error
         raise
 
 
@@ -151,21 +153,38 @@ def _store_error(store: Store, error: OperationalError) -> StoreError:
             hint="check the path and the folder's permissions, or run `abkit init`",
         )
     if "readonly" in said:
-        return StoreError(
-            f"the store {where} may not be written: the file or its folder is read-only",
-            hint="give yourself write permission on the folder, or name another store with --database-url",
-        )
-    if "disk is full" in said or "disk I/O error" in said:
+        return _may_not_be_written(store, "the file or its folder is read-only")
+    if "disk is full" in said or "disk I/O error" in said or "No space left" in said:
         return StoreError(
             f"the disk that holds {where} is full or failing; nothing was half-written",
             hint="free some space and run the same command again: it goes on where it stopped",
         )
-    if "locked" in said:
+    if "is locked" in said:
         return StoreError(
             f"another process has been writing to {where} for more than {BUSY_TIMEOUT_S} seconds",
             hint="wait for it to end, or use PostgreSQL for many writers",
         )
-    return StoreError(f"the store {where} does not answer: {said.splitlines()[0]}", hint="is it running?")
+    if "deadlock" in said:
+        return StoreError(
+            f"another process and this one waited for each other in {where}; nothing was half-written",
+            hint="run the same command again: it goes on where it stopped",
+        )
+    # What the server itself answers begins so: then it runs, and something about the URL is wrong.
+    hint = "check the URL, the user and the database's name" if "FATAL" in said else "is it running?"
+    return StoreError(f"the store {where} does not answer: {_first_line(error)}", hint=hint)
+
+
+def _may_not_be_written(store: Store, why: str) -> StoreError:
+    return StoreError(
+        f"the store {store.shown_url} may not be written: {why}",
+        hint="get permission to write there, or name another store with --database-url",
+    )
+
+
+def _first_line(error: DatabaseError) -> str:
+    # Where psycopg tried several addresses, what the server said stands last.
+    lines = [line.strip() for line in str(error.orig).splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if "FATAL" in line), lines[0] if lines else "no reason given")
 
 
 def _missing_tables(store: Store) -> StoreError:

@@ -27,7 +27,9 @@ def insert_missing(
     # which took longer than writing it.
     statement = _insert(session, table).on_conflict_do_nothing(index_elements=list(key))  # type: ignore[attr-defined]
     session.flush()  # rows that these refer to may still wait
-    session.execute(statement, [dict(row) for row in rows])
+    # In the order of the key: two processes that insert the same rows in different orders would each hold a row that
+    # the other waits for, and PostgreSQL would end one of them.
+    session.execute(statement, [dict(row) for row in sorted(rows, key=lambda row: [row[name] for name in key])])
 
 
 def _insert(session: Session, table: type[Base]) -> Insert:

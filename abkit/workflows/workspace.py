@@ -55,3 +55,23 @@ def make_workspace(folder: Path, *, database_url: str | None = None) -> Workspac
         return Workspace(config, store.shown_url)
     finally:
         store.close()
+
+
+def upgrade_store(store: Store) -> str:
+    """Bring a store to the migration that this abkit needs, and record it when that changed anything.
+
+    The run is written afterwards: before, the table of runs may be that of another abkit, or not there.
+
+    Returns:
+        The migration that the store is at now.
+
+    Raises:
+        StoreError: the store is of a newer abkit, or cannot be written; nothing was changed.
+    """
+    before = migrate.current(store)
+    migrate.upgrade(store)
+    after = migrate.head()
+    if before != after:
+        with recorded_run(store, "db upgrade", {}) as run:
+            run.outcome.update({"from": before or "", "to": after})
+    return after

@@ -3,8 +3,12 @@
 import sqlite3
 from pathlib import Path
 
+from sqlalchemy import create_engine, select, text
+
 from abkit.store import migrate
-from tests.conftest import Abkit
+from abkit.store.engine import Store
+from abkit.store.schema import Run
+from tests.conftest import Abkit, MakeDatabase
 
 
 def test_init_makes_a_workspace_and_repeating_it_changes_nothing(abkit: Abkit, tmp_path: Path) -> None:
@@ -20,6 +24,21 @@ def test_init_leaves_a_run_behind(abkit: Abkit, tmp_path: Path) -> None:
     abkit("init")
     with sqlite3.connect(tmp_path / "abkit.db") as connection:
         assert connection.execute("SELECT what, state FROM run").fetchall() == [("init", "done")]
+
+
+def test_an_upgrade_leaves_a_run_behind_and_one_that_changes_nothing_does_not(
+    abkit: Abkit, database_url: str
+) -> None:
+    store = Store(database_url)
+    migrate.upgrade(store)
+    migrate.downgrade(store, "-1")
+    before = migrate.current(store)
+    for _ in range(2):
+        assert abkit("--database-url", database_url, "db", "upgrade").returncode == 0
+    with store.read() as session:
+        runs = session.execute(select(Run.what, Run.state, Run.outcome)).all()
+    assert runs == [("db upgrade", "done", {"from": before, "to": migrate.head()})]
+    store.close()
 
 
 def test_a_workspace_is_found_from_the_folders_below_it(abkit: Abkit, tmp_path: Path) -> None:
@@ -69,6 +88,24 @@ def test_a_password_in_the_url_is_never_shown(abkit: Abkit) -> None:
         assert result.returncode == 1
         assert "hunter2" not in result.stdout + result.stderr
         assert "Traceback" not in result.stderr
+
+
+def test_a_postgresql_that_refuses_says_why(abkit: Abkit, new_database: MakeDatabase) -> None:
+    url = new_database("postgresql", migrated=True)
+    name = url.split("?")[0].rsplit("/", 1)[1]
+    missing = abkit("--database-url", url.replace(name, "nobody_made_this"), "db", "check")
+    assert missing.returncode == 1
+    assert 'database "nobody_made_this" does not exist' in missing.stderr
+    assert "check the URL" in missing.stderr
+
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    engine.dispose()
+    refused = abkit("--database-url", url, "model", "promote", "shipped")
+    assert refused.returncode == 1
+    assert "may not be written" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_the_traceback_is_there_for_who_asks(abkit: Abkit) -> None:

@@ -49,6 +49,36 @@ def test_several_writing_processes_lose_nothing(database_url: str) -> None:
     store.close()
 
 
+CROSSING = """
+import sys
+from datetime import UTC, datetime
+from abkit.store.engine import Store
+from abkit.store.runs import recorded_run
+from abkit.store.schema import Campaign
+from abkit.store.upsert import insert_missing
+url, step = sys.argv[1], int(sys.argv[2])
+store = Store(url)
+for number in range(12):
+    with recorded_run(store, "test", {}) as run, store.write() as session:
+        row = {"name": "", "created_at": datetime.now(UTC), "run_id": run.id}
+        rows = [{**row, "key": f"{number:02}-{index:04}"} for index in range(1500)]
+        insert_missing(session, Campaign, rows[::step], key=["key"])
+"""
+
+
+def test_processes_that_write_the_same_rows_in_opposite_orders_do_not_block_each_other(database_url: str) -> None:
+    store = Store(database_url)
+    migrate.upgrade(store)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", CROSSING, database_url, step], stderr=subprocess.PIPE)
+        for step in ("1", "-1", "1", "-1")
+    ]
+    assert [(process.communicate(timeout=180)[1], process.returncode) for process in processes] == [(b"", 0)] * 4
+    with store.read() as session:
+        assert session.scalars(select(func.count()).select_from(Campaign)).one() == 12 * 1500
+    store.close()
+
+
 def test_several_processes_may_upgrade_an_empty_store_at_once(database_url: str) -> None:
     code = (
         "import sys; from abkit.store import migrate; from abkit.store.engine import Store\n"
