@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc import Correction, Monitoring
+from abkit.commands.calc_input import Correction, Monitoring, numbers
 from abkit.commands.context import CommandContext
 from abkit.commands.figures import interval, percent
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
@@ -131,7 +131,6 @@ def create(
     ] = None,
 ) -> None:
     """Fix an experiment before its first look."""
-    from abkit.commands.calc import _numbers
     from abkit.workflows.experiment import ExperimentPlan, create_experiment
 
     context: CommandContext = ctx.obj
@@ -141,7 +140,7 @@ def create(
         unit.value,
         allocation.value,
         metric.value,
-        _numbers(split, "--split") if split else None,
+        numbers(split, "--split") if split else None,
         campaign,
         _day(start),
         _day(end),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.special import betainc, betaincinv, ndtr, xlog1py, xlogy
 from abkit.errors import InvalidInput
 from abkit.stats.counts import Counts
 from abkit.stats.estimate import ArmRate, Comparison, Estimate, check_level
+from abkit.stats.moments import Moments
 from abkit.stats.normal import quantile
 from abkit.stats.proportions import baseline_notes
 
@@ -89,8 +90,9 @@ def compare_by_bayes(
     (0.9914, 9e-06)
     """
     check_level(level)
-    if min(prior) <= 0:
-        raise InvalidInput(f"the Beta prior is {prior[0]:g}, {prior[1]:g}; both have to be above 0")
+    _check_prior(prior)
+    if not (math.isfinite(practical_lift) and practical_lift > -1):
+        raise InvalidInput(f"the practical lift is {practical_lift}; expected a number above -1, such as 0.05")
     a0, b0 = control.successes + prior[0], control.trials - control.successes + prior[1]
     a1, b1 = treatment.successes + prior[0], treatment.trials - treatment.successes + prior[1]
     mean0, mean1 = a0 / (a0 + b0), a1 / (a1 + b1)
@@ -109,10 +111,11 @@ def compare_by_bayes(
     keeping = float(weight @ ((1 - above0) * (1 - below1)))
     tail = (1 - level) / 2
     spread = math.hypot(math.sqrt(_variance(a0, b0)), math.sqrt(_variance(a1, b1)))
+    relative = math.hypot(math.sqrt(_variance(a0, b0)) / mean0, math.sqrt(_variance(a1, b1)) / mean1)
     difference = mean1 - mean0
     low, high = (_solve(lambda d: 1 - beats(d), p, difference, spread) for p in (tail, 1 - tail))
     ratios = [
-        math.exp(_solve(lambda r: 1 - beats(0.0, math.exp(r)), p, math.log(mean1 / mean0), spread / min(mean0, mean1)))
+        math.exp(_solve(lambda r: 1 - beats(0.0, math.exp(r)), p, math.log(mean1 / mean0), relative))
         for p in (tail, 0.5, 1 - tail)
     ]
     prior_text = f"Beta({prior[0]:g}, {prior[1]:g}) in each arm"
@@ -149,14 +152,19 @@ def rank_posteriors(
     """
     if len(arms) < 2:
         raise InvalidInput(f"{len(arms)} arm is given; a ranking takes at least 2")
+    check_level(level)
+    _check_prior(prior)
     shapes = [(arm.successes + prior[0], arm.trials - arm.successes + prior[1]) for arm in arms]
     x, weight = _panels([_marks(a, b) for a, b in shapes])
     cdf = np.array([betainc(a, b, x) for a, b in shapes])
     tail = (1 - level) / 2
-    # The law of the best of the others, from the product of their distribution functions.
+    # The law of the best of the others: the product of their distribution functions, those before and those after.
+    one = np.ones((1, len(x)))
+    before = np.cumprod(np.concatenate((one, cdf[:-1])), axis=0)
+    after = np.cumprod(np.concatenate((one, cdf[:0:-1])), axis=0)[::-1]
     result = []
     for index, (a, b) in enumerate(shapes):
-        others = np.prod(np.delete(cdf, index, axis=0), axis=0)
+        others = before[index] * after[index]
         density = weight * np.exp(_log_density(x, a, b))
         best = float(density @ others / density.sum())
         loss = float(weight @ (cdf[index] * (1 - others)))
@@ -192,6 +200,9 @@ def normal_posterior(
     >>> round(estimate.estimate, 6), round(posterior.chance_to_win, 4)
     (0.01, 0.9214)
     """
+    check_level(level)
+    if not math.isfinite(prior_mean) or not math.isfinite(practical):
+        raise InvalidInput(f"the prior's mean is {prior_mean} and the practical effect {practical}; expected numbers")
     if not standard_error > 0:
         raise InvalidInput(f"the standard error is {standard_error}; expected a number above 0")
     if not prior_sd > 0:
@@ -212,6 +223,61 @@ def normal_posterior(
         practical,
         float(ndtr((mean - practical) / sd)),
     )
+
+
+def compare_means_by_bayes(
+    control: Moments,
+    treatment: Moments,
+    *,
+    level: float = 0.95,
+    prior_mean: float = 0.0,
+    prior_sd: float = math.inf,
+    practical_lift: float = 0.0,
+) -> Comparison:
+    """Two means by the normal model: the standard error as known, a normal or flat prior on the difference.
+
+    Args:
+        control: moments of the control.
+        treatment: moments of the treatment.
+        level: of the credible interval of the difference.
+        prior_mean: of the difference, in the metric's unit.
+        prior_sd: of the difference; inf for a flat prior.
+        practical_lift: the lift that would matter, relative to the control's mean.
+
+    >>> result = compare_means_by_bayes(Moments(100, 10.0, 4.0), Moments(120, 10.6, 5.0))
+    >>> round(result.bayes.chance_to_win, 4), round(result.difference.ci_low, 4)
+    (0.982, 0.0397)
+    """
+    from abkit.stats.means import compare_means
+
+    fixed = compare_means(control, treatment, level=level)
+    estimate, posterior = normal_posterior(
+        fixed.difference.estimate,
+        math.sqrt(control.squared_error + treatment.squared_error),
+        prior_mean=prior_mean,
+        prior_sd=prior_sd,
+        level=level,
+        practical=practical_lift * abs(control.mean),
+    )
+    conventions = {
+        "p_value": "none: see chance_to_win",
+        "difference": f"posterior mean, central credible interval; prior {posterior.prior}",
+        "lift": f"without the prior: {fixed.conventions['lift']}",
+    }
+    return replace(
+        fixed,
+        difference=estimate,
+        p_value=math.nan,
+        statistic=math.nan,
+        method="bayes",
+        conventions=conventions,
+        bayes=replace(posterior, practical_lift=practical_lift),
+    )
+
+
+def _check_prior(prior: tuple[float, float]) -> None:
+    if not all(0 < value < math.inf for value in prior):
+        raise InvalidInput(f"the Beta prior is {prior[0]:g}, {prior[1]:g}; both have to be finite and above 0")
 
 
 def _variance(a: float, b: float) -> float:

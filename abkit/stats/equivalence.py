@@ -55,7 +55,7 @@ def non_inferior(
     >>> non_inferior(comparison, margin=0.2).holds
     True
     """
-    difference, se, dof = _parts(comparison)
+    difference, se, dof = wald_parts(comparison)
     check_level(level)
     _check_margin(margin)
     if direction == "higher-is-better":
@@ -78,7 +78,7 @@ def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) ->
     >>> equivalent(compare_means(Moments(1000, 10.0, 4.0), Moments(1000, 9.95, 4.0)), margin=0.1).holds
     False
     """
-    difference, se, dof = _parts(comparison)
+    difference, se, dof = wald_parts(comparison)
     check_level(level)
     _check_margin(margin)
     p_value = max(
@@ -89,7 +89,8 @@ def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) ->
     return MarginTest("equivalence", margin, interval, p_value, p_value < 1 - level, level)
 
 
-def _parts(comparison: Comparison) -> tuple[float, float, float]:
+def wald_parts(comparison: Comparison) -> tuple[float, float, float]:
+    """Difference, its unpooled standard error, and degrees of freedom (infinite for rates)."""
     control, treatment = comparison.control, comparison.treatment
     if isinstance(control, ArmMean) and isinstance(treatment, ArmMean):
         v0, v1 = control.standard_error**2, treatment.standard_error**2

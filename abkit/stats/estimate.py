@@ -123,8 +123,8 @@ def as_dict(record: Any) -> Any:
 
 
 def check_level(level: float) -> None:
-    """Refuse a confidence level outside (0, 1)."""
-    if not 0 < level < 1:
+    """Refuse a confidence level outside (0, 1), or so near to 0 that nothing is left to be sure of."""
+    if not (0 < level < 1 and 1 - level < 1):
         raise InvalidInput(f"the confidence level is {level}; it has to lie between 0 and 1, such as 0.95")
 
 
@@ -140,7 +140,11 @@ def two_sided_alpha(level: float, alternative: Alternative) -> float:
     >>> round(two_sided_alpha(0.95, "greater"), 12)
     0.1
     """
-    return 1 - level if alternative == "two-sided" else 2 * (1 - level)
+    if alternative == "two-sided":
+        return 1 - level
+    if level <= 0.5:
+        raise InvalidInput(f"the confidence level is {level}; a one-sided bound takes more than 0.5, such as 0.95")
+    return 2 * (1 - level)
 
 
 def open_end(

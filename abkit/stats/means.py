@@ -122,7 +122,10 @@ def compare_estimates(
     lift_reach = reach
     if lift_method == "log-delta" and method == "welch" and control.mean > 0 and treatment.mean > 0:
         # tea-tasting has the degrees of freedom of the logarithms' variances.
-        relative = welch_dof(v0 / control.mean**2, control.n, v1 / treatment.mean**2, treatment.n)
+        shares = (arm.standard_error / arm.mean for arm in (control, treatment))
+        relative = welch_dof(
+            *(x for share, arm in zip(shares, (control, treatment), strict=True) for x in (share**2, arm.n))
+        )
         lift_reach = t_quantile(1 - alpha / 2, relative)
     lift_low, lift_high = lift_interval(
         control.mean, control.standard_error, treatment.mean, treatment.standard_error,

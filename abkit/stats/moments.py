@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from abkit.errors import InvalidInput
 
+LARGEST = 1e150
+"""Means and variances above it have no squares in double precision."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moments:
@@ -126,10 +129,10 @@ def _check_n(n: float) -> None:
 
 
 def _check_finite(value: float, what: str) -> None:
-    if not math.isfinite(value):
-        raise InvalidInput(f"the {what} of an arm is {value}; expected a number")
+    if not abs(value) < LARGEST:
+        raise InvalidInput(f"the {what} of an arm is {value}; expected a number below {LARGEST:g} in size")
 
 
 def _check_variance(value: float, what: str) -> None:
-    if not (math.isfinite(value) and value >= 0):
-        raise InvalidInput(f"the {what} of an arm is {value}; expected 0 or more")
+    if not 0 <= value < LARGEST:
+        raise InvalidInput(f"the {what} of an arm is {value}; expected 0 or more, and below {LARGEST:g}")

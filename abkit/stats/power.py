@@ -1,4 +1,4 @@
-"""How many units a test takes, what it can find, and how many days that is."""
+"""How many units a test takes, and how many days that is. What a given size can find: `detectable`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Literal
 
 from abkit.errors import InvalidInput
 from abkit.stats.estimate import Alternative, check_alternative
-from abkit.stats.group_sequential import Spending, inflation, plan_looks
+from abkit.stats.group_sequential import GroupSequentialPlan, Spending, inflation, plan_looks
 from abkit.stats.normal import quantile
 from abkit.stats.sequential import multiplier
 
 Monitoring = Literal["fixed", "anytime", "group"]
+
+MOST_LOOKS = 100
+"""More looks than that gain nothing over looking at any time."""
+
+SMALLEST_EFFECT, LARGEST_EFFECT = 1e-5, 10.0
+"""In standard deviations: from tens of billions of units to two or three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,7 @@ class SampleSize:
         monitoring: `fixed` (one look at the end), `anytime` (confidence sequence) or `group` (planned looks).
         method: the test that this is the sample size of.
         days: how long it takes at the daily traffic given, or None.
+        plan: the boundaries of the planned looks, `group` only.
     """
 
     per_variant: int
@@ -53,6 +60,7 @@ class SampleSize:
     monitoring: Monitoring
     method: str
     days: int | None = None
+    plan: GroupSequentialPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +101,13 @@ class Design:
             raise InvalidInput(f"the ratio of treatment to control is {self.ratio}; expected a number above 0")
         if self.monitoring not in ("fixed", "anytime", "group"):
             raise InvalidInput(f"monitoring is {self.monitoring!r}; expected fixed, anytime or group")
-        if self.looks < 1:
-            raise InvalidInput(f"{self.looks} looks are planned; expected at least 1")
+        if not 1 <= self.looks <= MOST_LOOKS:
+            raise InvalidInput(f"{self.looks} looks are planned; expected 1 to {MOST_LOOKS}", hint="or use anytime")
         if self.daily_traffic is not None and not self.daily_traffic > 0:
             raise InvalidInput(f"the daily traffic is {self.daily_traffic}; expected a number above 0")
         check_alternative(self.alternative)
+        if self.monitoring == "group" and self.power <= 2 * self.tail:
+            raise InvalidInput(f"power is {self.power}; planned looks need more than {2 * self.tail:g}")
 
     @property
     def alpha_per_comparison(self) -> float:
@@ -158,24 +168,34 @@ def sample_size_for_means(
     >>> sample_size_for_means(10.0, 5.0, lift=0.05).per_variant
     1571
     """
-    from statsmodels.stats.power import TTestIndPower
-
     design = design or Design()
-    if not standard_deviation > 0:
-        raise InvalidInput(f"the standard deviation is {standard_deviation}; expected a number above 0")
-    if baseline == 0 or lift == 0:
-        raise InvalidInput(f"the baseline is {baseline} and the lift {lift}; expected both different from 0")
-    _check_direction(lift, design)
-    effect = baseline * lift
-    size = abs(effect) / standard_deviation
-    control = TTestIndPower().solve_power(
-        effect_size=size, alpha=design.tail, power=design.power, ratio=design.ratio, alternative="larger"
-    )
+    effect, size = _check_means(baseline, standard_deviation, lift)
+    _check_direction(effect, design)
 
     def needed(reach: float) -> float:
         return (1 + design.ratio) * ((reach + quantile(design.power)) / size) ** 2
 
-    return _result(float(control) * design.ratio, needed, baseline, effect, design, "t-test of two means")
+    control = _t_test_units(size, design, needed(quantile(1 - design.tail)) / design.ratio)
+    return _result(control * design.ratio, needed, baseline, effect, design, "t-test of two means")
+
+
+def _t_test_units(size: float, design: Design, normal: float) -> float:
+    """Units of the control; its own search, as statsmodels' does not converge where a handful of units is enough."""
+    from scipy.optimize import brentq
+    from statsmodels.stats.power import TTestIndPower
+
+    model = TTestIndPower()
+
+    def missing(control: float) -> float:
+        return float(model.power(size, control, design.tail, ratio=design.ratio, alternative="larger")) - design.power
+
+    fewest = max(2.0, 2.0 / design.ratio)
+    if missing(fewest) >= 0:
+        return fewest
+    most = max(normal, fewest) + 10
+    while missing(most) < 0:
+        most *= 2
+    return float(brentq(missing, fewest, most, rtol=1e-12))
 
 
 def sample_size_for_ratios(
@@ -200,63 +220,14 @@ def sample_size_for_ratios(
     return sample_size_for_means(unit.mean, unit.standard_error * math.sqrt(2), lift=lift, design=design)
 
 
-def power_for_rates(baseline: float, *, lift: float, per_variant: float, design: Design | None = None) -> float:
-    """The chance that a fixed test of this size finds the lift.
-
-    >>> round(power_for_rates(0.02, lift=0.10, per_variant=80682), 4)
-    0.8
-    """
-    from statsmodels.stats.power import normal_power_het
-
-    design = design or Design()
-    treatment = _check_rates(baseline, lift)
-    ratio = 1 / design.ratio
-    pooled = (treatment + baseline * ratio) / (1 + ratio)
-    null = math.sqrt(pooled * (1 - pooled) * (1 + 1 / ratio))
-    alternative = math.sqrt(treatment * (1 - treatment) + baseline * (1 - baseline) / ratio)
-    effect = treatment - baseline
-    if design.alternative == "less":
-        effect = -effect
-    return float(
-        normal_power_het(
-            effect,
-            per_variant,
-            design.alpha_per_comparison,
-            std_null=null,
-            std_alternative=alternative,
-            alternative="two-sided" if design.alternative == "two-sided" else "larger",
-        )
-    )
-
-
-def smallest_lift_for_rates(baseline: float, *, per_variant: float, design: Design | None = None) -> float:
-    """The minimum detectable effect: the smallest positive lift that a test of this size finds with the wanted power.
-
-    >>> round(smallest_lift_for_rates(0.02, per_variant=80682), 4)
-    0.1
-    """
-    from scipy.optimize import brentq
-
-    design = design or Design()
-    most = (1 - baseline) / baseline * (1 - 1e-9)
-
-    def missing(lift: float) -> float:
-        return sample_size_for_rates(baseline, lift=lift, design=design).per_variant - per_variant
-
-    if missing(most) > 0:
-        raise InvalidInput(f"{per_variant:g} units a variant find no lift at a baseline of {baseline:g}; expected more")
-    low = 1e-6
-    if missing(low) < 0:
-        return low
-    return float(brentq(missing, low, most, xtol=1e-10, rtol=1e-8))
-
-
 def _result(
     units: float, needed: Callable[[float], float], baseline: float, effect: float, design: Design, method: str
 ) -> SampleSize:
+    plan = None
     if design.monitoring == "group":
         shares: Sequence[float] = [(look + 1) / design.looks for look in range(design.looks)]
-        units *= inflation(plan_looks(shares, alpha=2 * design.tail, spending=design.spending), power=design.power)
+        plan = plan_looks(shares, alpha=2 * design.tail, spending=design.spending)
+        units *= inflation(plan, power=design.power)
         method += f", {design.looks} planned looks ({design.spending} spending)"
     elif design.monitoring == "anytime":
         units = _anytime_units(needed, design)
@@ -281,6 +252,7 @@ def _result(
         design.monitoring,
         method,
         days,
+        plan,
     )
 
 
@@ -289,12 +261,17 @@ def _anytime_units(needed: Callable[[float], float], design: Design) -> float:
     return needed(multiplier(1e6, alpha=2 * design.tail, tuning=1e6))
 
 
-def _check_rates(baseline: float, lift: float) -> float:
+def check_baseline(baseline: float) -> None:
+    """Refuse a baseline that is no rate."""
     if not 0 < baseline < 1:
         raise InvalidInput(
             f"the baseline is {baseline}; expected a rate between 0 and 1, such as 0.02",
             hint="a percentage such as 2 is written 0.02" if baseline >= 1 else None,
         )
+
+
+def _check_rates(baseline: float, lift: float) -> float:
+    check_baseline(baseline)
     treatment = baseline * (1 + lift)
     if lift == 0 or not math.isfinite(lift) or not 0 < treatment < 1:
         raise InvalidInput(
@@ -302,6 +279,23 @@ def _check_rates(baseline: float, lift: float) -> float:
             "that differs from the baseline"
         )
     return treatment
+
+
+def _check_means(baseline: float, standard_deviation: float, lift: float) -> tuple[float, float]:
+    """The effect in the metric's unit, and in standard deviations."""
+    if not 0 < standard_deviation < math.inf:
+        raise InvalidInput(f"the standard deviation is {standard_deviation}; expected a number above 0")
+    effect = baseline * lift
+    if effect == 0 or not math.isfinite(effect):
+        raise InvalidInput(f"the baseline is {baseline} and the lift {lift}; expected numbers different from 0")
+    size = abs(effect) / standard_deviation
+    if not SMALLEST_EFFECT <= size <= LARGEST_EFFECT:
+        raise InvalidInput(
+            f"a lift of {lift:g} on a mean of {baseline:g} is {size:g} standard deviations of {standard_deviation:g}; "
+            f"expected {SMALLEST_EFFECT:g} to {LARGEST_EFFECT:g}",
+            hint="give the standard deviation of single units",
+        )
+    return effect, size
 
 
 def _check_direction(lift: float, design: Design) -> None:

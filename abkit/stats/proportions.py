@@ -34,6 +34,9 @@ METHODS: tuple[Method, ...] = ("auto", "newcombe", "z", "score", "exact", "seque
 ENOUGH_SUCCESSES = 30
 """From here on in each arm every method of this module is within one point of its level."""
 
+LARGEST_EXPONENT = 700
+"""Beyond what exp() can hold: there nothing is known of the lift."""
+
 _SIDES = {"two-sided": "two-sided", "greater": "larger", "less": "smaller"}
 
 
@@ -257,7 +260,7 @@ def _pooled(control: Counts, treatment: Counts, level: float, alternative: Alter
             alternative=_SIDES[alternative],
         )
     difference = rate1 - rate0
-    if rate0 > 0 and rate1 > 0:
+    if rate0 > 0 and rate1 > 0 and reach * se / pooled < LARGEST_EXPONENT:
         # The standard error of both logarithms from the pooled rate, as the test has it.
         half = math.exp(reach * se / pooled)
         lift_ends = (rate1 / rate0 / half - 1, rate1 / rate0 * half - 1)

@@ -73,6 +73,8 @@ def check_sample_ratio(
     >>> check_sample_ratio([9, 0]).mismatch
     False
     """
+    if not 0 < alpha < 1:
+        raise InvalidInput(f"alpha is {alpha}; it has to lie between 0 and 1, such as {ALPHA}")
     counts = _counts(observed)
     weights = check_weights(expected if expected is not None else [1.0] * len(counts), arms=len(counts))
     total = sum(counts)

@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tea_tasting
 from click.testing import Result
-from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest
+from scipy import stats
+from statsmodels.stats.power import TTestIndPower
+from statsmodels.stats.proportion import confint_proportions_2indep, power_proportions_2indep, proportions_ztest
+from statsmodels.stats.proportion import test_proportions_2indep as proportions_test
+from tea_tasting.aggr import Aggregates
 from typer.testing import CliRunner
 
 from abkit.commands.app import main
@@ -80,6 +85,71 @@ def test_sample_size_gives_units_a_variant_and_in_all(calc: Calc) -> None:
     assert calc("sample-size", "--baseline", "0.02", "--lift", "0.1", "--daily-traffic", "10000")["days"] == 17
 
 
+def test_ratios_and_cuped_are_compared_from_six_sums_over_units(calc: Calc) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    arms, pairs = [], []
+    for n, mean in ((400, 2.0), (420, 2.3)):
+        x = rng.normal(10, 2, n)
+        y = mean + 0.3 * (x - 10) + rng.normal(0, 1, n)
+        pairs.append((y, x))
+        arms.append(",".join(repr(float(v)) for v in (n, y.sum(), x.sum(), y @ y, x @ x, y @ x)))
+    both = ("compare", "--control", arms[0], "--treatment", arms[1], "--lift-method", "log-delta")
+    ratio, cuped = calc(*both), calc(*both, "--x", "covariate")
+    tea = []
+    for y, x in pairs:
+        cov = np.cov(y, x)
+        tea.append(
+            Aggregates(
+                len(y), {"y": y.mean(), "x": x.mean()}, {"y": cov[0, 0], "x": cov[1, 1]}, {("x", "y"): cov[0, 1]}
+            )
+        )
+    theirs = tea_tasting.RatioOfMeans("y", "x").analyze_aggregates(*tea)
+    assert (ratio["p_value"], ratio["lift"]["ci_low"]) == pytest.approx(
+        (theirs.pvalue, theirs.rel_effect_size_ci_lower), rel=1e-6
+    )
+    theirs = tea_tasting.Mean("y", "x").analyze_aggregates(*tea)
+    assert cuped["p_value"] == pytest.approx(theirs.pvalue, rel=1e-6)
+    assert cuped["raw"]["p_value"] == pytest.approx(stats.ttest_ind(*(y for y, _ in pairs), equal_var=False).pvalue)
+    assert cuped["variance_kept"] < 1
+    size = calc("sample-size", "--pilot", arms[0], "--lift", "0.1")
+    spread = ratio["control"]["standard_error"] * np.sqrt(400) / ratio["control"]["mean"]
+    theirs = TTestIndPower().solve_power(0.1 / spread, alpha=0.05, power=0.8)
+    assert size["per_variant"] == np.ceil(theirs)
+
+
+def test_a_margin_asks_whether_it_is_not_worse_and_a_true_lift_how_far_significance_exaggerates(calc: Calc) -> None:
+    found = calc("compare", *ARMS, "--margin", "0.05", "--true-lift", "0.02")
+    wald = proportions_test(560, 10100, 480, 10000, value=-0.0024, method="wald", alternative="larger")
+    assert found["non_inferiority"]["p_value"] == pytest.approx(wald.pvalue, rel=1e-6)
+    assert found["non_inferiority"]["holds"] is True
+    assert found["equivalence"]["holds"] is False
+    assert found["exaggeration"]["exaggeration"] > 5
+
+
+def test_means_have_a_normal_posterior_with_the_prior_stated(calc: Calc) -> None:
+    arms = ("compare", "--control", "1000,10,3", "--treatment", "1000,10.3,3", "--method", "bayes")
+    flat, prior = calc(*arms), calc(*arms, "--prior", "0,0.1")
+    se = (2 * 9 / 1000) ** 0.5
+    assert flat["bayes"]["chance_to_win"] == pytest.approx(stats.norm.cdf(0.3 / se), rel=1e-9)
+    assert prior["difference"]["estimate"] == pytest.approx(0.3 * 0.01 / (0.01 + se**2), rel=1e-9)
+    assert "Normal(0, sd 0.1)" in prior["bayes"]["prior"]
+
+
+def test_the_size_and_the_lift_together_give_the_power(calc: Calc) -> None:
+    rate = calc("sample-size", "--baseline", "0.02", "--lift", "0.1", "--per-variant", "40000")
+    power = power_proportions_2indep(0.002, 0.02, 40000, return_results=False)
+    assert rate["power"] == pytest.approx(power, rel=1e-6)
+    assert (rate["per_variant"], rate["total"]) == (40000, 80000)
+    mean = calc("sample-size", "--baseline", "10", "--sd", "5", "--lift", "0.05", "--per-variant", "800")
+    assert mean["power"] == pytest.approx(TTestIndPower().power(0.1, 800, 0.05), rel=1e-6)
+    smallest = calc("sample-size", "--baseline", "10", "--sd", "5", "--per-variant", "1571")
+    assert smallest["lift"] == pytest.approx(0.05, rel=1e-3)
+    looks = calc("sample-size", "--baseline", "0.02", "--lift", "0.1", "--monitoring", "group", "--looks", "3")
+    assert len(looks["plan"]["boundaries"]) == 3
+
+
 def test_srm_gives_chi_square_and_whether_it_is_a_mismatch(calc: Calc) -> None:
     found = calc("srm", "--observed", "5000,5300", "--expected", "1,1")
     assert (found["dof"], found["mismatch"]) == (1, False)
@@ -128,11 +198,31 @@ def test_drift_needs_both_certainty_and_size(calc: Calc, tmp_path: Path) -> None
         (("compare", "--control", "nan/10", "--treatment", "1/10"), "nan successes"),
         (("compare", "--control", "1/10", "--treatment", "9,1,1"), "not of one kind"),
         (("compare", "--control", "9,1,0", "--treatment", "9,1,0"), "neither arm varies"),
+        (("compare", "--control", "10,1e308,1", "--treatment", "9,1,1"), "mean of an arm is 1e+308"),
+        (("compare", "--control", "10,1,1e308", "--treatment", "9,1,1"), "variance of an arm is inf"),
+        (("compare", *ARMS, "--level", "1e-300"), "level is 1e-300"),
+        (("compare", *ARMS, "--level", "0.4", "--alternative", "less"), "level is 0.4; a one-sided bound"),
+        (("compare", *ARMS, "--method", "bayes", "--prior", "inf,1"), "prior is inf, 1"),
+        (("compare", *ARMS, "--method", "bayes", "--practical-lift", "nan"), "practical lift is nan"),
+        (
+            ("compare", "--control", "0/9", "--treatment", "1/9", "--margin", "0.1"),
+            "--margin is relative to the control",
+        ),
+        (("compare", "--control", "9,1,1,1,1", "--treatment", "9,1,1"), "neither a mean nor a pair"),
+        (("compare", "--control", "9,1,1,1,1,1", "--treatment", "9,1,1"), "not of one kind"),
         (("srm", "--observed", "5000"), "1 arm is given"),
+        (("srm", "--observed", "5,5", "--alpha", "2"), "alpha is 2.0"),
         (("srm", "--observed", "5000,x"), "'5000,x'; expected numbers"),
         (("srm", "--observed", "5,5", "--expected", "0.5,0.4"), "sums to 0.9"),
         (("sample-size", "--baseline", "0", "--lift", "0.1"), "baseline is 0.0"),
         (("sample-size", "--baseline", "0.1"), "either --lift or --per-variant"),
+        (("sample-size", "--lift", "0.1"), "give --baseline"),
+        (("sample-size", "--baseline", "0.1", "--per-variant", "nan"), "nan units a variant"),
+        (("sample-size", "--baseline", "5", "--sd", "inf", "--lift", "0.1"), "standard deviation is inf"),
+        (("sample-size", "--baseline", "nan", "--sd", "1", "--lift", "0.1"), "baseline is nan"),
+        (("sample-size", "--baseline", "5", "--sd", "1e-12", "--lift", "0.1"), "5e+11 standard deviations"),
+        (("sample-size", "--baseline", "0.1", "--lift", "0.1", "--monitoring", "group", "--looks", "999"), "999 looks"),
+        (("sample-size", "--pilot", "9,1,1", "--lift", "0.1"), "expected six sums"),
         (("rank", "a=1/10"), "1 arm is given"),
         (("rank", "a=1/10", "a=2/10"), "not a new variant"),
         (("rank", "--file", "nothing.csv"), "no such file"),

@@ -9,12 +9,17 @@ from statsmodels.stats.power import TTestIndPower
 from statsmodels.stats.proportion import power_proportions_2indep
 
 from abkit.errors import InvalidInput
+from abkit.stats.detectable import (
+    power_for_means,
+    power_for_rates,
+    smallest_lift_for_means,
+    smallest_lift_for_rates,
+)
 from abkit.stats.power import (
     Design,
-    power_for_rates,
     sample_size_for_means,
     sample_size_for_rates,
-    smallest_lift_for_rates,
+    sample_size_for_ratios,
 )
 
 TESTS = 40_000
