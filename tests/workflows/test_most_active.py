@@ -1,0 +1,79 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from abkit.config import Settings
+from abkit.errors import AbkitError, UsageError
+from abkit.store.engine import Store
+from abkit.workflows.most_active import most_active, rows_of
+from abkit.workflows.score import score_paths
+from abkit_model.scorer import Scorer
+from tests.pictures import save_pictures
+
+
+@pytest.fixture(scope="module")
+def scorer(quick_checkpoint: Path) -> Scorer:
+    return Scorer.load(quick_checkpoint)
+
+
+def test_each_query_has_a_sheet_with_the_pictures_that_it_raises_most(scorer: Scorer, tmp_path: Path) -> None:
+    pictures = save_pictures(tmp_path / "in", 10)
+    sheets = most_active(scorer, [tmp_path / "in"], tmp_path / "out", top=2)
+    assert len(sheets.files) == 4  # two members of two queries
+    assert all(Image.open(file).size[0] > 600 for file in sheets.files)
+    listed = json.loads(sheets.listing.read_text())
+    activations = {
+        path: scorer.score([scorer.prepare(Image.open(path).convert("RGB"))])[0].query_activations for path in pictures
+    }
+    for place, query in enumerate(listed["queries"]):
+        highest = max(pictures, key=lambda path: activations[path][place])
+        assert query["most_active"][0]["name"] == str(highest)
+        assert query["most_active"][0]["activation"] == pytest.approx(activations[highest][place], abs=1e-2)
+
+
+def test_without_paths_the_pictures_that_were_scored_before_are_ranked(
+    scoring_store: Store, quick_checkpoint: Path, scorer: Scorer, tmp_path: Path
+) -> None:
+    save_pictures(tmp_path / "in", 9)
+    score_paths(scoring_store, Settings(workspace=tmp_path), [tmp_path / "in"], campaign="spring")
+    from_store = most_active(scorer, [], tmp_path / "a", store=scoring_store, top=2)
+    from_files = most_active(scorer, [tmp_path / "in"], tmp_path / "b", top=2)
+    assert from_store.report.n == 9
+    for one, other in zip(rows_of(from_store), rows_of(from_files), strict=True):
+        assert one["most_active"] == other["most_active"]
+        assert one["share"] == pytest.approx(other["share"], rel=0.05)
+
+
+def test_a_file_that_is_no_picture_is_named_and_the_others_are_ranked(scorer: Scorer, tmp_path: Path) -> None:
+    save_pictures(tmp_path / "in", 8)
+    (tmp_path / "in" / "text.jpg").write_text("no picture")
+    sheets = most_active(scorer, [tmp_path / "in"], tmp_path / "out")
+    assert sheets.report.n == 8
+    ((path, reason),) = sheets.rejected
+    assert path.name == "text.jpg"
+    assert "not an image" in reason
+
+
+def test_a_few_pictures_are_too_few(scorer: Scorer, tmp_path: Path) -> None:
+    save_pictures(tmp_path / "in", 7)
+    with pytest.raises(UsageError, match="7 pictures .* at least 8"):
+        most_active(scorer, [tmp_path / "in"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(scorer: Scorer, tmp_path: Path) -> None:
+    save_pictures(tmp_path / "in", 8)
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(AbkitError, match="cannot be written"):
+        most_active(scorer, [tmp_path / "in"], tmp_path / "out")
+
+
+def test_figures_of_a_query_have_intervals_and_their_n(scorer: Scorer, tmp_path: Path) -> None:
+    save_pictures(tmp_path / "in", 12)
+    for row in rows_of(most_active(scorer, [tmp_path / "in"], tmp_path / "out")):
+        assert row["share_low"] <= row["share"] <= row["share_high"]
+        assert row["n"] == 12
+        assert np.isfinite(row["alike"])
