@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -76,15 +78,28 @@ def _add_commands() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors become one sentence, a hint and an exit code."""
-    _add_commands()
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    _end_in_order_when_told_to()
     try:
+        _add_commands()
         app(arguments, standalone_mode=True)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if debug:
             raise
         sys.exit(_tell(error))
+
+
+def _end_in_order_when_told_to() -> None:
+    """SIGTERM unwinds like Ctrl-C: its default would end the process before the run is recorded as interrupted."""
+
+    def stop(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, stop)
 
 
 def _tell(error: Exception) -> int:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from abkit import __version__
 from abkit.errors import AbkitError
@@ -30,10 +31,13 @@ class RunRecord:
     outcome: dict[str, Any] = field(default_factory=dict)
     lease: timedelta = LEASE
 
-    def still_alive(self) -> None:
-        """Extend the lease: long work calls this with every batch it commits."""
-        with self.store.write() as session:
-            session.execute(update(Run).where(Run.id == self.id).values(lease_until=datetime.now(UTC) + self.lease))
+    def still_alive(self, session: Session | None = None) -> None:
+        """Extend the lease: long work calls this with every batch it commits, in the same transaction if it has one."""
+        if session is None:
+            with self.store.write() as session:
+                return self.still_alive(session)
+        session.execute(update(Run).where(Run.id == self.id).values(lease_until=datetime.now(UTC) + self.lease))
+        return None
 
 
 def this_process() -> str:

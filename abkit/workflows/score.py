@@ -152,6 +152,8 @@ def _score_files(work: _Work, found: Found, progress: Progress) -> None:
             scored_now = {path: sha256 for path, sha256 in hashes.items() if path not in named and sha256 in tally.new}
             _reject_copies(hashes, first_of, tally)
             _name(work.store, work.run, work.campaign_id, named | scored_now, tally)
+            for path in hashes.keys() - tally.seen.keys() - tally.rejected.keys():
+                tally.rejected[path] = "its content changed while it was being read; score it again"
             progress(len(tally.seen) + len(tally.rejected), total)
             work.run.still_alive()
 
@@ -206,6 +208,7 @@ def _log(work: _Work, pictures: Sequence[tuple[Path, dict[str, Any]]], made: Seq
         ids = scores.creative_ids(session, set(named.values()))
         names = [(ids[sha256], *names_of(path)) for path, sha256 in named.items()]
         scores.write_names(session, work.run, work.campaign_id, names)
+        work.run.still_alive(session)  # a large encoder may take long for the rest of the chunk
     work.tally.new.update(named.values())
     work.tally.seen.update(named)
 

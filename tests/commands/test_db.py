@@ -26,9 +26,7 @@ def test_init_leaves_a_run_behind(abkit: Abkit, tmp_path: Path) -> None:
         assert connection.execute("SELECT what, state FROM run").fetchall() == [("init", "done")]
 
 
-def test_an_upgrade_leaves_a_run_behind_and_one_that_changes_nothing_does_not(
-    abkit: Abkit, database_url: str
-) -> None:
+def test_an_upgrade_leaves_a_run_behind_and_one_that_changes_nothing_does_not(abkit: Abkit, database_url: str) -> None:
     store = Store(database_url)
     migrate.upgrade(store)
     migrate.downgrade(store, "-1")

@@ -202,7 +202,8 @@ def test_a_stop_at_any_moment_leaves_whole_rows_and_the_next_run_completes(
     assert whole_rows(database) == count
 
 
-def test_ctrl_c_is_recorded_as_an_interrupted_run(quick_workspace: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+def test_a_stop_in_order_is_recorded_as_an_interrupted_run(quick_workspace: Path, how: signal.Signals) -> None:
     save_pictures(quick_workspace / "ads", 300)
     process = subprocess.Popen(
         [sys.executable, "-m", "abkit", "score", "ads"], cwd=quick_workspace, stderr=subprocess.PIPE, text=True
@@ -216,16 +217,40 @@ def test_ctrl_c_is_recorded_as_an_interrupted_run(quick_workspace: Path) -> None
         time.sleep(0.02)
     # A first Ctrl-C may be swallowed by a library that is just being imported; then one presses again.
     for _ in range(5):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(how)
         try:
             process.communicate(timeout=15)
             break
         except subprocess.TimeoutExpired:
             continue
-    assert process.returncode not in (None, 0)
+    assert process.returncode == 128 + how
     with store.read() as session:
         assert session.execute(text("SELECT state FROM run WHERE what = 'score'")).scalars().all() == ["interrupted"]
     store.close()
+
+
+def test_ctrl_c_while_it_starts_leaves_no_traceback(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from abkit.commands import app\n"
+        "app.import_module = lambda name: os.kill(os.getpid(), signal.SIGINT)\n"
+        "app.main(['score', 'ads'])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (128 + signal.SIGINT, "")
+
+
+def test_scoring_known_pictures_again_loads_no_model_library(quick_workspace: Path) -> None:
+    save_pictures(quick_workspace / "ads", 3)
+    assert run("score", "ads", cwd=quick_workspace).returncode == 0
+    code = (
+        "import sys; from abkit.commands.app import main\n"
+        "try: main(['score', 'ads', '-f', 'json'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'timm', 'open_clip', 'scipy'} & set(sys.modules), sorted(sys.modules)"
+    )
+    again = subprocess.run([sys.executable, "-c", code], cwd=quick_workspace, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert {entry["status"] for entry in json.loads(again.stdout)} == {"known"}
 
 
 def test_help_is_quick_to_import_and_needs_no_heavy_library(abkit: Abkit, tmp_path: Path) -> None:

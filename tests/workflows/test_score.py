@@ -1,7 +1,9 @@
 """Scoring: every content once, every name kept, whole rows only, ranks that add up."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from sqlalchemy import func, select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError
+from abkit.intake.creatives import hash_file
 from abkit.store.engine import Store
 from abkit.store.schema import (
     CampaignCreative,
@@ -19,6 +22,7 @@ from abkit.store.schema import (
     Run,
     Score,
 )
+from abkit.workflows.decoding import decoded
 from abkit.workflows.score import score_paths
 from tests.pictures import broken_files, picture, save_pictures, unusual_files
 
@@ -126,6 +130,44 @@ def test_a_copy_of_a_broken_file_is_rejected_too(scoring_store: Store, settings:
         (tmp_path / name).write_bytes(b"the same junk")
     files = score_paths(scoring_store, settings, [tmp_path], campaign="spring").files
     assert [(file.path.name, file.status) for file in files] == [("one.png", "rejected"), ("two.png", "rejected")]
+
+
+def test_no_file_goes_missing_when_one_of_two_copies_changes_under_way(
+    scoring_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one.png", "two.png"):
+        picture(1).save(tmp_path / name)
+
+    def overwritten(*arguments: Any) -> Any:
+        picture(2).save(tmp_path / "one.png")
+        return decoded(*arguments)
+
+    monkeypatch.setattr("abkit.workflows.score.decoded", overwritten)
+    files = score_paths(scoring_store, settings, [tmp_path], campaign="spring").files
+    assert [(file.path.name, file.status) for file in files] == [("one.png", "scored"), ("two.png", "rejected")]
+    assert files[0].sha256 == hash_file(tmp_path / "one.png", max_bytes=2**20)
+    assert "changed" in files[1].reason
+
+
+def test_a_run_is_not_taken_for_dead_while_a_large_encoder_works_on_one_chunk(
+    scoring_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_pictures(tmp_path / "ads", 6)
+    settings = settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"batch_size": 2})})
+    leases = []
+
+    def expiring(*arguments: Any) -> Any:
+        for batch in decoded(*arguments):
+            with scoring_store.write() as session:  # what an hour's work on this batch looks like
+                (run,) = session.scalars(select(Run).where(Run.what == "score"))
+                leases.append(run.lease_until)
+                run.lease_until = datetime.now(UTC) - timedelta(minutes=45)
+            yield batch
+
+    monkeypatch.setattr("abkit.workflows.score.decoded", expiring)
+    score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+    assert len(leases) == 3
+    assert all(lease > datetime.now(UTC) for lease in leases)
 
 
 def test_unusual_pictures_are_scored(scoring_store: Store, settings: Settings, tmp_path: Path) -> None:
