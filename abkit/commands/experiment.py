@@ -131,7 +131,8 @@ def create(
     ] = None,
 ) -> None:
     """Fix an experiment before its first look."""
-    from abkit.workflows.experiment import ExperimentPlan, create_experiment
+    from abkit.workflows.experiment import create_experiment
+    from abkit.workflows.experiment_plan import ExperimentPlan
 
     context: CommandContext = ctx.obj
     plan = ExperimentPlan(
@@ -321,7 +322,15 @@ def _print_analysis(analysis: Analysis, form: Format) -> None:
                 f"  lift shrunk towards past experiments: {percent(shrunken.estimate, 1, sign=True)} "
                 f"{interval(shrunken.ci_low, shrunken.ci_high, 1, sign=True)}"
             )
-        if result.strata:
+        if result.exaggeration:
+            curse = result.exaggeration
+            typer.echo(
+                f"  if that is the true lift, a significant one exaggerates it {curse.exaggeration:.1f} times on "
+                f"average and has the wrong sign in {percent(curse.type_s, 1)} of cases"
+            )
+        if result.strata and result.strata.strata == 1:
+            typer.echo("  all of it lies in one segment: nothing to hold apart")
+        elif result.strata:
             odds = result.strata.odds_ratio
             typer.echo(
                 f"  within {result.strata.strata} segments: odds ratio {odds.estimate:.3f} "
@@ -332,7 +341,8 @@ def _print_analysis(analysis: Analysis, form: Format) -> None:
                 typer.echo(f"  guardrail {name}: not enough data")
             else:
                 said = "not worse by more than" if margin.holds else "may be worse by more than"
-                typer.echo(f"  guardrail {name}: {said} {margin.margin:.2g} (p = {margin.p_value:.3g})")
+                when = "valid at any look" if margin.anytime else "valid for one look"
+                typer.echo(f"  guardrail {name}: {said} {margin.margin:.2g} (p = {margin.p_value:.3g}, {when})")
 
 
 def _draw(analysis: dict[str, Any], path: Path) -> None:
@@ -349,7 +359,8 @@ def _draw(analysis: dict[str, Any], path: Path) -> None:
     for result in analysis["treatments"]:
         if result["sequence"]:
             beside = path.with_name(f"{path.stem}-{_slug(result['treatment'])}{path.suffix}")
-            chart = sequence_chart(result["sequence"], title=f"{result['treatment']} against {analysis['control']}")
+            title = f"{analysis['experiment']}: {result['treatment']} against {analysis['control']}"
+            chart = sequence_chart(result["sequence"], title=title, dates=result["days"])
             note(f"chart: {save_chart(chart, beside)}")
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from abkit.errors import InvalidInput
-from abkit.stats.estimate import ArmMean, ArmRate, Comparison, Estimate, check_level
+from abkit.stats.estimate import ArmMean, ArmRate, Comparison, Estimate, check_level, two_sided_alpha
 from abkit.stats.means import welch_dof
 from abkit.stats.normal import quantile, t_quantile, t_tail_p
+from abkit.stats.sequential import always_valid_p, multiplier
 
 Direction = Literal["higher-is-better", "lower-is-better"]
 
@@ -25,6 +26,7 @@ class MarginTest:
         p_value: of a loss as large as the margin or larger (the larger of two for equivalence).
         holds: p below 1 − level.
         level: one-sided confidence.
+        anytime: whether it is right at any look, or at one only.
     """
 
     question: str
@@ -33,10 +35,16 @@ class MarginTest:
     p_value: float
     holds: bool
     level: float
+    anytime: bool = False
 
 
 def non_inferior(
-    comparison: Comparison, *, margin: float, level: float = 0.95, direction: Direction = "higher-is-better"
+    comparison: Comparison,
+    *,
+    margin: float,
+    level: float = 0.95,
+    direction: Direction = "higher-is-better",
+    tuning: float | None = None,
 ) -> MarginTest:
     """Test that the treatment is not worse than the control by `margin` or more.
 
@@ -48,6 +56,8 @@ def non_inferior(
         margin: the largest acceptable loss, in the metric's unit.
         level: one-sided confidence.
         direction: which way is better.
+        tuning: for a running test: the planned units of both arms. The answer is then right at any look (normal
+            mixture, as in `sequential`).
 
     >>> from abkit.stats.means import compare_means
     >>> from abkit.stats.moments import Moments
@@ -58,13 +68,15 @@ def non_inferior(
     difference, se, dof = wald_parts(comparison)
     check_level(level)
     _check_margin(margin)
-    if direction == "higher-is-better":
-        p_value = t_tail_p((difference + margin) / se, dof, "greater")
+    z = (difference + margin) / se if direction == "higher-is-better" else (margin - difference) / se
+    if tuning is None:
+        p_value, reach = t_tail_p(z, dof, "greater"), t_quantile(level, dof) * se
     else:
-        p_value = t_tail_p((difference - margin) / se, dof, "less")
-    reach = t_quantile(level, dof) * se
+        n, alpha = comparison.control.n + comparison.treatment.n, two_sided_alpha(level, "greater")
+        p_value = always_valid_p(z, n, alpha=alpha, tuning=tuning) / 2 if z > 0 else 1.0
+        reach = multiplier(n, alpha=alpha, tuning=tuning) * se
     interval = Estimate(difference, difference - reach, difference + reach)
-    return MarginTest("non-inferiority", margin, interval, p_value, p_value < 1 - level, level)
+    return MarginTest("non-inferiority", margin, interval, p_value, p_value < 1 - level, level, tuning is not None)
 
 
 def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) -> MarginTest:

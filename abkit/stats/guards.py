@@ -21,13 +21,17 @@ FEWEST_DAYS = 7
 SILENT_DAYS = 2
 """A feed that has been silent for longer has stopped."""
 
+MOST_EXPECTED_IN_SILENCE = 10
+"""Ten successes expected and none seen: a chance of 1 in 20,000."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guard:
     """One check.
 
     Attributes:
-        name: `arms`, `data`, `sample_ratio`, `days`, `feed`, `metric` or `creative`.
+        name: `arms`, `data`, `sample_ratio`, `days`, `feed`, `metric` or `creative`; an
+            experiment adds `horizon` and `stability`.
         status: `pass`, `block`, or `skipped` where it does not apply.
         message: what was found, in a sentence.
         action: what to do about it; empty when nothing has to be done.
@@ -75,6 +79,10 @@ def check_guards(
     as_of: date,
     running: bool,
     by_day: bool,
+    delivered: Sequence[ArmDays] | None = None,
+    trials_drawn: bool | None = None,
+    alternating: bool = False,
+    ends_on: date | None = None,
     alpha: float = ALPHA,
 ) -> tuple[Guard, ...]:
     """All guards of an experiment, in the order in which they are told.
@@ -85,6 +93,11 @@ def check_guards(
         as_of: the day of the analysis.
         running: whether the test is meant to be running on that day.
         by_day: whether days are the units of the analysis.
+        delivered: the same arms with what was allocated (impressions) as exposures, where those of the metric are
+            something that the treatment itself changes (clicks, for a conversion rate).
+        trials_drawn: whether impressions are what was randomised; by default where days are not the units.
+        alternating: whether days were drawn, so that each day belongs to one arm.
+        ends_on: the planned last day: data have to reach it.
         alpha: false-alarm rate of the split's test.
 
     >>> day = date(2026, 3, 1)
@@ -93,12 +106,13 @@ def check_guards(
     ...  if guard.status == "block"]
     ['sample_ratio']
     """
+    shown = arms if delivered is None else delivered
     return (
-        _arms(arms),
+        _arms(shown),
         _data(arms, by_day),
-        _split(arms, allocation, by_day, alpha),
-        _days(arms),
-        _feed(arms, as_of, running),
+        _split(shown, allocation, not by_day if trials_drawn is None else trials_drawn, alpha),
+        _days(shown, alternating),
+        _feed(shown, as_of, running, ends_on),
         _metric(arms),
         _creative(arms),
     )
@@ -136,10 +150,10 @@ def _data(arms: Sequence[ArmDays], by_day: bool) -> Guard:
     return Guard("data", "pass", f"{successes:,} successes in all")
 
 
-def _split(arms: Sequence[ArmDays], allocation: Allocation, by_day: bool, alpha: float) -> Guard:
+def _split(arms: Sequence[ArmDays], allocation: Allocation, trials_drawn: bool, alpha: float) -> Guard:
     if allocation == "optimised":
         return Guard("sample_ratio", "skipped", "the platform chooses who sees what: the split is not random")
-    if by_day:
+    if not trials_drawn:
         return Guard(
             "sample_ratio", "skipped", "impressions are not what was randomised: their split says nothing of the draw"
         )
@@ -158,16 +172,15 @@ def _split(arms: Sequence[ArmDays], allocation: Allocation, by_day: bool, alpha:
     return Guard("sample_ratio", "pass", f"the split {seen} fits {planned} (p = {tested.p_value:.2g})")
 
 
-def _days(arms: Sequence[ArmDays]) -> Guard:
+def _days(arms: Sequence[ArmDays], alternating: bool) -> Guard:
     dates = sorted({day for arm in arms for day, n in arm.exposures.items() if n})
     if not dates:
         return Guard("days", "skipped", "no days yet")
-    gaps = []
-    for arm in arms:
-        if not arm.trials:
-            continue
-        expected = (dates[0] + timedelta(days=step) for step in range((dates[-1] - dates[0]).days + 1))
-        gaps += [(arm.key, day) for day in expected if not arm.exposures.get(day)]
+    expected = [dates[0] + timedelta(days=step) for step in range((dates[-1] - dates[0]).days + 1)]
+    if alternating:
+        gaps = [("no arm", day) for day in expected if day not in dates]
+    else:
+        gaps = [(arm.key, day) for arm in arms if arm.trials for day in expected if not arm.exposures.get(day)]
     if not gaps:
         return Guard("days", "pass", f"data on every day from {dates[0]} to {dates[-1]}")
     shown = ", ".join(f"{key} on {day}" for key, day in gaps[:3]) + (", …" if len(gaps) > 3 else "")
@@ -179,10 +192,16 @@ def _days(arms: Sequence[ArmDays]) -> Guard:
     )
 
 
-def _feed(arms: Sequence[ArmDays], as_of: date, running: bool) -> Guard:
+def _feed(arms: Sequence[ArmDays], as_of: date, running: bool, ends_on: date | None) -> Guard:
     days = [day for arm in arms for day, n in arm.exposures.items() if n]
-    if not days or not running:
+    if not days or (not running and ends_on is None):
         return Guard("feed", "skipped", "nothing is expected to arrive")
+    if not running and ends_on is not None:
+        missing = (ends_on - max(days)).days
+        if missing > SILENT_DAYS:
+            found = f"the last data are of {max(days)}, {missing} days before the end on {ends_on}"
+            return Guard("feed", "block", found, "import what is missing; if the ads stopped earlier, the test did too")
+        return Guard("feed", "pass", f"last data on {max(days)}, the end was {ends_on}")
     silent = (as_of - max(days)).days
     if silent > SILENT_DAYS:
         return Guard(
@@ -192,22 +211,36 @@ def _feed(arms: Sequence[ArmDays], as_of: date, running: bool) -> Guard:
 
 
 def _metric(arms: Sequence[ArmDays]) -> Guard:
+    trials, successes = sum(arm.trials for arm in arms), sum(arm.total for arm in arms)
     for arm in arms:
-        days = sorted(day for day, n in arm.exposures.items() if n)
-        if not days or arm.total == 0:
+        # An arm that never had a success is held against all of them.
+        rate = arm.total / arm.trials if arm.total else successes / max(trials, 1)
+        silence = _longest_silence(arm)
+        if silence is None or silence[2] * rate <= MOST_EXPECTED_IN_SILENCE:
             continue
-        since = max(day for day, n in arm.successes.items() if n)
-        after = sum(arm.exposures[day] for day in days if day > since)
-        rate = arm.total / arm.trials
-        # Ten expected and none seen: a chance of 1 in 20,000.
-        if after * rate > 10:
-            return Guard(
-                "metric",
-                "block",
-                f"{arm.key} has had no success since {since}, in {after:,} exposures",
-                "check the tracking of the metric",
-            )
+        first, last, exposures = silence
+        return Guard(
+            "metric",
+            "block",
+            f"{arm.key} has had no success from {first} to {last}, in {exposures:,} exposures "
+            f"({exposures * rate:.0f} were to be expected)",
+            "check the tracking of the metric",
+        )
     return Guard("metric", "pass", "the metric keeps arriving with the exposures")
+
+
+def _longest_silence(arm: ArmDays) -> tuple[date, date, int] | None:
+    """First day, last day and exposures of the run of days without a success that has most exposures."""
+    longest: tuple[date, date, int] | None = None
+    first, exposures = None, 0
+    for day in sorted(day for day, n in arm.exposures.items() if n):
+        if arm.successes.get(day):
+            first, exposures = None, 0
+            continue
+        first, exposures = first or day, exposures + arm.exposures[day]
+        if longest is None or exposures > longest[2]:
+            longest = (first, day, exposures)
+    return longest
 
 
 def _creative(arms: Sequence[ArmDays]) -> Guard:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -11,59 +10,15 @@ from sqlalchemy import select
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.stats.estimate import as_dict
-from abkit.stats.srm import check_weights
 from abkit.store import experiments as tables
 from abkit.store.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Campaign, Experiment, Variant
 from abkit.workflows.experiment_analysis import analyse
+from abkit.workflows.experiment_plan import ExperimentPlan, checked, stored
 from abkit.workflows.experiment_records import Analysis, ArmInput
 
-UNITS = ("user", "session", "impression", "geography", "day")
-ALLOCATIONS = ("random", "optimised")
-METRICS = ("ctr", "cvr")
 DECISIONS = ("ship", "keep", "stop-for-futility", "undecided")
-
-
-@dataclass(frozen=True)
-class ExperimentPlan:
-    """What is fixed before the first look.
-
-    Attributes:
-        key: name of the experiment.
-        variants: name → the ad's platform id or the picture's name; the first one is the control.
-        unit: what was randomised.
-        allocation: `random`, or `optimised` by the platform.
-        metric: `ctr` or `cvr`.
-        split: planned shares, in the order of the variants; equal by default.
-        campaign: its key, if any.
-        starts_on: first day that counts.
-        ends_on: last day that counts.
-        level: of the intervals.
-        power: that the test was planned with.
-        lift: that it was planned to find, or None.
-        planned_total: units in all arms (impressions, or days where days are the units), or None.
-        monitoring: `anytime`, `group` or `fixed`.
-        looks: planned looks, for `group`.
-        guardrails: metric → the largest acceptable relative loss.
-    """
-
-    key: str
-    variants: Mapping[str, str]
-    unit: str
-    allocation: str
-    metric: str = "ctr"
-    split: Sequence[float] | None = None
-    campaign: str | None = None
-    starts_on: date | None = None
-    ends_on: date | None = None
-    level: float = 0.95
-    power: float = 0.8
-    lift: float | None = None
-    planned_total: float | None = None
-    monitoring: str = "anytime"
-    looks: int | None = None
-    guardrails: Mapping[str, float] = field(default_factory=dict)
 
 
 def create_experiment(store: Store, plan: ExperimentPlan) -> int:
@@ -73,7 +28,7 @@ def create_experiment(store: Store, plan: ExperimentPlan) -> int:
         AbkitError: the key is taken, one arm only, unknown unit, allocation, metric or campaign, a split that does not
             fit, dates out of order.
     """
-    shares = _checked(plan)
+    shares = checked(plan)
     with recorded_run(store, "experiment create", {"key": plan.key}) as run, store.write() as session:
         if session.scalar(select(Experiment.id).where(Experiment.key == plan.key)) is not None:
             raise AbkitError(f"there is an experiment {plan.key!r} already", hint="choose another key")
@@ -88,7 +43,7 @@ def create_experiment(store: Store, plan: ExperimentPlan) -> int:
             unit=plan.unit,
             allocation=plan.allocation,
             metric=plan.metric,
-            plan=_stored(plan),
+            plan=stored(plan),
             starts_on=plan.starts_on,
             ends_on=plan.ends_on,
             created_at=datetime.now(UTC),
@@ -110,46 +65,6 @@ def create_experiment(store: Store, plan: ExperimentPlan) -> int:
             )
         run.outcome = {"experiment": plan.key, "variants": len(shares)}
         return row.id
-
-
-def _stored(plan: ExperimentPlan) -> dict[str, Any]:
-    keep = ("level", "power", "lift", "planned_total", "monitoring", "looks")
-    return {
-        **{name: value for name, value in asdict(plan).items() if name in keep},
-        "guardrails": dict(plan.guardrails),
-        "shown": dict(plan.variants),
-    }
-
-
-def _checked(plan: ExperimentPlan) -> tuple[float, ...]:
-    if not plan.key or not plan.key.isprintable() or len(plan.key) > 200:
-        raise InvalidInput(f"the key is {plan.key[:50]!r}; expected 1 to 200 printable characters")
-    if len(plan.variants) < 2:
-        raise InvalidInput(f"{len(plan.variants)} variant is given; an experiment takes a control and a treatment")
-    choices = (("unit", UNITS), ("allocation", ALLOCATIONS), ("metric", METRICS))
-    for name, allowed in choices:
-        if getattr(plan, name) not in allowed:
-            raise InvalidInput(f"the {name} is {getattr(plan, name)!r}; expected one of {', '.join(allowed)}")
-    if plan.monitoring not in ("anytime", "group", "fixed"):
-        raise InvalidInput(f"the monitoring is {plan.monitoring!r}; expected anytime, group or fixed")
-    if plan.monitoring == "group" and (not plan.planned_total or not plan.looks):
-        raise InvalidInput("planned looks need a planned total and their number")
-    if plan.monitoring == "group" and (plan.allocation == "optimised" or plan.unit != "impression"):
-        raise InvalidInput(
-            f"planned looks are for impressions drawn at random; here {plan.unit} is the unit and allocation "
-            f"{plan.allocation}",
-            hint="use anytime",
-        )
-    if not 0 < plan.level < 1:
-        raise InvalidInput(f"the level is {plan.level}; it has to lie between 0 and 1")
-    if plan.starts_on and plan.ends_on and plan.ends_on < plan.starts_on:
-        raise InvalidInput(f"the experiment ends on {plan.ends_on}, before it starts on {plan.starts_on}")
-    if plan.planned_total is not None and not plan.planned_total >= 1:
-        raise InvalidInput(f"the planned total is {plan.planned_total}; expected 1 or more")
-    for metric, margin in plan.guardrails.items():
-        if metric not in METRICS or not 0 < margin < 1:
-            raise InvalidInput(f"the guardrail {metric}={margin}; expected ctr or cvr and a loss between 0 and 1")
-    return check_weights(plan.split or [1.0] * len(plan.variants), arms=len(plan.variants))
 
 
 def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = None) -> Analysis:
@@ -192,6 +107,7 @@ def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = 
             arms=arms,
             as_of=as_of,
             running=experiment.ends_on is None or as_of <= experiment.ends_on,
+            ends_on=experiment.ends_on,
             earlier_looks=[row.result for row in earlier],
             past=past,
             by=by,
@@ -248,7 +164,7 @@ def decide_experiment(
             "look": last.sequence,
             "verdict": last.verdict,
             "figures": figures if figures is not None else last.result["treatments"],
-            "against_the_verdict": _against(decision, figures, last.verdict),
+            "against_the_verdict": _against(decision, variant if variant != names[0] else None, last.result),
         }
         tables.add_result(
             session,
@@ -265,9 +181,14 @@ def decide_experiment(
     return record
 
 
-def _against(decision: str, figures: Mapping[str, Any] | None, verdict: str) -> bool:
-    state = figures["verdict"]["state"] if figures else verdict
-    return (decision == "ship" and state != "better") or (decision == "stop-for-futility" and state == "better")
+def _against(decision: str, treatment: str | None, analysis: Mapping[str, Any]) -> bool:
+    """Whether it ships what was not shown to be better, or drops what was. Shipping the control is keeping it."""
+    states = {result["treatment"]: result["verdict"]["state"] for result in analysis["treatments"]}
+    if decision == "undecided":
+        return False
+    if treatment is None:
+        return "better" in states.values()
+    return bool(states[treatment] == "better") != (decision == "ship")
 
 
 def list_experiments(store: Store) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from abkit.stats.estimate import Comparison, Estimate
 from abkit.stats.group_sequential import GroupSequentialPlan
 from abkit.stats.guards import Guard
 from abkit.stats.sequential import ConfidenceSequence
+from abkit.stats.shrinkage import Exaggeration
 from abkit.stats.stratified import Stratified
 from abkit.stats.verdict import Verdict
 
@@ -46,8 +47,10 @@ class TreatmentResult:
         bayes: Beta-binomial figures; None where days are the units.
         adjusted_p: of the deciding comparison, over all treatments.
         sequence: the looks day by day.
+        days: the day of each of those looks.
         shrunken_lift: the lift drawn towards what past experiments were like; None with fewer than 10 of them.
-        guardrails: metric → non-inferiority.
+        exaggeration: of significant results of tests like this one, if the shrunken lift is the true one.
+        guardrails: metric → non-inferiority, valid at any look where the monitoring is `anytime`.
         strata: the comparison within segments, when asked for.
         verdict: what may be said.
     """
@@ -58,7 +61,9 @@ class TreatmentResult:
     bayes: Any
     adjusted_p: float
     sequence: ConfidenceSequence | None
+    days: tuple[date, ...]
     shrunken_lift: Estimate | None
+    exaggeration: Exaggeration | None
     guardrails: Mapping[str, MarginTest | None]
     strata: Stratified | None
     verdict: Verdict

@@ -71,6 +71,26 @@ def test_a_metric_that_stops_while_exposures_go_on_is_noticed() -> None:
     assert guards(arm("a", STEADY), arm("b", STEADY, rare))["metric"].status == "pass"
 
 
+def test_an_arm_that_never_had_a_success_is_a_fault_of_the_tracking_where_the_others_have_many() -> None:
+    found = guards(arm("a", STEADY), arm("b", STEADY, [0] * 10))["metric"]
+    assert (found.status, "b has had no success" in found.message) == ("block", True)
+    assert guards(arm("a", STEADY, [1] + [0] * 9), arm("b", STEADY, [0] * 10))["metric"].status == "pass"
+
+
+def test_a_metric_that_stopped_and_came_back_is_noticed() -> None:
+    hole = [50, 50, 50, 0, 0, 50, 50, 50, 50, 50]
+    found = guards(arm("a", STEADY), arm("b", STEADY, hole))["metric"]
+    assert found.status == "block"
+    assert "from 2026-03-05 to 2026-03-06" in found.message
+
+
+def test_data_that_end_long_before_the_planned_end_are_noticed() -> None:
+    options = {"as_of": START + timedelta(30), "running": False}
+    early = guards(arm("a", STEADY), arm("b", STEADY), ends_on=START + timedelta(20), **options)["feed"]
+    assert (early.status, "11 days before the end" in early.message) == ("block", True)
+    assert guards(arm("a", STEADY), arm("b", STEADY), ends_on=START + timedelta(9), **options)["feed"].status == "pass"
+
+
 def test_a_day_without_exposures_and_a_feed_that_ended_are_noticed() -> None:
     gap = [1000] * 5 + [0] + [1000] * 4
     found = guards(arm("a", STEADY), arm("b", gap, [50] * 10))["days"]

@@ -10,7 +10,6 @@ from abkit.store.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Ad, Kpi, KpiImport, Segment
 from abkit.workflows.experiment import (
-    ExperimentPlan,
     analyze_experiment,
     create_experiment,
     decide_experiment,
@@ -19,6 +18,7 @@ from abkit.workflows.experiment import (
 )
 from abkit.workflows.experiment_analysis import analyse
 from abkit.workflows.experiment_design import fit_relation
+from abkit.workflows.experiment_plan import ExperimentPlan
 from abkit.workflows.experiment_records import Analysis, ArmInput
 
 START = date(2026, 3, 2)
@@ -194,6 +194,101 @@ def test_planned_looks_have_the_boundary_of_the_data_that_came(delivered: Delive
     assert second.verdict == "better"
 
 
+def test_a_conversion_rate_is_no_sample_ratio_mismatch_because_one_arm_got_more_clicks(delivered: Deliveries) -> None:
+    # Impressions are split evenly; the treatment's clicks, on which its conversions are counted, are twice as many.
+    delivered.ad("A", 0.05)
+    delivered.ad("B", 0.10)
+    create_experiment(delivered.store, plan(metric="cvr"))
+    analysis = look(delivered.store)
+    assert {guard.name: guard.status for guard in analysis.guards}["sample_ratio"] == "pass"
+    assert analysis.verdict == "undecided"
+
+
+def test_more_conversions_than_clicks_are_compared_by_day() -> None:
+    rng = np.random.default_rng(8)
+    arms = []
+    for key, rate in (("a", 1.5), ("b", 2.5)):
+        by_day = {START + timedelta(day): (1000, 40, int(rng.poisson(40 * rate))) for day in range(14)}
+        arms.append(ArmInput(key, 0.5, by_day, {}, set()))
+    analysis = one_look(arms, metric="cvr")
+    assert (analysis.analysed_by, analysis.verdict) == ("days", "better")
+    assert {guard.name: guard.status for guard in analysis.guards}["sample_ratio"] == "pass"
+
+
+def test_where_days_are_drawn_each_day_belongs_to_one_arm() -> None:
+    rng = np.random.default_rng(9)
+    days: list[dict[date, tuple[int, int, int]]] = [{}, {}]
+    for day in range(40):
+        clicks = int(rng.binomial(2000, (0.02, 0.04)[day % 2]))
+        days[day % 2][START + timedelta(day)] = (2000, clicks, 0)
+    arms = [ArmInput(key, 0.5, by_day, {}, set()) for key, by_day in zip("ab", days, strict=True)]
+    analysis = one_look(arms, unit="day")
+    assert analysis.verdict == "better"
+    # A day that neither arm has is missing all the same.
+    del days[0][START + timedelta(10)]
+    assert blocked(one_look(arms, unit="day")) == ("days",)
+
+
+def test_a_fixed_horizon_gives_no_verdict_before_its_end_and_none_for_a_second_look(delivered: Deliveries) -> None:
+    delivered.ad("A", 0.02)
+    delivered.ad("B", 0.03)
+    create_experiment(delivered.store, plan(monitoring="fixed", planned_total=60_000))
+    early = look(delivered.store, 4)
+    assert blocked(early) == ("horizon",)
+    assert "of 60,000 planned" in early.treatments[0].verdict.sentence
+    assert early.treatments[0].fixed is not None
+    assert look(delivered.store, 17).verdict == "better"
+    # The same figures once more are the same look; other figures are a second one.
+    assert look(delivered.store, 17).verdict == "better"
+    assert blocked(look(delivered.store, 19)) == ("horizon",)
+
+
+def test_guardrails_of_a_running_test_are_right_at_any_look() -> None:
+    rng = np.random.default_rng(10)
+    days = {START + timedelta(day): (5000, 250, int(rng.binomial(250, 0.2))) for day in range(10)}
+    arms = [ArmInput(key, 0.5, days, {}, set()) for key in "ab"]
+    running, planned = (
+        one_look(arms, plan={"guardrails": {"cvr": 0.2}, "monitoring": monitoring, "planned_total": 100_000})
+        for monitoring in ("anytime", "fixed")
+    )
+    any_time, fixed = (analysis.treatments[0].guardrails["cvr"] for analysis in (running, planned))
+    assert any_time is not None
+    assert fixed is not None
+    assert (any_time.anytime, fixed.anytime) == (True, False)
+    assert any_time.difference.ci_low < fixed.difference.ci_low
+    assert any_time.p_value > fixed.p_value
+
+
+def one_look(arms: list[ArmInput], *, plan: dict[str, object] | None = None, **changes: object) -> Analysis:
+    settings = {"level": 0.95, "planned_total": None, "monitoring": "anytime", "lift": None, "guardrails": {}}
+    options = {
+        "key": "t", "unit": "impression", "allocation": "random", "metric": "ctr", "as_of": START + timedelta(60),
+        "running": False, "earlier_looks": [], "past": [],
+    } | changes  # fmt: skip
+    return analyse(plan=settings | (plan or {}), arms=arms, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("decision", "variant", "against"),
+    [
+        ("ship", "new", False),
+        ("ship", "old", True),
+        ("keep", None, True),
+        ("stop-for-futility", None, True),
+        ("undecided", None, False),
+    ],
+)
+def test_dropping_what_was_shown_to_be_better_goes_against_the_verdict(
+    delivered: Deliveries, decision: str, variant: str | None, against: bool
+) -> None:
+    delivered.ad("A", 0.02)
+    delivered.ad("B", 0.03)
+    create_experiment(delivered.store, plan())
+    assert look(delivered.store).verdict == "better"
+    record = decide_experiment(delivered.store, "t", decision, variant=variant, person="Bo", reason="", as_of=START)
+    assert record["against_the_verdict"] is against
+
+
 def test_a_decision_against_the_verdict_is_recorded_as_that(delivered: Deliveries) -> None:
     delivered.ad("A", 0.02)
     delivered.ad("B", 0.02)
@@ -208,7 +303,8 @@ def test_a_winner_is_shrunk_towards_what_past_experiments_were_like() -> None:
     past = []
     for lift in rng.normal(0, 0.03, 40):
         figures = {"estimate": lift, "ci_low": lift - 0.04, "ci_high": lift + 0.04}
-        past.append({"treatments": [{"fixed": {"lift": figures}}]})
+        earlier = {"fixed": {"lift": figures, "level": 0.95}}
+        past.append({"metric": "ctr", "verdict": "undecided", "treatments": [earlier]})
     options = {"level": 0.95, "planned_total": None, "monitoring": "anytime", "lift": None, "guardrails": {}}
     arms = [ArmInput(key, 0.5, {START: (20_000, clicks, 0)}, {}, set()) for key, clicks in (("a", 400), ("b", 520))]
 
@@ -221,7 +317,11 @@ def test_a_winner_is_shrunk_towards_what_past_experiments_were_like() -> None:
 
     result = shrunken(past)
     assert 0 < result.shrunken_lift.estimate < 0.2 < result.fixed.lift.estimate  # type: ignore[attr-defined]
+    assert result.exaggeration.exaggeration > 1  # type: ignore[attr-defined]
     assert shrunken(past[:9]).shrunken_lift is None  # type: ignore[attr-defined]
+    # What guards blocked, and other metrics, are no past to learn from.
+    assert shrunken([row | {"verdict": "blocked"} for row in past]).shrunken_lift is None  # type: ignore[attr-defined]
+    assert shrunken([row | {"metric": "cvr"} for row in past]).shrunken_lift is None  # type: ignore[attr-defined]
 
 
 def test_the_relation_is_used_only_when_it_is_shown() -> None:
@@ -254,6 +354,12 @@ def test_the_relation_is_used_only_when_it_is_shown() -> None:
         ({"monitoring": "group"}, "planned total and their number"),
         ({"guardrails": {"roas": 0.1}}, "guardrail roas=0.1"),
         ({"campaign": "none"}, "no campaign 'none'"),
+        ({"variants": {"old": "A", "new": "A"}}, "two variants are 'A'"),
+        ({"split": [0, 1]}, "planned share of old is 0"),
+        ({"power": 2.0}, "power is 2.0"),
+        ({"lift": float("nan")}, "planned lift is nan"),
+        ({"planned_total": float("inf")}, "planned total is inf"),
+        ({"monitoring": "fixed", "looks": 3}, "3 looks are planned and the monitoring is fixed"),
     ],
 )
 def test_plans_that_cannot_be_are_refused_with_the_value(
