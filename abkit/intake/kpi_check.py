@@ -182,7 +182,7 @@ def _joined(problems: list[pl.Series]) -> pl.Series:
     frame = pl.DataFrame({str(number): problem for number, problem in enumerate(there)})
     text = frame.select(pl.concat_str(pl.all(), separator="; ", ignore_nulls=True)).to_series()
     # "impressions is empty" is also said of a cell that is no number: the first reason is enough.
-    text = text.str.replace(r"(impressions (?:is not|is neg|has)[^;]*); impressions is empty", "$1")
+    text = text.str.replace(r"(impressions (?:is not|is neg|is too|has)[^;]*); impressions is empty", "$1")
     return pl.select(pl.when(text == "").then(None).otherwise(text)).to_series()
 
 

@@ -92,6 +92,23 @@ def read_csv(path: Path, mapping: Mapping[str, str], *, encoding: str | None, pe
     return RawTable(pl.concat(frames) if frames else pl.DataFrame(schema=schema), columns, broken, reading)
 
 
+def count_csv(path: Path, mapping: Mapping[str, str], *, encoding: str | None) -> int:
+    """How many rows come after the header, for a file whose columns are not those that are needed.
+
+    Raises:
+        InvalidInput, UnicodeError: it has no rows that could be told apart.
+    """
+    encoding = encoding or find_encoding(path)
+    with open_text(path, encoding) as file:
+        layout = find_layout(file.read(_SAMPLE), mapping)
+    with open_text(path, encoding) as file:
+        lines = _Lines(file)
+        for _ in range(layout.lines_before):
+            next(lines)
+        broken: list[BrokenRow] = []
+        return sum(1 for _ in _records(lines, layout.delimiter, broken)) + len(broken)
+
+
 def _frames(
     lines: _Lines, delimiter: str, width: int, fields: list[str], picked: list[int], broken: list[BrokenRow]
 ) -> Iterator[pl.DataFrame]:

@@ -15,13 +15,13 @@ FIELDS = (*PERIODS, *NAMES, *COUNTS, *MONEY)
 
 # Names that the large platforms give these columns in their exports, without case, spaces and signs.
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "day": ("date", "reportdate", "datum", "日付", "日"),
-    "period_start": ("reportingstarts", "startdate", "datestart", "periodfrom", "from"),
-    "period_end": ("reportingends", "enddate", "datestop", "dateend", "periodto", "to"),
-    "ad": ("adid", "adgroupadid", "広告id"),
+    "day": ("date", "byday", "stattimeday", "reportdate", "datum", "tag", "jour", "日付", "日"),
+    "period_start": ("reportingstarts", "startdate", "datestart", "periodfrom", "from", "berichtsstart"),
+    "period_end": ("reportingends", "enddate", "datestop", "dateend", "periodto", "to", "berichtsende"),
+    "ad": ("adid", "adgroupadid", "anzeigenid", "werbeanzeigenid", "広告id"),
     "account": ("accountid", "adaccountid", "accountname", "customerid", "アカウント"),
     "creative": ("creativename", "creativefile", "filename", "imagename", "asset", "assetfile", "クリエイティブ"),
-    "campaign": ("campaignname", "campaignid", "campaignkey", "キャンペーン"),
+    "campaign": ("campaignname", "campaignid", "campaignkey", "kampagne", "kampagnenname", "campagne", "キャンペーン"),
     "platform": ("publisherplatform", "publisher", "network"),
     "placement": ("placementname", "adplacement"),
     "country": ("countrycode", "region"),
@@ -29,11 +29,11 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "age": ("agegroup", "agerange"),
     "gender": ("sex",),
     "impressions": ("impr", "imps", "impression", "impressionen", "表示回数", "インプレッション"),
-    "clicks": ("click", "linkclicks", "klicks", "クリック数"),
+    "clicks": ("click", "linkclicks", "clicksdestination", "klicks", "linkklicks", "clics", "クリック数"),
     "conversions": ("conversion", "conv", "totalconversion", "totalconversions", "results", "コンバージョン"),
-    "spend": ("amountspent", "spent", "cost", "kosten", "費用"),
+    "spend": ("amountspent", "spent", "cost", "kosten", "ausgegebenerbetrag", "coût", "montantdépensé", "費用"),
     "revenue": ("conversionvalue", "convvalue", "totalconversionvalue", "purchasevalue", "sales", "umsatz"),
-    "currency": ("currencycode", "accountcurrency"),
+    "currency": ("currencycode", "accountcurrency", "währung", "währungscode", "devise"),
     "event": ("conversionevent", "eventname", "resulttype", "conversionaction"),
     "attribution_window": ("attribution", "attributionsetting"),
 }
@@ -136,11 +136,7 @@ def find_columns(names: Sequence[str], mapping: Mapping[str, str]) -> Columns:
                 found.setdefault(field, []).append(index)
         for field, indexes in found.items():
             if len(indexes) > 1:
-                both = " and ".join(repr(names[index]) for index in indexes)
-                raise InvalidInput(
-                    f"columns {both} could both be {field}",
-                    hint=f"say which: --map '{names[indexes[0]]}={field}' (and --map 'OTHER=' leaves another one out)",
-                )
+                raise _two_columns(field, [names[index] for index in indexes])
             position[field] = indexes[0]
     used = set(position.values())
     currencies = {currency_in(names[position[field]]) for field in MONEY if field in position} - {None}
@@ -155,6 +151,15 @@ def find_columns(names: Sequence[str], mapping: Mapping[str, str]) -> Columns:
         unused=[name for index, name in enumerate(names) if index not in used and name],
         currency=currencies.pop() if currencies else None,
     )
+
+
+def _two_columns(field: str, names: Sequence[str]) -> InvalidInput:
+    both = " and ".join(map(repr, names))
+    hint = f"say which: --map '{names[0]}={field}' (and --map 'OTHER=' leaves another one out)"
+    if len({plain_name(name) for name in names}) < len(names):
+        # --map goes by the name, so it could not tell these apart.
+        hint = "rename all but one of them in the file"
+    return InvalidInput(f"columns {both} could both be {field}", hint=hint)
 
 
 def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:

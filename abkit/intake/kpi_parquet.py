@@ -16,6 +16,11 @@ def is_parquet(path: Path) -> bool:
         return file.read(4) == b"PAR1"
 
 
+def count_parquet(path: Path) -> int:
+    """How many rows the file says it has."""
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+
+
 def read_parquet(path: Path, mapping: Mapping[str, str], *, period_given: bool, max_rows: int) -> RawTable:
     """Read a Parquet file.
 
@@ -33,7 +38,7 @@ def read_parquet(path: Path, mapping: Mapping[str, str], *, period_given: bool, 
     columns = find_columns(names, mapping)
     require_fields(columns, period_given=period_given)
     scan = pl.scan_parquet(path)
-    rows = scan.select(pl.len()).collect().item()
+    rows = count_parquet(path)
     if rows > max_rows:
         raise InvalidInput(
             f"{rows:,} rows are more than the {max_rows:,} that one file may have",

@@ -85,6 +85,20 @@ def read_table(path: Path, options: KpiOptions) -> RawTable:
     return table
 
 
+def countable_rows(path: Path, options: KpiOptions) -> int:
+    """How many rows a file has that was refused as a whole: all of them count as rejected; 0 where nobody can tell."""
+    from abkit.intake.kpi_csv import count_csv
+    from abkit.intake.kpi_parquet import count_parquet, is_parquet
+
+    try:
+        with refusing_damage(path):
+            return (
+                count_parquet(path) if is_parquet(path) else count_csv(path, options.mapping, encoding=options.encoding)
+            )
+    except (InvalidInput, UnicodeError):
+        return 0
+
+
 @contextmanager
 def refusing_damage(path: Path) -> Iterator[None]:
     """Whatever the reading library says about damaged content becomes a refusal of that file."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError, InvalidInput, StoreError
 from abkit.intake.kpi_options import KpiOptions
-from abkit.intake.kpi_read import digest_of, read_table, refusing_damage, require_readable
+from abkit.intake.kpi_read import countable_rows, digest_of, read_table, refusing_damage, require_readable
 from abkit.store import kpi_publish
 from abkit.store.engine import Store
 from abkit.store.kpi_queries import currencies_of, owned_unlinked, reject_reasons
@@ -45,7 +45,7 @@ class ImportSummary:
         updated: a period that was there already, with other figures now; the former are in `kpi_revision`.
         unchanged: there already with the same figures.
         unlinked: of these three, the rows of ads that no picture belongs to.
-        rejected: kept with line and reason; of a file that was refused as a whole, all rows that could be read.
+        rejected: kept with line and reason; of a file that was refused as a whole, all rows that can be counted.
         import_id: in the store; None of a file that was refused as a whole.
         reasons: rejected rows by kind of reason.
         error: why the file was refused as a whole.
@@ -115,7 +115,12 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
             if earlier:
                 note(f"{name}: imported before, on {earlier.imported_at:%Y-%m-%d %H:%M} UTC; nothing to do")
                 return _again(session, summary, earlier)
-        table = read_table(path, options)
+        try:
+            table = read_table(path, options)
+        except InvalidInput:
+            lost = countable_rows(path, options)
+            summary = replace(summary, rows=lost, rejected=lost)
+            raise
         summary = replace(summary, rows=table.rows, rejected=table.rows)
         from abkit.intake.kpi_check import check
 
@@ -199,7 +204,8 @@ def _again(session: Session, summary: ImportSummary, earlier: KpiImport) -> Impo
 
 def _kinds(reasons: Sequence[str]) -> Counter[str]:
     """Reasons without the values in them, counted."""
-    return Counter(re.sub(r":? ?(line )?('.*?'|(?<![A-Za-z])-?\d[\d.,]*)", r" …", reason).strip() for reason in reasons)
+    value = re.compile(r":? ?(line )?('.*?'|(?<![A-Za-z])-?\d[\d.,:+\-]*(e[+-]?\d+)?)")
+    return Counter(re.sub(r"(…[ .:]*)+…", "…", value.sub(" …", reason)).strip() for reason in reasons)
 
 
 def as_rows(summaries: Sequence[ImportSummary]) -> list[dict[str, Any]]:

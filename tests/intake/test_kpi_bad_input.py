@@ -190,3 +190,83 @@ def test_many_open_quotes_lose_only_their_own_rows(sqlite_store: Store, tmp_path
     assert summary.rows == 28
     assert summary.imported + summary.rejected == 28
     assert summary.imported >= 14
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "day,ad,clicks\n2026-01-01,1,5\n\n2026-01-02,1,6\n2026-01-03,1\n",
+        "day,ad,impressions,Link clicks,Click\n2026-01-01,1,5,1,1\n2026-01-02,1,5,1,1\n2026-01-03,1,5,1,1\n",
+    ],
+)
+def test_a_refused_file_counts_all_its_rows_as_rejected(sqlite_store: Store, tmp_path: Path, content: str) -> None:
+    summary = run_import(sqlite_store, write(tmp_path / "k.csv", content))[0]
+    assert summary.error
+    assert (summary.rows, summary.imported, summary.rejected) == (3, 0, 3)
+
+
+def test_a_refused_parquet_counts_all_its_rows_as_rejected(sqlite_store: Store, tmp_path: Path) -> None:
+    import polars as pl
+
+    day = ["2026-01-01", "2026-01-02"]
+    pl.DataFrame({"day": day, "ad": ["1", "1"], "impressions": [5, 5]}).write_parquet(tmp_path / "no-clicks.parquet")
+    typed = pl.DataFrame({"day": day, "ad": ["1", "1"], "impressions": [5, 5], "clicks": [True, False]})
+    typed.write_parquet(tmp_path / "bool.parquet")
+    found = run_import(sqlite_store, tmp_path / "no-clicks.parquet", tmp_path / "bool.parquet")
+    assert [(one.rows, one.rejected) for one in found] == [(2, 2), (2, 2)]
+
+
+def test_the_same_column_name_twice_is_to_be_renamed_as_map_cannot_tell_them_apart(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "k.csv", "day,ad,impressions,clicks,clicks\n2026-01-01,1,5,1,2\n")
+    assert "rename" in (run_import(sqlite_store, path)[0].hint or "")
+
+
+EXPORTS = {
+    "Meta Ads Manager": (
+        "Reporting starts,Reporting ends,Campaign name,Ad name,Ad ID,Platform,Placement,Impressions,"
+        '"Amount spent (EUR)",Link clicks,Clicks (all),Results,Result type,Attribution setting\n'
+        "2026-01-01,2026-01-31,,,,,,1300,33.45,26,40,3,,\n"
+        "2026-01-01,2026-01-31,Spring,Hero 1,120208000000000001,facebook,feed,1000,23.45,20,30,2,Purchase,7-day click\n"
+        "2026-01-01,2026-01-31,Spring,Hero 2,120208000000000002,instagram,story,300,10,6,10,1,Purchase,7-day click\n",
+        (2, 1),
+    ),
+    "Meta Ads Manager in German": (
+        'Tag,Kampagnenname,Werbeanzeigen-ID,Impressionen,Link-Klicks,"Ausgegebener Betrag (EUR)"\n'
+        "2026-01-01,Frühling,120208000000000003,1000,10,12.34\n",
+        (1, 0),
+    ),
+    "Google Ads": (
+        'Ad performance report\n"January 1, 2026 - January 31, 2026"\n'
+        "Day,Campaign,Ad group,Ad ID,Ad type,Currency code,Impr.,Clicks,CTR,Avg. CPC,Cost,Conversions,Conv. value\n"
+        '2026-01-01,Brand,g,7001,Image ad,EUR,"1,234",12,0.97%,0.5,6.10,1.00,20.00\n'
+        '2026-01-02,Brand,g,7001,Image ad,EUR,"2,000",15,0.75%,0.5,7.10,0.50,10.00\n'
+        'Total: Account, --, --, --, --,EUR,"3,234",27,0.83%,0.5,13.20,1.50,30.00\n',
+        (1, 2),
+    ),
+    "Google Ads in German": (
+        "Anzeigenbericht\n1. Januar 2026 - 31. Januar 2026\n"
+        "Tag\tKampagne\tAnzeigen-ID\tWährungscode\tImpr.\tKlicks\tCTR\tKosten\tConversions\n"
+        "2026-01-01\tMarke\t7002\tEUR\t1.234\t12\t0,97 %\t6,10\t1,00\n",
+        (1, 0),
+    ),
+    "TikTok Ads Manager": (
+        "Ad name,Ad ID,By Day,Currency,Cost,Impressions,Clicks (destination),CTR (destination),Conversions\n"
+        "x.png,1790000000000001,2026-01-01,USD,12.30,1000,10,1.00%,2\n"
+        "Total of 1 results,-,-,USD,12.30,1000,10,1.00%,2\n",
+        (1, 1),
+    ),
+    "TikTok reporting API": (
+        "stat_time_day,ad_id,campaign_name,spend,impressions,clicks,conversion\n"
+        "2026-01-01 00:00:00,1790000000000002,Spring,12.30,1000,10,2\n",
+        (1, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("platform", EXPORTS)
+def test_exports_of_the_large_platforms_need_no_mapping(sqlite_store: Store, tmp_path: Path, platform: str) -> None:
+    content, (imported, rejected) = EXPORTS[platform]
+    summary = run_import(sqlite_store, write(tmp_path / "k.csv", content))[0]
+    assert (summary.error, summary.imported, summary.rejected) == (None, imported, rejected), summary.reasons

@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abkit.errors import InvalidInput
@@ -97,6 +97,7 @@ def test_typed_columns_are_checked_too() -> None:
     assert [problem is None for problem in column.problems] == [True, False, False, True]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 10**9), min_size=1, max_size=20),
     st.sampled_from([(",", "."), (".", ","), (" ", ","), ("'", ".")]),
