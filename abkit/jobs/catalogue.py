@@ -20,9 +20,9 @@ CATALOGUE: Catalogue = {
         Job("correlate", "correlate scores with a KPI", correlate, Correlate),
         Job("drift_check", "check all drift layers and decide", drift_check, DriftCheck),
         Job("experiments", "analyse the running experiments", experiments),
-        Job("deliver_alerts", "tell the channels what they are owed", deliver_alerts),
+        Job("deliver_alerts", "tell the channels what they are owed", deliver_alerts, quick=True),
         Job("prune", "remove old records that no figure points to", prune),
-        Job("heartbeat", "call an address while all is well (dead-man's switch)", heartbeat, Heartbeat),
+        Job("heartbeat", "call an address while all is well (dead-man's switch)", heartbeat, Heartbeat, quick=True),
     )
 }
 

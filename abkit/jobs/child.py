@@ -26,6 +26,8 @@ from abkit.store.schedules import Lease
 
 log = logging.getLogger("abkit.jobs")
 
+REPORT_LIMIT = 1 << 20  # bytes
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -55,7 +57,7 @@ def work(report: "connection.Connection[bytes, bytes]", assignment: Assignment) 
     if settings.daemon.memory_limit_mb is not None:
         limit = settings.daemon.memory_limit_mb * 1024 * 1024
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    report.send_bytes(json.dumps(_run(assignment, settings), default=str).encode())
+    report.send_bytes(_encoded(_run(assignment, settings)))
     report.close()
     # A thread that hangs in a network call must not keep the process.
     logging.shutdown()
@@ -87,6 +89,14 @@ def _run(assignment: Assignment, settings: Settings) -> dict[str, Any]:
         return _failed("raised", f"{type(error).__name__}: {first_line}")
     finally:
         store.close()
+
+
+def _encoded(report: dict[str, Any]) -> bytes:
+    encoded = json.dumps(report, default=str).encode()
+    if len(encoded) <= REPORT_LIMIT:
+        return encoded
+    note = {"note": f"the outcome of {len(encoded):,} bytes is too long to be kept; its figures are in the store"}
+    return json.dumps({"state": report["state"], "outcome": note}).encode()
 
 
 def _failed(how: str, error: str) -> dict[str, Any]:

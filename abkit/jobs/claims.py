@@ -43,29 +43,38 @@ class Claims:
         settings: lease, back-off, alerts.
         jobs: the names of the jobs that this daemon can run; others are left to daemons that can.
         owner: who claims.
+        quick: the names of those that have workers apart.
     """
 
     store: Store
     settings: Settings
     jobs: Collection[str]
     owner: str
+    quick: Collection[str] = ()
 
-    def next(self, now: datetime, at_most: int) -> list[Claimed]:
-        """Claim what is to be run now: first what dead daemons left behind, then what is due."""
-        if at_most <= 0:
+    def next(self, now: datetime, at_most: int, at_most_quick: int = 0) -> list[Claimed]:
+        """Claim what is to be run now: first what dead daemons left behind, then what is due.
+
+        Args:
+            now: the clock.
+            at_most: so many workers are free.
+            at_most_quick: so many of those apart are.
+        """
+        free = {False: at_most, True: at_most_quick}
+        if max(free.values()) <= 0:
             return []
         with self.store.read() as session:
             abandoned = schedules.expired(session, now)
             waiting = [schedule for schedule in schedules.due(session, now) if self._may_run(schedule, now)]
         claimed: list[Claimed] = []
-        for run in abandoned:
-            if len(claimed) < at_most and (taken := self._take_over(run, now)):
+        work: list[Run | Schedule] = [*abandoned, *waiting]
+        for one in work:
+            quick = (one.what if isinstance(one, Run) else one.job) in self.quick
+            if free[quick] <= 0:
+                continue
+            if taken := self._take_over(one, now) if isinstance(one, Run) else self._claim(one, now):
                 claimed.append(taken)
-        for schedule in waiting:
-            if len(claimed) >= at_most:
-                break
-            if taken := self._claim(schedule, now):
-                claimed.append(taken)
+                free[quick] -= 1
         return claimed
 
     def _may_run(self, schedule: Schedule, now: datetime) -> bool:

@@ -34,6 +34,7 @@ from abkit.store.schedules import Lease
 log = logging.getLogger("abkit.jobs")
 
 _LOOK_S = 0.5
+_QUICK_WORKERS = 1
 _MEND_S = 60.0
 _STORE_ERRORS = (StoreError, SQLAlchemyError)
 
@@ -70,7 +71,8 @@ class Daemon:
         self.ended: Counter[str] = Counter()
         self._last_poll = float("-inf")
         self._catalogue = catalogue
-        self._claims = Claims(store, settings, catalogue.keys(), this_process())
+        quick = frozenset(name for name, job in catalogue.items() if job.quick)
+        self._claims = Claims(store, settings, catalogue.keys(), this_process(), quick)
         self._running: dict[int, _Running] = {}
         self._polling = threading.Lock()
         self._guard = threading.Lock()
@@ -81,7 +83,7 @@ class Daemon:
         daemon = settings.daemon
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(2), "jobs": ThreadPoolExecutor(daemon.workers)},
+            executors={"default": ThreadPoolExecutor(2), "jobs": ThreadPoolExecutor(daemon.workers + _QUICK_WORKERS)},
             # A poll that comes late is as good as one in time; APScheduler's default would drop it after a second.
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
@@ -126,7 +128,7 @@ class Daemon:
                 if time.monotonic() - self._last_mend > _MEND_S:
                     self._claims.mend(now)
                     self._last_mend = time.monotonic()
-                claimed = self._claims.next(now, self.settings.daemon.workers - len(self._running))
+                claimed = self._claims.next(now, *self._free_workers())
             except _STORE_ERRORS as error:
                 log.warning("the store cannot be polled, trying again: %s", _first_line(error))
                 return
@@ -136,6 +138,13 @@ class Daemon:
                     self._running[work.lease.run_id] = _Running(work.lease)
                 name = f"run-{work.lease.run_id}-{work.lease.attempt}"
                 self._scheduler.add_job(self._work, args=[work], executor="jobs", id=name)
+
+    def _free_workers(self) -> tuple[int, int]:
+        """How many jobs may be started, and how many of the quick ones."""
+        with self._guard:
+            quick = sum(self._catalogue[entry.lease.job].quick for entry in self._running.values())
+            others = len(self._running) - quick
+        return self.settings.daemon.workers - others, _QUICK_WORKERS - quick
 
     def renew(self) -> None:
         """Extend the leases of what runs here; end what another daemon has taken over."""

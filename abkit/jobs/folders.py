@@ -76,10 +76,8 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     from abkit.workflows.kpi_import import import_files
 
     folder = _watched(settings.workspace, arguments.folder, writable=True)
-    files = sorted(
-        (entry for entry in folder.iterdir() if _is_export(entry)), key=lambda f: (f.stat().st_mtime, f.name)
-    )
-    ready, waiting = stable_files(files, tick.started_at, arguments.stable_seconds)
+    found = [entry for entry in folder.iterdir() if _is_export(entry)]
+    ready, waiting = stable_files(found, tick.started_at, arguments.stable_seconds)
     said = arguments.model_dump(include={"mapping", "dayfirst", "decimal", "platform", "account"})
     limits = settings.kpi
     options = KpiOptions(**said, period=arguments.period, max_file_mb=limits.max_file_mb, max_rows=limits.max_rows)
@@ -116,7 +114,9 @@ def _tell_about_rejects(
 
 
 def stable_files(files: Sequence[Path], now: datetime, seconds: float) -> tuple[list[Path], int]:
-    """Files whose size and time did not change for a moment, and how many are still being written.
+    """Files whose size and time did not change for a moment, oldest first, and how many are still being written.
+
+    Those that go away in the meantime are neither.
 
     Args:
         files: to look at.
@@ -127,8 +127,9 @@ def stable_files(files: Sequence[Path], now: datetime, seconds: float) -> tuple[
     settled_before = now.timestamp() - max(60.0, 2 * seconds)
     if seconds and any(changed > settled_before for _, changed in first.values()):
         time.sleep(seconds)
-    ready = [path for path, mark in first.items() if mark[1] <= settled_before or _mark(path) == mark]
-    return ready, len(files) - len(ready)
+    second = {path: mark if mark[1] <= settled_before else _mark(path) for path, mark in first.items()}
+    ready = sorted((path for path in first if second[path] == first[path]), key=lambda path: (first[path][1], path))
+    return ready, sum(mark is not None for mark in second.values()) - len(ready)
 
 
 def _mark(path: Path) -> tuple[int, float] | None:

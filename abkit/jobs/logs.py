@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -35,6 +36,12 @@ class _TextLines(logging.Formatter):
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
+def _log_uncaught(failed: threading.ExceptHookArgs) -> None:
+    name = failed.thread.name if failed.thread else "unknown"
+    trace = (failed.exc_type, failed.exc_value or failed.exc_type(), failed.exc_traceback)
+    logging.getLogger("abkit.jobs").error("thread %s failed", name, exc_info=trace)
+
+
 def set_up(form: LogFormat, fields: Mapping[str, Any] | None = None) -> None:
     """Log to stderr from now on.
 
@@ -52,6 +59,9 @@ def set_up(form: LogFormat, fields: Mapping[str, Any] | None = None) -> None:
 
         handler.addFilter(add_fields)
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    # What Python would write to stderr by itself becomes lines of the log too.
+    logging.captureWarnings(True)
+    threading.excepthook = _log_uncaught
     # What the poller's library says each time it polls is of no use to a reader.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -18,12 +18,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from abkit.jobs.child import Assignment, work
+from abkit.jobs.child import REPORT_LIMIT, Assignment, work
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _LOOK_S = 0.25
 _TERMINATE_S = 2.0
-_REPORT_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _wait(
         ready = wait([reader, process.sentinel], timeout=min(left, _LOOK_S))
         if reader in ready:
             try:
-                report: dict[str, Any] = json.loads(reader.recv_bytes(_REPORT_LIMIT))
+                report: dict[str, Any] = json.loads(reader.recv_bytes(REPORT_LIMIT))
             except (EOFError, OSError, ValueError):
                 process.join(_TERMINATE_S)
                 return None

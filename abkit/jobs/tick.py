@@ -57,12 +57,14 @@ class Job:
         run: called in a process of its own; gives the outcome that is kept with the run. It is idempotent for its
             tick: run again after a crash, its effect is there once.
         arguments: what it takes.
+        quick: whether it takes moments and must not wait behind jobs that take an hour; it has a worker apart.
     """
 
     name: str
     summary: str
     run: JobFunction
     arguments: type[Arguments] = Arguments
+    quick: bool = False
 
 
 Catalogue = Mapping[str, Job]

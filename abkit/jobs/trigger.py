@@ -1,9 +1,12 @@
 """Running a schedule's job at once, outside its cron line: in this process's care, as the daemon would."""
 
+import logging
 import threading
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from abkit.config import Settings
-from abkit.errors import AbkitError, UsageError
+from abkit.errors import AbkitError, StoreError, UsageError
 from abkit.jobs import supervisor
 from abkit.jobs.child import Assignment
 from abkit.jobs.claims import Claims
@@ -14,6 +17,8 @@ from abkit.store import schedules
 from abkit.store.engine import Store
 from abkit.store.runs import this_process
 from abkit.store.schedules import Lease
+
+log = logging.getLogger("abkit.jobs")
 
 
 def trigger(store: Store, settings: Settings, catalogue: Catalogue, key: str) -> tuple[Lease, Ending]:
@@ -42,9 +47,14 @@ def trigger(store: Store, settings: Settings, catalogue: Catalogue, key: str) ->
 
     def keep_lease() -> None:
         while not ended.wait(settings.daemon.lease_seconds / 3):
-            with store.write() as session:
-                if schedules.extend(session, [lease], claims.lease_until(wall_clock())):
-                    cancelled.set()
+            try:
+                with store.write() as session:
+                    lost = schedules.extend(session, [lease], claims.lease_until(wall_clock()))
+            except (StoreError, SQLAlchemyError) as error:
+                log.warning("the lease cannot be extended, trying again: %s", error)
+                continue
+            if lost:
+                cancelled.set()
 
     threading.Thread(target=keep_lease, daemon=True).start()
     try:

@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +55,11 @@ def misbehave(_store: Store, _settings: Settings, _tick: Tick, arguments: Behavi
             os.kill(os.getpid(), signal.SIGKILL)
         case "out_of_memory":
             return {"size": len(bytearray(1 << 40))}
+        case "says_too_much":
+            return {"lines": ["a line"] * 200_000}
+        case "warns":
+            warnings.warn("this will go\naway", stacklevel=1)
+            threading.Thread(target=int, args=["not a number"]).start()
         case "never_ends":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             while True:
@@ -62,6 +69,7 @@ def misbehave(_store: Store, _settings: Settings, _tick: Tick, arguments: Behavi
 
 CATALOGUE = {
     "ledger": Job("ledger", "write a row", ledger, Behaviour),
+    "quick": Job("quick", "write a row at once", ledger, Behaviour, quick=True),
     "misbehave": Job("misbehave", "end badly", misbehave, Behaviour),
 }
 

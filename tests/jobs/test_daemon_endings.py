@@ -1,6 +1,7 @@
 """However a job ends, it is recorded as what it was, and the daemon lives."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -65,6 +66,51 @@ def test_each_ending_is_recorded_as_what_it_was_and_opens_an_alert(database_url:
             alerts = {alert.fingerprint: alert for alert in session.scalars(select(Alert))}
         assert set(alerts) == {f"job_failed:{how}" for how in ENDINGS}
         assert "abkit schedule status" in alerts["job_failed:raise"].evidence["command"]
+
+
+def test_alerts_and_heartbeat_do_not_wait_behind_long_jobs(database_url: str, fleet: MakeFleet) -> None:
+    with ledger_store(database_url) as store:
+        for number in range(3):
+            _once(store, f"long-{number}", arguments={"seconds": 60})
+        _once(store, "soon", job="quick")
+        several = fleet(database_url, workers=2, stop_seconds=0)
+        several.start()
+        wait_until(lambda: "soon" in [key for key, _ in rows(store, "effect")], 30, "the quick one")
+        running = [key for key in ("long-0", "long-1", "long-2") if _runs(store, key)]
+        several.stop()
+        assert len(running) == 2, "as many long ones as there are workers"
+
+
+def test_an_outcome_too_long_to_keep_is_no_failure(sqlite_store: Store, fleet: MakeFleet) -> None:
+    _once(sqlite_store, "chatty", job="misbehave", arguments={"how": "says_too_much"})
+    several = fleet(sqlite_store.engine.url.render_as_string(hide_password=False))
+    several.start()
+    wait_until(lambda: bool(_runs(sqlite_store, "chatty")) and _ended(sqlite_store, "chatty"), 30, "the end")
+    several.stop()
+    (run,) = _runs(sqlite_store, "chatty")
+    assert run.state == "done"
+    assert "too long to be kept" in str(run.outcome)
+
+
+def test_each_line_of_the_log_is_an_object_with_the_run_whoever_writes_it(
+    sqlite_store: Store, fleet: MakeFleet
+) -> None:
+    _once(sqlite_store, "loud", job="misbehave", arguments={"how": "warns"})
+    _once(sqlite_store, "bad", job="misbehave", arguments={"how": "raise"})
+    several = fleet(sqlite_store.engine.url.render_as_string(hide_password=False), log_format="json")
+    several.start()
+    wait_until(
+        lambda: all(_runs(sqlite_store, key) and _ended(sqlite_store, key) for key in ("loud", "bad")), 30, "both"
+    )
+    several.stop()
+    lines = [json.loads(line) for line in several.logs().splitlines()]
+    by_jobs = [line for line in lines if "this will go" in line["message"] or "traceback" in line]
+    assert len(by_jobs) == 3, "the warning, the failed thread, the failed job"
+    assert all({"run", "schedule", "tick", "attempt"} <= line.keys() for line in by_jobs)
+
+
+def _ended(store: Store, key: str) -> bool:
+    return _runs(store, key)[0].finished_at is not None
 
 
 def test_a_job_that_keeps_failing_backs_off_and_does_not_spin(sqlite_store: Store, fleet: MakeFleet) -> None:
