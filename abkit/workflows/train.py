@@ -34,6 +34,7 @@ class Measured:
         digest, name: of the scorer.
         seen_in_training: the table or the pictures are those that it was trained on: the figures are too good.
         rejected, missing: how many rows and pictures could not be used.
+        run_id: None without a store, or for a checkpoint's folder.
     """
 
     figures: Evaluation
@@ -44,7 +45,7 @@ class Measured:
     seen_in_training: bool
     rejected: int
     missing: int
-    run_id: int | None
+    run_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def train(
         return _train(None, None, ratings, wish, out, cache, progress)
     arguments = {"table": str(ratings.table), "images": str(ratings.images), "out": str(out), **_plain(wish)}
     with recorded_run(store, "model train", arguments) as run:
-        outcome = _train(store, run, ratings, wish, out, cache, progress)
+        outcome = _train(store, run, ratings, wish, out, cache, _alive(run, progress))
         if outcome.trained is not None:
             version = register_checkpoint(store, outcome.trained.folder, run=run)
             figures = outcome.trained.evaluation
@@ -171,6 +172,17 @@ def _train(
     return Outcome(trained, seen_by_parent=seen)
 
 
+def _alive(run: RunRecord, progress: Progress | None) -> Progress:
+    """Progress that also extends the lease of the run, so that hours of training are not taken for a dead process."""
+
+    def report(stage: str, done: int, total: int) -> None:
+        run.still_alive()
+        if progress is not None:
+            progress(stage, done, total)
+
+    return report
+
+
 def _plain(wish: Wish) -> dict[str, object]:
     """What is kept of the wish with its run."""
     return {**asdict(wish), "choices": [str(path) for path in wish.choices] if wish.choices else None}
@@ -192,16 +204,19 @@ def measure(
         ModelError: the table, the pictures or the checkpoint cannot be used.
     """
     require_model()
+    if checkpoint is not None or store is None:
+        return _measure(load_scorer(checkpoint), ratings, cache, progress)
+    with recorded_run(store, "model evaluate", {"table": str(ratings.table), "model": model}) as run:
+        scorer = find_champion(store, run, wanted=model).scorer
+        measured = _measure(scorer, ratings, cache, _alive(run, progress))
+        run.outcome.update(digest=measured.digest, srcc=measured.figures.srcc.value, n=measured.figures.n)
+        return replace(measured, run_id=run.id)
+
+
+def _measure(scorer: Scorer, ratings: Ratings, cache: Path | None, progress: Progress | None) -> Measured:
     from abkit_model.features import TokenCache
     from abkit_model.pipeline import evaluate_scorer
 
-    run_id = None
-    if checkpoint is None and store is not None:
-        with recorded_run(store, "model evaluate", {"table": str(ratings.table), "model": model}) as run:
-            scorer = find_champion(store, run, wanted=model).scorer
-            run_id = run.id
-    else:
-        scorer = load_scorer(checkpoint)
     figures, coverage, dataset = evaluate_scorer(
         scorer,
         ratings.table,
@@ -221,7 +236,6 @@ def measure(
         seen_in_training=scorer.card.data.get("table_sha256") == dataset.table.sha256,
         rejected=len(dataset.table.rejected),
         missing=len(dataset.missing),
-        run_id=run_id,
     )
 
 

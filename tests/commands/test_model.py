@@ -2,9 +2,12 @@
 
 import csv
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +83,28 @@ def test_evaluating_on_the_table_it_was_trained_on_is_said(
     result = abkit("model", "evaluate", "ratings.csv", "--images", "pictures", "--model", "ours", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert "too good" in result.stderr
+    state, outcome = last_run(folder, "model evaluate")
+    assert state == "done"
+    assert outcome["n"] == COUNT
+
+
+def test_an_evaluation_that_fails_is_a_failed_run(
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+) -> None:
+    folder, _ = trained
+    result = abkit("model", "evaluate", "nowhere.csv", "--images", "pictures", "--model", "ours", cwd=folder)
+    assert result.returncode == 1
+    state, outcome = last_run(folder, "model evaluate")
+    assert state == "failed"
+    assert "nowhere.csv" in outcome["error"]
+
+
+def last_run(folder: Path, what: str) -> tuple[str, dict[str, Any]]:
+    """State and outcome of the last run of a command."""
+    with closing(sqlite3.connect(folder / "abkit.db")) as connection:
+        query = "SELECT state, outcome FROM run WHERE what = ? ORDER BY id DESC LIMIT 1"
+        state, outcome = connection.execute(query, (what,)).fetchone()
+    return state, json.loads(outcome)
 
 
 def test_training_does_not_overwrite_a_checkpoint(
