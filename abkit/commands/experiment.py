@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from abkit.commands.calc_input import Correction, Monitoring, numbers
 from abkit.commands.context import CommandContext
-from abkit.commands.figures import interval, percent
+from abkit.commands.experiment_output import draw_analysis, print_analysis, print_table_report
+from abkit.commands.figures import percent
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
 
 if TYPE_CHECKING:
-    from abkit.workflows.experiment_records import Analysis
+    pass
 
 app = typer.Typer(help="A/B tests: design, guard, analyse, decide.", no_args_is_help=True)
 
@@ -195,8 +196,10 @@ def analyze(
     if (key is None) == (table is None):
         raise UsageError("give either the name of an experiment or --table FILE")
     if table is not None:
+        if by is not None or as_of is not None or exit_code:
+            raise UsageError("--by, --as-of and --exit-code are for an experiment of the store, not for --table")
         columns = (experiment_col, variant_col, impressions_col, clicks_col)
-        _analyze_table(table, columns, control, add_up, allocation, correction, level, form)
+        _analyze_table(table, columns, control, add_up, allocation, correction, level, plot, form)
         return
     from abkit.stats.estimate import as_dict
     from abkit.workflows.experiment import analyze_experiment
@@ -208,9 +211,9 @@ def analyze(
     if form is Format.JSON:
         print_json(plain)
     else:
-        _print_analysis(analysis, form)
+        print_analysis(analysis, form)
     if plot is not None:
-        _draw(plain, plot)
+        draw_analysis(plain, plot)
     if exit_code and analysis.verdict == "blocked":
         raise typer.Exit(3)
 
@@ -223,9 +226,9 @@ def _analyze_table(
     allocation: Allocation,
     correction: Correction,
     level: float,
+    plot: Path | None,
     form: Format,
 ) -> None:
-    from abkit.stats.estimate import as_dict
     from abkit.workflows.experiment_bulk import analyze_table
 
     report = analyze_table(
@@ -241,17 +244,7 @@ def _analyze_table(
         level=level,
         progress=note,
     )
-    if form is Format.JSON:
-        print_json(as_dict(report))
-    elif form is Format.CSV:
-        print_rows(report.comparisons, form)
-    else:
-        rows = [{"figure": name.replace("_", " "), "value": _said(value)} for name, value in report.summary.items()]
-        print_rows(rows, form, title=path.name)
-    for refused in report.refused[:5]:
-        note(f"refused {refused.experiment}: {refused.reason}")
-    if len(report.refused) > 5:
-        note(f"… and {len(report.refused) - 5} more; --format json lists all")
+    print_table_report(report, path.name, form, plot)
 
 
 @app.command("decide")
@@ -294,86 +287,6 @@ def list_(
         rows = list_experiments(store) if key is None else history(store, key)
     columns = None if key is None else ("kind", "sequence", "as_of", "verdict", "decided_by", "reason", "rule", "run")
     print_rows(rows, form, columns=columns, empty="no experiments yet: abkit experiment create")
-
-
-def _print_analysis(analysis: Analysis, form: Format) -> None:
-    rows = []
-    for result in analysis.treatments:
-        row: dict[str, Any] = {"treatment": result.treatment, "verdict": result.verdict.state}
-        for name, comparison in (("", result.deciding), ("fixed ", result.fixed)):
-            lift = comparison.lift if comparison else None
-            row[f"{name}lift"] = percent(lift.estimate, 1, sign=True) if lift else None
-            row[f"{name}interval"] = interval(lift.ci_low, lift.ci_high, 1, sign=True) if lift else None
-        row["adjusted p"] = f"{result.adjusted_p:.3g}"
-        row["chance to win"] = percent(result.bayes.chance_to_win, 1) if result.bayes else None
-        rows.append(row)
-    print_rows(
-        rows, form, title=f"{analysis.experiment}, {analysis.metric} against {analysis.control}: {analysis.rule}"
-    )
-    if form is Format.CSV:
-        return
-    checks = [{"guard": guard.name, "status": guard.status, "found": guard.message} for guard in analysis.guards]
-    print_rows(checks, form, title="Guards")
-    for result in analysis.treatments:
-        typer.echo(result.verdict.sentence)
-        if result.shrunken_lift:
-            shrunken = result.shrunken_lift
-            typer.echo(
-                f"  lift shrunk towards past experiments: {percent(shrunken.estimate, 1, sign=True)} "
-                f"{interval(shrunken.ci_low, shrunken.ci_high, 1, sign=True)}"
-            )
-        if result.exaggeration:
-            curse = result.exaggeration
-            typer.echo(
-                f"  if that is the true lift, a significant one exaggerates it {curse.exaggeration:.1f} times on "
-                f"average and has the wrong sign in {percent(curse.type_s, 1)} of cases"
-            )
-        if result.strata and result.strata.strata == 1:
-            typer.echo("  all of it lies in one segment: nothing to hold apart")
-        elif result.strata:
-            odds = result.strata.odds_ratio
-            typer.echo(
-                f"  within {result.strata.strata} segments: odds ratio {odds.estimate:.3f} "
-                f"[{odds.ci_low:.3f}, {odds.ci_high:.3f}]; alike in all: p = {result.strata.interaction_p_value:.3g}"
-            )
-        for name, margin in result.guardrails.items():
-            if margin is None:
-                typer.echo(f"  guardrail {name}: not enough data")
-            else:
-                said = "not worse by more than" if margin.holds else "may be worse by more than"
-                when = "valid at any look" if margin.anytime else "valid for one look"
-                typer.echo(f"  guardrail {name}: {said} {margin.margin:.2g} (p = {margin.p_value:.3g}, {when})")
-
-
-def _draw(analysis: dict[str, Any], path: Path) -> None:
-    from abkit.reporting.experiment_charts import forest_plot, sequence_chart
-    from abkit.reporting.theme import save_chart
-
-    rows = [
-        {"name": result["treatment"], **result["deciding"]["lift"]}
-        for result in analysis["treatments"]
-        if result["deciding"]
-    ]
-    title = f"{analysis['experiment']}: {analysis['metric'].upper()} against {analysis['control']}"
-    note(f"chart: {save_chart(forest_plot(rows, title=title, subtitle=analysis['rule']), path)}")
-    for result in analysis["treatments"]:
-        if result["sequence"]:
-            beside = path.with_name(f"{path.stem}-{_slug(result['treatment'])}{path.suffix}")
-            title = f"{analysis['experiment']}: {result['treatment']} against {analysis['control']}"
-            chart = sequence_chart(result["sequence"], title=title, dates=result["days"])
-            note(f"chart: {save_chart(chart, beside)}")
-
-
-def _slug(name: str) -> str:
-    return "".join(char if char.isalnum() else "-" for char in name)[:60]
-
-
-def _said(value: Any) -> Any:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {percent(item, 1, sign=True)}" for key, item in value.items())
-    if isinstance(value, list):
-        return " ".join(map(str, value))
-    return value
 
 
 def _pairs(texts: list[str], option: str, form: str) -> dict[str, str]:

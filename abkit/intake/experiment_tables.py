@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,12 @@ from abkit.stats.bulk import impossible_counts
 from abkit.stats.counts import Counts
 
 MOST_BYTES = 2 * 1024**3
+_BROKEN = "\0broken"
 _DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": ","}
+
+
+class _BrokenLines(AbkitError):
+    """A table of text that cannot be read as a whole."""
 
 
 @dataclass(frozen=True)
@@ -72,23 +78,27 @@ def read_experiments(
     Raises:
         AbkitError: the file cannot be read, or a column is missing.
     """
-    table = _read(path, (experiment, variant, trials, successes)).select(
-        pl.col(experiment).cast(pl.String).alias("experiment"),
-        pl.col(variant).cast(pl.String).alias("variant"),
-        pl.col(trials).cast(pl.Float64, strict=False).alias("trials"),
-        pl.col(successes).cast(pl.Float64, strict=False).alias("successes"),
-    )
+    columns = (experiment, variant, trials, successes)
+    try:
+        raw = _read(path, columns)
+    except _BrokenLines as error:
+        raw = _read_by_line(path, columns, error)
+    table = _named(raw, columns)
+    empty = pl.all_horizontal(pl.col("experiment", "variant", "trials_text", "successes_text").is_null())
+    table = table.filter(~empty)
     nameless = table.filter(pl.col("experiment").is_null() | pl.col("variant").is_null()).height
     table = table.filter(pl.col("experiment").is_not_null() & pl.col("variant").is_not_null())
+    refused = _impossible(table)
     if drop_duplicates:
         table = table.group_by("experiment", "variant", maintain_order=True).agg(pl.sum("trials", "successes"))
     # Arms of one experiment need not stand together in the file.
     first = table.with_row_index("row").group_by("experiment").agg(pl.min("row").alias("first"))
     table = table.join(first, on="experiment").sort("first", maintain_order=True)
-    refused, bad = _refusals(table)
+    refused = _not_comparable(table) | refused
+    reasons = [Refused(key, reason) for key, reason in refused.items()]
     if nameless:
-        refused.append(Refused("", f"{nameless} rows name no experiment or no variant; expected both"))
-    good = table.filter(~pl.col("experiment").is_in(list(bad))) if bad else table
+        reasons.append(Refused("", f"{nameless} rows name no experiment or no variant; expected both"))
+    good = table.filter(~pl.col("experiment").is_in(list(refused))) if refused else table
     keys = good["experiment"].unique(maintain_order=True).to_list()
     place = {key: index for index, key in enumerate(keys)}
     return ArmTable(
@@ -97,8 +107,25 @@ def read_experiments(
         good["variant"].to_list(),
         good["trials"].to_numpy(),
         good["successes"].to_numpy(),
-        refused,
+        reasons,
     )
+
+
+def _named(raw: pl.DataFrame, columns: tuple[str, str, str, str]) -> pl.DataFrame:
+    """The four columns under their names here; counts as numbers, and as the text that stood there."""
+    experiment, variant, *counts = columns
+    numbers, texts = [], []
+    for name, column in zip(("trials", "successes"), counts, strict=True):
+        text = pl.col(column).cast(pl.String).str.strip_chars()
+        if raw.schema[column].is_numeric():
+            numbers.append(pl.col(column).cast(pl.Float64).alias(name))
+            texts.append(pl.when(pl.col(column).is_not_null()).then(pl.lit("")).alias(f"{name}_text"))
+        else:
+            numbers.append(text.cast(pl.Float64, strict=False).alias(name))
+            texts.append(text.alias(f"{name}_text"))
+    broken = pl.col(_BROKEN) if _BROKEN in raw.columns else pl.lit(None, dtype=pl.String)
+    keys = (pl.col(experiment).cast(pl.String), pl.col(variant).cast(pl.String))
+    return raw.select(keys[0].alias("experiment"), keys[1].alias("variant"), *numbers, *texts, broken.alias("broken"))
 
 
 def read_arms(path: Path) -> dict[str, Counts]:
@@ -115,8 +142,13 @@ def read_arms(path: Path) -> dict[str, Counts]:
             raise InvalidInput(f"{path.name}: the variant {name!r} stands twice; expected one row a variant")
         try:
             arms[name] = Counts(float(row["successes"]), float(row["trials"]))  # type: ignore[arg-type]
-        except (TypeError, ValueError) as error:
+        except InvalidInput as error:
             raise InvalidInput(f"{path.name}, variant {name!r}: {error}") from error
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(
+                f"{path.name}, variant {name!r} has {row['successes']} successes in {row['trials']} trials; "
+                "expected whole numbers"
+            ) from error
     return arms
 
 
@@ -144,6 +176,7 @@ def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     suffix = path.suffix.lower()
     if suffix not in (*_DELIMITERS, ".parquet"):
         raise AbkitError(f"{path.name} is not a table that abkit reads", hint="give .csv, .tsv or .parquet")
+    broken = AbkitError if suffix == ".parquet" else _BrokenLines
     try:
         if path.stat().st_size > MOST_BYTES:
             raise AbkitError(f"{path.name} is larger than {MOST_BYTES // 1024**3} GB", hint="split it")
@@ -164,28 +197,63 @@ def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     except OSError as error:
         raise AbkitError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
     except pl.exceptions.PolarsError as error:
-        raise AbkitError(f"{path.name} is not a readable table: {str(error).splitlines()[0]}") from error
+        raise broken(f"{path.name} is not a readable table: {str(error).splitlines()[0]}") from error
 
 
-def _refusals(table: pl.DataFrame) -> tuple[list[Refused], set[str]]:
+def _read_by_line(path: Path, columns: Sequence[str], error: AbkitError) -> pl.DataFrame:
+    """A table with broken lines, line by line: these are marked, the others are read."""
+    rows: list[list[str | None]] = []
+    separator = _DELIMITERS[path.suffix.lower()]
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        header = next(csv.reader([next(lines, "")], delimiter=separator), [])
+        if any(column not in header for column in columns):
+            raise error
+        places = [header.index(column) for column in columns]
+        for line in lines:
+            text = line.rstrip("\r\n")
+            try:
+                fields = next(csv.reader([text], delimiter=separator, strict=True), [])
+                fault = f"a line of {len(fields)} fields; expected {len(header)}" if len(fields) > len(header) else None
+            except csv.Error:
+                fields, fault = text.split(separator), "a line with a quote that is not closed"
+            if "\ufffd" in text:
+                fault = "bytes that are not UTF-8; expected a table saved as UTF-8"
+            rows.append([*(fields[place] or None if place < len(fields) else None for place in places), fault])
+    schema = dict.fromkeys((*columns, _BROKEN), pl.String)
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _impossible(table: pl.DataFrame) -> dict[str, str]:
+    """Experiments with a row whose counts cannot be, with the first such row."""
     wrong = impossible_counts(table["successes"].fill_null(np.nan), table["trials"].fill_null(np.nan))
     refused: dict[str, str] = {}
-    for row in table.filter(pl.Series(wrong)).iter_rows(named=True):
+    for row in table.filter(pl.Series(wrong, dtype=pl.Boolean) | table["broken"].is_not_null()).iter_rows(named=True):
         refused.setdefault(row["experiment"], _why(row))
+    return refused
+
+
+def _not_comparable(table: pl.DataFrame) -> dict[str, str]:
     arms = table.group_by("experiment", maintain_order=True).agg(
         pl.len(), pl.col("variant").n_unique().alias("names"), pl.first("variant")
     )
+    refused = {}
     for row in arms.filter((pl.col("len") < 2) | (pl.col("names") < pl.col("len"))).iter_rows(named=True):
         if row["len"] < 2:
-            reason = f"only one arm, {row['variant']!r}; expected at least 2"
+            refused[row["experiment"]] = f"only one arm, {row['variant']!r}; expected at least 2"
         else:
-            reason = f"{row['len']} rows for {row['names']} variants; expected one row a variant"
-        refused.setdefault(row["experiment"], reason)
-    return [Refused(key, reason) for key, reason in refused.items()], set(refused)
+            refused[row["experiment"]] = (
+                f"{row['len']} rows for {row['names']} variants; expected one row a variant (or days: --add-up)"
+            )
+    return refused
 
 
 def _why(row: dict[str, Any]) -> str:
-    shown = {key: "missing" if row[key] is None else f"{row[key]:.15g}" for key in ("successes", "trials")}
+    if row["broken"] is not None:
+        return f"variant {row['variant']!r}: {row['broken']}"
+    shown = {}
+    for key in ("successes", "trials"):
+        text = row[f"{key}_text"]
+        shown[key] = f"{row[key]:.15g}" if row[key] is not None else repr(text) if text else "missing"
     return (
         f"variant {row['variant']!r} has {shown['successes']} successes in {shown['trials']} trials; "
         "expected whole numbers, successes from 0 to trials, trials of 1 or more"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from abkit.errors import InvalidInput
@@ -89,6 +90,16 @@ def shrink(effect: float, standard_error: float, prior: EffectPrior, *, level: f
     mean = prior.mean + kept * (effect - prior.mean)
     reach = quantile((1 + level) / 2) * math.sqrt(kept) * standard_error
     return Estimate(mean, mean - reach, mean + reach)
+
+
+def shrink_many(effects: ArrayLike, standard_errors: ArrayLike, prior: EffectPrior) -> NDArray[np.float64]:
+    """The estimates of `shrink`, on arrays.
+
+    >>> shrink_many([0.3, 0.0], [0.1, 0.1], EffectPrior(0.0, 0.1, 200, "Paule–Mandel")).round(3).tolist()
+    [0.15, 0.0]
+    """
+    values, errors = np.asarray(effects, dtype=float), np.asarray(standard_errors, dtype=float)
+    return np.asarray(prior.mean + prior.sd**2 / (prior.sd**2 + errors**2) * (values - prior.mean))
 
 
 def exaggeration(true_effect: float, standard_error: float, *, alpha: float = 0.05) -> Exaggeration:

@@ -13,9 +13,12 @@ from abkit.errors import AbkitError
 from abkit.intake.experiment_tables import ArmTable, Refused, read_experiments
 from abkit.stats.bulk import BulkComparisons, compare_many, homogeneity_p, split_p
 from abkit.stats.multiplicity import Adjusted, Correction, adjust
+from abkit.stats.normal import quantile
+from abkit.stats.shrinkage import EffectPrior, fit_effect_prior, shrink_many
 from abkit.stats.srm import ALPHA as SRM_ALPHA
 
 MOST_CELLS = 10**7
+FEWEST_FOR_PRIOR = 10
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ def analyze_table(
 
     Each arm is compared with the control of its test: the variant named `control`, or the first row of the test.
     p-values are adjusted over all comparisons of all tests. Tests whose split does not fit equal shares are flagged
-    and get no significance.
+    and get no significance. Where the platform chose who saw what nothing is called significant either: impressions
+    were not drawn, and totals have no variance between days.
 
     Args:
         path: CSV, TSV or Parquet, one row an arm.
@@ -89,17 +93,38 @@ def analyze_table(
     _, split = split_p(table.trials, table.experiment, tests)
     _, homogeneity = homogeneity_p(table.successes, table.trials, table.experiment, tests)
     flagged = (split < SRM_ALPHA) if allocation == "random" else np.zeros(tests, dtype=bool)
+    drawn = allocation == "random"
     usable = ~flagged[table.experiment[treated]]
     family = f"all {int(usable.sum()):,} comparisons of {tests:,} tests" + (
         "" if usable.all() else ", tests with a sample-ratio mismatch left out"
     )
+    if not drawn:
+        usable, family = np.zeros(len(treated), dtype=bool), "none: impressions were not drawn at random"
     adjusted = adjust(
         np.where(usable, compared.p_value, np.nan).tolist(), correction=correction, alpha=1 - level, family=family
     )
-    rows = _rows(table, base, treated, compared, adjusted, flagged, split)
-    return BulkReport(
-        _summary(table, compared, adjusted, usable, flagged, homogeneity, allocation), rows, table.refused
-    )
+    lifts, prior = _shrunken(compared, ~flagged[table.experiment[treated]])
+    rows = _rows(table, base, treated, compared, adjusted, flagged, split, lifts, drawn)
+    summary = _summary(table, compared, adjusted, flagged, homogeneity, allocation, treated)
+    return BulkReport(summary | {"effect_prior": prior}, rows, table.refused)
+
+
+def _shrunken(compared: BulkComparisons, unflagged: np.ndarray) -> tuple[list[float | None], EffectPrior | None]:
+    """Each lift drawn towards what all of them are like: what a winner that was picked from them is worth."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        effects = np.log1p(compared.lift)
+        errors = (np.log1p(compared.lift_high) - np.log1p(compared.lift_low)) / (2 * quantile((1 + compared.level) / 2))
+    known = np.isfinite(effects) & np.isfinite(errors) & (errors > 0)
+    learnt = known & unflagged
+    lifts: list[float | None] = [None] * len(effects)
+    if learnt.sum() < FEWEST_FOR_PRIOR:
+        return lifts, None
+    prior = fit_effect_prior(effects[learnt].tolist(), errors[learnt].tolist())
+    for place, lift in zip(
+        np.flatnonzero(known), np.expm1(shrink_many(effects[known], errors[known], prior)).tolist(), strict=True
+    ):
+        lifts[place] = lift
+    return lifts, prior
 
 
 def _controls(table: ArmTable, control: str | None) -> tuple[np.ndarray, ArmTable]:
@@ -144,6 +169,8 @@ def _rows(
     adjusted: Adjusted,
     flagged: np.ndarray,
     split: np.ndarray,
+    shrunken: list[float | None],
+    drawn: bool,
 ) -> list[dict[str, Any]]:
     test = table.experiment[treated]
     columns: dict[str, list[Any]] = {
@@ -158,12 +185,13 @@ def _rows(
         "lift": compared.lift.tolist(),
         "lift_low": compared.lift_low.tolist(),
         "lift_high": compared.lift_high.tolist(),
+        "shrunken_lift": shrunken,
         "p_value": compared.p_value.tolist(),
         "adjusted_p": list(adjusted.p_values),
         "anytime_p": compared.anytime_p.tolist(),
         "significant": list(adjusted.rejected),
         "sample_ratio_p": split[test].tolist(),
-        "blocked": ["sample_ratio" if flag else "" for flag in flagged[test].tolist()],
+        "blocked": ["sample_ratio" if flag else "" if drawn else "not_drawn" for flag in flagged[test].tolist()],
     }
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
@@ -172,13 +200,14 @@ def _summary(
     table: ArmTable,
     compared: BulkComparisons,
     adjusted: Adjusted,
-    usable: np.ndarray,
     flagged: np.ndarray,
     homogeneity: np.ndarray,
     allocation: str,
+    treated: np.ndarray,
 ) -> dict[str, Any]:
-    p = compared.p_value[usable]
-    lifts = compared.lift[usable & np.isfinite(compared.lift)]
+    unflagged = ~flagged[table.experiment[treated]]
+    p = compared.p_value[unflagged]
+    lifts = compared.lift[unflagged & np.isfinite(compared.lift)]
     quantiles = np.quantile(lifts, [0.05, 0.25, 0.5, 0.75, 0.95]) if len(lifts) else np.full(5, np.nan)
     return {
         "tests": len(table.experiments),

@@ -60,7 +60,7 @@ def test_what_cannot_be_is_refused_with_the_value_and_the_others_go_on(tmp_path:
     reasons = {refused.experiment: refused.reason for refused in report.refused}
     assert "11 successes in 10 trials" in reasons["more"]
     assert "-3 successes" in reasons["minus"]
-    assert "missing successes" in reasons["text"]
+    assert "'x' successes" in reasons["text"]
     assert "only one arm, 'a'" in reasons["alone"]
     assert "3 rows for 2 variants" in reasons["twice"]
     with pytest.raises(AbkitError, match="no test has a variant 'z'"):
@@ -71,8 +71,67 @@ def test_a_split_that_does_not_fit_gets_no_significance(tmp_path: Path) -> None:
     rows = [("bad", "a", 1000, 50), ("bad", "b", 1500, 150), ("good", "a", 1000, 50), ("good", "b", 1010, 120)]
     report = analyze_table(table(tmp_path, rows), **COLUMNS)
     assert [(row["blocked"], row["significant"]) for row in report.comparisons] == [("sample_ratio", False), ("", True)]
-    optimised = analyze_table(table(tmp_path, rows), **COLUMNS, allocation="optimised")
-    assert [row["significant"] for row in optimised.comparisons] == [True, True]
+
+
+def test_where_the_platform_chose_who_saw_what_nothing_is_called_significant(tmp_path: Path) -> None:
+    rows = [("bad", "a", 1000, 50), ("bad", "b", 1500, 150), ("good", "a", 1000, 50), ("good", "b", 1010, 120)]
+    report = analyze_table(table(tmp_path, rows), **COLUMNS, allocation="optimised")
+    assert [(row["blocked"], row["significant"]) for row in report.comparisons] == [("not_drawn", False)] * 2
+    assert report.comparisons[1]["lift_low"] > 0
+    assert (report.summary["sample_ratio_mismatch"], report.summary["significant"]) == (None, 0)
+    assert "not drawn at random" in report.summary["family"]
+
+
+def test_a_broken_line_refuses_its_own_test_and_the_others_go_on(tmp_path: Path) -> None:
+    good = "g,a,1000,50\ng,b,1010,70\n"
+    path = tmp_path / "broken.csv"
+    path.write_bytes(
+        b"test,arm,views,clicks\n"
+        + good.encode()
+        + b'more,a,100,5,9,9\nmore,b,100,6\nquote,"a,100,5\nquote,b,100,6\n\n'
+        + "caf\u00e9,a,100,5\n".encode("latin-1")
+        + b"text,a, 1000 ,x\ntext,b,1000,3\n"
+        + good.replace("g,", "h,").encode()
+    )
+    report = analyze_table(path, **COLUMNS)
+    assert [row["experiment"] for row in report.comparisons] == ["g", "h"]
+    reasons = " | ".join(f"{refused.experiment}: {refused.reason}" for refused in report.refused)
+    assert "more: variant 'a': a line of 6 fields; expected 4" in reasons
+    assert "a line with a quote that is not closed" in reasons
+    assert "bytes that are not UTF-8" in reasons
+    assert "has 'x' successes in 1000 trials" in reasons
+
+
+def test_a_bad_day_is_not_added_up_as_nothing(tmp_path: Path) -> None:
+    rows = [("t", "a", 1000, 50), ("t", "a", 1000, ""), ("t", "b", 2000, 90), ("m", "a", 100, 50), ("m", "a", 100, -5)]
+    rows += [("m", "b", 200, 60), ("g", "a", 100, 5), ("g", "a", 100, 6), ("g", "b", 200, 12)]
+    report = analyze_table(table(tmp_path, rows), **COLUMNS, add_up=True)
+    assert [(row["experiment"], row["control_rate"]) for row in report.comparisons] == [("g", 0.055)]
+    assert {refused.experiment for refused in report.refused} == {"t", "m"}
+
+
+def test_winners_of_many_tests_are_shrunk_towards_what_all_are_like(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    truth = np.exp(rng.normal(0, 0.1, 600))
+    clicks = rng.binomial(4000, np.column_stack((np.full(600, 0.05), 0.05 * truth)))
+    rows = [(f"t{i}", arm, 4000, int(clicks[i, j])) for i in range(600) for j, arm in enumerate("ab")]
+    report = analyze_table(table(tmp_path, rows), **COLUMNS)
+    prior = report.summary["effect_prior"]
+    assert prior.sd == pytest.approx(0.1, rel=0.25)
+    raw, shrunken = (np.array([row[name] for row in report.comparisons]) for name in ("lift", "shrunken_lift"))
+    winners = np.array([row["p_value"] < 0.05 and row["lift"] > 0 for row in report.comparisons])
+    assert (raw - (truth - 1))[winners].mean() > 0.04
+    assert abs((shrunken - (truth - 1))[winners].mean()) < 0.03
+
+
+def test_the_forest_of_a_table_is_drawn_and_options_for_the_store_are_refused(abkit: Abkit, tmp_path: Path) -> None:
+    path = table(tmp_path, [("t1", "a", 1000, 50), ("t1", "b", 1010, 80)])
+    done = abkit("experiment", "analyze", "--table", path, *FLAGS, "--plot", "forest.svg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "t1: b against a" in (tmp_path / "forest.svg").read_text()
+    wrong = abkit("experiment", "analyze", "--table", path, *FLAGS, "--by", "country", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "not for --table" in wrong.stderr
 
 
 def test_the_false_discovery_rate_is_kept_across_tests(tmp_path: Path) -> None:
