@@ -3,6 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# PyPI's torch for Linux brings gigabytes of CUDA libraries along; this index has it without them.
+# Where the index cannot be reached PyPI's is taken. For a graphics card: make TORCH_INDEX= …
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+ifeq ($(shell uname -s),Linux)
+TORCH := $(if $(TORCH_INDEX),$(PIP) --no-deps --retries 0 --timeout 15 --extra-index-url $(TORCH_INDEX) torch torchvision)
+endif
 export PYTHONDONTWRITEBYTECODE := 1
 # Several test processes share the cores: threads that spin while they wait would only take turns from each other.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
@@ -25,13 +31,15 @@ install: $(VENV)/.dev
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "abkit needs Python 3.11 or newer; say which with: make PYTHON=python3.11 …")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(TORCH)
 	$(PIP) --editable '.[model,demo]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(TORCH)
 	$(PIP) --editable '.[dev]'
 	touch $@ $(VENV)/.demo
 
