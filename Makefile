@@ -3,12 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# PyPI's torch for Linux brings gigabytes of CUDA libraries along; this index has it without them.
-# Where the index cannot be reached PyPI's is taken. For a graphics card: make TORCH_INDEX= …
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
-ifeq ($(shell uname -s),Linux)
-TORCH := $(if $(TORCH_INDEX),$(PIP) --no-deps --retries 0 --timeout 15 --extra-index-url $(TORCH_INDEX) torch torchvision)
-endif
 export PYTHONDONTWRITEBYTECODE := 1
 # Several test processes share the cores: threads that spin while they wait would only take turns from each other.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
@@ -34,12 +28,10 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
-	$(TORCH)
 	$(PIP) --editable '.[model,demo]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(TORCH)
 	$(PIP) --editable '.[dev]'
 	touch $@ $(VENV)/.demo
 
