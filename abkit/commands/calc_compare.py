@@ -112,12 +112,12 @@ def _compared(
 ) -> tuple[Comparison, dict[str, Any]]:
     """The comparison by what the arms are, and what belongs beside it."""
     from abkit.errors import UsageError
-    from abkit.stats.bayes import compare_means_by_bayes
     from abkit.stats.counts import Counts
     from abkit.stats.cuped import compare_with_covariate
     from abkit.stats.estimate import as_dict
     from abkit.stats.means import MeanMethod, compare_means
     from abkit.stats.moments import Moments, PairMoments
+    from abkit.stats.normal_model import compare_means_by_bayes
     from abkit.stats.proportions import compare_proportions
     from abkit.stats.ratio import compare_ratios
 

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv, ndtr, xlog1py, xlogy
+from scipy.special import betainc, betaincc, betaincinv, xlog1py, xlogy
 
 from abkit.errors import InvalidInput
 from abkit.stats.counts import Counts
 from abkit.stats.estimate import ArmRate, Comparison, Estimate, check_level
-from abkit.stats.moments import Moments
-from abkit.stats.normal import quantile
 from abkit.stats.proportions import baseline_notes
 
 Array = NDArray[np.float64]
@@ -93,37 +91,42 @@ def compare_by_bayes(
     _check_prior(prior)
     if not (math.isfinite(practical_lift) and practical_lift > -1):
         raise InvalidInput(f"the practical lift is {practical_lift}; expected a number above -1, such as 0.05")
-    a0, b0 = control.successes + prior[0], control.trials - control.successes + prior[1]
-    a1, b1 = treatment.successes + prior[0], treatment.trials - treatment.successes + prior[1]
+    shapes = [(arm.successes + prior[0], arm.trials - arm.successes + prior[1]) for arm in (control, treatment)]
+    # Near 1 the failures are what doubles can tell apart: p1 > p0 where q0 > q1.
+    mirrored = all(a > b for a, b in shapes)
+    (a0, b0), (a1, b1) = ((b, a) for a, b in reversed(shapes)) if mirrored else shapes
     mean0, mean1 = a0 / (a0 + b0), a1 / (a1 + b1)
     marks0, marks1 = _marks(a0, b0), _marks(a1, b1)
 
-    def beats(gap: float = 0.0, factor: float = 1.0) -> float:
-        """P(p1 > factor·p0 + gap), on a grid that is dense where either posterior changes."""
+    def beats(gap: float = 0.0, log_ratio: float = 0.0) -> float:
+        """P(treatment > ratio·control + gap), on a grid that is dense where either posterior changes."""
+        if mirrored:
+            gap, factor = gap - math.expm1(-log_ratio), math.exp(-log_ratio)
+        else:
+            factor = math.exp(log_ratio)
         x, weight = _panels((marks0, np.clip((marks1 - gap) / factor, 0.0, 1.0)))
         density = weight * np.exp(_log_density(x, a0, b0))
-        return float(density @ betainc(b1, a1, np.clip(1 - (x * factor + gap), 0.0, 1.0)) / density.sum())
+        return float(density @ betaincc(a1, b1, np.clip(x * factor + gap, 0.0, 1.0)) / density.sum())
 
     # E[max(p0 − p1, 0)] by parts: the area under P(p0 > t > p1).
     x, weight = _panels((marks0, marks1))
-    above0, below1 = betainc(b0, a0, 1 - x), betainc(a1, b1, x)
+    above0, below1 = betaincc(a0, b0, x), betainc(a1, b1, x)
     loss = float(weight @ (above0 * below1))
-    keeping = float(weight @ ((1 - above0) * (1 - below1)))
+    keeping = float(weight @ (betainc(a0, b0, x) * betaincc(a1, b1, x)))
     tail = (1 - level) / 2
-    spread = math.hypot(math.sqrt(_variance(a0, b0)), math.sqrt(_variance(a1, b1)))
-    relative = math.hypot(math.sqrt(_variance(a0, b0)) / mean0, math.sqrt(_variance(a1, b1)) / mean1)
+    spreads = [math.sqrt(_variance(a, b)) for a, b in shapes]
+    means = [a / (a + b) for a, b in shapes]
     difference = mean1 - mean0
-    low, high = (_solve(lambda d: 1 - beats(d), p, difference, spread) for p in (tail, 1 - tail))
-    ratios = [
-        math.exp(_solve(lambda r: 1 - beats(0.0, math.exp(r)), p, math.log(mean1 / mean0), relative))
-        for p in (tail, 0.5, 1 - tail)
-    ]
+    low, high = (_solve(lambda d: 1 - beats(d), p, difference, math.hypot(*spreads)) for p in (tail, 1 - tail))
+    relative = math.hypot(*(spread / mean for spread, mean in zip(spreads, means, strict=True)))
+    middle = math.log1p(difference / means[0]) if mirrored else math.log(means[1] / means[0])
+    lifts = [math.expm1(_solve(lambda r: 1 - beats(0.0, r), p, middle, relative)) for p in (tail, 0.5, 1 - tail)]
     prior_text = f"Beta({prior[0]:g}, {prior[1]:g}) in each arm"
     return Comparison(
         ArmRate(control.trials, control.successes, control.rate),
         ArmRate(treatment.trials, treatment.successes, treatment.rate),
         Estimate(difference, low, high),
-        Estimate(ratios[1] - 1, ratios[0] - 1, ratios[2] - 1),
+        Estimate(lifts[1], lifts[0], lifts[2]),
         math.nan,
         math.nan,
         "bayes",
@@ -136,7 +139,7 @@ def compare_by_bayes(
         },
         baseline_notes(control),
         PosteriorComparison(
-            "beta-binomial", prior_text, beats(), loss, keeping, practical_lift, beats(0.0, 1 + practical_lift)
+            "beta-binomial", prior_text, beats(), loss, keeping, practical_lift, beats(0.0, math.log1p(practical_lift))
         ),
     )
 
@@ -155,8 +158,11 @@ def rank_posteriors(
     check_level(level)
     _check_prior(prior)
     shapes = [(arm.successes + prior[0], arm.trials - arm.successes + prior[1]) for arm in arms]
-    x, weight = _panels([_marks(a, b) for a, b in shapes])
-    cdf = np.array([betainc(a, b, x) for a, b in shapes])
+    # Near 1 the failures are what doubles can tell apart: there the best arm is the one with fewest.
+    mirrored = all(a > b for a, b in shapes)
+    laws = [(b, a) for a, b in shapes] if mirrored else shapes
+    x, weight = _panels([_marks(a, b) for a, b in laws])
+    cdf = np.array([betaincc(a, b, x) if mirrored else betainc(a, b, x) for a, b in laws])
     tail = (1 - level) / 2
     # The law of the best of the others: the product of their distribution functions, those before and those after.
     one = np.ones((1, len(x)))
@@ -165,114 +171,13 @@ def rank_posteriors(
     result = []
     for index, (a, b) in enumerate(shapes):
         others = before[index] * after[index]
-        density = weight * np.exp(_log_density(x, a, b))
+        density = weight * np.exp(_log_density(x, *laws[index]))
         best = float(density @ others / density.sum())
         loss = float(weight @ (cdf[index] * (1 - others)))
         result.append(
             PosteriorArm(a / (a + b), float(betaincinv(a, b, tail)), float(betaincinv(a, b, 1 - tail)), best, loss)
         )
     return tuple(result)
-
-
-def normal_posterior(
-    difference: float,
-    standard_error: float,
-    *,
-    prior_mean: float = 0.0,
-    prior_sd: float = math.inf,
-    level: float = 0.95,
-    practical: float = 0.0,
-) -> tuple[Estimate, PosteriorComparison]:
-    """Normal model of a difference (or of a lift) with a known standard error.
-
-    Args:
-        difference: the estimate.
-        standard_error: of it, above 0.
-        prior_mean: where effects usually are.
-        prior_sd: how far they scatter; inf for a flat prior.
-        level: of the credible interval.
-        practical: the effect that would matter, in the same unit.
-
-    Returns:
-        The posterior estimate with its interval, and the chances.
-
-    >>> estimate, posterior = normal_posterior(0.02, 0.01, prior_sd=0.01)
-    >>> round(estimate.estimate, 6), round(posterior.chance_to_win, 4)
-    (0.01, 0.9214)
-    """
-    check_level(level)
-    if not math.isfinite(prior_mean) or not math.isfinite(practical):
-        raise InvalidInput(f"the prior's mean is {prior_mean} and the practical effect {practical}; expected numbers")
-    if not standard_error > 0:
-        raise InvalidInput(f"the standard error is {standard_error}; expected a number above 0")
-    if not prior_sd > 0:
-        raise InvalidInput(f"the prior's standard deviation is {prior_sd}; expected a number above 0")
-    precision = 1 / standard_error**2 + 1 / prior_sd**2
-    mean = (difference / standard_error**2 + (prior_mean / prior_sd**2 if math.isfinite(prior_sd) else 0.0)) / precision
-    sd = math.sqrt(1 / precision)
-    reach = quantile((1 + level) / 2) * sd
-    z = mean / sd
-    density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    prior = "flat" if math.isinf(prior_sd) else f"Normal({prior_mean:g}, sd {prior_sd:g})"
-    return Estimate(mean, mean - reach, mean + reach), PosteriorComparison(
-        "normal",
-        prior,
-        float(ndtr(z)),
-        sd * (density - z * float(ndtr(-z))),
-        sd * (density + z * float(ndtr(z))),
-        practical,
-        float(ndtr((mean - practical) / sd)),
-    )
-
-
-def compare_means_by_bayes(
-    control: Moments,
-    treatment: Moments,
-    *,
-    level: float = 0.95,
-    prior_mean: float = 0.0,
-    prior_sd: float = math.inf,
-    practical_lift: float = 0.0,
-) -> Comparison:
-    """Two means by the normal model: the standard error as known, a normal or flat prior on the difference.
-
-    Args:
-        control: moments of the control.
-        treatment: moments of the treatment.
-        level: of the credible interval of the difference.
-        prior_mean: of the difference, in the metric's unit.
-        prior_sd: of the difference; inf for a flat prior.
-        practical_lift: the lift that would matter, relative to the control's mean.
-
-    >>> result = compare_means_by_bayes(Moments(100, 10.0, 4.0), Moments(120, 10.6, 5.0))
-    >>> round(result.bayes.chance_to_win, 4), round(result.difference.ci_low, 4)
-    (0.982, 0.0397)
-    """
-    from abkit.stats.means import compare_means
-
-    fixed = compare_means(control, treatment, level=level)
-    estimate, posterior = normal_posterior(
-        fixed.difference.estimate,
-        math.sqrt(control.squared_error + treatment.squared_error),
-        prior_mean=prior_mean,
-        prior_sd=prior_sd,
-        level=level,
-        practical=practical_lift * abs(control.mean),
-    )
-    conventions = {
-        "p_value": "none: see chance_to_win",
-        "difference": f"posterior mean, central credible interval; prior {posterior.prior}",
-        "lift": f"without the prior: {fixed.conventions['lift']}",
-    }
-    return replace(
-        fixed,
-        difference=estimate,
-        p_value=math.nan,
-        statistic=math.nan,
-        method="bayes",
-        conventions=conventions,
-        bayes=replace(posterior, practical_lift=practical_lift),
-    )
 
 
 def _check_prior(prior: tuple[float, float]) -> None:

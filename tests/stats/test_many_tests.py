@@ -10,10 +10,11 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
 
 from abkit.errors import InvalidInput
-from abkit.stats.bayes import normal_posterior, rank_posteriors
+from abkit.stats.bayes import rank_posteriors
 from abkit.stats.bulk import compare_many, homogeneity_p, split_p
 from abkit.stats.counts import Counts
 from abkit.stats.multiplicity import adjust
+from abkit.stats.normal_model import normal_posterior
 from abkit.stats.pairs import ScoredVariant, plan_pairs
 from abkit.stats.power import Design
 from abkit.stats.proportions import compare_proportions

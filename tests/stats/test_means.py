@@ -194,7 +194,7 @@ def test_means_agree_with_spotify_confidence() -> None:
     # Theirs is normal, ours Student's t: the standard error behind both intervals is the same.
     theirs_se = (theirs["ci_upper"] - theirs["ci_lower"]) / (2 * stats.norm.ppf(0.975))
     se = math.hypot(result.control.standard_error, result.treatment.standard_error)  # type: ignore[union-attr]
-    assert se == pytest.approx(theirs_se, rel=1e-3)
+    assert se == pytest.approx(theirs_se, rel=1e-6)
     assert result.difference.estimate == pytest.approx(theirs["difference"], rel=1e-9)
 
 

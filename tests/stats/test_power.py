@@ -67,6 +67,73 @@ def test_simulated_power_agrees_within_one_point(baseline: float, lift: float, d
     assert abs(found - design.power) < 0.01
 
 
+@pytest.mark.parametrize("design", [Design(), Design(power=0.9, alternative="less"), Design(ratio=3.0), Design(arms=4)])
+def test_simulated_power_of_means_agrees_within_one_point(design: Design) -> None:
+    lift = -0.1 if design.alternative == "less" else 0.1
+    size = sample_size_for_means(10.0, 3.0, lift=lift, design=design)
+    rng = np.random.default_rng(21)
+    means, variances = [], []
+    for n, mean in ((size.control, 10.0), (size.per_variant, 10.0 * (1 + lift))):
+        # The mean and the variance of a normal sample are independent: no rows are needed.
+        means.append(rng.normal(mean, 3.0 / np.sqrt(n), TESTS))
+        variances.append(9.0 * rng.chisquare(n - 1, TESTS) / (n - 1))
+    found = stats.ttest_ind_from_stats(
+        means[1], np.sqrt(variances[1]), size.per_variant, means[0], np.sqrt(variances[0]), size.control,
+        equal_var=False, alternative=design.alternative,
+    ).pvalue  # fmt: skip
+    assert abs((found < design.alpha_per_comparison).mean() - design.power) < 0.01
+
+
+def test_simulated_power_of_a_ratio_metric_agrees_within_one_point() -> None:
+    # Users with a Poisson number of sessions and a rate of their own; the pilot is large enough to be the truth.
+    # The effect is so much more of y a session for everyone: the plan takes the variance as that of the control.
+    def users(rng: np.random.Generator, tests: int, n: int, more: float) -> tuple[np.ndarray, np.ndarray]:
+        x = rng.poisson(5.0, (tests, n)) + 1.0
+        return rng.poisson(x * rng.gamma(4.0, 0.1, (tests, n))) + more * x, x
+
+    rng = np.random.default_rng(22)
+    (y,), (x,) = users(rng, 1, 400_000, 0.0)
+    cov = np.cov(y, x)
+    size = sample_size_for_ratios(y.mean(), x.mean(), cov[0, 0], cov[1, 1], cov[0, 1], lift=0.15)
+    ratios, errors = [], []
+    for more in (0.0, 0.15 * y.mean() / x.mean()):
+        y, x = users(rng, 8000, size.per_variant, more)
+        ratio = y.sum(axis=1) / x.sum(axis=1)
+        residual = y - ratio[:, None] * x
+        ratios.append(ratio)
+        errors.append(residual.var(axis=1, ddof=1) / size.per_variant / x.mean(axis=1) ** 2)
+    z = (ratios[1] - ratios[0]) / np.sqrt(errors[0] + errors[1])
+    # One point, and what 8,000 draws leave open.
+    assert abs((np.abs(z) > 1.96).mean() - 0.8) < 0.01 + 2 * np.sqrt(0.8 * 0.2 / 8000)
+
+
+@pytest.mark.parametrize("design", [Design(arms=3), Design(arms=3, ratio=0.5, alternative="greater")])
+def test_simulated_power_with_several_arms_agrees_within_one_point(design: Design) -> None:
+    size = sample_size_for_rates(0.05, lift=0.2, design=design)
+    rng = np.random.default_rng(23)
+    x0, x1 = rng.binomial(size.control, 0.05, TESTS), rng.binomial(size.per_variant, 0.06, TESTS)
+    pooled = (x0 + x1) / (size.control + size.per_variant)
+    z = (x1 / size.per_variant - x0 / size.control) / np.sqrt(
+        pooled * (1 - pooled) * (1 / size.control + 1 / size.per_variant)
+    )
+    p = stats.norm.sf(z) if design.alternative == "greater" else 2 * stats.norm.sf(np.abs(z))
+    assert abs((p < design.alpha / 2).mean() - 0.8) < 0.01
+
+
+@pytest.mark.parametrize("monitoring", ["fixed", "anytime", "group"])
+@pytest.mark.parametrize(("alternative", "lift"), [("two-sided", 0.1), ("greater", 0.1), ("less", -0.1)])
+def test_power_and_smallest_lift_are_the_sample_size_turned_round(
+    monitoring: str, alternative: str, lift: float
+) -> None:
+    design = Design(monitoring=monitoring, alternative=alternative)  # type: ignore[arg-type]
+    rate = sample_size_for_rates(0.05, lift=lift, design=design).per_variant
+    mean = sample_size_for_means(10.0, 5.0, lift=lift, design=design).per_variant
+    assert power_for_rates(0.05, lift=lift, per_variant=rate, design=design) == pytest.approx(0.8, abs=1e-3)
+    assert power_for_means(10.0, 5.0, lift=lift, per_variant=mean, design=design) == pytest.approx(0.8, abs=2e-3)
+    assert smallest_lift_for_rates(0.05, per_variant=rate, design=design) == pytest.approx(lift, rel=1e-3)
+    assert smallest_lift_for_means(10.0, 5.0, per_variant=mean, design=design) == pytest.approx(lift, rel=3e-3)
+
+
 def test_simulated_power_of_planned_looks_agrees_within_one_point() -> None:
     from abkit.stats.group_sequential import plan_looks
 
