@@ -147,9 +147,12 @@ def _store_error(store: Store, error: OperationalError) -> StoreError:
     if "no such table" in said or "no such column" in said:
         return _missing_tables(store)
     if "unable to open database file" in said:
-        folder = Path(str(store.engine.url.database)).parent
+        path = Path(str(store.engine.url.database))
+        if os.path.exists(path):
+            why = f"SQLite keeps a journal beside it, also to read, and {path.parent} is read-only"
+            return _may_not_be_written(store, why)
         return StoreError(
-            f"the store {where} cannot be opened: no such file, or the folder {folder} may not be written",
+            f"the store {where} cannot be opened: there is no such file, or the folder {path.parent} is out of reach",
             hint="check the path and the folder's permissions, or run `abkit init`",
         )
     if "readonly" in said:
