@@ -16,6 +16,7 @@ from abkit.reporting.records import Correlation, RankedPicture, ScorePoint, read
 from abkit.reporting.theme import INK, MUTED, SERIES, empty_chart, themed
 
 MAX_POINTS = 2000
+MAX_COLOURS = 12  # campaigns; more cannot be told apart, and their lines say nothing
 METRIC_NAMES = {"ctr": "CTR (clicks per impression)", "cvr": "CVR (conversions per click)"}
 SCOPE_NAMES = {"all": "all creatives", "within_campaign": "within campaign"}
 
@@ -52,6 +53,8 @@ def score_kpi_scatter(
 ) -> Any:
     """Score against KPI, one dot a creative, with a straight line and its 95 % band for each campaign.
 
+    More than twelve campaigns get one line together: the common slope inside campaigns, through the overall mean.
+
     The vertical line of a dot is the 95 % Wilson interval of its rate; its area is the number of trials. More than
     2,000 creatives are thinned to a fixed sample of 2,000, and the subtitle says so.
 
@@ -71,12 +74,10 @@ def score_kpi_scatter(
         shown = [points[i] for i in keep]
         subtitle.append(f"{MAX_POINTS:,} of {len(points):,} creatives are drawn")
     campaigns = sorted({readable(point.campaign) for point in points})
-    colour = alt.Color(
-        "campaign:N",
-        title=None,
-        scale=alt.Scale(domain=campaigns, range=SERIES),
-        legend=alt.Legend(orient="bottom", columns=3, symbolOpacity=1) if 1 < len(campaigns) <= 12 else None,
-    )
+    many = len(campaigns) > MAX_COLOURS
+    if many:
+        subtitle.append(f"the line: the common slope inside {len(campaigns):,} campaigns, with its 95 % band")
+    colour = alt.value(SERIES[0]) if many else _by_campaign(campaigns)
     x = alt.X("score:Q", title="Score", axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=False, nice=True))
     y = alt.Y(
         "rate:Q", title=metric.upper(), axis=alt.Axis(format=".1%", tickCount=7), scale=alt.Scale(zero=False, nice=True)
@@ -84,20 +85,20 @@ def score_kpi_scatter(
     dots = alt.Chart(alt.Data(values=_dot_rows(shown)))
     layers = [
         dots.mark_rule(opacity=0.28).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
-        dots.mark_circle(opacity=0.85, stroke="white", strokeWidth=0.6).encode(
+        dots.mark_circle(opacity=0.5 if many else 0.85, stroke="white", strokeWidth=0.6).encode(
             x=x,
             y=y,
             color=colour,
             size=alt.Size("trials:Q", title=None, scale=alt.Scale(range=[30, 260]), legend=None),
         ),
     ]
-    lines = [
-        row for campaign in campaigns[:12] for row in _fitted([p for p in points if readable(p.campaign) == campaign])
-    ]
+    groups = [points] if many else [[p for p in points if readable(p.campaign) == one] for one in campaigns]
+    lines = [row for group in groups for row in _fitted(group)]
     if lines:
         fit = alt.Chart(alt.Data(values=lines))
-        layers.insert(0, fit.mark_area(opacity=0.13).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour))
-        layers.append(fit.mark_line(strokeWidth=2.2).encode(x=x, y=alt.Y("rate:Q"), color=colour))
+        of_line = alt.value(INK) if many else colour
+        layers.insert(0, fit.mark_area(opacity=0.13).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=of_line))
+        layers.append(fit.mark_line(strokeWidth=2.2).encode(x=x, y=alt.Y("rate:Q"), color=of_line))
     head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
     return themed(alt.layer(*layers).properties(width=width, height=round(0.56 * width), title=head))
 
@@ -134,12 +135,7 @@ def score_distribution(scores: Sequence[tuple[str, float]], scale: tuple[float, 
             ),
             x2="to:Q",
             y=alt.Y("n:Q", title="Creatives", stack="zero", axis=alt.Axis(tickMinStep=1, format="d")),
-            color=alt.Color(
-                "campaign:N",
-                title=None,
-                scale=alt.Scale(domain=campaigns, range=SERIES),
-                legend=alt.Legend(orient="bottom", columns=3, symbolOpacity=1) if 1 < len(campaigns) <= 12 else None,
-            ),
+            color=_by_campaign(campaigns),
         )
         .properties(width=width, height=170, title=alt.TitleParams(title, subtitle=middle))
     )
@@ -205,26 +201,38 @@ def _dot_rows(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
     ]
 
 
-def _fitted(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
-    """A least-squares line through one campaign with the 95 % band of its mean; nothing where it would mean nothing."""
-    from statsmodels.regression.linear_model import OLS
-    from statsmodels.tools.tools import add_constant
+def _by_campaign(campaigns: Sequence[str]) -> Any:
+    few = 1 < len(campaigns) <= MAX_COLOURS
+    return alt.Color(
+        "campaign:N",
+        title=None,
+        scale=alt.Scale(domain=campaigns, range=SERIES),
+        legend=alt.Legend(orient="bottom", columns=3, symbolOpacity=1) if few else None,
+    )
 
+
+def _fitted(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
+    """The common least-squares slope inside the campaigns of these points, through their mean, with its 95 % band.
+
+    Of one campaign it is the ordinary line. Nothing where it would mean nothing: fewer than five points, equal scores.
+    """
+    from scipy import stats
+
+    _, index, size = np.unique([point.campaign for point in points], return_inverse=True, return_counts=True)
     score = np.array([point.score for point in points])
-    if len(points) < 5 or not np.ptp(score) > 0:
-        return []
     rate = np.array([point.rate for point in points])
-    at = np.linspace(score.min(), score.max(), 25)
-    fit = OLS(rate, add_constant(score)).fit()
-    band = fit.get_prediction(add_constant(at)).conf_int(alpha=0.05)
-    line = fit.predict(add_constant(at))
+    x, y = (values - (np.bincount(index, values) / size)[index] for values in (score, rate))
+    freedom = len(points) - len(size) - 1
+    if len(points) < 5 or freedom < 1 or not np.ptp(score) > 0 or not np.abs(x).max() > 1e-12:
+        return []
+    slope = float(x @ y) / float(x @ x)
+    left = y - slope * x
+    variance = float(left @ left) / freedom
+    away = np.linspace(score.min(), score.max(), 25) - score.mean()
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(variance * (1 / len(points) + away**2 / float(x @ x)))
+    line = rate.mean() + slope * away
+    campaign = readable(points[0].campaign)
     return [
-        {
-            "campaign": readable(points[0].campaign),
-            "score": float(s),
-            "rate": float(r),
-            "low": float(lo),
-            "high": float(hi),
-        }
-        for s, r, (lo, hi) in zip(at, line, band, strict=True)
+        {"campaign": campaign, "score": float(s), "rate": float(r), "low": float(r - h), "high": float(r + h)}
+        for s, r, h in zip(away + score.mean(), line, half, strict=True)
     ]

@@ -105,6 +105,7 @@ class RankedPicture:
         percentile: place in its campaign, 100 is the best.
         thumbnail: a data URI, or "" where the file is gone or has changed since it was scored.
         impressions, clicks: delivered up to the report's date, with the 95 % Wilson interval of CTR where any were.
+        elsewhere: they are of the other campaigns in which the creative ran, as it ran in none under this name.
     """
 
     rank: int
@@ -121,6 +122,7 @@ class RankedPicture:
     clicks: int = 0
     ctr_low: float | None = None
     ctr_high: float | None = None
+    elsewhere: bool = False
 
     @property
     def ctr(self) -> float | None:

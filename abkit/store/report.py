@@ -63,16 +63,19 @@ def campaign_keys(session: Session) -> dict[int, str]:
 
 
 def scored(session: Session, version_id: int, campaign_id: int | None) -> list[tuple[str, float]]:
-    """Campaign and score of every candidate, in all campaigns or in one."""
+    """Campaign and score of every creative, once: in this campaign, or in the first one that it was put into."""
+    members = select(func.min(CampaignCreative.id).label("id")).group_by(CampaignCreative.creative_id)
+    if campaign_id is not None:
+        members = members.where(CampaignCreative.campaign_id == campaign_id)
+    first = members.subquery()
     query = (
         select(Campaign.key, Score.mean)
         .join(CampaignCreative, CampaignCreative.campaign_id == Campaign.id)
+        .join(first, first.c.id == CampaignCreative.id)
         .join(Score, Score.creative_id == CampaignCreative.creative_id)
         .where(Score.model_version_id == version_id)
-        .order_by(Score.id, Campaign.key)
+        .order_by(Score.id)
     )
-    if campaign_id is not None:
-        query = query.where(Campaign.id == campaign_id)
     return [(key, mean) for key, mean in session.execute(query)]
 
 

@@ -135,16 +135,13 @@ def _ranking(
     if len(places) > shown + LAST_SHOWN:
         best, last = places[:shown], places[-LAST_SHOWN:]
     names = queries.names(session, [place.creative_id for place in (*best, *last)])
-    sums: dict[int, tuple[int, int]] = {}
-    for row in delivered.rows:
-        if row.campaign_id in (campaign_id, None):
-            impressions, clicks = sums.get(row.creative_id, (0, 0))
-            sums[row.creative_id] = impressions + row.impressions, clicks + row.clicks
+    here, anywhere = _delivery(delivered, campaign_id), _delivery(delivered, None)
 
     def picture(place: RankedScore) -> RankedPicture:
         aliases = names.get(place.creative_id, [])
         found = (thumbnail(Path(name), place.sha256) for name in aliases[:5])
-        impressions, clicks = sums.get(place.creative_id, (0, 0))
+        elsewhere = place.creative_id not in here and place.creative_id in anywhere
+        impressions, clicks = (anywhere if elsewhere else here).get(place.creative_id, (0, 0))
         low, high = wilson(clicks, impressions, 0.05) if impressions else (None, None)
         return RankedPicture(
             rank=place.rank,
@@ -161,9 +158,20 @@ def _ranking(
             clicks=clicks,
             ctr_low=low,
             ctr_high=high,
+            elsewhere=elsewhere,
         )
 
     return CampaignRanking(key, len(places), tuple(map(picture, best)), tuple(map(picture, last)))
+
+
+def _delivery(delivered: Deliveries, campaign_id: int | None) -> dict[int, tuple[int, int]]:
+    """Impressions and clicks by creative: in this campaign or in none that is named, or in all of them (None)."""
+    sums: dict[int, tuple[int, int]] = {}
+    for row in delivered.rows:
+        if campaign_id is None or row.campaign_id in (campaign_id, None):
+            impressions, clicks = sums.get(row.creative_id, (0, 0))
+            sums[row.creative_id] = impressions + row.impressions, clicks + row.clicks
+    return sums
 
 
 def _points(session: Session, data: ReportData, version_id: int, campaign: str | None) -> tuple[ScorePoint, ...]:

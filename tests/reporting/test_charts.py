@@ -13,7 +13,13 @@ import pytest
 from PIL import Image
 
 from abkit.errors import AbkitError
-from abkit.reporting.charts import correlation_sentence, ranked_strip, score_distribution, score_kpi_scatter
+from abkit.reporting.charts import (
+    _fitted,
+    correlation_sentence,
+    ranked_strip,
+    score_distribution,
+    score_kpi_scatter,
+)
 from abkit.reporting.drift_timeline import drift_timeline, timeline_sentence
 from abkit.reporting.records import Correlation, DecisionMade, DriftFinding, ReportData, ScorePoint
 from abkit.reporting.theme import chart_svg, save_chart
@@ -60,6 +66,27 @@ def test_ten_thousand_creatives_are_thinned_and_it_says_so() -> None:
     svg = chart_svg(score_kpi_scatter(points))
     assert "2,000 of 10,000 creatives are drawn" in texts(svg)
     assert len(svg) < 3_000_000
+
+
+def test_more_campaigns_than_colours_get_one_line_with_the_slope_inside_campaigns() -> None:
+    # Campaigns with higher scores have the lower CTR; inside each of them CTR rises by 0.01 with each point of score.
+    points = [ScorePoint(f"c{c:02}", c + s, 5_000 - 200 * c + 100 * s, 10_000) for c in range(20) for s in range(3)]
+    svg = chart_svg(score_kpi_scatter(points))
+    assert "the line: the common slope inside 20 campaigns, with its 95 % band" in texts(svg)
+    assert svg.count('aria-roledescription="area mark"') == 1
+    line = _fitted(points)
+    assert (line[-1]["rate"] - line[0]["rate"]) / (line[-1]["score"] - line[0]["score"]) == pytest.approx(0.01)
+
+
+def test_the_line_of_one_campaign_is_that_of_statsmodels() -> None:
+    from statsmodels.regression.linear_model import OLS
+    from statsmodels.tools.tools import add_constant
+
+    points = [ScorePoint("one", 3 + i / 10, 50 + i * i % 23, 1_000 + i) for i in range(30)]
+    line = _fitted(points)
+    fit = OLS([p.rate for p in points], add_constant([p.score for p in points])).fit()
+    band = fit.get_prediction(add_constant([row["score"] for row in line])).conf_int(alpha=0.05)
+    assert [(row["low"], row["high"]) for row in line] == [pytest.approx(tuple(pair)) for pair in band]
 
 
 def test_hostile_names_stay_words(make_report: MakeReport) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
+from abkit.reporting.report_page import render_report
 from abkit.reporting.thumbnails import thumbnail
 from abkit.store.engine import Store
 from abkit.store.report import SIMULATED_ACCOUNT
@@ -159,6 +160,25 @@ def test_it_shows_pictures_delivery_and_coverage(store: Store, pictures: list[Pa
     assert data.coverage.unlinked_share == 0.25
     assert (data.coverage.unlinked_ads, data.coverage.ads, data.coverage.rejected_rows) == (1, 3, 1)
     assert data.simulated is False
+
+
+def test_delivery_in_other_campaigns_is_shown_as_such(store: Store, pictures: list[Path]) -> None:
+    # The folder was scored under one name, the platform calls its campaign by another.
+    with recorded_run(store, "score", {}) as run, store.write() as session:
+        filler = Filler(session, run.id)
+        model, campaign = filler.model(), filler.campaign("folder")
+        made = filler.creative(campaign, model, pictures[0], 4)
+        ad = filler.ad("1", (made,))
+        platform = filler.campaign("platform")
+        session.get_one(Ad, ad).campaign_id = platform
+        filler.add(CampaignCreative(campaign_id=platform, creative_id=made, created_at=NOW, run_id=run.id))
+        filler.delivery(ad, DAY, 1000, 20)
+    filler.check(store, DAY, "stable", model)
+    data = gather(store, as_of=DAY)
+    shown = next(ranking for ranking in data.rankings if ranking.campaign == "folder").best[0]
+    assert [campaign for campaign, _ in data.scores] == ["folder"], "one picture counts once"
+    assert (shown.impressions, shown.clicks, shown.elsewhere) == (1000, 20, True)
+    assert "impressions in other campaigns" in render_report(data)
 
 
 def test_what_came_later_than_the_day_is_not_shown(store: Store, pictures: list[Path]) -> None:
