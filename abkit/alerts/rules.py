@@ -14,7 +14,13 @@ from abkit.config import AlertSettings
 from abkit.store.schema import Alert, Decision, KpiImport
 
 _DECISIONS = {
-    "retrain": ("critical", "the scorer needs retraining", "Label the new creatives, then run `abkit retrain`."),
+    "retrain": (
+        "critical",
+        "the scorer needs retraining",
+        "Have people rate recent creatives, train on that "
+        "(`abkit model train RATINGS --images FOLDER --parent champion`), and promote the new version "
+        "if it does better on ratings that it has not seen (`abkit model promote`).",
+    ),
     "fix_data": (
         "critical",
         "the data are broken",

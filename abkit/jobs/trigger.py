@@ -59,7 +59,7 @@ def trigger(store: Store, settings: Settings, catalogue: Catalogue, key: str) ->
     threading.Thread(target=keep_lease, daemon=True).start()
     try:
         ending = supervisor.supervise(assignment, time_limit_s=schedule.time_limit_s, cancelled=cancelled)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         with store.write() as session:
             schedules.finish(session, lease, state="interrupted", outcome={"how": "interrupted"}, now=wall_clock())
         raise

@@ -37,7 +37,7 @@ def test_retrain_is_critical_and_says_cause_certainty_remedy_and_evidence(store:
     alert = _decide(store, START, "retrain", "concept_shift")
     assert alert is not None
     assert alert.severity == "critical"
-    for part in ("taste has changed", "95 % interval", "84 creatives", "abkit retrain"):
+    for part in ("taste has changed", "95 % interval", "84 creatives", "abkit model train"):
         assert part in alert.message
     assert alert.evidence["command"] == "abkit drift list"
 

@@ -202,7 +202,10 @@ def test_a_bad_configuration_stops_the_daemon_before_it_begins(abkit: Abkit, tmp
         assert len(result.stderr.splitlines()) <= 2
 
 
-def test_ctrl_c_while_a_job_is_triggered_leaves_it_recorded(sqlite_workspace: Path, abkit: Abkit) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_trigger_that_is_stopped_leaves_its_run_recorded(
+    sqlite_workspace: Path, abkit: Abkit, number: signal.Signals
+) -> None:
     folder = sqlite_workspace / "inbox"
     folder.mkdir()
     (folder / "fresh.csv").write_text("still,young\n1,2\n")
@@ -215,7 +218,7 @@ def test_ctrl_c_while_a_job_is_triggered_leaves_it_recorded(sqlite_workspace: Pa
     while _last_state(abkit) != "running":
         assert time.monotonic() < deadline
     time.sleep(1)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     process.wait(30)
     assert _last_state(abkit) == "interrupted"
 
