@@ -141,4 +141,5 @@ def timeline_sentence(decisions: Sequence[DecisionMade]) -> str:
             break
         since = decision
     cause = f" ({last.cause.replace('_', ' ')})" if last.cause else ""
-    return f"{last.decision.replace('_', ' ')}{cause} since {since.as_of:%d %b %Y}, after {len(ordered):,} checks"
+    checks = f"{len(ordered):,} check{'' if len(ordered) == 1 else 's'}"
+    return f"{last.decision.replace('_', ' ')}{cause} since {since.as_of:%d %b %Y}, after {checks}"

@@ -51,7 +51,7 @@ def judge_scores(reference: Pictures, current: Pictures, settings: DriftSettings
         "psi": (settings.psi_watch, settings.psi_major),
         "wasserstein": (settings.wasserstein_watch, settings.wasserstein_major),
     }
-    spread = float(x.std()) if len(x) else 0.0
+    spread = float(x.std()) if len(x) else None
     short = _too_few("Scores", "scored pictures", len(x), len(y), settings.min_pictures)
     if short:
         return [
@@ -87,9 +87,11 @@ _SCORE_TESTS = {
 }
 
 
-def _score_threshold(test: str, floor: float, spread: float) -> float | None:
-    # Wasserstein is shown in score units, and its floor is in standard deviations of the reference.
-    return floor * spread if test == "wasserstein" else floor
+def _score_threshold(test: str, floor: float, spread: float | None) -> float | None:
+    # Wasserstein is shown in score units, and its floor is in standard deviations of the reference, if there is one.
+    if test != "wasserstein":
+        return floor
+    return None if spread is None else floor * spread
 
 
 def _shift_row(

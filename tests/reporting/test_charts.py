@@ -130,6 +130,7 @@ def test_a_decision_holds_since_it_last_changed() -> None:
     words = ("watch", "stable", "watch", "watch")
     made = [DecisionMade(date(2025, 3, day), word, "", (), day) for day, word in enumerate(words, start=1)]
     assert timeline_sentence(made) == "watch since 03 Mar 2025, after 4 checks"
+    assert timeline_sentence(made[:1]).endswith("after 1 check")
 
 
 def test_days_do_not_move_with_the_time_zone(make_report: MakeReport) -> None:

@@ -243,6 +243,9 @@ def test_nothing_one_or_two_creatives_are_not_enough_and_each_layer_says_so(stor
     for layer in ("input", "score", "relation", "kpi"):
         assert all(one.verdict == "insufficient_data" for one in report.results if one.layer == layer)
         assert any(reason.lower().startswith(layer) for reason in report.reasons)
+    if not n:
+        # Its floor is in standard deviations of a reference that is not there.
+        assert row(report, "score", "wasserstein").threshold is None
 
 
 @pytest.mark.parametrize("what", ["constant scores", "no clicks"])
