@@ -200,7 +200,7 @@ def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> N
         said = f"exaggeration {factor:.2f}, wrong sign {percent(curse['type_s'], 2)}" if factor else "no true effect"
         rows.append({"what": "significance", "figure": f"power {percent(curse['power'], 1)}", "interval": said})
     record = {**as_dict(comparison), **extra}
-    print_record(record, form, rows=rows, title=f"{comparison.method}, {comparison.level:.4g}")
+    print_record(record, form, rows=rows, title=f"{comparison.method}, {100 * comparison.level:.4g} %")
     for sentence in comparison.notes if form is not Format.JSON else ():
         note(sentence)
 
