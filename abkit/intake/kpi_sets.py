@@ -73,7 +73,12 @@ def currency_changes(good: pl.DataFrame, ads: pl.DataFrame, known: KnownCurrency
         return good, pl.DataFrame(schema=_SCHEMA)
     refused = good.join(other.select("ad_no", "currency", "account", "usual"), on=["ad_no", "currency"]).select(
         "line",
-        pl.format("currency {} where the account '{}' is in {}", "currency", "account", "usual").alias("reason"),
+        pl.when(pl.col("account") == "")
+        .then(
+            pl.format("currency {} where rows without an account are in {}: name it by --account", "currency", "usual")
+        )
+        .otherwise(pl.format("currency {} where the account '{}' is in {}", "currency", "account", "usual"))
+        .alias("reason"),
     )
     return good.join(refused, on="line", how="anti", maintain_order="left"), refused
 

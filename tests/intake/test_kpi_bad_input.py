@@ -270,3 +270,12 @@ def test_exports_of_the_large_platforms_need_no_mapping(sqlite_store: Store, tmp
     content, (imported, rejected) = EXPORTS[platform]
     summary = run_import(sqlite_store, write(tmp_path / "k.csv", content))[0]
     assert (summary.error, summary.imported, summary.rejected) == (None, imported, rejected), summary.reasons
+
+
+def test_another_currency_without_an_account_says_what_to_do(sqlite_store: Store, tmp_path: Path) -> None:
+    header = "day,ad,impressions,clicks,currency"
+    euros = write(tmp_path / "meta.csv", rows("2026-01-01,1,10,1,EUR", header=header))
+    dollars = write(tmp_path / "tiktok.csv", rows("2026-01-01,2,10,1,USD", header=header))
+    refused = run_import(sqlite_store, euros, dollars)[1]
+    assert list(refused.reasons) == ["currency USD where rows without an account are in EUR: name it by --account"]
+    assert run_import(sqlite_store, dollars, account="tiktok")[0].imported == 1
