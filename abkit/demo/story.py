@@ -30,7 +30,6 @@ from abkit.workflows.score import ScoringResult, score_paths
 from abkit.workflows.workspace import make_workspace
 
 WINDOW = 7  # days of delivery that are correlated and checked each day
-_BATCH = 4  # pictures
 FIRST_CHECK = 13  # index of the first day with a drift check: two full windows
 
 
@@ -115,8 +114,6 @@ def open_workspace(folder: Path) -> DemoWorkspace:
         )
     made = make_workspace(folder)
     settings = load_settings(made.config)
-    # Few at a time, so that whoever watches sees it move.
-    settings = settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"batch_size": _BATCH})})
     return DemoWorkspace(made.config.parent, settings, Store(settings.store_url))
 
 
