@@ -141,6 +141,10 @@ class Features:
     rows: Sequence[Row]
     sha256: Sequence[str]
 
+    def __reduce__(self) -> tuple[Callable[..., Features], tuple[object, ...]]:
+        # Between processes torch sends a tensor as an open file, one each: a few hundred pictures are too many.
+        return _from_arrays, ([(t.numpy(), m.numpy(), e.numpy(), g) for t, m, e, g in self.rows], self.sha256)
+
     def batch(self, indices: Iterable[int]) -> Encoded:
         """The pictures at some positions, padded to one length."""
         rows = [self.rows[i] for i in indices]
@@ -150,6 +154,12 @@ class Features:
     def embeddings(self) -> np.ndarray:
         """`(n, E)` float32."""
         return torch.stack([row[2] for row in self.rows]).numpy()
+
+
+def _from_arrays(
+    rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]], sha256: Sequence[str]
+) -> Features:
+    return Features([(*(torch.from_numpy(part) for part in row[:3]), row[3]) for row in rows], sha256)
 
 
 def extract(

@@ -1,3 +1,5 @@
+import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +131,27 @@ def test_heads_are_compared_on_the_same_folds_with_paired_intervals(rated: Path)
     other = next(h for h in result.heads if h.name == "ridge")
     assert other.srcc_difference.value == pytest.approx(ours.srcc.value - other.srcc.value)
     assert other.srcc.low <= other.srcc.value <= other.srcc.high
+
+
+def test_repeats_that_run_side_by_side_give_the_same_figures_without_a_file_for_each_tensor(rated: Path) -> None:
+    dataset = load_dataset(
+        rated / "ratings.csv",
+        rated,
+        load_encoder("bundled:efficientnet-lite0"),
+        group_column="subject",
+        cache=TokenCache(rated / "cache"),
+    )
+    plain = {"ridge": HEADS["ridge"]}
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 60, before[1]))
+    try:
+        apart = compare(dataset.examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20, jobs=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    together = compare(dataset.examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20)
+    assert [replace(head, seconds=0.0) for head in apart.heads] == [
+        replace(head, seconds=0.0) for head in together.heads
+    ]
 
 
 def test_evaluating_on_the_training_pictures_is_reported_per_picture(trained: TrainedScorer, rated: Path) -> None:
