@@ -159,7 +159,8 @@ class Features:
 def _from_arrays(
     rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]], sha256: Sequence[str]
 ) -> Features:
-    return Features([(*(torch.from_numpy(part) for part in row[:3]), row[3]) for row in rows], sha256)
+    tensor = torch.from_numpy
+    return Features([(tensor(t), tensor(m), tensor(e), g) for t, m, e, g in rows], sha256)
 
 
 def extract(

@@ -138,18 +138,18 @@ def fit(
     means = examples.targets @ examples.values
     if np.ptp(means) == 0:
         raise TrainingError("every picture has the same mean rating: there is nothing to learn")
-    torch.manual_seed(recipe.seed)
-    if start is None:
-        network = QueryTransformer(network_config(examples, recipe))
-        measure(network, examples, preferences)
-    else:
-        network = copy.deepcopy(start).requires_grad_(True)
-        recipe = replace(recipe, members=start.config.members, learning_rate=recipe.learning_rate / 4)
-    views = [components_of(network, view) for view in examples.views]
-    targets = torch.from_numpy(examples.targets).float()
-    values = torch.from_numpy(examples.values).float()
-    choices = None if preferences is None else Choices.of(network, preferences)
     with one_thread():
+        torch.manual_seed(recipe.seed)
+        if start is None:
+            network = QueryTransformer(network_config(examples, recipe))
+            measure(network, examples, preferences)
+        else:
+            network = copy.deepcopy(start).requires_grad_(True)
+            recipe = replace(recipe, members=start.config.members, learning_rate=recipe.learning_rate / 4)
+        views = [components_of(network, view) for view in examples.views]
+        targets = torch.from_numpy(examples.targets).float()
+        values = torch.from_numpy(examples.values).float()
+        choices = None if preferences is None else Choices.of(network, preferences)
         for number, member in enumerate(network.query_sets()):
             generator = torch.Generator().manual_seed(recipe.seed * 1000 + number)
             train_member(member, views, targets, values, np.arange(len(means)), recipe, generator, choices=choices)
@@ -190,7 +190,10 @@ def predict(network: QueryTransformer, features: Features, batch: int = 64) -> t
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Steps of queries are so small that threads wait for each other: on a busy machine one is ten times faster."""
+    """Steps of queries are so small that threads wait for each other: on a busy machine one is ten times faster.
+
+    Sums over one thread also come out the same however many cores there are, and so do the weights.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

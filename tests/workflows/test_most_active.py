@@ -59,7 +59,7 @@ def test_a_file_that_is_no_picture_is_named_and_the_others_are_ranked(scorer: Sc
 
 def test_a_few_pictures_are_too_few(scorer: Scorer, tmp_path: Path) -> None:
     save_pictures(tmp_path / "in", 7)
-    with pytest.raises(UsageError, match="7 pictures .* at least 8"):
+    with pytest.raises(UsageError, match=r"7 pictures .* at least 8"):
         most_active(scorer, [tmp_path / "in"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
