@@ -18,11 +18,11 @@ import numpy as np
 from scipy import stats
 
 from abkit_model.choices import fit_preferences
+from abkit_model.dataset import load_dataset
 from abkit_model.encoders import load_encoder
 from abkit_model.evaluation import clustered_bootstrap_of, grouped_folds
 from abkit_model.features import TokenCache
 from abkit_model.images import open_image
-from abkit_model.pipeline import load_dataset
 from abkit_model.preferences import load_preferences
 from abkit_model.scorer import Scorer
 from abkit_model.training import Recipe, fit, predict

@@ -16,10 +16,11 @@ import numpy as np
 
 from abkit.reporting.reliability_chart import reliability_chart
 from abkit.reporting.theme import save_chart
+from abkit_model.dataset import load_dataset
 from abkit_model.encoders import load_encoder
 from abkit_model.features import TokenCache
 from abkit_model.pair_calibration import pair_calibration, spread_of_errors
-from abkit_model.pipeline import cross_validate, load_dataset
+from abkit_model.pipeline import cross_validate
 from abkit_model.selection import best_probabilities, pair_probability, smallest_set
 from abkit_model.training import Recipe
 

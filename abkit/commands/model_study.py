@@ -59,9 +59,9 @@ def compare(
     workflow.require_model()
     from abkit_model.compare import compare as run
     from abkit_model.compare import transfer
+    from abkit_model.dataset import load_dataset
     from abkit_model.encoders import load_encoder
     from abkit_model.features import TokenCache
-    from abkit_model.pipeline import load_dataset
     from abkit_model.preferences import load_preferences
 
     with store_if_any(ctx) as (_, folder), show_progress() as progress:

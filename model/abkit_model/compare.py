@@ -19,7 +19,7 @@ The protocol, written before the figures:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,13 +30,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from abkit_model.contenders import HEADS, QUERIES, Head, prepare_fold
+from abkit_model.dataset import Examples, Preferences, Progress
 from abkit_model.evaluation import Estimate, clustered_bootstrap_of, grouped_folds, spread
 from abkit_model.features import Features
-from abkit_model.training import Examples, Preferences, Recipe
+from abkit_model.training import Recipe
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from abkit_model import training
+from abkit_model import measuring, training
+from abkit_model.dataset import Examples
 from abkit_model.evaluation import grouped_folds, spearman, spread
 from abkit_model.labels import discretised_normal
 from abkit_model.plain_heads import AttentionPoolingHead, MeanPoolingHead, PooledHead
 from abkit_model.query_transformer import Components, NetworkConfig, QuerySet, QueryTransformer
-from abkit_model.training import Examples, Recipe
+from abkit_model.training import Recipe
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -65,8 +66,8 @@ def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Reci
     config = training.network_config(examples, recipe)
     network = QueryTransformer(replace(config, members=1))
     inside = examples.subset(train)
-    training.measure(network, inside)
-    views = [training.components_of(network, view) for view in examples.views]
+    measuring.measure(network, inside)
+    views = [measuring.components_of(network, view) for view in examples.views]
     inner = grouped_folds(inside.groups, folds=5, seed=recipe.seed)
     return Fold(views, examples.targets, examples.values, train, test, inner, config, recipe)
 
@@ -151,7 +152,7 @@ def _say(fold: Fold, member: nn.Module, pictures: Indices) -> Floats:
     view, mask = fold.views[0]
     chosen = torch.from_numpy(pictures)
     with torch.inference_mode():
-        probabilities: Tensor = member(training.take(view, chosen), mask[chosen])[0]
+        probabilities: Tensor = member(measuring.take(view, chosen), mask[chosen])[0]
     return probabilities.numpy().astype(np.float64)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 
 from abkit_model import checkpoint as checkpoints
 from abkit_model.checkpoint import DEMONSTRATION_NOTICE, Card, Checkpoint, Interval
-from abkit_model.encoders import DEFAULT_ENCODER, FrozenEncoder, load_encoder
+from abkit_model.dataset import Dataset, Examples, Preferences, Progress, load_dataset
+from abkit_model.encoders import DEFAULT_ENCODER, load_encoder
 from abkit_model.errors import LabelError, TrainingError
 from abkit_model.evaluation import (
     Estimate,
@@ -26,37 +26,20 @@ from abkit_model.evaluation import (
     grouped_folds,
     spearman,
 )
-from abkit_model.features import Features, TokenCache, extract
-from abkit_model.labels import MIN_IMAGES, RatingTable, read_ratings
+from abkit_model.features import Features, TokenCache
 from abkit_model.pair_calibration import pair_calibration
 from abkit_model.preferences import load_preferences
 from abkit_model.query_number import choose_queries, diversity
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
-from abkit_model.training import Examples, Preferences, Recipe, fit, predict
+from abkit_model.training import Recipe, fit, predict
 
 Floats = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 LEVEL = 0.9
 NOVELTY_QUANTILE = 0.99
 FOLDS = 5
 REFERENCE_PICTURES = 256
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A rating table joined with the pictures that could be read.
-
-    Attributes:
-        table: As read.
-        examples: Pictures with targets, in the order of the table.
-        missing: Image and reason for each picture of the table that could not be used.
-    """
-
-    table: RatingTable
-    examples: Examples
-    missing: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -76,54 +59,6 @@ class TrainedScorer:
     evaluation: Evaluation
     rejected: tuple[tuple[int, str], ...]
     missing: tuple[tuple[str, str], ...]
-
-
-def load_dataset(
-    table: Path,
-    images: Path,
-    encoder: FrozenEncoder,
-    *,
-    image_column: str | None = None,
-    group_column: str | None = None,
-    scale: tuple[float, float] | None = None,
-    correct_raters: bool = False,
-    mirrored: bool = True,
-    cache: TokenCache | None = None,
-    progress: Progress | None = None,
-) -> Dataset:
-    """Read ratings and look at the pictures, once as they are and, for training, once mirrored.
-
-    Raises:
-        LabelError: a table that cannot be used, or too few pictures found.
-    """
-    ratings = read_ratings(
-        table, image_column=image_column, group_column=group_column, scale=scale, correct_raters=correct_raters
-    )
-    paths = [images / name for name in ratings.images]
-    root = images.resolve()
-    outside = {i: "outside the folder of images" for i, p in enumerate(paths) if root not in p.resolve().parents}
-    usable = [i for i in range(len(paths)) if i not in outside]
-    views, refused = [], dict(outside)
-    looks = (False, True) if mirrored else (False,)
-    for number, flip in enumerate(looks):
-        step = (
-            (lambda done, total, n=number: progress("tokens", n * total + done, len(looks) * total))
-            if progress
-            else None
-        )
-        view, rejected = extract([paths[i] for i in usable], encoder, cache=cache, mirrored=flip, progress=step)
-        refused |= {usable[i]: reason for i, reason in rejected.items()}
-        views.append(view)
-    kept = np.array([i for i in range(len(paths)) if i not in refused], dtype=np.intp)
-    missing = tuple((ratings.images[i], reason) for i, reason in sorted(refused.items()))
-    if len(kept) < MIN_IMAGES:
-        first = f"; the first: {missing[0][0]}: {missing[0][1]}" if missing else ""
-        raise LabelError(
-            f"{len(kept)} of {len(paths)} rated pictures are usable in {images}, {MIN_IMAGES} are needed{first}",
-            "check the folder of images and the column with their names",
-        )
-    groups = [ratings.groups[i] for i in kept]
-    return Dataset(ratings, Examples(views, ratings.distributions[kept], ratings.scale.values, groups), missing)
 
 
 def train_scorer(

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from abkit_model.choice_table import MIN_PAIRS, ChoiceTable, read_choices
+from abkit_model.dataset import Preferences, Progress
 from abkit_model.encoders import FrozenEncoder
 from abkit_model.errors import LabelError
 from abkit_model.features import TokenCache, extract
-from abkit_model.training import Preferences, Progress
 
 
 def load_preferences(

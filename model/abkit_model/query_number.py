@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from scipy import stats
 
+from abkit_model.dataset import Examples
 from abkit_model.evaluation import Estimate, grouped_folds, spearman
 from abkit_model.features import Features
 from abkit_model.query_transformer import QueryTransformer
-from abkit_model.training import Examples, Recipe, fit, predict
+from abkit_model.training import Recipe, fit, predict
 
 
 def choose_queries(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -12,12 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from abkit_model.dataset import Examples, Preferences, Progress
 from abkit_model.errors import TrainingError
 from abkit_model.features import Features
+from abkit_model.measuring import components_of, measure, take
 from abkit_model.query_transformer import Components, NetworkConfig, QueryTransformer
 
 Floats = NDArray[np.float64]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -61,57 +62,6 @@ class Recipe:
     choice_weight: float = 0.3
     loss: str = "emd"
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Pictures with what people said about them.
-
-    Attributes:
-        views: The same pictures as they are and, when there is a second one, mirrored.
-        targets: `(n, S)`, shares of ratings.
-        values: `(S,)`, the rating that each bin stands for.
-        groups: Subject of each picture; near-duplicates share one.
-    """
-
-    views: Sequence[Features]
-    targets: Floats
-    values: Floats
-    groups: Sequence[str]
-
-    def subset(self, keep: NDArray[np.intp]) -> Examples:
-        """The pictures at some positions."""
-        views = [Features([v.rows[i] for i in keep], [v.sha256[i] for i in keep]) for v in self.views]
-        return Examples(views, self.targets[keep], self.values, [self.groups[i] for i in keep])
-
-
-@dataclass(frozen=True)
-class Preferences:
-    """Pairs of pictures of which people, or audiences, preferred one.
-
-    Attributes:
-        views: The pictures, as they are and, when there is a second one, mirrored.
-        first: (pairs,), position of the first picture.
-        second: (pairs,), position of the other.
-        share: (pairs,), share of choices for the first, 0 … 1.
-        weight: (pairs,), votes behind it, or how sure the outcome is.
-    """
-
-    views: Sequence[Features]
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    share: Floats
-    weight: Floats
-
-    def without(self, sha256: Set[str]) -> Preferences | None:
-        """The pairs that show none of these pictures; None when no pair is left."""
-        hidden = np.array([digest in sha256 for digest in self.views[0].sha256], dtype=bool)
-        keep = ~(hidden[self.first] | hidden[self.second])
-        if not keep.any():
-            return None
-        return replace(
-            self, first=self.first[keep], second=self.second[keep], share=self.share[keep], weight=self.weight[keep]
-        )
 
 
 def fit(
@@ -200,65 +150,6 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def measure(network: QueryTransformer, examples: Examples, preferences: Preferences | None = None) -> None:
-    """Fill the network's buffers: means, scales and principal components of the training pictures."""
-    views = [*examples.views, *(preferences.views if preferences else [])]
-    embeddings = torch.cat([torch.stack([row[2] for row in view.rows]) for view in views])
-    plain = [*examples.views[:1], *(preferences.views[:1] if preferences else [])]
-    valid = [row[0][row[1]].float() for view in plain for row in view.rows]
-    count = sum(len(v) for v in valid)
-    mean = sum((v.sum(dim=0) for v in valid), torch.zeros(valid[0].shape[1])) / count
-    square = sum(((v - mean).square().sum(dim=0) for v in valid), torch.zeros_like(mean)) / count
-    network.token_mean.copy_(mean)
-    network.token_scale.copy_(square.sqrt().clamp(min=1e-6))
-    network.embedding_mean.copy_(embeddings.mean(dim=0))
-    network.embedding_scale.copy_(embeddings.std(dim=0).clamp(min=1e-6))
-    gram = torch.zeros(len(mean), len(mean), dtype=torch.float64)
-    for v in valid:
-        z = ((v - network.token_mean) / network.token_scale).clamp(-network.config.clip, network.config.clip).double()
-        gram += z.T @ z
-    network.token_basis.copy_(_leading(gram / count, network.config.components))
-    z = (
-        ((embeddings - network.embedding_mean) / network.embedding_scale)
-        .clamp(-network.config.clip, network.config.clip)
-        .double()
-    )
-    _, singular, right = torch.linalg.svd(z, full_matrices=False)
-    k = network.config.components
-    scale = singular[:k] / len(z) ** 0.5
-    network.embedding_basis.copy_(_signed(right[:k].T) / scale.clamp(min=1e-6))
-
-
-def _leading(covariance: Tensor, k: int) -> Tensor:
-    """The k leading eigenvectors, scaled so that components have unit variance."""
-    values, vectors = torch.linalg.eigh(covariance)
-    top = vectors[:, -k:].flip(1)
-    scale: Tensor = values[-k:].flip(0).clamp(min=1e-6).sqrt()
-    return _signed(top) / scale
-
-
-def _signed(vectors: Tensor) -> Tensor:
-    """Eigenvectors have no sign of their own: make the largest entry positive, so that reruns agree."""
-    largest = vectors.abs().argmax(dim=0)
-    return vectors * vectors[largest, torch.arange(vectors.shape[1])].sign()
-
-
-def components_of(network: QueryTransformer, view: Features) -> tuple[Components, Tensor]:
-    """Components and mask `(n, T)` of all pictures of one view."""
-    parts, masks = [], []
-    longest = max(len(row[1]) for row in view.rows)
-    with torch.inference_mode():
-        for start in range(0, len(view.rows), 64):
-            seen = view.batch(range(start, min(start + 64, len(view.rows))))
-            parts.append(network.components(seen.tokens, seen.embedding))
-            masks.append(torch.nn.functional.pad(seen.mask, (0, longest - seen.mask.shape[1])))
-    tokens = [torch.nn.functional.pad(p.tokens, (0, 0, 0, longest - p.tokens.shape[1])) for p in parts]
-    merged = Components(
-        torch.cat(tokens), torch.cat([p.pooled for p in parts]), torch.cat([p.embedding for p in parts])
-    )
-    return Components(merged.tokens.clone(), merged.pooled.clone(), merged.embedding.clone()), torch.cat(masks).clone()
 
 
 @dataclass(frozen=True)
@@ -357,11 +248,6 @@ def _choice_loss(
     return nn.functional.binary_cross_entropy_with_logits(
         gain.exp() * (first - second), choices.share[pairs], weight=choices.weight[pairs], reduction="mean"
     )
-
-
-def take(view: Components, chosen: Tensor) -> Components:
-    """The components of some pictures."""
-    return Components(view.tokens[chosen], view.pooled[chosen], view.embedding[chosen])
 
 
 def emd(predicted: Tensor, target: Tensor) -> Tensor:

@@ -11,11 +11,12 @@ from abkit_model import training
 from abkit_model.checkpoint import default_checkpoint
 from abkit_model.compare import compare, transfer
 from abkit_model.contenders import HEADS, QUERIES
+from abkit_model.dataset import load_dataset
 from abkit_model.encoders import load_encoder
 from abkit_model.errors import CheckpointError, LabelError, TrainingError
 from abkit_model.features import TokenCache
 from abkit_model.labels import read_ratings
-from abkit_model.pipeline import TrainedScorer, evaluate_scorer, load_dataset, train_scorer
+from abkit_model.pipeline import TrainedScorer, evaluate_scorer, train_scorer
 from abkit_model.preferences import load_preferences
 from abkit_model.query_number import choose_queries
 from abkit_model.scorer import Scorer

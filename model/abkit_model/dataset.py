@@ -1,0 +1,132 @@
+"""Pictures joined with what people said about them: rating tables, and choices between pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abkit_model.encoders import FrozenEncoder
+from abkit_model.errors import LabelError
+from abkit_model.features import Features, TokenCache, extract
+from abkit_model.labels import MIN_IMAGES, RatingTable, read_ratings
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Pictures with what people said about them.
+
+    Attributes:
+        views: The same pictures as they are and, when there is a second one, mirrored.
+        targets: `(n, S)`, shares of ratings.
+        values: `(S,)`, the rating that each bin stands for.
+        groups: Subject of each picture; near-duplicates share one.
+    """
+
+    views: Sequence[Features]
+    targets: Floats
+    values: Floats
+    groups: Sequence[str]
+
+    def subset(self, keep: NDArray[np.intp]) -> Examples:
+        """The pictures at some positions."""
+        views = [Features([v.rows[i] for i in keep], [v.sha256[i] for i in keep]) for v in self.views]
+        return Examples(views, self.targets[keep], self.values, [self.groups[i] for i in keep])
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Pairs of pictures of which people, or audiences, preferred one.
+
+    Attributes:
+        views: The pictures, as they are and, when there is a second one, mirrored.
+        first: (pairs,), position of the first picture.
+        second: (pairs,), position of the other.
+        share: (pairs,), share of choices for the first, 0 … 1.
+        weight: (pairs,), votes behind it, or how sure the outcome is.
+    """
+
+    views: Sequence[Features]
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    share: Floats
+    weight: Floats
+
+    def without(self, sha256: Set[str]) -> Preferences | None:
+        """The pairs that show none of these pictures; None when no pair is left."""
+        hidden = np.array([digest in sha256 for digest in self.views[0].sha256], dtype=bool)
+        keep = ~(hidden[self.first] | hidden[self.second])
+        if not keep.any():
+            return None
+        return replace(
+            self, first=self.first[keep], second=self.second[keep], share=self.share[keep], weight=self.weight[keep]
+        )
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A rating table joined with the pictures that could be read.
+
+    Attributes:
+        table: As read.
+        examples: Pictures with targets, in the order of the table.
+        missing: Image and reason for each picture of the table that could not be used.
+    """
+
+    table: RatingTable
+    examples: Examples
+    missing: tuple[tuple[str, str], ...]
+
+
+def load_dataset(
+    table: Path,
+    images: Path,
+    encoder: FrozenEncoder,
+    *,
+    image_column: str | None = None,
+    group_column: str | None = None,
+    scale: tuple[float, float] | None = None,
+    correct_raters: bool = False,
+    mirrored: bool = True,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Read ratings and look at the pictures, once as they are and, for training, once mirrored.
+
+    Raises:
+        LabelError: a table that cannot be used, or too few pictures found.
+    """
+    ratings = read_ratings(
+        table, image_column=image_column, group_column=group_column, scale=scale, correct_raters=correct_raters
+    )
+    paths = [images / name for name in ratings.images]
+    root = images.resolve()
+    outside = {i: "outside the folder of images" for i, p in enumerate(paths) if root not in p.resolve().parents}
+    usable = [i for i in range(len(paths)) if i not in outside]
+    views, refused = [], dict(outside)
+    looks = (False, True) if mirrored else (False,)
+    for number, flip in enumerate(looks):
+        step = (
+            (lambda done, total, n=number: progress("tokens", n * total + done, len(looks) * total))
+            if progress
+            else None
+        )
+        view, rejected = extract([paths[i] for i in usable], encoder, cache=cache, mirrored=flip, progress=step)
+        refused |= {usable[i]: reason for i, reason in rejected.items()}
+        views.append(view)
+    kept = np.array([i for i in range(len(paths)) if i not in refused], dtype=np.intp)
+    missing = tuple((ratings.images[i], reason) for i, reason in sorted(refused.items()))
+    if len(kept) < MIN_IMAGES:
+        first = f"; the first: {missing[0][0]}: {missing[0][1]}" if missing else ""
+        raise LabelError(
+            f"{len(kept)} of {len(paths)} rated pictures are usable in {images}, {MIN_IMAGES} are needed{first}",
+            "check the folder of images and the column with their names",
+        )
+    groups = [ratings.groups[i] for i in kept]
+    return Dataset(ratings, Examples(views, ratings.distributions[kept], ratings.scale.values, groups), missing)
