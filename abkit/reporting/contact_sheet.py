@@ -32,7 +32,7 @@ def contact_sheet(heading: Sequence[str], blocks: Sequence[tuple[str, Sequence[T
     """Draw a sheet: lines of heading, then blocks of tiles with a title each.
 
     >>> contact_sheet(["Two"], [("most", [Tile(None, "a.png", "1.0"), Tile(None, "b.png", "0.9")])]).size
-    (1150, 273)
+    (1150, 255)
     """
     step = TILE[1] + _CAPTION + _GAP
     rows = [-(-len(tiles) // COLUMNS) for _, tiles in blocks]
