@@ -11,7 +11,7 @@ from abkit_model import training
 from abkit_model.checkpoint import default_checkpoint
 from abkit_model.compare import compare, transfer
 from abkit_model.contenders import HEADS, QUERIES
-from abkit_model.dataset import load_dataset
+from abkit_model.dataset import Examples, load_dataset
 from abkit_model.encoders import load_encoder
 from abkit_model.errors import CheckpointError, LabelError, TrainingError
 from abkit_model.features import TokenCache
@@ -57,6 +57,13 @@ def trained(rated: Path) -> TrainedScorer:
     return train(rated, rated / "scorer")
 
 
+@pytest.fixture(scope="module")
+def examples(rated: Path) -> Examples:
+    encoder = load_encoder("bundled:efficientnet-lite0")
+    cache = TokenCache(rated / "cache")
+    return load_dataset(rated / "ratings.csv", rated, encoder, group_column="subject", cache=cache).examples
+
+
 def test_it_learns_from_ratings_what_people_like(trained: TrainedScorer) -> None:
     assert trained.evaluation.srcc.value > 0.6
     assert trained.evaluation.srcc.low < trained.evaluation.srcc.value < trained.evaluation.srcc.high
@@ -92,15 +99,8 @@ def test_queries_tuned_from_a_parent_say_whether_they_are_better(
     assert (Scorer.load(tuned.folder).network.token_basis == Scorer.load(trained.folder).network.token_basis).all()
 
 
-def test_the_number_of_queries_is_chosen_by_nested_validation(rated: Path) -> None:
-    dataset = load_dataset(
-        rated / "ratings.csv",
-        rated,
-        load_encoder("bundled:efficientnet-lite0"),
-        group_column="subject",
-        cache=TokenCache(rated / "cache"),
-    )
-    chosen, curve = choose_queries(dataset.examples, replace(QUICK, epochs=1), (1, 2), folds=2)
+def test_the_number_of_queries_is_chosen_by_nested_validation(examples: Examples) -> None:
+    chosen, curve = choose_queries(examples, replace(QUICK, epochs=1), (1, 2), folds=2)
     assert chosen in curve
     assert list(curve) == [1, 2]
     assert curve[chosen].value >= max(v.value for v in curve.values()) - 0.5
@@ -115,15 +115,8 @@ def test_a_picture_unlike_the_training_pictures_is_flagged(trained: TrainedScore
     assert 0 <= scorer.card.metrics["query_diversity"] <= 1
 
 
-def test_heads_are_compared_on_the_same_folds_with_paired_intervals(rated: Path) -> None:
-    dataset = load_dataset(
-        rated / "ratings.csv",
-        rated,
-        load_encoder("bundled:efficientnet-lite0"),
-        group_column="subject",
-        cache=TokenCache(rated / "cache"),
-    )
-    result = compare(dataset.examples, recipe=replace(QUICK, members=1, epochs=1), folds=3, repeats=1, resamples=50)
+def test_heads_are_compared_on_the_same_folds_with_paired_intervals(examples: Examples) -> None:
+    result = compare(examples, recipe=replace(QUICK, members=1, epochs=1), folds=3, repeats=1, resamples=50)
     names = [head.name for head in result.heads]
     assert set(names) == {n for kind in HEADS for n in (kind, f"{kind}, ensemble")}
     assert [h.srcc.value for h in result.heads] == sorted((h.srcc.value for h in result.heads), reverse=True)
@@ -134,22 +127,15 @@ def test_heads_are_compared_on_the_same_folds_with_paired_intervals(rated: Path)
     assert other.srcc.low <= other.srcc.value <= other.srcc.high
 
 
-def test_repeats_that_run_side_by_side_give_the_same_figures_without_a_file_for_each_tensor(rated: Path) -> None:
-    dataset = load_dataset(
-        rated / "ratings.csv",
-        rated,
-        load_encoder("bundled:efficientnet-lite0"),
-        group_column="subject",
-        cache=TokenCache(rated / "cache"),
-    )
+def test_repeats_that_run_side_by_side_give_the_same_figures_without_a_file_for_each_tensor(examples: Examples) -> None:
     plain = {"ridge": HEADS["ridge"]}
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 60, before[1]))
     try:
-        apart = compare(dataset.examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20, jobs=2)
+        apart = compare(examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20, jobs=2)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    together = compare(dataset.examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20)
+    together = compare(examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20)
     assert [replace(head, seconds=0.0) for head in apart.heads] == [
         replace(head, seconds=0.0) for head in together.heads
     ]
@@ -243,19 +229,16 @@ def test_the_shipped_queries_rank_the_photographs(testdata: Path) -> None:
     assert spearman(means, ratings.means[chosen]) > 0.7
 
 
-def test_choices_between_other_pictures_teach_what_ratings_do_not(rated: Path, tmp_path: Path) -> None:
+def test_choices_between_other_pictures_teach_what_ratings_do_not(examples: Examples, tmp_path: Path) -> None:
     """Ratings praise brightness; people who choose between these pictures prefer the dark one."""
     write_choices(tmp_path, prefer="dark")
     encoder = load_encoder("bundled:efficientnet-lite0")
-    dataset = load_dataset(
-        rated / "ratings.csv", rated, encoder, group_column="subject", cache=TokenCache(rated / "cache")
-    )
     preferences, _, missing = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
     assert missing == ()
     agreement = {}
     for name, learned in (("ratings", None), ("both", preferences)):
-        network = fit(dataset.examples, replace(QUICK, epochs=12, choice_weight=3.0), preferences=learned)
-        means = predict(network, preferences.views[0])[0] @ dataset.examples.values
+        network = fit(examples, replace(QUICK, epochs=12, choice_weight=3.0), preferences=learned)
+        means = predict(network, preferences.views[0])[0] @ examples.values
         right = (means[preferences.first] > means[preferences.second]) == (preferences.share > 0.5)
         agreement[name] = right.mean()
     assert agreement["ratings"] < 0.4
@@ -274,15 +257,12 @@ def test_a_choice_that_shows_a_held_out_picture_is_not_used_in_its_fold(tmp_path
     assert preferences.without(set(preferences.views[0].sha256)) is None
 
 
-def test_heads_are_held_against_choices_between_pictures_they_never_saw(rated: Path, tmp_path: Path) -> None:
+def test_heads_are_held_against_choices_between_pictures_they_never_saw(examples: Examples, tmp_path: Path) -> None:
     write_choices(tmp_path, prefer="bright")
     encoder = load_encoder("bundled:efficientnet-lite0")
-    dataset = load_dataset(
-        rated / "ratings.csv", rated, encoder, group_column="subject", cache=TokenCache(rated / "cache")
-    )
     preferences, _, _ = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
     heads = {name: HEADS[name] for name in ("ridge", QUERIES)}
-    found = transfer(dataset.examples, preferences, heads=heads, recipe=replace(QUICK, epochs=6), resamples=50)
+    found = transfer(examples, preferences, heads=heads, recipe=replace(QUICK, epochs=6), resamples=50)
     figures = {one.name: one for one in found}
     assert figures["ridge"].picks_winner.value > 0.7
     assert figures["ridge"].n == len(preferences.share)
