@@ -91,6 +91,7 @@ def compare(
             "accuracy": head.accuracy.value,
             "emd": head.emd.value,
             "spread_srcc": head.spread_srcc.value,
+            **{f"spread_bias{end}": value for end, value in _ends(head.spread_bias)},
             "queries_minus_this": head.srcc_difference.value,
             "difference_low": head.srcc_difference.low,
             "difference_high": head.srcc_difference.high,

@@ -52,6 +52,7 @@ class HeadFigures:
         accuracy: Share on the right side of the median.
         emd: Mean earth mover's distance in rating steps.
         spread_srcc: Rank correlation of predicted and observed spread of opinions.
+        spread_bias: Mean predicted minus mean observed spread, in rating steps; above 0 it promises too much dissent.
         srcc_difference: SRCC of the learnable queries' ensemble minus this one's.
         plcc_difference: PLCC likewise.
     """
@@ -64,6 +65,7 @@ class HeadFigures:
     accuracy: Estimate
     emd: Estimate
     spread_srcc: Estimate
+    spread_bias: Estimate
     srcc_difference: Estimate
     plcc_difference: Estimate
 
@@ -177,12 +179,13 @@ def summarise(done: Sequence[Repeat], examples: Examples, *, folds: int, resampl
     champion = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
 
     def figures(i: Indices) -> Floats:
-        """Seven figures of each head, averaged over repeats."""
+        """Eight figures of each head, averaged over repeats."""
         plcc = _correlation(means[..., i], observed[i])
         srcc = _correlation(stats.rankdata(means[..., i], axis=-1), stats.rankdata(observed[i]))
         spread_srcc = _correlation(stats.rankdata(spreads[..., i], axis=-1), stats.rankdata(observed_spread[i]))
         accuracy, emd = right[..., i].mean(axis=-1), distance[..., i].mean(axis=-1)
-        rows = np.array([srcc, plcc, accuracy, emd, spread_srcc]).mean(axis=-1)  # (5, heads)
+        bias = (spreads[..., i] - observed_spread[i]).mean(axis=-1)
+        rows = np.array([srcc, plcc, accuracy, emd, spread_srcc, bias]).mean(axis=-1)  # (6, heads)
         gaps = rows[:2, champion : champion + 1] - rows[:2]
         return np.concatenate([rows, gaps]).T.ravel()
 
@@ -191,7 +194,7 @@ def summarise(done: Sequence[Repeat], examples: Examples, *, folds: int, resampl
     for number, name in enumerate(names):
         kind = name.removesuffix(", ensemble")
         seconds = float(np.mean([one.seconds[kind] for one in done]))
-        heads.append(HeadFigures(name, done[0].parameters[kind], seconds, *estimates[7 * number : 7 * number + 7]))
+        heads.append(HeadFigures(name, done[0].parameters[kind], seconds, *estimates[8 * number : 8 * number + 8]))
     return Comparison(
         heads=tuple(sorted(heads, key=lambda head: -head.srcc.value)),
         n=len(observed),

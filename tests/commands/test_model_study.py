@@ -14,7 +14,7 @@ from tests.pictures import picture
 
 def figures(name: str, srcc: float, gap: tuple[float, float, float]) -> HeadFigures:
     one = Estimate(srcc, srcc - 0.05, srcc + 0.05)
-    return HeadFigures(name, 100, 1.5, one, one, one, one, one, Estimate(*gap), Estimate(*gap))
+    return HeadFigures(name, 100, 1.5, one, one, one, one, one, one, Estimate(*gap), Estimate(*gap))
 
 
 @pytest.mark.parametrize(
