@@ -1,0 +1,71 @@
+"""Are queries that were tuned for a segment better there than the global ones they started from?
+
+    python benchmarks/segments.py $ABKIT_TESTDATA/oasis_beauty --column Category --cache FOLDER
+
+Protocol: each value of the column is a segment once. The parent learns from the photographs of all other values (of
+subjects that the segment does not show), so that it never saw what it is judged on. It is tuned for the segment as
+`abkit model train --parent` does, in five folds grouped by subject, and the tuned queries are held against the parent
+on the photographs held out. 95 % intervals are paired and resample whole subjects.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from abkit.workflows.segment import MIN_PICTURES, MIN_SUBJECTS
+from abkit_model.dataset import load_dataset
+from abkit_model.encoders import load_encoder
+from abkit_model.evaluation import clustered_bootstrap, spearman
+from abkit_model.features import TokenCache
+from abkit_model.pipeline import cross_validate
+from abkit_model.training import Recipe, fit, predict
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--column", default="Category")
+    parser.add_argument("--cache", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    table, images = options.folder / "ratings_per_image.csv", options.folder / "images"
+    cache = TokenCache(options.cache) if options.cache else None
+    dataset = load_dataset(table, images, load_encoder(), group_column="subject", cache=cache)
+    with table.open(encoding="utf-8") as file:
+        column = {row["file"]: row[options.column] for row in csv.DictReader(file)}
+    missing = dict(dataset.missing)
+    of = np.array([column[name] for name in dataset.table.images if name not in missing])
+    groups = np.array(dataset.examples.groups)
+    print("| segment | n | subjects | parent's SRCC | tuned SRCC | tuned − parent |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for segment in sorted(set(of)):
+        inside = np.flatnonzero(of == segment)
+        subjects = set(groups[inside])
+        if len(inside) < MIN_PICTURES or len(subjects) < MIN_SUBJECTS:
+            print(f"| {segment} | {len(inside)} | {len(subjects)} | not enough data | | |")
+            continue
+        others = np.flatnonzero((of != segment) & ~np.isin(groups, list(subjects)))
+        report(segment, dataset.examples.subset(inside), dataset.examples.subset(others), Recipe(seed=options.seed))
+
+
+def report(segment, own, others, recipe):
+    parent = fit(others, recipe)
+    held_out, _, _ = cross_validate(own, recipe, start=parent)
+    former = predict(parent, own.views[0])[0] @ own.values
+    tuned, observed = held_out @ own.values, own.targets @ own.values
+    figures = clustered_bootstrap(
+        [
+            lambda i: spearman(former[i], observed[i]),
+            lambda i: spearman(tuned[i], observed[i]),
+            lambda i: spearman(tuned[i], observed[i]) - spearman(former[i], observed[i]),
+        ],
+        own.groups,
+    )
+    words = " | ".join(f"{f.value:.3f} [{f.low:.3f}, {f.high:.3f}]" for f in figures)
+    print(f"| {segment} | {len(observed)} | {len(set(own.groups))} | {words} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
