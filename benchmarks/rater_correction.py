@@ -1,6 +1,6 @@
 """Do targets with the raters' biases taken out (ITU-T P.910) make a better scorer?
 
-    python benchmarks/rater_correction.py $ABKIT_TESTDATA/oasis_beauty [--cache DIR] [--repeats 3]
+    python benchmarks/rater_correction.py $ABKIT_TESTDATA/oasis_beauty [--cache DIR] [--repeats 3] [--jobs 2]
 
 The default recipe is trained on distributions of all votes of a picture, and of 20, 10 and 5 votes drawn at random
 (another draw and other folds in each repeat): plain, corrected as P.910 does, and corrected with the biases of raters
@@ -13,7 +13,9 @@ import argparse
 import csv
 import gzip
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -63,11 +65,26 @@ def targets(item, rater, score, values):
     return [plain, *(corrected_distributions(item, rater, score, model, values) for model in models)]
 
 
+_EXAMPLES = []
+
+
+def _remember(examples):
+    _EXAMPLES.append(examples)
+
+
+def said(job):
+    """Means that models trained on these targets give to pictures held out."""
+    target, seed = job
+    examples = replace(_EXAMPLES[0], targets=target)
+    return cross_validate(examples, Recipe(seed=seed))[0] @ examples.values
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings that run side by side")
     parser.add_argument("--labels-only", action="store_true", help="how near the targets come, without training")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -92,20 +109,25 @@ def main():
     print(f"{len(score)} votes of {len(observed)} pictures by {len(set(rater))} raters")
     if examples is not None and not np.allclose(examples.targets @ values, observed):
         raise SystemExit("the pictures are not in the order of the votes")
-    for votes in DRAWS:
-        labels = {name: [] for name in TARGETS}
-        guesses = {name: [] for name in TARGETS}
-        repeats = arguments.repeats if votes or examples is not None else 1
-        for seed in range(repeats):
-            chosen = draw(item, votes, np.random.default_rng(seed))
-            for name, target in zip(TARGETS, targets(item[chosen], rater[chosen], score[chosen], values), strict=True):
-                labels[name].append(target @ values)
-                if examples is not None:
-                    said, _, _ = cross_validate(replace(examples, targets=target), Recipe(seed=seed))
-                    guesses[name].append(said @ values)
-        report(votes, "the targets themselves", labels, observed, examples)
-        if examples is not None:
-            report(votes, "subjects held out", guesses, observed, examples)
+    kinds = [
+        (votes, seed) for votes in DRAWS for seed in range(arguments.repeats if votes or examples is not None else 1)
+    ]
+    made = {}
+    for votes, seed in kinds:
+        chosen = draw(item, votes, np.random.default_rng(seed))
+        made[votes, seed] = targets(item[chosen], rater[chosen], score[chosen], values)
+    jobs = [(target, seed) for votes, seed in kinds for target in made[votes, seed]]
+    context = get_context("spawn")
+    with ProcessPoolExecutor(arguments.jobs, mp_context=context, initializer=_remember, initargs=(examples,)) as pool:
+        answers = pool.map(said, jobs) if examples is not None else iter(())
+        for votes in DRAWS:
+            seeds = [seed for v, seed in kinds if v == votes]
+            labels = {name: [made[votes, seed][k] @ values for seed in seeds] for k, name in enumerate(TARGETS)}
+            report(votes, "the targets themselves", labels, observed, examples)
+            if examples is not None:
+                rows = [[next(answers) for _ in TARGETS] for _ in seeds]
+                guesses = {name: [row[k] for row in rows] for k, name in enumerate(TARGETS)}
+                report(votes, "subjects held out", guesses, observed, examples)
 
 
 def report(votes, what, found, observed, examples):
