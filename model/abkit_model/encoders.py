@@ -227,7 +227,7 @@ def masked_moments(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     weight = weight / weight.sum(dim=(2, 3), keepdim=True)
     mean = (features * weight).sum(dim=(2, 3))
     variance = ((features - mean[:, :, None, None]).square() * weight).sum(dim=(2, 3))
-    return mean, variance.clamp(min=0).sqrt()
+    return mean, _root(variance)
 
 
 def pool_to(features: Tensor, stride: int, cell: int) -> tuple[Tensor, Tensor]:
@@ -235,7 +235,13 @@ def pool_to(features: Tensor, stride: int, cell: int) -> tuple[Tensor, Tensor]:
     factor = cell // stride
     mean = F.avg_pool2d(features, factor)
     square = F.avg_pool2d(features.square(), factor)
-    return mean, (square - mean.square()).clamp(min=0).sqrt()
+    return mean, _root(square - mean.square())
+
+
+def _root(variance: Tensor) -> Tensor:
+    """Square root of a variance, 0 below 0, with gradient 0 where it is 0: a flat area has no direction to change in."""
+    positive = variance > 0
+    return torch.where(positive, variance, 1).sqrt() * positive
 
 
 def _fingerprint(name: str, backbone: Backbone) -> str:

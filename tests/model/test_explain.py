@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from abkit_model.explain import (
     METHODS,
@@ -24,6 +25,13 @@ def test_every_method_gives_one_figure_a_cell(scorer: Scorer, method: str) -> No
     assert heat.shape == scorer.encode([prepared]).grid[0]
     assert np.isfinite(heat).all()
     assert np.abs(heat).max() > 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_flat_areas_as_in_adverts_leave_no_hole_in_a_map(scorer: Scorer, method: str) -> None:
+    advert = Image.new("RGB", (320, 320), "white")
+    advert.paste(photograph(2, 120, 120), (180, 180))
+    assert np.isfinite(score_map(scorer, scorer.prepare(advert), method)).all()
 
 
 def test_there_is_one_map_for_the_score_and_one_for_each_query_of_each_set(scorer: Scorer) -> None:
