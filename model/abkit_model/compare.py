@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from abkit_model.contenders import HEADS, QUERIES, Head, prepare_fold
+from abkit_model.contenders import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
 from abkit_model.dataset import Examples, Preferences, Progress
 from abkit_model.evaluation import Estimate, clustered_bootstrap_of, grouped_folds, spread
 from abkit_model.features import Features
@@ -104,8 +104,12 @@ def compare(
     """Train every head on every fold of every repeat and compare what they say about pictures held out.
 
     With several jobs, repeats run side by side in processes of their own; the figures are the same.
+
+    Raises:
+        TrainingError: too few subjects, or too unequal ones.
     """
     heads = heads or HEADS
+    refuse_few_subjects(examples.groups, folds=folds, seeds=range(seed, seed + repeats))
     recipes = [replace(recipe or Recipe(), seed=seed + repeat) for repeat in range(repeats)]
     if jobs == 1:
         done = [
@@ -241,9 +245,14 @@ def transfer(
     resamples: int = 1000,
     progress: Progress | None = None,
 ) -> list[ChoiceFigures]:
-    """Train every head on all rated pictures and hold what it says about other pictures against choices."""
+    """Train every head on all rated pictures and hold what it says about other pictures against choices.
+
+    Raises:
+        TrainingError: too few subjects among the rated pictures.
+    """
     heads = heads or HEADS
     recipe = recipe or Recipe()
+    refuse_few_subjects(examples.groups, folds=1, seeds=())
     rated, other = len(examples.targets), len(preferences.views[0].rows)
     both = _joined(examples, preferences)
     fold_of = np.repeat([1, 0], [rated, other]).astype(np.intp)  # the other pictures are the part held out

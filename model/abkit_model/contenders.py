@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from abkit_model import measuring, training
 from abkit_model.dataset import Examples
+from abkit_model.errors import TrainingError
 from abkit_model.evaluation import grouped_folds, spearman, spread
 from abkit_model.labels import discretised_normal
 from abkit_model.plain_heads import AttentionPoolingHead, MeanPoolingHead, PooledHead
@@ -28,6 +29,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 QUERIES = "learnable queries"
 LEARNING_RATES = (5e-4, 1e-3, 2e-3)
+INNER_FOLDS = 5
 TUNED_ON = 2
 
 
@@ -60,6 +62,38 @@ class Fold:
 Head: TypeAlias = Callable[[Fold], tuple[Floats, int]]
 
 
+def refuse_few_subjects(groups: Sequence[str], *, folds: int, seeds: Sequence[int]) -> None:
+    """Say no before the work where some fold would leave too few subjects to deal into inner parts.
+
+    Args:
+        groups: Subject of each picture.
+        folds: Folds a repeat; 1 where nothing is held out.
+        seeds: Of the repeats.
+
+    Raises:
+        TrainingError: too few subjects, or so unequal ones that many of them share a fold.
+    """
+    subjects = np.unique(np.asarray(groups))
+    held_out = 0 if folds == 1 else 1 + (INNER_FOLDS - 1) // (folds - 1)  # of subjects that are about equally large
+    if len(subjects) < (needed := max(folds, INNER_FOLDS + held_out)):
+        raise TrainingError(
+            f"{len(subjects)} subject{'s are' if len(subjects) > 1 else ' is'} too few to compare heads on, "
+            f"{needed} are needed",
+            "add ratings of other subjects",
+        )
+    if folds == 1:
+        return
+    for seed in seeds:
+        fold_of = grouped_folds(groups, folds=folds, seed=seed)
+        left = min(len(np.unique(np.asarray(groups)[fold_of != number])) for number in range(folds))
+        if left < INNER_FOLDS:
+            raise TrainingError(
+                f"{len(subjects)} subjects are too unequal to compare heads on: a fold with many small ones leaves "
+                f"{left} of them, {INNER_FOLDS} are needed",
+                "add ratings of other subjects, or leave out pictures of the largest",
+            )
+
+
 def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Recipe) -> Fold:
     """Measure scales and principal components on the training pictures and apply them to all."""
     train, test = np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)
@@ -68,7 +102,7 @@ def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Reci
     inside = examples.subset(train)
     measuring.measure(network, inside)
     views = [measuring.components_of(network, view) for view in examples.views]
-    inner = grouped_folds(inside.groups, folds=5, seed=recipe.seed)
+    inner = grouped_folds(inside.groups, folds=INNER_FOLDS, seed=recipe.seed)
     return Fold(views, examples.targets, examples.values, train, test, inner, config, recipe)
 
 

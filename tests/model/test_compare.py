@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 
-from abkit_model.compare import QUERIES, HeadFigures, Repeat, summarise
-from abkit_model.dataset import Examples
+from abkit_model.compare import QUERIES, HeadFigures, Repeat, compare, summarise, transfer
+from abkit_model.contenders import Fold
+from abkit_model.dataset import Examples, Preferences
+from abkit_model.errors import TrainingError
+from abkit_model.evaluation import grouped_folds
+from abkit_model.features import Features
+from abkit_model.training import Recipe
 
 SURE, DIVIDED = [0.0, 1.0, 0.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.0, 0.5]  # spread 0 and 2 steps, means 2 and 3
 HALF = [0.0, 0.5, 0.0, 0.5, 0.0]  # spread 1, mean 3
@@ -31,3 +37,55 @@ def test_the_bias_is_that_of_the_mean_and_the_rank_correlation_that_of_single_pi
     figures = compared(np.array([DIVIDED, SURE] * 10), observed)
     assert figures.spread_bias.value == pytest.approx(0)
     assert figures.spread_srcc.value == pytest.approx(-1)
+
+
+SMALL = Recipe(components=4)
+
+
+def guess(fold: Fold) -> tuple[np.ndarray, int]:
+    """A head of five members that learns nothing."""
+    return np.random.default_rng(0).dirichlet(np.ones(5), size=(5, len(fold.test))), 0
+
+
+def rated(sizes: list[int]) -> Examples:
+    """Random tokens and ratings of subjects with so many pictures each."""
+    rng = np.random.default_rng(0)
+    rows = [(torch.randn(4, 6), torch.ones(4, dtype=torch.bool), torch.randn(8), (2, 2)) for _ in range(sum(sizes))]
+    groups = [f"s{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    view = Features(rows, [str(i) for i in range(len(rows))])
+    return Examples([view], rng.dirichlet(np.ones(5), size=len(rows)), np.arange(1.0, 6.0), groups)
+
+
+@pytest.mark.parametrize("subjects", [1, 4, 5, 6])
+def test_too_few_subjects_to_compare_on_is_said_with_the_number_that_is_needed(subjects: int) -> None:
+    with pytest.raises(TrainingError, match=rf"^{subjects} subjects? .* 7 are needed") as caught:
+        compare(rated([4] * subjects), heads={"guess": guess}, recipe=SMALL, repeats=1)
+    assert caught.value.hint
+
+
+def test_as_many_subjects_as_are_said_to_be_needed_are_enough() -> None:
+    result = compare(rated([4] * 7), heads={"guess": guess}, recipe=SMALL, repeats=3, resamples=10)
+    assert (result.subjects, result.n) == (7, 28)
+
+
+def test_subjects_so_unequal_that_a_fold_leaves_too_few_are_refused_in_whichever_repeat_that_happens() -> None:
+    sizes = [40, 40, 40, 40, *[1] * 12]
+    fatal = next(seed for seed in range(50) if left(sizes, seed) < 5)
+    with pytest.raises(TrainingError, match=r"16 subjects are too unequal .* leaves 4 of them, 5 are needed") as caught:
+        compare(rated(sizes), heads={"guess": guess}, recipe=SMALL, repeats=fatal + 1)
+    assert caught.value.hint
+
+
+def left(sizes: list[int], seed: int) -> int:
+    """Subjects that the largest fold leaves to train on."""
+    groups = np.array(rated(sizes).groups)
+    fold_of = grouped_folds(groups.tolist(), seed=seed)
+    return min(len(set(groups[fold_of != number])) for number in range(5))
+
+
+def test_choices_need_as_many_subjects_as_there_are_parts_to_tune_on() -> None:
+    pictures = rated([1] * 4)
+    preferences = Preferences(pictures.views, np.array([0, 1]), np.array([2, 3]), np.array([0.0, 1.0]), np.ones(2))
+    with pytest.raises(TrainingError, match=r"^4 subjects .* 5 are needed"):
+        transfer(rated([4] * 4), preferences, heads={"guess": guess}, recipe=SMALL)
+    assert transfer(rated([4] * 5), preferences, heads={"guess": guess}, recipe=SMALL, resamples=5)
