@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[flo
 def picture_path(folder: Path, name: str) -> Path | None:
     """Where a picture of the table lies; None when that would be outside the folder."""
     path = folder / name
-    return path if folder.resolve() in path.resolve().parents else None
+    # realpath, for Path.resolve raises at a link that leads back to itself; whoever opens that path is told
+    return path if folder.resolve() in Path(os.path.realpath(path)).parents else None
 
 
 def stage_rows(

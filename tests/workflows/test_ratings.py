@@ -232,3 +232,19 @@ def test_the_votes_on_photographs_import_well_under_a_minute(
     result = import_labels(sqlite_store, Settings(), table, testdata / "oasis_beauty" / "images", scale=(1, 7))
     assert time.monotonic() - started < 45
     assert (result.imported, result.pictures, result.rejected) == (117_390, 616, 0)
+
+
+def test_a_link_that_leads_back_to_itself_is_a_row_that_is_refused_and_the_others_land(
+    sqlite_store: Store, images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "0.png").write_bytes((images / "0.png").read_bytes())
+    (tmp_path / "pictures" / "loop.png").symlink_to("loop.png")
+    (tmp_path / "elsewhere.png").symlink_to("elsewhere.png")
+    (tmp_path / "pictures" / "away.png").symlink_to(tmp_path / "elsewhere.png")
+    table = votes(tmp_path, ["ann,0.png,3", "ann,loop.png,4", "ann,away.png,5"])
+    result = import_labels(sqlite_store, Settings(), table, tmp_path / "pictures", scale=(1, 7))
+    assert (result.imported, result.rejected) == (1, 2)
+    loop, away = result.reasons
+    assert loop == (3, "loop.png: the link is part of a loop of links")
+    assert away == (4, "away.png: outside the folder of images")
