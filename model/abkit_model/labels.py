@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 #: A single vote says nothing about how much people disagree.
 MIN_VOTES = 2
 MIN_IMAGES = 20
+#: Narrowest normal shape, in steps. The two steps around the mean have all the weight by then, so a narrower one would
+#: be the same distribution; only its centre would have to be known more precisely than a float is.
+MIN_WIDTH = 0.05
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,14 @@ def read_ratings(
         path: CSV, gzipped CSV, or AVA's text layout.
         image_column: Column with the file name; found by its usual names when None.
         group_column: Column whose values tie near-duplicates together; without it every picture is its own group.
-        scale: Lowest and highest rating. Needed for one row per vote and for means when it is not 1 to 5, 7 or 10.
+        scale: Lowest and highest rating. Needed for one row per vote and for means when it is not 1 to 5, 7 or 10, or
+            when hardly any rating needs the larger one of these.
         correct_raters: Take each rater's bias out of their votes and weight them by 1 / variance (ITU-T P.910; biases
             of raters of few votes are drawn towards 0). Needs one row per vote.
 
     Raises:
-        LabelError: not readable, no known layout, a column that is not there, or too little left to learn from.
+        LabelError: not readable, no known layout, a column that is not there, a scale that cannot be, or too little
+            left to learn from.
     """
     rows = read_rows(path, image_column=image_column, group_column=group_column, scale=scale)
     if correct_raters and rows.layout != "votes":
@@ -168,14 +173,15 @@ def _table(path: Path, rows: RatingRows, targets: dict[str, tuple[Floats, int]],
 def discretised_normal(mean: float, sd: float | None, low: float, high: float) -> Floats:
     """Distribution over the bins low, low + 1, … high with a given mean: all that mean and count tell.
 
-    The normal shape is an assumption; without a standard deviation a quarter of the scale is taken.
+    The normal shape is an assumption; without a standard deviation a quarter of the scale is taken. A deviation of 0
+    between two steps is split between them, which keeps the mean.
 
     >>> values = np.arange(1, 8)
     >>> round(float(discretised_normal(5.5, 1.0, 1, 7) @ values), 6)
     5.5
     """
     values = low + np.arange(round(high - low) + 1)
-    width = sd if sd else (high - low) / 4
+    width = (high - low) / 4 if sd is None else max(sd, MIN_WIDTH)
     below, above = low - 20 * (high - low), high + 20 * (high - low)
     weights = np.zeros(len(values))
     for _ in range(200):  # the mean rises with the centre, so bisection finds the centre

@@ -11,13 +11,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from abkit_model.checkpoint import Scale
 from abkit_model.csv_table import CsvTable, Row, name_fault, number, parse_csv, read_text
 from abkit_model.errors import LabelError
+from abkit_model.rating_scale import histogram_scale, ratings_scale
 
 IMAGE_COLUMNS = ("file", "image", "filename", "image_file", "path", "name", "item")
 RATER_COLUMNS = ("rater", "rater_id", "user", "worker", "participant", "subject_id")
@@ -26,6 +27,8 @@ TIME_COLUMNS = ("time", "timestamp", "rated_at", "voted_at", "date")
 MEAN_COLUMNS = ("mean", "mean_score", "mos", "score_mean", "rating_mean", "beauty_mean")
 SD_COLUMNS = ("sd", "std", "score_sd", "rating_sd", "beauty_sd")
 COUNT_COLUMNS = ("n", "count", "votes", "n_ratings", "n_votes")
+#: How tables leave a standard deviation open: an empty cell, or R's word for it.
+UNKNOWN = ("", "na")
 
 #: More ratings of one picture than this are a mistake.
 MAX_COUNT = 10**9
@@ -113,16 +116,19 @@ def read_rows(
         path: CSV, gzipped CSV, or AVA's text layout.
         image_column: Column with the file name; found by its usual names when None.
         group_column: Column whose values tie near-duplicates together.
-        scale: Lowest and highest rating. Needed for votes and means when it is not 1 to 5, 7 or 10.
+        scale: Lowest and highest rating. Needed for votes and means when it is not 1 to 5, 7 or 10, or when hardly any
+            rating needs the larger one of these.
         votes_only: Insist on one row per vote.
 
     Raises:
-        LabelError: not readable, no known layout, or a column that is not there.
+        LabelError: not readable, no known layout, a column that is not there, or a scale that cannot be.
     """
     text, sha256 = read_text(path)
     first = text.split("\n", 1)[0].split()
     if not votes_only and len(first) >= 12 and all(re.fullmatch(r"\d+", part) for part in first[:12]):
-        return _read_ava(text, sha256)
+        if column := group_column or image_column:
+            raise LabelError(f"{path} is in AVA's text layout, which has no column {column!r}", "leave the option out")
+        return _read_ava(text, sha256, histogram_scale(path, scale, 1, 10))
     table = parse_csv(path, text, sha256)
     return read_table(table, image_column=image_column, group_column=group_column, scale=scale, votes_only=votes_only)
 
@@ -165,23 +171,8 @@ def _by_layout(table: CsvTable, image: str, scale: tuple[float, float] | None) -
     )
 
 
-def _scale(path: Path, scale: tuple[float, float] | None, cells: Iterable[str | None]) -> Scale:
-    """The scale that was given, or the usual one into which all numbers fit."""
-    if scale is None:
-        top = max((n for n in map(number, cells) if n is not None), default=0.0)
-        high = next((h for h in (5.0, 7.0, 10.0) if top <= h), None)
-        if high is None:
-            raise LabelError(f"{path} has ratings up to {top:g}: its scale is not 1 to 5, 7 or 10", "give the scale")
-        scale = 1.0, high
-    low, high = scale
-    bins = round(high - low) + 1
-    if not 2 <= bins <= 1000 or abs(high - low - (bins - 1)) > 1e-9:
-        raise LabelError(f"a scale from {low:g} to {high:g} has no whole steps of 1", "give one like 1 to 5")
-    return Scale(low, high, bins)
-
-
-def _read_ava(text: str, sha256: str) -> RatingRows:
-    rows = RatingRows("ava", Scale(1, 10, 10), sha256)
+def _read_ava(text: str, sha256: str, scale: Scale) -> RatingRows:
+    rows = RatingRows("ava", scale, sha256)
     lines: dict[str, int] = {}
     for line, parts in enumerate(map(str.split, text.splitlines()), start=1):
         if not parts:
@@ -199,8 +190,7 @@ def _read_histograms(
     steps, names = [step for step, _ in numbered], [name for _, name in numbered]
     if steps != list(range(steps[0], steps[0] + len(steps))):
         raise LabelError(f"{table.path}: the columns {', '.join(names)} leave out a step of the scale")
-    low, high = scale or (float(steps[0]), float(steps[-1]))
-    rows = RatingRows("histogram", Scale(low, high, len(steps)), table.sha256)
+    rows = RatingRows("histogram", histogram_scale(table.path, scale, steps[0], len(steps)), table.sha256)
     lines: dict[str, int] = {}
     for line, row in table.rows:
         _add(rows, lines, line, _cell(row, image), _histogram([row.get(c) for c in names], rows.scale))
@@ -209,7 +199,8 @@ def _read_histograms(
 
 def _read_means(table: CsvTable, image: str, mean: str, count: str, scale: tuple[float, float] | None) -> RatingRows:
     sd = table.find(SD_COLUMNS)
-    rows = RatingRows("mean", _scale(table.path, scale, (row.get(mean) for _, row in table.rows)), table.sha256)
+    found = ratings_scale(table.path, scale, ((line, row.get(mean)) for line, row in table.rows))
+    rows = RatingRows("mean", found, table.sha256)
     lines: dict[str, int] = {}
     for line, row in table.rows:
         cells = row.get(mean), row.get(count), row.get(sd) if sd else None
@@ -254,13 +245,16 @@ def _mean(mean: str | None, count: str | None, sd: str | None, scale: Scale) -> 
         return None, f"the mean {centre:g} is outside {scale.low:g} to {scale.high:g}"
     if not 1 <= n <= MAX_COUNT or n != int(n):
         return None, f"the count {n:g} is not a whole number above 0"
+    if spread is None and (sd or "").strip().lower() not in UNKNOWN:
+        return None, f"the standard deviation {(sd or '').strip()[:50]!r} is not a finite number"
     if spread is not None and not 0 <= spread <= scale.high - scale.low:
         return None, f"the standard deviation {spread:g} cannot be on a scale from {scale.low:g} to {scale.high:g}"
     return Summary(0, "", int(n), None, centre, spread), ""
 
 
 def _read_votes(table: CsvTable, image: str, rater: str, score: str, scale: tuple[float, float] | None) -> RatingRows:
-    rows = RatingRows("votes", _scale(table.path, scale, (row.get(score) for _, row in table.rows)), table.sha256)
+    found = ratings_scale(table.path, scale, ((line, row.get(score)) for line, row in table.rows))
+    rows = RatingRows("votes", found, table.sha256)
     low, high = rows.scale.low, rows.scale.high
     time = table.find(TIME_COLUMNS)
     seen: dict[tuple[str, str], int] = {}

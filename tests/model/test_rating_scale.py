@@ -1,0 +1,122 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from abkit_model.errors import LabelError
+from abkit_model.labels import discretised_normal, read_ratings
+from abkit_model.rating_rows import read_rows
+
+HISTOGRAM = "image,n1,n2,n3,n4,n5,n6,n7\na.jpg,1,2,3,4,3,2,1\n"
+MEANS = "image,mean,n,sd\n"
+AVA = "1 1001 0 1 5 17 38 36 15 6 5 1 1 22 1396\n"
+
+
+def table(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "ratings.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def votes(tmp_path: Path, *scores: float) -> Path:
+    """One row a vote, four of each picture; the first vote stands on line 2."""
+    rows = [f"rater {i % 4},{i // 4}.png,{score:g}" for i, score in enumerate(scores)]
+    return table(tmp_path, "\n".join(["rater,image,score", *rows]))
+
+
+@pytest.mark.parametrize("scale", [(7, 1), (3, 3), (1, math.inf), (math.nan, math.nan), (-1e308, 1e308)])
+@pytest.mark.parametrize("text", [HISTOGRAM, MEANS + "a.jpg,3,9,1\n", "rater,image,score\na,a.jpg,3\n", AVA])
+def test_a_scale_that_does_not_rise_or_does_not_end_is_refused(
+    tmp_path: Path, text: str, scale: tuple[float, float]
+) -> None:
+    with pytest.raises(LabelError, match="the lowest rating must be below the highest") as refused:
+        read_rows(table(tmp_path, text), scale=scale)
+    assert "1 to 5" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "scale", "said"),
+    [
+        (HISTOGRAM, (1, 5), "counts of 7 steps, and a scale from 1 to 5 has 5"),
+        (HISTOGRAM, (1, 10), "counts of 7 steps, and a scale from 1 to 10 has 10"),
+        (AVA, (1, 7), "counts of 10 steps, and a scale from 1 to 7 has 7"),
+        (HISTOGRAM, (1, 7.5), "no whole steps of 1"),
+    ],
+)
+def test_a_scale_with_other_steps_than_the_histogram_is_refused(
+    tmp_path: Path, text: str, scale: tuple[float, float], said: str
+) -> None:
+    with pytest.raises(LabelError, match=said):
+        read_rows(table(tmp_path, text), scale=scale)
+
+
+def test_a_histogram_may_have_its_steps_on_another_scale_of_as_many(tmp_path: Path) -> None:
+    (summary,) = read_rows(table(tmp_path, HISTOGRAM), scale=(0, 6)).summaries
+    assert summary.mean == pytest.approx(3)
+
+
+def test_a_single_slip_does_not_change_the_scale_of_all_votes(tmp_path: Path) -> None:
+    path = votes(tmp_path, *(i % 7 + 1 for i in range(111)), 8)
+    with pytest.raises(
+        LabelError, match=r"1 of 112 ratings lies beyond 1 to 7 \(the first: 8 on line 113\)"
+    ) as refused:
+        read_rows(path)
+    assert "--scale 1..7" in refused.value.hint
+    assert "--scale 1..10" in refused.value.hint
+    rows = read_rows(path, scale=(1, 7))
+    assert (len(rows.votes), rows.rejected) == (111, [(113, "the score 8 is outside 1 to 7")])
+    assert len(read_rows(path, scale=(1, 10)).votes) == 112
+
+
+def test_slips_are_held_against_the_smallest_scale_that_nearly_all_votes_are_on(tmp_path: Path) -> None:
+    path = votes(tmp_path, 6, *(i % 5 + 1 for i in range(400)), 9, 7)
+    with pytest.raises(LabelError, match=r"3 of 403 ratings lie beyond 1 to 5 \(the first: 6 on line 2\)") as refused:
+        read_rows(path)
+    assert "--scale 1..5" in refused.value.hint
+    assert "--scale 1..10" in refused.value.hint
+
+
+def test_a_scale_whose_upper_steps_are_used_is_still_found(tmp_path: Path) -> None:
+    """One in a hundred is enough."""
+    few = [i % 5 + 1 for i in range(198)]
+    assert read_rows(votes(tmp_path, *few, 4, 5)).scale.high == 5
+    assert read_rows(votes(tmp_path, *few, 6, 7)).scale.high == 7
+    assert read_rows(votes(tmp_path, *few, 8, 10)).scale.high == 10
+
+
+def test_a_single_mean_does_not_change_the_scale_of_all_means(tmp_path: Path) -> None:
+    rows = "".join(f"{i}.jpg,{1 + i % 40 / 10},9,1\n" for i in range(200))
+    with pytest.raises(LabelError, match=r"1 of 201 ratings lies beyond 1 to 5 \(the first: 5\.2 on line 202\)"):
+        read_rows(table(tmp_path, f"{MEANS}{rows}x.jpg,5.2,9,1\n"))
+
+
+@pytest.mark.parametrize("sd", ["0", "1e-9", "1e-200", "0.01"])
+def test_raters_who_agree_are_not_read_as_raters_of_unknown_agreement(tmp_path: Path, sd: str) -> None:
+    means = [1, 5, 3, *(1.05 + i / 7 for i in range(25))]
+    rows = "".join(f"{i}.jpg,{mean},9,{sd}\n" for i, mean in enumerate(means))
+    ratings = read_ratings(table(tmp_path, MEANS + rows))
+    assert np.isfinite(ratings.distributions).all()
+    assert ratings.means == pytest.approx(means, abs=1e-6)
+    assert ratings.distributions[2].tolist() == pytest.approx([0, 0, 1, 0, 0])
+    assert (np.sort(ratings.distributions)[:, :-2] < 1e-6).all(), "two neighbouring steps have all of it"
+
+
+def test_an_unknown_spread_is_a_quarter_of_the_scale() -> None:
+    assert discretised_normal(3, None, 1, 5).tolist() == pytest.approx(discretised_normal(3, 1.0, 1, 5).tolist())
+
+
+@pytest.mark.parametrize("sd", ["-0.1", "nan", "inf", "-inf", "wide"])
+def test_a_standard_deviation_that_cannot_be_is_a_bad_row(tmp_path: Path, sd: str) -> None:
+    rows = read_rows(table(tmp_path, f"{MEANS}a.jpg,3,9,1\nb.jpg,3,9,{sd}\nc.jpg,3,9,\nd.jpg,3,9,NA\n"))
+    assert [s.sd for s in rows.summaries] == [1, None, None]
+    ((line, reason),) = rows.rejected
+    assert line == 3
+    assert "the standard deviation" in reason
+    assert sd in reason
+
+
+@pytest.mark.parametrize("column", ["group_column", "image_column"])
+def test_the_layout_of_ava_has_no_column_to_name(tmp_path: Path, column: str) -> None:
+    with pytest.raises(LabelError, match="AVA's text layout, which has no column 'subject'"):
+        read_rows(table(tmp_path, AVA), **{column: "subject"})
