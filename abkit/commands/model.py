@@ -151,7 +151,11 @@ def pair_of(choices: Path | None, images: Path | None) -> tuple[Path, Path] | No
 
 
 def parse_scale(text: str | None) -> tuple[float, float] | None:
-    """Lowest and highest rating from `1..7`."""
+    """Lowest and highest rating from `1..7`.
+
+    Raises:
+        UsageError: not two numbers, not finite, or not rising.
+    """
     from abkit.errors import UsageError
 
     if text is None:
@@ -160,6 +164,11 @@ def parse_scale(text: str | None) -> tuple[float, float] | None:
         low, high = (float(part) for part in text.split(".."))
     except ValueError as error:
         raise UsageError(f"--scale {text!r} is not a scale", hint="write lowest..highest, such as 1..7") from error
+    if not 0 < high - low < float("inf"):  # false for nan as well
+        raise UsageError(
+            f"--scale {text!r} is not a scale: the lowest rating must be below the highest, both finite",
+            hint="write lowest..highest, such as 1..7",
+        )
     return low, high
 
 

@@ -59,6 +59,8 @@ def import_(
         note(f"line {line}: {reason}")
     if result.rejected:
         note(f"{result.rejected:,} rows were refused; each of them: abkit ratings rejects --import {result.import_id}")
+    if result.scale is not None:
+        _say_scale(*result.scale)
     names = ["file", "source", "kind", "rows", "imported", "unchanged", "rejected", "pictures", "import_id", "run_id"]
     print_rows([asdict(result)], form, columns=names)
     if not result.imported + result.unchanged:
@@ -100,18 +102,32 @@ def agreement(
     """How much raters agree, how many ratings a picture needs, and who is biased or inconsistent."""
     from abkit.commands.model import parse_scale
     from abkit.errors import UsageError
+    from abkit.store.ratings import vote_sources
     from abkit.workflows.rater_agreement import study_store, study_table
+    from abkit_model.rating_rows import read_rows
 
+    span: tuple[float, float] | None = None
     if table is not None:
         if source or campaign:
             raise UsageError("--source and --campaign choose from the store, and a table was named", hint="drop one")
-        study = study_table(table, scale=parse_scale(scale))
+        span = parse_scale(scale)
+        if span is None:
+            found = read_rows(table, votes_only=True).scale
+            span = found.low, found.high
+        study = study_table(table, scale=span)
     else:
         if scale:
             raise UsageError("--scale is for a table: ratings in the store have their source's", hint="drop it")
         context: CommandContext = ctx.obj
         with context.store() as store:
             study = study_store(store, source=source, campaign=campaign)
+            with store.read() as session:
+                # without --source there is only one, or the study would have asked
+                kept = next(s for s in vote_sources(session) if source in (None, s.key))
+            if kept.scale_low is not None and kept.scale_high is not None:
+                span = kept.scale_low, kept.scale_high
+    if span is not None:
+        _say_scale(*span)
     if raters:
         title = "score = truth of the picture + bias of the rater + noise of the rater; 95% intervals of the bias"
         print_rows(study.by_rater(), form, title=title)
@@ -124,3 +140,8 @@ def agreement(
     if study.rejected:
         line, reason = study.rejected[0]
         note(f"{len(study.rejected)} rows could not be used, the first: line {line}: {reason}")
+
+
+def _say_scale(low: float, high: float) -> None:
+    # a scale that was found and not asked for is worth a look: everything else hangs on it
+    note(f"scale {low:g} to {high:g}")

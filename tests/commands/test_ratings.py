@@ -61,12 +61,15 @@ def test_import_says_what_landed_and_agreement_reads_it_from_the_store(here: Her
     assert said.returncode == 0
     assert (first["imported"], first["rejected"], first["source"], first["kind"]) == (12, 2, "labels", "votes")
     assert "line 14: the same rater voted on 0.png before, on line 2" in said.stderr
+    assert "scale 1 to 7" in said.stderr
     (again,) = json.loads(here(*options).stdout)
     assert (again["imported"], again["unchanged"], again["again"]) == (0, 12, True)
 
     kept = json.loads(here("ratings", "rejects", "-f", "json").stdout)
     assert [row["line"] for row in kept] == [14, 15]
-    figures = {row["figure"]: row for row in json.loads(here("ratings", "agreement", "-f", "json").stdout)}
+    read = here("ratings", "agreement", "-f", "json")
+    assert "scale 1 to 7" in read.stderr
+    figures = {row["figure"]: row for row in json.loads(read.stdout)}
     assert figures["icc_single"]["ci_low"] <= figures["icc_single"]["value"] <= figures["icc_single"]["ci_high"]
     assert figures["icc_single"]["n"] == 12
     assert figures["icc_single"]["run_id"] > 0
@@ -110,6 +113,40 @@ def test_ratings_that_say_nothing_about_agreement_are_one_sentence(
     assert result.returncode == 1
     assert said in result.stderr
     assert result.stderr.count("Error:") == 1
+
+
+@pytest.mark.parametrize("scale", ["7..1", "3..3", "1..inf", "nan..nan", "-1e308..1e308", "1..7..9"])
+def test_a_scale_that_cannot_be_is_wrong_usage(here: Here, tmp_path: Path, scale: str) -> None:
+    (tmp_path / "labels.csv").write_text("\n".join(["rater,image,score", *GOOD]))
+    result = here("ratings", "agreement", "labels.csv", f"--scale={scale}")
+    assert result.returncode == 2
+    assert f"Error: --scale {scale!r} is not a scale" in result.stderr
+    assert "such as 1..7" in result.stderr
+
+
+def test_agreement_of_a_table_says_which_scale_was_found(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("\n".join(["rater,image,score", *GOOD]))
+    result = here("ratings", "agreement", "labels.csv", "-f", "json")
+    assert result.returncode == 0, result.stderr
+    assert "scale 1 to 7" in result.stderr
+
+
+def test_a_table_whose_scale_hangs_on_a_slip_is_not_imported(here: Here, tmp_path: Path) -> None:
+    rows = [f"rater {r},{i}.png,{(i + r) % 7 + 1}" for i in range(6) for r in range(20)]
+    workspace(here, tmp_path, [*rows, "rater 20,0.png,8"])
+    options = ("ratings", "import", "labels.csv", "--images", "pictures")
+    result = here(*options)
+    assert result.returncode == 1
+    assert "1 of 121 ratings lies beyond 1 to 7 (the first: 8 on line 122)" in result.stderr
+    assert "--scale 1..7" in result.stderr
+    assert "scale 1 to 7" in here(*options, "--scale", "1..7").stderr
+
+
+def test_choices_have_no_scale_to_say(here: Here, tmp_path: Path) -> None:
+    workspace(here, tmp_path, ["ann,0.png,1.png,left"], "rater,image_left,image_right,choice")
+    result = here("ratings", "import", "labels.csv", "--images", "pictures")
+    assert result.returncode == 0, result.stderr
+    assert "scale" not in result.stderr
 
 
 def test_a_store_without_ratings_says_how_they_get_there(here: Here) -> None:
