@@ -17,11 +17,14 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from abkit_model.card_checks import is_too_deep, refuse_impossible, without_undefined
 from abkit_model.errors import CheckpointError
 
 FORMAT = 2
 WEIGHTS_FILE = "queries.safetensors"
 CARD_FILE = "card.json"
+#: The array with the first 8 bytes of the SHA-256 of each picture that the queries learned from.
+PICTURES = "reference.pictures"
 DEMONSTRATION_NOTICE = (
     "Demonstration weights, trained on a small research set of general photographs. "
     "Do not decide about money with them; train on your own ratings or outcomes."
@@ -81,7 +84,7 @@ class Card:
         network: The hyper-parameters of the network.
         interval: The conformal interval.
         activations: Mean and standard deviation over the training pictures, for each query of each member.
-        metrics: Figures with intervals, by protocol.
+        metrics: Figures with intervals, by protocol. A number that is not defined is null.
         data: What it was trained on: digests, counts, grouping.
         training: Hyper-parameters and seed of the training.
         parent: Digest of the version that the queries were started from, or ''.
@@ -137,12 +140,19 @@ def save(checkpoint: Checkpoint, folder: Path) -> Card:
     """Write a checkpoint, whole or not at all, and return its card with the digest.
 
     Raises:
-        CheckpointError: the folder exists already, or cannot be written.
+        CheckpointError: a number on the card is not finite, or the folder exists already or cannot be written.
     """
     data = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in sorted(checkpoint.arrays.items())})
     facts = _facts(checkpoint.card)
     facts["weights_sha256"] = hashlib.sha256(data).hexdigest()
     facts["digest"] = _digest(facts)
+    try:
+        card = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise CheckpointError(
+            f"the scorer {checkpoint.card.name!r} cannot be used: a number on its card is not finite",
+            "look for extreme values in the rating table; if there are none, report a fault of abkit",
+        ) from error
     refuse_existing(folder)
     staged = None
     try:
@@ -150,7 +160,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> Card:
         staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         staged.chmod(0o755)
         (staged / WEIGHTS_FILE).write_bytes(data)
-        (staged / CARD_FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (staged / CARD_FILE).write_text(card, encoding="utf-8")
         os.replace(staged, folder)
     except OSError as error:
         if staged is not None:
@@ -175,7 +185,8 @@ def load(folder: Path) -> Checkpoint:
     """Read a checkpoint and prove that it is what was written.
 
     Raises:
-        CheckpointError: not a checkpoint, of a newer format, cut off, altered, or with weights of another one.
+        CheckpointError: not a checkpoint, of a newer format, cut off, altered, with weights of another one, or with
+            something on its card that cannot be.
     """
     facts = _read_facts(folder / CARD_FILE)
     version = facts.get("format")
@@ -196,12 +207,13 @@ def load(folder: Path) -> Checkpoint:
             f"{folder / WEIGHTS_FILE} is cut off or is not the file that its card describes (wrong digest)",
             "restore the whole folder from where it came, or train again",
         )
-    if facts.get("digest") != _digest(facts):
-        raise CheckpointError(
-            f"{folder / CARD_FILE} was altered after training (wrong digest)",
-            "restore the whole folder from where it came, or train again",
-        )
     try:
+        if facts.get("digest") != _digest(facts):
+            raise CheckpointError(
+                f"{folder / CARD_FILE} was altered after training (wrong digest)",
+                "restore the whole folder from where it came, or train again",
+            )
+        refuse_impossible(facts)
         return Checkpoint(card=_card(facts), arrays=safetensors.numpy.load(data))
     except (TypeError, KeyError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{folder} is not a usable checkpoint: {error}", "train again") from error
@@ -210,6 +222,8 @@ def load(folder: Path) -> Checkpoint:
 def _read_facts(path: Path) -> dict[str, Any]:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
+        if is_too_deep(facts):
+            raise RecursionError
     except OSError as error:
         raise CheckpointError(
             f"{path.parent} is not a checkpoint: {path.name} cannot be read ({error.strerror})",
@@ -219,6 +233,10 @@ def _read_facts(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is cut off or is not JSON", "restore the whole folder from where it came, or train again"
         ) from error
+    except RecursionError as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint card: it is nested too deeply", "name the folder of a checkpoint"
+        ) from error
     if not isinstance(facts, dict):
         raise CheckpointError(f"{path} is not a checkpoint card", "train again")
     return facts
@@ -227,6 +245,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
 def _facts(card: Card) -> dict[str, Any]:
     facts = asdict(card)
     facts.pop("digest")
+    facts["metrics"] = without_undefined(facts["metrics"])
     return facts
 
 
@@ -241,4 +260,5 @@ def _card(facts: Mapping[str, Any]) -> Card:
     values = {k: v for k, v in facts.items() if k in known}
     values["scale"] = Scale(**values["scale"])
     values["interval"] = Interval(**values["interval"])
+    values["metrics"] = without_undefined(values.get("metrics", {}))  # an earlier release wrote NaN
     return Card(**values)

@@ -54,7 +54,7 @@ class Evaluation:
     srcc_by_fold: tuple[float, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON for the card."""
+        """For the card, which has null where a figure here is not defined."""
         return {**asdict(self), "srcc_by_fold": list(self.srcc_by_fold)}
 
 
