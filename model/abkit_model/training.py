@@ -209,7 +209,10 @@ def train_member(
             if choices is not None:
                 loss = loss + recipe.choice_weight * _choice_loss(member, choices, values, gain, recipe, generator)
             if not torch.isfinite(loss):
-                raise TrainingError("the loss is not a number any more", "lower the learning rate")
+                raise TrainingError(
+                    "the loss is not a number any more",
+                    "look for extreme values in the rating table; if there are none, report a fault of abkit",
+                )
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(parameters, 1.0)

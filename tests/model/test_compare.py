@@ -10,7 +10,7 @@ from abkit_model.dataset import Examples, Preferences
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation import grouped_folds
 from abkit_model.features import Features
-from abkit_model.training import Recipe
+from abkit_model.training import Recipe, fit
 
 SURE, DIVIDED = [0.0, 1.0, 0.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.0, 0.5]  # spread 0 and 2 steps, means 2 and 3
 HALF = [0.0, 0.5, 0.0, 0.5, 0.0]  # spread 1, mean 3
@@ -89,3 +89,12 @@ def test_choices_need_as_many_subjects_as_there_are_parts_to_tune_on() -> None:
     with pytest.raises(TrainingError, match=r"^4 subjects .* 5 are needed"):
         transfer(rated([4] * 4), preferences, heads={"guess": guess}, recipe=SMALL)
     assert transfer(rated([4] * 5), preferences, heads={"guess": guess}, recipe=SMALL, resamples=5)
+
+
+def test_a_loss_that_is_not_a_number_comes_with_advice_that_can_be_followed() -> None:
+    examples = rated([4] * 7)
+    examples.targets[0] = np.nan
+    with pytest.raises(TrainingError, match="not a number") as caught:
+        fit(examples, Recipe(components=4, members=1, epochs=1))
+    assert "rating table" in caught.value.hint
+    assert "learning rate" not in caught.value.hint
