@@ -24,7 +24,7 @@ from abkit_model.dataset import load_dataset
 from abkit_model.encoders import DEFAULT_ENCODER, load_encoder
 from abkit_model.evaluation import clustered_bootstrap_of, spearman
 from abkit_model.features import TokenCache
-from abkit_model.pipeline import cross_validate
+from abkit_model.holdout import cross_validate
 from abkit_model.raters import corrected_distributions, rater_model, spread_over_bins
 from abkit_model.rating_rows import read_rows
 from abkit_model.training import Recipe

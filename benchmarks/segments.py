@@ -19,7 +19,7 @@ from abkit_model.dataset import load_dataset
 from abkit_model.encoders import load_encoder
 from abkit_model.evaluation import clustered_bootstrap, spearman
 from abkit_model.features import TokenCache
-from abkit_model.pipeline import cross_validate
+from abkit_model.holdout import cross_validate
 from abkit_model.training import Recipe, fit, predict
 
 

@@ -19,8 +19,8 @@ from abkit.reporting.theme import save_chart
 from abkit_model.dataset import load_dataset
 from abkit_model.encoders import load_encoder
 from abkit_model.features import TokenCache
+from abkit_model.holdout import cross_validate
 from abkit_model.pair_calibration import pair_calibration, spread_of_errors
-from abkit_model.pipeline import cross_validate
 from abkit_model.selection import best_probabilities, pair_probability, smallest_set
 from abkit_model.training import Recipe
 

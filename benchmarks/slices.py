@@ -18,7 +18,7 @@ from abkit_model.dataset import load_dataset
 from abkit_model.encoders import load_encoder
 from abkit_model.evaluation import clustered_bootstrap, conformal_half_width, spearman
 from abkit_model.features import TokenCache
-from abkit_model.pipeline import LEVEL, cross_validate
+from abkit_model.holdout import LEVEL, cross_validate
 from abkit_model.training import Recipe
 
 FEWEST = 30

@@ -125,7 +125,10 @@ def evaluate(
     if result.rejected or result.missing:
         note(f"{result.rejected} rows and {result.missing} pictures could not be used")
     if result.seen_in_training:
-        note("Note: this scorer was trained on this very table, so these figures are too good; see its card")
+        note(
+            f"Note: this scorer was trained on {result.seen_in_training} of these {result.figures.n} pictures, so that "
+            "the figures are too good; its card has those of pictures held out"
+        )
 
 
 def _queries(text: str | None) -> int | None:

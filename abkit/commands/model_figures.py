@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from abkit.workflows.segment import Shortage
     from abkit.workflows.train import Outcome
     from abkit_model.evaluation import Evaluation
+    from abkit_model.pipeline import TrainedScorer
 
 Rows = list[dict[str, object]]
 
@@ -40,7 +41,8 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
         if outcome.shortage is not None:
             _report_shortage(outcome.shortage, form, segment, outcome.run_id)
         return
-    card, n = trained.card, trained.evaluation.n
+    card, figures = trained.card, trained.evaluation
+    n = figures.n if figures else 0
     more: Rows = [_row("queries", card.network["queries"], None, None, n)]
     more.append(_row("query_diversity", card.metrics.get("query_diversity"), None, None, n))
     curve = card.metrics.get("srcc_by_queries", {})
@@ -48,7 +50,10 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
     against = card.metrics.get("against_parent")
     if against:
         more.append(_row("srcc_against_parent", against["value"], against["low"], against["high"], n))
-    print_figures(trained.evaluation, form, digest=card.digest, coverage=card.interval.coverage, more=more)
+    if figures is None:
+        print_rows([{**row, "model_version": card.digest} for row in more], form, columns=list(more[0]))
+    else:
+        print_figures(figures, form, digest=card.digest, coverage=card.interval.coverage, more=more)
     note(f"{trained.folder}: {card.name} {card.digest[:12]}")
     if curve:
         note(
@@ -59,8 +64,8 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
         note("a single query has no diversity")
     if against:
         note(in_words(against, segment))
-        if outcome.seen_by_parent:
-            note("Note: the parent was trained on this very table; the comparison favours it")
+    if trained.seen_by_parent:
+        note(_about_seen(trained))
     for what, rejects in (("row", trained.rejected), ("picture", trained.missing)):
         if rejects:
             note(f"{len(rejects)} {what}s could not be used, the first: {rejects[0][0]}: {rejects[0][1]}")
@@ -70,6 +75,17 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
         option = f" --segment {segment}" if segment else ""
         digest = outcome.version.digest[:12]
         note(f"registered; the champion stays as it is until `abkit model promote {digest}{option}`")
+
+
+def _about_seen(trained: TrainedScorer) -> str:
+    said = f"Note: the parent was trained on {trained.seen_by_parent} of these pictures"
+    if trained.evaluation is not None:
+        return f"{said}; no figure counts them, for nothing held them out"
+    return (
+        f"{said}, and the others are too few to judge by: nothing says how good the tuned queries are, their scores "
+        "get no interval, and they cannot be compared with the parent; rate other pictures, or tune a parent that was "
+        "trained without these"
+    )
 
 
 def in_words(against: Mapping[str, Any], segment: str) -> str:

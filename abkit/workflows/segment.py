@@ -59,8 +59,8 @@ class Shortage:
     needed_subjects: int = MIN_SUBJECTS
 
 
-def shortage_of(ratings: Ratings) -> tuple[Shortage | None, str]:
-    """What is missing for tuning, None when it is enough; and the digest of the table.
+def shortage_of(ratings: Ratings) -> Shortage | None:
+    """What is missing for tuning; None when it is enough.
 
     Raises:
         LabelError: the table cannot be read, or has nothing that can be used.
@@ -77,8 +77,8 @@ def shortage_of(ratings: Ratings) -> tuple[Shortage | None, str]:
     there = [image for image in rated if (ratings.images / image).is_file()]
     subjects = {rows.groups.get(image, image) for image in there}
     if len(there) >= MIN_PICTURES and len(subjects) >= MIN_SUBJECTS:
-        return None, rows.sha256
-    return Shortage(len(there), len(subjects)), rows.sha256
+        return None
+    return Shortage(len(there), len(subjects))
 
 
 def find_parent(store: Store | None, run: RunRecord | None, wanted: str) -> tuple[Path, Checkpoint]:

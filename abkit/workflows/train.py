@@ -32,7 +32,7 @@ class Measured:
         coverage: share of mean ratings inside the scorer's predictive interval; None when it has none.
         ci_level: the coverage that the interval promises.
         digest, name: of the scorer.
-        seen_in_training: the table or the pictures are those that it was trained on: the figures are too good.
+        seen_in_training: how many of the pictures it was trained on: the figures are too good by that.
         rejected, missing: how many rows and pictures could not be used.
         run_id: None without a store, or for a checkpoint's folder.
     """
@@ -42,7 +42,7 @@ class Measured:
     ci_level: float
     digest: str
     name: str
-    seen_in_training: bool
+    seen_in_training: int
     rejected: int
     missing: int
     run_id: int | None = None
@@ -81,14 +81,12 @@ class Outcome:
         trained: the checkpoint with its figures; None where the data were too few.
         version: its row in the store; None without a store.
         shortage: what there is, and what would be needed; None where it was enough.
-        seen_by_parent: the parent was trained on this very table, so that it is at an advantage.
         run_id: None without a store.
     """
 
     trained: TrainedScorer | None
     version: ModelVersion | None = None
     shortage: Shortage | None = None
-    seen_by_parent: bool = False
     run_id: int | None = None
 
 
@@ -122,7 +120,9 @@ def train(
         if outcome.trained is not None:
             version = register_checkpoint(store, outcome.trained.folder, run=run)
             figures = outcome.trained.evaluation
-            run.outcome.update(digest=version.digest, srcc=figures.srcc.value, n=figures.n)
+            run.outcome.update(digest=version.digest)
+            if figures is not None:
+                run.outcome.update(srcc=figures.srcc.value, n=figures.n)
             outcome = replace(outcome, version=version)
         elif outcome.shortage is not None:
             run.outcome.update(decision="insufficient_data", **asdict(outcome.shortage))
@@ -142,15 +142,14 @@ def _train(
     from abkit_model.pipeline import train_scorer
     from abkit_model.training import Recipe
 
-    scale, parent, seen = ratings.scale, None, False
+    scale, parent = ratings.scale, None
     if wish.parent is not None:
         parent, checkpoint = find_parent(store, run, wish.parent)
         card = checkpoint.card
         scale = scale or (card.scale.low, card.scale.high)
-        shortage, sha256 = shortage_of(replace(ratings, scale=scale))
+        shortage = shortage_of(replace(ratings, scale=scale))
         if shortage is not None:
             return Outcome(None, shortage=shortage)
-        seen = card.data.get("table_sha256") == sha256
     trained = train_scorer(
         ratings.table,
         ratings.images,
@@ -169,7 +168,7 @@ def _train(
         cache=TokenCache(cache) if cache else None,
         progress=progress,
     )
-    return Outcome(trained, seen_by_parent=seen)
+    return Outcome(trained)
 
 
 def _alive(run: RunRecord, progress: Progress | None) -> Progress:
@@ -233,7 +232,7 @@ def _measure(scorer: Scorer, ratings: Ratings, cache: Path | None, progress: Pro
         ci_level=scorer.card.interval.level,
         digest=scorer.card.digest,
         name=scorer.card.name,
-        seen_in_training=scorer.card.data.get("table_sha256") == dataset.table.sha256,
+        seen_in_training=int(scorer.trained_on(dataset.examples.views[0].sha256, dataset.table.sha256).sum()),
         rejected=len(dataset.table.rejected),
         missing=len(dataset.missing),
     )

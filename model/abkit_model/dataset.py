@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,10 +107,13 @@ def load_dataset(
         table, image_column=image_column, group_column=group_column, scale=scale, correct_raters=correct_raters
     )
     paths = [images / name for name in ratings.images]
-    root = images.resolve()
-    outside = {i: "outside the folder of images" for i, p in enumerate(paths) if root not in p.resolve().parents}
-    usable = [i for i in range(len(paths)) if i not in outside]
-    views, refused = [], dict(outside)
+    # realpath, for Path.resolve raises where links lead in a circle
+    root = Path(os.path.realpath(images))
+    refused = {
+        i: "outside the folder of images" for i, p in enumerate(paths) if root not in Path(os.path.realpath(p)).parents
+    }
+    usable = [i for i in range(len(paths)) if i not in refused]
+    views = []
     looks = (False, True) if mirrored else (False,)
     for number, flip in enumerate(looks):
         step = (
@@ -128,5 +132,26 @@ def load_dataset(
             f"{len(kept)} of {len(paths)} rated pictures are usable in {images}, {MIN_IMAGES} are needed{first}",
             "check the folder of images and the column with their names",
         )
-    groups = [ratings.groups[i] for i in kept]
+    groups = tied([ratings.groups[i] for i in kept], views[0].sha256)
     return Dataset(ratings, Examples(views, ratings.distributions[kept], ratings.scale.values, groups), missing)
+
+
+def tied(groups: Sequence[str], sha256: Sequence[str]) -> list[str]:
+    """Groups in which pictures of the same content are together, whatever their names: `(n,)`.
+
+    A copy that lies in another fold is no held-out picture.
+
+    >>> tied(["dog", "cat", "sea"], ["a", "b", "a"])
+    ['dog', 'cat', 'dog']
+    """
+    parent = {group: group for group in groups}
+
+    def root(group: str) -> str:
+        while parent[group] != group:
+            group = parent[group]
+        return group
+
+    first: dict[str, str] = {}
+    for group, digest in zip(groups, sha256, strict=True):
+        parent[root(group)] = root(first.setdefault(digest, group))
+    return [root(group) for group in groups]

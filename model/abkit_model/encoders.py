@@ -239,7 +239,7 @@ def pool_to(features: Tensor, stride: int, cell: int) -> tuple[Tensor, Tensor]:
 
 
 def _root(variance: Tensor) -> Tensor:
-    """Square root of a variance, 0 below 0, with gradient 0 where it is 0: a flat area has no direction to change in."""
+    """Square root of a variance, 0 below 0, with gradient 0 where it is 0: a flat area has no direction."""
     positive = variance > 0
     return torch.where(positive, variance, 1).sqrt() * positive
 

@@ -12,34 +12,18 @@ import torch
 from numpy.typing import NDArray
 
 from abkit_model import checkpoint as checkpoints
-from abkit_model.checkpoint import DEMONSTRATION_NOTICE, Card, Checkpoint, Interval
+from abkit_model.checkpoint import DEMONSTRATION_NOTICE, Card, Checkpoint
 from abkit_model.dataset import Dataset, Examples, Preferences, Progress, load_dataset
 from abkit_model.encoders import DEFAULT_ENCODER, load_encoder
-from abkit_model.errors import LabelError, TrainingError
-from abkit_model.evaluation import (
-    Estimate,
-    Evaluation,
-    clustered_bootstrap,
-    conformal_coverage,
-    conformal_half_width,
-    evaluate,
-    grouped_folds,
-    spearman,
-)
+from abkit_model.errors import LabelError
+from abkit_model.evaluation import Estimate, Evaluation, evaluate
 from abkit_model.features import Features, TokenCache
-from abkit_model.pair_calibration import pair_calibration
+from abkit_model.holdout import cross_validate, measure_held_out
 from abkit_model.preferences import load_preferences
 from abkit_model.query_number import choose_queries, diversity
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training import Recipe, fit, predict
-
-Floats = NDArray[np.float64]
-
-LEVEL = 0.9
-NOVELTY_QUANTILE = 0.99
-FOLDS = 5
-REFERENCE_PICTURES = 256
 
 
 @dataclass(frozen=True)
@@ -49,16 +33,19 @@ class TrainedScorer:
     Attributes:
         folder: The checkpoint.
         card: Its card, with the digest.
-        evaluation: Figures on held-out subjects, of models trained the same way on the other folds.
+        evaluation: Figures on held-out subjects, of models trained the same way on the other folds. None where the
+            parent was trained on so many of these pictures that too few are left to judge by.
+        seen_by_parent: How many of the pictures the parent was trained on; no figure counts them.
         rejected: Line and reason of each row of the table that was refused.
         missing: Image and reason of each picture that could not be used.
     """
 
     folder: Path
     card: Card
-    evaluation: Evaluation
+    evaluation: Evaluation | None
     rejected: tuple[tuple[int, str], ...]
     missing: tuple[tuple[str, str], ...]
+    seen_by_parent: int = 0
 
 
 def train_scorer(
@@ -89,8 +76,9 @@ def train_scorer(
     3. Train on everything with the same recipe, and write the checkpoint.
 
     With a `parent`, its queries are tuned (for a segment) instead of trained from scratch, and the card says under
-    `against_parent` whether they rank pictures held out better than the parent does. The comparison is only fair when
-    the parent was not trained on these pictures. A recipe with 0 queries lets nested validation choose their number.
+    `against_parent` whether they rank pictures held out better than the parent does. Pictures that the parent was
+    trained on count in no figure, for no fold holds them out. A recipe with 0 queries lets nested validation choose
+    their number: once on everything for what is shipped, and in each fold on its training pictures for the figures.
     With `choices`, a table of choices and the folder of its pictures, the queries learn from them too; no choice that
     shows a held-out picture is used in its fold.
 
@@ -134,45 +122,50 @@ def train_scorer(
             "choice_pictures_missing": len(lost),
             "choice_rows_refused": len(table_of_choices.rejected),
         }
-    if recipe.queries == 0:
-        chosen, curve = choose_queries(examples, replace(recipe, queries=1))
-        recipe = replace(recipe, queries=chosen)
-    held_out, distances, folds = cross_validate(
-        examples, recipe, start=start, preferences=preferences, progress=progress
+    asked = recipe
+    if asked.queries == 0:
+        chosen, curve = choose_queries(examples, replace(asked, queries=1))
+        recipe = replace(asked, queries=chosen)
+
+    def settle(others: Examples) -> Recipe:
+        return replace(asked, queries=choose_queries(others, replace(asked, queries=1))[0])
+
+    outcome = cross_validate(
+        examples,
+        recipe,
+        start=start,
+        preferences=preferences,
+        settle=settle if asked.queries == 0 else None,
+        progress=progress,
     )
-    figures = evaluate(held_out, examples.targets, examples.values, examples.groups, folds, seed=seed)
+    seen = np.zeros(len(examples.targets), dtype=bool)
+    if ancestor:
+        seen = ancestor.trained_on(examples.views[0].sha256, dataset.table.sha256)
+    held = measure_held_out(*outcome, examples, seed=seed, judged=np.flatnonzero(~seen), start=start)
     network = fit(examples, recipe, progress, start=start, preferences=preferences)
-    metrics: dict[str, Any] = {"grouped_folds": {"folds": FOLDS, **figures.as_dict()}}
-    metrics["query_diversity"] = diversity(network, examples.views[0])
-    pairs = pair_calibration(
-        held_out @ examples.values, examples.targets @ examples.values, examples.groups, folds, seed=seed
-    )
-    if pairs is not None:
-        metrics["pairs"] = pairs.as_dict()
+    metrics = {**held.metrics, "query_diversity": diversity(network, examples.views[0])}
     if curve:
         metrics["srcc_by_queries"] = {str(k): asdict(v) for k, v in curve.items()}
-    if start is not None:
-        metrics["against_parent"] = asdict(_against(predict(start, examples.views[0])[0], held_out, examples))
     card = Card(
         name=name or out.name,
         encoder=frozen.name,
         encoder_fingerprint=frozen.fingerprint,
         scale=dataset.table.scale,
         network=asdict(network.config),
-        interval=_interval(held_out, examples, folds),
+        interval=held.interval,
         segment=segment,
         demonstration=demonstration,
         notice=DEMONSTRATION_NOTICE if demonstration else "",
         activations=_activations(network, examples.views[0]),
         metrics=metrics,
-        data=chosen_from | _provenance(dataset, group_column),
+        data=chosen_from | _provenance(dataset, group_column) | {"images_seen_by_parent": int(seen.sum())},
         parent=ancestor.card.digest if ancestor else "",
-        novelty_limit=float(np.quantile(distances, NOVELTY_QUANTILE)),
+        novelty_limit=held.novelty_limit or (ancestor.card.novelty_limit if ancestor else None),
         training={**asdict(recipe), "torch": torch.__version__.partition("+")[0]},
     )
-    checkpoint = Checkpoint(card, {**_half_weights(network), **_reference(held_out, examples, seed)})
-    written = checkpoints.save(checkpoint, out)
-    return TrainedScorer(out, written, figures, dataset.table.rejected, dataset.missing)
+    learned = _pictures(examples, preferences, ancestor)
+    written = checkpoints.save(Checkpoint(card, {**_half_weights(network), **held.reference, **learned}), out)
+    return TrainedScorer(out, written, held.figures, dataset.table.rejected, dataset.missing, int(seen.sum()))
 
 
 def evaluate_scorer(
@@ -218,58 +211,6 @@ def evaluate_scorer(
     return figures, None if half is None else float((errors <= half).mean()), dataset
 
 
-def cross_validate(
-    examples: Examples,
-    recipe: Recipe,
-    *,
-    folds: int = FOLDS,
-    start: QueryTransformer | None = None,
-    preferences: Preferences | None = None,
-    progress: Progress | None = None,
-) -> tuple[Floats, Floats, NDArray[np.intp]]:
-    """What models that saw no picture of the same subject say: distributions, distances, and each picture's fold.
-
-    Returns:
-        Distributions `(n, S)`, distances from the training pictures `(n,)`, folds `(n,)`.
-    """
-    try:
-        fold_of = grouped_folds(examples.groups, folds=folds, seed=recipe.seed)
-    except ValueError as error:
-        raise TrainingError(f"too few subjects to hold some out: {error}", "add ratings of other subjects") from error
-    held_out = np.zeros_like(examples.targets)
-    distances = np.zeros(len(held_out))
-    for fold in range(folds):
-        inside = np.flatnonzero(fold_of == fold)
-        view = examples.subset(inside).views[0]
-        allowed = preferences.without(set(view.sha256)) if preferences else None
-        network = fit(examples.subset(np.flatnonzero(fold_of != fold)), recipe, start=start, preferences=allowed)
-        held_out[inside] = predict(network, view)[0]
-        with torch.inference_mode():
-            distances[inside] = network.distance(torch.from_numpy(view.embeddings)).numpy()
-        if progress:
-            progress("folds", fold + 1, folds)
-    return held_out, distances, fold_of
-
-
-def _against(parent: Floats, held_out: Floats, examples: Examples) -> Estimate:
-    """SRCC of the tuned queries on pictures held out, minus that of the parent on the same pictures."""
-    tuned, former = held_out @ examples.values, parent @ examples.values
-    observed = examples.targets @ examples.values
-    return clustered_bootstrap(
-        [lambda i: spearman(tuned[i], observed[i]) - spearman(former[i], observed[i])], examples.groups
-    )[0]
-
-
-def _interval(held_out: Floats, examples: Examples, folds: NDArray[np.intp]) -> Interval:
-    residuals = np.abs((held_out - examples.targets) @ examples.values)
-    return Interval(
-        level=LEVEL,
-        half_width=conformal_half_width(residuals, LEVEL),
-        n=len(residuals),
-        coverage=conformal_coverage(residuals, folds, LEVEL),
-    )
-
-
 def _activations(network: QueryTransformer, features: Features) -> dict[str, list[float]]:
     chunks = []
     with torch.inference_mode():
@@ -304,15 +245,10 @@ def _half_weights(network: QueryTransformer) -> dict[str, NDArray[Any]]:
     return {k: v.numpy().astype(np.float16) for k, v in network.state_dict().items()}
 
 
-def _reference(held_out: Floats, examples: Examples, seed: int) -> dict[str, NDArray[Any]]:
-    """Embeddings and held-out scores of some training pictures: what drift is measured against.
-
-    Held out, because a network's scores of its own training pictures spread wider than those of new ones: against
-    them, the first new campaign would look like a shift.
-    """
-    count = min(REFERENCE_PICTURES, len(examples.targets))
-    chosen = np.sort(np.random.default_rng(seed).choice(len(examples.targets), size=count, replace=False))
-    return {
-        "reference.embedding": examples.views[0].embeddings[chosen].astype(np.float16),
-        "reference.score": (held_out[chosen] @ examples.values).astype(np.float32),
-    }
+def _pictures(
+    examples: Examples, preferences: Preferences | None, ancestor: Scorer | None
+) -> dict[str, NDArray[np.uint64]]:
+    """The first 8 bytes of the digest of each picture that was learned from, by the parent too."""
+    digests = {*examples.views[0].sha256, *(preferences.views[0].sha256 if preferences else ())}
+    known = set() if ancestor is None else set(ancestor.pictures.tolist())
+    return {checkpoints.PICTURES: np.array(sorted(known | {int(d[:16], 16) for d in digests}), dtype=np.uint64)}

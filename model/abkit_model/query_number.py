@@ -10,6 +10,7 @@ import torch
 from scipy import stats
 
 from abkit_model.dataset import Examples
+from abkit_model.errors import TrainingError
 from abkit_model.evaluation import Estimate, grouped_folds, spearman
 from abkit_model.features import Features
 from abkit_model.query_transformer import QueryTransformer
@@ -23,9 +24,17 @@ def choose_queries(
 
     The smallest number wins whose SRCC lies within one standard error, over folds, of the best: more queries than the
     pictures can teach only disperse attention. Intervals are Student's t over the folds, which share training
-    pictures: they are too narrow rather than too wide.
+    pictures: they are too narrow rather than too wide. Where no fold can be judged, the smallest number is taken.
+
+    Raises:
+        TrainingError: fewer subjects than folds.
     """
-    held_out = grouped_folds(examples.groups, folds=folds, seed=recipe.seed + 1)
+    try:
+        held_out = grouped_folds(examples.groups, folds=folds, seed=recipe.seed + 1)
+    except ValueError as error:
+        raise TrainingError(
+            f"too few subjects to choose the number of queries: {error}", "say the number, or add ratings of others"
+        ) from error
     observed = examples.targets @ examples.values
     by_fold: dict[int, list[float]] = {k: [] for k in candidates}
     for queries, figures in by_fold.items():
@@ -36,12 +45,17 @@ def choose_queries(
             inside = np.flatnonzero(held_out == fold)
             guess = predict(network, examples.subset(inside).views[0])[0] @ examples.values
             figures.append(spearman(guess, observed[inside]))
-    middle = {k: float(np.nanmean(v)) for k, v in by_fold.items()}
-    error = {k: float(np.nanstd(v, ddof=1)) / len(v) ** 0.5 for k, v in by_fold.items()}
+    # a fold of two pictures, or one whose pictures are rated alike, has no rank correlation
+    known = {k: np.array([f for f in v if np.isfinite(f)]) for k, v in by_fold.items()}
+    known = {k: v for k, v in known.items() if len(v) > 1}
+    if not known:
+        return min(candidates), {}
+    middle = {k: float(v.mean()) for k, v in known.items()}
+    standard_error = {k: float(v.std(ddof=1)) / len(v) ** 0.5 for k, v in known.items()}
     best = max(middle, key=lambda k: middle[k])
-    chosen = min(k for k in middle if middle[k] >= middle[best] - error[best])
-    t = float(stats.t.ppf(0.975, folds - 1))
-    return chosen, {k: Estimate(m, m - t * error[k], m + t * error[k]) for k, m in middle.items()}
+    chosen = min(k for k in middle if middle[k] >= middle[best] - standard_error[best])
+    half = {k: float(stats.t.ppf(0.975, len(v) - 1)) * standard_error[k] for k, v in known.items()}
+    return chosen, {k: Estimate(m, m - half[k], m + half[k]) for k, m in middle.items()}
 
 
 def diversity(network: QueryTransformer, features: Features) -> float | None:

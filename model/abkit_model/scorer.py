@@ -59,11 +59,14 @@ class Scorer:
         card: What is known about the checkpoint.
         encoder: The frozen encoder.
         network: The trained queries.
+        pictures: `(n,)` uint64, the first 8 bytes of the SHA-256 of each picture that the queries learned from; empty
+            in checkpoints of an earlier release.
     """
 
     def __init__(self, checkpoint: Checkpoint, encoder: FrozenEncoder) -> None:
         self.card: Card = checkpoint.card
         self.encoder = encoder
+        self.pictures = checkpoint.arrays.get(checkpoints.PICTURES, np.array([], dtype=np.uint64))
         self.reference = {k: v for k, v in checkpoint.arrays.items() if k.startswith("reference.")}
         if encoder.fingerprint != self.card.encoder_fingerprint:
             raise CheckpointError(
@@ -92,6 +95,16 @@ class Scorer:
     def encode(self, batch: Sequence[Prepared]) -> Encoded:
         """Run the frozen encoder; pictures of any mixture of shapes."""
         return self.encoder.encode(batch)
+
+    def trained_on(self, sha256: Sequence[str], table_sha256: str) -> NDArray[np.bool_]:
+        """Which pictures of a table the queries learned from, `(n,)`, by the digests of their content.
+
+        Where the checkpoint has no list of pictures, all if the table is the one of the training, else none.
+        """
+        if not len(self.pictures):
+            return np.full(len(sha256), self.card.data.get("table_sha256") == table_sha256)
+        known = set(self.pictures.tolist())
+        return np.array([int(digest[:16], 16) in known for digest in sha256], dtype=bool)
 
     @torch.inference_mode()
     def score_tokens(self, encoded: Encoded) -> list[Score]:

@@ -88,14 +88,12 @@ def test_training_again_gives_the_same_weights(trained: TrainedScorer, rated: Pa
     assert again.card.digest == trained.card.digest
 
 
-def test_queries_tuned_from_a_parent_say_whether_they_are_better(
+def test_queries_tuned_from_a_parent_keep_what_it_measured_and_name_it(
     trained: TrainedScorer, rated: Path, tmp_path: Path
 ) -> None:
     tuned = train(rated, tmp_path / "tuned", parent=trained.folder, segment="story")
     assert tuned.card.parent == trained.card.digest
     assert tuned.card.segment == "story"
-    gap = tuned.card.metrics["against_parent"]
-    assert gap["low"] <= gap["value"] <= gap["high"]
     assert (Scorer.load(tuned.folder).network.token_basis == Scorer.load(trained.folder).network.token_basis).all()
 
 
@@ -280,3 +278,85 @@ def write_choices(folder: Path, *, prefer: str) -> None:
         for j in range(i + 2, len(light), 2):
             rows.append(f"c{i}.png,c{j}.png," + ("18,2" if prefer == "dark" else "2,18"))
     (folder / "choices.csv").write_text("\n".join(rows))
+
+
+def test_pictures_that_the_parent_was_trained_on_count_in_no_figure(
+    trained: TrainedScorer, rated: Path, tmp_path: Path
+) -> None:
+    tuned = train(rated, tmp_path / "unmeasured", parent=trained.folder)
+    assert (tuned.evaluation, tuned.seen_by_parent) == (None, PICTURES)
+    assert tuned.card.interval.half_width is None
+    assert not {"grouped_folds", "pairs", "against_parent"} & set(tuned.card.metrics)
+    assert tuned.card.novelty_limit == trained.card.novelty_limit
+
+
+def test_a_child_has_figures_of_the_pictures_that_its_parent_never_saw(rated: Path, tmp_path: Path) -> None:
+    header, *rows = (rated / "ratings.csv").read_text().splitlines()
+    half = tmp_path / "half.csv"
+    half.write_text("\n".join([header, *rows[: PICTURES // 2]]))
+    options = {"encoder": "bundled:efficientnet-lite0", "group_column": "subject", "recipe": QUICK}
+    cache = TokenCache(rated / "cache")
+    parent = train_scorer(half, rated, out=tmp_path / "parent", cache=cache, **options)
+    child = train(rated, tmp_path / "child", parent=parent.folder)
+    assert child.seen_by_parent == PICTURES // 2
+    assert child.evaluation is not None
+    assert child.evaluation.n == child.card.interval.n == PICTURES // 2
+    gap = child.card.metrics["against_parent"]
+    assert gap["low"] <= gap["value"] <= gap["high"]
+    grandchild = train(rated, tmp_path / "grandchild", parent=child.folder)
+    assert grandchild.seen_by_parent == PICTURES
+
+
+def test_a_picture_is_known_by_its_content_when_the_table_was_edited(
+    trained: TrainedScorer, rated: Path, tmp_path: Path
+) -> None:
+    header, *rows = (rated / "ratings.csv").read_text().splitlines()
+    other = tmp_path / "other.csv"
+    other.write_text("\n".join([header, *rows[5:]]))
+    scorer = Scorer.load(trained.folder)
+    _, _, dataset = evaluate_scorer(scorer, other, rated, cache=TokenCache(rated / "cache"))
+    assert scorer.trained_on(dataset.examples.views[0].sha256, dataset.table.sha256).all()
+    assert not scorer.trained_on(["ab" * 32], dataset.table.sha256).any()
+
+
+def test_copies_of_a_picture_are_held_out_together(rated: Path, tmp_path: Path) -> None:
+    for i in range(PICTURES):
+        (tmp_path / f"{i}.png").write_bytes((rated / f"{i}.png").read_bytes())
+    (tmp_path / "copy of 3.png").write_bytes((rated / "3.png").read_bytes())
+    (tmp_path / "round.png").symlink_to(tmp_path / "round.png")
+    rows = (rated / "ratings.csv").read_text()
+    (tmp_path / "ratings.csv").write_text(f"{rows}\ncopy of 3.png,1,2,3,4,5,another\nround.png,1,2,3,4,5,round")
+    encoder = load_encoder("bundled:efficientnet-lite0")
+    dataset = load_dataset(tmp_path / "ratings.csv", tmp_path, encoder, group_column="subject", mirrored=False)
+    assert dataset.examples.groups[-1] == dataset.examples.groups[3]
+    assert [name for name, _ in dataset.missing] == ["round.png"]
+
+
+def test_the_number_of_queries_for_the_figures_of_a_fold_is_chosen_without_it(
+    rated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def chosen(examples: Examples, recipe: Recipe) -> tuple[int, dict[int, object]]:
+        asked.append(len(examples.targets))
+        return 1 + len(asked) % 2, {}
+
+    monkeypatch.setattr("abkit_model.pipeline.choose_queries", chosen)
+    train(rated, tmp_path / "auto", recipe=replace(QUICK, queries=0))
+    assert asked[0] == PICTURES
+    assert len(asked) == 6
+    assert max(asked[1:]) < PICTURES
+
+
+def test_too_few_subjects_to_choose_the_number_of_queries_are_one_sentence(examples: Examples) -> None:
+    few = replace(examples, groups=[str(i % 4) for i in range(PICTURES)])
+    with pytest.raises(TrainingError, match="too few subjects"):
+        choose_queries(few, QUICK)
+
+
+def test_folds_without_a_rank_correlation_take_the_smallest_number_of_queries(examples: Examples) -> None:
+    pairs = examples.subset(np.arange(10))
+    chosen, curve = choose_queries(
+        replace(pairs, groups=[str(i // 2) for i in range(10)]), replace(QUICK, epochs=1), (2, 1)
+    )
+    assert (chosen, curve) == (1, {})

@@ -200,7 +200,7 @@ def test_p_a_beats_b_holds_on_photographs_of_subjects_never_seen(testdata: Path,
     # Chosen before looking: every second subject, the small encoder, and a calibration error below 0.06.
     from abkit_model.dataset import load_dataset
     from abkit_model.encoders import load_encoder
-    from abkit_model.pipeline import cross_validate
+    from abkit_model.holdout import cross_validate
     from abkit_model.training import Recipe
 
     folder = testdata / "oasis_beauty"

@@ -66,7 +66,7 @@ def test_too_few_pictures_are_an_answer_that_its_run_keeps(
 def test_a_handful_of_pictures_is_too_few_and_no_error(rated: Ratings, tmp_path: Path) -> None:
     rows = rated.table.read_text().splitlines()
     (tmp_path / "few.csv").write_text("\n".join([rows[0], *rows[30:34], "gone.png,1,1,1,1,1,1,1,x"]))
-    shortage, _ = segment.shortage_of(replace(rated, table=tmp_path / "few.csv"))
+    shortage = segment.shortage_of(replace(rated, table=tmp_path / "few.csv"))
     assert shortage is not None
     assert shortage.pictures == 4
     (tmp_path / "none.csv").write_text(rows[0])
