@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from abkit_model.scorer import Scorer
 
 #: Said wherever overlays are written.
-MEANING = "orange raises the score, blue lowers it; docs/reading-overlays.md says what to make of it"
+MEANING = (
+    "of the score: orange raises it, blue lowers it; of a query: orange is where it raises the score from; "
+    "docs/reading-overlays.md says what to make of it"
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def write_overlays(
             overlay(picture, prepared, found.score, signed=True).save(files[0])
             for number, heat in enumerate(found.queries[0], start=1):
                 files.append(out / f"{name}-query-{number}.png")
-                overlay(picture, prepared, heat, signed=True).save(files[-1])
+                overlay(picture, prepared, heat, signed=False).save(files[-1])
             results.append(Explained(path, "explained", overlays=tuple(files)))
             if progress:
                 progress(done, len(images))

@@ -41,12 +41,13 @@ _BLUR = 20
 
 @dataclass(frozen=True)
 class Explanation:
-    """Maps of one picture, by occlusion.
+    """Maps of one picture, each by the method that was found faithful for it.
 
     Attributes:
-        score: `(h, w)`, by how many rating steps the score falls when a window around the cell is blurred, per cell of
-            the window: positive cells raise the score.
-        queries: `(M, K, h, w)`, the same for each query of each member, in the units of its activation.
+        score: `(h, w)`, by occlusion: by how many rating steps the score falls when a window around the cell is
+            blurred, per cell of the window: positive cells raise the score.
+        queries: `(M, K, h, w)`, by gradient-weighted attention: through which cells each query of each member raises
+            the score. Never negative; each sums to 1, or is 0 where the query raises nothing.
         cell: Pixels of the prepared picture that one cell stands for.
     """
 
@@ -69,7 +70,7 @@ class Occluded:
 
 
 def explain(scorer: Scorer, prepared: Prepared) -> Explanation:
-    """Maps of one picture by the method that was found faithful; the encoder runs once for all of them.
+    """Maps of one picture: of the score by occlusion, of its queries by gradient-weighted attention.
 
     >>> from abkit_model.scorer import Scorer
     >>> scorer = Scorer.load()
@@ -77,12 +78,11 @@ def explain(scorer: Scorer, prepared: Prepared) -> Explanation:
     >>> found.score.shape, found.queries.shape[:2]
     ((8, 15), (5, 4))
     """
-    occluded = occlude(scorer, prepared)
-    queries = query_occlusion(scorer, occluded)
-    config = scorer.network.config
-    shape = (config.members, config.queries, *queries.shape[1:])
-    cell = prepared.pixels.shape[0] // queries.shape[1]
-    return Explanation(score_occlusion(scorer, occluded), queries.reshape(shape), cell)
+    score = score_occlusion(scorer, occlude(scorer, prepared))
+    encoded = scorer.encode([prepared])
+    members = range(scorer.network.config.members)
+    queries = np.stack([attention_maps(scorer, encoded, member, "gradient") for member in members])
+    return Explanation(score, queries.reshape(*queries.shape[:2], *score.shape), prepared.pixels.shape[0] // len(score))
 
 
 def score_map(scorer: Scorer, prepared: Prepared, method: str) -> Floats:

@@ -39,7 +39,10 @@ def test_there_is_one_map_for_the_score_and_one_for_each_query_of_each_set(score
     found = explain(scorer, prepared)
     assert found.score.shape == scorer.encode([prepared]).grid[0]
     assert found.queries.shape == (3, 4, *found.score.shape)
-    assert np.abs(found.queries).max(axis=(2, 3)).min() > 0
+    totals = found.queries.sum(axis=(2, 3))
+    assert (found.queries >= 0).all()
+    assert ((np.abs(totals - 1) < 1e-6) | (totals == 0)).all()
+    assert totals.max() > 0
     assert found.cell * found.score.shape[0] == prepared.pixels.shape[0]
     assert scorer.network.members[0].queries.requires_grad is False
 
