@@ -17,6 +17,7 @@ from abkit.commands.output import Format, FormatOption, note, print_rows
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+    from abkit.config import Settings
     from abkit.store.engine import Store
     from abkit.store.schema import ModelVersion
 
@@ -95,8 +96,8 @@ def train(
         demonstration,
         pair_of(choices, choice_images),
     )
-    with store_if_any(ctx) as (store, cache), show_progress() as progress:
-        outcome = workflow.train(store, ratings, wish, out=out, cache=cache, progress=progress)
+    with store_if_any(ctx) as (store, settings), show_progress() as progress:
+        outcome = workflow.train(store, ratings, wish, out=out, settings=settings, progress=progress)
     report_training(outcome, form, segment=segment)
 
 
@@ -118,8 +119,10 @@ def evaluate(
     from abkit.workflows import train as workflow
 
     ratings = workflow.Ratings(table, images, image_column, group_column, parse_scale(scale))
-    with store_if_any(ctx) as (store, cache), show_progress() as progress:
-        result = workflow.measure(store, ratings, model=model, checkpoint=checkpoint, cache=cache, progress=progress)
+    with store_if_any(ctx) as (store, settings), show_progress() as progress:
+        result = workflow.measure(
+            store, ratings, model=model, checkpoint=checkpoint, settings=settings, progress=progress
+        )
     print_figures(result.figures, form, digest=result.digest, coverage=result.coverage)
     note(f"{result.name} {result.digest[:12]}; the interval promises {result.ci_level:.0%}")
     if result.rejected or result.missing:
@@ -176,8 +179,8 @@ def parse_scale(text: str | None) -> tuple[float, float] | None:
 
 
 @contextmanager
-def store_if_any(ctx: typer.Context) -> Iterator[tuple[Store | None, Path | None]]:
-    """The store and the cache of the workspace; nothing where there is no workspace."""
+def store_if_any(ctx: typer.Context) -> Iterator[tuple[Store | None, Settings | None]]:
+    """The store and the settings of the workspace; nothing where there is no workspace."""
     from abkit.config import find_config
 
     context: CommandContext = ctx.obj
@@ -185,7 +188,7 @@ def store_if_any(ctx: typer.Context) -> Iterator[tuple[Store | None, Path | None
         yield None, None
         return
     with context.store() as store:
-        yield store, context.settings.cache_folder / "tokens"
+        yield store, context.settings
 
 
 @contextmanager

@@ -55,17 +55,19 @@ def compare(
     from abkit.workflows import train as workflow
 
     pairs = pair_of(choices, choice_images)
+    if chart is not None:
+        from abkit.reporting.theme import refuse_unwritable
 
+        refuse_unwritable(chart)
     workflow.require_model()
     from abkit_model.compare import compare as run
     from abkit_model.compare import transfer
     from abkit_model.dataset import load_dataset
     from abkit_model.encoders import load_encoder
-    from abkit_model.features import TokenCache
     from abkit_model.preferences import load_preferences
 
-    with store_if_any(ctx) as (_, folder), show_progress() as progress:
-        frozen, cache = load_encoder(encoder), TokenCache(folder) if folder else None
+    with store_if_any(ctx) as (_, settings), show_progress() as progress:
+        frozen, cache = load_encoder(encoder), workflow.token_cache(settings)
         dataset = load_dataset(
             table,
             images,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,32 @@ def chart_svg(chart: Any, prefix: str = "") -> str:
     return re.sub(r'(\bid="|url\(#)((?:clip|gradient)_?\d+)', rf"\g<1>{prefix}\g<2>", svg) if prefix else svg
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Says before the work that its chart could not be saved; nothing is made yet.
+
+    Raises:
+        AbkitError: an ending that charts do not have, or a place where no file can be written.
+    """
+    _ending_of(path)
+    folder = next(place for place in path.parents if os.path.lexists(place))  # the others will be made
+    if path.exists():
+        fits = path.is_file() and os.access(path, os.W_OK)
+    else:
+        fits = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    if not fits:
+        raise AbkitError(f"{path}: cannot be written.", hint="Name another file.")
+
+
+def _ending_of(path: Path) -> str:
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise AbkitError(
+            f"{path.name}: a chart cannot be written as {ending or 'a file without an ending'!r}.",
+            hint=f"End the name with {', '.join(FORMATS)}.",
+        )
+    return ending
+
+
 def save_chart(chart: Any, path: Path) -> Path:
     """Writes a chart as .png, .svg, .html (the SVG in a page) or .json (Vega-Lite), without any network.
 
@@ -78,12 +105,7 @@ def save_chart(chart: Any, path: Path) -> Path:
 
     import vl_convert
 
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
-        raise AbkitError(
-            f"{path.name}: a chart cannot be written as {ending or 'a file without an ending'!r}.",
-            hint=f"End the name with {', '.join(FORMATS)}.",
-        )
+    ending = _ending_of(path)
     spec = chart.to_dict()
     if ending == ".png":
         content = vl_convert.vegalite_to_png(spec, scale=2)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
@@ -17,6 +18,7 @@ from abkit.workflows.segment import Shortage, find_parent, shortage_of
 
 if TYPE_CHECKING:
     from abkit_model.evaluation import Evaluation
+    from abkit_model.features import TokenCache
     from abkit_model.pipeline import TrainedScorer
     from abkit_model.scorer import Scorer
 
@@ -96,7 +98,7 @@ def train(
     wish: Wish,
     *,
     out: Path,
-    cache: Path | None,
+    settings: Settings | None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Train queries, write the checkpoint, and register it when there is a store. The champion stays as it is.
@@ -113,10 +115,10 @@ def train(
     if wish.parent is not None and wish.queries is not None:
         raise UsageError("queries that are tuned from a parent keep their number", hint="drop --queries or --parent")
     if store is None:
-        return _train(None, None, ratings, wish, out, cache, progress)
+        return _train(None, None, ratings, wish, out, settings, progress)
     arguments = {"table": str(ratings.table), "images": str(ratings.images), "out": str(out), **_plain(wish)}
     with recorded_run(store, "model train", arguments) as run:
-        outcome = _train(store, run, ratings, wish, out, cache, _alive(run, progress))
+        outcome = _train(store, run, ratings, wish, out, settings, _alive(run, progress))
         if outcome.trained is not None:
             version = register_checkpoint(store, outcome.trained.folder, run=run)
             figures = outcome.trained.evaluation
@@ -135,10 +137,9 @@ def _train(
     ratings: Ratings,
     wish: Wish,
     out: Path,
-    cache: Path | None,
+    settings: Settings | None,
     progress: Progress | None,
 ) -> Outcome:
-    from abkit_model.features import TokenCache
     from abkit_model.pipeline import train_scorer
     from abkit_model.training import Recipe
 
@@ -165,7 +166,7 @@ def _train(
         recipe=None if wish.queries is None else Recipe(queries=wish.queries),
         seed=wish.seed,
         parent=parent,
-        cache=TokenCache(cache) if cache else None,
+        cache=token_cache(settings),
         progress=progress,
     )
     return Outcome(trained)
@@ -193,7 +194,7 @@ def measure(
     *,
     model: str | None = None,
     checkpoint: Path | None = None,
-    cache: Path | None = None,
+    settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> Measured:
     """Measure a scorer on ratings: a registered version, a checkpoint folder, or the shipped one.
@@ -204,16 +205,15 @@ def measure(
     """
     require_model()
     if checkpoint is not None or store is None:
-        return _measure(load_scorer(checkpoint), ratings, cache, progress)
+        return _measure(load_scorer(checkpoint), ratings, settings, progress)
     with recorded_run(store, "model evaluate", {"table": str(ratings.table), "model": model}) as run:
         scorer = find_champion(store, run, wanted=model).scorer
-        measured = _measure(scorer, ratings, cache, _alive(run, progress))
+        measured = _measure(scorer, ratings, settings, _alive(run, progress))
         run.outcome.update(digest=measured.digest, srcc=measured.figures.srcc.value, n=measured.figures.n)
         return replace(measured, run_id=run.id)
 
 
-def _measure(scorer: Scorer, ratings: Ratings, cache: Path | None, progress: Progress | None) -> Measured:
-    from abkit_model.features import TokenCache
+def _measure(scorer: Scorer, ratings: Ratings, settings: Settings | None, progress: Progress | None) -> Measured:
     from abkit_model.pipeline import evaluate_scorer
 
     figures, coverage, dataset = evaluate_scorer(
@@ -223,7 +223,7 @@ def _measure(scorer: Scorer, ratings: Ratings, cache: Path | None, progress: Pro
         image_column=ratings.image_column,
         group_column=ratings.group_column,
         scale=ratings.scale,
-        cache=TokenCache(cache) if cache else None,
+        cache=token_cache(settings),
         progress=progress,
     )
     return Measured(
@@ -236,6 +236,14 @@ def _measure(scorer: Scorer, ratings: Ratings, cache: Path | None, progress: Pro
         rejected=len(dataset.table.rejected),
         missing=len(dataset.missing),
     )
+
+
+def token_cache(settings: Settings | None) -> TokenCache | None:
+    """The token cache of a workspace, as large as its settings allow; none without a workspace or at 0 MB."""
+    from abkit_model.features import TokenCache
+
+    most = settings.scoring.token_cache_mb * 2**20 if settings else 0
+    return TokenCache(settings.cache_folder / "tokens", most) if settings and most else None
 
 
 def pick_scorer(store: Store | None, *, model: str | None = None, checkpoint: Path | None = None) -> Scorer:

@@ -1,6 +1,8 @@
 import json
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from abkit.commands.model_study import verdict
@@ -8,8 +10,9 @@ from abkit.reporting.head_chart import head_chart
 from abkit.reporting.theme import save_chart
 from abkit_model.compare import QUERIES, Comparison, HeadFigures
 from abkit_model.evaluation import Estimate
+from tests.commands.conftest import Here
 from tests.conftest import Abkit
-from tests.pictures import picture
+from tests.pictures import picture, save_pictures
 
 
 def figures(name: str, srcc: float, gap: tuple[float, float, float]) -> HeadFigures:
@@ -48,3 +51,65 @@ def test_explain_writes_overlays_and_says_why_a_file_has_none(abkit: Abkit, tmp_
     assert rejected["status"] == "rejected"
     assert "not an image" in rejected["reason"]
     assert "emonstration" in result.stderr
+
+
+def write_sevens(folder: Path) -> None:
+    """Pictures of ten subjects, and histograms of random ratings on 1…7."""
+    random = np.random.default_rng(0)
+    rows = ["file,n1,n2,n3,n4,n5,n6,n7,subject"]
+    for number, path in enumerate(save_pictures(folder / "pictures", 40, size=(64, 64))):
+        rows.append(",".join([path.name, *map(str, random.integers(0, 9, 7)), f"s{number % 10}"]))
+    (folder / "ratings.csv").write_text("\n".join(rows))
+
+
+LITE = ("--encoder", "bundled:efficientnet-lite0")
+TABLE = ("ratings.csv", "--images", "pictures", "--group-column", "subject")
+WORK = {
+    "train": ("model", "train", *TABLE, *LITE, "--out", "new"),
+    "evaluate": ("model", "evaluate", *TABLE),
+    "compare": ("model", "compare", *TABLE, *LITE, "--repeats", "1"),
+}
+
+
+@pytest.mark.parametrize("what", WORK)
+def test_the_settings_limit_what_is_kept_of_the_encoder(
+    here: Here, quick_workspace: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    from abkit_model import compare, contenders, training
+
+    monkeypatch.setattr(training, "Recipe", partial(training.Recipe, members=1, epochs=1))
+    monkeypatch.setattr(compare, "HEADS", {"ridge": contenders.ridge, QUERIES: contenders.ridge})
+    write_sevens(quick_workspace)
+    tokens = quick_workspace / ".abkit" / "cache" / "tokens"
+    for megabytes in (0, 1):
+        (quick_workspace / "abkit.toml").write_text(f"[scoring]\ntoken_cache_mb = {megabytes}\n")
+        done = here(*(f"{a}{megabytes}" if a == "new" else a for a in WORK[what]), cwd=quick_workspace)
+        assert done.returncode == 0, done.stderr
+        kept = [path.stat().st_size for path in tokens.rglob("*.tokens")]
+        assert bool(kept) == bool(megabytes)
+        assert sum(kept) <= megabytes * 2**20
+
+
+@pytest.mark.parametrize(
+    ("chart", "said"),
+    [
+        ("new/x.pdf", "x.pdf: a chart cannot be written as '.pdf'"),
+        ("x", "a file without an ending"),
+        ("ratings.csv/x.svg", "ratings.csv/x.svg: cannot be written"),
+        ("folder.svg", "folder.svg: cannot be written"),
+    ],
+)
+def test_a_chart_that_could_not_be_saved_is_refused_before_the_work(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chart: str, said: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr("abkit_model.dataset.load_dataset", refuse)
+    (tmp_path / "ratings.csv").write_text("file,n1,n2\n")
+    (tmp_path / "folder.svg").mkdir()
+    result = here("model", "compare", *TABLE, *LITE, "--chart", chart)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert result.stderr.count("Error:") == 1
+    assert not (tmp_path / "new").exists()

@@ -22,7 +22,7 @@ from abkit.reporting.charts import (
 )
 from abkit.reporting.drift_timeline import drift_timeline, timeline_sentence
 from abkit.reporting.records import Correlation, DecisionMade, DriftFinding, ReportData, ScorePoint
-from abkit.reporting.theme import chart_svg, save_chart
+from abkit.reporting.theme import chart_svg, refuse_unwritable, save_chart
 
 MakeReport = Callable[..., ReportData]
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"
@@ -167,6 +167,13 @@ def test_an_unknown_ending_is_refused_with_the_ones_that_work(make_report: MakeR
     with pytest.raises(AbkitError) as caught:
         save_chart(score_kpi_scatter(make_report().points), tmp_path / "chart.gif")
     assert ".png" in str(caught.value.hint)
+
+
+def test_a_place_where_a_chart_can_be_saved_is_not_refused_and_nothing_is_made_there(tmp_path: Path) -> None:
+    (tmp_path / "there.svg").write_text("an earlier chart")
+    for name in ("there.svg", "new.png", "new/folder/chart.HTML"):
+        refuse_unwritable(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.svg"]
 
 
 def test_ids_in_two_charts_of_a_page_differ(make_report: MakeReport) -> None:

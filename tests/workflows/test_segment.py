@@ -37,7 +37,7 @@ def test_a_tuned_version_is_registered_with_its_parent_and_segment_and_the_champ
 ) -> None:
     monkeypatch.setattr(segment, "MIN_PICTURES", 40)
     monkeypatch.setattr(segment, "MIN_SUBJECTS", 20)
-    outcome = train(scoring_store, rated, WISH, out=tmp_path / "games", cache=None)
+    outcome = train(scoring_store, rated, WISH, out=tmp_path / "games", settings=None)
     assert outcome.trained is not None
     against = outcome.trained.card.metrics["against_parent"]
     assert against["low"] <= against["value"] <= against["high"]
@@ -51,7 +51,7 @@ def test_a_tuned_version_is_registered_with_its_parent_and_segment_and_the_champ
 def test_too_few_pictures_are_an_answer_that_its_run_keeps(
     scoring_store: Store, rated: Ratings, tmp_path: Path
 ) -> None:
-    outcome = train(scoring_store, rated, WISH, out=tmp_path / "games", cache=None)
+    outcome = train(scoring_store, rated, WISH, out=tmp_path / "games", settings=None)
     assert outcome.trained is None
     assert outcome.shortage is not None
     assert (outcome.shortage.pictures, outcome.shortage.subjects) == (40, 20)
