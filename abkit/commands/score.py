@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ def score(
 
     if brief_encoder is not None and brief is None:
         raise UsageError("--brief-encoder without --brief has nothing to read", hint='add --brief "what it shows"')
+    if explain is not None:
+        _refuse_file(explain)
     context: CommandContext = ctx.obj
     with context.store() as store, _progress() as progress:
         result = score_paths(
@@ -72,6 +75,19 @@ def score(
         note(f"{overlays} overlays in {_printable(explain)}: {MEANING}")
     if all(file.status == "rejected" for file in result.files):
         raise typer.Exit(1)
+
+
+def _refuse_file(folder: Path) -> None:
+    """Say before the scoring that the overlays will have no folder to go to.
+
+    Raises:
+        UsageError: it, or what it should lie in, is no folder.
+    """
+    from abkit.errors import UsageError
+
+    place = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    if not os.path.isdir(place):
+        raise UsageError(f"{_printable(place)} is not a folder", hint="--explain needs a folder, new or not")
 
 
 def _write_overlays(store: Store, result: ScoringResult, folder: Path, progress: Progress) -> int:

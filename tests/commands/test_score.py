@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import text
 
 from abkit.store.engine import Store
+from tests.commands.conftest import Here
 from tests.conftest import Abkit
 from tests.pictures import broken_files, save_pictures
 
@@ -57,6 +58,19 @@ def test_the_table_is_on_stdout_and_everything_else_on_stderr(quick_workspace: P
     assert "demonstration" in result.stdout
     assert "█" in result.stdout
     assert "2 scored, 0 known, 0 rejected" in result.stderr
+
+
+@pytest.mark.parametrize("folder", ["taken", "taken/overlays"])
+def test_overlays_that_have_no_folder_to_go_to_are_wrong_usage_before_anything_is_scored(
+    here: Here, quick_workspace: Path, folder: str
+) -> None:
+    save_pictures(quick_workspace / "ads", 1)
+    (quick_workspace / "taken").write_text("a file")
+    result = here("score", "ads", "--explain", folder, cwd=quick_workspace)
+    assert result.returncode == 2
+    assert "taken is not a folder" in result.stderr
+    assert result.stderr.count("Error:") == 1
+    assert whole_rows(quick_workspace / "abkit.db") == 0
 
 
 def test_it_fails_when_nothing_could_be_scored(quick_workspace: Path) -> None:
