@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.output import Format, FormatOption, note, print_rows
+from abkit.commands.output import Format, FormatOption, note, print_rows, shown
 
 if TYPE_CHECKING:
     from abkit.store.engine import Store
@@ -147,9 +147,16 @@ def _print(result: ScoringResult, form: Format) -> None:
         note(f"{result.ignored} files in these folders are not named like pictures and were left alone")
     if result.brief:
         _explain_fit(result)
-    for text in (result.note, result.notice):
+    for text in (_far(result), result.note, result.notice):
         if text:
             note(f"Note: {text}")
+
+
+def _far(result: ScoringResult) -> str:
+    from abkit.workflows.novelty import is_far, remark
+
+    usable = [file for file in result.files if file.status != "rejected"]
+    return remark([shown(_printable(file.path)) for file in usable if is_far(file.novelty)], len(usable), "intervals")
 
 
 def _explain_fit(result: ScoringResult) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
+from abkit.commands.output import Format, FormatOption, note, print_json, print_rows, shown
 
 if TYPE_CHECKING:
-    from abkit.workflows.shortlist import Candidate, Shortlist
+    from abkit.workflows.shortlist_result import Candidate, Shortlist
 
 app = typer.Typer()
 
@@ -62,9 +62,16 @@ def _print(result: Shortlist, form: Format) -> None:
     else:
         _print_table(result)
     note(f"run {result.run_id}, model version {result.model_version[:12]}")
-    for text in (result.note, result.notice):
+    for text in (_far(result), result.note, result.notice):
         if text:
             note(f"Note: {text}")
+
+
+def _far(result: Shortlist) -> str:
+    from abkit.workflows.novelty import is_far, remark
+
+    far = [shown(candidate.creative) for candidate in result.candidates if is_far(candidate.novelty)]
+    return remark(far, result.n, "intervals and probabilities")
 
 
 def _plain(result: Shortlist) -> dict[str, Any]:
@@ -128,6 +135,6 @@ def _number(value: float | None) -> str:
 
 
 def _probability(value: float | None) -> str:
-    from abkit.workflows.shortlist_choice import shown
+    from abkit.workflows import shortlist_choice
 
-    return "–" if value is None else shown(value)
+    return "–" if value is None else shortlist_choice.shown(value)

@@ -225,6 +225,9 @@ class Score(Base):
     ci_high: Mapped[float | None]
     ci_level: Mapped[float]
     query_activations: Mapped[list[float]]
+    # Distance from the training pictures; above 1 the interval promises nothing. None where the version has no limit,
+    # or the row is of an earlier release.
+    novelty: Mapped[float | None]
     scored_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run", index=True)
 

@@ -223,6 +223,7 @@ def _score(score: Score) -> dict[str, Any]:
         "ci_high": _finite(score.ci_high),
         "ci_level": score.ci_level,
         "query_activations": list(score.query_activations),
+        "novelty": _finite(score.novelty),
     }
 
 
@@ -273,6 +274,7 @@ def _ranked(store: Store, campaign_id: int, champion: Champion, tally: _Tally) -
                 percentile=place.percentile,
                 n=place.n,
                 model_version=version.digest,
+                novelty=score.novelty,
             )
         )
     files.sort(key=lambda file: (file.rank or 0, str(file.path)))

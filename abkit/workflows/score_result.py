@@ -20,6 +20,8 @@ class ScoredFile:
         scale: lowest and highest value that a score can have.
         rank, percentile, n: place among the n scored creatives of the campaign; 1 and 100 % are the best.
         model_version: digest of the scorer.
+        novelty: distance from the training pictures in units of the scorer's limit; above 1 the interval promises
+            nothing. None where the scorer has no limit, or an earlier release scored it.
         fit, fit_rank, fit_n: cosine of picture and brief, and its place among the fit_n creatives of the campaign that
             the brief's encoder has seen; None without a brief.
     """
@@ -41,6 +43,7 @@ class ScoredFile:
     percentile: float | None = None
     n: int | None = None
     model_version: str | None = None
+    novelty: float | None = None
     fit: float | None = None
     fit_rank: int | None = None
     fit_n: int | None = None

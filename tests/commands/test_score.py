@@ -23,7 +23,7 @@ from tests.pictures import broken_files, save_pictures
 
 FIELDS = {
     "path", "sha256", "creative_id", "status", "reason", "mean", "std", "distribution",
-    "ci_low", "ci_high", "ci_level", "scale", "rank", "model_version",
+    "ci_low", "ci_high", "ci_level", "scale", "rank", "model_version", "novelty",
 }  # fmt: skip
 
 

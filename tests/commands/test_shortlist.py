@@ -16,7 +16,7 @@ from tests.pictures import picture, save_pictures
 
 ROW = {
     "rank", "creative", "names", "sha256", "score", "ci_low", "ci_high", "ci_level", "p_best", "p_beats_next",
-    "p_beats_first_left_out", "tie_group", "tied_with", "kept", "reason",
+    "p_beats_first_left_out", "tie_group", "tied_with", "novelty", "kept", "reason",
 }  # fmt: skip
 WHOLE = {
     "campaign", "n", "unscored", "kept", "p_best_kept", "p_best_demanded", "tie_threshold", "clear", "why", "method",

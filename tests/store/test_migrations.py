@@ -1,11 +1,13 @@
 """Models and migrations agree, on both engines, there and back."""
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from abkit.errors import StoreError
 from abkit.store import migrate
 from abkit.store.engine import Store
+from abkit.store.schema import Score
+from tests.workflows.test_shortlist import campaign
 
 
 def test_a_migrated_store_has_exactly_the_tables_of_the_code(store: Store) -> None:
@@ -37,6 +39,16 @@ def test_every_single_step_can_be_taken_back(database_url: str) -> None:
         migrate.downgrade(store, "-1")
         assert migrate.current(store) != at
     store.close()
+
+
+def test_a_score_of_an_earlier_release_stays_and_has_no_novelty(store: Store) -> None:
+    campaign(store, [5.0, 4.0], novelty=[1.5, 0.5])
+    migrate.downgrade(store, "0007_brief")
+    migrate.upgrade(store)
+
+    with store.read() as session:
+        rows = session.execute(select(Score.mean, Score.novelty).order_by(Score.id)).all()
+    assert rows == [(5.0, None), (4.0, None)]
 
 
 def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None:

@@ -1,6 +1,7 @@
 """A scorer that is quick to load, for tests of what happens around it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,8 +19,8 @@ def quick_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkpoint(tmp_path_factory.mktemp("checkpoint") / "quick", seed=0)
 
 
-def make_checkpoint(folder: Path, *, seed: int) -> Path:
-    """Save an untrained checkpoint; different seeds give different scores."""
+def make_checkpoint(folder: Path, *, seed: int, novelty_limit: float | None = None) -> Path:
+    """Save an untrained checkpoint; different seeds give different scores, whatever the limit of its novelty."""
     import numpy as np
     import torch
 
@@ -49,9 +50,28 @@ def make_checkpoint(folder: Path, *, seed: int) -> Path:
         interval=checkpoint.Interval(0.9, 1.0, 100),
         demonstration=True,
         notice="untrained",
+        novelty_limit=novelty_limit,
     )
     checkpoint.save(checkpoint.Checkpoint(card, arrays), folder)
     return folder
+
+
+def make_checkpoint_between(folder: Path, pictures: Sequence[Path]) -> tuple[Path, Path]:
+    """An untrained checkpoint whose limit lies between the farthest of some pictures and the others; and which it is.
+
+    Returns:
+        The checkpoint's folder, and the one picture beyond its limit.
+    """
+    from PIL import Image
+
+    from abkit_model.scorer import Scorer
+
+    scorer = Scorer.load(make_checkpoint(folder / "without-limit", seed=0))
+    encoded = scorer.encode([scorer.prepare(Image.open(path).convert("RGB")) for path in pictures])
+    distances = scorer.network.distance(encoded.embedding).tolist()
+    (second, _), (first, far) = sorted(zip(distances, pictures, strict=True))[-2:]
+    assert first > 1.001 * second  # far enough apart for float16
+    return make_checkpoint(folder / "with-limit", seed=0, novelty_limit=(first + second) / 2), far
 
 
 @pytest.fixture

@@ -22,9 +22,12 @@ from abkit.store.schema import (
     Run,
     Score,
 )
+from abkit.workflows.champion import promote, register_checkpoint
 from abkit.workflows.decoding import decoded
+from abkit.workflows.novelty import is_far
 from abkit.workflows.score import score_paths
 from tests.pictures import broken_files, picture, save_pictures, unusual_files
+from tests.workflows.conftest import make_checkpoint_between
 
 
 @pytest.fixture
@@ -55,6 +58,32 @@ def test_every_picture_gets_a_score_with_its_interval_and_its_run(
         assert (run.state, run.outcome) == ("done", {"scored": 5, "known": 0, "rejected": 0})
         for embedding in session.scalars(select(Embedding)):
             assert np.isfinite(np.frombuffer(embedding.vector, dtype="<f2")).all()
+
+
+def test_only_a_picture_beyond_the_limit_of_the_version_is_far_from_its_training(
+    store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    pictures = save_pictures(tmp_path / "ads", 4)
+    checkpoint, far = make_checkpoint_between(tmp_path, pictures)
+    promote(store, register_checkpoint(store, checkpoint).digest, why="for the tests")
+
+    for _ in ("scored", "known"):
+        files = score_paths(store, settings, [tmp_path / "ads"], campaign="spring").files
+        assert [file.path for file in files if is_far(file.novelty)] == [far]
+        assert all(file.novelty is not None and file.novelty > 0 for file in files)
+    with store.read() as session:
+        kept = dict(session.execute(select(Score.creative_id, Score.novelty)).all())
+    assert kept == {file.creative_id: file.novelty for file in files}
+
+
+def test_without_a_limit_it_is_not_known_which_pictures_are_far(
+    scoring_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    save_pictures(tmp_path / "ads", 2)
+    files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+    assert [file.novelty for file in files] == [None, None]
+    with scoring_store.read() as session:
+        assert session.scalars(select(Score.novelty)).all() == [None, None]
 
 
 def test_the_best_score_has_rank_one_and_ranks_follow_the_mean(

@@ -32,6 +32,7 @@ def campaign(
     metrics: dict[str, Any] | None = None,
     interval: dict[str, Any] | None = None,
     digest: str = "d" * 64,
+    novelty: Sequence[float | None] | None = None,
 ) -> ModelVersion:
     """A champion that gave these scores to the pictures p0.png, p1.png, … of a campaign."""
     with recorded_run(store, "test", {}) as run, store.write() as session:
@@ -49,13 +50,14 @@ def campaign(
         )
         version = models.register(session, run, entry)
         models.promote(session, run, version, segment="", by="tests", why="tests")
-        contents = [_content(f"p{i}", mean) for i, mean in enumerate(means)]
+        far = novelty or [None] * len(means)
+        contents = [_content(f"p{i}", mean, far[i]) for i, mean in enumerate(means)]
         scores.write_scores(session, run, version, contents)
         _name(session, run, key, [f"p{i}" for i in range(len(means))])
     return version
 
 
-def _content(name: str, mean: float) -> scores.ScoredContent:
+def _content(name: str, mean: float, novelty: float | None = None) -> scores.ScoredContent:
     creative = {"perceptual_hash": "0" * 16, "width": 64, "height": 64, "media_type": "image/png", "bytes": 1}
     score = {
         "mean": mean,
@@ -66,6 +68,7 @@ def _content(name: str, mean: float) -> scores.ScoredContent:
         "ci_high": mean + 1,
         "ci_level": 0.9,
         "query_activations": [],
+        "novelty": novelty,
     }
     return scores.ScoredContent({**creative, "sha256": _sha256(name)}, score, b"")
 
@@ -129,6 +132,16 @@ def test_a_clear_gap_is_clear_and_every_reason_says_why(store: Store) -> None:
         "kept: P(best) 0.44; not told apart from place 1",
         "left out: P(best) <0.01; behind the last one kept, which beats it with P >0.99",
     ]
+
+
+def test_a_picture_far_from_the_training_says_so_kept_or_left_out(store: Store) -> None:
+    campaign(store, [5.5, 5.4, 2.0, 1.9, 1.8], novelty=[1.62, 1.0, 1.01, None, 0.3])
+    result = shortlist(store, campaign="spring", keep=2)
+    assert [one.novelty for one in result.candidates] == [1.62, 1.0, 1.01, None, 0.3]
+    far = [one.reason.endswith("; far from the training pictures") for one in result.candidates]
+    assert far == [True, False, True, False, False]
+    assert result.candidates[0].reason.startswith("kept: P(best) ")
+    assert result.candidates[2].reason.startswith("left out: P(best) ")
 
 
 def test_a_line_through_a_tie_is_not_clear(store: Store) -> None:

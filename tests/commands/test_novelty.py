@@ -1,0 +1,99 @@
+"""Pictures far from the training, as a person and a pipeline meet them in `abkit score` and `abkit shortlist`."""
+
+import csv
+import io
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from abkit.store.engine import Store
+from abkit.workflows.champion import promote, register_checkpoint
+from abkit.workflows.workspace import make_workspace
+from tests.commands.conftest import Here
+from tests.pictures import broken_files, save_pictures
+from tests.workflows.conftest import make_checkpoint, make_checkpoint_between
+
+
+def workspace(folder: Path, checkpoint: Path) -> Path:
+    """A workspace whose champion is this checkpoint."""
+    make_workspace(folder)
+    store = Store(f"sqlite:///{folder / 'abkit.db'}")
+    promote(store, register_checkpoint(store, checkpoint).digest, why="for the tests")
+    store.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def _one_far(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("novelty")
+    pictures = save_pictures(folder / "workspace" / "ads", 3)
+    checkpoint, far = make_checkpoint_between(folder, pictures)
+    return workspace(folder / "workspace", checkpoint), far.name
+
+
+@pytest.fixture
+def one_far(_one_far: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
+    """A workspace with three pictures under `ads`, and the name of the one that is far from the training."""
+    return shutil.copytree(_one_far[0], tmp_path / "workspace"), _one_far[1]
+
+
+def test_the_note_below_the_scores_names_the_far_picture_and_the_table_is_as_ever(
+    one_far: tuple[Path, str], here: Here
+) -> None:
+    folder, far = one_far
+    broken_files(folder / "ads")  # no pictures, and not counted
+    said = here("score", "ads", cwd=folder)
+    assert (
+        "1 of 3 pictures is far from anything the queries were trained on; "
+        f"the intervals promise nothing for it: ads/{far}\n"
+    ) in said.stderr
+    assert "novelty" not in said.stdout
+
+
+def test_the_rows_of_the_scores_have_the_novelty(one_far: tuple[Path, str], here: Here) -> None:
+    folder, far = one_far
+    rows = json.loads(here("score", "ads", "-f", "json", cwd=folder).stdout)
+    assert [Path(row["path"]).name for row in rows if row["novelty"] > 1] == [far]
+    table = list(csv.DictReader(io.StringIO(here("score", "ads", "-f", "csv", cwd=folder).stdout)))
+    assert [float(row["novelty"]) for row in table] == [row["novelty"] for row in rows]
+
+
+def test_a_shortlist_says_it_in_the_reason_and_below(one_far: tuple[Path, str], here: Here) -> None:
+    folder, far = one_far
+    here("score", "ads", "-c", "spring", cwd=folder)
+    said = here("shortlist", "-c", "spring", cwd=folder)
+    assert said.stdout.count("far from the training pictures") == 1
+    assert (
+        "1 of 3 pictures is far from anything the queries were trained on; "
+        f"the intervals and probabilities promise nothing for it: {far}\n"
+    ) in said.stderr
+    rows = json.loads(here("shortlist", "-c", "spring", "-f", "json", cwd=folder).stdout)["creatives"]
+    assert [row["creative"] for row in rows if row["novelty"] > 1] == [far]
+    assert [row["creative"] for row in rows if "far from" in row["reason"]] == [far]
+
+
+def test_scores_of_an_earlier_release_are_shown_without_it(one_far: tuple[Path, str], here: Here) -> None:
+    folder, _ = one_far
+    here("score", "ads", "-c", "spring", cwd=folder)
+    with closing(sqlite3.connect(folder / "abkit.db")) as connection:
+        connection.execute("UPDATE score SET novelty = NULL")
+        connection.commit()
+    for command in (["score", "ads", "-c", "spring"], ["shortlist", "-c", "spring"]):
+        said = here(*command, cwd=folder)
+        assert said.returncode == 0, said.stderr
+        assert "far from" not in said.stdout + said.stderr
+        assert '"novelty": null' in here(*command, "-f", "json", cwd=folder).stdout
+
+
+def test_a_note_about_many_pictures_names_five(tmp_path: Path, here: Here) -> None:
+    folder = workspace(tmp_path / "workspace", make_checkpoint(tmp_path / "checkpoint", seed=0, novelty_limit=1e-6))
+    save_pictures(folder / "ads", 7)
+    said = here("score", "ads", cwd=folder)
+    (line,) = [line for line in said.stderr.splitlines() if "far from" in line]
+    assert "7 of 7 pictures are far" in line
+    assert line.count("creative_") == 5
+    assert line.endswith(" and 2 more")
