@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.model_figures import print_figures, report_training
+from abkit.commands.model_figures import note_limits, print_figures, report_agreement, report_training
 from abkit.commands.output import Format, FormatOption, note, print_rows
 
 if TYPE_CHECKING:
@@ -115,9 +115,20 @@ def evaluate(
     scale: ScaleOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Measure a scorer on ratings that it has not seen: SRCC, PLCC, accuracy, coverage of its interval."""
+    """Measure a scorer on ratings that it has not seen: SRCC, PLCC, accuracy, coverage of its interval.
+
+    A table of choices (two pictures a row) is understood too: how often the preferred picture has the higher score.
+    """
+    from abkit.workflows import choice_agreement
     from abkit.workflows import train as workflow
 
+    if choice_agreement.names_choices(table):
+        with store_if_any(ctx) as (store, settings), show_progress() as progress:
+            agreement = choice_agreement.measure_agreement(
+                store, table, images, model=model, checkpoint=checkpoint, settings=settings, progress=progress
+            )
+        report_agreement(agreement, form)
+        return
     ratings = workflow.Ratings(table, images, image_column, group_column, parse_scale(scale))
     with store_if_any(ctx) as (store, settings), show_progress() as progress:
         result = workflow.measure(
@@ -125,13 +136,7 @@ def evaluate(
         )
     print_figures(result.figures, form, digest=result.digest, coverage=result.coverage)
     note(f"{result.name} {result.digest[:12]}; the interval promises {result.ci_level:.0%}")
-    if result.rejected or result.missing:
-        note(f"{result.rejected} rows and {result.missing} pictures could not be used")
-    if result.seen_in_training:
-        note(
-            f"Note: this scorer was trained on {result.seen_in_training} of these {result.figures.n} pictures, so that "
-            "the figures are too good; its card has those of pictures held out"
-        )
+    note_limits(result)
 
 
 def _queries(text: str | None) -> int | None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from abkit.commands.output import Format, note, print_rows
 
 if TYPE_CHECKING:
+    from abkit.workflows.choice_agreement import Agreement
     from abkit.workflows.segment import Shortage
-    from abkit.workflows.train import Outcome
+    from abkit.workflows.train import Measured, Outcome
     from abkit_model.evaluation import Evaluation
     from abkit_model.pipeline import TrainedScorer
 
@@ -32,6 +33,30 @@ def print_figures(
     rows += more or []
     title = f"On {figures.n} pictures of {figures.subjects} subjects; 95% intervals, whole subjects resampled"
     print_rows([{**row, "model_version": digest} for row in rows], form, columns=list(rows[0]), title=title)
+
+
+def report_agreement(result: Agreement, form: Format) -> None:
+    """Print how a scorer agrees with choices."""
+    figures = result.figures
+    rows = [
+        _row(name, value.value, value.low, value.high, figures.n)
+        for name, value in (("picks_winner", figures.picks_winner), ("choice_correlation", figures.correlation))
+    ]
+    title = f"On {figures.n} pairs; 95% intervals, pictures resampled"
+    print_rows([{**row, "model_version": result.digest} for row in rows], form, columns=list(rows[0]), title=title)
+    note(f"{result.name} {result.digest[:12]}; a coin picks the winner in half of the pairs")
+    note_limits(result)
+
+
+def note_limits(result: Agreement | Measured) -> None:
+    """What could not be used, and what was no test because the scorer had learned from it."""
+    if result.rejected or result.missing:
+        note(f"{result.rejected} rows and {result.missing} pictures could not be used")
+    if result.seen_in_training:
+        note(
+            f"Note: this scorer was trained on {result.seen_in_training} of these pictures, so that the figures are "
+            "too good; its card has those of pictures held out"
+        )
 
 
 def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:

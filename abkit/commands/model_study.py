@@ -25,7 +25,8 @@ from abkit.commands.output import Format, FormatOption, note, print_json, print_
 
 if TYPE_CHECKING:
     from abkit.store.engine import Store
-    from abkit_model.compare import ChoiceFigures, Comparison
+    from abkit_model.choice_agreement import ChoiceFigures
+    from abkit_model.compare import Comparison
     from abkit_model.scorer import Scorer
 
 
@@ -60,8 +61,8 @@ def compare(
 
         refuse_unwritable(chart)
     workflow.require_model()
+    from abkit_model.choice_agreement import transfer
     from abkit_model.compare import compare as run
-    from abkit_model.compare import transfer
     from abkit_model.dataset import load_dataset
     from abkit_model.encoders import load_encoder
     from abkit_model.preferences import load_preferences

@@ -12,8 +12,8 @@ The protocol, written before the figures:
    five random starts, each on the whole training fold; of the closed forms, which have no randomness, each without
    another fifth of the subjects.
 5. Differences are of figures averaged over repeats. Their intervals resample whole subjects, paired over heads.
-6. Choices on other pictures (`transfer`): every head is trained on all rated pictures and says which of two pictures
-   is preferred. Intervals resample pictures; a pair counts as often as both of its pictures were drawn.
+6. Choices on other pictures (choice_agreement.py): every head is trained on all rated pictures and says which of two
+   pictures is preferred. Intervals resample pictures; a pair counts as often as both of its pictures were drawn.
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from abkit_model.contenders import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
-from abkit_model.dataset import Examples, Preferences, Progress
+from abkit_model.dataset import Examples, Progress
 from abkit_model.evaluation import Estimate, clustered_bootstrap_of, grouped_folds, spread
-from abkit_model.features import Features
 from abkit_model.training import Recipe
 
 Floats = NDArray[np.float64]
@@ -213,103 +212,3 @@ def _correlation(x: Floats, y: Floats) -> Floats:
     x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean()
     scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
     return np.asarray(np.divide(x @ y, scale, out=np.full(scale.shape, np.nan), where=scale > 0))
-
-
-@dataclass(frozen=True)
-class ChoiceFigures:
-    """How one head, trained on ratings of other pictures, agrees with choices; averaged over repeats.
-
-    Attributes:
-        name: Of the head.
-        picks_winner: Share of decided pairs of which it gives the preferred picture the higher score.
-        correlation: Of score difference and share of choices (PLCC).
-        picks_difference: `picks_winner` of the learnable queries' ensemble minus this one's.
-        n: Pairs.
-    """
-
-    name: str
-    picks_winner: Estimate
-    correlation: Estimate
-    picks_difference: Estimate
-    n: int
-
-
-def transfer(
-    examples: Examples,
-    preferences: Preferences,
-    *,
-    heads: Mapping[str, Head] | None = None,
-    recipe: Recipe | None = None,
-    repeats: int = 1,
-    seed: int = 0,
-    resamples: int = 1000,
-    progress: Progress | None = None,
-) -> list[ChoiceFigures]:
-    """Train every head on all rated pictures and hold what it says about other pictures against choices.
-
-    Raises:
-        TrainingError: too few subjects among the rated pictures.
-    """
-    heads = heads or HEADS
-    recipe = recipe or Recipe()
-    refuse_few_subjects(examples.groups, folds=1, seeds=())
-    rated, other = len(examples.targets), len(preferences.views[0].rows)
-    both = _joined(examples, preferences)
-    fold_of = np.repeat([1, 0], [rated, other]).astype(np.intp)  # the other pictures are the part held out
-    scores: dict[str, list[Floats]] = {}
-    for repeat in range(repeats):
-        fold = prepare_fold(both, fold_of, 0, replace(recipe, seed=seed + repeat))
-        for number, (kind, head) in enumerate(heads.items()):
-            means = head(fold)[0] @ examples.values  # (M, other)
-            scores.setdefault(kind, []).append(means[0])
-            scores.setdefault(f"{kind}, ensemble", []).append(means.mean(axis=0))
-            if progress:
-                progress("choices", repeat * len(heads) + number + 1, repeats * len(heads))
-    return _against_choices(scores, preferences, resamples)
-
-
-def _joined(examples: Examples, preferences: Preferences) -> Examples:
-    """Rated pictures, then those chosen from; nobody looks at the targets of the latter."""
-    views = [
-        Features([*view.rows, *other.rows], [*view.sha256, *other.sha256])
-        for view, other in zip(examples.views, preferences.views, strict=True)
-    ]
-    count = len(preferences.views[0].rows)
-    nothing = np.tile(examples.targets.mean(axis=0), (count, 1))
-    groups = [*examples.groups, *(f"chosen from/{i}" for i in range(count))]
-    return Examples(views, np.concatenate([examples.targets, nothing]), examples.values, groups)
-
-
-def _against_choices(
-    scores: Mapping[str, Sequence[Floats]], preferences: Preferences, resamples: int
-) -> list[ChoiceFigures]:
-    names = list(scores)
-    first, second, share = preferences.first, preferences.second, preferences.share
-    gaps = np.array([[one[first] - one[second] for one in scores[name]] for name in names])  # (heads, repeats, pairs)
-    decided = share != 0.5
-    right = ((gaps > 0) == (share > 0.5)) & decided
-    champion = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
-
-    def figures(pictures: Indices) -> Floats:
-        drawn = np.bincount(pictures, minlength=len(preferences.views[0].rows)).astype(np.float64)
-        weight = drawn[first] * drawn[second]
-        picks = (right * weight).sum(axis=-1) / (decided * weight).sum()
-        means = np.array([picks.mean(axis=-1), _weighted_correlation(gaps, share, weight).mean(axis=-1)])
-        return np.concatenate([means, means[:1, champion : champion + 1] - means[:1]]).T.ravel()
-
-    everyone = [str(i) for i in range(len(preferences.views[0].rows))]
-    # clusters come back in the order of their sorted names, which does not matter to counts
-    estimates = clustered_bootstrap_of(figures, everyone, resamples=resamples)
-    found = []
-    for k, name in enumerate(names):
-        picks, correlation, gap = estimates[3 * k : 3 * k + 3]
-        found.append(ChoiceFigures(name, picks, correlation, gap, len(share)))
-    return sorted(found, key=lambda one: -one.picks_winner.value)
-
-
-def _weighted_correlation(x: Floats, y: Floats, weight: Floats) -> Floats:
-    """Pearson's correlation of each row of `(…, n)` with `(n,)`, pairs weighted; NaN for a constant row."""
-    weight = weight / weight.sum()
-    x, y = x - (x * weight).sum(axis=-1, keepdims=True), y - (y * weight).sum()
-    scale = np.sqrt((x**2 * weight).sum(axis=-1) * (y**2 * weight).sum())
-    return np.asarray(np.divide((x * y) @ weight, scale, out=np.full(scale.shape, np.nan), where=scale > 0))

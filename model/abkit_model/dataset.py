@@ -107,11 +107,7 @@ def load_dataset(
         table, image_column=image_column, group_column=group_column, scale=scale, correct_raters=correct_raters
     )
     paths = [images / name for name in ratings.images]
-    # realpath, for Path.resolve raises where links lead in a circle
-    root = Path(os.path.realpath(images))
-    refused = {
-        i: "outside the folder of images" for i, p in enumerate(paths) if root not in Path(os.path.realpath(p)).parents
-    }
+    refused = outside(paths, images)
     usable = [i for i in range(len(paths)) if i not in refused]
     views = []
     looks = (False, True) if mirrored else (False,)
@@ -134,6 +130,15 @@ def load_dataset(
         )
     groups = tied([ratings.groups[i] for i in kept], views[0].sha256)
     return Dataset(ratings, Examples(views, ratings.distributions[kept], ratings.scale.values, groups), missing)
+
+
+def outside(paths: Sequence[Path], folder: Path) -> dict[int, str]:
+    """Positions of the paths that lead out of a folder, with the reason."""
+    # realpath, for Path.resolve raises where links lead in a circle
+    root = Path(os.path.realpath(folder))
+    return {
+        i: "outside the folder of images" for i, p in enumerate(paths) if root not in Path(os.path.realpath(p)).parents
+    }
 
 
 def tied(groups: Sequence[str], sha256: Sequence[str]) -> list[str]:

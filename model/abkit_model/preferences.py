@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from abkit_model.choice_table import MIN_PAIRS, ChoiceTable, read_choices
-from abkit_model.dataset import Preferences, Progress
+from abkit_model.dataset import Preferences, Progress, outside
 from abkit_model.encoders import FrozenEncoder
 from abkit_model.errors import LabelError
 from abkit_model.features import TokenCache, extract
@@ -31,8 +31,7 @@ def load_preferences(
     """
     choices = read_choices(table)
     paths = [images / name for name in choices.images]
-    root = images.resolve()
-    refused = {i: "outside the folder of images" for i, p in enumerate(paths) if root not in p.resolve().parents}
+    refused = outside(paths, images)
     usable = [i for i in range(len(paths)) if i not in refused]
     views = []
     for flip in (False, True):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from abkit_model.compare import QUERIES, HeadFigures, Repeat, compare, summarise, transfer
+from abkit_model.choice_agreement import transfer
+from abkit_model.compare import QUERIES, HeadFigures, Repeat, compare, summarise
 from abkit_model.contenders import Fold
 from abkit_model.dataset import Examples, Preferences
 from abkit_model.errors import TrainingError

@@ -9,7 +9,8 @@ from PIL import Image, ImageEnhance
 
 from abkit_model import training
 from abkit_model.checkpoint import default_checkpoint
-from abkit_model.compare import compare, transfer
+from abkit_model.choice_agreement import evaluate_on_choices, transfer
+from abkit_model.compare import compare
 from abkit_model.contenders import HEADS, QUERIES
 from abkit_model.dataset import Examples, load_dataset
 from abkit_model.encoders import load_encoder
@@ -360,3 +361,19 @@ def test_folds_without_a_rank_correlation_take_the_smallest_number_of_queries(ex
         replace(pairs, groups=[str(i // 2) for i in range(10)]), replace(QUICK, epochs=1), (2, 1)
     )
     assert (chosen, curve) == (1, {})
+
+
+def test_a_trained_scorer_is_held_against_choices(trained: TrainedScorer, rated: Path, tmp_path: Path) -> None:
+    scorer, cache = Scorer.load(trained.folder), TokenCache(rated / "cache")
+    _, _, dataset = evaluate_scorer(scorer, rated / "ratings.csv", rated, cache=cache)
+    means = predict(scorer.network, dataset.examples.views[0])[0] @ dataset.examples.values
+    best, worst = np.argsort(-means)[:6], np.argsort(means)[:6]
+    pairs = [(b, w) for b in best for w in worst][:30]
+    rows = ["image_a,image_b,wins_a,wins_b"]
+    rows += [f"{b}.png,{w}.png,{'9,1' if k % 3 else '1,9'}" for k, (b, w) in enumerate(pairs)]
+    (tmp_path / "choices.csv").write_text("\n".join([*rows, "gone.png,0.png,1,0"]))
+    figures, seen, _, missing = evaluate_on_choices(scorer, tmp_path / "choices.csv", rated, cache=cache)
+    assert figures.picks_winner.value == pytest.approx(2 / 3)
+    assert figures.picks_winner.low <= 2 / 3 <= figures.picks_winner.high
+    assert (figures.n, seen) == (30, 12)
+    assert [name for name, _ in missing] == ["gone.png"]
