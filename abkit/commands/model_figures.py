@@ -73,6 +73,8 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
     curve = card.metrics.get("srcc_by_queries", {})
     more += [_row(f"srcc_of_{k}_queries", v["value"], v["low"], v["high"], n) for k, v in curve.items()]
     against = card.metrics.get("against_parent")
+    if against and None in against.values():
+        against = None  # not defined, of constant scores for one
     if against:
         more.append(_row("srcc_against_parent", against["value"], against["low"], against["high"], n))
     if figures is None:

@@ -271,6 +271,7 @@ def _held_out(card: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _figure(card: Mapping[str, Any], name: str) -> str:
     found = _held_out(card).get(name)
-    if isinstance(found, Mapping) and {"value", "low", "high"} <= found.keys():
+    # a figure that is not defined, of constant scores for one, is null
+    if isinstance(found, Mapping) and all(found.get(end) is not None for end in ("value", "low", "high")):
         return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
     return "–"

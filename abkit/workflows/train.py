@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -124,7 +125,7 @@ def train(
             figures = outcome.trained.evaluation
             run.outcome.update(digest=version.digest)
             if figures is not None:
-                run.outcome.update(srcc=figures.srcc.value, n=figures.n)
+                run.outcome.update(srcc=_known(figures.srcc.value), n=figures.n)
             outcome = replace(outcome, version=version)
         elif outcome.shortage is not None:
             run.outcome.update(decision="insufficient_data", **asdict(outcome.shortage))
@@ -172,6 +173,11 @@ def _train(
     return Outcome(trained)
 
 
+def _known(figure: float) -> float | None:
+    """None for a figure that is not defined: JSON has no NaN, and PostgreSQL refuses it."""
+    return figure if math.isfinite(figure) else None
+
+
 def _alive(run: RunRecord, progress: Progress | None) -> Progress:
     """Progress that also extends the lease of the run, so that hours of training are not taken for a dead process."""
 
@@ -209,7 +215,7 @@ def measure(
     with recorded_run(store, "model evaluate", {"table": str(ratings.table), "model": model}) as run:
         scorer = find_champion(store, run, wanted=model).scorer
         measured = _measure(scorer, ratings, settings, _alive(run, progress))
-        run.outcome.update(digest=measured.digest, srcc=measured.figures.srcc.value, n=measured.figures.n)
+        run.outcome.update(digest=measured.digest, srcc=_known(measured.figures.srcc.value), n=measured.figures.n)
         return replace(measured, run_id=run.id)
 
 
