@@ -39,17 +39,17 @@ class Agreement:
 
 
 def names_choices(table: Path) -> bool:
-    """Whether a table names two pictures a row.
-
-    Raises:
-        LabelError: it cannot be read.
-    """
+    """Whether a table names two pictures a row; no for one that cannot be read, for whoever reads it next says why."""
     require_model()
     from abkit_model.choice_table import is_choice_table
     from abkit_model.csv_table import parse_csv, read_text
+    from abkit_model.errors import LabelError
 
-    text, sha256 = read_text(table)
-    return is_choice_table(parse_csv(table, text.split("\n", 1)[0], sha256))
+    try:
+        text, sha256 = read_text(table)
+        return is_choice_table(parse_csv(table, text.split("\n", 1)[0], sha256))
+    except LabelError:
+        return False
 
 
 def measure_agreement(
