@@ -47,7 +47,7 @@ def histogram_scale(path: Path, scale: tuple[float, float] | None, first: int, s
     if found.bins != steps:
         raise LabelError(
             f"{path} has counts of {steps} steps, and a scale from {found.low:g} to {found.high:g} has {found.bins}",
-            "leave the scale out, or give one with as many steps as there are counts",
+            "give a scale with as many steps as there are counts, or none; with a parent, its scale is taken",
         )
     return found
 

@@ -17,16 +17,16 @@ from tests.pictures import save_pictures
 COUNT = 40
 
 
-def write_table(folder: Path, *, count: int = COUNT) -> Path:
-    """Pictures, and histograms of ratings on 1…5 whose level follows the number of the picture."""
+def write_table(folder: Path, *, count: int = COUNT, steps: int = 5) -> Path:
+    """Pictures, and histograms of ratings on 1…steps whose level follows the number of the picture."""
     paths = save_pictures(folder / "pictures", count)
     table = folder / "ratings.csv"
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["file", "n1", "n2", "n3", "n4", "n5", "subject"])
+        writer.writerow(["file", *(f"n{step}" for step in range(1, steps + 1)), "subject"])
         for index, path in enumerate(paths):
-            level = 1 + 4 * index / count
-            votes = [max(0, round(12 - 6 * abs(level - step))) for step in range(1, 6)]
+            level = 1 + (steps - 1) * index / count
+            votes = [max(0, round(12 - 6 * abs(level - step))) for step in range(1, steps + 1)]
             writer.writerow([path.name, *votes, f"s{index // 2}"])
     return table
 

@@ -42,7 +42,7 @@ def test_auto_shows_the_curve_of_srcc_by_queries_and_how_differently_they_look(
 
 
 def test_a_segment_with_too_few_pictures_keeps_the_global_queries(here: Here, quick_workspace: Path) -> None:
-    write_table(quick_workspace)
+    write_table(quick_workspace, steps=7)
     segment = ("--out", "games", "--parent", "champion", "--segment", "games", "-f", "json")
     result = here(*TRAIN, *segment, cwd=quick_workspace)
     assert result.returncode == 0, result.stderr
