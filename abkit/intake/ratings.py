@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from abkit.errors import InvalidInput
 from abkit_model.choice_table import Choice, is_choice_table, read_single_choices
-from abkit_model.csv_table import parse_csv, read_text
+from abkit_model.csv_table import is_inside, read_text
 from abkit_model.rating_rows import Summary, Vote, read_rows
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[flo
         InvalidInput: no row of it can be used.
     """
     text, sha256 = read_text(path)
-    if is_choice_table(parse_csv(path, text.split("\n", 1)[0], sha256)):
+    if is_choice_table(path, text, sha256):
         choices, rejected, _ = read_single_choices(path)
         labels = Labels("choices", "choices", None, tuple(choices), tuple(rejected), sha256)
     else:
@@ -70,8 +69,7 @@ def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[flo
 def picture_path(folder: Path, name: str) -> Path | None:
     """Where a picture of the table lies; None when that would be outside the folder."""
     path = folder / name
-    # realpath, for Path.resolve raises at a link that leads back to itself; whoever opens that path is told
-    return path if folder.resolve() in Path(os.path.realpath(path)).parents else None
+    return path if is_inside(path, folder) else None
 
 
 def stage_rows(

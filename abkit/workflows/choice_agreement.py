@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from abkit.config import Settings
 from abkit.store.engine import Store
-from abkit.store.runs import recorded_run
-from abkit.workflows.champion import find_champion, load_scorer
-from abkit.workflows.train import Progress, require_model, token_cache
+from abkit.workflows.train import Progress, alive, require_model, scorer_in_run, token_cache
 
 if TYPE_CHECKING:
     from abkit_model.choice_agreement import ChoiceFigures
@@ -42,12 +40,11 @@ def names_choices(table: Path) -> bool:
     """Whether a table names two pictures a row; no for one that cannot be read, for whoever reads it next says why."""
     require_model()
     from abkit_model.choice_table import is_choice_table
-    from abkit_model.csv_table import parse_csv, read_text
+    from abkit_model.csv_table import read_text
     from abkit_model.errors import LabelError
 
     try:
-        text, sha256 = read_text(table)
-        return is_choice_table(parse_csv(table, text.split("\n", 1)[0], sha256))
+        return is_choice_table(table, *read_text(table))
     except LabelError:
         return False
 
@@ -68,11 +65,11 @@ def measure_agreement(
         AbkitError: there is no such version.
         ModelError: the table, the pictures or the checkpoint cannot be used.
     """
-    if checkpoint is not None or store is None:
-        return _measure(load_scorer(checkpoint), table, images, settings, progress)
-    with recorded_run(store, "model evaluate", {"table": str(table), "model": model}) as run:
-        scorer = find_champion(store, run, wanted=model).scorer
-        measured = _measure(scorer, table, images, settings, progress)
+    arguments = {"table": str(table), "model": model}
+    with scorer_in_run(store, "model evaluate", arguments, model=model, checkpoint=checkpoint) as (scorer, run):
+        if run is None:
+            return _measure(scorer, table, images, settings, progress)
+        measured = _measure(scorer, table, images, settings, alive(run, progress))
         picks = measured.figures.picks_winner.value
         run.outcome.update(digest=measured.digest, picks_winner=picks, n=measured.figures.n)
         return replace(measured, run_id=run.id)

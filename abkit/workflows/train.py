@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +120,7 @@ def train(
         return _train(None, None, ratings, wish, out, settings, progress)
     arguments = {"table": str(ratings.table), "images": str(ratings.images), "out": str(out), **_plain(wish)}
     with recorded_run(store, "model train", arguments) as run:
-        outcome = _train(store, run, ratings, wish, out, settings, _alive(run, progress))
+        outcome = _train(store, run, ratings, wish, out, settings, alive(run, progress))
         if outcome.trained is not None:
             version = register_checkpoint(store, outcome.trained.folder, run=run)
             figures = outcome.trained.evaluation
@@ -178,7 +179,7 @@ def _known(figure: float) -> float | None:
     return figure if math.isfinite(figure) else None
 
 
-def _alive(run: RunRecord, progress: Progress | None) -> Progress:
+def alive(run: RunRecord, progress: Progress | None) -> Progress:
     """Progress that also extends the lease of the run, so that hours of training are not taken for a dead process."""
 
     def report(stage: str, done: int, total: int) -> None:
@@ -210,11 +211,11 @@ def measure(
         ModelError: the table, the pictures or the checkpoint cannot be used.
     """
     require_model()
-    if checkpoint is not None or store is None:
-        return _measure(load_scorer(checkpoint), ratings, settings, progress)
-    with recorded_run(store, "model evaluate", {"table": str(ratings.table), "model": model}) as run:
-        scorer = find_champion(store, run, wanted=model).scorer
-        measured = _measure(scorer, ratings, settings, _alive(run, progress))
+    arguments = {"table": str(ratings.table), "model": model}
+    with scorer_in_run(store, "model evaluate", arguments, model=model, checkpoint=checkpoint) as (scorer, run):
+        if run is None:
+            return _measure(scorer, ratings, settings, progress)
+        measured = _measure(scorer, ratings, settings, alive(run, progress))
         run.outcome.update(digest=measured.digest, srcc=_known(measured.figures.srcc.value), n=measured.figures.n)
         return replace(measured, run_id=run.id)
 
@@ -252,12 +253,27 @@ def token_cache(settings: Settings | None) -> TokenCache | None:
     return TokenCache(settings.cache_folder / "tokens", most) if settings and most else None
 
 
+@contextmanager
+def scorer_in_run(
+    store: Store | None,
+    command: str,
+    arguments: Mapping[str, object],
+    *,
+    model: str | None = None,
+    checkpoint: Path | None = None,
+) -> Iterator[tuple[Scorer, RunRecord | None]]:
+    """A registered version or the champion, in a recorded run; a checkpoint's folder or the shipped scorer, in none."""
+    if checkpoint is not None or store is None:
+        yield load_scorer(checkpoint), None
+        return
+    with recorded_run(store, command, arguments) as run:
+        yield find_champion(store, run, wanted=model).scorer, run
+
+
 def pick_scorer(store: Store | None, *, model: str | None = None, checkpoint: Path | None = None) -> Scorer:
     """The scorer of a checkpoint folder, else a registered version or the champion, else the shipped one."""
-    if checkpoint is not None or store is None:
-        return load_scorer(checkpoint)
-    with recorded_run(store, "model explain", {"model": model}) as run:
-        return find_champion(store, run, wanted=model).scorer
+    with scorer_in_run(store, "model explain", {"model": model}, model=model, checkpoint=checkpoint) as (scorer, _):
+        return scorer
 
 
 def require_model() -> None:

@@ -92,7 +92,9 @@ def evaluate_on_choices(
     Raises:
         LabelError: a table of choices that cannot be used.
     """
-    preferences, choices, missing = load_preferences(table, images, scorer.encoder, cache=cache, progress=progress)
+    preferences, choices, missing = load_preferences(
+        table, images, scorer.encoder, mirrored=False, cache=cache, progress=progress
+    )
     view = preferences.views[0]
     means = predict(scorer.network, view)[0] @ scorer.card.scale.values
     (figures,) = _against_choices({scorer.card.name: [means]}, preferences, resamples)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit_model.csv_table import CsvTable, Row, name_fault, number, read_csv
+from abkit_model.csv_table import CsvTable, Row, name_fault, number, parse_csv, read_csv
 from abkit_model.errors import LabelError
 
 FIRST_COLUMNS = ("image_left", "image_a", "left", "image_1", "image1", "first", "a", "winner")
@@ -146,8 +146,9 @@ def read_single_choices(path: Path) -> tuple[list[Choice], list[tuple[int, str]]
     return choices, rejected, table.sha256
 
 
-def is_choice_table(table: CsvTable) -> bool:
-    """Whether the columns are those of choices rather than of ratings."""
+def is_choice_table(path: Path, text: str, sha256: str) -> bool:
+    """Whether the columns of a table that was read are those of choices rather than of ratings."""
+    table = parse_csv(path, text.split("\n", 1)[0], sha256)
     return table.find(FIRST_COLUMNS) is not None and table.find(SECOND_COLUMNS) is not None
 
 

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import math
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,6 +106,12 @@ def read_csv(path: Path) -> CsvTable:
         LabelError: not readable, too large, not UTF-8, or not a table.
     """
     return parse_csv(path, *read_text(path))
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a file that a table names lies in a folder, wherever links lead."""
+    # realpath, for Path.resolve raises where links lead in a circle; whoever opens that path is told
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
 def name_fault(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from abkit_model.csv_table import is_inside
 from abkit_model.encoders import FrozenEncoder
 from abkit_model.errors import LabelError
 from abkit_model.features import Features, TokenCache, extract
@@ -134,11 +134,7 @@ def load_dataset(
 
 def outside(paths: Sequence[Path], folder: Path) -> dict[int, str]:
     """Positions of the paths that lead out of a folder, with the reason."""
-    # realpath, for Path.resolve raises where links lead in a circle
-    root = Path(os.path.realpath(folder))
-    return {
-        i: "outside the folder of images" for i, p in enumerate(paths) if root not in Path(os.path.realpath(p)).parents
-    }
+    return {i: "outside the folder of images" for i, path in enumerate(paths) if not is_inside(path, folder)}
 
 
 def tied(groups: Sequence[str], sha256: Sequence[str]) -> list[str]:

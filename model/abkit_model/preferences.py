@@ -18,10 +18,11 @@ def load_preferences(
     images: Path,
     encoder: FrozenEncoder,
     *,
+    mirrored: bool = True,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[Preferences, ChoiceTable, tuple[tuple[str, str], ...]]:
-    """Read choices and look at the pictures, once as they are and once mirrored.
+    """Read choices and look at the pictures, once as they are and, for training, once mirrored.
 
     Returns:
         Pairs whose two pictures are both usable, the table as read, and image and reason of each picture that is not.
@@ -34,8 +35,11 @@ def load_preferences(
     refused = outside(paths, images)
     usable = [i for i in range(len(paths)) if i not in refused]
     views = []
-    for flip in (False, True):
-        step = (lambda done, total, n=flip: progress("pairs", n * total + done, 2 * total)) if progress else None
+    looks = (False, True) if mirrored else (False,)
+    for flip in looks:
+        step = (
+            (lambda done, total, n=flip: progress("pairs", n * total + done, len(looks) * total)) if progress else None
+        )
         view, rejected = extract([paths[i] for i in usable], encoder, cache=cache, mirrored=flip, progress=step)
         refused |= {usable[i]: reason for i, reason in rejected.items()}
         views.append(view)
