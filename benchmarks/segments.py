@@ -9,16 +9,13 @@ on the photographs held out. 95 % intervals are paired and resample whole subjec
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 import numpy as np
+import photographs
 
 from abkit.workflows.segment import MIN_PICTURES, MIN_SUBJECTS
-from abkit_model.dataset import load_dataset
-from abkit_model.encoders import load_encoder
 from abkit_model.evaluation import clustered_bootstrap, spearman
-from abkit_model.features import TokenCache
 from abkit_model.holdout import cross_validate
 from abkit_model.training import Recipe, fit, predict
 
@@ -30,14 +27,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    table, images = options.folder / "ratings_per_image.csv", options.folder / "images"
-    cache = TokenCache(options.cache) if options.cache else None
-    dataset = load_dataset(table, images, load_encoder(), group_column="subject", cache=cache)
-    with table.open(encoding="utf-8") as file:
-        column = {row["file"]: row[options.column] for row in csv.DictReader(file)}
-    missing = dict(dataset.missing)
-    of = np.array([column[name] for name in dataset.table.images if name not in missing])
-    groups = np.array(dataset.examples.groups)
+    examples, _, of = photographs.load(options.folder, options.column, options.cache)
+    groups = np.array(examples.groups)
     print("| segment | n | subjects | parent's SRCC | tuned SRCC | tuned − parent |")
     print("| --- | --- | --- | --- | --- | --- |")
     for segment in sorted(set(of)):
@@ -47,7 +38,7 @@ def main() -> None:
             print(f"| {segment} | {len(inside)} | {len(subjects)} | not enough data | | |")
             continue
         others = np.flatnonzero((of != segment) & ~np.isin(groups, list(subjects)))
-        report(segment, dataset.examples.subset(inside), dataset.examples.subset(others), Recipe(seed=options.seed))
+        report(segment, examples.subset(inside), examples.subset(others), Recipe(seed=options.seed))
 
 
 def report(segment, own, others, recipe):

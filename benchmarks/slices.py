@@ -7,17 +7,14 @@ resampled. A slice is a small sample, and several are looked at: a slice that lo
 """
 
 import argparse
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import photographs
 from PIL import Image
 
-from abkit_model.dataset import load_dataset
-from abkit_model.encoders import load_encoder
 from abkit_model.evaluation import clustered_bootstrap, conformal_half_width, spearman
-from abkit_model.features import TokenCache
 from abkit_model.holdout import LEVEL, cross_validate
 from abkit_model.training import Recipe
 
@@ -41,19 +38,14 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    table, images = options.folder / "ratings_per_image.csv", options.folder / "images"
-    cache = TokenCache(options.cache) if options.cache else None
-    dataset = load_dataset(table, images, load_encoder(), group_column="subject", cache=cache)
-    examples = dataset.examples
+    examples, names, column = photographs.load(options.folder, options.column, options.cache)
+    images = options.folder / "images"
     held_out, _, folds = cross_validate(examples, Recipe(seed=options.seed))
     said, observed = held_out @ examples.values, examples.targets @ examples.values
     half = np.array([conformal_half_width(np.abs(said - observed)[folds != f], LEVEL) for f in folds], dtype=float)
-    with table.open(encoding="utf-8") as file:
-        column = {row["file"]: row[options.column] for row in csv.DictReader(file)}
-    names = [name for name in dataset.table.images if name not in dict(dataset.missing)]
     sizes = {group: examples.groups.count(group) for group in set(examples.groups)}
     kinds: dict[str, Callable[[int], str]] = {
-        options.column: lambda i: column[names[i]],
+        options.column: lambda i: column[i],
         "shape": lambda i: shape(images / names[i]),
         "pixels": lambda i: pixels(images / names[i]),
         "pictures of the subject": lambda i: "one" if sizes[examples.groups[i]] == 1 else "several",

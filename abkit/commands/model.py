@@ -42,12 +42,15 @@ ChoiceImagesOption = Annotated[
     Path | None, typer.Option("--choice-images", help="The folder of the pictures that the choices name.")
 ]
 TableArgument = Annotated[Path, typer.Argument(help="Ratings: histogram, one row a vote, mean and n, or AVA's layout.")]
+LabelsArgument = Annotated[
+    Path, typer.Argument(help="Ratings (histogram, one row a vote, mean and n, AVA's layout), or choices.")
+]
 
 
 @app.command()
 def train(
     ctx: typer.Context,
-    table: TableArgument,
+    table: LabelsArgument,
     images: ImagesOption,
     out: Annotated[Path, typer.Option("--out", help="The folder to write the checkpoint to; it must be new.")],
     encoder: Annotated[
@@ -82,7 +85,11 @@ def train(
     ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Train queries on ratings; the encoder stays frozen. Figures come from subjects that were held out."""
+    """Train queries on ratings; the encoder stays frozen. Figures come from subjects that were held out.
+
+    A table of choices (two pictures a row) teaches by itself too: scores are then chances, from 0 to 1, that a picture
+    is preferred over the average one, or with --parent on the parent's scale.
+    """
     from abkit.workflows import train as workflow
 
     ratings = workflow.Ratings(table, images, image_column, group_column, parse_scale(scale))
@@ -104,7 +111,7 @@ def train(
 @app.command()
 def evaluate(
     ctx: typer.Context,
-    table: TableArgument,
+    table: LabelsArgument,
     images: ImagesOption,
     model: Annotated[
         str | None, typer.Option("--model", help="A registered version (name or digest); the champion by default.")
@@ -119,21 +126,20 @@ def evaluate(
 
     A table of choices (two pictures a row) is understood too: how often the preferred picture has the higher score.
     """
-    from abkit.workflows import choice_agreement
-    from abkit.workflows import train as workflow
+    from abkit.workflows.choice_agreement import measure_agreement
+    from abkit.workflows.measure import measure
+    from abkit.workflows.train import Ratings, names_choices
 
-    if choice_agreement.names_choices(table):
+    if names_choices(table):
         with store_if_any(ctx) as (store, settings), show_progress() as progress:
-            agreement = choice_agreement.measure_agreement(
+            agreement = measure_agreement(
                 store, table, images, model=model, checkpoint=checkpoint, settings=settings, progress=progress
             )
         report_agreement(agreement, form)
         return
-    ratings = workflow.Ratings(table, images, image_column, group_column, parse_scale(scale))
+    ratings = Ratings(table, images, image_column, group_column, parse_scale(scale))
     with store_if_any(ctx) as (store, settings), show_progress() as progress:
-        result = workflow.measure(
-            store, ratings, model=model, checkpoint=checkpoint, settings=settings, progress=progress
-        )
+        result = measure(store, ratings, model=model, checkpoint=checkpoint, settings=settings, progress=progress)
     print_figures(result.figures, form, digest=result.digest, coverage=result.coverage)
     note(f"{result.name} {result.digest[:12]}; the interval promises {result.ci_level:.0%}")
     note_limits(result)

@@ -9,10 +9,12 @@ from abkit.commands.output import Format, note, print_rows
 
 if TYPE_CHECKING:
     from abkit.workflows.choice_agreement import Agreement
+    from abkit.workflows.measure import Measured
     from abkit.workflows.segment import Shortage
-    from abkit.workflows.train import Measured, Outcome
+    from abkit.workflows.train import Outcome
+    from abkit_model.choice_agreement import ChoiceFigures
     from abkit_model.evaluation import Evaluation
-    from abkit_model.pipeline import TrainedScorer
+    from abkit_model.release import TrainedScorer
 
 Rows = list[dict[str, object]]
 
@@ -37,15 +39,19 @@ def print_figures(
 
 def report_agreement(result: Agreement, form: Format) -> None:
     """Print how a scorer agrees with choices."""
-    figures = result.figures
+    _print_agreement(result.figures, form, digest=result.digest)
+    note(f"{result.name} {result.digest[:12]}; a coin picks the winner in half of the pairs")
+    note_limits(result)
+
+
+def _print_agreement(figures: ChoiceFigures, form: Format, *, digest: str, more: Rows | None = None) -> None:
     rows = [
         _row(name, value.value, value.low, value.high, figures.n)
         for name, value in (("picks_winner", figures.picks_winner), ("choice_correlation", figures.correlation))
     ]
+    rows += more or []
     title = f"On {figures.n} pairs; 95% intervals, pictures resampled"
-    print_rows([{**row, "model_version": result.digest} for row in rows], form, columns=list(rows[0]), title=title)
-    note(f"{result.name} {result.digest[:12]}; a coin picks the winner in half of the pairs")
-    note_limits(result)
+    print_rows([{**row, "model_version": digest} for row in rows], form, columns=list(rows[0]), title=title)
 
 
 def note_limits(result: Agreement | Measured) -> None:
@@ -67,17 +73,21 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
             _report_shortage(outcome.shortage, form, segment, outcome.run_id)
         return
     card, figures = trained.card, trained.evaluation
-    n = figures.n if figures else 0
+    n = figures.n if figures else trained.agreement.n if trained.agreement else 0
     more: Rows = [_row("queries", card.network["queries"], None, None, n)]
     more.append(_row("query_diversity", card.metrics.get("query_diversity"), None, None, n))
     curve = card.metrics.get("srcc_by_queries", {})
     more += [_row(f"srcc_of_{k}_queries", v["value"], v["low"], v["high"], n) for k, v in curve.items()]
-    against = card.metrics.get("against_parent")
-    if against and None in against.values():
-        against = None  # not defined, of constant scores for one
-    if against:
-        more.append(_row("srcc_against_parent", against["value"], against["low"], against["high"], n))
-    if figures is None:
+    against = {
+        what: found
+        for what, key in (("srcc", "against_parent"), ("picks_winner", "picks_against_parent"))
+        # a figure is not defined of constant scores for one
+        if (found := card.metrics.get(key)) and None not in found.values()
+    }
+    more += [_row(f"{what}_against_parent", v["value"], v["low"], v["high"], n) for what, v in against.items()]
+    if trained.agreement is not None:
+        _print_agreement(trained.agreement, form, digest=card.digest, more=more)
+    elif figures is None:
         print_rows([{**row, "model_version": card.digest} for row in more], form, columns=list(more[0]))
     else:
         print_figures(figures, form, digest=card.digest, coverage=card.interval.coverage, more=more)
@@ -89,8 +99,10 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
         )
     if card.network["queries"] == 1:
         note("a single query has no diversity")
-    if against:
-        note(in_words(against, segment))
+    for what, found in against.items():
+        note(in_words(found, segment, what))
+    if card.data.get("layout") == "choices":
+        note(_about_choices(trained))
     if trained.seen_by_parent:
         note(_about_seen(trained))
     for what, rejects in (("row", trained.rejected), ("picture", trained.missing)):
@@ -106,7 +118,7 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
 
 def _about_seen(trained: TrainedScorer) -> str:
     said = f"Note: the parent was trained on {trained.seen_by_parent} of these pictures"
-    if trained.evaluation is not None:
+    if trained.evaluation is not None or trained.agreement is not None:
         return f"{said}; no figure counts them, for nothing held them out"
     return (
         f"{said}, and the others are too few to judge by: nothing says how good the tuned queries are, their scores "
@@ -115,7 +127,19 @@ def _about_seen(trained: TrainedScorer) -> str:
     )
 
 
-def in_words(against: Mapping[str, Any], segment: str) -> str:
+def _about_choices(trained: TrainedScorer) -> str:
+    card = trained.card
+    what = (
+        "scores stay on the parent's scale"
+        if card.parent
+        else "scores are chances, from 0 to 1, that a picture is preferred over the average one of these"
+    )
+    if trained.agreement is None:
+        what += "; too few pairs have both pictures held out together, so nothing says how good they are"
+    return f"learned from choices alone: {what}; there is no interval, for no choice says how well one picture is liked"
+
+
+def in_words(against: Mapping[str, Any], segment: str, what: str = "srcc") -> str:
     """What the comparison with the parent says.
 
     >>> in_words({"value": 0.08, "low": 0.02, "high": 0.15}, "games")
@@ -124,7 +148,8 @@ def in_words(against: Mapping[str, Any], segment: str) -> str:
     "the tuned queries are not surely better here: SRCC +0.010 [-0.020, +0.050] against the parent's; keep the parent's"
     """
     whose = f"the queries of segment {segment}" if segment else "the tuned queries"
-    figure = f"SRCC {against['value']:+.3f} [{against['low']:+.3f}, {against['high']:+.3f}] against the parent's"
+    name = "SRCC" if what == "srcc" else "pairs picked right"
+    figure = f"{name} {against['value']:+.3f} [{against['low']:+.3f}, {against['high']:+.3f}] against the parent's"
     if against["low"] > 0:
         return f"{whose} are surely better here: {figure}"
     keep = "keep the global ones" if segment else "keep the parent's"

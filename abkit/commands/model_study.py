@@ -169,13 +169,14 @@ def explain(
 ) -> None:
     """Write overlays: one for the score of each picture, and one per query of the first query set."""
     from abkit.errors import UsageError
-    from abkit.workflows import train as workflow
+    from abkit.workflows.measure import pick_scorer
+    from abkit.workflows.train import require_model
 
-    workflow.require_model()
+    require_model()
     if not images and not most_active:
         raise UsageError("no picture is named", hint="name at least one, or add --most-active")
     with store_if_any(ctx) as (store, _):
-        scorer = workflow.pick_scorer(store, model=model, checkpoint=checkpoint)
+        scorer = pick_scorer(store, model=model, checkpoint=checkpoint)
         if most_active:
             _most_active(store, scorer, images or [], out, top, form)
             return

@@ -102,32 +102,20 @@ def agreement(
     """How much raters agree, how many ratings a picture needs, and who is biased or inconsistent."""
     from abkit.commands.model import parse_scale
     from abkit.errors import UsageError
-    from abkit.store.ratings import vote_sources
     from abkit.workflows.rater_agreement import study_store, study_table
-    from abkit_model.rating_rows import read_rows
 
-    span: tuple[float, float] | None = None
     if table is not None:
         if source or campaign:
             raise UsageError("--source and --campaign choose from the store, and a table was named", hint="drop one")
-        span = parse_scale(scale)
-        if span is None:
-            found = read_rows(table, votes_only=True).scale
-            span = found.low, found.high
-        study = study_table(table, scale=span)
+        study = study_table(table, scale=parse_scale(scale))
     else:
         if scale:
             raise UsageError("--scale is for a table: ratings in the store have their source's", hint="drop it")
         context: CommandContext = ctx.obj
         with context.store() as store:
             study = study_store(store, source=source, campaign=campaign)
-            with store.read() as session:
-                # without --source there is only one, or the study would have asked
-                kept = next(s for s in vote_sources(session) if source in (None, s.key))
-            if kept.scale_low is not None and kept.scale_high is not None:
-                span = kept.scale_low, kept.scale_high
-    if span is not None:
-        _say_scale(*span)
+    if study.scale is not None:
+        _say_scale(*study.scale)
     if raters:
         title = "score = truth of the picture + bias of the rater + noise of the rater; 95% intervals of the bias"
         print_rows(study.by_rater(), form, title=title)

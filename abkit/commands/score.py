@@ -93,7 +93,7 @@ def _refuse_file(folder: Path) -> None:
 def _write_overlays(store: Store, result: ScoringResult, folder: Path, progress: Progress) -> int:
     """Overlays of each content once, by the version that scored it; how many files were written."""
     from abkit.workflows.explain import write_overlays
-    from abkit.workflows.train import pick_scorer
+    from abkit.workflows.measure import pick_scorer
 
     pictures = {file.creative_id: file.path for file in reversed(result.files) if file.status != "rejected"}
     if not pictures:

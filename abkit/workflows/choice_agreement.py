@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from abkit.config import Settings
 from abkit.store.engine import Store
-from abkit.workflows.train import Progress, alive, require_model, scorer_in_run, token_cache
+from abkit.workflows.measure import scorer_in_run
+from abkit.workflows.train import Progress, alive, token_cache
 
 if TYPE_CHECKING:
     from abkit_model.choice_agreement import ChoiceFigures
@@ -34,19 +35,6 @@ class Agreement:
     rejected: int
     missing: int
     run_id: int | None = None
-
-
-def names_choices(table: Path) -> bool:
-    """Whether a table names two pictures a row; no for one that cannot be read, for whoever reads it next says why."""
-    require_model()
-    from abkit_model.choice_table import is_choice_table
-    from abkit_model.csv_table import read_text
-    from abkit_model.errors import LabelError
-
-    try:
-        return is_choice_table(table, *read_text(table))
-    except LabelError:
-        return False
 
 
 def measure_agreement(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class RaterStudy:
         rejected: line and reason of rows of the table that were refused.
         run_id: of the run that read the store; None for a table.
         what: where the ratings come from, for the title.
+        scale: lowest and highest rating, as said, found or stored; None where the source does not say.
     """
 
     agreement: Agreement
@@ -46,6 +47,7 @@ class RaterStudy:
     rejected: tuple[tuple[int, str], ...] = ()
     run_id: int | None = None
     what: str = ""
+    scale: tuple[float, float] | None = None
 
     def figures(self) -> list[dict[str, Any]]:
         """Rows to print: figure, value, interval, n, and the run."""
@@ -90,14 +92,16 @@ def study_table(table: Path, *, scale: tuple[float, float] | None = None) -> Rat
         LabelError: the table cannot be read, or does not have one row a vote.
         AbkitError: no vote can be used, or all are by one rater.
     """
-    from abkit_model.labels import read_votes
+    from abkit_model.rating_rows import read_rows
 
-    votes, rejected = read_votes(table, scale=scale)
+    rows = read_rows(table, scale=scale, votes_only=True)
+    votes, rejected = rows.votes, rows.rejected
     if not votes:
         first = f"; line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
         raise InvalidInput(f"{table} has no usable vote{first}", hint="it needs columns for image, rater and score")
     item, rater = np.array([v.image for v in votes]), np.array([v.rater for v in votes])
-    return _study(item, rater, np.array([v.score for v in votes]), str(table), tuple(rejected))
+    study = _study(item, rater, np.array([v.score for v in votes]), str(table))
+    return replace(study, rejected=tuple(rejected), scale=(rows.scale.low, rows.scale.high))
 
 
 def study_store(store: Store, *, source: str | None = None, campaign: str | None = None) -> RaterStudy:
@@ -109,7 +113,7 @@ def study_store(store: Store, *, source: str | None = None, campaign: str | None
     """
     with recorded_run(store, "ratings agreement", {"source": source, "campaign": campaign}) as run:
         with store.read() as session:
-            sources = {row.key: row.id for row in ratings.vote_sources(session)}
+            sources = {row.key: row for row in ratings.vote_sources(session)}
             if not sources:
                 raise AbkitError(
                     "the store has no single ratings", hint="abkit ratings import TABLE --images DIR, one row a vote"
@@ -125,11 +129,14 @@ def study_store(store: Store, *, source: str | None = None, campaign: str | None
                 raise UsageError(
                     f"the store has no single ratings of a source {key!r}", hint="it has: " + ", ".join(sources)
                 )
-            votes = ratings.votes_of(session, sources[key], campaign)
+            chosen = sources[key]
+            votes = ratings.votes_of(session, chosen.id, campaign)
         if not len(votes.score):
             raise AbkitError(f"source {key!r} has no ratings of the pictures of campaign {campaign!r}")
         what = f"source {key}" + (f", campaign {campaign}" if campaign else "")
-        study = _study(votes.creative, votes.rater, votes.score, what, (), run.id)
+        low, high = chosen.scale_low, chosen.scale_high
+        scale = None if low is None or high is None else (low, high)
+        study = replace(_study(votes.creative, votes.rater, votes.score, what), run_id=run.id, scale=scale)
         run.outcome.update({row["figure"]: row["value"] for row in study.figures()})
         return study
 
@@ -139,8 +146,6 @@ def _study(
     who: NDArray[Any],
     score: NDArray[np.float64],
     what: str,
-    rejected: tuple[tuple[int, str], ...],
-    run_id: int | None = None,
 ) -> RaterStudy:
     from abkit_model.raters import agreement, agreement_interval, rater_model
 
@@ -169,7 +174,5 @@ def _study(
         raters=tuple(map(str, names)),
         votes=np.bincount(rater),
         largest_correction=float(np.abs(model.truth - plain).max()),
-        rejected=rejected,
-        run_id=run_id,
         what=what,
     )

@@ -1,10 +1,9 @@
-"""Train queries on a rating table, and measure scorers on ratings: the model's own work, recorded in the store."""
+"""Train queries on a table of ratings or of choices: the model's own work, recorded in the store."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,42 +13,17 @@ from abkit.errors import AbkitError, UsageError
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import ModelVersion
-from abkit.workflows.champion import find_champion, load_scorer, register_checkpoint
+from abkit.workflows.champion import register_checkpoint
 from abkit.workflows.segment import Ratings as Ratings
 from abkit.workflows.segment import Shortage, find_parent, shortage_of
 
 if TYPE_CHECKING:
-    from abkit_model.evaluation import Evaluation
+    from abkit_model.checkpoint import Card
     from abkit_model.features import TokenCache
-    from abkit_model.pipeline import TrainedScorer
-    from abkit_model.scorer import Scorer
+    from abkit_model.release import TrainedScorer
+    from abkit_model.training import Recipe
 
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A scorer measured on ratings.
-
-    Attributes:
-        figures: SRCC, PLCC and more with subject-clustered bootstrap intervals.
-        coverage: share of mean ratings inside the scorer's predictive interval; None when it has none.
-        ci_level: the coverage that the interval promises.
-        digest, name: of the scorer.
-        seen_in_training: how many of the pictures it was trained on: the figures are too good by that.
-        rejected, missing: how many rows and pictures could not be used.
-        run_id: None without a store, or for a checkpoint's folder.
-    """
-
-    figures: Evaluation
-    coverage: float | None
-    ci_level: float
-    digest: str
-    name: str
-    seen_in_training: int
-    rejected: int
-    missing: int
-    run_id: int | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +79,9 @@ def train(
 ) -> Outcome:
     """Train queries, write the checkpoint, and register it when there is a store. The champion stays as it is.
 
-    With a parent, its queries are tuned; where there are too few pictures for that nothing is trained or written, and
-    the parent goes on speaking for the segment.
+    With a parent, its queries are tuned; where there are too few rated pictures for that nothing is trained or
+    written, and the parent goes on speaking for the segment. A table of choices (two pictures a row) is learned from
+    by itself.
 
     Raises:
         AbkitError: the extra `model` is not installed.
@@ -116,6 +91,8 @@ def train(
     require_model()
     if wish.parent is not None and wish.queries is not None:
         raise UsageError("queries that are tuned from a parent keep their number", hint="drop --queries or --parent")
+    if names_choices(ratings.table):
+        _refuse_options_of_ratings(ratings, wish)
     if store is None:
         return _train(None, None, ratings, wish, out, settings, progress)
     arguments = {"table": str(ratings.table), "images": str(ratings.images), "out": str(out), **_plain(wish)}
@@ -126,7 +103,10 @@ def train(
             figures = outcome.trained.evaluation
             run.outcome.update(digest=version.digest)
             if figures is not None:
-                run.outcome.update(srcc=_known(figures.srcc.value), n=figures.n)
+                run.outcome.update(srcc=known(figures.srcc.value), n=figures.n)
+            if outcome.trained.agreement is not None:
+                agreement = outcome.trained.agreement
+                run.outcome.update(picks_winner=known(agreement.picks_winner.value), n=agreement.n)
             outcome = replace(outcome, version=version)
         elif outcome.shortage is not None:
             run.outcome.update(decision="insufficient_data", **asdict(outcome.shortage))
@@ -143,12 +123,18 @@ def _train(
     progress: Progress | None,
 ) -> Outcome:
     from abkit_model.pipeline import train_scorer
-    from abkit_model.training import Recipe
 
+    if names_choices(ratings.table):
+        return Outcome(_train_on_choices(store, run, ratings, wish, out, settings, progress))
     scale, parent = ratings.scale, None
     if wish.parent is not None:
         parent, checkpoint = find_parent(store, run, wish.parent)
         card = checkpoint.card
+        if from_choices_alone(card):
+            raise UsageError(
+                f"{card.name} learned from choices alone: its scores are chances, which ratings cannot tune",
+                hint="tune it with choices, or train from the ratings without --parent",
+            )
         scale = scale or (card.scale.low, card.scale.high)
         shortage = shortage_of(replace(ratings, scale=scale))
         if shortage is not None:
@@ -165,7 +151,7 @@ def _train(
         choices=wish.choices,
         segment=wish.segment,
         demonstration=wish.demonstration,
-        recipe=None if wish.queries is None else Recipe(queries=wish.queries),
+        recipe=_recipe(wish),
         seed=wish.seed,
         parent=parent,
         cache=token_cache(settings),
@@ -174,7 +160,63 @@ def _train(
     return Outcome(trained)
 
 
-def _known(figure: float) -> float | None:
+def _train_on_choices(
+    store: Store | None,
+    run: RunRecord | None,
+    ratings: Ratings,
+    wish: Wish,
+    out: Path,
+    settings: Settings | None,
+    progress: Progress | None,
+) -> TrainedScorer:
+    from abkit_model.choice_pipeline import train_on_choices
+
+    return train_on_choices(
+        ratings.table,
+        ratings.images,
+        out=out,
+        encoder=wish.encoder,
+        segment=wish.segment,
+        demonstration=wish.demonstration,
+        recipe=_recipe(wish),
+        seed=wish.seed,
+        parent=find_parent(store, run, wish.parent)[0] if wish.parent is not None else None,
+        cache=token_cache(settings),
+        progress=progress,
+    )
+
+
+def _refuse_options_of_ratings(ratings: Ratings, wish: Wish) -> None:
+    options = {
+        "--image-column": ratings.image_column,
+        "--group-column": ratings.group_column,
+        "--scale": ratings.scale,
+        "--correct-raters": wish.correct_raters,
+        "--choices": wish.choices,
+        "--queries auto": wish.queries == 0,
+    }
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError(
+            f"{ratings.table} is a table of choices, and only ratings can be read with {', '.join(given)}",
+            hint="drop it; or name the ratings first, and these choices with --choices",
+        )
+
+
+def _recipe(wish: Wish) -> Recipe | None:
+    from abkit_model.training import Recipe
+
+    return None if wish.queries is None else Recipe(queries=wish.queries)
+
+
+def from_choices_alone(card: Card) -> bool:
+    """Whether the scores of a card are chances to be preferred, and not opinions on a scale of ratings."""
+    from abkit_model.choice_training import CHANCE
+
+    return card.data.get("layout") == "choices" and card.scale == CHANCE
+
+
+def known(figure: float) -> float | None:
     """None for a figure that is not defined: JSON has no NaN, and PostgreSQL refuses it."""
     return figure if math.isfinite(figure) else None
 
@@ -195,56 +237,6 @@ def _plain(wish: Wish) -> dict[str, object]:
     return {**asdict(wish), "choices": [str(path) for path in wish.choices] if wish.choices else None}
 
 
-def measure(
-    store: Store | None,
-    ratings: Ratings,
-    *,
-    model: str | None = None,
-    checkpoint: Path | None = None,
-    settings: Settings | None = None,
-    progress: Progress | None = None,
-) -> Measured:
-    """Measure a scorer on ratings: a registered version, a checkpoint folder, or the shipped one.
-
-    Raises:
-        AbkitError: the extra `model` is not installed, or there is no such version.
-        ModelError: the table, the pictures or the checkpoint cannot be used.
-    """
-    require_model()
-    arguments = {"table": str(ratings.table), "model": model}
-    with scorer_in_run(store, "model evaluate", arguments, model=model, checkpoint=checkpoint) as (scorer, run):
-        if run is None:
-            return _measure(scorer, ratings, settings, progress)
-        measured = _measure(scorer, ratings, settings, alive(run, progress))
-        run.outcome.update(digest=measured.digest, srcc=_known(measured.figures.srcc.value), n=measured.figures.n)
-        return replace(measured, run_id=run.id)
-
-
-def _measure(scorer: Scorer, ratings: Ratings, settings: Settings | None, progress: Progress | None) -> Measured:
-    from abkit_model.pipeline import evaluate_scorer
-
-    figures, coverage, dataset = evaluate_scorer(
-        scorer,
-        ratings.table,
-        ratings.images,
-        image_column=ratings.image_column,
-        group_column=ratings.group_column,
-        scale=ratings.scale,
-        cache=token_cache(settings),
-        progress=progress,
-    )
-    return Measured(
-        figures=figures,
-        coverage=coverage,
-        ci_level=scorer.card.interval.level,
-        digest=scorer.card.digest,
-        name=scorer.card.name,
-        seen_in_training=int(scorer.trained_on(dataset.examples.views[0].sha256, dataset.table.sha256).sum()),
-        rejected=len(dataset.table.rejected),
-        missing=len(dataset.missing),
-    )
-
-
 def token_cache(settings: Settings | None) -> TokenCache | None:
     """The token cache of a workspace, as large as its settings allow; none without a workspace or at 0 MB."""
     from abkit_model.features import TokenCache
@@ -253,27 +245,17 @@ def token_cache(settings: Settings | None) -> TokenCache | None:
     return TokenCache(settings.cache_folder / "tokens", most) if settings and most else None
 
 
-@contextmanager
-def scorer_in_run(
-    store: Store | None,
-    command: str,
-    arguments: Mapping[str, object],
-    *,
-    model: str | None = None,
-    checkpoint: Path | None = None,
-) -> Iterator[tuple[Scorer, RunRecord | None]]:
-    """A registered version or the champion, in a recorded run; a checkpoint's folder or the shipped scorer, in none."""
-    if checkpoint is not None or store is None:
-        yield load_scorer(checkpoint), None
-        return
-    with recorded_run(store, command, arguments) as run:
-        yield find_champion(store, run, wanted=model).scorer, run
+def names_choices(table: Path) -> bool:
+    """Whether a table names two pictures a row; no for one that cannot be read, for whoever reads it next says why."""
+    require_model()
+    from abkit_model.choice_table import is_choice_table
+    from abkit_model.csv_table import read_text
+    from abkit_model.errors import LabelError
 
-
-def pick_scorer(store: Store | None, *, model: str | None = None, checkpoint: Path | None = None) -> Scorer:
-    """The scorer of a checkpoint folder, else a registered version or the champion, else the shipped one."""
-    with scorer_in_run(store, "model explain", {"model": model}, model=model, checkpoint=checkpoint) as (scorer, _):
-        return scorer
+    try:
+        return is_choice_table(table, *read_text(table))
+    except LabelError:
+        return False
 
 
 def require_model() -> None:

@@ -72,7 +72,7 @@ def transfer(
             scores.setdefault(f"{kind}, ensemble", []).append(means.mean(axis=0))
             if progress:
                 progress("choices", repeat * len(heads) + number + 1, repeats * len(heads))
-    return _against_choices(scores, preferences, resamples)
+    return against_choices(scores, preferences, resamples)
 
 
 def evaluate_on_choices(
@@ -97,7 +97,7 @@ def evaluate_on_choices(
     )
     view = preferences.views[0]
     means = predict(scorer.network, view)[0] @ scorer.card.scale.values
-    (figures,) = _against_choices({scorer.card.name: [means]}, preferences, resamples)
+    (figures,) = against_choices({scorer.card.name: [means]}, preferences, resamples)
     return figures, int(scorer.trained_on(view.sha256, choices.sha256).sum()), choices, missing
 
 
@@ -113,9 +113,18 @@ def _joined(examples: Examples, preferences: Preferences) -> Examples:
     return Examples(views, np.concatenate([examples.targets, nothing]), examples.values, groups)
 
 
-def _against_choices(
-    scores: Mapping[str, Sequence[Floats]], preferences: Preferences, resamples: int
+def against_choices(
+    scores: Mapping[str, Sequence[Floats]], preferences: Preferences, resamples: int = 1000
 ) -> list[ChoiceFigures]:
+    """How each set of scores agrees with choices; the best comes first.
+
+    Args:
+        scores: `(n,)` of all pictures, one a repeat, by the name of who says them. Differences are from the ensemble
+            of learnable queries where it is among them, else from the first.
+        preferences: The pairs.
+        resamples: Of the bootstrap: 95 % intervals, pictures are resampled, and a pair counts as often as both of its
+            pictures were drawn.
+    """
     names = list(scores)
     first, second, share = preferences.first, preferences.second, preferences.share
     gaps = np.array([[one[first] - one[second] for one in scores[name]] for name in names])  # (heads, repeats, pairs)

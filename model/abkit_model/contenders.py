@@ -97,10 +97,10 @@ def refuse_few_subjects(groups: Sequence[str], *, folds: int, seeds: Sequence[in
 def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Recipe) -> Fold:
     """Measure scales and principal components on the training pictures and apply them to all."""
     train, test = np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)
-    config = training.network_config(examples, recipe)
+    config = training.network_config(examples.views[0], len(examples.values), recipe)
     network = QueryTransformer(replace(config, members=1))
     inside = examples.subset(train)
-    measuring.measure(network, inside)
+    measuring.measure(network, inside.views)
     views = [measuring.components_of(network, view) for view in examples.views]
     inner = grouped_folds(inside.groups, folds=INNER_FOLDS, seed=recipe.seed)
     return Fold(views, examples.targets, examples.values, train, test, inner, config, recipe)

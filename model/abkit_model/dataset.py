@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +37,9 @@ class Examples:
 
     def subset(self, keep: NDArray[np.intp]) -> Examples:
         """The pictures at some positions."""
-        views = [Features([v.rows[i] for i in keep], [v.sha256[i] for i in keep]) for v in self.views]
-        return Examples(views, self.targets[keep], self.values, [self.groups[i] for i in keep])
+        return Examples(
+            [view.subset(keep) for view in self.views], self.targets[keep], self.values, [self.groups[i] for i in keep]
+        )
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,15 @@ class Preferences:
     weight: Floats
 
     def without(self, sha256: Set[str]) -> Preferences | None:
-        """The pairs that show none of these pictures; None when no pair is left."""
+        """The pairs that show none of these pictures, with the pictures that they show; None when no pair is left."""
         hidden = np.array([digest in sha256 for digest in self.views[0].sha256], dtype=bool)
         keep = ~(hidden[self.first] | hidden[self.second])
         if not keep.any():
             return None
-        return replace(
-            self, first=self.first[keep], second=self.second[keep], share=self.share[keep], weight=self.weight[keep]
-        )
+        shown, places = np.unique(np.stack([self.first[keep], self.second[keep]]), return_inverse=True)
+        first, second = places.reshape(2, -1)
+        views = [view.subset(shown) for view in self.views]
+        return Preferences(views, first, second, self.share[keep], self.weight[keep])
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,11 @@ class Features:
         rows = [self.rows[i] for i in indices]
         return collate([(t.float(), m, e, g) for t, m, e, g in rows], rows[0][0].shape[1], rows[0][2].shape[0])
 
+    def subset(self, keep: Iterable[int]) -> Features:
+        """The pictures at some positions, as a set of their own."""
+        chosen = list(keep)
+        return Features([self.rows[i] for i in chosen], [self.sha256[i] for i in chosen])
+
     @property
     def embeddings(self) -> np.ndarray:
         """`(n, E)` float32."""

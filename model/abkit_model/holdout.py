@@ -23,6 +23,7 @@ from abkit_model.evaluation import (
     grouped_folds,
     spearman,
 )
+from abkit_model.features import Features
 from abkit_model.labels import MIN_IMAGES
 from abkit_model.pair_calibration import pair_calibration
 from abkit_model.query_transformer import QueryTransformer
@@ -130,7 +131,8 @@ def measure_held_out(
     if start is not None:
         metrics["against_parent"] = asdict(_against(predict(start, own.views[0])[0], held_out, own))
     limit = float(np.quantile(distances, NOVELTY_QUANTILE))
-    return HeldOut(figures, metrics, _interval(held_out, own, folds), limit, _reference(held_out, own, seed))
+    reference = reference_sample(held_out @ own.values, own.views[0], seed)
+    return HeldOut(figures, metrics, _interval(held_out, own, folds), limit, reference)
 
 
 def _against(parent: Floats, held_out: Floats, examples: Examples) -> Estimate:
@@ -152,15 +154,15 @@ def _interval(held_out: Floats, examples: Examples, folds: Indices) -> Interval:
     )
 
 
-def _reference(held_out: Floats, examples: Examples, seed: int) -> dict[str, NDArray[Any]]:
-    """Embeddings and held-out scores of some training pictures: what drift is measured against.
+def reference_sample(scores: Floats, view: Features, seed: int) -> dict[str, NDArray[Any]]:
+    """Embeddings and held-out scores `(n,)` of some training pictures: what drift is measured against.
 
     Held out, because a network's scores of its own training pictures spread wider than those of new ones: against
     them, the first new campaign would look like a shift.
     """
-    count = min(REFERENCE_PICTURES, len(examples.targets))
-    chosen = np.sort(np.random.default_rng(seed).choice(len(examples.targets), size=count, replace=False))
+    count = min(REFERENCE_PICTURES, len(scores))
+    chosen = np.sort(np.random.default_rng(seed).choice(len(scores), size=count, replace=False))
     return {
-        "reference.embedding": examples.views[0].embeddings[chosen].astype(np.float16),
-        "reference.score": (held_out[chosen] @ examples.values).astype(np.float32),
+        "reference.embedding": view.embeddings[chosen].astype(np.float16),
+        "reference.score": scores[chosen].astype(np.float32),
     }

@@ -14,7 +14,7 @@ from abkit_model.errors import LabelError
 from abkit_model.raters import corrected_distributions, rater_model, spread_over_bins
 from abkit_model.rating_rows import RatingRows, Summary, Vote, read_rows
 
-__all__ = ["MIN_IMAGES", "MIN_VOTES", "RatingTable", "Vote", "discretised_normal", "read_ratings", "read_votes"]
+__all__ = ["MIN_IMAGES", "MIN_VOTES", "RatingTable", "Vote", "discretised_normal", "read_ratings"]
 
 Floats = NDArray[np.float64]
 
@@ -92,16 +92,6 @@ def read_ratings(
     else:
         targets = {s.image: (_of_summary(s, rows.scale), s.n) for s in rows.summaries if _enough(rows, s)}
     return _table(path, rows, targets, correct_raters)
-
-
-def read_votes(path: Path, *, scale: tuple[float, float] | None = None) -> tuple[list[Vote], list[tuple[int, str]]]:
-    """Single votes of a table with one row per vote, and line and reason of each row that was refused.
-
-    Raises:
-        LabelError: not readable, or not one row per vote.
-    """
-    rows = read_rows(path, scale=scale, votes_only=True)
-    return rows.votes, rows.rejected
 
 
 def _enough(rows: RatingRows, summary: Summary) -> bool:

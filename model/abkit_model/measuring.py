@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from abkit_model.dataset import Examples, Preferences
 from abkit_model.features import Features
 from abkit_model.query_transformer import Components, QueryTransformer
 
 
-def measure(network: QueryTransformer, examples: Examples, preferences: Preferences | None = None) -> None:
-    """Fill the network's buffers: means, scales and principal components of the training pictures."""
-    views = [*examples.views, *(preferences.views if preferences else [])]
-    embeddings = torch.cat([torch.stack([row[2] for row in view.rows]) for view in views])
-    plain = [*examples.views[:1], *(preferences.views[:1] if preferences else [])]
-    valid = [row[0][row[1]].float() for view in plain for row in view.rows]
+def measure(network: QueryTransformer, *looks: Sequence[Features]) -> None:
+    """Fill the network's buffers: means, scales and principal components of the training pictures.
+
+    Args:
+        network: To fill.
+        looks: Of each set of pictures its views: as they are, and mirrored when there is a second one.
+    """
+    embeddings = torch.cat([torch.stack([row[2] for row in view.rows]) for views in looks for view in views])
+    valid = [row[0][row[1]].float() for views in looks for row in views[0].rows]
     count = sum(len(v) for v in valid)
     mean = sum((v.sum(dim=0) for v in valid), torch.zeros(valid[0].shape[1])) / count
     square = sum(((v - mean).square().sum(dim=0) for v in valid), torch.zeros_like(mean)) / count

@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from abkit_model import checkpoint as checkpoints
-from abkit_model.checkpoint import DEMONSTRATION_NOTICE, Card, Checkpoint
-from abkit_model.dataset import Dataset, Examples, Preferences, Progress, load_dataset
+from abkit_model.dataset import Dataset, Examples, Progress, load_dataset
 from abkit_model.encoders import DEFAULT_ENCODER, load_encoder
 from abkit_model.errors import LabelError
 from abkit_model.evaluation import Estimate, Evaluation, evaluate
-from abkit_model.features import Features, TokenCache
+from abkit_model.features import TokenCache
 from abkit_model.holdout import cross_validate, measure_held_out
-from abkit_model.preferences import load_preferences
-from abkit_model.query_number import choose_queries, diversity
-from abkit_model.query_transformer import QueryTransformer
+from abkit_model.preferences import load_preferences, provenance_of_choices
+from abkit_model.query_number import choose_queries
+from abkit_model.release import Title, TrainedScorer, write_checkpoint
 from abkit_model.scorer import Scorer
 from abkit_model.training import Recipe, fit, predict
-
-
-@dataclass(frozen=True)
-class TrainedScorer:
-    """What training leaves behind.
-
-    Attributes:
-        folder: The checkpoint.
-        card: Its card, with the digest.
-        evaluation: Figures on held-out subjects, of models trained the same way on the other folds. None where the
-            parent was trained on so many of these pictures that too few are left to judge by.
-        seen_by_parent: How many of the pictures the parent was trained on; no figure counts them.
-        rejected: Line and reason of each row of the table that was refused.
-        missing: Image and reason of each picture that could not be used.
-    """
-
-    folder: Path
-    card: Card
-    evaluation: Evaluation | None
-    rejected: tuple[tuple[int, str], ...]
-    missing: tuple[tuple[str, str], ...]
-    seen_by_parent: int = 0
 
 
 def train_scorer(
@@ -115,13 +90,7 @@ def train_scorer(
     preferences, chosen_from = None, {}
     if choices:
         preferences, table_of_choices, lost = load_preferences(*choices, frozen, cache=cache, progress=progress)
-        chosen_from = {
-            "choices_sha256": table_of_choices.sha256,
-            "choice_pairs": len(preferences.share),
-            "choice_pictures": len(preferences.views[0].rows),
-            "choice_pictures_missing": len(lost),
-            "choice_rows_refused": len(table_of_choices.rejected),
-        }
+        chosen_from = provenance_of_choices(preferences, table_of_choices, lost)
     asked = recipe
     if asked.queries == 0:
         chosen, curve = choose_queries(examples, replace(asked, queries=1))
@@ -143,29 +112,21 @@ def train_scorer(
         seen = ancestor.trained_on(examples.views[0].sha256, dataset.table.sha256)
     held = measure_held_out(*outcome, examples, seed=seed, judged=np.flatnonzero(~seen), start=start)
     network = fit(examples, recipe, progress, start=start, preferences=preferences)
-    metrics = {**held.metrics, "query_diversity": diversity(network, examples.views[0])}
-    if curve:
-        metrics["srcc_by_queries"] = {str(k): asdict(v) for k, v in curve.items()}
-    card = Card(
-        name=name or out.name,
-        encoder=frozen.name,
-        encoder_fingerprint=frozen.fingerprint,
-        scale=dataset.table.scale,
-        network=asdict(network.config),
-        interval=held.interval,
-        segment=segment,
-        demonstration=demonstration,
-        notice=DEMONSTRATION_NOTICE if demonstration else "",
-        activations=_activations(network, examples.views[0]),
-        metrics=metrics,
+    card = write_checkpoint(
+        out,
+        Title(name or out.name, segment, demonstration),
+        network,
+        frozen,
+        dataset.table.scale,
+        held,
+        view=examples.views[0],
+        learned={*examples.views[0].sha256, *(preferences.views[0].sha256 if preferences else ())},
+        metrics={"srcc_by_queries": {str(k): asdict(v) for k, v in curve.items()}} if curve else {},
         data=chosen_from | _provenance(dataset, group_column) | {"images_seen_by_parent": int(seen.sum())},
-        parent=ancestor.card.digest if ancestor else "",
-        novelty_limit=held.novelty_limit or (ancestor.card.novelty_limit if ancestor else None),
-        training={**asdict(recipe), "torch": torch.__version__.partition("+")[0]},
+        recipe=recipe,
+        ancestor=ancestor,
     )
-    learned = _pictures(examples, preferences, ancestor)
-    written = checkpoints.save(Checkpoint(card, {**_half_weights(network), **held.reference, **learned}), out)
-    return TrainedScorer(out, written, held.figures, dataset.table.rejected, dataset.missing, int(seen.sum()))
+    return TrainedScorer(out, card, held.figures, dataset.table.rejected, dataset.missing, int(seen.sum()))
 
 
 def evaluate_scorer(
@@ -211,20 +172,6 @@ def evaluate_scorer(
     return figures, None if half is None else float((errors <= half).mean()), dataset
 
 
-def _activations(network: QueryTransformer, features: Features) -> dict[str, list[float]]:
-    chunks = []
-    with torch.inference_mode():
-        for start in range(0, len(features.rows), 64):
-            seen = features.batch(range(start, min(start + 64, len(features.rows))))
-            chunks.append(network(seen.tokens, seen.mask, seen.embedding).activations.flatten(1))
-    values = torch.cat(chunks)
-    return {"mean": _rounded(values.mean(dim=0).numpy()), "std": _rounded(values.std(dim=0).numpy())}
-
-
-def _rounded(values: NDArray[Any]) -> list[float]:
-    return [round(float(v), 6) for v in values]
-
-
 def _provenance(dataset: Dataset, group_column: str | None) -> dict[str, Any]:
     digests = sorted(dataset.examples.views[0].sha256)
     return {
@@ -239,16 +186,3 @@ def _provenance(dataset: Dataset, group_column: str | None) -> dict[str, Any]:
         "rows_refused": len(dataset.table.rejected),
         "images_missing": len(dataset.missing),
     }
-
-
-def _half_weights(network: QueryTransformer) -> dict[str, NDArray[Any]]:
-    return {k: v.numpy().astype(np.float16) for k, v in network.state_dict().items()}
-
-
-def _pictures(
-    examples: Examples, preferences: Preferences | None, ancestor: Scorer | None
-) -> dict[str, NDArray[np.uint64]]:
-    """The first 8 bytes of the digest of each picture that was learned from, by the parent too."""
-    digests = {*examples.views[0].sha256, *(preferences.views[0].sha256 if preferences else ())}
-    known = set() if ancestor is None else set(ancestor.pictures.tolist())
-    return {checkpoints.PICTURES: np.array(sorted(known | {int(d[:16], 16) for d in digests}), dtype=np.uint64)}

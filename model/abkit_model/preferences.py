@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,3 +58,16 @@ def load_preferences(
         np.array([place[int(numbers[k])] for k in keep], dtype=np.intp) for numbers in (choices.first, choices.second)
     )
     return Preferences(views, first_of, second_of, choices.share[keep], choices.weight[keep]), choices, missing
+
+
+def provenance_of_choices(
+    preferences: Preferences, table: ChoiceTable, missing: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """What a card says of the choices that queries learned from."""
+    return {
+        "choices_sha256": table.sha256,
+        "choice_pairs": len(preferences.share),
+        "choice_pictures": len(preferences.views[0].rows),
+        "choice_pictures_missing": len(missing),
+        "choice_rows_refused": len(table.rejected),
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -91,8 +91,8 @@ def fit(
     with one_thread():
         torch.manual_seed(recipe.seed)
         if start is None:
-            network = QueryTransformer(network_config(examples, recipe))
-            measure(network, examples, preferences)
+            network = QueryTransformer(network_config(examples.views[0], len(examples.values), recipe))
+            measure(network, examples.views, *([preferences.views] if preferences else []))
         else:
             network = copy.deepcopy(start).requires_grad_(True)
             recipe = replace(recipe, members=start.config.members, learning_rate=recipe.learning_rate / 4)
@@ -108,16 +108,16 @@ def fit(
     return network.eval().requires_grad_(False)
 
 
-def network_config(examples: Examples, recipe: Recipe) -> NetworkConfig:
-    """Sizes of the network for these pictures and this recipe."""
-    tokens, embedding = examples.views[0].rows[0][0], examples.views[0].rows[0][2]
+def network_config(view: Features, bins: int, recipe: Recipe) -> NetworkConfig:
+    """Sizes of the network for these pictures, a scale of so many steps, and this recipe."""
+    tokens, embedding = view.rows[0][0], view.rows[0][2]
     return NetworkConfig(
         token_dim=tokens.shape[1],
         embedding_dim=embedding.shape[0],
-        bins=len(examples.values),
+        bins=bins,
         queries=recipe.queries,
         members=recipe.members,
-        components=min(recipe.components, len(examples.targets) - 1),
+        components=min(recipe.components, len(view.rows) - 1),
         width=recipe.width,
         depth=recipe.depth,
         heads=recipe.heads,
@@ -193,25 +193,53 @@ def train_member(
     *,
     choices: Choices | None = None,
 ) -> None:
-    """Train one member by AdamW with one cycle of the learning rate (Smith & Topin 2019, arXiv 1708.07120)."""
-    steps = -(-len(train) // recipe.batch) * recipe.epochs
+    """Train one member on ratings and, where there are any, on choices beside them."""
     gain = nn.Parameter(torch.tensor(0.0))  # logarithm of the odds that one rating step makes
-    parameters = [*member.parameters(), gain]
+
+    def loss_of(chosen: Tensor) -> Tensor:
+        loss = _rating_loss(member, pick(views, generator), targets[chosen], values, chosen, recipe)
+        if choices is None:
+            return loss
+        return loss + recipe.choice_weight * _choice_loss(member, choices, values, gain, recipe, generator)
+
+    descend(member, [*member.parameters(), gain], loss_of, torch.from_numpy(train), recipe, generator)
+
+
+def descend(
+    member: nn.Module,
+    parameters: Sequence[nn.Parameter],
+    loss_of: Callable[[Tensor], Tensor],
+    positions: Tensor,
+    recipe: Recipe,
+    generator: torch.Generator,
+) -> None:
+    """Minimise a loss by AdamW with one cycle of the learning rate (Smith & Topin 2019, arXiv 1708.07120).
+
+    Args:
+        member: Set to training, and back.
+        parameters: What is learned.
+        loss_of: The loss of a batch of positions.
+        positions: (n,), of the pictures or pairs; all are seen once in a pass, in random order.
+        recipe: Batch, passes, learning rate and weight decay.
+        generator: Of the order.
+
+    Raises:
+        TrainingError: a loss that is not a number.
+    """
+    steps = -(-len(positions) // recipe.batch) * recipe.epochs
     optimiser = torch.optim.AdamW(parameters, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=recipe.learning_rate, total_steps=steps, pct_start=0.2
     )
     member.train()
     for _epoch in range(recipe.epochs):
-        order = torch.from_numpy(train)[torch.randperm(len(train), generator=generator)]
+        order = positions[torch.randperm(len(positions), generator=generator)]
         for chosen in torch.split(order, recipe.batch):
-            loss = _rating_loss(member, _pick(views, generator), targets[chosen], values, chosen, recipe)
-            if choices is not None:
-                loss = loss + recipe.choice_weight * _choice_loss(member, choices, values, gain, recipe, generator)
+            loss = loss_of(chosen)
             if not torch.isfinite(loss):
                 raise TrainingError(
                     "the loss is not a number any more",
-                    "look for extreme values in the rating table; if there are none, report a fault of abkit",
+                    "look for extreme values in the table; if there are none, report a fault of abkit",
                 )
             optimiser.zero_grad()
             torch.autograd.backward(loss)
@@ -221,7 +249,8 @@ def train_member(
     member.eval()
 
 
-def _pick(views: Sequence[tuple[Components, Tensor]], generator: torch.Generator) -> tuple[Components, Tensor]:
+def pick(views: Sequence[tuple[Components, Tensor]], generator: torch.Generator) -> tuple[Components, Tensor]:
+    """One of the views, at random: as the pictures are, or mirrored."""
     return views[int(torch.randint(len(views), (1,), generator=generator))]
 
 
@@ -244,7 +273,7 @@ def _choice_loss(
 ) -> Tensor:
     """Cross-entropy of observed shares, over a batch of pairs."""
     pairs = torch.randperm(len(choices.first), generator=generator)[: recipe.batch // 2]
-    components, mask = _pick(choices.views, generator)
+    components, mask = pick(choices.views, generator)
     both = torch.cat([choices.first[pairs], choices.second[pairs]])
     probabilities, _, _ = member(take(components, both), mask[both])
     first, second = (probabilities @ values).chunk(2)

@@ -17,9 +17,10 @@ from abkit_model.encoders import load_encoder
 from abkit_model.errors import CheckpointError, LabelError, TrainingError
 from abkit_model.features import TokenCache
 from abkit_model.labels import read_ratings
-from abkit_model.pipeline import TrainedScorer, evaluate_scorer, train_scorer
+from abkit_model.pipeline import evaluate_scorer, train_scorer
 from abkit_model.preferences import load_preferences
 from abkit_model.query_number import choose_queries
+from abkit_model.release import TrainedScorer
 from abkit_model.scorer import Scorer
 from abkit_model.training import Recipe, fit, predict
 from tests.model.conftest import photograph
@@ -252,7 +253,12 @@ def test_a_choice_that_shows_a_held_out_picture_is_not_used_in_its_fold(tmp_path
     left = preferences.without({hidden})
     assert left is not None
     assert len(left.share) < len(preferences.share)
-    assert 0 not in {*left.first.tolist(), *left.second.tolist()}
+    shown = left.views[0].sha256
+    assert hidden not in shown
+    pairs = {tuple(sorted((shown[a], shown[b]))) for a, b in zip(left.first, left.second, strict=True)}
+    every = preferences.views[0].sha256
+    before = {tuple(sorted((every[a], every[b]))) for a, b in zip(preferences.first, preferences.second, strict=True)}
+    assert pairs == {pair for pair in before if hidden not in pair}
     assert preferences.without(set(preferences.views[0].sha256)) is None
 
 

@@ -1,0 +1,206 @@
+"""Queries that learn from nothing but choices: what their scores mean, how they are judged, and what is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ImageEnhance
+from scipy.special import expit, logit
+
+from abkit_model.choice_pipeline import train_on_choices
+from abkit_model.choice_training import CHANCE, fit_choices, hold_out, neighbourhoods
+from abkit_model.dataset import Preferences
+from abkit_model.encoders import load_encoder
+from abkit_model.errors import LabelError, TrainingError
+from abkit_model.features import Features, TokenCache
+from abkit_model.pipeline import train_scorer
+from abkit_model.preferences import load_preferences
+from abkit_model.release import TrainedScorer
+from abkit_model.scorer import Scorer
+from abkit_model.training import Recipe, predict
+from tests.model.conftest import photograph
+
+ENCODER = "bundled:efficientnet-lite0"
+QUICK = Recipe(members=2, epochs=15, components=12, width=16, queries=2)
+PICTURES = 40
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures of which people prefer the darker one, each compared with its neighbours on a ring of random order."""
+    folder = tmp_path_factory.mktemp("chosen")
+    rng = np.random.default_rng(0)
+    light = rng.uniform(0.2, 1.6, PICTURES)
+    for i, one in enumerate(light):
+        ImageEnhance.Brightness(photograph(i, 96, 72)).enhance(one).save(folder / f"{i}.png")
+    rows = ["image_a,image_b,wins_a,wins_b"]
+    for i in range(PICTURES):
+        for step in (1, 2):
+            j = (i + step) % PICTURES
+            wins = rng.binomial(20, expit(3 * (light[j] - light[i])))
+            rows.append(f"{i}.png,{j}.png,{wins},{20 - wins}")
+    (folder / "choices.csv").write_text("\n".join(rows))
+    return folder
+
+
+def train(folder: Path, out: Path, table: str = "choices.csv", **options: object) -> TrainedScorer:
+    arguments = {"encoder": ENCODER, "recipe": QUICK, "cache": TokenCache(folder / "cache")}
+    return train_on_choices(folder / table, folder, out=out, **(arguments | options))
+
+
+@pytest.fixture(scope="module")
+def trained(chosen: Path) -> TrainedScorer:
+    return train(chosen, chosen / "scorer")
+
+
+@pytest.fixture(scope="module")
+def preferences(chosen: Path) -> Preferences:
+    return load_preferences(chosen / "choices.csv", chosen, load_encoder(ENCODER), cache=TokenCache(chosen / "cache"))[
+        0
+    ]
+
+
+def test_it_learns_from_choices_alone_which_of_two_new_pictures_is_preferred(trained: TrainedScorer) -> None:
+    figures = trained.agreement
+    assert figures.picks_winner.value > 0.75
+    assert figures.picks_winner.low > 0.5
+    assert figures.correlation.value > 0.5
+    assert 20 <= figures.n < 2 * PICTURES  # pairs across folds are not judged
+    assert trained.evaluation is None
+
+
+def test_a_score_is_the_chance_to_be_preferred_over_an_average_picture(
+    trained: TrainedScorer, preferences: Preferences
+) -> None:
+    scorer = Scorer.load(trained.folder)
+    assert scorer.card.scale == CHANCE
+    _, members = predict(scorer.network, preferences.views[0])
+    chances = members[:, :, 1]
+    assert np.abs(logit(chances).mean(axis=0)).max() < 0.01  # half precision on disk
+    assert chances.std() > 0.05
+    picture = scorer.score_tokens(preferences.views[0].batch([0]))[0]
+    assert sum(picture.distribution) == pytest.approx(1)
+    assert picture.mean == pytest.approx(picture.distribution[1])
+    assert np.isnan([picture.ci_low, picture.ci_high]).all()
+    assert picture.novelty > 0
+
+
+def test_the_difference_of_log_odds_is_that_of_the_votes(preferences: Preferences) -> None:
+    """Bradley and Terry: what is learned from a share of three quarters is a difference of about log 3."""
+    firm = replace(preferences, share=np.where(preferences.share > 0.5, 0.75, 0.25))
+    network = fit_choices(firm, replace(QUICK, epochs=60, dropout=0.0))
+    chance = predict(network, preferences.views[0])[0][:, 1]
+    gap = logit(chance[firm.first]) - logit(chance[firm.second])
+    assert np.median(np.abs(gap)) == pytest.approx(np.log(3), rel=0.5)
+
+
+def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: TrainedScorer, chosen: Path) -> None:
+    card = trained.card
+    assert card.data["layout"] == "choices"
+    assert card.data["choice_pairs"] == 2 * PICTURES
+    assert card.metrics["choice_folds"]["pairs"] == trained.agreement.n
+    assert card.metrics["choice_folds"]["picks_winner"]["low"] <= trained.agreement.picks_winner.value
+    assert not {"grouped_folds", "pairs"} & set(card.metrics)
+    assert (card.interval.half_width, card.interval.coverage) == (None, None)
+    scorer = Scorer.load(trained.folder)
+    assert len(scorer.pictures) == PICTURES
+    assert len(scorer.reference["reference.score"]) == PICTURES
+    assert scorer.reference["reference.score"].std() > 0
+
+
+def test_training_on_choices_again_gives_the_same_weights(trained: TrainedScorer, chosen: Path, tmp_path: Path) -> None:
+    assert train(chosen, tmp_path / "again", name="scorer").card.digest == trained.card.digest
+
+
+def test_a_fold_learns_from_no_choice_that_shows_one_of_its_pictures(preferences: Preferences) -> None:
+    learned: list[Preferences] = []
+
+    def learn(others: Preferences) -> object:
+        learned.append(others)
+        return fit_choices(others, replace(QUICK, members=1, epochs=1))
+
+    scores, distances, folds = hold_out(preferences, learn, CHANCE.values, folds=5, seed=0)
+    every = np.array(preferences.views[0].sha256)
+    assert np.isfinite(scores).all()
+    assert np.isfinite(distances).all()
+    for fold, others in enumerate(learned):
+        assert not set(others.views[0].sha256) & set(every[folds == fold])
+        outside = (folds[preferences.first] != fold) & (folds[preferences.second] != fold)
+        assert len(others.share) == outside.sum()
+
+
+def test_neighbours_are_held_out_together_so_that_most_pairs_can_be_judged() -> None:
+    """A ring of 400 pictures in random order: dealt one by one, a fifth of its pairs would lie within a fold."""
+    count = 400
+    order = np.random.default_rng(1).permutation(count)
+    ring = Preferences(
+        [Features([], [f"{i:064x}" for i in range(count)])], order, np.roll(order, 1), np.ones(count), np.ones(count)
+    )
+    groups = np.array(neighbourhoods(ring))
+    assert (groups[ring.first] == groups[ring.second]).mean() > 0.8
+    assert len(set(groups)) >= 10
+    assert max(np.unique(groups, return_counts=True)[1]) <= count // 10
+
+
+def test_copies_of_a_picture_are_held_out_together() -> None:
+    names = [f"{i:064x}" for i in range(40)]
+    names[39] = names[0]
+    chain = np.arange(39)
+    groups = neighbourhoods(Preferences([Features([], names)], chain, chain + 1, np.ones(39), np.ones(39)))
+    assert groups[0] == groups[39]
+    assert len(set(groups)) > 5
+
+
+def test_tuned_from_a_parent_the_scores_stay_on_its_scale_and_are_held_against_it(chosen: Path, tmp_path: Path) -> None:
+    """A parent that learned from ratings that bright is good, tuned with choices for the dark."""
+    rows = ["file,n1,n2,n3,n4,n5"]
+    for i, light in enumerate(np.linspace(0.3, 1.6, 24)):
+        ImageEnhance.Brightness(photograph(200 + i, 96, 72)).enhance(light).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png," + ",".join(str(round(100 / (1 + (bin_ - 3 * light) ** 2))) for bin_ in range(5)))
+    (tmp_path / "ratings.csv").write_text("\n".join(rows))
+    parent = train_scorer(tmp_path / "ratings.csv", tmp_path, out=tmp_path / "parent", encoder=ENCODER, recipe=QUICK)
+    tuned = train(chosen, tmp_path / "tuned", parent=parent.folder)
+    assert (tuned.card.scale, tuned.card.parent) == (parent.card.scale, parent.card.digest)
+    assert tuned.seen_by_parent == 0
+    against = tuned.card.metrics["picks_against_parent"]
+    assert 0 < against["low"] <= against["value"]
+    before, after = (Scorer.load(one.folder) for one in (parent, tuned))
+    pictures = [before.prepare(photograph(i, 96, 72)) for i in range(8)]
+    means = [np.mean([s.mean for s in one.score(pictures)]) for one in (before, after)]
+    assert means[1] == pytest.approx(means[0], abs=0.5)
+
+
+def test_pictures_that_the_parent_learned_from_are_in_no_figure(
+    trained: TrainedScorer, chosen: Path, tmp_path: Path
+) -> None:
+    tuned = train(chosen, tmp_path / "tuned", parent=trained.folder)
+    assert (tuned.agreement, tuned.seen_by_parent) == (None, PICTURES)
+    assert not {"choice_folds", "picks_against_parent"} & set(tuned.card.metrics)
+    assert tuned.card.novelty_limit == trained.card.novelty_limit
+
+
+def test_one_picture_in_every_pair_can_be_learned_from_but_not_judged(chosen: Path, tmp_path: Path) -> None:
+    """A champion against each variant: hold it out, and nothing is left to learn from."""
+    rows = ["image_a,image_b,wins_a,wins_b", *(f"0.png,{i}.png,{i % 20},{20 - i % 20}" for i in range(1, PICTURES))]
+    (chosen / "star.csv").write_text("\n".join(rows))
+    found = train(chosen, tmp_path / "star", "star.csv", recipe=replace(QUICK, epochs=1))
+    assert found.agreement is None
+    assert found.folder.is_dir()
+
+
+def test_choices_between_few_pictures_are_refused_and_nothing_is_written(chosen: Path, tmp_path: Path) -> None:
+    rows = (chosen / "choices.csv").read_text().splitlines()[:12]
+    (chosen / "few.csv").write_text("\n".join(rows))
+    with pytest.raises(LabelError, match=r"choices between \d+ pictures, 20 are needed"):
+        train(chosen, tmp_path / "few", "few.csv")
+    assert not (tmp_path / "few").exists()
+
+
+def test_a_loss_that_is_not_a_number_is_said_and_nothing_is_written(
+    chosen: Path,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(TrainingError, match="not a number"):
+        train(chosen, tmp_path / "nan", recipe=replace(QUICK, learning_rate=1e20))
+    assert not (tmp_path / "nan").exists()
