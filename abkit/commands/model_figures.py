@@ -107,7 +107,8 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
         note(_about_seen(trained))
     for what, rejects in (("row", trained.rejected), ("picture", trained.missing)):
         if rejects:
-            note(f"{len(rejects)} {what}s could not be used, the first: {rejects[0][0]}: {rejects[0][1]}")
+            several = "" if len(rejects) == 1 else "s"
+            note(f"{len(rejects)} {what}{several} could not be used, the first: {rejects[0][0]}: {rejects[0][1]}")
     if outcome.version is None:
         note("not registered: there is no workspace here (`abkit model register FOLDER` in one does it)")
     else:

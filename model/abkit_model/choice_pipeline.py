@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from abkit_model import checkpoint as checkpoints
 from abkit_model.checkpoint import Interval
 from abkit_model.choice_agreement import ChoiceFigures, against_choices
+from abkit_model.choice_calibration import choice_calibration
 from abkit_model.choice_training import CHANCE, fit_choices, hold_out, tune_to_choices
 from abkit_model.dataset import Preferences, Progress
 from abkit_model.encoders import DEFAULT_ENCODER, load_encoder
@@ -89,10 +90,11 @@ def train_on_choices(
     if ancestor:
         seen = ancestor.trained_on(view.sha256, choices.sha256)
     known = np.isfinite(scores) & ~seen
-    figures = _judge(preferences, scores, folds, known, ancestor)
+    pairs = _judged(preferences, folds, known)
+    figures = _agreement(pairs, scores, ancestor) if pairs else []
     held = HeldOut(None, {}, Interval(LEVEL, None, 0), None, {})
-    if figures:
-        held = _held_out(preferences, scores, distances, known, figures, seed)
+    if pairs:
+        held = _held_out(pairs, scores, distances, folds, known, figures, seed)
     network = learn(preferences)
     card = write_checkpoint(
         out,
@@ -117,32 +119,30 @@ def train_on_choices(
     return TrainedScorer(out, card, None, choices.rejected, missing, int(seen.sum()), agreement=own)
 
 
-def _judge(
-    preferences: Preferences, scores: Floats, folds: NDArray[np.intp], known: NDArray[np.bool_], ancestor: Scorer | None
-) -> list[ChoiceFigures]:
-    """Agreement of held-out scores, and of the parent's, on pairs of one fold; nothing where they are too few."""
+def _judged(preferences: Preferences, folds: NDArray[np.intp], known: NDArray[np.bool_]) -> Preferences | None:
+    """The pairs whose two pictures were held out together; None where too few of them were decided."""
     first, second = preferences.first, preferences.second
     judged = (folds[first] == folds[second]) & known[first] & known[second]
     if (preferences.share[judged] != 0.5).sum() < MIN_JUDGED:
-        return []
-    pairs = replace(
-        preferences,
-        first=first[judged],
-        second=second[judged],
-        share=preferences.share[judged],
-        weight=preferences.weight[judged],
-    )
+        return None
+    share, weight = preferences.share[judged], preferences.weight[judged]
+    return replace(preferences, first=first[judged], second=second[judged], share=share, weight=weight)
+
+
+def _agreement(pairs: Preferences, scores: Floats, ancestor: Scorer | None) -> list[ChoiceFigures]:
+    """Of held-out scores and, where there is a parent, of the parent's."""
     said = {"held out": [np.nan_to_num(scores)]}
     if ancestor:
-        said["parent"] = [predict(ancestor.network, preferences.views[0])[0] @ ancestor.card.scale.values]
+        said["parent"] = [predict(ancestor.network, pairs.views[0])[0] @ ancestor.card.scale.values]
     found = {one.name: one for one in against_choices(said, pairs)}
     return [found[name] for name in said]
 
 
 def _held_out(
-    preferences: Preferences,
+    pairs: Preferences,
     scores: Floats,
     distances: Floats,
+    folds: NDArray[np.intp],
     known: NDArray[np.bool_],
     figures: list[ChoiceFigures],
     seed: int,
@@ -158,7 +158,10 @@ def _held_out(
     }
     if len(figures) > 1:
         metrics["picks_against_parent"] = asdict(figures[1].picks_difference)
+    calibration = choice_calibration(scores, folds, pairs.first, pairs.second, pairs.share, seed=seed)
+    if calibration is not None:
+        metrics["pairs"] = calibration.as_dict()
     chosen = np.flatnonzero(known)
     limit = float(np.quantile(distances[chosen], NOVELTY_QUANTILE))
-    reference = reference_sample(scores[chosen], preferences.views[0].subset(chosen), seed)
+    reference = reference_sample(scores[chosen], pairs.views[0].subset(chosen), seed)
     return HeldOut(None, metrics, Interval(LEVEL, None, len(chosen)), limit, reference)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,8 @@ class PairCalibration:
         error_spread: What P(A beats B) is computed with: the spread about the line of ratings on scores, over its
             slope; on the rating scale. Infinite where ratings do not rise with scores.
         slope: Of that line. Above 1 the scores are too flat: two pictures lie further apart than their scores.
-        residual_std: Standard deviation of rating − score, in rating steps, for comparison.
+            NaN where there are choices and no ratings.
+        residual_std: Standard deviation of rating − score, in rating steps, for comparison. NaN without ratings.
         n: Pictures.
         subjects: Groups of near-duplicates among them; no pair is of one subject.
         pairs: Pairs judged; both pictures were held out in one fold and scored by one model.
@@ -151,20 +152,41 @@ def pair_calibration(
         return None
     spread = np.array([elsewhere[fold] for fold in folds[first]])
     said, right = _outcomes(predicted, observed, first, second, spread)
+    residual = float((observed - predicted).std(ddof=1))
+    found = calibration_of(said, right, member[first], member[second], len(names), seed=seed, resamples=resamples)
+    return replace(found, error_spread=everywhere, slope=slope, residual_std=residual, n=len(predicted))
+
+
+def calibration_of(
+    said: Floats, right: Floats, first: Positions, second: Positions, clusters: int, *, seed: int, resamples: int
+) -> PairCalibration:
+    """How well probabilities hold that were said of pairs; of the spread behind them it knows nothing.
+
+    Args:
+        said: (pairs,), P(A beats B), where A has the higher score.
+        right: (pairs,), 1 where A won, 0 where B did, ½ for a tie.
+        first: (pairs,), the cluster of the first picture: its subject.
+        second: (pairs,), that of the other.
+        clusters: How many there are. They are resampled, and a pair counts as often as both of its own were drawn.
+        seed: Of the bootstrap.
+        resamples: Of the bootstrap.
+    """
     place = np.minimum(((said - 0.5) * 2 * BINS).astype(np.intp), BINS - 1)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    a, b = member[first], member[second]
-    resampled = np.stack([_figures(said, right, place, (times[a] * times[b]).astype(float)) for times in drawn])
+    drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    weights = [(times[first] * times[second]).astype(float) for times in drawn]
+    # of few pairs a resample may hold none
+    resampled = np.stack([_figures(said, right, place, weight) for weight in weights if weight.sum() > 0])
     values = _figures(said, right, place, np.ones(len(said)))
     low, high = _quantiles(resampled)
     estimates = [Estimate(float(v), float(lo), float(hi)) for v, lo, hi in zip(values, low, high, strict=True)]
     share, overconfidence, brier, ece = estimates[:4]
+    nan = float("nan")
     return PairCalibration(
-        error_spread=everywhere,
-        slope=slope,
-        residual_std=float((observed - predicted).std(ddof=1)),
-        n=len(predicted),
-        subjects=len(names),
+        error_spread=nan,
+        slope=nan,
+        residual_std=nan,
+        n=clusters,
+        subjects=clusters,
         pairs=len(said),
         bins=_bins(said, place, estimates[4:]),
         said=float(said.mean()),

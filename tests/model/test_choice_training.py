@@ -101,7 +101,9 @@ def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: Trai
     assert card.data["choice_pairs"] == 2 * PICTURES
     assert card.metrics["choice_folds"]["pairs"] == trained.agreement.n
     assert card.metrics["choice_folds"]["picks_winner"]["low"] <= trained.agreement.picks_winner.value
-    assert not {"grouped_folds", "pairs"} & set(card.metrics)
+    assert "grouped_folds" not in card.metrics
+    assert card.metrics["pairs"]["pairs"] == trained.agreement.n
+    assert card.metrics["pairs"]["error_spread"] > 0
     assert (card.interval.half_width, card.interval.coverage) == (None, None)
     scorer = Scorer.load(trained.folder)
     assert len(scorer.pictures) == PICTURES
@@ -176,7 +178,7 @@ def test_pictures_that_the_parent_learned_from_are_in_no_figure(
 ) -> None:
     tuned = train(chosen, tmp_path / "tuned", parent=trained.folder)
     assert (tuned.agreement, tuned.seen_by_parent) == (None, PICTURES)
-    assert not {"choice_folds", "picks_against_parent"} & set(tuned.card.metrics)
+    assert not {"choice_folds", "picks_against_parent", "pairs"} & set(tuned.card.metrics)
     assert tuned.card.novelty_limit == trained.card.novelty_limit
 
 

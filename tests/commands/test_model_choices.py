@@ -1,0 +1,117 @@
+"""`abkit model train` on nothing but choices: what is printed and registered, what its scores are, what is refused."""
+
+import functools
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Here
+from tests.commands.test_model import write_table
+from tests.pictures import save_pictures
+
+COUNT = 30
+TRAIN = ("model", "train", "choices.csv", "--images", "pictures", "--encoder", "bundled:efficientnet-lite0")
+
+
+@pytest.fixture
+def chosen(quick_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with pictures, each compared with the next four, and with a recipe that is over at once."""
+    from abkit_model import choice_pipeline
+
+    quick = functools.partial(choice_pipeline.Recipe, members=2, epochs=2)
+    monkeypatch.setattr(choice_pipeline, "Recipe", quick)
+    names = [path.name for path in save_pictures(quick_workspace / "pictures", COUNT)]
+    rows = ["image_a,image_b,wins_a,wins_b", "nobody.png,,1,2"]
+    rows += [f"{names[i]},{names[(i + k) % COUNT]},{6 + k},{14 - k}" for i in range(COUNT) for k in (1, 2, 3, 4)]
+    (quick_workspace / "choices.csv").write_text("\n".join(rows))
+    return quick_workspace
+
+
+def test_choices_alone_train_a_scorer_whose_scores_are_chances(here: Here, chosen: Path) -> None:
+    done = here(*TRAIN, "--out", "taste", "-f", "json", cwd=chosen)
+    assert done.returncode == 0, done.stderr
+    figures = {row["figure"]: row for row in json.loads(done.stdout)}
+    assert figures.keys() >= {"picks_winner", "choice_correlation", "queries"}
+    picks = figures["picks_winner"]
+    assert picks["ci_low"] <= picks["estimate"] <= picks["ci_high"]
+    assert 20 <= picks["n"] < 4 * COUNT
+    assert "chances, from 0 to 1, that a picture is preferred over the average one" in done.stderr
+    assert "there is no interval" in done.stderr
+    assert "1 row could not be used, the first: 2: a picture of the pair is not named" in done.stderr
+    (version,) = [v for v in json.loads(here("model", "list", "-f", "json", cwd=chosen).stdout) if v["name"] == "taste"]
+    assert version["digest"] == picks["model_version"]
+    assert (version["scale"], version["champion_of"]) == ("0…1", "")
+    scored = here("score", "pictures", "--model", "taste", "--campaign", "spring", "-f", "json", cwd=chosen)
+    assert scored.returncode == 0, scored.stderr
+    rows = json.loads(scored.stdout)
+    assert len(rows) == COUNT
+    assert all(0 < row["mean"] < 1 and row["ci_low"] is None for row in rows)
+    measured = here("model", "evaluate", "choices.csv", "--images", "pictures", "--model", "taste", cwd=chosen)
+    assert measured.returncode == 0, measured.stderr
+    assert f"trained on {COUNT} of these pictures" in measured.stderr
+
+
+def test_choices_tune_the_champion_and_say_whether_it_got_better(here: Here, chosen: Path) -> None:
+    done = here(*TRAIN, "--out", "tuned", "--parent", "champion", "--segment", "story", "-f", "json", cwd=chosen)
+    assert done.returncode == 0, done.stderr
+    figures = {row["figure"]: row for row in json.loads(done.stdout)}
+    assert "picks_winner_against_parent" in figures
+    assert "pairs picked right" in done.stderr
+    assert "scores stay on the parent's scale" in done.stderr
+    versions = {v["name"]: v for v in json.loads(here("model", "list", "-f", "json", cwd=chosen).stdout)}
+    assert versions["tuned"]["scale"] != "0…1"
+    assert versions["tuned"]["segment"] == "story"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--group-column", "subject"), "only ratings can be read with --group-column"),
+        (("--scale", "1..7", "--correct-raters"), "only ratings can be read with --scale, --correct-raters"),
+        (("--choices", "choices.csv", "--choice-images", "pictures"), "only ratings can be read with --choices"),
+        (("--queries", "auto"), "only ratings can be read with --queries auto"),
+        (("--parent", "nobody"), "no model version in this store for 'nobody'"),
+    ],
+)
+def test_options_that_choices_cannot_follow_are_one_sentence(
+    here: Here, chosen: Path, options: tuple[str, ...], said: str
+) -> None:
+    done = here(*TRAIN, "--out", "none", *options, cwd=chosen)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("Error:") == 1
+    assert not (chosen / "none").exists()
+
+
+def test_chances_and_ratings_are_not_mixed_up(here: Here, chosen: Path) -> None:
+    assert here(*TRAIN, "--out", "taste", cwd=chosen).returncode == 0
+    write_table(chosen)
+    ratings = ("ratings.csv", "--images", "pictures", "--group-column", "subject")
+    measure = ("model", "evaluate", *ratings, "--model", "taste")
+    tune = ("model", "train", *ratings, "--out", "child", "--parent", "taste")
+    for command in (measure, tune):
+        done = here(*command, cwd=chosen)
+        assert done.returncode == 2
+        assert "taste learned from choices alone" in done.stderr
+    assert not (chosen / "child").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (10, "choices between 11 pictures, 20 are needed"),
+        (1, "1 pair, 2 are needed"),
+    ],
+)
+def test_too_few_choices_are_one_sentence_and_nothing_is_written(
+    here: Here, chosen: Path, rows: int, said: str
+) -> None:
+    names = [f"creative_{i:04d}.png" for i in range(COUNT)]
+    lines = ["winner,loser", *(f"{names[i]},{names[i + 1]}" for i in range(rows))]
+    (chosen / "choices.csv").write_text("\n".join(lines))
+    done = here(*TRAIN, "--out", "none", cwd=chosen)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stderr.count("Error:") == 1
+    assert not (chosen / "none").exists()
