@@ -3,7 +3,9 @@
     python benchmarks/paintings.py $ABKIT_TESTDATA/pairwise_paintings \
         --ratings $ABKIT_TESTDATA/oasis_beauty --cache FOLDER
 
-With --ratings, queries are also trained on ratings and choices at once, as `abkit model train … --choices …` does.
+"choices" and "both" are linear in the embedding. With --ratings, queries learn too: from choices alone as `abkit model
+train choices.csv` does, from choices with the shipped queries as `--parent`, and from ratings and choices at once as
+`abkit model train ratings.csv --choices choices.csv` does.
 Pairs form rings. A ring is cut into arcs of neighbouring paintings; five folds are dealt by arc. Choices are learned
 from pairs whose two paintings both lie in the training folds, and judged on pairs whose two paintings are both held
 out, so that no painting is on both sides.
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from abkit_model.choice_training import CHANCE, fit_choices, tune_to_choices
 from abkit_model.choices import fit_preferences
 from abkit_model.dataset import load_dataset
 from abkit_model.encoders import load_encoder
@@ -71,8 +74,10 @@ def ceiling(raters, pairs, seed=0):
     return 2 * r / (1 + r)  # Spearman–Brown
 
 
-class Jointly:
-    """Queries that learn from ratings of photographs and choices between paintings at once."""
+class Queries:
+    """Queries that learn from choices alone, tuned from the shipped ones, and from ratings of photographs as well."""
+
+    NAMES = ("choices, queries", "choices, queries tuned", "both, queries")
 
     def __init__(self, ratings, folder, number, cache):
         encoder, cache = load_encoder(), TokenCache(cache) if cache else None
@@ -80,19 +85,25 @@ class Jointly:
         self.examples = load_dataset(table, images, encoder, group_column="subject", cache=cache).examples
         self.preferences, choices, _ = load_preferences(folder / "choices.csv", folder, encoder, cache=cache)
         self.place = np.array([number[name] for name in choices.images])  # where the benchmark keeps each painting
+        self.shipped = Scorer.load()
 
     def scores(self, inside, seed):
         """Scores of all paintings, in the benchmark's order, learned from pairs whose paintings are both inside."""
         digests = self.preferences.views[0].sha256
-        outside = {digests[i] for i in range(len(digests)) if not inside[self.place[i]]}
-        network = fit(self.examples, Recipe(seed=seed), preferences=self.preferences.without(outside))
-        means = predict(network, self.preferences.views[0])[0] @ self.examples.values
-        ordered = np.zeros(len(means))
-        ordered[self.place] = means
-        return ordered
+        pairs = self.preferences.without({digests[i] for i in range(len(digests)) if not inside[self.place[i]]})
+        recipe, shipped = Recipe(seed=seed), self.shipped
+        networks = (
+            (fit_choices(pairs, recipe), CHANCE),
+            (tune_to_choices(pairs, recipe, shipped.network, shipped.card.scale), shipped.card.scale),
+            (fit(self.examples, recipe, preferences=pairs), shipped.card.scale),
+        )
+        for name, (network, scale) in zip(self.NAMES, networks, strict=True):
+            ordered = np.zeros(len(self.place))
+            ordered[self.place] = predict(network, self.preferences.views[0])[0] @ scale.values
+            yield name, ordered
 
 
-def main(folder, ratings, cache, joint_repeats):
+def main(folder, ratings, cache, repeats_of_queries):
     votes, raters = read(folder)
     pairs = sorted(votes)
     arc = arcs(pairs)
@@ -109,10 +120,10 @@ def main(folder, ratings, cache, joint_repeats):
     share = np.array([votes[p][0] / votes[p][1] for p in pairs])
     weight = np.array([votes[p][1] for p in pairs], dtype=float)
     groups = [arc[p] for p in pictures]
-    jointly = Jointly(ratings, folder, number, cache) if ratings else None
-    names = ("ratings", "choices", "both") + (("both, one network",) if jointly else ())
+    queries = Queries(ratings, folder, number, cache) if ratings else None
+    names = ("ratings", "choices", "both") + (Queries.NAMES if queries else ())
     repeats = []
-    for seed in range(joint_repeats if jointly else 5):
+    for seed in range(repeats_of_queries if queries else 5):
         fold_of = grouped_folds(groups, seed=seed)
         guess = {name: np.full(len(pairs), np.nan) for name in names}
         for fold in range(5):
@@ -124,9 +135,8 @@ def main(folder, ratings, cache, joint_repeats):
             r = (rated - rated[inside].mean()) / rated[inside].std()
             both = np.column_stack([Z, r * np.sqrt(0.1 * Z.shape[1])])
             guess["ratings"][test] = rated[first[test]] - rated[second[test]]
-            if jointly:
-                learned = jointly.scores(inside, seed)
-                guess["both, one network"][test] = learned[first[test]] - learned[second[test]]
+            for name, learned in queries.scores(inside, seed) if queries else ():
+                guess[name][test] = learned[first[test]] - learned[second[test]]
             for name, features in (("choices", Z), ("both", both)):
                 penalty = tune(features, first, second, share, weight, train, fold_of)
                 direction = fit_preferences(
@@ -170,7 +180,7 @@ def report(repeats, share, groups):
 
     for k, estimate in enumerate(clustered_bootstrap_of(figures, groups, resamples=500)):
         what = "correlation with vote share" if k % 2 == 0 else "picks the winner"
-        print(f"{names[k // 2]:18} {what:28} {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]")
+        print(f"{names[k // 2]:24} {what:28} {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]")
     print(
         f"pairs judged in a repeat: {int(np.mean([np.sum(~np.isnan(g['ratings'])) for g in repeats]))} of {len(share)}"
     )
