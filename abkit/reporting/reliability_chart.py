@@ -27,10 +27,12 @@ def reliability_chart(figures: PairCalibration, size: int = 400) -> Any:
     diagonal = alt.Chart(alt.Data(values=line)).mark_line(color=MUTED, strokeDash=[5, 4]).encode(x=x, y=y)
     base = alt.Chart(alt.Data(values=data))
     whiskers = base.mark_rule(strokeWidth=2, color=SERIES[0]).encode(x=x, y=alt.Y("low:Q", scale=scale), y2="high:Q")
+    counts = [row["pairs"] for row in data]
+    sizes = alt.Legend(values=sorted({min(counts), max(counts)}), format=",d")
     dots = base.mark_point(filled=True, opacity=1, color=SERIES[0]).encode(
         x=x,
         y=y,
-        size=alt.Size("pairs:Q", title="pairs", scale=alt.Scale(rangeMin=30, rangeMax=200), legend=alt.Legend()),
+        size=alt.Size("pairs:Q", title="pairs", scale=alt.Scale(rangeMin=30, rangeMax=200), legend=sizes),
     )
     ece = figures.ece
     title = alt.TitleParams(
