@@ -228,7 +228,8 @@ def list_versions(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None
     context: CommandContext = ctx.obj
     with context.store() as store:
         rows = [line.__dict__ for line in read(store)]
-    columns = ["digest", "name", "champion_of", "scale", "srcc", "plcc", "n_images", "encoder", "created_at"]
+    figures = ["srcc", "plcc", *(["picks_winner"] if any(row["picks_winner"] != "–" for row in rows) else [])]
+    columns = ["digest", "name", "champion_of", "scale", *figures, "n_images", "encoder", "created_at"]
     shown = [{**row, "digest": row["digest"][:12]} for row in rows] if form is Format.TABLE else rows
     print_rows(
         shown,

@@ -121,9 +121,10 @@ def _about_seen(trained: TrainedScorer) -> str:
     said = f"Note: the parent was trained on {trained.seen_by_parent} of these pictures"
     if trained.evaluation is not None or trained.agreement is not None:
         return f"{said}; no figure counts them, for nothing held them out"
+    do = "choose between" if trained.card.data.get("layout") == "choices" else "rate"
     return (
         f"{said}, and the others are too few to judge by: nothing says how good the tuned queries are, their scores "
-        "get no interval, and they cannot be compared with the parent; rate other pictures, or tune a parent that was "
+        f"get no interval, and they cannot be compared with the parent; {do} other pictures, or tune a parent that was "
         "trained without these"
     )
 

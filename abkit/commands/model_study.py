@@ -53,6 +53,7 @@ def compare(
 
     With --choices, every head, trained on all the ratings, is also held against choices between other pictures.
     """
+    from abkit.errors import UsageError
     from abkit.workflows import train as workflow
 
     pairs = pair_of(choices, choice_images)
@@ -61,6 +62,11 @@ def compare(
 
         refuse_unwritable(chart)
     workflow.require_model()
+    if workflow.names_choices(table):
+        raise UsageError(
+            f"{table} is a table of choices, and heads are trained on ratings",
+            hint="name the ratings first, and these choices with --choices and --choice-images",
+        )
     from abkit_model.choice_agreement import transfer
     from abkit_model.compare import compare as run
     from abkit_model.dataset import load_dataset

@@ -92,10 +92,12 @@ def _print_table(result: Shortlist) -> None:
     print_rows([_shown(candidate, result) for candidate in result.candidates], Format.TABLE, title=title)
     typer.echo("")
     typer.echo(f"{'Clear' if result.clear else 'Not clear'}: {result.why}.")
-    typer.echo("These are probabilities of what raters like those of the training would say, not of clicks:")
+    typer.echo(f"These are probabilities of {_meaning(result)}, not of clicks:")
     for sentence in result.relation:
         typer.echo(f"  {sentence}")
-    typer.echo(f"Error spread: {_number(result.spread.std)} steps, {result.spread.source}.")
+    low, high = result.scale
+    spread = f"{_number(result.spread.std)} steps" if high - low > 1 else f"{result.spread.std:.3f} of {high - low:g}"
+    typer.echo(f"Error spread: {spread}, {result.spread.source}.")
     if result.calibration is not None:
         typer.echo(_calibration(result.calibration))
 
@@ -121,10 +123,17 @@ def _shown(candidate: Candidate, result: Shortlist) -> dict[str, Any]:
     }
 
 
+def _meaning(result: Shortlist) -> str:
+    if result.calibration is not None and result.calibration["labels"] == "choices":
+        return "what most people who choose between such pictures would prefer"
+    return "what raters like those of the training would say"
+
+
 def _calibration(figures: Any) -> str:
     right, ece = figures["right"], figures["ece"]
+    of = f"{figures['subjects']} {'pictures' if figures['labels'] == 'choices' else 'subjects'}"
     return (
-        f"On {figures['pairs']:,} held-out pairs of its training data ({figures['subjects']} subjects) "
+        f"On {figures['pairs']:,} held-out pairs of its training data ({of}) "
         f"the higher score won in {right['value']:.1%} [{right['low']:.1%}, {right['high']:.1%}], "
         f"{figures['said']:.1%} was said; calibration error {ece['value']:.3f} [{ece['low']:.3f}, {ece['high']:.3f}]."
     )

@@ -180,7 +180,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class ModelShown:
-    """The scorer whose scores the report shows."""
+    """The scorer whose scores the report shows; `chances`: it learned from choices alone."""
 
     name: str
     digest: str
@@ -188,6 +188,7 @@ class ModelShown:
     scale_low: float
     scale_high: float
     demonstration: bool
+    chances: bool = False
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,7 @@ class VersionLine:
         champion_of: segments that it is champion of, "all" for the global one; '' when of none.
         scale: "low…high".
         srcc, plcc: figures on the card, with their intervals, as text; '–' where the card has none.
+        picks_winner: of queries that learned from choices alone, the same.
         n_images: how many pictures those figures rest on; None where the card does not say.
     """
 
@@ -229,6 +230,7 @@ class VersionLine:
     scale: str
     srcc: str
     plcc: str
+    picks_winner: str
     n_images: int | None
     encoder: str
     segment: str
@@ -252,6 +254,7 @@ def list_versions(store: Store) -> list[VersionLine]:
             scale=f"{row.scale_low:g}…{row.scale_high:g}",
             srcc=_figure(row.card, "srcc"),
             plcc=_figure(row.card, "plcc"),
+            picks_winner=_figure(row.card, "picks_winner"),
             n_images=_held_out(row.card).get("n"),
             encoder=row.encoder,
             segment=row.segment,
@@ -265,7 +268,8 @@ def list_versions(store: Store) -> list[VersionLine]:
 
 
 def _held_out(card: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = card.get("metrics", {}).get("grouped_folds", {})
+    metrics = card.get("metrics", {})
+    found = metrics.get("grouped_folds", metrics.get("choice_folds", {}))
     return found if isinstance(found, Mapping) else {}
 
 

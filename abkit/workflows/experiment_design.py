@@ -11,12 +11,11 @@ from sqlalchemy import select
 
 from abkit.errors import AbkitError
 from abkit.stats.absorbed_poisson import absorbed_poisson
-from abkit.stats.normal import quantile
 from abkit.stats.pairs import PairPlan, ScoredVariant, plan_pairs
 from abkit.stats.power import Design
 from abkit.store import models, score_kpi, scores
 from abkit.store.engine import Store
-from abkit.store.schema import CreativeAlias, Score
+from abkit.store.schema import CreativeAlias
 from abkit_model.selection import error_spread
 
 FEWEST_CREATIVES = 10
@@ -106,7 +105,8 @@ def design_from_scores(
         ScoredVariant(
             names.get(row.creative_id, row.sha256[:12]),
             row.score.mean,
-            spread.std if spread and math.isfinite(spread.std) else _standard_error(row.score),
+            # where nothing says how wrong a score can be, which of two is better is a coin's guess
+            spread.std if spread else math.inf,
         )
         for row in ranked
     ]
@@ -114,13 +114,6 @@ def design_from_scores(
         variants, baseline=rate, log_lift_per_point=relation.log_lift_per_point, design=design, most_days=most_days
     )
     return DesignReport(campaign, version.digest, rate, source, relation, pairs)
-
-
-def _standard_error(score: Score) -> float:
-    """Of a scorer whose error spread was never measured: from its interval, else the spread between query sets."""
-    if score.ci_low is None or score.ci_high is None or not score.ci_level:
-        return score.epistemic_std or 0.0
-    return (score.ci_high - score.ci_low) / (2 * quantile((1 + score.ci_level) / 2))
 
 
 def fit_relation(

@@ -294,4 +294,5 @@ def _model(version: ModelVersion | None) -> ModelShown | None:
         scale_low=version.scale_low,
         scale_high=version.scale_high,
         demonstration=version.demonstration,
+        chances=bool(version.card.get("data", {}).get("chances")),
     )

@@ -137,7 +137,8 @@ def _spread(version: ModelVersion) -> ErrorSpread:
         raise AbkitError(
             f"how wrong the scores of {version.name} {version.digest[:12]} can be was never measured, "
             "so no probability can be given",
-            hint="train on more subjects, so that some can be held out (`abkit model train`)",
+            hint="train on more subjects, or on more choices among the same pictures, so that some can be held out "
+            "(`abkit model train`)",
         )
     return spread
 
@@ -205,7 +206,7 @@ def _calibration(version: ModelVersion) -> Mapping[str, Any] | None:
     pairs = (version.card.get("metrics") or {}).get("pairs")
     if not isinstance(pairs, Mapping) or not isinstance(pairs.get("ece"), Mapping):
         return None
-    return {
+    return {"labels": pairs.get("labels", "ratings")} | {
         name: pairs.get(name) for name in ("n", "subjects", "pairs", "said", "right", "overconfidence", "ece", "brier")
     }
 

@@ -211,9 +211,7 @@ def _recipe(wish: Wish) -> Recipe | None:
 
 def from_choices_alone(card: Card) -> bool:
     """Whether the scores of a card are chances to be preferred, and not opinions on a scale of ratings."""
-    from abkit_model.choice_training import CHANCE
-
-    return card.data.get("layout") == "choices" and card.scale == CHANCE
+    return bool(card.data.get("chances"))
 
 
 def known(figure: float) -> float | None:

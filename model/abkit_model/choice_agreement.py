@@ -29,7 +29,7 @@ class ChoiceFigures:
     Attributes:
         name: Of the head.
         picks_winner: Share of decided pairs of which it gives the preferred picture the higher score.
-        correlation: Of score difference and share of choices (PLCC).
+        correlation: Of score difference and share of choices minus one half, through the origin.
         picks_difference: `picks_winner` of the learnable queries' ensemble minus this one's.
         n: Pairs.
     """
@@ -129,14 +129,14 @@ def against_choices(
     first, second, share = preferences.first, preferences.second, preferences.share
     gaps = np.array([[one[first] - one[second] for one in scores[name]] for name in names])  # (heads, repeats, pairs)
     decided = share != 0.5
-    right = ((gaps > 0) == (share > 0.5)) & decided
+    right = (1 + np.sign(gaps) * np.sign(share - 0.5)) / 2 * decided  # equal scores are half right, as a coin is
     champion = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
 
     def figures(pictures: Indices) -> Floats:
         drawn = np.bincount(pictures, minlength=len(preferences.views[0].rows)).astype(np.float64)
         weight = drawn[first] * drawn[second]
         picks = (right * weight).sum(axis=-1) / (decided * weight).sum()
-        means = np.array([picks.mean(axis=-1), _weighted_correlation(gaps, share, weight).mean(axis=-1)])
+        means = np.array([picks.mean(axis=-1), _correlation(gaps, share - 0.5, weight).mean(axis=-1)])
         return np.concatenate([means, means[:1, champion : champion + 1] - means[:1]]).T.ravel()
 
     everyone = [str(i) for i in range(len(preferences.views[0].rows))]
@@ -149,9 +149,11 @@ def against_choices(
     return sorted(found, key=lambda one: -one.picks_winner.value)
 
 
-def _weighted_correlation(x: Floats, y: Floats, weight: Floats) -> Floats:
-    """Pearson's correlation of each row of `(…, n)` with `(n,)`, pairs weighted; NaN for a constant row."""
-    weight = weight / weight.sum()
-    x, y = x - (x * weight).sum(axis=-1, keepdims=True), y - (y * weight).sum()
-    scale = np.sqrt((x**2 * weight).sum(axis=-1) * (y**2 * weight).sum())
+def _correlation(x: Floats, y: Floats, weight: Floats) -> Floats:
+    """Of each row of `(…, n)` with `(n,)` through the origin, pairs weighted; NaN where either is 0 everywhere.
+
+    Which picture of a pair comes first is an accident. Turning a pair round changes the sign of both differences, and
+    must not change the figure, as it would change Pearson's, which takes means away.
+    """
+    scale = np.sqrt((x**2 @ weight) * (y**2 @ weight))
     return np.asarray(np.divide((x * y) @ weight, scale, out=np.full(scale.shape, np.nan), where=scale > 0))

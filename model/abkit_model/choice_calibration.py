@@ -22,7 +22,9 @@ REACH = 100.0
 def spread_of_choices(gap: Floats, share: Floats) -> float:
     """The spread with which P(A beats B) = Φ(gap / (√2 · spread)) fits best to who was preferred by most.
 
-    Maximum likelihood of a probit regression without a constant (Thurstone 1927, case V). Ties say nothing.
+    Maximum likelihood of a probit regression without a constant (Thurstone 1927, case V). Ties say nothing. One pair
+    more, of the mean gap, that went half each way, stands in for what was not seen: where all choices went with the
+    scores, as a few may by chance, the likelihood alone would be surest of all at a spread of nothing.
 
     Args:
         gap: (pairs,), score of the first picture minus that of the second.
@@ -32,17 +34,18 @@ def spread_of_choices(gap: Floats, share: Floats) -> float:
         On the scale of scores. Infinite where choices do not rise with scores, NaN where there is nothing to fit.
 
     >>> gap = np.array([1.0, 1.0, 1.0, 1.0])
-    >>> round(spread_of_choices(gap, np.array([0.9, 0.8, 0.7, 0.1])), 3)  # three of four: Φ(0.674)
-    1.048
+    >>> round(spread_of_choices(gap, np.array([0.9, 0.8, 0.7, 0.1])), 3)  # with the pair more, 3.5 of 5: Φ(0.524)
+    1.348
     """
     toward = gap * np.sign(share - 0.5)
     toward = toward[toward != 0]
-    size = float(np.abs(toward).mean()) if len(toward) else 0.0
-    if not size > 0:
+    if not len(toward):
         return float("nan")
+    size = float(np.abs(toward).mean())
+    reached, weight = np.r_[toward / size, 1.0, -1.0], np.r_[np.ones(len(toward)), 0.5, 0.5]
     reach = np.log(REACH)
     found = minimize_scalar(
-        lambda log_spread: -log_ndtr(toward / size / np.exp(log_spread) / np.sqrt(2)).sum(),
+        lambda log_spread: -(weight @ log_ndtr(reached / np.exp(log_spread) / np.sqrt(2))),
         bounds=(-reach, reach),
         method="bounded",
         options={"xatol": 1e-8},

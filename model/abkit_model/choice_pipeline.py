@@ -71,19 +71,19 @@ def train_on_choices(
     ancestor = Scorer.load(parent) if parent else None
     frozen = ancestor.encoder if ancestor else load_encoder(encoder)
     preferences, choices, missing = load_preferences(table, images, frozen, cache=cache, progress=progress)
-    shown = np.union1d(preferences.first, preferences.second)
-    if len(shown) < MIN_IMAGES:
+    view = preferences.views[0]
+    if len(set(view.sha256)) < MIN_IMAGES:
         raise LabelError(
-            f"{table} has usable choices between {len(shown)} pictures, {MIN_IMAGES} are needed",
+            f"{table} has usable choices between {len(set(view.sha256))} pictures, {MIN_IMAGES} are needed",
             "add choices between others, or give these beside ratings (--choices)",
         )
-    view = preferences.views[0]
     scale = ancestor.card.scale if ancestor else CHANCE
+    chances = ancestor is None or bool(ancestor.card.data.get("chances"))
 
-    def learn(pairs: Preferences) -> QueryTransformer:
+    def learn(pairs: Preferences, progress: Progress | None) -> QueryTransformer:
         if ancestor is None:
-            return fit_choices(pairs, recipe)
-        return tune_to_choices(pairs, recipe, ancestor.network, scale)
+            return fit_choices(pairs, recipe, progress)
+        return tune_to_choices(pairs, recipe, ancestor.network, scale, progress)
 
     scores, distances, folds = hold_out(preferences, learn, scale.values, folds=FOLDS, seed=seed, progress=progress)
     seen = np.zeros(len(view.sha256), dtype=bool)
@@ -95,7 +95,7 @@ def train_on_choices(
     held = HeldOut(None, {}, Interval(LEVEL, None, 0), None, {})
     if pairs:
         held = _held_out(pairs, scores, distances, folds, known, figures, seed)
-    network = learn(preferences)
+    network = learn(preferences, progress)
     card = write_checkpoint(
         out,
         Title(name or out.name, segment, demonstration),
@@ -111,6 +111,7 @@ def train_on_choices(
             "layout": "choices",
             "images": len(view.sha256),
             "images_seen_by_parent": int(seen.sum()),
+            "chances": chances,
         },
         recipe=recipe,
         ancestor=ancestor,
@@ -151,6 +152,7 @@ def _held_out(
     metrics: dict[str, Any] = {
         "choice_folds": {
             "folds": FOLDS,
+            "n": len(set(pairs.first.tolist()) | set(pairs.second.tolist())),
             "pairs": own.n,
             "picks_winner": asdict(own.picks_winner),
             "correlation": asdict(own.correlation),
@@ -160,7 +162,7 @@ def _held_out(
         metrics["picks_against_parent"] = asdict(figures[1].picks_difference)
     calibration = choice_calibration(scores, folds, pairs.first, pairs.second, pairs.share, seed=seed)
     if calibration is not None:
-        metrics["pairs"] = calibration.as_dict()
+        metrics["pairs"] = {**calibration.as_dict(), "labels": "choices"}
     chosen = np.flatnonzero(known)
     limit = float(np.quantile(distances[chosen], NOVELTY_QUANTILE))
     reference = reference_sample(scores[chosen], pairs.views[0].subset(chosen), seed)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from abkit_model.csv_table import CsvTable, Row, name_fault, number, parse_csv, read_csv
 from abkit_model.errors import LabelError
+from abkit_model.rating_rows import IMAGE_COLUMNS
 
 FIRST_COLUMNS = ("image_left", "image_a", "left", "image_1", "image1", "first", "a", "winner")
 SECOND_COLUMNS = ("image_right", "image_b", "right", "image_2", "image2", "second", "b", "loser")
@@ -149,7 +150,16 @@ def read_single_choices(path: Path) -> tuple[list[Choice], list[tuple[int, str]]
 def is_choice_table(path: Path, text: str, sha256: str) -> bool:
     """Whether the columns of a table that was read are those of choices rather than of ratings."""
     table = parse_csv(path, text.split("\n", 1)[0], sha256)
-    return table.find(FIRST_COLUMNS) is not None and table.find(SECOND_COLUMNS) is not None
+    if table.find(FIRST_COLUMNS) is None or table.find(SECOND_COLUMNS) is None:
+        return False
+    # ratings may have columns left and right too, as of a crop: those name a picture by itself, and nothing was chosen
+    return table.find(IMAGE_COLUMNS) is None or _says_which_won(table)
+
+
+def _says_which_won(table: CsvTable) -> bool:
+    first = table.find(FIRST_COLUMNS)
+    chosen = any(table.find(names) not in (None, first) for names in (CHOICE_COLUMNS, SHARE_COLUMNS))
+    return chosen or all(table.find(names) for names in WINS_COLUMNS) or (first or "").lower() == "winner"
 
 
 class _Reader:
@@ -166,7 +176,7 @@ class _Reader:
         self.choice = None if choice == self.first else choice
         # columns `winner` and `loser` say who won by themselves
         self.first_won = self.first.lower() == "winner"
-        if not (self.choice or self.share or (self.wins and self.losses) or self.first_won):
+        if not _says_which_won(table):
             raise LabelError(
                 f"{table.path} does not say which picture was chosen; its columns are: {', '.join(table.columns)}",
                 "give a column choice (left, right, or the file name); or share and weight; or wins_a and wins_b",

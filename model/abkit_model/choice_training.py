@@ -21,16 +21,17 @@ from torch import Tensor, nn
 
 from abkit_model.checkpoint import Scale
 from abkit_model.choice_table import MIN_PAIRS
-from abkit_model.dataset import Preferences, Progress, tied
+from abkit_model.dataset import Preferences, Progress
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation import grouped_folds
+from abkit_model.holdout import still
 from abkit_model.measuring import measure, take
 from abkit_model.query_transformer import QuerySet, QueryTransformer
 from abkit_model.training import Choices, Recipe, descend, emd, network_config, one_thread, pick, predict
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
-Learn = Callable[[Preferences], QueryTransformer]
+Learn = Callable[[Preferences, Progress | None], QueryTransformer]
 #: Of what is said of the first pictures of some pairs and then of the second ones, `(2 B, S)`, of the numbers of the
 #: pairs, `(B,)`, and of the pictures, `(2 B,)`, and of the gain.
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -40,7 +41,7 @@ CHANCE = Scale(0.0, 1.0, 2)
 CHUNKS = 10
 
 
-def fit_choices(preferences: Preferences, recipe: Recipe) -> QueryTransformer:
+def fit_choices(preferences: Preferences, recipe: Recipe, progress: Progress | None = None) -> QueryTransformer:
     """Train an ensemble of query sets on choices alone.
 
     The logarithm of the odds that the first of two pictures is preferred is the difference of the log-odds of their
@@ -63,11 +64,17 @@ def fit_choices(preferences: Preferences, recipe: Recipe) -> QueryTransformer:
         for number, member in enumerate(network.query_sets()):
             _train_member(member, loss_of, choices, recipe, number)
             _centre(member, choices)
+            if progress:
+                progress("queries", number + 1, network.config.members)
     return network.eval().requires_grad_(False)
 
 
 def tune_to_choices(
-    preferences: Preferences, recipe: Recipe, start: QueryTransformer, scale: Scale
+    preferences: Preferences,
+    recipe: Recipe,
+    start: QueryTransformer,
+    scale: Scale,
+    progress: Progress | None = None,
 ) -> QueryTransformer:
     """Tune queries to choices, and keep their scale.
 
@@ -92,6 +99,8 @@ def tune_to_choices(
 
         for number, member in enumerate(network.query_sets()):
             _train_member(member, loss_of, choices, recipe, number)
+            if progress:
+                progress("queries", number + 1, network.config.members)
     return network.eval().requires_grad_(False)
 
 
@@ -136,8 +145,7 @@ def neighbourhoods(preferences: Preferences) -> list[str]:
     A pair can be judged only where both of its pictures were held out. Dealt at random into five folds, a fifth of the
     pairs would be; where each picture was compared with few others, most are. Pictures are ordered so that those
     compared with each other stand near (reverse Cuthill–McKee: Cuthill & McKee 1969, doi 10.1145/800195.805928), and
-    the order of each connected part is cut into chunks of a tenth of all pictures. Pictures of one content stay
-    together.
+    the order of each connected part is cut into chunks of a tenth of all pictures. Files of one content are one.
 
     >>> from abkit_model.features import Features
     >>> four, once = Features([], ["a", "b", "c", "d"]), np.ones(2)
@@ -146,8 +154,10 @@ def neighbourhoods(preferences: Preferences) -> list[str]:
     >>> groups[0] == groups[1], groups[2] == groups[3], groups[0] == groups[2]
     (True, True, False)
     """
-    count = len(preferences.views[0].sha256)
-    ends = (np.r_[preferences.first, preferences.second], np.r_[preferences.second, preferences.first])
+    # of contents, not of names: a chunk that shared a copy with another would have to be held out with it
+    contents, node = np.unique(preferences.views[0].sha256, return_inverse=True)
+    first, second = node[preferences.first], node[preferences.second]
+    ends, count = (np.r_[first, second], np.r_[second, first]), len(contents)
     graph = coo_array((np.ones(len(ends[0])), ends), shape=(count, count)).tocsr()
     _, part = connected_components(graph, directed=False)
     near = np.argsort(reverse_cuthill_mckee(graph, symmetric_mode=True))
@@ -157,7 +167,7 @@ def neighbourhoods(preferences: Preferences) -> list[str]:
     begin = place[order][np.searchsorted(part[order], part)]  # where the part of each picture begins
     size = max(2, count // CHUNKS)
     groups = [f"{p}/{i}" for p, i in zip(part, (place - begin) // size, strict=True)]
-    return tied(groups, preferences.views[0].sha256)
+    return [groups[i] for i in node]
 
 
 def hold_out(
@@ -197,7 +207,7 @@ def hold_out(
         own = view.subset(inside)
         others = preferences.without(set(own.sha256))
         if others is not None and len(others.share) >= MIN_PAIRS:
-            network = learn(others)
+            network = learn(others, still(progress, fold, folds))
             scores[inside] = predict(network, own)[0] @ values
             with torch.inference_mode():
                 distances[inside] = network.distance(torch.from_numpy(own.embeddings)).numpy()

@@ -178,7 +178,9 @@ def clustered_bootstrap_of(
         ]
     )
     tail = (1 - level) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
+    low, high = np.full((2, drawn.shape[1]), np.nan)
+    defined = ~np.isnan(drawn).all(axis=0)
+    low[defined], high[defined] = np.nanquantile(drawn[:, defined], [tail, 1 - tail], axis=0)
     values = figures(np.arange(len(member)))
     return [Estimate(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]
 

@@ -88,13 +88,19 @@ def cross_validate(
         others = examples.subset(np.flatnonzero(fold_of != fold))
         view = examples.subset(inside).views[0]
         allowed = preferences.without(set(view.sha256)) if preferences else None
-        network = fit(others, settle(others) if settle else recipe, start=start, preferences=allowed)
+        settled = settle(others) if settle else recipe
+        network = fit(others, settled, still(progress, fold, folds), start=start, preferences=allowed)
         held_out[inside] = predict(network, view)[0]
         with torch.inference_mode():
             distances[inside] = network.distance(torch.from_numpy(view.embeddings)).numpy()
         if progress:
             progress("folds", fold + 1, folds)
     return held_out, distances, fold_of
+
+
+def still(progress: Progress | None, fold: int, folds: int) -> Progress | None:
+    """Progress inside of a fold: it says that somebody is at work, and the bar stays where it is."""
+    return (lambda _stage, _done, _total: progress("folds", fold, folds)) if progress else None
 
 
 def measure_held_out(

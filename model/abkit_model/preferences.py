@@ -27,7 +27,8 @@ def load_preferences(
     """Read choices and look at the pictures, once as they are and, for training, once mirrored.
 
     Returns:
-        Pairs whose two pictures are both usable, the table as read, and image and reason of each picture that is not.
+        Pairs whose two pictures are both usable and not the same, with the pictures that they show; the table as read;
+        and image and reason of each picture that is not usable.
 
     Raises:
         LabelError: a table that cannot be used, or too few pairs whose pictures are there.
@@ -46,18 +47,27 @@ def load_preferences(
         refused |= {usable[i]: reason for i, reason in rejected.items()}
         views.append(view)
     place = {i: k for k, i in enumerate(i for i in range(len(paths)) if i not in refused)}
-    keep = [k for k in range(len(choices.share)) if choices.first[k] in place and choices.second[k] in place]
+    content = views[0].sha256
+    keep = [
+        k
+        for k, (a, b) in enumerate(zip(choices.first.tolist(), choices.second.tolist(), strict=True))
+        if a in place
+        and b in place
+        and content[place[a]] != content[place[b]]  # a file against its own copy says nothing
+    ]
     missing = tuple((choices.images[i], reason) for i, reason in sorted(refused.items()))
     if len(keep) < MIN_PAIRS:
         first = f"; the first: {missing[0][0]}: {missing[0][1]}" if missing else ""
         raise LabelError(
-            f"{len(keep)} of {len(choices.share)} pairs have both pictures in {images}, {MIN_PAIRS} are needed{first}",
+            f"{len(keep)} of {len(choices.share)} pairs have two pictures in {images}, {MIN_PAIRS} are needed{first}",
             "check the folder of images and the columns with their names",
         )
     first_of, second_of = (
         np.array([place[int(numbers[k])] for k in keep], dtype=np.intp) for numbers in (choices.first, choices.second)
     )
-    return Preferences(views, first_of, second_of, choices.share[keep], choices.weight[keep]), choices, missing
+    pairs = Preferences(views, first_of, second_of, choices.share[keep], choices.weight[keep])
+    shown = pairs.without(frozenset())  # without the pictures that lost all their pairs
+    return shown or pairs, choices, missing
 
 
 def provenance_of_choices(

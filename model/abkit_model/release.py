@@ -98,6 +98,7 @@ def write_checkpoint(
     Raises:
         CheckpointError: `out` exists already or cannot be written.
     """
+    members = {"members": network.config.members, "queries": network.config.queries}  # with a parent, the parent's
     card = Card(
         name=title.name,
         encoder=frozen.name,
@@ -113,7 +114,7 @@ def write_checkpoint(
         data=data,
         parent=ancestor.card.digest if ancestor else "",
         novelty_limit=held.novelty_limit or (ancestor.card.novelty_limit if ancestor else None),
-        training={**asdict(recipe), "torch": torch.__version__.partition("+")[0]},
+        training={**asdict(recipe), **members, "torch": torch.__version__.partition("+")[0]},
     )
     arrays = {**_half_weights(network), **held.reference, checkpoints.PICTURES: _pictures(learned, ancestor)}
     return checkpoints.save(Checkpoint(card, arrays), out)

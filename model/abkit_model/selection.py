@@ -53,7 +53,8 @@ def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> Err
     pairs = metrics.get("pairs")
     if isinstance(pairs, Mapping) and "error_spread" in pairs:
         if not _is_spread(pairs["error_spread"]):
-            return ErrorSpread(math.inf, "the scores of held-out pictures do not rise with their ratings", True)
+            what = "the choices between them" if pairs.get("labels") == "choices" else "their ratings"
+            return ErrorSpread(math.inf, f"the scores of held-out pictures do not rise with {what}", True)
         return ErrorSpread(float(pairs["error_spread"]), f"measured on {pairs.get('n')} held-out pictures", True)
     half, level = interval.get("half_width"), interval.get("level")
     if not _is_spread(half) or not isinstance(level, float) or not 0 < level < 1:

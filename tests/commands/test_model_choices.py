@@ -39,14 +39,25 @@ def test_choices_alone_train_a_scorer_whose_scores_are_chances(here: Here, chose
     assert "chances, from 0 to 1, that a picture is preferred over the average one" in done.stderr
     assert "there is no interval" in done.stderr
     assert "1 row could not be used, the first: 2: a picture of the pair is not named" in done.stderr
+    assert figures["picks_winner"]["estimate"] == picks["estimate"]
     (version,) = [v for v in json.loads(here("model", "list", "-f", "json", cwd=chosen).stdout) if v["name"] == "taste"]
     assert version["digest"] == picks["model_version"]
-    assert (version["scale"], version["champion_of"]) == ("0…1", "")
+    assert (version["scale"], version["champion_of"], version["srcc"]) == ("0…1", "", "–")
+    assert version["picks_winner"].startswith(f"{picks['estimate']:.3f} [")
+    assert version["n_images"] == COUNT
     scored = here("score", "pictures", "--model", "taste", "--campaign", "spring", "-f", "json", cwd=chosen)
     assert scored.returncode == 0, scored.stderr
     rows = json.loads(scored.stdout)
     assert len(rows) == COUNT
     assert all(0 < row["mean"] < 1 and row["ci_low"] is None for row in rows)
+    listed = here("shortlist", "--campaign", "spring", "--model", "taste", cwd=chosen)
+    assert listed.returncode == 0, listed.stderr
+    assert "what most people who choose between such pictures would prefer" in listed.stdout
+    assert f"({COUNT} pictures) the higher score won" in listed.stdout
+    here("model", "promote", "taste", cwd=chosen)
+    page = here("report", "--out", "report.html", cwd=chosen)
+    assert page.returncode == 0, page.stderr
+    assert "Predicted chance, from 0 to 1, that somebody prefers the picture" in (chosen / "report.html").read_text()
     measured = here("model", "evaluate", "choices.csv", "--images", "pictures", "--model", "taste", cwd=chosen)
     assert measured.returncode == 0, measured.stderr
     assert f"trained on {COUNT} of these pictures" in measured.stderr
@@ -88,6 +99,9 @@ def test_chances_and_ratings_are_not_mixed_up(here: Here, chosen: Path) -> None:
     assert here(*TRAIN, "--out", "taste", cwd=chosen).returncode == 0
     write_table(chosen)
     ratings = ("ratings.csv", "--images", "pictures", "--group-column", "subject")
+    compared = here("model", "compare", "choices.csv", "--images", "pictures", cwd=chosen)
+    assert compared.returncode == 2
+    assert "heads are trained on ratings" in compared.stderr
     measure = ("model", "evaluate", *ratings, "--model", "taste")
     tune = ("model", "train", *ratings, "--out", "child", "--parent", "taste")
     for command in (measure, tune):

@@ -41,8 +41,18 @@ def test_the_spread_is_found_again_and_the_probabilities_hold(spread: float) -> 
 def test_the_spread_is_that_of_an_independent_probit_regression() -> None:
     scores, _, first, second, share = simulated(np.random.default_rng(4), spread=1.0)
     gap = scores[first] - scores[second]
-    slope = float(sm.Probit((share > 0.5).astype(float), gap).fit(disp=0).params[0])
+    typical = np.abs(gap).mean()  # of the pair more that went half each way
+    won, gaps = np.r_[share > 0.5, 0.5], np.r_[gap, typical]
+    family = sm.families.Binomial(sm.families.links.Probit())
+    slope = float(sm.GLM(won, gaps, family=family).fit().params[0])
     assert spread_of_choices(gap, share) == pytest.approx(1 / (np.sqrt(2) * slope), rel=1e-4)
+
+
+def test_choices_that_all_go_with_the_scores_do_not_make_them_sure_of_everything() -> None:
+    gap = np.linspace(0.5, 1.5, 39)
+    spread = spread_of_choices(gap, np.ones(39))
+    assert spread > 0.2
+    assert spread_of_choices(gap[::8], np.ones(5)) > spread
 
 
 def test_nine_of_ten_intervals_of_the_share_right_hold_the_truth() -> None:

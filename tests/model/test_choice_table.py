@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit_model.choice_table import read_choices, read_single_choices
+from abkit_model.choice_table import is_choice_table, read_choices, read_single_choices
 from abkit_model.errors import LabelError
 
 
@@ -93,3 +93,20 @@ def test_it_reads_the_choices_between_paintings(testdata: Path) -> None:
     assert (len(choices.images), len(choices.first)) == (411, 409)
     assert choices.weight.sum() == 8_998
     assert len(choices.rejected) == 44  # two pairs were shown to all 22 raters twice
+
+
+@pytest.mark.parametrize(
+    ("header", "choices"),
+    [
+        ("image_left,image_right,choice", True),
+        ("winner,loser", True),
+        ("a,b,share,weight", True),
+        ("image_a,image_b", True),  # nothing says who won, and that is what the reader is told
+        ("image,rating,rater,left,right", False),  # ratings, with the crop of each picture
+        ("image,rating,first,second", False),
+        ("item,left,right,choice", True),
+        ("image,n1,n2", False),
+    ],
+)
+def test_ratings_with_columns_left_and_right_are_no_choices(header: str, choices: bool) -> None:
+    assert is_choice_table(Path("table.csv"), header + "\n", "") is choices

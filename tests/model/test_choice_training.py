@@ -1,5 +1,6 @@
 """Queries that learn from nothing but choices: what their scores mean, how they are judged, and what is refused."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def test_training_on_choices_again_gives_the_same_weights(trained: TrainedScorer
 def test_a_fold_learns_from_no_choice_that_shows_one_of_its_pictures(preferences: Preferences) -> None:
     learned: list[Preferences] = []
 
-    def learn(others: Preferences) -> object:
+    def learn(others: Preferences, _progress: object) -> object:
         learned.append(others)
         return fit_choices(others, replace(QUICK, members=1, epochs=1))
 
@@ -152,6 +153,17 @@ def test_copies_of_a_picture_are_held_out_together() -> None:
     groups = neighbourhoods(Preferences([Features([], names)], chain, chain + 1, np.ones(39), np.ones(39)))
     assert groups[0] == groups[39]
     assert len(set(groups)) > 5
+
+
+def test_many_copies_do_not_tie_everything_to_everything() -> None:
+    rng = np.random.default_rng(2)
+    names = [f"{i:064x}" for i in range(300)]
+    for copy, original in rng.choice(300, (20, 2), replace=False):
+        names[copy] = names[original]
+    first = rng.integers(300, size=900)
+    second = (first + rng.integers(1, 300, size=900)) % 300
+    groups = neighbourhoods(Preferences([Features([], names)], first, second, np.ones(900), np.ones(900)))
+    assert len(set(groups)) >= 10
 
 
 def test_tuned_from_a_parent_the_scores_stay_on_its_scale_and_are_held_against_it(chosen: Path, tmp_path: Path) -> None:
@@ -189,6 +201,28 @@ def test_one_picture_in_every_pair_can_be_learned_from_but_not_judged(chosen: Pa
     found = train(chosen, tmp_path / "star", "star.csv", recipe=replace(QUICK, epochs=1))
     assert found.agreement is None
     assert found.folder.is_dir()
+
+
+def test_pictures_that_lost_their_pairs_are_not_learned_from(chosen: Path, tmp_path: Path) -> None:
+    """The last four are compared with a picture that is not there only, and one with its own copy."""
+    rows = (chosen / "choices.csv").read_text().splitlines()
+    kept = [row for row in rows if not any(f"{i}.png" in row for i in range(35, 40))]
+    shutil.copy(chosen / "39.png", chosen / "copy.png")
+    lost = [f"{i}.png,nowhere.png,3,1" for i in range(35, 39)]
+    (chosen / "lost.csv").write_text("\n".join([*kept, *lost, "39.png,copy.png,9,1"]))
+    found = train(chosen, tmp_path / "lost", "lost.csv", recipe=replace(QUICK, epochs=1))
+    assert found.card.data["images"] == 35
+    assert len(Scorer.load(found.folder).pictures) == 35
+
+
+def test_work_inside_of_a_fold_is_heard_of(chosen: Path, tmp_path: Path) -> None:
+    """A run whose process is silent for too long is taken for dead."""
+    heard: list[tuple[str, int, int]] = []
+    recipe = replace(QUICK, epochs=1)
+    train(chosen, tmp_path / "heard", recipe=recipe, progress=lambda *said: heard.append(said))
+    folds = [done for stage, done, _ in heard if stage == "folds"]
+    assert folds == [step for fold in range(5) for step in (*[fold] * QUICK.members, fold + 1)]
+    assert [done for stage, done, _ in heard if stage == "queries"] == [1, 2]
 
 
 def test_choices_between_few_pictures_are_refused_and_nothing_is_written(chosen: Path, tmp_path: Path) -> None:

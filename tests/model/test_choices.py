@@ -4,8 +4,11 @@ import statsmodels.api as sm
 from scipy import stats
 from scipy.special import expit
 
+from abkit_model.choice_agreement import against_choices
 from abkit_model.choices import bradley_terry, fit_preferences
+from abkit_model.dataset import Preferences
 from abkit_model.errors import LabelError
+from abkit_model.features import Features
 
 
 def choices(seed: int, items: int = 30, pairs: int = 300):
@@ -64,3 +67,28 @@ def test_preferences_are_learned_from_score_differences() -> None:
     difference = X[first] - X[second]
     gradient = difference.T @ (wins - expit(difference @ learned)) - 0.02 * 50 * learned
     assert np.abs(gradient).max() < 1e-6
+
+
+def test_agreement_does_not_depend_on_which_picture_of_a_pair_comes_first() -> None:
+    rng = np.random.default_rng(9)
+    first, second = rng.permutation(60).reshape(2, 30)
+    view = Features([()] * 60, [f"{i:064x}" for i in range(60)])
+    scores = rng.normal(size=60)
+    share = np.full(30, 0.3)  # the table names the loser first
+    pairs = Preferences([view], first, second, share, np.ones(30))
+    turned = Preferences([view], second, first, 1 - share, np.ones(30))
+    mixed = np.arange(30) % 2 == 0
+    half = Preferences(
+        [view], np.where(mixed, first, second), np.where(mixed, second, first), np.where(mixed, 0.3, 0.7), np.ones(30)
+    )
+    one, other, third = (against_choices({"a": [scores]}, p, 50)[0] for p in (pairs, turned, half))
+    assert one.correlation.value == pytest.approx(other.correlation.value) == pytest.approx(third.correlation.value)
+    assert one.picks_winner.value == pytest.approx(third.picks_winner.value)
+
+
+def test_equal_scores_pick_half_of_the_winners() -> None:
+    view = Features([()] * 20, [f"{i:064x}" for i in range(20)])
+    pairs = Preferences([view], np.arange(10), np.arange(10, 20), np.linspace(0.1, 0.9, 10), np.ones(10))
+    found = against_choices({"a": [np.ones(20)]}, pairs, 50)[0]
+    assert found.picks_winner.value == 0.5
+    assert np.isnan(found.correlation.value)
