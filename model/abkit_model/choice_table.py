@@ -150,10 +150,12 @@ def read_single_choices(path: Path) -> tuple[list[Choice], list[tuple[int, str]]
 def is_choice_table(path: Path, text: str, sha256: str) -> bool:
     """Whether the columns of a table that was read are those of choices rather than of ratings."""
     table = parse_csv(path, text.split("\n", 1)[0], sha256)
-    if table.find(FIRST_COLUMNS) is None or table.find(SECOND_COLUMNS) is None:
+    first, second = table.find(FIRST_COLUMNS), table.find(SECOND_COLUMNS)
+    if first is None or second is None:
         return False
     # ratings may have columns left and right too, as of a crop: those name a picture by itself, and nothing was chosen
-    return table.find(IMAGE_COLUMNS) is None or _says_which_won(table)
+    two_images = first.lower().startswith("image") and table.find(IMAGE_COLUMNS) is None
+    return two_images or _says_which_won(table)
 
 
 def _says_which_won(table: CsvTable) -> bool:

@@ -115,7 +115,7 @@ def test_some_bad_votes_are_named_and_the_others_train_with_raters_corrected(her
     result = here(*TRAIN, "--out", "m", "--scale", "1..5", "--queries", "1", "--correct-raters")
     assert result.returncode == 0, result.stderr
     assert "3 rows could not be used, the first: 122: the same rater voted on creative_0000.png before" in result.stderr
-    assert "1 pictures could not be used, the first: absent.png" in result.stderr
+    assert "1 picture could not be used, the first: absent.png" in result.stderr
     assert json.loads((tmp_path / "m" / "card.json").read_text())["data"]["raters_corrected"] is True
 
 

@@ -106,6 +106,7 @@ def test_it_reads_the_choices_between_paintings(testdata: Path) -> None:
         ("image,rating,first,second", False),
         ("item,left,right,choice", True),
         ("image,n1,n2", False),
+        ("a,b", False),
     ],
 )
 def test_ratings_with_columns_left_and_right_are_no_choices(header: str, choices: bool) -> None:
