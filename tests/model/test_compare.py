@@ -97,5 +97,5 @@ def test_a_loss_that_is_not_a_number_comes_with_advice_that_can_be_followed() ->
     examples.targets[0] = np.nan
     with pytest.raises(TrainingError, match="not a number") as caught:
         fit(examples, Recipe(components=4, members=1, epochs=1))
-    assert "rating table" in caught.value.hint
+    assert "extreme values in the table" in caught.value.hint
     assert "learning rate" not in caught.value.hint
