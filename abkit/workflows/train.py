@@ -91,13 +91,15 @@ def train(
     require_model()
     if wish.parent is not None and wish.queries is not None:
         raise UsageError("queries that are tuned from a parent keep their number", hint="drop --queries or --parent")
+    work = _train
     if names_choices(ratings.table):
         _refuse_options_of_ratings(ratings, wish)
+        work = _train_on_choices
     if store is None:
-        return _train(None, None, ratings, wish, out, settings, progress)
+        return work(None, None, ratings, wish, out, settings, progress)
     arguments = {"table": str(ratings.table), "images": str(ratings.images), "out": str(out), **_plain(wish)}
     with recorded_run(store, "model train", arguments) as run:
-        outcome = _train(store, run, ratings, wish, out, settings, alive(run, progress))
+        outcome = work(store, run, ratings, wish, out, settings, alive(run, progress))
         if outcome.trained is not None:
             version = register_checkpoint(store, outcome.trained.folder, run=run)
             figures = outcome.trained.evaluation
@@ -124,8 +126,6 @@ def _train(
 ) -> Outcome:
     from abkit_model.pipeline import train_scorer
 
-    if names_choices(ratings.table):
-        return Outcome(_train_on_choices(store, run, ratings, wish, out, settings, progress))
     scale, parent = ratings.scale, None
     if wish.parent is not None:
         parent, checkpoint = find_parent(store, run, wish.parent)
@@ -168,10 +168,10 @@ def _train_on_choices(
     out: Path,
     settings: Settings | None,
     progress: Progress | None,
-) -> TrainedScorer:
+) -> Outcome:
     from abkit_model.choice_pipeline import train_on_choices
 
-    return train_on_choices(
+    trained = train_on_choices(
         ratings.table,
         ratings.images,
         out=out,
@@ -184,6 +184,7 @@ def _train_on_choices(
         cache=token_cache(settings),
         progress=progress,
     )
+    return Outcome(trained)
 
 
 def _refuse_options_of_ratings(ratings: Ratings, wish: Wish) -> None:

@@ -64,8 +64,10 @@ class Preferences:
         """The pairs that show none of these pictures, with the pictures that they show; None when no pair is left."""
         hidden = np.array([digest in sha256 for digest in self.views[0].sha256], dtype=bool)
         keep = ~(hidden[self.first] | hidden[self.second])
-        if not keep.any():
-            return None
+        return self.subset(keep) if keep.any() else None
+
+    def subset(self, keep: NDArray[np.bool_]) -> Preferences:
+        """Some of the pairs, with the pictures that they show."""
         shown, places = np.unique(np.stack([self.first[keep], self.second[keep]]), return_inverse=True)
         first, second = places.reshape(2, -1)
         views = [view.subset(shown) for view in self.views]

@@ -66,8 +66,8 @@ def load_preferences(
         np.array([place[int(numbers[k])] for k in keep], dtype=np.intp) for numbers in (choices.first, choices.second)
     )
     pairs = Preferences(views, first_of, second_of, choices.share[keep], choices.weight[keep])
-    shown = pairs.without(frozenset())  # without the pictures that lost all their pairs
-    return shown or pairs, choices, missing
+    # without the pictures that lost all their pairs
+    return pairs.subset(np.ones(len(keep), dtype=bool)), choices, missing
 
 
 def provenance_of_choices(
