@@ -16,12 +16,12 @@ import numpy as np
 from scipy import stats
 
 from abkit.config import DriftSettings
-from abkit.stats.drift_triage import triage
+from abkit.stats.monitoring.triage import triage
 from abkit.store.drift_windows import Pictures
-from abkit.workflows.drift_pictures import judge_input, judge_scores
-from abkit_model.features import TokenCache, extract
+from abkit.workflows.drift.images import judge_input, judge_scores
+from abkit_model.data.tokens import TokenCache, extract
 from abkit_model.scorer import Scorer
-from abkit_model.training import predict
+from abkit_model.training.loop import predict
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from abkit.stats.bulk import compare_many, newcombe_z_many, split_p
-from abkit.stats.means import compare_means
+from abkit.stats.means.compare import compare_means
 from abkit.stats.moments import Moments
-from abkit.stats.sequential import DEFAULT_TUNING, confidence_sequence, mixture_precision
+from abkit.stats.proportions.bulk import compare_many, newcombe_z_many, split_p
+from abkit.stats.sequential.always_valid import DEFAULT_TUNING, confidence_sequence, mixture_precision
 
 LOOKS = 60
 

@@ -21,11 +21,11 @@ from statsmodels.stats.proportion import (
 from tea_tasting.aggr import Aggregates
 
 from abkit.stats.counts import Counts
-from abkit.stats.means import compare_means
+from abkit.stats.means.compare import compare_means
+from abkit.stats.means.ratio import compare_ratios
 from abkit.stats.moments import Moments, PairMoments
-from abkit.stats.proportions import compare_proportions
-from abkit.stats.ratio import compare_ratios
-from abkit.workflows.experiment_bulk import analyze_table
+from abkit.stats.proportions.compare import compare_proportions
+from abkit.workflows.experiments.bulk import analyze_table
 
 X0, N0, X1, N1 = 480, 10_000, 560, 10_100
 

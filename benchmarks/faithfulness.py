@@ -30,10 +30,10 @@ from pathlib import Path
 
 import numpy as np
 
-from abkit_model.evaluation import Estimate
-from abkit_model.faithfulness import Faithfulness, QueryFaithfulness, faithfulness, query_faithfulness
+from abkit_model.evaluation.metrics import Estimate
 from abkit_model.images import open_image
 from abkit_model.scorer import Scorer
+from abkit_model.studies.faithfulness import Faithfulness, QueryFaithfulness, faithfulness, query_faithfulness
 
 
 def chosen(folder: Path, number: int, seed: int) -> list[Path]:

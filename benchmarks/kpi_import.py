@@ -129,9 +129,9 @@ def bulk(url: str, frame: pl.DataFrame) -> float:
 IMPORTER = """
 import json, resource, sys, time
 from pathlib import Path
-from abkit.intake.kpi_options import KpiOptions
+from abkit.intake.kpis.options import KpiOptions
 from abkit.store.engine import Store
-from abkit.workflows.kpi_import import import_files
+from abkit.workflows.kpis.import_kpis import import_files
 store = Store(sys.argv[1])
 start = time.perf_counter()
 summary = import_files(store, [Path(sys.argv[2])], KpiOptions())[0]

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import torch
 
-from abkit_model.encoders import collate, has_fast_bfloat16, load_encoder
-from abkit_model.evaluation import spearman
-from abkit_model.features import TokenCache, split
+from abkit_model.data.tokens import TokenCache, split
+from abkit_model.encoders.frozen import collate, has_fast_bfloat16, load_encoder
+from abkit_model.evaluation.metrics import spearman
 from abkit_model.images import open_image
 from abkit_model.scorer import Score, Scorer
 

@@ -19,16 +19,16 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from abkit_model.choice_training import CHANCE, fit_choices, tune_to_choices
-from abkit_model.choices import fit_preferences
-from abkit_model.dataset import load_dataset
-from abkit_model.encoders import load_encoder
-from abkit_model.evaluation import clustered_bootstrap_of, grouped_folds
-from abkit_model.features import TokenCache
+from abkit_model.data.dataset import load_dataset
+from abkit_model.data.preferences import load_preferences
+from abkit_model.data.tokens import TokenCache
+from abkit_model.encoders.frozen import load_encoder
+from abkit_model.evaluation.metrics import clustered_bootstrap_of, grouped_folds
 from abkit_model.images import open_image
-from abkit_model.preferences import load_preferences
 from abkit_model.scorer import Scorer
-from abkit_model.training import Recipe, fit, predict
+from abkit_model.studies.choices import fit_preferences
+from abkit_model.training.comparison_training import CHANCE, fit_choices, tune_to_choices
+from abkit_model.training.loop import Recipe, fit, predict
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0)
 

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from scipy import stats
 
-from abkit_model.dataset import load_dataset
-from abkit_model.encoders import load_encoder
-from abkit_model.evaluation import clustered_bootstrap, grouped_folds, spread
-from abkit_model.features import TokenCache
-from abkit_model.holdout import FOLDS
-from abkit_model.pair_calibration import BINS, spread_of_errors
+from abkit_model.data.dataset import load_dataset
+from abkit_model.data.tokens import TokenCache
+from abkit_model.encoders.frozen import load_encoder
+from abkit_model.evaluation.metrics import clustered_bootstrap, grouped_folds, spread
+from abkit_model.evaluation.pair_calibration import BINS, spread_of_errors
 from abkit_model.selection import pair_probability
-from abkit_model.training import Recipe, fit, predict
+from abkit_model.training.holdout import FOLDS
+from abkit_model.training.loop import Recipe, fit, predict
 
 RESAMPLES = 1000
 

@@ -20,14 +20,14 @@ from pathlib import Path
 
 import numpy as np
 
-from abkit_model.dataset import load_dataset
-from abkit_model.encoders import DEFAULT_ENCODER, load_encoder
-from abkit_model.evaluation import clustered_bootstrap_of, spearman
-from abkit_model.features import TokenCache
-from abkit_model.holdout import cross_validate
-from abkit_model.raters import corrected_distributions, rater_model, spread_over_bins
-from abkit_model.rating_rows import read_rows
-from abkit_model.training import Recipe
+from abkit_model.data.dataset import load_dataset
+from abkit_model.data.raters import corrected_distributions, rater_model, spread_over_bins
+from abkit_model.data.rating_rows import read_rows
+from abkit_model.data.tokens import TokenCache
+from abkit_model.encoders.frozen import DEFAULT_ENCODER, load_encoder
+from abkit_model.evaluation.metrics import clustered_bootstrap_of, spearman
+from abkit_model.training.holdout import cross_validate
+from abkit_model.training.loop import Recipe
 
 TARGETS = ("plain", "P.910", "P.910, biases shrunk")
 DRAWS = (5, 10, 20, None)

@@ -29,7 +29,7 @@ MINIMAL_LOOP = """
 import json, resource, sys, time
 from pathlib import Path
 from PIL import Image, ImageEnhance
-from abkit_model.encoders import load_encoder
+from abkit_model.encoders.frozen import load_encoder
 encoder = load_encoder(sys.argv[2])
 files = sorted(Path(sys.argv[1]).iterdir())
 begin, cpu = time.perf_counter(), time.process_time()
@@ -44,8 +44,8 @@ import json, resource, sys, time
 from pathlib import Path
 from abkit.config import load_settings
 from abkit.store.engine import Store
-from abkit.workflows import champion
-from abkit.workflows.score import score_paths
+from abkit.workflows.models import active as champion
+from abkit.workflows.scoring.score import score_paths
 import abkit_model.scorer
 settings = load_settings()
 store = Store(settings.store_url)
@@ -65,7 +65,7 @@ from dataclasses import replace
 from pathlib import Path
 from abkit.config import load_settings
 from abkit.store.engine import Store
-from abkit.workflows.champion import promote, register_checkpoint
+from abkit.workflows.models.active import promote, register_checkpoint
 from abkit_model import checkpoint
 shipped = checkpoint.load(checkpoint.default_checkpoint())
 checkpoint.save(replace(shipped, card=replace(shipped.card, name="other")), Path(sys.argv[1]))

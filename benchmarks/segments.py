@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import photographs
 
-from abkit.workflows.segment import MIN_PICTURES, MIN_SUBJECTS
-from abkit_model.evaluation import clustered_bootstrap, spearman
-from abkit_model.holdout import cross_validate
-from abkit_model.training import Recipe, fit, predict
+from abkit.workflows.models.segment import MIN_PICTURES, MIN_SUBJECTS
+from abkit_model.evaluation.metrics import clustered_bootstrap, spearman
+from abkit_model.training.holdout import cross_validate
+from abkit_model.training.loop import Recipe, fit, predict
 
 
 def main() -> None:

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from abkit.reporting.reliability_chart import reliability_chart
-from abkit.reporting.theme import save_chart
-from abkit_model.dataset import load_dataset
-from abkit_model.encoders import load_encoder
-from abkit_model.features import TokenCache
-from abkit_model.holdout import cross_validate
-from abkit_model.pair_calibration import pair_calibration, spread_of_errors
+from abkit.reporting.charts.reliability import reliability_chart
+from abkit.reporting.charts.theme import save_chart
+from abkit_model.data.dataset import load_dataset
+from abkit_model.data.tokens import TokenCache
+from abkit_model.encoders.frozen import load_encoder
+from abkit_model.evaluation.pair_calibration import pair_calibration, spread_of_errors
 from abkit_model.selection import best_probabilities, pair_probability, smallest_set
-from abkit_model.training import Recipe
+from abkit_model.training.holdout import cross_validate
+from abkit_model.training.loop import Recipe
 
 DEMANDED = 0.9
 

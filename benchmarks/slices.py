@@ -14,9 +14,9 @@ import numpy as np
 import photographs
 from PIL import Image
 
-from abkit_model.evaluation import clustered_bootstrap, conformal_half_width, spearman
-from abkit_model.holdout import LEVEL, cross_validate
-from abkit_model.training import Recipe
+from abkit_model.evaluation.metrics import clustered_bootstrap, conformal_half_width, spearman
+from abkit_model.training.holdout import LEVEL, cross_validate
+from abkit_model.training.loop import Recipe
 
 FEWEST = 30
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from abkit.intake.kpi_options import KpiOptions
+from abkit.intake.kpis.options import KpiOptions
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias, Kpi
-from abkit.workflows.kpi_import import ImportSummary, import_files
+from abkit.workflows.kpis.import_kpis import ImportSummary, import_files
 
 HEADER = "day,ad,creative,campaign,impressions,clicks,conversions,spend,currency"
 

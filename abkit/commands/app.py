@@ -23,24 +23,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-# Each module has `app`, a Typer of its own: with one command it is that command, with several a group.
-COMMANDS = (
-    "init",
-    "score",
-    "shortlist",
-    "correlate",
-    "drift",
-    "kpi",
-    "calc",
-    "experiment",
-    "report",
-    "demo",
-    "model",
-    "ratings",
-    "schedule",
-    "alerts",
-    "db",
-)
+# Command → the module with its `app`, a Typer of its own: with one command it is that command, with several a group.
+COMMANDS = {
+    "init": "operate.init",
+    "score": "loop.score",
+    "shortlist": "loop.shortlist",
+    "correlate": "loop.correlate",
+    "drift": "loop.drift",
+    "kpi": "loop.kpi",
+    "calc": "calc.commands",
+    "experiment": "experiment.commands",
+    "report": "loop.report",
+    "demo": "operate.demo",
+    "model": "model.commands",
+    "ratings": "model.ratings",
+    "schedule": "operate.schedule",
+    "alerts": "operate.alerts",
+    "db": "operate.db",
+}
 
 
 def _show_version(wanted: bool) -> None:
@@ -70,8 +70,8 @@ def options(
 
 
 def _add_commands() -> None:
-    for name in COMMANDS:
-        module = import_module(f"abkit.commands.{name}")
+    for name, place in COMMANDS.items():
+        module = import_module(f"abkit.commands.{place}")
         single = len(module.app.registered_commands) == 1 and not module.app.registered_groups
         app.add_typer(module.app, name=None if single and not module.app.registered_callback else name)
 

@@ -13,8 +13,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput
-from abkit.stats.bulk import impossible_counts
 from abkit.stats.counts import Counts
+from abkit.stats.proportions.bulk import impossible_counts
 
 MOST_BYTES = 2 * 1024**3
 _BROKEN = "\0broken"

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abkit.errors import InvalidInput
-from abkit_model.choice_table import Choice, is_choice_table, read_single_choices
-from abkit_model.csv_table import is_inside, read_text
-from abkit_model.rating_rows import Summary, Vote, read_rows
+from abkit_model.data.comparisons import Choice, is_choice_table, read_single_choices
+from abkit_model.data.csv_table import is_inside, read_text
+from abkit_model.data.rating_rows import Summary, Vote, read_rows
 
 if TYPE_CHECKING:
     import polars as pl

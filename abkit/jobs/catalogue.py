@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from abkit.config import in_words
 from abkit.errors import UsageError
-from abkit.jobs.findings import Correlate, DriftCheck, correlate, drift_check, experiments
-from abkit.jobs.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
 from abkit.jobs.tick import Catalogue, Job
-from abkit.jobs.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
+from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, drift_check, experiments
+from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
+from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 
 CATALOGUE: Catalogue = {
     job.name: job

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from abkit.errors import AbkitError, StoreError
-from abkit.jobs.daemon import Daemon
+from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.status import BAD_STATES, schedule_status
 from abkit.jobs.tick import wall_clock
 from abkit.store import alerts

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import InvalidInput
 from abkit.jobs.cron import Cron
-from abkit.jobs.missed import jitter
+from abkit.jobs.daemon.missed import jitter
 from abkit.store import schedules
 from abkit.store.schema import Run, Schedule
 

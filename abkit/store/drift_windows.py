@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from abkit.store.kpis.with_scores import Filters, overlapped, preferred, segment_shapes, within
 from abkit.store.schema import (
     Ad,
     AdCreative,
@@ -28,7 +29,6 @@ from abkit.store.schema import (
     Run,
     Score,
 )
-from abkit.store.score_kpi import Filters, overlapped, preferred, segment_shapes, within
 
 _IN_ONE_QUERY = 5_000
 

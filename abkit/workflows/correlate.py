@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 
 from abkit.config import CorrelateSettings, Settings
-from abkit.stats import correlation
-from abkit.stats.correlation import Correlation, Statistic
-from abkit.store import findings, models, score_kpi
+from abkit.stats.monitoring import correlation
+from abkit.stats.monitoring.correlation import Correlation, Statistic
+from abkit.store import findings, models
 from abkit.store.engine import Store
+from abkit.store.kpis import with_scores as score_kpi
+from abkit.store.kpis.with_scores import Delivered, Deliveries, Filters, LeftOut
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import ModelVersion
-from abkit.store.score_kpi import Delivered, Deliveries, Filters, LeftOut
 
 Metric = Literal["ctr", "cvr"]
 

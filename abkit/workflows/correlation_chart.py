@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from abkit.reporting import charts, records
+from abkit.reporting.charts import marks as charts
+from abkit.reporting.page import records
 from abkit.store import findings
 from abkit.store.engine import Store
 from abkit.store.schema import Campaign

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from abkit import __version__
 from abkit.errors import UsageError
-from abkit.reporting.records import (
+from abkit.reporting.page.page import headline_correlation, write_report
+from abkit.reporting.page.records import (
     CampaignRanking,
     Correlation,
     Coverage,
@@ -22,12 +23,12 @@ from abkit.reporting.records import (
     ReportData,
     ScorePoint,
 )
-from abkit.reporting.report_page import headline_correlation, write_report
-from abkit.reporting.thumbnails import thumbnail
-from abkit.stats.newcombe import wilson
-from abkit.store import models, score_kpi
+from abkit.reporting.page.thumbnails import thumbnail
+from abkit.stats.proportions.newcombe import wilson
+from abkit.store import models
 from abkit.store import report as queries
-from abkit.store.score_kpi import Deliveries, Filters
+from abkit.store.kpis import with_scores as score_kpi
+from abkit.store.kpis.with_scores import Deliveries, Filters
 from abkit.store.scores import RankedScore, ranking
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from abkit.commands.demo_screen import DemoScreen
+from abkit.commands.operate.demo_screen import DemoScreen
 from abkit.config import load_settings
 from abkit.demo.story import open_workspace, play
-from abkit.reporting.charts import ranked_strip
-from abkit.reporting.theme import save_chart
+from abkit.reporting.charts.marks import ranked_strip
+from abkit.reporting.charts.theme import save_chart
 from abkit.store.engine import Store
 from abkit.workflows.report import gather
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from abkit_model.encoders import Encoded
+from abkit_model.encoders.frozen import Encoded
 from abkit_model.preparation import Prepared
 from abkit_model.query_transformer import Attention, Block, QuerySet
 from abkit_model.scorer import Scorer

@@ -13,7 +13,7 @@ from PIL import Image
 
 from abkit_model import checkpoint as checkpoints
 from abkit_model.checkpoint import Card, Checkpoint
-from abkit_model.encoders import Encoded, FrozenEncoder, load_encoder
+from abkit_model.encoders.frozen import Encoded, FrozenEncoder, load_encoder
 from abkit_model.errors import CheckpointError
 from abkit_model.preparation import Prepared
 from abkit_model.query_transformer import NetworkConfig, Opinion, QueryTransformer

@@ -9,7 +9,7 @@ import pytest
 
 from abkit.commands.app import app, main
 from abkit.store.engine import Store
-from abkit.workflows.champion import promote, register_checkpoint
+from abkit.workflows.models.active import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
 from tests.workflows.conftest import make_checkpoint
 

@@ -16,7 +16,7 @@ from tea_tasting.aggr import Aggregates
 from typer.testing import CliRunner
 
 from abkit.commands.app import main
-from abkit.commands.calc import app
+from abkit.commands.calc.commands import app
 
 Calc = Callable[..., Any]
 

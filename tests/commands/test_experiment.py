@@ -9,8 +9,8 @@ import pytest
 
 from abkit.errors import AbkitError
 from abkit.stats.counts import Counts
-from abkit.stats.proportions import compare_proportions
-from abkit.workflows.experiment_bulk import analyze_table
+from abkit.stats.proportions.compare import compare_proportions
+from abkit.workflows.experiments.bulk import analyze_table
 from abkit.workflows.workspace import make_workspace
 from tests.conftest import Abkit
 

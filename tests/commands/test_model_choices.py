@@ -17,7 +17,7 @@ TRAIN = ("model", "train", "choices.csv", "--images", "pictures", "--encoder", "
 @pytest.fixture
 def chosen(quick_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace with pictures, each compared with the next four, and with a recipe that is over at once."""
-    from abkit_model import choice_pipeline
+    from abkit_model.training import comparison_pipeline as choice_pipeline
 
     quick = functools.partial(choice_pipeline.Recipe, members=2, epochs=2)
     monkeypatch.setattr(choice_pipeline, "Recipe", quick)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abkit.commands.model_study import verdict
-from abkit.reporting.head_chart import head_chart
-from abkit.reporting.theme import save_chart
-from abkit_model.compare import QUERIES, Comparison, HeadFigures
-from abkit_model.evaluation import Estimate
+from abkit.commands.model.study import verdict
+from abkit.reporting.charts.heads import head_chart
+from abkit.reporting.charts.theme import save_chart
+from abkit_model.evaluation.metrics import Estimate
+from abkit_model.studies.compare import QUERIES, Comparison, HeadFigures
 from tests.commands.conftest import Here
 from tests.conftest import Abkit
 from tests.pictures import picture, save_pictures
@@ -75,7 +75,8 @@ WORK = {
 def test_the_settings_limit_what_is_kept_of_the_encoder(
     here: Here, quick_workspace: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    from abkit_model import compare, contenders, training
+    from abkit_model.studies import compare, contenders
+    from abkit_model.training import loop as training
 
     monkeypatch.setattr(training, "Recipe", partial(training.Recipe, members=1, epochs=1))
     monkeypatch.setattr(compare, "HEADS", {"ridge": contenders.ridge, QUERIES: contenders.ridge})
@@ -105,7 +106,7 @@ def test_a_chart_that_could_not_be_saved_is_refused_before_the_work(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the work was begun")
 
-    monkeypatch.setattr("abkit_model.dataset.load_dataset", refuse)
+    monkeypatch.setattr("abkit_model.data.dataset.load_dataset", refuse)
     (tmp_path / "ratings.csv").write_text("file,n1,n2\n")
     (tmp_path / "folder.svg").mkdir()
     result = here("model", "compare", *TABLE, *LITE, "--chart", chart)

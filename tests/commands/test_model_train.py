@@ -16,7 +16,7 @@ TRAIN = ("model", "train", "ratings.csv", "--images", "pictures", "--group-colum
 @pytest.fixture
 def quick_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training that is over at once: what it learns does not matter here."""
-    from abkit_model import training
+    from abkit_model.training import loop as training
 
     monkeypatch.setattr(training, "Recipe", functools.partial(training.Recipe, members=1, epochs=1))
 
@@ -25,7 +25,7 @@ def quick_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_auto_shows_the_curve_of_srcc_by_queries_and_how_differently_they_look(
     here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from abkit_model import pipeline
+    from abkit_model.training import pipeline
 
     few = functools.partial(pipeline.choose_queries, candidates=(1, 2), folds=2)
     monkeypatch.setattr(pipeline, "choose_queries", few)

@@ -15,11 +15,11 @@ from abkit.config import Settings
 from abkit.demo.kpi_simulation import FIELDS, Contender, World, simulate
 from abkit.demo.story import open_workspace
 from abkit.errors import AbkitError
-from abkit.intake.kpi_options import KpiOptions
+from abkit.intake.kpis.options import KpiOptions
 from abkit.store.engine import Store
 from abkit.store.schema import Creative, CreativeAlias
-from abkit.workflows.drift import check_drift
-from abkit.workflows.kpi_import import import_files
+from abkit.workflows.drift.check import check_drift
+from abkit.workflows.kpis.import_kpis import import_files
 from tests.conftest import Abkit
 from tests.monitoring_rows import NOW, seeded
 

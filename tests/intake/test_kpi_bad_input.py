@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from abkit.store import kpi_queries
 from abkit.store.engine import Store
+from abkit.store.kpis import queries as kpi_queries
 from tests.kpi_files import figures, rows, run_import, write
 
 GOOD = "2026-01-01,1,a.png,spring,1000,20,3,4.50,USD"

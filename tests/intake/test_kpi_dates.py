@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from abkit.errors import InvalidInput
-from abkit.intake.kpi_dates import ReadDates, read_dates
+from abkit.intake.kpis.dates import ReadDates, read_dates
 
 
 def read(*texts: object, dayfirst: bool | None = None) -> ReadDates:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abkit.errors import InvalidInput
-from abkit.intake.kpi_numbers import ReadColumn, read_numbers
+from abkit.intake.kpis.numbers import ReadColumn, read_numbers
 
 
 def read(decimal: str | None = None, **columns: list[object]) -> dict[str, ReadColumn]:

@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import text
 
 from abkit.config import Settings
-from abkit.jobs import logs
-from abkit.jobs.daemon import Daemon
+from abkit.jobs.daemon import logs
+from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.tick import Arguments, Job, Tick
 from abkit.store.engine import Store
 
@@ -77,6 +77,6 @@ CATALOGUE = {
 if __name__ == "__main__":
     settings = Settings(**json.loads(sys.argv[1]))
     logs.set_up(settings.daemon.log_format)
-    daemon = Daemon(Store(settings.store_url), settings, CATALOGUE, preload=["abkit.jobs.daemon"])
+    daemon = Daemon(Store(settings.store_url), settings, CATALOGUE, preload=["abkit.jobs.daemon.loop"])
     signal.signal(signal.SIGTERM, daemon.stop)
     daemon.run()

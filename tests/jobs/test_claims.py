@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, text
 
 from abkit.config import Settings
-from abkit.jobs.claims import Claims
+from abkit.jobs.daemon.claims import Claims
 from abkit.store import schedules
 from abkit.store.engine import Store
 from abkit.store.schema import Run, Schedule

@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.jobs.catalogue import CATALOGUE
-from abkit.jobs.folders import stable_files
 from abkit.jobs.tick import Tick
+from abkit.jobs.work.folders import stable_files
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, Kpi, KpiReject

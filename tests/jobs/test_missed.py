@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abkit.jobs.cron import Cron
-from abkit.jobs.missed import COUNTED, Missed, jitter, must_move_back, turn
+from abkit.jobs.daemon.missed import COUNTED, Missed, jitter, must_move_back, turn
 
 TEN = datetime(2026, 6, 1, 10, tzinfo=UTC)
 HOURLY = Cron("@hourly")

@@ -17,7 +17,7 @@ from abkit.jobs.catalogue import CATALOGUE
 from abkit.jobs.definitions import add, remove, set_enabled, synchronise
 from abkit.jobs.status import schedule_status
 from abkit.jobs.tick import Tick
-from abkit.jobs.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
+from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, AlertDelivery, Run, Schedule

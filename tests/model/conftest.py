@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from abkit_model import checkpoint as checkpoints
 from abkit_model.checkpoint import Card, Checkpoint, Interval, Scale
-from abkit_model.encoders import FrozenEncoder, load_encoder
+from abkit_model.encoders.frozen import FrozenEncoder, load_encoder
 from abkit_model.query_transformer import NetworkConfig, QueryTransformer
 from abkit_model.scorer import Scorer
 

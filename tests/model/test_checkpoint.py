@@ -8,7 +8,7 @@ import pytest
 
 from abkit_model import checkpoint as checkpoints
 from abkit_model.checkpoint import CARD_FILE, FORMAT, WEIGHTS_FILE, Checkpoint
-from abkit_model.encoders import FrozenEncoder
+from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.errors import CheckpointError
 from abkit_model.scorer import Scorer
 

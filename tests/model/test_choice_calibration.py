@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from abkit_model.choice_calibration import choice_calibration, spread_of_choices
+from abkit_model.evaluation.comparison_calibration import choice_calibration, spread_of_choices
 
 FOLDS = 5
 

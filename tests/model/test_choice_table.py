@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit_model.choice_table import is_choice_table, read_choices, read_single_choices
+from abkit_model.data.comparisons import is_choice_table, read_choices, read_single_choices
 from abkit_model.errors import LabelError
 
 

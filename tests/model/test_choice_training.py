@@ -9,17 +9,17 @@ import pytest
 from PIL import ImageEnhance
 from scipy.special import expit, logit
 
-from abkit_model.choice_pipeline import train_on_choices
-from abkit_model.choice_training import CHANCE, fit_choices, hold_out, neighbourhoods
-from abkit_model.dataset import Preferences
-from abkit_model.encoders import load_encoder
+from abkit_model.data.dataset import Preferences
+from abkit_model.data.preferences import load_preferences
+from abkit_model.data.tokens import Features, TokenCache
+from abkit_model.encoders.frozen import load_encoder
 from abkit_model.errors import LabelError, TrainingError
-from abkit_model.features import Features, TokenCache
-from abkit_model.pipeline import train_scorer
-from abkit_model.preferences import load_preferences
-from abkit_model.release import TrainedScorer
 from abkit_model.scorer import Scorer
-from abkit_model.training import Recipe, predict
+from abkit_model.training.comparison_pipeline import train_on_choices
+from abkit_model.training.comparison_training import CHANCE, fit_choices, hold_out, neighbourhoods
+from abkit_model.training.loop import Recipe, predict
+from abkit_model.training.pipeline import train_scorer
+from abkit_model.training.release import TrainedScorer
 from tests.model.conftest import photograph
 
 ENCODER = "bundled:efficientnet-lite0"

@@ -4,11 +4,11 @@ import statsmodels.api as sm
 from scipy import stats
 from scipy.special import expit
 
-from abkit_model.choice_agreement import against_choices
-from abkit_model.choices import bradley_terry, fit_preferences
-from abkit_model.dataset import Preferences
+from abkit_model.data.dataset import Preferences
+from abkit_model.data.tokens import Features
 from abkit_model.errors import LabelError
-from abkit_model.features import Features
+from abkit_model.evaluation.comparison_agreement import against_choices
+from abkit_model.studies.choices import bradley_terry, fit_preferences
 
 
 def choices(seed: int, items: int = 30, pairs: int = 300):

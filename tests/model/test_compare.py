@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from abkit_model.choice_agreement import transfer
-from abkit_model.compare import QUERIES, HeadFigures, Repeat, compare, summarise
-from abkit_model.contenders import Fold
-from abkit_model.dataset import Examples, Preferences
+from abkit_model.data.dataset import Examples, Preferences
+from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
-from abkit_model.evaluation import grouped_folds
-from abkit_model.features import Features
-from abkit_model.training import Recipe, fit
+from abkit_model.evaluation.comparison_agreement import transfer
+from abkit_model.evaluation.metrics import grouped_folds
+from abkit_model.studies.compare import QUERIES, HeadFigures, Repeat, compare, summarise
+from abkit_model.studies.contenders import Fold
+from abkit_model.training.loop import Recipe, fit
 
 SURE, DIVIDED = [0.0, 1.0, 0.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.0, 0.5]  # spread 0 and 2 steps, means 2 and 3
 HALF = [0.0, 0.5, 0.0, 0.5, 0.0]  # spread 1, mean 3

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit_model.evaluation import (
+from abkit_model.evaluation.metrics import (
     clustered_bootstrap,
     conformal_coverage,
     conformal_half_width,

@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from abkit_model import faithfulness as module
-from abkit_model.faithfulness import faithfulness, query_faithfulness
 from abkit_model.preparation import Prepared
 from abkit_model.scorer import Scorer
+from abkit_model.studies import faithfulness as module
+from abkit_model.studies.faithfulness import faithfulness, query_faithfulness
 from tests.model.conftest import photograph
 
 

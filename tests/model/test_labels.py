@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abkit_model import csv_table
+from abkit_model.data import csv_table
+from abkit_model.data.labels import read_ratings
 from abkit_model.errors import LabelError
-from abkit_model.labels import read_ratings
 
 
 def table(tmp_path: Path, text: str, name: str = "ratings.csv") -> Path:

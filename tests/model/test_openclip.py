@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from abkit_model import libraries, openclip
-from abkit_model.encoders import FrozenEncoder, load_encoder
+from abkit_model.encoders import libraries, openclip
+from abkit_model.encoders.frozen import FrozenEncoder, load_encoder
+from abkit_model.encoders.openclip_towers import resampled
 from abkit_model.errors import EncoderUnavailable, TextRejected
-from abkit_model.openclip_towers import resampled
 from abkit_model.preparation import Prepared
 from tests.model.conftest import photograph
 

@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from abkit_model import training
 from abkit_model.checkpoint import default_checkpoint
-from abkit_model.choice_agreement import evaluate_on_choices, transfer
-from abkit_model.compare import compare
-from abkit_model.contenders import HEADS, QUERIES
-from abkit_model.dataset import Examples, load_dataset
-from abkit_model.encoders import load_encoder
+from abkit_model.data.dataset import Examples, load_dataset
+from abkit_model.data.labels import read_ratings
+from abkit_model.data.preferences import load_preferences
+from abkit_model.data.tokens import TokenCache
+from abkit_model.encoders.frozen import load_encoder
 from abkit_model.errors import CheckpointError, LabelError, TrainingError
-from abkit_model.features import TokenCache
-from abkit_model.labels import read_ratings
-from abkit_model.pipeline import evaluate_scorer, train_scorer
-from abkit_model.preferences import load_preferences
-from abkit_model.query_number import choose_queries
-from abkit_model.release import TrainedScorer
+from abkit_model.evaluation.comparison_agreement import evaluate_on_choices, transfer
 from abkit_model.scorer import Scorer
-from abkit_model.training import Recipe, fit, predict
+from abkit_model.studies.compare import compare
+from abkit_model.studies.contenders import HEADS, QUERIES
+from abkit_model.training import loop as training
+from abkit_model.training.loop import Recipe, fit, predict
+from abkit_model.training.pipeline import evaluate_scorer, train_scorer
+from abkit_model.training.query_number import choose_queries
+from abkit_model.training.release import TrainedScorer
 from tests.model.conftest import photograph
 
 QUICK = Recipe(members=2, epochs=3, components=12, width=16, queries=2)
@@ -220,7 +220,7 @@ def test_the_shipped_queries_rank_the_photographs(testdata: Path) -> None:
     assert scorer.card.demonstration
     assert "Demonstration" in scorer.card.notice
     ratings = read_ratings(folder / "ratings_per_image.csv")
-    from abkit_model.evaluation import spearman
+    from abkit_model.evaluation.metrics import spearman
     from abkit_model.images import open_image
 
     chosen = list(range(0, 616, 10))
@@ -348,7 +348,7 @@ def test_the_number_of_queries_for_the_figures_of_a_fold_is_chosen_without_it(
         asked.append(len(examples.targets))
         return 1 + len(asked) % 2, {}
 
-    monkeypatch.setattr("abkit_model.pipeline.choose_queries", chosen)
+    monkeypatch.setattr("abkit_model.training.pipeline.choose_queries", chosen)
     train(rated, tmp_path / "auto", recipe=replace(QUICK, queries=0))
     assert asked[0] == PICTURES
     assert len(asked) == 6

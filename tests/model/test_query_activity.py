@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit_model.query_activity import MIN_PICTURES, query_report
+from abkit_model.studies.query_activity import MIN_PICTURES, query_report
 
 VALUES = np.arange(1.0, 8.0)
 

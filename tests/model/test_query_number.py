@@ -1,8 +1,8 @@
 import json
 from typing import Any
 
-from abkit_model.query_number import diversity
 from abkit_model.query_transformer import NetworkConfig, QueryTransformer
+from abkit_model.training.query_number import diversity
 
 
 def test_a_single_query_has_no_diversity_and_a_card_can_say_so() -> None:

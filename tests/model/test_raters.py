@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit_model.raters import (
+from abkit_model.data.raters import (
     agreement,
     agreement_interval,
     corrected_distributions,

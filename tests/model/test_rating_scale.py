@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from abkit_model.data.labels import discretised_normal, read_ratings
+from abkit_model.data.rating_rows import read_rows
 from abkit_model.errors import LabelError
-from abkit_model.labels import discretised_normal, read_ratings
-from abkit_model.rating_rows import read_rows
 
 HISTOGRAM = "image,n1,n2,n3,n4,n5,n6,n7\na.jpg,1,2,3,4,3,2,1\n"
 MEANS = "image,mean,n,sd\n"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from abkit_model.encoders import FrozenEncoder, load_encoder
+from abkit_model.encoders.frozen import FrozenEncoder, load_encoder
 from abkit_model.errors import EncoderUnavailable
 from abkit_model.images import open_image
 from abkit_model.scorer import Score, Scorer
@@ -108,7 +108,7 @@ def test_an_encoder_that_is_not_at_hand_says_what_is_missing() -> None:
 def test_weights_of_a_bundled_encoder_with_a_wrong_digest_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from abkit_model import efficientnet
+    from abkit_model.encoders import bundled as efficientnet
 
     altered = tmp_path / "weights.pth"
     altered.write_bytes(b"not the weights")

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from abkit_model.evaluation import grouped_folds
-from abkit_model.pair_calibration import pair_calibration, spread_of_errors
+from abkit_model.evaluation.metrics import grouped_folds
+from abkit_model.evaluation.pair_calibration import pair_calibration, spread_of_errors
 from abkit_model.selection import best_probabilities, error_spread, pair_probability, smallest_set, tie_groups
 
 score = st.floats(1, 7)
@@ -198,10 +198,10 @@ def test_what_cannot_be_judged_has_no_calibration() -> None:
 @pytest.mark.slow
 def test_p_a_beats_b_holds_on_photographs_of_subjects_never_seen(testdata: Path, tmp_path: Path) -> None:
     # Chosen before looking: every second subject, the small encoder, and a calibration error below 0.06.
-    from abkit_model.dataset import load_dataset
-    from abkit_model.encoders import load_encoder
-    from abkit_model.holdout import cross_validate
-    from abkit_model.training import Recipe
+    from abkit_model.data.dataset import load_dataset
+    from abkit_model.encoders.frozen import load_encoder
+    from abkit_model.training.holdout import cross_validate
+    from abkit_model.training.loop import Recipe
 
     folder = testdata / "oasis_beauty"
     header, *lines = (folder / "ratings_per_image.csv").read_text(encoding="utf-8").splitlines()

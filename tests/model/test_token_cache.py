@@ -11,7 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from abkit_model.features import Row, TokenCache
+from abkit_model.data.tokens import Row, TokenCache
 
 SHA, ENCODER = "ab" * 32, "0123456789abcdef"
 
@@ -88,7 +88,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from tests.model.test_token_cache import ENCODER, SHA, row
-from abkit_model.features import TokenCache
+from abkit_model.data.tokens import TokenCache
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # no file may grow beyond 100 bytes: writing fails midway
 print(TokenCache(Path(sys.argv[1])).put(SHA, ENCODER, row(2)))
 """
@@ -135,7 +135,7 @@ WORKER = """
 import sys
 from pathlib import Path
 from tests.model.test_token_cache import ENCODER, row, same
-from abkit_model.features import TokenCache
+from abkit_model.data.tokens import TokenCache
 cache = TokenCache(Path(sys.argv[1]), max_bytes=20_000)
 wrong = found = 0
 for turn in range(300):

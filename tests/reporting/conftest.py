@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abkit.reporting.records import (
+from abkit.reporting.page.records import (
     CampaignRanking,
     Correlation,
     Coverage,

@@ -13,16 +13,16 @@ import pytest
 from PIL import Image
 
 from abkit.errors import AbkitError
-from abkit.reporting.charts import (
+from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
+from abkit.reporting.charts.marks import (
     _fitted,
     correlation_sentence,
     ranked_strip,
     score_distribution,
     score_kpi_scatter,
 )
-from abkit.reporting.drift_timeline import drift_timeline, timeline_sentence
-from abkit.reporting.records import Correlation, DecisionMade, DriftFinding, ReportData, ScorePoint
-from abkit.reporting.theme import chart_svg, refuse_unwritable, save_chart
+from abkit.reporting.charts.theme import chart_svg, refuse_unwritable, save_chart
+from abkit.reporting.page.records import Correlation, DecisionMade, DriftFinding, ReportData, ScorePoint
 
 MakeReport = Callable[..., ReportData]
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from abkit.reporting.experiment_charts import forest_plot, sequence_chart
-from abkit.reporting.theme import save_chart
+from abkit.reporting.charts.experiment import forest_plot, sequence_chart
+from abkit.reporting.charts.theme import save_chart
 from abkit.stats.counts import Counts
 from abkit.stats.estimate import as_dict
-from abkit.stats.proportions import compare_proportions
-from abkit.stats.sequential import confidence_sequence
+from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.sequential.always_valid import confidence_sequence
 
 
 def values(chart: object) -> list[dict[str, object]]:

@@ -1,9 +1,9 @@
 import numpy as np
 
-from abkit.reporting.reliability_chart import reliability_chart
-from abkit.reporting.theme import chart_svg
-from abkit_model.evaluation import grouped_folds
-from abkit_model.pair_calibration import pair_calibration
+from abkit.reporting.charts.reliability import reliability_chart
+from abkit.reporting.charts.theme import chart_svg
+from abkit_model.evaluation.metrics import grouped_folds
+from abkit_model.evaluation.pair_calibration import pair_calibration
 
 
 def test_the_chart_has_a_dot_a_bin_and_says_what_it_rests_on() -> None:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abkit.errors import AbkitError
-from abkit.reporting.advice import advice
-from abkit.reporting.records import CampaignRanking, Coverage, ReportData
-from abkit.reporting.report_page import render_report, write_report
+from abkit.reporting.page.advice import advice
+from abkit.reporting.page.page import render_report, write_report
+from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

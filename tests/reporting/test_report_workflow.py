@@ -11,8 +11,8 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
-from abkit.reporting.report_page import render_report
-from abkit.reporting.thumbnails import thumbnail
+from abkit.reporting.page.page import render_report
+from abkit.reporting.page.thumbnails import thumbnail
 from abkit.store.engine import Store
 from abkit.store.report import SIMULATED_ACCOUNT
 from abkit.store.runs import recorded_run

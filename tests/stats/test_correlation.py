@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from abkit.stats.correlation import Statistic, correlate
-from abkit.stats.within_groups import pooled_pearson, pooled_spearman
+from abkit.stats.monitoring.correlation import Statistic, correlate
+from abkit.stats.monitoring.within_groups import pooled_pearson, pooled_spearman
 
 BOTH = pytest.mark.parametrize("statistic", ["srcc", "plcc"])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit.stats.bulk import compare_many
+from abkit.stats.proportions.bulk import compare_many
 
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 SIZES = (200, 500, 1000, 3000, 10_000)

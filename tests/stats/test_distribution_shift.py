@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from abkit.stats.distribution_shift import input_shift, score_shift
+from abkit.stats.monitoring.distribution_shift import input_shift, score_shift
 
 
 def test_ks_and_wasserstein_are_scipys_and_psi_is_the_textbook_sum() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from abkit.stats.drift_triage import Finding, triage
+from abkit.stats.monitoring.triage import Finding, triage
 
 OK = [Finding(layer, "ok", f"{layer} is well.") for layer in ("data", "input", "score", "relation", "kpi")]
 MISSING = [Finding(layer, "insufficient_data", f"No {layer}.") for layer in ("input", "score", "relation", "kpi")]

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from abkit.errors import InvalidInput
-from abkit.stats.group_sequential import alpha_spent, inflation, plan_looks, power_of_plan
+from abkit.stats.sequential.group_sequential import alpha_spent, inflation, plan_looks, power_of_plan
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_error_spent_agrees_with_the_multivariate_normal(information: list[f
 def test_boundaries_agree_with_spotify_confidence_for_its_spending_function(monkeypatch: pytest.MonkeyPatch) -> None:
     from spotify_confidence.analysis.frequentist.sequential_bound_solver import bounds
 
-    from abkit.stats import group_sequential
+    from abkit.stats.sequential import group_sequential
 
     monkeypatch.setattr(group_sequential, "alpha_spent", lambda t, *, alpha, spending: alpha * t**2)
     information = np.array([0.2, 0.5, 0.7, 1.0])

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from abkit.stats.guards import ArmDays, Guard, check_guards
-from abkit.stats.srm import check_sample_ratio
+from abkit.stats.verdicts.guards import ArmDays, Guard, check_guards
+from abkit.stats.verdicts.sample_ratio import check_sample_ratio
 
 START = date(2026, 3, 2)
 

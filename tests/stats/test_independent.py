@@ -17,15 +17,15 @@ from statsmodels.stats.proportion import (
 )
 from tea_tasting.aggr import Aggregates
 
-from abkit.stats.bayes import rank_posteriors
-from abkit.stats.bulk import compare_many
 from abkit.stats.counts import Counts
-from abkit.stats.cuped import compare_with_covariate
+from abkit.stats.means.cuped import compare_with_covariate
+from abkit.stats.means.ratio import compare_ratios
 from abkit.stats.moments import PairMoments
-from abkit.stats.proportions import compare_proportions
-from abkit.stats.ratio import compare_ratios
-from abkit.stats.srm import check_sample_ratio
-from abkit.stats.stratified import compare_stratified
+from abkit.stats.proportions.bayes import rank_posteriors
+from abkit.stats.proportions.bulk import compare_many
+from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.proportions.stratified import compare_stratified
+from abkit.stats.verdicts.sample_ratio import check_sample_ratio
 
 MANY = settings(max_examples=80, deadline=None)
 

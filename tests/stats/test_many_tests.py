@@ -10,16 +10,16 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
 
 from abkit.errors import InvalidInput
-from abkit.stats.bayes import rank_posteriors
-from abkit.stats.bulk import compare_many, homogeneity_p, split_p
 from abkit.stats.counts import Counts
-from abkit.stats.multiplicity import adjust
-from abkit.stats.normal_model import normal_posterior
-from abkit.stats.pairs import ScoredVariant, plan_pairs
-from abkit.stats.power import Design
-from abkit.stats.proportions import compare_proportions
-from abkit.stats.shrinkage import EffectPrior, exaggeration, fit_effect_prior, shrink
-from abkit.stats.stratified import compare_stratified
+from abkit.stats.design.pairs import ScoredVariant, plan_pairs
+from abkit.stats.design.power import Design
+from abkit.stats.means.normal_model import normal_posterior
+from abkit.stats.proportions.bayes import rank_posteriors
+from abkit.stats.proportions.bulk import compare_many, homogeneity_p, split_p
+from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.proportions.stratified import compare_stratified
+from abkit.stats.verdicts.multiplicity import adjust
+from abkit.stats.verdicts.shrinkage import EffectPrior, exaggeration, fit_effect_prior, shrink
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from tea_tasting.aggr import Aggregates
 
 from abkit.errors import InvalidInput
 from abkit.stats.counts import Counts
-from abkit.stats.cuped import compare_with_covariate
-from abkit.stats.equivalence import equivalent, non_inferior
 from abkit.stats.lift import lift_interval
-from abkit.stats.means import compare_means
+from abkit.stats.means.compare import compare_means
+from abkit.stats.means.cuped import compare_with_covariate
+from abkit.stats.means.ratio import compare_ratios
 from abkit.stats.moments import Moments, PairMoments
-from abkit.stats.proportions import compare_proportions
-from abkit.stats.ratio import compare_ratios
+from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.verdicts.equivalence import equivalent, non_inferior
 
 moments = st.builds(
     Moments,

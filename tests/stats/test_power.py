@@ -9,13 +9,13 @@ from statsmodels.stats.power import TTestIndPower
 from statsmodels.stats.proportion import power_proportions_2indep
 
 from abkit.errors import InvalidInput
-from abkit.stats.detectable import (
+from abkit.stats.design.detectable import (
     power_for_means,
     power_for_rates,
     smallest_lift_for_means,
     smallest_lift_for_rates,
 )
-from abkit.stats.power import (
+from abkit.stats.design.power import (
     Design,
     sample_size_for_means,
     sample_size_for_rates,
@@ -135,7 +135,7 @@ def test_power_and_smallest_lift_are_the_sample_size_turned_round(
 
 
 def test_simulated_power_of_planned_looks_agrees_within_one_point() -> None:
-    from abkit.stats.group_sequential import plan_looks
+    from abkit.stats.sequential.group_sequential import plan_looks
 
     design = Design(monitoring="group", looks=4, spending="pocock")
     size = sample_size_for_rates(0.05, lift=0.2, design=design)
@@ -150,7 +150,7 @@ def test_simulated_power_of_planned_looks_agrees_within_one_point() -> None:
 
 
 def test_simulated_power_of_the_confidence_sequence_is_at_least_what_was_planned() -> None:
-    from abkit.stats.sequential import multiplier
+    from abkit.stats.sequential.always_valid import multiplier
 
     size = sample_size_for_rates(0.05, lift=0.2, design=Design(monitoring="anytime"))
     rng = np.random.default_rng(13)

@@ -17,8 +17,8 @@ from tea_tasting.aggr import Aggregates
 
 from abkit.errors import InvalidInput
 from abkit.stats.counts import Counts
-from abkit.stats.newcombe import newcombe_z
-from abkit.stats.proportions import METHODS, compare_proportions
+from abkit.stats.proportions.compare import METHODS, compare_proportions
+from abkit.stats.proportions.newcombe import newcombe_z
 
 FIXED = [
     (480, 10_000, 560, 10_100),

@@ -8,17 +8,17 @@ import polars as pl
 import pytest
 from scipy.special import ndtr
 
-from abkit.stats.bulk import compare_many, newcombe_z_many, split_p
-from abkit.stats.means import compare_means
+from abkit.stats.means.compare import compare_means
 from abkit.stats.moments import Moments
-from abkit.stats.sequential import (
+from abkit.stats.proportions.bulk import compare_many, newcombe_z_many, split_p
+from abkit.stats.sequential.always_valid import (
     DEFAULT_TUNING,
     ConfidenceSequence,
     confidence_sequence,
     mixture_precision,
     verdict_of,
 )
-from abkit.stats.srm import ALPHA
+from abkit.stats.verdicts.sample_ratio import ALPHA
 
 pytestmark = pytest.mark.realdata
 

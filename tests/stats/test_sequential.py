@@ -6,10 +6,10 @@ import pytest
 
 from abkit.errors import InvalidInput
 from abkit.stats.counts import Counts
-from abkit.stats.guards import Guard
-from abkit.stats.proportions import compare_proportions
-from abkit.stats.sequential import always_valid_p, confidence_sequence, multiplier
-from abkit.stats.verdict import judge
+from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.sequential.always_valid import always_valid_p, confidence_sequence, multiplier
+from abkit.stats.verdicts.guards import Guard
+from abkit.stats.verdicts.verdict import judge
 
 
 def sequence(*arms: tuple[int, int, int]):  # type: ignore[no-untyped-def]

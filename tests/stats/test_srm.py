@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from abkit.errors import InvalidInput
-from abkit.stats.srm import check_sample_ratio
+from abkit.stats.verdicts.sample_ratio import check_sample_ratio
 
 
 @pytest.mark.parametrize(

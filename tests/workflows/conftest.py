@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from abkit.store.engine import Store
-from abkit.workflows.champion import promote, register_checkpoint
+from abkit.workflows.models.active import promote, register_checkpoint
 
 ENCODER = "bundled:efficientnet-lite0"
 
@@ -25,7 +25,7 @@ def make_checkpoint(folder: Path, *, seed: int, novelty_limit: float | None = No
     import torch
 
     from abkit_model import checkpoint
-    from abkit_model.encoders import load_encoder
+    from abkit_model.encoders.frozen import load_encoder
     from abkit_model.query_transformer import NetworkConfig, QueryTransformer
 
     torch.manual_seed(seed)
@@ -99,7 +99,7 @@ def make_reader(folder: Path) -> str:
     """Save the weights of a small OpenCLIP model, and make its name known to OpenCLIP."""
     import torch
 
-    from abkit_model import libraries
+    from abkit_model.encoders import libraries
 
     torch.set_num_threads(1)  # tests run beside each other
     open_clip = libraries.load("open_clip")

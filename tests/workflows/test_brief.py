@@ -11,9 +11,9 @@ from abkit.config import ScoringSettings, Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.store.engine import Store
 from abkit.store.schema import BriefFit, Embedding, Run, Score
-from abkit.workflows.champion import promote, register_checkpoint
-from abkit.workflows.score import ScoringResult, score_paths
-from abkit_model.encoders import load_encoder
+from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.scoring.score import ScoringResult, score_paths
+from abkit_model.encoders.frozen import load_encoder
 from abkit_model.errors import EncoderUnavailable, TextRejected
 from tests.pictures import save_pictures
 from tests.workflows.conftest import make_checkpoint
@@ -64,7 +64,7 @@ def test_another_brief_needs_no_second_look_at_the_pictures(
 ) -> None:
     save_pictures(tmp_path / "ads", 3)
     first = score(scoring_store, settings, tmp_path / "ads", encoder=reader)
-    monkeypatch.setattr("abkit_model.encoders.FrozenEncoder.encode", lambda *_: pytest.fail("it looked again"))
+    monkeypatch.setattr("abkit_model.encoders.frozen.FrozenEncoder.encode", lambda *_: pytest.fail("it looked again"))
     other = score(scoring_store, settings, tmp_path / "ads", "snow on a mountain", encoder=reader)
     again = score(scoring_store, settings, tmp_path / "ads", encoder=reader)
     fits = [{file.path: file.fit for file in result.files} for result in (first, other, again)]

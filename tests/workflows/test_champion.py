@@ -10,7 +10,7 @@ from abkit.store import models
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Promotion
-from abkit.workflows.champion import find_champion, list_versions, promote, register_checkpoint, rollback
+from abkit.workflows.models.active import find_champion, list_versions, promote, register_checkpoint, rollback
 from abkit_model.errors import ModelError
 from tests.workflows.conftest import make_checkpoint
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from abkit.config import Settings
 from abkit.errors import UsageError
-from abkit.stats.correlation import Correlation
+from abkit.stats.monitoring.correlation import Correlation
 from abkit.store.engine import Store
 from abkit.store.schema import CorrelationResult, Run
 from abkit.workflows.correlate import CorrelationReport, correlate

@@ -15,8 +15,8 @@ from abkit.store.engine import Store
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import begin_run, end_run
 from abkit.store.schema import Alert, CampaignCreative, Decision, DriftResult, KpiImport
-from abkit.workflows.drift import DriftReport, check_drift
-from abkit.workflows.drift_result import LayerResult
+from abkit.workflows.drift.check import DriftReport, check_drift
+from abkit.workflows.drift.result import LayerResult
 from tests.monitoring_rows import Seed, seeded
 
 START = date(2025, 3, 3)
@@ -351,9 +351,9 @@ def test_a_window_that_cannot_be_is_refused(sqlite_store: Store, options: dict[s
 
 
 def test_same_windows_of_100_against_100_pictures_stay_stable_at_the_stated_rate(sqlite_store: Store) -> None:
-    from abkit.stats.drift_triage import triage
+    from abkit.stats.monitoring.triage import triage
     from abkit.store.drift_windows import Pictures
-    from abkit.workflows.drift_pictures import judge_input, judge_scores
+    from abkit.workflows.drift.images import judge_input, judge_scores
 
     rng = np.random.default_rng(8)
     settings = Settings().drift

@@ -9,17 +9,17 @@ from abkit.errors import AbkitError, InvalidInput
 from abkit.store.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Ad, Kpi, KpiImport, Segment
-from abkit.workflows.experiment import (
+from abkit.workflows.experiments.analysis import analyse
+from abkit.workflows.experiments.design import fit_relation
+from abkit.workflows.experiments.lifecycle import (
     analyze_experiment,
     create_experiment,
     decide_experiment,
     history,
     list_experiments,
 )
-from abkit.workflows.experiment_analysis import analyse
-from abkit.workflows.experiment_design import fit_relation
-from abkit.workflows.experiment_plan import ExperimentPlan
-from abkit.workflows.experiment_records import Analysis, ArmInput
+from abkit.workflows.experiments.plan import ExperimentPlan
+from abkit.workflows.experiments.records import Analysis, ArmInput
 
 START = date(2026, 3, 2)
 
@@ -325,7 +325,7 @@ def test_a_winner_is_shrunk_towards_what_past_experiments_were_like() -> None:
 
 
 def test_the_relation_is_used_only_when_it_is_shown() -> None:
-    from abkit.store.score_kpi import Delivered
+    from abkit.store.kpis.with_scores import Delivered
 
     rng = np.random.default_rng(3)
     scores = {i: float(rng.normal(5, 1)) for i in range(60)}

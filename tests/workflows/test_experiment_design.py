@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from abkit.errors import AbkitError
-from abkit.stats.power import Design
+from abkit.stats.design.power import Design
 from abkit.store import models
 from abkit.store.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import ModelVersion
-from abkit.workflows.experiment_design import design_from_scores
+from abkit.workflows.experiments.design import design_from_scores
 from tests.monitoring_rows import Seed, seeded
 
 DAY = date(2025, 2, 1)

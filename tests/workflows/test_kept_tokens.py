@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from abkit.config import ScoringSettings, Settings
 from abkit.store.engine import Store
 from abkit.store.schema import CreativeAlias, Embedding, Run, Score
-from abkit.workflows.champion import promote, register_checkpoint
-from abkit.workflows.score import score_paths
-from abkit_model.features import TokenCache
+from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.scoring.score import score_paths
+from abkit_model.data.tokens import TokenCache
 from tests.pictures import save_pictures
 from tests.workflows.conftest import make_checkpoint
 
@@ -33,8 +33,8 @@ def look_away(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("the encoder looked again")
 
-    monkeypatch.setattr("abkit_model.encoders.FrozenEncoder.encode", refuse)
-    monkeypatch.setattr("abkit_model.encoders.FrozenEncoder.prepare", refuse)
+    monkeypatch.setattr("abkit_model.encoders.frozen.FrozenEncoder.encode", refuse)
+    monkeypatch.setattr("abkit_model.encoders.frozen.FrozenEncoder.prepare", refuse)
 
 
 def test_another_champion_scores_known_pictures_without_encoder_as_it_would_from_pixels(
@@ -125,7 +125,7 @@ def test_tokens_of_a_picture_that_the_store_does_not_know_are_not_enough(
     """Its size and media type come from its pixels: it is decoded once, whatever the cache has."""
     change_champion(sqlite_store, quick_checkpoint)
     (path,) = save_pictures(tmp_path / "ads", 1)
-    from abkit_model.features import extract
+    from abkit_model.data.tokens import extract
     from abkit_model.scorer import Scorer
 
     cache = TokenCache(tmp_path / ".abkit" / "cache" / "tokens")

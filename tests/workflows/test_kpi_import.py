@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from sqlalchemy import func, select
 
-from abkit.store import kpi_queries
 from abkit.store.engine import Store
+from abkit.store.kpis import queries as kpi_queries
 from abkit.store.schema import Ad, Campaign, CampaignCreative, Kpi, KpiImport, KpiReject, KpiRevision, Run, Segment
 from tests.kpi_files import add_pictures, figures, rows, run_import, write
 from tests.smadex import write_periods

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from abkit.errors import InvalidInput
 from abkit.store.engine import Store
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative
-from abkit.workflows.kpi_link import link, link_by_hand
+from abkit.workflows.kpis.link import link, link_by_hand
 from tests.kpi_files import add_pictures, rows, run_import, write
 
 HEADER = "day,ad,creative,campaign,impressions,clicks"

@@ -8,8 +8,8 @@ from PIL import Image
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.store.engine import Store
-from abkit.workflows.most_active import most_active, rows_of
-from abkit.workflows.score import score_paths
+from abkit.workflows.models.most_active import most_active, rows_of
+from abkit.workflows.scoring.score import score_paths
 from abkit_model.scorer import Scorer
 from tests.pictures import save_pictures
 

@@ -10,7 +10,7 @@ from abkit.config import Settings
 from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.store import scores
 from abkit.store.engine import Store
-from abkit.store.ratings import rejects
+from abkit.store.ratings.read import rejects
 from abkit.store.runs import begin_run
 from abkit.store.schema import (
     Base,
@@ -22,8 +22,8 @@ from abkit.store.schema import (
     RatingSource,
     RatingSummary,
 )
-from abkit.workflows.rater_agreement import study_store, study_table
-from abkit.workflows.ratings import import_labels
+from abkit.workflows.ratings.agreement import study_store, study_table
+from abkit.workflows.ratings.import_ratings import import_labels
 from tests.pictures import save_pictures
 
 

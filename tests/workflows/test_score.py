@@ -22,10 +22,10 @@ from abkit.store.schema import (
     Run,
     Score,
 )
-from abkit.workflows.champion import promote, register_checkpoint
-from abkit.workflows.decoding import decoded
-from abkit.workflows.novelty import is_far
-from abkit.workflows.score import score_paths
+from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.scoring.decoding import decoded
+from abkit.workflows.scoring.novelty import is_far
+from abkit.workflows.scoring.score import score_paths
 from tests.pictures import broken_files, picture, save_pictures, unusual_files
 from tests.workflows.conftest import make_checkpoint_between
 
@@ -106,7 +106,7 @@ def test_scoring_a_folder_again_does_no_model_work(
     def refuse(*_: object) -> None:
         raise AssertionError("the scorer was loaded")
 
-    monkeypatch.setattr("abkit.workflows.champion.load_scorer", refuse)
+    monkeypatch.setattr("abkit.workflows.models.active.load_scorer", refuse)
     again = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
     assert [file.status for file in again.files] == ["known"] * 3
     assert [file.mean for file in again.files] == [file.mean for file in first.files]
@@ -171,7 +171,7 @@ def test_no_file_goes_missing_when_one_of_two_copies_changes_under_way(
         picture(2).save(tmp_path / "one.png")
         return decoded(*arguments)
 
-    monkeypatch.setattr("abkit.workflows.score.decoded", overwritten)
+    monkeypatch.setattr("abkit.workflows.scoring.score.decoded", overwritten)
     files = score_paths(scoring_store, settings, [tmp_path], campaign="spring").files
     assert [(file.path.name, file.status) for file in files] == [("one.png", "scored"), ("two.png", "rejected")]
     assert files[0].sha256 == hash_file(tmp_path / "one.png", max_bytes=2**20)
@@ -193,7 +193,7 @@ def test_a_run_is_not_taken_for_dead_while_a_large_encoder_works_on_one_chunk(
                 run.lease_until = datetime.now(UTC) - timedelta(minutes=45)
             yield batch
 
-    monkeypatch.setattr("abkit.workflows.score.decoded", expiring)
+    monkeypatch.setattr("abkit.workflows.scoring.score.decoded", expiring)
     score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
     assert len(leases) == 3
     assert all(lease > datetime.now(UTC) for lease in leases)
@@ -215,7 +215,7 @@ def test_unusual_pictures_are_scored(scoring_store: Store, settings: Settings, t
 def test_more_files_than_one_batch_and_one_chunk_are_all_scored(
     scoring_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("abkit.workflows.score._CHUNK", 4)
+    monkeypatch.setattr("abkit.workflows.scoring.score._CHUNK", 4)
     save_pictures(tmp_path / "ads", 11)
     settings = Settings.model_validate({"workspace": tmp_path, "scoring": {"batch_size": 3}})
     done: list[tuple[int, int]] = []

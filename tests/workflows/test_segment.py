@@ -11,9 +11,9 @@ from abkit.errors import UsageError
 from abkit.store import models
 from abkit.store.engine import Store
 from abkit.store.schema import Run
-from abkit.workflows import segment
-from abkit.workflows.champion import list_versions
-from abkit.workflows.train import Ratings, Wish, train
+from abkit.workflows.models import segment
+from abkit.workflows.models.active import list_versions
+from abkit.workflows.models.train import Ratings, Wish, train
 from abkit_model.errors import LabelError
 from tests.pictures import save_pictures
 

@@ -15,8 +15,8 @@ from abkit.store import findings, models, scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import ModelVersion, Run
-from abkit.workflows.score import score_paths
-from abkit.workflows.shortlist import shortlist
+from abkit.workflows.scoring.score import score_paths
+from abkit.workflows.scoring.shortlist import shortlist
 from abkit_model.selection import pair_probability
 from tests.pictures import picture, save_pictures
 
@@ -302,7 +302,7 @@ def test_copies_count_once_and_pictures_of_the_same_name_are_told_apart(
     def refuse(*_: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("abkit.workflows.champion.load_scorer", refuse)
+    monkeypatch.setattr("abkit.workflows.models.active.load_scorer", refuse)
     result = shortlist(scoring_store, campaign="spring")
     assert result.n == 4
     names = sorted(one.creative for one in result.candidates)

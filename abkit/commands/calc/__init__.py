@@ -1,0 +1,1 @@
+"""`abkit calc`: the statistics as a calculator."""

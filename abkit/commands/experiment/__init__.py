@@ -1,0 +1,1 @@
+"""`abkit experiment`: design, analyze and decide A/B tests."""

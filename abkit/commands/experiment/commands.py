@@ -1,0 +1,318 @@
+"""`abkit experiment`: design, create, analyse, decide, list."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from abkit.commands.calc.input import Correction, Monitoring, numbers
+from abkit.commands.context import CommandContext
+from abkit.commands.experiment.output import draw_analysis, print_analysis, print_table_report
+from abkit.commands.figures import percent
+from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
+
+if TYPE_CHECKING:
+    pass
+
+app = typer.Typer(help="A/B tests: design, guard, analyse, decide.", no_args_is_help=True)
+
+
+class Unit(StrEnum):
+    """What is randomised."""
+
+    USER = "user"
+    SESSION = "session"
+    IMPRESSION = "impression"
+    GEOGRAPHY = "geography"
+    DAY = "day"
+
+
+class Allocation(StrEnum):
+    """Who decides who sees what."""
+
+    RANDOM = "random"
+    OPTIMISED = "optimised"
+
+
+class Metric(StrEnum):
+    """What is compared."""
+
+    CTR = "ctr"
+    CVR = "cvr"
+
+
+class Decision(StrEnum):
+    """What becomes of a test."""
+
+    SHIP = "ship"
+    KEEP = "keep"
+    STOP = "stop-for-futility"
+    UNDECIDED = "undecided"
+
+
+@app.command("design")
+def design(
+    ctx: typer.Context,
+    campaign: Annotated[str, typer.Option("--campaign", "-c", help="Whose scored variants are to be tested.")],
+    daily_traffic: Annotated[float | None, typer.Option("--daily-traffic", help="Impressions a day, all arms.")] = None,
+    baseline: Annotated[
+        float | None, typer.Option("--baseline", help="CTR of the control; else what is known.")
+    ] = None,
+    power: Annotated[float, typer.Option("--power")] = 0.8,
+    alpha: Annotated[float, typer.Option("--alpha")] = 0.05,
+    monitoring: Annotated[Monitoring, typer.Option("--monitoring")] = Monitoring.ANYTIME,
+    most_days: Annotated[int, typer.Option("--most-days", min=1, help="How long a test may take.")] = 60,
+    top: Annotated[int, typer.Option("--top", min=1, help="How many pairs the table shows.")] = 20,
+    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Say which pairs of a campaign's variants are worth a test, and how long it takes."""
+    from abkit.stats.design.power import Design
+    from abkit.stats.estimate import as_dict
+    from abkit.workflows.experiments.design import design_from_scores
+
+    context: CommandContext = ctx.obj
+    plan = Design(power=power, alpha=alpha, monitoring=monitoring.value, daily_traffic=daily_traffic)
+    with context.store() as store:
+        report = design_from_scores(
+            store, campaign, as_of=_day(as_of) or _today(), design=plan, baseline=baseline, most_days=most_days
+        )
+    if form is Format.JSON:
+        print_json(as_dict(report))
+        return
+    rows = [
+        {
+            "control": pair.control,
+            "treatment": pair.treatment,
+            "score_gap": pair.score_gap,
+            "scored_right": pair.chance_scored_right,
+            "expected_lift": pair.expected_lift,
+            "units": pair.size.total if pair.size else None,
+            "days": pair.size.days if pair.size else None,
+            "test": pair.worth_testing,
+            "why": pair.why,
+        }
+        for pair in report.pairs
+    ]
+    print_rows(rows if form is Format.CSV else rows[:top], form, title=f"{campaign}: pairs, the most promising first")
+    note(f"baseline {percent(report.baseline, 3)} ({report.baseline_from})")
+    if report.relation.note:
+        note(report.relation.note)
+
+
+@app.command("create")
+def create(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(help="Name of the experiment.")],
+    variant: Annotated[
+        list[str],
+        typer.Option("--variant", help="NAME=AD: the platform's ad id or the picture's name. First: control."),
+    ],
+    unit: Annotated[Unit, typer.Option("--unit", help="What is randomised.")],
+    allocation: Annotated[Allocation, typer.Option("--allocation", help="At random, or optimised by the platform.")],
+    metric: Annotated[Metric, typer.Option("--metric", "-m")] = Metric.CTR,
+    split: Annotated[str | None, typer.Option("--split", help="Planned shares: 0.5,0.5. Default: equal.")] = None,
+    campaign: Annotated[str | None, typer.Option("--campaign", "-c")] = None,
+    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
+    level: Annotated[float, typer.Option("--level", help="Of the intervals.")] = 0.95,
+    power: Annotated[float, typer.Option("--power")] = 0.8,
+    lift: Annotated[float | None, typer.Option("--lift", help="The lift that it is to find.")] = None,
+    planned_total: Annotated[
+        float | None, typer.Option("--planned-total", help="Planned impressions (or days) in all arms.")
+    ] = None,
+    monitoring: Annotated[Monitoring, typer.Option("--monitoring")] = Monitoring.ANYTIME,
+    looks: Annotated[int | None, typer.Option("--looks", min=1, help="group: planned looks.")] = None,
+    guardrail: Annotated[
+        list[str] | None, typer.Option("--guardrail", help="METRIC=LOSS such as cvr=0.05: at most 5 % worse.")
+    ] = None,
+) -> None:
+    """Fix an experiment before its first look."""
+    from abkit.workflows.experiments.lifecycle import create_experiment
+    from abkit.workflows.experiments.plan import ExperimentPlan
+
+    context: CommandContext = ctx.obj
+    plan = ExperimentPlan(
+        key,
+        _pairs(variant, "--variant", "NAME=AD"),
+        unit.value,
+        allocation.value,
+        metric.value,
+        numbers(split, "--split") if split else None,
+        campaign,
+        _day(start),
+        _day(end),
+        level,
+        power,
+        lift,
+        planned_total,
+        monitoring.value,
+        looks,
+        {name: _loss(text) for name, text in _pairs(guardrail or [], "--guardrail", "METRIC=LOSS").items()},
+    )
+    with context.store() as store:
+        create_experiment(store, plan)
+    typer.echo(key)
+    note(f"next: abkit experiment analyze {key}")
+
+
+@app.command("analyze")
+def analyze(
+    ctx: typer.Context,
+    key: Annotated[str | None, typer.Argument(help="The experiment; or give --table.")] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last day that counts; today by default.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Stratify by placement, country, device, ….")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Write the forest plot here, the sequences beside it.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="Many tests: CSV, TSV or Parquet, a row an arm.")
+    ] = None,
+    experiment_col: Annotated[str, typer.Option("--experiment-col")] = "experiment",
+    variant_col: Annotated[str, typer.Option("--variant-col")] = "variant",
+    impressions_col: Annotated[str, typer.Option("--impressions-col")] = "impressions",
+    clicks_col: Annotated[str, typer.Option("--clicks-col")] = "clicks",
+    control: Annotated[
+        str | None, typer.Option("--control", help="Name of the control arm; the first row of each test by default.")
+    ] = None,
+    add_up: Annotated[bool, typer.Option("--add-up", help="Rows of one arm are days: add them up.")] = False,
+    allocation: Annotated[
+        Allocation, typer.Option("--allocation", help="With --table: whether arms were drawn at random.")
+    ] = Allocation.RANDOM,
+    correction: Annotated[Correction, typer.Option("--correction", help="With --table.")] = Correction.BH,
+    level: Annotated[float, typer.Option("--level", help="With --table.")] = 0.95,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the verdict is blocked.")] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Analyse one experiment of the store (one more look), or thousands of tests from a table."""
+    from abkit.errors import UsageError
+
+    if (key is None) == (table is None):
+        raise UsageError("give either the name of an experiment or --table FILE")
+    if table is not None:
+        if by is not None or as_of is not None or exit_code:
+            raise UsageError("--by, --as-of and --exit-code are for an experiment of the store, not for --table")
+        columns = (experiment_col, variant_col, impressions_col, clicks_col)
+        _analyze_table(table, columns, control, add_up, allocation, correction, level, plot, form)
+        return
+    from abkit.stats.estimate import as_dict
+    from abkit.workflows.experiments.lifecycle import analyze_experiment
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        analysis = analyze_experiment(store, str(key), as_of=_day(as_of) or _today(), by=by)
+    plain = as_dict(analysis)
+    if form is Format.JSON:
+        print_json(plain)
+    else:
+        print_analysis(analysis, form)
+    if plot is not None:
+        draw_analysis(plain, plot)
+    if exit_code and analysis.verdict == "blocked":
+        raise typer.Exit(3)
+
+
+def _analyze_table(
+    path: Path,
+    columns: tuple[str, str, str, str],
+    control: str | None,
+    add_up: bool,
+    allocation: Allocation,
+    correction: Correction,
+    level: float,
+    plot: Path | None,
+    form: Format,
+) -> None:
+    from abkit.workflows.experiments.bulk import analyze_table
+
+    report = analyze_table(
+        path,
+        experiment=columns[0],
+        variant=columns[1],
+        trials=columns[2],
+        successes=columns[3],
+        control=control,
+        add_up=add_up,
+        allocation=allocation.value,
+        correction=correction.value,
+        level=level,
+        progress=note,
+    )
+    print_table_report(report, path.name, form, plot)
+
+
+@app.command("decide")
+def decide(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(help="The experiment.")],
+    decision: Annotated[Decision, typer.Argument(help="What becomes of it.")],
+    by: Annotated[str, typer.Option("--by", help="Who decides.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+    variant: Annotated[str | None, typer.Option("--variant", help="Which one is shipped.")] = None,
+    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Write down what was decided, with the rule and the figures it rests on."""
+    from abkit.commands.figures import print_record
+    from abkit.workflows.experiments.lifecycle import decide_experiment
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        record = decide_experiment(
+            store, key, decision.value, variant=variant, person=by, reason=reason, as_of=_day(as_of) or _today()
+        )
+    keep = ("decision", "variant", "verdict", "look", "rule", "against_the_verdict")
+    print_record(record, form, rows=[{"figure": name, "value": record[name]} for name in keep], title=key)
+    if record["against_the_verdict"]:
+        note(f"this goes against the verdict ({record['verdict']}); it is recorded as that")
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    key: Annotated[str | None, typer.Argument(help="One experiment: its looks and decisions.")] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List the experiments, or the history of one."""
+    from abkit.workflows.experiments.lifecycle import history, list_experiments
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        rows = list_experiments(store) if key is None else history(store, key)
+    columns = None if key is None else ("kind", "sequence", "as_of", "verdict", "decided_by", "reason", "rule", "run")
+    print_rows(rows, form, columns=columns, empty="no experiments yet: abkit experiment create")
+
+
+def _pairs(texts: list[str], option: str, form: str) -> dict[str, str]:
+    from abkit.errors import InvalidInput
+
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not (sign and name.strip() and value.strip()) or name.strip() in found:
+            raise InvalidInput(f"{option} is {text!r}; expected {form}, each name once")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _loss(text: str) -> float:
+    from abkit.errors import InvalidInput
+
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInput(f"the acceptable loss is {text!r}; expected a share such as 0.05") from None
+
+
+def _day(value: datetime | None) -> date | None:
+    return value.date() if value else None
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

@@ -1,0 +1,1 @@
+"""The loop: score, shortlist, import KPIs, correlate, check drift, report."""

@@ -1,0 +1,1 @@
+"""`abkit model` and `abkit ratings`: train, evaluate, promote, explain."""

@@ -1,0 +1,241 @@
+"""`abkit model compare` and `abkit model explain`: are the queries worth it, and where does a score come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from abkit.commands.model.commands import (
+    ChoiceImagesOption,
+    ChoicesOption,
+    GroupColumnOption,
+    ImageColumnOption,
+    ImagesOption,
+    ScaleOption,
+    TableArgument,
+    app,
+    pair_of,
+    parse_scale,
+    show_progress,
+    store_if_any,
+)
+from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
+
+if TYPE_CHECKING:
+    from abkit.store.engine import Store
+    from abkit_model.evaluation.comparison_agreement import ChoiceFigures
+    from abkit_model.scorer import Scorer
+    from abkit_model.studies.compare import Comparison
+
+
+@app.command()
+def compare(
+    ctx: typer.Context,
+    table: TableArgument,
+    images: ImagesOption,
+    encoder: Annotated[str, typer.Option("--encoder", help="The frozen encoder under all heads.")] = (
+        "bundled:efficientnet-lite2"
+    ),
+    image_column: ImageColumnOption = None,
+    group_column: GroupColumnOption = None,
+    scale: ScaleOption = None,
+    repeats: Annotated[int, typer.Option("--repeats", min=1, max=50, help="How often folds are dealt anew.")] = 5,
+    seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = 0,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Repeats that run side by side.")] = 1,
+    choices: ChoicesOption = None,
+    choice_images: ChoiceImagesOption = None,
+    chart: Annotated[Path | None, typer.Option("--chart", help="Write a chart: .png, .svg or .html.")] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Compare learnable queries with plain heads on the same encoder: repeated folds, paired intervals.
+
+    With --choices, every head, trained on all the ratings, is also held against choices between other pictures.
+    """
+    from abkit.errors import UsageError
+    from abkit.workflows.models import train as workflow
+
+    pairs = pair_of(choices, choice_images)
+    if chart is not None:
+        from abkit.reporting.charts.theme import refuse_unwritable
+
+        refuse_unwritable(chart)
+    workflow.require_model()
+    if workflow.names_choices(table):
+        raise UsageError(
+            f"{table} is a table of choices, and heads are trained on ratings",
+            hint="name the ratings first, and these choices with --choices and --choice-images",
+        )
+    from abkit_model.data.dataset import load_dataset
+    from abkit_model.data.preferences import load_preferences
+    from abkit_model.encoders.frozen import load_encoder
+    from abkit_model.evaluation.comparison_agreement import transfer
+    from abkit_model.studies.compare import compare as run
+
+    with store_if_any(ctx) as (_, settings), show_progress() as progress:
+        frozen, cache = load_encoder(encoder), workflow.token_cache(settings)
+        dataset = load_dataset(
+            table,
+            images,
+            frozen,
+            image_column=image_column,
+            group_column=group_column,
+            scale=parse_scale(scale),
+            cache=cache,
+            progress=progress,
+        )
+        preferences = load_preferences(*pairs, frozen, cache=cache, progress=progress)[0] if pairs else None
+        result = run(dataset.examples, repeats=repeats, seed=seed, jobs=jobs, progress=progress)
+        chosen = (
+            transfer(dataset.examples, preferences, repeats=repeats, seed=seed, progress=progress)
+            if preferences
+            else []
+        )
+    agreement = {one.name: one for one in chosen}
+    rows = [
+        {
+            "head": head.name,
+            **{f"{name}{end}": value for name in ("srcc", "plcc") for end, value in _ends(getattr(head, name))},
+            "accuracy": head.accuracy.value,
+            "emd": head.emd.value,
+            "spread_srcc": head.spread_srcc.value,
+            **{f"spread_bias{end}": value for end, value in _ends(head.spread_bias)},
+            "queries_minus_this": head.srcc_difference.value,
+            "difference_low": head.srcc_difference.low,
+            "difference_high": head.srcc_difference.high,
+            "plcc_queries_minus_this": head.plcc_difference.value,
+            "plcc_difference_low": head.plcc_difference.low,
+            "plcc_difference_high": head.plcc_difference.high,
+            "parameters": head.parameters,
+            "seconds": head.seconds,
+            "n": result.n,
+            **(_choices_of(agreement[head.name]) if agreement else {}),
+        }
+        for head in result.heads
+    ]
+    shown = ["head", "srcc", "srcc_low", "srcc_high", "plcc", "queries_minus_this", "difference_low", "difference_high"]
+    title = (
+        f"{result.n} pictures of {result.subjects} subjects, {result.folds} folds × {result.repeats} repeats; "
+        "95% intervals, whole subjects resampled"
+    )
+    shown += ["picks_winner"] if agreement else []
+    print_rows(rows, form, columns=[*shown, "parameters", "seconds"] if form is Format.TABLE else None, title=title)
+    note(verdict(result))
+    if chart is not None:
+        from abkit.reporting.charts.heads import head_chart
+        from abkit.reporting.charts.theme import save_chart
+
+        note(f"chart: {save_chart(head_chart(result), chart)}")
+
+
+def _choices_of(figures: ChoiceFigures) -> dict[str, object]:
+    """How a head agrees with choices between pictures that it was not trained on."""
+    return {
+        **{f"picks_winner{end}": value for end, value in _ends(figures.picks_winner)},
+        **{f"choice_correlation{end}": value for end, value in _ends(figures.correlation)},
+        **{f"picks_queries_minus_this{end}": value for end, value in _ends(figures.picks_difference)},
+        "pairs": figures.n,
+    }
+
+
+def verdict(result: Comparison) -> str:
+    """One sentence: do the queries beat the best head that is not theirs, and how surely."""
+    from abkit_model.studies.contenders import QUERIES
+
+    plain = next(head for head in result.heads if not head.name.startswith(QUERIES))
+    gap = plain.srcc_difference
+    how = "more than" if gap.low > 0 else "less than" if gap.high < 0 else "not surely different from"
+    return (
+        f"SRCC of the learnable queries minus the best plain head ({plain.name}): {gap.value:+.3f} "
+        f"[{gap.low:+.3f}, {gap.high:+.3f}]: {how} it"
+    )
+
+
+def _ends(value: object) -> list[tuple[str, float]]:
+    return [("", value.value), ("_low", value.low), ("_high", value.high)]  # type: ignore[attr-defined]
+
+
+@app.command()
+def explain(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option("--out", help="The folder for what is drawn.")],
+    images: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Pictures to explain; with --most-active also folders, or none: those scored before."),
+    ] = None,
+    most_active: Annotated[
+        bool,
+        typer.Option("--most-active", help="Instead of overlays, the pictures on which each query is most active."),
+    ] = False,
+    top: Annotated[int, typer.Option("--top", min=1, max=60, help="Pictures at each end of --most-active.")] = 12,
+    model: Annotated[str | None, typer.Option("--model", help="A registered version; the champion by default.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's folder instead.")] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Write overlays: one for the score of each picture, and one per query of the first query set."""
+    from abkit.errors import UsageError
+    from abkit.workflows.models.evaluate import pick_scorer
+    from abkit.workflows.models.train import require_model
+
+    require_model()
+    if not images and not most_active:
+        raise UsageError("no picture is named", hint="name at least one, or add --most-active")
+    with store_if_any(ctx) as (store, _):
+        scorer = pick_scorer(store, model=model, checkpoint=checkpoint)
+        if most_active:
+            _most_active(store, scorer, images or [], out, top, form)
+            return
+    _overlays(scorer, images or [], out, form)
+
+
+def _overlays(scorer: Scorer, images: list[Path], out: Path, form: Format) -> None:
+    from abkit.workflows.models.explain import MEANING, write_overlays
+
+    rows: list[dict[str, object]] = [
+        {
+            "path": str(item.path),
+            "status": item.status,
+            "reason": item.reason,
+            "overlays": [str(file) for file in item.overlays],
+        }
+        for item in write_overlays(scorer, images, out)
+    ]
+    if form is Format.JSON:
+        print_json(rows)
+    else:
+        print_rows([{**row, "overlays": len(row["overlays"])} for row in rows], form)  # type: ignore[arg-type]
+    note(MEANING)
+    if scorer.card.notice:
+        note(f"Note: {scorer.card.notice}")
+    if not any(row["status"] == "explained" for row in rows):
+        raise typer.Exit(1)
+
+
+def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: Path, top: int, form: Format) -> None:
+    from abkit.intake.creatives import names_of
+    from abkit.workflows.models.most_active import MEANING, most_active, rows_of
+
+    with show_progress() as progress:
+        sheets = most_active(
+            scorer, images, out, store=store, top=top, progress=lambda done, total: progress("pictures", done, total)
+        )
+    rows = rows_of(sheets)
+    if form is not Format.JSON:
+        rows = [{**row, "most_active": Path(row["most_active"][0]).name} for row in rows]
+    names = ["query_set", "query", "mean", "std", "effect", "share", "share_low", "share_high", "most_like", "alike"]
+    columns = [*names, "most_active"] if form is Format.TABLE else None
+    if form is Format.CSV:
+        columns = [name for name in rows[0] if name != "least_active"]
+    print_rows(rows, form, columns=columns, title=f"{sheets.report.n} pictures; 95% intervals, pictures resampled")
+    for path, reason in sheets.rejected:
+        note(f"{names_of(path)[0]}: {reason}")
+    together = sheets.report.share
+    note(
+        f"all queries together: {together.value:.1%} [{together.low:.1%}, {together.high:.1%}] of the "
+        f"standard deviation of the score ({sheets.report.score_std:.2f} steps); the hidden layer on the embedding "
+        "gives the rest"
+    )
+    note(f"{len(sheets.files)} contact sheets and queries.json in {out}: {MEANING}")
+    if scorer.card.notice:
+        note(f"Note: {scorer.card.notice}")

@@ -1,0 +1,1 @@
+"""Operate a workspace: create it, upgrade it, schedule jobs, handle alerts."""

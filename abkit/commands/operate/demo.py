@@ -1,0 +1,94 @@
+"""`abkit demo`: the whole loop on adverts that are drawn here and clicks that are simulated, in a folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from abkit.commands.output import Format, note, print_rows
+
+if TYPE_CHECKING:
+    from abkit.demo.story import DemoWorkspace, Story
+    from abkit.workflows.scoring.score import ScoringResult
+
+app = typer.Typer()
+
+
+@app.command("demo")
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="A new folder to play in; one for temporary files by default.")
+    ] = None,
+) -> None:
+    """Play the whole loop: score sixty adverts, live through ninety simulated days, find the change of taste."""
+    import tempfile
+
+    from abkit.commands.operate.demo_screen import DemoScreen
+    from abkit.demo.kpi_simulation import World
+    from abkit.demo.story import open_workspace, play
+
+    workspace = open_workspace(folder or Path(tempfile.mkdtemp(prefix="abkit-demo-")))
+    try:
+        with DemoScreen(World().days) as screen:
+            story = play(workspace, screen)
+    finally:
+        workspace.store.close()
+    for result in story.scored:
+        _print_ranking(result)
+    _print_story(story)
+    _say_where(story, workspace)
+
+
+def _print_ranking(result: ScoringResult) -> None:
+    rows = [
+        {
+            "rank": file.rank,
+            "advert": file.path.name,
+            "score": f"{file.mean:.2f}",
+            "interval": "not calibrated" if file.ci_low is None else f"{file.ci_low:.2f} … {file.ci_high:.2f}",
+            "percentile": f"{file.percentile:.0f}",
+        }
+        for file in result.files
+    ]
+    scale = result.files[0].scale or (0, 1)
+    level = f"{result.files[0].ci_level or 0:.0%} interval"
+    title = f"Campaign {result.campaign}, n = {len(rows)}: scale {scale[0]:g} to {scale[1]:g}, {level}"
+    print_rows(rows, Format.TABLE, title=title)
+    typer.echo()
+
+
+def _print_story(story: Story) -> None:
+    """What was planted beside what was found."""
+    world, found, last = story.world, story.found, story.days[-1]
+    checked = [day for day in story.days if day.decision]
+    calm = [day for day in checked if found is None or day.index < found.index]
+    typer.echo("The figures below are simulated; the pictures, the scores and every computation are real.")
+    if world.break_day is not None:
+        typer.echo(
+            f"  planted  {world.day(world.break_day)}  taste changes: the score no longer goes with CTR (day 60)"
+        )
+    counts = ", ".join(
+        f"{sum(day.decision == decision for day in calm)} {decision.replace('_', ' ')}"
+        for decision in sorted({day.decision for day in calm})
+    )
+    typer.echo(f"  before   {len(calm)} checks through season and fatigue: {counts}")
+    if found is None:
+        typer.echo("  found    nothing that asks for retraining")
+    else:
+        after = "" if world.break_day is None else f", {found.index - world.break_day} days after the change"
+        typer.echo(f"  found    {found.day}  {found.decision}, cause {found.cause}{after}")
+    typer.echo(f"  alerts   {story.alerts_opened} opened")
+    if last.srcc is not None and last.srcc_low is not None and last.srcc_high is not None:
+        typer.echo(
+            f"  last     within-campaign SRCC of score and CTR {last.srcc:.2f} "
+            f"({last.srcc_low:.2f} to {last.srcc_high:.2f}, 95 % interval), n = {last.n}, last 7 days"
+        )
+    typer.echo(f"  report   {story.report}")
+
+
+def _say_where(story: Story, workspace: DemoWorkspace) -> None:
+    if story.scored[0].notice:
+        note(f"Note: {story.scored[0].notice}")
+    note(f"Look around: cd {workspace.folder} && abkit drift list   (or alerts list, correlate, kpi link, report)")

@@ -1,0 +1,269 @@
+"""`abkit schedule`: the daemon, and what runs when."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from abkit.commands.context import CommandContext
+from abkit.commands.output import Format, FormatOption, note, print_rows
+
+if TYPE_CHECKING:
+    from abkit.jobs.status import ScheduleStatus
+
+app = typer.Typer(help="The daemon that runs the jobs, and what runs when.", no_args_is_help=True)
+
+Key = Annotated[str, typer.Argument(help="The name of the schedule.")]
+_STATUS_COLUMNS = ("key", "state", "last_tick", "last_state", "next_run_at", "missed", "failures", "problem")
+_LIST_COLUMNS = ("key", "job", "cron", "next_run_at", "state", "missed", "grace_s", "source")
+
+
+class LogFormat(StrEnum):
+    """How the daemon logs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Missed(StrEnum):
+    """What to do with ticks that could not start in time."""
+
+    RUN_LAST = "run_last"
+    RUN_ALL = "run_all"
+    SKIP = "skip"
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Where /healthz and /metrics listen; 0: nowhere.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Jobs at a time.")] = None,
+    log_format: Annotated[LogFormat | None, typer.Option(help="How to log, on stderr.")] = None,
+) -> None:
+    """Run the jobs of the schedules until it is told to stop (SIGTERM, Ctrl-C). Any number may run on one store."""
+    import signal
+
+    from abkit.jobs.catalogue import CATALOGUE
+    from abkit.jobs.daemon import logs
+    from abkit.jobs.daemon.loop import Daemon
+    from abkit.jobs.definitions import synchronise
+    from abkit.jobs.monitoring import listen
+    from abkit.jobs.tick import wall_clock
+
+    context: CommandContext = ctx.obj
+    given = {"port": port, "workers": workers, "log_format": log_format.value if log_format else None}
+    daemon_settings = context.settings.daemon.model_copy(update={k: v for k, v in given.items() if v is not None})
+    settings = context.settings.model_copy(update={"daemon": daemon_settings})
+    with context.store() as store:
+        changed = synchronise(store, settings.schedule, wall_clock(), settings.alerts)
+        logs.set_up(daemon_settings.log_format)
+        for key, what in changed.items():
+            note(f"schedule {key}: {what}") if daemon_settings.log_format == "text" else None
+        daemon = Daemon(store, settings, CATALOGUE, preload=["abkit.commands.app", "abkit.jobs.catalogue"])
+        if daemon_settings.port:
+            listen(
+                daemon,
+                store,
+                CATALOGUE.keys(),
+                host=daemon_settings.host,
+                port=daemon_settings.port,
+                poll_seconds=daemon_settings.poll_seconds,
+            )
+        signal.signal(signal.SIGTERM, daemon.stop)
+        signal.signal(signal.SIGINT, daemon.stop)
+        daemon.run()
+
+
+@app.command("list")
+def list_schedules(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
+    """List the schedules: what runs when."""
+    rows = [asdict(one) for one in _statuses(ctx)]
+    print_rows(rows, form, columns=_LIST_COLUMNS, empty="no schedules yet: add one, or start `abkit schedule run`")
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    key: Annotated[str | None, typer.Argument(help="Only this schedule, with its last runs.")] = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if one is late or failing.")] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Say how the schedules are: in time, late, failing, paused; and what happens to missed ticks."""
+    statuses = _statuses(ctx)
+    if key is not None:
+        from abkit.jobs.definitions import unknown
+
+        statuses = [one for one in statuses if one.key == key]
+        if not statuses:
+            raise unknown(key)
+    rows = [asdict(one) for one in statuses]
+    if key is not None and form is not Format.CSV:
+        rows[0]["runs"] = _runs(ctx, key)
+    if key is not None and form is Format.TABLE:
+        _show_one(rows[0])
+    else:
+        print_rows(rows, form, columns=_STATUS_COLUMNS, empty="no schedules yet")
+    if exit_code and any(one.needs_a_look for one in statuses):
+        raise typer.Exit(3)
+
+
+@app.command()
+def add(
+    ctx: typer.Context,
+    key: Key,
+    job: Annotated[str, typer.Option(help="score_folder, import_kpis, correlate, drift_check, heartbeat, …")],
+    cron: Annotated[str, typer.Option(help='In UTC: "minute hour day month weekday", or with seconds first.')],
+    arg: Annotated[list[str] | None, typer.Option(help="An argument of the job: NAME=VALUE, repeatable.")] = None,
+    jitter: Annotated[int, typer.Option(min=0, help="Start up to that many seconds later.")] = 0,
+    grace: Annotated[int, typer.Option(min=0, help="A start later than that many seconds is late.")] = 300,
+    time_limit: Annotated[int, typer.Option(min=1, help="A job that takes more seconds is ended.")] = 3600,
+    missed: Annotated[Missed, typer.Option(help="What to do with ticks that are late.")] = Missed.RUN_LAST,
+    start: Annotated[datetime | None, typer.Option(help="The first tick does not come before that (UTC).")] = None,
+) -> None:
+    """Add a schedule. Those in abkit.toml ([[schedule]]) are added by `abkit schedule run` itself."""
+    from pydantic import ValidationError
+
+    from abkit.config import ScheduleSettings, in_words
+    from abkit.errors import UsageError
+    from abkit.jobs.definitions import add as add_schedule
+    from abkit.jobs.tick import wall_clock
+
+    try:
+        entry = ScheduleSettings(
+            key=key,
+            job=job,
+            cron=cron,
+            arguments=_arguments(arg or []),
+            jitter_seconds=jitter,
+            grace_seconds=grace,
+            time_limit_seconds=time_limit,
+            missed=missed.value,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(
+            f"schedule {key!r}: {first['loc'][0]}: {in_words(first['msg'])}",
+            hint="names have letters, digits, . _ and -",
+        ) from error
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        first_tick = add_schedule(
+            store, entry, now=wall_clock(), start=start.replace(tzinfo=start.tzinfo or UTC) if start else None
+        )
+    typer.echo(f"{key}: first at {first_tick:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@app.command()
+def remove(ctx: typer.Context, key: Key) -> None:
+    """Remove a schedule that was added by command; its runs stay. Those of abkit.toml are taken out there."""
+    from abkit.jobs.definitions import remove as remove_schedule
+    from abkit.jobs.tick import wall_clock
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        remove_schedule(store, key, context.settings.alerts, now=wall_clock())
+    typer.echo(f"{key}: removed")
+
+
+@app.command()
+def pause(ctx: typer.Context, key: Key) -> None:
+    """Pause a schedule; a job that runs already goes on to its end."""
+    _set_enabled(ctx, key, enabled=False)
+    typer.echo(f"{key}: paused")
+
+
+@app.command()
+def resume(ctx: typer.Context, key: Key) -> None:
+    """Let a paused schedule go on from its next tick; what was due in between is not made up for."""
+    next_run_at = _set_enabled(ctx, key, enabled=True)
+    typer.echo(f"{key}: next at {next_run_at:%Y-%m-%d %H:%M:%S} UTC")
+
+
+@app.command()
+def trigger(ctx: typer.Context, key: Key) -> None:
+    """Run the job of a schedule now, here, and wait for its end. Exits with 1 if it failed."""
+    from abkit.errors import AbkitError
+    from abkit.jobs.catalogue import CATALOGUE
+    from abkit.jobs.daemon import logs
+    from abkit.jobs.daemon.trigger import trigger as trigger_job
+
+    context: CommandContext = ctx.obj
+    logs.set_up("text")
+    with context.store() as store:
+        lease, ending = trigger_job(store, context.settings, CATALOGUE, key)
+    if ending.state != "done":
+        raise AbkitError(
+            f"{key} {ending.state.replace('_', ' ')}: {ending.outcome.get('error', 'no reason was given')}",
+            hint=f"run {lease.run_id} has it on record: abkit schedule status {key}",
+        )
+    typer.echo(f"{key}: done, run {lease.run_id}: {json.dumps(ending.outcome, ensure_ascii=False)}")
+
+
+def _statuses(ctx: typer.Context) -> list[ScheduleStatus]:
+    from abkit.jobs.catalogue import CATALOGUE
+    from abkit.jobs.status import schedule_status
+    from abkit.jobs.tick import wall_clock
+
+    context: CommandContext = ctx.obj
+    with context.store() as store, store.read() as session:
+        return schedule_status(session, CATALOGUE, wall_clock())
+
+
+def _runs(ctx: typer.Context, key: str) -> list[dict[str, Any]]:
+    from abkit.store.schedules import runs_of
+
+    context: CommandContext = ctx.obj
+    with context.store() as store, store.read() as session:
+        return [
+            {
+                "run": run.id,
+                "tick": run.tick,
+                "state": run.state,
+                "attempt": run.attempt,
+                "started_at": run.started_at,
+                "finished_at": run.finished_at,
+                "outcome": run.outcome,
+            }
+            for run in runs_of(session, key, limit=10)
+        ]
+
+
+def _show_one(row: dict[str, Any]) -> None:
+    from abkit.commands.output import shown
+
+    for name in ("key", "job", "arguments", "cron", "state", "problem", "next_run_at", "missed", "grace_s", "source"):
+        typer.echo(f"{name.replace('_', ' '):<12} {shown(row[name])}")
+    runs = [run | {"outcome": json.dumps(run["outcome"], ensure_ascii=False)} for run in row["runs"]]
+    typer.echo()
+    print_rows(runs, Format.TABLE, empty="it has not run yet")
+
+
+def _set_enabled(ctx: typer.Context, key: str, *, enabled: bool) -> datetime:
+    from abkit.jobs.definitions import set_enabled
+    from abkit.jobs.tick import wall_clock
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        return set_enabled(store, key, context.settings.alerts, enabled=enabled, now=wall_clock())
+
+
+def _arguments(given: list[str]) -> dict[str, Any]:
+    from abkit.errors import UsageError
+
+    arguments: dict[str, Any] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise UsageError("--arg needs NAME=VALUE", hint="for example --arg folder=inbox")
+        try:
+            arguments[name] = json.loads(value)
+        except json.JSONDecodeError:
+            arguments[name] = value
+    return arguments

@@ -1,0 +1,1 @@
+"""Read KPI exports: text, columns, numbers, dates, checks."""

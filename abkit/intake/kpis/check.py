@@ -1,0 +1,252 @@
+"""Check an export as a set: every row is either good, or a reject with its reasons."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from abkit.errors import InvalidInput
+from abkit.intake.kpis.dates import ReadDates, read_dates
+from abkit.intake.kpis.fields import COUNTS, DIMENSIONS, MONEY, NAMES
+from abkit.intake.kpis.numbers import ReadColumn, read_numbers
+from abkit.intake.kpis.options import KpiOptions
+from abkit.intake.kpis.sets import KnownCurrency, currency_changes, repeated_rows, total_lines
+from abkit.intake.kpis.table import RawTable
+
+LONGEST_NAME = 1_000
+# PostgreSQL keeps no null bytes in texts.
+_NUL, _SHOWN_NUL = "\x00", "\ufffd"
+KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attribution_window")
+AD = ("platform", "account", "external_id")
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """An export after its checks.
+
+    Attributes:
+        good: rows to publish: `line`, `ad_no`, `segment_no`, the rest of the natural key, currency and figures.
+        ads: `ad_no`, platform, account, external_id, creative and campaign as last named ('' where never).
+        names: `ad_no`, `creative`: every creative name under which an ad came.
+        segments: `segment_no` and the dimensions.
+        rejects: `line`, `reason`, `content` (JSON of the cells as they came).
+        notes: for the person at the terminal.
+        found: formats that were found, for the record.
+    """
+
+    good: pl.DataFrame
+    ads: pl.DataFrame
+    names: pl.DataFrame
+    segments: pl.DataFrame
+    rejects: pl.DataFrame
+    notes: list[str] = field(default_factory=list)
+    found: Mapping[str, str] = field(default_factory=dict)
+
+
+def check(table: RawTable, options: KpiOptions, known_currency: KnownCurrency) -> CheckedRows:
+    """Check all rows of an export.
+
+    Args:
+        table: the cells as they came.
+        options: what the user said.
+        known_currency: gives, for pairs of platform and account, the currency that earlier imports had for them.
+
+    Raises:
+        InvalidInput: a format that could be two; dates both in the file and said.
+    """
+    names = {name: table.columns.named(name) for name in table.columns.position}
+    numbers = read_numbers(table.frame, names, options.decimal)
+    dates = _dates(table, options)
+    rows = _rows(table, options, numbers, dates)
+    problems = [*dates.problems.values(), *(column.problems for column in numbers.values())]
+    reasons = _joined([*problems, *_row_problems(rows)])
+    reasons = total_lines(table.frame, rows, reasons)
+    # From here on rows carry numbers instead of texts: a million rows have few ads and segments.
+    rows, ads, segments = _numbered(rows)
+    bad = [pl.DataFrame({"line": rows["line"], "reason": reasons}).filter(pl.col("reason").is_not_null())]
+    good = rows.filter(reasons.is_null()) if bad[0].height else rows
+    good, changed = currency_changes(good, ads, known_currency)
+    good, repeated = repeated_rows(good, KEY)
+    named = [pl.col(name).filter(pl.col(name) != "").last().fill_null("") for name in ("creative", "campaign")]
+    return CheckedRows(
+        good=good.select("line", *KEY, "currency", *COUNTS, *MONEY),
+        ads=ads.join(good.group_by("ad_no").agg(named), on="ad_no", how="inner", maintain_order="left"),
+        names=good.filter(pl.col("creative") != "").select("ad_no", "creative").unique(maintain_order=True),
+        segments=segments.join(good.select("segment_no"), on="segment_no", how="semi", maintain_order="left"),
+        rejects=_rejects(table, pl.concat([*bad, changed, repeated]), names),
+        notes=_notes(table, numbers),
+        found=_found(numbers, dates),
+    )
+
+
+def _dates(table: RawTable, options: KpiOptions) -> ReadDates:
+    has = table.columns.position
+    fields = ["day"] if "day" in has else ["period_start", "period_end"]
+    if fields[-1] in has and fields[0] in has:
+        if options.period:
+            raise InvalidInput(
+                f"the file has dates of its own, in column {table.columns.named(fields[0])!r}",
+                hint="leave --period out (or leave that column out: --map 'COLUMN=')",
+            )
+        return read_dates(table.frame, fields, table.columns.named(fields[0]), options.dayfirst)
+    assert options.period is not None  # noqa: S101  # require_fields saw to it
+    n = table.frame.height
+    said = {
+        name: pl.Series([day], dtype=pl.Date).new_from_index(0, n)
+        for name, day in zip(("period_start", "period_end"), options.period, strict=True)
+    }
+    return ReadDates(said, {}, "as said")
+
+
+def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn], dates: ReadDates) -> pl.DataFrame:
+    """All rows with all columns: names as texts, dates and numbers as read; null where there is none."""
+    frame = table.frame
+    columns: list[pl.Series | pl.Expr] = [frame["line"]]
+    for name in NAMES:
+        if name in frame.columns:
+            columns.append(_text(frame[name]).alias(name))
+        else:
+            columns.append(pl.lit("").alias(name))
+    rows = frame.select(columns)
+    for name, default in (("platform", options.platform), ("account", options.account)):
+        if default:
+            rows = rows.with_columns(pl.when(pl.col(name) == "").then(pl.lit(default)).otherwise(name).alias(name))
+    start = dates.values.get("day", dates.values.get("period_start"))
+    end = dates.values.get("day", dates.values.get("period_end"))
+    assert start is not None and end is not None  # noqa: S101, PT018
+    figures = {name: numbers[name].values for name in (*COUNTS, *MONEY) if name in numbers}
+    absent = [
+        pl.lit(None, pl.Int64 if name in COUNTS else pl.Float64).alias(name)
+        for name in (*COUNTS, *MONEY)
+        if name not in figures
+    ]
+    currency = pl.col("currency").str.to_uppercase()
+    if table.columns.currency and "currency" not in frame.columns:
+        currency = pl.lit(table.columns.currency)
+    in_campaign = (
+        pl.when(pl.col("campaign") == "").then("creative").otherwise(pl.col("campaign") + "/" + pl.col("creative"))
+    )
+    return rows.with_columns(
+        start.alias("period_start"),
+        end.alias("period_end"),
+        *(values.alias(name) for name, values in figures.items()),
+        *absent,
+        currency.alias("currency"),
+        # Without an id of its own, the ad is the creative in its campaign.
+        external_id=pl.when(pl.col("ad") != "")
+        .then("ad")
+        .when(pl.col("creative") == "")
+        .then(pl.lit(""))
+        .otherwise(in_campaign),
+    ).with_columns(
+        # A blank cell of a column that is there means none; a column that is not there means unknown.
+        pl.col(name).fill_null(0)
+        for name in ("clicks", "conversions")
+        if name in figures
+    )
+
+
+def _text(column: pl.Series) -> pl.Series:
+    if column.dtype.is_float() and column.drop_nulls().is_finite().all() and (column.drop_nulls() % 1 == 0).all():
+        column = column.cast(pl.Int64, strict=False)
+    return column.cast(pl.String).fill_null("").str.strip_chars()
+
+
+def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
+    """What a row has against itself, apart from cells that are no date or number."""
+    checks: dict[str, pl.Expr] = {
+        "no ad and no creative": pl.col("external_id") == "",
+        "impressions is empty": pl.col("impressions").is_null(),
+        "clicks above impressions": pl.col("clicks") > pl.col("impressions"),
+        "the period ends before it begins": pl.col("period_end") < pl.col("period_start"),
+        "a currency is three letters": ~pl.col("currency").str.contains(r"^([A-Z]{3})?$"),
+        "the ad id was rounded by a spreadsheet": pl.col("ad").str.contains(r"^\d([.,]\d+)?[eE]\+\d+$"),
+    }
+    for name in NAMES:
+        checks[f"{name} has more than {LONGEST_NAME:,} characters"] = pl.col(name).str.len_bytes() > 4 * LONGEST_NAME
+        checks[f"{name} has a null byte"] = pl.col(name).str.contains("\x00", literal=True)
+    found = rows.select(check.fill_null(False).alias(reason) for reason, check in checks.items())
+    return [
+        pl.select(pl.when(found[reason]).then(pl.lit(reason)).otherwise(None)).to_series()
+        for reason in checks
+        if found[reason].any()
+    ]
+
+
+def _joined(problems: list[pl.Series]) -> pl.Series:
+    there = [problem for problem in problems if problem.null_count() < problem.len()]
+    if not there:
+        height = problems[0].len() if problems else 0
+        return pl.Series([None], dtype=pl.String).new_from_index(0, height)
+    frame = pl.DataFrame({str(number): problem for number, problem in enumerate(there)})
+    text = frame.select(pl.concat_str(pl.all(), separator="; ", ignore_nulls=True)).to_series()
+    # "impressions is empty" is also said of a cell that is no number: the first reason is enough.
+    text = text.str.replace(r"(impressions (?:is not|is neg|is too|has)[^;]*); impressions is empty", "$1")
+    return pl.select(pl.when(text == "").then(None).otherwise(text)).to_series()
+
+
+def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Rows with `ad_no` and `segment_no` instead of the texts that they stand for; the ads; the segments."""
+    tables, columns = [], []
+    for name, key in (("ad_no", AD), ("segment_no", DIMENSIONS)):
+        # Most columns have one value throughout, and each one that a join has to look at costs memory.
+        varied = [column for column in key if rows[column].n_unique() > 1] or [key[0]]
+        table = rows.unique(varied, keep="first", maintain_order=True).select(key).with_row_index(name)
+        numbers = table.select(name, *varied)
+        columns.append(rows.select(varied).join(numbers, on=varied, how="left", maintain_order="left")[name])
+        tables.append(table)
+    texts = {"ad", *AD, *DIMENSIONS}
+    return rows.select(pl.exclude(texts)).with_columns(columns), tables[0], tables[1]
+
+
+def _rejects(table: RawTable, bad: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:
+    cells = [
+        pl.col(field)
+        .cast(pl.String)
+        .str.slice(0, 200)
+        .str.replace_all(_NUL, _SHOWN_NUL, literal=True)
+        .alias(_storable(name))
+        for field, name in names.items()
+    ]
+    content = table.frame.select("line", content=pl.struct(cells).struct.json_encode()) if bad.height else None
+    schema = {"line": pl.Int64, "reason": pl.String, "content": pl.String}
+    found = (
+        bad.join(content, on="line", how="left").select(*schema) if content is not None else pl.DataFrame(schema=schema)
+    )
+    broken = pl.DataFrame(
+        [
+            (
+                row.line,
+                row.reason,
+                json.dumps({name: _storable(cell) for name, cell in row.content.items()}, ensure_ascii=False),
+            )
+            for row in table.broken
+        ],
+        schema=schema,
+        orient="row",
+    )
+    shown = pl.col("reason").str.replace_all(_NUL, _SHOWN_NUL, literal=True)
+    return pl.concat([found, broken]).with_columns(shown).sort("line")
+
+
+def _storable(text: str) -> str:
+    return text.replace(_NUL, _SHOWN_NUL)
+
+
+def _notes(table: RawTable, numbers: Mapping[str, ReadColumn]) -> list[str]:
+    notes = [
+        f"{numbers[name].blank:,} blank cells of {table.columns.named(name)!r} count as 0"
+        for name in ("clicks", "conversions")
+        if name in numbers and numbers[name].blank
+    ]
+    if "conversions" not in numbers:
+        notes.append("no column is conversions: they count as 0 (--map 'THEIR COLUMN=conversions')")
+    return notes
+
+
+def _found(numbers: Mapping[str, ReadColumn], dates: ReadDates) -> dict[str, str]:
+    return {
+        "dates": dates.format,
+        **{f"decimal of {name}": column.decimal for name, column in numbers.items() if column.decimal},
+    }

@@ -1,0 +1,1 @@
+"""Run schedules: claim ticks, supervise children, take over what was left."""

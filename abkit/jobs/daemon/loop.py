@@ -1,0 +1,253 @@
+"""The daemon: APScheduler polls our `schedule` table and runs what this process has claimed.
+
+APScheduler has no job store here: it is the timer and the pool of workers. What runs when, and who has it, stands in
+the store, so that any number of daemons on any number of machines share one set of schedules.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from types import FrameType
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy.exc import SQLAlchemyError
+
+from abkit.config import Settings
+from abkit.errors import StoreError
+from abkit.jobs.daemon import supervisor
+from abkit.jobs.daemon.child import Assignment
+from abkit.jobs.daemon.claims import Claimed, Claims, about
+from abkit.jobs.daemon.supervisor import Ending
+from abkit.jobs.tick import Catalogue, Clock, wall_clock
+from abkit.store import schedules
+from abkit.store.engine import Store
+from abkit.store.runs import this_process
+from abkit.store.schedules import Lease
+
+log = logging.getLogger("abkit.jobs")
+
+_LOOK_S = 0.5
+_QUICK_WORKERS = 1
+_MEND_S = 60.0
+_STORE_ERRORS = (StoreError, SQLAlchemyError)
+
+
+@dataclass
+class _Running:
+    lease: Lease
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Daemon:
+    """One daemon. `run` blocks until it is told to stop.
+
+    Args:
+        store: the schedules and their runs.
+        settings: `[daemon]` and `[alerts]`.
+        catalogue: the jobs that can be run, by name.
+        clock: what time it is; a parameter, so that jumps of the clock can be tested.
+        preload: modules that the processes of jobs have loaded when they start.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        catalogue: Catalogue,
+        *,
+        clock: Clock = wall_clock,
+        preload: Sequence[str] = (),
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.clock = clock
+        self.ended: Counter[str] = Counter()
+        self._last_poll = float("-inf")
+        self._catalogue = catalogue
+        quick = frozenset(name for name, job in catalogue.items() if job.quick)
+        self._claims = Claims(store, settings, catalogue.keys(), this_process(), quick)
+        self._running: dict[int, _Running] = {}
+        self._polling = threading.Lock()
+        self._guard = threading.Lock()
+        self._stop = threading.Event()
+        self._hurry = threading.Event()
+        self._last_mend = float("-inf")
+        supervisor.prepare([*preload, *_driver(store)])
+        daemon = settings.daemon
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(2), "jobs": ThreadPoolExecutor(daemon.workers + _QUICK_WORKERS)},
+            # A poll that comes late is as good as one in time; APScheduler's default would drop it after a second.
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        now = wall_clock()
+        self._scheduler.add_job(self.poll, "interval", seconds=daemon.poll_seconds, next_run_time=now, id="poll")
+        self._scheduler.add_job(self.renew, "interval", seconds=daemon.lease_seconds / 3, id="renew")
+
+    def run(self) -> None:
+        """Poll until `stop` is called; then let the running jobs finish, or give their leases back."""
+        self._scheduler.start()
+        log.info("the daemon runs with %d workers", self.settings.daemon.workers)
+        ahead = time.time() - time.monotonic()
+        while not self._stop.wait(_LOOK_S):
+            before, ahead = ahead, time.time() - time.monotonic()
+            if abs(ahead - before) > 1:
+                self._clock_was_set(ahead - before)
+        self._wind_down()
+
+    def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
+        """Stop claiming; a second call gives the running jobs back at once. Safe in a signal handler."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    @property
+    def seconds_since_poll(self) -> float:
+        """Since this daemon last reached the store; infinite if it never did."""
+        return time.monotonic() - self._last_poll
+
+    @property
+    def running(self) -> int:
+        """How many jobs run here."""
+        return len(self._running)
+
+    def poll(self) -> None:
+        """Look for work once, and hand what was claimed to the workers."""
+        with self._polling:
+            if self._stop.is_set():
+                return
+            try:
+                now = self.clock()
+                if time.monotonic() - self._last_mend > _MEND_S:
+                    self._claims.mend(now)
+                    self._last_mend = time.monotonic()
+                claimed = self._claims.next(now, *self._free_workers())
+            except _STORE_ERRORS as error:
+                log.warning("the store cannot be polled, trying again: %s", _first_line(error))
+                return
+            self._last_poll = time.monotonic()
+            for work in claimed:
+                with self._guard:
+                    self._running[work.lease.run_id] = _Running(work.lease)
+                name = f"run-{work.lease.run_id}-{work.lease.attempt}"
+                self._scheduler.add_job(self._work, args=[work], executor="jobs", id=name)
+
+    def _free_workers(self) -> tuple[int, int]:
+        """How many jobs may be started, and how many of the quick ones."""
+        with self._guard:
+            quick = sum(self._catalogue[entry.lease.job].quick for entry in self._running.values())
+            others = len(self._running) - quick
+        return self.settings.daemon.workers - others, _QUICK_WORKERS - quick
+
+    def renew(self) -> None:
+        """Extend the leases of what runs here; end what another daemon has taken over."""
+        with self._guard:
+            running = list(self._running.values())
+        if not running:
+            return
+        until = self._claims.lease_until(self.clock())
+        try:
+            with self.store.write() as session:
+                lost = schedules.extend(session, [entry.lease for entry in running], until)
+        except _STORE_ERRORS as error:
+            log.warning("the leases cannot be extended, trying again: %s", _first_line(error))
+            return
+        for entry in running:
+            if entry.lease in lost:
+                # It may also have been finished in this moment; then there is nothing to end any more.
+                entry.cancelled.set()
+
+    def _work(self, claimed: Claimed) -> None:
+        lease = claimed.lease
+        entry = self._running[lease.run_id]
+        try:
+            log.info("start %s", lease.job, extra=about(lease))
+            assignment = Assignment(
+                self._catalogue[lease.job], lease, self.settings.model_dump(mode="json"), self.clock()
+            )
+            ending = supervisor.supervise(assignment, time_limit_s=claimed.time_limit_s, cancelled=entry.cancelled)
+            if ending.outcome.get("error", "").endswith("SIGTERM") and self._stop.wait(1):
+                # Somebody stops all processes at once, this one too.
+                ending = Ending("cancelled")
+            self.ended[ending.state] += 1
+            self._record(lease, ending)
+        except Exception:
+            log.exception("the daemon failed to run a job", extra=about(lease))
+        finally:
+            with self._guard:
+                self._running.pop(lease.run_id, None)
+        self.poll()
+
+    def _record(self, lease: Lease, ending: Ending) -> None:
+        """Record the end of a run; while the store does not answer, keep the lease and try again."""
+        wait = 0.5
+        while True:
+            try:
+                self._record_once(lease, ending)
+            except _STORE_ERRORS as error:
+                log.warning("a result cannot be recorded, trying again: %s", _first_line(error), extra=about(lease))
+                if self._hurry.wait(wait):
+                    return
+                wait = min(2 * wait, 15)
+            else:
+                return
+
+    def _record_once(self, lease: Lease, ending: Ending) -> None:
+        now = self.clock()
+        if ending.state == "cancelled" or ending.outcome.get("how") == "store":
+            # Not the job's fault: whoever can reach the store runs it again.
+            wait = timedelta(seconds=0 if ending.state == "cancelled" else self.settings.daemon.poll_seconds)
+            with self.store.write() as session:
+                given_back = schedules.give_back(session, lease, now + wait)
+            log.warning("gave the run back" if given_back else "another daemon has the run", extra=about(lease))
+        elif not self._claims.finish(lease, ending, now):
+            log.warning("another daemon has the run: this result is dropped", extra=about(lease))
+        elif ending.state == "done":
+            log.info("done %s", lease.job, extra=about(lease))
+        else:
+            log.error("%s %s: %s", ending.state, lease.job, ending.outcome.get("error", ""), extra=about(lease))
+
+    def _clock_was_set(self, by: float) -> None:
+        log.warning("the clock was set %s by %.0f s", "forward" if by > 0 else "back", abs(by))
+        self._last_mend = float("-inf")
+        # APScheduler waits for an instant of the wall clock: after a step back that would be far away.
+        for job in self._scheduler.get_jobs():
+            with contextlib.suppress(JobLookupError):
+                job.modify(next_run_time=wall_clock())
+
+    def _wind_down(self) -> None:
+        with self._polling:
+            # What a poll under way has claimed is running now, and no later one claims anything. APScheduler's
+            # shutdown would wait for the poll while the poll waits for a lock of APScheduler's.
+            self._scheduler.remove_job("poll")
+        deadline = time.monotonic() + self.settings.daemon.stop_seconds
+        log.info("stopping: %d jobs have %g s to finish", len(self._running), self.settings.daemon.stop_seconds)
+        while self._running and time.monotonic() < deadline and not self._hurry.wait(_LOOK_S / 2):
+            pass
+        with self._guard:
+            for entry in self._running.values():
+                entry.cancelled.set()
+        give_up = time.monotonic() + 15
+        while self._running and time.monotonic() < give_up:
+            time.sleep(_LOOK_S / 10)
+        self._hurry.set()
+        self._scheduler.shutdown(wait=True)
+        log.info("stopped")
+
+
+def _driver(store: Store) -> list[str]:
+    """The modules that talk to the store's database: loaded once instead of by each job."""
+    dialect = store.engine.dialect
+    return [type(dialect).__module__, *([dialect.dbapi.__name__] if dialect.dbapi else [])]
+
+
+def _first_line(error: Exception) -> str:
+    text = error.message if isinstance(error, StoreError) else str(error)
+    return (text.splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,1 @@
+"""The work that jobs do: folders, findings, upkeep."""

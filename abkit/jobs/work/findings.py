@@ -1,0 +1,101 @@
+"""The jobs that look: correlate, check for drift, analyse experiments. "Now" to them is their tick."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import Field
+from sqlalchemy import select
+
+from abkit.config import Settings
+from abkit.errors import AbkitError, StoreError
+from abkit.jobs.tick import Arguments, Tick
+from abkit.store.engine import Store
+from abkit.store.schema import CorrelationResult, Decision
+
+
+class Correlate(Arguments):
+    """Arguments of `correlate`."""
+
+    metric: Literal["ctr", "cvr"] = Field(default="ctr", description="clicks an impression, or conversions a click")
+    campaign: str | None = Field(default=None, description="the only campaign to look at")
+    days: int | None = Field(default=None, ge=1, le=3650, description="delivery of the last so many days; all of it")
+
+
+def correlate(store: Store, settings: Settings, tick: Tick, arguments: Correlate) -> Mapping[str, Any]:
+    """Correlate scores with a KPI as of the day of the tick."""
+    from abkit.workflows.correlate import correlate as correlate_scores
+
+    if _has_rows(store, CorrelationResult, tick):
+        return {"note": "a former attempt had written its figures already"}
+    correlate_scores(
+        store,
+        settings,
+        metric=arguments.metric,
+        campaign=arguments.campaign,
+        as_of=tick.at.date(),
+        start=tick.at.date() - timedelta(days=arguments.days - 1) if arguments.days else None,
+        run=tick.run,
+    )
+    return dict(tick.run.outcome)
+
+
+class DriftCheck(Arguments):
+    """Arguments of `drift_check`; they mean what those of `abkit drift check` mean."""
+
+    reference: str = Field(default="model", description="what to compare with: model, campaign:KEY or days:N")
+    current: str = Field(default="days:7", description="what is looked at: campaign:KEY or days:N")
+
+
+def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCheck) -> Mapping[str, Any]:
+    """Check all drift layers as of the day of the tick; the decision opens or calms its alert."""
+    from abkit.workflows.drift.check import check_drift
+
+    if _has_rows(store, Decision, tick):
+        return {"note": "a former attempt had written its figures already"}
+    check_drift(
+        store,
+        settings,
+        reference=arguments.reference,
+        current=arguments.current,
+        as_of=tick.at.date(),
+        now=tick.at,
+        run=tick.run,
+    )
+    return dict(tick.run.outcome)
+
+
+def experiments(store: Store, _settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
+    """Analyse each experiment that is running or has just ended, once for the day of the tick.
+
+    One that cannot be analysed does not stop the others.
+    """
+    from abkit.workflows.experiments.lifecycle import analyze_experiment, history, list_experiments
+
+    today = tick.at.date()
+    verdicts: dict[str, str] = {}
+    failed: dict[str, str] = {}
+    for row in list_experiments(store):
+        key = str(row["experiment"])
+        begun = row["starts_on"] is None or row["starts_on"] <= today
+        looks = [look["as_of"] for look in history(store, key) if look["kind"] == "analysis"]
+        # One look a day, also when the tick is run again; one more after the last day.
+        over = row["ends_on"] is not None and any(day > row["ends_on"] for day in looks)
+        if not begun or over or row["decision"] or today in looks:
+            continue
+        try:
+            verdicts[key] = analyze_experiment(store, key, as_of=today).verdict
+        except StoreError:
+            raise
+        except AbkitError as error:
+            failed[key] = error.message
+    if failed and not verdicts:
+        key, error_text = next(iter(failed.items()))
+        raise AbkitError(f"none of {len(failed)} experiments could be analysed; {key}: {error_text}")
+    return {"verdicts": verdicts} | ({"failed": failed} if failed else {})
+
+
+def _has_rows(store: Store, table: type[CorrelationResult] | type[Decision], tick: Tick) -> bool:
+    # The figures of a run are written in one transaction: they are all there, or none is.
+    with store.read() as session:
+        return session.scalar(select(table.id).where(table.run_id == tick.run.id).limit(1)) is not None

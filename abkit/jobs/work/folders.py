@@ -1,0 +1,182 @@
+"""Watched folders: pictures that are scored where they lie, KPI exports that are imported and put away."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+from sqlalchemy import select
+
+from abkit.alerts import rules
+from abkit.config import Settings
+from abkit.errors import AbkitError
+from abkit.jobs.tick import Arguments, Tick
+from abkit.store.engine import Store
+from abkit.store.schema import KpiImport
+
+_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")
+# Names that programs give to files they have not finished.
+_UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
+
+
+class ScoreFolder(Arguments):
+    """Arguments of `score_folder`."""
+
+    folder: Path = Field(description="the watched folder, relative to the workspace")
+    campaign: str = Field(default="default", description="the campaign that its pictures are candidates of")
+    stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within that time wait")
+
+
+class ImportKpis(Arguments):
+    """Arguments of `import_kpis`; beside the folder, what `abkit kpi import` takes."""
+
+    folder: Path = Field(description="the watched folder, inside the workspace; done/ and failed/ are made in it")
+    stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within that time wait")
+    mapping: dict[str, str] = Field(default_factory=dict, description="field by column name")
+    dayfirst: bool | None = None
+    decimal: str | None = None
+    platform: str = ""
+    account: str = ""
+    period: tuple[date, date] | None = None
+
+    @field_validator("period", mode="before")
+    @classmethod
+    def _period(cls, value: object) -> object:
+        from abkit.intake.kpis.options import parse_period
+
+        return parse_period(value) if isinstance(value, str) else value
+
+
+def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreFolder) -> Mapping[str, Any]:
+    """Score the pictures of a folder that are not scored yet. Running it again changes nothing."""
+    from abkit.intake.creatives import find_pictures
+    from abkit.workflows.scoring.score import score_paths
+
+    folder = _watched(settings.workspace, arguments.folder)
+    found = find_pictures([folder])
+    ready, waiting = stable_files(found.files, tick.started_at, arguments.stable_seconds)
+    if not ready:
+        return {"files": 0, "still_written": waiting, "ignored": found.ignored}
+    score_paths(store, settings, ready, campaign=arguments.campaign, run=tick.run)
+    return {**tick.run.outcome, "files": len(ready), "still_written": waiting, "ignored": found.ignored}
+
+
+def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportKpis) -> Mapping[str, Any]:
+    """Import the files of a folder, oldest first, and put each away: done/, or failed/ with the reason beside it.
+
+    Oldest first, because a later file that restates a period replaces its figures.
+
+    A crash between the import and the move does no harm: the file is imported once more, which changes nothing.
+    """
+    from abkit.intake.kpis.options import KpiOptions
+    from abkit.workflows.kpis.import_kpis import import_files
+
+    folder = _watched(settings.workspace, arguments.folder, writable=True)
+    found = [entry for entry in folder.iterdir() if _is_export(entry)]
+    ready, waiting = stable_files(found, tick.started_at, arguments.stable_seconds)
+    said = arguments.model_dump(include={"mapping", "dayfirst", "decimal", "platform", "account"})
+    limits = settings.kpi
+    options = KpiOptions(**said, period=arguments.period, max_file_mb=limits.max_file_mb, max_rows=limits.max_rows)
+    failed: dict[str, str] = {}
+    rows: Counter[str] = Counter()
+    for path in ready:
+        (summary,) = import_files(store, [path], options, run=tick.run)
+        rows.update({name: getattr(summary, name) for name in _COUNTS})
+        if summary.error is None:
+            _put_away(path, folder / "done")
+        else:
+            failed[path.name] = summary.error
+            _put_away(path, folder / "failed", reason=f"{summary.error}\n{summary.hint or ''}".strip() + "\n")
+    _tell_about_rejects(store, settings, tick, failed, imported=bool(ready))
+    # The outcome is that of all files, not of the last one.
+    tick.run.outcome.clear()
+    counts = {"files": len(ready), "refused_files": len(failed), "still_written": waiting, **rows}
+    return counts | {"reasons": dict(list(failed.items())[:20])} if failed else counts
+
+
+def _tell_about_rejects(
+    store: Store, settings: Settings, tick: Tick, failed: Mapping[str, str], *, imported: bool
+) -> None:
+    with store.write() as session:
+        done = session.scalars(select(KpiImport).where(KpiImport.run_id == tick.run.id).order_by(KpiImport.id)).all()
+        # One observation a tick: the file with the largest share of rejects speaks for all.
+        if done:
+            worst = max(done, key=lambda row: row.rejected / row.rows if row.rows else 0.0)
+            rules.file_imported(session, settings.alerts, worst, feed=tick.schedule, now=tick.at)
+        if imported:
+            rules.file_failed(
+                session, settings.alerts, feed=tick.schedule, failed=failed, now=tick.at, run_id=tick.run.id
+            )
+
+
+def stable_files(files: Sequence[Path], now: datetime, seconds: float) -> tuple[list[Path], int]:
+    """Files whose size and time did not change for a moment, oldest first, and how many are still being written.
+
+    Those that go away in the meantime are neither.
+
+    Args:
+        files: to look at.
+        now: the clock; files that were last changed well before need no second look.
+        seconds: how long a file must stay as it is.
+    """
+    first = {path: mark for path in files if (mark := _mark(path)) is not None}
+    settled_before = now.timestamp() - max(60.0, 2 * seconds)
+    if seconds and any(changed > settled_before for _, changed in first.values()):
+        time.sleep(seconds)
+    second = {path: mark if mark[1] <= settled_before else _mark(path) for path, mark in first.items()}
+    ready = sorted((path for path in first if second[path] == first[path]), key=lambda path: (first[path][1], path))
+    return ready, sum(mark is not None for mark in second.values()) - len(ready)
+
+
+def _mark(path: Path) -> tuple[int, float] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None  # it has gone in the meantime
+    return status.st_size, status.st_mtime
+
+
+def _is_export(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".") and not path.name.lower().endswith(_UNFINISHED)
+
+
+def _watched(workspace: Path, folder: Path, *, writable: bool = False) -> Path:
+    path = (workspace / folder).resolve()
+    if writable and not path.is_relative_to(workspace.resolve()):
+        raise AbkitError(
+            f"the watched folder {path} is outside the workspace {workspace}, and abkit moves files only inside it",
+            hint="let the exports arrive in a folder of the workspace",
+        )
+    try:
+        if not path.is_dir():
+            raise AbkitError(
+                f"the watched folder {path} does not exist" if not path.exists() else f"{path} is not a folder",
+                hint="make it, or correct the folder of the schedule",
+            )
+        os.scandir(path).close()
+    except OSError as error:
+        raise AbkitError(
+            f"the watched folder {path} cannot be read: {os.strerror(error.errno or 0).lower()}",
+            hint="give the user of the daemon permission",
+        ) from error
+    return path
+
+
+def _put_away(path: Path, folder: Path, reason: str | None = None) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+        target, number = folder / path.name, 1
+        while target.exists():
+            target, number = folder / f"{path.stem}-{number}{path.suffix}", number + 1
+        if reason is not None:
+            target.with_name(f"{target.name}.reason.txt").write_text(reason, encoding="utf-8")
+        path.rename(target)
+    except OSError as error:
+        raise AbkitError(
+            f"{path} was dealt with but cannot be moved to {folder}: {os.strerror(error.errno or 0).lower()}",
+            hint="give the user of the daemon write permission on the folder",
+        ) from error

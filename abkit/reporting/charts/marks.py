@@ -1,0 +1,238 @@
+"""The charts: score against KPI, the spread of scores, the ranked pictures. Records in, Altair charts out.
+
+Save them with `abkit.reporting.charts.theme.save_chart`, or put them into a page with `chart_svg`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+
+from abkit.reporting.charts.theme import INK, MUTED, SERIES, empty_chart, themed
+from abkit.reporting.page.records import Correlation, RankedPicture, ScorePoint, readable
+
+MAX_POINTS = 2000
+MAX_COLOURS = 12  # campaigns; more cannot be told apart, and their lines say nothing
+METRIC_NAMES = {"ctr": "CTR (clicks per impression)", "cvr": "CVR (conversions per click)"}
+SCOPE_NAMES = {"all": "all creatives", "within_campaign": "within campaign"}
+
+
+def correlation_sentence(result: Correlation) -> str:
+    """An estimate in words, with its interval and n, or why there is none.
+
+    >>> from datetime import date
+    >>> correlation_sentence(Correlation("ctr", "all", "srcc", 0.412, 0.2, 0.6, 0.95, 48, date(2025, 3, 3), 1))
+    'SRCC all creatives 0.41 (95 % interval 0.20 to 0.60, n = 48)'
+    """
+    name = f"{result.statistic.upper()} {SCOPE_NAMES.get(result.scope, result.scope)}"
+    if result.estimate is None:
+        return f"{name}: no estimate, {result.note or 'not enough data'} (n = {result.n})"
+    if result.ci_low is None or result.ci_high is None:
+        return (
+            f"{name} {figure(result.estimate)} (no interval{': ' + result.note if result.note else ''}, n = {result.n})"
+        )
+    level = f"{100 * result.ci_level:.0f} % interval {figure(result.ci_low)} to {figure(result.ci_high)}"
+    return f"{name} {figure(result.estimate)} ({level}, n = {result.n})"
+
+
+def figure(value: float) -> str:
+    """Two decimals with a real minus sign.
+
+    >>> figure(-0.051)
+    '−0.05'
+    """
+    return f"{value:.2f}".replace("-", "−")
+
+
+def score_kpi_scatter(
+    points: Sequence[ScorePoint], correlations: Sequence[Correlation] = (), metric: str = "ctr", width: int = 620
+) -> Any:
+    """Score against KPI, one dot a creative, with a straight line and its 95 % band for each campaign.
+
+    More than twelve campaigns get one line together: the common slope inside campaigns, through the overall mean.
+
+    The vertical line of a dot is the 95 % Wilson interval of its rate; its area is the number of trials. More than
+    2,000 creatives are thinned to a fixed sample of 2,000, and the subtitle says so.
+
+    Args:
+        points: the creatives that were correlated.
+        correlations: the estimates to say in the subtitle.
+        metric: "ctr" or "cvr".
+        width: of the plot in pixels.
+    """
+    title = f"Score against {METRIC_NAMES.get(metric, metric)}"
+    subtitle = [correlation_sentence(result) for result in correlations if result.metric == metric]
+    if not points:
+        return empty_chart(title, "No creative has both a score and enough delivery yet.")
+    shown = list(points)
+    if len(shown) > MAX_POINTS:
+        keep = np.sort(np.random.default_rng(0).choice(len(shown), MAX_POINTS, replace=False))
+        shown = [points[i] for i in keep]
+        subtitle.append(f"{MAX_POINTS:,} of {len(points):,} creatives are drawn")
+    campaigns = sorted({readable(point.campaign) for point in points})
+    many = len(campaigns) > MAX_COLOURS
+    if many:
+        subtitle.append(f"the line: the common slope inside {len(campaigns):,} campaigns, with its 95 % band")
+    colour = alt.value(SERIES[0]) if many else _by_campaign(campaigns)
+    x = alt.X("score:Q", title="Score", axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=False, nice=True))
+    y = alt.Y(
+        "rate:Q", title=metric.upper(), axis=alt.Axis(format=".1%", tickCount=7), scale=alt.Scale(zero=False, nice=True)
+    )
+    dots = alt.Chart(alt.Data(values=_dot_rows(shown)))
+    layers = [
+        dots.mark_rule(opacity=0.28).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
+        dots.mark_circle(opacity=0.5 if many else 0.85, stroke="white", strokeWidth=0.6).encode(
+            x=x,
+            y=y,
+            color=colour,
+            size=alt.Size("trials:Q", title=None, scale=alt.Scale(range=[30, 260]), legend=None),
+        ),
+    ]
+    groups = [points] if many else [[p for p in points if readable(p.campaign) == one] for one in campaigns]
+    lines = [row for group in groups for row in _fitted(group)]
+    if lines:
+        fit = alt.Chart(alt.Data(values=lines))
+        of_line = alt.value(INK) if many else colour
+        layers.insert(0, fit.mark_area(opacity=0.13).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=of_line))
+        layers.append(fit.mark_line(strokeWidth=2.2).encode(x=x, y=alt.Y("rate:Q"), color=of_line))
+    head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
+    return themed(alt.layer(*layers).properties(width=width, height=round(0.56 * width), title=head))
+
+
+def score_distribution(scores: Sequence[tuple[str, float]], scale: tuple[float, float], width: int = 620) -> Any:
+    """How the scores spread, by campaign, in 24 bins between the lowest and the highest.
+
+    Args:
+        scores: campaign and score of each creative.
+        scale: ends of the model's scale, for the axis title.
+        width: of the plot in pixels.
+    """
+    title = "Spread of the scores"
+    named = [(readable(campaign), score) for campaign, score in scores]
+    values = np.array([score for _, score in named], dtype=float)
+    if not len(values):
+        return empty_chart(title, "Nothing has been scored yet: abkit score PICTURES --campaign KEY")
+    low, high = float(values.min()), float(values.max())
+    edges = np.linspace(low, high if high > low else low + 1e-6, 25)
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, 23)
+    counted = Counter((campaign, int(bin_)) for (campaign, _), bin_ in zip(named, bins, strict=True))
+    rows = [
+        {"campaign": campaign, "from": float(edges[bin_]), "to": float(edges[bin_ + 1]), "n": n}
+        for (campaign, bin_), n in sorted(counted.items())
+    ]
+    campaigns = sorted({campaign for campaign, _ in named})
+    middle = f"median {np.median(values):.2f}, n = {len(values):,}"
+    return themed(
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(stroke="white", strokeWidth=0.6)
+        .encode(
+            x=alt.X(
+                "from:Q", bin="binned", title=f"Score (scale {scale[0]:g} to {scale[1]:g})", scale=alt.Scale(zero=False)
+            ),
+            x2="to:Q",
+            y=alt.Y("n:Q", title="Creatives", stack="zero", axis=alt.Axis(tickMinStep=1, format="d")),
+            color=_by_campaign(campaigns),
+        )
+        .properties(width=width, height=170, title=alt.TitleParams(title, subtitle=middle))
+    )
+
+
+def ranked_strip(pictures: Sequence[RankedPicture], title: str = "Ranked", subtitle: str = "", tile: int = 118) -> Any:
+    """Pictures in the order of their scores, eight a row, each with its rank, score and interval under it.
+
+    Args:
+        pictures: with thumbnails; best first.
+        title: above the strip.
+        subtitle: under the title.
+        tile: side of a picture in pixels.
+    """
+    if not pictures:
+        return empty_chart(title, "Nothing has been scored yet.")
+    across = min(8, len(pictures))
+    down = -(-len(pictures) // across)
+    rows = [
+        {
+            "x": (index % across) + 0.5,
+            "y": (index // across) + 0.42,
+            "below": (index // across) + 0.885,
+            "lower": (index // across) + 0.975,
+            "picture": picture.thumbnail,
+            "says": f"#{picture.rank}\u2002{picture.score:.2f}",
+            "interval": ""
+            if picture.ci_low is None or picture.ci_high is None
+            else f"{picture.ci_low:.1f} to {picture.ci_high:.1f}",
+        }
+        for index, picture in enumerate(pictures)
+    ]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, across], nice=False))
+    )
+    high = alt.Scale(domain=[down, 0], nice=False)
+    side = round(0.92 * tile)
+    chart = alt.layer(
+        base.mark_image(width=side, height=side).encode(y=alt.Y("y:Q", axis=None, scale=high), url="picture:N"),
+        base.mark_text(fontSize=13, fontWeight="bold", color=INK).encode(y=alt.Y("below:Q", scale=high), text="says:N"),
+        base.mark_text(fontSize=10.5, color=MUTED).encode(y=alt.Y("lower:Q", scale=high), text="interval:N"),
+    )
+    head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
+    return themed(chart.properties(width=tile * across, height=round(1.2 * tile) * down, title=head))
+
+
+def _dot_rows(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
+    from statsmodels.stats.proportion import proportion_confint
+
+    events = np.array([point.events for point in points])
+    trials = np.array([point.trials for point in points])
+    low, high = proportion_confint(np.minimum(events, trials), trials, method="wilson")
+    return [
+        {
+            "campaign": readable(point.campaign),
+            "score": point.score,
+            "rate": point.rate,
+            "low": float(low[i]),
+            "high": float(high[i]),
+            "trials": point.trials,
+        }
+        for i, point in enumerate(points)
+    ]
+
+
+def _by_campaign(campaigns: Sequence[str]) -> Any:
+    few = 1 < len(campaigns) <= MAX_COLOURS
+    return alt.Color(
+        "campaign:N",
+        title=None,
+        scale=alt.Scale(domain=campaigns, range=SERIES),
+        legend=alt.Legend(orient="bottom", columns=3, symbolOpacity=1) if few else None,
+    )
+
+
+def _fitted(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
+    """The common least-squares slope inside the campaigns of these points, through their mean, with its 95 % band.
+
+    Of one campaign it is the ordinary line. Nothing where it would mean nothing: fewer than five points, equal scores.
+    """
+    from scipy import stats
+
+    _, index, size = np.unique([point.campaign for point in points], return_inverse=True, return_counts=True)
+    score = np.array([point.score for point in points])
+    rate = np.array([point.rate for point in points])
+    x, y = (values - (np.bincount(index, values) / size)[index] for values in (score, rate))
+    freedom = len(points) - len(size) - 1
+    if len(points) < 5 or freedom < 1 or not np.ptp(score) > 0 or not np.abs(x).max() > 1e-12:
+        return []
+    slope = float(x @ y) / float(x @ x)
+    left = y - slope * x
+    variance = float(left @ left) / freedom
+    away = np.linspace(score.min(), score.max(), 25) - score.mean()
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(variance * (1 / len(points) + away**2 / float(x @ x)))
+    line = rate.mean() + slope * away
+    campaign = readable(points[0].campaign)
+    return [
+        {"campaign": campaign, "score": float(s), "rate": float(r), "low": float(r - h), "high": float(r + h)}
+        for s, r, h in zip(away + score.mean(), line, half, strict=True)
+    ]

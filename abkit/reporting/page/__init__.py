@@ -1,0 +1,1 @@
+"""Compose the HTML report."""

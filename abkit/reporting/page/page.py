@@ -1,0 +1,106 @@
+"""The report: one HTML file that needs nothing else, written for somebody who decides and does not run commands."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from abkit.errors import AbkitError
+from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
+from abkit.reporting.charts.marks import correlation_sentence, score_distribution, score_kpi_scatter
+from abkit.reporting.charts.theme import chart_svg
+from abkit.reporting.page.advice import advice
+from abkit.reporting.page.records import Correlation, ReportData, readable
+
+CHART_WIDTH = 880
+
+
+def render_report(data: ReportData) -> str:
+    """The whole page as HTML. Names from outside are escaped; there is no script in it, and nothing is fetched."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("abkit.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_readable_text,
+    )
+    css = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
+
+    # What follows was made here, and chart_svg escapes the names in charts; everything else is escaped by Jinja.
+    def drawn(chart: Any, prefix: str) -> Markup:
+        return Markup(chart_svg(chart, prefix))  # noqa: S704
+
+    headline = headline_correlation(data)
+    metric = headline.metric if headline else "ctr"
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        css=Markup(css),  # noqa: S704
+        advice=advice(data.decision.decision, data.decision.cause) if data.decision else advice(None),
+        headline=headline,
+        relation_words=correlation_sentence(headline) if headline else "No estimate yet.",
+        timeline_words=timeline_sentence(data.decision_history),
+        position=_position_on_scale(data),
+        scatter=drawn(score_kpi_scatter(data.points, data.correlations, metric, CHART_WIDTH), "s"),
+        timeline=drawn(
+            drift_timeline(data.drift_history, data.decision_history, data.correlation_history, CHART_WIDTH - 40), "t"
+        ),
+        distribution=drawn(
+            score_distribution(
+                data.scores, (data.model.scale_low, data.model.scale_high) if data.model else (0, 1), CHART_WIDTH
+            ),
+            "d",
+        ),
+    )
+
+
+def write_report(data: ReportData, path: Path) -> Path:
+    """Writes the page, whole or not at all.
+
+    Raises:
+        AbkitError: the file cannot be written.
+    """
+    page = render_report(data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(page)
+            Path(unfinished).chmod(0o644)
+            Path(unfinished).replace(path)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise AbkitError(
+            f"the report cannot be written to {path}: {(error.strerror or str(error)).lower()}",
+            hint="name another file with --out",
+        ) from error
+    return path
+
+
+def headline_correlation(data: ReportData) -> Correlation | None:
+    """The one estimate that stands on top: SRCC within campaign, for CTR if there is one."""
+    wanted = [c for c in data.correlations if (c.scope, c.statistic) == ("within_campaign", "srcc")]
+    return next((c for c in wanted if c.metric == "ctr"), wanted[0] if wanted else None)
+
+
+def _readable_text(value: Any) -> Any:
+    # Markup is a str too, and is ours; only plain text may hold what cannot be read.
+    return readable(value) if type(value) is str else value
+
+
+def _position_on_scale(data: ReportData) -> Callable[[float], float]:
+    low, high = (data.model.scale_low, data.model.scale_high) if data.model else (0.0, 1.0)
+
+    def position(score: float) -> float:
+        return round(min(100.0, max(0.0, 100 * (score - low) / (high - low))), 1)
+
+    return position

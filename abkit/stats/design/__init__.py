@@ -1,0 +1,1 @@
+"""Plan a test: sample sizes, power, detectable lifts, informative pairs."""

@@ -1,0 +1,1 @@
+"""Compare means and ratios of means, with or without a covariate."""

@@ -1,0 +1,1 @@
+"""Watch scores and KPIs: correlation, shifts of distributions, levels and relations, the triage."""

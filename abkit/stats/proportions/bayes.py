@@ -1,0 +1,233 @@
+"""Bayesian figures: chance to win, expected loss, chance that the effect matters. Priors are stated in the result.
+
+All by quadrature over the posteriors, not by simulation: the same input gives the same digits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc, betaincc, betaincinv, xlog1py, xlogy
+
+from abkit.errors import InvalidInput
+from abkit.stats.counts import Counts
+from abkit.stats.estimate import ArmRate, Comparison, Estimate, check_level
+from abkit.stats.proportions.compare import baseline_notes
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PosteriorComparison:
+    """What the posterior says of one treatment against its control.
+
+    Attributes:
+        model: `beta-binomial` or `normal`.
+        prior: in words.
+        chance_to_win: P(treatment better than control).
+        expected_loss: expected loss, in the metric's unit, if the treatment is shipped.
+        expected_loss_of_keeping: the same if the control is kept.
+        practical_lift: the lift that matters.
+        chance_of_practical_lift: P(lift > practical_lift).
+    """
+
+    model: str
+    prior: str
+    chance_to_win: float
+    expected_loss: float
+    expected_loss_of_keeping: float
+    practical_lift: float
+    chance_of_practical_lift: float
+
+
+@dataclass(frozen=True, slots=True)
+class PosteriorArm:
+    """One of several arms.
+
+    Attributes:
+        rate: posterior mean.
+        ci_low: lower end of the central credible interval.
+        ci_high: upper end.
+        chance_to_be_best: P(this arm has the highest rate).
+        expected_loss: expected shortfall against the best arm if this one is shipped.
+    """
+
+    rate: float
+    ci_low: float
+    ci_high: float
+    chance_to_be_best: float
+    expected_loss: float
+
+
+def compare_by_bayes(
+    control: Counts,
+    treatment: Counts,
+    *,
+    level: float = 0.95,
+    prior: tuple[float, float] = (1.0, 1.0),
+    practical_lift: float = 0.0,
+) -> Comparison:
+    """Beta-binomial comparison. Intervals are central credible intervals of difference and lift.
+
+    Source: Gelman et al., Bayesian Data Analysis, 3rd ed., section 2.4; expected loss as in Stucchio (2015).
+
+    Args:
+        control: counts of the control.
+        treatment: counts of the treatment.
+        level: of the credible intervals.
+        prior: Beta prior of each arm (successes, failures): (1, 1) is uniform; spotify-confidence uses (0.5, 0.5).
+        practical_lift: the lift that would matter.
+
+    >>> posterior = compare_by_bayes(Counts(480, 10_000), Counts(560, 10_100)).bayes
+    >>> round(posterior.chance_to_win, 4), round(posterior.expected_loss, 7)
+    (0.9914, 9e-06)
+    """
+    check_level(level)
+    _check_prior(prior)
+    if not (math.isfinite(practical_lift) and practical_lift > -1):
+        raise InvalidInput(f"the practical lift is {practical_lift}; expected a number above -1, such as 0.05")
+    shapes = [(arm.successes + prior[0], arm.trials - arm.successes + prior[1]) for arm in (control, treatment)]
+    # Near 1 the failures are what doubles can tell apart: p1 > p0 where q0 > q1.
+    mirrored = all(a > b for a, b in shapes)
+    (a0, b0), (a1, b1) = ((b, a) for a, b in reversed(shapes)) if mirrored else shapes
+    mean0, mean1 = a0 / (a0 + b0), a1 / (a1 + b1)
+    marks0, marks1 = _marks(a0, b0), _marks(a1, b1)
+
+    def beats(gap: float = 0.0, log_ratio: float = 0.0) -> float:
+        """P(treatment > ratio·control + gap), on a grid that is dense where either posterior changes."""
+        if mirrored:
+            gap, factor = gap - math.expm1(-log_ratio), math.exp(-log_ratio)
+        else:
+            factor = math.exp(log_ratio)
+        x, weight = _panels((marks0, np.clip((marks1 - gap) / factor, 0.0, 1.0)))
+        density = weight * np.exp(_log_density(x, a0, b0))
+        return float(density @ _above(a1, b1, np.clip(x * factor + gap, 0.0, 1.0)) / density.sum())
+
+    # E[max(p0 − p1, 0)] by parts: the area under P(p0 > t > p1).
+    x, weight = _panels((marks0, marks1))
+    above0, below1 = _above(a0, b0, x), betainc(a1, b1, x)
+    loss = float(weight @ (above0 * below1))
+    keeping = float(weight @ (betainc(a0, b0, x) * _above(a1, b1, x)))
+    tail = (1 - level) / 2
+    spreads = [math.sqrt(_variance(a, b)) for a, b in shapes]
+    means = [a / (a + b) for a, b in shapes]
+    difference = mean1 - mean0
+    low, high = (_solve(lambda d: 1 - beats(d), p, difference, math.hypot(*spreads)) for p in (tail, 1 - tail))
+    relative = math.hypot(*(spread / mean for spread, mean in zip(spreads, means, strict=True)))
+    middle = math.log1p(difference / means[0]) if mirrored else math.log(means[1] / means[0])
+    lifts = [math.expm1(_solve(lambda r: 1 - beats(0.0, r), p, middle, relative)) for p in (tail, 0.5, 1 - tail)]
+    prior_text = f"Beta({prior[0]:g}, {prior[1]:g}) in each arm"
+    return Comparison(
+        ArmRate(control.trials, control.successes, control.rate),
+        ArmRate(treatment.trials, treatment.successes, treatment.rate),
+        Estimate(difference, low, high),
+        Estimate(lifts[1], lifts[0], lifts[2]),
+        math.nan,
+        math.nan,
+        "bayes",
+        level,
+        "two-sided",
+        {
+            "p_value": "none: see chance_to_win",
+            "difference": f"posterior mean, central credible interval; {prior_text}",
+            "lift": f"posterior median, central credible interval; {prior_text}",
+        },
+        baseline_notes(control),
+        PosteriorComparison(
+            "beta-binomial", prior_text, beats(), loss, keeping, practical_lift, beats(0.0, math.log1p(practical_lift))
+        ),
+    )
+
+
+def rank_posteriors(
+    arms: Sequence[Counts], *, level: float = 0.95, prior: tuple[float, float] = (1.0, 1.0)
+) -> tuple[PosteriorArm, ...]:
+    """Several arms at once: the chance to be the best of them, and what is lost by shipping each.
+
+    >>> arms = [Counts(48, 1000), Counts(56, 1000), Counts(50, 1000)]
+    >>> [round(arm.chance_to_be_best, 3) for arm in rank_posteriors(arms)]
+    [0.149, 0.625, 0.225]
+    """
+    if len(arms) < 2:
+        raise InvalidInput(f"{len(arms)} arm is given; a ranking takes at least 2")
+    check_level(level)
+    _check_prior(prior)
+    shapes = [(arm.successes + prior[0], arm.trials - arm.successes + prior[1]) for arm in arms]
+    # Near 1 the failures are what doubles can tell apart: there the best arm is the one with fewest.
+    mirrored = all(a > b for a, b in shapes)
+    laws = [(b, a) for a, b in shapes] if mirrored else shapes
+    x, weight = _panels([_marks(a, b) for a, b in laws])
+    cdf = np.array([_above(a, b, x) if mirrored else betainc(a, b, x) for a, b in laws])
+    tail = (1 - level) / 2
+    # The law of the best of the others: the product of their distribution functions, those before and those after.
+    one = np.ones((1, len(x)))
+    before = np.cumprod(np.concatenate((one, cdf[:-1])), axis=0)
+    after = np.cumprod(np.concatenate((one, cdf[:0:-1])), axis=0)[::-1]
+    result = []
+    for index, (a, b) in enumerate(shapes):
+        others = before[index] * after[index]
+        density = weight * np.exp(_log_density(x, *laws[index]))
+        best = float(density @ others / density.sum())
+        loss = float(weight @ (cdf[index] * (1 - others)))
+        result.append(
+            PosteriorArm(a / (a + b), float(betaincinv(a, b, tail)), float(betaincinv(a, b, 1 - tail)), best, loss)
+        )
+    return tuple(result)
+
+
+def _check_prior(prior: tuple[float, float]) -> None:
+    if not all(0 < value < math.inf for value in prior):
+        raise InvalidInput(f"the Beta prior is {prior[0]:g}, {prior[1]:g}; both have to be finite and above 0")
+
+
+def _above(a: float, b: float, x: Array) -> Array:
+    """P(X > x) of a Beta law; betaincc is several times slower, and needed only where 1 − x loses the digits of x."""
+    return np.asarray(betainc(b, a, 1 - x) if a > 1e-6 * (a + b) else betaincc(a, b, x))
+
+
+def _variance(a: float, b: float) -> float:
+    return a * b / ((a + b) ** 2 * (a + b + 1))
+
+
+def _log_density(x: Array, a: float, b: float) -> Array:
+    logs: Array = xlogy(a - 1, x) + xlog1py(b - 1, -x)
+    # Only ratios of densities are used, so the constant serves to keep exp() within range.
+    mode = (a - 1) / (a + b - 2) if a > 1 and b > 1 else a / (a + b)
+    return logs - float(xlogy(a - 1, mode) + xlog1py(b - 1, -mode))
+
+
+@lru_cache(maxsize=2)
+def _legendre(count: int) -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(count)
+
+
+def _marks(a: float, b: float) -> Array:
+    """Quantiles of a Beta law, from where it begins to where it ends."""
+    lower = betaincinv(a, b, np.array([1e-13, 1e-8, 1e-5, 1e-3, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.999]))
+    marks: Array = np.concatenate(([0.0], lower, 1 - betaincinv(b, a, np.array([1e-5, 1e-8, 1e-13])), [1.0]))
+    return marks
+
+
+def _panels(marks: Sequence[Array]) -> tuple[Array, Array]:
+    """Gauss–Legendre points and weights on the panels between the marks."""
+    edges = np.unique(np.concatenate(marks))
+    nodes, weights = _legendre(16)
+    half = np.diff(edges) / 2
+    centre = (edges[:-1] + edges[1:]) / 2
+    return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
+
+
+def _solve(cdf: Callable[[float], float], probability: float, guess: float, scale: float) -> float:
+    from scipy.optimize import brentq
+
+    low, high = guess - 8 * scale, guess + 8 * scale
+    while cdf(low) > probability:
+        low -= 8 * scale
+    while cdf(high) < probability:
+        high += 8 * scale
+    return float(brentq(lambda value: cdf(value) - probability, low, high, xtol=1e-10 * scale, rtol=1e-12))

@@ -1,0 +1,1 @@
+"""Analyze while data come in: at any time, or at planned looks."""

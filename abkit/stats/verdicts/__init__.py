@@ -1,0 +1,1 @@
+"""Turn figures into a verdict: guards, sample ratios, equivalence, corrections for many tests."""

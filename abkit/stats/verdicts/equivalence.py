@@ -1,0 +1,122 @@
+"""Guardrails: is the treatment not worse by more than a margin (non-inferior), or the same within it (equivalent)?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from abkit.errors import InvalidInput
+from abkit.stats.estimate import ArmMean, ArmRate, Comparison, Estimate, check_level, two_sided_alpha
+from abkit.stats.means.compare import welch_dof
+from abkit.stats.normal import quantile, t_quantile, t_tail_p
+from abkit.stats.sequential.always_valid import always_valid_p, multiplier
+
+Direction = Literal["higher-is-better", "lower-is-better"]
+
+
+@dataclass(frozen=True, slots=True)
+class MarginTest:
+    """The outcome for one guardrail.
+
+    Attributes:
+        question: `non-inferiority` or `equivalence`.
+        margin: the largest loss that is acceptable, in the metric's unit, above 0.
+        difference: treatment − control, with the interval that decides: level 2·level − 1.
+        p_value: of a loss as large as the margin or larger (the larger of two for equivalence).
+        holds: p below 1 − level.
+        level: one-sided confidence.
+        anytime: whether it is right at any look, or at one only.
+    """
+
+    question: str
+    margin: float
+    difference: Estimate
+    p_value: float
+    holds: bool
+    level: float
+    anytime: bool = False
+
+
+def non_inferior(
+    comparison: Comparison,
+    *,
+    margin: float,
+    level: float = 0.95,
+    direction: Direction = "higher-is-better",
+    tuning: float | None = None,
+) -> MarginTest:
+    """Test that the treatment is not worse than the control by `margin` or more.
+
+    Wald with unpooled variances for rates (statsmodels' `test_proportions_2indep(value=-margin, method="wald")`),
+    Welch's t for means.
+
+    Args:
+        comparison: of the guardrail metric.
+        margin: the largest acceptable loss, in the metric's unit.
+        level: one-sided confidence.
+        direction: which way is better.
+        tuning: for a running test: the planned units of both arms. The answer is then right at any look (normal
+            mixture, as in `sequential`).
+
+    >>> from abkit.stats.means.compare import compare_means
+    >>> from abkit.stats.moments import Moments
+    >>> comparison = compare_means(Moments(1000, 10.0, 4.0), Moments(1000, 9.95, 4.0))
+    >>> non_inferior(comparison, margin=0.2).holds
+    True
+    """
+    difference, se, dof = wald_parts(comparison)
+    check_level(level)
+    _check_margin(margin)
+    z = (difference + margin) / se if direction == "higher-is-better" else (margin - difference) / se
+    if tuning is None:
+        p_value, reach = t_tail_p(z, dof, "greater"), t_quantile(level, dof) * se
+    else:
+        n, alpha = comparison.control.n + comparison.treatment.n, two_sided_alpha(level, "greater")
+        p_value = always_valid_p(z, n, alpha=alpha, tuning=tuning) / 2 if z > 0 else 1.0
+        reach = multiplier(n, alpha=alpha, tuning=tuning) * se
+    interval = Estimate(difference, difference - reach, difference + reach)
+    return MarginTest("non-inferiority", margin, interval, p_value, p_value < 1 - level, level, tuning is not None)
+
+
+def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) -> MarginTest:
+    """Test that the treatment differs from the control by less than `margin` in either direction: two one-sided tests.
+
+    Source: Schuirmann (1987), doi 10.1007/BF01068419; as statsmodels' `tost_proportions_2indep(method="wald")`
+    and `ttost_ind(usevar="unequal")`.
+
+    >>> from abkit.stats.means.compare import compare_means
+    >>> from abkit.stats.moments import Moments
+    >>> equivalent(compare_means(Moments(1000, 10.0, 4.0), Moments(1000, 9.95, 4.0)), margin=0.1).holds
+    False
+    """
+    difference, se, dof = wald_parts(comparison)
+    check_level(level)
+    _check_margin(margin)
+    p_value = max(
+        t_tail_p((difference + margin) / se, dof, "greater"), t_tail_p((difference - margin) / se, dof, "less")
+    )
+    reach = t_quantile(level, dof) * se
+    interval = Estimate(difference, difference - reach, difference + reach)
+    return MarginTest("equivalence", margin, interval, p_value, p_value < 1 - level, level)
+
+
+def wald_parts(comparison: Comparison) -> tuple[float, float, float]:
+    """Difference, its unpooled standard error, and degrees of freedom (infinite for rates)."""
+    control, treatment = comparison.control, comparison.treatment
+    if isinstance(control, ArmMean) and isinstance(treatment, ArmMean):
+        v0, v1 = control.standard_error**2, treatment.standard_error**2
+        return treatment.mean - control.mean, math.sqrt(v0 + v1), welch_dof(v0, control.n, v1, treatment.n)
+    assert isinstance(control, ArmRate)  # noqa: S101 - the two arms of a comparison are of one kind
+    assert isinstance(treatment, ArmRate)  # noqa: S101
+    variance = control.rate * (1 - control.rate) / control.n + treatment.rate * (1 - treatment.rate) / treatment.n
+    if variance == 0:
+        # No successes or no failures anywhere: the Wilson width instead of the Wald width of zero.
+        width = comparison.difference.ci_high - comparison.difference.ci_low
+        return treatment.rate - control.rate, width / (2 * quantile((1 + comparison.level) / 2)), math.inf
+    return treatment.rate - control.rate, math.sqrt(variance), math.inf
+
+
+def _check_margin(margin: float) -> None:
+    if not (math.isfinite(margin) and margin > 0):
+        raise InvalidInput(f"the margin is {margin}; expected the largest acceptable loss, above 0")

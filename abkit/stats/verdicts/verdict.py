@@ -1,0 +1,95 @@
+"""From figures and guards to one sentence: what may be said, and with which words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from abkit.stats.estimate import Comparison
+from abkit.stats.verdicts.guards import Allocation, Guard
+
+State = Literal["blocked", "better", "worse", "undecided", "futile"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a test says about one treatment.
+
+    Attributes:
+        state: `blocked` (a guard failed), `better`, `worse`, `undecided`, or `futile` (even the upper end of the
+            lift is below what the plan looks for).
+        sentence: for the reader. It says "caused" only where allocation was random.
+        causal: whether it may be read as cause and effect.
+        blocked_by: the guards that failed.
+    """
+
+    state: State
+    sentence: str
+    causal: bool
+    blocked_by: tuple[str, ...]
+
+
+def judge(
+    comparison: Comparison,
+    guards: Sequence[Guard],
+    *,
+    allocation: Allocation,
+    treatment: str,
+    control: str,
+    adjusted_p: float | None = None,
+    planned_lift: float | None = None,
+) -> Verdict:
+    """The verdict on one treatment.
+
+    Args:
+        comparison: the figures that decide.
+        guards: of the experiment.
+        allocation: whether chance or the platform decided who saw what.
+        treatment: its name.
+        control: its name.
+        adjusted_p: the p-value after the correction for several treatments; it decides when given.
+        planned_lift: the lift that the test was planned to find, for futility.
+
+    >>> from abkit.stats.counts import Counts
+    >>> from abkit.stats.proportions.compare import compare_proportions
+    >>> comparison = compare_proportions(Counts(480, 10_000), Counts(580, 10_000))
+    >>> judge(comparison, [], allocation="random", treatment="b", control="a").sentence
+    'b caused a higher rate than a: 0.0100 [0.0038, 0.0162]'
+    >>> judge(comparison, [], allocation="optimised", treatment="b", control="a").causal
+    False
+    """
+    causal = allocation == "random"
+    blocking = [guard for guard in guards if guard.status == "block"]
+    if blocking:
+        reasons = "; ".join(f"{guard.message} → {guard.action}" for guard in blocking)
+        return Verdict(
+            "blocked", f"no verdict on {treatment}: {reasons}", causal, tuple(guard.name for guard in blocking)
+        )
+    difference = comparison.difference
+    figures = f"{difference.estimate:.4f} [{difference.ci_low:.4f}, {difference.ci_high:.4f}]"
+    alpha = 1 - comparison.level
+    significant = difference.excludes(0.0) and (adjusted_p is None or adjusted_p <= alpha)
+    if significant:
+        up = difference.estimate > 0
+        if causal:
+            sentence = f"{treatment} caused a {'higher' if up else 'lower'} rate than {control}: {figures}"
+        else:
+            sentence = (
+                f"{treatment}'s rate was {'higher' if up else 'lower'} than {control}'s by "
+                f"{_absolute(comparison)}; who saw it was not drawn at random, so other causes remain"
+            )
+        return Verdict("better" if up else "worse", sentence, causal, ())
+    if planned_lift is not None and planned_lift > 0 and comparison.lift.ci_high < planned_lift:
+        return Verdict(
+            "futile",
+            f"{treatment} does not reach the planned lift of {planned_lift:.1%}: at most {comparison.lift.ci_high:.1%}",
+            causal,
+            (),
+        )
+    return Verdict("undecided", f"no difference shown between {treatment} and {control}: {figures}", causal, ())
+
+
+def _absolute(comparison: Comparison) -> str:
+    low, high = sorted((abs(comparison.difference.ci_low), abs(comparison.difference.ci_high)))
+    return f"{abs(comparison.difference.estimate):.4f} [{low:.4f}, {high:.4f}]"

@@ -1,0 +1,1 @@
+"""Keep KPIs: staged, published, linked to creatives, read with their scores."""

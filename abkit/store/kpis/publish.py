@@ -1,0 +1,224 @@
+"""Publish a staged KPI file: one short transaction in which rows, revisions, rejects, links and counts appear.
+
+The steps, in the order of the code:
+
+1. One import at a time, on PostgreSQL by an advisory lock, on SQLite by the transaction itself. If another process
+   has published the same file meanwhile, there is nothing left to do.
+2. The row of the import; campaigns, ads and segments that are new.
+3. Which staged rows are in the store already, and which of those have other figures.
+4. The former figures of those go to `kpi_revision`, the new ones replace them; rows that are new are inserted.
+5. Rejects; links to creatives; first days of delivery.
+6. The counts.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Insert, and_, case, exists, func, insert, literal, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from abkit.store.kpis.links import NamedAd, link_ads, refresh_launches
+from abkit.store.kpis.stage import STAGE_AD, STAGE_KPI, STAGE_MATCH, STAGE_NAME, STAGE_REJECT, STAGE_SEGMENT, analyze
+from abkit.store.schema import Ad, AdCreative, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
+
+# Any number, the same in all processes.
+_PUBLISH_LOCK = 6_223_815
+_AD_KEY = ("platform", "account", "external_id")
+_SEGMENT_KEY = ("platform", "placement", "country", "device", "age", "gender", "other")
+_FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
+
+
+@dataclass(frozen=True)
+class ImportHeader:
+    """What an import is, apart from its rows."""
+
+    digest: str
+    name: str
+    options: Mapping[str, Any]
+    run_id: int
+
+
+def import_of(session: Session, digest: str) -> KpiImport | None:
+    """The import of a content that was read in the same way, if there was one."""
+    return session.scalar(select(KpiImport).where(KpiImport.digest == digest))
+
+
+def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
+    """Publish what is staged on the session's connection.
+
+    Args:
+        session: a writing session on the connection that has the staging tables.
+        header: digest, name and options of the file.
+
+    Returns:
+        The import, and whether it is this one (False: another process was first).
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PUBLISH_LOCK})
+    if earlier := import_of(session, header.digest):
+        return earlier, False
+    nothing = dict.fromkeys(("rows", "imported", "updated", "unchanged", "unlinked", "rejected"), 0)
+    record = KpiImport(
+        digest=header.digest,
+        name=header.name,
+        options=dict(header.options),
+        imported_at=datetime.now(UTC),
+        run_id=header.run_id,
+        **nothing,
+    )
+    session.add(record)
+    session.flush()
+    known = _number_ads_and_segments(session, header.run_id)
+    matched = _match(session) if known else 0
+    record.updated = _restate(session, record.id) if matched else 0
+    record.unchanged = matched - record.updated
+    record.imported = _insert_new(session, record.id, any_matched=bool(matched))
+    record.rejected = _keep_rejects(session, record.id)
+    record.rows = record.imported + matched + record.rejected
+    names = session.execute(
+        select(STAGE_AD.c.ad_id, STAGE_NAME.c.creative, Ad.campaign_id)
+        .join(STAGE_NAME, STAGE_NAME.c.ad_no == STAGE_AD.c.ad_no)
+        .join(Ad, Ad.id == STAGE_AD.c.ad_id)
+    )
+    link_ads(session, [NamedAd(*row) for row in names], header.run_id)
+    refresh_launches(session, select(STAGE_AD.c.ad_id), header.run_id)
+    record.unlinked = _count_unlinked(session)
+    session.flush()
+    return record, True
+
+
+def _number_ads_and_segments(session: Session, run_id: int) -> int:
+    """Make the campaigns, ads and segments that are new, note all ids; returns how many ads were known before."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    keys = select(
+        STAGE_AD.c.campaign, literal(""), literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id)
+    )
+    session.execute(
+        make(Campaign)
+        .from_select(["key", "name", "created_at", "run_id"], keys.where(STAGE_AD.c.campaign != "").distinct())
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+    is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
+    known = session.scalar(select(func.count()).select_from(STAGE_AD).join(Ad, is_known)) or 0
+    ads = make(Ad).from_select(
+        [*_AD_KEY, "creative_name", "campaign_id", "run_id"],
+        select(*(STAGE_AD.c[name] for name in _AD_KEY), STAGE_AD.c.creative, Campaign.id, literal(run_id))
+        .select_from(STAGE_AD.outerjoin(Campaign, Campaign.key == STAGE_AD.c.campaign))
+        # SQLite takes ON CONFLICT after a SELECT only behind a WHERE.
+        .where(STAGE_AD.c.ad_no >= 0),
+    )
+    name = case((ads.excluded.creative_name != "", ads.excluded.creative_name), else_=Ad.creative_name)
+    campaign = func.coalesce(ads.excluded.campaign_id, Ad.campaign_id)
+    session.execute(
+        ads.on_conflict_do_update(
+            index_elements=list(_AD_KEY),
+            set_={"creative_name": name, "campaign_id": campaign},
+            where=or_(Ad.creative_name != name, Ad.campaign_id.is_distinct_from(campaign)),
+        )
+    )
+    session.execute(
+        make(Segment)
+        .from_select(
+            list(_SEGMENT_KEY),
+            select(*(STAGE_SEGMENT.c[name] for name in _SEGMENT_KEY)).where(STAGE_SEGMENT.c.segment_no >= 0),
+        )
+        .on_conflict_do_nothing(index_elements=list(_SEGMENT_KEY))
+    )
+    session.execute(update(STAGE_AD).values(ad_id=select(Ad.id).where(is_known).scalar_subquery()))
+    is_segment = and_(*(getattr(Segment, name) == STAGE_SEGMENT.c[name] for name in _SEGMENT_KEY))
+    session.execute(update(STAGE_SEGMENT).values(segment_id=select(Segment.id).where(is_segment).scalar_subquery()))
+    # Until now the planner knows these ids as NULL throughout, and would join row by row.
+    analyze(session.connection(), STAGE_AD, STAGE_SEGMENT)
+    return known
+
+
+_STAGED = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no).join(
+    STAGE_SEGMENT, STAGE_SEGMENT.c.segment_no == STAGE_KPI.c.segment_no
+)
+
+
+def _match(session: Session) -> int:
+    """Note the staged rows whose key is in the store; returns how many."""
+    # A table that has just grown has no statistics yet, and PostgreSQL would compare row by row.
+    analyze(session.connection(), Kpi.__table__)
+    same_key = and_(
+        Kpi.ad_id == STAGE_AD.c.ad_id,
+        Kpi.segment_id == STAGE_SEGMENT.c.segment_id,
+        Kpi.period_start == STAGE_KPI.c.period_start,
+        Kpi.period_end == STAGE_KPI.c.period_end,
+        Kpi.event == STAGE_KPI.c.event,
+        Kpi.attribution_window == STAGE_KPI.c.attribution_window,
+    )
+    differs = or_(*(_new(name).is_distinct_from(getattr(Kpi, name)) for name in _FIGURES))
+    matches = select(STAGE_KPI.c.line, Kpi.id, case((differs, 1), else_=0)).select_from(_STAGED.join(Kpi, same_key))
+    session.execute(insert(STAGE_MATCH).from_select(["line", "kpi_id", "differs"], matches))
+    analyze(session.connection(), STAGE_MATCH)
+    return session.scalar(select(func.count()).select_from(STAGE_MATCH)) or 0
+
+
+def _new(name: str) -> Any:
+    """The figure after the import: what a file does not say stays as it was."""
+    staged = func.nullif(STAGE_KPI.c.currency, "") if name == "currency" else STAGE_KPI.c[name]
+    return func.coalesce(staged, getattr(Kpi, name))
+
+
+def _restate(session: Session, import_id: int) -> int:
+    """Keep the former figures of rows that differ, and replace them; returns how many."""
+    former = (
+        select(Kpi.id, literal(import_id), *(getattr(Kpi, name) for name in _FIGURES))
+        .join(STAGE_MATCH, STAGE_MATCH.c.kpi_id == Kpi.id)
+        .where(STAGE_MATCH.c.differs == 1)
+    )
+    session.execute(insert(KpiRevision).from_select(["kpi_id", "kpi_import_id", *_FIGURES], former))
+    session.execute(
+        update(Kpi)
+        .values(**{name: _new(name) for name in _FIGURES}, kpi_import_id=import_id)
+        .where(Kpi.id == STAGE_MATCH.c.kpi_id, STAGE_MATCH.c.line == STAGE_KPI.c.line, STAGE_MATCH.c.differs == 1)
+        .execution_options(synchronize_session=False)
+    )
+    return session.scalar(select(func.count()).where(STAGE_MATCH.c.differs == 1)) or 0
+
+
+def _insert_new(session: Session, import_id: int, *, any_matched: bool) -> int:
+    columns = ["period_start", "period_end", "event", "attribution_window", "currency", "impressions"]
+    rows = select(
+        STAGE_AD.c.ad_id,
+        STAGE_SEGMENT.c.segment_id,
+        *(STAGE_KPI.c[name] for name in columns),
+        func.coalesce(STAGE_KPI.c.clicks, 0),
+        func.coalesce(STAGE_KPI.c.conversions, 0),
+        STAGE_KPI.c.spend,
+        STAGE_KPI.c.revenue,
+        literal(import_id),
+    ).select_from(_STAGED)
+    if any_matched:
+        rows = rows.where(~exists().where(STAGE_MATCH.c.line == STAGE_KPI.c.line))
+    names = ["ad_id", "segment_id", *columns, "clicks", "conversions", "spend", "revenue", "kpi_import_id"]
+    return _inserted(session, insert(Kpi).from_select(names, rows))
+
+
+def _keep_rejects(session: Session, import_id: int) -> int:
+    rejects = select(literal(import_id), STAGE_REJECT.c.line, STAGE_REJECT.c.reason, STAGE_REJECT.c.content)
+    names = ["kpi_import_id", "line", "reason", "content"]
+    return _inserted(session, insert(KpiReject).from_select(names, rejects.order_by(STAGE_REJECT.c.line)))
+
+
+def _inserted(session: Session, statement: Insert) -> int:
+    # Without being asked, SQLAlchemy gives the count of an INSERT on SQLite only.
+    result = session.connection().execute(statement, execution_options={"preserve_rowcount": True})
+    return result.rowcount
+
+
+def _count_unlinked(session: Session) -> int:
+    linked = exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no))
+            .where(~linked)
+        )
+        or 0
+    )

@@ -1,0 +1,1 @@
+"""Keep ratings, comparisons and raters."""

@@ -1,0 +1,288 @@
+"""Publish a staged table of ratings or choices: one short transaction in which rows, rejects and counts appear.
+
+The steps, in the order of the code:
+
+1. One import at a time, on PostgreSQL by an advisory lock, on SQLite by the transaction itself. If another process
+   has published the same table with the same pictures meanwhile, there is nothing left to do.
+2. The row of the import; raters that are new.
+3. Staged rows whose key is in the store with another value are refused: what somebody said is never overwritten.
+4. Rows that are new are inserted; those that are there already stay as they are.
+5. Rejects and counts.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Float,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from abkit.errors import UsageError
+from abkit.store.kpis.stage import analyze
+from abkit.store.runs import RunRecord
+from abkit.store.schema import (
+    Base,
+    Comparison,
+    Creative,
+    CreativeAlias,
+    Rater,
+    Rating,
+    RatingImport,
+    RatingReject,
+    RatingSource,
+    RatingSummary,
+)
+from abkit.store.scores import creative_ids
+from abkit.store.types import Json
+from abkit.store.upsert import insert_missing
+
+# Any number, the same in all processes.
+_PUBLISH_LOCK = 6_223_816
+CONFLICT = "an earlier import of this source has another value for it"
+
+TEMPORARY = MetaData()
+STAGE_LABEL = Table(
+    "stage_label",
+    TEMPORARY,
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("rater", Text),
+    Column("creative_id", BigInteger),
+    Column("second_id", BigInteger),
+    Column("at", Text),
+    Column("score", Float(53)),
+    Column("n", BigInteger),
+    Column("sd", Float(53)),
+    Column("counts", Json),
+    Column("share", Float(53)),
+    Column("weight", Float(53)),
+    Column("rater_id", BigInteger),
+    prefixes=["TEMPORARY"],
+)
+STAGE_FAULT = Table(
+    "stage_label_reject",
+    TEMPORARY,
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("reason", Text),
+    prefixes=["TEMPORARY"],
+)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """Where rows of a kind go: columns of the table by those of the stage, and which of them are key or must agree."""
+
+    table: type[Base]
+    columns: Mapping[str, str]
+    key: Sequence[str]
+    value: Sequence[str]
+
+
+_KINDS = {
+    "votes": _Kind(
+        Rating,
+        {"rater_id": "rater_id", "creative_id": "creative_id", "rated_at": "at", "score": "score"},
+        ("rater_id", "creative_id", "rated_at"),
+        ("score",),
+    ),
+    "summaries": _Kind(
+        RatingSummary,
+        {"creative_id": "creative_id", "n": "n", "mean": "score", "sd": "sd", "counts": "counts"},
+        ("rating_source_id", "creative_id"),
+        ("n", "mean"),
+    ),
+    "choices": _Kind(
+        Comparison,
+        {
+            "rater_id": "rater_id",
+            "first_id": "creative_id",
+            "second_id": "second_id",
+            "compared_at": "at",
+            "share": "share",
+            "weight": "weight",
+        },
+        ("rater_id", "first_id", "second_id", "compared_at"),
+        ("share", "weight"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class LabelHeader:
+    """What an import is, apart from its rows."""
+
+    digest: str
+    name: str
+    source_id: int
+    kind: str
+    options: Mapping[str, Any]
+    run_id: int
+
+
+def source_of(session: Session, run: RunRecord, key: str, scale: tuple[float, float] | None) -> tuple[int, bytes]:
+    """The id and the salt of a source, made when it is new.
+
+    Raises:
+        UsageError: it has ratings on another scale.
+    """
+    now = datetime.now(UTC)
+    row = {"key": key, "salt": secrets.token_bytes(32), "created_at": now, "run_id": run.id}
+    insert_missing(session, RatingSource, [{**row, "scale_low": None, "scale_high": None}], key=["key"])
+    source = session.scalars(select(RatingSource).where(RatingSource.key == key)).one()
+    if not source.salt:
+        # somebody made the raters so far anonymous for good: those to come are new people
+        source.salt = secrets.token_bytes(32)
+    if scale is not None:
+        if source.scale_low is None:
+            source.scale_low, source.scale_high = scale
+        elif (source.scale_low, source.scale_high) != scale:
+            raise UsageError(
+                f"the ratings of source {key!r} are on {source.scale_low:g} to {source.scale_high:g}, "
+                f"this table is on {scale[0]:g} to {scale[1]:g}",
+                hint="say --scale, or give this table another --source",
+            )
+    return source.id, source.salt
+
+
+def write_creatives(
+    session: Session,
+    run: RunRecord,
+    contents: Sequence[Mapping[str, Any]],
+    names: Mapping[str, Sequence[tuple[str, str]]],
+) -> None:
+    """Register contents, and the names under which they came.
+
+    Args:
+        session: a writing session.
+        run: whose work this is.
+        contents: columns of `creative`; those that are known stay as they are.
+        names: full name and last part of it, by sha256.
+    """
+    now = datetime.now(UTC)
+    own = {"created_at": now, "run_id": run.id}
+    insert_missing(session, Creative, [{**content, **own} for content in contents], key=["sha256"])
+    ids = creative_ids(session, set(names))
+    aliases = [
+        {"creative_id": ids[sha256], "name": name, "base_name": base, **own}
+        for sha256, pairs in names.items()
+        for name, base in pairs
+    ]
+    insert_missing(session, CreativeAlias, aliases, key=["creative_id", "name"])
+
+
+def import_of(session: Session, digest: str) -> RatingImport | None:
+    """The import of a table with the same pictures, read in the same way, if there was one."""
+    return session.scalar(select(RatingImport).where(RatingImport.digest == digest))
+
+
+def publish(session: Session, header: LabelHeader) -> tuple[RatingImport, bool]:
+    """Publish what is staged on the session's connection.
+
+    Returns:
+        The import, and whether it is this one (False: another process was first).
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PUBLISH_LOCK})
+    if earlier := import_of(session, header.digest):
+        return earlier, False
+    record = RatingImport(
+        digest=header.digest,
+        name=header.name,
+        rating_source_id=header.source_id,
+        kind=header.kind,
+        options=dict(header.options),
+        imported_at=datetime.now(UTC),
+        run_id=header.run_id,
+        **dict.fromkeys(("rows", "imported", "unchanged", "rejected"), 0),
+    )
+    session.add(record)
+    session.flush()
+    if header.kind != "summaries":
+        _number_raters(session, header)
+    kind = _KINDS[header.kind]
+    staged = _count(session, STAGE_LABEL)
+    conflicts = _refuse_conflicts(session, kind, header)
+    record.imported = _insert_new(session, kind, header, record.id)
+    record.unchanged = staged - conflicts - record.imported
+    rejects = select(literal(record.id), STAGE_FAULT.c.line, STAGE_FAULT.c.reason).order_by(STAGE_FAULT.c.line)
+    session.execute(insert(RatingReject).from_select(["rating_import_id", "line", "reason"], rejects))
+    record.rejected = _count(session, STAGE_FAULT)
+    record.rows = staged - conflicts + record.rejected
+    session.flush()
+    return record, True
+
+
+def _count(session: Session, table: Table) -> int:
+    return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def _number_raters(session: Session, header: LabelHeader) -> None:
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    now = literal(datetime.now(UTC), Rater.created_at.type)
+    names = (
+        select(literal(header.source_id), STAGE_LABEL.c.rater, now, literal(header.run_id))
+        # SQLite takes ON CONFLICT after a SELECT only behind a WHERE.
+        .where(STAGE_LABEL.c.line >= 0)
+        .distinct()
+    )
+    session.execute(
+        make(Rater)
+        .from_select(["rating_source_id", "pseudonym", "created_at", "run_id"], names)
+        .on_conflict_do_nothing(index_elements=["rating_source_id", "pseudonym"])
+    )
+    number = select(Rater.id).where(Rater.rating_source_id == header.source_id, Rater.pseudonym == STAGE_LABEL.c.rater)
+    session.execute(update(STAGE_LABEL).values(rater_id=number.scalar_subquery()))
+    # Tables that have just grown have no statistics yet, and PostgreSQL would compare row by row.
+    analyze(session.connection(), STAGE_LABEL, Rating.__table__, Comparison.__table__)
+
+
+def _same_key(kind: _Kind, header: LabelHeader) -> ColumnElement[bool]:
+    pairs = []
+    for name in kind.key:
+        stored = getattr(kind.table, name)
+        pairs.append(stored == (header.source_id if name == "rating_source_id" else STAGE_LABEL.c[kind.columns[name]]))
+    return and_(*pairs)
+
+
+def _refuse_conflicts(session: Session, kind: _Kind, header: LabelHeader) -> int:
+    """Move staged rows that contradict the store to the rejects; returns how many."""
+    differs = or_(*(getattr(kind.table, name) != STAGE_LABEL.c[kind.columns[name]] for name in kind.value))
+    lines = select(STAGE_LABEL.c.line, literal(CONFLICT)).join(kind.table, _same_key(kind, header)).where(differs)
+    session.execute(insert(STAGE_FAULT).from_select(["line", "reason"], lines))
+    refused = STAGE_LABEL.c.line.in_(select(STAGE_FAULT.c.line))
+    count = session.scalar(select(func.count()).select_from(STAGE_LABEL).where(refused)) or 0
+    if count:
+        session.execute(delete(STAGE_LABEL).where(refused))
+    return count
+
+
+def _insert_new(session: Session, kind: _Kind, header: LabelHeader, import_id: int) -> int:
+    columns = {name: STAGE_LABEL.c[staged] for name, staged in kind.columns.items()}
+    more: dict[str, Any] = {"rating_import_id": literal(import_id)}
+    if "rating_source_id" in kind.key:
+        more["rating_source_id"] = literal(header.source_id)
+    rows = select(*columns.values(), *more.values()).where(~exists().where(_same_key(kind, header)))
+    statement = insert(kind.table).from_select([*columns, *more], rows.order_by(STAGE_LABEL.c.line))
+    # Without being asked, SQLAlchemy gives the count of an INSERT on SQLite only.
+    return session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount

@@ -1,0 +1,1 @@
+"""Check for drift, layer by layer, and decide."""

@@ -1,0 +1,218 @@
+"""Drift of what was delivered: the relation of score and CTR, and the level of CTR."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abkit.config import DriftSettings
+from abkit.stats.monitoring.level_shift import level_shift
+from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
+from abkit.store.drift_windows import DeliveryRow
+from abkit.workflows.drift.result import LayerResult, shown_p
+
+# Periods longer than a week have no day that others share: they are compared with each other, whatever their dates.
+_LONG = 7
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What was delivered in both windows, as columns.
+
+    Attributes:
+        rows: of the store.
+        current: shape (n,), bool.
+        score: shape (n,), NaN where the creative has none.
+        age: shape (n,), days since the first delivery of the creative in the campaign, in the middle of the period.
+    """
+
+    rows: list[DeliveryRow]
+    current: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    age: NDArray[np.float64]
+
+    def column(self, value: Callable[[DeliveryRow], int]) -> NDArray[np.int64]:
+        """One number a row."""
+        return np.fromiter((value(row) for row in self.rows), np.int64, len(self.rows))
+
+    def relation(self, keep: NDArray[np.bool_], settings: DriftSettings) -> RelationShift:
+        """The relation in both windows, over the rows to keep."""
+        days = self.column(lambda row: (row.period_end - row.period_start).days + 1)
+        start = np.where(days > _LONG, -1, self.column(lambda row: row.period_start.toordinal()))
+        cells = np.column_stack(
+            [
+                self.column(lambda row: row.campaign_id),
+                self.column(lambda row: row.segment_id),
+                start,
+                np.where(days > _LONG, -1, days),
+                self.current,
+            ]
+        )[keep]
+        cell = np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1) if keep.any() else np.zeros(0, np.int64)
+        delivery = Delivery(
+            clicks=self.column(lambda row: row.clicks)[keep],
+            impressions=self.column(lambda row: row.impressions)[keep],
+            creative=self.column(lambda row: row.creative_id)[keep],
+            campaign=self.column(lambda row: row.campaign_id)[keep],
+            cell=cell,
+            score=self.score[keep],
+            age=self.age[keep],
+            current=self.current[keep],
+        )
+        return relation_shift(delivery, min_creatives=settings.min_creatives, min_clicks=settings.min_clicks)
+
+
+def delivered(
+    rows: list[DeliveryRow],
+    is_current: Callable[[DeliveryRow], bool | None],
+    scores: dict[int, float],
+    first: dict[tuple[int, int], date],
+) -> Delivered:
+    """Sort rows into windows.
+
+    Args:
+        rows: everything that may count.
+        is_current: True for the current window, False for the reference, None for neither.
+        scores: by creative.
+        first: first day of delivery by creative and campaign.
+    """
+    windows = [(row, is_current(row)) for row in rows]
+    kept = [(row, current) for row, current in windows if current is not None]
+    ages = [
+        (
+            (row.period_start - first[row.creative_id, row.campaign_id]).days
+            + (row.period_end - row.period_start).days / 2
+        )
+        for row, _ in kept
+    ]
+    return Delivered(
+        [row for row, _ in kept],
+        np.array([current for _, current in kept], bool),
+        np.array([scores.get(row.creative_id, math.nan) for row, _ in kept], np.float64),
+        np.array(ages, np.float64),
+    )
+
+
+def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> list[LayerResult]:
+    """Does the score still go with CTR inside campaigns as it did in the reference.
+
+    Args:
+        both: what was delivered.
+        new: the creatives of the current window, on which the relation has to hold after a shift of the input.
+        settings: floors and minimum samples.
+    """
+    found = both.relation(np.ones(len(both.rows), bool), settings)
+    row = LayerResult(
+        "relation",
+        "slope_loss",
+        "insufficient_data",
+        "",
+        n_reference=found.n_reference,
+        n_current=found.n_current,
+        threshold=settings.relation_loss,
+        detail={"unit": "creatives", "new_creatives": len(new), **_slopes(found)},
+        holds=_holds(both, found, new, settings),
+    )
+    reference, current = found.reference, found.current
+    if reference is None or current is None or found.loss is None:
+        return [row.but(sentence=f"Relation: {found.note}.")]
+    figures = (
+        f"+1 sd of score went with {_percent(reference.slope)} CTR in the reference "
+        f"({_percent(reference.ci_low)} to {_percent(reference.ci_high)}, {reference.creatives} creatives) and with "
+        f"{_percent(current.slope)} now ({_percent(current.ci_low)} to {_percent(current.ci_high)}, "
+        f"{current.creatives} creatives)"
+    )
+    if reference.ci_low <= 0:
+        why = "Relation: the score is not shown to go with CTR in the reference, so nothing can be lost"
+        return [row.but(sentence=f"{why}: {figures}.", p_value=None)]
+    share, p = found.lost_share or 0.0, found.p_value if found.p_value is not None else 1.0
+    lost = share >= settings.relation_loss and p < settings.alpha
+    words = "it has lost" if lost else "it is not shown to have lost"
+    floor = f"{settings.relation_loss:.0%} or more"
+    return [
+        row.but(
+            verdict="major" if lost else "ok",
+            sentence=f"Relation: {figures}: {words} {floor} (lost {share:.0%}, p {shown_p(p)}).",
+            statistic=share,
+            ci_low=(found.ci_low or 0.0) / reference.slope,
+            ci_high=(found.ci_high or 0.0) / reference.slope,
+            p_value=p,
+        )
+    ]
+
+
+def _holds(both: Delivered, found: RelationShift, new: set[int], settings: DriftSettings) -> bool:
+    """Shown on the new creatives: surely above zero, and not less than what a material loss would leave."""
+    of_new = np.array([row.creative_id in new for row in both.rows], bool)
+    on_new = found if of_new[both.current].all() else both.relation(~both.current | of_new, settings)
+    if on_new.current is None or on_new.current.ci_low <= 0:
+        return False
+    if on_new.reference is None or on_new.reference.ci_low <= 0:
+        return True
+    return on_new.current.slope >= (1 - settings.relation_loss) * on_new.reference.slope
+
+
+def _slopes(found: RelationShift) -> dict[str, Any]:
+    return {
+        "reference": asdict(found.reference) if found.reference else None,
+        "current": asdict(found.current) if found.current else None,
+        "loss": found.loss,
+        "loss_ci": [found.ci_low, found.ci_high],
+    }
+
+
+def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
+    """Has the level of CTR moved, at equal age of the creatives."""
+    days = both.column(lambda row: (row.period_end - row.period_start).days + 1)
+    short = days <= _LONG
+    creative = both.column(lambda row: row.creative_id)[short]
+    campaign, segment = both.column(lambda row: row.campaign_id)[short], both.column(lambda row: row.segment_id)[short]
+    keys = np.column_stack([creative, campaign, segment])
+    unit = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1) if short.any() else np.zeros(0, np.int64)
+    found = level_shift(
+        both.column(lambda row: row.clicks)[short],
+        both.column(lambda row: row.impressions)[short],
+        unit,
+        creative,
+        both.column(lambda row: row.period_start.toordinal())[short],
+        both.age[short],
+        both.current[short],
+        min_creatives=settings.min_creatives,
+    )
+    row = LayerResult(
+        "kpi",
+        "ctr_level",
+        "insufficient_data",
+        f"KPI level: {found.note}.",
+        n_reference=found.n_reference,
+        n_current=found.n_current,
+        threshold=settings.kpi_floor,
+        detail={"unit": "creatives", "method": "log ratio of CTR at equal age, each creative against itself"},
+    )
+    if found.log_ratio is None or found.p_value is None or found.ci_low is None or found.ci_high is None:
+        return [row]
+    moved = abs(found.log_ratio) >= settings.kpi_floor and found.p_value < settings.alpha
+    words = "moved" if moved else "has not moved beyond the floor"
+    return [
+        row.but(
+            verdict="major" if moved else "ok",
+            sentence=(
+                f"KPI level: CTR at equal age {words}: {_percent(found.log_ratio)} "
+                f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {shown_p(found.p_value)})."
+            ),
+            statistic=found.log_ratio,
+            ci_low=found.ci_low,
+            ci_high=found.ci_high,
+            p_value=found.p_value,
+        )
+    ]
+
+
+def _percent(log_change: float) -> str:
+    return f"{math.expm1(min(log_change, 20)):+.0%}".replace("-", "−")

@@ -1,0 +1,1 @@
+"""Design, analyze and decide A/B tests."""

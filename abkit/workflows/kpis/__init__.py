@@ -1,0 +1,1 @@
+"""Import KPIs and link ads to creatives."""

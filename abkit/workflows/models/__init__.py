@@ -1,0 +1,1 @@
+"""Train, evaluate, explain and activate scorers."""

@@ -1,0 +1,214 @@
+"""What does each query look for? The pictures on which it is most and least active, one contact sheet a query."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from abkit.config import ScoringSettings
+from abkit.errors import AbkitError, UsageError
+from abkit.intake.creatives import find_pictures, names_of
+from abkit.reporting.charts.contact_sheet import TILE, Tile, contact_sheet
+from abkit.store.activations import ScoredPicture, scored_pictures
+from abkit.store.engine import Store
+from abkit.workflows.scoring.decoding import decoded, decoders
+from abkit_model.errors import ImageRejected
+
+if TYPE_CHECKING:
+    from abkit_model.scorer import Scorer
+    from abkit_model.studies.query_activity import QueryActivity, QueryReport
+
+#: Said wherever sheets are written.
+MEANING = (
+    "a query has no name: what the pictures of a sheet have in common is for a person to see, and may be nothing; "
+    "docs/reading-overlays.md says what to make of it"
+)
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """What was found and written.
+
+    Attributes:
+        report: figures of each query.
+        pictures: (sha256, name) in the order that the rows of the report mean.
+        files: a contact sheet for each query, in the order of the report.
+        listing: the same as JSON.
+        rejected: (path, reason) of files that could not be scored.
+    """
+
+    report: QueryReport
+    pictures: tuple[tuple[str, str], ...]
+    files: tuple[Path, ...]
+    listing: Path
+    rejected: tuple[tuple[Path, str], ...]
+
+
+def most_active(
+    scorer: Scorer,
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    store: Store | None = None,
+    top: int = 12,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sheets:
+    """Rank pictures by the activation of each query, and write a contact sheet for each.
+
+    Args:
+        scorer: whose queries are meant.
+        paths: pictures, folders and globs to score; none: the pictures that the store has scores of this version of.
+        out: folder of the sheets; it is made when it is new.
+        store: where scores are looked up when no paths are named.
+        top: pictures at each end.
+        progress: called with (pictures scored, pictures in all).
+
+    Raises:
+        UsageError: nothing to look at, or too few pictures.
+        AbkitError: the folder cannot be written to.
+    """
+    from abkit_model.studies.query_activity import MIN_PICTURES, query_report
+
+    rejected: dict[Path, str] = {}
+    if paths:
+        pictures = _score(scorer, paths, rejected, progress)
+    elif store is not None:
+        with store.read() as session:
+            pictures = scored_pictures(session, scorer.card.digest)
+    else:
+        raise UsageError("no pictures are named, and there is no workspace with scores", hint="name a folder of them")
+    if len(pictures) < MIN_PICTURES:
+        raise UsageError(
+            f"{len(pictures)} pictures of {scorer.card.name} are too few to say what a query looks for: "
+            f"at least {MIN_PICTURES}",
+            hint="name a folder with more pictures, best those that it was trained on",
+        )
+    report = query_report(
+        np.array([picture.activations for picture in pictures]),
+        np.array([picture.distribution for picture in pictures]),
+        scorer.card.scale.values,
+        members=scorer.network.config.members,
+        top=top,
+    )
+    files = _write(scorer, report, pictures, out)
+    named = tuple((picture.sha256, picture.name) for picture in pictures)
+    return Sheets(report, named, files, out / "queries.json", tuple(rejected.items()))
+
+
+def _score(
+    scorer: Scorer,
+    paths: Sequence[Path],
+    rejected: dict[Path, str],
+    progress: Callable[[int, int], None] | None,
+) -> list[ScoredPicture]:
+    found = find_pictures(paths)
+    rejected.update(found.unusable)
+    pictures: dict[str, ScoredPicture] = {}  # a content counts once, whatever its names
+    done = 0
+    with decoders() as pool:
+        for batch in decoded(pool, found.files, scorer.prepare, ScoringSettings(), rejected):
+            scores = scorer.score([item.prepared for item in batch])
+            for item, score in zip(batch, scores, strict=True):
+                sha256, name = item.content.sha256, names_of(item.path)[0]
+                row = ScoredPicture(sha256, name, list(score.query_activations), list(score.distribution))
+                pictures.setdefault(sha256, row)
+            done += len(batch)
+            if progress:
+                progress(done, len(found.files))
+    return list(pictures.values())
+
+
+def rows_of(sheets: Sheets) -> list[dict[str, Any]]:
+    """One row a query, with stable names: figures, the sheet, and the pictures at both ends, named in full."""
+    return [
+        {
+            "query_set": query.member,
+            "query": query.number,
+            "mean": query.mean,
+            "std": query.std,
+            **_with_ends("effect", query.effect),
+            **_with_ends("share", query.share),
+            "most_like": f"{query.twin[0]}-{query.twin[1]}",
+            **_with_ends("alike", query.alike),
+            "n": sheets.report.n,
+            "most_active": [sheets.pictures[row][1] for row in query.most],
+            "least_active": [sheets.pictures[row][1] for row in query.least],
+            "sheet": str(file),
+        }
+        for query, file in zip(sheets.report.queries, sheets.files, strict=True)
+    ]
+
+
+def _with_ends(name: str, estimate: Any) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _write(scorer: Scorer, report: QueryReport, pictures: Sequence[ScoredPicture], out: Path) -> tuple[Path, ...]:
+    thumbnails: dict[str, Image.Image | None] = {}
+    files: list[Path] = []
+    listing = []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for place, query in enumerate(report.queries):
+            ends = {
+                name: [(pictures[row], pictures[row].activations[place]) for row in rows]
+                for name, rows in (("most active", query.most), ("least active", query.least))
+            }
+            tiles = [
+                (name, [Tile(_thumbnail(p, thumbnails), p.name.rsplit("/", 1)[-1], f"{a:+.3f}") for p, a in end])
+                for name, end in ends.items()
+            ]
+            files.append(out / f"query-{query.member}-{query.number}.png")
+            contact_sheet(_heading(query, report), tiles).save(files[-1])
+            listing.append({"query_set": query.member, "query": query.number, **_listed(ends)})
+        text = json.dumps(
+            {"model": scorer.card.digest, "n": report.n, "queries": listing}, ensure_ascii=False, indent=1
+        )
+        (out / "queries.json").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AbkitError(
+            f"the sheets cannot be written to {out}: {error.strerror}", hint="name another folder"
+        ) from error
+    return tuple(files)
+
+
+def _listed(ends: Mapping[str, Sequence[tuple[ScoredPicture, float]]]) -> dict[str, Any]:
+    return {
+        name.replace(" ", "_"): [{"name": p.name, "sha256": p.sha256, "activation": a} for p, a in end]
+        for name, end in ends.items()
+    }
+
+
+def _heading(query: QueryActivity, report: QueryReport) -> list[str]:
+    share, alike = query.share, query.alike
+    return [
+        f"Query {query.number} of query set {query.member}, over {report.n} pictures",
+        f"activation {query.mean:+.3f} on average, standard deviation {query.std:.3f}; its part of the score's spread: "
+        f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]",
+        f"most like query {query.twin[1]} of set {query.twin[0]}: rank correlation {alike.value:.2f} "
+        f"[{alike.low:.2f}, {alike.high:.2f}]",
+    ]
+
+
+def _thumbnail(picture: ScoredPicture, kept: dict[str, Image.Image | None]) -> Image.Image | None:
+    """The content that was scored, small; None where the file is gone or shows something else now."""
+    from abkit_model.images import open_image, read_file
+
+    if picture.sha256 not in kept:
+        kept[picture.sha256] = None
+        try:
+            data = read_file(Path(picture.name))
+            if hashlib.sha256(data).hexdigest() == picture.sha256:
+                small = open_image(data).image
+                small.thumbnail(TILE)
+                kept[picture.sha256] = small
+        except (ImageRejected, ValueError):  # ValueError: a name with a null character
+            pass
+    return kept[picture.sha256]

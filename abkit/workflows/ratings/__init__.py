@@ -1,0 +1,1 @@
+"""Import ratings and measure how raters agree."""

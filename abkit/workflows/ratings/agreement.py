@@ -1,0 +1,178 @@
+"""How far the raters behind a scorer agree: of a table, or of the ratings in the store."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abkit.errors import AbkitError, InvalidInput, UsageError
+from abkit.store.engine import Store
+from abkit.store.ratings import read as ratings
+from abkit.store.runs import recorded_run
+
+if TYPE_CHECKING:
+    from abkit_model.data.raters import Agreement, AgreementInterval, RaterModel
+
+TARGET = 0.9
+
+
+@dataclass(frozen=True)
+class RaterStudy:
+    """What single ratings say about their raters.
+
+    Attributes:
+        agreement: ICC and alpha, with counts.
+        interval: 95 % bootstrap intervals of them, pictures resampled; None where one rater alone was at work.
+        model: truths, biases and noises.
+        raters: name or pseudonym of each rater of the model.
+        votes: (raters,), ratings of each.
+        largest_correction: how far the corrected mean of a picture lies from the plain one, at most; rating steps.
+        rejected: line and reason of rows of the table that were refused.
+        run_id: of the run that read the store; None for a table.
+        what: where the ratings come from, for the title.
+        scale: lowest and highest rating, as said, found or stored; None where the source does not say.
+    """
+
+    agreement: Agreement
+    interval: AgreementInterval
+    model: RaterModel
+    raters: tuple[str, ...]
+    votes: NDArray[np.intp]
+    largest_correction: float
+    rejected: tuple[tuple[int, str], ...] = ()
+    run_id: int | None = None
+    what: str = ""
+    scale: tuple[float, float] | None = None
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Rows to print: figure, value, interval, n, and the run."""
+        from abkit_model.data.raters import ratings_needed
+
+        def needed(reliability: float) -> int | None:
+            return ratings_needed(reliability, TARGET) if reliability > 0 else None
+
+        measured, interval = self.agreement, self.interval
+        noise = self.model.noise[np.isfinite(self.model.noise)]
+        low, high = interval.icc_single
+        values: dict[str, tuple[float | None, float | None, float | None]] = {
+            "icc_single": (measured.icc_single, low, high),
+            "icc_mean": (measured.icc_mean, *interval.icc_mean),
+            "krippendorff_alpha": (measured.alpha, *interval.alpha),
+            "ratings_a_picture": (measured.mean_ratings, None, None),
+            f"ratings_for_reliability_{TARGET:g}": (needed(measured.icc_single), needed(high), needed(low)),
+            "rater_bias_sd": (float(self.model.bias.std()), None, None),
+            "rater_noise_median": (float(np.median(noise)) if len(noise) else None, None, None),
+            "largest_correction_of_a_mean": (self.largest_correction, None, None),
+        }
+        return [
+            {"figure": k, "value": v, "ci_low": a, "ci_high": b, "n": measured.ratings, "run_id": self.run_id}
+            for k, (v, a, b) in values.items()
+        ]
+
+    def by_rater(self) -> list[dict[str, Any]]:
+        """Rows to print: votes, bias with its 95 % interval, and noise of each rater."""
+        rows = []
+        for k, name in enumerate(self.raters):
+            n, bias, noise = int(self.votes[k]), float(self.model.bias[k]), float(self.model.noise[k])
+            margin = 1.96 * noise / math.sqrt(n) if math.isfinite(noise) else None
+            low, high = (bias - margin, bias + margin) if margin is not None else (None, None)
+            rows.append({"rater": name, "votes": n, "bias": bias, "ci_low": low, "ci_high": high, "noise": noise})
+        return rows
+
+
+def study_table(table: Path, *, scale: tuple[float, float] | None = None) -> RaterStudy:
+    """Of a table with one row a vote.
+
+    Raises:
+        LabelError: the table cannot be read, or does not have one row a vote.
+        AbkitError: no vote can be used, or all are by one rater.
+    """
+    from abkit_model.data.rating_rows import read_rows
+
+    rows = read_rows(table, scale=scale, votes_only=True)
+    votes, rejected = rows.votes, rows.rejected
+    if not votes:
+        first = f"; line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
+        raise InvalidInput(f"{table} has no usable vote{first}", hint="it needs columns for image, rater and score")
+    item, rater = np.array([v.image for v in votes]), np.array([v.rater for v in votes])
+    study = _study(item, rater, np.array([v.score for v in votes]), str(table))
+    return replace(study, rejected=tuple(rejected), scale=(rows.scale.low, rows.scale.high))
+
+
+def study_store(store: Store, *, source: str | None = None, campaign: str | None = None) -> RaterStudy:
+    """Of the single ratings in the store: of one source, and of the candidates of a campaign when one is named.
+
+    Raises:
+        UsageError: no such source, or several and none was named.
+        AbkitError: there are no single ratings, or all are by one rater.
+    """
+    with recorded_run(store, "ratings agreement", {"source": source, "campaign": campaign}) as run:
+        with store.read() as session:
+            sources = {row.key: row for row in ratings.vote_sources(session)}
+            if not sources:
+                raise AbkitError(
+                    "the store has no single ratings", hint="abkit ratings import TABLE --images DIR, one row a vote"
+                )
+            if source is None and len(sources) > 1:
+                raise UsageError(
+                    f"the store has ratings of {len(sources)} sources, which are on scales of their own: "
+                    + ", ".join(sources),
+                    hint="choose one with --source",
+                )
+            key = source or next(iter(sources))
+            if key not in sources:
+                raise UsageError(
+                    f"the store has no single ratings of a source {key!r}", hint="it has: " + ", ".join(sources)
+                )
+            chosen = sources[key]
+            votes = ratings.votes_of(session, chosen.id, campaign)
+        if not len(votes.score):
+            raise AbkitError(f"source {key!r} has no ratings of the pictures of campaign {campaign!r}")
+        what = f"source {key}" + (f", campaign {campaign}" if campaign else "")
+        low, high = chosen.scale_low, chosen.scale_high
+        scale = None if low is None or high is None else (low, high)
+        study = replace(_study(votes.creative, votes.rater, votes.score, what), run_id=run.id, scale=scale)
+        run.outcome.update({row["figure"]: row["value"] for row in study.figures()})
+        return study
+
+
+def _study(
+    image: NDArray[Any],
+    who: NDArray[Any],
+    score: NDArray[np.float64],
+    what: str,
+) -> RaterStudy:
+    from abkit_model.data.raters import agreement, agreement_interval, rater_model
+
+    _, item = np.unique(image, return_inverse=True)
+    names, rater = np.unique(who, return_inverse=True)
+    if len(names) == 1:
+        raise AbkitError(
+            f"all {len(score):,} ratings of {what} are by one rater: nobody is there to agree with",
+            hint="agreement needs pictures that two people or more rated",
+        )
+    if np.ptp(score) == 0:
+        raise AbkitError(
+            f"all {len(score):,} ratings of {what} are {score[0]:g}: constant ratings say nothing about agreement"
+        )
+    if np.bincount(item).max() < 2:
+        raise AbkitError(
+            f"no picture of {what} has two ratings: nothing says how far raters agree",
+            hint="agreement needs pictures that two people or more rated",
+        )
+    model = rater_model(item, rater, score)
+    plain = np.bincount(item, score) / np.bincount(item)
+    return RaterStudy(
+        agreement=agreement(item, rater, score),
+        interval=agreement_interval(item, score),
+        model=model,
+        raters=tuple(map(str, names)),
+        votes=np.bincount(rater),
+        largest_correction=float(np.abs(model.truth - plain).max()),
+        what=what,
+    )

@@ -1,0 +1,1 @@
+"""Score creatives and choose which to launch."""

@@ -1,0 +1,86 @@
+"""What an encoder saw is kept, so that another scorer with the same encoder need not look again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from abkit.config import Settings
+
+if TYPE_CHECKING:
+    from abkit_model.data.tokens import Row, TokenCache
+    from abkit_model.encoders.frozen import Encoded
+
+
+@dataclass
+class KeptTokens:
+    """The token cache of a workspace, as scoring uses it.
+
+    Attributes:
+        settings: where the cache is, and how large it may be; 0 MB keeps nothing.
+        fingerprint: of the encoder whose tokens are meant.
+        used: how many contents were scored from tokens that were here.
+        failed: writing failed; nothing more is written, and scoring goes on.
+    """
+
+    settings: Settings
+    fingerprint: str
+    used: int = 0
+    failed: bool = False
+
+    @cached_property
+    def _cache(self) -> TokenCache | None:
+        from abkit_model.data.tokens import TokenCache
+
+        most = self.settings.scoring.token_cache_mb * 2**20
+        return TokenCache(self.settings.cache_folder / "tokens", most) if most else None
+
+    def batches(self, sha256s: Sequence[str]) -> Iterator[tuple[list[str], Encoded]]:
+        """Contents whose tokens are here, with them, a batch at a time."""
+        if self._cache is None:
+            return
+        batch: dict[str, Row] = {}
+        for sha256 in sha256s:
+            row = self._cache.get(sha256, self.fingerprint)
+            if row is not None:
+                batch[sha256] = row
+            if len(batch) == self.settings.scoring.batch_size:
+                yield self._together(batch)
+                batch = {}
+        if batch:
+            yield self._together(batch)
+
+    def _together(self, batch: dict[str, Row]) -> tuple[list[str], Encoded]:
+        from abkit_model.encoders.frozen import collate
+
+        rows = list(batch.values())
+        self.used += len(rows)
+        return list(batch), collate(rows, rows[0][0].shape[1], rows[0][2].shape[0])
+
+    def keep(self, sha256s: Sequence[str], encoded: Encoded) -> None:
+        """Store the tokens of a batch."""
+        from abkit_model.data.tokens import split
+
+        if self._cache is None:
+            return
+        for position, sha256 in enumerate(sha256s):
+            if self.failed:
+                return
+            self.failed = not self._cache.put(sha256, self.fingerprint, split(encoded, position))
+
+    def trim(self) -> None:
+        """Keep to the size that the settings allow."""
+        if self._cache is not None:
+            self._cache.trim()
+
+    @property
+    def note(self) -> str:
+        """What to tell whoever scores, if anything."""
+        if not self.failed:
+            return ""
+        return (
+            f"what the encoder saw could not be kept in {self.settings.cache_folder} (is the disk full?): the scores "
+            "are whole, but another scorer will have to look at these pictures again"
+        )

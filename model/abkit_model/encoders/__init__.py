@@ -1,0 +1,1 @@
+"""Frozen image encoders: bundled, OpenCLIP, and how they are loaded by name."""

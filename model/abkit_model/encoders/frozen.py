@@ -1,0 +1,272 @@
+"""The frozen encoders: from prepared pixels to tokens of several scales, a validity mask and a pooled embedding."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+from abkit_model.errors import EncoderUnavailable
+from abkit_model.preparation import Canvas, Prepared, prepare
+
+DEFAULT_ENCODER = "bundled:efficientnet-lite2"
+
+#: What the tokens of a picture mean. Changing how they are made must change this, so that old queries are refused.
+TOKEN_LAYOUT = 1
+
+# More pictures at once no longer fit the processor's caches: 8 were twice as fast as 32 on two cores.
+_MICRO_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a frozen encoder saw in a batch of B pictures.
+
+    Attributes:
+        tokens: `(B, T, D)` float32; T is the longest of the batch, shorter rows end in zeros.
+        mask: `(B, T)` bool, true where a token shows the picture and not padding.
+        embedding: `(B, E)` float32, pooled over the whole picture.
+        grid: Per picture the rows and columns of its tokens, for drawing attention on it.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    embedding: Tensor
+    grid: tuple[tuple[int, int], ...]
+
+
+class Backbone(Protocol):
+    """The pretrained network behind an encoder."""
+
+    canvas: Canvas
+    token_dim: int
+    embedding_dim: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    digest: str
+
+    def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)` of normalised pixels `(B, 3, H, W)`."""
+
+
+class FrozenEncoder:
+    """An image encoder whose weights never change.
+
+    Attributes:
+        name: `bundled:…` or `openclip:…`, as it was asked for.
+        fingerprint: 16 hexadecimal digits over the architecture, the digest of the weights and the preprocessing.
+            Tokens with different fingerprints must not be mixed.
+        token_dim: D of the tokens.
+        embedding_dim: E of the pooled embedding.
+        canvas: How pictures are laid out.
+        joint_dim: How many leading values of the embedding lie in a space shared with text; 0 without one.
+    """
+
+    def __init__(self, name: str, backbone: Backbone, precision: str = "auto") -> None:
+        self.name = name
+        self.canvas = backbone.canvas
+        self.token_dim = backbone.token_dim
+        self.embedding_dim = backbone.embedding_dim
+        self.joint_dim = int(getattr(backbone, "joint_dim", 0))
+        self._backbone = backbone
+        self._bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
+        self.fingerprint = _fingerprint(name, backbone)
+
+    def prepare(self, image: Image.Image) -> Prepared:
+        """Scale and pad one RGB picture. Pure and thread-safe."""
+        return prepare(image, self.canvas)
+
+    def embed_text(self, text: str) -> NDArray[np.float32]:
+        """Where a text lies in the space of the first `joint_dim` values of an embedding: `(joint_dim,)`, of length 1.
+
+        Raises:
+            EncoderUnavailable: this encoder has no text tower, or was loaded without it.
+            TextRejected: the text is empty or longer than the tower reads.
+        """
+        tower = getattr(self._backbone, "text", None)
+        if tower is None:
+            raise no_text_tower(self.name)
+        vector: NDArray[np.float32] = tower.embed(text)
+        return vector
+
+    def forget_text(self) -> None:
+        """Let go of the text tower, which takes as much memory as the other, once the texts are read."""
+        if hasattr(self._backbone, "text"):
+            self._backbone.text = None
+
+    @torch.inference_mode()
+    def encode(self, batch: Sequence[Prepared]) -> Encoded:
+        """Encode pictures of any mixture of shapes; those of one canvas shape go through the network together."""
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for index, item in enumerate(batch):
+            groups[item.shape].append(index)
+        rows: dict[int, tuple[Tensor, Tensor, Tensor, tuple[int, int]]] = {}
+        chunks = [g[i : i + _MICRO_BATCH] for g in groups.values() for i in range(0, len(g), _MICRO_BATCH)]
+        for indices in chunks:
+            tokens, mask, embedding = self._encode_one_shape([batch[i] for i in indices])
+            grid = (int(mask.shape[1]), int(mask.shape[2]))
+            for row, index in enumerate(indices):
+                rows[index] = (tokens[row].flatten(0, 1), mask[row].flatten(), embedding[row], grid)
+        return collate([rows[i] for i in range(len(batch))], self.token_dim, self.embedding_dim)
+
+    def differentiable(self, pixels: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens `(1, T, D)`, mask `(1, T)` and embedding `(1, E)` of pixels `(H, W, 3)` in 0 … 255, with gradients."""
+        normalised = self._normalise(pixels.unsqueeze(0))
+        tokens, mask, embedding = self._backbone.features(normalised, torch.tensor([width]), torch.tensor([height]))
+        return tokens.flatten(1, 2), mask.flatten(1), embedding
+
+    def _normalise(self, pixels: Tensor) -> Tensor:
+        mean = torch.tensor(self._backbone.mean).view(1, 3, 1, 1) * 255
+        std = torch.tensor(self._backbone.std).view(1, 3, 1, 1) * 255
+        # permuting HWC memory gives the channels_last layout without a copy
+        return (pixels.permute(0, 3, 1, 2).float() - mean) / std  # (B, 3, H, W)
+
+    def _encode_one_shape(self, batch: Sequence[Prepared]) -> tuple[Tensor, Tensor, Tensor]:
+        pixels = torch.from_numpy(np.stack([item.pixels for item in batch]))  # (B, H, W, 3) uint8
+        normalised = self._normalise(pixels)
+        width = torch.tensor([item.width for item in batch])
+        height = torch.tensor([item.height for item in batch])
+        fast = torch.autocast("cpu", torch.bfloat16) if self._bfloat16 else nullcontext()
+        with fast:
+            return self._backbone.features(normalised, width, height)
+
+
+def collate(
+    rows: Sequence[tuple[Tensor, Tensor, Tensor, tuple[int, int]]], token_dim: int, embedding_dim: int
+) -> Encoded:
+    """Stack per-picture tokens of different lengths into one padded batch."""
+    longest = max((tokens.shape[0] for tokens, *_ in rows), default=0)
+    tokens = torch.zeros(len(rows), longest, token_dim)
+    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+    embedding = torch.zeros(len(rows), embedding_dim)
+    for row, (some, valid, pooled, _) in enumerate(rows):
+        tokens[row, : some.shape[0]] = some
+        mask[row, : valid.shape[0]] = valid
+        embedding[row] = pooled
+    return Encoded(tokens, mask, embedding, tuple(grid for *_, grid in rows))
+
+
+def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: bool = False) -> FrozenEncoder:
+    """Build a frozen encoder by name, from weights at hand.
+
+    Args:
+        name: `bundled:efficientnet-lite2`, `bundled:efficientnet-lite0` or `openclip:MODEL/PRETRAINED`, where
+            PRETRAINED is one of OpenCLIP's tags or the path of a weights file, with `@block=B` or `@size=S` behind it.
+        precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor computes with it.
+        text: Load the text tower too, for `embed_text`.
+
+    Raises:
+        EncoderUnavailable: unknown name, no text tower although one is wanted, or weights that are not there: which
+            file, looked for where, how to get it.
+    """
+    from abkit_model.encoders import bundled as efficientnet
+    from abkit_model.encoders import openclip
+
+    family, _, rest = name.partition(":")
+    if family == "bundled":
+        if text:
+            raise no_text_tower(name)
+        return FrozenEncoder(name, efficientnet.load(rest), precision)
+    if family == "openclip":
+        return FrozenEncoder(name, openclip.load(rest, text=text), precision)
+    raise EncoderUnavailable(
+        f"unknown encoder {name!r}",
+        "use bundled:efficientnet-lite2, bundled:efficientnet-lite0 or openclip:MODEL/PRETRAINED",
+    )
+
+
+def no_text_tower(name: str) -> EncoderUnavailable:
+    """What to say to somebody who wants to compare pictures with a text."""
+    return EncoderUnavailable(
+        f"the encoder {name} has no text tower to read a brief with",
+        "name an OpenCLIP encoder whose weights are on this machine, as openclip:MODEL/PRETRAINED",
+    )
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 natively; emulated it would be slower than float32."""
+    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(probe()) if probe is not None else False
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def package_file(package: str, relative: str) -> Path | None:
+    """Where an installed package keeps a data file, without importing the package."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / relative
+
+
+def valid_cells(size: Tensor, stride: int, cells: int) -> Tensor:
+    """`(B, cells)` bool: cells at least half covered by `size` pixels, and always the first one."""
+    covered = torch.clamp(torch.round(size / stride), min=1)
+    return torch.arange(cells).unsqueeze(0) < covered.unsqueeze(1)
+
+
+def masked_moments(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation `(B, C)` of `(B, C, H, W)` over the cells of a `(B, H, W)` mask."""
+    weight = mask.unsqueeze(1).float()
+    weight = weight / weight.sum(dim=(2, 3), keepdim=True)
+    mean = (features * weight).sum(dim=(2, 3))
+    variance = ((features - mean[:, :, None, None]).square() * weight).sum(dim=(2, 3))
+    return mean, _root(variance)
+
+
+def pool_to(features: Tensor, stride: int, cell: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of a finer stage within each cell of the coarsest one."""
+    factor = cell // stride
+    mean = F.avg_pool2d(features, factor)
+    square = F.avg_pool2d(features.square(), factor)
+    return mean, _root(square - mean.square())
+
+
+def _root(variance: Tensor) -> Tensor:
+    """Square root of a variance, 0 below 0, with gradient 0 where it is 0: a flat area has no direction."""
+    positive = variance > 0
+    return torch.where(positive, variance, 1).sqrt() * positive
+
+
+def _fingerprint(name: str, backbone: Backbone) -> str:
+    # a path in the name says where the weights lie; their digest says what they are
+    architecture = name.partition("/")[0]
+    facts: dict[str, Any] = {
+        "architecture": architecture,
+        "weights": backbone.digest,
+        "canvas": asdict(backbone.canvas),
+        "normalisation": [backbone.mean, backbone.std],
+        "layout": TOKEN_LAYOUT,
+        "dims": [backbone.token_dim, backbone.embedding_dim],
+    }
+    if settings := getattr(backbone, "settings", None):
+        facts["settings"] = settings
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "Encoded",
+    "FrozenEncoder",
+    "Prepared",
+    "collate",
+    "has_fast_bfloat16",
+    "load_encoder",
+]

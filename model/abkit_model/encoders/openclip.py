@@ -1,0 +1,269 @@
+"""Any OpenCLIP image tower as a frozen encoder, from weights that are at hand."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - its name everywhere
+
+from abkit_model.encoders import libraries
+from abkit_model.encoders.frozen import file_digest, masked_moments, pool_to, valid_cells
+from abkit_model.encoders.openclip_text import TextTower
+from abkit_model.encoders.openclip_towers import Tower, tower_of
+from abkit_model.errors import EncoderUnavailable
+from abkit_model.preparation import Canvas
+
+#: A side above this makes more tokens than a transformer's attention has time for.
+MAX_SIZE = 1024
+
+
+@dataclass(frozen=True)
+class Name:
+    """The parts of `MODEL/PRETRAINED@block=B,size=S`, of which the last two may be left out.
+
+    Attributes:
+        architecture: OpenCLIP's name of the model.
+        pretrained: A tag of OpenCLIP, or the path of a weights file.
+        block: Whose tokens are taken, counted from 1; 0 for the last.
+        size: A square picture is scaled to this many pixels a side; 0 for what the tower was trained on.
+    """
+
+    architecture: str
+    pretrained: str
+    block: int = 0
+    size: int = 0
+
+
+def parse(rest: str) -> Name:
+    """Read a name without its `openclip:`.
+
+    Raises:
+        EncoderUnavailable: it does not say which weights, or has an option that does not exist.
+
+    >>> parse("ViT-B-32/laion2b_s34b_b79k@block=9,size=320")
+    Name(architecture='ViT-B-32', pretrained='laion2b_s34b_b79k', block=9, size=320)
+    """
+    named, at, tail = rest.rpartition("@")
+    options: dict[str, int] = {}
+    if at and "=" in tail and "/" not in tail:  # else the @ belongs to the path of a file
+        for option in tail.split(","):
+            match = re.fullmatch(r"(block|size)=([1-9][0-9]{0,4})", option)
+            if match is None or match[1] in options:
+                raise EncoderUnavailable(
+                    f"openclip:{rest} has an option {option!r} that cannot be used",
+                    "write @block=NUMBER, @size=PIXELS or @block=NUMBER,size=PIXELS at the end",
+                )
+            options[match[1]] = int(match[2])
+        rest = named
+    architecture, slash, pretrained = rest.partition("/")
+    if not slash or not architecture or not pretrained:
+        raise EncoderUnavailable(
+            f"openclip:{rest} does not say which weights",
+            "write openclip:MODEL/PRETRAINED, where PRETRAINED is a tag of OpenCLIP or the path of a weights file",
+        )
+    return Name(architecture, pretrained, **options)
+
+
+class OpenCLIPTower:
+    """The image tower of an OpenCLIP model: tokens of one block, and its place in the space shared with text.
+
+    A picture keeps its aspect ratio and is scaled to the area of the tower's own square (or of `size`). Its canvas is
+    whole patches; patches that are mostly padding are cut off before the tower sees them, so that nothing attends to
+    them. Towers of a fixed size get the picture padded into their square: they do see the padding, the queries do not.
+
+    Embedding: the tower's pooled output, then mean and standard deviation of the valid tokens.
+    Tokens of a stage finer than the coarsest patch are pooled to it: their mean, then their standard deviation.
+
+    Attributes:
+        joint_dim: P, how many leading values of the embedding are the pooled output.
+        settings: What else the numbers depend on, for the fingerprint.
+        text: The text tower of the same weights, where it was asked for.
+    """
+
+    def __init__(
+        self, tower: Tower, name: Name, *, digest: str, mean: Any, std: Any, quick_gelu: bool, text: TextTower | None
+    ) -> None:
+        self._tower = tower
+        self._block = _checked_block(tower, name)
+        self.canvas = _canvas(tower, name)
+        self.mean = (float(mean[0]), float(mean[1]), float(mean[2]))
+        self.std = (float(std[0]), float(std[1]), float(std[2]))
+        self.digest = digest
+        self.text = text
+        self.settings = {"block": self._block, "quick_gelu": quick_gelu}
+        side = self.canvas.square or (self.canvas.longest // _LONGEST)
+        with torch.inference_mode():
+            tokens, _, embedding = self.features(
+                torch.zeros(1, 3, side, side), torch.tensor([side]), torch.tensor([side])
+            )
+        self.token_dim = int(tokens.shape[3])
+        self.embedding_dim = int(embedding.shape[1])
+        self.joint_dim = self.embedding_dim - 2 * self.token_dim
+
+    def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)`."""
+        if self.canvas.square:
+            return self._in_a_square(pixels, width, height)
+        cell = self.canvas.cell
+        down, across = pixels.shape[2] // cell, pixels.shape[3] // cell
+        rows = valid_cells(height, cell, down)  # (B, h)
+        columns = valid_cells(width, cell, across)  # (B, w)
+        mask = rows[:, :, None] & columns[:, None, :]
+        sizes = list(zip(rows.sum(dim=1).tolist(), columns.sum(dim=1).tolist(), strict=True))
+        found: dict[int, tuple[Tensor, Tensor]] = {}
+        for size in set(sizes):
+            chosen = [i for i, other in enumerate(sizes) if other == size]
+            tokens, embedding = self._run(pixels[chosen, :, : size[0] * cell, : size[1] * cell], size)
+            tokens = F.pad(tokens, (0, across - size[1], 0, down - size[0]))  # (b, D, h, w)
+            found.update((i, (tokens[k], embedding[k])) for k, i in enumerate(chosen))
+        tokens = torch.stack([found[i][0] for i in range(len(sizes))])
+        embedding = torch.stack([found[i][1] for i in range(len(sizes))])
+        return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
+
+    def _run(self, pixels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Tokens `(b, D, h, w)` and embedding `(b, E)` of pictures that fill their cells."""
+        tokens, pooled = self._tower.run(pixels, self._block)
+        tokens = tokens.float()
+        if tokens.shape[2:] != size:
+            tokens = torch.cat(pool_to(tokens, self.canvas.cell * size[0] // tokens.shape[2], self.canvas.cell), dim=1)
+        everywhere = torch.ones(len(pixels), *size, dtype=torch.bool)
+        return tokens, torch.cat([pooled.float(), *masked_moments(tokens, everywhere)], dim=1)
+
+    def _in_a_square(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        tokens, pooled = self._tower.run(pixels, self._block)  # (B, D, h, w), (B, P)
+        tokens, pooled = tokens.float(), pooled.float()
+        stride = pixels.shape[2] // tokens.shape[2]
+        mask = (
+            valid_cells(height, stride, tokens.shape[2])[:, :, None]
+            & valid_cells(width, stride, tokens.shape[3])[:, None, :]
+        )
+        embedding = torch.cat([pooled, *masked_moments(tokens, mask)], dim=1)
+        return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
+
+
+# How much longer than a square's side a picture may be: 16 : 1 keeps its area, beyond it is scaled down.
+_LONGEST = 4
+
+
+def _checked_block(tower: Tower, name: Name) -> int:
+    if name.block > tower.blocks:
+        raise EncoderUnavailable(
+            f"{name.architecture} has {tower.blocks} blocks, there is no block {name.block}",
+            f"name one from 1 to {tower.blocks}, or none for the last",
+        )
+    return name.block or tower.blocks
+
+
+def _canvas(tower: Tower, name: Name) -> Canvas:
+    if not tower.cell:
+        if name.size not in (0, tower.side):
+            raise EncoderUnavailable(
+                f"the image tower of {name.architecture} takes pictures of {tower.side} × {tower.side} pixels only",
+                "leave size out, or take a ViT",
+            )
+        return Canvas(area=tower.side**2, cell=tower.side, longest=tower.side, square=tower.side)
+    side = name.size or tower.side
+    if side % tower.cell or side > max(MAX_SIZE, tower.side):
+        raise EncoderUnavailable(
+            f"size={side} cannot be used with {name.architecture}, whose patches have {tower.cell} pixels a side",
+            f"name a multiple of {tower.cell} up to {MAX_SIZE // tower.cell * tower.cell}",
+        )
+    return Canvas(area=side**2, cell=tower.cell, longest=_LONGEST * side)
+
+
+def load(rest: str, *, text: bool = False) -> OpenCLIPTower:
+    """Build the tower named `MODEL/PRETRAINED`, with `@block=…,size=…` behind it or not.
+
+    Args:
+        rest: The name without `openclip:`.
+        text: Keep the text tower too.
+
+    Raises:
+        EncoderUnavailable: a name OpenCLIP does not know, weights that are not at hand or do not fit, a block or a
+            size that the tower does not have, or a text tower whose tokenizer is not at hand.
+    """
+    name = parse(rest)
+    open_clip = libraries.load("open_clip")
+    if open_clip.get_model_config(name.architecture) is None:
+        raise EncoderUnavailable(
+            f"OpenCLIP has no model {name.architecture!r}",
+            "python -c 'import open_clip; print(open_clip.list_models())'",
+        )
+    config = open_clip.get_pretrained_cfg(name.architecture, name.pretrained) or {}
+    weights = _find(name.architecture, name.pretrained, config)
+    # some tags were trained with another activation than the model of that name has today
+    quick_gelu = bool(config.get("quick_gelu") or open_clip.get_model_config(name.architecture).get("quick_gelu"))
+    try:
+        model = open_clip.create_model(
+            name.architecture,
+            pretrained=str(weights),
+            pretrained_text=False,
+            weights_only=True,
+            force_quick_gelu=quick_gelu,
+        )
+    except Exception as error:  # OpenCLIP raises whatever its parts raise
+        raise EncoderUnavailable(
+            f"{weights} does not load as OpenCLIP's {name.architecture}: {str(error).splitlines()[0][:200]}",
+            "name the model that these weights were made for",
+        ) from error
+    model = model.eval().requires_grad_(False)
+    mean, std = _normalisation(open_clip, name, config)
+    return OpenCLIPTower(
+        tower_of(model.visual, name.architecture),
+        name,
+        digest=file_digest(weights),
+        mean=mean,
+        std=std,
+        quick_gelu=quick_gelu,
+        text=TextTower(model, name.architecture) if text else None,
+    )
+
+
+def _normalisation(open_clip: Any, name: Name, config: dict[str, Any]) -> tuple[Any, Any]:
+    """Mean and standard deviation of the colours: of the tag, else what all tags of the model have in common."""
+    if not config:
+        tags = open_clip.list_pretrained_tags_by_model(name.architecture)
+        ways = [open_clip.get_pretrained_cfg(name.architecture, tag) for tag in tags]
+        if len({(tuple(way["mean"]), tuple(way["std"])) for way in ways}) == 1:
+            config = ways[0]
+    return config.get("mean") or open_clip.OPENAI_DATASET_MEAN, config.get("std") or open_clip.OPENAI_DATASET_STD
+
+
+def _find(architecture: str, pretrained: str, config: dict[str, Any]) -> Path:
+    """The weights file on this machine. Nothing is downloaded."""
+    path = Path(pretrained).expanduser()
+    if not config:
+        if path.is_file():
+            return path
+        raise EncoderUnavailable(
+            f"the weights {pretrained!r} for OpenCLIP's {architecture} are missing: it is none of the known tags "
+            f"and there is no file {path.absolute()}",
+            f"python -c \"import open_clip; print(open_clip.list_pretrained_tags_by_model('{architecture}'))\"",
+        )
+    hub = libraries.load("huggingface_hub")
+    what, where = "", []
+    if config.get("hf_hub"):
+        repository, _, file = config["hf_hub"].rpartition("/")
+        names = [file] if file else ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
+        for name in names:
+            found = hub.try_to_load_from_cache(repository, name)
+            if isinstance(found, str):
+                return Path(found)
+        what, where = f"{repository}/{names[0]}", [hub.constants.HF_HUB_CACHE]
+    if config.get("url"):
+        folder = Path("~/.cache/clip").expanduser()  # where OpenCLIP keeps what it fetched from an address
+        cached: Path = folder / os.path.basename(config["url"])
+        if cached.is_file():
+            return cached
+        what, where = what or cached.name, [*where, str(folder)]
+    raise EncoderUnavailable(
+        f"the weights {what} of openclip:{architecture}/{pretrained} are missing: looked for in {' and '.join(where)}",
+        f"on a machine with network run: python -c \"import open_clip; open_clip.create_model('{architecture}', "
+        f"pretrained='{pretrained}')\", and copy the folder; or name a file: openclip:{architecture}/PATH",
+    )

@@ -1,0 +1,1 @@
+"""Measure a scorer: metrics, calibration, agreement with comparisons."""

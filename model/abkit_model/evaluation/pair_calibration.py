@@ -1,0 +1,288 @@
+"""Whether P(A beats B) holds: probabilities against what raters said, on pairs of held-out pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abkit_model.evaluation.metrics import Estimate
+from abkit_model.selection import METHOD, pair_probability
+
+Floats = NDArray[np.float64]
+Positions = NDArray[np.intp]
+
+MAX_PAIRS = 100_000
+BINS = 10
+_ECE = 3  # its place among the figures
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Pairs of which a similar probability was said.
+
+    Attributes:
+        low: Lower edge; the probability that was said lies in [low, high).
+        high: Upper edge; the last bin has its edge, 1.
+        pairs: How many.
+        said: Mean probability that was said. NaN without pairs.
+        right: Share of pairs in which the higher-scored picture was rated higher, with its interval. NaN without pairs.
+    """
+
+    low: float
+    high: float
+    pairs: int
+    said: float
+    right: Estimate
+
+
+@dataclass(frozen=True)
+class PairCalibration:
+    """How well P(A beats B) holds. A is the picture with the higher score.
+
+    Attributes:
+        error_spread: What P(A beats B) is computed with: the spread about the line of ratings on scores, over its
+            slope; on the rating scale. Infinite where ratings do not rise with scores.
+        slope: Of that line. Above 1 the scores are too flat: two pictures lie further apart than their scores.
+            NaN where there are choices and no ratings.
+        residual_std: Standard deviation of rating − score, in rating steps, for comparison. NaN without ratings.
+        n: Pictures.
+        subjects: Groups of near-duplicates among them; no pair is of one subject.
+        pairs: Pairs judged; both pictures were held out in one fold and scored by one model.
+        bins: Reliability by the probability that was said.
+        said: Mean probability that was said.
+        right: Share of pairs in which A was rated higher.
+        overconfidence: `said` − `right`: above 0 the probabilities promise too much.
+        brier: Mean squared distance of the probability from what happened.
+        ece: Expected calibration error: mean distance of `said` and `right` over the bins. It is never below 0: noise
+            alone makes it positive, and its interval leans upwards.
+        coin_brier: Brier score of saying one half of every pair: 0.25, or less where ratings are equal.
+        coin_ece: Calibration error of saying one half of every pair, though A wins more often.
+    """
+
+    error_spread: float
+    slope: float
+    residual_std: float
+    n: int
+    subjects: int
+    pairs: int
+    bins: tuple[Bin, ...]
+    said: float
+    right: Estimate
+    overconfidence: Estimate
+    brier: Estimate
+    ece: Estimate
+    coin_brier: float
+    coin_ece: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON for the card; what is not a finite number is null."""
+        plain: dict[str, Any] = _finite({**asdict(self), "level": LEVEL, "method": METHOD})
+        return plain
+
+
+def spread_of_errors(predicted: Floats, observed: Floats, folds: Positions) -> tuple[float, float]:
+    """What P(A beats B) needs to know about a scorer: error spread and slope.
+
+    Ratings are regressed on scores within folds: a shift that a fold's model gives to all its scores cancels in
+    a pair. A gap in scores stands for `slope` times that gap in ratings, so that the spread about the line, divided
+    by the slope, is the spread on the scale of scores.
+
+    Args:
+        predicted: `(n,)`, scores of held-out pictures.
+        observed: `(n,)`, their mean ratings.
+        folds: `(n,)`, the fold in which each was held out.
+
+    Returns:
+        (error spread, slope). The spread is infinite where the slope is not above 0, and both are NaN where scores are
+        constant or pictures too few.
+    """
+    x, y = _within(predicted, folds), _within(observed, folds)
+    free = len(x) - len(np.unique(folds)) - 1
+    if free < 1 or not x @ x > 0:
+        return float("nan"), float("nan")
+    slope = float(x @ y / (x @ x))
+    about = math.sqrt(float(((y - slope * x) ** 2).sum()) / free)
+    return (about / slope if slope > 0 else math.inf), slope
+
+
+def pair_calibration(
+    predicted: Floats,
+    observed: Floats,
+    groups: Sequence[str],
+    folds: Positions,
+    *,
+    seed: int = 0,
+    resamples: int = 1000,
+    max_pairs: int = MAX_PAIRS,
+) -> PairCalibration | None:
+    """Hold P(A beats B) against what raters said, on pairs of held-out pictures.
+
+    1. Pairs are of two pictures that were held out in one fold (one model scored both, as in a campaign) and are of
+       different subjects; at most `max_pairs`, drawn at random.
+    2. The error spread that a pair is judged with comes from the pictures of the other folds.
+    3. The picture with the higher score is A. Equal ratings, or equal scores, count as half right.
+    4. 95 % intervals: whole subjects are resampled, and a pair counts as often as both of its subjects were drawn.
+       They are of the pairs, given the error spreads.
+
+    Args:
+        predicted: `(n,)`, scores from models that saw no picture of the same subject.
+        observed: `(n,)`, mean ratings.
+        groups: Subject of each picture.
+        folds: `(n,)`, the fold in which each picture was held out.
+        seed: Of the drawing of pairs and of the bootstrap.
+        resamples: Of the bootstrap.
+        max_pairs: More are not looked at.
+
+    Returns:
+        None where nothing can be judged: one fold, no pair of different subjects, constant scores, or scores without
+        any error.
+
+    Source: Bröcker & Smith (2007), Increasing the reliability of reliability diagrams, doi 10.1175/WAF993.1.
+    """
+    everywhere, slope = spread_of_errors(predicted, observed, folds)
+    elsewhere = {fold: _elsewhere(predicted, observed, folds, fold) for fold in np.unique(folds)}
+    names, member = np.unique(np.asarray(groups), return_inverse=True)
+    first, second = _pairs(member, folds, max_pairs, seed)
+    if not (everywhere > 0 and len(first) and all(spread > 0 for spread in elsewhere.values())):
+        return None
+    spread = np.array([elsewhere[fold] for fold in folds[first]])
+    said, right = _outcomes(predicted, observed, first, second, spread)
+    residual = float((observed - predicted).std(ddof=1))
+    found = calibration_of(said, right, member[first], member[second], len(names), seed=seed, resamples=resamples)
+    return replace(found, error_spread=everywhere, slope=slope, residual_std=residual, n=len(predicted))
+
+
+def calibration_of(
+    said: Floats, right: Floats, first: Positions, second: Positions, clusters: int, *, seed: int, resamples: int
+) -> PairCalibration:
+    """How well probabilities hold that were said of pairs; of the spread behind them it knows nothing.
+
+    Args:
+        said: (pairs,), P(A beats B), where A has the higher score.
+        right: (pairs,), 1 where A won, 0 where B did, ½ for a tie.
+        first: (pairs,), the cluster of the first picture: its subject.
+        second: (pairs,), that of the other.
+        clusters: How many there are. They are resampled, and a pair counts as often as both of its own were drawn.
+        seed: Of the bootstrap.
+        resamples: Of the bootstrap.
+    """
+    place = np.minimum(((said - 0.5) * 2 * BINS).astype(np.intp), BINS - 1)
+    drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    weights = [(times[first] * times[second]).astype(float) for times in drawn]
+    # of few pairs a resample may hold none
+    resampled = np.stack([_figures(said, right, place, weight) for weight in weights if weight.sum() > 0])
+    values = _figures(said, right, place, np.ones(len(said)))
+    low, high = _quantiles(resampled)
+    # resampling adds noise, by which a calibration error can only grow: of few pairs its interval begins above it
+    low[_ECE] = min(low[_ECE], values[_ECE])
+    estimates = [Estimate(float(v), float(lo), float(hi)) for v, lo, hi in zip(values, low, high, strict=True)]
+    share, overconfidence, brier, ece = estimates[:4]
+    nan = float("nan")
+    return PairCalibration(
+        error_spread=nan,
+        slope=nan,
+        residual_std=nan,
+        n=clusters,
+        subjects=clusters,
+        pairs=len(said),
+        bins=_bins(said, place, estimates[4:]),
+        said=float(said.mean()),
+        right=share,
+        overconfidence=overconfidence,
+        brier=brier,
+        ece=ece,
+        coin_brier=float(((0.5 - right) ** 2).mean()),
+        coin_ece=abs(share.value - 0.5),
+    )
+
+
+def _within(values: Floats, folds: Positions) -> Floats:
+    """Each value minus the mean of its fold."""
+    _, place = np.unique(folds, return_inverse=True)
+    means = np.bincount(place, values) / np.bincount(place)
+    return np.asarray(values - means[place], dtype=np.float64)
+
+
+def _elsewhere(predicted: Floats, observed: Floats, folds: Positions, fold: int) -> float:
+    others = folds != fold
+    return spread_of_errors(predicted[others], observed[others], folds[others])[0]
+
+
+def _pairs(member: Positions, folds: Positions, most: int, seed: int) -> tuple[Positions, Positions]:
+    """Positions of the two pictures of each pair: of one fold, of different subjects."""
+    inside = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
+    counts = [len(pictures) * (len(pictures) - 1) // 2 for pictures in inside]
+    total = sum(counts)
+    rng = np.random.default_rng(seed)
+    firsts, seconds = [], []
+    for pictures, count in zip(inside, counts, strict=True):
+        if total <= most:
+            a, b = np.triu_indices(len(pictures), k=1)
+        else:
+            a, b = rng.integers(len(pictures), size=(2, most * count // total))
+        firsts.append(pictures[a])
+        seconds.append(pictures[b])
+    first, second = np.concatenate(firsts), np.concatenate(seconds)
+    apart = member[first] != member[second]
+    return first[apart], second[apart]
+
+
+def _outcomes(
+    predicted: Floats, observed: Floats, first: Positions, second: Positions, spread: Floats
+) -> tuple[Floats, Floats]:
+    """Of each pair: the probability said of the higher-scored picture, and 1, ½ or 0 for what raters said."""
+    gap = predicted[first] - predicted[second]
+    said = pair_probability(np.abs(gap), 0.0, spread)
+    right = (1 + np.sign(gap) * np.sign(observed[first] - observed[second])) / 2
+    return said, right
+
+
+def _figures(said: Floats, right: Floats, place: Positions, weights: Floats) -> Floats:
+    """Share right, over-confidence, Brier score, calibration error, and the share right of each bin."""
+    total = weights.sum()
+    in_bin = np.bincount(place, weights, BINS)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        said_in_bin = np.bincount(place, weights * said, BINS) / in_bin
+        right_in_bin = np.bincount(place, weights * right, BINS) / in_bin
+        share = (weights @ right) / total
+        brier = (weights @ (said - right) ** 2) / total
+        overconfidence = (weights @ said) / total - share
+        ece = np.nansum(in_bin * np.abs(said_in_bin - right_in_bin)) / total
+    return np.concatenate([[share, overconfidence, brier, ece], right_in_bin])
+
+
+def _quantiles(resampled: Floats) -> tuple[Floats, Floats]:
+    """The ends of the interval of each figure; NaN where it was never defined."""
+    low, high = np.full((2, resampled.shape[1]), np.nan)
+    defined = ~np.isnan(resampled).all(axis=0)
+    tail = (1 - LEVEL) / 2
+    low[defined], high[defined] = np.nanquantile(resampled[:, defined], [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def _bins(said: Floats, place: Positions, right: Sequence[Estimate]) -> tuple[Bin, ...]:
+    edges = np.linspace(0.5, 1, BINS + 1)
+    return tuple(
+        Bin(
+            low=round(float(edges[k]), 6),
+            high=round(float(edges[k + 1]), 6),
+            pairs=int((place == k).sum()),
+            said=float(said[place == k].mean()) if (place == k).any() else float("nan"),
+            right=right[k],
+        )
+        for k in range(BINS)
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

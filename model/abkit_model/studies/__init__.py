@@ -1,0 +1,1 @@
+"""Studies beside the score path: plain heads, faithfulness, query activity."""

@@ -1,0 +1,214 @@
+"""Learnable queries beside plain heads: same encoder, same pictures, same folds, paired differences.
+
+The protocol, written before the figures:
+
+1. Folds are grouped by subject and dealt anew in each repeat. A picture's figure comes from models that saw no picture
+   of its subject.
+2. Every head sees the pictures as they are and mirrored while it is trained, the same tokens, the same embedding, and
+   the same fixed number of passes.
+3. Everything tuned is tuned inside the training folds, three settings a head: the penalty of the closed forms by an
+   inner cross-validation grouped by subject, the learning rate of all others by SRCC on parts left out.
+4. A single model of a kind is the first member of its ensemble. An ensemble has five members: of the trained heads from
+   five random starts, each on the whole training fold; of the closed forms, which have no randomness, each without
+   another fifth of the subjects.
+5. Differences are of figures averaged over repeats. Their intervals resample whole subjects, paired over heads.
+6. Choices on other pictures (choice_agreement.py): every head is trained on all rated pictures and says which of two
+   pictures is preferred. Intervals resample pictures; a pair counts as often as both of its pictures were drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from abkit_model.data.dataset import Examples, Progress
+from abkit_model.evaluation.metrics import Estimate, clustered_bootstrap_of, grouped_folds, spread
+from abkit_model.studies.contenders import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
+from abkit_model.training.loop import Recipe
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class HeadFigures:
+    """How one head did, averaged over repeats; intervals by bootstrap of whole subjects.
+
+    Attributes:
+        name: Of the head; ensembles end in `ensemble`.
+        parameters: Trainable numbers.
+        seconds: Mean processor seconds to train it on one fold.
+        srcc: Rank correlation of predicted and observed mean.
+        plcc: Correlation of the same.
+        accuracy: Share on the right side of the median.
+        emd: Mean earth mover's distance in rating steps.
+        spread_srcc: Rank correlation of predicted and observed spread of opinions.
+        spread_bias: Mean predicted minus mean observed spread, in rating steps; above 0 it promises too much dissent.
+        srcc_difference: SRCC of the learnable queries' ensemble minus this one's.
+        plcc_difference: PLCC likewise.
+    """
+
+    name: str
+    parameters: int
+    seconds: float
+    srcc: Estimate
+    plcc: Estimate
+    accuracy: Estimate
+    emd: Estimate
+    spread_srcc: Estimate
+    spread_bias: Estimate
+    srcc_difference: Estimate
+    plcc_difference: Estimate
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All heads, best SRCC first.
+
+    Attributes:
+        heads: Figures of each.
+        n: Pictures.
+        subjects: Groups among them.
+        folds: Folds a repeat.
+        repeats: Repeats.
+    """
+
+    heads: tuple[HeadFigures, ...]
+    n: int
+    subjects: int
+    folds: int
+    repeats: int
+
+
+def compare(
+    examples: Examples,
+    *,
+    heads: Mapping[str, Head] | None = None,
+    recipe: Recipe | None = None,
+    folds: int = 5,
+    repeats: int = 5,
+    seed: int = 0,
+    resamples: int = 1000,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Train every head on every fold of every repeat and compare what they say about pictures held out.
+
+    With several jobs, repeats run side by side in processes of their own; the figures are the same.
+
+    Raises:
+        TrainingError: too few subjects, or too unequal ones.
+    """
+    heads = heads or HEADS
+    refuse_few_subjects(examples.groups, folds=folds, seeds=range(seed, seed + repeats))
+    recipes = [replace(recipe or Recipe(), seed=seed + repeat) for repeat in range(repeats)]
+    if jobs == 1:
+        done = [
+            run_repeat(examples, heads, one, folds=folds, progress=_of(progress, repeat, repeats))
+            for repeat, one in enumerate(recipes)
+        ]
+    else:
+        done = []
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            for repeat in pool.map(partial(run_repeat, examples, heads, folds=folds), recipes):
+                done.append(repeat)
+                if progress:
+                    progress("folds", len(done) * folds, repeats * folds)
+    return summarise(done, examples, folds=folds, resamples=resamples)
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """What one repeat left behind.
+
+    Attributes:
+        predictions: Held-out distributions `(n, S)` by head, single models and ensembles.
+        parameters: Trainable numbers of one member, by kind of head.
+        seconds: Mean processor seconds to train a kind of head on one fold.
+    """
+
+    predictions: Mapping[str, Floats]
+    parameters: Mapping[str, int]
+    seconds: Mapping[str, float]
+
+
+def run_repeat(
+    examples: Examples, heads: Mapping[str, Head], recipe: Recipe, *, folds: int = 5, progress: Progress | None = None
+) -> Repeat:
+    """Deal the folds once and train every head on each."""
+    fold_of = grouped_folds(examples.groups, folds=folds, seed=recipe.seed)
+    predictions = {name: np.zeros_like(examples.targets) for kind in heads for name in (kind, f"{kind}, ensemble")}
+    seconds = dict.fromkeys(heads, 0.0)
+    sizes: dict[str, int] = {}
+    for number in range(folds):
+        fold = prepare_fold(examples, fold_of, number, recipe)
+        for kind, head in heads.items():
+            started = time.process_time()
+            members, sizes[kind] = head(fold)
+            seconds[kind] += (time.process_time() - started) / folds
+            predictions[kind][fold.test] = members[0]
+            predictions[f"{kind}, ensemble"][fold.test] = members.mean(axis=0)
+        if progress:
+            progress("folds", number + 1, folds)
+    return Repeat(predictions, sizes, seconds)
+
+
+def _of(progress: Progress | None, repeat: int, repeats: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda stage, done, total: progress(stage, repeat * total + done, repeats * total)
+
+
+def summarise(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> Comparison:
+    """Figures and paired differences from what the repeats left behind."""
+    names = list(done[0].predictions)
+    values = examples.values
+    observed, observed_spread = examples.targets @ values, spread(examples.targets, values)
+    predicted = np.array([[one.predictions[name] for one in done] for name in names])  # (heads, repeats, n, S)
+    means = predicted @ values
+    spreads = np.sqrt(np.maximum(predicted @ values**2 - means**2, 0))
+    step = float(values[1] - values[0])
+    distance = np.abs(predicted.cumsum(axis=-1) - examples.targets.cumsum(axis=-1)).sum(axis=-1) * step
+    above = means > np.median(means, axis=-1, keepdims=True)
+    right = above == (observed > np.median(observed))
+    champion = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
+
+    def figures(i: Indices) -> Floats:
+        """Eight figures of each head, averaged over repeats."""
+        plcc = _correlation(means[..., i], observed[i])
+        srcc = _correlation(stats.rankdata(means[..., i], axis=-1), stats.rankdata(observed[i]))
+        spread_srcc = _correlation(stats.rankdata(spreads[..., i], axis=-1), stats.rankdata(observed_spread[i]))
+        accuracy, emd = right[..., i].mean(axis=-1), distance[..., i].mean(axis=-1)
+        bias = (spreads[..., i] - observed_spread[i]).mean(axis=-1)
+        rows = np.array([srcc, plcc, accuracy, emd, spread_srcc, bias]).mean(axis=-1)  # (6, heads)
+        gaps = rows[:2, champion : champion + 1] - rows[:2]
+        return np.concatenate([rows, gaps]).T.ravel()
+
+    estimates = clustered_bootstrap_of(figures, examples.groups, resamples=resamples)
+    heads = []
+    for number, name in enumerate(names):
+        kind = name.removesuffix(", ensemble")
+        seconds = float(np.mean([one.seconds[kind] for one in done]))
+        heads.append(HeadFigures(name, done[0].parameters[kind], seconds, *estimates[8 * number : 8 * number + 8]))
+    return Comparison(
+        heads=tuple(sorted(heads, key=lambda head: -head.srcc.value)),
+        n=len(observed),
+        subjects=len(set(examples.groups)),
+        folds=folds,
+        repeats=len(done),
+    )
+
+
+def _correlation(x: Floats, y: Floats) -> Floats:
+    """Pearson's correlation of each row of `(…, n)` with `(n,)`; NaN for a constant row."""
+    x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean()
+    scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
+    return np.asarray(np.divide(x @ y, scale, out=np.full(scale.shape, np.nan), where=scale > 0))

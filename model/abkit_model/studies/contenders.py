@@ -1,0 +1,227 @@
+"""The heads that are compared, each with its tuning: from a training fold to what it says about held-out pictures.
+
+Every head has three settings to choose from and chooses inside the training fold: the closed forms by cross-validation
+over all its parts, the trained ones by SRCC on two parts that were left out in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from abkit_model.data.dataset import Examples
+from abkit_model.data.labels import discretised_normal
+from abkit_model.errors import TrainingError
+from abkit_model.evaluation.metrics import grouped_folds, spearman, spread
+from abkit_model.query_transformer import Components, NetworkConfig, QuerySet, QueryTransformer
+from abkit_model.studies.plain_heads import AttentionPoolingHead, MeanPoolingHead, PooledHead
+from abkit_model.training import loop as training
+from abkit_model.training import measuring
+from abkit_model.training.loop import Recipe
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+QUERIES = "learnable queries"
+LEARNING_RATES = (5e-4, 1e-3, 2e-3)
+INNER_FOLDS = 5
+TUNED_ON = 2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training fold as all heads see it.
+
+    Attributes:
+        views: Components and masks of all pictures, measured on the training pictures only; as they are and mirrored.
+        targets: `(n, S)` of all pictures; only those of `train` may be used.
+        values: `(S,)`.
+        train: Positions to train on.
+        test: Positions to predict.
+        inner: `(len(train),)`, the inner part of each training picture, grouped by subject.
+        config: Sizes of the query transformer.
+        recipe: Hyper-parameters of the queries.
+    """
+
+    views: Sequence[tuple[Components, Tensor]]
+    targets: Floats
+    values: Floats
+    train: Indices
+    test: Indices
+    inner: Indices
+    config: NetworkConfig
+    recipe: Recipe
+
+
+#: Distributions `(M, n_test, S)` of the members of a head, and its number of trainable parameters in one member.
+Head: TypeAlias = Callable[[Fold], tuple[Floats, int]]
+
+
+def refuse_few_subjects(groups: Sequence[str], *, folds: int, seeds: Sequence[int]) -> None:
+    """Say no before the work where some fold would leave too few subjects to deal into inner parts.
+
+    Args:
+        groups: Subject of each picture.
+        folds: Folds a repeat; 1 where nothing is held out.
+        seeds: Of the repeats.
+
+    Raises:
+        TrainingError: too few subjects, or so unequal ones that many of them share a fold.
+    """
+    subjects = np.unique(np.asarray(groups))
+    held_out = 0 if folds == 1 else 1 + (INNER_FOLDS - 1) // (folds - 1)  # of subjects that are about equally large
+    if len(subjects) < (needed := max(folds, INNER_FOLDS + held_out)):
+        raise TrainingError(
+            f"{len(subjects)} subject{'s are' if len(subjects) > 1 else ' is'} too few to compare heads on, "
+            f"{needed} are needed",
+            "add ratings of other subjects",
+        )
+    if folds == 1:
+        return
+    for seed in seeds:
+        fold_of = grouped_folds(groups, folds=folds, seed=seed)
+        left = min(len(np.unique(np.asarray(groups)[fold_of != number])) for number in range(folds))
+        if left < INNER_FOLDS:
+            raise TrainingError(
+                f"{len(subjects)} subjects are too unequal to compare heads on: a fold with many small ones leaves "
+                f"{left} of them, {INNER_FOLDS} are needed",
+                "add ratings of other subjects, or leave out pictures of the largest",
+            )
+
+
+def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Recipe) -> Fold:
+    """Measure scales and principal components on the training pictures and apply them to all."""
+    train, test = np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)
+    config = training.network_config(examples.views[0], len(examples.values), recipe)
+    network = QueryTransformer(replace(config, members=1))
+    inside = examples.subset(train)
+    measuring.measure(network, inside.views)
+    views = [measuring.components_of(network, view) for view in examples.views]
+    inner = grouped_folds(inside.groups, folds=INNER_FOLDS, seed=recipe.seed)
+    return Fold(views, examples.targets, examples.values, train, test, inner, config, recipe)
+
+
+def ridge(fold: Fold) -> tuple[Floats, int]:
+    """Ridge regression on the whole embedding; the penalty by inner cross-validation."""
+    return _closed_form(fold, lambda A, B: A @ B.T / A.shape[1], (0.3, 1.0, 3.0))
+
+
+def kernel_ridge(fold: Fold) -> tuple[Floats, int]:
+    """Ridge regression with a Gaussian kernel on the whole embedding."""
+
+    def kernel(A: Floats, B: Floats) -> Floats:
+        squares = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1)[None, :] - 2 * A @ B.T
+        return np.asarray(np.exp(-0.3 * squares / A.shape[1]))
+
+    return _closed_form(fold, kernel, (0.05, 0.15, 0.5))
+
+
+def _closed_form(
+    fold: Fold, kernel: Callable[[Floats, Floats], Floats], penalties: Sequence[float]
+) -> tuple[Floats, int]:
+    X = [view.embedding.numpy().astype(np.float64) for view, _ in fold.views]
+    means = fold.targets @ fold.values
+    both = np.concatenate([x[fold.train] for x in X])
+    gram, across = kernel(both, both), kernel(X[0][fold.test], both)
+    y, part = np.tile(means[fold.train], len(X)), np.tile(fold.inner, len(X))
+
+    def solve(keep: Indices, penalty: float, rows: Floats) -> Floats:
+        centre = y[keep].mean()
+        dual = np.linalg.solve(gram[np.ix_(keep, keep)] + penalty * np.eye(len(keep)), y[keep] - centre)
+        return np.asarray(rows[:, keep] @ dual + centre)
+
+    def inner_srcc(penalty: float) -> float:
+        guess = np.zeros(len(y))
+        for p in np.unique(part):
+            guess[part == p] = solve(np.flatnonzero(part != p), penalty, gram[part == p])
+        return spearman(guess, y)
+
+    # twice the pictures stand in the regression, so the penalty of one view counts twice
+    penalty = max((len(X) * p for p in penalties), key=inner_srcc)
+    everything = np.arange(len(y))
+    answers = [solve(everything, penalty, across)]
+    answers += [solve(np.flatnonzero(part != p), penalty, across) for p in np.unique(part)]
+    sd = float(spread(fold.targets[fold.train], fold.values).mean())
+    low, high = float(fold.values[0]), float(fold.values[-1])
+    shaped = [[discretised_normal(float(np.clip(m, low, high)), sd, low, high) for m in a] for a in answers]
+    return np.array(shaped), X[0].shape[1] + 1
+
+
+def _trained(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe) -> tuple[Floats, int]:
+    """An ensemble, trained on all of the fold with the learning rate that is best on parts left out."""
+    values = torch.from_numpy(fold.values).float()
+    means = fold.targets @ fold.values
+
+    def inner_srcc(rate: float) -> float:
+        figures = []
+        for part in range(TUNED_ON):
+            keep, out = fold.train[fold.inner != part], fold.train[fold.inner == part]
+            member = _one(fold, make, replace(recipe, learning_rate=rate), part, keep)
+            figures.append(spearman((_say(fold, member, out) @ values.numpy()).astype(np.float64), means[out]))
+        return float(np.mean(figures))
+
+    with training.one_thread():
+        tuned = replace(recipe, learning_rate=max(LEARNING_RATES, key=inner_srcc))
+        members = [_one(fold, make, tuned, number, fold.train) for number in range(recipe.members)]
+        size = sum(p.numel() for p in members[0].parameters() if p.requires_grad)
+        return np.stack([_say(fold, member, fold.test) for member in members]), size
+
+
+def _one(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe, number: int, train: Indices) -> nn.Module:
+    torch.manual_seed(recipe.seed * 1000 + number)
+    member = make()
+    generator = torch.Generator().manual_seed(recipe.seed * 1000 + number)
+    targets, values = torch.from_numpy(fold.targets).float(), torch.from_numpy(fold.values).float()
+    training.train_member(member, fold.views, targets, values, train, recipe, generator)
+    return member
+
+
+def _say(fold: Fold, member: nn.Module, pictures: Indices) -> Floats:
+    """Distributions `(n, S)` of some pictures."""
+    view, mask = fold.views[0]
+    chosen = torch.from_numpy(pictures)
+    with torch.inference_mode():
+        probabilities: Tensor = member(measuring.take(view, chosen), mask[chosen])[0]
+    return probabilities.numpy().astype(np.float64)
+
+
+def queries(fold: Fold) -> tuple[Floats, int]:
+    """The querying transformer, trained as `training.fit` trains it."""
+    return _trained(fold, lambda: QuerySet(fold.config), fold.recipe)
+
+
+def _pooled(fold: Fold, hidden: tuple[int, ...], softmax: bool) -> tuple[Floats, int]:
+    recipe = fold.recipe if softmax else replace(fold.recipe, loss="mse", rank_weight=0.0)
+    values = torch.from_numpy(fold.values).float()
+    width = fold.views[0][0].embedding.shape[1]
+    return _trained(fold, lambda: PooledHead(width, values, hidden, softmax=softmax), recipe)
+
+
+def mean_pooling(fold: Fold) -> tuple[Floats, int]:
+    """Mean of the tokens, one hidden layer, distribution."""
+    values = torch.from_numpy(fold.values).float()
+    return _trained(fold, lambda: MeanPoolingHead(2 * fold.config.components, values, (64,), 0.5, True), fold.recipe)
+
+
+def attention_pooling(fold: Fold) -> tuple[Floats, int]:
+    """One query pools the tokens, one hidden layer, distribution."""
+    values = torch.from_numpy(fold.values).float()
+    return _trained(fold, lambda: AttentionPoolingHead(fold.config.components, values, (64,), 0.5, True), fold.recipe)
+
+
+HEADS: dict[str, Head] = {
+    "ridge": ridge,
+    "kernel ridge": kernel_ridge,
+    "linear (LAION)": partial(_pooled, hidden=(), softmax=False),
+    "MLP (LAION)": partial(_pooled, hidden=(64, 16), softmax=False),
+    "MLP + EMD (NIMA)": partial(_pooled, hidden=(64,), softmax=True),
+    "mean pooling": mean_pooling,
+    "attention pooling": attention_pooling,
+    QUERIES: queries,
+}

@@ -1,0 +1,270 @@
+"""Do the maps tell the truth? Deletion, insertion and direction against random maps and a model that learned nothing.
+
+The cells that a map names most important are blurred first (deletion) or put back first into the blurred picture
+(insertion; Petsiuk, Das & Saenko 2018, arXiv 1806.07421). A faithful map moves the score away soon, and brings it back
+soon. Some maps have no sign, so that cells are ordered by absolute value and distances from the picture's score count.
+Of maps with a sign the direction is tested too: the score must stay higher while the cells that are said to lower it
+are blurred first than while those said to raise it are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abkit_model.evaluation.metrics import Estimate, spearman
+from abkit_model.explain import (
+    METHODS,
+    SIGNED,
+    Occluded,
+    attention_maps,
+    blurred,
+    occlude,
+    query_occlusion,
+    score_map,
+    score_occlusion,
+    with_cells_of,
+    with_random_queries,
+)
+from abkit_model.preparation import Prepared
+from abkit_model.scorer import Score, Scorer
+
+Floats = NDArray[np.float64]
+_UNDEFINED = (float("nan"),) * 3
+
+
+@dataclass(frozen=True)
+class Areas:
+    """What one map of one picture does to a figure of the model, such as its score.
+
+    Attributes:
+        deletion: Mean distance from the picture's figure while cells are blurred. Higher is more faithful.
+        insertion: The same while cells are put back into the blurred picture. Lower is more faithful.
+        direction: Mean figure while the lowest cells are blurred first minus that while the highest are. Positive when
+            the signs are right; NaN where it was not asked for.
+    """
+
+    deletion: float
+    insertion: float
+    direction: float
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """How well a kind of map says what moves the score; means over pictures, 95 % percentile bootstrap of pictures.
+
+    Differences are paired within a picture, and positive where this map is the more faithful one.
+
+    Attributes:
+        method: Kind of map, or `random`.
+        deletion: In rating steps; higher is more faithful.
+        insertion: In rating steps; lower is more faithful.
+        direction: In rating steps; above 0 the signs are right. NaN for maps without a sign.
+        deletion_gain: Deletion minus that of a random map.
+        insertion_gain: Insertion of a random map minus this one's.
+        deletion_learned: Deletion minus that of the same kind of map made of a model with random weights; NaN for
+            `random`. Above 0 the map knows more than the picture alone says.
+        insertion_learned: The same for insertion, positive when better.
+        same_untrained: Rank correlation over the cells of a picture of the absolute map with that of the model with
+            random weights. A map that is near 1 shows the picture, not the model. NaN for `random`.
+        n: Pictures.
+    """
+
+    method: str
+    deletion: Estimate
+    insertion: Estimate
+    direction: Estimate
+    deletion_gain: Estimate
+    insertion_gain: Estimate
+    deletion_learned: Estimate
+    insertion_learned: Estimate
+    same_untrained: Estimate
+    n: int
+
+
+@dataclass(frozen=True)
+class QueryFaithfulness:
+    """The same for maps of queries: what moves a query's activation, in its standard deviations over the training set.
+
+    Attributes:
+        method: Kind of map, or `random`.
+        deletion, insertion, direction, deletion_gain, insertion_gain: As in `Faithfulness`.
+        n: Pictures, each with one query.
+    """
+
+    method: str
+    deletion: Estimate
+    insertion: Estimate
+    direction: Estimate
+    deletion_gain: Estimate
+    insertion_gain: Estimate
+    n: int
+
+
+def faithfulness(
+    scorer: Scorer,
+    pictures: Sequence[Prepared],
+    *,
+    methods: Sequence[str] = METHODS,
+    steps: int = 5,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Faithfulness]:
+    """Compare kinds of score maps with random maps and with the maps of models with random weights, one a picture.
+
+    Args:
+        scorer: Whose maps are judged.
+        pictures: On which; they are resampled as if they were independent.
+        methods: Of `METHODS`.
+        steps: Into how many parts the course of blurring is divided, both ends left out.
+        seed: Of random maps, random weights and resampling.
+        progress: Called with (pictures done, pictures in all).
+    """
+    rng = np.random.default_rng(seed)
+    own: dict[str, list[Areas]] = {method: [] for method in (*methods, "random")}
+    untrained: dict[str, list[Areas]] = {method: [] for method in methods}
+    same: dict[str, list[float]] = {method: [] for method in methods}
+    for number, prepared in enumerate(pictures, start=1):
+        stranger = with_random_queries(scorer, seed=int(rng.integers(2**31)))
+        occluded = occlude(scorer, prepared) if "occlusion" in methods else None
+        area = partial(_areas, scorer, prepared, _mean, steps=steps)
+        shown = _shown(scorer, prepared)
+        for method in methods:
+            heat, other = (_score_map(one, prepared, method, occluded) for one in (scorer, stranger))
+            own[method].append(area(heat, signed=method in SIGNED))
+            untrained[method].append(area(other, signed=False))
+            same[method].append(spearman(np.abs(heat)[shown], np.abs(other)[shown]))
+        own["random"].append(area(rng.standard_normal(shown.shape), signed=True))
+        if progress:
+            progress(number, len(pictures))
+    estimate = _estimator(len(pictures), seed)
+    figures = {name: _columns(kept) for name, kept in own.items()}
+    chance = figures["random"]
+    rows = []
+    for method, (deletion, insertion, direction) in figures.items():
+        learned = _columns(untrained[method]) if method in untrained else None
+        rows.append(
+            Faithfulness(
+                method,
+                estimate(deletion),
+                estimate(insertion),
+                estimate(direction),
+                estimate(deletion - chance[0]),
+                estimate(chance[1] - insertion),
+                estimate(deletion - learned[0]) if learned is not None else Estimate(*_UNDEFINED),
+                estimate(learned[1] - insertion) if learned is not None else Estimate(*_UNDEFINED),
+                estimate(np.array(same[method])) if learned is not None else Estimate(*_UNDEFINED),
+                len(pictures),
+            )
+        )
+    return rows
+
+
+def query_faithfulness(
+    scorer: Scorer,
+    pictures: Sequence[Prepared],
+    *,
+    steps: int = 5,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[QueryFaithfulness]:
+    """Compare kinds of maps of queries by the query's own activation; the queries take turns over the pictures."""
+    rng = np.random.default_rng(seed)
+    spread = np.maximum(np.asarray(scorer.card.activations["std"]), 1e-6)
+    kept: dict[str, list[Areas]] = {name: [] for name in ("attention", "gradient", "occlusion", "random")}
+    per_member = scorer.network.config.queries
+    for number, prepared in enumerate(pictures, start=1):
+        query = (number - 1) % len(spread)
+        figure = partial(_activation, query=query, spread=float(spread[query]))
+        encoded = scorer.encode([prepared])
+        member, place = divmod(query, per_member)
+        heats = {
+            name: attention_maps(scorer, encoded, member, name)[place].reshape(encoded.grid[0])
+            for name in ("attention", "gradient")
+        }
+        heats["occlusion"] = query_occlusion(scorer, occlude(scorer, prepared))[query]
+        heats["random"] = rng.standard_normal(encoded.grid[0])
+        for name, heat in heats.items():
+            kept[name].append(_areas(scorer, prepared, figure, heat, steps=steps, signed=name in (*SIGNED, "random")))
+        if progress:
+            progress(number, len(pictures))
+    estimate = _estimator(len(pictures), seed)
+    chance = _columns(kept["random"])
+    return [
+        QueryFaithfulness(
+            name,
+            estimate(columns[0]),
+            estimate(columns[1]),
+            estimate(columns[2]),
+            estimate(columns[0] - chance[0]),
+            estimate(chance[1] - columns[1]),
+            len(pictures),
+        )
+        for name, columns in ((name, _columns(areas)) for name, areas in kept.items())
+    ]
+
+
+def _score_map(scorer: Scorer, prepared: Prepared, method: str, occluded: Occluded | None) -> Floats:
+    # the encoder is the same for all, so that its costly look at the windows is shared
+    return (
+        score_occlusion(scorer, occluded) if method == "occlusion" and occluded else score_map(scorer, prepared, method)
+    )
+
+
+def _mean(score: Score) -> float:
+    return score.mean
+
+
+def _activation(score: Score, query: int, spread: float) -> float:
+    return score.query_activations[query] / spread
+
+
+def _shown(scorer: Scorer, prepared: Prepared) -> NDArray[np.bool_]:
+    """`(h, w)`, true in cells that show some of the picture; the others are padding, which the model does not see."""
+    cell = scorer.encoder.canvas.cell
+    shown = np.zeros([side // cell for side in prepared.shape], dtype=bool)
+    shown[: -(-prepared.height // cell), : -(-prepared.width // cell)] = True
+    return shown
+
+
+def _areas(
+    scorer: Scorer, prepared: Prepared, figure: Callable[[Score], float], heat: Floats, *, steps: int, signed: bool
+) -> Areas:
+    soft = blurred(prepared)
+    shown = _shown(scorer, prepared).ravel()
+    courses = [(np.abs(heat), prepared, soft), (np.abs(heat), soft, prepared)]
+    if signed:
+        courses += [(-heat, prepared, soft), (heat, prepared, soft)]
+    batch = [prepared]
+    for values, start, other in courses:
+        order = np.argsort(-values, axis=None, kind="stable")
+        order = order[shown[order]]
+        for step in range(1, steps + 1):
+            cells = np.zeros(heat.size)
+            cells[order[: round(len(order) * step / (steps + 1))]] = 1
+            batch.append(with_cells_of(start, other, cells.reshape(heat.shape)))
+    found = np.array([figure(score) for score in scorer.score(batch)])
+    course = found[1:].reshape(len(courses), steps)
+    moved = np.abs(course[:2] - found[0]).mean(axis=1)
+    direction = float((course[2] - course[3]).mean()) if signed else float("nan")
+    return Areas(float(moved[0]), float(moved[1]), direction)
+
+
+def _columns(areas: Sequence[Areas]) -> Floats:
+    """`(3, n)`: deletion, insertion and direction of n pictures."""
+    return np.array([[a.deletion, a.insertion, a.direction] for a in areas]).T
+
+
+def _estimator(n: int, seed: int, resamples: int = 2000) -> Callable[[Floats], Estimate]:
+    """Means with percentile-bootstrap intervals; the pictures drawn are the same for all figures."""
+    drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
+
+    def estimate(values: Floats) -> Estimate:
+        low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
+        return Estimate(float(values.mean()), float(low), float(high))
+
+    return estimate

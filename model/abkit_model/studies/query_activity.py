@@ -1,0 +1,166 @@
+"""What each query does over many pictures: where it is most and least active, and how much of the score is its work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from abkit_model.evaluation.metrics import Estimate
+
+Floats = NDArray[np.float64]
+#: With fewer pictures most and least active ones say nothing.
+MIN_PICTURES = 8
+
+
+@dataclass(frozen=True)
+class QueryActivity:
+    """One query over n pictures. Intervals are 95 % percentile bootstrap of pictures.
+
+    Attributes:
+        member: Query set, from 1.
+        number: Query in it, from 1.
+        mean: Of its activation: by how much it raises the log-odds of an opinion one standard deviation of the scale's
+            values higher.
+        std: Of its activation over the pictures.
+        effect: How many rating steps of the score's spread are its own: standard deviation of what it adds to the
+            ensemble's mean opinion, to first order.
+        share: The same over the standard deviation of the score.
+        twin: (member, number) of the query that ranks these pictures most alike.
+        alike: Spearman's rank correlation of the two activations; the twin is the most alike of all, so that the
+            interval is too low rather than too wide. NaN without another query or when an activation is constant.
+        most: Rows of the pictures on which it is most active, most first.
+        least: Rows of those on which it is least active, least first.
+    """
+
+    member: int
+    number: int
+    mean: float
+    std: float
+    effect: Estimate
+    share: Estimate
+    twin: tuple[int, int]
+    alike: Estimate
+    most: tuple[int, ...]
+    least: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class QueryReport:
+    """All queries of an ensemble over n pictures.
+
+    Attributes:
+        queries: One row each.
+        share: Standard deviation of what all queries together add over that of the score; the rest comes from the
+            hidden layer on the embedding.
+        score_std: Standard deviation of the score over the pictures, in rating steps.
+        n: Pictures.
+    """
+
+    queries: tuple[QueryActivity, ...]
+    share: Estimate
+    score_std: float
+    n: int
+
+
+def query_report(
+    activations: Floats,
+    distributions: Floats,
+    values: Floats,
+    *,
+    members: int,
+    top: int = 12,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> QueryReport:
+    """Rank pictures for each query, and measure what the queries add to the score.
+
+    A query with activation a tilts a distribution p by exp(a · t), where t are the scale's values in their standard
+    deviations; the mean opinion moves by a · Cov_p(values, t) to first order, and one member counts 1/M.
+
+    Args:
+        activations: `(n, M·K)`, as `Score.query_activations`.
+        distributions: `(n, S)`, as `Score.distribution`.
+        values: `(S,)`, the rating that each bin stands for.
+        members: M.
+        top: Pictures at each end; at most half of all.
+        resamples: Of the bootstrap.
+        seed: Of the bootstrap.
+
+    Raises:
+        ValueError: fewer than `MIN_PICTURES` pictures.
+
+    >>> rng = np.random.default_rng(0)
+    >>> found = query_report(rng.normal(size=(9, 2)), rng.dirichlet([1, 1, 1], 9), np.arange(3.0), members=1, top=2)
+    >>> [(query.member, query.number, len(query.most)) for query in found.queries]
+    [(1, 1, 2), (1, 2, 2)]
+    """
+    n, queries = activations.shape
+    if n < MIN_PICTURES:
+        raise ValueError(f"{n} pictures are too few to say what a query looks for: at least {MIN_PICTURES}")
+    means = distributions @ values  # (n,)
+    tilt = (np.arange(len(values)) - (len(values) - 1) / 2) / np.arange(len(values)).std(ddof=1)
+    slope = distributions @ (values * tilt) - means * (distributions @ tilt)  # (n,), Cov_p(values, tilt)
+    effects = (activations - activations.mean(axis=0)) * slope[:, None] / members  # (n, M·K), rating steps
+    drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
+    score = _std(means, drawn)
+    ranks = stats.rankdata(activations, axis=0)
+    top = min(top, n // 2)
+    per_member = queries // members
+    rows = []
+    for query in range(queries):
+        own = _std(effects[:, query], drawn)
+        twin, alike = _twin(ranks, query, drawn)
+        order = np.argsort(activations[:, query], kind="stable")
+        rows.append(
+            QueryActivity(
+                query // per_member + 1,
+                query % per_member + 1,
+                float(activations[:, query].mean()),
+                float(activations[:, query].std()),
+                _estimate(own),
+                _estimate(_ratio(own, score)),
+                (twin // per_member + 1, twin % per_member + 1),
+                alike,
+                tuple(int(row) for row in order[::-1][:top]),
+                tuple(int(row) for row in order[:top]),
+            )
+        )
+    together = _estimate(_ratio(_std(effects.sum(axis=1), drawn), score))
+    return QueryReport(tuple(rows), together, float(score[0]), n)
+
+
+def _std(values: Floats, drawn: NDArray[np.int64]) -> Floats:
+    """`(1 + resamples,)`: the standard deviation on the pictures as they are, then on each resample."""
+    return np.concatenate([[values.std()], values[drawn].std(axis=1)])
+
+
+def _ratio(some: Floats, of: Floats) -> Floats:
+    return np.divide(some, of, out=np.full_like(some, np.nan), where=of > 0)
+
+
+def _estimate(figures: Floats) -> Estimate:
+    if not np.isfinite(figures).all():
+        return Estimate(float("nan"), float("nan"), float("nan"))
+    low, high = np.percentile(figures[1:], [2.5, 97.5])
+    return Estimate(float(figures[0]), float(low), float(high))
+
+
+def _twin(ranks: Floats, query: int, drawn: NDArray[np.int64]) -> tuple[int, Estimate]:
+    spread = ranks.std(axis=0)
+    centred = ranks - ranks.mean(axis=0)
+    product = spread * spread[query]
+    alike = np.divide(
+        (centred * centred[:, [query]]).mean(axis=0), product, out=np.full(len(product), -2.0), where=product > 0
+    )
+    alike[query] = -3.0
+    twin = int(alike.argmax())
+    if alike[twin] < -1.5:  # the only one, or constant
+        return twin, Estimate(float("nan"), float("nan"), float("nan"))
+    x, y = ranks[:, query][drawn], ranks[:, twin][drawn]
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    over = _ratio((x * y).mean(axis=1), np.sqrt((x * x).mean(axis=1) * (y * y).mean(axis=1)))
+    low, high = np.nanpercentile(over, [2.5, 97.5])
+    return twin, Estimate(float(alike[twin]), float(low), float(high))

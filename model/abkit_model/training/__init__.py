@@ -1,0 +1,1 @@
+"""Train queries on cached tokens, hold out folds, release a checkpoint."""
