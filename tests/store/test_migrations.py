@@ -7,7 +7,7 @@ from abkit.errors import StoreError
 from abkit.store import migrate
 from abkit.store.engine import Store
 from abkit.store.schema import Score
-from tests.workflows.test_shortlist import campaign
+from tests.workflows.scoring.test_shortlist import campaign
 
 
 def test_a_migrated_store_has_exactly_the_tables_of_the_code(store: Store) -> None:

@@ -98,7 +98,7 @@ def test_where_no_space_is_left_nothing_is_stored_and_the_former_file_stays_whol
     cache = TokenCache(tmp_path)
     cache.put(SHA, ENCODER, row(1))
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, cwd=Path(__file__).parents[3]
     )
     assert done.stdout == "False\n", done.stderr
     assert same(cache.get(SHA, ENCODER), row(1))
@@ -156,7 +156,7 @@ def test_processes_that_read_write_and_trim_at_once_never_see_half_a_file_nor_fa
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", WORKER, str(tmp_path)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
         )
         for _ in range(3)
     ]  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Here
-from tests.commands.test_model import COUNT, write_table
+from tests.commands.model.test_commands import COUNT, write_table
 
 LITE = ("--encoder", "bundled:efficientnet-lite0")
 TRAIN = ("model", "train", "ratings.csv", "--images", "pictures", "--group-column", "subject", *LITE)

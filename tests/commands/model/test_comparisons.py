@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Here
-from tests.commands.test_model import write_table
+from tests.commands.model.test_commands import write_table
 from tests.pictures import save_pictures
 
 COUNT = 30
