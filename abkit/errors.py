@@ -1,23 +1,9 @@
-"""What abkit says when something is wrong: one sentence, and what to do about it."""
+"""The errors of abkit: one sentence about what was wrong, and what to do about it.
 
+The family's root lies with the scorer, which imports nothing of abkit, so that one `except AbkitError` catches both.
+"""
 
-class AbkitError(Exception):
-    """Something a reader can act on.
-
-    Args:
-        message: what was wrong and where, with the value, in one sentence.
-        hint: what to do about it.
-
-    >>> str(AbkitError("no workspace in /srv/ads", hint="run `abkit init` there"))
-    'no workspace in /srv/ads'
-    """
-
-    exit_code = 1
-
-    def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+from abkit_model.errors import AbkitError
 
 
 class UsageError(AbkitError):
@@ -32,3 +18,6 @@ class InvalidInput(AbkitError, ValueError):
 
 class StoreError(AbkitError):
     """The store cannot be opened, is of another version, or cannot be written."""
+
+
+__all__ = ["AbkitError", "InvalidInput", "StoreError", "UsageError"]

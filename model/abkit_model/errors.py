@@ -1,20 +1,30 @@
-"""What the scorer says when it cannot do what it was asked: one sentence, and what to do about it."""
+"""The errors of abkit and of its scorer: one sentence about what was wrong, and what to do about it."""
 
 from __future__ import annotations
 
 
-class ModelError(Exception):
-    """Something that the reader can put right.
+class AbkitError(Exception):
+    """Something that the reader can fix.
 
     Attributes:
-        message: What was wrong and where, in one sentence.
+        message: What was wrong and where, with the value, in one sentence.
         hint: What to do about it, or an empty string.
+        exit_code: How a command that fails with this error exits.
+
+    >>> str(AbkitError("no workspace in /srv/ads", hint="run `abkit init` there"))
+    'no workspace in /srv/ads'
     """
+
+    exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class ModelError(AbkitError):
+    """The scorer cannot do what it was asked."""
 
 
 class ImageRejected(ModelError):

@@ -266,7 +266,7 @@ def check_baseline(baseline: float) -> None:
     if not 0 < baseline < 1:
         raise InvalidInput(
             f"the baseline is {baseline}; expected a rate between 0 and 1, such as 0.02",
-            hint="a percentage such as 2 is written 0.02" if baseline >= 1 else None,
+            hint="a percentage such as 2 is written 0.02" if baseline >= 1 else "",
         )
 
 

@@ -1,0 +1,225 @@
+"""Every enumeration, once: the command line, the statistics and the store's checks use the same words."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeVar
+
+from abkit.errors import InvalidInput
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Alternative(StrEnum):
+    """Which difference between treatment and control counts."""
+
+    TWO_SIDED = "two-sided"
+    GREATER = "greater"
+    LESS = "less"
+
+
+class Method(StrEnum):
+    """How two arms are compared."""
+
+    AUTO = "auto"
+    NEWCOMBE = "newcombe"
+    Z = "z"
+    SCORE = "score"
+    EXACT = "exact"
+    SEQUENTIAL = "sequential"
+    BAYES = "bayes"
+    WELCH = "welch"
+
+
+class Correction(StrEnum):
+    """How p-values are adjusted for their number."""
+
+    HOLM = "holm"
+    HOCHBERG = "hochberg"
+    BH = "bh"
+    BY = "by"
+    NONE = "none"
+
+
+class Direction(StrEnum):
+    """Which way of a metric is good."""
+
+    HIGHER = "higher-is-better"
+    LOWER = "lower-is-better"
+
+
+class Monitoring(StrEnum):
+    """How often a test is looked at."""
+
+    FIXED = "fixed"
+    ANYTIME = "anytime"
+    GROUP = "group"
+
+
+class Spending(StrEnum):
+    """How planned looks spend the error."""
+
+    OBRIEN_FLEMING = "obrien-fleming"
+    POCOCK = "pocock"
+
+
+class Metric(StrEnum):
+    """Which KPI is analyzed: clicks per impression, or conversions per click."""
+
+    CTR = "ctr"
+    CVR = "cvr"
+
+
+class Unit(StrEnum):
+    """What an experiment randomizes."""
+
+    USER = "user"
+    SESSION = "session"
+    IMPRESSION = "impression"
+    GEOGRAPHY = "geography"
+    DAY = "day"
+
+
+class Allocation(StrEnum):
+    """Who decides who sees which variant."""
+
+    RANDOM = "random"
+    OPTIMIZED = "optimized"
+
+
+class GuardStatus(StrEnum):
+    """What a guard of an experiment says."""
+
+    PASS = "pass"  # noqa: S105 (no password)
+    BLOCK = "block"
+    SKIPPED = "skipped"
+
+
+class Verdict(StrEnum):
+    """What the analysis of an experiment concludes."""
+
+    BLOCKED = "blocked"
+    BETTER = "better"
+    WORSE = "worse"
+    UNDECIDED = "undecided"
+    FUTILE = "futile"
+
+
+class ExperimentDecision(StrEnum):
+    """What a person decides about an experiment."""
+
+    SHIP = "ship"
+    KEEP = "keep"
+    STOP = "stop-for-futility"
+    UNDECIDED = "undecided"
+
+
+class Dimension(StrEnum):
+    """The dimensions that cut delivery into segments; the order is that of the segment's key."""
+
+    PLATFORM = "platform"
+    PLACEMENT = "placement"
+    COUNTRY = "country"
+    DEVICE = "device"
+    AGE = "age"
+    GENDER = "gender"
+    OTHER = "other"
+
+
+class Layer(StrEnum):
+    """The layers of a drift check."""
+
+    DATA = "data"
+    INPUT = "input"
+    SCORE = "score"
+    RELATION = "relation"
+    KPI = "kpi"
+
+
+class DriftVerdict(StrEnum):
+    """What one test of a drift check says."""
+
+    OK = "ok"
+    WATCH = "watch"
+    MAJOR = "major"
+    FAULT = "fault"
+    INSUFFICIENT_DATA = "insufficient_data"
+
+
+class DriftDecision(StrEnum):
+    """What a whole drift check decides."""
+
+    STABLE = "stable"
+    WATCH = "watch"
+    RETRAIN = "retrain"
+    FIX_DATA = "fix_data"
+    INSUFFICIENT_DATA = "insufficient_data"
+
+
+class CorrelationStatistic(StrEnum):
+    """Which coefficient a correlation reports."""
+
+    SRCC = "srcc"
+    PLCC = "plcc"
+
+
+class CorrelationScope(StrEnum):
+    """Which creatives a correlation compares with each other."""
+
+    ALL = "all"
+    WITHIN_CAMPAIGN = "within_campaign"
+
+
+class Severity(StrEnum):
+    """How urgent an alert is."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class MissedTicks(StrEnum):
+    """What a schedule does with ticks that could not start in time."""
+
+    RUN_LAST = "run_last"
+    RUN_ALL = "run_all"
+    SKIP = "skip"
+
+
+class RunState(StrEnum):
+    """How far a run has come, or how it ended."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    ABANDONED = "abandoned"
+    TIMED_OUT = "timed_out"
+    SKIPPED = "skipped"
+
+
+class LogFormat(StrEnum):
+    """How the daemon logs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def parse_choice(kind: type[Choice], value: str, *, name: str) -> Choice:
+    """Return the member of an enumeration that a text names.
+
+    Args:
+        kind: The enumeration.
+        value: The text, or already a member.
+        name: What the value is, for the message, such as "alternative".
+
+    Raises:
+        InvalidInput: No member has this value.
+
+    >>> parse_choice(Correction, "bh", name="correction")
+    <Correction.BH: 'bh'>
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        expected = ", ".join(kind)
+        raise InvalidInput(f"the {name} is {value!r}; expected one of {expected}") from None
