@@ -125,7 +125,7 @@ def play(workspace: DemoWorkspace, audience: Audience, world: World | None = Non
         audience: is told what happens.
         world: what is planted; the default has a change of taste on day 60.
     """
-    from abkit.workflows.report import make_report
+    from abkit.reporting.page.gather import make_report
 
     world = world or World()
     scored = score_adverts(workspace, audience.progress)

@@ -20,7 +20,7 @@ from abkit.demo.story import open_workspace, play
 from abkit.reporting.charts.marks import ranked_strip
 from abkit.reporting.charts.theme import save_chart
 from abkit.store.engine import Store
-from abkit.workflows.report import gather
+from abkit.reporting.page.gather import gather
 
 HERE = Path(__file__).parent
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

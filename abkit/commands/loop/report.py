@@ -29,7 +29,7 @@ def report(
     ] = None,
 ) -> None:
     """Write one HTML file: the decision, the ranked pictures, score against KPI, the drift timeline."""
-    from abkit.workflows.report import make_report
+    from abkit.reporting.page.gather import make_report
 
     context: CommandContext = ctx.obj
     with context.store() as store:

@@ -1,4 +1,4 @@
-"""What the charts and the report are made of: plain records, filled from the store by `abkit.workflows.report`."""
+"""What the charts and the report are made of: plain records, filled from the store by `abkit.reporting.page.gather`."""
 
 from __future__ import annotations
 

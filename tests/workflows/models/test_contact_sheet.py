@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from abkit.reporting.charts.contact_sheet import TILE, Tile, contact_sheet
+from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
 
 
 def test_every_picture_is_on_the_sheet_and_keeps_its_shape() -> None:

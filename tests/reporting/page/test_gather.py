@@ -34,7 +34,7 @@ from abkit.store.schema import (
     Score,
     Segment,
 )
-from abkit.workflows.report import gather, make_report
+from abkit.reporting.page.gather import gather, make_report
 
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
 DAY = date(2025, 5, 1)
