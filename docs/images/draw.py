@@ -19,8 +19,8 @@ from abkit.config import load_settings
 from abkit.demo.story import open_workspace, play
 from abkit.reporting.charts.marks import ranked_strip
 from abkit.reporting.charts.theme import save_chart
-from abkit.store.engine import Store
 from abkit.reporting.page.gather import gather
+from abkit.store.engine import Store
 
 HERE = Path(__file__).parent
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

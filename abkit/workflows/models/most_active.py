@@ -15,9 +15,9 @@ from PIL import Image
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.creatives import find_pictures, names_of
-from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
 from abkit.store.activations import ScoredPicture, scored_pictures
 from abkit.store.engine import Store
+from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
 from abkit.workflows.scoring.decoding import decoded, decoders
 from abkit_model.errors import ImageRejected
 

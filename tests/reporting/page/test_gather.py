@@ -11,6 +11,7 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
+from abkit.reporting.page.gather import gather, make_report
 from abkit.reporting.page.page import render_report
 from abkit.reporting.page.thumbnails import thumbnail
 from abkit.store.engine import Store
@@ -34,7 +35,6 @@ from abkit.store.schema import (
     Score,
     Segment,
 )
-from abkit.reporting.page.gather import gather, make_report
 
 NOW = datetime(2025, 5, 1, tzinfo=UTC)
 DAY = date(2025, 5, 1)
