@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pictures import save_pictures
+from tests.images import save_images
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -62,7 +62,7 @@ def test_the_wheel_has_one_console_script(wheel: Path) -> None:
 def test_it_scores_in_a_folder_that_has_a_model_and_a_cli_module_of_its_own(installed: Path, tmp_path: Path) -> None:
     for name in ("model.py", "cli.py", "migrations.py", "tests.py"):
         (tmp_path / name).write_text("raise SystemExit('the user’s own module was imported')\n")
-    save_pictures(tmp_path / "ads", 2)
+    save_images(tmp_path / "ads", 2)
 
     def abkit(*arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run([installed, *arguments], cwd=tmp_path, capture_output=True, text=True)

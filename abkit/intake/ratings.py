@@ -39,9 +39,9 @@ class Labels:
     rejected: tuple[tuple[int, str], ...]
     sha256: str
 
-    def pictures(self) -> tuple[str, ...]:
-        """Names of the pictures, each once, in the order of the table."""
-        return tuple(dict.fromkeys(name for row in self.rows for name in _pictures(row)))
+    def images(self) -> tuple[str, ...]:
+        """Return the names of the images, each once, in the order of the table."""
+        return tuple(dict.fromkeys(name for row in self.rows for name in _images(row)))
 
 
 def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[float, float] | None = None) -> Labels:
@@ -66,7 +66,7 @@ def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[flo
     return labels
 
 
-def picture_path(folder: Path, name: str) -> Path | None:
+def image_path(folder: Path, name: str) -> Path | None:
     """Where a picture of the table lies; None when that would be outside the folder."""
     path = folder / name
     return path if is_inside(path, folder) else None
@@ -89,7 +89,7 @@ def stage_rows(
     staged: dict[tuple[Any, ...], dict[str, Any]] = {}
     pseudonyms: dict[str, str] = {}
     for row in labels.rows:
-        gone = [f"{name}: {missing[name]}" for name in _pictures(row) if name in missing]
+        gone = [f"{name}: {missing[name]}" for name in _images(row) if name in missing]
         if gone:
             rejected.append((row.line, gone[0]))
             continue
@@ -122,7 +122,7 @@ def stage_rows(
     ), rejected
 
 
-def _pictures(row: Vote | Summary | Choice) -> tuple[str, ...]:
+def _images(row: Vote | Summary | Choice) -> tuple[str, ...]:
     return (row.first, row.second) if isinstance(row, Choice) else (row.image,)
 
 

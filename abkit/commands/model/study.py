@@ -213,7 +213,7 @@ def _overlays(scorer: Scorer, images: list[Path], out: Path, form: Format) -> No
 
 
 def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: Path, top: int, form: Format) -> None:
-    from abkit.intake.creatives import names_of
+    from abkit.intake.images import names_of
     from abkit.workflows.models.most_active import MEANING, most_active, rows_of
 
     with show_progress() as progress:

@@ -53,11 +53,11 @@ class ImportKpis(Arguments):
 
 def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreFolder) -> Mapping[str, Any]:
     """Score the pictures of a folder that are not scored yet. Running it again changes nothing."""
-    from abkit.intake.creatives import find_pictures
+    from abkit.intake.images import find_images
     from abkit.workflows.scoring.score import score_paths
 
     folder = _watched(settings.workspace, arguments.folder)
-    found = find_pictures([folder])
+    found = find_images([folder])
     ready, waiting = stable_files(found.files, tick.started_at, arguments.stable_seconds)
     if not ready:
         return {"files": 0, "still_written": waiting, "ignored": found.ignored}

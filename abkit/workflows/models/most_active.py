@@ -14,7 +14,7 @@ from PIL import Image
 
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
-from abkit.intake.creatives import find_pictures, names_of
+from abkit.intake.images import find_images, names_of
 from abkit.store.activations import ScoredPicture, scored_pictures
 from abkit.store.engine import Store
 from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
@@ -108,7 +108,7 @@ def _score(
     rejected: dict[Path, str],
     progress: Callable[[int, int], None] | None,
 ) -> list[ScoredPicture]:
-    found = find_pictures(paths)
+    found = find_images(paths)
     rejected.update(found.unusable)
     pictures: dict[str, ScoredPicture] = {}  # a content counts once, whatever its names
     done = 0

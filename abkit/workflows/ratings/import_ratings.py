@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import InvalidInput, UsageError
-from abkit.intake.creatives import hash_file, names_of, read_content
-from abkit.intake.ratings import Labels, picture_path, read_labels, stage_rows
+from abkit.intake.images import hash_file, names_of, read_content
+from abkit.intake.ratings import Labels, image_path, read_labels, stage_rows
 from abkit.store import scores
 from abkit.store.engine import Store
 from abkit.store.kpis.stage import create_stage, drop_stage, fill
@@ -143,10 +143,10 @@ def _register(
     if not images.is_dir():
         raise UsageError(f"{images} is not a folder", hint="--images is the folder of the pictures")
     limit = round(settings.scoring.max_file_mb * 2**20)
-    found, names = _Pictures({}, {}, {}), labels.pictures()
+    found, names = _Pictures({}, {}, {}), labels.images()
 
     def attempt(name: str) -> str | ImageRejected:
-        path = picture_path(images, name)
+        path = image_path(images, name)
         try:
             return hash_file(path, max_bytes=limit) if path else ImageRejected("outside the folder of images")
         except ImageRejected as rejected:
@@ -169,7 +169,7 @@ def _register(
                 found.missing[name] = contents[hashes[name]].reason
             _write(store, run, images, usable, [c for c in contents.values() if isinstance(c, dict)], found)
             run.still_alive()
-            progress("pictures", min(start + _CHUNK, len(names)), len(names))
+            progress("images", min(start + _CHUNK, len(names)), len(names))
     return found
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abkit.config import ScoringSettings
-from abkit.intake.creatives import Content, read_content
+from abkit.intake.images import Content, read_content
 from abkit_model.errors import ImageRejected
 
 if TYPE_CHECKING:

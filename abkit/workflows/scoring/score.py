@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from abkit.config import Settings
 from abkit.errors import AbkitError
-from abkit.intake.creatives import Found, find_pictures, hash_file, names_of
+from abkit.intake.images import FoundImages, find_images, hash_file, names_of
 from abkit.store import scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
@@ -77,7 +77,7 @@ def score_paths(
         AbkitError: nothing was found, or the scorer, the brief's encoder or the store cannot be used.
         ModelError: the encoder of the scorer or of the brief is not usable, or the brief is not.
     """
-    found = find_pictures(paths)
+    found = find_images(paths)
     if not found.files and not found.unusable:
         left = f" ({found.ignored} files with other names were left alone)" if found.ignored else ""
         raise AbkitError(
@@ -135,7 +135,7 @@ class _Work:
     kept: KeptTokens
 
 
-def _score_files(work: _Work, found: Found, progress: Progress) -> None:
+def _score_files(work: _Work, found: FoundImages, progress: Progress) -> None:
     tally, version = work.tally, work.champion.version
     total = len(found.unusable) + len(found.files)
     progress(len(found.unusable), total)

@@ -14,7 +14,7 @@ from abkit.store.engine import Store
 from abkit.workflows.models.active import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here
-from tests.pictures import broken_files, save_pictures
+from tests.images import broken_files, save_images
 from tests.workflows.conftest import make_checkpoint, make_checkpoint_between
 
 
@@ -30,7 +30,7 @@ def workspace(folder: Path, checkpoint: Path) -> Path:
 @pytest.fixture(scope="module")
 def _one_far(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("novelty")
-    pictures = save_pictures(folder / "workspace" / "ads", 3)
+    pictures = save_images(folder / "workspace" / "ads", 3)
     checkpoint, far = make_checkpoint_between(folder, pictures)
     return workspace(folder / "workspace", checkpoint), far.name
 
@@ -91,7 +91,7 @@ def test_scores_of_an_earlier_release_are_shown_without_it(one_far: tuple[Path, 
 
 def test_a_note_about_many_pictures_names_five(tmp_path: Path, here: Here) -> None:
     folder = workspace(tmp_path / "workspace", make_checkpoint(tmp_path / "checkpoint", seed=0, novelty_limit=1e-6))
-    save_pictures(folder / "ads", 7)
+    save_images(folder / "ads", 7)
     said = here("score", "ads", cwd=folder)
     (line,) = [line for line in said.stderr.splitlines() if "far from" in line]
     assert "7 of 7 pictures are far" in line

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from abkit.store.engine import Store
 from tests.commands.conftest import Here
 from tests.conftest import Abkit
-from tests.pictures import broken_files, save_pictures
+from tests.images import broken_files, save_images
 
 FIELDS = {
     "path", "sha256", "creative_id", "status", "reason", "mean", "std", "distribution",
@@ -34,7 +34,7 @@ def run(*arguments: object, cwd: Path, **options: object) -> "subprocess.Complet
 
 
 def test_the_json_has_one_entry_a_file_with_all_fields(quick_workspace: Path) -> None:
-    save_pictures(quick_workspace / "ads", 3)
+    save_images(quick_workspace / "ads", 3)
     broken_files(quick_workspace / "ads")
     result = run("score", "ads", "--campaign", "spring", "-f", "json", cwd=quick_workspace)
 
@@ -52,7 +52,7 @@ def test_the_json_has_one_entry_a_file_with_all_fields(quick_workspace: Path) ->
 
 
 def test_the_table_is_on_stdout_and_everything_else_on_stderr(quick_workspace: Path) -> None:
-    save_pictures(quick_workspace / "ads", 2)
+    save_images(quick_workspace / "ads", 2)
     result = run("score", "ads", "-c", "spring", cwd=quick_workspace)
     assert "creative_0000.png" in result.stdout
     assert "demonstration" in result.stdout
@@ -64,7 +64,7 @@ def test_the_table_is_on_stdout_and_everything_else_on_stderr(quick_workspace: P
 def test_overlays_that_have_no_folder_to_go_to_are_wrong_usage_before_anything_is_scored(
     here: Here, quick_workspace: Path, folder: str
 ) -> None:
-    save_pictures(quick_workspace / "ads", 1)
+    save_images(quick_workspace / "ads", 1)
     (quick_workspace / "taken").write_text("a file")
     result = here("score", "ads", "--explain", folder, cwd=quick_workspace)
     assert result.returncode == 2
@@ -81,7 +81,7 @@ def test_it_fails_when_nothing_could_be_scored(quick_workspace: Path) -> None:
 
 
 def test_a_file_that_does_not_exist_is_rejected_and_the_others_are_scored(quick_workspace: Path) -> None:
-    save_pictures(quick_workspace / "ads", 1)
+    save_images(quick_workspace / "ads", 1)
     result = run("score", "ads", "missing.png", "-f", "json", cwd=quick_workspace)
     assert result.returncode == 0
     assert {entry["path"]: entry["status"] for entry in json.loads(result.stdout)} == {
@@ -99,7 +99,7 @@ def test_a_file_that_does_not_exist_is_rejected_and_the_others_are_scored(quick_
     ],
 )
 def test_a_store_of_another_version_is_one_sentence(quick_workspace: Path, break_it: str, said: str, hint: str) -> None:
-    save_pictures(quick_workspace / "ads", 1)
+    save_images(quick_workspace / "ads", 1)
     with sqlite3.connect(quick_workspace / "abkit.db") as connection:
         connection.execute(break_it)
     result = run("score", "ads", cwd=quick_workspace)
@@ -116,7 +116,7 @@ def test_no_workspace_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_damaged_checkpoint_is_one_sentence(quick_workspace: Path) -> None:
-    save_pictures(quick_workspace / "ads", 1)
+    save_images(quick_workspace / "ads", 1)
     weights = quick_workspace / "checkpoint" / "queries.safetensors"
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
@@ -128,7 +128,7 @@ def test_a_damaged_checkpoint_is_one_sentence(quick_workspace: Path) -> None:
 
 
 def test_a_disk_that_is_full_is_one_sentence_and_the_next_run_completes(quick_workspace: Path) -> None:
-    save_pictures(quick_workspace / "ads", 40)
+    save_images(quick_workspace / "ads", 40)
     database = quick_workspace / "abkit.db"
     limit = 64 * 1024  # what a full disk does to every write, without one
 
@@ -148,7 +148,7 @@ def test_a_disk_that_is_full_is_one_sentence_and_the_next_run_completes(quick_wo
 @pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root may write everywhere")
 @pytest.mark.parametrize("arguments", [("score", "ads"), ("model", "list"), ("init", ".")], ids=lambda given: given[0])
 def test_a_read_only_folder_is_one_sentence(quick_workspace: Path, arguments: tuple[str, ...]) -> None:
-    save_pictures(quick_workspace / "ads", 1)
+    save_images(quick_workspace / "ads", 1)
     (quick_workspace / "abkit.db").chmod(0o444)
     quick_workspace.chmod(0o555)
     # Root without these two capabilities is held by file modes like everybody else.
@@ -188,7 +188,7 @@ def test_a_stop_at_any_moment_leaves_whole_rows_and_the_next_run_completes(
     quick_workspace: Path, how: signal.Signals
 ) -> None:
     count = 400
-    save_pictures(quick_workspace / "ads", count)
+    save_images(quick_workspace / "ads", count)
     (quick_workspace / "abkit.toml").write_text("[scoring]\nbatch_size = 4\n")
     database = quick_workspace / "abkit.db"
     moments = random.Random(5)
@@ -216,7 +216,7 @@ def test_a_stop_at_any_moment_leaves_whole_rows_and_the_next_run_completes(
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
 def test_a_stop_in_order_is_recorded_as_an_interrupted_run(quick_workspace: Path, how: signal.Signals) -> None:
-    save_pictures(quick_workspace / "ads", 300)
+    save_images(quick_workspace / "ads", 300)
     process = subprocess.Popen(
         [sys.executable, "-m", "abkit", "score", "ads"], cwd=quick_workspace, stderr=subprocess.PIPE, text=True
     )
@@ -252,7 +252,7 @@ def test_ctrl_c_while_it_starts_leaves_no_traceback(tmp_path: Path) -> None:
 
 
 def test_scoring_known_pictures_again_loads_no_model_library(quick_workspace: Path) -> None:
-    save_pictures(quick_workspace / "ads", 3)
+    save_images(quick_workspace / "ads", 3)
     assert run("score", "ads", cwd=quick_workspace).returncode == 0
     code = (
         "import sys; from abkit.commands.app import main\n"

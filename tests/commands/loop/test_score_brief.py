@@ -7,7 +7,7 @@ import pytest
 
 from abkit.commands.app import main
 from tests.conftest import Abkit
-from tests.pictures import save_pictures
+from tests.images import save_images
 from tests.workflows.conftest import make_reader
 
 
@@ -15,7 +15,7 @@ def test_the_fit_stands_beside_the_score_with_what_it_means(
     quick_workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reader = make_reader(tmp_path)
-    save_pictures(quick_workspace / "ads", 3)
+    save_images(quick_workspace / "ads", 3)
     monkeypatch.chdir(quick_workspace)
 
     def run(*arguments: str) -> tuple[str, str]:
@@ -40,7 +40,7 @@ def test_the_fit_stands_beside_the_score_with_what_it_means(
 def test_without_a_text_tower_it_says_which_encoder_is_needed_and_scores_nothing(
     abkit: Abkit, quick_workspace: Path
 ) -> None:
-    save_pictures(quick_workspace / "ads", 1)
+    save_images(quick_workspace / "ads", 1)
     result = abkit("score", "ads", "--brief", "a red square", cwd=quick_workspace)
     assert result.returncode == 2
     assert "cannot read a brief" in result.stderr
@@ -58,8 +58,8 @@ def test_without_a_text_tower_it_says_which_encoder_is_needed_and_scores_nothing
 
 
 def test_explain_writes_overlays_of_each_content_once_whatever_the_names(abkit: Abkit, quick_workspace: Path) -> None:
-    (first,) = save_pictures(quick_workspace / "ads", 1)
-    (other,) = save_pictures(quick_workspace / "more", 1, first=7)
+    (first,) = save_images(quick_workspace / "ads", 1)
+    (other,) = save_images(quick_workspace / "more", 1, first=7)
     other.rename(quick_workspace / "more" / first.name)  # another picture of the same name
     (quick_workspace / "more" / "copy.png").write_bytes(first.read_bytes())
     (quick_workspace / "more" / "broken.png").write_text("no picture")

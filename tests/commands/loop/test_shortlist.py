@@ -12,7 +12,7 @@ import pytest
 from abkit.store.engine import Store
 from abkit.workflows.models.active import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
-from tests.pictures import picture, save_pictures
+from tests.images import make_image, save_images
 
 ROW = {
     "rank", "creative", "names", "sha256", "score", "ci_low", "ci_high", "ci_level", "p_best", "p_beats_next",
@@ -40,8 +40,8 @@ def spring(_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     version = register_checkpoint(store, _checkpoint)
     promote(store, version.digest, why="for the tests")
     store.close()
-    save_pictures(folder / "ads", 4)
-    picture(0).save(folder / "ads" / "copy.png")
+    save_images(folder / "ads", 4)
+    make_image(0).save(folder / "ads" / "copy.png")
     done = run("score", "ads", "-c", "spring", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder

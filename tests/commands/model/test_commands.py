@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from tests.conftest import Abkit
-from tests.pictures import save_pictures
+from tests.images import save_images
 
 COUNT = 40
 
 
 def write_table(folder: Path, *, count: int = COUNT, steps: int = 5) -> Path:
     """Pictures, and histograms of ratings on 1…steps whose level follows the number of the picture."""
-    paths = save_pictures(folder / "pictures", count)
+    paths = save_images(folder / "pictures", count)
     table = folder / "ratings.csv"
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -128,7 +128,7 @@ def test_training_does_not_overwrite_a_checkpoint(
     ],
 )
 def test_a_table_that_cannot_be_used_is_one_sentence(abkit: Abkit, tmp_path: Path, table: str, said: str) -> None:
-    save_pictures(tmp_path / "pictures", 1)
+    save_images(tmp_path / "pictures", 1)
     (tmp_path / "ratings.csv").write_text(table)
     result = abkit("model", "train", "ratings.csv", "--images", "pictures", "--out", "m")
     assert result.returncode == 1

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.conftest import Here
 from tests.commands.model.test_commands import write_table
-from tests.pictures import save_pictures
+from tests.images import save_images
 
 COUNT = 30
 TRAIN = ("model", "train", "choices.csv", "--images", "pictures", "--encoder", "bundled:efficientnet-lite0")
@@ -21,7 +21,7 @@ def chosen(quick_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     quick = functools.partial(choice_pipeline.Recipe, members=2, epochs=2)
     monkeypatch.setattr(choice_pipeline, "Recipe", quick)
-    names = [path.name for path in save_pictures(quick_workspace / "pictures", COUNT)]
+    names = [path.name for path in save_images(quick_workspace / "pictures", COUNT)]
     rows = ["image_a,image_b,wins_a,wins_b", "nobody.png,,1,2"]
     rows += [f"{names[i]},{names[(i + k) % COUNT]},{6 + k},{14 - k}" for i in range(COUNT) for k in (1, 2, 3, 4)]
     (quick_workspace / "choices.csv").write_text("\n".join(rows))

@@ -5,7 +5,7 @@ import pytest
 
 from tests.commands.conftest import Here
 from tests.conftest import Abkit
-from tests.pictures import save_pictures
+from tests.images import save_images
 
 
 def votes(folder: Path) -> Path:
@@ -44,7 +44,7 @@ def test_a_table_without_raters_is_one_sentence(abkit: Abkit, tmp_path: Path) ->
 def workspace(here: Here, folder: Path, rows: list[str], header: str = "rater,image,score") -> Path:
     """A workspace with pictures 0.png … 5.png and a table of labels."""
     assert here("init").returncode == 0
-    for number, path in enumerate(save_pictures(folder / "pictures", 6)):
+    for number, path in enumerate(save_images(folder / "pictures", 6)):
         path.rename(path.with_name(f"{number}.png"))
     table = folder / "labels.csv"
     table.write_text("\n".join([header, *rows]))

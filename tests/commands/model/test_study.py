@@ -12,7 +12,7 @@ from abkit_model.evaluation.metrics import Estimate
 from abkit_model.studies.compare import QUERIES, Comparison, HeadFigures
 from tests.commands.conftest import Here
 from tests.conftest import Abkit
-from tests.pictures import picture, save_pictures
+from tests.images import make_image, save_images
 
 
 def figures(name: str, srcc: float, gap: tuple[float, float, float]) -> HeadFigures:
@@ -41,7 +41,7 @@ def test_the_chart_shows_every_head(tmp_path: Path) -> None:
 
 
 def test_explain_writes_overlays_and_says_why_a_file_has_none(abkit: Abkit, tmp_path: Path) -> None:
-    picture(1).save(tmp_path / "ad one.png")
+    make_image(1).save(tmp_path / "ad one.png")
     (tmp_path / "text.jpg").write_text("no picture")
     result = abkit("model", "explain", tmp_path / "ad one.png", tmp_path / "text.jpg", "--out", "o", "-f", "json")
     assert result.returncode == 0, result.stderr
@@ -57,7 +57,7 @@ def write_sevens(folder: Path) -> None:
     """Pictures of ten subjects, and histograms of random ratings on 1…7."""
     random = np.random.default_rng(0)
     rows = ["file,n1,n2,n3,n4,n5,n6,n7,subject"]
-    for number, path in enumerate(save_pictures(folder / "pictures", 40, size=(64, 64))):
+    for number, path in enumerate(save_images(folder / "pictures", 40, size=(64, 64))):
         rows.append(",".join([path.name, *map(str, random.integers(0, 9, 7)), f"s{number % 10}"]))
     (folder / "ratings.csv").write_text("\n".join(rows))
 

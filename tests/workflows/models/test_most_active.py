@@ -11,7 +11,7 @@ from abkit.store.engine import Store
 from abkit.workflows.models.most_active import most_active, rows_of
 from abkit.workflows.scoring.score import score_paths
 from abkit_model.scorer import Scorer
-from tests.pictures import save_pictures
+from tests.images import save_images
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def scorer(quick_checkpoint: Path) -> Scorer:
 
 
 def test_each_query_has_a_sheet_with_the_pictures_that_it_raises_most(scorer: Scorer, tmp_path: Path) -> None:
-    pictures = save_pictures(tmp_path / "in", 10)
+    pictures = save_images(tmp_path / "in", 10)
     sheets = most_active(scorer, [tmp_path / "in"], tmp_path / "out", top=2)
     assert len(sheets.files) == 4  # two members of two queries
     assert all(Image.open(file).size[0] > 600 for file in sheets.files)
@@ -37,7 +37,7 @@ def test_each_query_has_a_sheet_with_the_pictures_that_it_raises_most(scorer: Sc
 def test_without_paths_the_pictures_that_were_scored_before_are_ranked(
     scoring_store: Store, quick_checkpoint: Path, scorer: Scorer, tmp_path: Path
 ) -> None:
-    save_pictures(tmp_path / "in", 9)
+    save_images(tmp_path / "in", 9)
     score_paths(scoring_store, Settings(workspace=tmp_path), [tmp_path / "in"], campaign="spring")
     from_store = most_active(scorer, [], tmp_path / "a", store=scoring_store, top=2)
     from_files = most_active(scorer, [tmp_path / "in"], tmp_path / "b", top=2)
@@ -48,7 +48,7 @@ def test_without_paths_the_pictures_that_were_scored_before_are_ranked(
 
 
 def test_a_file_that_is_no_picture_is_named_and_the_others_are_ranked(scorer: Scorer, tmp_path: Path) -> None:
-    save_pictures(tmp_path / "in", 8)
+    save_images(tmp_path / "in", 8)
     (tmp_path / "in" / "text.jpg").write_text("no picture")
     sheets = most_active(scorer, [tmp_path / "in"], tmp_path / "out")
     assert sheets.report.n == 8
@@ -58,21 +58,21 @@ def test_a_file_that_is_no_picture_is_named_and_the_others_are_ranked(scorer: Sc
 
 
 def test_a_few_pictures_are_too_few(scorer: Scorer, tmp_path: Path) -> None:
-    save_pictures(tmp_path / "in", 7)
+    save_images(tmp_path / "in", 7)
     with pytest.raises(UsageError, match=r"7 pictures .* at least 8"):
         most_active(scorer, [tmp_path / "in"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_sentence(scorer: Scorer, tmp_path: Path) -> None:
-    save_pictures(tmp_path / "in", 8)
+    save_images(tmp_path / "in", 8)
     (tmp_path / "out").write_text("a file")
     with pytest.raises(AbkitError, match="cannot be written"):
         most_active(scorer, [tmp_path / "in"], tmp_path / "out")
 
 
 def test_figures_of_a_query_have_intervals_and_their_n(scorer: Scorer, tmp_path: Path) -> None:
-    save_pictures(tmp_path / "in", 12)
+    save_images(tmp_path / "in", 12)
     for row in rows_of(most_active(scorer, [tmp_path / "in"], tmp_path / "out")):
         assert row["share_low"] <= row["share"] <= row["share_high"]
         assert row["n"] == 12

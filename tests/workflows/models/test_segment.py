@@ -15,14 +15,14 @@ from abkit.workflows.models import segment
 from abkit.workflows.models.active import list_versions
 from abkit.workflows.models.train import Ratings, Wish, train
 from abkit_model.errors import LabelError
-from tests.pictures import save_pictures
+from tests.images import save_images
 
 
 @pytest.fixture(scope="module")
 def rated(tmp_path_factory: pytest.TempPathFactory) -> Ratings:
     folder = tmp_path_factory.mktemp("rated")
     rows = []
-    for index, path in enumerate(save_pictures(folder / "pictures", 40, size=(64, 64))):
+    for index, path in enumerate(save_images(folder / "pictures", 40, size=(64, 64))):
         counts = np.bincount(np.random.default_rng(index).integers(0, 7, 12) * index // 40, minlength=7)
         rows.append(",".join([path.name, *map(str, counts), f"s{index // 2}"]))
     (folder / "ratings.csv").write_text("\n".join(["file,n1,n2,n3,n4,n5,n6,n7,subject", *rows]))

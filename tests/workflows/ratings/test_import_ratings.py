@@ -24,13 +24,13 @@ from abkit.store.schema import (
 )
 from abkit.workflows.ratings.agreement import study_store, study_table
 from abkit.workflows.ratings.import_ratings import import_labels
-from tests.pictures import save_pictures
+from tests.images import save_images
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rated")
-    for number, path in enumerate(save_pictures(folder, 8)):
+    for number, path in enumerate(save_images(folder, 8)):
         path.rename(folder / f"{number}.png")
     (folder / "copy of 0.png").write_bytes((folder / "0.png").read_bytes())
     (folder / "broken.png").write_text("no picture")

@@ -15,7 +15,7 @@ from abkit.workflows.models.active import promote, register_checkpoint
 from abkit.workflows.scoring.score import ScoringResult, score_paths
 from abkit_model.encoders.frozen import load_encoder
 from abkit_model.errors import EncoderUnavailable, TextRejected
-from tests.pictures import save_pictures
+from tests.images import save_images
 from tests.workflows.conftest import make_checkpoint
 
 BRIEF = "a red square beside the sea"
@@ -35,7 +35,7 @@ def score(
 def test_the_fit_is_the_cosine_of_the_towers_and_stands_in_the_log_with_run_and_text(
     scoring_store: Store, settings: Settings, tmp_path: Path, reader: str
 ) -> None:
-    paths = save_pictures(tmp_path / "ads", 5)
+    paths = save_images(tmp_path / "ads", 5)
     result = score(scoring_store, settings, tmp_path / "ads", encoder=reader)
 
     from abkit_model.images import open_image
@@ -62,7 +62,7 @@ def test_the_fit_is_the_cosine_of_the_towers_and_stands_in_the_log_with_run_and_
 def test_another_brief_needs_no_second_look_at_the_pictures(
     scoring_store: Store, settings: Settings, tmp_path: Path, reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_pictures(tmp_path / "ads", 3)
+    save_images(tmp_path / "ads", 3)
     first = score(scoring_store, settings, tmp_path / "ads", encoder=reader)
     monkeypatch.setattr("abkit_model.encoders.frozen.FrozenEncoder.encode", lambda *_: pytest.fail("it looked again"))
     other = score(scoring_store, settings, tmp_path / "ads", "snow on a mountain", encoder=reader)
@@ -81,9 +81,9 @@ def test_another_brief_needs_no_second_look_at_the_pictures(
 def test_ranks_count_the_creatives_that_came_earlier_and_nothing_of_other_campaigns(
     scoring_store: Store, settings: Settings, tmp_path: Path, reader: str
 ) -> None:
-    save_pictures(tmp_path / "first", 3)
-    save_pictures(tmp_path / "second", 2, first=10)
-    save_pictures(tmp_path / "elsewhere", 4, first=20)
+    save_images(tmp_path / "first", 3)
+    save_images(tmp_path / "second", 2, first=10)
+    save_images(tmp_path / "elsewhere", 4, first=20)
     score(scoring_store, settings, tmp_path / "first", encoder=reader)
     score_paths(scoring_store, settings, [tmp_path / "elsewhere"], campaign="autumn", brief=BRIEF, brief_encoder=reader)
     later = score(scoring_store, settings, tmp_path / "second", encoder=reader)
@@ -97,7 +97,7 @@ def test_a_scorer_that_reads_itself_needs_no_other_encoder_and_refuses_other_wei
     monkeypatch.setattr("tests.workflows.conftest.ENCODER", reader)
     version = register_checkpoint(sqlite_store, make_checkpoint(tmp_path / "reading", seed=0))
     promote(sqlite_store, version.digest, why="for the test")
-    save_pictures(tmp_path / "ads", 3)
+    save_images(tmp_path / "ads", 3)
     result = score(sqlite_store, settings, tmp_path / "ads")
     assert all(file.fit is not None for file in result.files)
     with sqlite_store.read() as session:
@@ -116,7 +116,7 @@ def test_a_scorer_that_reads_itself_needs_no_other_encoder_and_refuses_other_wei
 
 
 def test_the_settings_can_name_the_encoder(scoring_store: Store, tmp_path: Path, reader: str) -> None:
-    save_pictures(tmp_path / "ads", 1)
+    save_images(tmp_path / "ads", 1)
     settings = Settings(workspace=tmp_path, scoring=ScoringSettings(brief_encoder=reader))
     assert score(scoring_store, settings, tmp_path / "ads").files[0].fit_rank == 1
 
@@ -144,7 +144,7 @@ def test_a_brief_that_cannot_be_read_is_said_before_anything_is_scored(
 ) -> None:
     version = register_checkpoint(sqlite_store, quick_checkpoint)
     promote(sqlite_store, version.digest, why="for the test")
-    save_pictures(tmp_path / "ads", 1)
+    save_images(tmp_path / "ads", 1)
     with pytest.raises(error, match=said) as refused:
         score(sqlite_store, settings, tmp_path / "ads", brief, reader if encoder == "reader" else encoder)
     assert refused.value.hint  # type: ignore[attr-defined]
@@ -158,7 +158,7 @@ def test_pictures_that_are_gone_or_broken_have_no_fit_and_stop_nobody(
 ) -> None:
     version = register_checkpoint(sqlite_store, quick_checkpoint)
     promote(sqlite_store, version.digest, why="for the test")
-    save_pictures(tmp_path / "ads", 2)
+    save_images(tmp_path / "ads", 2)
     (tmp_path / "ads" / "broken.png").write_text("no picture")
     files = score(sqlite_store, settings, tmp_path / "ads", encoder=reader).files
     assert [(file.status, file.fit is None) for file in files] == [

@@ -11,7 +11,7 @@ from abkit.store.schema import CreativeAlias, Embedding, Run, Score
 from abkit.workflows.models.active import promote, register_checkpoint
 from abkit.workflows.scoring.score import score_paths
 from abkit_model.data.tokens import TokenCache
-from tests.pictures import save_pictures
+from tests.images import save_images
 from tests.workflows.conftest import make_checkpoint
 
 
@@ -41,7 +41,7 @@ def test_another_champion_scores_known_pictures_without_encoder_as_it_would_from
     scoring_store: Store, other_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(workspace=tmp_path, scoring=ScoringSettings(batch_size=2))
-    save_pictures(tmp_path / "ads", 5)
+    save_images(tmp_path / "ads", 5)
     first = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
     assert (len(tokens(tmp_path)), first.from_tokens) == (5, 0)
     change_champion(scoring_store, other_checkpoint)
@@ -68,7 +68,7 @@ def test_a_picture_whose_tokens_are_damaged_is_looked_at_again(
     sqlite_store: Store, quick_checkpoint: Path, other_checkpoint: Path, tmp_path: Path
 ) -> None:
     settings = Settings(workspace=tmp_path)
-    save_pictures(tmp_path / "ads", 4)
+    save_images(tmp_path / "ads", 4)
     change_champion(sqlite_store, quick_checkpoint)
     score_paths(sqlite_store, settings, [tmp_path / "ads"], campaign="spring")
     cut = tokens(tmp_path)[0]
@@ -83,7 +83,7 @@ def test_a_new_name_of_a_picture_is_written_down_when_it_is_scored_from_tokens(
     sqlite_store: Store, quick_checkpoint: Path, other_checkpoint: Path, tmp_path: Path
 ) -> None:
     settings = Settings(workspace=tmp_path)
-    (path,) = save_pictures(tmp_path / "ads", 1)
+    (path,) = save_images(tmp_path / "ads", 1)
     change_champion(sqlite_store, quick_checkpoint)
     score_paths(sqlite_store, settings, [path], campaign="spring")
     path.rename(tmp_path / "ads" / "renamed.png")
@@ -97,7 +97,7 @@ def test_a_new_name_of_a_picture_is_written_down_when_it_is_scored_from_tokens(
 
 def test_a_full_disk_costs_tokens_and_no_score(sqlite_store: Store, quick_checkpoint: Path, tmp_path: Path) -> None:
     change_champion(sqlite_store, quick_checkpoint)
-    save_pictures(tmp_path / "ads", 3)
+    save_images(tmp_path / "ads", 3)
     (tmp_path / ".abkit").write_text("where the cache would be")
     result = score_paths(sqlite_store, Settings(workspace=tmp_path), [tmp_path / "ads"], campaign="spring")
     assert [file.status for file in result.files] == ["scored"] * 3
@@ -108,7 +108,7 @@ def test_the_settings_limit_the_size_and_zero_keeps_nothing(
     sqlite_store: Store, quick_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change_champion(sqlite_store, quick_checkpoint)
-    save_pictures(tmp_path / "ads", 12, size=(320, 240))
+    save_images(tmp_path / "ads", 12, size=(320, 240))
     off = Settings(workspace=tmp_path, scoring=ScoringSettings(token_cache_mb=0))
     score_paths(sqlite_store, off, [tmp_path / "ads" / "creative_0000.png"], campaign="spring")
     assert not (tmp_path / ".abkit").exists()
@@ -124,7 +124,7 @@ def test_tokens_of_a_picture_that_the_store_does_not_know_are_not_enough(
 ) -> None:
     """Its size and media type come from its pixels: it is decoded once, whatever the cache has."""
     change_champion(sqlite_store, quick_checkpoint)
-    (path,) = save_pictures(tmp_path / "ads", 1)
+    (path,) = save_images(tmp_path / "ads", 1)
     from abkit_model.data.tokens import extract
     from abkit_model.scorer import Scorer
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError
-from abkit.intake.creatives import hash_file
+from abkit.intake.images import hash_file
 from abkit.store.engine import Store
 from abkit.store.schema import (
     CampaignCreative,
@@ -26,7 +26,7 @@ from abkit.workflows.models.active import promote, register_checkpoint
 from abkit.workflows.scoring.decoding import decoded
 from abkit.workflows.scoring.novelty import is_far
 from abkit.workflows.scoring.score import score_paths
-from tests.pictures import broken_files, picture, save_pictures, unusual_files
+from tests.images import broken_files, make_image, save_images, unusual_files
 from tests.workflows.conftest import make_checkpoint_between
 
 
@@ -43,7 +43,7 @@ def count(store: Store, table: type) -> int:
 def test_every_picture_gets_a_score_with_its_interval_and_its_run(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    save_pictures(tmp_path / "ads", 5)
+    save_images(tmp_path / "ads", 5)
     result = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
 
     assert [file.status for file in result.files] == ["scored"] * 5
@@ -63,7 +63,7 @@ def test_every_picture_gets_a_score_with_its_interval_and_its_run(
 def test_only_a_picture_beyond_the_limit_of_the_version_is_far_from_its_training(
     store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    pictures = save_pictures(tmp_path / "ads", 4)
+    pictures = save_images(tmp_path / "ads", 4)
     checkpoint, far = make_checkpoint_between(tmp_path, pictures)
     promote(store, register_checkpoint(store, checkpoint).digest, why="for the tests")
 
@@ -79,7 +79,7 @@ def test_only_a_picture_beyond_the_limit_of_the_version_is_far_from_its_training
 def test_without_a_limit_it_is_not_known_which_pictures_are_far(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    save_pictures(tmp_path / "ads", 2)
+    save_images(tmp_path / "ads", 2)
     files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
     assert [file.novelty for file in files] == [None, None]
     with scoring_store.read() as session:
@@ -89,7 +89,7 @@ def test_without_a_limit_it_is_not_known_which_pictures_are_far(
 def test_the_best_score_has_rank_one_and_ranks_follow_the_mean(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    save_pictures(tmp_path / "ads", 6)
+    save_images(tmp_path / "ads", 6)
     files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
     means = [file.mean or 0 for file in files]
     assert means == sorted(means, reverse=True)
@@ -100,7 +100,7 @@ def test_the_best_score_has_rank_one_and_ranks_follow_the_mean(
 def test_scoring_a_folder_again_does_no_model_work(
     scoring_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_pictures(tmp_path / "ads", 3)
+    save_images(tmp_path / "ads", 3)
     first = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
 
     def refuse(*_: object) -> None:
@@ -116,8 +116,8 @@ def test_scoring_a_folder_again_does_no_model_work(
 def test_the_same_content_under_two_names_is_scored_once_and_both_names_are_kept(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    save_pictures(tmp_path / "ads", 2)
-    picture(0).save(tmp_path / "ads" / "copy.png")
+    save_images(tmp_path / "ads", 2)
+    make_image(0).save(tmp_path / "ads" / "copy.png")
     result = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
 
     assert len(result.files) == 3
@@ -133,7 +133,7 @@ def test_the_same_content_under_two_names_is_scored_once_and_both_names_are_kept
 def test_a_known_picture_becomes_a_candidate_of_another_campaign(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    save_pictures(tmp_path / "ads", 3)
+    save_images(tmp_path / "ads", 3)
     score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
     other = score_paths(scoring_store, settings, [tmp_path / "ads" / "creative_0001.png"], campaign="summer")
     assert [(file.status, file.rank, file.n) for file in other.files] == [("known", 1, 1)]
@@ -144,7 +144,7 @@ def test_each_broken_file_is_rejected_with_its_reason_and_the_rest_is_scored(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     reasons = broken_files(tmp_path / "ads")
-    save_pictures(tmp_path / "ads", 2)
+    save_images(tmp_path / "ads", 2)
     files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
 
     rejected = {file.path.name: file.reason for file in files if file.status == "rejected"}
@@ -165,10 +165,10 @@ def test_no_file_goes_missing_when_one_of_two_copies_changes_under_way(
     scoring_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("one.png", "two.png"):
-        picture(1).save(tmp_path / name)
+        make_image(1).save(tmp_path / name)
 
     def overwritten(*arguments: Any) -> Any:
-        picture(2).save(tmp_path / "one.png")
+        make_image(2).save(tmp_path / "one.png")
         return decoded(*arguments)
 
     monkeypatch.setattr("abkit.workflows.scoring.score.decoded", overwritten)
@@ -181,7 +181,7 @@ def test_no_file_goes_missing_when_one_of_two_copies_changes_under_way(
 def test_a_run_is_not_taken_for_dead_while_a_large_encoder_works_on_one_chunk(
     scoring_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_pictures(tmp_path / "ads", 6)
+    save_images(tmp_path / "ads", 6)
     settings = settings.model_copy(update={"scoring": settings.scoring.model_copy(update={"batch_size": 2})})
     leases = []
 
@@ -216,7 +216,7 @@ def test_more_files_than_one_batch_and_one_chunk_are_all_scored(
     scoring_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("abkit.workflows.scoring.score._CHUNK", 4)
-    save_pictures(tmp_path / "ads", 11)
+    save_images(tmp_path / "ads", 11)
     settings = Settings.model_validate({"workspace": tmp_path, "scoring": {"batch_size": 3}})
     done: list[tuple[int, int]] = []
     result = score_paths(
@@ -237,7 +237,7 @@ def test_a_name_that_is_not_utf8_is_scored_and_kept_readable(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     (tmp_path / "ads").mkdir()
-    picture(1).save(tmp_path / "ok.png")
+    make_image(1).save(tmp_path / "ok.png")
     (tmp_path / "ok.png").rename(os.fsdecode(bytes(tmp_path / "ads") + b"/caf\xe9.png"))
     (file,) = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
     assert file.status == "scored"
@@ -248,7 +248,7 @@ def test_a_name_that_is_not_utf8_is_scored_and_kept_readable(
 def test_a_store_without_champion_begins_with_the_shipped_scorer(
     sqlite_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    save_pictures(tmp_path / "ads", 1)
+    save_images(tmp_path / "ads", 1)
     result = score_paths(sqlite_store, settings, [tmp_path / "ads"], campaign="spring")
     assert result.demonstration
     assert "emonstration" in result.notice

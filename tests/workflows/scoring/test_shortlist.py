@@ -18,7 +18,7 @@ from abkit.store.schema import ModelVersion, Run
 from abkit.workflows.scoring.score import score_paths
 from abkit.workflows.scoring.shortlist import shortlist
 from abkit_model.selection import pair_probability
-from tests.pictures import picture, save_pictures
+from tests.images import make_image, save_images
 
 CALIBRATED = {"pairs": {"error_spread": 0.5, "n": 616}}
 INTERVAL = {"level": 0.9, "half_width": 1.2, "n": 616}
@@ -293,10 +293,10 @@ def test_copies_count_once_and_pictures_of_the_same_name_are_told_apart(
     scoring_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ads = tmp_path / "ads"
-    save_pictures(ads, 3)
-    picture(0).save(ads / "copy.png")
+    save_images(ads, 3)
+    make_image(0).save(ads / "copy.png")
     (ads / "b").mkdir()
-    picture(9).save(ads / "b" / "creative_0001.png")
+    make_image(9).save(ads / "b" / "creative_0001.png")
     score_paths(scoring_store, Settings(workspace=tmp_path), [ads, ads / "b"], campaign="spring")
 
     def refuse(*_: object) -> None:

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from abkit.intake.creatives import find_pictures, hash_file, perceptual_hash, read_content
+from abkit.intake.images import find_images, hash_file, perceptual_hash, read_content
 from abkit_model.errors import ImageRejected
-from tests.pictures import picture, save_pictures
+from tests.images import make_image, save_images
 
 LIMIT = 2**20
 
 LOOK = """
 import sys
 from pathlib import Path
-from abkit.intake.creatives import find_pictures, hash_file
+from abkit.intake.images import find_images, hash_file
 from abkit_model.errors import ImageRejected
-found = find_pictures([Path(name) for name in sys.argv[1:]])
+found = find_images([Path(name) for name in sys.argv[1:]])
 for path, reason in found.unusable:
     print(f"{path}: {reason}")
 for path in found.files:
@@ -43,10 +43,10 @@ def without_privileges(code: str, *arguments: object) -> str:
     return done.stdout
 
 
-def test_a_folder_gives_all_pictures_below_it_in_order(tmp_path: Path) -> None:
-    save_pictures(tmp_path / "b", 2)
-    save_pictures(tmp_path / "a" / "deep", 1, first=5)
-    found = find_pictures([tmp_path])
+def test_a_folder_gives_all_images_below_it_in_order(tmp_path: Path) -> None:
+    save_images(tmp_path / "b", 2)
+    save_images(tmp_path / "a" / "deep", 1, first=5)
+    found = find_images([tmp_path])
     assert [str(path.relative_to(tmp_path)) for path in found.files] == [
         "a/deep/creative_0005.png",
         "b/creative_0000.png",
@@ -55,57 +55,57 @@ def test_a_folder_gives_all_pictures_below_it_in_order(tmp_path: Path) -> None:
 
 
 def test_a_file_given_twice_is_found_once(tmp_path: Path) -> None:
-    (path,) = save_pictures(tmp_path, 1)
-    assert find_pictures([path, tmp_path, tmp_path / "*.png"]).files == (path,)
+    (path,) = save_images(tmp_path, 1)
+    assert find_images([path, tmp_path, tmp_path / "*.png"]).files == (path,)
 
 
-def test_files_that_are_not_named_like_pictures_are_left_alone_and_counted(tmp_path: Path) -> None:
-    save_pictures(tmp_path, 1)
+def test_files_that_are_not_named_like_images_are_left_alone_and_counted(tmp_path: Path) -> None:
+    save_images(tmp_path, 1)
     (tmp_path / "prices.csv").touch()
     (tmp_path / ".hidden.png").touch()
-    found = find_pictures([tmp_path])
+    found = find_images([tmp_path])
     assert (len(found.files), found.ignored) == (1, 1)
 
 
 def test_a_file_that_is_named_outright_is_taken_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "upload.bin"
-    picture(1).save(path, format="PNG")
-    assert find_pictures([path]).files == (path,)
+    make_image(1).save(path, format="PNG")
+    assert find_images([path]).files == (path,)
 
 
 def test_a_name_with_brackets_is_a_file_before_it_is_a_pattern(tmp_path: Path) -> None:
     path = tmp_path / "ad[1].png"
-    picture(1).save(path)
-    assert find_pictures([path]).files == (path,)
+    make_image(1).save(path)
+    assert find_images([path]).files == (path,)
 
 
 def test_a_pattern_without_a_match_is_said(tmp_path: Path) -> None:
-    assert find_pictures([tmp_path / "*.png"]).unusable == ((tmp_path / "*.png", "no file matches this pattern"),)
+    assert find_images([tmp_path / "*.png"]).unusable == ((tmp_path / "*.png", "no file matches this pattern"),)
 
 
 def test_a_folder_linked_into_itself_is_reported_and_the_rest_is_found(tmp_path: Path) -> None:
-    save_pictures(tmp_path / "ads", 2)
+    save_images(tmp_path / "ads", 2)
     (tmp_path / "ads" / "again").symlink_to(tmp_path, target_is_directory=True)
-    found = find_pictures([tmp_path])
+    found = find_images([tmp_path])
     assert len(found.files) == 2
     assert [reason for _, reason in found.unusable] == ["the link leads back to a folder above it"]
 
 
 def test_a_pattern_below_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     pattern = tmp_path / "none" / "*.png"
-    assert find_pictures([pattern]).unusable == ((pattern, "no file matches this pattern"),)
+    assert find_images([pattern]).unusable == ((pattern, "no file matches this pattern"),)
 
 
 def test_a_name_that_is_too_long_for_the_disk_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 300 + ".png")
-    assert find_pictures([path]).files == (path,)
+    assert find_images([path]).files == (path,)
     with pytest.raises(ImageRejected, match="not readable"):
         hash_file(path, max_bytes=LIMIT)
 
 
 def test_what_may_not_be_read_is_told_and_the_rest_is_found(tmp_path: Path) -> None:
-    (good, unread) = save_pictures(tmp_path / "ads", 2)
-    (listed,) = save_pictures(tmp_path / "ads" / "listed", 1)
+    (good, unread) = save_images(tmp_path / "ads", 2)
+    (listed,) = save_images(tmp_path / "ads" / "listed", 1)
     (tmp_path / "ads" / "closed").mkdir()
     unread.chmod(0)
     listed.parent.chmod(0o444)  # its names may be read, its files may not be reached
@@ -126,29 +126,29 @@ def test_what_may_not_be_read_is_told_and_the_rest_is_found(tmp_path: Path) -> N
 
 
 def test_equal_content_has_one_hash_under_two_names(tmp_path: Path) -> None:
-    picture(1).save(tmp_path / "a.png")
-    picture(1).save(tmp_path / "b.png")
+    make_image(1).save(tmp_path / "a.png")
+    make_image(1).save(tmp_path / "b.png")
     assert hash_file(tmp_path / "a.png", max_bytes=LIMIT) == hash_file(tmp_path / "b.png", max_bytes=LIMIT)
 
 
 def test_a_file_over_the_configured_size_is_rejected_unread(tmp_path: Path) -> None:
-    (path,) = save_pictures(tmp_path, 1)
+    (path,) = save_images(tmp_path, 1)
     with pytest.raises(ImageRejected, match="max_file_mb"):
         hash_file(path, max_bytes=10)
 
 
 def test_content_says_what_the_store_keeps(tmp_path: Path) -> None:
-    (path,) = save_pictures(tmp_path, 1, size=(90, 60))
+    (path,) = save_images(tmp_path, 1, size=(90, 60))
     content = read_content(path, max_bytes=LIMIT)
     assert (content.decoded.width, content.decoded.height, content.decoded.media_type) == (90, 60, "image/png")
     assert content.size == path.stat().st_size
     assert content.sha256 == hash_file(path, max_bytes=LIMIT)
 
 
-def test_a_resized_copy_is_near_and_another_picture_is_far() -> None:
+def test_a_resized_copy_is_near_and_another_image_is_far() -> None:
     def distance(one: str, other: str) -> int:
         return (int(one, 16) ^ int(other, 16)).bit_count()
 
-    original = perceptual_hash(picture(1, (400, 300)))
-    assert distance(original, perceptual_hash(picture(1, (400, 300)).resize((200, 150)))) <= 4
-    assert distance(original, perceptual_hash(picture(2, (400, 300)).rotate(180))) > 8
+    original = perceptual_hash(make_image(1, (400, 300)))
+    assert distance(original, perceptual_hash(make_image(1, (400, 300)).resize((200, 150)))) <= 4
+    assert distance(original, perceptual_hash(make_image(2, (400, 300)).rotate(180))) > 8

@@ -1,4 +1,4 @@
-"""Pictures that the tests make: small, distinct, and broken in every way that folders really hold."""
+"""Images that the tests make: small, distinct, and broken in every way that folders really hold."""
 
 import struct
 import zlib
@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 
-def picture(seed: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
-    """A picture unlike that of any other seed: a gradient with a few blocks of colour."""
+def make_image(seed: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
+    """An image unlike that of any other seed: a gradient with a few blocks of colour."""
     random = np.random.default_rng(seed)
     width, height = size
     pixels = np.zeros((height, width, 3), dtype=np.uint8)
@@ -21,12 +21,12 @@ def picture(seed: int, size: tuple[int, int] = (96, 64)) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def save_pictures(folder: Path, count: int, *, first: int = 0, size: tuple[int, int] = (96, 64)) -> list[Path]:
+def save_images(folder: Path, count: int, *, first: int = 0, size: tuple[int, int] = (96, 64)) -> list[Path]:
     """Save `count` different PNG files and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"creative_{first + index:04d}.png" for index in range(count)]
     for index, path in enumerate(paths):
-        picture(first + index, size).save(path)
+        make_image(first + index, size).save(path)
     return paths
 
 
@@ -42,15 +42,15 @@ def bomb(path: Path, side: int = 60_000) -> None:
 
 
 def broken_files(folder: Path) -> dict[str, str]:
-    """Write one file of every kind that cannot be scored; gives a word of the reason for each name."""
+    """Write one file of every kind that cannot be scored; return a word of the reason for each name."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "text.jpg").write_text("this is not a picture")
     (folder / "empty.png").touch()
-    picture(1, (400, 300)).save(folder / "whole.jpeg")
+    make_image(1, (400, 300)).save(folder / "whole.jpeg")
     data = (folder / "whole.jpeg").read_bytes()
     (folder / "whole.jpeg").unlink()
     (folder / "cut.jpg").write_bytes(data[: len(data) // 2])
-    picture(2, (64, 31)).save(folder / "small.png")
+    make_image(2, (64, 31)).save(folder / "small.png")
     bomb(folder / "bomb.png")
     (folder / "broken_link.png").symlink_to("nowhere.png")
     (folder / "loop_a.png").symlink_to("loop_b.png")
@@ -70,7 +70,7 @@ def broken_files(folder: Path) -> dict[str, str]:
 def unusual_files(folder: Path) -> list[Path]:
     """Write one file of every unusual kind that can be scored."""
     folder.mkdir(parents=True, exist_ok=True)
-    base = picture(7, (120, 80))
+    base = make_image(7, (120, 80))
     base.convert("CMYK").save(folder / "cmyk.jpg")
     grey16 = np.linspace(0, 65535, 120 * 80).reshape(80, 120).astype(np.uint16)
     Image.fromarray(grey16).save(folder / "sixteen_bit.png")
@@ -80,11 +80,11 @@ def unusual_files(folder: Path) -> list[Path]:
     rotated = Image.Exif()
     rotated[0x0112] = 6
     base.save(folder / "rotated.jpg", exif=rotated)
-    frames = [picture(seed, (80, 60)) for seed in range(20, 24)]
+    frames = [make_image(seed, (80, 60)) for seed in range(20, 24)]
     frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
     frames[0].save(folder / "moving.webp", save_all=True, append_images=frames[1:], lossless=True)
-    picture(8).save(folder / "a name with spaces.png")
-    picture(9).save(folder / "広告 – Größe ß.png")
-    picture(10, (64, 6000)).save(folder / "very_long.png")
-    picture(11, (6000, 64)).save(folder / "very_wide.png")
+    make_image(8).save(folder / "a name with spaces.png")
+    make_image(9).save(folder / "広告 – Größe ß.png")
+    make_image(10, (64, 6000)).save(folder / "very_long.png")
+    make_image(11, (6000, 64)).save(folder / "very_wide.png")
     return sorted(folder.iterdir())

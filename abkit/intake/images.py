@@ -1,4 +1,4 @@
-"""Creatives from the disk: which files a person meant, and what one file's content is."""
+"""Images on disk: which files a person meant, and what one file contains."""
 
 import hashlib
 import os
@@ -12,19 +12,19 @@ import numpy as np
 from PIL import Image
 
 from abkit_model.errors import ImageRejected
-from abkit_model.images import DecodedImage, open_image
+from abkit_model.images import DecodedImage, open_image, read_file
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundImages:
     """What was found under the paths that were given.
 
     Attributes:
-        files: pictures, in order of their names within a folder; no path twice.
-        unusable: (path, reason) of what was named but cannot be read at all.
-        ignored: how many files in folders were left alone because their names are not those of pictures.
+        files: Images, in order of their names within a folder; no path twice.
+        unusable: Path and reason of what was named but cannot be read.
+        ignored: Number of files in folders that do not have the suffix of an image.
     """
 
     files: tuple[Path, ...]
@@ -32,10 +32,10 @@ class Found:
     ignored: int
 
 
-def find_pictures(paths: Sequence[Path]) -> Found:
-    """Turn files, folders (with all below them) and globs into a list of picture files.
+def find_images(paths: Sequence[Path]) -> FoundImages:
+    """Turn files, folders (with all below them) and globs into a list of image files.
 
-    A file that is named outright is taken whatever its name; in folders and globs only names of pictures count.
+    A file that is named outright is taken whatever its suffix; in folders and globs only image suffixes count.
     Links to folders are followed; a link back to a folder above itself is reported, not followed.
     """
     # `os.path` and not the methods of Path: these raise where a folder on the way may not be searched.
@@ -54,13 +54,13 @@ def find_pictures(paths: Sequence[Path]) -> Found:
                 for entry, reason in _walk(match, ()):
                     if reason:
                         unusable[entry] = reason
-                    elif entry.suffix.lower() in PICTURE_SUFFIXES:
+                    elif entry.suffix.lower() in IMAGE_SUFFIXES:
                         files[entry] = None
                     else:
                         ignored += 1
             else:
                 files[match] = None
-    return Found(tuple(files), tuple(unusable.items()), ignored)
+    return FoundImages(tuple(files), tuple(unusable.items()), ignored)
 
 
 def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[Path, str]]:
@@ -89,10 +89,10 @@ class Content:
     """One image content, decoded.
 
     Attributes:
-        sha256: of the file's bytes, 64 hex digits.
+        sha256: Digest of the file's bytes, 64 hex digits.
         perceptual_hash: 16 hex digits; near-duplicates differ in few of the 64 bits.
-        size: bytes of the file.
-        decoded: upright RGB pixels with width, height (pixels) and media type.
+        size: Bytes of the file.
+        decoded: Upright RGB pixels with width, height (pixels) and media type.
     """
 
     sha256: str
@@ -101,7 +101,7 @@ class Content:
     decoded: DecodedImage
 
     def columns(self) -> dict[str, Any]:
-        """What the store keeps of it in `creative`, by column."""
+        """Return what the store keeps of it in `creative`, by column."""
         return {
             "sha256": self.sha256,
             "perceptual_hash": self.perceptual_hash,
@@ -113,26 +113,26 @@ class Content:
 
 
 def names_of(path: Path) -> tuple[str, str]:
-    """The full name of a file and its last part, as text that every database takes."""
+    """Return the full name of a file and its last part, as text that every database accepts."""
     # A name that is not UTF-8 is kept readable: no database takes lone surrogates.
     full = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
     return full, full.rsplit("/", 1)[-1]
 
 
 def hash_file(path: Path, *, max_bytes: int) -> str:
-    """The SHA-256 of a file's bytes, 64 hex digits.
+    """Return the SHA-256 of a file's bytes, 64 hex digits.
 
     Raises:
-        ImageRejected: the file cannot be read, or is larger than the limit.
+        ImageRejected: The file cannot be read, or is larger than the limit.
     """
     return hashlib.sha256(_read(path, max_bytes)).hexdigest()
 
 
 def read_content(path: Path, *, max_bytes: int) -> Content:
-    """Read and decode one picture file.
+    """Read and decode one image file.
 
     Raises:
-        ImageRejected: with the reason; nothing else escapes from a hostile file.
+        ImageRejected: The file cannot be used; nothing else escapes from a hostile file.
     """
     data = _read(path, max_bytes)
     decoded = open_image(data)
@@ -140,16 +140,14 @@ def read_content(path: Path, *, max_bytes: int) -> Content:
 
 
 def _read(path: Path, max_bytes: int) -> bytes:
-    from abkit_model.images import read_file
-
-    # What is no file, or out of reach, has no size here; reading it says what is wrong.
+    # What is not a file, or is out of reach, has no size here; reading it says what is wrong.
     if os.path.isfile(path) and os.path.getsize(path) > max_bytes:
         raise ImageRejected(f"the file is larger than {max_bytes / 2**20:g} MB ([scoring] max_file_mb)")
     return read_file(path)
 
 
 def perceptual_hash(image: Image.Image) -> str:
-    """The difference hash of a picture: 64 bits, one for each step in brightness along the rows of a 9×8 thumbnail.
+    """Return the difference hash of an image: 64 bits, one per step in brightness along the rows of a 9×8 thumbnail.
 
     Returns:
         16 hex digits.
