@@ -1,4 +1,4 @@
-"""The command line: the groups, the global options, and how errors are told."""
+"""The command line: the groups, the global options, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.output import keep_quiet
 
 app = typer.Typer(
     name="abkit",
     help="Score ad variants before launch, check the scores against clicks and conversions, watch for drift.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -60,12 +61,14 @@ def options(
     database_url: Annotated[
         str | None, typer.Option("--database-url", help="The store: sqlite:///PATH or postgresql://USER@HOST/NAME.")
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """The options before the command."""
+    """Take the options that stand before the command."""
+    keep_quiet(quiet)
     ctx.obj = CommandContext(config=config, database_url=database_url, debug=debug)
 
 
@@ -104,17 +107,17 @@ def _end_in_order_when_told_to() -> None:
 
 def _tell(error: Exception) -> int:
     from abkit.errors import AbkitError
-    from abkit_model.errors import ModelError
 
     if isinstance(error, BrokenPipeError):
         # Whoever read our output has had enough (`… | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    if isinstance(error, AbkitError | ModelError):
+    if isinstance(error, AbkitError):
         typer.echo(f"Error: {error.message}", err=True)
         if error.hint:
             typer.echo(f"Hint: {error.hint}", err=True)
-        return getattr(error, "exit_code", 1)
+        return error.exit_code
     typer.echo(f"Error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}", err=True)
-    typer.echo("Hint: this is a fault of abkit or of this machine; `abkit --debug …` shows where", err=True)
+    hint = "this looks like a bug in abkit or a problem with this machine; `abkit --debug …` shows where"
+    typer.echo(f"Hint: {hint}", err=True)
     return 1

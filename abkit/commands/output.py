@@ -1,17 +1,22 @@
-"""How commands print: one table, JSON or CSV on stdout; notes on stderr."""
+"""How commands print: results on stdout as a table, JSON or CSV; notes and progress on stderr."""
 
 from __future__ import annotations
 
 import csv
-import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from abkit.reporting.tables.table import Table
+
+_quiet = False
 
 
 class Format(StrEnum):
@@ -22,18 +27,52 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="How the result is printed.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="Print the result as a table, JSON or CSV.")]
+
+
+def keep_quiet(quiet: bool) -> None:
+    """Print no notes and no progress from here on (`--quiet`); errors are still printed."""
+    global _quiet
+    _quiet = quiet
 
 
 def note(text: str) -> None:
-    """A remark for the person at the terminal: on stderr, so that pipes stay clean."""
-    typer.echo(text, err=True)
+    """Print a remark on stderr, so that pipes stay clean."""
+    if not _quiet:
+        typer.echo(text, err=True)
 
 
 def print_json(value: Any) -> None:
-    """Print JSON on stdout. Numbers that are not numbers become null."""
-    json.dump(_plain(value), sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
-    sys.stdout.write("\n")
+    """Print a record or plain data as JSON on stdout; numbers that are not finite become null."""
+    from abkit.records import to_json
+
+    sys.stdout.write(to_json(value, indent=2) + "\n")
+
+
+def show(record: Any, form: Format, *, rows: Sequence[Mapping[str, Any]] | None = None) -> None:
+    """Print a record: the table that it renders itself as, its JSON, or CSV.
+
+    Args:
+        record: The record.
+        form: Table, JSON or CSV.
+        rows: The rows of the CSV; one row with all figures of the record by default.
+    """
+    from abkit.reporting.tables.show import flattened, view
+
+    if form is Format.JSON:
+        print_json(record)
+        return
+    if form is Format.CSV:
+        _print_csv(rows if rows is not None else [flattened(record.to_dict())])
+        return
+    seen = view(record)
+    for table in seen.tables:
+        if table.rows:
+            _print_table(table)
+    for sentence in seen.sentences:
+        typer.echo(sentence)
+    for text in seen.notes:
+        note(text)
 
 
 def print_rows(
@@ -42,87 +81,93 @@ def print_rows(
     *,
     columns: Sequence[str] | None = None,
     title: str | None = None,
+    names: str = "",
     empty: str = "nothing to show",
 ) -> None:
     """Print rows as a table, JSON or CSV on stdout.
 
     Args:
-        rows: one mapping a row.
-        form: table, json or csv.
-        columns: which to show in table and CSV, in this order; all of the first row's by default. JSON has all.
-        title: above the table.
-        empty: said on stderr instead of an empty table.
+        rows: One mapping per row.
+        form: Table, JSON or CSV.
+        columns: Columns of table and CSV, in this order; all of the first row's by default. JSON has all.
+        title: Line above the table.
+        names: The column of names that must stay distinct where they are shortened.
+        empty: Printed on stderr instead of an empty table.
     """
+    from abkit.reporting.tables.table import Table
+
     if form is Format.JSON:
         print_json(list(rows))
-        return
-    names = list(columns or (rows[0] if rows else ()))
-    if form is Format.CSV:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(names)
-        writer.writerows([[_harmless(row.get(name)) for name in names] for row in rows])
-        return
-    if not rows:
+    elif form is Format.CSV:
+        _print_csv(rows, columns)
+    elif not rows:
         note(empty)
-        return
-    _print_table(rows, names, title)
-
-
-def _print_table(rows: Sequence[Mapping[str, Any]], names: Sequence[str], title: str | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
-    for name in names:
-        numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*[Text(shown(row.get(name))) for name in names])
-    # A pipe has no width: there the table is as wide as it needs to be.
-    Console(width=None if sys.stdout.isatty() else 200, soft_wrap=not sys.stdout.isatty()).print(table)
+    else:
+        _print_table(Table(columns=tuple(columns or rows[0]), rows=tuple(rows), title=title or "", names=names))
 
 
 def shown(value: Any) -> str:
-    """A value as a person reads it: – for nothing, three decimals, ISO dates.
+    """Return a value as tables show it."""
+    from abkit.reporting.tables.table import shown as as_shown
 
-    >>> shown(0.12345), shown(None), shown(1200)
-    ('0.123', '–', '1,200')
+    return as_shown(value)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on stderr while long work goes on; call what this yields with (done, total).
+
+    Args:
+        what: What goes on, such as "scoring".
     """
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.3f}" if abs(value) >= 0.0005 or value == 0 else f"{value:.2e}"
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S UTC")
-    # Names come from outside: control characters could move the cursor of whoever reads.
-    return "".join(char if char.isprintable() else "�" for char in str(value))
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    hidden = _quiet or not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=hidden) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print_table(table: Table) -> None:
+    from rich.console import Console
+
+    from abkit.reporting.tables.table import terminal_width
+
+    if sys.stdout.isatty():
+        Console().print(table.renderable(terminal_width()))
+    else:
+        sys.stdout.write(table.text() + "\n")
+
+
+def _print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    names = list(columns or (rows[0] if rows else ()))
+    writer = csv.writer(sys.stdout)
+    writer.writerow(names)
+    writer.writerows([[_harmless(row.get(name)) for name in names] for row in rows])
 
 
 def _harmless(value: Any) -> Any:
+    from abkit.records import to_json
+
     # A spreadsheet runs what begins like a formula.
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     if isinstance(value, list | tuple | dict):
-        return json.dumps(_plain(value), ensure_ascii=False)
+        return to_json(value)
     return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    if hasattr(value, "item"):
-        return _plain(value.item())
-    return str(value)

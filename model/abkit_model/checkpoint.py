@@ -151,7 +151,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> Card:
     except ValueError as error:
         raise CheckpointError(
             f"the scorer {checkpoint.card.name!r} cannot be used: a number on its card is not finite",
-            "look for extreme values in the rating table; if there are none, report a fault of abkit",
+            "look for extreme values in the rating table; if there are none, report a bug in abkit",
         ) from error
     refuse_existing(folder)
     staged = None

@@ -239,7 +239,7 @@ def descend(
             if not torch.isfinite(loss):
                 raise TrainingError(
                     "the loss is not a number any more",
-                    "look for extreme values in the table; if there are none, report a fault of abkit",
+                    "look for extreme values in the table; if there are none, report a bug in abkit",
                 )
             optimiser.zero_grad()
             torch.autograd.backward(loss)

@@ -1,0 +1,99 @@
+"""Show any record: find how its kind is shown, and return that as text, as HTML or as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import singledispatch
+from importlib import import_module
+from typing import Any
+
+from abkit.records import Record, to_plain
+from abkit.reporting.tables.table import PIPE_WIDTH, Table, terminal_width
+
+# Where records come from → the module that shows them, imported when the first one is shown. The longest name counts.
+_MODULES: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What a reader sees of a record.
+
+    Attributes:
+        tables: In the order in which they are read.
+        sentences: Below the tables: what was found, in words.
+        notes: Remarks that do not belong to the result itself; a command prints them on stderr.
+        chart: Draws the chart of the record, or None; called only where a chart can be shown.
+    """
+
+    tables: tuple[Table, ...] = ()
+    sentences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    chart: Callable[[], Any] | None = None
+
+
+@singledispatch
+def view_of(record: object) -> View:
+    """Return how a record is shown: its fields and figures, where its kind has no view of its own."""
+    plain = to_plain(record)
+    rows = [{"figure": key.replace("_", " "), "value": value} for key, value in flattened(plain).items()]
+    return View(tables=(Table.of(rows),))
+
+
+def view(record: object) -> View:
+    """Return what a reader sees of a record."""
+    name = type(record).__module__
+    known = [prefix for prefix in _MODULES if name == prefix or name.startswith(f"{prefix}.")]
+    if known:
+        import_module(_MODULES[max(known, key=len)])
+    return view_of(record)
+
+
+def as_text(record: object, width: int = 0) -> str:
+    """Return a record as a terminal shows it.
+
+    >>> from abkit.stats.estimate import Estimate
+    >>> print(as_text(Estimate(estimate=0.1, ci_low=0.05, ci_high=0.15)))
+    figure    value
+    estimate  0.100
+    ci low    0.050
+    ci high   0.150
+    """
+    seen = view(record)
+    parts = [table.text(width or terminal_width()) for table in seen.tables if table.rows]
+    parts += ["\n".join((*seen.sentences, *seen.notes))] if seen.sentences or seen.notes else []
+    return "\n\n".join(parts)
+
+
+def as_html(record: object) -> str:
+    """Return a record as a notebook shows it: its tables, its sentences, its chart."""
+    from html import escape
+
+    from abkit.reporting.charts.theme import chart_svg
+
+    seen = view(record)
+    parts = [table.html() for table in seen.tables if table.rows]
+    parts += [f"<p>{escape(sentence)}</p>" for sentence in (*seen.sentences, *seen.notes)]
+    if seen.chart is not None:
+        parts.append(chart_svg(seen.chart()))
+    return "\n".join(parts)
+
+
+def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one, with keys joined by dots.
+
+    >>> flattened({"lift": {"estimate": 0.1}, "n": 3})
+    {'lift.estimate': 0.1, 'n': 3}
+    """
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            flat |= flattened(item, f"{prefix}{key}.")
+        elif isinstance(item, list):
+            flat[f"{prefix}{key}"] = "; ".join(map(str, item)) if item and not isinstance(item[0], Mapping) else item
+        else:
+            flat[f"{prefix}{key}"] = item
+    return flat
+
+
+__all__ = ["PIPE_WIDTH", "Record", "View", "as_html", "as_text", "flattened", "view", "view_of"]
