@@ -70,7 +70,8 @@ def adjust(
         bad = raw[known][(raw[known] < 0) | (raw[known] > 1)][0]
         raise InvalidInput(f"a p-value is {bad:g}; it has to lie between 0 and 1")
     adjusted = raw.copy()
-    if correction != "none" and known.any():
+    # A family of one needs no correction, and `multipletests` collects garbage at each call, which is slow.
+    if correction != "none" and known.sum() > 1:
         from statsmodels.stats.multitest import multipletests
 
         adjusted[known] = multipletests(raw[known], alpha=alpha, method=_STATSMODELS[correction])[1]
