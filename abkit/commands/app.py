@@ -46,7 +46,7 @@ COMMANDS = {
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from abkit import __version__
+        from abkit.version import __version__
 
         typer.echo(f"abkit {__version__}")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""What every command shares: the global options, the settings and the store behind them."""
+"""What every command shares: the global options, and the workspace that they name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from abkit.config import Settings
     from abkit.store.engine import Store
+    from abkit.workspace import Workspace
 
 
 @dataclass
@@ -23,21 +24,20 @@ class CommandContext:
     debug: bool = False
 
     @cached_property
-    def settings(self) -> Settings:
-        """The configuration, read on first use."""
+    def workspace(self) -> Workspace:
+        """The workspace that the options name; its configuration is read on first use."""
         from abkit.config import load_settings
+        from abkit.workspace import Workspace
 
-        return load_settings(self.config, self.database_url)
+        return Workspace(load_settings(self.config, self.database_url))
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration of the workspace."""
+        return self.workspace.settings
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """The store of the workspace, at the migration that this code needs."""
-        from abkit.store.engine import Store
-        from abkit.store.migrate import require_current
-
-        store = Store(self.settings.store_url)
-        try:
-            require_current(store)
-            yield store
-        finally:
-            store.close()
+        """Open the store of the workspace, at the migration that this code needs."""
+        with self.workspace as workspace:
+            yield workspace.store

@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from abkit import __version__
 from abkit.errors import AbkitError
 from abkit.store.engine import Store
 from abkit.store.schema import Run
+from abkit.version import __version__
 
 LEASE = timedelta(minutes=15)
 

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import CursorResult, Exists, Update, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from abkit import __version__
 from abkit.store.schema import Run, Schedule
 from abkit.store.upsert import insert_missing
+from abkit.version import __version__
 
 # What a schedule is, apart from its state: the columns that the configuration or a command decides.
 DEFINITION = ("job", "arguments", "cron", "jitter_s", "grace_s", "time_limit_s", "missed", "source")

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abkit import __version__
 from abkit.errors import UsageError
 from abkit.reporting.page.page import headline_correlation, write_report
 from abkit.reporting.page.records import (
@@ -30,6 +29,7 @@ from abkit.store import report as queries
 from abkit.store.kpis import with_scores as score_kpi
 from abkit.store.kpis.with_scores import Deliveries, Filters
 from abkit.store.scores import RankedScore, ranking
+from abkit.version import __version__
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

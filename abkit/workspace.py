@@ -1,0 +1,300 @@
+"""A workspace from Python: every workflow of the command line as a method that returns the record it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from abkit.config import Settings
+    from abkit.store.engine import Store
+    from abkit.vocabulary import Metric
+    from abkit.workflows.correlate import CorrelationReport
+    from abkit.workflows.drift.check import DriftReport
+    from abkit.workflows.experiments.records import Analysis
+    from abkit.workflows.kpis.import_kpis import ImportSummary
+    from abkit.workflows.scoring.score import Progress, ScoringResult
+    from abkit.workflows.scoring.shortlist_result import Shortlist
+
+Paths = str | Path | Sequence[str | Path]
+
+
+class Workspace:
+    """A folder with an abkit.toml, and the store that belongs to it.
+
+    Use it as a context manager, or call `close()`:
+
+        with ab.Workspace.open("shop") as shop:
+            shop.score("ads/spring", campaign="spring")
+
+    Attributes:
+        settings: The configuration, read once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Take a configuration that was read; `Workspace.open` reads one."""
+        self.settings = settings
+
+    @classmethod
+    def open(cls, path: str | Path | None = None, *, database_url: str | None = None) -> Self:
+        """Open the workspace in a folder or above it.
+
+        Args:
+            path: The folder, or its abkit.toml; the current folder by default.
+            database_url: The store, instead of the one that the configuration names.
+
+        Raises:
+            UsageError: There is no workspace there, or its configuration is not valid.
+        """
+        from abkit.config import CONFIG_NAME, find_config, load_settings
+        from abkit.errors import UsageError
+
+        config = None if path is None else Path(path).resolve()
+        if config is not None and not config.is_file():
+            config = find_config(config)
+            if config is None and database_url is None:
+                raise UsageError(
+                    f"there is no workspace at {path} or above it (no {CONFIG_NAME})",
+                    hint="create one: abkit.Workspace.create(path), or `abkit init`",
+                )
+        return cls(load_settings(config, database_url))
+
+    @classmethod
+    def create(cls, path: str | Path = ".", *, database_url: str | None = None) -> Self:
+        """Create a workspace, as `abkit init` does, and open it; one that is there already is only opened.
+
+        Raises:
+            AbkitError: The folder or the store cannot be written.
+        """
+        from abkit.workflows.workspace import make_workspace
+
+        made = make_workspace(Path(path), database_url=database_url)
+        return cls.open(made.config, database_url=database_url)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened on first use.
+
+        Raises:
+            StoreError: It is not there, or at another migration than this abkit needs.
+        """
+        from abkit.store.engine import Store
+        from abkit.store.migrate import require_current
+
+        store = Store(self.settings.store_url)
+        try:
+            require_current(store)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Give back the connections to the store; a later call of a method opens it again."""
+        store: Store | None = self.__dict__.pop("store", None)
+        if store is not None:
+            store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.settings.workspace)!r})"
+
+    def score(
+        self,
+        paths: Paths,
+        *,
+        campaign: str = "default",
+        model: str | None = None,
+        brief: str | None = None,
+        brief_encoder: str | None = None,
+        progress: Progress | None = None,
+    ) -> ScoringResult:
+        """Score creatives, log the scores and rank the campaign's variants; known creatives are not scored again.
+
+        Args:
+            paths: Images, folders, or patterns such as "ads/*.png".
+            campaign: Key of the campaign that the creatives are candidates of.
+            model: Name or digest of a version, instead of the active model.
+            brief: What the creatives are meant to show; their fit to it is logged (OpenCLIP encoders).
+            brief_encoder: The encoder that reads the brief where the scorer's cannot.
+            progress: Called with (creatives done, creatives in all).
+
+        Raises:
+            UsageError: There are no images at these paths, or no such version.
+            AbkitError: The model or the store cannot be used.
+        """
+        from abkit.workflows.scoring.score import score_paths
+
+        return score_paths(
+            self.store,
+            self.settings,
+            _paths(paths),
+            campaign=campaign,
+            model=model,
+            brief=brief,
+            brief_encoder=brief_encoder,
+            progress=progress,
+        )
+
+    def shortlist(
+        self,
+        campaign: str = "default",
+        *,
+        keep: int | None = None,
+        p_best: float = 0.9,
+        certainty: float = 0.9,
+        model: str | None = None,
+    ) -> Shortlist:
+        """Choose which creatives of a campaign to launch, from the logged scores.
+
+        Args:
+            campaign: Key of the campaign.
+            keep: How many to keep; by default the fewest that hold the best one with probability `p_best`.
+            p_best: That probability, in (0, 1).
+            certainty: P(A beats B) from which two creatives are not tied, in (0.5, 1).
+            model: Name or digest of a version, instead of the active model.
+
+        Raises:
+            AbkitError: Nothing in this campaign has been scored.
+        """
+        from abkit.workflows.scoring.shortlist import shortlist
+
+        return shortlist(self.store, campaign=campaign, keep=keep, p_best=p_best, certainty=certainty, model=model)
+
+    def import_kpis(self, paths: Paths, **options: Any) -> tuple[ImportSummary, ...]:
+        """Import KPI exports, CSV or Parquet: good rows land, bad rows are kept with the reason.
+
+        Args:
+            paths: The files.
+            options: How the files are read, as `abkit kpi import` takes it: `mapping`, `platform`, `account`, ….
+
+        Raises:
+            UsageError: There is no such option.
+        """
+        from abkit.intake.kpis.options import KpiOptions
+        from abkit.workflows.kpis.import_kpis import import_files
+
+        return tuple(import_files(self.store, _paths(paths), KpiOptions(**options)))
+
+    def correlate(
+        self,
+        metric: Metric | str = "ctr",
+        *,
+        as_of: date | None = None,
+        campaign: str | None = None,
+        segment: str | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        model: str | None = None,
+        min_impressions: int | None = None,
+    ) -> CorrelationReport:
+        """Correlate the logged scores with a KPI, over all creatives and within campaign, with intervals.
+
+        Args:
+            metric: "ctr" (clicks per impression) or "cvr" (conversions per click).
+            as_of: The state of that day, UTC; today by default.
+            campaign: Only this campaign.
+            segment: Only this delivery, such as "placement=feed,country=DE".
+            start: First day of delivery that counts.
+            end: Last day of delivery that counts.
+            model: Name or digest of a version; all versions that scored by default.
+            min_impressions: Leave out creatives with fewer.
+
+        Raises:
+            UsageError: There is no such campaign, segment or version.
+        """
+        from abkit.vocabulary import Metric, parse_choice
+        from abkit.workflows.correlate import correlate
+
+        return correlate(
+            self.store,
+            self.settings,
+            metric=parse_choice(Metric, metric, name="metric").value,
+            as_of=as_of or _today(),
+            campaign=campaign,
+            segment=segment,
+            start=start,
+            end=end,
+            model=model,
+            min_impressions=min_impressions,
+        )
+
+    def check_drift(
+        self,
+        *,
+        reference: str | None = None,
+        current: str | None = None,
+        as_of: date | None = None,
+        model: str | None = None,
+    ) -> DriftReport:
+        """Compare two windows in every layer, decide, log the decision, and open or resolve the alert.
+
+        Args:
+            reference: "model", "campaign:KEY" or "days:N" (the N days before the current window).
+            current: "campaign:KEY" or "days:N" (up to and including `as_of`).
+            as_of: The last day that counts, UTC; today by default.
+            model: Name or digest of a version; the active model by default.
+
+        Raises:
+            UsageError: A window, campaign or version does not exist, or both windows are the same.
+        """
+        from abkit.workflows.drift.check import CURRENT, REFERENCE, check_drift
+
+        return check_drift(
+            self.store,
+            self.settings,
+            reference=reference or REFERENCE,
+            current=current or CURRENT,
+            as_of=as_of or _today(),
+            model=model,
+        )
+
+    def experiment(self, key: str, *, as_of: date | None = None) -> Analysis:
+        """Analyze an experiment from the stored KPIs, and log the analysis.
+
+        Args:
+            key: Name of the experiment, as `abkit experiment create` was told.
+            as_of: The last day that counts, UTC; today by default.
+
+        Raises:
+            UsageError: There is no such experiment.
+        """
+        from abkit.workflows.experiments.lifecycle import analyze_experiment
+
+        return analyze_experiment(self.store, key, as_of=as_of or _today())
+
+    def report(self, out: str | Path | None = None, *, campaign: str | None = None, as_of: date | None = None) -> Path:
+        """Write the report: one HTML file with the decision, the ranked creatives, score against KPI, drift.
+
+        Args:
+            out: The file; report.html in the workspace by default.
+            campaign: Show the creatives of this campaign only.
+            as_of: The last day of delivery that counts, UTC; today by default.
+
+        Raises:
+            UsageError: There is no such campaign.
+            AbkitError: The file cannot be written.
+        """
+        from abkit.reporting.page.gather import make_report
+
+        path = Path(out) if out is not None else self.settings.workspace / "report.html"
+        return make_report(self.store, path, campaign=campaign, as_of=as_of)
+
+
+def _paths(paths: Paths) -> list[Path]:
+    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
