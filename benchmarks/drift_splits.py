@@ -17,7 +17,7 @@ from scipy import stats
 
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.triage import triage
-from abkit.store.drift_windows import Pictures
+from abkit.store.scores import CreativeSample
 from abkit.workflows.drift.images import judge_input, judge_scores
 from abkit_model.data.tokens import TokenCache, extract
 from abkit_model.scorer import Scorer
@@ -43,7 +43,7 @@ def main():
     rng, settings, found = np.random.default_rng(options.seed), DriftSettings(), Counter()
     for _ in range(options.splits):
         order = rng.permutation(len(scores))[: 2 * options.pictures]
-        before, now = (Pictures((), scores[half], embeddings[half]) for half in np.split(order, 2))
+        before, now = (CreativeSample((), scores[half], embeddings[half]) for half in np.split(order, 2))
         rows = [*judge_input(before, now, settings), *judge_scores(before, now, settings)]
         found[triage([row.finding for row in rows]).decision] += 1
     for decision, count in found.most_common():

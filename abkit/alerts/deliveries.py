@@ -25,7 +25,7 @@ from abkit.errors import AbkitError
 from abkit.store import alerts
 from abkit.store.engine import Store
 from abkit.store.schema import Alert, AlertDelivery
-from abkit.store.upsert import insert_missing
+from abkit.store.statements import insert_missing
 
 log = logging.getLogger("abkit.alerts")
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit.store.report import SIMULATED_ACCOUNT
+from abkit.store.imports import SIMULATED_ACCOUNT
 
 Floats = NDArray[np.float64]
 

@@ -1,17 +1,23 @@
 """Alerts and their deliveries: finding them, and what a person does with them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from abkit.store.schema import Alert, AlertDelivery
+from abkit.store.statements import count_changed
 
 
-def open_alerts(session: Session) -> Sequence[Alert]:
-    """The episodes that are not resolved, newest first."""
-    return session.scalars(select(Alert).where(Alert.resolved_at.is_(None)).order_by(Alert.id.desc())).all()
+def open_alerts(session: Session, as_of: date | None = None) -> Sequence[Alert]:
+    """Return the episodes that are not resolved, or were not at the end of a day; the latest first."""
+    query = select(Alert).order_by(Alert.opened_at.desc(), Alert.id.desc())
+    if as_of is None:
+        return session.scalars(query.where(Alert.resolved_at.is_(None))).all()
+    end = datetime.combine(as_of + timedelta(days=1), time.min, UTC)
+    unresolved = or_(Alert.resolved_at.is_(None), Alert.resolved_at >= end)
+    return session.scalars(query.where(Alert.opened_at < end, unresolved)).all()
 
 
 def recent_alerts(session: Session, limit: int) -> Sequence[Alert]:
@@ -63,14 +69,12 @@ def take_pending(session: Session, channel: str, now: datetime, run_id: int) -> 
         return []
     taken = []
     for row in pending:
-        result = session.execute(
+        claim = (
             update(AlertDelivery)
             .where(AlertDelivery.id == row.id, AlertDelivery.state == "pending")
             .values(state="sending", started_at=now, run_id=run_id)
-            .execution_options(synchronize_session=False)
         )
-        assert isinstance(result, CursorResult)  # noqa: S101  # an UPDATE counts its rows
-        if result.rowcount == 1:
+        if count_changed(session, claim) == 1:
             taken.append(row)
     return taken
 

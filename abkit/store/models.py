@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.store.runs import RunRecord
-from abkit.store.schema import ModelVersion, Promotion
-from abkit.store.upsert import insert_missing
+from abkit.store.schema import ModelVersion, Promotion, Score
+from abkit.store.statements import insert_missing
 
 
 @dataclass(frozen=True)
@@ -156,3 +156,19 @@ def champions(session: Session) -> dict[str, int]:
 def all_versions(session: Session) -> list[ModelVersion]:
     """All versions, oldest first."""
     return list(session.scalars(select(ModelVersion).order_by(ModelVersion.id)))
+
+
+def versions_with_scores(session: Session) -> list[ModelVersion]:
+    """Return the versions that scored anything, oldest first."""
+    scored = select(Score.model_version_id).distinct()
+    return list(session.scalars(select(ModelVersion).where(ModelVersion.id.in_(scored)).order_by(ModelVersion.id)))
+
+
+def speaking_version(session: Session) -> ModelVersion | None:
+    """The champion; before any promotion the version that scored last; None where nothing was scored."""
+    promoted = champion(session)
+    if promoted is not None:
+        return promoted
+    return session.scalars(
+        select(ModelVersion).join(Score, Score.model_version_id == ModelVersion.id).order_by(Score.id.desc()).limit(1)
+    ).first()

@@ -5,19 +5,20 @@ Every command that changes the store works inside `recorded_run`; every figure i
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.store.engine import Store
 from abkit.store.schema import Run
 from abkit.version import __version__
+from abkit.vocabulary import RunState
 
 LEASE = timedelta(minutes=15)
 
@@ -51,8 +52,8 @@ def begin_run(store: Store, what: str, arguments: Mapping[str, Any]) -> RunRecor
     with store.write() as session:
         session.execute(
             update(Run)
-            .where(Run.state == "running", Run.schedule == "", Run.lease_until < now)
-            .values(state="abandoned", finished_at=now)
+            .where(Run.state == RunState.RUNNING, Run.schedule == "", Run.lease_until < now)
+            .values(state=RunState.ABANDONED, finished_at=now)
         )
         row = Run(
             what=what,
@@ -60,7 +61,7 @@ def begin_run(store: Store, what: str, arguments: Mapping[str, Any]) -> RunRecor
             code_version=__version__,
             schedule="",
             tick=now,
-            state="running",
+            state=RunState.RUNNING,
             attempt=1,
             owner=this_process(),
             lease_until=now + LEASE,
@@ -71,7 +72,7 @@ def begin_run(store: Store, what: str, arguments: Mapping[str, Any]) -> RunRecor
         return RunRecord(store, row.id)
 
 
-def end_run(run: RunRecord, state: str, outcome: Mapping[str, Any]) -> None:
+def end_run(run: RunRecord, state: RunState, outcome: Mapping[str, Any]) -> None:
     """Write how a run ended."""
     with run.store.write() as session:
         session.execute(
@@ -100,10 +101,39 @@ def recorded_run(
     try:
         yield run
     except BaseException as error:
-        state = "failed" if isinstance(error, Exception) else "interrupted"
+        state = RunState.FAILED if isinstance(error, Exception) else RunState.INTERRUPTED
         said = error.message if isinstance(error, AbkitError) else f"{type(error).__name__}: {error}".strip(": ")
         # When the store itself is what fails, the first error is the one to tell.
         with suppress(AbkitError):
             end_run(run, state, {**run.outcome, "error": said})
         raise
-    end_run(run, "done", run.outcome)
+    end_run(run, RunState.DONE, run.outcome)
+
+
+# --- reading --------------------------------------------------------------------------------------------------------
+
+
+def last_runs(session: Session, kinds: Sequence[str]) -> dict[str, int]:
+    """Return the id of the last finished run of each kind, in the given order."""
+    rows = session.execute(
+        select(Run.what, func.max(Run.id)).where(Run.what.in_(kinds), Run.state == RunState.DONE).group_by(Run.what)
+    )
+    found = {what: id_ for what, id_ in rows}  # noqa: C416  # rows are not pairs to mypy
+    return {what: found[what] for what in kinds if what in found}
+
+
+def rejected_files(session: Session, *, campaign: str | None, first: date, last: date) -> tuple[int, int]:
+    """Return how many files were rejected, and how many there were, in the scorings of a campaign.
+
+    Without a campaign: in the scorings whose tick lies between two days.
+    """
+    rejected = files = 0
+    for tick, arguments, outcome in session.execute(
+        select(Run.tick, Run.arguments, Run.outcome).where(Run.what == "score", Run.outcome.is_not(None))
+    ):
+        mine = arguments.get("campaign") == campaign if campaign else first <= tick.date() <= last
+        counts = [(outcome or {}).get(name, 0) for name in ("scored", "known", "rejected")]
+        if mine and all(isinstance(count, int) for count in counts):
+            rejected += counts[2]
+            files += sum(counts)
+    return rejected, files

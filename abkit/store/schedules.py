@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Exists, Update, delete, exists, func, select, update
+from sqlalchemy import Exists, Update, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.store.schema import Run, Schedule
-from abkit.store.upsert import insert_missing
+from abkit.store.statements import count_changed, insert_missing
 from abkit.version import __version__
+from abkit.vocabulary import RunState
 
 # What a schedule is, apart from its state: the columns that the configuration or a command decides.
 DEFINITION = ("job", "arguments", "cron", "jitter_s", "grace_s", "time_limit_s", "missed", "source")
@@ -88,7 +89,7 @@ def claim(
         )
         .values(next_run_at=next_run_at)
     )
-    if _changed(session, moved) == 0:
+    if count_changed(session, moved) == 0:
         return None
     if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.tick == tick)) is not None:
         return None
@@ -98,7 +99,7 @@ def claim(
         code_version=__version__,
         schedule=schedule.key,
         tick=tick,
-        state="running" if skip is None else "skipped",
+        state=RunState.RUNNING if skip is None else "skipped",
         attempt=1,
         owner=owner,
         lease_until=lease_until,
@@ -116,7 +117,7 @@ def claim_extra(
 ) -> Lease | None:
     """Claim a run outside the cron line, with the present instant as its tick; None while another one runs."""
     _wait_for_others(session, schedule)
-    if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.state == "running")) is not None:
+    if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.state == RunState.RUNNING)) is not None:
         return None
     run = Run(
         what=schedule.job,
@@ -124,7 +125,7 @@ def claim_extra(
         code_version=__version__,
         schedule=schedule.key,
         tick=now,
-        state="running",
+        state=RunState.RUNNING,
         attempt=1,
         owner=owner,
         lease_until=lease_until,
@@ -139,7 +140,7 @@ def expired(session: Session, now: datetime) -> Sequence[Run]:
     """Runs of schedules whose lease has ended: their daemon is dead, asleep, or gave them back."""
     return session.scalars(
         select(Run)
-        .where(Run.state == "running", Run.schedule != "", Run.lease_until <= now)
+        .where(Run.state == RunState.RUNNING, Run.schedule != "", Run.lease_until <= now)
         .order_by(Run.lease_until, Run.id)
     ).all()
 
@@ -148,28 +149,34 @@ def take_over(session: Session, run: Run, *, owner: str, now: datetime, lease_un
     """Take over a run whose lease has ended, where it still is as it was read; None if another was first."""
     taken = (
         update(Run)
-        .where(Run.id == run.id, Run.state == "running", Run.attempt == run.attempt, Run.lease_until == run.lease_until)
+        .where(
+            Run.id == run.id,
+            Run.state == RunState.RUNNING,
+            Run.attempt == run.attempt,
+            Run.lease_until == run.lease_until,
+        )
         .values(owner=owner, attempt=run.attempt + 1, lease_until=lease_until, started_at=now)
     )
-    if _changed(session, taken) == 0:
+    if count_changed(session, taken) == 0:
         return None
     return Lease(run.id, run.schedule, run.what, run.arguments, run.tick, run.attempt + 1, owner)
 
 
 def extend(session: Session, leases: Sequence[Lease], lease_until: datetime) -> list[Lease]:
     """Extend the leases that are still ours, and say which are not."""
-    return [lease for lease in leases if _changed(session, _still_ours(lease).values(lease_until=lease_until)) == 0]
+    later = {"lease_until": lease_until}
+    return [lease for lease in leases if count_changed(session, _still_ours(lease).values(later)) == 0]
 
 
 def give_back(session: Session, lease: Lease, when: datetime) -> bool:
     """End our lease without ending the run: any daemon may take it over from that instant on."""
-    return _changed(session, _still_ours(lease).values(lease_until=when, owner="")) == 1
+    return count_changed(session, _still_ours(lease).values(lease_until=when, owner="")) == 1
 
 
 def finish(session: Session, lease: Lease, *, state: str, outcome: Mapping[str, Any], now: datetime) -> bool:
     """Record how a run ended, if it is still ours."""
     ended = _still_ours(lease).values(state=state, outcome=dict(outcome), finished_at=now, lease_until=now)
-    return _changed(session, ended) == 1
+    return count_changed(session, ended) == 1
 
 
 def count_failure(session: Session, key: str, *, failures: int, backoff_until: datetime | None) -> None:
@@ -184,7 +191,7 @@ def move_back(session: Session, schedule: Schedule, next_run_at: datetime) -> bo
         .where(Schedule.id == schedule.id, Schedule.next_run_at == schedule.next_run_at)
         .values(next_run_at=next_run_at)
     )
-    return _changed(session, moved) == 1
+    return count_changed(session, moved) == 1
 
 
 def find(session: Session, key: str) -> Schedule | None:
@@ -262,19 +269,13 @@ def _wait_for_others(session: Session, schedule: Schedule) -> None:
 
 
 def _running(key: Any) -> Exists:
-    return exists().where(Run.schedule == key, Run.state == "running")
+    return exists().where(Run.schedule == key, Run.state == RunState.RUNNING)
 
 
 def _still_ours(lease: Lease) -> Update:
     return update(Run).where(
-        Run.id == lease.run_id, Run.state == "running", Run.attempt == lease.attempt, Run.owner == lease.owner
+        Run.id == lease.run_id, Run.state == RunState.RUNNING, Run.attempt == lease.attempt, Run.owner == lease.owner
     )
-
-
-def _changed(session: Session, statement: Update) -> int:
-    result = session.execute(statement.execution_options(synchronize_session=False))
-    assert isinstance(result, CursorResult)  # noqa: S101  # an UPDATE counts its rows
-    return result.rowcount
 
 
 def _lease(run: Run) -> Lease:

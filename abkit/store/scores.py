@@ -1,67 +1,90 @@
-"""Creatives and their scores: writing whole batches, and reading rankings back."""
+"""What scorers say about creatives: scores, embeddings and fits to briefs, written in batches and read back ranked."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from abkit.store.creatives import creative_ids, write_creatives
 from abkit.store.runs import RunRecord
-from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias, Embedding, ModelVersion, Score
-from abkit.store.upsert import insert_missing
+from abkit.store.schema import (
+    BriefFit,
+    Campaign,
+    CampaignCreative,
+    Creative,
+    CreativeAlias,
+    Embedding,
+    ModelVersion,
+    Score,
+)
+from abkit.store.statements import in_parts, insert_missing
 
-_IN_ONE_QUERY = 5_000
+# --- writing ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class ScoredContent:
-    """All that is written about one content: its creative, embedding and score columns by name."""
+    """All that is written about one content: the columns of its creative and score by name, and its embedding."""
 
     creative: Mapping[str, Any]
     score: Mapping[str, Any]
     embedding: bytes
 
 
-def campaign_id(session: Session, run: RunRecord, key: str) -> int:
-    """The id of a campaign, made when it is new."""
-    row = {"key": key, "name": key, "created_at": datetime.now(UTC), "run_id": run.id}
-    insert_missing(session, Campaign, [row], key=["key"])
-    return session.scalars(select(Campaign.id).where(Campaign.key == key)).one()
+def write_scores(session: Session, run: RunRecord, version: ModelVersion, contents: Sequence[ScoredContent]) -> None:
+    """Write creatives, embeddings and scores of a batch; what is there already stays as it is."""
+    write_creatives(session, run, [content.creative for content in contents])
+    ids = creative_ids(session, [content.creative["sha256"] for content in contents])
+    keyed = [(ids[content.creative["sha256"]], content) for content in contents]
+    write_embeddings(session, run, version.encoder_fingerprint, {id_: content.embedding for id_, content in keyed})
+    own = {"model_version_id": version.id, "scored_at": datetime.now(UTC), "run_id": run.id}
+    rows = [{**content.score, "creative_id": id_, **own} for id_, content in keyed]
+    insert_missing(session, Score, rows, key=["creative_id", "model_version_id"])
 
 
-def creative_ids(session: Session, sha256s: Collection[str]) -> dict[str, int]:
-    """The ids of the creatives that are there, by content."""
-    return dict(
-        row
-        for part in _parts(sorted(sha256s))
-        for row in session.execute(select(Creative.sha256, Creative.id).where(Creative.sha256.in_(part)))
-    )
+def write_embeddings(session: Session, run: RunRecord, fingerprint: str, vectors: Mapping[int, bytes]) -> None:
+    """Write embeddings of one encoder (float16, little-endian), by creative; what is there already stays as it is."""
+    own = {"encoder_fingerprint": fingerprint, "run_id": run.id}
+    rows = [{"creative_id": id_, "vector": vector, **own} for id_, vector in vectors.items()]
+    insert_missing(session, Embedding, rows, key=["creative_id", "encoder_fingerprint"])
 
 
-def creative_columns(session: Session, sha256s: Collection[str]) -> dict[str, dict[str, Any]]:
-    """What the store knows of the creatives that are there, by content, as `write_scores` takes it."""
-    wanted = (
-        Creative.sha256,
-        Creative.perceptual_hash,
-        Creative.width,
-        Creative.height,
-        Creative.media_type,
-        Creative.bytes,
-    )
-    return {
-        row.sha256: dict(row._mapping)
-        for part in _parts(sorted(sha256s))
-        for row in session.execute(select(*wanted).where(Creative.sha256.in_(part)))
+def write_fits(
+    session: Session,
+    run: RunRecord,
+    cosines: Mapping[int, float],
+    *,
+    encoder: str,
+    encoder_fingerprint: str,
+    brief: str,
+    brief_sha256: str,
+) -> None:
+    """Write the fits to one brief, by creative; one that was made before stays with the run that made it."""
+    own = {
+        "encoder": encoder,
+        "encoder_fingerprint": encoder_fingerprint,
+        "brief": brief,
+        "brief_sha256": brief_sha256,
+        "made_at": datetime.now(UTC),
+        "run_id": run.id,
     }
+    rows = [{"creative_id": id_, "cosine": cosine, **own} for id_, cosine in cosines.items()]
+    insert_missing(session, BriefFit, rows, key=["creative_id", "encoder_fingerprint", "brief_sha256"])
+
+
+# --- of one version -----------------------------------------------------------------------------------------------
 
 
 def scored_contents(session: Session, version_id: int, sha256s: Collection[str]) -> set[str]:
-    """Which of these contents have a score by this version."""
+    """Return which of these contents have a score by this version."""
     return {
         sha256
-        for part in _parts(sorted(sha256s))
+        for part in in_parts(sorted(sha256s))
         for sha256 in session.scalars(
             select(Creative.sha256)
             .join(Score, Score.creative_id == Creative.id)
@@ -70,81 +93,59 @@ def scored_contents(session: Session, version_id: int, sha256s: Collection[str])
     }
 
 
-def write_scores(session: Session, run: RunRecord, version: ModelVersion, contents: Sequence[ScoredContent]) -> None:
-    """Write creatives, embeddings and scores of a batch; what is there already stays as it is."""
-    now = datetime.now(UTC)
-    insert_missing(
-        session,
-        Creative,
-        [{**content.creative, "created_at": now, "run_id": run.id} for content in contents],
-        key=["sha256"],
-    )
-    ids = creative_ids(session, [content.creative["sha256"] for content in contents])
-    keyed = [(ids[content.creative["sha256"]], content) for content in contents]
-    insert_missing(
-        session,
-        Embedding,
-        [
-            {
-                "creative_id": id_,
-                "encoder_fingerprint": version.encoder_fingerprint,
-                "vector": content.embedding,
-                "run_id": run.id,
-            }
-            for id_, content in keyed
-        ],
-        key=["creative_id", "encoder_fingerprint"],
-    )
-    insert_missing(
-        session,
-        Score,
-        [
-            {**content.score, "creative_id": id_, "model_version_id": version.id, "scored_at": now, "run_id": run.id}
-            for id_, content in keyed
-        ],
-        key=["creative_id", "model_version_id"],
-    )
-
-
-def write_names(session: Session, run: RunRecord, campaign: int, names: Iterable[tuple[int, str, str]]) -> None:
-    """Write under which names contents came, and that they are candidates of a campaign.
-
-    Args:
-        session: a writing session.
-        run: whose work this is.
-        campaign: id of the campaign.
-        names: (creative id, full name, last part of the name) of each file.
-    """
-    now = datetime.now(UTC)
-    named = list(names)
-    insert_missing(
-        session,
-        CreativeAlias,
-        [
-            {"creative_id": id_, "name": name, "base_name": base, "created_at": now, "run_id": run.id}
-            for id_, name, base in dict.fromkeys(named)
-        ],
-        key=["creative_id", "name"],
-    )
-    insert_missing(
-        session,
-        CampaignCreative,
-        [
-            {"campaign_id": campaign, "creative_id": id_, "launched_on": None, "created_at": now, "run_id": run.id}
-            for id_ in dict.fromkeys(id_ for id_, _, _ in named)
-        ],
-        key=["campaign_id", "creative_id"],
-    )
+def mean_scores(session: Session, version_id: int) -> dict[int, float]:
+    """Return the mean score of every creative that this version scored."""
+    scored = select(Score.creative_id, Score.mean).where(Score.model_version_id == version_id)
+    return {id_: mean for id_, mean in session.execute(scored)}  # noqa: C416  # rows are not pairs to mypy
 
 
 @dataclass(frozen=True)
+class ScoredCreative:
+    """A creative with what a version's queries did on it.
+
+    Attributes:
+        sha256: Of the content.
+        name: The first name under which it came, an absolute path as a rule.
+        activations: Of each query of each member of the ensemble.
+        distribution: Over the bins of the scale.
+    """
+
+    sha256: str
+    name: str
+    activations: list[float]
+    distribution: list[float]
+
+
+def scored_creatives(session: Session, digest: str) -> list[ScoredCreative]:
+    """Return all creatives scored by the version with this digest, in the order in which they came."""
+    first = (
+        select(CreativeAlias.creative_id, func.min(CreativeAlias.id).label("id"))
+        .group_by(CreativeAlias.creative_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Creative.sha256, CreativeAlias.name, Score.query_activations, Score.distribution)
+        .join(ModelVersion, ModelVersion.id == Score.model_version_id)
+        .join(Creative, Creative.id == Score.creative_id)
+        .join(first, first.c.creative_id == Creative.id)
+        .join(CreativeAlias, CreativeAlias.id == first.c.id)
+        .where(ModelVersion.digest == digest)
+        .order_by(Creative.id)
+    )
+    return [ScoredCreative(*row) for row in rows]
+
+
+# --- of a campaign ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
 class RankedScore:
     """A creative's score and its place in a campaign.
 
     Attributes:
         rank: 1 is the highest mean; equal means share a rank.
-        percentile: share of the campaign's creatives scored no higher, in percent.
-        n: how many creatives of the campaign have a score by this version.
+        percentile: Share of the campaign's creatives scored no higher, in percent.
+        n: How many creatives of the campaign have a score by this version.
     """
 
     creative_id: int
@@ -156,31 +157,128 @@ class RankedScore:
 
 
 def ranking(session: Session, campaign: int, version_id: int) -> list[RankedScore]:
-    """All scored creatives of a campaign, best first."""
-    ranked = (
+    """Return all scored creatives of a campaign, best first."""
+    rows = session.execute(
         select(
-            Score.id.label("score_id"),
-            Creative.id.label("creative_id"),
+            Score,
             Creative.sha256,
             func.rank().over(order_by=Score.mean.desc()).label("rank"),
-            func.cume_dist().over(order_by=Score.mean).label("share"),
-            func.count().over().label("n"),
+            func.cume_dist().over(order_by=Score.mean),
+            func.count().over(),
         )
         .join(Creative, Creative.id == Score.creative_id)
         .join(CampaignCreative, CampaignCreative.creative_id == Creative.id)
         .where(CampaignCreative.campaign_id == campaign, Score.model_version_id == version_id)
-        .subquery()
-    )
-    rows = session.execute(
-        select(Score, ranked.c.creative_id, ranked.c.sha256, ranked.c.rank, ranked.c.share, ranked.c.n)
-        .join(ranked, ranked.c.score_id == Score.id)
-        .order_by(ranked.c.rank, ranked.c.sha256)
+        .order_by(Score.mean.desc(), Creative.sha256)
     )
     return [
-        RankedScore(creative_id, sha256, score, rank, 100 * float(share), n)
-        for score, creative_id, sha256, rank, share, n in rows
+        RankedScore(
+            creative_id=score.creative_id, sha256=sha256, score=score, rank=rank, percentile=100 * float(share), n=n
+        )
+        for score, sha256, rank, share, n in rows
     ]
 
 
-def _parts(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[start : start + _IN_ONE_QUERY] for start in range(0, len(values), _IN_ONE_QUERY))
+def unscored(session: Session, campaign: int, version_id: int) -> list[tuple[int, str]]:
+    """Return id and sha256 of a campaign's candidates without a score by this version, in the order they came."""
+    scored = select(Score.creative_id).where(Score.model_version_id == version_id)
+    rows = session.execute(
+        select(Creative.id, Creative.sha256)
+        .join(CampaignCreative, CampaignCreative.creative_id == Creative.id)
+        .where(CampaignCreative.campaign_id == campaign, Creative.id.not_in(scored))
+        .order_by(Creative.id)
+    )
+    return [(id_, sha256) for id_, sha256 in rows]
+
+
+def campaigns_by_size(session: Session, version_id: int) -> list[tuple[int, str, int]]:
+    """Return id, key and number of creatives scored by this version of every campaign, the largest first."""
+    count = func.count(Score.id)
+    rows = session.execute(
+        select(Campaign.id, Campaign.key, count)
+        .join(CampaignCreative, CampaignCreative.campaign_id == Campaign.id)
+        .join(Score, Score.creative_id == CampaignCreative.creative_id)
+        .where(Score.model_version_id == version_id)
+        .group_by(Campaign.id, Campaign.key)
+        .order_by(count.desc(), Campaign.key)
+    )
+    return [(id_, key, n) for id_, key, n in rows]
+
+
+def scores_by_campaign(session: Session, version_id: int, campaign: int | None) -> list[tuple[str, float]]:
+    """Return campaign key and score of every creative, once: in this campaign, or in the first it was put into."""
+    members = select(func.min(CampaignCreative.id).label("id")).group_by(CampaignCreative.creative_id)
+    if campaign is not None:
+        members = members.where(CampaignCreative.campaign_id == campaign)
+    first = members.subquery()
+    query = (
+        select(Campaign.key, Score.mean)
+        .join(CampaignCreative, CampaignCreative.campaign_id == Campaign.id)
+        .join(first, first.c.id == CampaignCreative.id)
+        .join(Score, Score.creative_id == CampaignCreative.creative_id)
+        .where(Score.model_version_id == version_id)
+        .order_by(Score.id)
+    )
+    return [(key, mean) for key, mean in session.execute(query)]
+
+
+def campaign_embeddings(session: Session, campaign: int, fingerprint: str) -> dict[int, bytes]:
+    """Return the embeddings by one encoder (float16, little-endian) of a campaign's creatives that have one."""
+    rows = session.execute(
+        select(Embedding.creative_id, Embedding.vector)
+        .join(CampaignCreative, CampaignCreative.creative_id == Embedding.creative_id)
+        .where(CampaignCreative.campaign_id == campaign, Embedding.encoder_fingerprint == fingerprint)
+    )
+    return {creative_id: bytes(vector) for creative_id, vector in rows}
+
+
+# --- samples that drift is tested on ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CreativeSample:
+    """What a version made of some creatives.
+
+    Attributes:
+        ids: Creative ids in order of launch; () for the model's own reference sample.
+        scores: Shape (n,); creatives without a score are not in it.
+        embeddings: Shape (m, E), float32; creatives without one are not in it.
+        small: How many creatives have images under 16 pixels on a side.
+    """
+
+    ids: tuple[int, ...]
+    scores: NDArray[np.float64]
+    embeddings: NDArray[np.float32]
+    small: int = 0
+
+
+def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int]) -> CreativeSample:
+    """Return scores and embeddings of these creatives by a version, in the given order."""
+    scores: dict[int, float] = {}
+    vectors: dict[int, bytes] = {}
+    small = 0
+    for part in in_parts(ids):
+        scored = select(Score.creative_id, Score.mean).where(
+            Score.model_version_id == version.id, Score.creative_id.in_(part)
+        )
+        embedded = select(Embedding.creative_id, Embedding.vector).where(
+            Embedding.encoder_fingerprint == version.encoder_fingerprint, Embedding.creative_id.in_(part)
+        )
+        scores.update({row[0]: row[1] for row in session.execute(scored)})
+        vectors.update({row[0]: row[1] for row in session.execute(embedded)})
+        tiny = select(func.count()).where(Creative.id.in_(part), or_(Creative.width < 16, Creative.height < 16))
+        small += session.scalars(tiny).one()
+    return CreativeSample(
+        tuple(ids),
+        np.array([scores[i] for i in ids if i in scores], np.float64),
+        _matrix([vectors[i] for i in ids if i in vectors]),
+        small,
+    )
+
+
+def _matrix(vectors: list[bytes]) -> NDArray[np.float32]:
+    if not vectors:
+        return np.zeros((0, 1), np.float32)
+    size = len(vectors[0])
+    same = [vector for vector in vectors if len(vector) == size]
+    return np.frombuffer(b"".join(same), "<f2").reshape(len(same), -1).astype(np.float32)

@@ -12,18 +12,19 @@ import numpy as np
 from abkit.config import CorrelateSettings, Settings
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation, Statistic
-from abkit.store import findings, models
+from abkit.store import creatives, models
+from abkit.store import results as found
+from abkit.store import scores as score_rows
 from abkit.store.engine import Store
-from abkit.store.kpis import with_scores as score_kpi
-from abkit.store.kpis.with_scores import Delivered, Deliveries, Filters, LeftOut
+from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.store.schema import ModelVersion
+from abkit.store.schema import CorrelationResult, ModelVersion
 
 Metric = Literal["ctr", "cvr"]
 
 _STATISTICS: tuple[Statistic, ...] = ("srcc", "plcc")
 _NO_SCORES = "nothing has been scored yet: `abkit score PICTURES --campaign KEY`"
-_NO_KPIS = "no scored picture has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"
+_NO_KPIS = "no scored creative has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def correlate(
     Raises:
         UsageError: no such campaign, version or segment.
     """
-    wanted = score_kpi.parse_segment(segment)
+    wanted = parse_segment(segment)
     if min_impressions is not None:
         limits = settings.correlate.model_copy(update={"min_impressions": min_impressions})
     else:
@@ -122,11 +123,11 @@ def correlate(
     with recorded_run(store, "correlate", arguments, run=run) as run:
         with store.read() as session:
             if campaign is not None:
-                score_kpi.campaign_id(session, campaign)
-            versions = [models.find_by_prefix(session, model)] if model else findings.versions_with_scores(session)
-            delivered = score_kpi.deliveries(session, filters)
+                creatives.find_campaign(session, campaign)
+            versions = [models.find_by_prefix(session, model)] if model else models.versions_with_scores(session)
+            delivered = deliveries(session, filters)
             reports = [
-                _version_report(version, score_kpi.scores_of(session, version.id), delivered, metric, limits)
+                _version_report(version, score_rows.mean_scores(session, version.id), delivered, metric, limits)
                 for version in versions
             ]
         note = _NO_SCORES if not versions else "" if any(one.measured for one in reports) else _NO_KPIS
@@ -143,7 +144,7 @@ def correlate(
             run_id=run.id,
         )
         with store.write() as session:
-            findings.write_correlations(session, _rows(report, filters, limits))
+            found.write_results(session, CorrelationResult, _rows(report, filters, limits))
         run.outcome.update(versions=len(reports), creatives=max((len(one.measured) for one in reports), default=0))
         if note:
             run.outcome["note"] = note

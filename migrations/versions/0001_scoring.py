@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from abkit.store.types import UtcDateTime
+from abkit.store.schema import UtcDateTime
 
 revision = "0001_scoring"
 down_revision = None

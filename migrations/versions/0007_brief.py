@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from abkit.store.types import UtcDateTime
+from abkit.store.schema import UtcDateTime
 
 revision = "0007_brief"
 down_revision = "0006_ratings"

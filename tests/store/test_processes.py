@@ -20,14 +20,14 @@ WRITER = """
 import sys
 from abkit.store.engine import Store
 from abkit.store.runs import recorded_run
-from abkit.store.scores import campaign_id
+from abkit.store.creatives import ensure_campaign
 url, name, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 store = Store(url)
 for number in range(count):
     with recorded_run(store, "test", {"number": number}) as run:
         with store.write() as session:
-            campaign_id(session, run, f"{name}-{number}")
-            campaign_id(session, run, f"shared-{number}")
+            ensure_campaign(session, run, f"{name}-{number}")
+            ensure_campaign(session, run, f"shared-{number}")
 """
 
 
@@ -55,7 +55,7 @@ from datetime import UTC, datetime
 from abkit.store.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Campaign
-from abkit.store.upsert import insert_missing
+from abkit.store.statements import insert_missing
 url, step = sys.argv[1], int(sys.argv[2])
 store = Store(url)
 for number in range(12):

@@ -130,7 +130,7 @@ def test_an_ad_that_may_show_several_pictures_is_left_out_and_said(seed: Seed) -
     report = _run(seed)
 
     assert _result(report, "all", "srcc").n == 5
-    assert report.versions[0].left_out["ads that may show several pictures"].impressions == 10_000
+    assert report.versions[0].left_out["ads that may show several creatives"].impressions == 10_000
 
 
 def test_unlinked_ads_unscored_and_small_creatives_are_left_out_and_said(seed: Seed) -> None:
@@ -143,7 +143,7 @@ def test_unlinked_ads_unscored_and_small_creatives_are_left_out_and_said(seed: S
     left = _run(seed).versions[0].left_out
 
     assert {reason: one.count for reason, one in left.items()} == {
-        "ads without a picture": 1,
+        "ads without a creative": 1,
         "creatives without a score by this version": 1,
         "scored creatives without delivery": 2,
         "creatives with fewer than 1,000 impressions": 1,

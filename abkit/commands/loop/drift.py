@@ -66,7 +66,7 @@ def list_decisions(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the decisions of past checks, newest first."""
-    from abkit.store.findings import decisions
+    from abkit.store.results import last_decisions
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
@@ -79,7 +79,7 @@ def list_decisions(
                 "run_id": row.run_id,
                 "reasons": list(row.reasons.get("reasons", [])),
             }
-            for row in decisions(session, limit)
+            for row in last_decisions(session, limit)
         ]
     if form is Format.TABLE:
         rows = [{**row, "reasons": (row["reasons"] or ["–"])[0]} for row in rows]

@@ -65,7 +65,7 @@ def import_(
         if summary.reasons:
             note(f"each of them: abkit kpi rejects --import {summary.import_id}")
     if any(summary.unlinked for summary in summaries):
-        note("ads without a picture: abkit kpi link")
+        note("ads without a creative: abkit kpi link")
     columns = ["file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected"]
     print_rows(as_rows(summaries), form, columns=columns)
     if not any(summary.landed for summary in summaries):
@@ -80,11 +80,11 @@ def rejects(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """The rows that were refused, each with its line and the reason; the latest import first."""
-    from abkit.store.kpis import queries as kpi_queries
+    from abkit.store.imports import kpi_rejects
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
-        rows = kpi_queries.rejects(session, import_id, limit)
+        rows = kpi_rejects(session, import_id, limit)
     print_rows(rows, form, columns=["import_id", "file", "line", "reason"], empty="no row was refused")
     if len(rows) == limit:
         note(f"only the first {limit:,}: --limit shows more")
@@ -114,5 +114,5 @@ def link(
         else:
             report = kpi_link.link(store)
     share = sum(row["share_of_impressions"] for row in report.unlinked)
-    note(f"{report.linked:,} links made; {len(report.unlinked):,} ads without a picture, {share:.1%} of impressions")
+    note(f"{report.linked:,} links made; {len(report.unlinked):,} ads without a creative, {share:.1%} of impressions")
     print_rows(report.unlinked, form, empty="every ad has its picture")

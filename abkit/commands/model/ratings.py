@@ -75,11 +75,11 @@ def rejects(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """The rows that were refused, each with its line and the reason; the latest import first."""
-    from abkit.store.ratings.read import rejects as read
+    from abkit.store.imports import rating_rejects
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
-        rows = read(session, import_id, limit)
+        rows = rating_rejects(session, import_id, limit)
     print_rows(rows, form, columns=["import_id", "file", "line", "reason"], empty="no row was refused")
     if len(rows) == limit:
         note(f"only the first {limit:,}: --limit shows more")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
-
 from abkit.reporting.charts import marks as charts
 from abkit.reporting.page import records
-from abkit.store import findings
+from abkit.store import models
+from abkit.store.creatives import campaign_keys
 from abkit.store.engine import Store
-from abkit.store.schema import Campaign
 from abkit.workflows.correlate import CorrelationReport, VersionReport
 
 
@@ -22,8 +20,8 @@ def correlation_chart(store: Store, report: CorrelationReport) -> Any:
         report: what was correlated.
     """
     with store.read() as session:
-        speaking = findings.speaking_version(session)
-        campaigns = {row[0]: row[1] for row in session.execute(select(Campaign.id, Campaign.key))}
+        speaking = models.speaking_version(session)
+        campaigns = campaign_keys(session)
     version = _shown(report, speaking.digest if speaking else "")
     if version is None:
         return charts.score_kpi_scatter([], metric=report.metric)

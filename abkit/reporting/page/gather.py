@@ -24,10 +24,9 @@ from abkit.reporting.page.records import (
 )
 from abkit.reporting.page.thumbnails import thumbnail
 from abkit.stats.proportions.newcombe import wilson
-from abkit.store import models
-from abkit.store import report as queries
-from abkit.store.kpis import with_scores as score_kpi
-from abkit.store.kpis.with_scores import Deliveries, Filters
+from abkit.store import alerts, creatives, imports, models, results, runs
+from abkit.store import scores as score_rows
+from abkit.store.kpis.delivery import NO_CREATIVE, Deliveries, Filters, deliveries
 from abkit.store.scores import RankedScore, ranking
 from abkit.version import __version__
 
@@ -72,17 +71,17 @@ def gather(store: Store, *, campaign: str | None = None, as_of: date | None = No
     made_at = datetime.now(UTC)
     day = as_of or made_at.date()
     with store.read() as session:
-        since = (queries.last_checked(session, day) or day) - HISTORY
-        version = queries.last_model(session, day) or models.champion(session)
-        every = queries.campaigns(session, version.id) if version else []
+        since = (results.last_check(session, day) or day) - HISTORY
+        version = results.last_version(session, day) or models.champion(session)
+        every = score_rows.campaigns_by_size(session, version.id) if version else []
         chosen = _chosen(every, campaign)
         only = chosen[0][0] if campaign else None
-        delivered = score_kpi.deliveries(session, Filters(end=day))
-        made = [_decision(row) for row in queries.decisions(session, since, day)]
+        delivered = deliveries(session, Filters(end=day))
+        made = [_decision(row) for row in results.decisions(session, since, day)]
         # Checks of other windows answer other questions: the history is of the last one's.
         made = [one for one in made if one.scope == made[-1].scope]
-        findings = [_finding(row) for row in queries.findings(session, [one.run_id for one in made])]
-        history = _history(queries.correlations(session, version.id, since, day), campaign) if version else []
+        findings = [_finding(row) for row in results.drift_results(session, [one.run_id for one in made])]
+        history = _history(results.correlations(session, version.id, since, day), campaign) if version else []
         data = ReportData(
             as_of=day,
             made_at=made_at,
@@ -103,11 +102,11 @@ def gather(store: Store, *, campaign: str | None = None, as_of: date | None = No
             findings=tuple(row for row in findings if row.run_id == made[-1].run_id),
             drift_history=tuple(findings),
             decision_history=tuple(made),
-            alerts=tuple(_alert(row, made_at) for row in queries.open_alerts(session, day)),
-            scores=tuple(queries.scored(session, version.id, only)) if version else (),
-            coverage=_coverage(queries.imported(session, day), delivered),
-            runs=queries.last_runs(session, RUN_KINDS),
-            simulated=queries.is_simulated(session),
+            alerts=tuple(_alert(row, made_at) for row in alerts.open_alerts(session, day)),
+            scores=tuple(score_rows.scores_by_campaign(session, version.id, only)) if version else (),
+            coverage=_coverage(imports.imported(session, day), delivered),
+            runs=runs.last_runs(session, RUN_KINDS),
+            simulated=imports.is_simulated(session),
         )
         points = _points(session, data, version.id, campaign) if version else ()
     return replace(data, points=points)
@@ -135,18 +134,18 @@ def _ranking(
     best, last = places, list[RankedScore]()
     if len(places) > shown + LAST_SHOWN:
         best, last = places[:shown], places[-LAST_SHOWN:]
-    names = queries.names(session, [place.creative_id for place in (*best, *last)])
+    names = creatives.creative_names(session, [place.creative_id for place in (*best, *last)])
     here, anywhere = _delivery(delivered, campaign_id), _delivery(delivered, None)
 
     def picture(place: RankedScore) -> RankedPicture:
         aliases = names.get(place.creative_id, [])
-        found = (thumbnail(Path(name), place.sha256) for name in aliases[:5])
+        found = (thumbnail(Path(name), place.sha256) for name, _ in aliases[:5])
         elsewhere = place.creative_id not in here and place.creative_id in anywhere
         impressions, clicks = (anywhere if elsewhere else here).get(place.creative_id, (0, 0))
         low, high = wilson(clicks, impressions, 0.05) if impressions else (None, None)
         return RankedPicture(
             rank=place.rank,
-            name=Path(aliases[0]).name if aliases else place.sha256[:12],
+            name=Path(aliases[0][0]).name if aliases else place.sha256[:12],
             sha256=place.sha256,
             campaign=key,
             score=place.score.mean,
@@ -181,10 +180,10 @@ def _points(session: Session, data: ReportData, version_id: int, campaign: str |
     if headline is None:
         return ()
     window = Filters(headline.window_start, headline.window_end or data.as_of, campaign)
-    scores = score_kpi.scores_of(session, version_id)
-    keys = queries.campaign_keys(session)
+    scores = score_rows.mean_scores(session, version_id)
+    keys = creatives.campaign_keys(session)
     points = []
-    for row in score_kpi.deliveries(session, window).rows:
+    for row in deliveries(session, window).rows:
         cvr = headline.metric == "cvr"
         events, trials = (row.conversions, row.clicks) if cvr else (row.clicks, row.impressions)
         if row.creative_id in scores and trials >= max(1, headline.minimum_trials):
@@ -271,8 +270,8 @@ def _alert(row: Alert, now: datetime) -> OpenAlert:
     return OpenAlert(row.title, row.message, row.severity, state, row.opened_at, row.times_seen)
 
 
-def _coverage(row: queries.Imported, delivered: Deliveries) -> Coverage:
-    unlinked = delivered.left_out.get("ads without a picture")
+def _coverage(row: imports.Imported, delivered: Deliveries) -> Coverage:
+    unlinked = delivered.left_out.get(NO_CREATIVE)
     return Coverage(
         impressions=delivered.impressions,
         unlinked_impressions=unlinked.impressions if unlinked else 0,

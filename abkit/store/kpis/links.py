@@ -1,24 +1,20 @@
 """Which picture an ad shows: found by the name or hash in the export, or said by hand."""
 
-import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Select, exists, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from abkit.store.schema import Ad, AdCreative, CampaignCreative, Creative, CreativeAlias, Kpi
-from abkit.store.upsert import insert_missing
+from abkit.store.creatives import creatives_named
+from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Kpi
+from abkit.store.statements import in_parts, insert_into, insert_missing
 
 NO_NAME = "the export does not name a creative"
-NO_PICTURE = "no scored picture has that name"
-_AT_ONCE = 5_000
-T = TypeVar("T")
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+NO_CREATIVE = "no scored creative has that name"
 
 
 @dataclass(frozen=True)
@@ -38,54 +34,6 @@ class LinkOutcome:
     reasons: dict[int, str] = field(default_factory=dict)
 
 
-def base_name(name: str) -> str:
-    """The last part of a path, of either kind.
-
-    >>> base_name("ads/a.png"), base_name("C:\\\\ads\\\\b.png")
-    ('a.png', 'b.png')
-    """
-    return re.split(r"[/\\]", name)[-1]
-
-
-def candidates(session: Session, names: Collection[str]) -> dict[str, tuple[str, set[int]]]:
-    """The creatives that each name could be.
-
-    A sha256 decides alone; a full name as it was scored comes before the last part of a path. Letters count as they
-    are.
-
-    Returns:
-        By name: "sha256" or "name", and the ids.
-    """
-    found: dict[str, tuple[str, set[int]]] = {}
-    hashes = {name.lower(): name for name in names if _SHA256.fullmatch(name)}
-    for part in _parts(hashes):
-        for creative_id, sha256 in session.execute(
-            select(Creative.id, Creative.sha256).where(Creative.sha256.in_(part))
-        ):
-            found[hashes[sha256]] = ("sha256", {creative_id})
-    others = [name for name in names if name not in found]
-    for part in _parts(others):
-        rows = session.execute(
-            select(CreativeAlias.name, CreativeAlias.creative_id).where(CreativeAlias.name.in_(part))
-        )
-        for name, creative_id in rows:
-            found.setdefault(name, ("name", set()))[1].add(creative_id)
-    by_base: dict[str, list[str]] = defaultdict(list)
-    for name in others:
-        if name not in found:
-            by_base[base_name(name)].append(name)
-    for part in _parts(by_base):
-        rows = session.execute(
-            select(CreativeAlias.base_name, CreativeAlias.creative_id)
-            .where(CreativeAlias.base_name.in_(part))
-            .distinct()
-        )
-        for base, creative_id in rows:
-            for name in by_base[base]:
-                found.setdefault(name, ("name", set()))[1].add(creative_id)
-    return found
-
-
 def link_ads(session: Session, ads: Collection[NamedAd], run_id: int) -> LinkOutcome:
     """Link ads to the creatives that their names or hashes mean; links that are there stay.
 
@@ -93,7 +41,7 @@ def link_ads(session: Session, ads: Collection[NamedAd], run_id: int) -> LinkOut
     unlinked. An ad that was linked by hand is left alone.
     """
     outcome = LinkOutcome()
-    found = candidates(session, {ad.name for ad in ads if ad.name})
+    found = creatives_named(session, {ad.name for ad in ads if ad.name})
     members = _campaigns_of(session, {one for _, ids in found.values() if len(ids) > 1 for one in ids})
     by_hand = _linked_by_hand(session) if found else set()
     rows: list[dict[str, Any]] = []
@@ -108,7 +56,7 @@ def link_ads(session: Session, ads: Collection[NamedAd], run_id: int) -> LinkOut
         elif not ad.name:
             outcome.reasons[ad.ad_id] = NO_NAME
         else:
-            outcome.reasons[ad.ad_id] = f"{len(ids)} pictures have that name" if ids else NO_PICTURE
+            outcome.reasons[ad.ad_id] = f"{len(ids)} creatives have that name" if ids else NO_CREATIVE
     before = _links(session)
     insert_missing(session, AdCreative, rows, key=["ad_id", "creative_id"])
     outcome.linked = _links(session) - before
@@ -125,6 +73,53 @@ def unlinked_ads(session: Session) -> list[NamedAd]:
         .order_by(Ad.id)
     )
     return [NamedAd(*row) for row in rows]
+
+
+def owned_unlinked(session: Session, import_id: int) -> int:
+    """How many rows whose figures came with an import are of ads without a creative now."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(Kpi)
+            .where(Kpi.kpi_import_id == import_id, ~exists().where(AdCreative.ad_id == Kpi.ad_id))
+        )
+        or 0
+    )
+
+
+def unlinked_delivery(session: Session) -> list[dict[str, Any]]:
+    """Ads without a creative with what they delivered, and the impressions of all ads; the largest first."""
+    everything = session.scalar(select(func.sum(Kpi.impressions))) or 0
+    delivered = func.coalesce(func.sum(Kpi.impressions), 0)
+    rows = session.execute(
+        select(
+            Ad.id,
+            Ad.platform,
+            Ad.account,
+            Ad.external_id,
+            Ad.creative_name,
+            Campaign.key,
+            func.count(Kpi.id),
+            delivered,
+        )
+        .select_from(Ad)
+        .outerjoin(Kpi, Kpi.ad_id == Ad.id)
+        .outerjoin(Campaign, Campaign.id == Ad.campaign_id)
+        .where(~exists().where(AdCreative.ad_id == Ad.id))
+        .group_by(Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Campaign.key)
+        .order_by(delivered.desc(), Ad.id)
+    )
+    names = ("ad_id", "platform", "account", "ad", "creative", "campaign", "rows", "impressions")
+    # PostgreSQL sums whole numbers into decimals.
+    found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+    return [
+        {
+            **row,
+            "impressions": int(row["impressions"]),
+            "share_of_impressions": int(row["impressions"]) / int(everything) if everything else 0.0,
+        }
+        for row in found
+    ]
 
 
 def refresh_launches(session: Session, ads: Select[int], run_id: int) -> None:
@@ -150,7 +145,7 @@ def refresh_launches(session: Session, ads: Select[int], run_id: int) -> None:
     launched: dict[tuple[int, int], date] = {
         (campaign, creative): day for creative, campaign, day in first_days if campaign is not None
     }
-    for part in _parts(anywhere):
+    for part in in_parts(anywhere):
         member = select(CampaignCreative.campaign_id, CampaignCreative.creative_id)
         for campaign, creative in session.execute(member.where(CampaignCreative.creative_id.in_(part))):
             day = anywhere[creative]
@@ -160,8 +155,7 @@ def refresh_launches(session: Session, ads: Select[int], run_id: int) -> None:
 
 def _write_launches(session: Session, launched: Mapping[tuple[int, int], date], run_id: int) -> None:
     now = datetime.now(UTC)
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    for part in _parts(launched):
+    for part in in_parts(launched):
         rows = [
             {
                 "campaign_id": key[0],
@@ -172,7 +166,7 @@ def _write_launches(session: Session, launched: Mapping[tuple[int, int], date], 
             }
             for key in part
         ]
-        statement = make(CampaignCreative).values(rows)
+        statement = insert_into(session, CampaignCreative).values(rows)
         session.execute(
             statement.on_conflict_do_update(
                 index_elements=["campaign_id", "creative_id"],
@@ -184,7 +178,7 @@ def _write_launches(session: Session, launched: Mapping[tuple[int, int], date], 
 
 def _campaigns_of(session: Session, creatives: Collection[int]) -> Mapping[int, set[int]]:
     members: dict[int, set[int]] = defaultdict(set)
-    for part in _parts(creatives):
+    for part in in_parts(creatives):
         member = select(CampaignCreative.creative_id, CampaignCreative.campaign_id)
         for creative, campaign in session.execute(member.where(CampaignCreative.creative_id.in_(part))):
             members[creative].add(campaign)
@@ -197,8 +191,3 @@ def _linked_by_hand(session: Session) -> set[int]:
 
 def _links(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(AdCreative)) or 0
-
-
-def _parts(values: Iterable[T]) -> Iterable[list[T]]:
-    everything = list(values)
-    return (everything[start : start + _AT_ONCE] for start in range(0, len(everything), _AT_ONCE))

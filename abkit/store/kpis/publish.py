@@ -16,18 +16,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Insert, and_, case, exists, func, insert, literal, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import and_, case, exists, func, insert, literal, or_, select, update
 from sqlalchemy.orm import Session
 
+from abkit.store.imports import import_of
 from abkit.store.kpis.links import NamedAd, link_ads, refresh_launches
-from abkit.store.kpis.stage import STAGE_AD, STAGE_KPI, STAGE_MATCH, STAGE_NAME, STAGE_REJECT, STAGE_SEGMENT, analyze
+from abkit.store.kpis.staging import STAGE_AD, STAGE_KPI, STAGE_MATCH, STAGE_NAME, STAGE_REJECT, STAGE_SEGMENT, analyze
 from abkit.store.schema import Ad, AdCreative, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
+from abkit.store.statements import count_inserted, insert_into, wait_for_turn
+from abkit.vocabulary import Dimension
 
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_815
 _AD_KEY = ("platform", "account", "external_id")
-_SEGMENT_KEY = ("platform", "placement", "country", "device", "age", "gender", "other")
+_SEGMENT_KEY = [name.value for name in Dimension]
 _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
 
 
@@ -41,11 +43,6 @@ class ImportHeader:
     run_id: int
 
 
-def import_of(session: Session, digest: str) -> KpiImport | None:
-    """The import of a content that was read in the same way, if there was one."""
-    return session.scalar(select(KpiImport).where(KpiImport.digest == digest))
-
-
 def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     """Publish what is staged on the session's connection.
 
@@ -56,9 +53,8 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     Returns:
         The import, and whether it is this one (False: another process was first).
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PUBLISH_LOCK})
-    if earlier := import_of(session, header.digest):
+    wait_for_turn(session, _PUBLISH_LOCK)
+    if earlier := import_of(session, KpiImport, header.digest):
         return earlier, False
     nothing = dict.fromkeys(("rows", "imported", "updated", "unchanged", "unlinked", "rejected"), 0)
     record = KpiImport(
@@ -92,18 +88,17 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
 
 def _number_ads_and_segments(session: Session, run_id: int) -> int:
     """Make the campaigns, ads and segments that are new, note all ids; returns how many ads were known before."""
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     keys = select(
         STAGE_AD.c.campaign, literal(""), literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id)
     )
     session.execute(
-        make(Campaign)
+        insert_into(session, Campaign)
         .from_select(["key", "name", "created_at", "run_id"], keys.where(STAGE_AD.c.campaign != "").distinct())
         .on_conflict_do_nothing(index_elements=["key"])
     )
     is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
     known = session.scalar(select(func.count()).select_from(STAGE_AD).join(Ad, is_known)) or 0
-    ads = make(Ad).from_select(
+    ads = insert_into(session, Ad).from_select(
         [*_AD_KEY, "creative_name", "campaign_id", "run_id"],
         select(*(STAGE_AD.c[name] for name in _AD_KEY), STAGE_AD.c.creative, Campaign.id, literal(run_id))
         .select_from(STAGE_AD.outerjoin(Campaign, Campaign.key == STAGE_AD.c.campaign))
@@ -120,12 +115,12 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
         )
     )
     session.execute(
-        make(Segment)
+        insert_into(session, Segment)
         .from_select(
-            list(_SEGMENT_KEY),
+            _SEGMENT_KEY,
             select(*(STAGE_SEGMENT.c[name] for name in _SEGMENT_KEY)).where(STAGE_SEGMENT.c.segment_no >= 0),
         )
-        .on_conflict_do_nothing(index_elements=list(_SEGMENT_KEY))
+        .on_conflict_do_nothing(index_elements=_SEGMENT_KEY)
     )
     session.execute(update(STAGE_AD).values(ad_id=select(Ad.id).where(is_known).scalar_subquery()))
     is_segment = and_(*(getattr(Segment, name) == STAGE_SEGMENT.c[name] for name in _SEGMENT_KEY))
@@ -197,19 +192,13 @@ def _insert_new(session: Session, import_id: int, *, any_matched: bool) -> int:
     if any_matched:
         rows = rows.where(~exists().where(STAGE_MATCH.c.line == STAGE_KPI.c.line))
     names = ["ad_id", "segment_id", *columns, "clicks", "conversions", "spend", "revenue", "kpi_import_id"]
-    return _inserted(session, insert(Kpi).from_select(names, rows))
+    return count_inserted(session, insert(Kpi).from_select(names, rows))
 
 
 def _keep_rejects(session: Session, import_id: int) -> int:
     rejects = select(literal(import_id), STAGE_REJECT.c.line, STAGE_REJECT.c.reason, STAGE_REJECT.c.content)
     names = ["kpi_import_id", "line", "reason", "content"]
-    return _inserted(session, insert(KpiReject).from_select(names, rejects.order_by(STAGE_REJECT.c.line)))
-
-
-def _inserted(session: Session, statement: Insert) -> int:
-    # Without being asked, SQLAlchemy gives the count of an INSERT on SQLite only.
-    result = session.connection().execute(statement, execution_options={"preserve_rowcount": True})
-    return result.rowcount
+    return count_inserted(session, insert(KpiReject).from_select(names, rejects.order_by(STAGE_REJECT.c.line)))
 
 
 def _count_unlinked(session: Session) -> int:

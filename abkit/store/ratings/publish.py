@@ -33,20 +33,18 @@ from sqlalchemy import (
     literal,
     or_,
     select,
-    text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
-from abkit.store.kpis.stage import analyze
+from abkit.store.imports import import_of
+from abkit.store.kpis.staging import analyze
 from abkit.store.runs import RunRecord
 from abkit.store.schema import (
     Base,
     Comparison,
-    Creative,
-    CreativeAlias,
+    Json,
     Rater,
     Rating,
     RatingImport,
@@ -54,9 +52,7 @@ from abkit.store.schema import (
     RatingSource,
     RatingSummary,
 )
-from abkit.store.scores import creative_ids
-from abkit.store.types import Json
-from abkit.store.upsert import insert_missing
+from abkit.store.statements import count_inserted, insert_into, insert_missing, wait_for_turn
 
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_816
@@ -165,46 +161,14 @@ def source_of(session: Session, run: RunRecord, key: str, scale: tuple[float, fl
     return source.id, source.salt
 
 
-def write_creatives(
-    session: Session,
-    run: RunRecord,
-    contents: Sequence[Mapping[str, Any]],
-    names: Mapping[str, Sequence[tuple[str, str]]],
-) -> None:
-    """Register contents, and the names under which they came.
-
-    Args:
-        session: a writing session.
-        run: whose work this is.
-        contents: columns of `creative`; those that are known stay as they are.
-        names: full name and last part of it, by sha256.
-    """
-    now = datetime.now(UTC)
-    own = {"created_at": now, "run_id": run.id}
-    insert_missing(session, Creative, [{**content, **own} for content in contents], key=["sha256"])
-    ids = creative_ids(session, set(names))
-    aliases = [
-        {"creative_id": ids[sha256], "name": name, "base_name": base, **own}
-        for sha256, pairs in names.items()
-        for name, base in pairs
-    ]
-    insert_missing(session, CreativeAlias, aliases, key=["creative_id", "name"])
-
-
-def import_of(session: Session, digest: str) -> RatingImport | None:
-    """The import of a table with the same pictures, read in the same way, if there was one."""
-    return session.scalar(select(RatingImport).where(RatingImport.digest == digest))
-
-
 def publish(session: Session, header: LabelHeader) -> tuple[RatingImport, bool]:
     """Publish what is staged on the session's connection.
 
     Returns:
         The import, and whether it is this one (False: another process was first).
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _PUBLISH_LOCK})
-    if earlier := import_of(session, header.digest):
+    wait_for_turn(session, _PUBLISH_LOCK)
+    if earlier := import_of(session, RatingImport, header.digest):
         return earlier, False
     record = RatingImport(
         digest=header.digest,
@@ -238,7 +202,6 @@ def _count(session: Session, table: Table) -> int:
 
 
 def _number_raters(session: Session, header: LabelHeader) -> None:
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     now = literal(datetime.now(UTC), Rater.created_at.type)
     names = (
         select(literal(header.source_id), STAGE_LABEL.c.rater, now, literal(header.run_id))
@@ -247,7 +210,7 @@ def _number_raters(session: Session, header: LabelHeader) -> None:
         .distinct()
     )
     session.execute(
-        make(Rater)
+        insert_into(session, Rater)
         .from_select(["rating_source_id", "pseudonym", "created_at", "run_id"], names)
         .on_conflict_do_nothing(index_elements=["rating_source_id", "pseudonym"])
     )
@@ -284,5 +247,4 @@ def _insert_new(session: Session, kind: _Kind, header: LabelHeader, import_id: i
         more["rating_source_id"] = literal(header.source_id)
     rows = select(*columns.values(), *more.values()).where(~exists().where(_same_key(kind, header)))
     statement = insert(kind.table).from_select([*columns, *more], rows.order_by(STAGE_LABEL.c.line))
-    # Without being asked, SQLAlchemy gives the count of an INSERT on SQLite only.
-    return session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+    return count_inserted(session, statement)

@@ -1,14 +1,13 @@
-"""What is asked about ratings: sources, single votes of one of them, rows that were refused."""
+"""Ratings as they were given: sources, and the single votes of one of them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from abkit.store.schema import Campaign, CampaignCreative, Rater, Rating, RatingImport, RatingReject, RatingSource
+from abkit.store.schema import Campaign, CampaignCreative, Rater, Rating, RatingSource
 
 
 @dataclass(frozen=True)
@@ -49,16 +48,3 @@ def votes_of(session: Session, source_id: int, campaign: str | None) -> StoredVo
     rows = session.execute(statement).all()
     creative, rater, score = zip(*rows, strict=True) if rows else ((), (), ())
     return StoredVotes(np.array(creative, dtype=np.int64), np.array(rater, dtype=np.str_), np.array(score, dtype=float))
-
-
-def rejects(session: Session, import_id: int | None, limit: int) -> list[dict[str, Any]]:
-    """Rows that were refused, the latest imports first, at most so many."""
-    statement = (
-        select(RatingImport.id, RatingImport.name, RatingReject.line, RatingReject.reason)
-        .join(RatingImport, RatingImport.id == RatingReject.rating_import_id)
-        .order_by(RatingImport.id.desc(), RatingReject.line)
-        .limit(limit)
-    )
-    if import_id is not None:
-        statement = statement.where(RatingImport.id == import_id)
-    return [dict(zip(("import_id", "file", "line", "reason"), row, strict=True)) for row in session.execute(statement)]

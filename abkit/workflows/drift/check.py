@@ -14,13 +14,15 @@ from abkit.alerts.rules import decision_made
 from abkit.config import DriftSettings, Settings
 from abkit.errors import UsageError
 from abkit.stats.monitoring.triage import Triage, triage
-from abkit.store import drift_windows, findings, models
-from abkit.store.drift_windows import DeliveryRow, Pictures
+from abkit.store import creatives, imports, models, runs, scores
+from abkit.store import results as found
 from abkit.store.engine import Store
-from abkit.store.kpis import with_scores as score_kpi
+from abkit.store.kpis import delivery
+from abkit.store.kpis.delivery import DeliveryRow
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.store.schema import Decision, ModelVersion
+from abkit.store.schema import Decision, DriftResult, ModelVersion
+from abkit.store.scores import CreativeSample
 from abkit.workflows.drift import delivery as drift_delivery
 from abkit.workflows.drift import feeds as drift_feeds
 from abkit.workflows.drift import images as drift_pictures
@@ -132,7 +134,7 @@ def check_drift(
     arguments = {"reference": reference, "current": current, "as_of": as_of.isoformat(), "model": model}
     with recorded_run(store, "drift check", arguments, run=run) as run:
         with store.read() as session:
-            version = models.find_by_prefix(session, model) if model else findings.speaking_version(session)
+            version = models.find_by_prefix(session, model) if model else models.speaking_version(session)
             windows = _Windows(session, before, window, as_of, settings.drift, version)
             results = _test(session, settings.drift, windows, version)
         decided = triage([row.finding for row in results])
@@ -153,6 +155,10 @@ def check_drift(
     )
 
 
+def _first_of(days: int, *, until: date) -> date:
+    return until - timedelta(days=days - 1)
+
+
 class _Windows:
     """The two windows as days and campaigns."""
 
@@ -167,31 +173,31 @@ class _Windows:
     ) -> None:
         self.reference, self.current, self.as_of = reference, current, as_of
         self.campaigns = {
-            window.campaign: score_kpi.campaign_id(session, window.campaign)
+            window.campaign: creatives.find_campaign(session, window.campaign)
             for window in (reference, current)
             if window.kind == "campaign"
         }
-        self.start, _ = drift_windows.last_day(as_of, current.days or 1)
+        self.start = _first_of(current.days or 1, until=as_of)
         # Before a campaign there is no day: its reference reaches up to as_of.
         self.reference_end = self.start - timedelta(days=1) if current.kind == "days" else as_of
         # A relation that was found lost must not become its own reference while nobody acts on it: until another
         # version speaks, the days from then on belong to no reference.
-        broken = findings.first_break(session, version.id, as_of) if version and current.kind == "days" else None
+        broken = found.first_break(session, version.id, as_of) if version and current.kind == "days" else None
         if broken is not None:
-            found_in, _ = drift_windows.last_day(broken, current.days)
+            found_in = _first_of(current.days, until=broken)
             self.reference_end = min(self.reference_end, found_in - timedelta(days=1))
         days = reference.days or settings.reference_days
-        self.reference_start, _ = drift_windows.last_day(self.reference_end, days)
+        self.reference_start = _first_of(days, until=self.reference_end)
 
     def current_pictures(self, session: Session) -> list[int]:
         if self.current.kind == "campaign":
-            return drift_windows.campaign_pictures(session, self.campaigns[self.current.campaign])
-        return drift_windows.pictures_launched(session, self.start, self.as_of)
+            return creatives.candidates(session, self.campaigns[self.current.campaign])
+        return creatives.creatives_launched(session, self.start, self.as_of)
 
     def reference_pictures(self, session: Session, mine: list[int]) -> list[int]:
         if self.reference.kind == "campaign":
-            return drift_windows.campaign_pictures(session, self.campaigns[self.reference.campaign])
-        launched = drift_windows.pictures_launched(session, self.reference_start, self.reference_end)
+            return creatives.candidates(session, self.campaigns[self.reference.campaign])
+        launched = creatives.creatives_launched(session, self.reference_start, self.reference_end)
         own = set(mine)
         return [creative for creative in launched if creative not in own]
 
@@ -210,7 +216,7 @@ class _Windows:
         ids = self.campaigns
         now, before = ids.get(self.current.campaign), ids.get(self.reference.campaign)
         of_now = set(mine) if now is not None else set()
-        of_before = set(drift_windows.campaign_pictures(session, before)) if before is not None else set()
+        of_before = set(creatives.candidates(session, before)) if before is not None else set()
         of_now_only, of_before_only = of_now - of_before, of_before - of_now
 
         def is_current(row: DeliveryRow) -> bool | None:
@@ -233,19 +239,19 @@ def _test(
     session: Session, settings: DriftSettings, windows: _Windows, version: ModelVersion | None
 ) -> list[LayerResult]:
     mine = windows.current_pictures(session)
-    current = drift_windows.pictures(session, version, mine) if version else _NO_PICTURES
+    current = scores.creative_sample(session, version, mine) if version else _NO_PICTURES
     if version and windows.reference.kind == "model":
         reference = _sample(version)
     elif version:
-        reference = drift_windows.pictures(session, version, windows.reference_pictures(session, mine))
+        reference = scores.creative_sample(session, version, windows.reference_pictures(session, mine))
     else:
         reference = _NO_PICTURES
-    rows = drift_windows.delivery(session, windows.first_delivery_day(), windows.as_of)
+    rows = delivery.delivery_rows(session, windows.first_delivery_day(), windows.as_of)
     both = drift_delivery.delivered(
         rows,
         windows.sorter(session, mine),
-        score_kpi.scores_of(session, version.id) if version else {},
-        drift_windows.first_delivery(session, {row.creative_id for row in rows}),
+        scores.mean_scores(session, version.id) if version else {},
+        delivery.first_deliveries(session, {row.creative_id for row in rows}),
     )
     return [
         *_data(session, settings, windows, current),
@@ -256,19 +262,19 @@ def _test(
     ]
 
 
-_NO_PICTURES = Pictures((), np.zeros(0), np.zeros((0, 1), np.float32))
+_NO_PICTURES = CreativeSample((), np.zeros(0), np.zeros((0, 1), np.float32))
 
 
-def _sample(version: ModelVersion) -> Pictures:
+def _sample(version: ModelVersion) -> CreativeSample:
     if not version.reference:
         return _NO_PICTURES
     sample = ReferenceSample.from_bytes(version.reference)
-    return Pictures((), np.asarray(sample.scores, np.float64), np.asarray(sample.embeddings, np.float32))
+    return CreativeSample((), np.asarray(sample.scores, np.float64), np.asarray(sample.embeddings, np.float32))
 
 
-def _data(session: Session, settings: DriftSettings, windows: _Windows, current: Pictures) -> list[LayerResult]:
+def _data(session: Session, settings: DriftSettings, windows: _Windows, current: CreativeSample) -> list[LayerResult]:
     by_days = windows.current.kind == "days"
-    rejected, files = drift_windows.rejected_pictures(
+    rejected, files = runs.rejected_files(
         session,
         campaign=windows.current.campaign or None,
         first=windows.start,
@@ -281,8 +287,8 @@ def _data(session: Session, settings: DriftSettings, windows: _Windows, current:
         ),
     ]
     if by_days:
-        daily = drift_windows.daily_impressions(session, windows.reference_start, windows.as_of)
-        refused, rows = drift_windows.rejected_rows(session, windows.start, windows.as_of)
+        daily = delivery.daily_impressions(session, windows.reference_start, windows.as_of)
+        refused, rows = imports.reject_counts(session, windows.start, windows.as_of)
         tested.append(drift_feeds.judge_share("rejected_rows", "imported KPI rows", refused, rows, settings))
         tested += drift_feeds.judge_feed(daily, windows.start, windows.as_of, windows.reference_start, settings)
     return tested
@@ -300,8 +306,9 @@ def _log(
     run_id: int,
     now: datetime,
 ) -> None:
-    findings.write_drift(
+    found.write_results(
         session,
+        DriftResult,
         [
             {
                 "run_id": run_id,

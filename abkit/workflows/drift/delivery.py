@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.level_shift import level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
-from abkit.store.drift_windows import DeliveryRow
+from abkit.store.kpis.delivery import DeliveryRow
 from abkit.workflows.drift.result import LayerResult, shown_p
 
 # Periods longer than a week have no day that others share: they are compared with each other, whatever their dates.

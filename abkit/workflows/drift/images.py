@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.distribution_shift import Shift, input_shift, score_shift
 from abkit.stats.monitoring.triage import Layer, Verdict
-from abkit.store.drift_windows import Pictures
+from abkit.store.scores import CreativeSample
 from abkit.workflows.drift.result import LayerResult, shown_p
 
 
-def judge_input(reference: Pictures, current: Pictures, settings: DriftSettings) -> list[LayerResult]:
+def judge_input(reference: CreativeSample, current: CreativeSample, settings: DriftSettings) -> list[LayerResult]:
     """Do the new pictures look different: the energy distance of pooled embeddings."""
     x, y = reference.embeddings, current.embeddings
     detail: dict[str, Any] = {"unit": "pictures", "floors": [settings.input_watch, settings.input_major]}
@@ -43,7 +43,7 @@ def judge_input(reference: Pictures, current: Pictures, settings: DriftSettings)
     return [_shift_row("input", found, verdict, sentence, settings.input_major, detail, persistent)]
 
 
-def judge_scores(reference: Pictures, current: Pictures, settings: DriftSettings) -> list[LayerResult]:
+def judge_scores(reference: CreativeSample, current: CreativeSample, settings: DriftSettings) -> list[LayerResult]:
     """Are the new scores distributed differently: KS, PSI and Wasserstein, each at a third of the error rate."""
     x, y = reference.scores, current.scores
     floors = {

@@ -13,9 +13,9 @@ from abkit.errors import AbkitError
 from abkit.stats.design.pairs import PairPlan, ScoredVariant, plan_pairs
 from abkit.stats.design.power import Design
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
-from abkit.store import models, scores
+from abkit.store import creatives, models, scores
 from abkit.store.engine import Store
-from abkit.store.kpis import with_scores as score_kpi
+from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, deliveries
 from abkit.store.schema import CreativeAlias
 from abkit_model.selection import error_spread
 
@@ -82,7 +82,7 @@ def design_from_scores(
         AbkitError: unknown campaign, no champion, fewer than two scored variants, no baseline known.
     """
     with store.read() as session:
-        number = score_kpi.campaign_id(session, campaign)
+        number = creatives.find_campaign(session, campaign)
         version = models.champion(session)
         if version is None:
             raise AbkitError("no scorer has been used yet", hint=f"run `abkit score PICTURES --campaign {campaign}`")
@@ -97,8 +97,8 @@ def design_from_scores(
             .order_by(CreativeAlias.id.desc())
         )
         names = {row.creative_id: row.base_name for row in aliases}
-        delivered = score_kpi.deliveries(session, score_kpi.Filters(end=as_of))
-        by_creative = score_kpi.scores_of(session, version.id)
+        delivered = deliveries(session, Filters(end=as_of))
+        by_creative = scores.mean_scores(session, version.id)
         spread = error_spread(version.card.get("metrics") or {}, version.card.get("interval") or {})
     rate, source = _baseline(delivered, number, baseline)
     relation = fit_relation(delivered.rows, by_creative)
@@ -117,9 +117,7 @@ def design_from_scores(
     return DesignReport(campaign, version.digest, rate, source, relation, pairs)
 
 
-def fit_relation(
-    rows: tuple[score_kpi.Delivered, ...], by_creative: dict[int, float], *, reach: float = 1.959964
-) -> Relation:
+def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float], *, reach: float = 1.959964) -> Relation:
     """What a score point has been worth: conditional Poisson of clicks within campaigns, clustered by creative."""
     used = [row for row in rows if row.creative_id in by_creative and row.impressions > 0 and row.campaign_id]
     if len(used) < FEWEST_CREATIVES:
@@ -141,7 +139,7 @@ def fit_relation(
     return Relation(slope if shown else None, slope, low, high, len(used), note)
 
 
-def _baseline(delivered: score_kpi.Deliveries, campaign: int, given: float | None) -> tuple[float, str]:
+def _baseline(delivered: Deliveries, campaign: int, given: float | None) -> tuple[float, str]:
     if given is not None:
         return given, "given"
     for rows, source in (

@@ -13,9 +13,10 @@ from abkit.errors import AbkitError, InvalidInput, StoreError
 from abkit.intake.kpis.options import KpiOptions
 from abkit.intake.kpis.read import countable_rows, digest_of, read_table, refusing_damage, require_readable
 from abkit.store.engine import Store
+from abkit.store.imports import currencies_of, import_of, reject_reasons
 from abkit.store.kpis import publish as kpi_publish
-from abkit.store.kpis.queries import currencies_of, owned_unlinked, reject_reasons
-from abkit.store.kpis.stage import (
+from abkit.store.kpis.links import owned_unlinked
+from abkit.store.kpis.staging import (
     STAGE_AD,
     STAGE_KPI,
     STAGE_NAME,
@@ -111,7 +112,7 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
         before = path.stat()
         digest = digest_of(path, options)
         with store.read() as session:
-            earlier = kpi_publish.import_of(session, digest)
+            earlier = import_of(session, KpiImport, digest)
             if earlier:
                 note(f"{name}: imported before, on {earlier.imported_at:%Y-%m-%d %H:%M} UTC; nothing to do")
                 return _again(session, summary, earlier)

@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from abkit.errors import InvalidInput
+from abkit.store.creatives import base_name, creatives_named
 from abkit.store.engine import Store
-from abkit.store.kpis.links import base_name, candidates, link_ads, refresh_launches, unlinked_ads
-from abkit.store.kpis.queries import unlinked_delivery
+from abkit.store.kpis.links import link_ads, refresh_launches, unlinked_ads, unlinked_delivery
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Ad, AdCreative, Creative
-from abkit.store.upsert import insert_missing
+from abkit.store.statements import insert_missing
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class LinkReport:
 
 
 def link(store: Store, *, run: RunRecord | None = None) -> LinkReport:
-    """Link what names and hashes decide now, and list the ads that stay without a picture."""
+    """Link what names and hashes decide now, and list the ads that stay without a creative."""
     with recorded_run(store, "kpi link", {}, run=run) as record:
         with store.write() as session:
             outcome = link_ads(session, unlinked_ads(session), record.id)
@@ -67,14 +67,14 @@ def link_by_hand(
                 wanted = wanted.where(Ad.account == account)
             ads = session.execute(wanted.order_by(Ad.id)).all()
             if not ads:
-                raise InvalidInput(f"there is no ad {ad!r}", hint="`abkit kpi link` lists the ads without a picture")
+                raise InvalidInput(f"there is no ad {ad!r}", hint="`abkit kpi link` lists the ads without a creative")
             if len(ads) > 1:
                 places = ", ".join(f"{row.platform or '(none)'} / {row.account or '(none)'}" for row in ads[:5])
                 raise InvalidInput(
                     f"{len(ads)} ads have the id {ad!r} (platform / account: {places})",
                     hint="say which with --platform and --account",
                 )
-            _, ids = candidates(session, {creative}).get(creative, ("", set()))
+            _, ids = creatives_named(session, {creative}).get(creative, ("", set()))
             if len(ids) != 1:
                 raise InvalidInput(*_not_one(session, creative, ids))
             ad_id, creative_id = ads[0].id, next(iter(ids))
@@ -92,11 +92,11 @@ def link_by_hand(
 def _not_one(session: Any, creative: str, ids: set[int]) -> tuple[str, str]:
     if not ids:
         return (
-            f"no scored picture is called {creative!r} (looked for {base_name(creative)!r} too)",
+            f"no scored creative is called {creative!r} (looked for {base_name(creative)!r} too)",
             "score it first: abkit score PATH --campaign KEY",
         )
     hashes = session.scalars(select(Creative.sha256).where(Creative.id.in_(ids)).order_by(Creative.id)).all()
     return (
-        f"{len(ids)} pictures are called {creative!r}",
+        f"{len(ids)} creatives are called {creative!r}",
         f"say which by sha256: {', '.join(hashes[:5])}",
     )

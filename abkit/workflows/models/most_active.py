@@ -15,8 +15,8 @@ from PIL import Image
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.images import find_images, names_of
-from abkit.store.activations import ScoredPicture, scored_pictures
 from abkit.store.engine import Store
+from abkit.store.scores import ScoredCreative, scored_creatives
 from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
 from abkit.workflows.scoring.decoding import decoded, decoders
 from abkit_model.errors import ImageRejected
@@ -81,7 +81,7 @@ def most_active(
         pictures = _score(scorer, paths, rejected, progress)
     elif store is not None:
         with store.read() as session:
-            pictures = scored_pictures(session, scorer.card.digest)
+            pictures = scored_creatives(session, scorer.card.digest)
     else:
         raise UsageError("no pictures are named, and there is no workspace with scores", hint="name a folder of them")
     if len(pictures) < MIN_PICTURES:
@@ -107,17 +107,17 @@ def _score(
     paths: Sequence[Path],
     rejected: dict[Path, str],
     progress: Callable[[int, int], None] | None,
-) -> list[ScoredPicture]:
+) -> list[ScoredCreative]:
     found = find_images(paths)
     rejected.update(found.unusable)
-    pictures: dict[str, ScoredPicture] = {}  # a content counts once, whatever its names
+    pictures: dict[str, ScoredCreative] = {}  # a content counts once, whatever its names
     done = 0
     with decoders() as pool:
         for batch in decoded(pool, found.files, scorer.prepare, ScoringSettings(), rejected):
             scores = scorer.score([item.prepared for item in batch])
             for item, score in zip(batch, scores, strict=True):
                 sha256, name = item.content.sha256, names_of(item.path)[0]
-                row = ScoredPicture(sha256, name, list(score.query_activations), list(score.distribution))
+                row = ScoredCreative(sha256, name, list(score.query_activations), list(score.distribution))
                 pictures.setdefault(sha256, row)
             done += len(batch)
             if progress:
@@ -150,7 +150,7 @@ def _with_ends(name: str, estimate: Any) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
-def _write(scorer: Scorer, report: QueryReport, pictures: Sequence[ScoredPicture], out: Path) -> tuple[Path, ...]:
+def _write(scorer: Scorer, report: QueryReport, pictures: Sequence[ScoredCreative], out: Path) -> tuple[Path, ...]:
     thumbnails: dict[str, Image.Image | None] = {}
     files: list[Path] = []
     listing = []
@@ -179,7 +179,7 @@ def _write(scorer: Scorer, report: QueryReport, pictures: Sequence[ScoredPicture
     return tuple(files)
 
 
-def _listed(ends: Mapping[str, Sequence[tuple[ScoredPicture, float]]]) -> dict[str, Any]:
+def _listed(ends: Mapping[str, Sequence[tuple[ScoredCreative, float]]]) -> dict[str, Any]:
     return {
         name.replace(" ", "_"): [{"name": p.name, "sha256": p.sha256, "activation": a} for p, a in end]
         for name, end in ends.items()
@@ -197,7 +197,7 @@ def _heading(query: QueryActivity, report: QueryReport) -> list[str]:
     ]
 
 
-def _thumbnail(picture: ScoredPicture, kept: dict[str, Image.Image | None]) -> Image.Image | None:
+def _thumbnail(picture: ScoredCreative, kept: dict[str, Image.Image | None]) -> Image.Image | None:
     """The content that was scored, small; None where the file is gone or shows something else now."""
     from abkit_model.images import open_image, read_file
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,11 +17,10 @@ from abkit.config import Settings
 from abkit.errors import InvalidInput, UsageError
 from abkit.intake.images import hash_file, names_of, read_content
 from abkit.intake.ratings import Labels, image_path, read_labels, stage_rows
-from abkit.store import scores
+from abkit.store import creatives, imports
 from abkit.store.engine import Store
-from abkit.store.kpis.stage import create_stage, drop_stage, fill
+from abkit.store.kpis.staging import create_stage, drop_stage, fill
 from abkit.store.ratings import publish as rating_publish
-from abkit.store.ratings import read as ratings
 from abkit.store.runs import RunRecord, recorded_run
 from abkit_model.errors import ImageRejected
 
@@ -162,7 +160,7 @@ def _register(
                 else:
                     hashes[name] = result
             with store.read() as session:
-                known = scores.creative_ids(session, set(hashes.values()))
+                known = creatives.creative_ids(session, set(hashes.values()))
             contents = _decode(pool, images, {s: n for n, s in hashes.items() if s not in known}, limit)
             usable = {n: s for n, s in hashes.items() if s in known or not isinstance(contents[s], ImageRejected)}
             for name in hashes.keys() - usable.keys():
@@ -193,12 +191,11 @@ def _write(
     contents: Sequence[dict[str, Any]],
     found: _Pictures,
 ) -> None:
-    names: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for name, sha256 in usable.items():
-        names[sha256].append(names_of(images / name))
     with store.write() as session:
-        rating_publish.write_creatives(session, run, contents, names)
-        ids = scores.creative_ids(session, set(names))
+        creatives.write_creatives(session, run, contents)
+        ids = creatives.creative_ids(session, set(usable.values()))
+        names = [(ids[sha256], *names_of(images / name)) for name, sha256 in usable.items()]
+        creatives.write_names(session, run, names)
     found.ids.update({name: ids[sha256] for name, sha256 in usable.items()})
     found.sha256.update(usable)
 
@@ -239,7 +236,7 @@ def _store_rows(
             connection.invalidate()
             raise
     with store.read() as session:
-        reasons = [(row["line"], row["reason"]) for row in ratings.rejects(session, record.id, 3)]
+        reasons = [(row["line"], row["reason"]) for row in imports.rating_rejects(session, record.id, 3)]
     return LabelImport(
         file=header.name,
         source=source,

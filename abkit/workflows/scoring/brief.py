@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
-from abkit.store import briefs
+from abkit.store import scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord
 from abkit.workflows.scoring.decoding import decoded, decoders
@@ -123,7 +123,7 @@ def fit_pictures(
     """
     fingerprint = brief.encoder.fingerprint
     with store.read() as session:
-        seen = briefs.embeddings(session, campaign_id, fingerprint)
+        seen = scores.campaign_embeddings(session, campaign_id, fingerprint)
     unseen = {path: id_ for id_, path in pictures.items() if id_ not in seen}
     with decoders() as pool:
         for batch in decoded(pool, list(unseen), brief.encoder.prepare, settings, {}):
@@ -132,13 +132,13 @@ def fit_pictures(
                 unseen[item.path]: vector.astype("<f2").tobytes() for item, vector in zip(batch, vectors, strict=True)
             }
             with store.write() as session:
-                briefs.write_embeddings(session, run, fingerprint, made)
+                scores.write_embeddings(session, run, fingerprint, made)
             seen |= made
             progress(sum(id_ in seen for id_ in unseen.values()), len(unseen))
             run.still_alive()
     cosines = _cosines(seen, brief)
     with store.write() as session:
-        briefs.write_fits(
+        scores.write_fits(
             session,
             run,
             cosines,

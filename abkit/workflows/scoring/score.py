@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.intake.images import FoundImages, find_images, hash_file, names_of
-from abkit.store import scores
+from abkit.store import creatives, scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.models.active import Champion, find_champion
@@ -96,7 +96,7 @@ def score_paths(
         )
         tally = _Tally(rejected=dict(found.unusable))
         with store.write() as session:
-            campaign_id = scores.campaign_id(session, run, campaign)
+            campaign_id = creatives.ensure_campaign(session, run, campaign)
         kept = KeptTokens(settings, champion.version.encoder_fingerprint)
         _score_files(_Work(store, settings, campaign_id, champion, run, tally, kept), found, show)
         run.outcome.update(tally.counts())
@@ -168,7 +168,7 @@ def _score_new(work: _Work, pool: ThreadPoolExecutor, first_of: Mapping[str, Pat
         return
     scorer, done = work.champion.scorer, 0
     with work.store.read() as session:
-        columns = scores.creative_columns(session, first_of)
+        columns = creatives.creative_columns(session, first_of)
     remaining = dict(first_of)
     for names, encoded in work.kept.batches([sha256 for sha256 in first_of if sha256 in columns]):
         _log(work, [(remaining.pop(name), columns[name]) for name in names], scorer.score_tokens(encoded))
@@ -205,9 +205,9 @@ def _log(work: _Work, pictures: Sequence[tuple[Path, dict[str, Any]]], made: Seq
     named = {path: str(columns["sha256"]) for path, columns in pictures}
     with work.store.write() as session:
         scores.write_scores(session, work.run, work.champion.version, contents)
-        ids = scores.creative_ids(session, set(named.values()))
+        ids = creatives.creative_ids(session, set(named.values()))
         names = [(ids[sha256], *names_of(path)) for path, sha256 in named.items()]
-        scores.write_names(session, work.run, work.campaign_id, names)
+        creatives.write_names(session, work.run, names, campaign=work.campaign_id)
         work.run.still_alive(session)  # a large encoder may take long for the rest of the chunk
     work.tally.new.update(named.values())
     work.tally.seen.update(named)
@@ -241,10 +241,9 @@ def _reject_copies(hashes: dict[Path, str], first_of: dict[str, Path], tally: _T
 
 def _name(store: Store, run: RunRecord, campaign_id: int, named: dict[Path, str], tally: _Tally) -> None:
     with store.write() as session:
-        ids = scores.creative_ids(session, set(named.values()))
-        scores.write_names(
-            session, run, campaign_id, [(ids[sha256], *names_of(path)) for path, sha256 in named.items()]
-        )
+        ids = creatives.creative_ids(session, set(named.values()))
+        names = [(ids[sha256], *names_of(path)) for path, sha256 in named.items()]
+        creatives.write_names(session, run, names, campaign=campaign_id)
     tally.seen.update(named)
 
 

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from abkit.errors import AbkitError, UsageError
-from abkit.store import findings, models, report, scores
-from abkit.store import shortlist as rows
+from abkit.store import creatives, imports, models, results, scores
 from abkit.store.engine import Store
-from abkit.store.kpis import with_scores as score_kpi
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.store.scores import RankedScore
@@ -57,14 +55,15 @@ def shortlist(
     arguments = {"campaign": campaign, "keep": keep, "p_best": p_best, "min_probability": certainty, "model": model}
     with recorded_run(store, "shortlist", arguments, run=run) as run:
         with store.read() as session:
-            number = score_kpi.campaign_id(session, campaign)
-            version = models.find_by_prefix(session, model) if model else findings.speaking_version(session)
+            number = creatives.find_campaign(session, campaign)
+            version = models.find_by_prefix(session, model) if model else models.speaking_version(session)
             if version is None:
                 raise _nothing_scored(campaign)
             ranked = scores.ranking(session, number, version.id)
-            missing = rows.unscored(session, number, version.id)
-            named = rows.names(session, number)
-            relation = _relation(rows.last_correlations(session, version.id), simulated=report.is_simulated(session))
+            missing = scores.unscored(session, number, version.id)
+            named = creatives.creative_names(session, creatives.candidates(session, number))
+            measured = results.last_correlations(session, version.id)
+            relation = _relation(measured, simulated=imports.is_simulated(session))
         if not ranked:
             raise _nothing_scored(campaign, version, len(missing))
         spread = _spread(version)
@@ -72,7 +71,7 @@ def shortlist(
         called = _Called(named)
         candidates = [
             *(_scored(row, place, choice, called) for place, row in enumerate(ranked)),
-            *(_unscored(row, version, called) for row in missing),
+            *(_unscored(*row, version, called) for row in missing),
         ]
         clear, why = choice.verdict(len(missing), asked=keep is not None)
         run.outcome.update(
@@ -168,11 +167,11 @@ def _scored(row: RankedScore, place: int, choice: Choice, called: _Called) -> Ca
     )
 
 
-def _unscored(row: rows.Unscored, version: ModelVersion, called: _Called) -> Candidate:
+def _unscored(creative: int, sha256: str, version: ModelVersion, called: _Called) -> Candidate:
     return Candidate(
-        creative=called.title(row.creative_id, row.sha256),
-        names=called.names(row.creative_id),
-        sha256=row.sha256,
+        creative=called.title(creative, sha256),
+        names=called.names(creative),
+        sha256=sha256,
         kept=False,
         reason=f"not judged: no score by {version.name} {version.digest[:12]}; score it again",
     )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from abkit.store import imports
 from abkit.store.engine import Store
-from abkit.store.kpis import queries as kpi_queries
 from tests.kpi_files import figures, rows, run_import, write
 
 GOOD = "2026-01-01,1,a.png,spring,1000,20,3,4.50,USD"
@@ -14,7 +14,7 @@ SHORT = "day,ad,impressions,clicks"
 
 def reasons(store: Store) -> list[str]:
     with store.read() as session:
-        return [row["reason"] for row in kpi_queries.rejects(session, None, 100)]
+        return [row["reason"] for row in imports.kpi_rejects(session, None, 100)]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_header_in_the_third_line_is_found_and_lines_count_from_the_first(
     path = write(tmp_path / "k.csv", 'Report,"January, 2026"\n\n' + rows(GOOD, bad))
     assert run_import(sqlite_store, path)[0].imported == 1
     with sqlite_store.read() as session:
-        assert kpi_queries.rejects(session, None, 1)[0]["line"] == 5
+        assert imports.kpi_rejects(session, None, 1)[0]["line"] == 5
 
 
 @pytest.mark.parametrize("impressions", ['"1,234,567"', '"1 234 567"', "1'234'567"])

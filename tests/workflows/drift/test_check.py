@@ -352,7 +352,7 @@ def test_a_window_that_cannot_be_is_refused(sqlite_store: Store, options: dict[s
 
 def test_same_windows_of_100_against_100_pictures_stay_stable_at_the_stated_rate(sqlite_store: Store) -> None:
     from abkit.stats.monitoring.triage import triage
-    from abkit.store.drift_windows import Pictures
+    from abkit.store.scores import CreativeSample
     from abkit.workflows.drift.images import judge_input, judge_scores
 
     rng = np.random.default_rng(8)
@@ -360,7 +360,7 @@ def test_same_windows_of_100_against_100_pictures_stay_stable_at_the_stated_rate
     runs, moved, retrain = 60, 0, 0
     for _ in range(runs):
         windows = [
-            Pictures((), rng.normal(4, 0.7, 100), rng.normal(size=(100, 16)).astype(np.float32)) for _ in range(2)
+            CreativeSample((), rng.normal(4, 0.7, 100), rng.normal(size=(100, 16)).astype(np.float32)) for _ in range(2)
         ]
         decided = triage([r.finding for r in (*judge_input(*windows, settings), *judge_scores(*windows, settings))])
         moved += decided.decision != "stable"

@@ -325,7 +325,7 @@ def test_a_winner_is_shrunk_towards_what_past_experiments_were_like() -> None:
 
 
 def test_the_relation_is_used_only_when_it_is_shown() -> None:
-    from abkit.store.kpis.with_scores import Delivered
+    from abkit.store.kpis.delivery import Delivered
 
     rng = np.random.default_rng(3)
     scores = {i: float(rng.normal(5, 1)) for i in range(60)}

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from sqlalchemy import func, select
 
+from abkit.store import imports
 from abkit.store.engine import Store
-from abkit.store.kpis import queries as kpi_queries
 from abkit.store.schema import Ad, Campaign, CampaignCreative, Kpi, KpiImport, KpiReject, KpiRevision, Run, Segment
 from tests.kpi_files import add_pictures, figures, rows, run_import, write
 from tests.smadex import write_periods
@@ -125,7 +125,7 @@ def test_rejects_are_kept_with_line_reason_and_cells(store: Store, tmp_path: Pat
     summary = run_import(store, path)[0]
 
     with store.read() as session:
-        kept = kpi_queries.rejects(session, summary.import_id, 10)
+        kept = imports.kpi_rejects(session, summary.import_id, 10)
     assert [row["line"] for row in kept] == [3, 4]
     assert "impossible date: '2026-02-30'" in kept[0]["reason"]
     assert kept[0]["content"]["day"] == "2026-02-30"
@@ -136,7 +136,7 @@ def test_lines_are_those_of_the_file_also_behind_quoted_newlines(sqlite_store: S
     content = rows('2026-01-01,1,a.png,"spring\nsale\n2026",1000,20,3,4.5,USD', "2026-01-02,1,a.png,spring,x,1,0,0,USD")
     run_import(sqlite_store, write(tmp_path / "k.csv", content))
     with sqlite_store.read() as session:
-        assert kpi_queries.rejects(session, None, 10)[0]["line"] == 5
+        assert imports.kpi_rejects(session, None, 10)[0]["line"] == 5
         assert "spring\nsale\n2026" in session.scalars(select(Campaign.key)).all()
 
 
@@ -185,7 +185,7 @@ def test_a_currency_that_changes_within_an_account_is_rejected_also_against_the_
     summary = run_import(store, write(tmp_path / "b.csv", rows(*later, header=header)))[0]
     assert (summary.imported, summary.rejected) == (0, 2)
     with store.read() as session:
-        assert "is in USD" in kpi_queries.reject_reasons(session, summary.import_id or 0)[0]
+        assert "is in USD" in imports.reject_reasons(session, summary.import_id or 0)[0]
 
 
 def test_totals_without_dates_need_their_period(sqlite_store: Store, tmp_path: Path) -> None:

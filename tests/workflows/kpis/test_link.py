@@ -65,7 +65,7 @@ def test_pictures_that_were_scored_later_are_linked_on_demand(store: Store, tmp_
     assert [(row["ad"], row["impressions"], row["share_of_impressions"]) for row in report.unlinked] == [
         ("2", 10, pytest.approx(0.25))
     ]
-    assert report.unlinked[0]["reason"] == "no scored picture has that name"
+    assert report.unlinked[0]["reason"] == "no scored creative has that name"
     assert run_import(store, path)[0].unlinked == 1
     assert link(store).linked == 0
 
@@ -75,7 +75,7 @@ def test_a_name_that_two_pictures_have_is_not_guessed(store: Store, tmp_path: Pa
     run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
 
     assert links(store) == {}
-    assert link(store).unlinked[0]["reason"] == "2 pictures have that name"
+    assert link(store).unlinked[0]["reason"] == "2 creatives have that name"
 
 
 def test_the_campaign_decides_between_pictures_of_one_name(store: Store, tmp_path: Path) -> None:
@@ -116,9 +116,9 @@ def test_what_cannot_be_linked_by_hand_says_why(sqlite_store: Store, tmp_path: P
         link_by_hand(sqlite_store, "nobody", "b.png")
     with pytest.raises(InvalidInput, match="2 ads have the id"):
         link_by_hand(sqlite_store, "1", "b.png")
-    with pytest.raises(InvalidInput, match="no scored picture"):
+    with pytest.raises(InvalidInput, match="no scored creative"):
         link_by_hand(sqlite_store, "1", "z.png", account="x")
-    with pytest.raises(InvalidInput, match="2 pictures are called"):
+    with pytest.raises(InvalidInput, match="2 creatives are called"):
         link_by_hand(sqlite_store, "1", "a.png", account="x")
     assert link_by_hand(sqlite_store, "1", "b.png", account="x").linked == 1
 

@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, InvalidInput, UsageError
-from abkit.store import scores
+from abkit.store import creatives
 from abkit.store.engine import Store
-from abkit.store.ratings.read import rejects
+from abkit.store.imports import rating_rejects
 from abkit.store.runs import begin_run
 from abkit.store.schema import (
     Base,
@@ -109,7 +109,7 @@ def test_bad_rows_are_kept_with_line_and_reason_and_the_others_land(store: Store
     result = import_labels(store, Settings(), votes(tmp_path, [*VOTES, *bad]), images, scale=(1, 7))
     assert (result.imported, result.rejected, result.rows) == (24, 6, 30)
     with store.read() as session:
-        kept = rejects(session, result.import_id, 100)
+        kept = rating_rejects(session, result.import_id, 100)
     assert [row["line"] for row in kept] == list(range(26, 32))
     for row, reason in zip(kept, bad.values(), strict=True):
         assert reason in row["reason"]
@@ -208,9 +208,8 @@ def test_agreement_of_a_campaign_takes_only_its_pictures(store: Store, images: P
     run = begin_run(store, "test", {})
     with store.write() as session:
         ids = session.scalars(select(Creative.id).order_by(Creative.id).limit(3)).all()
-        scores.write_names(
-            session, run, scores.campaign_id(session, run, "spring"), [(i, f"/{i}", str(i)) for i in ids]
-        )
+        spring = creatives.ensure_campaign(session, run, "spring")
+        creatives.write_names(session, run, [(i, f"/{i}", str(i)) for i in ids], campaign=spring)
     study = study_store(store, campaign="spring")
     assert (study.agreement.items, study.agreement.ratings) == (3, 9)
     assert study_store(store).agreement.items == 8

@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
-from abkit.store import findings, models, scores
+from abkit.store import creatives, models, results, scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.store.schema import ModelVersion, Run
+from abkit.store.schema import CorrelationResult, ModelVersion, Run
 from abkit.workflows.scoring.score import score_paths
 from abkit.workflows.scoring.shortlist import shortlist
 from abkit_model.selection import pair_probability
@@ -78,9 +78,10 @@ def _sha256(name: str) -> str:
 
 
 def _name(session: Any, run: RunRecord, key: str, names: Sequence[str]) -> None:
-    number = scores.campaign_id(session, run, key)
-    ids = scores.creative_ids(session, [_sha256(name) for name in names])
-    scores.write_names(session, run, number, [(ids[_sha256(n)], f"/ads/{n}.png", f"{n}.png") for n in names])
+    number = creatives.ensure_campaign(session, run, key)
+    ids = creatives.creative_ids(session, [_sha256(name) for name in names])
+    aliases = [(ids[_sha256(n)], f"/ads/{n}.png", f"{n}.png") for n in names]
+    creatives.write_names(session, run, aliases, campaign=number)
 
 
 def test_pictures_come_best_first_with_probabilities_that_fit_their_scores(store: Store) -> None:
@@ -243,7 +244,7 @@ def test_what_does_not_exist_is_one_sentence(store: Store) -> None:
     with pytest.raises(UsageError, match="no model version"):
         shortlist(store, campaign="spring", model="nothing")
     with recorded_run(store, "test", {}) as run, store.write() as session:
-        scores.campaign_id(session, run, "empty")
+        creatives.ensure_campaign(session, run, "empty")
     with pytest.raises(AbkitError, match="'empty' has no scores by ours"):
         shortlist(store, campaign="empty")
     for wrong in ({"p_best": 0.0}, {"p_best": 1.5}, {"certainty": 0.5}, {"certainty": 1.0}, {"keep": 0}):
@@ -277,7 +278,7 @@ def test_it_says_whether_the_score_was_held_to_a_kpi(store: Store) -> None:
         }
         everywhere = {**row, "scope": "all", "estimate": 0.5, "ci_low": 0.3, "ci_high": 0.7, "n": 60}
         inside = {**row, "scope": "within_campaign", "estimate": 0.2, "ci_low": -0.1, "ci_high": 0.5, "n": 53}
-        findings.write_correlations(session, [everywhere, inside])
+        results.write_results(session, CorrelationResult, [everywhere, inside])
     (said,) = shortlist(store, campaign="spring").relation
     assert "CTR: not shown to go together, SRCC within campaigns +0.20 [-0.10, +0.50], n = 53" in said
     assert f"run {run.id}, as of 2025-05-01" in said
@@ -285,7 +286,7 @@ def test_it_says_whether_the_score_was_held_to_a_kpi(store: Store) -> None:
     with recorded_run(store, "correlate", {}) as run, store.write() as session:
         later = {**everywhere, "run_id": run.id}
         unknown = {**inside, "run_id": run.id, "estimate": None, "ci_low": None, "ci_high": None, "note": "too few"}
-        findings.write_correlations(session, [later, unknown])
+        results.write_results(session, CorrelationResult, [later, unknown])
     assert "CTR: shown to go together, SRCC over all creatives +0.50" in shortlist(store, campaign="spring").relation[0]
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, Column, Connection, Date, Float, FromClause, Integer, MetaData, Table, Text, text
 from sqlalchemy.schema import CreateTable, DropTable
 
-from abkit.store.types import Json
+from abkit.store.schema import Json
+from abkit.vocabulary import Dimension
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,7 +38,7 @@ STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative"
 STAGE_SEGMENT = _table(
     "stage_segment",
     Column("segment_no", Integer, primary_key=True, autoincrement=False),
-    *(Column(name, Text) for name in ("platform", "placement", "country", "device", "age", "gender", "other")),
+    *(Column(name.value, Text) for name in Dimension),
     Column("segment_id", BigInteger),
 )
 STAGE_KPI = _table(

@@ -1,0 +1,195 @@
+"""Campaigns and their creatives: contents, the names under which they came, and when they were launched."""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import Subquery, func, select
+from sqlalchemy.orm import Session
+
+from abkit.errors import UsageError
+from abkit.store.runs import RunRecord
+from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias
+from abkit.store.statements import in_parts, insert_missing
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+
+# --- campaigns ----------------------------------------------------------------------------------------------------
+
+
+def ensure_campaign(session: Session, run: RunRecord, key: str) -> int:
+    """Return the id of a campaign; make it when it is new."""
+    row = {"key": key, "name": key, "created_at": datetime.now(UTC), "run_id": run.id}
+    insert_missing(session, Campaign, [row], key=["key"])
+    return session.scalars(select(Campaign.id).where(Campaign.key == key)).one()
+
+
+def find_campaign(session: Session, key: str) -> int:
+    """Return the id of the campaign with this key.
+
+    Raises:
+        UsageError: There is none.
+    """
+    found = session.scalars(select(Campaign.id).where(Campaign.key == key)).one_or_none()
+    if found is None:
+        known = session.scalars(select(Campaign.key).order_by(Campaign.key).limit(5)).all()
+        hint = f"there are: {', '.join(known)}" if known else "there are none yet: abkit score IMAGES --campaign KEY"
+        raise UsageError(f"there is no campaign {key!r} in the store", hint=hint)
+    return found
+
+
+def campaign_keys(session: Session) -> dict[int, str]:
+    """Return the key of every campaign, by id."""
+    return {id_: key for id_, key in session.execute(select(Campaign.id, Campaign.key))}  # noqa: C416
+
+
+def candidates(session: Session, campaign: int) -> list[int]:
+    """Return the creatives of a campaign in order of launch; those not launched yet come last."""
+    rows = session.execute(
+        select(CampaignCreative.creative_id, CampaignCreative.launched_on).where(
+            CampaignCreative.campaign_id == campaign
+        )
+    )
+    return [id_ for _, id_ in sorted((launched or date.max, id_) for id_, launched in rows)]
+
+
+def creatives_launched(session: Session, first: date, last: date) -> list[int]:
+    """Return the creatives launched between two days, in that order.
+
+    A creative that is not launched goes by the day on which it was first added to a campaign.
+    """
+    rows = session.execute(
+        select(
+            CampaignCreative.creative_id, func.min(CampaignCreative.launched_on), func.min(CampaignCreative.created_at)
+        ).group_by(CampaignCreative.creative_id)
+    )
+    dated = sorted((launched or added.date(), creative) for creative, launched, added in rows)
+    return [creative for day, creative in dated if first <= day <= last]
+
+
+def only_campaigns() -> Subquery:
+    """Select `creative_id` and `campaign_id` of the creatives that are candidates in exactly one campaign.
+
+    Where an export has no campaigns, that is the campaign of the creative's delivery.
+    """
+    return (
+        select(CampaignCreative.creative_id, func.min(CampaignCreative.campaign_id).label("campaign_id"))
+        .group_by(CampaignCreative.creative_id)
+        .having(func.count() == 1)
+        .subquery()
+    )
+
+
+# --- contents -----------------------------------------------------------------------------------------------------
+
+
+def creative_ids(session: Session, sha256s: Collection[str]) -> dict[str, int]:
+    """Return the ids of the creatives that the store knows, by content."""
+    return dict(
+        row
+        for part in in_parts(sorted(sha256s))
+        for row in session.execute(select(Creative.sha256, Creative.id).where(Creative.sha256.in_(part)))
+    )
+
+
+def creative_columns(session: Session, sha256s: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return what the store knows of creatives, by content, as `write_creatives` takes it."""
+    names = ("sha256", "perceptual_hash", "width", "height", "media_type", "bytes")
+    wanted = [getattr(Creative, name) for name in names]
+    return {
+        row.sha256: dict(row._mapping)
+        for part in in_parts(sorted(sha256s))
+        for row in session.execute(select(*wanted).where(Creative.sha256.in_(part)))
+    }
+
+
+def write_creatives(session: Session, run: RunRecord, contents: Iterable[Mapping[str, Any]]) -> None:
+    """Write the columns of creatives; those that the store knows stay as they are."""
+    own = {"created_at": datetime.now(UTC), "run_id": run.id}
+    insert_missing(session, Creative, [{**content, **own} for content in contents], key=["sha256"])
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+def base_name(name: str) -> str:
+    """Return the last part of a path, of either kind.
+
+    >>> base_name("ads/a.png"), base_name("C:\\\\ads\\\\b.png")
+    ('a.png', 'b.png')
+    """
+    return re.split(r"[/\\]", name)[-1]
+
+
+def write_names(
+    session: Session, run: RunRecord, names: Iterable[tuple[int, str, str]], *, campaign: int | None = None
+) -> None:
+    """Write the names under which creatives came.
+
+    Args:
+        session: A writing session.
+        run: Whose work this is.
+        names: (creative id, full name, last part of the name) of each file.
+        campaign: Id of the campaign whose candidates they become, if any.
+    """
+    named = list(dict.fromkeys(names))
+    own = {"created_at": datetime.now(UTC), "run_id": run.id}
+    aliases = [{"creative_id": id_, "name": name, "base_name": base, **own} for id_, name, base in named]
+    insert_missing(session, CreativeAlias, aliases, key=["creative_id", "name"])
+    if campaign is not None:
+        own |= {"campaign_id": campaign, "launched_on": None}
+        members = [{"creative_id": id_, **own} for id_ in dict.fromkeys(id_ for id_, _, _ in named)]
+        insert_missing(session, CampaignCreative, members, key=["campaign_id", "creative_id"])
+
+
+def creative_names(session: Session, creatives: Collection[int]) -> dict[int, list[tuple[str, str]]]:
+    """Return the names of each creative, the latest first: in full, and their last part."""
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for part in in_parts(creatives):
+        rows = session.execute(
+            select(CreativeAlias.creative_id, CreativeAlias.name, CreativeAlias.base_name)
+            .where(CreativeAlias.creative_id.in_(part))
+            .order_by(CreativeAlias.id.desc())
+        )
+        for creative, name, base in rows:
+            found[creative].append((name, base))
+    return dict(found)
+
+
+def creatives_named(session: Session, names: Collection[str]) -> dict[str, tuple[str, set[int]]]:
+    """Return the creatives that each name could mean.
+
+    A sha256 decides alone; a full name as it was scored comes before the last part of a path. Letters count as they
+    are.
+
+    Returns:
+        By name: "sha256" or "name", and the ids.
+    """
+    found: dict[str, tuple[str, set[int]]] = {}
+    hashes = {name.lower(): name for name in names if _SHA256.fullmatch(name)}
+    for sha256, id_ in creative_ids(session, hashes).items():
+        found[hashes[sha256]] = ("sha256", {id_})
+    others = [name for name in names if name not in found]
+    for part in in_parts(others):
+        rows = session.execute(
+            select(CreativeAlias.name, CreativeAlias.creative_id).where(CreativeAlias.name.in_(part))
+        )
+        for name, creative_id in rows:
+            found.setdefault(name, ("name", set()))[1].add(creative_id)
+    by_base: dict[str, list[str]] = defaultdict(list)
+    for name in others:
+        if name not in found:
+            by_base[base_name(name)].append(name)
+    for part in in_parts(by_base):
+        rows = session.execute(
+            select(CreativeAlias.base_name, CreativeAlias.creative_id)
+            .where(CreativeAlias.base_name.in_(part))
+            .distinct()
+        )
+        for base, creative_id in rows:
+            for name in by_base[base]:
+                found.setdefault(name, ("name", set()))[1].add(creative_id)
+    return found

@@ -1,0 +1,121 @@
+"""Imported files, of KPIs and of ratings: found again by their digest, with the rows that were refused."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeVar
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, RatingImport, RatingReject
+
+#: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
+SIMULATED_ACCOUNT = "abkit-demo-simulated"
+
+Import = TypeVar("Import", KpiImport, RatingImport)
+
+
+def import_of(session: Session, table: type[Import], digest: str) -> Import | None:
+    """Return the import of a content that was read in the same way, if there was one."""
+    return session.scalar(select(table).where(table.digest == digest))
+
+
+def kpi_rejects(session: Session, import_id: int | None, limit: int) -> list[dict[str, Any]]:
+    """Return the rows of KPI files that were refused (of one import, or of all), latest import first, at most so many.
+
+    Returns:
+        Of each: import_id, file, line, reason and content (the cells).
+    """
+    content = [KpiReject.content]
+    return _rejects(session, KpiImport, KpiReject, KpiReject.kpi_import_id, content, import_id, limit)
+
+
+def rating_rejects(session: Session, import_id: int | None, limit: int) -> list[dict[str, Any]]:
+    """Return the rows of rating tables that were refused, as `kpi_rejects` does; their cells are not kept."""
+    return _rejects(session, RatingImport, RatingReject, RatingReject.rating_import_id, [], import_id, limit)
+
+
+def _rejects(
+    session: Session,
+    files: Any,
+    rejects: Any,
+    of_file: Any,
+    more: list[Any],
+    import_id: int | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    columns = [files.id.label("import_id"), files.name.label("file"), rejects.line, rejects.reason, *more]
+    statement = select(*columns).join(files, files.id == of_file).order_by(files.id.desc(), rejects.line).limit(limit)
+    if import_id is not None:
+        statement = statement.where(files.id == import_id)
+    return [dict(row._mapping) for row in session.execute(statement)]
+
+
+def reject_reasons(session: Session, import_id: int) -> list[str]:
+    """Return the reason of every reject of a KPI import."""
+    return list(session.scalars(select(KpiReject.reason).where(KpiReject.kpi_import_id == import_id)))
+
+
+def reject_counts(session: Session, first: date, last: date) -> tuple[int, int]:
+    """Return how many rows were rejected, and how many there were, in the KPI files that hold rows of these days."""
+    files = select(Kpi.kpi_import_id).where(Kpi.period_start >= first, Kpi.period_end <= last).distinct()
+    columns: list[Any] = [func.coalesce(func.sum(KpiImport.rejected), 0), func.coalesce(func.sum(KpiImport.rows), 0)]
+    rejected, rows = session.execute(select(*columns).where(KpiImport.id.in_(files))).one()
+    return int(rejected), int(rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What has been imported up to a day.
+
+    Attributes:
+        ads: Ads with delivery.
+        unlinked_ads: Those of them without a creative.
+        first_day, last_day: Days that the delivery spans; None without any.
+        files: Imported files.
+        rejected_rows: Their rows that were refused.
+    """
+
+    ads: int
+    unlinked_ads: int
+    first_day: date | None
+    last_day: date | None
+    files: int
+    rejected_rows: int
+
+
+def imported(session: Session, as_of: date) -> Imported:
+    """Return what has been imported of the delivery up to a day."""
+    in_time = Kpi.period_end <= as_of
+    ads = func.count(Kpi.ad_id.distinct())
+    first, last, every = session.execute(
+        select(func.min(Kpi.period_start), func.max(Kpi.period_end), ads).where(in_time)
+    ).one()
+    unlinked = session.scalars(select(ads).where(in_time, Kpi.ad_id.not_in(select(AdCreative.ad_id)))).one()
+    files, rejected = session.execute(
+        select(func.count(KpiImport.id), func.coalesce(func.sum(KpiImport.rejected), 0))
+    ).one()
+    return Imported(
+        ads=every, unlinked_ads=unlinked, first_day=first, last_day=last, files=files, rejected_rows=int(rejected)
+    )
+
+
+def currencies_of(session: Session, accounts: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+    """Return the currency of accounts (platform, account), as far as the store has one."""
+    found = {}
+    for platform, account in accounts:
+        currency = session.scalar(
+            select(Kpi.currency)
+            .join(Ad, Ad.id == Kpi.ad_id)
+            .where(Ad.platform == platform, Ad.account == account, Kpi.currency != "")
+            .limit(1)
+        )
+        if currency:
+            found[platform, account] = currency
+    return found
+
+
+def is_simulated(session: Session) -> bool:
+    """Return whether the store has delivery that `abkit demo` made up."""
+    return session.scalars(select(Ad.id).where(Ad.account == SIMULATED_ACCOUNT).limit(1)).first() is not None

@@ -1,0 +1,118 @@
+"""What was found: correlations, the tests of drift checks, and the decisions that follow from them.
+
+Everything is read as of a day: what was found for a later day does not count.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session
+
+from abkit.store.schema import CorrelationResult, Decision, DriftResult, ModelVersion
+
+
+def write_results(
+    session: Session, table: type[CorrelationResult] | type[DriftResult], rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Write correlations or the tests of a drift check, columns by name."""
+    values = [dict(row) for row in rows]
+    if values:
+        session.execute(insert(table), values)
+
+
+# --- correlations -------------------------------------------------------------------------------------------------
+
+
+def correlations(session: Session, version_id: int, since: date, as_of: date) -> list[CorrelationResult]:
+    """Return the correlations of a version over all delivery between two days, oldest first."""
+    return list(
+        session.scalars(
+            select(CorrelationResult)
+            .where(
+                CorrelationResult.model_version_id == version_id,
+                CorrelationResult.as_of.between(since, as_of),
+                CorrelationResult.segment == "",
+            )
+            .order_by(CorrelationResult.as_of, CorrelationResult.id)
+        )
+    )
+
+
+def last_correlations(session: Session, version_id: int) -> list[CorrelationResult]:
+    """Return the latest SRCC of each metric over all delivery: within campaigns where there is such an estimate."""
+    mine = (CorrelationResult.model_version_id == version_id, CorrelationResult.segment == "")
+    last = (
+        select(func.max(CorrelationResult.run_id).label("run_id"), CorrelationResult.metric)
+        .where(*mine)
+        .group_by(CorrelationResult.metric)
+        .subquery()
+    )
+    rows = session.scalars(
+        select(CorrelationResult)
+        .join(last, (CorrelationResult.run_id == last.c.run_id) & (CorrelationResult.metric == last.c.metric))
+        .where(*mine, CorrelationResult.statistic == "srcc")
+        .order_by(CorrelationResult.metric, CorrelationResult.id)
+    )
+    chosen: dict[str, CorrelationResult] = {}
+    for row in rows:
+        former = chosen.get(row.metric)
+        if former is None or (row.scope == "within_campaign" and row.estimate is not None):
+            chosen[row.metric] = row
+    return list(chosen.values())
+
+
+# --- drift --------------------------------------------------------------------------------------------------------
+
+
+def drift_results(session: Session, run_ids: Sequence[int]) -> list[DriftResult]:
+    """Return what the drift checks of these runs found, oldest first."""
+    return list(
+        session.scalars(
+            select(DriftResult).where(DriftResult.run_id.in_(run_ids)).order_by(DriftResult.as_of, DriftResult.id)
+        )
+    )
+
+
+def decisions(session: Session, since: date, as_of: date) -> list[Decision]:
+    """Return the decisions between two days, oldest first; of several for one day the later ones come last."""
+    return list(
+        session.scalars(
+            select(Decision).where(Decision.as_of.between(since, as_of)).order_by(Decision.as_of, Decision.id)
+        )
+    )
+
+
+def last_decisions(session: Session, limit: int) -> list[Decision]:
+    """Return the last decisions, newest first."""
+    return list(session.scalars(select(Decision).order_by(Decision.as_of.desc(), Decision.id.desc()).limit(limit)))
+
+
+def last_check(session: Session, as_of: date) -> date | None:
+    """Return the day of the last drift check up to a day."""
+    return session.scalar(select(func.max(Decision.as_of)).where(Decision.as_of <= as_of))
+
+
+def first_break(session: Session, version_id: int, before: date) -> date | None:
+    """Return the first day on which a check found that this version's scores no longer go with the KPIs."""
+    return session.scalar(
+        select(func.min(Decision.as_of)).where(
+            Decision.model_version_id == version_id, Decision.cause == "concept_shift", Decision.as_of < before
+        )
+    )
+
+
+def last_version(session: Session, as_of: date) -> ModelVersion | None:
+    """Return the version that the last drift check, or else the last correlation, up to a day was about."""
+    for table in (Decision, CorrelationResult):
+        version = session.scalars(
+            select(ModelVersion)
+            .join(table, table.model_version_id == ModelVersion.id)
+            .where(table.as_of <= as_of)
+            .order_by(table.id.desc())
+            .limit(1)
+        ).first()
+        if version is not None:
+            return version
+    return None

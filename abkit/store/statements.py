@@ -1,0 +1,74 @@
+"""SQL that SQLite and PostgreSQL spell differently, or that has to be spelled with care on both."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import CursorResult, Insert, Update, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from abkit.store.schema import Base
+
+#: How many values one query names: both engines limit their number.
+_AT_ONCE = 5_000
+
+T = TypeVar("T")
+
+
+def insert_into(session: Session, table: type[Base]) -> Any:
+    """Return an INSERT of the session's engine, which knows ON CONFLICT."""
+    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return make(table)
+
+
+def insert_missing(
+    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]
+) -> None:
+    """Insert the rows whose natural key is not there yet; leave the others as they are.
+
+    Args:
+        session: A writing session.
+        table: The mapped class.
+        rows: Values by column name; all rows have the same columns.
+        key: The columns of the natural key.
+    """
+    if not rows:
+        return
+    # One statement for all rows, executed many times: a VALUES list of them would be compiled anew for every batch,
+    # which took longer than writing it.
+    statement = insert_into(session, table).on_conflict_do_nothing(index_elements=list(key))
+    session.flush()  # rows that these refer to may still wait
+    # In the order of the key: two processes that insert the same rows in different orders would each hold a row that
+    # the other waits for, and PostgreSQL would end one of them.
+    session.execute(statement, [dict(row) for row in sorted(rows, key=lambda row: [row[name] for name in key])])
+
+
+def count_inserted(session: Session, statement: Insert) -> int:
+    """Execute an INSERT … SELECT and return how many rows it made."""
+    # Without being asked, SQLAlchemy gives the count of an INSERT on SQLite only.
+    return session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def count_changed(session: Session, statement: Update) -> int:
+    """Execute an UPDATE and return how many rows it changed: the way to claim a row before others do."""
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    assert isinstance(result, CursorResult)  # noqa: S101  # an UPDATE counts its rows
+    return result.rowcount
+
+
+def wait_for_turn(session: Session, lock: int) -> None:
+    """Let one transaction at a time go on from here; SQLite has one writer at a time anyhow.
+
+    Args:
+        session: A writing session; it holds the lock until its end.
+        lock: Any number, the same in all processes.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
+
+
+def in_parts(values: Collection[T]) -> Iterator[list[T]]:
+    """Yield the values in lists that fit into one query each."""
+    everything = list(values)
+    for start in range(0, len(everything), _AT_ONCE):
+        yield everything[start : start + _AT_ONCE]
