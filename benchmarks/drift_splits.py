@@ -20,8 +20,8 @@ from abkit.stats.monitoring.triage import triage
 from abkit.store.scores import CreativeSample
 from abkit.workflows.drift.images import judge_input, judge_scores
 from abkit_model.data.tokens import TokenCache, extract
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
-from abkit_model.training.loop import predict
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 

@@ -22,7 +22,8 @@ from pathlib import Path
 import torch
 
 from abkit_model.data.tokens import TokenCache, split
-from abkit_model.encoders.frozen import collate, has_fast_bfloat16, load_encoder
+from abkit_model.encoders.frozen import collate, has_fast_bfloat16
+from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import spearman
 from abkit_model.images import open_image
 from abkit_model.scorer import Score, Scorer

@@ -18,17 +18,18 @@ from pathlib import Path
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit
 
 from abkit_model.data.dataset import load_dataset
 from abkit_model.data.preferences import load_preferences
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.frozen import load_encoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import clustered_bootstrap_of, grouped_folds
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.images import open_image
 from abkit_model.scorer import Scorer
-from abkit_model.studies.choices import fit_preferences
 from abkit_model.training.comparison_training import CHANCE, fit_choices, tune_to_choices
-from abkit_model.training.loop import Recipe, fit, predict
+from abkit_model.training.loop import Recipe, fit
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0)
 
@@ -146,6 +147,37 @@ def main(folder, ratings, cache, repeats_of_queries):
         repeats.append(guess)
     report(repeats, share, [f"{arc[p[0]]}" for p in pairs])
     print(f"reliability of the vote shares: {ceiling(raters, pairs):.3f}, so no correlation can exceed its root")
+
+
+def fit_preferences(X, first, second, first_wins, weight, *, penalty):
+    """Return the direction `(E,)` in embedding space along which preferred images lie: Bradley–Terry on differences.
+
+    Ridge-penalised logistic regression on X[first] − X[second], solved by Newton's method in the span of the
+    differences, so that its cost depends on the number of pairs and not on E.
+
+    Args:
+        X: `(items, E)`, standardised embeddings.
+        first: (pairs,), number of the first picture.
+        second: (pairs,), number of the second.
+        first_wins: (pairs,), share of choices for the first.
+        weight: (pairs,), how much each counts.
+        penalty: Of the squared length of the direction, relative to E.
+    """
+    difference = X[first] - X[second]  # (pairs, E)
+    gram = difference @ difference.T / (penalty * X.shape[1])
+    dual = np.zeros(len(first))
+    for _ in range(50):
+        margin = gram @ dual
+        expected = expit(margin)
+        curvature = np.maximum(weight * expected * (1 - expected), 1e-12)
+        # at the optimum dual = weight · (observed − expected); this is its Newton step
+        target = margin + weight * (first_wins - expected) / curvature
+        updated = np.linalg.solve(gram + np.diag(1 / curvature), target)
+        moved = float(np.abs(updated - dual).max())
+        dual = updated
+        if moved < 1e-9:
+            break
+    return np.asarray(difference.T @ dual / (penalty * X.shape[1]))
 
 
 def tune(features, first, second, share, weight, train, fold_of):

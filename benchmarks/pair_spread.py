@@ -18,12 +18,13 @@ from scipy import stats
 
 from abkit_model.data.dataset import load_dataset
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.frozen import load_encoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import clustered_bootstrap, grouped_folds, spread
 from abkit_model.evaluation.pair_calibration import BINS, spread_of_errors
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.selection import pair_probability
 from abkit_model.training.holdout import FOLDS
-from abkit_model.training.loop import Recipe, fit, predict
+from abkit_model.training.loop import Recipe, fit
 
 RESAMPLES = 1000
 

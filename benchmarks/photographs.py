@@ -7,7 +7,7 @@ import numpy as np
 
 from abkit_model.data.dataset import Examples, load_dataset
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.frozen import load_encoder
+from abkit_model.encoders.load import load_encoder
 
 
 def load(folder: Path, column: str, cache: Path | None) -> tuple[Examples, list[str], np.ndarray]:

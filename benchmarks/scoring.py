@@ -29,7 +29,7 @@ MINIMAL_LOOP = """
 import json, resource, sys, time
 from pathlib import Path
 from PIL import Image, ImageEnhance
-from abkit_model.encoders.frozen import load_encoder
+from abkit_model.encoders.load import load_encoder
 encoder = load_encoder(sys.argv[2])
 files = sorted(Path(sys.argv[1]).iterdir())
 begin, cpu = time.perf_counter(), time.process_time()

@@ -16,8 +16,9 @@ import photographs
 
 from abkit.workflows.models.segment import MIN_PICTURES, MIN_SUBJECTS
 from abkit_model.evaluation.metrics import clustered_bootstrap, spearman
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.training.holdout import cross_validate
-from abkit_model.training.loop import Recipe, fit, predict
+from abkit_model.training.loop import Recipe, fit
 
 
 def main() -> None:

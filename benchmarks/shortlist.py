@@ -18,7 +18,7 @@ from abkit.reporting.charts.reliability import reliability_chart
 from abkit.reporting.charts.theme import save_chart
 from abkit_model.data.dataset import load_dataset
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.frozen import load_encoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.pair_calibration import pair_calibration, spread_of_errors
 from abkit_model.selection import best_probabilities, pair_probability, smallest_set
 from abkit_model.training.holdout import cross_validate

@@ -1,4 +1,7 @@
-"""Opening images that somebody else made: what can be scored becomes RGB, what cannot gets a reason."""
+"""From a file that somebody else made to the pixels that an encoder sees, without torch.
+
+`open_image` makes RGB of what can be scored and gives a reason for what cannot; `prepare` scales and pads it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import stat
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
+from math import ceil, sqrt
 from pathlib import Path
 
 import numpy as np
@@ -221,3 +225,67 @@ def _scale_to_8_bit(image: Image.Image) -> Image.Image:
         top = next((t for t in (1.0, 255.0, 65535.0) if values.max() <= t), float(values.max()))
         top = 255.0 if image.mode == "I" and top == 1.0 else top
     return Image.fromarray(np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8), "L")
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """How pictures are laid out for an encoder.
+
+    Attributes:
+        area: A picture is scaled to about this many pixels, whatever its shape, so that every shape costs the same.
+        cell: Canvas sides are multiples of this (the coarsest stride of the encoder).
+        longest: No side is longer than this; very long pictures are scaled down further.
+        square: Side of a fixed square canvas for encoders that take no other shape, or 0.
+    """
+
+    area: int
+    cell: int
+    longest: int
+    square: int = 0
+
+    def fit(self, width: int, height: int) -> tuple[int, int]:
+        """Size in pixels, at least 1, that a picture is scaled to."""
+        if self.square:
+            scale = self.square / max(width, height)
+        else:
+            scale = min(sqrt(self.area / (width * height)), self.longest / max(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+    def canvas_of(self, width: int, height: int) -> tuple[int, int]:
+        """Size of the padded canvas for a scaled picture."""
+        if self.square:
+            return self.square, self.square
+        return ceil(width / self.cell) * self.cell, ceil(height / self.cell) * self.cell
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One picture, scaled and padded.
+
+    The canvas depends on the picture alone and never on its batch, so that a score does not either.
+
+    Attributes:
+        pixels: `(H, W, 3)` uint8. The padding right and below repeats the last column and row, so that no
+            artificial edge appears.
+        width: Columns that show the picture.
+        height: Rows that show the picture.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Canvas height and width: pictures that agree in it can be encoded together."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+
+def prepare(image: Image.Image, canvas: Canvas) -> Prepared:
+    """Scale an RGB picture to the canvas's area and pad it to whole cells."""
+    width, height = canvas.fit(*image.size)
+    # reducing_gap first shrinks by a whole factor, several times faster than one antialiased step
+    scaled = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    across, down = canvas.canvas_of(width, height)
+    pixels = np.pad(np.asarray(scaled), ((0, down - height), (0, across - width), (0, 0)), mode="edge")
+    return Prepared(pixels=pixels, width=width, height=height)

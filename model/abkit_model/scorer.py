@@ -13,10 +13,14 @@ from PIL import Image
 
 from abkit_model import checkpoint as checkpoints
 from abkit_model.checkpoint import Card, Checkpoint
-from abkit_model.encoders.frozen import Encoded, FrozenEncoder, load_encoder
+from abkit_model.encoders.frozen import Encoded, FrozenEncoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import CheckpointError
-from abkit_model.preparation import Prepared
+from abkit_model.images import Prepared
 from abkit_model.query_transformer import NetworkConfig, Opinion, QueryTransformer
+
+#: Rating steps by which scores of the same pixels may differ between batches, thread counts and processors.
+TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ class Score:
 class Scorer:
     """A frozen encoder with trained queries on top.
 
-    A score depends on the picture and the checkpoint alone: the same picture gets the same score in any batch, to
-    within 1e-3 of a rating step (in practice 1e-6).
+    A score depends on the image and the checkpoint alone: the same image gets the same score in any batch, with any
+    number of threads and on any processor, to within `TOLERANCE` (in practice 1e-6).
 
     Attributes:
         card: What is known about the checkpoint.

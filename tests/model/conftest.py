@@ -1,6 +1,6 @@
 """A scorer with random queries on the small encoder: quick, and everything about it is real."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,8 @@ from PIL import Image, ImageFilter
 
 from abkit_model import checkpoint as checkpoints
 from abkit_model.checkpoint import Card, Checkpoint, Interval, Scale
-from abkit_model.encoders.frozen import FrozenEncoder, load_encoder
+from abkit_model.encoders import bundled, libraries
+from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.query_transformer import NetworkConfig, QueryTransformer
 from abkit_model.scorer import Scorer
 
@@ -24,8 +25,12 @@ def photograph(seed: int, width: int = 160, height: int = 120) -> Image.Image:
 
 @pytest.fixture(scope="session")
 def encoder() -> FrozenEncoder:
+    """The small encoder, looking at a quarter of the pixels that it was made for."""
     torch.set_num_threads(1)  # tests run beside each other
-    return load_encoder("bundled:efficientnet-lite0")
+    variant = replace(bundled.VARIANTS["efficientnet-lite0"], side=128)
+    weights = libraries.package_file(variant.package, variant.weights)
+    assert weights is not None
+    return FrozenEncoder("bundled:efficientnet-lite0", bundled.EfficientNetLite(variant, weights))
 
 
 @pytest.fixture(scope="session")

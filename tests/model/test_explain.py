@@ -8,12 +8,12 @@ from abkit_model.explain import (
     blurred,
     explain,
     occlude,
+    overlay,
     score_map,
     score_occlusion,
     with_cells_of,
     with_random_queries,
 )
-from abkit_model.overlay import overlay
 from abkit_model.scorer import Scorer
 from tests.model.conftest import photograph
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
-from abkit_model.encoders.frozen import FrozenEncoder, load_encoder
+from abkit_model.encoders.frozen import FrozenEncoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import EncoderUnavailable
 from abkit_model.images import open_image
 from abkit_model.scorer import Score, Scorer

@@ -199,7 +199,7 @@ def test_what_cannot_be_judged_has_no_calibration() -> None:
 def test_p_a_beats_b_holds_on_photographs_of_subjects_never_seen(testdata: Path, tmp_path: Path) -> None:
     # Chosen before looking: every second subject, the small encoder, and a calibration error below 0.06.
     from abkit_model.data.dataset import load_dataset
-    from abkit_model.encoders.frozen import load_encoder
+    from abkit_model.encoders.load import load_encoder
     from abkit_model.training.holdout import cross_validate
     from abkit_model.training.loop import Recipe
 

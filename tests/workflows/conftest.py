@@ -25,7 +25,7 @@ def make_checkpoint(folder: Path, *, seed: int, novelty_limit: float | None = No
     import torch
 
     from abkit_model import checkpoint
-    from abkit_model.encoders.frozen import load_encoder
+    from abkit_model.encoders.load import load_encoder
     from abkit_model.query_transformer import NetworkConfig, QueryTransformer
 
     torch.manual_seed(seed)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from abkit.workflows.models.evaluate import Measured
     from abkit.workflows.models.segment import Shortage
     from abkit.workflows.models.train import Outcome
-    from abkit_model.evaluation.comparison_agreement import ChoiceFigures
+    from abkit_model.evaluation.comparison_agreement import ComparisonFigures
     from abkit_model.evaluation.metrics import Evaluation
     from abkit_model.training.release import TrainedScorer
 
@@ -44,7 +44,7 @@ def report_agreement(result: Agreement, form: Format) -> None:
     note_limits(result)
 
 
-def _print_agreement(figures: ChoiceFigures, form: Format, *, digest: str, more: Rows | None = None) -> None:
+def _print_agreement(figures: ComparisonFigures, form: Format, *, digest: str, more: Rows | None = None) -> None:
     rows = [
         _row(name, value.value, value.low, value.high, figures.n)
         for name, value in (("picks_winner", figures.picks_winner), ("choice_correlation", figures.correlation))

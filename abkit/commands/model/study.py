@@ -25,9 +25,9 @@ from abkit.commands.output import Format, FormatOption, note, print_json, print_
 
 if TYPE_CHECKING:
     from abkit.store.engine import Store
-    from abkit_model.evaluation.comparison_agreement import ChoiceFigures
+    from abkit_model.evaluation.comparison_agreement import ComparisonFigures
     from abkit_model.scorer import Scorer
-    from abkit_model.studies.compare import Comparison
+    from abkit_model.studies.compare import HeadComparison
 
 
 @app.command()
@@ -69,9 +69,8 @@ def compare(
         )
     from abkit_model.data.dataset import load_dataset
     from abkit_model.data.preferences import load_preferences
-    from abkit_model.encoders.frozen import load_encoder
-    from abkit_model.evaluation.comparison_agreement import transfer
-    from abkit_model.studies.compare import compare as run
+    from abkit_model.encoders.load import load_encoder
+    from abkit_model.studies.compare import compare_heads, transfer
 
     with store_if_any(ctx) as (_, settings), show_progress() as progress:
         frozen, cache = load_encoder(encoder), workflow.token_cache(settings)
@@ -86,7 +85,7 @@ def compare(
             progress=progress,
         )
         preferences = load_preferences(*pairs, frozen, cache=cache, progress=progress)[0] if pairs else None
-        result = run(dataset.examples, repeats=repeats, seed=seed, jobs=jobs, progress=progress)
+        result = compare_heads(dataset.examples, repeats=repeats, seed=seed, jobs=jobs, progress=progress)
         chosen = (
             transfer(dataset.examples, preferences, repeats=repeats, seed=seed, progress=progress)
             if preferences
@@ -129,7 +128,7 @@ def compare(
         note(f"chart: {save_chart(head_chart(result), chart)}")
 
 
-def _choices_of(figures: ChoiceFigures) -> dict[str, object]:
+def _choices_of(figures: ComparisonFigures) -> dict[str, object]:
     """How a head agrees with choices between pictures that it was not trained on."""
     return {
         **{f"picks_winner{end}": value for end, value in _ends(figures.picks_winner)},
@@ -139,9 +138,9 @@ def _choices_of(figures: ChoiceFigures) -> dict[str, object]:
     }
 
 
-def verdict(result: Comparison) -> str:
+def verdict(result: HeadComparison) -> str:
     """One sentence: do the queries beat the best head that is not theirs, and how surely."""
-    from abkit_model.studies.contenders import QUERIES
+    from abkit_model.studies.heads import QUERIES
 
     plain = next(head for head in result.heads if not head.name.startswith(QUERIES))
     gap = plain.srcc_difference

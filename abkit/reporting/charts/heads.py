@@ -9,12 +9,12 @@ import altair as alt
 from abkit.reporting.charts.theme import themed
 
 if TYPE_CHECKING:
-    from abkit_model.studies.compare import Comparison
+    from abkit_model.studies.compare import HeadComparison
 
 QUERIES_COLOUR, PLAIN_COLOUR = "#e66101", "#5e6c84"
 
 
-def head_chart(comparison: Comparison, width: int = 560) -> Any:
+def head_chart(comparison: HeadComparison, width: int = 560) -> Any:
     """One line a head, best first: SRCC on subjects held out, with its 95 % interval."""
     data = [
         {

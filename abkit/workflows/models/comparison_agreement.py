@@ -12,7 +12,7 @@ from abkit.workflows.models.evaluate import scorer_in_run
 from abkit.workflows.models.train import Progress, alive, token_cache
 
 if TYPE_CHECKING:
-    from abkit_model.evaluation.comparison_agreement import ChoiceFigures
+    from abkit_model.evaluation.comparison_agreement import ComparisonFigures
     from abkit_model.scorer import Scorer
 
 
@@ -28,7 +28,7 @@ class Agreement:
         run_id: None without a store, or for a checkpoint's folder.
     """
 
-    figures: ChoiceFigures
+    figures: ComparisonFigures
     digest: str
     name: str
     seen_in_training: int
@@ -66,9 +66,9 @@ def measure_agreement(
 def _measure(
     scorer: Scorer, table: Path, images: Path, settings: Settings | None, progress: Progress | None
 ) -> Agreement:
-    from abkit_model.evaluation.comparison_agreement import evaluate_on_choices
+    from abkit_model.evaluation.trained_scorer import evaluate_on_comparisons
 
-    figures, seen, choices, missing = evaluate_on_choices(
+    figures, seen, choices, missing = evaluate_on_comparisons(
         scorer, table, images, cache=token_cache(settings), progress=progress
     )
     return Agreement(figures, scorer.card.digest, scorer.card.name, seen, len(choices.rejected), len(missing))

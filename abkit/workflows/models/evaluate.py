@@ -77,7 +77,7 @@ def measure(
 
 
 def _measure(scorer: Scorer, ratings: Ratings, settings: Settings | None, progress: Progress | None) -> Measured:
-    from abkit_model.training.pipeline import evaluate_scorer
+    from abkit_model.evaluation.trained_scorer import evaluate_scorer
 
     figures, coverage, dataset = evaluate_scorer(
         scorer,

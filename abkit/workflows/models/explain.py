@@ -51,9 +51,8 @@ def write_overlays(
     Raises:
         AbkitError: the folder cannot be written to.
     """
-    from abkit_model.explain import explain
+    from abkit_model.explain import explain, overlay
     from abkit_model.images import open_image
-    from abkit_model.overlay import overlay
 
     results, taken = [], set[str]()
     try:

@@ -85,8 +85,8 @@ def read_brief(text: str, champion: Champion, encoder: str | None) -> Brief:
             hint="name an OpenCLIP encoder whose weights are on this machine, such as "
             "--brief-encoder openclip:ViT-B-32/PATH-OF-WEIGHTS (docs/encoders.md)",
         )
-    from abkit_model.encoders.frozen import load_encoder
-    from abkit_model.encoders.openclip_text import checked_text
+    from abkit_model.encoders.load import load_encoder
+    from abkit_model.encoders.openclip_towers import checked_text
 
     text = checked_text(text)
     loaded = load_encoder(name, text=True)

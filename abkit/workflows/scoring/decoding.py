@@ -17,7 +17,7 @@ from abkit_model.errors import ImageRejected
 if TYPE_CHECKING:
     from PIL import Image
 
-    from abkit_model.preparation import Prepared
+    from abkit_model.images import Prepared
 
 _DECODERS = 2
 

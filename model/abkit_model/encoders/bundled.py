@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from abkit_model.encoders import libraries
-from abkit_model.encoders.frozen import file_digest, masked_moments, package_file, pool_to, valid_cells
+from abkit_model.encoders.frozen import masked_moments, pool_to, valid_cells
+from abkit_model.encoders.libraries import file_digest, package_file
 from abkit_model.errors import EncoderUnavailable
-from abkit_model.preparation import Canvas
+from abkit_model.images import Canvas
 
 CELL = 32
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,9 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from abkit_model.errors import EncoderUnavailable
-from abkit_model.preparation import Canvas, Prepared, prepare
-
-DEFAULT_ENCODER = "bundled:efficientnet-lite2"
+from abkit_model.images import Canvas, Prepared, prepare
 
 #: What the tokens of a picture mean. Changing how they are made must change this, so that old queries are refused.
 TOKEN_LAYOUT = 1
@@ -159,35 +155,6 @@ def collate(
     return Encoded(tokens, mask, embedding, tuple(grid for *_, grid in rows))
 
 
-def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: bool = False) -> FrozenEncoder:
-    """Build a frozen encoder by name, from weights at hand.
-
-    Args:
-        name: `bundled:efficientnet-lite2`, `bundled:efficientnet-lite0` or `openclip:MODEL/PRETRAINED`, where
-            PRETRAINED is one of OpenCLIP's tags or the path of a weights file, with `@block=B` or `@size=S` behind it.
-        precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor computes with it.
-        text: Load the text tower too, for `embed_text`.
-
-    Raises:
-        EncoderUnavailable: unknown name, no text tower although one is wanted, or weights that are not there: which
-            file, looked for where, how to get it.
-    """
-    from abkit_model.encoders import bundled as efficientnet
-    from abkit_model.encoders import openclip
-
-    family, _, rest = name.partition(":")
-    if family == "bundled":
-        if text:
-            raise no_text_tower(name)
-        return FrozenEncoder(name, efficientnet.load(rest), precision)
-    if family == "openclip":
-        return FrozenEncoder(name, openclip.load(rest, text=text), precision)
-    raise EncoderUnavailable(
-        f"unknown encoder {name!r}",
-        "use bundled:efficientnet-lite2, bundled:efficientnet-lite0 or openclip:MODEL/PRETRAINED",
-    )
-
-
 def no_text_tower(name: str) -> EncoderUnavailable:
     """What to say to somebody who wants to compare pictures with a text."""
     return EncoderUnavailable(
@@ -200,20 +167,6 @@ def has_fast_bfloat16() -> bool:
     """Whether this processor multiplies bfloat16 natively; emulated it would be slower than float32."""
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe()) if probe is not None else False
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def package_file(package: str, relative: str) -> Path | None:
-    """Where an installed package keeps a data file, without importing the package."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(spec.submodule_search_locations[0]) / relative
 
 
 def valid_cells(size: Tensor, stride: int, cells: int) -> Tensor:
@@ -259,14 +212,3 @@ def _fingerprint(name: str, backbone: Backbone) -> str:
     if settings := getattr(backbone, "settings", None):
         facts["settings"] = settings
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-__all__ = [
-    "DEFAULT_ENCODER",
-    "Encoded",
-    "FrozenEncoder",
-    "Prepared",
-    "collate",
-    "has_fast_bfloat16",
-    "load_encoder",
-]

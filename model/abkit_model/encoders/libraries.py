@@ -1,11 +1,14 @@
-"""Importing torch, timm and open_clip: heavy, sometimes missing, and never allowed to use the network."""
+"""Libraries and weights on this machine: heavy, sometimes missing, and never fetched over the network."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 import os
 import sys
 import threading
+from pathlib import Path
 from types import ModuleType
 
 from abkit_model.errors import EncoderUnavailable
@@ -56,3 +59,17 @@ def _make_torchvision_importable() -> None:
     for module in [m for m in sys.modules if m == "torchvision" or m.startswith("torchvision.")]:
         del sys.modules[module]  # half-imported by the failed attempt
     importlib.import_module("torchvision")
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def package_file(package: str, relative: str) -> Path | None:
+    """Where an installed package keeps a data file, without importing the package."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(spec.submodule_search_locations[0]) / relative

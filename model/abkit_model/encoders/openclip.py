@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from abkit_model.encoders import libraries
-from abkit_model.encoders.frozen import file_digest, masked_moments, pool_to, valid_cells
-from abkit_model.encoders.openclip_text import TextTower
-from abkit_model.encoders.openclip_towers import Tower, tower_of
+from abkit_model.encoders.frozen import masked_moments, pool_to, valid_cells
+from abkit_model.encoders.libraries import file_digest
+from abkit_model.encoders.openclip_towers import TextTower, Tower, tower_of
 from abkit_model.errors import EncoderUnavailable
-from abkit_model.preparation import Canvas
+from abkit_model.images import Canvas
 
 #: A side above this makes more tokens than a transformer's attention has time for.
 MAX_SIZE = 1024

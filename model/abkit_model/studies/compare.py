@@ -12,7 +12,7 @@ The protocol, written before the figures:
    five random starts, each on the whole training fold; of the closed forms, which have no randomness, each without
    another fifth of the subjects.
 5. Differences are of figures averaged over repeats. Their intervals resample whole subjects, paired over heads.
-6. Choices on other pictures (choice_agreement.py): every head is trained on all rated pictures and says which of two
+6. Choices on other pictures (`transfer`): every head is trained on all rated pictures and says which of two
    pictures is preferred. Intervals resample pictures; a pair counts as often as both of its pictures were drawn.
 """
 
@@ -29,9 +29,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from abkit_model.data.dataset import Examples, Progress
+from abkit_model.data.dataset import Examples, Preferences, Progress
+from abkit_model.data.tokens import Features
+from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
 from abkit_model.evaluation.metrics import Estimate, clustered_bootstrap_of, grouped_folds, spread
-from abkit_model.studies.contenders import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
+from abkit_model.studies.heads import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
 from abkit_model.training.loop import Recipe
 
 Floats = NDArray[np.float64]
@@ -70,7 +72,7 @@ class HeadFigures:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class HeadComparison:
     """All heads, best SRCC first.
 
     Attributes:
@@ -88,7 +90,7 @@ class Comparison:
     repeats: int
 
 
-def compare(
+def compare_heads(
     examples: Examples,
     *,
     heads: Mapping[str, Head] | None = None,
@@ -99,7 +101,7 @@ def compare(
     resamples: int = 1000,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> Comparison:
+) -> HeadComparison:
     """Train every head on every fold of every repeat and compare what they say about pictures held out.
 
     With several jobs, repeats run side by side in processes of their own; the figures are the same.
@@ -167,7 +169,7 @@ def _of(progress: Progress | None, repeat: int, repeats: int) -> Progress | None
     return lambda stage, done, total: progress(stage, repeat * total + done, repeats * total)
 
 
-def summarise(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> Comparison:
+def summarise(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> HeadComparison:
     """Figures and paired differences from what the repeats left behind."""
     names = list(done[0].predictions)
     values = examples.values
@@ -198,13 +200,60 @@ def summarise(done: Sequence[Repeat], examples: Examples, *, folds: int, resampl
         kind = name.removesuffix(", ensemble")
         seconds = float(np.mean([one.seconds[kind] for one in done]))
         heads.append(HeadFigures(name, done[0].parameters[kind], seconds, *estimates[8 * number : 8 * number + 8]))
-    return Comparison(
+    return HeadComparison(
         heads=tuple(sorted(heads, key=lambda head: -head.srcc.value)),
         n=len(observed),
         subjects=len(set(examples.groups)),
         folds=folds,
         repeats=len(done),
     )
+
+
+def transfer(
+    examples: Examples,
+    preferences: Preferences,
+    *,
+    heads: Mapping[str, Head] | None = None,
+    recipe: Recipe | None = None,
+    repeats: int = 1,
+    seed: int = 0,
+    resamples: int = 1000,
+    progress: Progress | None = None,
+) -> list[ComparisonFigures]:
+    """Train every head on all rated pictures and hold what it says about other pictures against choices.
+
+    Raises:
+        TrainingError: too few subjects among the rated pictures.
+    """
+    heads = heads or HEADS
+    recipe = recipe or Recipe()
+    refuse_few_subjects(examples.groups, folds=1, seeds=())
+    rated, other = len(examples.targets), len(preferences.views[0].rows)
+    both = _joined(examples, preferences)
+    fold_of = np.repeat([1, 0], [rated, other]).astype(np.intp)  # the other pictures are the part held out
+    scores: dict[str, list[Floats]] = {}
+    for repeat in range(repeats):
+        fold = prepare_fold(both, fold_of, 0, replace(recipe, seed=seed + repeat))
+        for number, (kind, head) in enumerate(heads.items()):
+            means = head(fold)[0] @ examples.values  # (M, other)
+            scores.setdefault(kind, []).append(means[0])
+            scores.setdefault(f"{kind}, ensemble", []).append(means.mean(axis=0))
+            if progress:
+                progress("choices", repeat * len(heads) + number + 1, repeats * len(heads))
+    baseline = f"{QUERIES}, ensemble" if QUERIES in heads else None
+    return against_comparisons(scores, preferences, baseline=baseline, resamples=resamples)
+
+
+def _joined(examples: Examples, preferences: Preferences) -> Examples:
+    """Rated pictures, then those chosen from; nobody looks at the targets of the latter."""
+    views = [
+        Features([*view.rows, *other.rows], [*view.sha256, *other.sha256])
+        for view, other in zip(examples.views, preferences.views, strict=True)
+    ]
+    count = len(preferences.views[0].rows)
+    nothing = np.tile(examples.targets.mean(axis=0), (count, 1))
+    groups = [*examples.groups, *(f"chosen from/{i}" for i in range(count))]
+    return Examples(views, np.concatenate([examples.targets, nothing]), examples.values, groups)
 
 
 def _correlation(x: Floats, y: Floats) -> Floats:

@@ -30,7 +30,7 @@ from abkit_model.explain import (
     with_cells_of,
     with_random_queries,
 )
-from abkit_model.preparation import Prepared
+from abkit_model.images import Prepared
 from abkit_model.scorer import Score, Scorer
 
 Floats = NDArray[np.float64]

@@ -15,15 +15,16 @@ from abkit_model.data.dataset import Preferences, Progress
 from abkit_model.data.labels import MIN_IMAGES
 from abkit_model.data.preferences import load_preferences, provenance_of_choices
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.frozen import DEFAULT_ENCODER, load_encoder
+from abkit_model.encoders.load import DEFAULT_ENCODER, load_encoder
 from abkit_model.errors import LabelError
-from abkit_model.evaluation.comparison_agreement import ChoiceFigures, against_choices
-from abkit_model.evaluation.comparison_calibration import choice_calibration
+from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
+from abkit_model.evaluation.pair_calibration import comparison_calibration
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.comparison_training import CHANCE, fit_choices, hold_out, tune_to_choices
 from abkit_model.training.holdout import FOLDS, LEVEL, NOVELTY_QUANTILE, HeldOut, reference_sample
-from abkit_model.training.loop import Recipe, predict
+from abkit_model.training.loop import Recipe
 from abkit_model.training.release import Title, TrainedScorer, write_checkpoint
 
 Floats = NDArray[np.float64]
@@ -130,12 +131,12 @@ def _judged(preferences: Preferences, folds: NDArray[np.intp], known: NDArray[np
     return replace(preferences, first=first[judged], second=second[judged], share=share, weight=weight)
 
 
-def _agreement(pairs: Preferences, scores: Floats, ancestor: Scorer | None) -> list[ChoiceFigures]:
+def _agreement(pairs: Preferences, scores: Floats, ancestor: Scorer | None) -> list[ComparisonFigures]:
     """Of held-out scores and, where there is a parent, of the parent's."""
     said = {"held out": [np.nan_to_num(scores)]}
     if ancestor:
         said["parent"] = [predict(ancestor.network, pairs.views[0])[0] @ ancestor.card.scale.values]
-    found = {one.name: one for one in against_choices(said, pairs)}
+    found = {one.name: one for one in against_comparisons(said, pairs)}
     return [found[name] for name in said]
 
 
@@ -145,7 +146,7 @@ def _held_out(
     distances: Floats,
     folds: NDArray[np.intp],
     known: NDArray[np.bool_],
-    figures: list[ChoiceFigures],
+    figures: list[ComparisonFigures],
     seed: int,
 ) -> HeldOut:
     own = figures[0]
@@ -160,7 +161,7 @@ def _held_out(
     }
     if len(figures) > 1:
         metrics["picks_against_parent"] = asdict(figures[1].picks_difference)
-    calibration = choice_calibration(scores, folds, pairs.first, pairs.second, pairs.share, seed=seed)
+    calibration = comparison_calibration(scores, folds, pairs.first, pairs.second, pairs.share, seed=seed)
     if calibration is not None:
         metrics["pairs"] = {**calibration.as_dict(), "labels": "choices"}
     chosen = np.flatnonzero(known)

@@ -24,9 +24,10 @@ from abkit_model.data.comparisons import MIN_PAIRS
 from abkit_model.data.dataset import Preferences, Progress
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.metrics import grouped_folds
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.query_transformer import QuerySet, QueryTransformer
 from abkit_model.training.holdout import still
-from abkit_model.training.loop import Choices, Recipe, descend, emd, network_config, one_thread, pick, predict
+from abkit_model.training.loop import Choices, Recipe, descend, emd, network_config, one_thread, pick
 from abkit_model.training.measuring import measure, take
 
 Floats = NDArray[np.float64]

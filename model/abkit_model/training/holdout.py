@@ -26,8 +26,9 @@ from abkit_model.evaluation.metrics import (
     spearman,
 )
 from abkit_model.evaluation.pair_calibration import pair_calibration
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.query_transformer import QueryTransformer
-from abkit_model.training.loop import Recipe, fit, predict
+from abkit_model.training.loop import Recipe, fit
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]

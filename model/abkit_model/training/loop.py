@@ -127,17 +127,6 @@ def network_config(view: Features, bins: int, recipe: Recipe) -> NetworkConfig:
     )
 
 
-def predict(network: QueryTransformer, features: Features, batch: int = 64) -> tuple[Floats, Floats]:
-    """Distributions `(n, S)` of the ensemble, and those of its members `(n, M, S)`."""
-    answers = []
-    with torch.inference_mode():
-        for start in range(0, len(features.rows), batch):
-            seen = features.batch(range(start, min(start + batch, len(features.rows))))
-            answers.append(network(seen.tokens, seen.mask, seen.embedding).probabilities)
-    members = torch.cat(answers).numpy().astype(np.float64)
-    return members.mean(axis=1), members
-
-
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Steps of queries are so small that threads wait for each other: on a busy machine one is ten times faster.

@@ -13,12 +13,12 @@ from abkit_model import checkpoint as checkpoints
 from abkit_model.data.dataset import Dataset, Examples, Progress, load_dataset
 from abkit_model.data.preferences import load_preferences, provenance_of_choices
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.frozen import DEFAULT_ENCODER, load_encoder
+from abkit_model.encoders.load import DEFAULT_ENCODER, load_encoder
 from abkit_model.errors import LabelError
-from abkit_model.evaluation.metrics import Estimate, Evaluation, evaluate
+from abkit_model.evaluation.metrics import Estimate
 from abkit_model.scorer import Scorer
 from abkit_model.training.holdout import cross_validate, measure_held_out
-from abkit_model.training.loop import Recipe, fit, predict
+from abkit_model.training.loop import Recipe, fit
 from abkit_model.training.query_number import choose_queries
 from abkit_model.training.release import Title, TrainedScorer, write_checkpoint
 
@@ -127,49 +127,6 @@ def train_scorer(
         ancestor=ancestor,
     )
     return TrainedScorer(out, card, held.figures, dataset.table.rejected, dataset.missing, int(seen.sum()))
-
-
-def evaluate_scorer(
-    scorer: Scorer,
-    table: Path,
-    images: Path,
-    *,
-    image_column: str | None = None,
-    group_column: str | None = None,
-    scale: tuple[float, float] | None = None,
-    cache: TokenCache | None = None,
-    progress: Progress | None = None,
-) -> tuple[Evaluation, float | None, Dataset]:
-    """Figures of a trained scorer on ratings that it was not trained on, and the coverage of its interval there.
-
-    Raises:
-        LabelError: a table that cannot be used, or one on another scale than the scorer's.
-    """
-    card = scorer.card
-    wanted = scale or (card.scale.low, card.scale.high)
-    dataset = load_dataset(
-        table,
-        images,
-        scorer.encoder,
-        image_column=image_column,
-        group_column=group_column,
-        scale=wanted,
-        mirrored=False,
-        cache=cache,
-        progress=progress,
-    )
-    if dataset.table.scale != card.scale:
-        raise LabelError(
-            f"{table} is on a scale of {dataset.table.scale.bins} steps, the scorer on one of {card.scale.bins}",
-            "evaluate on ratings of the same scale",
-        )
-    examples = dataset.examples
-    predicted, _ = predict(scorer.network, examples.views[0])
-    one_fold = np.zeros(len(predicted), dtype=np.intp)
-    figures = evaluate(predicted, examples.targets, examples.values, examples.groups, one_fold)
-    half = card.interval.half_width
-    errors = np.abs((predicted - examples.targets) @ examples.values)
-    return figures, None if half is None else float((errors <= half).mean()), dataset
 
 
 def _provenance(dataset: Dataset, group_column: str | None) -> dict[str, Any]:

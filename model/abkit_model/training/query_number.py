@@ -13,8 +13,9 @@ from abkit_model.data.dataset import Examples
 from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.metrics import Estimate, grouped_folds, spearman
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.query_transformer import QueryTransformer
-from abkit_model.training.loop import Recipe, fit, predict
+from abkit_model.training.loop import Recipe, fit
 
 
 def choose_queries(

@@ -15,7 +15,7 @@ from abkit_model import checkpoint as checkpoints
 from abkit_model.checkpoint import DEMONSTRATION_NOTICE, Card, Checkpoint, Scale
 from abkit_model.data.tokens import Features
 from abkit_model.encoders.frozen import FrozenEncoder
-from abkit_model.evaluation.comparison_agreement import ChoiceFigures
+from abkit_model.evaluation.comparison_agreement import ComparisonFigures
 from abkit_model.evaluation.metrics import Evaluation
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
@@ -46,7 +46,7 @@ class TrainedScorer:
     rejected: tuple[tuple[int, str], ...]
     missing: tuple[tuple[str, str], ...]
     seen_by_parent: int = 0
-    agreement: ChoiceFigures | None = None
+    agreement: ComparisonFigures | None = None
 
 
 @dataclass(frozen=True)

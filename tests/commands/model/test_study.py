@@ -9,7 +9,7 @@ from abkit.commands.model.study import verdict
 from abkit.reporting.charts.heads import head_chart
 from abkit.reporting.charts.theme import save_chart
 from abkit_model.evaluation.metrics import Estimate
-from abkit_model.studies.compare import QUERIES, Comparison, HeadFigures
+from abkit_model.studies.compare import QUERIES, HeadComparison, HeadFigures
 from tests.commands.conftest import Here
 from tests.conftest import Abkit
 from tests.images import make_image, save_images
@@ -30,12 +30,12 @@ def figures(name: str, srcc: float, gap: tuple[float, float, float]) -> HeadFigu
 )
 def test_the_verdict_claims_no_more_than_its_interval(gap: tuple[float, float, float], words: str) -> None:
     heads = (figures(f"{QUERIES}, ensemble", 0.75, (0, 0, 0)), figures("ridge", 0.74, gap))
-    assert verdict(Comparison(heads, n=100, subjects=30, folds=5, repeats=5)).endswith(words)
+    assert verdict(HeadComparison(heads, n=100, subjects=30, folds=5, repeats=5)).endswith(words)
 
 
 def test_the_chart_shows_every_head(tmp_path: Path) -> None:
     heads = (figures(f"{QUERIES}, ensemble", 0.75, (0, 0, 0)), figures("ridge", 0.74, (0.01, 0, 0.02)))
-    path = save_chart(head_chart(Comparison(heads, 100, 30, 5, 5)), tmp_path / "heads.svg")
+    path = save_chart(head_chart(HeadComparison(heads, 100, 30, 5, 5)), tmp_path / "heads.svg")
     assert "ridge" in path.read_text()
     assert "100 pictures of 30 subjects" in path.read_text()
 
@@ -75,11 +75,11 @@ WORK = {
 def test_the_settings_limit_what_is_kept_of_the_encoder(
     here: Here, quick_workspace: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    from abkit_model.studies import compare, contenders
+    from abkit_model.studies import compare, heads
     from abkit_model.training import loop as training
 
     monkeypatch.setattr(training, "Recipe", partial(training.Recipe, members=1, epochs=1))
-    monkeypatch.setattr(compare, "HEADS", {"ridge": contenders.ridge, QUERIES: contenders.ridge})
+    monkeypatch.setattr(compare, "HEADS", {"ridge": heads.ridge, QUERIES: heads.ridge})
     write_sevens(quick_workspace)
     tokens = quick_workspace / ".abkit" / "cache" / "tokens"
     for megabytes in (0, 1):

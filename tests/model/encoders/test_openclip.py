@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 
 from abkit_model.encoders import libraries, openclip
-from abkit_model.encoders.frozen import FrozenEncoder, load_encoder
+from abkit_model.encoders.frozen import FrozenEncoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.encoders.openclip_towers import resampled
 from abkit_model.errors import EncoderUnavailable, TextRejected
-from abkit_model.preparation import Prepared
+from abkit_model.images import Prepared
 from tests.model.conftest import photograph
 
 TEXT = {"context_length": 12, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}

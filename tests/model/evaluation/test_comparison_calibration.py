@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from abkit_model.evaluation.comparison_calibration import choice_calibration, spread_of_choices
+from abkit_model.evaluation.pair_calibration import comparison_calibration, spread_of_comparisons
 
 FOLDS = 5
 
@@ -30,7 +30,7 @@ def simulated(
 @pytest.mark.parametrize("spread", [0.3, 1.0, 2.5])
 def test_the_spread_is_found_again_and_the_probabilities_hold(spread: float) -> None:
     scores, folds, first, second, share = simulated(np.random.default_rng(3), spread=spread, pictures=2000, a_fold=2000)
-    found = choice_calibration(scores, folds, first, second, share, resamples=200)
+    found = comparison_calibration(scores, folds, first, second, share, resamples=200)
     assert found.error_spread == pytest.approx(spread, rel=0.1)
     assert found.overconfidence.low < 0.03
     assert found.overconfidence.high > -0.03
@@ -45,21 +45,21 @@ def test_the_spread_is_that_of_an_independent_probit_regression() -> None:
     won, gaps = np.r_[share > 0.5, 0.5], np.r_[gap, typical]
     family = sm.families.Binomial(sm.families.links.Probit())
     slope = float(sm.GLM(won, gaps, family=family).fit().params[0])
-    assert spread_of_choices(gap, share) == pytest.approx(1 / (np.sqrt(2) * slope), rel=1e-4)
+    assert spread_of_comparisons(gap, share) == pytest.approx(1 / (np.sqrt(2) * slope), rel=1e-4)
 
 
 def test_choices_that_all_go_with_the_scores_do_not_make_them_sure_of_everything() -> None:
     gap = np.linspace(0.5, 1.5, 39)
-    spread = spread_of_choices(gap, np.ones(39))
+    spread = spread_of_comparisons(gap, np.ones(39))
     assert spread > 0.2
-    assert spread_of_choices(gap[::8], np.ones(5)) > spread
+    assert spread_of_comparisons(gap[::8], np.ones(5)) > spread
 
 
 def test_nine_of_ten_intervals_of_the_share_right_hold_the_truth() -> None:
     """Pictures are resampled, for pairs that share one are not independent; the truth is the mean over 200 worlds."""
     rng = np.random.default_rng(5)
     worlds = [
-        choice_calibration(*simulated(rng, spread=1.0, pictures=100, a_fold=60), resamples=200).right
+        comparison_calibration(*simulated(rng, spread=1.0, pictures=100, a_fold=60), resamples=200).right
         for _ in range(200)
     ]
     truth = np.mean([w.value for w in worlds])
@@ -69,18 +69,19 @@ def test_nine_of_ten_intervals_of_the_share_right_hold_the_truth() -> None:
 
 def test_scores_that_say_nothing_give_probabilities_of_one_half_or_so() -> None:
     scores, folds, first, second, share = simulated(np.random.default_rng(6), spread=1.0)
-    found = choice_calibration(np.random.default_rng(7).permutation(scores), folds, first, second, share, resamples=50)
+    shuffled = np.random.default_rng(7).permutation(scores)
+    found = comparison_calibration(shuffled, folds, first, second, share, resamples=50)
     assert found.error_spread > 5
     assert found.said < 0.6
 
 
 def test_choices_that_go_against_the_scores_have_an_infinite_spread() -> None:
     gap = np.linspace(0.1, 1, 10)
-    assert spread_of_choices(gap, np.full(10, 0.1)) == float("inf")
+    assert spread_of_comparisons(gap, np.full(10, 0.1)) == float("inf")
 
 
 def test_ties_and_constant_scores_say_nothing() -> None:
-    assert np.isnan(spread_of_choices(np.ones(4), np.full(4, 0.5)))
-    assert np.isnan(spread_of_choices(np.zeros(4), np.full(4, 0.9)))
+    assert np.isnan(spread_of_comparisons(np.ones(4), np.full(4, 0.5)))
+    assert np.isnan(spread_of_comparisons(np.zeros(4), np.full(4, 0.9)))
     scores, folds, first, second, share = simulated(np.random.default_rng(8), spread=1.0, a_fold=5)
-    assert choice_calibration(np.zeros_like(scores), folds, first, second, share) is None
+    assert comparison_calibration(np.zeros_like(scores), folds, first, second, share) is None

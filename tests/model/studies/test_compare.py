@@ -7,10 +7,9 @@ import torch
 from abkit_model.data.dataset import Examples, Preferences
 from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
-from abkit_model.evaluation.comparison_agreement import transfer
 from abkit_model.evaluation.metrics import grouped_folds
-from abkit_model.studies.compare import QUERIES, HeadFigures, Repeat, compare, summarise
-from abkit_model.studies.contenders import Fold
+from abkit_model.studies.compare import QUERIES, HeadFigures, Repeat, compare_heads, summarise, transfer
+from abkit_model.studies.heads import Fold
 from abkit_model.training.loop import Recipe, fit
 
 SURE, DIVIDED = [0.0, 1.0, 0.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.0, 0.5]  # spread 0 and 2 steps, means 2 and 3
@@ -60,12 +59,12 @@ def rated(sizes: list[int]) -> Examples:
 @pytest.mark.parametrize("subjects", [1, 4, 5, 6])
 def test_too_few_subjects_to_compare_on_is_said_with_the_number_that_is_needed(subjects: int) -> None:
     with pytest.raises(TrainingError, match=rf"^{subjects} subjects? .* 7 are needed") as caught:
-        compare(rated([4] * subjects), heads={"guess": guess}, recipe=SMALL, repeats=1)
+        compare_heads(rated([4] * subjects), heads={"guess": guess}, recipe=SMALL, repeats=1)
     assert caught.value.hint
 
 
 def test_as_many_subjects_as_are_said_to_be_needed_are_enough() -> None:
-    result = compare(rated([4] * 7), heads={"guess": guess}, recipe=SMALL, repeats=3, resamples=10)
+    result = compare_heads(rated([4] * 7), heads={"guess": guess}, recipe=SMALL, repeats=3, resamples=10)
     assert (result.subjects, result.n) == (7, 28)
 
 
@@ -73,7 +72,7 @@ def test_subjects_so_unequal_that_a_fold_leaves_too_few_are_refused_in_whichever
     sizes = [40, 40, 40, 40, *[1] * 12]
     fatal = next(seed for seed in range(50) if left(sizes, seed) < 5)
     with pytest.raises(TrainingError, match=r"16 subjects are too unequal .* leaves 4 of them, 5 are needed") as caught:
-        compare(rated(sizes), heads={"guess": guess}, recipe=SMALL, repeats=fatal + 1)
+        compare_heads(rated(sizes), heads={"guess": guess}, recipe=SMALL, repeats=fatal + 1)
     assert caught.value.hint
 
 

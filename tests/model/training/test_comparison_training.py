@@ -12,12 +12,13 @@ from scipy.special import expit, logit
 from abkit_model.data.dataset import Preferences
 from abkit_model.data.preferences import load_preferences
 from abkit_model.data.tokens import Features, TokenCache
-from abkit_model.encoders.frozen import load_encoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import LabelError, TrainingError
+from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
 from abkit_model.training.comparison_pipeline import train_on_choices
 from abkit_model.training.comparison_training import CHANCE, fit_choices, hold_out, neighbourhoods
-from abkit_model.training.loop import Recipe, predict
+from abkit_model.training.loop import Recipe
 from abkit_model.training.pipeline import train_scorer
 from abkit_model.training.release import TrainedScorer
 from tests.model.conftest import photograph

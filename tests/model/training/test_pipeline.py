@@ -12,15 +12,15 @@ from abkit_model.data.dataset import Examples, load_dataset
 from abkit_model.data.labels import read_ratings
 from abkit_model.data.preferences import load_preferences
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.frozen import load_encoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import CheckpointError, LabelError, TrainingError
-from abkit_model.evaluation.comparison_agreement import evaluate_on_choices, transfer
+from abkit_model.evaluation.trained_scorer import evaluate_on_comparisons, evaluate_scorer, predict
 from abkit_model.scorer import Scorer
-from abkit_model.studies.compare import compare
-from abkit_model.studies.contenders import HEADS, QUERIES
+from abkit_model.studies.compare import compare_heads, transfer
+from abkit_model.studies.heads import HEADS, QUERIES
 from abkit_model.training import loop as training
-from abkit_model.training.loop import Recipe, fit, predict
-from abkit_model.training.pipeline import evaluate_scorer, train_scorer
+from abkit_model.training.loop import Recipe, fit
+from abkit_model.training.pipeline import train_scorer
 from abkit_model.training.query_number import choose_queries
 from abkit_model.training.release import TrainedScorer
 from tests.model.conftest import photograph
@@ -116,7 +116,7 @@ def test_a_picture_unlike_the_training_pictures_is_flagged(trained: TrainedScore
 
 
 def test_heads_are_compared_on_the_same_folds_with_paired_intervals(examples: Examples) -> None:
-    result = compare(examples, recipe=replace(QUICK, members=1, epochs=1), folds=3, repeats=1, resamples=50)
+    result = compare_heads(examples, recipe=replace(QUICK, members=1, epochs=1), folds=3, repeats=1, resamples=50)
     names = [head.name for head in result.heads]
     assert set(names) == {n for kind in HEADS for n in (kind, f"{kind}, ensemble")}
     assert [h.srcc.value for h in result.heads] == sorted((h.srcc.value for h in result.heads), reverse=True)
@@ -132,10 +132,10 @@ def test_repeats_that_run_side_by_side_give_the_same_figures_without_a_file_for_
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 60, before[1]))
     try:
-        apart = compare(examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20, jobs=2)
+        apart = compare_heads(examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20, jobs=2)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
-    together = compare(examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20)
+    together = compare_heads(examples, heads=plain, recipe=QUICK, folds=3, repeats=2, resamples=20)
     assert [replace(head, seconds=0.0) for head in apart.heads] == [
         replace(head, seconds=0.0) for head in together.heads
     ]
@@ -262,7 +262,7 @@ def test_a_choice_that_shows_a_held_out_picture_is_not_used_in_its_fold(tmp_path
     assert preferences.without(set(preferences.views[0].sha256)) is None
 
 
-def test_heads_are_held_against_choices_between_pictures_they_never_saw(examples: Examples, tmp_path: Path) -> None:
+def test_heads_are_held_against_comparisons_between_pictures_they_never_saw(examples: Examples, tmp_path: Path) -> None:
     write_choices(tmp_path, prefer="bright")
     encoder = load_encoder("bundled:efficientnet-lite0")
     preferences, _, _ = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
@@ -369,7 +369,7 @@ def test_folds_without_a_rank_correlation_take_the_smallest_number_of_queries(ex
     assert (chosen, curve) == (1, {})
 
 
-def test_a_trained_scorer_is_held_against_choices(trained: TrainedScorer, rated: Path, tmp_path: Path) -> None:
+def test_a_trained_scorer_is_held_against_comparisons(trained: TrainedScorer, rated: Path, tmp_path: Path) -> None:
     scorer, cache = Scorer.load(trained.folder), TokenCache(rated / "cache")
     _, _, dataset = evaluate_scorer(scorer, rated / "ratings.csv", rated, cache=cache)
     means = predict(scorer.network, dataset.examples.views[0])[0] @ dataset.examples.values
@@ -378,7 +378,7 @@ def test_a_trained_scorer_is_held_against_choices(trained: TrainedScorer, rated:
     rows = ["image_a,image_b,wins_a,wins_b"]
     rows += [f"{b}.png,{w}.png,{'9,1' if k % 3 else '1,9'}" for k, (b, w) in enumerate(pairs)]
     (tmp_path / "choices.csv").write_text("\n".join([*rows, "gone.png,0.png,1,0"]))
-    figures, seen, _, missing = evaluate_on_choices(scorer, tmp_path / "choices.csv", rated, cache=cache)
+    figures, seen, _, missing = evaluate_on_comparisons(scorer, tmp_path / "choices.csv", rated, cache=cache)
     assert figures.picks_winner.value == pytest.approx(2 / 3)
     assert figures.picks_winner.low <= 2 / 3 <= figures.picks_winner.high
     assert (figures.n, seen) == (30, 11)  # 0.png has lost its only pair

@@ -13,7 +13,7 @@ from abkit.store.engine import Store
 from abkit.store.schema import BriefFit, Embedding, Run, Score
 from abkit.workflows.models.active import promote, register_checkpoint
 from abkit.workflows.scoring.score import ScoringResult, score_paths
-from abkit_model.encoders.frozen import load_encoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import EncoderUnavailable, TextRejected
 from tests.images import save_images
 from tests.workflows.conftest import make_checkpoint

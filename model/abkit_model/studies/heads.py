@@ -21,13 +21,14 @@ from abkit_model.data.labels import discretised_normal
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.metrics import grouped_folds, spearman, spread
 from abkit_model.query_transformer import Components, NetworkConfig, QuerySet, QueryTransformer
-from abkit_model.studies.plain_heads import AttentionPoolingHead, MeanPoolingHead, PooledHead
 from abkit_model.training import loop as training
 from abkit_model.training import measuring
 from abkit_model.training.loop import Recipe
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+#: Probabilities, activations and attention, as of the queries; the last two empty.
+Answer = tuple[Tensor, Tensor, Tensor]
 QUERIES = "learnable queries"
 LEARNING_RATES = (5e-4, 1e-3, 2e-3)
 INNER_FOLDS = 5
@@ -189,6 +190,66 @@ def _say(fold: Fold, member: nn.Module, pictures: Indices) -> Floats:
     with torch.inference_mode():
         probabilities: Tensor = member(measuring.take(view, chosen), mask[chosen])[0]
     return probabilities.numpy().astype(np.float64)
+
+
+class PooledHead(nn.Module):
+    """A linear layer or an MLP on the pooled embedding.
+
+    With `softmax` it predicts the distribution, as NIMA does (Talebi & Milanfar 2018, arXiv 1709.05424). Without, it
+    predicts the mean, as the LAION aesthetic predictors do, with one spread for all pictures.
+    """
+
+    values: Tensor
+
+    def __init__(
+        self, inputs: int, values: Tensor, hidden: tuple[int, ...] = (), dropout: float = 0.5, softmax: bool = False
+    ) -> None:
+        super().__init__()
+        self.register_buffer("values", values)
+        self.softmax = softmax
+        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        for width in hidden:
+            layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout / 2)]
+            inputs = width
+        self.layers = nn.Sequential(*layers)
+        self.out = nn.Linear(inputs, len(values) if softmax else 1)
+        self.centre = nn.Parameter(values.mean())
+        self.log_spread = nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, seen: Components, mask: Tensor) -> Answer:
+        """Probabilities `(B, S)`; no activations, no attention."""
+        out = self.out(self.layers(self.read(seen, mask)))
+        if not self.softmax:
+            distance = (self.values - self.centre - out) / self.log_spread.exp()  # (B, S)
+            out = -0.5 * distance.square()
+        return out.softmax(dim=-1), out[:, :0], out[:, :0]
+
+    def read(self, seen: Components, mask: Tensor) -> Tensor:
+        """What the layers see: the whole standardised embedding `(B, E)`."""
+        return seen.embedding
+
+
+class MeanPoolingHead(PooledHead):
+    """The mean of the valid tokens, next to the principal components of the embedding."""
+
+    def read(self, seen: Components, mask: Tensor) -> Tensor:
+        """`(B, 2 P)`."""
+        weight = mask.float() / mask.sum(dim=1, keepdim=True)
+        return torch.cat([torch.einsum("bt,btp->bp", weight, seen.tokens), seen.pooled], dim=1)
+
+
+class AttentionPoolingHead(PooledHead):
+    """One learned query pools the tokens, next to the principal components of the embedding."""
+
+    def __init__(self, components: int, values: Tensor, hidden: tuple[int, ...], dropout: float, softmax: bool) -> None:
+        super().__init__(2 * components, values, hidden, dropout, softmax)
+        self.query = nn.Parameter(torch.zeros(components))
+
+    def read(self, seen: Components, mask: Tensor) -> Tensor:
+        """`(B, 2 P)`."""
+        logits = (seen.tokens @ self.query) * seen.tokens.shape[-1] ** -0.5  # (B, T)
+        weight = logits.masked_fill(~mask, float("-inf")).softmax(dim=1)
+        return torch.cat([torch.einsum("bt,btp->bp", weight, seen.tokens), seen.pooled], dim=1)
 
 
 def queries(fold: Fold) -> tuple[Floats, int]:

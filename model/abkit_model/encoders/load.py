@@ -1,0 +1,35 @@
+"""Frozen encoders by name."""
+
+from __future__ import annotations
+
+from abkit_model.encoders import bundled, openclip
+from abkit_model.encoders.frozen import FrozenEncoder, no_text_tower
+from abkit_model.errors import EncoderUnavailable
+
+DEFAULT_ENCODER = "bundled:efficientnet-lite2"
+
+
+def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: bool = False) -> FrozenEncoder:
+    """Build a frozen encoder by name, from weights at hand.
+
+    Args:
+        name: `bundled:efficientnet-lite2`, `bundled:efficientnet-lite0` or `openclip:MODEL/PRETRAINED`, where
+            PRETRAINED is one of OpenCLIP's tags or the path of a weights file, with `@block=B` or `@size=S` behind it.
+        precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor computes with it.
+        text: Load the text tower too, for `embed_text`.
+
+    Raises:
+        EncoderUnavailable: unknown name, no text tower although one is wanted, or weights that are not there: which
+            file, looked for where, how to get it.
+    """
+    family, _, rest = name.partition(":")
+    if family == "bundled":
+        if text:
+            raise no_text_tower(name)
+        return FrozenEncoder(name, bundled.load(rest), precision)
+    if family == "openclip":
+        return FrozenEncoder(name, openclip.load(rest, text=text), precision)
+    raise EncoderUnavailable(
+        f"unknown encoder {name!r}",
+        "use bundled:efficientnet-lite2, bundled:efficientnet-lite0 or openclip:MODEL/PRETRAINED",
+    )

@@ -1,0 +1,101 @@
+"""How good a trained scorer is on tables that it was not trained on: ratings, and comparisons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from abkit_model.data.comparisons import ChoiceTable
+from abkit_model.data.dataset import Dataset, Progress, load_dataset
+from abkit_model.data.preferences import load_preferences
+from abkit_model.data.tokens import Features, TokenCache
+from abkit_model.errors import LabelError
+from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
+from abkit_model.evaluation.metrics import Evaluation, evaluate
+from abkit_model.query_transformer import QueryTransformer
+from abkit_model.scorer import Scorer
+
+Floats = NDArray[np.float64]
+
+
+def predict(network: QueryTransformer, features: Features, batch: int = 64) -> tuple[Floats, Floats]:
+    """Distributions `(n, S)` of the ensemble, and those of its members `(n, M, S)`."""
+    answers = []
+    with torch.inference_mode():
+        for start in range(0, len(features.rows), batch):
+            seen = features.batch(range(start, min(start + batch, len(features.rows))))
+            answers.append(network(seen.tokens, seen.mask, seen.embedding).probabilities)
+    members = torch.cat(answers).numpy().astype(np.float64)
+    return members.mean(axis=1), members
+
+
+def evaluate_scorer(
+    scorer: Scorer,
+    table: Path,
+    images: Path,
+    *,
+    image_column: str | None = None,
+    group_column: str | None = None,
+    scale: tuple[float, float] | None = None,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[Evaluation, float | None, Dataset]:
+    """Figures of a trained scorer on ratings that it was not trained on, and the coverage of its interval there.
+
+    Raises:
+        LabelError: a table that cannot be used, or one on another scale than the scorer's.
+    """
+    card = scorer.card
+    wanted = scale or (card.scale.low, card.scale.high)
+    dataset = load_dataset(
+        table,
+        images,
+        scorer.encoder,
+        image_column=image_column,
+        group_column=group_column,
+        scale=wanted,
+        mirrored=False,
+        cache=cache,
+        progress=progress,
+    )
+    if dataset.table.scale != card.scale:
+        raise LabelError(
+            f"{table} is on a scale of {dataset.table.scale.bins} steps, the scorer on one of {card.scale.bins}",
+            "evaluate on ratings of the same scale",
+        )
+    examples = dataset.examples
+    predicted, _ = predict(scorer.network, examples.views[0])
+    one_fold = np.zeros(len(predicted), dtype=np.intp)
+    figures = evaluate(predicted, examples.targets, examples.values, examples.groups, one_fold)
+    half = card.interval.half_width
+    errors = np.abs((predicted - examples.targets) @ examples.values)
+    return figures, None if half is None else float((errors <= half).mean()), dataset
+
+
+def evaluate_on_comparisons(
+    scorer: Scorer,
+    table: Path,
+    images: Path,
+    *,
+    resamples: int = 1000,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[ComparisonFigures, int, ChoiceTable, tuple[tuple[str, str], ...]]:
+    """How often a trained scorer gives the preferred picture the higher score.
+
+    Returns:
+        The figures, how many of the pictures it was trained on, the table, and image and reason of each missing one.
+
+    Raises:
+        LabelError: a table of choices that cannot be used.
+    """
+    preferences, choices, missing = load_preferences(
+        table, images, scorer.encoder, mirrored=False, cache=cache, progress=progress
+    )
+    view = preferences.views[0]
+    means = predict(scorer.network, view)[0] @ scorer.card.scale.values
+    (figures,) = against_comparisons({scorer.card.name: [means]}, preferences, resamples=resamples)
+    return figures, int(scorer.trained_on(view.sha256, choices.sha256).sum()), choices, missing
