@@ -197,6 +197,24 @@ class RunState(StrEnum):
     SKIPPED = "skipped"
 
 
+class FileState(StrEnum):
+    """How far an image file has come on its way into the store."""
+
+    FOUND = "found"
+    HASHED = "hashed"
+    KNOWN = "known"
+    SCORED = "scored"
+    REJECTED = "rejected"
+
+
+class Window(StrEnum):
+    """Which window of a drift check something belongs to; what belongs to neither is left out."""
+
+    CURRENT = "current"
+    REFERENCE = "reference"
+    NEITHER = "neither"
+
+
 class LogFormat(StrEnum):
     """How the daemon logs."""
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from abkit.workflows.drift.check import DriftReport
     from abkit.workflows.experiments.records import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
-    from abkit.workflows.scoring.score import Progress, ScoringResult
-    from abkit.workflows.scoring.shortlist_result import Shortlist
+    from abkit.workflows.scoring.results import ScoringResult, Shortlist
+    from abkit.workflows.scoring.score import Progress
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -153,7 +153,7 @@ class Workspace:
         *,
         keep: int | None = None,
         p_best: float = 0.9,
-        certainty: float = 0.9,
+        min_probability: float = 0.9,
         model: str | None = None,
     ) -> Shortlist:
         """Choose which creatives of a campaign to launch, from the logged scores.
@@ -162,7 +162,7 @@ class Workspace:
             campaign: Key of the campaign.
             keep: How many to keep; by default the fewest that hold the best one with probability `p_best`.
             p_best: That probability, in (0, 1).
-            certainty: P(A beats B) from which two creatives are not tied, in (0.5, 1).
+            min_probability: P(A beats B) from which two creatives are not tied, in (0.5, 1).
             model: Name or digest of a version, instead of the active model.
 
         Raises:
@@ -170,7 +170,9 @@ class Workspace:
         """
         from abkit.workflows.scoring.shortlist import shortlist
 
-        return shortlist(self.store, campaign=campaign, keep=keep, p_best=p_best, certainty=certainty, model=model)
+        return shortlist(
+            self.store, campaign=campaign, keep=keep, p_best=p_best, min_probability=min_probability, model=model
+        )
 
     def import_kpis(self, paths: Paths, **options: Any) -> tuple[ImportSummary, ...]:
         """Import KPI exports, CSV or Parquet: good rows land, bad rows are kept with the reason.

@@ -26,7 +26,8 @@ from abkit.store.alerts import open_alerts
 from abkit.store.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Alert, CorrelationResult, Decision
-from abkit.workflows.scoring.score import ScoringResult, score_paths
+from abkit.workflows.scoring.results import ScoringResult
+from abkit.workflows.scoring.score import score_paths
 from abkit.workflows.workspace import make_workspace
 
 WINDOW = 7  # days of delivery that are correlated and checked each day

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,8 @@ from abkit.commands.output import Format, FormatOption, note, print_rows, shown
 
 if TYPE_CHECKING:
     from abkit.store.engine import Store
-    from abkit.workflows.scoring.score import Progress, ScoredFile, ScoringResult
+    from abkit.workflows.scoring.results import ScoredFile, ScoringResult
+    from abkit.workflows.scoring.score import Progress
 
 app = typer.Typer()
 
@@ -147,16 +147,8 @@ def _print(result: ScoringResult, form: Format) -> None:
         note(f"{result.ignored} files in these folders are not named like pictures and were left alone")
     if result.brief:
         _explain_fit(result)
-    for text in (_far(result), result.note, result.notice):
-        if text:
-            note(f"Note: {text}")
-
-
-def _far(result: ScoringResult) -> str:
-    from abkit.workflows.scoring.novelty import is_far, remark
-
-    usable = [file for file in result.files if file.status != "rejected"]
-    return remark([shown(_printable(file.path)) for file in usable if is_far(file.novelty)], len(usable), "intervals")
+    for text in result.notes:
+        note(f"Note: {shown(text)}")
 
 
 def _explain_fit(result: ScoringResult) -> None:
@@ -168,7 +160,7 @@ def _explain_fit(result: ScoringResult) -> None:
 
 
 def _row(file: ScoredFile) -> dict[str, Any]:
-    return {**asdict(file), "path": _printable(file.path)}
+    return file.to_dict()
 
 
 def _printable(path: Path | str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows, shown
 
 if TYPE_CHECKING:
-    from abkit.workflows.scoring.shortlist_result import Candidate, Shortlist
+    from abkit.workflows.scoring.results import Candidate, Shortlist
 
 app = typer.Typer()
 
@@ -46,7 +45,9 @@ def shortlist(
 
     context: CommandContext = ctx.obj
     with context.store() as store:
-        result = choose(store, campaign=campaign, keep=keep, p_best=p_best, certainty=min_probability, model=model)
+        result = choose(
+            store, campaign=campaign, keep=keep, p_best=p_best, min_probability=min_probability, model=model
+        )
     _print(result, form)
     if gate and not result.clear:
         raise typer.Exit(3)
@@ -56,26 +57,18 @@ def _print(result: Shortlist, form: Format) -> None:
     if form is Format.JSON:
         print_json(_plain(result))
     elif form is Format.CSV:
-        rows = [asdict(candidate) for candidate in result.candidates]
+        rows = [candidate.to_dict() for candidate in result.candidates]
         extra = {"campaign": result.campaign, "model_version": result.model_version, "run_id": result.run_id}
         print_rows([row | extra for row in rows], form)
     else:
         _print_table(result)
     note(f"run {result.run_id}, model version {result.model_version[:12]}")
-    for text in (_far(result), result.note, result.notice):
-        if text:
-            note(f"Note: {text}")
-
-
-def _far(result: Shortlist) -> str:
-    from abkit.workflows.scoring.novelty import is_far, remark
-
-    far = [shown(candidate.creative) for candidate in result.candidates if is_far(candidate.novelty)]
-    return remark(far, result.n, "intervals and probabilities")
+    for text in result.notes:
+        note(f"Note: {shown(text)}")
 
 
 def _plain(result: Shortlist) -> dict[str, Any]:
-    plain = asdict(result)
+    plain = result.to_dict()
     spread = plain.pop("spread")
     return {
         **{name: value for name, value in plain.items() if name != "candidates"},
@@ -144,6 +137,6 @@ def _number(value: float | None) -> str:
 
 
 def _probability(value: float | None) -> str:
-    from abkit.workflows.scoring import shortlist_choice
+    from abkit.workflows.scoring.line import show_probability
 
-    return "–" if value is None else shortlist_choice.shown(value)
+    return "–" if value is None else show_probability(value)

@@ -11,7 +11,7 @@ from abkit.commands.output import Format, note, print_rows
 
 if TYPE_CHECKING:
     from abkit.demo.story import DemoWorkspace, Story
-    from abkit.workflows.scoring.score import ScoringResult
+    from abkit.workflows.scoring.results import ScoringResult
 
 app = typer.Typer()
 

@@ -14,11 +14,12 @@ from PIL import Image
 
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
-from abkit.intake.images import find_images, names_of
+from abkit.intake.images import names_of
 from abkit.store.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives
+from abkit.vocabulary import FileState
 from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
-from abkit.workflows.scoring.decoding import decoded, decoders
+from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, find_files
 from abkit_model.errors import ImageRejected
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ def most_active(
     """
     from abkit_model.studies.query_activity import MIN_PICTURES, query_report
 
-    rejected: dict[Path, str] = {}
+    files, _ = find_files(paths)
     if paths:
-        pictures = _score(scorer, paths, rejected, progress)
+        pictures = _score(scorer, files, progress)
     elif store is not None:
         with store.read() as session:
             pictures = scored_creatives(session, scorer.card.digest)
@@ -97,31 +98,28 @@ def most_active(
         members=scorer.network.config.members,
         top=top,
     )
-    files = _write(scorer, report, pictures, out)
+    sheets = _write(scorer, report, pictures, out)
     named = tuple((picture.sha256, picture.name) for picture in pictures)
-    return Sheets(report, named, files, out / "queries.json", tuple(rejected.items()))
+    rejected = tuple((file.path, file.reason) for file in files if file.state is FileState.REJECTED)
+    return Sheets(report, named, sheets, out / "queries.json", rejected)
 
 
 def _score(
-    scorer: Scorer,
-    paths: Sequence[Path],
-    rejected: dict[Path, str],
-    progress: Callable[[int, int], None] | None,
+    scorer: Scorer, files: Sequence[ImageFile], progress: Callable[[int, int], None] | None
 ) -> list[ScoredCreative]:
-    found = find_images(paths)
-    rejected.update(found.unusable)
+    found = [file for file in files if file.state is FileState.FOUND]
     pictures: dict[str, ScoredCreative] = {}  # a content counts once, whatever its names
     done = 0
     with decoders() as pool:
-        for batch in decoded(pool, found.files, scorer.prepare, ScoringSettings(), rejected):
-            scores = scorer.score([item.prepared for item in batch])
-            for item, score in zip(batch, scores, strict=True):
-                sha256, name = item.content.sha256, names_of(item.path)[0]
+        for batch in decode_batches(pool, found, scorer.prepare, ScoringSettings()):
+            scores = scorer.score([decoded.prepared for decoded in batch])
+            for decoded, score in zip(batch, scores, strict=True):
+                sha256, name = decoded.content.sha256, names_of(decoded.file.path)[0]
                 row = ScoredCreative(sha256, name, list(score.query_activations), list(score.distribution))
                 pictures.setdefault(sha256, row)
             done += len(batch)
             if progress:
-                progress(done, len(found.files))
+                progress(done, len(found))
     return list(pictures.values())
 
 

@@ -1,9 +1,9 @@
-"""How well pictures fit a brief: the cosine of picture and text in the space that an encoder's two towers share."""
+"""How well images fit a brief: the cosine of image and text in the space that an encoder's two towers share."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,29 +16,29 @@ from abkit.errors import AbkitError, UsageError
 from abkit.store import scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord
-from abkit.workflows.scoring.decoding import decoded, decoders
+from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders
 
 if TYPE_CHECKING:
     from abkit.workflows.models.active import Champion
     from abkit_model.encoders.frozen import FrozenEncoder
 
-#: Said with every fit that is shown.
+#: Shown with every fit.
 MEANING = (
-    "fit is the cosine of picture and brief as this encoder sees them. It ranks the pictures of this campaign for this "
-    "brief; it is no probability, and values of other briefs or encoders cannot be compared with it. It has no "
-    "interval: the same picture, brief and encoder always give the same value, and how far it goes with what people "
+    "fit is the cosine of image and brief as this encoder sees them. It ranks the creatives of this campaign for this "
+    "brief; it is not a probability, and it cannot be compared with values for other briefs or encoders. It has no "
+    "interval: the same image, brief and encoder always give the same value, and how well it predicts what people "
     "do has not been measured"
 )
 
 
 @dataclass(frozen=True)
 class Brief:
-    """A text, and the encoder that places pictures beside it.
+    """A text, and the encoder that places images beside it.
 
     Attributes:
-        text: What the pictures are to show.
-        encoder: The encoder, ready to look at pictures.
-        vector: `(P,)`, where the text lies; of length 1.
+        text: What the images should show.
+        encoder: The encoder, ready for images.
+        vector: `(P,)`, the embedding of the text; of length 1.
     """
 
     text: str
@@ -56,8 +56,8 @@ class Fit:
     """How well one creative fits.
 
     Attributes:
-        cosine: from -1 to 1.
-        rank, n: place among the n creatives of the campaign that this encoder has seen; 1 fits best.
+        cosine: Cosine of image and text, from -1 to 1.
+        rank, n: Place among the n creatives of the campaign that this encoder has seen; 1 fits best.
     """
 
     cosine: float
@@ -65,23 +65,24 @@ class Fit:
     n: int
 
 
-def read_brief(text: str, champion: Champion, encoder: str | None) -> Brief:
-    """Load the encoder with its text tower, and read the text.
+def read_brief(text: str, active: Champion, encoder: str | None) -> Brief:
+    """Load the encoder with its text tower, and embed the text.
 
     Args:
-        text: the brief.
-        champion: the scorer, whose own encoder is used when it can read.
-        encoder: name of another encoder, or None.
+        text: The brief.
+        active: The active model, whose own encoder is used when it can read text.
+        encoder: Name of another encoder, or None.
 
     Raises:
-        UsageError: the champion's encoder cannot read, and no other is named.
-        AbkitError: the champion's encoder is not the one that it was.
-        ModelError: the encoder is not at hand or cannot read, or the text is empty or too long.
+        UsageError: The active model's encoder cannot read text, and no other is named.
+        AbkitError: The active model's encoder has other weights than it was trained with; or the encoder is not
+            available or cannot read text; or the text is empty or too long.
     """
-    name = encoder or champion.version.encoder
+    version = active.version
+    name = encoder or version.encoder
     if not encoder and not name.startswith("openclip:"):
         raise UsageError(
-            f"the scorer {champion.version.name} looks at pictures with {name}, which cannot read a brief",
+            f"the scorer {version.name} uses the encoder {name}, which cannot read a brief",
             hint="name an OpenCLIP encoder whose weights are on this machine, such as "
             "--brief-encoder openclip:ViT-B-32/PATH-OF-WEIGHTS (docs/encoders.md)",
         )
@@ -90,10 +91,10 @@ def read_brief(text: str, champion: Champion, encoder: str | None) -> Brief:
 
     text = checked_text(text)
     loaded = load_encoder(name, text=True)
-    if name == champion.version.encoder and loaded.fingerprint != champion.version.encoder_fingerprint:
+    if name == version.encoder and loaded.fingerprint != version.encoder_fingerprint:
         raise AbkitError(
-            f"the weights of {name} are not those that {champion.version.name} was trained on "
-            f"(fingerprint {loaded.fingerprint}, not {champion.version.encoder_fingerprint})",
+            f"the weights of {name} are not those that {version.name} was trained on "
+            f"(fingerprint {loaded.fingerprint}, not {version.encoder_fingerprint})",
             hint="put the former weights back, or name another encoder with --brief-encoder",
         )
     vector = loaded.embed_text(text)
@@ -101,40 +102,44 @@ def read_brief(text: str, champion: Champion, encoder: str | None) -> Brief:
     return Brief(text, loaded, vector)
 
 
-def fit_pictures(
+def fit_images(
     store: Store,
     settings: ScoringSettings,
     run: RunRecord,
     campaign_id: int,
     brief: Brief,
-    pictures: Mapping[int, Path],
+    images: Mapping[int, Path],
     progress: Callable[[int, int], None],
 ) -> dict[int, Fit]:
-    """Fits of all creatives of a campaign that the brief's encoder has seen, by creative; they are logged.
+    """Return the fits of all creatives of a campaign that the brief's encoder has seen, by creative; log them.
 
     Args:
-        store: the store.
-        settings: batch size and limits.
-        run: whose work this is.
-        campaign_id: the campaign whose creatives are ranked.
-        brief: the text and its encoder.
-        pictures: creative → file, of those that the encoder is to look at if it has not yet.
-        progress: called with (pictures looked at, pictures to look at).
+        store: The store.
+        settings: Batch size and limits.
+        run: The run that the fits belong to.
+        campaign_id: The campaign whose creatives are ranked.
+        brief: The text and its encoder.
+        images: Creative → file, of those that the encoder is to see if it has not yet.
+        progress: Called with (images seen, images to see).
     """
     fingerprint = brief.encoder.fingerprint
     with store.read() as session:
         seen = scores.campaign_embeddings(session, campaign_id, fingerprint)
-    unseen = {path: id_ for id_, path in pictures.items() if id_ not in seen}
+    unseen = [ImageFile(path, creative_id=id_) for id_, path in images.items() if id_ not in seen]
+    done = 0
     with decoders() as pool:
-        for batch in decoded(pool, list(unseen), brief.encoder.prepare, settings, {}):
-            vectors = brief.encoder.encode([item.prepared for item in batch]).embedding.numpy()
+        for batch in decode_batches(pool, unseen, brief.encoder.prepare, settings):
+            vectors = brief.encoder.encode([decoded.prepared for decoded in batch]).embedding.numpy()
             made = {
-                unseen[item.path]: vector.astype("<f2").tobytes() for item, vector in zip(batch, vectors, strict=True)
+                decoded.file.creative_id: vector.astype("<f2").tobytes()
+                for decoded, vector in zip(batch, vectors, strict=True)
+                if decoded.file.creative_id is not None
             }
             with store.write() as session:
                 scores.write_embeddings(session, run, fingerprint, made)
             seen |= made
-            progress(sum(id_ in seen for id_ in unseen.values()), len(unseen))
+            done += len(batch)
+            progress(done, len(unseen))
             run.still_alive()
     cosines = _cosines(seen, brief)
     with store.write() as session:
@@ -147,25 +152,25 @@ def fit_pictures(
             brief=brief.text,
             brief_sha256=brief.sha256,
         )
-    return ranked(cosines)
+    return rank_fits(cosines)
 
 
 def _cosines(embeddings: Mapping[int, bytes], brief: Brief) -> dict[int, float]:
     found = {}
     for id_, stored in embeddings.items():
-        picture = np.frombuffer(stored, dtype="<f2")[: len(brief.vector)].astype(np.float64)
-        length = np.linalg.norm(picture)
+        image = np.frombuffer(stored, dtype="<f2")[: len(brief.vector)].astype(np.float64)
+        length = np.linalg.norm(image)
         if np.isfinite(length) and length > 0:  # weights that overflow half precision say nothing
-            found[id_] = float(np.clip(picture @ brief.vector / length, -1, 1))
+            found[id_] = float(np.clip(image @ brief.vector / length, -1, 1))
     return found
 
 
-def ranked(cosines: Mapping[int, float]) -> dict[int, Fit]:
-    """Ranks of cosines, the highest first; equal ones share a rank.
+def rank_fits(cosines: Mapping[int, float]) -> dict[int, Fit]:
+    """Return the ranks of cosines, the highest first; equal ones share a rank.
 
-    >>> ranked({7: 0.21, 8: 0.3, 9: 0.21})[9]
+    >>> rank_fits({7: 0.21, 8: 0.3, 9: 0.21})[9]
     Fit(cosine=0.21, rank=2, n=3)
     """
-    values: Sequence[float] = sorted(cosines.values(), reverse=True)
+    values = sorted(cosines.values(), reverse=True)
     first = {value: rank for rank, value in reversed(list(enumerate(values, start=1)))}
     return {id_: Fit(value, first[value], len(values)) for id_, value in cosines.items()}

@@ -1,4 +1,4 @@
-"""What an encoder saw is kept, so that another scorer with the same encoder need not look again."""
+"""What the encoder saw is kept, so that another scorer with the same encoder need not run it again."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class KeptTokens:
     """The token cache of a workspace, as scoring uses it.
 
     Attributes:
-        settings: where the cache is, and how large it may be; 0 MB keeps nothing.
-        fingerprint: of the encoder whose tokens are meant.
-        used: how many contents were scored from tokens that were here.
-        failed: writing failed; nothing more is written, and scoring goes on.
+        settings: Where the cache is, and how large it may be; 0 MB keeps nothing.
+        fingerprint: The encoder whose tokens are meant.
+        used: How many contents were scored from tokens of the cache.
+        failed: Writing failed; nothing more is written, and scoring goes on.
     """
 
     settings: Settings
@@ -38,7 +38,7 @@ class KeptTokens:
         return TokenCache(self.settings.cache_folder / "tokens", most) if most else None
 
     def batches(self, sha256s: Sequence[str]) -> Iterator[tuple[list[str], Encoded]]:
-        """Contents whose tokens are here, with them, a batch at a time."""
+        """Yield the contents whose tokens are kept, with their tokens, batch by batch."""
         if self._cache is None:
             return
         batch: dict[str, Row] = {}
@@ -71,16 +71,16 @@ class KeptTokens:
             self.failed = not self._cache.put(sha256, self.fingerprint, split(encoded, position))
 
     def trim(self) -> None:
-        """Keep to the size that the settings allow."""
+        """Delete the oldest tokens beyond the size that the settings allow."""
         if self._cache is not None:
             self._cache.trim()
 
     @property
     def note(self) -> str:
-        """What to tell whoever scores, if anything."""
+        """What the reader of the scores has to be told, if anything."""
         if not self.failed:
             return ""
         return (
-            f"what the encoder saw could not be kept in {self.settings.cache_folder} (is the disk full?): the scores "
-            "are whole, but another scorer will have to look at these pictures again"
+            f"the output of the encoder could not be kept in {self.settings.cache_folder} (is the disk full?): the "
+            "scores are complete, but another scorer will have to encode these images again"
         )

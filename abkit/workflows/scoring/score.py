@@ -1,26 +1,33 @@
-"""Score pictures: find the files, skip what is known, decode beside the scorer, log batch by batch, rank."""
+"""Score image files: find them, skip what is known, decode beside the scorer, log batch by batch, rank.
+
+One list of files goes through all steps. Each file carries how far it has come: found, hashed, then known, scored or
+rejected (`image_files.py`).
+"""
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.orm import Session
+
 from abkit.config import Settings
 from abkit.errors import AbkitError
-from abkit.intake.images import FoundImages, find_images, hash_file, names_of
+from abkit.intake.images import names_of
+from abkit.records import to_plain
 from abkit.store import creatives, scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
+from abkit.vocabulary import FileState
 from abkit.workflows.models.active import Champion, find_champion
-from abkit.workflows.scoring.brief import Fit, fit_pictures, read_brief
-from abkit.workflows.scoring.decoding import decoded, decoders, max_bytes
+from abkit.workflows.scoring.brief import Fit, fit_images, read_brief
+from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, find_files, hash_files, one_of_each
 from abkit.workflows.scoring.kept_tokens import KeptTokens
-from abkit.workflows.scoring.result import ScoredFile, ScoringResult
-from abkit_model.errors import ImageRejected
+from abkit.workflows.scoring.results import ScoredFile, ScoringResult
 
 if TYPE_CHECKING:
     from abkit_model.scorer import Score
@@ -28,20 +35,32 @@ if TYPE_CHECKING:
 # Files looked up in the store at once; small enough that a stop loses little work.
 _CHUNK = 512
 
+# What the store keeps of a score, beside its embedding.
+_COLUMNS = (
+    "mean",
+    "std",
+    "epistemic_std",
+    "distribution",
+    "ci_low",
+    "ci_high",
+    "ci_level",
+    "query_activations",
+    "novelty",
+)
+
 Progress = Callable[[int, int], None]
 
 
-@dataclass
-class _Tally:
-    """Files by what became of them, while the work goes on."""
+@dataclass(frozen=True, kw_only=True)
+class _Scoring:
+    """What all steps of one scoring share."""
 
-    seen: dict[Path, str] = field(default_factory=dict)  # path → sha256
-    new: set[str] = field(default_factory=set)
-    rejected: dict[Path, str] = field(default_factory=dict)
-
-    def counts(self) -> dict[str, int]:
-        scored = sum(sha256 in self.new for sha256 in self.seen.values())
-        return {"scored": scored, "known": len(self.seen) - scored, "rejected": len(self.rejected)}
+    store: Store
+    settings: Settings
+    run: RunRecord
+    campaign_id: int
+    active: Champion
+    kept: KeptTokens
 
 
 def score_paths(
@@ -58,30 +77,29 @@ def score_paths(
 ) -> ScoringResult:
     """Score files, folders and globs as candidates of a campaign, and log everything.
 
-    Each content is scored once by a model version, whatever its names. What the encoder saw is kept: a picture that
+    Each content is scored once by a model version, whatever its names. What the encoder saw is kept: an image that
     it saw before is scored by another version without it. Every batch is one transaction: a stop at any moment
     leaves whole rows, and the next call goes on where this one stopped.
 
     Args:
-        store: where scores are logged.
-        settings: limits and batch size.
-        paths: files, folders or globs.
-        campaign: key of the campaign; it is made when it is new.
-        model: name or digest of a version; the champion when None.
-        brief: a text; how well the pictures fit it is shown and logged beside the scores.
-        brief_encoder: the encoder that reads the brief, where that of the scorer cannot.
-        run: the run of a scheduled tick; a run is recorded when None.
-        progress: called with (files done, files in all).
+        store: Where scores are logged.
+        settings: Limits and batch size.
+        paths: Files, folders or globs.
+        campaign: Key of the campaign; it is made when it is new.
+        model: Name or digest of a version; the active model when None.
+        brief: A text; how well the images fit it is returned and logged beside the scores.
+        brief_encoder: The encoder that reads the brief, where that of the scorer cannot.
+        run: The run of a scheduled tick; a run is recorded when None.
+        progress: Called with (files done, files in all).
 
     Raises:
-        AbkitError: nothing was found, or the scorer, the brief's encoder or the store cannot be used.
-        ModelError: the encoder of the scorer or of the brief is not usable, or the brief is not.
+        AbkitError: Nothing was found, or the scorer, an encoder, the brief or the store cannot be used.
     """
-    found = find_images(paths)
-    if not found.files and not found.unusable:
-        left = f" ({found.ignored} files with other names were left alone)" if found.ignored else ""
+    files, ignored = find_files(paths)
+    if not files:
+        left = f" ({ignored} files with other names were ignored)" if ignored else ""
         raise AbkitError(
-            f"there are no pictures in {', '.join(str(path) for path in paths)}{left}",
+            f"there are no images in {', '.join(str(path) for path in paths)}{left}",
             hint="name files, folders or a pattern such as 'ads/*.png'",
         )
     arguments: dict[str, Any] = {"paths": [str(path) for path in paths], "campaign": campaign, "model": model}
@@ -89,202 +107,176 @@ def score_paths(
         arguments |= {"brief": brief, "brief_encoder": brief_encoder}
     show = progress or (lambda done, total: None)
     with recorded_run(store, "score", arguments, run=run) as run:
-        champion = find_champion(store, run, wanted=model)
-        # First, so that a text that cannot be read costs nothing.
-        text = (
-            read_brief(brief, champion, brief_encoder or settings.scoring.brief_encoder) if brief is not None else None
-        )
-        tally = _Tally(rejected=dict(found.unusable))
+        active = find_champion(store, run, wanted=model)
+        # The brief comes first, so that a text that cannot be read costs nothing.
+        reader = brief_encoder or settings.scoring.brief_encoder
+        text = read_brief(brief, active, reader) if brief is not None else None
         with store.write() as session:
             campaign_id = creatives.ensure_campaign(session, run, campaign)
-        kept = KeptTokens(settings, champion.version.encoder_fingerprint)
-        _score_files(_Work(store, settings, campaign_id, champion, run, tally, kept), found, show)
-        run.outcome.update(tally.counts())
-        files = _ranked(store, campaign_id, champion, tally)
+        work = _Scoring(
+            store=store,
+            settings=settings,
+            run=run,
+            campaign_id=campaign_id,
+            active=active,
+            kept=KeptTokens(settings, active.version.encoder_fingerprint),
+        )
+        _score_files(work, files, show)
+        counts = Counter(file.state for file in files)
+        run.outcome.update({state.value: counts[state] for state in (FileState.SCORED, FileState.KNOWN)})
+        run.outcome.update(rejected=counts[FileState.REJECTED])
+        ranked = _rank(work, files)
         if text is not None:
-            pictures = {file.creative_id: file.path for file in files if file.creative_id is not None}
-            fits = fit_pictures(store, settings.scoring, run, campaign_id, text, pictures, show)
-            files = [_with_fit(file, fits) for file in files]
+            images = {file.creative_id: file.path for file in ranked if file.creative_id is not None}
+            fits = fit_images(store, settings.scoring, run, campaign_id, text, images, show)
+            ranked = [_with_fit(file, fits) for file in ranked]
             run.outcome.update(encoder=text.encoder.name, encoder_fingerprint=text.encoder.fingerprint, fits=len(fits))
     return ScoringResult(
-        files=tuple(files),
+        files=tuple(ranked),
         campaign=campaign,
-        model_version=champion.version.digest,
-        model_name=champion.version.name,
-        demonstration=champion.version.demonstration,
-        notice=champion.notice,
+        model_version=active.version.digest,
+        model_name=active.version.name,
+        demonstration=active.version.demonstration,
+        notice=active.notice,
         run_id=run.id,
-        ignored=found.ignored,
-        note="; ".join(note for note in (champion.note, kept.note) if note),
+        ignored=ignored,
+        note="; ".join(note for note in (active.note, work.kept.note) if note),
         brief=text.text if text else "",
         brief_encoder=text.encoder.name if text else "",
-        from_tokens=kept.used,
+        from_tokens=work.kept.used,
     )
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What all steps of one scoring share."""
+def _score_files(work: _Scoring, files: Sequence[ImageFile], progress: Progress) -> None:
+    """Take every file from found to known, scored or rejected, some hundred at a time.
 
-    store: Store
-    settings: Settings
-    campaign_id: int
-    champion: Champion
-    run: RunRecord
-    tally: _Tally
-    kept: KeptTokens
-
-
-def _score_files(work: _Work, found: FoundImages, progress: Progress) -> None:
-    tally, version = work.tally, work.champion.version
-    total = len(found.unusable) + len(found.files)
-    progress(len(found.unusable), total)
+    1. Hash the files.
+    2. Ask the store which contents this version has scored: those files are known.
+    3. Score one file of every other content, and log batch by batch.
+    4. Copies share the fate of the file with their content.
+    5. Write the names of known files and of copies.
+    """
+    progress(0, len(files))
     with decoders() as pool:
-        for start in range(0, len(found.files), _CHUNK):
-            chunk = found.files[start : start + _CHUNK]
-            hashes = _hash(pool, chunk, max_bytes(work.settings.scoring), tally)
-            with work.store.read() as session:
-                known = scores.scored_contents(session, version.id, set(hashes.values()))
-            named = {path: sha256 for path, sha256 in hashes.items() if sha256 in known}
-            first_of = {sha256: path for path, sha256 in reversed(hashes.items()) if sha256 not in known}
-            for done in _score_new(work, pool, first_of):
-                progress(min(total, start + len(found.unusable) + done), total)
-            scored_now = {path: sha256 for path, sha256 in hashes.items() if path not in named and sha256 in tally.new}
-            _reject_copies(hashes, first_of, tally)
-            _name(work.store, work.run, work.campaign_id, named | scored_now, tally)
-            for path in hashes.keys() - tally.seen.keys() - tally.rejected.keys():
-                tally.rejected[path] = "its content changed while it was being read; score it again"
-            progress(len(tally.seen) + len(tally.rejected), total)
+        for start in range(0, len(files), _CHUNK):
+            chunk = files[start : start + _CHUNK]
+            hash_files(pool, chunk, work.settings.scoring)
+            _mark_known(work, chunk)
+            known = [file for file in chunk if file.state is FileState.KNOWN]
+            originals = one_of_each(chunk)
+            for _ in _score_new(work, pool, originals):
+                progress(start + sum(file.settled for file in chunk), len(files))
+            copies = [file for file in chunk if file.state is FileState.HASHED]
+            for copy in copies:
+                copy.share_fate(originals[copy.sha256])
+            with work.store.write() as session:
+                _write_names(session, work, known + [copy for copy in copies if copy.state is FileState.SCORED])
+            progress(start + len(chunk), len(files))
             work.run.still_alive()
+    scored = {file.sha256 for file in files if file.state is FileState.SCORED}
+    for file in files:  # copies of a content that an earlier part of the list brought
+        if file.state is FileState.KNOWN and file.sha256 in scored:
+            file.state = FileState.SCORED
 
 
-def _score_new(work: _Work, pool: ThreadPoolExecutor, first_of: Mapping[str, Path]) -> Iterator[int]:
-    """Score contents that this version has not scored, and log them batch by batch; yields how many are done.
+def _mark_known(work: _Scoring, files: Sequence[ImageFile]) -> None:
+    hashed = [file for file in files if file.state is FileState.HASHED]
+    with work.store.read() as session:
+        known = scores.scored_contents(session, work.active.version.id, {file.sha256 for file in hashed})
+    for file in hashed:
+        if file.sha256 in known:
+            file.state = FileState.KNOWN
+
+
+def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str, ImageFile]) -> Iterator[None]:
+    """Score contents that this version has not scored, and log them; yields after every batch.
 
     1. Contents that the store knows and whose tokens are kept go through the queries only.
     2. The others are decoded, go through encoder and queries, and their tokens are kept.
     """
-    if not first_of:
+    if not originals:
         return
-    scorer, done = work.champion.scorer, 0
+    scorer = work.active.scorer
     with work.store.read() as session:
-        columns = creatives.creative_columns(session, first_of)
-    remaining = dict(first_of)
-    for names, encoded in work.kept.batches([sha256 for sha256 in first_of if sha256 in columns]):
-        _log(work, [(remaining.pop(name), columns[name]) for name in names], scorer.score_tokens(encoded))
-        yield (done := done + len(names))
-    for batch in decoded(pool, list(remaining.values()), scorer.prepare, work.settings.scoring, work.tally.rejected):
-        encoded = scorer.encode([item.prepared for item in batch])
-        _log(work, [(item.path, item.content.columns()) for item in batch], scorer.score_tokens(encoded))
-        work.kept.keep([item.content.sha256 for item in batch], encoded)
-        yield (done := done + len(batch))
+        columns = creatives.creative_columns(session, originals)
+    remaining = dict(originals)
+    for digests, encoded in work.kept.batches([sha256 for sha256 in originals if sha256 in columns]):
+        seen = [remaining.pop(sha256) for sha256 in digests]
+        _log(work, seen, [columns[sha256] for sha256 in digests], scorer.score_tokens(encoded))
+        yield
+    for batch in decode_batches(pool, list(remaining.values()), scorer.prepare, work.settings.scoring):
+        encoded = scorer.encode([decoded.prepared for decoded in batch])
+        contents = [decoded.content.columns() for decoded in batch]
+        _log(work, [decoded.file for decoded in batch], contents, scorer.score_tokens(encoded))
+        work.kept.keep([decoded.content.sha256 for decoded in batch], encoded)
+        yield
     work.kept.trim()
 
 
-def _hash(pool: ThreadPoolExecutor, files: Sequence[Path], most: int, tally: _Tally) -> dict[Path, str]:
-    def attempt(path: Path) -> str | ImageRejected:
-        try:
-            return hash_file(path, max_bytes=most)
-        except ImageRejected as rejected:
-            return rejected
-
-    hashes = {}
-    for path, result in zip(files, pool.map(attempt, files), strict=True):
-        if isinstance(result, ImageRejected):
-            tally.rejected[path] = result.reason
-        else:
-            hashes[path] = result
-    return hashes
-
-
-def _log(work: _Work, pictures: Sequence[tuple[Path, dict[str, Any]]], made: Sequence[Score]) -> None:
+def _log(
+    work: _Scoring, batch: Sequence[ImageFile], columns: Sequence[Mapping[str, Any]], made: Sequence[Score]
+) -> None:
+    """Write creatives, scores, embeddings and names of one batch, all or nothing."""
     contents = [
-        scores.ScoredContent(columns, _score(score), score.embedding.astype("<f2").tobytes())
-        for (_, columns), score in zip(pictures, made, strict=True)
+        scores.ScoredContent(
+            creative=creative,
+            score={name: to_plain(getattr(score, name)) for name in _COLUMNS},
+            embedding=score.embedding.astype("<f2").tobytes(),
+        )
+        for creative, score in zip(columns, made, strict=True)
     ]
-    named = {path: str(columns["sha256"]) for path, columns in pictures}
     with work.store.write() as session:
-        scores.write_scores(session, work.run, work.champion.version, contents)
-        ids = creatives.creative_ids(session, set(named.values()))
-        names = [(ids[sha256], *names_of(path)) for path, sha256 in named.items()]
-        creatives.write_names(session, work.run, names, campaign=work.campaign_id)
+        scores.write_scores(session, work.run, work.active.version, contents)
+        _write_names(session, work, batch)
         work.run.still_alive(session)  # a large encoder may take long for the rest of the chunk
-    work.tally.new.update(named.values())
-    work.tally.seen.update(named)
+    for file in batch:
+        file.state = FileState.SCORED
 
 
-def _score(score: Score) -> dict[str, Any]:
-    return {
-        "mean": score.mean,
-        "std": score.std,
-        "epistemic_std": _finite(score.epistemic_std),
-        "distribution": list(score.distribution),
-        "ci_low": _finite(score.ci_low),
-        "ci_high": _finite(score.ci_high),
-        "ci_level": score.ci_level,
-        "query_activations": list(score.query_activations),
-        "novelty": _finite(score.novelty),
-    }
+def _write_names(session: Session, work: _Scoring, files: Sequence[ImageFile]) -> None:
+    ids = creatives.creative_ids(session, {file.sha256 for file in files})
+    for file in files:
+        file.creative_id = ids[file.sha256]
+    names = [(ids[file.sha256], *names_of(file.path)) for file in files]
+    creatives.write_names(session, work.run, names, campaign=work.campaign_id)
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _reject_copies(hashes: dict[Path, str], first_of: dict[str, Path], tally: _Tally) -> None:
-    """A copy of a content that could not be decoded cannot be decoded either."""
-    for path, sha256 in hashes.items():
-        original = first_of.get(sha256)
-        if original is not None and original in tally.rejected and path not in tally.seen:
-            tally.rejected.setdefault(path, tally.rejected[original])
-
-
-def _name(store: Store, run: RunRecord, campaign_id: int, named: dict[Path, str], tally: _Tally) -> None:
-    with store.write() as session:
-        ids = creatives.creative_ids(session, set(named.values()))
-        names = [(ids[sha256], *names_of(path)) for path, sha256 in named.items()]
-        creatives.write_names(session, run, names, campaign=campaign_id)
-    tally.seen.update(named)
-
-
-def _ranked(store: Store, campaign_id: int, champion: Champion, tally: _Tally) -> list[ScoredFile]:
-    with store.read() as session:
-        places = {place.sha256: place for place in scores.ranking(session, campaign_id, champion.version.id)}
-    version = champion.version
-    files = []
-    for path, sha256 in tally.seen.items():
-        place = places[sha256]
-        score = place.score
-        files.append(
+def _rank(work: _Scoring, files: Sequence[ImageFile]) -> list[ScoredFile]:
+    """Return every file with its place in the campaign, best first, then the rejected ones."""
+    version = work.active.version
+    with work.store.read() as session:
+        places = {place.creative_id: place for place in scores.ranking(session, work.campaign_id, version.id)}
+    ranked, rejected = [], []
+    for file in sorted(files, key=lambda file: file.path):
+        if file.creative_id is None:
+            rejected.append(ScoredFile(path=file.path, status=file.state, reason=file.reason))
+            continue
+        place = places[file.creative_id]
+        ranked.append(
             ScoredFile(
-                path=path,
-                status="scored" if sha256 in tally.new else "known",
-                sha256=sha256,
-                creative_id=place.creative_id,
-                mean=score.mean,
-                std=score.std,
-                epistemic_std=score.epistemic_std,
-                distribution=tuple(score.distribution),
-                ci_low=score.ci_low,
-                ci_high=score.ci_high,
-                ci_level=score.ci_level,
+                path=file.path,
+                status=file.state,
+                sha256=file.sha256,
+                creative_id=file.creative_id,
+                mean=place.score.mean,
+                std=place.score.std,
+                epistemic_std=place.score.epistemic_std,
+                distribution=tuple(place.score.distribution),
+                ci_low=place.score.ci_low,
+                ci_high=place.score.ci_high,
+                ci_level=place.score.ci_level,
                 scale=(version.scale_low, version.scale_high),
                 rank=place.rank,
                 percentile=place.percentile,
                 n=place.n,
                 model_version=version.digest,
-                novelty=score.novelty,
+                novelty=place.score.novelty,
             )
         )
-    files.sort(key=lambda file: (file.rank or 0, str(file.path)))
-    return files + [
-        ScoredFile(path=path, status="rejected", reason=reason) for path, reason in sorted(tally.rejected.items())
-    ]
+    ranked.sort(key=lambda file: (file.rank or 0, str(file.path)))
+    return ranked + rejected
 
 
 def _with_fit(file: ScoredFile, fits: Mapping[int, Fit]) -> ScoredFile:
     fit = fits.get(file.creative_id) if file.creative_id is not None else None
     return file if fit is None else replace(file, fit=fit.cosine, fit_rank=fit.rank, fit_n=fit.n)
-
-
-__all__ = ["Progress", "ScoredFile", "ScoringResult", "score_paths"]

@@ -48,8 +48,8 @@ def test_the_note_below_the_scores_names_the_far_picture_and_the_table_is_as_eve
     broken_files(folder / "ads")  # no pictures, and not counted
     said = here("score", "ads", cwd=folder)
     assert (
-        "1 of 3 pictures is far from anything the queries were trained on; "
-        f"the intervals promise nothing for it: ads/{far}\n"
+        "1 of 3 creatives is far from anything the queries were trained on; "
+        f"the intervals promise nothing for it: {far}\n"
     ) in said.stderr
     assert "novelty" not in said.stdout
 
@@ -66,9 +66,9 @@ def test_a_shortlist_says_it_in_the_reason_and_below(one_far: tuple[Path, str], 
     folder, far = one_far
     here("score", "ads", "-c", "spring", cwd=folder)
     said = here("shortlist", "-c", "spring", cwd=folder)
-    assert said.stdout.count("far from the training pictures") == 1
+    assert said.stdout.count("far from the training images") == 1
     assert (
-        "1 of 3 pictures is far from anything the queries were trained on; "
+        "1 of 3 creatives is far from anything the queries were trained on; "
         f"the intervals and probabilities promise nothing for it: {far}\n"
     ) in said.stderr
     rows = json.loads(here("shortlist", "-c", "spring", "-f", "json", cwd=folder).stdout)["creatives"]
@@ -94,6 +94,6 @@ def test_a_note_about_many_pictures_names_five(tmp_path: Path, here: Here) -> No
     save_images(folder / "ads", 7)
     said = here("score", "ads", cwd=folder)
     (line,) = [line for line in said.stderr.splitlines() if "far from" in line]
-    assert "7 of 7 pictures are far" in line
+    assert "7 of 7 creatives are far" in line
     assert line.count("creative_") == 5
     assert line.endswith(" and 2 more")

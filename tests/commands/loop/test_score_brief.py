@@ -29,7 +29,7 @@ def test_the_fit_stands_beside_the_score_with_what_it_means(
     assert "fit rank" in table
     assert "1 of 3" in table
     assert "“a red square”" in said
-    assert "no probability" in said
+    assert "not a probability" in said
     assert "no interval" in said
     rows = json.loads(run("-f", "json")[0])
     assert sorted(row["fit_rank"] for row in rows) == [1, 2, 3]

@@ -23,8 +23,7 @@ from abkit.store.schema import (
     Score,
 )
 from abkit.workflows.models.active import promote, register_checkpoint
-from abkit.workflows.scoring.decoding import decoded
-from abkit.workflows.scoring.novelty import is_far
+from abkit.workflows.scoring.image_files import decode_batches
 from abkit.workflows.scoring.score import score_paths
 from tests.images import broken_files, make_image, save_images, unusual_files
 from tests.workflows.conftest import make_checkpoint_between
@@ -69,7 +68,7 @@ def test_only_a_picture_beyond_the_limit_of_the_version_is_far_from_its_training
 
     for _ in ("scored", "known"):
         files = score_paths(store, settings, [tmp_path / "ads"], campaign="spring").files
-        assert [file.path for file in files if is_far(file.novelty)] == [far]
+        assert [file.path for file in files if file.far] == [far]
         assert all(file.novelty is not None and file.novelty > 0 for file in files)
     with store.read() as session:
         kept = dict(session.execute(select(Score.creative_id, Score.novelty)).all())
@@ -169,9 +168,9 @@ def test_no_file_goes_missing_when_one_of_two_copies_changes_under_way(
 
     def overwritten(*arguments: Any) -> Any:
         make_image(2).save(tmp_path / "one.png")
-        return decoded(*arguments)
+        return decode_batches(*arguments)
 
-    monkeypatch.setattr("abkit.workflows.scoring.score.decoded", overwritten)
+    monkeypatch.setattr("abkit.workflows.scoring.score.decode_batches", overwritten)
     files = score_paths(scoring_store, settings, [tmp_path], campaign="spring").files
     assert [(file.path.name, file.status) for file in files] == [("one.png", "scored"), ("two.png", "rejected")]
     assert files[0].sha256 == hash_file(tmp_path / "one.png", max_bytes=2**20)
@@ -186,14 +185,14 @@ def test_a_run_is_not_taken_for_dead_while_a_large_encoder_works_on_one_chunk(
     leases = []
 
     def expiring(*arguments: Any) -> Any:
-        for batch in decoded(*arguments):
+        for batch in decode_batches(*arguments):
             with scoring_store.write() as session:  # what an hour's work on this batch looks like
                 (run,) = session.scalars(select(Run).where(Run.what == "score"))
                 leases.append(run.lease_until)
                 run.lease_until = datetime.now(UTC) - timedelta(minutes=45)
             yield batch
 
-    monkeypatch.setattr("abkit.workflows.scoring.score.decoded", expiring)
+    monkeypatch.setattr("abkit.workflows.scoring.score.decode_batches", expiring)
     score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
     assert len(leases) == 3
     assert all(lease > datetime.now(UTC) for lease in leases)
@@ -229,7 +228,7 @@ def test_more_files_than_one_batch_and_one_chunk_are_all_scored(
 
 def test_a_folder_without_pictures_is_said(scoring_store: Store, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(AbkitError, match="no pictures"):
+    with pytest.raises(AbkitError, match="no images"):
         score_paths(scoring_store, settings, [tmp_path / "empty"], campaign="spring")
 
 

@@ -1,0 +1,160 @@
+"""Image files on their way into the store: found, hashed, decoded beside the model; or rejected, with the reason."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from abkit.config import ScoringSettings
+from abkit.intake.images import Content, find_images, hash_file, read_content
+from abkit.vocabulary import FileState
+from abkit_model.errors import ImageRejected
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Prepared = TypeVar("Prepared")
+
+_DECODERS = 2
+
+
+@dataclass(slots=True)
+class ImageFile:
+    """One file, and how far it has come.
+
+    Attributes:
+        path: Path as it was found.
+        state: found, then hashed, then known or scored; or rejected on the way.
+        sha256: Digest of its content, 64 hex digits; "" before it is hashed.
+        reason: Why it was rejected; "" otherwise.
+        creative_id: Id of its content in the store; None until it is written.
+    """
+
+    path: Path
+    state: FileState = FileState.FOUND
+    sha256: str = ""
+    reason: str = ""
+    creative_id: int | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more happens to this file."""
+        return self.state in (FileState.KNOWN, FileState.SCORED, FileState.REJECTED)
+
+    def reject(self, reason: str) -> None:
+        """Leave the file out from here on."""
+        self.state, self.reason = FileState.REJECTED, reason
+
+    def share_fate(self, original: ImageFile) -> None:
+        """Settle a copy like the file that was decoded for their common content."""
+        if original.state is FileState.REJECTED:
+            self.reject(original.reason)  # what cannot be decoded cannot be decoded under another name either
+        elif original.sha256 != self.sha256:
+            self.reject("its content changed while it was being read; score it again")
+        else:
+            self.state = original.state
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded(Generic[Prepared]):
+    """One file with its content, and its pixels as an encoder wants them."""
+
+    file: ImageFile
+    content: Content
+    prepared: Prepared
+
+
+def find_files(paths: Sequence[Path]) -> tuple[list[ImageFile], int]:
+    """Return the image files under these paths, what is unusable already rejected; and how many others were ignored."""
+    found = find_images(paths)
+    files = [ImageFile(path) for path in found.files]
+    files += [ImageFile(path, FileState.REJECTED, reason=reason) for path, reason in found.unusable]
+    return files, found.ignored
+
+
+@contextmanager
+def decoders() -> Iterator[ThreadPoolExecutor]:
+    """Open the threads that hash and decode. After a Ctrl-C nobody waits for what is still to be decoded."""
+    pool = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def hash_files(pool: ThreadPoolExecutor, files: Sequence[ImageFile], settings: ScoringSettings) -> None:
+    """Hash the files that were found; those that cannot be read or are too large are rejected."""
+
+    def attempt(file: ImageFile) -> None:
+        try:
+            file.sha256 = hash_file(file.path, max_bytes=max_bytes(settings))
+            file.state = FileState.HASHED
+        except ImageRejected as refused:
+            file.reject(refused.reason)
+
+    list(pool.map(attempt, [file for file in files if file.state is FileState.FOUND]))
+
+
+def one_of_each(files: Sequence[ImageFile]) -> dict[str, ImageFile]:
+    """Return the first hashed file of each content that is not settled yet, by digest."""
+    first: dict[str, ImageFile] = {}
+    for file in files:
+        if file.state is FileState.HASHED:
+            first.setdefault(file.sha256, file)
+    return first
+
+
+def decode_batches(
+    pool: ThreadPoolExecutor,
+    files: Sequence[ImageFile],
+    prepare: Callable[[Image.Image], Prepared],
+    settings: ScoringSettings,
+) -> Iterator[list[Decoded[Prepared]]]:
+    """Yield batches of decoded files in their order; while one is being looked at, the next is decoded.
+
+    Files that cannot be decoded are rejected. The digest of the others becomes that of the content that was decoded.
+
+    Args:
+        pool: The threads of `decoders`.
+        files: Which files to decode.
+        prepare: Turns an upright RGB image into what the encoder takes; runs in the threads.
+        settings: Batch size and the largest file that is read.
+    """
+    size = settings.batch_size
+
+    def attempt(file: ImageFile) -> Decoded[Prepared] | None:
+        try:
+            content = read_content(file.path, max_bytes=max_bytes(settings))
+            prepared = prepare(content.decoded.image)
+        except ImageRejected as refused:
+            file.reject(refused.reason)
+            return None
+        file.sha256 = content.sha256
+        return Decoded(file, content, prepared)
+
+    waiting = iter(files)
+    ahead: deque[Future[Decoded[Prepared] | None]] = deque()
+    batch: list[Decoded[Prepared]] = []
+    while True:
+        # At most two batches of pixels are in memory, whatever the number of files.
+        while len(ahead) < 2 * size and (file := next(waiting, None)) is not None:
+            ahead.append(pool.submit(attempt, file))
+        if not ahead:
+            break
+        if (decoded := ahead.popleft().result()) is not None:
+            batch.append(decoded)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def max_bytes(settings: ScoringSettings) -> int:
+    """Return the size of the largest image file that is read."""
+    return round(settings.max_file_mb * 2**20)

@@ -1,0 +1,246 @@
+"""What scoring and shortlists return: each file or candidate with its figures, and what has to be said about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abkit.records import Record
+from abkit.vocabulary import FileState
+
+if TYPE_CHECKING:
+    from abkit_model.selection import ErrorSpread
+
+_NAMED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredFile(Record):
+    """What became of one file.
+
+    Attributes:
+        path: Path as it was found.
+        status: scored (now), known (scored before), or rejected.
+        reason: Why it was rejected; "" otherwise.
+        sha256: Digest of its content; None where it was rejected, as everything below.
+        mean, std: Mean and standard deviation of the predicted opinions, on the scale.
+        epistemic_std: Standard deviation of the mean between the query sets; None with a single one.
+        distribution: Probability of each step of the scale.
+        ci_low, ci_high, ci_level: Predictive interval of the mean opinion and its nominal coverage.
+        scale: Lowest and highest value that a score can have.
+        rank, percentile, n: Place among the n scored creatives of the campaign; 1 and 100 % are the best.
+        model_version: Digest of the scorer.
+        novelty: Distance from the training images in units of the scorer's limit; above 1 the interval promises
+            nothing. None where the scorer has no limit, or an earlier release scored it.
+        fit, fit_rank, fit_n: Cosine of image and brief, and its place among the fit_n creatives of the campaign that
+            the brief's encoder has seen; None without a brief.
+    """
+
+    path: Path
+    status: FileState
+    reason: str = ""
+    sha256: str | None = None
+    creative_id: int | None = None
+    mean: float | None = None
+    std: float | None = None
+    epistemic_std: float | None = None
+    distribution: tuple[float, ...] | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    ci_level: float | None = None
+    scale: tuple[float, float] | None = None
+    rank: int | None = None
+    percentile: float | None = None
+    n: int | None = None
+    model_version: str | None = None
+    novelty: float | None = None
+    fit: float | None = None
+    fit_rank: int | None = None
+    fit_n: int | None = None
+
+    @property
+    def far(self) -> bool:
+        """Whether it is known to be far from anything that the queries were trained on."""
+        return is_far(self.novelty)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringResult(Record):
+    """All files of one scoring, best first, rejected ones last; with the run and the scorer that made the figures.
+
+    Attributes:
+        files: Every file that was found or named.
+        notice: What everybody who sees a score of this scorer has to be told.
+        ignored: How many files in folders do not have the name of an image.
+        note: What happened on the way, such as a new active model; "" otherwise.
+        brief, brief_encoder: The text and the encoder that read it; "" without one.
+        from_tokens: How many contents were scored without the encoder, from what it saw earlier.
+    """
+
+    files: tuple[ScoredFile, ...]
+    campaign: str
+    model_version: str
+    model_name: str
+    demonstration: bool
+    notice: str
+    run_id: int
+    ignored: int
+    note: str
+    brief: str = ""
+    brief_encoder: str = ""
+    from_tokens: int = 0
+
+    @property
+    def usable(self) -> tuple[ScoredFile, ...]:
+        """The files that have a score, best first."""
+        return tuple(file for file in self.files if file.status is not FileState.REJECTED)
+
+    @property
+    def rejected(self) -> tuple[ScoredFile, ...]:
+        """The files that could not be scored, each with its reason."""
+        return tuple(file for file in self.files if file.status is FileState.REJECTED)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of these scores has to be told."""
+        far = far_note([file.path.name for file in self.usable if file.far], len(self.usable), "intervals")
+        return tuple(text for text in (far, self.note, self.notice if self.usable else "") if text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate(Record):
+    """A creative of the campaign; whatever is not known is None.
+
+    Attributes:
+        creative: Its file name, with as much of the path as tells it from other candidates.
+        names: All names under which this content came, the latest first; it counts once.
+        kept: Whether it is on the shortlist.
+        reason: Why, in words.
+        rank: 1 is the highest score; equal scores share a rank. None without a score.
+        score: Predicted mean opinion, with ci_low, ci_high and ci_level.
+        p_best: Probability that it is the best of the scored candidates; they sum to 1.
+        p_beats_next: Probability that it is better than the next one in the ranking.
+        p_beats_first_left_out: The same for the best of those left out; None for that one itself.
+        tie_group: 1 holds all that are not told apart from the best, 2 all of the rest not told apart from its best, …
+        tied_with: How many other candidates it is not told apart from.
+        novelty: Distance from the training images in units of the version's limit; above 1 neither interval nor
+            probabilities promise anything. None where the version has no limit, or an earlier release scored it.
+    """
+
+    creative: str
+    names: tuple[str, ...]
+    sha256: str
+    kept: bool
+    reason: str
+    rank: int | None = None
+    score: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    ci_level: float | None = None
+    p_best: float | None = None
+    p_beats_next: float | None = None
+    p_beats_first_left_out: float | None = None
+    tie_group: int | None = None
+    tied_with: int | None = None
+    novelty: float | None = None
+
+    @property
+    def far(self) -> bool:
+        """Whether it is known to be far from anything that the queries were trained on."""
+        return is_far(self.novelty)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shortlist(Record):
+    """All candidates of a campaign, best first, those without a score last.
+
+    Attributes:
+        n: Scored candidates, each content once.
+        unscored: Candidates without a score by this version.
+        kept: How many are on the shortlist.
+        p_best_kept: Probability that the best of the scored candidates is on it.
+        p_best_demanded: What that had to reach.
+        tie_threshold: Two creatives are a tie when P(A beats B) lies between 1 − this and this.
+        clear: Whether the scores tell the kept from those left out; `why` says it in words.
+        spread: Of the errors of scores, and where it comes from.
+        calibration: said, right and ece of P(A beats B) on held-out pairs, as on the model's card; None without.
+        relation: A sentence for each KPI: whether these scores were shown to go with it in this store.
+        notice: What everybody who sees these scores has to be told.
+        note: What is unusual about the request; "" otherwise.
+    """
+
+    candidates: tuple[Candidate, ...]
+    campaign: str
+    n: int
+    unscored: int
+    kept: int
+    p_best_kept: float
+    p_best_demanded: float
+    tie_threshold: float
+    clear: bool
+    why: str
+    spread: ErrorSpread
+    method: str
+    calibration: Mapping[str, Any] | None
+    relation: tuple[str, ...]
+    model_version: str
+    model_name: str
+    scale: tuple[float, float]
+    demonstration: bool
+    notice: str
+    note: str
+    run_id: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of these scores and probabilities has to be told."""
+        far = [candidate.creative for candidate in self.candidates if candidate.far]
+        texts = (far_note(far, self.n, "intervals and probabilities"), self.note, self.notice)
+        return tuple(text for text in texts if text)
+
+
+def is_far(novelty: float | None) -> bool:
+    """Return whether a distance, in units of the version's limit, is beyond it; one that is not known never is."""
+    return novelty is not None and novelty > 1
+
+
+def far_note(far: Sequence[str], n: int, figures: str) -> str:
+    """Return what to tell the reader about creatives far from the training images; "" where there are none.
+
+    Args:
+        far: Their names; the first five are listed.
+        n: How many creatives there are in all.
+        figures: What promises nothing for them, in the plural.
+
+    >>> print(far_note(["a.jpg"], 20, "intervals"))
+    1 of 20 creatives is far from anything the queries were trained on; the intervals promise nothing for it: a.jpg
+    """
+    if not far:
+        return ""
+    are, them = ("is", "it") if len(far) == 1 else ("are", "them")
+    more = f" and {len(far) - _NAMED} more" if len(far) > _NAMED else ""
+    return (
+        f"{len(far)} of {n} creatives {are} far from anything the queries were trained on; "
+        f"the {figures} promise nothing for {them}: {', '.join(far[:_NAMED])}{more}"
+    )
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return the last part of each full name, with as many folders before it as tell it from the others.
+
+    >>> distinct_names(["/ads/a.png", "/ads/c.png", "/ads/old/c.png"])
+    ['a.png', 'ads/c.png', 'old/c.png']
+    """
+    parts = {name: name.split("/") for name in names}
+    depth = dict.fromkeys(parts, 1)
+    while True:
+        shown = {name: "/".join(parts[name][-depth[name] :]) for name in parts}
+        counts = Counter(shown.values())
+        longer = [name for name in parts if counts[shown[name]] > 1 and depth[name] < len(parts[name])]
+        if not longer:
+            return [shown[name] for name in names]
+        for name in longer:
+            depth[name] += 1
