@@ -42,7 +42,7 @@ class ScoringSettings(_Section):
         default=2048, ge=0, description="what the encoder saw is kept up to this size, for other scorers; 0: not at all"
     )
     brief_encoder: str = Field(
-        default="", description="reads the text of `--brief` where the champion's encoder cannot (encoders.md)"
+        default="", description="reads the text of `--brief` where the active model's encoder cannot (encoders.md)"
     )
 
 

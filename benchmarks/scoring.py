@@ -44,13 +44,13 @@ import json, resource, sys, time
 from pathlib import Path
 from abkit.config import load_settings
 from abkit.store.engine import Store
-from abkit.workflows.models import active as champion
+from abkit.workflows.models import active
 from abkit.workflows.scoring.score import score_paths
 import abkit_model.scorer
 settings = load_settings()
 store = Store(settings.store_url)
-scorer = champion.load_scorer(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
-champion.load_scorer = lambda _: scorer
+scorer = active.load_scorer(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+active.load_scorer = lambda _: scorer
 begin, cpu = time.perf_counter(), time.process_time()
 result = score_paths(store, settings, [Path(sys.argv[1])], campaign="benchmark")
 assert all(file.status == "scored" for file in result.files)

@@ -18,7 +18,7 @@ _DECISIONS = {
         "critical",
         "the scorer needs retraining",
         "Have people rate recent creatives, train on that "
-        "(`abkit model train RATINGS --images FOLDER --parent champion`), and promote the new version "
+        "(`abkit model train RATINGS --images FOLDER --parent active`), and promote the new version "
         "if it does better on ratings that it has not seen (`abkit model promote`).",
     ),
     "fix_data": (

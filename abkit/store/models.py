@@ -1,4 +1,4 @@
-"""Model versions and champions: which scorer speaks for a segment, since when, and why."""
+"""Model versions and promotions: which model is active for a segment, since when, and why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
@@ -106,19 +106,33 @@ def find_by_prefix(session: Session, wanted: str) -> ModelVersion:
     raise UsageError(f"{found} in this store for {wanted!r}", hint=hint)
 
 
-def champion(session: Session, segment: str = "") -> ModelVersion | None:
-    """The version that was promoted last for a segment; None before the first promotion."""
+def active_model(session: Session, segment: str = "") -> ModelVersion | None:
+    """Return the active model of a segment: the version promoted last for it, or else for all. Nothing is written.
+
+    Before any promotion it is the version that scored last; None where nothing was scored.
+    """
+    promoted = promoted_models(session)
+    if version := promoted.get(segment) or promoted.get(""):
+        return version
     return session.scalars(
-        select(ModelVersion)
-        .join(Promotion, Promotion.model_version_id == ModelVersion.id)
-        .where(Promotion.segment == segment)
-        .order_by(Promotion.id.desc())
-        .limit(1)
-    ).one_or_none()
+        select(ModelVersion).join(Score, Score.model_version_id == ModelVersion.id).order_by(Score.id.desc()).limit(1)
+    ).first()
+
+
+def promoted_models(session: Session) -> dict[str, ModelVersion]:
+    """Return the version promoted last for every segment that ever had a promotion; '' is the one for all."""
+    last = select(func.max(Promotion.id)).group_by(Promotion.segment)
+    rows = session.execute(
+        select(Promotion.segment, ModelVersion)
+        .join(ModelVersion, ModelVersion.id == Promotion.model_version_id)
+        .where(Promotion.id.in_(last))
+        .order_by(Promotion.segment)
+    )
+    return {segment: version for segment, version in rows}  # noqa: C416  # rows are not pairs to mypy
 
 
 def promote(session: Session, run: RunRecord, version: ModelVersion, *, segment: str, by: str, why: str) -> Promotion:
-    """Make a version the champion of a segment: one more row, nothing is overwritten."""
+    """Make a version the active model of a segment: one more row, nothing is overwritten."""
     row = Promotion(
         model_version_id=version.id,
         segment=segment,
@@ -132,8 +146,8 @@ def promote(session: Session, run: RunRecord, version: ModelVersion, *, segment:
     return row
 
 
-def champion_before(session: Session, segment: str = "") -> ModelVersion | None:
-    """The champion that the present one replaced: the one a rollback goes back to."""
+def active_model_before(session: Session, segment: str = "") -> ModelVersion | None:
+    """Return the version that the active model replaced: the one that a rollback goes back to."""
     promoted = session.scalars(
         select(Promotion.model_version_id).where(Promotion.segment == segment).order_by(Promotion.id)
     ).all()
@@ -147,12 +161,6 @@ def champion_before(session: Session, segment: str = "") -> ModelVersion | None:
     return session.get(ModelVersion, stack[-2]) if len(stack) >= 2 else None
 
 
-def champions(session: Session) -> dict[str, int]:
-    """The id of the champion of every segment that ever had one."""
-    rows = session.execute(select(Promotion.segment, Promotion.model_version_id).order_by(Promotion.id))
-    return {segment: version_id for segment, version_id in rows}  # noqa: C416  # rows are not pairs to mypy
-
-
 def all_versions(session: Session) -> list[ModelVersion]:
     """All versions, oldest first."""
     return list(session.scalars(select(ModelVersion).order_by(ModelVersion.id)))
@@ -162,13 +170,3 @@ def versions_with_scores(session: Session) -> list[ModelVersion]:
     """Return the versions that scored anything, oldest first."""
     scored = select(Score.model_version_id).distinct()
     return list(session.scalars(select(ModelVersion).where(ModelVersion.id.in_(scored)).order_by(ModelVersion.id)))
-
-
-def speaking_version(session: Session) -> ModelVersion | None:
-    """The champion; before any promotion the version that scored last; None where nothing was scored."""
-    promoted = champion(session)
-    if promoted is not None:
-        return promoted
-    return session.scalars(
-        select(ModelVersion).join(Score, Score.model_version_id == ModelVersion.id).order_by(Score.id.desc()).limit(1)
-    ).first()

@@ -213,7 +213,7 @@ class ModelVersion(Base):
 
 
 class Promotion(Base):
-    """A version became champion of a segment. The last row counts; a rollback is another row."""
+    """A version became the active model of a segment. The last row counts; a rollback is another row."""
 
     __tablename__ = "promotion"
     __table_args__ = (Index("ix_promotion_segment_id", "segment", "id"),)

@@ -21,7 +21,7 @@ def _checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def quick_workspace(tmp_path: Path, _checkpoint: Path) -> Path:
-    """A workspace on SQLite whose champion is an untrained scorer on the small encoder."""
+    """A workspace on SQLite whose active model is an untrained scorer on the small encoder."""
     folder = tmp_path / "workspace"
     make_workspace(folder)
     shutil.copytree(_checkpoint, folder / "checkpoint")

@@ -76,7 +76,7 @@ def make_checkpoint_between(folder: Path, pictures: Sequence[Path]) -> tuple[Pat
 
 @pytest.fixture
 def scoring_store(store: Store, quick_checkpoint: Path) -> Store:
-    """A store, once on each engine, whose champion is the quick scorer."""
+    """A store, once on each engine, whose active model is the quick scorer."""
     version = register_checkpoint(store, quick_checkpoint)
     promote(store, version.digest, why="for the tests")
     return store

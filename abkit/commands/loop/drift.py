@@ -32,7 +32,7 @@ def check(
         datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="As it was on this day; today by default.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="This version (name or digest) instead of the champion.")
+        str | None, typer.Option("--model", help="This version (name or digest) instead of the active model.")
     ] = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="End with 3 when something needs doing: watch, retrain or fix_data.")

@@ -32,7 +32,7 @@ def score(
         str, typer.Option("--campaign", "-c", help="The campaign that the pictures are candidates of.")
     ] = "default",
     model: Annotated[
-        str | None, typer.Option("--model", help="Score with this version (name or digest) instead of the champion.")
+        str | None, typer.Option("--model", help="Score with this version (name or digest), not the active model.")
     ] = None,
     brief: Annotated[
         str | None,

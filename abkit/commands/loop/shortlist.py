@@ -33,7 +33,7 @@ def shortlist(
         ),
     ] = 0.9,
     model: Annotated[
-        str | None, typer.Option("--model", help="Scores of this version (name or digest) instead of the champion's.")
+        str | None, typer.Option("--model", help="Use the scores of this version (name or digest) instead.")
     ] = None,
     gate: Annotated[
         bool, typer.Option("--gate", help="End with 3 when the scores cannot tell the kept from those left out.")

@@ -69,8 +69,8 @@ def train(
         str | None,
         typer.Option(
             "--parent",
-            metavar="FOLDER|VERSION|champion",
-            help="Tune the queries of this checkpoint, version or the champion instead; for a segment, as a rule.",
+            metavar="FOLDER|VERSION|active",
+            help="Tune the queries of this checkpoint, version or the active model instead; for a segment, as a rule.",
         ),
     ] = None,
     segment: SegmentOption = "",
@@ -114,7 +114,7 @@ def evaluate(
     table: LabelsArgument,
     images: ImagesOption,
     model: Annotated[
-        str | None, typer.Option("--model", help="A registered version (name or digest); the champion by default.")
+        str | None, typer.Option("--model", help="A registered version (name or digest); the active model by default.")
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's folder instead.")] = None,
     image_column: ImageColumnOption = None,
@@ -222,14 +222,14 @@ def show_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 @app.command("list")
 def list_versions(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
-    """List the model versions of this store, and which is champion of what."""
+    """List the model versions of this store, and which is active for what."""
     from abkit.workflows.models.active import list_versions as read
 
     context: CommandContext = ctx.obj
     with context.store() as store:
         rows = [line.__dict__ for line in read(store)]
     figures = ["srcc", "plcc", *(["picks_winner"] if any(row["picks_winner"] != "–" for row in rows) else [])]
-    columns = ["digest", "name", "champion_of", "scale", *figures, "n_images", "encoder", "created_at"]
+    columns = ["digest", "name", "active_for", "scale", *figures, "n_images", "encoder", "created_at"]
     shown = [{**row, "digest": row["digest"][:12]} for row in rows] if form is Format.TABLE else rows
     print_rows(
         shown,
@@ -252,7 +252,7 @@ def register(
     with context.store() as store:
         version = register_checkpoint(store, checkpoint)
     typer.echo(version.digest)
-    note(f"registered {version.name}; `abkit model promote {version.digest[:12]}` makes it champion")
+    note(f"registered {version.name}; `abkit model promote {version.digest[:12]}` makes it the active model")
 
 
 @app.command()
@@ -262,27 +262,27 @@ def promote(
     segment: SegmentOption = "",
     why: WhyOption = "by hand",
 ) -> None:
-    """Make a version the champion. The former one is one `rollback` away."""
+    """Make a version the active model. The former one is one `rollback` away."""
     from abkit.workflows.models.active import promote as change
 
     context: CommandContext = ctx.obj
     with context.store() as store:
-        _say_champion(change(store, model, segment=segment, why=why), segment)
+        _say_active(change(store, model, segment=segment, why=why), segment)
 
 
 @app.command()
 def rollback(ctx: typer.Context, segment: SegmentOption = "", why: WhyOption = "by hand") -> None:
-    """Make the champion before the present one champion again."""
+    """Make the model that was active before this one active again."""
     from abkit.workflows.models.active import rollback as change
 
     context: CommandContext = ctx.obj
     with context.store() as store:
-        _say_champion(change(store, segment=segment, why=why), segment)
+        _say_active(change(store, segment=segment, why=why), segment)
 
 
-def _say_champion(version: ModelVersion, segment: str) -> None:
+def _say_active(version: ModelVersion, segment: str) -> None:
     typer.echo(version.digest)
-    note(f"{version.name} {version.digest[:12]} is now champion" + (f" of {segment}" if segment else ""))
+    note(f"{version.name} {version.digest[:12]} is now the active model" + (f" for {segment}" if segment else ""))
 
 
 # adds `compare` and `explain` to the group

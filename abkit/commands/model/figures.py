@@ -114,7 +114,7 @@ def report_training(outcome: Outcome, form: Format, *, segment: str) -> None:
     else:
         option = f" --segment {segment}" if segment else ""
         digest = outcome.version.digest[:12]
-        note(f"registered; the champion stays as it is until `abkit model promote {digest}{option}`")
+        note(f"registered; the active model stays as it is until `abkit model promote {digest}{option}`")
 
 
 def _about_seen(trained: TrainedScorer) -> str:

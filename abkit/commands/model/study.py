@@ -168,7 +168,9 @@ def explain(
         typer.Option("--most-active", help="Instead of overlays, the pictures on which each query is most active."),
     ] = False,
     top: Annotated[int, typer.Option("--top", min=1, max=60, help="Pictures at each end of --most-active.")] = 12,
-    model: Annotated[str | None, typer.Option("--model", help="A registered version; the champion by default.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="A registered version; the active model by default.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's folder instead.")] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:

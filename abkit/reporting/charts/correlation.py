@@ -20,9 +20,9 @@ def correlation_chart(store: Store, report: CorrelationReport) -> Any:
         report: what was correlated.
     """
     with store.read() as session:
-        speaking = models.speaking_version(session)
+        active = models.active_model(session)
         campaigns = campaign_keys(session)
-    version = _shown(report, speaking.digest if speaking else "")
+    version = _shown(report, active.digest if active else "")
     if version is None:
         return charts.score_kpi_scatter([], metric=report.metric)
     points = [
@@ -53,8 +53,8 @@ def correlation_chart(store: Store, report: CorrelationReport) -> Any:
     return charts.score_kpi_scatter(points, estimates, report.metric)
 
 
-def _shown(report: CorrelationReport, speaking: str) -> VersionReport | None:
+def _shown(report: CorrelationReport, active: str) -> VersionReport | None:
     for version in report.versions:
-        if version.model_version == speaking:
+        if version.model_version == active:
             return version
     return report.versions[-1] if report.versions else None

@@ -68,7 +68,7 @@ _BY_CAUSE = {
         (
             "Do not drop variants on their score until this is settled.",
             "Gather labels on creatives that ran since the change: new ratings or A/B outcomes.",
-            "Retrain the queries and let the challenger prove itself against the champion.",
+            "Retrain the queries and let the challenger prove itself against the active model.",
         ),
         "bad",
     ),
@@ -78,7 +78,7 @@ _BY_CAUSE = {
         "not shown to hold on them.",
         (
             "Label some of the new pictures first: people's ratings, or A/B outcomes.",
-            "Retrain the queries with these labels and compare with the champion.",
+            "Retrain the queries with these labels and compare with the active model.",
         ),
         "bad",
     ),

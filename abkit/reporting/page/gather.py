@@ -72,7 +72,7 @@ def gather(store: Store, *, campaign: str | None = None, as_of: date | None = No
     day = as_of or made_at.date()
     with store.read() as session:
         since = (results.last_check(session, day) or day) - HISTORY
-        version = results.last_version(session, day) or models.champion(session)
+        version = results.last_version(session, day) or models.active_model(session)
         every = score_rows.campaigns_by_size(session, version.id) if version else []
         chosen = _chosen(every, campaign)
         only = chosen[0][0] if campaign else None

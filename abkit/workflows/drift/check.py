@@ -118,7 +118,7 @@ def check_drift(
         reference: "model", "campaign:KEY" or "days:N" (the N days before the current window).
         current: "campaign:KEY" or "days:N" (up to and including `as_of`).
         as_of: the last day that counts.
-        model: digest or name of a version; the champion when None.
+        model: digest or name of a version; the active model when None.
         now: the instant of the check, for the alert; the end of `as_of` by default.
         run: the run of a scheduled tick; a run is recorded when None.
 
@@ -134,7 +134,7 @@ def check_drift(
     arguments = {"reference": reference, "current": current, "as_of": as_of.isoformat(), "model": model}
     with recorded_run(store, "drift check", arguments, run=run) as run:
         with store.read() as session:
-            version = models.find_by_prefix(session, model) if model else models.speaking_version(session)
+            version = models.find_by_prefix(session, model) if model else models.active_model(session)
             windows = _Windows(session, before, window, as_of, settings.drift, version)
             results = _test(session, settings.drift, windows, version)
         decided = triage([row.finding for row in results])

@@ -79,11 +79,11 @@ def design_from_scores(
         most_days: how long a test may take.
 
     Raises:
-        AbkitError: unknown campaign, no champion, fewer than two scored variants, no baseline known.
+        AbkitError: unknown campaign, no active model, fewer than two scored variants, no baseline known.
     """
     with store.read() as session:
         number = creatives.find_campaign(session, campaign)
-        version = models.champion(session)
+        version = models.active_model(session)
         if version is None:
             raise AbkitError("no scorer has been used yet", hint=f"run `abkit score PICTURES --campaign {campaign}`")
         ranked = scores.ranking(session, number, version.id)[:MOST_VARIANTS]

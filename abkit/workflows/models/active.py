@@ -1,4 +1,4 @@
-"""Which scorer speaks: load the champion of a segment, register checkpoints, promote and roll back."""
+"""The active model and the others: load a version, register checkpoints, promote and roll back."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SHIPPED = "shipped"
 
 
 @dataclass
-class Champion:
-    """The version that speaks, and its scorer, which is loaded when it is first needed."""
+class ActiveModel:
+    """The version that scores, and its scorer, which is loaded when it is first needed."""
 
     version: ModelVersion
     note: str = ""
@@ -35,7 +35,7 @@ class Champion:
         """The network and its encoder, ready to score.
 
         Raises:
-            AbkitError: the model's libraries, weights or checkpoint are not usable; the hint says what to do.
+            AbkitError: The model's libraries, weights or checkpoint are not usable; the hint says what to do.
         """
         shipped = self.version.location == SHIPPED
         scorer = load_scorer(None if shipped else Path(self.version.location))
@@ -53,41 +53,42 @@ class Champion:
         return str(self.version.card.get("notice", ""))
 
 
-def find_champion(store: Store, run: RunRecord, *, segment: str = "", wanted: str | None = None) -> Champion:
-    """The champion of a segment, or the version that is named; no network is loaded for this.
+def ensure_active_model(store: Store, run: RunRecord) -> ActiveModel:
+    """Return the active model; make the shipped scorer active where a store that is about to score needs it.
 
-    A store without a champion gets the shipped scorer as its first. When an upgrade of abkit brought other shipped
-    weights, those become champion, and the note says so: the former ones are no longer there.
-
-    Args:
-        store: the store.
-        run: whose work this is.
-        segment: '' for all; a segment without a champion of its own is served by the global one.
-        wanted: name or beginning of the digest of a version, instead of the champion.
-
-    Raises:
-        UsageError: no such version.
-        AbkitError: the version is a shipped one whose weights are no longer here.
+    A store without a promotion gets the shipped scorer as its first active model. When an upgrade of abkit brought
+    other shipped weights, those become active, and the note says so: the former ones are no longer there. No network
+    is loaded for this.
     """
     with store.read() as session:
-        version = models.champion(session, segment) if wanted is None else models.find_by_prefix(session, wanted)
-        if version is None and segment:
-            version = models.champion(session)
+        version = models.promoted_models(session).get("")
     if version is not None and version.location != SHIPPED:
-        return Champion(version)
+        return ActiveModel(version)
     shipped = read_checkpoint(None)
     if version is not None and version.digest == shipped.card.digest:
-        return Champion(version)
-    if wanted is not None and version is not None:
-        raise AbkitError(
-            f"the weights of {version.name} {version.digest[:12]} were shipped with another abkit and are not here",
-            hint="install that version of abkit, or use another model (`abkit model list`)",
-        )
+        return ActiveModel(version)
     why = "the scorer that ships with abkit" if version is None else "abkit was upgraded and ships another scorer"
     with store.write() as session:
         row = models.register(session, run, entry_of(shipped, SHIPPED))
         models.promote(session, run, row, segment="", by="abkit", why=why)
-    return Champion(row, "" if version is None else f"{why}: from now on scores are by {row.digest[:12]}")
+    return ActiveModel(row, "" if version is None else f"{why}: from now on scores are by {row.digest[:12]}")
+
+
+def find_model(store: Store, wanted: str) -> ActiveModel:
+    """Return the version that a name or the beginning of a digest means. Nothing is written, no network is loaded.
+
+    Raises:
+        UsageError: There is no such version, or there are several.
+        AbkitError: The version is a shipped one whose weights are no longer here.
+    """
+    with store.read() as session:
+        version = models.find_by_prefix(session, wanted)
+    if version.location == SHIPPED and version.digest != read_checkpoint(None).card.digest:
+        raise AbkitError(
+            f"the weights of {version.name} {version.digest[:12]} were shipped with another abkit and are not here",
+            hint="install that version of abkit, or use another model (`abkit model list`)",
+        )
+    return ActiveModel(version)
 
 
 def read_checkpoint(folder: Path | None) -> Checkpoint:
@@ -164,11 +165,11 @@ def register_checkpoint(store: Store, folder: Path, *, run: RunRecord | None = N
 
 
 def promote(store: Store, wanted: str, *, segment: str = "", why: str, by: str | None = None) -> ModelVersion:
-    """Make a version champion of a segment. Its checkpoint is loaded first: a broken one never becomes champion.
+    """Make a version the active model of a segment. Its checkpoint is loaded first: a broken one never gets there.
 
     Raises:
-        UsageError: no such version.
-        AbkitError: its checkpoint is not usable.
+        UsageError: There is no such version.
+        AbkitError: Its checkpoint is not usable.
     """
     with recorded_run(store, "model promote", {"model": wanted, "segment": segment, "why": why}) as run:
         if wanted == SHIPPED:
@@ -180,26 +181,26 @@ def promote(store: Store, wanted: str, *, segment: str = "", why: str, by: str |
 
 
 def rollback(store: Store, *, segment: str = "", why: str, by: str | None = None) -> ModelVersion:
-    """Make the champion before the present one champion again.
+    """Make the model that was active before the present one active again.
 
     Raises:
-        UsageError: there was none before.
-        AbkitError: its checkpoint is not usable any more.
+        UsageError: There was none before.
+        AbkitError: Its checkpoint is no longer usable.
     """
     with recorded_run(store, "model rollback", {"segment": segment, "why": why}) as run:
         with store.read() as session:
-            former = models.champion_before(session, segment)
+            former = models.active_model_before(session, segment)
         if former is None:
             raise UsageError(
-                f"there is no champion to go back to{f' for segment {segment!r}' if segment else ''}",
+                f"there is no earlier active model to go back to{f' for segment {segment!r}' if segment else ''}",
                 hint="`abkit model list` shows the versions; `abkit model promote` chooses one",
             )
         return _promote(store, run, former.digest, segment=segment, by=by, why=f"rollback: {why}")
 
 
 def _promote(store: Store, run: RunRecord, wanted: str, *, segment: str, by: str | None, why: str) -> ModelVersion:
-    chosen = find_champion(store, run, segment=segment, wanted=wanted)
-    _ = chosen.scorer  # a checkpoint that cannot be loaded must not become champion
+    chosen = find_model(store, wanted)
+    _ = chosen.scorer  # a checkpoint that cannot be loaded must not become active
     with store.write() as session:
         models.promote(session, run, chosen.version, segment=segment, by=by or _person(), why=why)
     return chosen.version
@@ -212,21 +213,21 @@ def _person() -> str:
         return "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VersionLine:
     """A model version in a list.
 
     Attributes:
-        champion_of: segments that it is champion of, "all" for the global one; '' when of none.
+        active_for: Segments whose active model it is, "all" for the global one; '' when of none.
         scale: "low…high".
-        srcc, plcc: figures on the card, with their intervals, as text; '–' where the card has none.
-        picks_winner: of queries that learned from choices alone, the same.
-        n_images: how many pictures those figures rest on; None where the card does not say.
+        srcc, plcc: Figures on the card, with their intervals, as text; '–' where the card has none.
+        picks_winner: The same, of queries that learned from comparisons alone.
+        n_images: How many images those figures rest on; None where the card does not say.
     """
 
     digest: str
     name: str
-    champion_of: str
+    active_for: str
     scale: str
     srcc: str
     plcc: str
@@ -243,14 +244,14 @@ class VersionLine:
 def list_versions(store: Store) -> list[VersionLine]:
     """All versions of the store, oldest first."""
     with store.read() as session:
-        reigns = models.champions(session)
+        active = models.promoted_models(session)
         rows = models.all_versions(session)
     digests = {row.id: row.digest for row in rows}
     return [
         VersionLine(
             digest=row.digest,
             name=row.name,
-            champion_of=", ".join(segment or "all" for segment, id_ in reigns.items() if id_ == row.id),
+            active_for=", ".join(segment or "all" for segment, version in active.items() if version.id == row.id),
             scale=f"{row.scale_low:g}…{row.scale_high:g}",
             srcc=_figure(row.card, "srcc"),
             plcc=_figure(row.card, "plcc"),

@@ -12,7 +12,7 @@ from abkit.config import Settings
 from abkit.errors import UsageError
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.workflows.models.active import find_champion, load_scorer
+from abkit.workflows.models.active import ensure_active_model, find_model, load_scorer
 from abkit.workflows.models.segment import Ratings
 from abkit.workflows.models.train import Progress, alive, from_choices_alone, known, require_model, token_cache
 
@@ -110,15 +110,16 @@ def scorer_in_run(
     model: str | None = None,
     checkpoint: Path | None = None,
 ) -> Iterator[tuple[Scorer, RunRecord | None]]:
-    """A registered version or the champion, in a recorded run; a checkpoint's folder or the shipped scorer, in none."""
+    """Yield a registered version or the active model, in a recorded run; a folder or the shipped scorer, in none."""
     if checkpoint is not None or store is None:
         yield load_scorer(checkpoint), None
         return
     with recorded_run(store, command, arguments) as run:
-        yield find_champion(store, run, wanted=model).scorer, run
+        chosen = find_model(store, model) if model else ensure_active_model(store, run)
+        yield chosen.scorer, run
 
 
 def pick_scorer(store: Store | None, *, model: str | None = None, checkpoint: Path | None = None) -> Scorer:
-    """The scorer of a checkpoint folder, else a registered version or the champion, else the shipped one."""
+    """The scorer of a checkpoint folder, else a registered version or the active model, else the shipped one."""
     with scorer_in_run(store, "model explain", {"model": model}, model=model, checkpoint=checkpoint) as (scorer, _):
         return scorer

@@ -11,12 +11,13 @@ from abkit.errors import UsageError
 from abkit.store import models
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord
-from abkit.workflows.models.active import SHIPPED, entry_of, find_champion, read_checkpoint
+from abkit.workflows.models.active import SHIPPED, ensure_active_model, entry_of, find_model, read_checkpoint
 
 if TYPE_CHECKING:
     from abkit_model.checkpoint import Checkpoint
 
-CHAMPION = "champion"
+#: What `--parent` calls the active model; the second is its former name.
+ACTIVE = ("active", "champion")
 
 #: With fewer pictures the 95 % interval of an SRCC around 0.7 is wider than ±0.1, and a fold has under 20 of them:
 #: whether tuned queries are better could not be told.
@@ -87,7 +88,7 @@ def find_parent(store: Store | None, run: RunRecord | None, wanted: str) -> tupl
     Args:
         store: the store; without one only folders and "shipped" are known.
         run: whose work this is.
-        wanted: a folder, "champion" (the global one), "shipped", or name or digest of a version.
+        wanted: a folder, "active" (the active model for all), "shipped", or name or digest of a version.
 
     Raises:
         UsageError: there is no such checkpoint or version.
@@ -107,7 +108,8 @@ def find_parent(store: Store | None, run: RunRecord | None, wanted: str) -> tupl
             hint="name the folder of a checkpoint, or run `abkit init`",
         )
     else:
-        version = find_champion(store, run, wanted=None if wanted == CHAMPION else wanted).version
+        chosen = ensure_active_model(store, run) if wanted in ACTIVE else find_model(store, wanted)
+        version = chosen.version
         shipped = version.location == SHIPPED
         folder = default_checkpoint() if shipped else Path(version.location)
         return folder, _same(read_checkpoint(folder), version.digest, folder)

@@ -33,7 +33,7 @@ class Wish:
     Attributes:
         encoder: name of the frozen encoder; with a parent, the parent's is taken.
         queries: of each member; 0 lets nested validation choose; None takes the recipe's, or the parent's.
-        parent: folder of a checkpoint, "champion", "shipped", or name or digest of a version: its queries are tuned.
+        parent: folder of a checkpoint, "active", "shipped", or name or digest of a version: its queries are tuned.
         segment: slice that the queries speak for; '' means all.
         choices: a table of choices, and the folder of its pictures, to learn from beside the ratings.
         correct_raters: take the raters' biases out of single votes first (ITU-T P.910).
@@ -77,10 +77,10 @@ def train(
     settings: Settings | None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Train queries, write the checkpoint, and register it when there is a store. The champion stays as it is.
+    """Train queries, write the checkpoint, and register it when there is a store. The active model stays as it is.
 
     With a parent, its queries are tuned; where there are too few rated pictures for that nothing is trained or
-    written, and the parent goes on speaking for the segment. A table of choices (two pictures a row) is learned from
+    written, and the parent stays active for the segment. A table of choices (two pictures a row) is learned from
     by itself.
 
     Raises:

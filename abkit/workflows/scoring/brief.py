@@ -19,7 +19,7 @@ from abkit.store.runs import RunRecord
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders
 
 if TYPE_CHECKING:
-    from abkit.workflows.models.active import Champion
+    from abkit.workflows.models.active import ActiveModel
     from abkit_model.encoders.frozen import FrozenEncoder
 
 #: Shown with every fit.
@@ -65,7 +65,7 @@ class Fit:
     n: int
 
 
-def read_brief(text: str, active: Champion, encoder: str | None) -> Brief:
+def read_brief(text: str, active: ActiveModel, encoder: str | None) -> Brief:
     """Load the encoder with its text tower, and embed the text.
 
     Args:

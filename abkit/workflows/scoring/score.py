@@ -23,7 +23,7 @@ from abkit.store import creatives, scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
-from abkit.workflows.models.active import Champion, find_champion
+from abkit.workflows.models.active import ActiveModel, ensure_active_model, find_model
 from abkit.workflows.scoring.brief import Fit, fit_images, read_brief
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, find_files, hash_files, one_of_each
 from abkit.workflows.scoring.kept_tokens import KeptTokens
@@ -59,7 +59,7 @@ class _Scoring:
     settings: Settings
     run: RunRecord
     campaign_id: int
-    active: Champion
+    active: ActiveModel
     kept: KeptTokens
 
 
@@ -107,7 +107,7 @@ def score_paths(
         arguments |= {"brief": brief, "brief_encoder": brief_encoder}
     show = progress or (lambda done, total: None)
     with recorded_run(store, "score", arguments, run=run) as run:
-        active = find_champion(store, run, wanted=model)
+        active = find_model(store, model) if model else ensure_active_model(store, run)
         # The brief comes first, so that a text that cannot be read costs nothing.
         reader = brief_encoder or settings.scoring.brief_encoder
         text = read_brief(brief, active, reader) if brief is not None else None

@@ -62,7 +62,7 @@ def shortlist(
     with recorded_run(store, "shortlist", arguments, run=run) as run:
         with store.read() as session:
             number = creatives.find_campaign(session, campaign)
-            version = models.find_by_prefix(session, model) if model else models.speaking_version(session)
+            version = models.find_by_prefix(session, model) if model else models.active_model(session)
             if version is None:
                 raise _nothing_scored(campaign)
             ranked = scores.ranking(session, number, version.id)

@@ -19,7 +19,7 @@ from tests.workflows.conftest import make_checkpoint, make_checkpoint_between
 
 
 def workspace(folder: Path, checkpoint: Path) -> Path:
-    """A workspace whose champion is this checkpoint."""
+    """A workspace whose active model is this checkpoint."""
     make_workspace(folder)
     store = Store(f"sqlite:///{folder / 'abkit.db'}")
     promote(store, register_checkpoint(store, checkpoint).digest, why="for the tests")

@@ -59,7 +59,7 @@ def test_training_prints_held_out_figures_with_intervals_and_registers(
     assert figures["srcc"]["ci_low"] <= figures["srcc"]["estimate"] <= figures["srcc"]["ci_high"]
     (version,) = json.loads(abkit("model", "list", "-f", "json", cwd=folder).stdout)
     assert version["name"] == "ours"
-    assert version["champion_of"] == ""
+    assert version["active_for"] == ""
     assert version["n_images"] == COUNT
 
 
@@ -73,7 +73,7 @@ def test_a_trained_version_scores_once_it_is_promoted(
     assert all(row["scale"] == [1, 5] for row in scored)
     back = abkit("model", "rollback", cwd=folder)
     assert back.returncode == 2
-    assert "no champion to go back to" in back.stderr
+    assert "no earlier active model to go back to" in back.stderr
 
 
 def test_evaluating_on_the_table_it_was_trained_on_is_said(

@@ -42,7 +42,7 @@ def test_choices_alone_train_a_scorer_whose_scores_are_chances(here: Here, chose
     assert figures["picks_winner"]["estimate"] == picks["estimate"]
     (version,) = [v for v in json.loads(here("model", "list", "-f", "json", cwd=chosen).stdout) if v["name"] == "taste"]
     assert version["digest"] == picks["model_version"]
-    assert (version["scale"], version["champion_of"], version["srcc"]) == ("0…1", "", "–")
+    assert (version["scale"], version["active_for"], version["srcc"]) == ("0…1", "", "–")
     assert version["picks_winner"].startswith(f"{picks['estimate']:.3f} [")
     assert version["n_images"] == COUNT
     scored = here("score", "pictures", "--model", "taste", "--campaign", "spring", "-f", "json", cwd=chosen)
@@ -63,8 +63,8 @@ def test_choices_alone_train_a_scorer_whose_scores_are_chances(here: Here, chose
     assert f"trained on {COUNT} of these pictures" in measured.stderr
 
 
-def test_choices_tune_the_champion_and_say_whether_it_got_better(here: Here, chosen: Path) -> None:
-    done = here(*TRAIN, "--out", "tuned", "--parent", "champion", "--segment", "story", "-f", "json", cwd=chosen)
+def test_choices_tune_the_active_model_and_say_whether_it_got_better(here: Here, chosen: Path) -> None:
+    done = here(*TRAIN, "--out", "tuned", "--parent", "active", "--segment", "story", "-f", "json", cwd=chosen)
     assert done.returncode == 0, done.stderr
     figures = {row["figure"]: row for row in json.loads(done.stdout)}
     assert "picks_winner_against_parent" in figures

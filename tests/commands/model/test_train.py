@@ -43,7 +43,7 @@ def test_auto_shows_the_curve_of_srcc_by_queries_and_how_differently_they_look(
 
 def test_a_segment_with_too_few_pictures_keeps_the_global_queries(here: Here, quick_workspace: Path) -> None:
     write_table(quick_workspace, steps=7)
-    segment = ("--out", "games", "--parent", "champion", "--segment", "games", "-f", "json")
+    segment = ("--out", "games", "--parent", "active", "--segment", "games", "-f", "json")
     result = here(*TRAIN, *segment, cwd=quick_workspace)
     assert result.returncode == 0, result.stderr
     rows = {row["figure"]: row for row in json.loads(result.stdout)}
@@ -53,7 +53,7 @@ def test_a_segment_with_too_few_pictures_keeps_the_global_queries(here: Here, qu
     assert "the global queries stay" in result.stderr
     assert not (quick_workspace / "games").exists()
     (version,) = json.loads(here("model", "list", "-f", "json", cwd=quick_workspace).stdout)
-    assert version["champion_of"] == "all"
+    assert version["active_for"] == "all"
 
 
 def test_a_parent_that_is_not_there_is_one_sentence(here: Here, quick_workspace: Path) -> None:

@@ -1,4 +1,4 @@
-"""Queries for a segment: tuned from a parent, registered as its child, and never champion by themselves."""
+"""Queries for a segment: tuned from a parent, registered as its child, and never active by themselves."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,10 +29,10 @@ def rated(tmp_path_factory: pytest.TempPathFactory) -> Ratings:
     return Ratings(folder / "ratings.csv", folder / "pictures", group_column="subject")
 
 
-WISH = Wish("bundled:efficientnet-lite0", parent="champion", segment="games")
+WISH = Wish("bundled:efficientnet-lite0", parent="active", segment="games")
 
 
-def test_a_tuned_version_is_registered_with_its_parent_and_segment_and_the_champion_stays(
+def test_a_tuned_version_is_registered_with_its_parent_and_segment_and_the_active_model_stays(
     scoring_store: Store, rated: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(segment, "MIN_PICTURES", 40)
@@ -42,10 +42,10 @@ def test_a_tuned_version_is_registered_with_its_parent_and_segment_and_the_champ
     against = outcome.trained.card.metrics["against_parent"]
     assert against["low"] <= against["value"] <= against["high"]
     parent, child = list_versions(scoring_store)
-    assert (child.segment, child.parent, child.champion_of) == ("games", parent.digest, "")
+    assert (child.segment, child.parent, child.active_for) == ("games", parent.digest, "")
     with scoring_store.read() as session:
-        assert models.champion(session, "games") is None
-        assert models.champion(session).digest == parent.digest
+        assert "games" not in models.promoted_models(session)
+        assert models.active_model(session).digest == parent.digest
 
 
 def test_too_few_pictures_are_an_answer_that_its_run_keeps(
@@ -77,5 +77,5 @@ def test_a_handful_of_pictures_is_too_few_and_no_error(rated: Ratings, tmp_path:
 def test_a_folder_is_a_parent_without_a_store_and_a_name_is_not(quick_checkpoint: Path) -> None:
     folder, checkpoint = segment.find_parent(None, None, str(quick_checkpoint))
     assert (folder, checkpoint.card.name) == (quick_checkpoint.resolve(), "quick-0")
-    with pytest.raises(UsageError, match="no folder 'champion'"):
-        segment.find_parent(None, None, "champion")
+    with pytest.raises(UsageError, match="no folder 'active'"):
+        segment.find_parent(None, None, "active")

@@ -25,7 +25,7 @@ def tokens(workspace: Path) -> list[Path]:
     return sorted((workspace / ".abkit" / "cache" / "tokens").rglob("*.tokens"))
 
 
-def change_champion(store: Store, checkpoint: Path) -> None:
+def change_active_model(store: Store, checkpoint: Path) -> None:
     promote(store, register_checkpoint(store, checkpoint).digest, why="for the test")
 
 
@@ -37,14 +37,14 @@ def look_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("abkit_model.encoders.frozen.FrozenEncoder.prepare", refuse)
 
 
-def test_another_champion_scores_known_pictures_without_encoder_as_it_would_from_pixels(
+def test_another_active_model_scores_known_pictures_without_encoder_as_it_would_from_pixels(
     scoring_store: Store, other_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(workspace=tmp_path, scoring=ScoringSettings(batch_size=2))
     save_images(tmp_path / "ads", 5)
     first = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
     assert (len(tokens(tmp_path)), first.from_tokens) == (5, 0)
-    change_champion(scoring_store, other_checkpoint)
+    change_active_model(scoring_store, other_checkpoint)
     with monkeypatch.context() as patch:
         look_away(patch)
         second = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
@@ -69,11 +69,11 @@ def test_a_picture_whose_tokens_are_damaged_is_looked_at_again(
 ) -> None:
     settings = Settings(workspace=tmp_path)
     save_images(tmp_path / "ads", 4)
-    change_champion(sqlite_store, quick_checkpoint)
+    change_active_model(sqlite_store, quick_checkpoint)
     score_paths(sqlite_store, settings, [tmp_path / "ads"], campaign="spring")
     cut = tokens(tmp_path)[0]
     cut.write_bytes(cut.read_bytes()[:1000])
-    change_champion(sqlite_store, other_checkpoint)
+    change_active_model(sqlite_store, other_checkpoint)
     result = score_paths(sqlite_store, settings, [tmp_path / "ads"], campaign="spring")
     assert ([file.status for file in result.files], result.from_tokens) == (["scored"] * 4, 3)
     assert cut.stat().st_size > 1000
@@ -84,11 +84,11 @@ def test_a_new_name_of_a_picture_is_written_down_when_it_is_scored_from_tokens(
 ) -> None:
     settings = Settings(workspace=tmp_path)
     (path,) = save_images(tmp_path / "ads", 1)
-    change_champion(sqlite_store, quick_checkpoint)
+    change_active_model(sqlite_store, quick_checkpoint)
     score_paths(sqlite_store, settings, [path], campaign="spring")
     path.rename(tmp_path / "ads" / "renamed.png")
     (tmp_path / "ads" / "copy.png").write_bytes((tmp_path / "ads" / "renamed.png").read_bytes())
-    change_champion(sqlite_store, other_checkpoint)
+    change_active_model(sqlite_store, other_checkpoint)
     result = score_paths(sqlite_store, settings, [tmp_path / "ads"], campaign="autumn")
     assert [(file.status, file.rank, file.n) for file in result.files] == [("scored", 1, 1)] * 2
     with sqlite_store.read() as session:
@@ -96,7 +96,7 @@ def test_a_new_name_of_a_picture_is_written_down_when_it_is_scored_from_tokens(
 
 
 def test_a_full_disk_costs_tokens_and_no_score(sqlite_store: Store, quick_checkpoint: Path, tmp_path: Path) -> None:
-    change_champion(sqlite_store, quick_checkpoint)
+    change_active_model(sqlite_store, quick_checkpoint)
     save_images(tmp_path / "ads", 3)
     (tmp_path / ".abkit").write_text("where the cache would be")
     result = score_paths(sqlite_store, Settings(workspace=tmp_path), [tmp_path / "ads"], campaign="spring")
@@ -107,7 +107,7 @@ def test_a_full_disk_costs_tokens_and_no_score(sqlite_store: Store, quick_checkp
 def test_the_settings_limit_the_size_and_zero_keeps_nothing(
     sqlite_store: Store, quick_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change_champion(sqlite_store, quick_checkpoint)
+    change_active_model(sqlite_store, quick_checkpoint)
     save_images(tmp_path / "ads", 12, size=(320, 240))
     off = Settings(workspace=tmp_path, scoring=ScoringSettings(token_cache_mb=0))
     score_paths(sqlite_store, off, [tmp_path / "ads" / "creative_0000.png"], campaign="spring")
@@ -123,7 +123,7 @@ def test_tokens_of_a_picture_that_the_store_does_not_know_are_not_enough(
     sqlite_store: Store, quick_checkpoint: Path, tmp_path: Path
 ) -> None:
     """Its size and media type come from its pixels: it is decoded once, whatever the cache has."""
-    change_champion(sqlite_store, quick_checkpoint)
+    change_active_model(sqlite_store, quick_checkpoint)
     (path,) = save_images(tmp_path / "ads", 1)
     from abkit_model.data.tokens import extract
     from abkit_model.scorer import Scorer

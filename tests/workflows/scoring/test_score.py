@@ -244,7 +244,7 @@ def test_a_name_that_is_not_utf8_is_scored_and_kept_readable(
         assert session.scalars(select(CreativeAlias.base_name)).one() == "caf\\xe9.png"
 
 
-def test_a_store_without_champion_begins_with_the_shipped_scorer(
+def test_a_store_without_an_active_model_begins_with_the_shipped_scorer(
     sqlite_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     save_images(tmp_path / "ads", 1)

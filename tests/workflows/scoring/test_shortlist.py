@@ -34,7 +34,7 @@ def campaign(
     digest: str = "d" * 64,
     novelty: Sequence[float | None] | None = None,
 ) -> ModelVersion:
-    """A champion that gave these scores to the pictures p0.png, p1.png, … of a campaign."""
+    """An active model that gave these scores to the pictures p0.png, p1.png, … of a campaign."""
     with recorded_run(store, "test", {}) as run, store.write() as session:
         entry = models.ModelEntry(
             digest=digest,
