@@ -4,7 +4,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from abkit.errors import UsageError
+from abkit.vocabulary import DriftDecision, LogFormat, MissedTicks, Severity
 
 CONFIG_NAME = "abkit.toml"
 
@@ -30,7 +31,14 @@ def _no_address(path: Path) -> Path:
     return path
 
 
+def _not_stable(decision: DriftDecision) -> DriftDecision:
+    if decision is DriftDecision.STABLE:
+        raise ValueError("'stable' opens no alert")
+    return decision
+
+
 SecretFile = Annotated[Path, AfterValidator(_no_address)]
+AlertDecision = Annotated[DriftDecision, AfterValidator(_not_stable)]
 
 
 class ScoringSettings(_Section):
@@ -96,7 +104,7 @@ class ChannelSettings(_Section):
         default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the environment variable with the Apprise URL"
     )
     url_file: SecretFile | None = Field(default=None, description="or the file with the Apprise URL")
-    min_severity: Literal["warning", "critical"] = Field(default="warning", description="alerts below stay away")
+    min_severity: Severity = Field(default=Severity.WARNING, description="less severe alerts are not sent")
 
     @model_validator(mode="after")
     def _has_one_address(self) -> Self:
@@ -114,8 +122,9 @@ class AlertSettings(_Section):
     )
     calm_hours: float = Field(default=36, ge=0, description="a condition must stay away this long to be resolved")
     job_calm_hours: float = Field(default=1, ge=0, description="the same for jobs that failed or were late")
-    decisions: tuple[Literal["retrain", "fix_data", "watch", "insufficient_data"], ...] = Field(
-        default=("retrain", "fix_data", "watch"), description="drift decisions that open an alert"
+    decisions: tuple[AlertDecision, ...] = Field(
+        default=(DriftDecision.RETRAIN, DriftDecision.FIX_DATA, DriftDecision.WATCH),
+        description="drift decisions that open an alert",
     )
     failures_until_critical: int = Field(default=3, ge=1, description="failures of a job in a row")
     reject_share: float = Field(default=0.05, ge=0, le=1, description="imports with a larger share of rejected rows")
@@ -137,7 +146,7 @@ class DaemonSettings(_Section):
     memory_limit_mb: int | None = Field(default=None, ge=64, description="address space of a job; unlimited if unset")
     host: str = Field(default="127.0.0.1", description="where /healthz and /metrics listen")
     port: int = Field(default=8714, ge=0, le=65535, description="their port; 0: do not listen")
-    log_format: Literal["text", "json"] = Field(default="text", description="how the daemon logs, on stderr")
+    log_format: LogFormat = Field(default=LogFormat.TEXT, description="how the daemon logs on stderr")
     keep_days: int = Field(default=30, ge=1, description="records of deliveries and of jobs without figures")
 
 
@@ -151,7 +160,7 @@ class ScheduleSettings(_Section):
     jitter_seconds: int = Field(default=0, ge=0, le=86_400, description="start up to that much later, spread evenly")
     grace_seconds: int = Field(default=300, ge=0, description="a start later than that is late, and an alert")
     time_limit_seconds: int = Field(default=3600, ge=1, description="a job that takes longer is ended")
-    missed: Literal["run_last", "run_all", "skip"] = Field(default="run_last", description="what to do with late ticks")
+    missed: MissedTicks = Field(default=MissedTicks.RUN_LAST, description="what to do with late ticks")
 
 
 class Settings(BaseSettings):
@@ -198,11 +207,6 @@ class Settings(BaseSettings):
     def cache_folder(self) -> Path:
         """What can be made again: encoder tokens."""
         return self.workspace / ".abkit" / "cache"
-
-    @property
-    def models_folder(self) -> Path:
-        """Checkpoints that were trained in this workspace."""
-        return self.workspace / "models"
 
 
 def in_words(problem: str) -> str:

@@ -1,33 +1,61 @@
-"""Sending one message to one channel, through Apprise. Nothing that is said here has the address in it."""
+"""Channels: where their secret addresses are, how one message is sent through Apprise, and how channels are tested.
+
+A configuration names the variable or the file that holds an address, never the address. No text that is returned,
+logged or raised here contains one.
+"""
 
 import logging
+import os
 import re
 import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from abkit.alerts.addresses import read_address
-from abkit.alerts.messages import Message
+from abkit.alerts.messages import Message, example
 from abkit.config import ChannelSettings
 from abkit.errors import AbkitError
 
 
-def load() -> None:
-    """Load Apprise: a second or so, the first time. What it and its HTTP client log has addresses in it."""
-    import apprise  # noqa: F401
+def read_address(what: str, *, env: str | None, file: Path | None, workspace: Path) -> str:
+    """Return the address that a configuration refers to.
 
-    for name in ("apprise", "urllib3", "requests"):
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.WARNING)
-        logger.propagate = False
-        if not logger.handlers:
-            # Without any, Python prints warnings to stderr itself.
-            logger.addHandler(logging.NullHandler())
+    Args:
+        what: What needs it, for messages ("channel ops").
+        env: Name of an environment variable.
+        file: Or a file, relative to the workspace.
+        workspace: Folder of abkit.toml.
+
+    Raises:
+        AbkitError: The variable is not set, or the file cannot be read or does not hold one line.
+    """
+    if env is not None:
+        address = os.environ.get(env, "").strip()
+        if not address:
+            raise AbkitError(
+                f"{what}: the environment variable {env} is not set or empty",
+                hint="set it where the daemon runs, for example in its systemd unit",
+            )
+        return address
+    path = workspace / (file or "")
+    try:
+        address = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = os.strerror(error.errno or 0).lower() if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise AbkitError(
+            f"{what}: the file {path} with its address cannot be read: {why}",
+            hint="the file must hold one line, the URL, and be readable by the user of the daemon only (chmod 600)",
+        ) from error
+    if not address or "\n" in address:
+        raise AbkitError(f"{what}: the file {path} must hold one line, the address", hint="write the URL into it")
+    return address
 
 
 class NotDelivered(Exception):
-    """The channel did not take the message; the text says why, without the address."""
+    """The channel did not accept the message; the text says why, without the address."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +63,9 @@ class Channel:
     """A configured channel.
 
     Attributes:
-        settings: its name and where its address stands.
-        workspace: the folder of abkit.toml.
-        timeout_s: how long it may take to answer.
+        settings: Its name and where its address is.
+        workspace: Folder of abkit.toml.
+        timeout_s: Seconds that it may take to answer.
     """
 
     settings: ChannelSettings
@@ -45,43 +73,42 @@ class Channel:
     timeout_s: float
 
     def send(self, message: Message) -> None:
-        """Send a message, and return once the channel has taken it.
+        """Send a message, and return once the channel has accepted it.
 
         Raises:
-            AbkitError: the address is missing, or Apprise does not know it.
-            NotDelivered: no connection, an error, or no answer in time (it may have arrived all the same).
+            AbkitError: The address is missing, or Apprise does not know it.
+            NotDelivered: No connection, an error, or no answer in time (it may have arrived all the same).
         """
         import apprise
 
         plugin = self._plugin()
-        kinds = {"failure": apprise.NotifyType.FAILURE, "success": apprise.NotifyType.SUCCESS}
         plugin.socket_connect_timeout = plugin.socket_read_timeout = self.timeout_s
         form = _form_of(plugin)
-        # A channel without a title of its own puts ours into the text.
+        # A channel without titles puts ours into the text.
         title = message.title if plugin.title_maxlen > 0 else _converted(message.title, form)
         with _Overheard() as overheard:
             try:
                 taken = plugin.notify(
                     title=title,
                     body=_converted(message.body, form),
-                    notify_type=kinds.get(message.tone, apprise.NotifyType.WARNING),
+                    notify_type=apprise.NotifyType(message.tone.value),
                     body_format=form,
                 )
-            except Exception as error:  # Apprise's plugins raise what they like
+            except Exception as error:  # the plugins of Apprise raise anything
                 raise NotDelivered(f"Apprise failed with {type(error).__name__}") from error
         if not taken:
             raise NotDelivered(overheard.reason())
 
     def check(self) -> None:
-        """Look whether the address is there and is one that Apprise knows; nothing is sent.
+        """Check that the address is there and that Apprise knows it, without sending anything.
 
         Raises:
-            AbkitError: it is not; one sentence.
+            AbkitError: It is not; one sentence.
         """
         self._plugin()
 
     def _plugin(self) -> Any:
-        load()
+        _load()
         import apprise
 
         name, refers = self.settings.name, self.settings
@@ -94,22 +121,92 @@ class Channel:
             where = refers.url_env or refers.url_file
             raise AbkitError(
                 f"channel {name}: Apprise does not understand its address in {where} ({kind})",
-                hint="a typo? the forms are listed at https://github.com/caronc/apprise/wiki",
+                hint="check it for a typo; the forms are listed at https://github.com/caronc/apprise/wiki",
             )
         return plugin
 
 
+def in_background(channel: Channel, message: Message) -> "Future[None]":
+    """Send a message in a thread of its own; the future has the result."""
+    _load()  # takes its time, which must not count against the channel
+    future: Future[None] = Future()
+
+    def send() -> None:
+        try:
+            channel.send(message)
+        except BaseException as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
+
+    # A daemon thread: one that hangs forever must not keep the process from ending.
+    threading.Thread(target=send, name=f"channel-{channel.settings.name}", daemon=True).start()
+    return future
+
+
+def error_of(future: "Future[None]", seconds: float) -> str:
+    """Return why a message was not accepted, without secrets; "" if it was."""
+    if not future.done():
+        return f"no answer within {seconds:g} s; it may have arrived"
+    error = future.exception()
+    if error is None:
+        return ""
+    # The text of any other error may contain the address.
+    return str(error) if isinstance(error, NotDelivered | AbkitError) else type(error).__name__
+
+
+def try_channels(
+    channels: Sequence[ChannelSettings], workspace: Path, timeout_s: float, *, send: bool
+) -> dict[str, str]:
+    """Check channels, all at once, and return what is wrong with each by name, without secrets; "" for nothing.
+
+    Args:
+        channels: Channels to check.
+        workspace: Folder of abkit.toml, for address files.
+        timeout_s: Seconds that each may take to answer.
+        send: Whether to send a test message; otherwise only the addresses are checked.
+    """
+    if not send:
+        return {one.name: _problem(Channel(one, workspace, timeout_s)) for one in channels}
+    deadline = time.monotonic() + timeout_s
+    sent = {one.name: in_background(Channel(one, workspace, timeout_s), example()) for one in channels}
+    while time.monotonic() < deadline and not all(future.done() for future in sent.values()):
+        time.sleep(0.02)
+    return {name: error_of(future, timeout_s) for name, future in sent.items()}
+
+
+def _problem(channel: Channel) -> str:
+    try:
+        channel.check()
+    except AbkitError as error:
+        return error.message
+    return ""
+
+
+def _load() -> None:
+    """Load Apprise, which takes a second or so the first time, and silence its log, which contains addresses."""
+    import apprise  # noqa: F401
+
+    for name in ("apprise", "urllib3", "requests"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+        if not logger.handlers:
+            # Without a handler, Python prints warnings to stderr itself.
+            logger.addHandler(logging.NullHandler())
+
+
 def _form_of(plugin: Any) -> Any:
-    """Text, HTML or Markdown: what the channel speaks; plain text where it has the choice."""
+    """Return the form that the channel takes: plain text where it can, else HTML or Markdown."""
     import apprise
 
-    # Before Apprise 2 a plugin spoke one.
+    # Before Apprise 2 each plugin took one form.
     resolve = getattr(plugin, "resolve_format", None)
     return resolve(apprise.NotifyFormat.TEXT) if resolve else plugin.notify_format
 
 
 def _converted(text: str, form: Any) -> str:
-    """Plain text in that form: line breaks are kept in HTML too, and a file name is no markup."""
+    """Return plain text in that form: HTML keeps the line breaks too, and a file name is not markup."""
     import apprise
     from apprise.conversion import convert_between
 
@@ -117,12 +214,12 @@ def _converted(text: str, form: Any) -> str:
 
 
 class _Overheard(logging.Handler):
-    """What Apprise logs in this thread; it is its only way to say why it failed."""
+    """Collects what Apprise logs in this thread: its only way to say why it failed."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._thread = threading.get_ident()
-        self._said: list[str] = []
+        self._logged: list[str] = []
 
     def __enter__(self) -> "_Overheard":
         logging.getLogger("apprise").addHandler(self)
@@ -133,13 +230,13 @@ class _Overheard(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._thread:
-            self._said.append(record.getMessage())
+            self._logged.append(record.getMessage())
 
     def reason(self) -> str:
-        """Why it failed, in our words: theirs may hold the address."""
-        said = " ".join(self._said)
-        if status := re.search(r"error=(\d{3})\b", said):
+        """Return why it failed, in our words, because theirs may contain the address."""
+        logged = " ".join(self._logged)
+        if status := re.search(r"error=(\d{3})\b", logged):
             return f"the service answered with status {status[1]}"
-        if "onnection error" in said:
+        if "onnection error" in logged:
             return "no connection, or no answer in time"
-        return "the service did not take it"
+        return "the service did not accept it"

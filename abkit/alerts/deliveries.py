@@ -1,7 +1,8 @@
-"""Delivering: what each channel is owed, one message for all of it, each attempt a row.
+"""Deliver alerts: what is pending for each channel goes into one message, and each attempt is a row.
 
-At least once: a message is owed until a channel has taken it. Never a storm: all that is due goes in one message, an
-open alert is repeated no more often than agreed, and a channel that is down is tried less and less often.
+At least once: a message is pending until a channel has accepted it. Never a flood: all that is due goes into one
+message, an open alert is repeated no more often than configured, and a channel that is down is tried less and less
+often.
 """
 
 import logging
@@ -12,20 +13,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Thread
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from abkit.alerts.channels import Channel, NotDelivered, load
+from abkit.alerts.channels import Channel, error_of, in_background
 from abkit.alerts.episodes import SEVERITIES, resolve_calm
-from abkit.alerts.messages import Message, compose
+from abkit.alerts.messages import compose
 from abkit.config import AlertSettings, ChannelSettings
-from abkit.errors import AbkitError
 from abkit.store import alerts
 from abkit.store.engine import Store
 from abkit.store.schema import Alert, AlertDelivery
 from abkit.store.statements import insert_missing
+from abkit.vocabulary import Severity
 
 log = logging.getLogger("abkit.alerts")
 
@@ -33,16 +33,16 @@ _FIRST_RETRY = timedelta(minutes=1)
 _KEY = ("alert_id", "channel", "kind", "sequence", "attempt")
 
 
-def owed(
+def message_due(
     alert: Alert, history: Sequence[AlertDelivery], channel: ChannelSettings, settings: AlertSettings, now: datetime
 ) -> str | None:
-    """Which message about an alert a channel is owed now, given all former attempts; None if none.
+    """Return the kind of message about an alert that a channel should get now, given all attempts; None for none.
 
     1. While one is on its way, or the alert is silenced, or not severe enough for the channel: none.
-    2. Never told: opened, unless it is resolved already.
-    3. Told, and resolved since: resolved, once.
-    4. Told, and more severe or of another kind since: escalated.
-    5. Told, still firing, not acknowledged, and the repeat interval is over: repeated.
+    2. Never sent: opened, unless it is resolved already.
+    3. Sent, and resolved since: resolved, once.
+    4. Sent, and more severe or of another kind since: escalated.
+    5. Sent, still firing, not acknowledged, and the repeat interval is over: repeated.
     """
     if any(row.state in ("pending", "sending") for row in history):
         return None
@@ -50,7 +50,7 @@ def owed(
         return None
     tried = [row for row in history if row.state in ("delivered", "given_up")]
     if not tried:
-        severe_enough = SEVERITIES.index(alert.severity) >= SEVERITIES.index(channel.min_severity)
+        severe_enough = SEVERITIES.index(Severity(alert.severity)) >= SEVERITIES.index(channel.min_severity)
         return "opened" if severe_enough and alert.resolved_at is None else None
     last = max(row.started_at or row.due_at for row in tried)
     if alert.resolved_at is not None:
@@ -59,7 +59,7 @@ def owed(
         return "resolved" if told and not said and last < alert.resolved_at else None
     if alert.clear_since is not None:
         return None
-    # A check of a whole day is dated at its end, which may be still to come.
+    # A check of a whole day is dated at its end, which may lie in the future.
     if alert.opened_at < alert.news_at and last < alert.news_at <= now:
         return "escalated"
     repeat = timedelta(hours=settings.repeat_hours)
@@ -67,10 +67,10 @@ def owed(
 
 
 def plan(session: Session, settings: AlertSettings, now: datetime) -> int:
-    """Resolve what has been calm long enough, and write down what each channel is owed.
+    """Resolve what has been calm long enough, and record the pending messages of each channel.
 
     Returns:
-        The number of messages added; each will be sent by `deliver`.
+        Number of messages added; `deliver` sends them.
     """
     resolve_calm(session, now)
     session.flush()
@@ -78,14 +78,14 @@ def plan(session: Session, settings: AlertSettings, now: datetime) -> int:
     history = _by_alert_and_channel(alerts.deliveries(session, [alert.id for alert in candidates]))
     rows = []
     for channel in settings.channel:
-        # What is new joins what waits already: one message once the channel answers again.
+        # A new message joins those that wait: they go out as one once the channel answers again.
         waiting = [
             r.due_at for (_, name), rs in history.items() if name == channel.name for r in rs if r.state == "pending"
         ]
         due_at = max(min(waiting), now) if waiting else now
         for alert in candidates:
             past = history.get((alert.id, channel.name), [])
-            if kind := owed(alert, past, channel, settings, now):
+            if kind := message_due(alert, past, channel, settings, now):
                 sequence = 1 + max((row.sequence for row in past if row.kind == kind), default=0)
                 rows.append(_pending(alert.id, channel.name, kind, sequence, 1, due_at))
     insert_missing(session, AlertDelivery, rows, key=_KEY)
@@ -94,12 +94,12 @@ def plan(session: Session, settings: AlertSettings, now: datetime) -> int:
 
 @dataclass(frozen=True)
 class Delivered:
-    """What became of the messages of one channel.
+    """The result of sending one channel its messages.
 
     Attributes:
-        channel: its name.
-        alerts: how many alerts the message was about.
-        error: why it failed, without secrets; '' when it was taken.
+        channel: Its name.
+        alerts: Number of alerts in the message.
+        error: Why it failed, without secrets; "" if it was accepted.
     """
 
     channel: str
@@ -111,19 +111,19 @@ def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: date
     """Plan, then send to all channels at once; a channel that hangs delays no other.
 
     Args:
-        store: alerts and attempts.
+        store: Alerts and attempts.
         settings: `[alerts]`.
-        workspace: the folder of abkit.toml, for address files.
-        now: the clock.
-        run_id: the run that delivers; each attempt points to it.
+        workspace: Folder of abkit.toml, for address files.
+        now: The clock.
+        run_id: Run that delivers; each attempt points to it.
 
     Returns:
-        One entry for each channel that was tried.
+        One entry per channel that was tried.
     """
     patience = timedelta(seconds=settings.attempt_seconds)
     with store.write() as session:
         for row in alerts.left_sending(session, before=now - patience - timedelta(seconds=60)):
-            _record(session, settings, [row], "the process that sent it died; it may have arrived", now)
+            _record(session, settings, [row], "the sending process died; it may have arrived", now)
         plan(session, settings, now)
     under_way: dict[str, tuple[list[AlertDelivery], Future[None]]] = {}
     for channel in settings.channel:
@@ -151,44 +151,15 @@ def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: date
     return results
 
 
-def in_background(channel: Channel, message: Message) -> "Future[None]":
-    """Send a message in a thread of its own; the future says how it ended."""
-    load()  # which takes its time, and must not take that of the channel
-    future: Future[None] = Future()
-
-    def send() -> None:
-        try:
-            channel.send(message)
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(None)
-
-    # A daemon thread: one that hangs for good must not keep the process from ending.
-    Thread(target=send, name=f"channel-{channel.settings.name}", daemon=True).start()
-    return future
-
-
-def error_of(future: "Future[None]", seconds: float) -> str:
-    """Why a message was not taken, without secrets; '' if it was."""
-    if not future.done():
-        return f"no answer within {seconds:g} s; it may have arrived"
-    error = future.exception()
-    if error is None:
-        return ""
-    # Whatever else it is may hold the address in its text.
-    return str(error) if isinstance(error, NotDelivered | AbkitError) else type(error).__name__
-
-
 def _record(
     session: Session, settings: AlertSettings, rows: Iterable[AlertDelivery], error: str, now: datetime
 ) -> None:
     rows = list(rows)
     retries = []
-    # The channel is tried again as late as the attempt that has failed most often says, for all of them together.
+    # All are tried again together, after the wait of the one that has failed most often.
     due_at = now + max((_retry_wait(settings, row.attempt) for row in rows), default=timedelta(0))
     for row in rows:
-        # Attempts double their distance up to the limit; the first one was due that long before this one.
+        # The waits between attempts double up to the limit; their sum is how long this message has been tried.
         waited = sum((_retry_wait(settings, attempt) for attempt in range(1, row.attempt)), timedelta(0))
         give_up = error and waited >= timedelta(hours=settings.give_up_hours)
         state = "given_up" if give_up else "failed" if error else "delivered"
@@ -203,7 +174,7 @@ def _record(
 
 
 def _retry_wait(settings: AlertSettings, attempt: int) -> timedelta:
-    """How long to wait after that attempt: one minute, two, four, … up to the limit."""
+    """Return how long to wait after that attempt: one minute, two, four, … up to the limit."""
     longest = timedelta(minutes=settings.retry_minutes)
     return min(_FIRST_RETRY * float(2 ** min(attempt - 1, 20)), longest)
 

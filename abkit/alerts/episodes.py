@@ -1,7 +1,7 @@
-"""An episode: something that needs a person, from when it is first seen until it has stayed away long enough.
+"""Episodes: each is a problem that needs a person, from when it is first seen until it has been gone long enough.
 
 Every rule calls `observe` each time it looks, whether the condition holds or not. One fingerprint has at most one
-open episode, whatever the number of processes; a condition that comes and goes stays in one episode, and is counted.
+open episode, however many processes there are; a condition that comes and goes stays in one episode and is counted.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from abkit.store.schema import Alert
+from abkit.vocabulary import Severity, parse_choice
 
-SEVERITIES = ("warning", "critical")
+SEVERITIES = tuple(Severity)  # from the least to the most severe
 CALM = timedelta(hours=36)
 
 
@@ -34,40 +35,39 @@ def observe(
     calm: timedelta = CALM,
     kind: str = "",
 ) -> Alert | None:
-    """Tell what a rule saw at an instant.
+    """Record what a rule saw at an instant.
 
-    1. An observation that is not newer than the last one is ignored: a tick that is run again, a backfill.
-    2. Not firing, and no open episode: nothing.
+    1. Ignore an observation that is not newer than the last one: a tick that is run again, a backfill.
+    2. Not firing, and no open episode: do nothing.
     3. Firing, and no open episode: open one.
-    4. Firing: touch the open one. If it had been clear for a while, it has returned: count that, and forget the
-       clear time. If it is more severe or of another kind than ever in this episode, that is news; coming back to
-       what it was before is none, or a flapping decision would make a message each time.
+    4. Firing: update the open one. If it had been clear for a while, it has returned: count that, and forget the
+       clear time. A severity or kind that is new in this episode is news unless it is less severe; coming back to an
+       earlier one is not, or a flapping decision would send a message each time.
     5. Not firing: begin the calm period, or resolve the episode once the calm period is over.
 
     Args:
-        session: a writing session; the caller commits.
-        fingerprint: what makes two observations the same trouble ("decision:all", "job_failed:score-inbox").
-        rule: the rule's name ("decision", "job_failed", "job_late", "import_rejects", …).
-        labels: what it is about (campaign, segment, schedule, …).
-        severity: "warning" or "critical".
-        title: one line: what happened.
-        message: how sure it is, the cause, what to do.
-        evidence: figures, run ids, and under "command" the command line that shows them. No secrets. The episode
-            adds "seen": each severity and kind it has been through.
-        firing: whether the condition holds.
-        now: the instant of the observation, with a time zone; a job passes its tick.
-        run_id: the run that looked.
-        calm: how long the condition must stay away before the episode is resolved.
-        kind: what the trouble is now, where one episode may see several ("retrain concept_shift", "fix_data …").
+        session: A writing session; the caller commits.
+        fingerprint: What makes two observations the same problem ("decision:all", "job_failed:score-inbox").
+        rule: Name of the rule ("decision", "job_failed", "job_late", "import_rejects", …).
+        labels: What it is about (campaign, segment, schedule, …).
+        severity: How urgent it is.
+        title: One line: what happened.
+        message: How certain it is, the cause, what to do.
+        evidence: Figures, run ids, and under "command" the command line that shows them. No secrets. The episode
+            adds "seen": each severity and kind it has had.
+        firing: Whether the condition holds.
+        now: Instant of the observation, with a time zone; a job passes its tick.
+        run_id: Run that looked.
+        calm: How long the condition must be gone before the episode is resolved.
+        kind: What the problem is now, where one episode may see several ("retrain concept_shift", "fix_data …").
 
     Returns:
-        The episode that was opened, touched or resolved; None when there is none.
+        The episode that was opened, updated or resolved; None if there is none.
 
     Raises:
-        ValueError: a severity that does not exist.
+        InvalidInput: The severity does not exist.
     """
-    if severity not in SEVERITIES:
-        raise ValueError(f"severity is {severity!r}, and must be one of {', '.join(SEVERITIES)}")
+    severity = parse_choice(Severity, severity, name="severity")
     face = f"{severity} {kind}".strip()
     last = _latest(session, fingerprint)
     if last is not None and now <= _last_word(last):
@@ -89,11 +89,11 @@ def observe(
             run_id=run_id,
         )
         if last is not None and last.silenced_until is not None and last.silenced_until > now:
-            # The silence was meant for the trouble, not for the episode.
+            # The silence was meant for the problem, not for the episode.
             row.silenced_until, row.silence_reason = last.silenced_until, last.silence_reason
         if _opened(session, row):
             return row
-        # Another process was first: its episode is the one to touch.
+        # Another process was first: its episode is the one to update.
         last = _latest(session, fingerprint)
         if last is None or now <= _last_word(last):
             return last
@@ -105,7 +105,7 @@ def observe(
         last.clear_since = last.resolves_at = None
     seen = last.evidence.get("seen", [last.severity])
     if face not in seen:
-        if SEVERITIES.index(severity) >= SEVERITIES.index(last.severity):
+        if SEVERITIES.index(severity) >= SEVERITIES.index(Severity(last.severity)):
             last.news_at = now
         seen = [*seen, face]
     last.severity = severity
@@ -117,13 +117,13 @@ def observe(
 
 
 def calm_down(session: Session, fingerprint: str, *, now: datetime, calm: timedelta = CALM) -> None:
-    """Begin the calm period of an open episode, if there is one: its rule will not look at it again.
+    """Begin the calm period of an open episode, if there is one, because its rule will not look at it again.
 
     Args:
-        session: a writing session; the caller commits.
-        fingerprint: which trouble.
-        now: an instant with a time zone.
-        calm: how long until it is resolved.
+        session: A writing session; the caller commits.
+        fingerprint: Which problem.
+        now: An instant with a time zone.
+        calm: How long until it is resolved.
     """
     last = _latest(session, fingerprint)
     if last is not None and last.resolved_at is None:
@@ -131,14 +131,11 @@ def calm_down(session: Session, fingerprint: str, *, now: datetime, calm: timede
 
 
 def resolve_calm(session: Session, now: datetime) -> list[Alert]:
-    """Resolve the episodes whose calm period is over; the rule need not look again for that.
+    """Resolve the episodes whose calm period is over, and return them; the rule need not look again for that.
 
     Args:
-        session: a writing session; the caller commits.
-        now: an instant with a time zone.
-
-    Returns:
-        The episodes that were resolved by this call.
+        session: A writing session; the caller commits.
+        now: An instant with a time zone.
     """
     due = session.scalars(
         select(Alert).where(Alert.resolved_at.is_(None), Alert.resolves_at <= now).with_for_update().order_by(Alert.id)

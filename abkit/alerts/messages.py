@@ -1,36 +1,48 @@
-"""The text of a message: one for all that a channel is owed at a time, so that twenty segments make one."""
+"""The text of messages: one for all alerts that are pending for a channel, so that twenty segments make one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from abkit.store.schema import Alert
+from abkit.vocabulary import Severity
 
 _SHOWN = 10
 _KIND = {"opened": "NEW", "repeated": "STILL OPEN", "escalated": "CHANGED", "resolved": "RESOLVED"}
 
 
+class Tone(StrEnum):
+    """How a message is colored by channels that have colors; the names are those of Apprise."""
+
+    FAILURE = "failure"
+    WARNING = "warning"
+    SUCCESS = "success"
+
+
 @dataclass(frozen=True)
 class Message:
-    """What is sent.
+    """A message to a channel.
 
     Attributes:
-        title: one line.
-        body: plain text.
-        tone: failure, warning or success; some channels colour by it.
+        title: One line.
+        body: Plain text.
+        tone: Color of the message.
     """
 
     title: str
     body: str
-    tone: str
+    tone: Tone
 
 
-def compose(owed: Sequence[tuple[str, Alert]]) -> Message:
-    """One message about all the alerts that a channel is owed.
+def compose(pending: Sequence[tuple[str, Alert]]) -> Message:
+    """Return one message about all alerts that are pending for a channel, the most severe first.
 
     Args:
-        owed: kind (opened, repeated, escalated, resolved) and alert; not empty. The most severe come first.
+        pending: Kind (opened, repeated, escalated, resolved) and alert; not empty.
     """
-    ordered = sorted(owed, key=lambda item: (item[0] == "resolved", item[1].severity != "critical", item[1].id))
+    ordered = sorted(
+        pending, key=lambda item: (item[0] == "resolved", item[1].severity != Severity.CRITICAL, item[1].id)
+    )
     paragraphs = [_paragraph(kind, alert) for kind, alert in ordered[:_SHOWN]]
     if len(ordered) > _SHOWN:
         paragraphs.append(_rest(ordered[_SHOWN:]))
@@ -40,11 +52,11 @@ def compose(owed: Sequence[tuple[str, Alert]]) -> Message:
 
 
 def example() -> Message:
-    """What `abkit alerts test` sends."""
+    """Return the message that `abkit alerts test` sends."""
     return Message(
         "[abkit] Test message",
-        "This is a test of the channel, sent by `abkit alerts test`. Nothing is wrong, and nothing is to be done.",
-        "success",
+        "This is a test of the channel, sent by `abkit alerts test`. Nothing is wrong; you need not do anything.",
+        Tone.SUCCESS,
     )
 
 
@@ -57,13 +69,13 @@ def _paragraph(kind: str, alert: Alert) -> str:
         command = alert.evidence.get("command")
         evidence = f"\nEvidence: {command}" if command else ""
         text = f"{_KIND[kind]} · {alert.severity} · {alert.title}\n{alert.message}\n{seen}{evidence}"
-        text += f"\nTo stop the reminders: abkit alerts ack {alert.id}"
+        text += f"\nTo stop reminders: abkit alerts ack {alert.id}"
     return "\n".join(_printable(line) for line in text.splitlines())
 
 
 def _times(alert: Alert) -> str:
     times = "once" if alert.times_seen == 1 else f"{alert.times_seen:,} times"
-    returned = f", and it came back {alert.times_returned:,} times" if alert.times_returned else ""
+    returned = f", and returned {alert.times_returned:,} times" if alert.times_returned else ""
     return times + returned
 
 
@@ -79,13 +91,13 @@ def _summary(ordered: Sequence[tuple[str, Alert]]) -> str:
     return f"{len(ordered)} alerts: {told}; first: {ordered[0][1].title}"
 
 
-def _tone(ordered: Sequence[tuple[str, Alert]]) -> str:
+def _tone(ordered: Sequence[tuple[str, Alert]]) -> Tone:
     open_ones = [alert for kind, alert in ordered if kind != "resolved"]
     if not open_ones:
-        return "success"
-    return "failure" if any(alert.severity == "critical" for alert in open_ones) else "warning"
+        return Tone.SUCCESS
+    return Tone.FAILURE if any(alert.severity == Severity.CRITICAL for alert in open_ones) else Tone.WARNING
 
 
 def _printable(text: str) -> str:
-    # File names and error texts come from outside.
+    # File names and error messages come from outside.
     return "".join(char if char.isprintable() else " " for char in text)

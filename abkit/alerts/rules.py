@@ -1,6 +1,6 @@
 """The rules: what needs a person. Each turns one finding into an observation of an episode.
 
-A message says what happened, how sure that is, the cause, what to do, and the command that shows the evidence.
+A message says what happened, how certain that is, the cause, what to do, and the command that shows the evidence.
 """
 
 from collections.abc import Mapping
@@ -12,51 +12,60 @@ from sqlalchemy.orm import Session
 from abkit.alerts.episodes import calm_down, observe
 from abkit.config import AlertSettings
 from abkit.store.schema import Alert, Decision, KpiImport
+from abkit.vocabulary import DriftDecision, Severity
 
-_DECISIONS = {
-    "retrain": (
-        "critical",
+_DECISIONS: dict[str, tuple[Severity, str, str]] = {
+    DriftDecision.RETRAIN: (
+        Severity.CRITICAL,
         "the scorer needs retraining",
-        "Have people rate recent creatives, train on that "
+        "Have people rate recent creatives, train on these ratings "
         "(`abkit model train RATINGS --images FOLDER --parent active`), and promote the new version "
         "if it does better on ratings that it has not seen (`abkit model promote`).",
     ),
-    "fix_data": (
-        "critical",
+    DriftDecision.FIX_DATA: (
+        Severity.CRITICAL,
         "the data are broken",
-        "Repair the feed first; no other figure can be trusted until then.",
+        "Fix the feed first; no other figure can be trusted until then.",
     ),
-    "watch": ("warning", "something has shifted", "Nothing to do yet but to look; the next check decides."),
-    "insufficient_data": ("warning", "drift cannot be judged", "Import more KPIs or score more creatives."),
+    DriftDecision.WATCH: (
+        Severity.WARNING,
+        "something has shifted",
+        "Look at the drift page and wait for the next check.",
+    ),
+    DriftDecision.INSUFFICIENT_DATA: (
+        Severity.WARNING,
+        "drift cannot be judged",
+        "Import more KPIs, or score more creatives.",
+    ),
 }
 _CAUSES = {
     "concept_shift": "scores have lost their relation to the KPI: taste has changed",
     "input_shift": "the new creatives look different from those the scorer was checked on",
     "kpi_shift": "only the level of the KPIs moved (season, budget, tracking)",
-    "data_fault": "volume, formats or a feed are not as they were",
+    "data_fault": "volume, formats or a feed have changed",
 }
 _ENDINGS = {
     "raised": "it stopped with an error",
-    "exited": "its process ended by itself without a result",
-    "killed": "its process was killed from outside; often that means that the machine ran out of memory",
+    "exited": "its process exited without a result",
+    "killed": "its process was killed from outside; often the machine has run out of memory",
     "out_of_memory": "it ran out of memory",
-    "timed_out": "it took longer than its time limit and was ended",
-    "abandoned": "each daemon that took it on died or lost it",
+    "timed_out": "it exceeded its time limit and was ended",
+    "abandoned": "every daemon that took it died or lost it",
 }
 
 
 def decision_made(session: Session, settings: AlertSettings, decision: Decision, *, now: datetime) -> Alert | None:
-    """A drift check has ended in a decision.
+    """Observe the decision of a drift check.
 
     Args:
-        session: a writing session; the caller commits.
-        settings: `[alerts]`; `decisions` says which of them a person is told about.
-        decision: the row, with its id.
-        now: the instant of the check: for a scheduled one its tick.
+        session: A writing session; the caller commits.
+        settings: `[alerts]`; its `decisions` open an alert.
+        decision: The row, with its id.
+        now: Instant of the check; its tick if it was scheduled.
     """
     scope = decision.scope or "all"
-    severity, happened, to_do = _DECISIONS.get(decision.decision, ("warning", decision.decision, ""))
-    cause = _CAUSES.get(decision.cause, decision.cause or "not said")
+    severity, happened, to_do = _DECISIONS.get(decision.decision, (Severity.WARNING, decision.decision, ""))
+    cause = _CAUSES.get(decision.cause, decision.cause or "unknown")
     return observe(
         session,
         fingerprint=f"decision:{scope}",
@@ -80,22 +89,22 @@ def decision_made(session: Session, settings: AlertSettings, decision: Decision,
 
 
 def _found(decision: Decision) -> str:
-    """The sentences of the check: they have the figures, their intervals, and n."""
+    """Return the sentences of the check, which have the figures, their intervals, and n."""
     sentences = [str(sentence) for sentence in decision.reasons.get("reasons", [])][:5]
-    return f"What was found: {' '.join(sentences)} " if sentences else ""
+    return f"Findings: {' '.join(sentences)} " if sentences else ""
 
 
 def file_imported(
     session: Session, settings: AlertSettings, done: KpiImport, *, feed: str, now: datetime
 ) -> Alert | None:
-    """A KPI file was imported: does a larger share of its rows than agreed stand among the rejects?
+    """Observe the share of rejected rows of an imported KPI file.
 
     Args:
-        session: a writing session; the caller commits.
-        settings: `[alerts]`; `reject_share` is the largest share that is nobody's business.
-        done: the import's row.
-        feed: where it came from: the schedule, or the folder.
-        now: the instant: for a scheduled import its tick.
+        session: A writing session; the caller commits.
+        settings: `[alerts]`; a share above `reject_share` opens an alert.
+        done: Row of the import.
+        feed: Where the file came from: the schedule, or the folder.
+        now: Instant of the import; its tick if it was scheduled.
     """
     share = done.rejected / done.rows if done.rows else 0.0
     return observe(
@@ -103,10 +112,10 @@ def file_imported(
         fingerprint=f"import_rejects:{feed}",
         rule="import_rejects",
         labels={"feed": feed},
-        severity="warning",
+        severity=Severity.WARNING,
         title=f"Import {feed}: {done.rejected:,} of {done.rows:,} rows rejected ({share:.1%})",
-        message=f"The file {done.name} has more rejects than the agreed {settings.reject_share:.1%}. "
-        "The good rows were imported. Look at the reasons, mend the export or the mapping, and import it again.",
+        message=f"The file {done.name} has more rejected rows than the limit of {settings.reject_share:.1%}. "
+        "The other rows were imported. Look at the reasons, fix the export or the mapping, and import it again.",
         evidence={"import": done.id, "run": done.run_id, "command": f"abkit kpi rejects --import {done.id}"},
         firing=share > settings.reject_share,
         now=now,
@@ -118,15 +127,15 @@ def file_imported(
 def file_failed(
     session: Session, settings: AlertSettings, *, feed: str, failed: Mapping[str, str], now: datetime, run_id: int
 ) -> Alert | None:
-    """Files of a watched folder could not be imported at all; none failed: the feed is well again.
+    """Observe the files of a watched folder that could not be imported at all; with none, the feed works again.
 
     Args:
-        session: a writing session; the caller commits.
+        session: A writing session; the caller commits.
         settings: `[alerts]`.
-        feed: the schedule.
-        failed: reason by file name.
-        now: the tick.
-        run_id: the run that tried.
+        feed: The schedule.
+        failed: Reason by file name.
+        now: The tick.
+        run_id: Run that tried.
     """
     first = next(iter(failed.items()), ("", ""))
     more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
@@ -135,10 +144,10 @@ def file_failed(
         fingerprint=f"data_fault:{feed}",
         rule="data_fault",
         labels={"feed": feed},
-        severity="critical",
+        severity=Severity.CRITICAL,
         title=f"Import {feed}: {first[0]}{more} could not be imported",
-        message=f"Cause: {first[1]}. Nothing of it was imported. It lies in failed/ with the reason beside it; "
-        "mend it and put it back into the folder.",
+        message=f"Cause: {first[1]}. Nothing of it was imported. It is in failed/ with the reason beside it; "
+        "fix it and put it back into the folder.",
         evidence={"run": run_id, "failed": dict(list(failed.items())[:20]), "command": f"abkit schedule status {feed}"},
         firing=bool(failed),
         now=now,
@@ -158,19 +167,20 @@ def job_ended(
     now: datetime,
     run_id: int,
 ) -> Alert | None:
-    """A scheduled job has ended: `failures` in a row, 0 when it succeeded."""
+    """Observe the end of a scheduled job: `failures` in a row, 0 if it succeeded."""
     how = str(outcome.get("how", "raised"))
-    error = str(outcome.get("error", ""))
+    said = [str(outcome[name]) for name in ("error", "hint") if outcome.get(name)]
+    cause = ": ".join([_ENDINGS.get(how, how), *said[:1]]) + "".join(f". Hint: {hint}" for hint in said[1:])
     times = f" ({failures} times in a row)" if failures > 1 else ""
     return observe(
         session,
         fingerprint=f"job_failed:{schedule}",
         rule="job_failed",
         labels={"schedule": schedule, "job": job, "how": how},
-        severity="critical" if failures >= settings.failures_until_critical else "warning",
+        severity=Severity.CRITICAL if failures >= settings.failures_until_critical else Severity.WARNING,
         title=f"Job {schedule} failed{times}",
-        message=f"Cause: {_ENDINGS.get(how, how)}{': ' + error if error else ''}. It is tried again, less and less "
-        "often. Mend the cause, then run it at once with `abkit schedule trigger " + schedule + "`.",
+        message=f"Cause: {cause}. It is tried again, less and less often. "
+        f"Fix the cause, then run it at once with `abkit schedule trigger {schedule}`.",
         evidence={"run": run_id, "failures": failures, "command": f"abkit schedule status {schedule}"},
         firing=failures > 0,
         now=now,
@@ -191,16 +201,16 @@ def job_started(
     now: datetime,
     run_id: int,
 ) -> Alert | None:
-    """A tick was claimed, or found to be overdue: in time, or later than its grace allows."""
+    """Observe that a tick was claimed or is overdue: in time, or later than its grace period allows."""
     return observe(
         session,
         fingerprint=f"job_late:{schedule}",
         rule="job_late",
         labels={"schedule": schedule, "job": job},
-        severity="warning",
+        severity=Severity.WARNING,
         title=f"Job {schedule} did not run in time: it was due at {tick:%Y-%m-%d %H:%M:%S} UTC",
         message=f"Cause: the daemon was down, the machine asleep, or its workers busy. {what_now} "
-        "Look at the daemon; if it is always busy, give it more workers or the job more grace.",
+        "Look at the daemon; if it is always busy, give it more workers, or the job a longer grace period.",
         evidence={"run": run_id, "due": tick.isoformat(), "command": f"abkit schedule status {schedule}"},
         firing=late,
         now=now,
@@ -209,18 +219,18 @@ def job_started(
     )
 
 
-def job_put_away(
+def schedule_retired(
     session: Session, settings: AlertSettings, *, schedule: str, now: datetime, feed_too: bool = False
 ) -> None:
-    """A schedule was paused or removed: nobody expects its job any more, so what was wrong with it comes to rest.
+    """Begin the calm period of a schedule's alerts: it was paused or removed, so no run will find that all is well.
 
     Args:
-        session: a writing session; the caller commits.
+        session: A writing session; the caller commits.
         settings: `[alerts]`.
-        schedule: its name.
-        now: the clock.
-        feed_too: also what was wrong with the files it imported: nobody will look at them again.
+        schedule: Its name.
+        now: The clock.
+        feed_too: Whether the alerts about the files it imported end too, because nobody will look at them again.
     """
-    troubles = ["job_failed", "job_late"] + (["data_fault", "import_rejects"] if feed_too else [])
-    for trouble in troubles:
-        calm_down(session, f"{trouble}:{schedule}", now=now, calm=timedelta(hours=settings.job_calm_hours))
+    rules = ["job_failed", "job_late"] + (["data_fault", "import_rejects"] if feed_too else [])
+    for rule in rules:
+        calm_down(session, f"{rule}:{schedule}", now=now, calm=timedelta(hours=settings.job_calm_hours))

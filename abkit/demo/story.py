@@ -205,12 +205,12 @@ def run_job(workspace: DemoWorkspace, name: str, at: datetime, **arguments: Any)
         at: the instant of the tick: "now" to the job.
         arguments: of the job.
     """
-    from abkit.jobs.catalogue import CATALOGUE
-    from abkit.jobs.tick import Tick
+    from abkit.jobs.job import Tick
+    from abkit.jobs.schedules import CATALOG
 
-    job = CATALOGUE[name]
+    job = CATALOG[name]
     with recorded_run(workspace.store, name, {"tick": at.isoformat(), **arguments}) as run:
-        tick = Tick(f"demo-{name}", at, datetime.now(UTC), 1, run)
+        tick = Tick(schedule=f"demo-{name}", at=at, started_at=datetime.now(UTC), attempt=1, run=run)
         run.outcome.update(job.run(workspace.store, workspace.settings, tick, job.arguments(**arguments)))
     return run.id
 

@@ -1,39 +1,40 @@
-"""Cron lines in UTC, as crontab(5) reads them: five fields, or six with seconds in front.
+"""When a schedule is due: cron lines in UTC as crontab(5) reads them, jitter, and what happens to missed ticks.
 
-The search for the next instant is APScheduler's. What differs from it is translated here: its weekdays begin with
-Monday = 0, crontab's with Sunday = 0; and where day and weekday are both restricted, crontab means either of them.
+cronsim finds the ticks. Handled here: the shorthands, ranges of weekdays that end on Sunday, and errors that name the
+field.
 """
 
+import hashlib
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
-from apscheduler.triggers.cron import CronTrigger
+from cronsim import CronSim, CronSimError
 
 from abkit.errors import InvalidInput
+from abkit.vocabulary import MissedTicks
 
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _SHORTHANDS = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
     "@weekly": "0 0 * * 0",
     "@monthly": "0 0 1 * *",
 }
-_FIELD = re.compile(r"[\dA-Za-z*/,-]+")
-_FIELDS = {"second": (0, 59), "minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12)}
-_TICK = timedelta(microseconds=1)
-# Looking back goes through these spans, shortest first, so that it never walks through many ticks.
-_SPANS = tuple(timedelta(minutes=minutes) for minutes in (1, 60, 24 * 60, 35 * 24 * 60, 400 * 24 * 60))
+_FIELDS = {"second": (0, 59), "minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 7)}
+_ALLOWED = re.compile(r"[\dA-Za-z*/,-]+")
+_TO_SUNDAY = re.compile(r"(?<![\w])(mon|tue|wed|thu|fri|sat|[1-6])-(sun|0)(?![\w])", re.IGNORECASE)
+_INSTANT = timedelta(microseconds=1)
+MOST_COUNTED = 1000
 
 
 class Cron:
-    """When something is due.
+    """A cron line: five fields, or six with seconds first.
 
     Args:
         line: "minute hour day month weekday", or with seconds first; @hourly, @daily, @weekly, @monthly.
 
     Raises:
-        InvalidInput: a line that is not of that form, or that never comes (30 February).
+        InvalidInput: The line does not have that form, or its day never comes (30 February).
 
     >>> Cron("30 6 * * 1-5").after(datetime(2026, 11, 20, 7, tzinfo=UTC)).isoformat()
     '2026-11-23T06:30:00+00:00'
@@ -41,99 +42,131 @@ class Cron:
 
     def __init__(self, line: str) -> None:
         self.line = line
-        self._triggers = _triggers(line)
+        self._fields = _checked(line)
+        try:
+            self.after(datetime(2000, 1, 1, tzinfo=UTC))
+        except (CronSimError, StopIteration) as error:
+            raise _bad(line, "that day never comes") from error
 
     def after(self, instant: datetime) -> datetime:
-        """The first tick later than an instant."""
-        times = (trigger.get_next_fire_time(None, instant.astimezone(UTC) + _TICK) for trigger in self._triggers)
-        found: datetime = min(time for time in times if time is not None)
-        return found
+        """Return the first tick later than an instant."""
+        return next(CronSim(self._fields, instant.astimezone(UTC)))
 
     def between(self, first: datetime, last: datetime, limit: int) -> list[datetime]:
-        """The ticks from `first` to `last`, both included; at most `limit` of them, the earliest.
+        """Return the ticks from `first` to `last`, both included; at most `limit` of them, the earliest.
 
         >>> len(Cron("@hourly").between(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC), 100))
         25
         """
         ticks: list[datetime] = []
-        tick = self.after(first - _TICK)
-        while tick <= last and len(ticks) < limit:
+        for tick in CronSim(self._fields, (first - _INSTANT).astimezone(UTC)):
+            if tick > last or len(ticks) == limit:
+                break
             ticks.append(tick)
-            tick = self.after(tick)
         return ticks
 
     def last_until(self, first: datetime, last: datetime) -> datetime:
-        """The latest tick from `first`, which is a tick itself, to `last`.
+        """Return the latest tick from `first`, which is a tick itself, to `last`.
 
         >>> Cron("0 6 * * *").last_until(
         ...     datetime(2026, 1, 1, 6, tzinfo=UTC), datetime(2026, 3, 5, 5, tzinfo=UTC)).isoformat()
         '2026-03-04T06:00:00+00:00'
         """
-        for span in _SPANS:
-            ticks = self.between(max(first, last - span), last, limit=1_000_000)
-            if ticks:
-                return ticks[-1]
-        return first
+        return max(first, next(CronSim(self._fields, (last + _INSTANT).astimezone(UTC), reverse=True)))
 
 
-@lru_cache(maxsize=256)
-def _triggers(line: str) -> tuple[CronTrigger, ...]:
+@dataclass(frozen=True)
+class TickPlan:
+    """What to do now with a schedule whose tick is due.
+
+    Attributes:
+        tick: The tick to run, or to record as skipped.
+        run: Whether to run it.
+        next_run_at: The tick that follows.
+        late: Whether the tick that was due could not start within its grace period.
+        missed: Number of ticks that are never run; counting stops at `MOST_COUNTED`.
+    """
+
+    tick: datetime
+    run: bool
+    next_run_at: datetime
+    late: bool
+    missed: int
+
+
+def plan_tick(cron: Cron, due: datetime, now: datetime, *, grace: timedelta, policy: MissedTicks) -> TickPlan:
+    """Decide what to do about the tick that is due.
+
+    1. In time (it starts within its grace period): run it.
+    2. Late, run_all: run it all the same; the ticks after it get their own turn.
+    3. Late, run_last: run the latest tick and pass over those before it.
+    4. Late, skip: run no late tick; the next one is the first that is in time or still to come.
+
+    Args:
+        cron: The schedule's line.
+        due: The tick that is due, not later than `now`.
+        now: The clock.
+        grace: How late a tick may start and still count as in time.
+        policy: What to do with late ticks.
+
+    >>> asleep, awake = datetime(2026, 1, 1, 10, tzinfo=UTC), datetime(2026, 1, 1, 12, 0, 30, tzinfo=UTC)
+    >>> plan = plan_tick(Cron("@hourly"), asleep, awake, grace=timedelta(minutes=5), policy=MissedTicks.RUN_LAST)
+    >>> plan.tick.hour, plan.missed, plan.next_run_at.hour
+    (12, 2, 13)
+    """
+    late = now - due > grace
+    if not late or policy is MissedTicks.RUN_ALL:
+        return TickPlan(due, True, cron.after(due), late, 0)
+    if policy is MissedTicks.RUN_LAST:
+        last = cron.last_until(due, now)
+        return TickPlan(last, True, cron.after(last), late, _count(cron, due, last) - 1)
+    in_time = cron.after(now - grace - _INSTANT)
+    return TickPlan(due, False, in_time, late, _count(cron, due, in_time) - 1)
+
+
+def jitter(key: str, tick: datetime, at_most: int) -> timedelta:
+    """Return how much later than its tick a job starts: the same in every daemon, from 0 to `at_most` seconds.
+
+    >>> jitter("score-inbox", datetime(2026, 1, 1, tzinfo=UTC), 0)
+    datetime.timedelta(0)
+    """
+    digest = hashlib.sha256(f"{key} {tick.isoformat()}".encode()).digest()
+    return timedelta(seconds=int.from_bytes(digest[:4], "big") % (at_most + 1))
+
+
+def tick_after_clock_change(cron: Cron, next_run_at: datetime, now: datetime, tolerance: timedelta) -> datetime | None:
+    """Return the tick to wait for instead when the clock was set back; None when `next_run_at` is right.
+
+    A clock that ran ahead for a while has moved `next_run_at` too far into the future. Ticks that were run then
+    have their `run` row and are not run again. The tolerance lets the clocks of several machines differ.
+    """
+    return cron.after(now) if cron.after(now + tolerance) < next_run_at else None
+
+
+def _count(cron: Cron, first: datetime, last: datetime) -> int:
+    return len(cron.between(first, last, MOST_COUNTED + 1))
+
+
+def _checked(line: str) -> str:
+    """Return the six fields as cronsim reads them."""
     fields = _SHORTHANDS.get(line.strip().lower(), line).split()
-    if len(fields) not in (5, 6) or not all(_FIELD.fullmatch(field) for field in fields):
+    if len(fields) not in (5, 6) or not all(_ALLOWED.fullmatch(field) for field in fields):
         raise _bad(line, "it must have five fields (minute hour day month weekday), or six with seconds first")
-    second, minute, hour, day, month, weekday = fields if len(fields) == 6 else ["0", *fields]
-    weekday = _named_weekdays(line, weekday)
-    _check_fields(line, second, minute, hour, day, month)
-    # crontab(5): day and weekday both restricted means either.
-    days = [(day, "*"), ("*", weekday)] if day[0] != "*" and weekday != "*" else [(day, weekday)]
-    try:
-        triggers = [
-            CronTrigger(second=second, minute=minute, hour=hour, day=d, month=month, day_of_week=w, timezone=UTC)
-            for d, w in days
-        ]
-    except ValueError as error:
-        raise _bad(line, str(error)) from error
-    coming = tuple(
-        trigger for trigger in triggers if trigger.get_next_fire_time(None, datetime(2000, 1, 1, tzinfo=UTC))
-    )
-    if not coming:
-        raise _bad(line, "that day never comes")
-    return coming
-
-
-def _check_fields(line: str, *fields: str) -> None:
-    for (name, (low, high)), field in zip(_FIELDS.items(), fields, strict=True):
+    fields = fields if len(fields) == 6 else ["0", *fields]
+    for position, (name, (low, high)) in enumerate(_FIELDS.items()):
+        if name == "weekday":
+            fields[position] = _TO_SUNDAY.sub(r"\1-7", fields[position])
+        alone = ["*"] * 6
+        alone[position] = fields[position]
         try:
-            CronTrigger(**{name: field}, timezone=UTC)
-        except ValueError as error:
-            raise _bad(line, f"the {name} cannot be {field!r}: it goes from {low} to {high}") from error
-
-
-def _named_weekdays(line: str, field: str) -> str:
-    if field == "*":
-        return field
-    chosen: set[int] = set()
-    for part in field.lower().split(","):
-        span, _, step = part.partition("/")
-        low, dash, high = span.partition("-")
-        if span == "*":
-            first, last = 0, 6
-        else:
-            first = _weekday(line, low)
-            last = _weekday(line, high) if dash else (6 if step else first)
-            last = 7 if dash and last == 0 and first > 0 else last
-        if first > last or (step and (not step.isdigit() or int(step) == 0)):
-            raise _bad(line, f"the weekday {part!r} is not a range")
-        chosen.update(day % 7 for day in range(first, last + 1, int(step or 1)))
-    return ",".join(_WEEKDAYS[day] for day in sorted(chosen))
-
-
-def _weekday(line: str, name: str) -> int:
-    if name in _WEEKDAYS:
-        return _WEEKDAYS.index(name)
-    if name.isdigit() and int(name) <= 7:
-        return int(name)
-    raise _bad(line, f"there is no weekday {name!r}: 0 to 7 (0 and 7 are Sunday), or sun to sat")
+            CronSim(" ".join(alone), datetime(2000, 1, 1, tzinfo=UTC))
+            valid = all(int(step) <= high for step in re.findall(r"/(\d+)", fields[position]))
+        except CronSimError:
+            valid = False
+        if not valid:
+            also = " (0 and 7 are Sunday), or from sun to sat" if name == "weekday" else ""
+            raise _bad(line, f"the {name} cannot be {fields[position]!r}: it goes from {low} to {high}{also}")
+    return " ".join(fields)
 
 
 def _bad(line: str, why: str) -> InvalidInput:

@@ -1,4 +1,4 @@
-"""How the schedules are: in time, late, failing, paused; what `status`, /healthz, the metrics and the heartbeat say."""
+"""The state of schedules: in time, late, failing, paused; `status`, /healthz, the metrics and the heartbeat use it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,29 +7,30 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from abkit.errors import InvalidInput
-from abkit.jobs.cron import Cron
-from abkit.jobs.daemon.missed import jitter
+from abkit.errors import InvalidInput, UsageError
+from abkit.jobs.cron import Cron, jitter
+from abkit.records import Record
 from abkit.store import schedules
 from abkit.store.schema import Run, Schedule
+from abkit.vocabulary import RunState
 
 BAD_STATES = ("late", "failing", "stuck", "broken")
 
 
-@dataclass(frozen=True)
-class ScheduleStatus:
-    """How one schedule is.
+@dataclass(frozen=True, kw_only=True)
+class ScheduleStatus(Record):
+    """The state of one schedule.
 
     Attributes:
-        key, job, cron, missed, grace_s, source: as defined.
-        state: ok, new (never run), running, paused; or what needs a look: late (its tick is overdue by more than its
-            grace), failing (the last run failed), stuck (the daemon that runs it is gone), broken (no such job, or a
-            bad cron line).
-        problem: one sentence if it needs a look, else ''.
-        next_run_at: the tick that comes.
-        last_tick, last_state, last_run, finished_at: of the latest run; None if there is none.
-        failures: in a row.
-        backoff_until: until when it is left alone after failing.
+        key, job, cron, missed, grace_s, source, arguments: As defined.
+        state: ok, new (never run), running, paused; or, if it needs attention: late (its tick is overdue by more than
+            the grace period), failing (the last run failed), stuck (the daemon that runs it is gone), broken (unknown
+            job or invalid cron line).
+        problem: One sentence if it needs attention, else "".
+        next_run_at: The next tick.
+        last_tick, last_state, last_run, finished_at: Those of the latest run; None if there is none.
+        failures: Failures in a row.
+        backoff_until: Time before which it is not started again after a failure.
     """
 
     key: str
@@ -50,21 +51,26 @@ class ScheduleStatus:
     arguments: dict[str, Any]
 
     @property
-    def needs_a_look(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether a person should look at it."""
         return self.state in BAD_STATES
 
 
 def schedule_status(session: Session, jobs: Collection[str], now: datetime) -> list[ScheduleStatus]:
-    """How all schedules are.
+    """Return the state of every schedule.
 
     Args:
-        session: for reading.
-        jobs: the names of the jobs there are.
-        now: the clock.
+        session: For reading.
+        jobs: Names of the jobs that exist.
+        now: The clock.
     """
     last = schedules.last_runs(session)
     return [_status(schedule, last.get(schedule.key), jobs, now) for schedule in schedules.all_schedules(session)]
+
+
+def unknown_schedule(key: str) -> UsageError:
+    """Return the error for a schedule that does not exist."""
+    return UsageError(f"there is no schedule {key!r}", hint="`abkit schedule list` shows them all")
 
 
 def _status(schedule: Schedule, last: Run | None, jobs: Collection[str], now: datetime) -> ScheduleStatus:
@@ -98,7 +104,7 @@ def _judge(schedule: Schedule, last: Run | None, jobs: Collection[str], now: dat
         Cron(schedule.cron)
     except InvalidInput as bad_line:
         return "broken", bad_line.message
-    running = last is not None and last.state == "running"
+    running = last is not None and last.state == RunState.RUNNING
     if last is not None and running and last.lease_until < now:
         return "stuck", f"run {last.id} was left by its daemon ({last.owner or 'stopped'}) and nobody has taken it over"
     if schedule.failures:
@@ -107,7 +113,7 @@ def _judge(schedule: Schedule, last: Run | None, jobs: Collection[str], now: dat
         return "failing", f"failed {times}{': ' + error if error else ''}"
     overdue = now - schedule.next_run_at - jitter(schedule.key, schedule.next_run_at, schedule.jitter_s)
     if overdue > timedelta(seconds=schedule.grace_s):
-        why = "the former run is still going on" if running else "no daemon has taken it"
+        why = "the previous run is still going on" if running else "no daemon has taken it"
         return "late", f"due at {schedule.next_run_at:%Y-%m-%d %H:%M:%S} UTC, and {why}"
     if running:
         return "running", ""

@@ -102,12 +102,22 @@ def recorded_run(
         yield run
     except BaseException as error:
         state = RunState.FAILED if isinstance(error, Exception) else RunState.INTERRUPTED
-        said = error.message if isinstance(error, AbkitError) else f"{type(error).__name__}: {error}".strip(": ")
         # When the store itself is what fails, the first error is the one to tell.
         with suppress(AbkitError):
-            end_run(run, state, {**run.outcome, "error": said})
+            end_run(run, state, {**run.outcome, **explained(error)})
         raise
     end_run(run, RunState.DONE, run.outcome)
+
+
+def explained(error: BaseException) -> dict[str, str]:
+    """Return what an outcome keeps of an error: `error`, one line, and `hint` if the error has one.
+
+    >>> explained(AbkitError("the encoder is missing", hint="install abkit[model]"))
+    {'error': 'the encoder is missing', 'hint': 'install abkit[model]'}
+    """
+    if not isinstance(error, AbkitError):
+        return {"error": f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}".strip(": ")}
+    return {"error": error.message} | ({"hint": error.hint} if error.hint else {})
 
 
 # --- reading --------------------------------------------------------------------------------------------------------

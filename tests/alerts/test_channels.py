@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from abkit.alerts.channels import Channel
-from abkit.alerts.messages import Message
+from abkit.alerts.messages import Message, Tone
 from abkit.config import ChannelSettings
 
 BODY = "NEW · warning · Import <b>feed</b>\nCause: the file <b>a&b.csv</b> is empty.\n\nEvidence: abkit alerts show 1"
@@ -58,7 +58,7 @@ def test_a_mail_keeps_its_lines_and_a_file_name_is_no_markup(
     port = mailbox.server_address[1]
     monkeypatch.setenv("MAIL", f"mailto://127.0.0.1:{port}?from=abkit@a.example&to=ops@a.example&mode=insecure{wanted}")
     channel = Channel(ChannelSettings(name="mail", url_env="MAIL"), Path(), timeout_s=10)
-    channel.send(Message("[abkit] NEW: Import failed", BODY, "warning"))
+    channel.send(Message("[abkit] NEW: Import failed", BODY, Tone.WARNING))
 
     (raw,) = mailbox.mails
     mail = email.message_from_bytes(raw, policy=email.policy.default)

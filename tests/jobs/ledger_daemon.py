@@ -16,7 +16,7 @@ from sqlalchemy import text
 from abkit.config import Settings
 from abkit.jobs.daemon import logs
 from abkit.jobs.daemon.loop import Daemon
-from abkit.jobs.tick import Arguments, Job, Tick
+from abkit.jobs.job import Arguments, Job, Tick
 from abkit.store.engine import Store
 
 
@@ -67,7 +67,7 @@ def misbehave(_store: Store, _settings: Settings, _tick: Tick, arguments: Behavi
     return {}
 
 
-CATALOGUE = {
+CATALOG = {
     "ledger": Job("ledger", "write a row", ledger, Behaviour),
     "quick": Job("quick", "write a row at once", ledger, Behaviour, quick=True),
     "misbehave": Job("misbehave", "end badly", misbehave, Behaviour),
@@ -77,6 +77,6 @@ CATALOGUE = {
 if __name__ == "__main__":
     settings = Settings(**json.loads(sys.argv[1]))
     logs.set_up(settings.daemon.log_format)
-    daemon = Daemon(Store(settings.store_url), settings, CATALOGUE, preload=["abkit.jobs.daemon.loop"])
+    daemon = Daemon(Store(settings.store_url), settings, CATALOG, preload=["abkit.jobs.daemon.loop"])
     signal.signal(signal.SIGTERM, daemon.stop)
     daemon.run()

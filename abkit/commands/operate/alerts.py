@@ -115,7 +115,7 @@ def send_test(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the addresses; send nothing.")] = False,
 ) -> None:
     """Send a test message to the channels and say what they answered. Exits with 1 if one did not take it."""
-    from abkit.alerts.try_channels import try_channels
+    from abkit.alerts.channels import try_channels
     from abkit.errors import UsageError
 
     context: CommandContext = ctx.obj

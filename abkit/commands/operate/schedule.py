@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, print_rows
+from abkit.vocabulary import LogFormat, MissedTicks, RunState
 
 if TYPE_CHECKING:
     from abkit.jobs.status import ScheduleStatus
@@ -21,21 +21,6 @@ app = typer.Typer(help="The daemon that runs the jobs, and what runs when.", no_
 Key = Annotated[str, typer.Argument(help="The name of the schedule.")]
 _STATUS_COLUMNS = ("key", "state", "last_tick", "last_state", "next_run_at", "missed", "failures", "problem")
 _LIST_COLUMNS = ("key", "job", "cron", "next_run_at", "state", "missed", "grace_s", "source")
-
-
-class LogFormat(StrEnum):
-    """How the daemon logs."""
-
-    TEXT = "text"
-    JSON = "json"
-
-
-class Missed(StrEnum):
-    """What to do with ticks that could not start in time."""
-
-    RUN_LAST = "run_last"
-    RUN_ALL = "run_all"
-    SKIP = "skip"
 
 
 @app.command()
@@ -50,28 +35,27 @@ def run(
     """Run the jobs of the schedules until it is told to stop (SIGTERM, Ctrl-C). Any number may run on one store."""
     import signal
 
-    from abkit.jobs.catalogue import CATALOGUE
     from abkit.jobs.daemon import logs
     from abkit.jobs.daemon.loop import Daemon
-    from abkit.jobs.definitions import synchronise
-    from abkit.jobs.monitoring import listen
-    from abkit.jobs.tick import wall_clock
+    from abkit.jobs.daemon.monitoring import listen
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import CATALOG, synchronize
 
     context: CommandContext = ctx.obj
-    given = {"port": port, "workers": workers, "log_format": log_format.value if log_format else None}
+    given = {"port": port, "workers": workers, "log_format": log_format}
     daemon_settings = context.settings.daemon.model_copy(update={k: v for k, v in given.items() if v is not None})
     settings = context.settings.model_copy(update={"daemon": daemon_settings})
     with context.store() as store:
-        changed = synchronise(store, settings.schedule, wall_clock(), settings.alerts)
+        changed = synchronize(store, settings.schedule, wall_clock(), settings.alerts)
         logs.set_up(daemon_settings.log_format)
         for key, what in changed.items():
-            note(f"schedule {key}: {what}") if daemon_settings.log_format == "text" else None
-        daemon = Daemon(store, settings, CATALOGUE, preload=["abkit.commands.app", "abkit.jobs.catalogue"])
+            note(f"schedule {key}: {what}") if daemon_settings.log_format is LogFormat.TEXT else None
+        daemon = Daemon(store, settings, CATALOG, preload=["abkit.commands.app", "abkit.jobs.schedules"])
         if daemon_settings.port:
             listen(
                 daemon,
                 store,
-                CATALOGUE.keys(),
+                CATALOG.keys(),
                 host=daemon_settings.host,
                 port=daemon_settings.port,
                 poll_seconds=daemon_settings.poll_seconds,
@@ -98,11 +82,11 @@ def status(
     """Say how the schedules are: in time, late, failing, paused; and what happens to missed ticks."""
     statuses = _statuses(ctx)
     if key is not None:
-        from abkit.jobs.definitions import unknown
+        from abkit.jobs.status import unknown_schedule
 
         statuses = [one for one in statuses if one.key == key]
         if not statuses:
-            raise unknown(key)
+            raise unknown_schedule(key)
     rows = [asdict(one) for one in statuses]
     if key is not None and form is not Format.CSV:
         rows[0]["runs"] = _runs(ctx, key)
@@ -110,7 +94,7 @@ def status(
         _show_one(rows[0])
     else:
         print_rows(rows, form, columns=_STATUS_COLUMNS, empty="no schedules yet")
-    if exit_code and any(one.needs_a_look for one in statuses):
+    if exit_code and any(one.needs_attention for one in statuses):
         raise typer.Exit(3)
 
 
@@ -124,7 +108,7 @@ def add(
     jitter: Annotated[int, typer.Option(min=0, help="Start up to that many seconds later.")] = 0,
     grace: Annotated[int, typer.Option(min=0, help="A start later than that many seconds is late.")] = 300,
     time_limit: Annotated[int, typer.Option(min=1, help="A job that takes more seconds is ended.")] = 3600,
-    missed: Annotated[Missed, typer.Option(help="What to do with ticks that are late.")] = Missed.RUN_LAST,
+    missed: Annotated[MissedTicks, typer.Option(help="What to do with late ticks.")] = MissedTicks.RUN_LAST,
     start: Annotated[datetime | None, typer.Option(help="The first tick does not come before that (UTC).")] = None,
 ) -> None:
     """Add a schedule. Those in abkit.toml ([[schedule]]) are added by `abkit schedule run` itself."""
@@ -132,8 +116,8 @@ def add(
 
     from abkit.config import ScheduleSettings, in_words
     from abkit.errors import UsageError
-    from abkit.jobs.definitions import add as add_schedule
-    from abkit.jobs.tick import wall_clock
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import add as add_schedule
 
     try:
         entry = ScheduleSettings(
@@ -144,7 +128,7 @@ def add(
             jitter_seconds=jitter,
             grace_seconds=grace,
             time_limit_seconds=time_limit,
-            missed=missed.value,
+            missed=missed,
         )
     except ValidationError as error:
         first = error.errors()[0]
@@ -163,8 +147,8 @@ def add(
 @app.command()
 def remove(ctx: typer.Context, key: Key) -> None:
     """Remove a schedule that was added by command; its runs stay. Those of abkit.toml are taken out there."""
-    from abkit.jobs.definitions import remove as remove_schedule
-    from abkit.jobs.tick import wall_clock
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import remove as remove_schedule
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -190,30 +174,30 @@ def resume(ctx: typer.Context, key: Key) -> None:
 def trigger(ctx: typer.Context, key: Key) -> None:
     """Run the job of a schedule now, here, and wait for its end. Exits with 1 if it failed."""
     from abkit.errors import AbkitError
-    from abkit.jobs.catalogue import CATALOGUE
     from abkit.jobs.daemon import logs
-    from abkit.jobs.daemon.trigger import trigger as trigger_job
+    from abkit.jobs.daemon.loop import trigger as trigger_job
+    from abkit.jobs.schedules import CATALOG
 
     context: CommandContext = ctx.obj
-    logs.set_up("text")
+    logs.set_up(LogFormat.TEXT)
     with context.store() as store:
-        lease, ending = trigger_job(store, context.settings, CATALOGUE, key)
-    if ending.state != "done":
+        lease, ending = trigger_job(store, context.settings, CATALOG, key)
+    if ending.state is not RunState.DONE:
         raise AbkitError(
             f"{key} {ending.state.replace('_', ' ')}: {ending.outcome.get('error', 'no reason was given')}",
-            hint=f"run {lease.run_id} has it on record: abkit schedule status {key}",
+            hint=ending.outcome.get("hint") or f"run {lease.run_id} is on record: abkit schedule status {key}",
         )
     typer.echo(f"{key}: done, run {lease.run_id}: {json.dumps(ending.outcome, ensure_ascii=False)}")
 
 
 def _statuses(ctx: typer.Context) -> list[ScheduleStatus]:
-    from abkit.jobs.catalogue import CATALOGUE
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import CATALOG
     from abkit.jobs.status import schedule_status
-    from abkit.jobs.tick import wall_clock
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
-        return schedule_status(session, CATALOGUE, wall_clock())
+        return schedule_status(session, CATALOG, wall_clock())
 
 
 def _runs(ctx: typer.Context, key: str) -> list[dict[str, Any]]:
@@ -246,8 +230,8 @@ def _show_one(row: dict[str, Any]) -> None:
 
 
 def _set_enabled(ctx: typer.Context, key: str, *, enabled: bool) -> datetime:
-    from abkit.jobs.definitions import set_enabled
-    from abkit.jobs.tick import wall_clock
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import set_enabled
 
     context: CommandContext = ctx.obj
     with context.store() as store:

@@ -1,23 +1,23 @@
-"""Claiming ticks, and recording how they ended: the policy and the alerts around the claims of the store."""
+"""Claiming ticks, and recording how they ended: the policy and the alerts around the store's claims."""
 
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from abkit.alerts import rules
 from abkit.config import Settings
 from abkit.errors import InvalidInput
-from abkit.jobs.cron import Cron
-from abkit.jobs.daemon.missed import COUNTED, Missed, Turn, jitter, must_move_back, turn
-from abkit.jobs.daemon.supervisor import Ending
+from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tick_after_clock_change
+from abkit.jobs.daemon.logs import about
+from abkit.jobs.daemon.process import Ending
 from abkit.store import schedules
 from abkit.store.engine import Store
 from abkit.store.schedules import Lease
 from abkit.store.schema import Run, Schedule
+from abkit.vocabulary import MissedTicks, RunState
 
 log = logging.getLogger("abkit.jobs")
 
@@ -39,11 +39,11 @@ class Claims:
     """Claims ticks for one daemon.
 
     Attributes:
-        store: where the schedules are.
-        settings: lease, back-off, alerts.
-        jobs: the names of the jobs that this daemon can run; others are left to daemons that can.
-        owner: who claims.
-        quick: the names of those that have workers apart.
+        store: Where the schedules are.
+        settings: Lease, back-off and alerts.
+        jobs: Names of the jobs that this daemon can run; others are left to daemons that can.
+        owner: Who claims.
+        quick: Names of the jobs that have workers of their own.
     """
 
     store: Store
@@ -53,12 +53,12 @@ class Claims:
     quick: Collection[str] = ()
 
     def next(self, now: datetime, at_most: int, at_most_quick: int = 0) -> list[Claimed]:
-        """Claim what is to be run now: first what dead daemons left behind, then what is due.
+        """Claim what to run now: first what dead daemons left behind, then what is due.
 
         Args:
-            now: the clock.
-            at_most: so many workers are free.
-            at_most_quick: so many of those apart are.
+            now: The clock.
+            at_most: Number of free workers.
+            at_most_quick: Number of free workers for quick jobs.
         """
         free = {False: at_most, True: at_most_quick}
         if max(free.values()) <= 0:
@@ -79,7 +79,7 @@ class Claims:
 
     def _may_run(self, schedule: Schedule, now: datetime) -> bool:
         backoff = schedule.backoff_until
-        # Longer than the longest there is: it was set by a clock that ran ahead.
+        # A back-off longer than the longest allowed was set by a clock that ran ahead.
         longest = timedelta(seconds=self.settings.daemon.backoff_limit_seconds)
         backing_off = backoff is not None and now < backoff <= now + longest
         start = schedule.next_run_at + jitter(schedule.key, schedule.next_run_at, schedule.jitter_s)
@@ -88,7 +88,8 @@ class Claims:
     def _claim(self, schedule: Schedule, now: datetime) -> Claimed | None:
         grace = timedelta(seconds=schedule.grace_s + schedule.jitter_s)
         try:
-            found = turn(Cron(schedule.cron), schedule.next_run_at, now, grace=grace, policy=Missed(schedule.missed))
+            policy = MissedTicks(schedule.missed)
+            plan = plan_tick(Cron(schedule.cron), schedule.next_run_at, now, grace=grace, policy=policy)
         except ValueError as error:
             # A poisoned row must not stop the others, nor be looked at again and again.
             log.error("schedule %s: %s", schedule.key, error)
@@ -99,32 +100,32 @@ class Claims:
             lease = schedules.claim(
                 session,
                 schedule,
-                tick=found.tick,
-                next_run_at=found.next_run_at,
+                tick=plan.tick,
+                next_run_at=plan.next_run_at,
                 owner=self.owner,
                 now=now,
                 lease_until=self.lease_until(now),
-                skip=None if found.run else {"missed": found.missed, "why": "late, and the policy is skip"},
+                skip=None if plan.run else {"missed": plan.missed, "why": "late, and the policy is skip"},
             )
             if lease is None:
                 return None
-            self._note_start(session, schedule, found, lease.run_id, now)
-        return Claimed(lease, schedule.time_limit_s) if found.run else None
+            self._note_start(session, schedule, plan, lease.run_id, now)
+        return Claimed(lease, schedule.time_limit_s) if plan.run else None
 
-    def _note_start(self, session: Session, schedule: Schedule, found: Turn, run_id: int, now: datetime) -> None:
+    def _note_start(self, session: Session, schedule: Schedule, plan: TickPlan, run_id: int, now: datetime) -> None:
         what_now = {
-            Missed.RUN_ALL: "This tick is run now, and so are those after it, each in its turn.",
-            Missed.RUN_LAST: f"The last tick is run now; {_counted(found.missed)} before it are passed over.",
-            Missed.SKIP: f"{_counted(found.missed)} are passed over.",
-        }[Missed(schedule.missed)]
+            MissedTicks.RUN_ALL: "This tick runs now, and so do those after it, each in its turn.",
+            MissedTicks.RUN_LAST: f"The last tick runs now; {_counted(plan.missed)} before it will not run.",
+            MissedTicks.SKIP: f"{_counted(plan.missed)} will not run.",
+        }[MissedTicks(schedule.missed)]
         rules.job_started(
             session,
             self.settings.alerts,
             schedule=schedule.key,
             job=schedule.job,
             tick=schedule.next_run_at,
-            late=found.late,
-            what_now=f"By its policy ({schedule.missed}): {what_now}",
+            late=plan.late,
+            what_now=f"Policy {schedule.missed}: {what_now}",
             now=now,
             run_id=run_id,
         )
@@ -140,7 +141,7 @@ class Claims:
             return None
         if schedule is None or gone:
             error = "its schedule was removed" if schedule is None else f"it was tried {run.attempt} times"
-            self.finish(lease, Ending("abandoned", {"how": "abandoned", "error": error}), now)
+            self.finish(lease, Ending(RunState.ABANDONED, {"how": "abandoned", "error": error}), now)
             return None
         log.warning("taking over a run whose daemon is gone", extra=about(lease))
         return Claimed(lease, schedule.time_limit_s)
@@ -157,7 +158,7 @@ class Claims:
             schedule = schedules.find(session, lease.schedule)
             if schedule is None:
                 return True
-            failures = 0 if ending.state == "done" else schedule.failures + 1
+            failures = 0 if ending.state is RunState.DONE else schedule.failures + 1
             backoff_until = now + self.backoff(failures) if failures else None
             schedules.count_failure(session, lease.schedule, failures=failures, backoff_until=backoff_until)
             rules.job_ended(
@@ -173,21 +174,21 @@ class Claims:
         return True
 
     def backoff(self, failures: int) -> timedelta:
-        """How long a schedule is left alone after that many failures in a row."""
+        """Return how long a schedule waits after that many failures in a row."""
         daemon = self.settings.daemon
         return timedelta(seconds=min(daemon.backoff_seconds * 2 ** min(failures - 1, 30), daemon.backoff_limit_seconds))
 
     def lease_until(self, now: datetime) -> datetime:
-        """When a lease taken now ends."""
+        """Return when a lease taken now ends."""
         return now + timedelta(seconds=self.settings.daemon.lease_seconds)
 
-    def mend(self, now: datetime) -> None:
+    def undo_clock_change(self, now: datetime) -> None:
         """Bring back schedules that wait too far in the future because the clock was set back since."""
         with self.store.read() as session:
             everything = schedules.all_schedules(session)
         for schedule in everything:
             try:
-                sooner = must_move_back(Cron(schedule.cron), schedule.next_run_at, now, CLOCK_TOLERANCE)
+                sooner = tick_after_clock_change(Cron(schedule.cron), schedule.next_run_at, now, CLOCK_TOLERANCE)
             except InvalidInput:
                 continue
             if sooner is not None and schedule.enabled:
@@ -196,12 +197,7 @@ class Claims:
                         log.warning("schedule %s waited for %s: the clock was set back", schedule.key, sooner)
 
 
-def about(lease: Lease) -> dict[str, Any]:
-    """The fields that a log line about a run has."""
-    return {"run": lease.run_id, "schedule": lease.schedule, "tick": lease.tick.isoformat(), "attempt": lease.attempt}
-
-
 def _counted(missed: int) -> str:
-    if missed >= COUNTED:
-        return f"{COUNTED:,} ticks or more"
+    if missed >= MOST_COUNTED:
+        return f"{MOST_COUNTED:,} ticks or more"
     return f"{missed:,} tick{'' if missed == 1 else 's'}"

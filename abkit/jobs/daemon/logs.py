@@ -1,4 +1,4 @@
-"""How the daemon logs: one line an event on stderr, as text or JSON, with the run on every line of a job."""
+"""The daemon's log: one line per event on stderr, as text or JSON, with the run on every line of a job."""
 
 import json
 import logging
@@ -6,10 +6,12 @@ import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
+
+from abkit.store.schedules import Lease
+from abkit.vocabulary import LogFormat
 
 _FIELDS = ("run", "schedule", "tick", "attempt")
-LogFormat = Literal["text", "json"]
 
 
 class _JsonLines(logging.Formatter):
@@ -46,11 +48,11 @@ def set_up(form: LogFormat, fields: Mapping[str, Any] | None = None) -> None:
     """Log to stderr from now on.
 
     Args:
-        form: text or JSON lines.
-        fields: run, schedule, tick, attempt: put on every line of this process, whoever logs it.
+        form: Text or JSON lines.
+        fields: Run, schedule, tick and attempt, to put on every line of this process, whichever library logs it.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if form == "json" else _TextLines())
+    handler.setFormatter(_JsonLines() if form is LogFormat.JSON else _TextLines())
     if fields:
 
         def add_fields(record: logging.LogRecord) -> bool:
@@ -62,6 +64,11 @@ def set_up(form: LogFormat, fields: Mapping[str, Any] | None = None) -> None:
     # What Python would write to stderr by itself becomes lines of the log too.
     logging.captureWarnings(True)
     threading.excepthook = _log_uncaught
-    # What the poller's library says each time it polls is of no use to a reader.
+    # APScheduler logs each poll, which is of no use to a reader.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def about(lease: Lease) -> dict[str, Any]:
+    """Return the fields that a log line about a run has."""
+    return {"run": lease.run_id, "schedule": lease.schedule, "tick": lease.tick.isoformat(), "attempt": lease.attempt}

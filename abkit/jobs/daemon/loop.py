@@ -1,7 +1,7 @@
-"""The daemon: APScheduler polls our `schedule` table and runs what this process has claimed.
+"""The daemon: APScheduler polls our `schedule` table and runs what this process has claimed; and triggers by hand.
 
-APScheduler has no job store here: it is the timer and the pool of workers. What runs when, and who has it, stands in
-the store, so that any number of daemons on any number of machines share one set of schedules.
+APScheduler has no job store here: it is the timer and the pool of workers. What runs when, and who has it, is in the
+store, so that any number of daemons on any number of machines share one set of schedules.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -20,22 +20,24 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from sqlalchemy.exc import SQLAlchemyError
 
 from abkit.config import Settings
-from abkit.errors import StoreError
-from abkit.jobs.daemon import supervisor
-from abkit.jobs.daemon.child import Assignment
-from abkit.jobs.daemon.claims import Claimed, Claims, about
-from abkit.jobs.daemon.supervisor import Ending
-from abkit.jobs.tick import Catalogue, Clock, wall_clock
+from abkit.errors import AbkitError, StoreError, UsageError
+from abkit.jobs.daemon import process
+from abkit.jobs.daemon.claims import Claimed, Claims
+from abkit.jobs.daemon.logs import about
+from abkit.jobs.daemon.process import INTERRUPTED, Assignment, Ending
+from abkit.jobs.job import Catalog, Clock, wall_clock
+from abkit.jobs.status import unknown_schedule
 from abkit.store import schedules
 from abkit.store.engine import Store
 from abkit.store.runs import this_process
 from abkit.store.schedules import Lease
+from abkit.vocabulary import RunState
 
 log = logging.getLogger("abkit.jobs")
 
 _LOOK_S = 0.5
 _QUICK_WORKERS = 1
-_MEND_S = 60.0
+_CLOCK_CHECK_S = 60.0
 _STORE_ERRORS = (StoreError, SQLAlchemyError)
 
 
@@ -49,18 +51,18 @@ class Daemon:
     """One daemon. `run` blocks until it is told to stop.
 
     Args:
-        store: the schedules and their runs.
+        store: The schedules and their runs.
         settings: `[daemon]` and `[alerts]`.
-        catalogue: the jobs that can be run, by name.
-        clock: what time it is; a parameter, so that jumps of the clock can be tested.
-        preload: modules that the processes of jobs have loaded when they start.
+        catalog: Jobs that can be run, by name.
+        clock: Returns the present instant; a parameter, so that jumps of the clock can be tested.
+        preload: Modules that the processes of jobs have loaded when they start.
     """
 
     def __init__(
         self,
         store: Store,
         settings: Settings,
-        catalogue: Catalogue,
+        catalog: Catalog,
         *,
         clock: Clock = wall_clock,
         preload: Sequence[str] = (),
@@ -70,16 +72,16 @@ class Daemon:
         self.clock = clock
         self.ended: Counter[str] = Counter()
         self._last_poll = float("-inf")
-        self._catalogue = catalogue
-        quick = frozenset(name for name, job in catalogue.items() if job.quick)
-        self._claims = Claims(store, settings, catalogue.keys(), this_process(), quick)
+        self._catalog = catalog
+        quick = frozenset(name for name, job in catalog.items() if job.quick)
+        self._claims = Claims(store, settings, catalog.keys(), this_process(), quick)
         self._running: dict[int, _Running] = {}
         self._polling = threading.Lock()
         self._guard = threading.Lock()
         self._stop = threading.Event()
         self._hurry = threading.Event()
-        self._last_mend = float("-inf")
-        supervisor.prepare([*preload, *_driver(store)])
+        self._last_clock_check = float("-inf")
+        process.prepare([*preload, *_driver(store)])
         daemon = settings.daemon
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -110,12 +112,12 @@ class Daemon:
 
     @property
     def seconds_since_poll(self) -> float:
-        """Since this daemon last reached the store; infinite if it never did."""
+        """Seconds since this daemon last reached the store; infinite if it never did."""
         return time.monotonic() - self._last_poll
 
     @property
     def running(self) -> int:
-        """How many jobs run here."""
+        """Number of jobs that run here."""
         return len(self._running)
 
     def poll(self) -> None:
@@ -125,9 +127,9 @@ class Daemon:
                 return
             try:
                 now = self.clock()
-                if time.monotonic() - self._last_mend > _MEND_S:
-                    self._claims.mend(now)
-                    self._last_mend = time.monotonic()
+                if time.monotonic() - self._last_clock_check > _CLOCK_CHECK_S:
+                    self._claims.undo_clock_change(now)
+                    self._last_clock_check = time.monotonic()
                 claimed = self._claims.next(now, *self._free_workers())
             except _STORE_ERRORS as error:
                 log.warning("the store cannot be polled, trying again: %s", _first_line(error))
@@ -140,9 +142,9 @@ class Daemon:
                 self._scheduler.add_job(self._work, args=[work], executor="jobs", id=name)
 
     def _free_workers(self) -> tuple[int, int]:
-        """How many jobs may be started, and how many of the quick ones."""
+        """Return how many jobs may be started, and how many of the quick ones."""
         with self._guard:
-            quick = sum(self._catalogue[entry.lease.job].quick for entry in self._running.values())
+            quick = sum(self._catalog[entry.lease.job].quick for entry in self._running.values())
             others = len(self._running) - quick
         return self.settings.daemon.workers - others, _QUICK_WORKERS - quick
 
@@ -152,13 +154,7 @@ class Daemon:
             running = list(self._running.values())
         if not running:
             return
-        until = self._claims.lease_until(self.clock())
-        try:
-            with self.store.write() as session:
-                lost = schedules.extend(session, [entry.lease for entry in running], until)
-        except _STORE_ERRORS as error:
-            log.warning("the leases cannot be extended, trying again: %s", _first_line(error))
-            return
+        lost = _extend(self.store, [entry.lease for entry in running], self._claims.lease_until(self.clock()))
         for entry in running:
             if entry.lease in lost:
                 # It may also have been finished in this moment; then there is nothing to end any more.
@@ -169,13 +165,11 @@ class Daemon:
         entry = self._running[lease.run_id]
         try:
             log.info("start %s", lease.job, extra=about(lease))
-            assignment = Assignment(
-                self._catalogue[lease.job], lease, self.settings.model_dump(mode="json"), self.clock()
-            )
-            ending = supervisor.supervise(assignment, time_limit_s=claimed.time_limit_s, cancelled=entry.cancelled)
+            assignment = _assignment(self._catalog, self.settings, lease, self.clock())
+            ending = process.supervise(assignment, time_limit_s=claimed.time_limit_s, cancelled=entry.cancelled)
             if ending.outcome.get("error", "").endswith("SIGTERM") and self._stop.wait(1):
-                # Somebody stops all processes at once, this one too.
-                ending = Ending("cancelled")
+                # All processes are being stopped at once, this one too.
+                ending = INTERRUPTED
             self.ended[ending.state] += 1
             self._record(lease, ending)
         except Exception:
@@ -201,22 +195,24 @@ class Daemon:
 
     def _record_once(self, lease: Lease, ending: Ending) -> None:
         now = self.clock()
-        if ending.state == "cancelled" or ending.outcome.get("how") == "store":
-            # Not the job's fault: whoever can reach the store runs it again.
-            wait = timedelta(seconds=0 if ending.state == "cancelled" else self.settings.daemon.poll_seconds)
+        interrupted = ending.state is RunState.INTERRUPTED
+        if interrupted or ending.outcome.get("how") == "store":
+            # Not the job's fault: a daemon that can reach the store runs it again.
+            wait = timedelta(seconds=0 if interrupted else self.settings.daemon.poll_seconds)
             with self.store.write() as session:
                 given_back = schedules.give_back(session, lease, now + wait)
             log.warning("gave the run back" if given_back else "another daemon has the run", extra=about(lease))
         elif not self._claims.finish(lease, ending, now):
             log.warning("another daemon has the run: this result is dropped", extra=about(lease))
-        elif ending.state == "done":
+        elif ending.state is RunState.DONE:
             log.info("done %s", lease.job, extra=about(lease))
         else:
-            log.error("%s %s: %s", ending.state, lease.job, ending.outcome.get("error", ""), extra=about(lease))
+            said = [ending.outcome[name] for name in ("error", "hint") if name in ending.outcome]
+            log.error("%s %s: %s", ending.state, lease.job, "; ".join(said), extra=about(lease))
 
     def _clock_was_set(self, by: float) -> None:
         log.warning("the clock was set %s by %.0f s", "forward" if by > 0 else "back", abs(by))
-        self._last_mend = float("-inf")
+        self._last_clock_check = float("-inf")
         # APScheduler waits for an instant of the wall clock: after a step back that would be far away.
         for job in self._scheduler.get_jobs():
             with contextlib.suppress(JobLookupError):
@@ -242,8 +238,66 @@ class Daemon:
         log.info("stopped")
 
 
+def trigger(store: Store, settings: Settings, catalog: Catalog, key: str) -> tuple[Lease, Ending]:
+    """Run the job of a schedule now, outside its cron line, and wait for its end. Its tick is the present instant.
+
+    Raises:
+        UsageError: There is no such schedule, or its job does not exist.
+        AbkitError: It is running already, or another daemon has taken it over.
+    """
+    claims = Claims(store, settings, catalog.keys(), this_process())
+    now = wall_clock()
+    with store.write() as session:
+        schedule = schedules.find(session, key)
+        if schedule is None:
+            raise unknown_schedule(key)
+        if schedule.job not in catalog:
+            raise UsageError(f"schedule {key}: there is no job {schedule.job!r}")
+        lease = schedules.claim_extra(
+            session, schedule, owner=claims.owner, now=now, lease_until=claims.lease_until(now)
+        )
+    if lease is None:
+        raise AbkitError(f"{key} is running already", hint=f"wait for it: abkit schedule status {key}")
+    process.prepare(())
+    ended, cancelled = threading.Event(), threading.Event()
+
+    def keep_lease() -> None:
+        while not ended.wait(settings.daemon.lease_seconds / 3):
+            if _extend(store, [lease], claims.lease_until(wall_clock())):
+                cancelled.set()
+
+    threading.Thread(target=keep_lease, daemon=True).start()
+    try:
+        assignment = _assignment(catalog, settings, lease, now)
+        ending = process.supervise(assignment, time_limit_s=schedule.time_limit_s, cancelled=cancelled)
+    except (KeyboardInterrupt, SystemExit):
+        with store.write() as session:
+            outcome = {"how": "interrupted"}
+            schedules.finish(session, lease, state=RunState.INTERRUPTED, outcome=outcome, now=wall_clock())
+        raise
+    finally:
+        ended.set()
+    if not claims.finish(lease, ending, wall_clock()):
+        raise AbkitError(f"another daemon took {key} over", hint=f"look at it: abkit schedule status {key}")
+    return lease, ending
+
+
+def _extend(store: Store, leases: Sequence[Lease], until: datetime) -> Sequence[Lease]:
+    """Extend leases, and return those that are no longer ours; none while the store does not answer."""
+    try:
+        with store.write() as session:
+            return schedules.extend(session, leases, until)
+    except _STORE_ERRORS as error:
+        log.warning("the leases cannot be extended, trying again: %s", _first_line(error))
+        return []
+
+
+def _assignment(catalog: Catalog, settings: Settings, lease: Lease, now: datetime) -> Assignment:
+    return Assignment(catalog[lease.job], lease, settings.model_dump(mode="json"), now, tuple(catalog))
+
+
 def _driver(store: Store) -> list[str]:
-    """The modules that talk to the store's database: loaded once instead of by each job."""
+    """Return the modules that talk to the store's database, to be loaded once instead of by each job."""
     dialect = store.engine.dialect
     return [type(dialect).__module__, *([dialect.dbapi.__name__] if dialect.dbapi else [])]
 

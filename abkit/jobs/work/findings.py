@@ -1,25 +1,26 @@
-"""The jobs that look: correlate, check for drift, analyse experiments. "Now" to them is their tick."""
+"""The jobs that compute figures: correlate, check for drift, analyze experiments. "Now" to them is their tick."""
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 from sqlalchemy import select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, StoreError
-from abkit.jobs.tick import Arguments, Tick
+from abkit.jobs.job import Arguments, Tick
 from abkit.store.engine import Store
 from abkit.store.schema import CorrelationResult, Decision
+from abkit.vocabulary import Metric
 
 
 class Correlate(Arguments):
     """Arguments of `correlate`."""
 
-    metric: Literal["ctr", "cvr"] = Field(default="ctr", description="clicks an impression, or conversions a click")
-    campaign: str | None = Field(default=None, description="the only campaign to look at")
-    days: int | None = Field(default=None, ge=1, le=3650, description="delivery of the last so many days; all of it")
+    metric: Metric = Field(default=Metric.CTR, description="clicks per impression, or conversions per click")
+    campaign: str | None = Field(default=None, description="only this campaign")
+    days: int | None = Field(default=None, ge=1, le=3650, description="only the last so many days of delivery")
 
 
 def correlate(store: Store, settings: Settings, tick: Tick, arguments: Correlate) -> Mapping[str, Any]:
@@ -27,11 +28,11 @@ def correlate(store: Store, settings: Settings, tick: Tick, arguments: Correlate
     from abkit.workflows.correlate import correlate as correlate_scores
 
     if _has_rows(store, CorrelationResult, tick):
-        return {"note": "a former attempt had written its figures already"}
+        return {"note": "an earlier attempt had already written its figures"}
     correlate_scores(
         store,
         settings,
-        metric=arguments.metric,
+        metric="cvr" if arguments.metric is Metric.CVR else "ctr",
         campaign=arguments.campaign,
         as_of=tick.at.date(),
         start=tick.at.date() - timedelta(days=arguments.days - 1) if arguments.days else None,
@@ -41,18 +42,18 @@ def correlate(store: Store, settings: Settings, tick: Tick, arguments: Correlate
 
 
 class DriftCheck(Arguments):
-    """Arguments of `drift_check`; they mean what those of `abkit drift check` mean."""
+    """Arguments of `drift_check`, as for `abkit drift check`."""
 
     reference: str = Field(default="model", description="what to compare with: model, campaign:KEY or days:N")
-    current: str = Field(default="days:7", description="what is looked at: campaign:KEY or days:N")
+    current: str = Field(default="days:7", description="what to check: campaign:KEY or days:N")
 
 
 def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCheck) -> Mapping[str, Any]:
-    """Check all drift layers as of the day of the tick; the decision opens or calms its alert."""
+    """Check all drift layers as of the day of the tick; the decision opens its alert or lets it resolve."""
     from abkit.workflows.drift.check import check_drift
 
     if _has_rows(store, Decision, tick):
-        return {"note": "a former attempt had written its figures already"}
+        return {"note": "an earlier attempt had already written its figures"}
     check_drift(
         store,
         settings,
@@ -66,9 +67,9 @@ def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCh
 
 
 def experiments(store: Store, _settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
-    """Analyse each experiment that is running or has just ended, once for the day of the tick.
+    """Analyze each experiment that is running or has just ended, once for the day of the tick.
 
-    One that cannot be analysed does not stop the others.
+    An experiment that cannot be analyzed does not stop the others.
     """
     from abkit.workflows.experiments.lifecycle import analyze_experiment, history, list_experiments
 
@@ -79,7 +80,7 @@ def experiments(store: Store, _settings: Settings, tick: Tick, _arguments: Argum
         key = str(row["experiment"])
         begun = row["starts_on"] is None or row["starts_on"] <= today
         looks = [look["as_of"] for look in history(store, key) if look["kind"] == "analysis"]
-        # One look a day, also when the tick is run again; one more after the last day.
+        # One look per day, also when the tick is run again; one more after the last day.
         over = row["ends_on"] is not None and any(day > row["ends_on"] for day in looks)
         if not begun or over or row["decision"] or today in looks:
             continue
@@ -91,7 +92,7 @@ def experiments(store: Store, _settings: Settings, tick: Tick, _arguments: Argum
             failed[key] = error.message
     if failed and not verdicts:
         key, error_text = next(iter(failed.items()))
-        raise AbkitError(f"none of {len(failed)} experiments could be analysed; {key}: {error_text}")
+        raise AbkitError(f"none of {len(failed)} experiments could be analyzed; {key}: {error_text}")
     return {"verdicts": verdicts} | ({"failed": failed} if failed else {})
 
 

@@ -1,4 +1,4 @@
-"""Watched folders: pictures that are scored where they lie, KPI exports that are imported and put away."""
+"""Watched folders: images that are scored where they are, KPI exports that are imported and archived."""
 
 import os
 import time
@@ -14,28 +14,28 @@ from sqlalchemy import select
 from abkit.alerts import rules
 from abkit.config import Settings
 from abkit.errors import AbkitError
-from abkit.jobs.tick import Arguments, Tick
+from abkit.jobs.job import Arguments, Tick
 from abkit.store.engine import Store
 from abkit.store.schema import KpiImport
 
 _COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")
-# Names that programs give to files they have not finished.
+# Endings of files that a program is still writing.
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
 
 
 class ScoreFolder(Arguments):
     """Arguments of `score_folder`."""
 
-    folder: Path = Field(description="the watched folder, relative to the workspace")
-    campaign: str = Field(default="default", description="the campaign that its pictures are candidates of")
-    stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within that time wait")
+    folder: Path = Field(description="watched folder, relative to the workspace")
+    campaign: str = Field(default="default", description="campaign that its images are candidates of")
+    stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within this time wait")
 
 
 class ImportKpis(Arguments):
-    """Arguments of `import_kpis`; beside the folder, what `abkit kpi import` takes."""
+    """Arguments of `import_kpis`: the folder, and the options of `abkit kpi import`."""
 
-    folder: Path = Field(description="the watched folder, inside the workspace; done/ and failed/ are made in it")
-    stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within that time wait")
+    folder: Path = Field(description="watched folder inside the workspace; done/ and failed/ are created in it")
+    stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within this time wait")
     mapping: dict[str, str] = Field(default_factory=dict, description="field by column name")
     dayfirst: bool | None = None
     decimal: str | None = None
@@ -52,7 +52,7 @@ class ImportKpis(Arguments):
 
 
 def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreFolder) -> Mapping[str, Any]:
-    """Score the pictures of a folder that are not scored yet. Running it again changes nothing."""
+    """Score the images of a folder that are not scored yet. Running it again changes nothing."""
     from abkit.intake.images import find_images
     from abkit.workflows.scoring.score import score_paths
 
@@ -66,11 +66,10 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
 
 
 def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportKpis) -> Mapping[str, Any]:
-    """Import the files of a folder, oldest first, and put each away: done/, or failed/ with the reason beside it.
+    """Import the files of a folder, oldest first, and archive each: in done/, or in failed/ with the reason beside it.
 
-    Oldest first, because a later file that restates a period replaces its figures.
-
-    A crash between the import and the move does no harm: the file is imported once more, which changes nothing.
+    Oldest first, because a later file that restates a period replaces its figures. A crash between the import and the
+    move does no harm: the file is imported once more, which changes nothing.
     """
     from abkit.intake.kpis.options import KpiOptions
     from abkit.workflows.kpis.import_kpis import import_files
@@ -78,32 +77,32 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     folder = _watched(settings.workspace, arguments.folder, writable=True)
     found = [entry for entry in folder.iterdir() if _is_export(entry)]
     ready, waiting = stable_files(found, tick.started_at, arguments.stable_seconds)
-    said = arguments.model_dump(include={"mapping", "dayfirst", "decimal", "platform", "account"})
+    given = arguments.model_dump(include={"mapping", "dayfirst", "decimal", "platform", "account"})
     limits = settings.kpi
-    options = KpiOptions(**said, period=arguments.period, max_file_mb=limits.max_file_mb, max_rows=limits.max_rows)
+    options = KpiOptions(**given, period=arguments.period, max_file_mb=limits.max_file_mb, max_rows=limits.max_rows)
     failed: dict[str, str] = {}
     rows: Counter[str] = Counter()
     for path in ready:
         (summary,) = import_files(store, [path], options, run=tick.run)
         rows.update({name: getattr(summary, name) for name in _COUNTS})
         if summary.error is None:
-            _put_away(path, folder / "done")
+            _archive(path, folder / "done")
         else:
             failed[path.name] = summary.error
-            _put_away(path, folder / "failed", reason=f"{summary.error}\n{summary.hint or ''}".strip() + "\n")
-    _tell_about_rejects(store, settings, tick, failed, imported=bool(ready))
+            _archive(path, folder / "failed", reason=f"{summary.error}\n{summary.hint or ''}".strip() + "\n")
+    _observe_imports(store, settings, tick, failed, imported=bool(ready))
     # The outcome is that of all files, not of the last one.
     tick.run.outcome.clear()
     counts = {"files": len(ready), "refused_files": len(failed), "still_written": waiting, **rows}
     return counts | {"reasons": dict(list(failed.items())[:20])} if failed else counts
 
 
-def _tell_about_rejects(
+def _observe_imports(
     store: Store, settings: Settings, tick: Tick, failed: Mapping[str, str], *, imported: bool
 ) -> None:
     with store.write() as session:
         done = session.scalars(select(KpiImport).where(KpiImport.run_id == tick.run.id).order_by(KpiImport.id)).all()
-        # One observation a tick: the file with the largest share of rejects speaks for all.
+        # One observation per tick: the file with the largest share of rejects stands for all.
         if done:
             worst = max(done, key=lambda row: row.rejected / row.rows if row.rows else 0.0)
             rules.file_imported(session, settings.alerts, worst, feed=tick.schedule, now=tick.at)
@@ -114,14 +113,14 @@ def _tell_about_rejects(
 
 
 def stable_files(files: Sequence[Path], now: datetime, seconds: float) -> tuple[list[Path], int]:
-    """Files whose size and time did not change for a moment, oldest first, and how many are still being written.
+    """Return the files whose size and time do not change for a moment, oldest first, and how many still grow.
 
-    Those that go away in the meantime are neither.
+    Files that disappear in the meantime are neither.
 
     Args:
-        files: to look at.
-        now: the clock; files that were last changed well before need no second look.
-        seconds: how long a file must stay as it is.
+        files: Files to look at.
+        now: The clock; files last changed well before need no second look.
+        seconds: How long a file must stay unchanged.
     """
     first = {path: mark for path in files if (mark := _mark(path)) is not None}
     settled_before = now.timestamp() - max(60.0, 2 * seconds)
@@ -136,7 +135,7 @@ def _mark(path: Path) -> tuple[int, float] | None:
     try:
         status = path.stat()
     except OSError:
-        return None  # it has gone in the meantime
+        return None  # it has disappeared in the meantime
     return status.st_size, status.st_mtime
 
 
@@ -149,24 +148,24 @@ def _watched(workspace: Path, folder: Path, *, writable: bool = False) -> Path:
     if writable and not path.is_relative_to(workspace.resolve()):
         raise AbkitError(
             f"the watched folder {path} is outside the workspace {workspace}, and abkit moves files only inside it",
-            hint="let the exports arrive in a folder of the workspace",
+            hint="have the exports delivered to a folder of the workspace",
         )
     try:
         if not path.is_dir():
             raise AbkitError(
                 f"the watched folder {path} does not exist" if not path.exists() else f"{path} is not a folder",
-                hint="make it, or correct the folder of the schedule",
+                hint="create it, or correct the folder of the schedule",
             )
         os.scandir(path).close()
     except OSError as error:
         raise AbkitError(
             f"the watched folder {path} cannot be read: {os.strerror(error.errno or 0).lower()}",
-            hint="give the user of the daemon permission",
+            hint="give the user of the daemon permission to read it",
         ) from error
     return path
 
 
-def _put_away(path: Path, folder: Path, reason: str | None = None) -> None:
+def _archive(path: Path, folder: Path, reason: str | None = None) -> None:
     try:
         folder.mkdir(exist_ok=True)
         target, number = folder / path.name, 1
@@ -177,6 +176,6 @@ def _put_away(path: Path, folder: Path, reason: str | None = None) -> None:
         path.rename(target)
     except OSError as error:
         raise AbkitError(
-            f"{path} was dealt with but cannot be moved to {folder}: {os.strerror(error.errno or 0).lower()}",
+            f"{path} was imported or refused, but cannot be moved to {folder}: {os.strerror(error.errno or 0).lower()}",
             hint="give the user of the daemon write permission on the folder",
         ) from error

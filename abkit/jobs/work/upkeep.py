@@ -1,4 +1,4 @@
-"""The jobs that look after abkit itself: deliver alerts, prune old records, say that all is well."""
+"""The jobs that look after abkit itself: deliver alerts, prune old records, report that all is well."""
 
 import os
 import urllib.error
@@ -13,15 +13,16 @@ from sqlalchemy import CursorResult, delete, exists, select
 from sqlalchemy.orm import Session
 
 from abkit.alerts import rules
-from abkit.alerts.addresses import read_address
+from abkit.alerts.channels import read_address
 from abkit.alerts.deliveries import deliver
 from abkit.config import SecretFile, Settings
 from abkit.errors import AbkitError
+from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.status import schedule_status
-from abkit.jobs.tick import Arguments, Tick
 from abkit.store import alerts
 from abkit.store.engine import Store
 from abkit.store.schema import Alert, AlertDelivery, Run
+from abkit.vocabulary import RunState
 
 # Jobs whose runs no figure points to.
 _WITHOUT_FIGURES = ("deliver_alerts", "heartbeat", "prune")
@@ -30,18 +31,16 @@ _REFUSALS = 3
 
 
 def deliver_alerts(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
-    """Look for schedules that are overdue, then tell every channel what it is owed."""
+    """Look for schedules that are overdue, then send every channel its pending alerts."""
     with store.write() as session:
-        _note_overdue(session, settings, tick)
+        _observe_overdue(session, settings, tick)
     sent = deliver(store, settings.alerts, settings.workspace, now=tick.started_at, run_id=tick.run.id)
     failed = {entry.channel: entry.error for entry in sent if entry.error}
     return {"messages": len(sent) - len(failed)} | ({"failed": failed} if failed else {})
 
 
-def _note_overdue(session: Session, settings: Settings, tick: Tick) -> None:
-    from abkit.jobs.catalogue import CATALOGUE
-
-    for status in schedule_status(session, CATALOGUE, tick.started_at):
+def _observe_overdue(session: Session, settings: Settings, tick: Tick) -> None:
+    for status in schedule_status(session, tick.jobs, tick.started_at):
         if status.state in ("late", "broken") and status.key != tick.schedule:
             rules.job_started(
                 session,
@@ -50,7 +49,7 @@ def _note_overdue(session: Session, settings: Settings, tick: Tick) -> None:
                 job=status.job,
                 tick=status.next_run_at,
                 late=True,
-                what_now=f"It still waits: {status.problem}.",
+                what_now=f"It is still waiting: {status.problem}.",
                 now=tick.started_at,
                 run_id=tick.run.id,
             )
@@ -71,7 +70,7 @@ def prune(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -
             .where(
                 Run.what.in_(_WITHOUT_FIGURES),
                 Run.schedule != "",
-                Run.state != "running",
+                Run.state != RunState.RUNNING,
                 Run.tick < before,
                 ~exists().where(Alert.run_id == Run.id),
                 ~exists().where(AlertDelivery.run_id == Run.id),
@@ -87,15 +86,15 @@ def _count(result: Any) -> int:
 
 
 class Heartbeat(Arguments):
-    """Arguments of `heartbeat`: an address by reference, a file, or both."""
+    """Arguments of `heartbeat`: a reference to an address, a file, or both."""
 
     url_env: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="the environment variable with the address to call",
+        description="environment variable with the address to call",
     )
-    url_file: SecretFile | None = Field(default=None, description="or the file with the address")
-    file: SecretFile | None = Field(default=None, description="a file of the workspace whose time is set")
+    url_file: SecretFile | None = Field(default=None, description="or a file with the address")
+    file: SecretFile | None = Field(default=None, description="file of the workspace that gets the time of the tick")
 
     @model_validator(mode="after")
     def _has_a_target(self) -> Self:
@@ -105,18 +104,16 @@ class Heartbeat(Arguments):
 
 
 def heartbeat(store: Store, settings: Settings, tick: Tick, arguments: Heartbeat) -> Mapping[str, Any]:
-    """Call an address, if all is well. Whoever waits for the call tells a person when it stays away.
+    """Call an address if all is well. The service that expects the call raises the alarm when it does not come.
 
-    All is well when no other schedule is late, failing, stuck or broken, and every channel takes its alerts.
+    All is well when no other schedule is late, failing, stuck or broken, and every channel accepts its alerts.
     """
-    from abkit.jobs.catalogue import CATALOGUE
-
     with store.read() as session:
-        everything = schedule_status(session, CATALOGUE, tick.started_at)
-        stubborn = alerts.stubborn_channels(session, _REFUSALS)
-    unwell = {one.key: one.problem for one in everything if one.needs_a_look and one.key != tick.schedule}
-    # Who would hear of trouble otherwise?
-    unwell |= {f"channel {name}": "it does not take its alerts" for name in stubborn}
+        everything = schedule_status(session, tick.jobs, tick.started_at)
+        refusing = alerts.stubborn_channels(session, _REFUSALS)
+    unwell = {one.key: one.problem for one in everything if one.needs_attention and one.key != tick.schedule}
+    # Otherwise nobody would hear of a problem.
+    unwell |= {f"channel {name}": "it does not accept its alerts" for name in refusing}
     if unwell:
         return {"called": False, "unwell": unwell}
     if arguments.file is not None:

@@ -118,7 +118,7 @@ def test_the_daemon_runs_what_is_configured_and_tells_how_it_is(
 
 
 def test_a_daemon_that_lost_its_store_is_not_healthy_and_says_so(workspace: Path, port: int) -> None:
-    from abkit.jobs.monitoring import health
+    from abkit.jobs.daemon.monitoring import health
 
     class Lost:
         seconds_since_poll = 120.0

@@ -89,7 +89,7 @@ def test_an_outcome_too_long_to_keep_is_no_failure(sqlite_store: Store, fleet: M
     several.stop()
     (run,) = _runs(sqlite_store, "chatty")
     assert run.state == "done"
-    assert "too long to be kept" in str(run.outcome)
+    assert "too long to keep" in str(run.outcome)
 
 
 def test_each_line_of_the_log_is_an_object_with_the_run_whoever_writes_it(

@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError
-from abkit.jobs.catalogue import CATALOGUE
-from abkit.jobs.tick import Tick
+from abkit.jobs.job import Tick
+from abkit.jobs.schedules import CATALOG
 from abkit.jobs.work.folders import stable_files
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
@@ -30,9 +30,9 @@ def run_job(store: Store, tmp_path: Path) -> RunJob:
     settings = Settings(workspace=tmp_path)
 
     def run(name: str, at: datetime = TICK, **arguments: Any) -> Mapping[str, Any]:
-        job = CATALOGUE[name]
+        job = CATALOG[name]
         record = begin_run(store, name, {})
-        tick = Tick("feed", at, datetime.now(UTC), 1, record)
+        tick = Tick(schedule="feed", at=at, started_at=datetime.now(UTC), attempt=1, run=record)
         return {**record.outcome, **job.run(store, settings, tick, job.arguments.model_validate(arguments))}
 
     return run

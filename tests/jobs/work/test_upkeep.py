@@ -13,10 +13,9 @@ from sqlalchemy import func, select, update
 from abkit.alerts.episodes import observe
 from abkit.config import AlertSettings, ScheduleSettings, Settings
 from abkit.errors import AbkitError, UsageError
-from abkit.jobs.catalogue import CATALOGUE
-from abkit.jobs.definitions import add, remove, set_enabled, synchronise
+from abkit.jobs.job import Tick
+from abkit.jobs.schedules import CATALOG, add, remove, set_enabled, synchronize
 from abkit.jobs.status import schedule_status
-from abkit.jobs.tick import Tick
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
@@ -31,7 +30,7 @@ def _entry(key: str = "inbox", **values: Any) -> ScheduleSettings:
 
 
 def _tick(store: Store, at: datetime = NOW) -> Tick:
-    return Tick("beat", at, at, 1, begin_run(store, "test", {}))
+    return Tick(schedule="beat", at=at, started_at=at, attempt=1, run=begin_run(store, "test", {}), jobs=CATALOG.keys())
 
 
 @pytest.fixture
@@ -88,7 +87,7 @@ def test_the_heartbeat_stays_away_while_a_channel_takes_no_alerts(sqlite_store: 
             )
         )
     outcome = heartbeat(sqlite_store, settings, _tick(sqlite_store), arguments)
-    assert outcome == {"called": False, "unwell": {"channel ops": "it does not take its alerts"}}
+    assert outcome == {"called": False, "unwell": {"channel ops": "it does not accept its alerts"}}
 
 
 def test_a_heartbeat_that_is_not_taken_says_so_without_the_address(
@@ -113,7 +112,7 @@ def test_a_schedule_nobody_runs_is_late_and_opens_one_alert(store: Store, tmp_pa
         deliver_alerts(store, settings, _tick(store, NOW + timedelta(minutes=minutes)), object())
     with store.read() as session:
         (alert,) = session.scalars(select(Alert)).all()
-        (status,) = schedule_status(session, CATALOGUE, NOW + timedelta(minutes=14))
+        (status,) = schedule_status(session, CATALOG, NOW + timedelta(minutes=14))
     assert (alert.fingerprint, alert.times_seen) == ("job_late:inbox", 3)
     assert status.state == "late"
 
@@ -143,7 +142,7 @@ def test_prune_removes_only_old_runs_without_figures(store: Store, tmp_path: Pat
 
 
 def test_the_configuration_is_brought_into_the_store_and_paused_ones_stay_paused(store: Store) -> None:
-    assert synchronise(store, [_entry()], NOW) == {
+    assert synchronize(store, [_entry()], NOW) == {
         "inbox": "added",
         "deliver-alerts": "added",
         "prune": "added",
@@ -151,12 +150,12 @@ def test_the_configuration_is_brought_into_the_store_and_paused_ones_stay_paused
     with store.write() as session:
         session.execute(update(Schedule).where(Schedule.key == "inbox").values(enabled=False))
     add(store, _entry("by-hand"), now=NOW)
-    assert synchronise(store, [_entry()], NOW) == {}
-    assert synchronise(store, [_entry(cron="@hourly")], NOW) == {"inbox": "changed"}
+    assert synchronize(store, [_entry()], NOW) == {}
+    assert synchronize(store, [_entry(cron="@hourly")], NOW) == {"inbox": "changed"}
     with store.read() as session:
         row = session.scalars(select(Schedule).where(Schedule.key == "inbox")).one()
     assert (row.enabled, row.cron, row.next_run_at) == (False, "@hourly", datetime(2026, 3, 1, 7, tzinfo=UTC))
-    assert synchronise(store, [], NOW) == {"inbox": "removed"}
+    assert synchronize(store, [], NOW) == {"inbox": "removed"}
     with store.read() as session:
         assert set(session.scalars(select(Schedule.key))) == {"by-hand", "deliver-alerts", "prune"}
 
@@ -181,20 +180,20 @@ def test_the_alerts_of_a_job_that_nobody_expects_any_more_come_to_rest(store: St
     later = NOW + timedelta(hours=1)
     add(store, _entry("by-hand"), now=NOW)
     add(store, _entry("paused"), now=NOW)
-    synchronise(store, [_entry("from-file")], NOW)
+    synchronize(store, [_entry("from-file")], NOW)
     _trouble(store, "job_failed:paused", "job_late:paused", "data_fault:paused")
     _trouble(store, "job_failed:by-hand", "data_fault:by-hand", "import_rejects:from-file", "job_failed:other")
 
     set_enabled(store, "paused", AlertSettings(), enabled=False, now=later)
     assert _calming(store) == {"job_failed:paused", "job_late:paused"}, "the broken file is there all the same"
     remove(store, "by-hand", AlertSettings(), now=later)
-    synchronise(store, [], later)
+    synchronize(store, [], later)
     wanted = {"job_failed:by-hand", "data_fault:by-hand", "import_rejects:from-file"}
     assert _calming(store) == {"job_failed:paused", "job_late:paused"} | wanted
 
 
 def test_what_stands_in_the_configuration_is_not_removed_by_command(sqlite_store: Store) -> None:
-    synchronise(sqlite_store, [_entry()], NOW)
+    synchronize(sqlite_store, [_entry()], NOW)
     for key, said in [("inbox", "defined in abkit.toml"), ("prune", "built in"), ("none", "no schedule 'none'")]:
         with pytest.raises(UsageError, match=said):
             remove(sqlite_store, key, AlertSettings(), now=NOW)
@@ -218,7 +217,7 @@ def test_a_wrong_schedule_is_refused_in_one_sentence_and_nothing_is_changed(
     sqlite_store: Store, values: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(UsageError, match=said) as refused:
-        synchronise(sqlite_store, [_entry("good"), _entry("bad", **values)], NOW)
+        synchronize(sqlite_store, [_entry("good"), _entry("bad", **values)], NOW)
     assert "\n" not in refused.value.message
     assert "tok-5b1f" not in refused.value.message + str(refused.value.hint)
     with sqlite_store.read() as session:
@@ -238,4 +237,4 @@ def test_a_start_in_the_past_and_a_name_that_exists_are_refused(sqlite_store: St
 def test_two_schedules_of_one_name_are_refused(sqlite_store: Store) -> None:
 
     with pytest.raises(UsageError, match="two schedules are called 'inbox'"):
-        synchronise(sqlite_store, [_entry(), _entry()], NOW)
+        synchronize(sqlite_store, [_entry(), _entry()], NOW)

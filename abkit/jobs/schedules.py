@@ -1,4 +1,4 @@
-"""Schedules as they are defined: by abkit.toml, by command, and those that every daemon has."""
+"""Schedules: the catalog of jobs that they can name, and how abkit.toml and the commands define them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,12 +9,30 @@ from sqlalchemy.orm import Session
 from abkit.alerts import rules
 from abkit.config import AlertSettings, ScheduleSettings
 from abkit.errors import InvalidInput, UsageError
-from abkit.jobs.catalogue import check_job
 from abkit.jobs.cron import Cron
+from abkit.jobs.job import Catalog, Job
+from abkit.jobs.status import unknown_schedule
+from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, drift_check, experiments
+from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
+from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 from abkit.store import schedules
 from abkit.store.engine import Store
 from abkit.store.schema import Schedule
 
+# A schedule can run these and nothing else.
+CATALOG: Catalog = {
+    job.name: job
+    for job in (
+        Job("score_folder", "score the new images of a watched folder", score_folder, ScoreFolder),
+        Job("import_kpis", "import the KPI exports of a watched folder", import_kpis, ImportKpis),
+        Job("correlate", "correlate scores with a KPI", correlate, Correlate),
+        Job("drift_check", "check all drift layers and decide", drift_check, DriftCheck),
+        Job("experiments", "analyze the running experiments", experiments),
+        Job("deliver_alerts", "send pending alerts to the channels", deliver_alerts, quick=True),
+        Job("prune", "remove old records that no figure points to", prune),
+        Job("heartbeat", "call an address while all is well (dead-man's switch)", heartbeat, Heartbeat, quick=True),
+    )
+}
 FROM_FILE, FROM_COMMAND, BUILT_IN = "abkit.toml", "command", "built-in"
 
 _BUILT_IN = (
@@ -23,33 +41,33 @@ _BUILT_IN = (
 )
 
 
-def synchronise(
+def synchronize(
     store: Store, configured: Sequence[ScheduleSettings], now: datetime, alerts: AlertSettings | None = None
 ) -> dict[str, str]:
     """Bring the schedules of abkit.toml into the store; several daemons may do so at once.
 
-    1. Check them all; if one is wrong, nothing is changed.
+    1. Check them all; if one is wrong, change nothing.
     2. Add what is new and change what differs. Paused ones stay paused.
-    3. Remove what came from abkit.toml and no longer stands there, and let its alerts come to rest. What was added by
-       command stays.
+    3. Remove what came from abkit.toml and is no longer there, and let its alerts resolve. What was added by command
+       stays.
 
     Args:
-        store: where they go.
-        configured: the `[[schedule]]` entries.
-        now: the clock.
+        store: Where they go.
+        configured: The `[[schedule]]` entries.
+        now: The clock.
         alerts: `[alerts]`; the defaults if left out.
 
     Returns:
         What was done, by name: added, changed or removed.
 
     Raises:
-        UsageError: an unknown job, a wrong argument, a bad cron line, or the same name twice.
+        UsageError: An unknown job, a wrong argument, an invalid cron line, or the same name twice.
     """
     names = [entry.key for entry in configured]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two schedules are called {twice!r}", hint="give each [[schedule]] a key of its own")
-    wanted = {entry.key: definition(entry, BUILT_IN) for entry in _BUILT_IN}
-    wanted |= {entry.key: definition(entry, FROM_FILE) for entry in configured}
+    wanted = {entry.key: _definition(entry, BUILT_IN) for entry in _BUILT_IN}
+    wanted |= {entry.key: _definition(entry, FROM_FILE) for entry in configured}
     done: dict[str, str] = {}
     with store.write() as session:
         present = {schedule.key: schedule for schedule in schedules.all_schedules(session)}
@@ -62,25 +80,22 @@ def synchronise(
 
 
 def add(store: Store, entry: ScheduleSettings, *, now: datetime, start: datetime | None = None) -> datetime:
-    """Add a schedule by command.
+    """Add a schedule by command, and return its first tick.
 
     Args:
-        store: where it goes.
-        entry: the schedule.
-        now: the clock.
-        start: its first tick does not come before that.
-
-    Returns:
-        Its first tick.
+        store: Where it goes.
+        entry: The schedule.
+        now: The clock.
+        start: Earliest time of its first tick.
 
     Raises:
-        UsageError: there is one of that name, or `start` is in the past, or as `synchronise`.
+        UsageError: The name is taken, or `start` is in the past, or as for `synchronize`.
     """
-    values = definition(entry, FROM_COMMAND)
+    values = _definition(entry, FROM_COMMAND)
     if start is not None and start <= now:
         raise UsageError(
             f"schedule {entry.key}: the start {start:%Y-%m-%d %H:%M:%S} UTC is in the past",
-            hint="leave --start out to begin with the next tick; for days past there is `--as-of` of the commands",
+            hint="leave --start out to begin with the next tick; for past days use `--as-of` of the commands",
         )
     first = Cron(entry.cron).after(start or now)
     with store.write() as session:
@@ -93,10 +108,10 @@ def add(store: Store, entry: ScheduleSettings, *, now: datetime, start: datetime
 
 
 def remove(store: Store, key: str, alerts: AlertSettings, *, now: datetime) -> None:
-    """Remove a schedule that was added by command; its runs stay, and its alerts come to rest.
+    """Remove a schedule that was added by command; its runs stay, and its alerts resolve.
 
     Raises:
-        UsageError: there is none of that name, or it would be back when the next daemon starts.
+        UsageError: It does not exist, or it would be back when the next daemon starts.
     """
     with store.write() as session:
         schedule = _find(session, key)
@@ -109,50 +124,45 @@ def remove(store: Store, key: str, alerts: AlertSettings, *, now: datetime) -> N
 
 
 def set_enabled(store: Store, key: str, alerts: AlertSettings, *, enabled: bool, now: datetime) -> datetime:
-    """Pause a schedule, or let it go on from its next tick. That a paused job failed or is late bothers nobody.
-
-    Returns:
-        Its next tick.
+    """Pause a schedule, or resume it from its next tick, which is returned. The job alerts of a paused one resolve.
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: It does not exist.
     """
     with store.write() as session:
         next_run_at = Cron(_find(session, key).cron).after(now)
         schedules.set_enabled(session, key, enabled, next_run_at=next_run_at)
         if not enabled:
-            rules.job_put_away(session, alerts, schedule=key, now=now)
+            rules.schedule_retired(session, alerts, schedule=key, now=now)
     return next_run_at
-
-
-def unknown(key: str) -> UsageError:
-    """There is no schedule of that name."""
-    return UsageError(f"there is no schedule {key!r}", hint="`abkit schedule list` shows them all")
 
 
 def _find(session: Session, key: str) -> Schedule:
     schedule = schedules.find(session, key)
     if schedule is None:
-        raise unknown(key)
+        raise unknown_schedule(key)
     return schedule
 
 
 def _remove(session: Session, keys: Sequence[str], alerts: AlertSettings, now: datetime) -> None:
     schedules.remove(session, keys)
     for key in keys:
-        rules.job_put_away(session, alerts, schedule=key, now=now, feed_too=True)
+        rules.schedule_retired(session, alerts, schedule=key, now=now, feed_too=True)
 
 
-def definition(entry: ScheduleSettings, source: str) -> Mapping[str, Any]:
-    """The columns of a schedule, checked."""
+def _definition(entry: ScheduleSettings, source: str) -> Mapping[str, Any]:
+    """Return the columns of a schedule, checked."""
     where = f"schedule {entry.key}"
     try:
         Cron(entry.cron)
     except InvalidInput as error:
         raise UsageError(f"{where}: {error.message}", hint=error.hint) from error
+    job = CATALOG.get(entry.job)
+    if job is None:
+        raise UsageError(f"{where}: there is no job {entry.job!r}", hint=f"the jobs are {', '.join(CATALOG)}")
     return {
         "job": entry.job,
-        "arguments": check_job(entry.job, entry.arguments, where),
+        "arguments": job.check(entry.arguments, where),
         "cron": entry.cron,
         "jitter_s": entry.jitter_seconds,
         "grace_s": entry.grace_seconds,

@@ -15,8 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from abkit.errors import AbkitError, StoreError
 from abkit.jobs.daemon.loop import Daemon
+from abkit.jobs.job import wall_clock
 from abkit.jobs.status import BAD_STATES, schedule_status
-from abkit.jobs.tick import wall_clock
 from abkit.store import alerts
 from abkit.store.engine import Store
 from abkit.store.schema import AlertDelivery, Run
