@@ -52,7 +52,7 @@ def main(folder: Path, number: int) -> None:
     scorer = Scorer.load()
     found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".png", ".webp"))
     paths = list(itertools.islice(itertools.cycle(found), number))
-    scorer.score([scorer.prepare(open_image(found[0]).image)])  # compiles the kernels
+    scorer.score(found[0])  # compiles the kernels
     members = scorer.network.members
     ensemble, single = members, torch.nn.ModuleList(list(members)[:1])
     clock = Clock()

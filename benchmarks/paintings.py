@@ -26,7 +26,6 @@ from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import clustered_bootstrap_of, grouped_folds
 from abkit_model.evaluation.trained_scorer import predict
-from abkit_model.images import open_image
 from abkit_model.scorer import Scorer
 from abkit_model.training.comparison_training import CHANCE, fit_choices, tune_to_choices
 from abkit_model.training.loop import Recipe, fit
@@ -111,10 +110,7 @@ def main(folder, ratings, cache, repeats_of_queries):
     pictures = sorted(arc)
     number = {p: i for i, p in enumerate(pictures)}
     scorer = Scorer.load()
-    scores = []
-    for start in range(0, len(pictures), 16):
-        some = pictures[start : start + 16]
-        scores += scorer.score([scorer.prepare(open_image(folder / p).image) for p in some])
+    scores = scorer.score(folder / name for name in pictures)
     X = np.stack([s.embedding for s in scores]).astype(np.float64)
     rated = np.array([s.mean for s in scores])
     first, second = (np.array([number[p[k]] for p in pairs]) for k in (0, 1))

@@ -28,15 +28,20 @@ class ModelError(AbkitError):
 
 
 class ImageRejected(ModelError):
-    """A file that cannot be scored. The rest of its batch can.
+    """An image that cannot be scored. The rest of its batch can.
 
     Attributes:
         reason: Why, in words that fit in a table cell.
+        item: Which image, where there are several, or an empty string.
+
+    >>> str(ImageRejected("the file is empty", "images[2] (ads/sale.png)"))
+    'images[2] (ads/sale.png): the file is empty'
     """
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, item: str = "") -> None:
+        super().__init__(f"{item}: {reason}" if item else reason)
         self.reason = reason
+        self.item = item
 
 
 class EncoderUnavailable(ModelError):
@@ -44,7 +49,7 @@ class EncoderUnavailable(ModelError):
 
 
 class TextRejected(ModelError):
-    """A brief that cannot be compared with pictures: empty, unreadable, or longer than the text tower reads."""
+    """A brief that cannot be compared with images: empty, unreadable, or longer than the text tower reads."""
 
 
 class CheckpointError(ModelError):

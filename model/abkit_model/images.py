@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from io import BytesIO
 from math import ceil, sqrt
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from abkit_model.errors import ImageRejected
@@ -90,18 +92,49 @@ def open_image(source: Path | bytes) -> DecodedImage:
         stored = image.size
         turned = _is_turned(image)
         _draft(image)
-        try:
-            image.load()
-            upright = _upright(image)
-            rgb = _to_rgb(upright)
-        except ImageRejected:
-            raise
-        except MemoryError as error:
-            raise ImageRejected("there is not enough memory to decode it") from error
-        except Exception as error:  # a damaged file can raise nearly anything from a decoder
-            raise ImageRejected(_damage(error)) from error
+        rgb = _decoded(image)
     width, height = (stored[1], stored[0]) if turned else stored
     return DecodedImage(image=rgb, width=width, height=height, media_type=media_type)
+
+
+ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]"
+
+
+def to_rgb(source: ImageLike) -> Image.Image:
+    """Return the upright RGB pixels of a file, a PIL image or an array.
+
+    Args:
+        source: A path, the bytes of a file, a PIL image of any mode, or an array `(H, W, 3)` of uint8 or of floats from
+            0 to 1.
+
+    Raises:
+        ImageRejected: This is not an image that can be scored; the reason says why.
+
+    >>> to_rgb(np.ones((40, 60, 3))).size
+    (60, 40)
+    """
+    if isinstance(source, str | os.PathLike | bytes):
+        return open_image(source if isinstance(source, bytes) else Path(source)).image
+    if isinstance(source, np.ndarray):
+        source = _from_array(source)
+    if not isinstance(source, Image.Image):
+        raise ImageRejected(f"a {type(source).__name__} is not an image; pass a path, a PIL image or an array")
+    _refuse_size(*source.size)
+    return _decoded(source)
+
+
+def _from_array(pixels: NDArray[Any]) -> Image.Image:
+    if pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise ImageRejected(f"an array of shape {pixels.shape} is not an RGB image; its shape must be (H, W, 3)")
+    _refuse_size(pixels.shape[1], pixels.shape[0])
+    if pixels.dtype.kind == "f":
+        # NaN is on neither side of a number
+        if not ((pixels >= 0) & (pixels <= 1)).all():
+            raise ImageRejected("an array of floats must lie between 0 and 1; divide by 255, or pass uint8")
+        pixels = np.rint(pixels * 255).astype(np.uint8)
+    if pixels.dtype != np.uint8:
+        raise ImageRejected(f"an array of {pixels.dtype} is not an image; pass uint8, or floats between 0 and 1")
+    return Image.fromarray(np.ascontiguousarray(pixels))
 
 
 def read_file(path: Path) -> bytes:
@@ -122,10 +155,25 @@ def read_file(path: Path) -> bytes:
         raise ImageRejected(reason) from error
     except PermissionError as error:
         raise ImageRejected("the file is not readable: permission denied") from error
+    except ValueError as error:
+        raise ImageRejected("the name has a null character") from error
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise ImageRejected("the link is part of a loop of links") from error
         raise ImageRejected(f"the file is not readable: {os.strerror(error.errno or 0)}") from error
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    """Decode an image, turn it upright and convert it to RGB."""
+    try:
+        image.load()
+        return _in_rgb(_upright(image))
+    except ImageRejected:
+        raise
+    except MemoryError as error:
+        raise ImageRejected("there is not enough memory to decode it") from error
+    except Exception as error:  # a damaged file can raise nearly anything from a decoder
+        raise ImageRejected(_damage(error)) from error
 
 
 def _open_header(data: bytes) -> Image.Image:
@@ -202,7 +250,7 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _in_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _scale_to_8_bit(image).convert("RGB")
     if image.mode == "LAB":

@@ -1,10 +1,13 @@
-"""What abkit calls: load a checkpoint, score pictures."""
+"""Load a checkpoint and score images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import islice
 from pathlib import Path
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import torch
@@ -12,33 +15,35 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from abkit_model import checkpoint as checkpoints
-from abkit_model.checkpoint import Card, Checkpoint
+from abkit_model.checkpoint import Card, Checkpoint, without_undefined
 from abkit_model.encoders.frozen import Encoded, FrozenEncoder
 from abkit_model.encoders.load import load_encoder
-from abkit_model.errors import CheckpointError
-from abkit_model.images import Prepared
+from abkit_model.errors import CheckpointError, ImageRejected
+from abkit_model.images import ImageLike, Prepared, to_rgb
 from abkit_model.query_transformer import NetworkConfig, Opinion, QueryTransformer
 
 #: Rating steps by which scores of the same pixels may differ between batches, thread counts and processors.
 TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score:
-    """What the model predicts that people would say about one picture.
+    """What people would say about one image, as a scorer predicts it.
 
     Attributes:
         mean: Predicted mean opinion, on the card's scale.
         std: Predicted standard deviation of single opinions around it: how much people would disagree.
         distribution: Probability of each bin of the scale, from lowest to highest; sums to 1.
-        ci_low: Lower end of the predictive interval for the mean opinion; NaN where the card has no interval.
+        ci_low: Lower end of the predictive interval of the mean opinion; NaN where the card has no interval.
         ci_high: Its upper end.
         ci_level: Its nominal coverage.
         epistemic_std: Standard deviation of the mean between the query sets: how unsure the model is of itself.
         query_activations: What each query of each member added to the tilt of the distribution.
         embedding: `(E,)` float16, the encoder's pooled features.
-        novelty: Distance from the training pictures relative to the card's limit: above 1 the picture is far from
-            anything that the queries were trained on, and the interval promises nothing. NaN without a limit.
+        novelty: Distance from the training images relative to the card's limit: above 1 the image is far from anything
+            that the queries were trained on, and the interval promises nothing. NaN without a limit.
+        model: Digest of the scorer.
+        notice: What to tell everyone who sees the score, or an empty string.
     """
 
     mean: float
@@ -49,22 +54,36 @@ class Score:
     ci_level: float
     epistemic_std: float
     query_activations: tuple[float, ...]
-    embedding: NDArray[np.float16]
-    novelty: float = float("nan")
+    embedding: NDArray[np.float16] = field(repr=False, compare=False)
+    novelty: float
+    model: str
+    notice: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the embedding as plain JSON; what is not finite becomes None."""
+        return {f.name: without_undefined(getattr(self, f.name)) for f in fields(self) if f.name != "embedding"}
 
 
 class Scorer:
     """A frozen encoder with trained queries on top.
 
-    A score depends on the image and the checkpoint alone: the same image gets the same score in any batch, with any
+    A score depends on the image and the checkpoint alone: the same pixels get the same score in any batch, with any
     number of threads and on any processor, to within `TOLERANCE` (in practice 1e-6).
 
     Attributes:
         card: What is known about the checkpoint.
         encoder: The frozen encoder.
         network: The trained queries.
-        pictures: `(n,)` uint64, the first 8 bytes of the SHA-256 of each picture that the queries learned from; empty
-            in checkpoints of an earlier release.
+        pictures: `(n,)` uint64, the first 8 bytes of the SHA-256 of each image that the queries learned from; empty in
+            checkpoints of an earlier release.
+
+    >>> scorer = Scorer.load()
+    >>> image = Image.effect_noise((160, 120), 60).convert("RGB")
+    >>> one = scorer.score(image)
+    >>> one.ci_low < one.mean < one.ci_high, one.ci_level
+    (True, 0.9)
+    >>> scorer.score([image, "no-such-file.png"], errors="keep")[1]
+    ImageRejected('images[1] (no-such-file.png): the file does not exist')
     """
 
     def __init__(self, checkpoint: Checkpoint, encoder: FrozenEncoder) -> None:
@@ -81,29 +100,100 @@ class Scorer:
         self.network = build_network(checkpoint)
         self._values = torch.from_numpy(self.card.scale.values).float()
 
+    def __repr__(self) -> str:
+        return f"<Scorer {self.card.name} {self.card.digest[:12]} on {self.encoder.name}>"
+
     @classmethod
-    def load(cls, checkpoint: Path | None = None, *, precision: str = "auto") -> Scorer:
-        """Load a checkpoint folder, or the shipped default.
+    def load(cls, checkpoint: str | Path | None = None, *, precision: str = "auto") -> Scorer:
+        """Load the scorer in a checkpoint folder, or the one that ships with abkit.
+
+        Args:
+            checkpoint: Folder that training wrote; None for the shipped scorer.
+            precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor computes with it.
 
         Raises:
-            CheckpointError: damaged, altered, too new, or made for another encoder.
-            EncoderUnavailable: its encoder is not at hand.
+            CheckpointError: The checkpoint is damaged, altered, too new, or made for another encoder.
+            EncoderUnavailable: The weights or libraries of its encoder are not on this machine.
         """
-        loaded = checkpoints.load(checkpoint or checkpoints.default_checkpoint())
+        loaded = checkpoints.load(Path(checkpoint) if checkpoint else checkpoints.default_checkpoint())
         return cls(loaded, load_encoder(loaded.card.encoder, precision))
 
+    @overload
+    def score(self, images: ImageLike, *, errors: Literal["raise"] = "raise", batch: int = 16) -> Score: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def score(self, images: ImageLike, *, errors: Literal["keep"], batch: int = 16) -> Score | ImageRejected: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def score(
+        self, images: Iterable[ImageLike], *, errors: Literal["raise"] = "raise", batch: int = 16
+    ) -> list[Score]: ...
+
+    @overload
+    def score(
+        self, images: Iterable[ImageLike], *, errors: Literal["keep"], batch: int = 16
+    ) -> list[Score | ImageRejected]: ...
+
+    def score(
+        self, images: ImageLike | Iterable[ImageLike], *, errors: Literal["raise", "keep"] = "raise", batch: int = 16
+    ) -> Score | ImageRejected | Sequence[Score | ImageRejected]:
+        """Score one image or many.
+
+        A path, a PIL image and an array of the same pixels get the same score. Only JPEG files of more than
+        4 megapixels are decoded at a reduced size, which moves a score by about 0.01.
+
+        Args:
+            images: A path, the bytes of a file, a PIL image, an array `(H, W, 3)` of uint8 or of floats from 0 to 1; or
+                any number of them.
+            errors: `raise` stops at the first image that cannot be scored; `keep` puts the `ImageRejected` in its place
+                and scores the others.
+            batch: How many images are decoded and encoded at once.
+
+        Returns:
+            The score of one image, or a list of scores in the order of the images.
+
+        Raises:
+            ImageRejected: An image cannot be scored; the message says which and why.
+        """
+        if errors not in ("raise", "keep"):
+            raise ValueError(f"errors is {errors!r}; expected 'raise' or 'keep'")
+        if isinstance(images, str | os.PathLike | bytes | Image.Image) or getattr(images, "ndim", 4) < 4:
+            return self._score_batch([("", cast(ImageLike, images))], errors)[0]
+        found: list[Score | ImageRejected] = []
+        named = ((_name(place, image), image) for place, image in enumerate(images))
+        while some := list(islice(named, batch)):
+            found += self._score_batch(some, errors)
+        return found
+
+    def _score_batch(self, batch: Sequence[tuple[str, ImageLike]], errors: str) -> list[Score | ImageRejected]:
+        prepared: list[Prepared | ImageRejected] = []
+        for name, image in batch:
+            try:
+                prepared.append(self.prepare(to_rgb(image)))
+            except ImageRejected as error:
+                rejected = ImageRejected(error.reason, name or _path(image))
+                if errors == "raise":
+                    raise rejected from error
+                prepared.append(rejected)
+        scores = iter(self.score_prepared([one for one in prepared if isinstance(one, Prepared)]))
+        return [next(scores) if isinstance(one, Prepared) else one for one in prepared]
+
     def prepare(self, image: Image.Image) -> Prepared:
-        """Scale and pad one RGB picture; pure, for decode threads."""
+        """Scale and pad one RGB image; pure, for decoding threads."""
         return self.encoder.prepare(image)
 
     def encode(self, batch: Sequence[Prepared]) -> Encoded:
-        """Run the frozen encoder; pictures of any mixture of shapes."""
+        """Run the frozen encoder on images of any mixture of shapes."""
         return self.encoder.encode(batch)
 
-    def trained_on(self, sha256: Sequence[str], table_sha256: str) -> NDArray[np.bool_]:
-        """Which pictures of a table the queries learned from, `(n,)`, by the digests of their content.
+    def score_prepared(self, batch: Sequence[Prepared]) -> list[Score]:
+        """Encode and score images that are prepared already."""
+        return self.score_tokens(self.encode(batch)) if batch else []
 
-        Where the checkpoint has no list of pictures, all if the table is the one of the training, else none.
+    def trained_on(self, sha256: Sequence[str], table_sha256: str) -> NDArray[np.bool_]:
+        """Return which images of a table the queries learned from, `(n,)`, by the digests of their content.
+
+        Where the checkpoint has no list of images: all of them if the table is the one of the training, else none.
         """
         if not len(self.pictures):
             return np.full(len(sha256), self.card.data.get("table_sha256") == table_sha256)
@@ -115,10 +205,6 @@ class Scorer:
         """Run only the queries, on what the encoder saw, now or earlier."""
         opinion = self.network(encoded.tokens, encoded.mask, encoded.embedding)
         return self._scores(opinion, encoded)
-
-    def score(self, batch: Sequence[Prepared]) -> list[Score]:
-        """Encode and score."""
-        return self.score_tokens(self.encode(batch)) if batch else []
 
     def _scores(self, opinion: Opinion, encoded: Encoded) -> list[Score]:
         distribution = opinion.probabilities.mean(dim=1)  # (B, S)
@@ -146,16 +232,27 @@ class Scorer:
                     query_activations=tuple(activations[row].tolist()),
                     embedding=embedding[row],
                     novelty=float(novelty[row]),
+                    model=self.card.digest,
+                    notice=self.card.notice,
                 )
             )
         return scores
 
 
+def _name(place: int, image: ImageLike) -> str:
+    path = _path(image)
+    return f"images[{place}] ({path})" if path else f"images[{place}]"
+
+
+def _path(image: ImageLike) -> str:
+    return os.fspath(image) if isinstance(image, str | os.PathLike) else ""
+
+
 def build_network(checkpoint: Checkpoint) -> QueryTransformer:
-    """The network of a checkpoint, ready to score.
+    """Return the network of a checkpoint, ready to score.
 
     Raises:
-        CheckpointError: weights that do not fit the network that the card describes.
+        CheckpointError: The weights do not fit the network that the card describes.
     """
     try:
         network = QueryTransformer(NetworkConfig(**checkpoint.card.network))
@@ -167,6 +264,3 @@ def build_network(checkpoint: Checkpoint) -> QueryTransformer:
             "restore the whole folder from where it came, or train again",
         ) from error
     return network.eval().requires_grad_(False)
-
-
-__all__ = ["Card", "Encoded", "Prepared", "Score", "Scorer"]

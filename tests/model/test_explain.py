@@ -75,21 +75,21 @@ def test_an_area_that_is_a_blur_already_has_no_effect(scorer: Scorer) -> None:
 
 def test_explaining_leaves_scores_as_they_were(scorer: Scorer) -> None:
     prepared = scorer.prepare(photograph(2))
-    before = scorer.score([prepared])[0].mean
+    before = scorer.score_prepared([prepared])[0].mean
     explain(scorer, prepared)
     for method in METHODS:
         score_map(scorer, prepared, method)
-    assert scorer.score([prepared])[0].mean == before
+    assert scorer.score_prepared([prepared])[0].mean == before
 
 
 def test_a_scorer_with_random_queries_says_something_else_and_leaves_its_model_alone(scorer: Scorer) -> None:
     prepared = scorer.prepare(photograph(2))
-    before = scorer.score([prepared])[0]
-    one, same, another = (with_random_queries(scorer, seed).score([prepared])[0] for seed in (1, 1, 2))
+    before = scorer.score_prepared([prepared])[0]
+    one, same, another = (with_random_queries(scorer, seed).score_prepared([prepared])[0] for seed in (1, 1, 2))
     assert one.query_activations == same.query_activations
     assert one.query_activations != another.query_activations
     assert one.query_activations != before.query_activations
-    after = scorer.score([prepared])[0]
+    after = scorer.score_prepared([prepared])[0]
     assert (after.mean, after.query_activations) == (before.mean, before.query_activations)
 
 

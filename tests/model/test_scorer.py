@@ -1,25 +1,29 @@
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageOps
 from scipy import stats
 
+from abkit_model.checkpoint import Checkpoint
 from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.encoders.load import load_encoder
-from abkit_model.errors import EncoderUnavailable
+from abkit_model.errors import EncoderUnavailable, ImageRejected
 from abkit_model.images import open_image
-from abkit_model.scorer import Score, Scorer
+from abkit_model.scorer import TOLERANCE, Score, Scorer
 from tests.model.conftest import photograph
 
 SHAPES = [(160, 120), (120, 160), (300, 40), (33, 700), (128, 128), (160, 121), (2000, 32)]
 
 
 def scores(scorer: Scorer, shapes: list[tuple[int, int]]) -> list[Score]:
-    return scorer.score([scorer.prepare(photograph(i, *s)) for i, s in enumerate(shapes)])
+    return scorer.score_prepared([scorer.prepare(photograph(i, *s)) for i, s in enumerate(shapes)])
 
 
 def test_a_score_is_a_distribution_with_its_moments_and_intervals(scorer: Scorer) -> None:
@@ -40,20 +44,115 @@ def test_a_score_is_a_distribution_with_its_moments_and_intervals(scorer: Scorer
 def test_a_score_does_not_depend_on_the_batch_it_is_in(scorer: Scorer) -> None:
     together = scores(scorer, SHAPES * 2)[: len(SHAPES)]
     for index, shape in enumerate(SHAPES):
-        alone = scorer.score([scorer.prepare(photograph(index, *shape))])[0]
-        assert together[index].mean == pytest.approx(alone.mean, abs=1e-3)
-        assert together[index].distribution == pytest.approx(alone.distribution, abs=1e-3)
+        alone = scorer.score_prepared([scorer.prepare(photograph(index, *shape))])[0]
+        assert together[index].mean == pytest.approx(alone.mean, abs=TOLERANCE)
+        assert together[index].distribution == pytest.approx(alone.distribution, abs=TOLERANCE)
 
 
 def test_pictures_can_be_prepared_in_threads(scorer: Scorer) -> None:
     pictures = [photograph(i) for i in range(12)]
     with ThreadPoolExecutor(4) as pool:
-        threaded = scorer.score(list(pool.map(scorer.prepare, pictures)))
-    assert [s.mean for s in threaded] == [s.mean for s in scorer.score([scorer.prepare(p) for p in pictures])]
+        threaded = scorer.score_prepared(list(pool.map(scorer.prepare, pictures)))
+    assert [s.mean for s in threaded] == [s.mean for s in scorer.score_prepared([scorer.prepare(p) for p in pictures])]
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "turned.jpg"])
+def test_a_path_its_bytes_a_pil_image_and_an_array_get_one_score(scorer: Scorer, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    exif = Image.Exif()
+    exif[0x0112] = 6 if "turned" in name else 1
+    photograph(7, 300, 150).save(path, quality=90, exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(path)))
+    assert upright.shape == ((300, 150, 3) if "turned" in name else (150, 300, 3))
+    wanted = scorer.score_prepared([scorer.prepare(open_image(path).image)])[0]
+    for same in (path, str(path), path.read_bytes(), Image.open(path), upright, upright / 255, upright[::-1][::-1]):
+        found = scorer.score(same)
+        assert found.mean == pytest.approx(wanted.mean, abs=TOLERANCE)
+        assert found.distribution == pytest.approx(wanted.distribution, abs=TOLERANCE)
+
+
+def test_a_pil_image_of_any_mode_is_scored_as_its_file_is_and_stays_as_it_was(scorer: Scorer, tmp_path: Path) -> None:
+    plain = photograph(3)
+    faded = plain.convert("RGBA")
+    faded.putalpha(plain.convert("L"))
+    for number, image in enumerate((plain.convert("L"), plain.convert("P"), faded)):
+        image.save(tmp_path / f"{number}.png")
+        before = (image.mode, image.tobytes())
+        found, wanted = scorer.score([image, tmp_path / f"{number}.png"])
+        assert found.mean == pytest.approx(wanted.mean, abs=TOLERANCE)
+        assert (image.mode, image.tobytes()) == before
+
+
+def test_many_images_keep_their_order_in_batches_of_any_size(scorer: Scorer) -> None:
+    images = [photograph(i) for i in range(5)]
+    alone = [scorer.score(image).mean for image in images]
+    assert len({round(mean, 4) for mean in alone}) == 5
+    stack = np.stack([np.asarray(image) for image in images])
+    for many, batch in ((images, 2), (iter(images), 16), (tuple(images), 1), (stack, 3)):
+        assert [score.mean for score in scorer.score(many, batch=batch)] == pytest.approx(alone, abs=TOLERANCE)
+
+
+GRAY = np.full((64, 64), 0.5)
+BAD = {
+    "nowhere.png": r"nowhere\.png\): the file does not exist",
+    b"not an image": "not an image; JPEG, PNG",
+    "a\0b": "null character",
+    "array": r"images\[1\]: an array of shape \(64, 64\) is not an RGB image; its shape must be \(H, W, 3\)",
+    "range": "floats must lie between 0 and 1; divide by 255",
+    "nan": "floats must lie between 0 and 1",
+    "int64": "an array of int64 is not an image; pass uint8, or floats",
+    "small": "20×20 is under 32 pixels a side",
+    "empty": "0×0 is under 32 pixels a side",
+    "dict": "a dict is not an image; pass a path, a PIL image or an array",
+}
+ARRAYS = {
+    "array": GRAY,
+    "range": np.full((64, 64, 3), 255.0),
+    "nan": np.full((64, 64, 3), np.nan),
+    "int64": np.ones((64, 64, 3), dtype=np.int64),
+    "small": Image.new("RGB", (20, 20)),
+    "empty": np.zeros((0, 0, 3)),
+    "dict": {},
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_an_image_that_cannot_be_scored_is_named_and_costs_no_other_its_score(scorer: Scorer, bad: Any) -> None:
+    images = [photograph(1), ARRAYS.get(bad, bad), photograph(2)]
+    with pytest.raises(ImageRejected, match=BAD[bad]) as raised:
+        scorer.score(images)
+    assert raised.value.message.startswith("images[1]")
+    first, rejected, last = scorer.score(images, errors="keep")
+    assert isinstance(rejected, ImageRejected)
+    assert rejected.message == raised.value.message
+    assert rejected.message.endswith(rejected.reason)
+    assert (first.mean, last.mean) == pytest.approx([scorer.score(photograph(i)).mean for i in (1, 2)], abs=TOLERANCE)
+
+
+def test_one_image_alone_is_named_by_its_path(scorer: Scorer) -> None:
+    with pytest.raises(ImageRejected, match=r"^ads/gone\.png: the file does not exist$"):
+        scorer.score("ads/gone.png")
+    with pytest.raises(ImageRejected, match=r"^an array of shape"):
+        scorer.score(GRAY)
+    assert isinstance(scorer.score(GRAY, errors="keep"), ImageRejected)
+    with pytest.raises(ValueError, match="'raise' or 'keep'"):
+        scorer.score(photograph(1), errors="ignore")
+
+
+def test_a_score_becomes_json_with_its_model_and_notice(random_checkpoint: Checkpoint, encoder: FrozenEncoder) -> None:
+    card = replace(random_checkpoint.card, notice="For tests only.", digest="d" * 64)
+    score = Scorer(Checkpoint(card, random_checkpoint.arrays), encoder).score(photograph(1))
+    plain = json.loads(json.dumps(score.to_dict(), allow_nan=False))
+    assert plain["notice"] == "For tests only."
+    assert plain["model"] == "d" * 64
+    assert plain["mean"] == score.mean
+    assert plain["distribution"] == list(score.distribution)
+    assert plain["novelty"] is None  # this card has no limit
+    assert "embedding" not in plain
 
 
 def test_no_pictures_have_no_scores(scorer: Scorer) -> None:
-    assert scorer.score([]) == []
+    assert scorer.score_prepared([]) == []
 
 
 def test_tokens_that_show_padding_are_masked(encoder: FrozenEncoder) -> None:
@@ -127,7 +226,6 @@ def test_scores_in_bfloat16_rank_photographs_as_those_in_float32_do(testdata: Pa
     means = []
     for precision in ("float32", "bfloat16"):
         scorer = Scorer.load(precision=precision)
-        prepared = [scorer.prepare(open_image(file).image) for file in files]
-        means.append([score.mean for score in scorer.score(prepared)])
+        means.append([score.mean for score in scorer.score(files)])
     assert len(files) > 50
     assert stats.spearmanr(*means).statistic >= 0.999

@@ -112,7 +112,7 @@ def _score(
     done = 0
     with decoders() as pool:
         for batch in decode_batches(pool, found, scorer.prepare, ScoringSettings()):
-            scores = scorer.score([decoded.prepared for decoded in batch])
+            scores = scorer.score_prepared([decoded.prepared for decoded in batch])
             for decoded, score in zip(batch, scores, strict=True):
                 sha256, name = decoded.content.sha256, names_of(decoded.file.path)[0]
                 row = ScoredCreative(sha256, name, list(score.query_activations), list(score.distribution))

@@ -247,7 +247,7 @@ def _areas(
             cells = np.zeros(heat.size)
             cells[order[: round(len(order) * step / (steps + 1))]] = 1
             batch.append(with_cells_of(start, other, cells.reshape(heat.shape)))
-    found = np.array([figure(score) for score in scorer.score(batch)])
+    found = np.array([figure(score) for score in scorer.score_prepared(batch)])
     course = found[1:].reshape(len(courses), steps)
     moved = np.abs(course[:2] - found[0]).mean(axis=1)
     direction = float((course[2] - course[3]).mean()) if signed else float("nan")

@@ -109,8 +109,8 @@ def test_the_number_of_queries_is_chosen_by_nested_validation(examples: Examples
 
 def test_a_picture_unlike_the_training_pictures_is_flagged(trained: TrainedScorer, rated: Path) -> None:
     scorer = Scorer.load(trained.folder)
-    familiar = scorer.score([scorer.prepare(Image.open(rated / f"{i}.png").convert("RGB")) for i in range(6)])
-    strange = scorer.score([scorer.prepare(Image.new("RGB", (96, 72), colour)) for colour in ("white", "lime")])
+    familiar = scorer.score([rated / f"{i}.png" for i in range(6)])
+    strange = scorer.score([Image.new("RGB", (96, 72), color) for color in ("white", "lime")])
     assert np.median([s.novelty for s in familiar]) < 1 < min(s.novelty for s in strange)
     assert 0 <= scorer.card.metrics["query_diversity"] <= 1
 
@@ -221,11 +221,9 @@ def test_the_shipped_queries_rank_the_photographs(testdata: Path) -> None:
     assert "Demonstration" in scorer.card.notice
     ratings = read_ratings(folder / "ratings_per_image.csv")
     from abkit_model.evaluation.metrics import spearman
-    from abkit_model.images import open_image
 
     chosen = list(range(0, 616, 10))
-    prepared = [scorer.prepare(open_image(folder / "images" / ratings.images[i]).image) for i in chosen]
-    means = np.array([s.mean for s in scorer.score(prepared)])
+    means = np.array([s.mean for s in scorer.score([folder / "images" / ratings.images[i] for i in chosen])])
     assert spearman(means, ratings.means[chosen]) > 0.7
 
 

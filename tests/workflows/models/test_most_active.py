@@ -25,9 +25,7 @@ def test_each_query_has_a_sheet_with_the_pictures_that_it_raises_most(scorer: Sc
     assert len(sheets.files) == 4  # two members of two queries
     assert all(Image.open(file).size[0] > 600 for file in sheets.files)
     listed = json.loads(sheets.listing.read_text())
-    activations = {
-        path: scorer.score([scorer.prepare(Image.open(path).convert("RGB"))])[0].query_activations for path in pictures
-    }
+    activations = {path: scorer.score(path).query_activations for path in pictures}
     for place, query in enumerate(listed["queries"]):
         highest = max(pictures, key=lambda path: activations[path][place])
         assert query["most_active"][0]["name"] == str(highest)

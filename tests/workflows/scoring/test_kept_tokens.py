@@ -55,7 +55,7 @@ def test_another_active_model_scores_known_pictures_without_encoder_as_it_would_
 
     scorer = Scorer.load(other_checkpoint)
     for file in second.files:
-        (wanted,) = scorer.score([scorer.prepare(open_image(file.path).image)])
+        (wanted,) = scorer.score_prepared([scorer.prepare(open_image(file.path).image)])
         assert file.mean == pytest.approx(wanted.mean, abs=1e-3)
         assert file.std == pytest.approx(wanted.std, abs=1e-3)
     with scoring_store.read() as session:
