@@ -1,4 +1,4 @@
-"""Draw the pictures of the README anew: python docs/images/draw.py [FOLDER OF A DEMO THAT WAS PLAYED]
+"""Draw the creatives of the README anew: python docs/images/draw.py [FOLDER OF A DEMO THAT WAS PLAYED]
 
 Plays `abkit demo` (or reads the folder of one that was played with --folder), and writes ranked.png, report.png
 and timeline.png beside this file. Needs playwright and a Chromium on the path.
@@ -27,7 +27,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 
 
 def main(folder: Path | None) -> None:
-    """Write the pictures."""
+    """Write the creatives."""
     if folder is None:
         folder = Path(tempfile.mkdtemp()) / "demo"
         workspace = open_workspace(folder)
@@ -45,19 +45,19 @@ def draw_ranking(folder: Path) -> None:
     store = Store(load_settings(folder / "abkit.toml").store_url)
     data = gather(store, campaign="coffee-bar")
     store.close()
-    pictures = data.rankings[0].best
+    creatives = data.rankings[0].best
     assert data.model is not None  # noqa: S101
-    title = f"{len(pictures)} variants of one campaign, ranked before launch"
+    title = f"{len(creatives)} variants of one campaign, ranked before launch"
     subtitle = (
         f"predicted mean opinion, {data.model.scale_low:g} to {data.model.scale_high:g}, "
-        f"with its {pictures[0].ci_level:.0%} predictive interval (demonstration weights)"
+        f"with its {creatives[0].ci_level:.0%} predictive interval (demonstration weights)"
     )
-    path = save_chart(ranked_strip(pictures, title, subtitle), HERE / "ranked.png")
+    path = save_chart(ranked_strip(creatives, title, subtitle), HERE / "ranked.png")
     shrink(path, 1000)
 
 
 def photograph(address: str, path: Path, *, height: int = 900, part: str = "") -> None:
-    """A picture of the top of a page as Chromium shows it, or of one part of it."""
+    """A creative of the top of a page as Chromium shows it, or of one part of it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page(viewport={"width": 1120, "height": height})

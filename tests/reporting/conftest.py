@@ -11,16 +11,12 @@ import pytest
 
 from abkit.reporting.page.records import (
     CampaignRanking,
-    Correlation,
     Coverage,
-    DecisionMade,
-    DriftFinding,
-    ModelShown,
-    OpenAlert,
-    RankedPicture,
+    RankedCreative,
     ReportData,
     ScorePoint,
 )
+from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 
 HOSTILE = "<script>document.title='owned'</script>\"'&\u202e{{7*7}}"
 START = date(2025, 3, 3)
@@ -42,7 +38,7 @@ def _points(names: tuple[str, ...]) -> tuple[ScorePoint, ...]:
     return tuple(points)
 
 
-def _correlation(as_of: date, value: float, run_id: int, **changes: Any) -> Correlation:
+def _correlation(as_of: date, value: float, run_id: int, **changes: Any) -> CorrelationResult:
     fields: dict[str, Any] = {
         "metric": "ctr",
         "scope": "within_campaign",
@@ -56,23 +52,50 @@ def _correlation(as_of: date, value: float, run_id: int, **changes: Any) -> Corr
         "run_id": run_id,
         "window_start": as_of - timedelta(days=6),
         "window_end": as_of,
+        "note": "",
+        "filters": {},
     }
-    return Correlation(**{**fields, **changes})
+    return CorrelationResult(**{**fields, **changes})
 
 
-def _finding(as_of: date, layer: str, verdict: str, run_id: int) -> DriftFinding:
-    return DriftFinding(as_of, layer, "psi", "", 0.12, 0.25, 0.03, 60, 24, verdict, run_id)
+def _finding(as_of: date, layer: str, verdict: str, run_id: int) -> DriftResult:
+    return DriftResult(
+        as_of=as_of,
+        layer=layer,
+        test="psi",
+        segment="",
+        statistic=0.12,
+        threshold=0.25,
+        p_value=0.03,
+        n_reference=60,
+        n_current=24,
+        verdict=verdict,
+        run_id=run_id,
+        detail={},
+    )
 
 
 def _ranking(name: str, points: list[ScorePoint]) -> CampaignRanking:
-    pictures = tuple(
-        RankedPicture(
-            i + 1, f"{name}-{i:02d}.jpg", f"{i:064x}", p.campaign, p.score, p.score - 0.9, p.score + 0.9, 0.9,
-            100 * (1 - i / 18), ONE_PIXEL, p.trials, p.events, 0.9 * p.rate, 1.1 * p.rate,
+    creatives = tuple(
+        RankedCreative(
+            rank=i + 1,
+            name=f"{name}-{i:02d}.jpg",
+            sha256=f"{i:064x}",
+            campaign=p.campaign,
+            score=p.score,
+            ci_low=p.score - 0.9,
+            ci_high=p.score + 0.9,
+            ci_level=0.9,
+            percentile=100 * (1 - i / 18),
+            thumbnail=ONE_PIXEL,
+            impressions=p.trials,
+            clicks=p.events,
+            ctr_low=0.9 * p.rate,
+            ctr_high=1.1 * p.rate,
         )
         for i, p in enumerate(p for p in points if p.campaign == name)
-    )  # fmt: skip
-    return CampaignRanking(name, 18, pictures[:10], pictures[-3:])
+    )
+    return CampaignRanking(name, 18, creatives[:10], creatives[-3:])
 
 
 @pytest.fixture
@@ -96,12 +119,13 @@ def make_report() -> Callable[..., ReportData]:
             for layer in ("data", "input", "score", "relation", "kpi")
         )
         decisions = tuple(
-            DecisionMade(
-                START + timedelta(days=d),
-                "retrain" if d > 66 else "insufficient_data" if d < 20 else "stable",
-                "concept_shift" if d > 66 else "",
-                ("within-campaign SRCC fell from 0.62 to 0.05 (n = 54)",),
-                100 + d,
+            Decision(
+                as_of=START + timedelta(days=d),
+                decision="retrain" if d > 66 else "insufficient_data" if d < 20 else "stable",
+                cause="concept_shift" if d > 66 else "",
+                reasons={"reasons": ["within-campaign SRCC fell from 0.62 to 0.05 (n = 54)"]},
+                run_id=100 + d,
+                scope="",
             )
             for d in range(14, 80, 3)
         )
@@ -111,7 +135,15 @@ def make_report() -> Callable[..., ReportData]:
             "abkit_version": "0.1.0",
             "database": "SQLite",
             "campaign": None,
-            "model": ModelShown("default", "ab" * 32, "bundled:efficientnet-lite2", 1, 7, True),
+            "model": ModelVersion(
+                name="default",
+                digest="ab" * 32,
+                encoder="bundled:efficientnet-lite2",
+                scale_low=1,
+                scale_high=7,
+                demonstration=True,
+                card={},
+            ),
             "decision": decisions[-1],
             "rankings": tuple(_ranking(name, ordered) for name in names),
             "campaigns_in_all": len(names),
@@ -130,16 +162,24 @@ def make_report() -> Callable[..., ReportData]:
             "drift_history": findings,
             "decision_history": decisions,
             "alerts": (
-                OpenAlert(
-                    "Retrain: the score no longer tells CTR",
-                    "SRCC fell from 0.62 to 0.05.",
-                    "critical",
-                    "open",
-                    datetime(2025, 5, 14, 6, tzinfo=UTC),
-                    3,
+                Alert(
+                    title="Retrain: the score no longer tells CTR",
+                    message="SRCC fell from 0.62 to 0.05.",
+                    severity="critical",
+                    opened_at=datetime(2025, 5, 14, 6, tzinfo=UTC),
+                    times_seen=3,
                 ),
             ),
-            "coverage": Coverage(2_400_000, 130_000, 3, 63, START, START + timedelta(days=79), 80, 2),
+            "coverage": Coverage(
+                impressions=2_400_000,
+                unlinked_impressions=130_000,
+                unlinked_ads=3,
+                ads=63,
+                first_day=START,
+                last_day=START + timedelta(days=79),
+                files=80,
+                rejected_rows=2,
+            ),
             "runs": {"score": 2, "correlate": 179, "drift check": 177},
             "simulated": False,
         }  # fmt: skip

@@ -34,23 +34,19 @@ def correlation_chart(store: Store, report: CorrelationReport) -> Any:
         )
         for one in version.measured
     ]
-    estimates = [
-        records.Correlation(
-            metric=report.metric,
-            scope=result.scope,
-            statistic=result.statistic,
+    sentences = [
+        charts.estimate_sentence(
+            result.statistic,
+            result.scope,
             estimate=result.estimate,
-            ci_low=result.ci_low,
-            ci_high=result.ci_high,
-            ci_level=result.level,
+            interval=None if result.ci_low is None or result.ci_high is None else (result.ci_low, result.ci_high),
+            level=result.level,
             n=result.n,
-            as_of=report.as_of,
-            run_id=report.run_id,
             note=result.note,
         )
         for result in version.results
     ]
-    return charts.score_kpi_scatter(points, estimates, report.metric)
+    return charts.score_kpi_scatter(points, sentences, report.metric)
 
 
 def _shown(report: CorrelationReport, active: str) -> VersionReport | None:

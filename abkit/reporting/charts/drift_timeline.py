@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from abkit.reporting.charts.theme import SERIES, empty_chart, themed
-from abkit.reporting.page.records import Correlation, DecisionMade, DriftFinding
+from abkit.store.schema import CorrelationResult, Decision, DriftResult
 
 LAYER_NAMES = {
     "data": "Data faults",
@@ -39,9 +39,9 @@ VERDICT_WORDS = {
 
 
 def drift_timeline(
-    findings: Sequence[DriftFinding],
-    decisions: Sequence[DecisionMade],
-    correlations: Sequence[Correlation] = (),
+    findings: Sequence[DriftResult],
+    decisions: Sequence[Decision],
+    correlations: Sequence[CorrelationResult] = (),
     width: int = 620,
 ) -> Any:
     """What each drift check found: the relation with its interval, then one lane a layer, then the decision.
@@ -108,7 +108,7 @@ def _smallest_step(days: Sequence[str]) -> int:
 
 
 def _lane_rows(
-    findings: Sequence[DriftFinding], decisions: Sequence[DecisionMade]
+    findings: Sequence[DriftResult], decisions: Sequence[Decision]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """One row a lane and day, with the worst that was found; and the lanes from top to bottom."""
     severity = list(STATES)
@@ -129,7 +129,7 @@ def _lane_rows(
     return rows, [*order, "Decision"]
 
 
-def timeline_sentence(decisions: Sequence[DecisionMade]) -> str:
+def timeline_sentence(decisions: Sequence[Decision]) -> str:
     """The present decision, since when it has held, and how many checks there were."""
     if not decisions:
         return "No decision has been recorded yet"

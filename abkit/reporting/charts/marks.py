@@ -1,4 +1,4 @@
-"""The charts: score against KPI, the spread of scores, the ranked pictures. Records in, Altair charts out.
+"""The charts: score against KPI, the spread of scores, the ranked creatives. Records in, Altair charts out.
 
 Save them with `abkit.reporting.charts.theme.save_chart`, or put them into a page with `chart_svg`.
 """
@@ -13,7 +13,8 @@ import altair as alt
 import numpy as np
 
 from abkit.reporting.charts.theme import INK, MUTED, SERIES, empty_chart, themed
-from abkit.reporting.page.records import Correlation, RankedPicture, ScorePoint, readable
+from abkit.reporting.page.records import RankedCreative, ScorePoint, readable
+from abkit.store.schema import CorrelationResult
 
 MAX_POINTS = 2000
 MAX_COLOURS = 12  # campaigns; more cannot be told apart, and their lines say nothing
@@ -21,22 +22,43 @@ METRIC_NAMES = {"ctr": "CTR (clicks per impression)", "cvr": "CVR (conversions p
 SCOPE_NAMES = {"all": "all creatives", "within_campaign": "within campaign"}
 
 
-def correlation_sentence(result: Correlation) -> str:
-    """An estimate in words, with its interval and n, or why there is none.
+def correlation_sentence(result: CorrelationResult) -> str:
+    """Return a stored estimate in words, with its interval and n, or why there is none."""
+    return estimate_sentence(
+        result.statistic,
+        result.scope,
+        estimate=result.estimate,
+        interval=None if result.ci_low is None or result.ci_high is None else (result.ci_low, result.ci_high),
+        level=result.ci_level,
+        n=result.n,
+        note=result.note,
+    )
 
-    >>> from datetime import date
-    >>> correlation_sentence(Correlation("ctr", "all", "srcc", 0.412, 0.2, 0.6, 0.95, 48, date(2025, 3, 3), 1))
+
+def estimate_sentence(
+    statistic: str,
+    scope: str,
+    *,
+    estimate: float | None,
+    interval: tuple[float, float] | None,
+    level: float,
+    n: int,
+    note: str = "",
+) -> str:
+    """Return an estimate in words.
+
+    >>> estimate_sentence("srcc", "all", estimate=0.412, interval=(0.2, 0.6), level=0.95, n=48)
     'SRCC all creatives 0.41 (95 % interval 0.20 to 0.60, n = 48)'
     """
-    name = f"{result.statistic.upper()} {SCOPE_NAMES.get(result.scope, result.scope)}"
-    if result.estimate is None:
-        return f"{name}: no estimate, {result.note or 'not enough data'} (n = {result.n})"
-    if result.ci_low is None or result.ci_high is None:
-        return (
-            f"{name} {figure(result.estimate)} (no interval{': ' + result.note if result.note else ''}, n = {result.n})"
-        )
-    level = f"{100 * result.ci_level:.0f} % interval {figure(result.ci_low)} to {figure(result.ci_high)}"
-    return f"{name} {figure(result.estimate)} ({level}, n = {result.n})"
+    name = f"{statistic.upper()} {SCOPE_NAMES.get(scope, scope)}"
+    if estimate is None:
+        return f"{name}: no estimate, {note or 'not enough data'} (n = {n})"
+    if interval is None:
+        return f"{name} {figure(estimate)} (no interval{': ' + note if note else ''}, n = {n})"
+    return (
+        f"{name} {figure(estimate)} "
+        f"({100 * level:.0f} % interval {figure(interval[0])} to {figure(interval[1])}, n = {n})"
+    )
 
 
 def figure(value: float) -> str:
@@ -49,9 +71,9 @@ def figure(value: float) -> str:
 
 
 def score_kpi_scatter(
-    points: Sequence[ScorePoint], correlations: Sequence[Correlation] = (), metric: str = "ctr", width: int = 620
+    points: Sequence[ScorePoint], sentences: Sequence[str] = (), metric: str = "ctr", width: int = 620
 ) -> Any:
-    """Score against KPI, one dot a creative, with a straight line and its 95 % band for each campaign.
+    """Draw score against KPI: one dot per creative, and per campaign a straight line with its 95 % band.
 
     More than twelve campaigns get one line together: the common slope inside campaigns, through the overall mean.
 
@@ -59,13 +81,13 @@ def score_kpi_scatter(
     2,000 creatives are thinned to a fixed sample of 2,000, and the subtitle says so.
 
     Args:
-        points: the creatives that were correlated.
-        correlations: the estimates to say in the subtitle.
+        points: The creatives that were correlated.
+        sentences: Lines of the subtitle: the estimates in words.
         metric: "ctr" or "cvr".
-        width: of the plot in pixels.
+        width: Width of the plot in pixels.
     """
     title = f"Score against {METRIC_NAMES.get(metric, metric)}"
-    subtitle = [correlation_sentence(result) for result in correlations if result.metric == metric]
+    subtitle = list(sentences)
     if not points:
         return empty_chart(title, "No creative has both a score and enough delivery yet.")
     shown = list(points)
@@ -141,32 +163,32 @@ def score_distribution(scores: Sequence[tuple[str, float]], scale: tuple[float, 
     )
 
 
-def ranked_strip(pictures: Sequence[RankedPicture], title: str = "Ranked", subtitle: str = "", tile: int = 118) -> Any:
+def ranked_strip(creatives: Sequence[RankedCreative], title: str = "Ranked", subtitle: str = "", tile: int = 118) -> Any:
     """Pictures in the order of their scores, eight a row, each with its rank, score and interval under it.
 
     Args:
-        pictures: with thumbnails; best first.
+        creatives: with thumbnails; best first.
         title: above the strip.
         subtitle: under the title.
-        tile: side of a picture in pixels.
+        tile: side of a tile in pixels.
     """
-    if not pictures:
+    if not creatives:
         return empty_chart(title, "Nothing has been scored yet.")
-    across = min(8, len(pictures))
-    down = -(-len(pictures) // across)
+    across = min(8, len(creatives))
+    down = -(-len(creatives) // across)
     rows = [
         {
             "x": (index % across) + 0.5,
             "y": (index // across) + 0.42,
             "below": (index // across) + 0.885,
             "lower": (index // across) + 0.975,
-            "picture": picture.thumbnail,
-            "says": f"#{picture.rank}\u2002{picture.score:.2f}",
+            "creative": creative.thumbnail,
+            "says": f"#{creative.rank}\u2002{creative.score:.2f}",
             "interval": ""
-            if picture.ci_low is None or picture.ci_high is None
-            else f"{picture.ci_low:.1f} to {picture.ci_high:.1f}",
+            if creative.ci_low is None or creative.ci_high is None
+            else f"{creative.ci_low:.1f} to {creative.ci_high:.1f}",
         }
-        for index, picture in enumerate(pictures)
+        for index, creative in enumerate(creatives)
     ]
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, across], nice=False))
@@ -174,7 +196,7 @@ def ranked_strip(pictures: Sequence[RankedPicture], title: str = "Ranked", subti
     high = alt.Scale(domain=[down, 0], nice=False)
     side = round(0.92 * tile)
     chart = alt.layer(
-        base.mark_image(width=side, height=side).encode(y=alt.Y("y:Q", axis=None, scale=high), url="picture:N"),
+        base.mark_image(width=side, height=side).encode(y=alt.Y("y:Q", axis=None, scale=high), url="creative:N"),
         base.mark_text(fontSize=13, fontWeight="bold", color=INK).encode(y=alt.Y("below:Q", scale=high), text="says:N"),
         base.mark_text(fontSize=10.5, color=MUTED).encode(y=alt.Y("lower:Q", scale=high), text="interval:N"),
     )

@@ -10,10 +10,10 @@ class Advice:
     """The words for one decision.
 
     Attributes:
-        headline: the answer to "is the score still worth listening to?".
-        meaning: why, in one sentence.
-        steps: what to do, in order.
-        tone: good, caution, bad or unknown; the page colours by it.
+        headline: Answer to "is the score still worth listening to?".
+        meaning: Why, in one sentence.
+        steps: What to do, in order.
+        tone: good, caution, bad or unknown; it sets the color on the page.
     """
 
     headline: str
@@ -63,8 +63,8 @@ _BY_DECISION = {
 _BY_CAUSE = {
     ("retrain", "concept_shift"): Advice(
         "Retrain: the score no longer tells which creative wins",
-        "The relation of score and KPI is materially and surely weaker than its reference; what the audience responds "
-        "to has changed, not the pictures.",
+        "The relation of score and KPI is clearly weaker than its reference; what the audience responds "
+        "to has changed, not the images.",
         (
             "Do not drop variants on their score until this is settled.",
             "Gather labels on creatives that ran since the change: new ratings or A/B outcomes.",
@@ -73,12 +73,12 @@ _BY_CAUSE = {
         "bad",
     ),
     ("retrain", "input_shift"): Advice(
-        "Retrain: these pictures are new to the scorer",
+        "Retrain: these creatives are new to the scorer",
         "The creatives differ from the reference beyond the floor for major shifts, and the relation with the KPI is "
         "not shown to hold on them.",
         (
-            "Label some of the new pictures first: people's ratings, or A/B outcomes.",
-            "Retrain the queries with these labels and compare with the active model.",
+            "Label some of the new creatives first: people's ratings, or A/B outcomes.",
+            "Retrain the queries with these labels and compare them with the active model.",
         ),
         "bad",
     ),
@@ -89,7 +89,7 @@ _BY_CAUSE = {
         "caution",
     ),
     ("watch", "input_shift"): Advice(
-        "Watch: the pictures changed",
+        "Watch: the creatives changed",
         "The new creatives differ from the reference, but the scores are not shown to fail on them.",
         ("Keep importing KPIs: the relation on the new creatives will decide.",),
         "caution",
@@ -98,7 +98,7 @@ _BY_CAUSE = {
 
 
 def advice(decision: str | None, cause: str = "") -> Advice:
-    """The words for a decision and its cause; for one that this version does not know, the careful ones.
+    """Return the words for a decision and its cause; careful ones for a decision that this version does not know.
 
     >>> advice("stable").tone, advice("retrain", "concept_shift").tone, advice(None).tone
     ('good', 'bad', 'unknown')

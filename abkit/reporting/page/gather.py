@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from abkit.errors import UsageError
 from abkit.reporting.page.page import headline_correlation, write_report
 from abkit.reporting.page.records import (
     CampaignRanking,
-    Correlation,
     Coverage,
-    DecisionMade,
-    DriftFinding,
-    ModelShown,
-    OpenAlert,
-    RankedPicture,
+    RankedCreative,
     ReportData,
     ScorePoint,
 )
@@ -34,11 +29,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from abkit.store.engine import Store
-    from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
+    from abkit.store.schema import CorrelationResult
 
 CAMPAIGNS_SHOWN = 6
-PICTURES_EACH = 10
-PICTURES_ALONE = 60
+CREATIVES_EACH = 10
+CREATIVES_ALONE = 60
 LAST_SHOWN = 5
 HISTORY = timedelta(days=180)  # of the timeline, up to the last check
 # Commands and the daemon's jobs.
@@ -52,7 +47,7 @@ def make_report(store: Store, out: Path, *, campaign: str | None = None, as_of: 
     Args:
         store: what is reported on; nothing in it changes.
         out: the file; its folder is made if need be.
-        campaign: key of the only campaign to show pictures and dots of; all when None.
+        campaign: key of the only campaign to show creatives and dots of; all when None.
         as_of: the last day of delivery that counts; today (UTC) when None.
 
     Raises:
@@ -77,10 +72,10 @@ def gather(store: Store, *, campaign: str | None = None, as_of: date | None = No
         chosen = _chosen(every, campaign)
         only = chosen[0][0] if campaign else None
         delivered = deliveries(session, Filters(end=day))
-        made = [_decision(row) for row in results.decisions(session, since, day)]
+        made = results.decisions(session, since, day)
         # Checks of other windows answer other questions: the history is of the last one's.
         made = [one for one in made if one.scope == made[-1].scope]
-        findings = [_finding(row) for row in results.drift_results(session, [one.run_id for one in made])]
+        findings = results.drift_results(session, [one.run_id for one in made])
         history = _history(results.correlations(session, version.id, since, day), campaign) if version else []
         data = ReportData(
             as_of=day,
@@ -88,10 +83,10 @@ def gather(store: Store, *, campaign: str | None = None, as_of: date | None = No
             abkit_version=__version__,
             database=DATABASES.get(store.dialect, store.dialect),
             campaign=campaign,
-            model=_model(version),
+            model=version,
             decision=made[-1] if made else None,
             rankings=tuple(
-                _ranking(session, id_, key, version.id, delivered, PICTURES_ALONE if campaign else PICTURES_EACH)
+                _ranking(session, id_, key, version.id, delivered, CREATIVES_ALONE if campaign else CREATIVES_EACH)
                 for id_, key, _ in chosen
                 if version
             ),
@@ -102,7 +97,7 @@ def gather(store: Store, *, campaign: str | None = None, as_of: date | None = No
             findings=tuple(row for row in findings if row.run_id == made[-1].run_id),
             drift_history=tuple(findings),
             decision_history=tuple(made),
-            alerts=tuple(_alert(row, made_at) for row in alerts.open_alerts(session, day)),
+            alerts=tuple(alerts.open_alerts(session, day)),
             scores=tuple(score_rows.scores_by_campaign(session, version.id, only)) if version else (),
             coverage=_coverage(imports.imported(session, day), delivered),
             runs=runs.last_runs(session, RUN_KINDS),
@@ -137,13 +132,13 @@ def _ranking(
     names = creatives.creative_names(session, [place.creative_id for place in (*best, *last)])
     here, anywhere = _delivery(delivered, campaign_id), _delivery(delivered, None)
 
-    def picture(place: RankedScore) -> RankedPicture:
+    def creative(place: RankedScore) -> RankedCreative:
         aliases = names.get(place.creative_id, [])
         found = (thumbnail(Path(name), place.sha256) for name, _ in aliases[:5])
         elsewhere = place.creative_id not in here and place.creative_id in anywhere
         impressions, clicks = (anywhere if elsewhere else here).get(place.creative_id, (0, 0))
         low, high = wilson(clicks, impressions, 0.05) if impressions else (None, None)
-        return RankedPicture(
+        return RankedCreative(
             rank=place.rank,
             name=Path(aliases[0][0]).name if aliases else place.sha256[:12],
             sha256=place.sha256,
@@ -161,7 +156,7 @@ def _ranking(
             elsewhere=elsewhere,
         )
 
-    return CampaignRanking(key, len(places), tuple(map(picture, best)), tuple(map(picture, last)))
+    return CampaignRanking(key, len(places), tuple(map(creative, best)), tuple(map(creative, last)))
 
 
 def _delivery(delivered: Deliveries, campaign_id: int | None) -> dict[int, tuple[int, int]]:
@@ -186,88 +181,30 @@ def _points(session: Session, data: ReportData, version_id: int, campaign: str |
     for row in deliveries(session, window).rows:
         cvr = headline.metric == "cvr"
         events, trials = (row.conversions, row.clicks) if cvr else (row.clicks, row.impressions)
-        if row.creative_id in scores and trials >= max(1, headline.minimum_trials):
+        if row.creative_id in scores and trials >= max(1, _minimum_trials(headline)):
             key = keys.get(row.campaign_id or 0, "without a campaign")
             points.append(ScorePoint(key, scores[row.creative_id], events, trials))
     return tuple(sorted(points, key=lambda point: (point.campaign, point.score, point.trials)))
 
 
-def _history(rows: Sequence[CorrelationResult], campaign: str | None) -> list[Correlation]:
+def _history(rows: Sequence[CorrelationResult], campaign: str | None) -> list[CorrelationResult]:
     """The estimates of the campaign that is shown; those of all campaigns where it has none of its own."""
     for wanted in (campaign, None):
-        chosen = [_correlation(row) for row in rows if row.filters.get("campaign") == wanted]
+        chosen = [row for row in rows if row.filters.get("campaign") == wanted]
         if chosen:
             return chosen
     return []
 
 
-def _latest_of_each(history: Sequence[Correlation]) -> tuple[Correlation, ...]:
+def _minimum_trials(row: CorrelationResult) -> int:
+    """What a creative needed to be in the estimate: impressions for CTR, clicks for CVR."""
+    return int(row.filters.get(f"min_{'clicks' if row.metric == 'cvr' else 'impressions'}") or 0)
+
+
+def _latest_of_each(history: Sequence[CorrelationResult]) -> tuple[CorrelationResult, ...]:
     latest = {(row.metric, row.scope, row.statistic): row for row in history}
     order = {"ctr": 0, "within_campaign": 0, "srcc": 0}
     return tuple(latest[key] for key in sorted(latest, key=lambda key: [(order.get(part, 1), part) for part in key]))
-
-
-def _correlation(row: CorrelationResult) -> Correlation:
-    minimum = row.filters.get(f"min_{'clicks' if row.metric == 'cvr' else 'impressions'}", 0)
-    return Correlation(
-        metric=row.metric,
-        scope=row.scope,
-        statistic=row.statistic,
-        estimate=row.estimate,
-        ci_low=row.ci_low,
-        ci_high=row.ci_high,
-        ci_level=row.ci_level,
-        n=row.n,
-        as_of=row.as_of,
-        run_id=row.run_id,
-        note=row.note,
-        window_start=row.window_start,
-        window_end=row.window_end,
-        minimum_trials=int(minimum or 0),
-    )
-
-
-def _finding(row: DriftResult) -> DriftFinding:
-    return DriftFinding(
-        as_of=row.as_of,
-        layer=row.layer,
-        test=row.test,
-        segment=row.segment,
-        statistic=row.statistic,
-        threshold=row.threshold,
-        p_value=row.p_value,
-        n_reference=row.n_reference,
-        n_current=row.n_current,
-        verdict=row.verdict,
-        run_id=row.run_id,
-        ci_low=row.ci_low,
-        ci_high=row.ci_high,
-        reference_window=row.reference_window,
-        current_window=row.current_window,
-        sentence=str(row.detail.get("sentence", "")),
-    )
-
-
-def _decision(row: Decision) -> DecisionMade:
-    return DecisionMade(row.as_of, row.decision, row.cause, tuple(_reasons(row.reasons)), row.run_id, row.scope)
-
-
-def _reasons(value: Any) -> list[str]:
-    """The sentences in what was recorded: a list of them, or a mapping that holds them."""
-    if isinstance(value, str):
-        return [value] if value else []
-    if isinstance(value, Mapping):
-        value = value.get("reasons", list(value.values()))
-    return [sentence for item in value for sentence in _reasons(item)] if isinstance(value, list | tuple) else []
-
-
-def _alert(row: Alert, now: datetime) -> OpenAlert:
-    state = "open"
-    if row.silenced_until is not None and row.silenced_until > now:
-        state = f"silenced until {row.silenced_until:%d %b %Y} ({row.silence_reason or 'no reason given'})"
-    elif row.acknowledged_at is not None:
-        state = f"acknowledged by {row.acknowledged_by or 'somebody'}"
-    return OpenAlert(row.title, row.message, row.severity, state, row.opened_at, row.times_seen)
 
 
 def _coverage(row: imports.Imported, delivered: Deliveries) -> Coverage:
@@ -281,18 +218,4 @@ def _coverage(row: imports.Imported, delivered: Deliveries) -> Coverage:
         last_day=row.last_day,
         files=row.files,
         rejected_rows=row.rejected_rows,
-    )
-
-
-def _model(version: ModelVersion | None) -> ModelShown | None:
-    if version is None:
-        return None
-    return ModelShown(
-        name=version.name,
-        digest=version.digest,
-        encoder=version.encoder,
-        scale_low=version.scale_low,
-        scale_high=version.scale_high,
-        demonstration=version.demonstration,
-        chances=bool(version.card.get("data", {}).get("chances")),
     )

@@ -1,10 +1,11 @@
-"""The report: one HTML file that needs nothing else, written for somebody who decides and does not run commands."""
+"""The report: one HTML file that needs nothing else, for the person who decides and does not run commands."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sente
 from abkit.reporting.charts.marks import correlation_sentence, score_distribution, score_kpi_scatter
 from abkit.reporting.charts.theme import chart_svg
 from abkit.reporting.page.advice import advice
-from abkit.reporting.page.records import Correlation, ReportData, readable
+from abkit.reporting.page.records import ReportData, readable
+from abkit.store.schema import Alert, CorrelationResult
 
 CHART_WIDTH = 880
 
 
 def render_report(data: ReportData) -> str:
-    """The whole page as HTML. Names from outside are escaped; there is no script in it, and nothing is fetched."""
+    """Return the page as HTML: names from outside are escaped, there is no script in it, and nothing is fetched."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -47,24 +49,32 @@ def render_report(data: ReportData) -> str:
         relation_words=correlation_sentence(headline) if headline else "No estimate yet.",
         timeline_words=timeline_sentence(data.decision_history),
         position=_position_on_scale(data),
-        scatter=drawn(score_kpi_scatter(data.points, data.correlations, metric, CHART_WIDTH), "s"),
+        reasons_of=lambda decision: decision.reasons.get("reasons", []),
+        state_of=lambda alert: _state(alert, data.made_at),
+        scatter=drawn(
+            score_kpi_scatter(
+                data.points,
+                [correlation_sentence(row) for row in data.correlations if row.metric == metric],
+                metric,
+                CHART_WIDTH,
+            ),
+            "s",
+        ),
         timeline=drawn(
             drift_timeline(data.drift_history, data.decision_history, data.correlation_history, CHART_WIDTH - 40), "t"
         ),
         distribution=drawn(
-            score_distribution(
-                data.scores, (data.model.scale_low, data.model.scale_high) if data.model else (0, 1), CHART_WIDTH
-            ),
+            score_distribution(data.scores, data.scale, CHART_WIDTH),
             "d",
         ),
     )
 
 
 def write_report(data: ReportData, path: Path) -> Path:
-    """Writes the page, whole or not at all.
+    """Write the page, whole or not at all.
 
     Raises:
-        AbkitError: the file cannot be written.
+        AbkitError: The file cannot be written.
     """
     page = render_report(data)
     try:
@@ -86,10 +96,18 @@ def write_report(data: ReportData, path: Path) -> Path:
     return path
 
 
-def headline_correlation(data: ReportData) -> Correlation | None:
-    """The one estimate that stands on top: SRCC within campaign, for CTR if there is one."""
+def headline_correlation(data: ReportData) -> CorrelationResult | None:
+    """Return the estimate that stands on top: SRCC within campaign, for CTR if there is one."""
     wanted = [c for c in data.correlations if (c.scope, c.statistic) == ("within_campaign", "srcc")]
     return next((c for c in wanted if c.metric == "ctr"), wanted[0] if wanted else None)
+
+
+def _state(alert: Alert, now: datetime) -> str:
+    if alert.silenced_until is not None and alert.silenced_until > now:
+        return f"silenced until {alert.silenced_until:%d %b %Y} ({alert.silence_reason or 'no reason given'})"
+    if alert.acknowledged_at is not None:
+        return f"acknowledged by {alert.acknowledged_by or 'somebody'}"
+    return "open"
 
 
 def _readable_text(value: Any) -> Any:
@@ -98,7 +116,7 @@ def _readable_text(value: Any) -> Any:
 
 
 def _position_on_scale(data: ReportData) -> Callable[[float], float]:
-    low, high = (data.model.scale_low, data.model.scale_high) if data.model else (0.0, 1.0)
+    low, high = data.scale
 
     def position(score: float) -> float:
         return round(min(100.0, max(0.0, 100 * (score - low) / (high - low))), 1)

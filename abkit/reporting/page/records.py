@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
+
 
 def readable(text: object) -> str:
-    """A name from outside without what could not be read: control characters and direction marks become �.
+    """Return a text from outside with control characters and direction marks replaced by �.
 
     >>> readable("spring" + chr(0x202E) + "gpj.exe")
     'spring�gpj.exe'
@@ -21,10 +23,10 @@ class ScorePoint:
     """One creative in the scatter: its score, and a rate with the counts behind it.
 
     Attributes:
-        campaign: its key.
-        score: mean opinion predicted, on the model's scale.
-        events: clicks for CTR, conversions for CVR.
-        trials: impressions for CTR, clicks for CVR. At least 1.
+        campaign: Key of the campaign.
+        score: Predicted mean opinion, on the model's scale.
+        events: Clicks for CTR, conversions for CVR.
+        trials: Impressions for CTR, clicks for CVR; at least 1.
     """
 
     campaign: str
@@ -34,78 +36,22 @@ class ScorePoint:
 
     @property
     def rate(self) -> float:
-        """Events for each trial."""
+        """Events per trial."""
         return self.events / self.trials
 
 
-@dataclass(frozen=True)
-class Correlation:
-    """One estimate of score against KPI. `estimate` is None where there is none; `note` then says why.
-
-    `minimum_trials` is what a creative needed to be in it: impressions for CTR, clicks for CVR.
-    """
-
-    metric: str
-    scope: str
-    statistic: str
-    estimate: float | None
-    ci_low: float | None
-    ci_high: float | None
-    ci_level: float
-    n: int
-    as_of: date
-    run_id: int
-    note: str = ""
-    window_start: date | None = None
-    window_end: date | None = None
-    minimum_trials: int = 0
-
-
-@dataclass(frozen=True)
-class DriftFinding:
-    """One test of one layer in one drift check; `sentence` says in words what was found, or what is missing."""
-
-    as_of: date
-    layer: str
-    test: str
-    segment: str
-    statistic: float | None
-    threshold: float | None
-    p_value: float | None
-    n_reference: int
-    n_current: int
-    verdict: str
-    run_id: int
-    ci_low: float | None = None
-    ci_high: float | None = None
-    reference_window: str = ""
-    current_window: str = ""
-    sentence: str = ""
-
-
-@dataclass(frozen=True)
-class DecisionMade:
-    """What followed from one drift check; `scope` says of which windows, and only those of one scope compare."""
-
-    as_of: date
-    decision: str
-    cause: str
-    reasons: tuple[str, ...]
-    run_id: int
-    scope: str = ""
-
-
-@dataclass(frozen=True)
-class RankedPicture:
-    """A scored creative as the report shows it.
+@dataclass(frozen=True, kw_only=True)
+class RankedCreative:
+    """A scored creative with what it delivered.
 
     Attributes:
-        rank: in its campaign, 1 is the best.
-        ci_low, ci_high: predictive interval of the mean opinion; None for a scorer that is not calibrated.
-        percentile: place in its campaign, 100 is the best.
-        thumbnail: a data URI, or "" where the file is gone or has changed since it was scored.
-        impressions, clicks: delivered up to the report's date, with the 95 % Wilson interval of CTR where any were.
-        elsewhere: they are of the other campaigns in which the creative ran, as it ran in none under this name.
+        rank: Rank in its campaign; 1 is the best.
+        ci_low, ci_high: Predictive interval of the mean opinion; None for a scorer that is not calibrated.
+        percentile: Place in its campaign, 0 to 100; 100 is the best.
+        thumbnail: Data URI, or "" where the file is gone or has changed since it was scored.
+        impressions, clicks: Delivery up to the report's date.
+        ctr_low, ctr_high: 95 % Wilson interval of CTR; None without impressions.
+        elsewhere: Whether the delivery is that of other campaigns, because it ran only there.
     """
 
     rank: int
@@ -126,42 +72,30 @@ class RankedPicture:
 
     @property
     def ctr(self) -> float | None:
-        """Clicks for each impression."""
+        """Clicks per impression."""
         return self.clicks / self.impressions if self.impressions else None
 
 
 @dataclass(frozen=True)
 class CampaignRanking:
-    """The pictures of one campaign: the best, and the last few where not all are shown.
+    """The creatives of one campaign: the best, and the last few where not all are shown.
 
     Attributes:
-        campaign: its key.
-        n: scored creatives in it.
-        best: in the order of their rank.
-        last: the worst, in the order of their rank; empty when `best` has everything.
+        campaign: Key of the campaign.
+        n: Scored creatives in it.
+        best: The best, by rank.
+        last: The worst, by rank; empty when `best` has everything.
     """
 
     campaign: str
     n: int
-    best: tuple[RankedPicture, ...]
-    last: tuple[RankedPicture, ...] = ()
+    best: tuple[RankedCreative, ...]
+    last: tuple[RankedCreative, ...] = ()
 
 
-@dataclass(frozen=True)
-class OpenAlert:
-    """An alert as the report shows it."""
-
-    title: str
-    message: str
-    severity: str
-    state: str
-    opened_at: datetime
-    times_seen: int
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """How much of what was delivered can be held against a score. Dates are those of the KPI rows."""
+    """How much of the delivery can be compared with a score; dates are those of the KPI rows."""
 
     impressions: int = 0
     unlinked_impressions: int = 0
@@ -174,38 +108,28 @@ class Coverage:
 
     @property
     def unlinked_share(self) -> float | None:
-        """Share of impressions of ads without a picture, 0…1; None where nothing was delivered."""
+        """Share of impressions of ads without a creative, in [0, 1]; None where nothing was delivered."""
         return self.unlinked_impressions / self.impressions if self.impressions else None
 
 
-@dataclass(frozen=True)
-class ModelShown:
-    """The scorer whose scores the report shows; `chances`: it learned from choices alone."""
-
-    name: str
-    digest: str
-    encoder: str
-    scale_low: float
-    scale_high: float
-    demonstration: bool
-    chances: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReportData:
     """Everything on the page. Whatever is missing is None or empty, and the page says so.
 
     Attributes:
-        as_of: the last day of delivery that counts.
-        made_at: when the page was made, UTC.
-        database: kind of the store, e.g. "SQLite".
-        campaign: the one that was asked for; None for all.
-        rankings: of the campaigns that are shown, of `campaigns_in_all`.
-        points, correlations: the last correlation of score and KPI, and the creatives in it.
-        findings: of the last drift check; the histories have all of them.
-        scores: campaign and score of every scored creative.
-        runs: what was done last → the id of its run.
-        simulated: whether the figures are those of `abkit demo`.
+        as_of: Last day of delivery that counts.
+        made_at: When the page was made, UTC.
+        database: Kind of the store, such as "SQLite".
+        campaign: The only campaign that is shown; None for all.
+        model: The version whose scores are shown.
+        decision: The last decision of a drift check.
+        rankings: One per campaign that is shown, of `campaigns_in_all`.
+        points: The creatives of the last correlation of score and KPI.
+        correlations: The last estimate of each kind.
+        findings: Results of the last drift check; the histories have those of all checks.
+        scores: Campaign and score of every scored creative.
+        runs: The last run of each kind of work.
+        simulated: Whether the figures come from `abkit demo`.
     """
 
     as_of: date
@@ -213,18 +137,28 @@ class ReportData:
     abkit_version: str
     database: str
     campaign: str | None
-    model: ModelShown | None
-    decision: DecisionMade | None
+    model: ModelVersion | None
+    decision: Decision | None
     rankings: tuple[CampaignRanking, ...]
     campaigns_in_all: int
     points: tuple[ScorePoint, ...]
-    correlations: tuple[Correlation, ...]
-    correlation_history: tuple[Correlation, ...]
-    findings: tuple[DriftFinding, ...]
-    drift_history: tuple[DriftFinding, ...]
-    decision_history: tuple[DecisionMade, ...]
-    alerts: tuple[OpenAlert, ...]
+    correlations: tuple[CorrelationResult, ...]
+    correlation_history: tuple[CorrelationResult, ...]
+    findings: tuple[DriftResult, ...]
+    drift_history: tuple[DriftResult, ...]
+    decision_history: tuple[Decision, ...]
+    alerts: tuple[Alert, ...]
     scores: tuple[tuple[str, float], ...]
     coverage: Coverage
     runs: Mapping[str, int] = field(default_factory=dict)
     simulated: bool = False
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Ends of the model's scale; (0, 1) without a model."""
+        return (self.model.scale_low, self.model.scale_high) if self.model else (0.0, 1.0)
+
+    @property
+    def from_comparisons(self) -> bool:
+        """Whether the scorer learned from comparisons alone, so that a score is a chance."""
+        return bool(self.model and self.model.card.get("data", {}).get("chances"))

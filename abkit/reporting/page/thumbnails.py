@@ -1,4 +1,4 @@
-"""Small pictures for a page, embedded in it: only of the very content that was scored."""
+"""Small images for a page, embedded in it: only of the very content that was scored."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MAX_BYTES = 64 * 2**20
 
 
 def thumbnail(path: Path, sha256: str, side: int = SIDE) -> str:
-    """A JPEG of at most `side` pixels as a data URI; "" where the file is gone, unreadable or has another content.
+    """Return a JPEG as a data URI; "" where the file is gone, unreadable, or has another content by now.
 
     Args:
-        path: a name under which the content came.
-        sha256: of the content that was scored.
-        side: of the longer edge, in pixels.
+        path: A name under which the content came.
+        sha256: SHA-256 of the content that was scored, in hex.
+        side: Longer edge in pixels, at most.
     """
     from abkit_model.errors import ImageRejected
     from abkit_model.images import open_image, read_file
@@ -26,10 +26,10 @@ def thumbnail(path: Path, sha256: str, side: int = SIDE) -> str:
         content = read_file(path)
         if len(content) > MAX_BYTES or hashlib.sha256(content).hexdigest() != sha256:
             return ""
-        picture = open_image(content).image
+        image = open_image(content).image
     except (ImageRejected, OSError, ValueError):
         return ""
-    picture.thumbnail((side, side))
+    image.thumbnail((side, side))
     small = io.BytesIO()
-    picture.save(small, "JPEG", quality=80, optimize=True)
+    image.save(small, "JPEG", quality=80, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(small.getvalue()).decode()

@@ -22,7 +22,8 @@ from abkit.reporting.charts.marks import (
     score_kpi_scatter,
 )
 from abkit.reporting.charts.theme import chart_svg, refuse_unwritable, save_chart
-from abkit.reporting.page.records import Correlation, DecisionMade, DriftFinding, ReportData, ScorePoint
+from abkit.reporting.page.records import ReportData, ScorePoint
+from abkit.store.schema import CorrelationResult, Decision, DriftResult
 
 MakeReport = Callable[..., ReportData]
 HOSTILE = "<script>alert(1)</script>\"'&\u202e"
@@ -36,15 +37,17 @@ def texts(svg: str) -> list[str]:
 
 def test_the_scatter_says_estimate_interval_and_n(make_report: MakeReport) -> None:
     data = make_report()
-    words = texts(chart_svg(score_kpi_scatter(data.points, data.correlations)))
+    words = texts(chart_svg(score_kpi_scatter(data.points, [correlation_sentence(data.correlations[0])])))
     assert "SRCC within campaign 0.05 (95 % interval −0.15 to 0.25, n = 54)" in words
     assert {"cat-food", "coffee-bar", "star-hall"} <= set(words)
 
 
 def test_an_estimate_that_is_missing_says_why() -> None:
-    none = Correlation("cvr", "all", "plcc", None, None, None, 0.95, 2, date(2025, 3, 3), 1, "fewer than 10 creatives")
+    none = CorrelationResult(
+        metric="cvr", scope="all", statistic="plcc", ci_level=0.95, n=2, note="fewer than 10 creatives"
+    )
     assert correlation_sentence(none) == "PLCC all creatives: no estimate, fewer than 10 creatives (n = 2)"
-    words = texts(chart_svg(score_kpi_scatter([], [none], "cvr")))
+    words = texts(chart_svg(score_kpi_scatter([], [correlation_sentence(none)], "cvr")))
     assert "No creative has both a score and enough delivery yet." in words
 
 
@@ -109,26 +112,29 @@ def test_the_timeline_has_a_lane_for_each_layer_and_one_for_the_decision(make_re
 def test_a_lane_shows_the_worst_verdict_of_the_day() -> None:
     day = date(2025, 3, 3)
     findings = [
-        DriftFinding(day, "score", test, "", 0.1, 0.2, None, 9, 9, verdict, 1)
+        DriftResult(as_of=day, layer="score", test=test, verdict=verdict, run_id=1)
         for test, verdict in (("psi", "ok"), ("ks", "major"), ("wasserstein", "insufficient_data"))
     ]
-    chart = drift_timeline(findings, [DecisionMade(day, "retrain", "input_shift", (), 1)]).to_dict()
+    chart = drift_timeline(findings, [Decision(as_of=day, decision="retrain", cause="input_shift", run_id=1)]).to_dict()
     assert {row["says"] for row in chart["data"]["values"]} == {"major, retrain"}
 
 
 def test_a_test_that_lacks_data_does_not_hide_one_that_has_it() -> None:
     day = date(2025, 3, 3)
     findings = [
-        DriftFinding(day, "data", test, "", None, None, None, 0, 0, verdict, 1)
+        DriftResult(as_of=day, layer="data", test=test, verdict=verdict, run_id=1)
         for test, verdict in (("gaps", "ok"), ("decoding", "insufficient_data"))
     ]
-    chart = drift_timeline(findings, [DecisionMade(day, "stable", "", (), 1)]).to_dict()
+    chart = drift_timeline(findings, [Decision(as_of=day, decision="stable", cause="", run_id=1)]).to_dict()
     assert {row["says"] for row in chart["data"]["values"]} == {"all well"}
 
 
 def test_a_decision_holds_since_it_last_changed() -> None:
     words = ("watch", "stable", "watch", "watch")
-    made = [DecisionMade(date(2025, 3, day), word, "", (), day) for day, word in enumerate(words, start=1)]
+    made = [
+        Decision(as_of=date(2025, 3, day), decision=word, cause="", run_id=day)
+        for day, word in enumerate(words, start=1)
+    ]
     assert timeline_sentence(made) == "watch since 03 Mar 2025, after 4 checks"
     assert timeline_sentence(made[:1]).endswith("after 1 check")
 
@@ -183,7 +189,7 @@ def test_ids_in_two_charts_of_a_page_differ(make_report: MakeReport) -> None:
 
 
 def test_the_strip_shows_rank_and_score(make_report: MakeReport) -> None:
-    pictures = make_report().rankings[0].best
-    words = texts(chart_svg(ranked_strip(pictures, "Ranked")))
-    assert f"#1\u2002{pictures[0].score:.2f}" in words
-    assert chart_svg(ranked_strip([replace(pictures[0], ci_low=None, ci_high=None, thumbnail="")]))
+    creatives = make_report().rankings[0].best
+    words = texts(chart_svg(ranked_strip(creatives, "Ranked")))
+    assert f"#1\u2002{creatives[0].score:.2f}" in words
+    assert chart_svg(ranked_strip([replace(creatives[0], ci_low=None, ci_high=None, thumbnail="")]))

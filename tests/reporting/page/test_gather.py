@@ -127,7 +127,7 @@ class Filler:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[Path]:
+def creatives(tmp_path: Path) -> list[Path]:
     paths = [tmp_path / f"ad-{index}.png" for index in range(3)]
     for index, path in enumerate(paths):
         Image.new("RGB", (64, 64), (80 * index, 40, 200)).save(path)
@@ -140,11 +140,11 @@ def test_an_empty_store_is_reported_on(store: Store, tmp_path: Path) -> None:
     assert gather(store).rankings == ()
 
 
-def test_it_shows_pictures_delivery_and_coverage(store: Store, pictures: list[Path]) -> None:
+def test_it_shows_pictures_delivery_and_coverage(store: Store, creatives: list[Path]) -> None:
     with recorded_run(store, "score", {}) as run, store.write() as session:
         filler = Filler(session, run.id)
         model, campaign = filler.model(), filler.campaign("spring")
-        made = [filler.creative(campaign, model, path, 4 + i) for i, path in enumerate(pictures)]
+        made = [filler.creative(campaign, model, path, 4 + i) for i, path in enumerate(creatives)]
         filler.delivery(filler.ad("1", (made[0],)), DAY, 1000, 20)
         filler.delivery(filler.ad("2", (made[1], made[2])), DAY, 500, 5)
         filler.delivery(filler.ad("3", ()), DAY, 500, 5)
@@ -155,19 +155,19 @@ def test_it_shows_pictures_delivery_and_coverage(store: Store, pictures: list[Pa
     assert [(p.rank, p.name) for p in data.rankings[0].best] == [(1, "ad-2.png"), (2, "ad-1.png"), (3, "ad-0.png")]
     assert all(p.thumbnail.startswith("data:image/jpeg;base64,") for p in data.rankings[0].best)
     delivered = {p.name: (p.impressions, p.clicks) for p in data.rankings[0].best}
-    # An ad that shows two pictures says nothing about either of them.
+    # An ad that shows two creatives says nothing about either of them.
     assert delivered == {"ad-0.png": (1000, 20), "ad-1.png": (0, 0), "ad-2.png": (0, 0)}
     assert data.coverage.unlinked_share == 0.25
     assert (data.coverage.unlinked_ads, data.coverage.ads, data.coverage.rejected_rows) == (1, 3, 1)
     assert data.simulated is False
 
 
-def test_delivery_in_other_campaigns_is_shown_as_such(store: Store, pictures: list[Path]) -> None:
+def test_delivery_in_other_campaigns_is_shown_as_such(store: Store, creatives: list[Path]) -> None:
     # The folder was scored under one name, the platform calls its campaign by another.
     with recorded_run(store, "score", {}) as run, store.write() as session:
         filler = Filler(session, run.id)
         model, campaign = filler.model(), filler.campaign("folder")
-        made = filler.creative(campaign, model, pictures[0], 4)
+        made = filler.creative(campaign, model, creatives[0], 4)
         ad = filler.ad("1", (made,))
         platform = filler.campaign("platform")
         session.get_one(Ad, ad).campaign_id = platform
@@ -176,17 +176,17 @@ def test_delivery_in_other_campaigns_is_shown_as_such(store: Store, pictures: li
     filler.check(store, DAY, "stable", model)
     data = gather(store, as_of=DAY)
     shown = next(ranking for ranking in data.rankings if ranking.campaign == "folder").best[0]
-    assert [campaign for campaign, _ in data.scores] == ["folder"], "one picture counts once"
+    assert [campaign for campaign, _ in data.scores] == ["folder"], "one creative counts once"
     assert (shown.impressions, shown.clicks, shown.elsewhere) == (1000, 20, True)
     assert "impressions in other campaigns" in render_report(data)
 
 
-def test_what_came_later_than_the_day_is_not_shown(store: Store, pictures: list[Path]) -> None:
+def test_what_came_later_than_the_day_is_not_shown(store: Store, creatives: list[Path]) -> None:
     later = DAY + timedelta(days=1)
     with recorded_run(store, "score", {}) as run, store.write() as session:
         filler = Filler(session, run.id)
         model = filler.model()
-        creative = filler.creative(filler.campaign("spring"), model, pictures[0], 4)
+        creative = filler.creative(filler.campaign("spring"), model, creatives[0], 4)
         ad = filler.ad("1", (creative,), account=SIMULATED_ACCOUNT)
         filler.delivery(ad, DAY, 1000, 20)
         filler.delivery(ad, later, 9000, 90)
@@ -204,7 +204,7 @@ def test_what_came_later_than_the_day_is_not_shown(store: Store, pictures: list[
     data = gather(store, as_of=DAY)
     assert data.rankings[0].best[0].impressions == 1000
     assert data.decision is not None
-    assert (data.decision.decision, data.decision.reasons) == ("stable", ("because stable",))
+    assert (data.decision.decision, data.decision.reasons) == ("stable", {"reasons": ["because stable"]})
     assert {finding.as_of for finding in data.drift_history} == {DAY}
     assert [alert.title for alert in data.alerts] == [f"opened {DAY}"]
     assert data.simulated is True
@@ -213,11 +213,11 @@ def test_what_came_later_than_the_day_is_not_shown(store: Store, pictures: list[
         assert gather(store, as_of=day).decision.decision == "retrain"  # type: ignore[union-attr]
 
 
-def test_the_dots_are_the_creatives_of_the_estimate(store: Store, pictures: list[Path]) -> None:
+def test_the_dots_are_the_creatives_of_the_estimate(store: Store, creatives: list[Path]) -> None:
     with recorded_run(store, "correlate", {}) as run, store.write() as session:
         filler = Filler(session, run.id)
         model, campaign = filler.model(), filler.campaign("spring")
-        for i, path in enumerate(pictures):
+        for i, path in enumerate(creatives):
             ad = filler.ad(str(i), (filler.creative(campaign, model, path, 4 + i),))
             filler.delivery(ad, DAY, (1000, 999, 5000)[i], 10)
             filler.delivery(ad, DAY - timedelta(days=30), 7000, 10)
@@ -234,11 +234,11 @@ def test_the_dots_are_the_creatives_of_the_estimate(store: Store, pictures: list
     assert [row.scope for row in data.correlations] == ["within_campaign", "all"]
 
 
-def test_a_campaign_that_is_not_there_is_named_with_those_that_are(store: Store, pictures: list[Path]) -> None:
+def test_a_campaign_that_is_not_there_is_named_with_those_that_are(store: Store, creatives: list[Path]) -> None:
     with recorded_run(store, "score", {}) as run, store.write() as session:
         filler = Filler(session, run.id)
         model = filler.model()
-        filler.creative(filler.campaign("spring"), model, pictures[0], 4)
+        filler.creative(filler.campaign("spring"), model, creatives[0], 4)
         session.add(
             Decision(run_id=run.id, model_version_id=model, decision="stable", reasons={}, as_of=DAY, decided_at=NOW)
         )
@@ -249,10 +249,10 @@ def test_a_campaign_that_is_not_there_is_named_with_those_that_are(store: Store,
     assert gather(store, campaign="spring").campaign == "spring"
 
 
-def test_a_file_that_changed_since_it_was_scored_is_not_shown(pictures: list[Path]) -> None:
-    sha256 = hashlib.sha256(pictures[0].read_bytes()).hexdigest()
-    assert thumbnail(pictures[0], sha256)
-    assert thumbnail(pictures[1], sha256) == ""
-    assert thumbnail(pictures[0].with_name("gone.png"), sha256) == ""
-    pictures[0].write_bytes(b"not a picture")
-    assert thumbnail(pictures[0], hashlib.sha256(b"not a picture").hexdigest()) == ""
+def test_a_file_that_changed_since_it_was_scored_is_not_shown(creatives: list[Path]) -> None:
+    sha256 = hashlib.sha256(creatives[0].read_bytes()).hexdigest()
+    assert thumbnail(creatives[0], sha256)
+    assert thumbnail(creatives[1], sha256) == ""
+    assert thumbnail(creatives[0].with_name("gone.png"), sha256) == ""
+    creatives[0].write_bytes(b"not a creative")
+    assert thumbnail(creatives[0], hashlib.sha256(b"not a creative").hexdigest()) == ""

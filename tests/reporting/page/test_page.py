@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -76,6 +76,12 @@ class Elements(HTMLParser):
         self.words += data
 
 
+def changed(row: Any, **changes: Any) -> Any:
+    """A copy of a row of the store with other values."""
+    kept = {column.key: getattr(row, column.key) for column in type(row).__table__.columns}
+    return type(row)(**{**kept, **changes})
+
+
 def words_of(data: ReportData) -> str:
     return re.sub(r"\s+", " ", Elements(render_report(data)).words)
 
@@ -91,10 +97,10 @@ def test_the_decision_with_its_cause_and_what_to_do_stands_first(make_report: Ma
 def test_every_score_has_its_interval_and_every_rate_its_n(make_report: MakeReport) -> None:
     data = make_report()
     words = words_of(data)
-    for picture in data.rankings[0].best:
-        assert f"{picture.score:.2f}" in words
-        assert f"{picture.ci_low:.2f} to {picture.ci_high:.2f} (90 %)" in words
-        assert f"of {picture.impressions:,} impressions" in words
+    for creative in data.rankings[0].best:
+        assert f"{creative.score:.2f}" in words
+        assert f"{creative.ci_low:.2f} to {creative.ci_high:.2f} (90 %)" in words
+        assert f"of {creative.impressions:,} impressions" in words
     assert "cat-food (n = 18)" in words
 
 
@@ -108,7 +114,7 @@ def test_a_scorer_without_calibration_says_so_instead_of_an_interval(make_report
 
 def test_the_unlinked_share_of_impressions_is_said(make_report: MakeReport) -> None:
     words = words_of(make_report())
-    assert "5.4 % of impressions are of ads that no picture is linked to" in words
+    assert "5.4 % of impressions are of ads without a linked creative" in words
     assert "(130,000 of 2,400,000; 3 of 63 ads)" in words
 
 
@@ -128,7 +134,7 @@ def test_an_empty_store_makes_a_page_that_says_what_is_missing(make_report: Make
     words = words_of(make_report(**NOTHING))
     for piece in (
         "Nobody has checked yet",
-        "Nothing has been scored yet: abkit score PICTURES --campaign KEY",
+        "Nothing has been scored yet: abkit score IMAGES --campaign KEY",
         "Score and KPI have not been correlated yet: abkit correlate --metric ctr",
         "No drift check has been made yet: abkit drift check",
         "No delivery has been imported yet: abkit kpi import FILE",
@@ -142,7 +148,7 @@ def test_every_decision_has_words(make_report: MakeReport) -> None:
         assert advice(decision).headline != decision
     made = make_report().decision
     assert made is not None
-    later = replace(made, decision="decision_of_a_later_version", cause="")
+    later = changed(made, decision="decision_of_a_later_version", cause="")
     assert "decision of a later version" in words_of(make_report(decision=later))
 
 
@@ -152,9 +158,18 @@ def test_hostile_names_are_words_and_nothing_else(make_report: MakeReport) -> No
     assert made is not None
     data = replace(
         data,
-        decision=replace(made, reasons=(HOSTILE,), cause=HOSTILE),
-        alerts=(replace(data.alerts[0], title=HOSTILE, message=HOSTILE, severity=HOSTILE, state=HOSTILE),),
-        findings=tuple(replace(f, test=HOSTILE, segment=HOSTILE, verdict=HOSTILE) for f in data.findings),
+        decision=changed(made, reasons={"reasons": [HOSTILE]}, cause=HOSTILE),
+        alerts=(
+            changed(
+                data.alerts[0],
+                title=HOSTILE,
+                message=HOSTILE,
+                severity=HOSTILE,
+                acknowledged_at=data.made_at,
+                acknowledged_by=HOSTILE,
+            ),
+        ),
+        findings=tuple(changed(f, test=HOSTILE, segment=HOSTILE, verdict=HOSTILE) for f in data.findings),
         runs={HOSTILE: 3},
         database=HOSTILE,
     )
