@@ -151,7 +151,7 @@ def _notes(report: CorrelationReport) -> None:
 
 
 def _draw(store: Store, report: CorrelationReport, path: Path) -> None:
-    from abkit.reporting.charts.correlation import correlation_chart
+    from abkit.reporting.charts.score_kpi import correlation_chart
     from abkit.reporting.charts.theme import save_chart
 
     note(f"chart: {save_chart(correlation_chart(store, report), path)}")

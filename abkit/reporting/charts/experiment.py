@@ -15,7 +15,7 @@ MOST_ROWS = 60
 
 
 def forest_plot(rows: Sequence[Mapping[str, Any]], *, title: str, subtitle: str = "", width: int = 560) -> Any:
-    """One line a treatment: its lift with the interval that decides. What excludes zero is coloured.
+    """One line a treatment: its lift with the interval that decides. What excludes zero is colored.
 
     Args:
         rows: name, estimate, ci_low, ci_high (lifts, 0.1 is +10 %); None for what is not finite.
@@ -42,7 +42,7 @@ def forest_plot(rows: Sequence[Mapping[str, Any]], *, title: str, subtitle: str 
     ]
     if len(known) > len(shown):
         subtitle = f"{subtitle} · {len(shown)} of {len(known)} are drawn".strip(" ·")
-    colour = alt.Color(
+    color = alt.Color(
         "state:N",
         title=None,
         scale=alt.Scale(domain=["better", "worse", "not shown"], range=[SERIES[2], SERIES[1], FLAT]),
@@ -53,8 +53,8 @@ def forest_plot(rows: Sequence[Mapping[str, Any]], *, title: str, subtitle: str 
     )
     x = alt.X("low:Q", title="Lift over the control", axis=alt.Axis(format="+.0%", tickCount=7))
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(x="zero:Q")
-    lines = base.mark_rule(strokeWidth=2.5).encode(x=x, x2="high:Q", color=colour)
-    dots = base.mark_point(filled=True, size=90, opacity=1).encode(x="estimate:Q", color=colour)
+    lines = base.mark_rule(strokeWidth=2.5).encode(x=x, x2="high:Q", color=color)
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(x="estimate:Q", color=color)
     labels = base.mark_text(dy=-11, fontSize=12, color=INK).encode(x="estimate:Q", text="text:N")
     head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
     return themed(
@@ -92,7 +92,7 @@ def sequence_chart(sequence: Mapping[str, Any], *, title: str, dates: Sequence[s
             )
     kind = "T" if dates else "Q"
     x = alt.X(f"at:{kind}", title="Day" if dates else "Look")
-    colour = alt.Color(
+    color = alt.Color(
         "band:N",
         title=None,
         scale=alt.Scale(domain=["right at any look", "right at one planned look only"], range=[SERIES[0], SERIES[4]]),
@@ -100,7 +100,7 @@ def sequence_chart(sequence: Mapping[str, Any], *, title: str, dates: Sequence[s
     )
     base = alt.Chart(alt.Data(values=rows))
     bands = base.mark_area(opacity=0.3).encode(
-        x=x, y=alt.Y("low:Q", title="Difference", axis=alt.Axis(format="+.3~%", tickCount=7)), y2="high:Q", color=colour
+        x=x, y=alt.Y("low:Q", title="Difference", axis=alt.Axis(format="+.3~%", tickCount=7)), y2="high:Q", color=color
     )
     line = base.mark_line(color=INK, strokeWidth=1.8).encode(x=x, y="estimate:Q")
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="zero:Q")

@@ -1,4 +1,4 @@
-"""The chart of a comparison of heads: held-out SRCC with intervals, the learnable queries in colour."""
+"""The chart of a comparison of heads: held-out SRCC with intervals, the learnable queries in color."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def head_chart(comparison: HeadComparison, width: int = 560) -> Any:
         }
         for head in comparison.heads
     ]
-    colour = alt.Color(
+    color = alt.Color(
         "kind:N",
         title=None,
         scale=alt.Scale(domain=["learnable queries", "plain heads"], range=[QUERIES_COLOUR, PLAIN_COLOUR]),
@@ -37,8 +37,8 @@ def head_chart(comparison: HeadComparison, width: int = 560) -> Any:
         y=alt.Y("head:N", sort=[row["head"] for row in data], title=None, axis=alt.Axis(labelLimit=260))
     )
     x = alt.X("low:Q", title="SRCC on subjects held out", scale=alt.Scale(zero=False), axis=alt.Axis(format=".2f"))
-    lines = base.mark_rule(strokeWidth=2.5).encode(x=x, x2="high:Q", color=colour)
-    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x="srcc:Q", color=colour)
+    lines = base.mark_rule(strokeWidth=2.5).encode(x=x, x2="high:Q", color=color)
+    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x="srcc:Q", color=color)
     labels = base.mark_text(dy=-10, fontSize=11).encode(x="srcc:Q", text="text:N")
     title = alt.TitleParams(
         "Learnable queries beside plain heads",

@@ -1,9 +1,10 @@
-"""How charts look and where they go: one theme, colours for every eye, files without network."""
+"""How charts look and where they go: one theme, colors that everyone can tell apart, files without network."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ MUTED = "#5b6478"
 GRID = "#e6e8ee"
 SERIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#555555"]
 FORMATS = (".png", ".svg", ".html", ".json")
+MAX_COLORS = 12  # campaigns; more cannot be told apart, and their lines say nothing
 FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"  # of the widths that charts are laid out with
 
 
 def themed(chart: Any) -> Any:
-    """Puts the theme on a finished (top-level) chart."""
+    """Put the theme on a finished (top-level) chart."""
     return (
         chart.configure(font=FONT, background="#ffffff", padding=8)
         .configure_view(stroke=None)
@@ -49,18 +51,29 @@ def themed(chart: Any) -> Any:
     )
 
 
+def campaign_color(campaigns: Sequence[str]) -> Any:
+    """Return the encoding of the column `campaign`: a color each, and a legend where it helps."""
+    few = 1 < len(campaigns) <= MAX_COLORS
+    return alt.Color(
+        "campaign:N",
+        title=None,
+        scale=alt.Scale(domain=campaigns, range=SERIES),
+        legend=alt.Legend(orient="bottom", columns=3, symbolOpacity=1) if few else None,
+    )
+
+
 def empty_chart(title: str, why: str) -> Any:
-    """What is drawn where there is nothing to draw: the reason."""
+    """Draw the reason where there is nothing else to draw."""
     words = alt.Chart(alt.Data(values=[{"why": why}])).mark_text(color=MUTED, fontSize=14)
     return themed(words.encode(text="why:N").properties(width=560, height=120, title=title))
 
 
 def chart_svg(chart: Any, prefix: str = "") -> str:
-    """The chart as an SVG element that can stand in an HTML page: no scripts, no links, names escaped.
+    """Return a chart as an SVG element for an HTML page: no scripts, no links, names escaped.
 
     Args:
-        chart: any Altair chart.
-        prefix: of the ids in it; give each chart of a page its own, for ids count in the whole page.
+        chart: Any Altair chart.
+        prefix: Prefix of the ids in it; give each chart of a page its own, because ids are of the whole page.
     """
     import vl_convert
 
@@ -70,10 +83,10 @@ def chart_svg(chart: Any, prefix: str = "") -> str:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Says before the work that its chart could not be saved; nothing is made yet.
+    """Refuse before the work a path where its chart could not be saved.
 
     Raises:
-        AbkitError: an ending that charts do not have, or a place where no file can be written.
+        AbkitError: An ending that charts do not have, or a place where no file can be written.
     """
     _ending_of(path)
     folder = next(place for place in path.parents if os.path.lexists(place))  # the others will be made
@@ -96,10 +109,10 @@ def _ending_of(path: Path) -> str:
 
 
 def save_chart(chart: Any, path: Path) -> Path:
-    """Writes a chart as .png, .svg, .html (the SVG in a page) or .json (Vega-Lite), without any network.
+    """Write a chart as .png, .svg, .html (the SVG in a page) or .json (Vega-Lite), without any network.
 
     Raises:
-        AbkitError: another ending, or the file cannot be written.
+        AbkitError: Another ending, or the file cannot be written.
     """
     import json
 

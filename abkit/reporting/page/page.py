@@ -11,7 +11,8 @@ from typing import Any
 
 from abkit.errors import AbkitError
 from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
-from abkit.reporting.charts.marks import correlation_sentence, score_distribution, score_kpi_scatter
+from abkit.reporting.charts.score_kpi import correlation_sentence, score_kpi_scatter
+from abkit.reporting.charts.scores import score_distribution
 from abkit.reporting.charts.theme import chart_svg
 from abkit.reporting.page.advice import advice
 from abkit.reporting.page.records import ReportData, readable

@@ -15,7 +15,7 @@ def values(chart: object) -> list[dict[str, object]]:
     return [row for layer in spec["layer"] for row in layer.get("data", spec.get("data", {})).get("values", [])]
 
 
-def test_the_forest_plot_colours_what_excludes_zero_and_draws_open_ends(tmp_path: Path) -> None:
+def test_the_forest_plot_colors_what_excludes_zero_and_draws_open_ends(tmp_path: Path) -> None:
     rows = [
         {"name": "up", "estimate": 0.1, "ci_low": 0.02, "ci_high": 0.2},
         {"name": "down", "estimate": -0.1, "ci_low": -0.2, "ci_high": -0.02},

@@ -14,13 +14,8 @@ from PIL import Image
 
 from abkit.errors import AbkitError
 from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
-from abkit.reporting.charts.marks import (
-    _fitted,
-    correlation_sentence,
-    ranked_strip,
-    score_distribution,
-    score_kpi_scatter,
-)
+from abkit.reporting.charts.score_kpi import _fitted, correlation_sentence, score_kpi_scatter
+from abkit.reporting.charts.scores import ranked_strip, score_distribution
 from abkit.reporting.charts.theme import chart_svg, refuse_unwritable, save_chart
 from abkit.reporting.page.records import ReportData, ScorePoint
 from abkit.store.schema import CorrelationResult, Decision, DriftResult
@@ -71,7 +66,7 @@ def test_ten_thousand_creatives_are_thinned_and_it_says_so() -> None:
     assert len(svg) < 3_000_000
 
 
-def test_more_campaigns_than_colours_get_one_line_with_the_slope_inside_campaigns() -> None:
+def test_more_campaigns_than_colors_get_one_line_with_the_slope_inside_campaigns() -> None:
     # Campaigns with higher scores have the lower CTR; inside each of them CTR rises by 0.01 with each point of score.
     points = [ScorePoint(f"c{c:02}", c + s, 5_000 - 200 * c + 100 * s, 10_000) for c in range(20) for s in range(3)]
     svg = chart_svg(score_kpi_scatter(points))

@@ -1,23 +1,22 @@
-"""The charts: score against KPI, the spread of scores, the ranked creatives. Records in, Altair charts out.
-
-Save them with `abkit.reporting.charts.theme.save_chart`, or put them into a page with `chart_svg`.
-"""
+"""Score against KPI: one dot per creative, lines within campaigns, and the estimates in words."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
 import numpy as np
 
-from abkit.reporting.charts.theme import INK, MUTED, SERIES, empty_chart, themed
-from abkit.reporting.page.records import RankedCreative, ScorePoint, readable
+from abkit.reporting.charts.theme import INK, MAX_COLORS, SERIES, campaign_color, empty_chart, themed
+from abkit.reporting.page.records import ScorePoint, readable
+from abkit.store import models
+from abkit.store.creatives import campaign_keys
+from abkit.store.engine import Store
 from abkit.store.schema import CorrelationResult
+from abkit.workflows.correlate import CorrelationReport, VersionReport
 
 MAX_POINTS = 2000
-MAX_COLOURS = 12  # campaigns; more cannot be told apart, and their lines say nothing
 METRIC_NAMES = {"ctr": "CTR (clicks per impression)", "cvr": "CVR (conversions per click)"}
 SCOPE_NAMES = {"all": "all creatives", "within_campaign": "within campaign"}
 
@@ -96,21 +95,21 @@ def score_kpi_scatter(
         shown = [points[i] for i in keep]
         subtitle.append(f"{MAX_POINTS:,} of {len(points):,} creatives are drawn")
     campaigns = sorted({readable(point.campaign) for point in points})
-    many = len(campaigns) > MAX_COLOURS
+    many = len(campaigns) > MAX_COLORS
     if many:
         subtitle.append(f"the line: the common slope inside {len(campaigns):,} campaigns, with its 95 % band")
-    colour = alt.value(SERIES[0]) if many else _by_campaign(campaigns)
+    color = alt.value(SERIES[0]) if many else campaign_color(campaigns)
     x = alt.X("score:Q", title="Score", axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=False, nice=True))
     y = alt.Y(
         "rate:Q", title=metric.upper(), axis=alt.Axis(format=".1%", tickCount=7), scale=alt.Scale(zero=False, nice=True)
     )
     dots = alt.Chart(alt.Data(values=_dot_rows(shown)))
     layers = [
-        dots.mark_rule(opacity=0.28).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
+        dots.mark_rule(opacity=0.28).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color),
         dots.mark_circle(opacity=0.5 if many else 0.85, stroke="white", strokeWidth=0.6).encode(
             x=x,
             y=y,
-            color=colour,
+            color=color,
             size=alt.Size("trials:Q", title=None, scale=alt.Scale(range=[30, 260]), legend=None),
         ),
     ]
@@ -118,90 +117,55 @@ def score_kpi_scatter(
     lines = [row for group in groups for row in _fitted(group)]
     if lines:
         fit = alt.Chart(alt.Data(values=lines))
-        of_line = alt.value(INK) if many else colour
+        of_line = alt.value(INK) if many else color
         layers.insert(0, fit.mark_area(opacity=0.13).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=of_line))
         layers.append(fit.mark_line(strokeWidth=2.2).encode(x=x, y=alt.Y("rate:Q"), color=of_line))
     head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
     return themed(alt.layer(*layers).properties(width=width, height=round(0.56 * width), title=head))
 
 
-def score_distribution(scores: Sequence[tuple[str, float]], scale: tuple[float, float], width: int = 620) -> Any:
-    """How the scores spread, by campaign, in 24 bins between the lowest and the highest.
+def correlation_chart(store: Store, report: CorrelationReport) -> Any:
+    """Draw a correlation report: score against KPI for the active model, else for the last version that scored.
 
     Args:
-        scores: campaign and score of each creative.
-        scale: ends of the model's scale, for the axis title.
-        width: of the plot in pixels.
+        store: Where the campaigns have their names.
+        report: What was correlated.
     """
-    title = "Spread of the scores"
-    named = [(readable(campaign), score) for campaign, score in scores]
-    values = np.array([score for _, score in named], dtype=float)
-    if not len(values):
-        return empty_chart(title, "Nothing has been scored yet: abkit score PICTURES --campaign KEY")
-    low, high = float(values.min()), float(values.max())
-    edges = np.linspace(low, high if high > low else low + 1e-6, 25)
-    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, 23)
-    counted = Counter((campaign, int(bin_)) for (campaign, _), bin_ in zip(named, bins, strict=True))
-    rows = [
-        {"campaign": campaign, "from": float(edges[bin_]), "to": float(edges[bin_ + 1]), "n": n}
-        for (campaign, bin_), n in sorted(counted.items())
-    ]
-    campaigns = sorted({campaign for campaign, _ in named})
-    middle = f"median {np.median(values):.2f}, n = {len(values):,}"
-    return themed(
-        alt.Chart(alt.Data(values=rows))
-        .mark_bar(stroke="white", strokeWidth=0.6)
-        .encode(
-            x=alt.X(
-                "from:Q", bin="binned", title=f"Score (scale {scale[0]:g} to {scale[1]:g})", scale=alt.Scale(zero=False)
-            ),
-            x2="to:Q",
-            y=alt.Y("n:Q", title="Creatives", stack="zero", axis=alt.Axis(tickMinStep=1, format="d")),
-            color=_by_campaign(campaigns),
+    with store.read() as session:
+        active = models.active_model(session)
+        campaigns = campaign_keys(session)
+    version = _shown_version(report, active.digest if active else "")
+    if version is None:
+        return score_kpi_scatter([], metric=report.metric)
+    points = [
+        ScorePoint(
+            campaign=campaigns.get(one.campaign_id or 0, "without a campaign"),
+            score=one.score,
+            events=one.events,
+            trials=one.trials,
         )
-        .properties(width=width, height=170, title=alt.TitleParams(title, subtitle=middle))
-    )
-
-
-def ranked_strip(creatives: Sequence[RankedCreative], title: str = "Ranked", subtitle: str = "", tile: int = 118) -> Any:
-    """Pictures in the order of their scores, eight a row, each with its rank, score and interval under it.
-
-    Args:
-        creatives: with thumbnails; best first.
-        title: above the strip.
-        subtitle: under the title.
-        tile: side of a tile in pixels.
-    """
-    if not creatives:
-        return empty_chart(title, "Nothing has been scored yet.")
-    across = min(8, len(creatives))
-    down = -(-len(creatives) // across)
-    rows = [
-        {
-            "x": (index % across) + 0.5,
-            "y": (index // across) + 0.42,
-            "below": (index // across) + 0.885,
-            "lower": (index // across) + 0.975,
-            "creative": creative.thumbnail,
-            "says": f"#{creative.rank}\u2002{creative.score:.2f}",
-            "interval": ""
-            if creative.ci_low is None or creative.ci_high is None
-            else f"{creative.ci_low:.1f} to {creative.ci_high:.1f}",
-        }
-        for index, creative in enumerate(creatives)
+        for one in version.measured
     ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("x:Q", axis=None, scale=alt.Scale(domain=[0, across], nice=False))
-    )
-    high = alt.Scale(domain=[down, 0], nice=False)
-    side = round(0.92 * tile)
-    chart = alt.layer(
-        base.mark_image(width=side, height=side).encode(y=alt.Y("y:Q", axis=None, scale=high), url="creative:N"),
-        base.mark_text(fontSize=13, fontWeight="bold", color=INK).encode(y=alt.Y("below:Q", scale=high), text="says:N"),
-        base.mark_text(fontSize=10.5, color=MUTED).encode(y=alt.Y("lower:Q", scale=high), text="interval:N"),
-    )
-    head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
-    return themed(chart.properties(width=tile * across, height=round(1.2 * tile) * down, title=head))
+    sentences = [
+        estimate_sentence(
+            result.statistic,
+            result.scope,
+            estimate=result.estimate,
+            interval=None if result.ci_low is None or result.ci_high is None else (result.ci_low, result.ci_high),
+            level=result.level,
+            n=result.n,
+            note=result.note,
+        )
+        for result in version.results
+    ]
+    return score_kpi_scatter(points, sentences, report.metric)
+
+
+def _shown_version(report: CorrelationReport, active: str) -> VersionReport | None:
+    for version in report.versions:
+        if version.model_version == active:
+            return version
+    return report.versions[-1] if report.versions else None
 
 
 def _dot_rows(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
@@ -221,16 +185,6 @@ def _dot_rows(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
         }
         for i, point in enumerate(points)
     ]
-
-
-def _by_campaign(campaigns: Sequence[str]) -> Any:
-    few = 1 < len(campaigns) <= MAX_COLOURS
-    return alt.Color(
-        "campaign:N",
-        title=None,
-        scale=alt.Scale(domain=campaigns, range=SERIES),
-        legend=alt.Legend(orient="bottom", columns=3, symbolOpacity=1) if few else None,
-    )
 
 
 def _fitted(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
