@@ -17,6 +17,7 @@ from abkit.config import Settings
 from abkit.jobs.daemon import logs
 from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.job import Arguments, Job, Tick
+from abkit.jobs.work.folders import ScoreFolder, score_folder
 from abkit.store.engine import Store
 
 
@@ -71,6 +72,7 @@ CATALOG = {
     "ledger": Job("ledger", "write a row", ledger, Behaviour),
     "quick": Job("quick", "write a row at once", ledger, Behaviour, quick=True),
     "misbehave": Job("misbehave", "end badly", misbehave, Behaviour),
+    "score_folder": Job("score_folder", "the product's", score_folder, ScoreFolder),
 }
 
 

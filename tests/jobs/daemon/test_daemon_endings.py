@@ -8,9 +8,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
+from PIL import Image
 from sqlalchemy import select
 
 from abkit.store.engine import Store
@@ -111,6 +113,30 @@ def test_each_line_of_the_log_is_an_object_with_the_run_whoever_writes_it(
 
 def _ended(store: Store, key: str) -> bool:
     return _runs(store, key)[0].finished_at is not None
+
+
+def test_a_missing_encoder_keeps_its_message_and_its_hint_in_the_run_the_alert_and_the_log(
+    sqlite_store: Store, fleet: MakeFleet, tmp_path: Path
+) -> None:
+    (tmp_path / "inbox").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "inbox" / "ad.png")
+    (tmp_path / "without" / "timm").mkdir(parents=True)
+    stub = "raise ModuleNotFoundError('No module named timm', name='timm')"
+    (tmp_path / "without" / "timm" / "__init__.py").write_text(stub)
+    _once(sqlite_store, "score", job="score_folder", arguments={"folder": "inbox", "stable_seconds": 0})
+    several = fleet(sqlite_store.engine.url.render_as_string(hide_password=False))
+    several.environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path / "without"), os.environ.get("PYTHONPATH", "")])
+    several.start()
+    wait_until(lambda: bool(_runs(sqlite_store, "score")) and _ended(sqlite_store, "score"), 60, "the job to fail")
+    several.stop()
+    (run,) = _runs(sqlite_store, "score")
+    error, hint = "the scorer needs timm, which is not installed", 'install the model extra: pip install "abkit[model]"'
+    assert (run.state, run.outcome) == ("failed", {"how": "raised", "error": error, "hint": hint})
+    with sqlite_store.read() as session:
+        (alert,) = session.scalars(select(Alert)).all()
+    assert alert.message.startswith(f"Cause: it stopped with an error: {error}. Hint: {hint}.")
+    assert f"failed score_folder: {error}; {hint}" in several.logs()
+    assert "Traceback" not in several.logs()
 
 
 def test_a_job_that_keeps_failing_backs_off_and_does_not_spin(sqlite_store: Store, fleet: MakeFleet) -> None:
