@@ -1,4 +1,6 @@
-"""The configuration: one typed place for abkit.toml, the environment (ABKIT_…) and the flags, in rising order."""
+"""The configuration: one typed place for abkit.toml, the environment (ABKIT_…) and the flags, in rising order.
+
+docs/configuration.md shows the descriptions."""
 
 import os
 import re
@@ -42,68 +44,83 @@ AlertDecision = Annotated[DriftDecision, AfterValidator(_not_stable)]
 
 
 class ScoringSettings(_Section):
-    """`[scoring]`: how pictures are read and scored."""
+    """`[scoring]`: how images are read and scored."""
 
-    batch_size: int = Field(default=32, ge=1, le=1024)
-    max_file_mb: float = Field(default=100, gt=0, description="larger picture files are rejected unread")
+    batch_size: int = Field(default=32, ge=1, le=1024, description="images per batch")
+    max_file_mb: float = Field(default=100, gt=0, description="larger image files are rejected without being read")
     token_cache_mb: int = Field(
-        default=2048, ge=0, description="what the encoder saw is kept up to this size, for other scorers; 0: not at all"
+        default=2048,
+        ge=0,
+        description="size of the cache of encoder tokens, which other scorers reuse; 0 switches it off",
     )
     brief_encoder: str = Field(
-        default="", description="reads the text of `--brief` where the active model's encoder cannot (encoders.md)"
+        default="",
+        description="encoder for the text of `--brief` where that of the active model cannot read text "
+        "([encoders.md](encoders.md))",
     )
 
 
 class KpiSettings(_Section):
     """`[kpi]`: how large an export may be."""
 
-    max_file_mb: float = Field(default=2048, gt=0, description="larger files are refused unread")
+    max_file_mb: float = Field(default=2048, gt=0, description="larger files are refused without being read")
     max_rows: int = Field(default=20_000_000, ge=1, description="files with more rows are refused")
 
 
 class CorrelateSettings(_Section):
-    """`[correlate]`: what counts as a measured creative."""
+    """`[correlate]`: which creatives have enough delivery to count."""
 
     min_impressions: int = Field(default=1000, ge=1, description="creatives with fewer are left out of CTR")
     min_clicks: int = Field(default=30, ge=1, description="creatives with fewer clicks are left out of CVR")
-    min_creatives: int = Field(default=4, ge=4, description="below this there is no estimate")
+    min_creatives: int = Field(default=4, ge=4, description="with fewer creatives there is no estimate")
 
 
 class DriftSettings(_Section):
-    """`[drift]`: effect-size floors and minimum samples. A shift must be sure and large to matter."""
+    """`[drift]`: effect-size floors and minimum samples. Only a shift that is both significant and large counts."""
 
     alpha: float = Field(default=0.01, gt=0, lt=0.5, description="error rate of each layer's test in one check")
-    min_pictures: int = Field(default=50, ge=4, description="in each window, to judge input and scores")
-    most_pictures: int = Field(default=2000, ge=100, description="of a window that the input test looks at")
+    min_images: int = Field(default=50, ge=4, description="images per window needed to judge input and scores")
+    max_images: int = Field(default=2000, ge=100, description="images per window that the input test uses at most")
     psi_bins: int = Field(default=10, ge=2, le=100, description="quantile bins of the reference")
-    input_watch: float = Field(default=0.01, gt=0, description="energy coefficient: about d²/4 for a shift of d sd")
-    input_major: float = Field(default=0.06, gt=0)
-    ks_watch: float = Field(default=0.1, gt=0, description="largest gap of the cumulative distributions")
-    ks_major: float = Field(default=0.2, gt=0)
-    psi_watch: float = Field(default=0.1, gt=0)
-    psi_major: float = Field(default=0.25, gt=0)
-    wasserstein_watch: float = Field(default=0.2, gt=0, description="in standard deviations of the reference")
-    wasserstein_major: float = Field(default=0.5, gt=0)
-    reference_days: int = Field(default=90, ge=7, description="delivery before the current window that counts")
-    min_creatives: int = Field(default=10, ge=4, description="in each window, to judge relation and KPI level")
-    min_clicks: int = Field(default=10, ge=1, description="expected of a creative in a window, to count there")
-    relation_loss: float = Field(default=0.5, gt=0, description="share of the slope whose loss is material")
-    kpi_floor: float = Field(default=0.35, gt=0, description="change of log CTR at equal age; 0.35 is -30 % or +42 %")
-    delay_days: int = Field(default=3, ge=0, description="how late the platforms' figures may come")
-    volume_floor: float = Field(default=0.1, gt=0, lt=1, description="daily impressions as a share of the reference")
+    input_watch: float = Field(
+        default=0.01, gt=0, description="energy coefficient of a shift to watch; about d²/4 for a shift of d sd"
+    )
+    input_major: float = Field(default=0.06, gt=0, description="energy coefficient of a major shift")
+    ks_watch: float = Field(default=0.1, gt=0, description="largest gap of the cumulative distributions, to watch")
+    ks_major: float = Field(default=0.2, gt=0, description="the same, major")
+    psi_watch: float = Field(default=0.1, gt=0, description="population stability index (natural log), to watch")
+    psi_major: float = Field(default=0.25, gt=0, description="the same, major")
+    wasserstein_watch: float = Field(
+        default=0.2, gt=0, description="Wasserstein distance in standard deviations of the reference, to watch"
+    )
+    wasserstein_major: float = Field(default=0.5, gt=0, description="the same, major")
+    reference_days: int = Field(default=90, ge=7, description="days of delivery before the current window to compare")
+    min_creatives: int = Field(default=10, ge=4, description="creatives per window needed to judge relation and KPIs")
+    min_clicks: int = Field(default=10, ge=1, description="expected clicks in a window for a creative to count there")
+    relation_loss: float = Field(default=0.5, gt=0, description="loss of the slope, as a share of it, that is material")
+    kpi_floor: float = Field(
+        default=0.35, gt=0, description="change of log CTR at equal age that counts; 0.35 is -30% or +42%"
+    )
+    delay_days: int = Field(default=3, ge=0, description="how many days late the platforms' figures may come")
+    volume_floor: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="daily impressions, as a share of the reference, below which data are broken",
+    )
     fault_share: float = Field(
-        default=0.2, gt=0, lt=1, description="of pictures, rows or days beyond which data are broken"
+        default=0.2, gt=0, lt=1, description="share of faulty images, rows or days above which data are broken"
     )
 
 
 class ChannelSettings(_Section):
-    """`[[alerts.channel]]`: where alerts go. The address is a secret: it is referred to, never written here."""
+    """`[[alerts.channel]]`: where alerts go. The address is a secret: refer to it, never write it here."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$", description="what lists and logs call this channel")
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$", description="name of the channel in lists and logs")
     url_env: str | None = Field(
-        default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the environment variable with the Apprise URL"
+        default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable with the Apprise URL"
     )
-    url_file: SecretFile | None = Field(default=None, description="or the file with the Apprise URL")
+    url_file: SecretFile | None = Field(default=None, description="or a file with the Apprise URL")
     min_severity: Severity = Field(default=Severity.WARNING, description="less severe alerts are not sent")
 
     @model_validator(mode="after")
@@ -114,57 +131,65 @@ class ChannelSettings(_Section):
 
 
 class AlertSettings(_Section):
-    """`[alerts]`: when a person is told, and how often."""
+    """`[alerts]`: when alerts are sent, and how often."""
 
-    channel: tuple[ChannelSettings, ...] = Field(default=(), description="the channels; none: alerts are only listed")
-    repeat_hours: float = Field(
-        default=24, gt=0, description="an open alert nobody acknowledged is repeated this often"
+    channel: tuple[ChannelSettings, ...] = Field(
+        default=(), description="the channels; without any, alerts are only listed"
     )
-    calm_hours: float = Field(default=36, ge=0, description="a condition must stay away this long to be resolved")
+    repeat_hours: float = Field(default=24, gt=0, description="hours until an unacknowledged open alert is sent again")
+    calm_hours: float = Field(default=36, ge=0, description="hours without the condition until an alert is resolved")
     job_calm_hours: float = Field(default=1, ge=0, description="the same for jobs that failed or were late")
     decisions: tuple[AlertDecision, ...] = Field(
         default=(DriftDecision.RETRAIN, DriftDecision.FIX_DATA, DriftDecision.WATCH),
         description="drift decisions that open an alert",
     )
-    failures_until_critical: int = Field(default=3, ge=1, description="failures of a job in a row")
-    reject_share: float = Field(default=0.05, ge=0, le=1, description="imports with a larger share of rejected rows")
-    attempt_seconds: float = Field(default=20, gt=0, le=300, description="how long a channel may take to answer")
-    retry_minutes: float = Field(default=15, gt=0, description="the longest wait between two attempts")
-    give_up_hours: float = Field(default=72, gt=0, description="after that a message is recorded as given up")
+    failures_until_critical: int = Field(
+        default=3, ge=1, description="failures in a row that make the alert about a job critical"
+    )
+    reject_share: float = Field(
+        default=0.05, ge=0, le=1, description="share of rejected rows of an import above which an alert opens"
+    )
+    attempt_seconds: float = Field(default=20, gt=0, le=300, description="seconds that a channel may take to answer")
+    retry_minutes: float = Field(default=15, gt=0, description="longest wait between two attempts")
+    give_up_hours: float = Field(default=72, gt=0, description="hours until an undelivered message is given up")
 
 
 class DaemonSettings(_Section):
-    """`[daemon]`: `abkit schedule run`."""
+    """`[daemon]`: settings of `abkit schedule run`."""
 
-    poll_seconds: float = Field(default=5, ge=0.05, le=300, description="how often the schedules are looked at")
-    workers: int = Field(default=2, ge=1, le=64, description="jobs at a time, each a process of its own")
-    lease_seconds: float = Field(default=60, ge=2, description="how long a dead daemon keeps its jobs from the others")
-    stop_seconds: float = Field(default=30, ge=0, description="what running jobs get to finish after SIGTERM")
-    attempts: int = Field(default=5, ge=1, description="how often a run is taken over before it counts as failed")
-    backoff_seconds: float = Field(default=30, gt=0, description="wait after a failure; doubled with each further one")
-    backoff_limit_seconds: float = Field(default=3600, gt=0, description="the longest such wait")
+    poll_seconds: float = Field(default=5, ge=0.05, le=300, description="seconds between polls of the schedules")
+    workers: int = Field(default=2, ge=1, le=64, description="jobs at a time, each in a process of its own")
+    lease_seconds: float = Field(
+        default=60, ge=2, description="seconds until another daemon takes over a dead one's jobs"
+    )
+    stop_seconds: float = Field(default=30, ge=0, description="seconds that running jobs have to finish after SIGTERM")
+    attempts: int = Field(default=5, ge=1, description="how often a run is attempted before it counts as failed")
+    backoff_seconds: float = Field(default=30, gt=0, description="wait after a failure; doubled after each further one")
+    backoff_limit_seconds: float = Field(default=3600, gt=0, description="longest wait after a failure")
     memory_limit_mb: int | None = Field(default=None, ge=64, description="address space of a job; unlimited if unset")
     host: str = Field(default="127.0.0.1", description="where /healthz and /metrics listen")
-    port: int = Field(default=8714, ge=0, le=65535, description="their port; 0: do not listen")
-    log_format: LogFormat = Field(default=LogFormat.TEXT, description="how the daemon logs on stderr")
-    keep_days: int = Field(default=30, ge=1, description="records of deliveries and of jobs without figures")
+    port: int = Field(default=8714, ge=0, le=65535, description="their port; 0 switches them off")
+    log_format: LogFormat = Field(default=LogFormat.TEXT, description="format of the log on stderr")
+    keep_days: int = Field(
+        default=30, ge=1, description="days to keep records of deliveries and of jobs without figures"
+    )
 
 
 class ScheduleSettings(_Section):
     """`[[schedule]]`: a job that runs by itself."""
 
-    key: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$", description="the name of the schedule")
-    job: str = Field(description="which job; `abkit schedule add --help` lists them")
-    cron: str = Field(description='in UTC: "minute hour day month weekday", or with seconds first')
-    arguments: dict[str, Any] = Field(default_factory=dict, description="of the job")
-    jitter_seconds: int = Field(default=0, ge=0, le=86_400, description="start up to that much later, spread evenly")
-    grace_seconds: int = Field(default=300, ge=0, description="a start later than that is late, and an alert")
+    key: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$", description="name of the schedule")
+    job: str = Field(description="job to run; `abkit schedule add --help` lists them")
+    cron: str = Field(description='when, in UTC: "minute hour day month weekday", or with seconds first')
+    arguments: dict[str, Any] = Field(default_factory=dict, description="arguments of the job")
+    jitter_seconds: int = Field(default=0, ge=0, le=86_400, description="most seconds to start later, to spread load")
+    grace_seconds: int = Field(default=300, ge=0, description="a start later than this is late and opens an alert")
     time_limit_seconds: int = Field(default=3600, ge=1, description="a job that takes longer is ended")
     missed: MissedTicks = Field(default=MissedTicks.RUN_LAST, description="what to do with late ticks")
 
 
 class Settings(BaseSettings):
-    """Everything that can be configured."""
+    """All settings."""
 
     model_config = SettingsConfigDict(
         env_prefix="ABKIT_",
@@ -174,10 +199,12 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    workspace: Path = Field(
-        default_factory=Path.cwd, description="the folder of abkit.toml; abkit writes only below it"
+    workspace: Path = Field(default_factory=Path.cwd, description="folder of abkit.toml; abkit writes only below it")
+    database_url: str = Field(
+        default="",
+        description="store: `sqlite:///PATH` or `postgresql://USER@HOST/NAME`; the file `abkit.db` of the workspace if "
+        "empty. Better set in the environment, because it may contain a password",
     )
-    database_url: str = ""
     scoring: ScoringSettings = ScoringSettings()
     kpi: KpiSettings = KpiSettings()
     correlate: CorrelateSettings = CorrelateSettings()
@@ -195,22 +222,22 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags win over the environment, the environment over the file."""
+        """Let flags win over the environment, and the environment over the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
     def store_url(self) -> str:
-        """The URL of the store: as configured, else the SQLite file of the workspace."""
+        """URL of the store: as configured, else the SQLite file of the workspace."""
         return self.database_url or f"sqlite:///{self.workspace / 'abkit.db'}"
 
     @property
     def cache_folder(self) -> Path:
-        """What can be made again: encoder tokens."""
+        """Folder of what can be computed again: encoder tokens."""
         return self.workspace / ".abkit" / "cache"
 
 
 def in_words(problem: str) -> str:
-    """The message of a pydantic error as the middle of a sentence.
+    """Return the message of a pydantic error as the middle of a sentence.
 
     >>> in_words("Value error, it must be a folder"), in_words("Input should be greater than 0")
     ('it must be a folder', 'input should be greater than 0')
@@ -220,7 +247,7 @@ def in_words(problem: str) -> str:
 
 
 def find_config(start: Path) -> Path | None:
-    """The nearest abkit.toml at or above a folder."""
+    """Return the nearest abkit.toml at or above a folder."""
     for folder in (start, *start.parents):
         candidate = folder / CONFIG_NAME
         if candidate.is_file():
@@ -232,7 +259,7 @@ def load_settings(config: Path | None = None, database_url: str | None = None) -
     """Read the configuration of the workspace around the current folder, or of the file that is named.
 
     Raises:
-        UsageError: no such file, no workspace, not TOML, an unknown key, or a value out of range.
+        UsageError: There is no such file or workspace, it is not TOML, a key is unknown, or a value is out of range.
     """
     url = database_url or os.environ.get("ABKIT_DATABASE_URL")
     if config is None and (named := os.environ.get("ABKIT_CONFIG")):

@@ -19,7 +19,7 @@ def judge_input(reference: CreativeSample, current: CreativeSample, settings: Dr
     """Do the new pictures look different: the energy distance of pooled embeddings."""
     x, y = reference.embeddings, current.embeddings
     detail: dict[str, Any] = {"unit": "pictures", "floors": [settings.input_watch, settings.input_major]}
-    short = _too_few("Input", "pictures with an embedding", len(x), len(y), settings.min_pictures)
+    short = _too_few("Input", "pictures with an embedding", len(x), len(y), settings.min_images)
     if not short and x.shape[1] != y.shape[1]:
         short = f"Input: the windows have embeddings of {x.shape[1]} and {y.shape[1]} numbers, of different encoders."
     if short:
@@ -27,7 +27,7 @@ def judge_input(reference: CreativeSample, current: CreativeSample, settings: Dr
         return [missing.but(threshold=settings.input_major, detail=detail)]
 
     def shift(part: NDArray[np.float32]) -> Shift:
-        return input_shift(x, part, most=settings.most_pictures)
+        return input_shift(x, part, most=settings.max_images)
 
     found = shift(y)
     verdict = _verdict(found, settings.input_watch, settings.input_major, settings.alpha)
@@ -52,7 +52,7 @@ def judge_scores(reference: CreativeSample, current: CreativeSample, settings: D
         "wasserstein": (settings.wasserstein_watch, settings.wasserstein_major),
     }
     spread = float(x.std()) if len(x) else None
-    short = _too_few("Scores", "scored pictures", len(x), len(y), settings.min_pictures)
+    short = _too_few("Scores", "scored pictures", len(x), len(y), settings.min_images)
     if short:
         return [
             LayerResult(
