@@ -129,7 +129,7 @@ def bulk(url: str, frame: pl.DataFrame) -> float:
 IMPORTER = """
 import json, resource, sys, time
 from pathlib import Path
-from abkit.intake.kpis.options import KpiOptions
+from abkit.intake.kpis.reading import KpiOptions
 from abkit.store.engine import Store
 from abkit.workflows.kpis.import_kpis import import_files
 store = Store(sys.argv[1])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from abkit.intake.kpis.options import KpiOptions
+from abkit.intake.kpis.reading import KpiOptions
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias, Kpi

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput
+from abkit.intake.tables import is_parquet, read_frame, refusing_damage
 from abkit.stats.counts import Counts
 from abkit.stats.proportions.bulk import impossible_counts
+from abkit_model.data.tables import BrokenRow, open_table, require_file
+from abkit_model.errors import TableError
 
 MOST_BYTES = 2 * 1024**3
 _BROKEN = "\0broken"
-_DELIMITERS = {".csv": ",", ".tsv": "\t", ".txt": ","}
-
-
-class _BrokenLines(AbkitError):
-    """A table of text that cannot be read as a whole."""
 
 
 @dataclass(frozen=True)
@@ -79,11 +76,7 @@ def read_experiments(
         AbkitError: the file cannot be read, or a column is missing.
     """
     columns = (experiment, variant, trials, successes)
-    try:
-        raw = _read(path, columns)
-    except _BrokenLines as error:
-        raw = _read_by_line(path, columns, error)
-    table = _named(raw, columns)
+    table = _named(_read(path, columns), columns)
     empty = pl.all_horizontal(pl.col("experiment", "variant", "trials_text", "successes_text").is_null())
     table = table.filter(~empty)
     nameless = table.filter(pl.col("experiment").is_null() | pl.col("variant").is_null()).height
@@ -116,16 +109,23 @@ def _named(raw: pl.DataFrame, columns: tuple[str, str, str, str]) -> pl.DataFram
     experiment, variant, *counts = columns
     numbers, texts = [], []
     for name, column in zip(("trials", "successes"), counts, strict=True):
-        text = pl.col(column).cast(pl.String).str.strip_chars()
+        text = _text(column)
         if raw.schema[column].is_numeric():
             numbers.append(pl.col(column).cast(pl.Float64).alias(name))
             texts.append(pl.when(pl.col(column).is_not_null()).then(pl.lit("")).alias(f"{name}_text"))
         else:
             numbers.append(text.cast(pl.Float64, strict=False).alias(name))
             texts.append(text.alias(f"{name}_text"))
-    broken = pl.col(_BROKEN) if _BROKEN in raw.columns else pl.lit(None, dtype=pl.String)
-    keys = (pl.col(experiment).cast(pl.String), pl.col(variant).cast(pl.String))
-    return raw.select(keys[0].alias("experiment"), keys[1].alias("variant"), *numbers, *texts, broken.alias("broken"))
+    keys = [_text(column) for column in (experiment, variant)]
+    null_byte = pl.any_horizontal(key.str.contains("\0", literal=True) for key in keys)
+    broken = pl.when(null_byte).then(pl.lit("a null byte in a name")).otherwise(pl.col(_BROKEN))
+    shown = [key.str.replace_all("\0", "\ufffd", literal=True) for key in keys]
+    return raw.select(shown[0].alias("experiment"), shown[1].alias("variant"), *numbers, *texts, broken.alias("broken"))
+
+
+def _text(column: str) -> pl.Expr:
+    text = pl.col(column).cast(pl.String).str.strip_chars()
+    return pl.when(text != "").then(text)
 
 
 def read_arms(path: Path) -> dict[str, Counts]:
@@ -134,7 +134,7 @@ def read_arms(path: Path) -> dict[str, Counts]:
     Raises:
         AbkitError: the file cannot be read, a column is missing, a count cannot be, a variant stands twice.
     """
-    table = _read(path, ("variant", "successes", "trials"))
+    table = _unbroken(path, _read(path, ("variant", "successes", "trials")))
     arms: dict[str, Counts] = {}
     for row in table.iter_rows(named=True):
         name = str(row["variant"])
@@ -158,9 +158,9 @@ def read_numbers(path: Path, column: str | None) -> NDArray[np.float64]:
     Raises:
         AbkitError: the file cannot be read, or the column is missing or not numeric.
     """
-    table = _read(path, () if column is None else (column,))
+    table = _unbroken(path, _read(path, () if column is None else (column,)))
     if column is None:
-        numeric = [name for name, kind in table.schema.items() if kind.is_numeric()]
+        numeric = [name for name in table.columns if _is_numeric(table[name])]
         if len(numeric) != 1:
             raise AbkitError(
                 f"{path.name} has {len(numeric)} columns of numbers; expected one", hint="name it with --column"
@@ -172,55 +172,65 @@ def read_numbers(path: Path, column: str | None) -> NDArray[np.float64]:
     return np.asarray(values, dtype=float)
 
 
+def _is_numeric(values: pl.Series) -> bool:
+    if values.dtype != pl.String:
+        return values.dtype.is_numeric()
+    filled = values.filter(values.str.strip_chars() != "")
+    return filled.len() > 0 and filled.str.strip_chars().cast(pl.Float64, strict=False).null_count() == 0
+
+
+def _unbroken(path: Path, table: pl.DataFrame) -> pl.DataFrame:
+    for line, reason in table.select("line", _BROKEN).filter(pl.col(_BROKEN).is_not_null()).iter_rows():
+        raise InvalidInput(f"{path.name}, line {line}: {reason}", hint="correct the line, or leave it out")
+    return table.drop("line", _BROKEN)
+
+
 def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix not in (*_DELIMITERS, ".parquet"):
-        raise AbkitError(f"{path.name} is not a table that abkit reads", hint="give .csv, .tsv or .parquet")
-    broken = AbkitError if suffix == ".parquet" else _BrokenLines
+    """Read columns (all when none is named), with the line of each row and what is broken about it.
+
+    Text comes as text; broken rows come with the cells that they have.
+    """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise AbkitError(f"{path.name} is larger than {MOST_BYTES // 1024**3} GB", hint="split it")
-        if suffix == ".parquet":
-            names = pl.read_parquet_schema(path)
-        else:
-            names = pl.read_csv(path, separator=_DELIMITERS[suffix], n_rows=0).schema
-        missing = [column for column in columns if column not in names]
-        if missing:
+        require_file(path, max_bytes=MOST_BYTES)
+        with refusing_damage():
+            return _read_parquet(path, columns) if is_parquet(path) else _read_text(path, columns)
+    except TableError as error:
+        raise InvalidInput(f"{path.name} cannot be read: {error.message}", error.hint) from error
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    names = _positions(path, list(pl.read_parquet_schema(path)), columns)
+    table = pl.read_parquet(path, columns=list(names)).with_row_index("line", offset=1)
+    return table.with_columns(pl.lit(None, dtype=pl.String).alias(_BROKEN))
+
+
+def _read_text(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+    broken: list[BrokenRow] = []
+    with open_table(path, max_bytes=MOST_BYTES) as source:
+        layout = source.layout(lambda cells: len({*cells} & {*columns}))
+        position = _positions(path, layout.header, columns)
+        table = read_frame(source, layout, position, broken)
+    rows = [
+        (row.line, *(row.cells[place] if place < len(row.cells) else None for place in position.values()), row.reason)
+        for row in broken
+    ]
+    refused = pl.DataFrame(rows, schema={**table.schema, _BROKEN: pl.String}, orient="row")
+    table = table.with_columns(pl.lit(None, dtype=pl.String).alias(_BROKEN))
+    return pl.concat([table, refused]).sort("line") if rows else table
+
+
+def _positions(path: Path, names: Sequence[str], columns: Sequence[str]) -> dict[str, int]:
+    for column in columns:
+        if column not in names:
             raise AbkitError(
-                f"{path.name} has no column {missing[0]!r}; it has {', '.join(map(repr, names))}",
+                f"{path.name} has no column {column!r}; it has {', '.join(map(repr, names))}",
                 hint="name the columns as they stand in the file",
             )
-        wanted = list(columns) or None
-        if suffix == ".parquet":
-            return pl.read_parquet(path, columns=wanted)
-        return pl.read_csv(path, separator=_DELIMITERS[suffix], columns=wanted, infer_schema_length=None)
-    except OSError as error:
-        raise AbkitError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
-    except pl.exceptions.PolarsError as error:
-        raise broken(f"{path.name} is not a readable table: {str(error).splitlines()[0]}") from error
-
-
-def _read_by_line(path: Path, columns: Sequence[str], error: AbkitError) -> pl.DataFrame:
-    """A table with broken lines, line by line: these are marked, the others are read."""
-    rows: list[list[str | None]] = []
-    separator = _DELIMITERS[path.suffix.lower()]
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        header = next(csv.reader([next(lines, "")], delimiter=separator), [])
-        if any(column not in header for column in columns):
-            raise error
-        places = [header.index(column) for column in columns]
-        for line in lines:
-            text = line.rstrip("\r\n")
-            try:
-                fields = next(csv.reader([text], delimiter=separator, strict=True), [])
-                fault = f"a line of {len(fields)} fields; expected {len(header)}" if len(fields) > len(header) else None
-            except csv.Error:
-                fields, fault = text.split(separator), "a line with a quote that is not closed"
-            if "\ufffd" in text:
-                fault = "bytes that are not UTF-8; expected a table saved as UTF-8"
-            rows.append([*(fields[place] or None if place < len(fields) else None for place in places), fault])
-    schema = dict.fromkeys((*columns, _BROKEN), pl.String)
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    wanted = columns or [name for name in names if name]
+    for name in wanted:
+        if names.count(name) > 1:
+            raise AbkitError(f"{path.name} has {names.count(name)} columns {name!r}", "rename all but one of them")
+    return {name: names.index(name) for name in wanted}
 
 
 def _impossible(table: pl.DataFrame) -> dict[str, str]:

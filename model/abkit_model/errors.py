@@ -56,6 +56,10 @@ class CheckpointError(ModelError):
     """A checkpoint that must not be used: damaged, altered, too new, or made for another encoder."""
 
 
+class TableError(AbkitError):
+    """A table file that cannot be read. The message does not name the file: whoever reports it does."""
+
+
 class LabelError(ModelError):
     """A rating table that cannot be read, or that nothing can be learned from."""
 

@@ -37,7 +37,7 @@ def import_(
 ) -> None:
     """Import KPI exports. The same file again changes nothing; a later one restates the periods that it has."""
     from abkit.intake.kpis.fields import parse_mapping
-    from abkit.intake.kpis.options import KpiOptions, parse_period
+    from abkit.intake.kpis.reading import KpiOptions, parse_period
     from abkit.workflows.kpis.import_kpis import as_rows, import_files
 
     context: CommandContext = ctx.obj

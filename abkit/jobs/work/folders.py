@@ -46,7 +46,7 @@ class ImportKpis(Arguments):
     @field_validator("period", mode="before")
     @classmethod
     def _period(cls, value: object) -> object:
-        from abkit.intake.kpis.options import parse_period
+        from abkit.intake.kpis.reading import parse_period
 
         return parse_period(value) if isinstance(value, str) else value
 
@@ -71,7 +71,7 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     Oldest first, because a later file that restates a period replaces its figures. A crash between the import and the
     move does no harm: the file is imported once more, which changes nothing.
     """
-    from abkit.intake.kpis.options import KpiOptions
+    from abkit.intake.kpis.reading import KpiOptions
     from abkit.workflows.kpis.import_kpis import import_files
 
     folder = _watched(settings.workspace, arguments.folder, writable=True)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError, InvalidInput, StoreError
-from abkit.intake.kpis.options import KpiOptions
-from abkit.intake.kpis.read import countable_rows, digest_of, read_table, refusing_damage, require_readable
+from abkit.intake.kpis.reading import KpiOptions, countable_rows, digest_of, read_table, require_readable
 from abkit.store.engine import Store
 from abkit.store.imports import currencies_of, import_of, reject_reasons
 from abkit.store.kpis import publish as kpi_publish
@@ -30,7 +29,7 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
 
 if TYPE_CHECKING:
-    from abkit.intake.kpis.check import CheckedRows
+    from abkit.intake.kpis.checks import CheckedRows
 
 Note = Callable[[str], None]
 
@@ -118,18 +117,19 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
                 return _again(session, summary, earlier)
         try:
             table = read_table(path, options)
-        except InvalidInput:
+        except AbkitError:
             lost = countable_rows(path, options)
             summary = replace(summary, rows=lost, rejected=lost)
             raise
         summary = replace(summary, rows=table.rows, rejected=table.rows)
-        from abkit.intake.kpis.check import check
+        from abkit.intake.kpis.checks import check
+        from abkit.intake.tables import refusing_damage
 
         def known(accounts: list[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
             with store.read() as session:
                 return currencies_of(session, accounts)
 
-        with refusing_damage(path):
+        with refusing_damage():
             checked = check(table, options, known)
         if (after := path.stat()) and (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InvalidInput("the file changed while it was read", hint="wait until it is complete")

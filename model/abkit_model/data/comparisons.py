@@ -128,7 +128,7 @@ def read_single_choices(path: Path) -> tuple[list[Choice], list[tuple[int, str]]
     table = read_csv(path)
     reader = _Reader(table)
     choices: list[Choice] = []
-    rejected: list[tuple[int, str]] = []
+    rejected = list(table.rejected)
     seen: dict[tuple[str, str, str], int] = {}
     for line, row in table.rows:
         choice, fault = reader.read(line, row)
@@ -144,12 +144,12 @@ def read_single_choices(path: Path) -> tuple[list[Choice], list[tuple[int, str]]
             rejected.append((line, fault))
         else:
             choices.append(choice)
-    return choices, rejected, table.sha256
+    return choices, sorted(rejected), table.sha256
 
 
 def is_choice_table(path: Path, text: str, sha256: str) -> bool:
     """Whether the columns of a table that was read are those of choices rather than of ratings."""
-    table = parse_csv(path, text.split("\n", 1)[0], sha256)
+    table = parse_csv(path, text, sha256, header_only=True)
     first, second = table.find(FIRST_COLUMNS), table.find(SECOND_COLUMNS)
     if first is None or second is None:
         return False

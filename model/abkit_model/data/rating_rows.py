@@ -149,6 +149,7 @@ def read_table(
         table.column(None, RATER_COLUMNS, "the rater")
         table.column(None, SCORE_COLUMNS, "the score")
     rows = _by_layout(table, image, scale)
+    rows.rejected.extend(table.rejected)
     if group_column is not None:
         for _, row in table.rows:
             rows.groups.setdefault(_cell(row, image), _cell(row, group_column) or _cell(row, image))

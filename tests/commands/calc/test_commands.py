@@ -225,7 +225,7 @@ def test_drift_needs_both_certainty_and_size(calc: Calc, tmp_path: Path) -> None
         (("sample-size", "--pilot", "9,1,1", "--lift", "0.1"), "expected six sums"),
         (("rank", "a=1/10"), "1 arm is given"),
         (("rank", "a=1/10", "a=2/10"), "not a new variant"),
-        (("rank", "--file", "nothing.csv"), "no such file"),
+        (("rank", "--file", "nothing.csv"), "there is no file with this name"),
     ],
 )
 def test_bad_input_is_one_sentence_with_the_value(

@@ -96,9 +96,9 @@ def test_a_broken_line_refuses_its_own_test_and_the_others_go_on(tmp_path: Path)
     report = analyze_table(path, **COLUMNS)
     assert [row["experiment"] for row in report.comparisons] == ["g", "h"]
     reasons = " | ".join(f"{refused.experiment}: {refused.reason}" for refused in report.refused)
-    assert "more: variant 'a': a line of 6 fields; expected 4" in reasons
-    assert "a line with a quote that is not closed" in reasons
-    assert "bytes that are not UTF-8" in reasons
+    assert "more: variant 'a': 6 cells where the header has 4: a delimiter too many" in reasons
+    assert "quote: variant '\"a': a quote that is not closed" in reasons
+    assert "caf\u00e9: only one arm, 'a'" in reasons
     assert "has 'x' successes in 1000 trials" in reasons
 
 

@@ -71,7 +71,7 @@ def test_a_table_of_choices_that_teaches_nothing_is_one_sentence(tmp_path: Path)
         ("image_a,choice\na,left\n", "no column with the second picture"),
         ("image_a,image_b,choice\na,b,left\n", "choices on 1 pair, 2 are needed"),
         ("image_a,image_b,choice\na,b,tie\nb,c,tie\n", "every pair is a tie"),
-        ("", "no column"),
+        ("", "the file is empty"),
     ]:
         with pytest.raises(LabelError, match=message):
             read_choices(table(tmp_path, text))

@@ -1,0 +1,229 @@
+"""Read a KPI export of either format, or say why not: its cells as they came, by field."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abkit.errors import AbkitError, InvalidInput, UsageError
+from abkit.intake.kpis.fields import Columns, find_columns, recognised, require_fields
+from abkit_model.data.tables import ENCODINGS, BrokenRow, Layout, OpenTable, open_table, readable, require_file
+
+# Polars takes a while to import, and a file that was imported before needs none of it.
+if TYPE_CHECKING:
+    import polars as pl
+
+# A change in how files are read makes the same file another import.
+READER_VERSION = 1
+_SIZE_HINT = "split the file, or raise max_file_mb under [kpi] in abkit.toml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KpiOptions:
+    """What the user said about the files of one import.
+
+    Attributes:
+        mapping: By column name, the field; '' leaves the column out.
+        dayfirst: The day stands before the month; None finds it out.
+        decimal: "." or ","; None finds it out.
+        platform: Platform of rows that do not name one.
+        account: Account of rows that do not name one.
+        period: First and last day of files that have no dates.
+        encoding: Encoding of the text; None finds it out.
+        max_file_mb: Larger files are refused unread; of a gzipped file the unpacked size counts.
+        max_rows: Files with more rows are refused.
+    """
+
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    dayfirst: bool | None = None
+    decimal: str | None = None
+    platform: str = ""
+    account: str = ""
+    period: tuple[date, date] | None = None
+    encoding: str | None = None
+    max_file_mb: float = 2048
+    max_rows: int = 20_000_000
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (None, ".", ","):
+            raise UsageError(f"the decimal sign cannot be {self.decimal!r}", hint="use --decimal . or --decimal ,")
+        if self.encoding is not None and self.encoding not in ENCODINGS:
+            raise UsageError(f"there is no encoding {self.encoding!r}", hint=f"known encodings: {', '.join(ENCODINGS)}")
+        if self.period and self.period[1] < self.period[0]:
+            raise UsageError(f"the period ends before it begins: {self.period[0]}..{self.period[1]}")
+
+    @property
+    def max_bytes(self) -> float:
+        """The limit of a file's size."""
+        return self.max_file_mb * 1e6
+
+    def reading(self) -> dict[str, Any]:
+        """Return what decides how a file is understood, as JSON holds it: part of the digest of an import."""
+        said = asdict(self)
+        said.pop("max_file_mb"), said.pop("max_rows")
+        said["mapping"] = dict(sorted(self.mapping.items()))
+        said["period"] = [day.isoformat() for day in self.period] if self.period else None
+        return said
+
+
+def parse_period(text: str) -> tuple[date, date]:
+    """Read `2017-08-01..2017-08-31`; one day may stand alone.
+
+    Raises:
+        UsageError: Not two days.
+
+    >>> parse_period("2017-08-01..2017-08-31")[1]
+    datetime.date(2017, 8, 31)
+    """
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?", text.strip())
+    try:
+        if found:
+            first = date.fromisoformat(found.group(1))
+            return first, date.fromisoformat(found.group(2)) if found.group(2) else first
+    except ValueError:
+        pass
+    raise UsageError(f"--period {text!r} is not a period", hint="for example --period 2017-08-01..2017-08-31")
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """An export as it came.
+
+    Attributes:
+        frame: A column `line` (the line of the file where the row begins; of Parquet the number of the row, from 1)
+            and one column per field that the file has: texts from CSV, typed from Parquet.
+        columns: Which column of the file each field is.
+        broken: Rows that could not be divided into cells.
+        reading: How the file was read, for the record: format, encoding, delimiter, line of the header.
+    """
+
+    frame: pl.DataFrame
+    columns: Columns
+    broken: Sequence[BrokenRow] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows the file has."""
+        return self.frame.height + len(self.broken)
+
+
+def require_readable(path: Path, options: KpiOptions) -> None:
+    """Refuse what is not a file, or one that is too large.
+
+    Raises:
+        TableError: Not there, a folder, empty, or too large.
+    """
+    require_file(path, max_bytes=options.max_bytes, hint=_SIZE_HINT)
+
+
+def digest_of(path: Path, options: KpiOptions) -> str:
+    """Return the identity of an import: the content, and how it is read.
+
+    Raises:
+        TableError: The file cannot be read.
+    """
+    with readable(), path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps([READER_VERSION, options.reading()], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def read_table(path: Path, options: KpiOptions) -> RawTable:
+    """Read a file as it came.
+
+    Raises:
+        TableError: It cannot be divided into rows and cells.
+        InvalidInput: It is damaged, or lacks a known column or any row.
+    """
+    from abkit.intake.tables import is_parquet, refusing_damage
+
+    with refusing_damage():
+        table = _read_parquet(path, options) if is_parquet(path) else _read_csv(path, options)
+    if table.rows == 0:
+        raise InvalidInput("the file has a header and no rows", hint="export it again")
+    return table
+
+
+def countable_rows(path: Path, options: KpiOptions) -> int:
+    """Return how many rows a file has that was refused as a whole: all of them count as rejected; 0 if unknown."""
+    from abkit.intake.tables import count_parquet, is_parquet, refusing_damage
+
+    try:
+        with refusing_damage():
+            if is_parquet(path):
+                return count_parquet(path)
+            with open_table(path, max_bytes=options.max_bytes, encoding=options.encoding) as table:
+                broken: list[BrokenRow] = []
+                return sum(1 for _ in table.rows(_layout(table, options), broken)) + len(broken)
+    except AbkitError:
+        return 0
+
+
+def _layout(table: OpenTable, options: KpiOptions) -> Layout:
+    layout = table.layout(lambda cells: recognised(cells, options.mapping))
+    if not recognised(layout.header, options.mapping):
+        first = layout.delimiter.join(layout.header)[:120]
+        raise InvalidInput(
+            f"no header in the first lines: none has a known column name; the first line is {first!r}",
+            hint="name the columns in the first line, or say which is which with --map 'THEIR COLUMN=impressions'",
+        )
+    return layout
+
+
+def _read_csv(path: Path, options: KpiOptions) -> RawTable:
+    from abkit.intake.tables import read_frame
+
+    broken: list[BrokenRow] = []
+    with open_table(path, max_bytes=options.max_bytes, encoding=options.encoding, hint=_SIZE_HINT) as table:
+        layout = _layout(table, options)
+        columns = find_columns(layout.header, options.mapping)
+        require_fields(columns, period_given=options.period is not None)
+        frame = read_frame(table, layout, columns.position, broken)
+    reading = {
+        "format": "csv",
+        "encoding": table.encoding,
+        "delimiter": layout.delimiter,
+        "header_line": layout.header_line,
+    }
+    return RawTable(frame, columns, broken, reading)
+
+
+def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
+    """Read only the columns that are fields, with their types."""
+    import polars as pl
+
+    from abkit.intake.tables import count_parquet
+
+    schema = pl.read_parquet_schema(path)
+    names = list(schema)
+    columns = find_columns(names, options.mapping)
+    require_fields(columns, period_given=options.period is not None)
+    # A small file can hold a great many rows.
+    if (rows := count_parquet(path)) > options.max_rows:
+        raise InvalidInput(
+            f"{rows:,} rows are more than the {options.max_rows:,} that one file may have",
+            hint="split the file, or raise max_rows under [kpi] in abkit.toml",
+        )
+    for name, index in columns.position.items():
+        _require_simple(columns.named(name), schema[names[index]])
+    # Names are compared stripped, columns are read by what they are called in the file.
+    wanted = [pl.col(names[index]).alias(name) for name, index in columns.position.items()]
+    frame = pl.scan_parquet(path).select(wanted).collect().with_row_index("line", offset=1)
+    return RawTable(frame.with_columns(pl.col("line").cast(pl.Int64)), columns, reading={"format": "parquet"})
+
+
+def _require_simple(name: str, dtype: pl.DataType) -> None:
+    import polars as pl
+
+    simple = dtype.is_numeric() or dtype in (pl.String, pl.Date, pl.Categorical, pl.Null) or dtype == pl.Datetime
+    if not simple and dtype != pl.Enum:
+        raise InvalidInput(
+            f"column {name!r} is of type {dtype}, not text, number or date", hint="cast it before the export"
+        )

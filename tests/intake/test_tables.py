@@ -1,0 +1,147 @@
+"""One way to read tables: KPI exports, tables of labels and tables of experiments, in any dress, with one outcome."""
+
+import gzip
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from abkit.errors import AbkitError
+from abkit.intake import experiment_tables
+from abkit.intake.experiment_tables import read_experiments
+from abkit.intake.kpis.reading import KpiOptions, read_table
+from abkit_model.data import csv_table
+from abkit_model.data.csv_table import read_csv
+
+COLUMNS = ("experiment", "creative", "impressions", "clicks")
+NAMED = dict(zip(("experiment", "variant", "trials", "successes"), COLUMNS, strict=True))
+NAMES = ("Frühling ß", "春のセール", "plain")
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp932")
+
+#: By row: experiment, creative, impressions, clicks; and line with reason of each row that was refused.
+Outcome = tuple[list[tuple[str, ...]], list[tuple[int, str]]]
+
+
+def kpis(path: Path) -> Outcome:
+    january = (date(2026, 1, 1), date(2026, 1, 31))
+    table = read_table(path, KpiOptions(mapping={"experiment": "campaign"}, period=january, max_file_mb=25))
+    frame = table.frame.select("campaign", "creative", "impressions", "clicks")
+    return [tuple(map(str.strip, row)) for row in frame.iter_rows()], [(row.line, row.reason) for row in table.broken]
+
+
+def labels(path: Path) -> Outcome:
+    table = read_csv(path)
+    return [tuple(row[column].strip() for column in COLUMNS) for _, row in table.rows], list(table.rejected)
+
+
+def experiments(path: Path) -> Outcome:
+    table = read_experiments(path, **NAMED)
+    rows = [
+        (table.experiments[place], variant, f"{trials:g}", f"{successes:g}")
+        for place, variant, trials, successes in zip(
+            table.experiment, table.variants, table.trials, table.successes, strict=True
+        )
+    ]
+    raw = experiment_tables._read_text(path, COLUMNS)
+    broken = raw.filter(raw[experiment_tables._BROKEN].is_not_null()).select("line", experiment_tables._BROKEN)
+    return rows, broken.rows()
+
+
+DOORS = pytest.mark.parametrize("door", [kpis, labels, experiments])
+
+
+def write(path: Path, *lines: str, delimiter: str = ",", encoding: str = "utf-8", end: str = "\n") -> Path:
+    """Write a table; a name that ends in .gz is packed."""
+    text = end.join(delimiter.join(line.split(",")) for line in (",".join(COLUMNS), *lines)) + end
+    data = text.encode(encoding)
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+@DOORS
+@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_dress_of_a_table_is_read_through_every_door(
+    tmp_path: Path, door: Callable[[Path], Outcome], encoding: str, delimiter: str, end: str, name: str
+) -> None:
+    campaign = {"cp1252": NAMES[0], "cp932": NAMES[1]}.get(encoding, " ".join(NAMES))
+    lines = [f"{campaign},a.png,1000,20", "", f"{campaign},b.png,1100", f"{campaign},c.png,1200,30"]
+    if door is experiments:  # a broken row refuses its experiment
+        lines[2] = "other,b.png,1100"
+    path = write(tmp_path / name, *lines, delimiter=delimiter, encoding=encoding, end=end)
+    rows, refused = door(path)
+    assert rows == [(campaign, "a.png", "1000", "20"), (campaign, "c.png", "1200", "30")]
+    assert refused == [(4, "3 cells where the header has 4: cut short")]
+
+
+@DOORS
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("b,b.png,1,000,20", "5 cells where the header has 4: a delimiter too many"),
+        ('b,"b.png,100,20', "a quote that is not closed"),
+        (f"b,{'x' * 200_000},100,20", "a cell of more than 131,072 characters, or a quote that is not closed"),
+    ],
+)
+def test_a_row_that_cannot_be_divided_into_cells_is_set_aside_with_line_and_reason(
+    tmp_path: Path, door: Callable[[Path], Outcome], line: str, reason: str
+) -> None:
+    path = write(tmp_path / "table.csv", "a,a.png,1000,20", line, "a,c.png,1200,30")
+    assert door(path) == ([("a", "a.png", "1000", "20"), ("a", "c.png", "1200", "30")], [(3, reason)])
+
+
+@DOORS
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"\xef\xbb\xbf \n\n", "the file is empty"),
+        (b"\x00\x01\x02\x03" * 500, "a binary file"),
+        (b"PK\x03\x04aaaaaaaaaaa", "a spreadsheet or ZIP archive"),
+        (gzip.compress(b"%PDF-1.7 and so on"), "a PDF"),
+        (gzip.compress(b"experiment,creative,impressions,clicks\n" * 99)[:40], "damaged"),
+        (b"experiment,creative,impressions,clicks\na\x81b,c,1,1\n", "not UTF-8, and not windows-1252 either"),
+        (b"experiment,creative,impressions,clicks\n" + b"x" * 20_000_000, "more than 16,777,216 characters"),
+        (gzip.compress(b"0" * 30_000_000), "more than 25 MB"),
+        (None, "there is no file with this name"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_the_reason_and_what_to_do(
+    tmp_path: Path, door: Callable[[Path], Outcome], content: bytes | None, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_table, "MAX_BYTES", 25_000_000)
+    monkeypatch.setattr(experiment_tables, "MOST_BYTES", 25_000_000)
+    if content is not None:
+        (tmp_path / "table.csv").write_bytes(content)
+    with pytest.raises(AbkitError, match=said) as refused:
+        door(tmp_path / "table.csv")
+    assert refused.value.hint
+    if door is not kpis:  # whose caller names the file
+        assert "table.csv" in refused.value.message
+
+
+@DOORS
+def test_a_header_that_names_a_needed_column_twice_is_refused(tmp_path: Path, door: Callable[[Path], Outcome]) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("experiment,creative,impressions,clicks,clicks\na,a.png,10,1,2\na,b.png,10,1,2\n")
+    with pytest.raises(AbkitError, match="clicks") as refused:
+        read_csv(path).column("clicks", (), "the clicks") if door is labels else door(path)
+    assert "rename all but one" in refused.value.hint
+
+
+def test_a_name_with_a_null_byte_refuses_its_experiment(tmp_path: Path) -> None:
+    path = write(tmp_path / "table.csv", "a,a\0.png,1000,20", "a,b.png,1000,30", "b,a,1000,20", "b,b,1000,30")
+    table = read_experiments(path, **NAMED)
+    assert table.experiments == ["b"]
+    assert [(one.experiment, one.reason) for one in table.refused] == [
+        ("a", "variant 'a\ufffd.png': a null byte in a name")
+    ]
+
+
+def test_keys_that_look_like_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "table.csv", "007,1.0,1000,20", "007,2.0,1000,30")
+    table = read_experiments(path, **NAMED)
+    assert (table.experiments, table.variants) == (["007"], ["1.0", "2.0"])
