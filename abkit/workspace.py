@@ -184,7 +184,7 @@ class Workspace:
         Raises:
             UsageError: There is no such option.
         """
-        from abkit.intake.kpis.options import KpiOptions
+        from abkit.intake.kpis.reading import KpiOptions
         from abkit.workflows.kpis.import_kpis import import_files
 
         return tuple(import_files(self.store, _paths(paths), KpiOptions(**options)))
