@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import photographs
 
-from abkit.workflows.models.segment import MIN_PICTURES, MIN_SUBJECTS
+from abkit.workflows.models.segment import MIN_IMAGES, MIN_SUBJECTS
 from abkit_model.evaluation.metrics import clustered_bootstrap, spearman
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.training.holdout import cross_validate
@@ -35,7 +35,7 @@ def main() -> None:
     for segment in sorted(set(of)):
         inside = np.flatnonzero(of == segment)
         subjects = set(groups[inside])
-        if len(inside) < MIN_PICTURES or len(subjects) < MIN_SUBJECTS:
+        if len(inside) < MIN_IMAGES or len(subjects) < MIN_SUBJECTS:
             print(f"| {segment} | {len(inside)} | {len(subjects)} | not enough data | | |")
             continue
         others = np.flatnonzero((of != segment) & ~np.isin(groups, list(subjects)))

@@ -64,5 +64,11 @@ class LabelError(ModelError):
     """A rating table that cannot be read, or that nothing can be learned from."""
 
 
+class RequestError(ModelError):
+    """A request for training that contradicts itself or is out of range."""
+
+    exit_code = 2
+
+
 class TrainingError(ModelError):
     """Training that did not lead to a usable scorer. Nothing was written."""

@@ -1,5 +1,6 @@
 """Workspaces for tests of the command line."""
 
+import functools
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,3 +60,11 @@ def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         return Said(int(ended.value.code or 0), said.out, said.err)
 
     return run
+
+
+def quick_recipe_of(monkeypatch: pytest.MonkeyPatch, **recipe: int) -> None:
+    """Let `abkit model train` use a recipe that is over at once: what it learns does not matter here."""
+    from abkit_model.training import request
+
+    made = functools.partial(request.TrainingRequest, recipe=request.Recipe(**recipe))
+    monkeypatch.setattr(request, "TrainingRequest", made)

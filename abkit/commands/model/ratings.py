@@ -38,7 +38,7 @@ def import_(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Import ratings or choices. The same table again changes nothing; raters are kept under pseudonyms."""
-    from abkit.commands.model.commands import parse_scale, show_progress
+    from abkit.commands.model.options import parse_scale, show_progress
     from abkit.workflows.ratings.import_ratings import import_labels
 
     context: CommandContext = ctx.obj
@@ -100,7 +100,7 @@ def agreement(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """How much raters agree, how many ratings a picture needs, and who is biased or inconsistent."""
-    from abkit.commands.model.commands import parse_scale
+    from abkit.commands.model.options import parse_scale
     from abkit.errors import UsageError
     from abkit.workflows.ratings.agreement import study_store, study_table
 

@@ -1,4 +1,4 @@
-"""`abkit model compare` and `abkit model explain`: are the queries worth it, and where does a score come from."""
+"""`abkit model evaluate`, `compare` and `explain`: how good a scorer is, and where its scores come from."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from abkit.commands.model.commands import (
-    ChoiceImagesOption,
-    ChoicesOption,
+from abkit.commands.model.options import (
+    ENCODER,
+    CheckpointOption,
+    ComparisonImagesOption,
+    ComparisonsOption,
     GroupColumnOption,
     ImageColumnOption,
     ImagesOption,
+    LabelsArgument,
+    ModelOption,
+    RatingsArgument,
     ScaleOption,
-    TableArgument,
-    app,
-    pair_of,
+    SeedOption,
     parse_scale,
     show_progress,
     store_if_any,
@@ -30,42 +33,74 @@ if TYPE_CHECKING:
     from abkit_model.studies.compare import HeadComparison
 
 
-@app.command()
+def evaluate(
+    ctx: typer.Context,
+    table: LabelsArgument,
+    images: ImagesOption,
+    model: ModelOption = None,
+    checkpoint: CheckpointOption = None,
+    image_column: ImageColumnOption = None,
+    group_column: GroupColumnOption = None,
+    scale: ScaleOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Measure a scorer on ratings that it has not seen: SRCC, PLCC, accuracy, coverage of its interval.
+
+    A table of comparisons (two images per row) works too: how often the preferred image has the higher score.
+    """
+    from abkit.workflows.models.evaluate import EvaluationRequest
+    from abkit.workflows.models.evaluate import evaluate as work
+
+    request = EvaluationRequest(
+        table=table,
+        images=images,
+        model=model,
+        checkpoint=checkpoint,
+        image_column=image_column,
+        group_column=group_column,
+        scale=parse_scale(scale),
+    )
+    with store_if_any(ctx) as (store, settings), show_progress() as progress:
+        result = work(store, request, settings=settings, progress=progress)
+    print_rows([figure.to_dict() for figure in result.figures], form, title=result.title)
+    for text in result.notes:
+        note(text)
+
+
 def compare(
     ctx: typer.Context,
-    table: TableArgument,
+    table: RatingsArgument,
     images: ImagesOption,
-    encoder: Annotated[str, typer.Option("--encoder", help="The frozen encoder under all heads.")] = (
-        "bundled:efficientnet-lite2"
-    ),
+    encoder: Annotated[str, typer.Option("--encoder", help="The frozen encoder under all heads.")] = ENCODER,
     image_column: ImageColumnOption = None,
     group_column: GroupColumnOption = None,
     scale: ScaleOption = None,
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=50, help="How often folds are dealt anew.")] = 5,
-    seed: Annotated[int, typer.Option("--seed", help="Of everything random.")] = 0,
+    seed: SeedOption = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Repeats that run side by side.")] = 1,
-    choices: ChoicesOption = None,
-    choice_images: ChoiceImagesOption = None,
+    comparisons: ComparisonsOption = None,
+    comparison_images: ComparisonImagesOption = None,
     chart: Annotated[Path | None, typer.Option("--chart", help="Write a chart: .png, .svg or .html.")] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Compare learnable queries with plain heads on the same encoder: repeated folds, paired intervals.
 
-    With --choices, every head, trained on all the ratings, is also held against choices between other pictures.
+    With --comparisons, every head, trained on all the ratings, is also held against comparisons of other images.
     """
     from abkit.errors import UsageError
     from abkit.workflows.models import train as workflow
+    from abkit_model.training.request import refuse_half_a_pair
 
-    pairs = pair_of(choices, choice_images)
+    refuse_half_a_pair(comparisons, comparison_images)
     if chart is not None:
         from abkit.reporting.charts.theme import refuse_unwritable
 
         refuse_unwritable(chart)
     workflow.require_model()
-    if workflow.names_choices(table):
+    if workflow.names_comparisons(table):
         raise UsageError(
-            f"{table} is a table of choices, and heads are trained on ratings",
-            hint="name the ratings first, and these choices with --choices and --choice-images",
+            f"{table} is a table of comparisons, and heads are trained on ratings",
+            hint="name the ratings first, and these comparisons with --comparisons and --comparison-images",
         )
     from abkit_model.data.dataset import load_dataset
     from abkit_model.data.preferences import load_preferences
@@ -84,7 +119,9 @@ def compare(
             cache=cache,
             progress=progress,
         )
-        preferences = load_preferences(*pairs, frozen, cache=cache, progress=progress)[0] if pairs else None
+        preferences = None
+        if comparisons and comparison_images:
+            preferences, _, _ = load_preferences(comparisons, comparison_images, frozen, cache=cache, progress=progress)
         result = compare_heads(dataset.examples, repeats=repeats, seed=seed, jobs=jobs, progress=progress)
         chosen = (
             transfer(dataset.examples, preferences, repeats=repeats, seed=seed, progress=progress)
@@ -109,13 +146,13 @@ def compare(
             "parameters": head.parameters,
             "seconds": head.seconds,
             "n": result.n,
-            **(_choices_of(agreement[head.name]) if agreement else {}),
+            **(_agreement(agreement[head.name]) if agreement else {}),
         }
         for head in result.heads
     ]
     shown = ["head", "srcc", "srcc_low", "srcc_high", "plcc", "queries_minus_this", "difference_low", "difference_high"]
     title = (
-        f"{result.n} pictures of {result.subjects} subjects, {result.folds} folds × {result.repeats} repeats; "
+        f"{result.n} images of {result.subjects} subjects, {result.folds} folds × {result.repeats} repeats; "
         "95% intervals, whole subjects resampled"
     )
     shown += ["picks_winner"] if agreement else []
@@ -128,23 +165,23 @@ def compare(
         note(f"chart: {save_chart(head_chart(result), chart)}")
 
 
-def _choices_of(figures: ComparisonFigures) -> dict[str, object]:
-    """How a head agrees with choices between pictures that it was not trained on."""
+def _agreement(figures: ComparisonFigures) -> dict[str, object]:
+    """Return how a head agrees with comparisons of images that it was not trained on."""
     return {
         **{f"picks_winner{end}": value for end, value in _ends(figures.picks_winner)},
-        **{f"choice_correlation{end}": value for end, value in _ends(figures.correlation)},
+        **{f"comparison_correlation{end}": value for end, value in _ends(figures.correlation)},
         **{f"picks_queries_minus_this{end}": value for end, value in _ends(figures.picks_difference)},
         "pairs": figures.n,
     }
 
 
 def verdict(result: HeadComparison) -> str:
-    """One sentence: do the queries beat the best head that is not theirs, and how surely."""
+    """Say in one sentence whether the queries beat the best head that is not theirs."""
     from abkit_model.studies.heads import QUERIES
 
     plain = next(head for head in result.heads if not head.name.startswith(QUERIES))
     gap = plain.srcc_difference
-    how = "more than" if gap.low > 0 else "less than" if gap.high < 0 else "not surely different from"
+    how = "more than" if gap.low > 0 else "less than" if gap.high < 0 else "not significantly different from"
     return (
         f"SRCC of the learnable queries minus the best plain head ({plain.name}): {gap.value:+.3f} "
         f"[{gap.low:+.3f}, {gap.high:+.3f}]: {how} it"
@@ -155,33 +192,30 @@ def _ends(value: object) -> list[tuple[str, float]]:
     return [("", value.value), ("_low", value.low), ("_high", value.high)]  # type: ignore[attr-defined]
 
 
-@app.command()
 def explain(
     ctx: typer.Context,
     out: Annotated[Path, typer.Option("--out", help="The folder for what is drawn.")],
     images: Annotated[
         list[Path] | None,
-        typer.Argument(help="Pictures to explain; with --most-active also folders, or none: those scored before."),
+        typer.Argument(help="Images to explain; with --most-active also folders, or none: those scored before."),
     ] = None,
     most_active: Annotated[
         bool,
-        typer.Option("--most-active", help="Instead of overlays, the pictures on which each query is most active."),
+        typer.Option("--most-active", help="Instead of overlays, the images on which each query is most active."),
     ] = False,
-    top: Annotated[int, typer.Option("--top", min=1, max=60, help="Pictures at each end of --most-active.")] = 12,
-    model: Annotated[
-        str | None, typer.Option("--model", help="A registered version; the active model by default.")
-    ] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's folder instead.")] = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=60, help="Images at each end of --most-active.")] = 12,
+    model: ModelOption = None,
+    checkpoint: CheckpointOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Write overlays: one for the score of each picture, and one per query of the first query set."""
+    """Write overlays: one for the score of each image, and one per query of the first query set."""
     from abkit.errors import UsageError
     from abkit.workflows.models.evaluate import pick_scorer
     from abkit.workflows.models.train import require_model
 
     require_model()
     if not images and not most_active:
-        raise UsageError("no picture is named", hint="name at least one, or add --most-active")
+        raise UsageError("no image is named", hint="name at least one, or add --most-active")
     with store_if_any(ctx) as (store, _):
         scorer = pick_scorer(store, model=model, checkpoint=checkpoint)
         if most_active:
@@ -219,7 +253,7 @@ def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: P
 
     with show_progress() as progress:
         sheets = most_active(
-            scorer, images, out, store=store, top=top, progress=lambda done, total: progress("pictures", done, total)
+            scorer, images, out, store=store, top=top, progress=lambda done, total: progress("images", done, total)
         )
     rows = rows_of(sheets)
     if form is not Format.JSON:
@@ -228,7 +262,7 @@ def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: P
     columns = [*names, "most_active"] if form is Format.TABLE else None
     if form is Format.CSV:
         columns = [name for name in rows[0] if name != "least_active"]
-    print_rows(rows, form, columns=columns, title=f"{sheets.report.n} pictures; 95% intervals, pictures resampled")
+    print_rows(rows, form, columns=columns, title=f"{sheets.report.n} images; 95% intervals, images resampled")
     for path, reason in sheets.rejected:
         note(f"{names_of(path)[0]}: {reason}")
     together = sheets.report.share

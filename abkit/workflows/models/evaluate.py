@@ -1,4 +1,4 @@
-"""Measure a scorer on ratings that it has not seen, and find the scorer that is to be measured or asked."""
+"""Measure a scorer on ratings or comparisons, and find the scorer that is to be measured or asked."""
 
 from __future__ import annotations
 
@@ -10,94 +10,131 @@ from typing import TYPE_CHECKING
 
 from abkit.config import Settings
 from abkit.errors import UsageError
+from abkit.records import to_plain
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.models.active import ensure_active_model, find_model, load_scorer
-from abkit.workflows.models.segment import Ratings
-from abkit.workflows.models.train import Progress, alive, from_choices_alone, known, require_model, token_cache
+from abkit.workflows.models.results import EvaluationResult, comparison_figures, limits, rating_figures
+from abkit.workflows.models.train import (
+    Progress,
+    alive,
+    names_comparisons,
+    require_model,
+    scores_are_chances,
+    token_cache,
+)
 
 if TYPE_CHECKING:
-    from abkit_model.evaluation.metrics import Evaluation
     from abkit_model.scorer import Scorer
 
 
-@dataclass(frozen=True)
-class Measured:
-    """A scorer measured on ratings.
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRequest:
+    """Which scorer is measured, and on what.
 
     Attributes:
-        figures: SRCC, PLCC and more with subject-clustered bootstrap intervals.
-        coverage: share of mean ratings inside the scorer's predictive interval; None when it has none.
-        ci_level: the coverage that the interval promises.
-        digest, name: of the scorer.
-        seen_in_training: how many of the pictures it was trained on: the figures are too good by that.
-        rejected, missing: how many rows and pictures could not be used.
-        run_id: None without a store, or for a checkpoint's folder.
+        table: Ratings, or comparisons (two images per row).
+        images: The folder of the images that the table names.
+        model: Name or digest of a registered version; the active model when None.
+        checkpoint: A checkpoint's folder instead.
+        image_column: The column that names the image; found by its usual names when None.
+        group_column: Images with equal values here (one subject) are resampled together.
+        scale: Lowest and highest rating; the scorer's when None.
     """
 
-    figures: Evaluation
-    coverage: float | None
-    ci_level: float
-    digest: str
-    name: str
-    seen_in_training: int
-    rejected: int
-    missing: int
-    run_id: int | None = None
+    table: Path
+    images: Path
+    model: str | None = None
+    checkpoint: Path | None = None
+    image_column: str | None = None
+    group_column: str | None = None
+    scale: tuple[float, float] | None = None
 
 
-def measure(
+def evaluate(
     store: Store | None,
-    ratings: Ratings,
+    request: EvaluationRequest,
     *,
-    model: str | None = None,
-    checkpoint: Path | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
-) -> Measured:
-    """Measure a scorer on ratings: a registered version, a checkpoint folder, or the shipped one.
+) -> EvaluationResult:
+    """Measure a registered version, a checkpoint folder, or the shipped scorer.
 
     Raises:
-        AbkitError: the extra `model` is not installed, or there is no such version.
-        ModelError: the table, the pictures or the checkpoint cannot be used.
+        AbkitError: The extra `model` is not installed, or there is no such version.
+        UsageError: Scores that are chances cannot be measured on ratings.
+        ModelError: The table, the images or the checkpoint cannot be used.
     """
     require_model()
-    arguments = {"table": str(ratings.table), "model": model}
+    measure = _on_comparisons if names_comparisons(request.table) else _on_ratings
+    model, checkpoint = request.model, request.checkpoint
+    arguments = to_plain(request)
     with scorer_in_run(store, "model evaluate", arguments, model=model, checkpoint=checkpoint) as (scorer, run):
-        if from_choices_alone(scorer.card):
-            raise UsageError(
-                f"{scorer.card.name} learned from choices alone: its scores are chances, not ratings",
-                hint="measure it on a table of choices (two pictures a row)",
-            )
         if run is None:
-            return _measure(scorer, ratings, settings, progress)
-        measured = _measure(scorer, ratings, settings, alive(run, progress))
-        run.outcome.update(digest=measured.digest, srcc=known(measured.figures.srcc.value), n=measured.figures.n)
-        return replace(measured, run_id=run.id)
+            return measure(scorer, request, settings, progress)
+        result = measure(scorer, request, settings, alive(run, progress))
+        first = result.figures[0]
+        run.outcome.update({"digest": result.digest, first.figure: first.estimate, "n": first.n})
+        return replace(result, run_id=run.id)
 
 
-def _measure(scorer: Scorer, ratings: Ratings, settings: Settings | None, progress: Progress | None) -> Measured:
+def _on_ratings(
+    scorer: Scorer, request: EvaluationRequest, settings: Settings | None, progress: Progress | None
+) -> EvaluationResult:
     from abkit_model.evaluation.trained_scorer import evaluate_scorer
 
-    figures, coverage, dataset = evaluate_scorer(
+    card = scorer.card
+    if scores_are_chances(card):
+        raise UsageError(
+            f"{card.name} learned from comparisons alone: its scores are chances, not ratings",
+            hint="measure it on a table of comparisons (two images per row)",
+        )
+    evaluation, coverage, dataset = evaluate_scorer(
         scorer,
-        ratings.table,
-        ratings.images,
-        image_column=ratings.image_column,
-        group_column=ratings.group_column,
-        scale=ratings.scale,
+        request.table,
+        request.images,
+        image_column=request.image_column,
+        group_column=request.group_column,
+        scale=request.scale,
         cache=token_cache(settings),
         progress=progress,
     )
-    return Measured(
+    figures, title = rating_figures(evaluation, card.digest, coverage)
+    seen = int(scorer.trained_on(dataset.examples.views[0].sha256, dataset.table.sha256).sum())
+    rejected, missing = len(dataset.table.rejected), len(dataset.missing)
+    promise = f"{card.name} {card.digest[:12]}; the interval promises {card.interval.level:.0%}"
+    return EvaluationResult(
         figures=figures,
-        coverage=coverage,
-        ci_level=scorer.card.interval.level,
-        digest=scorer.card.digest,
-        name=scorer.card.name,
-        seen_in_training=int(scorer.trained_on(dataset.examples.views[0].sha256, dataset.table.sha256).sum()),
-        rejected=len(dataset.table.rejected),
-        missing=len(dataset.missing),
+        title=title,
+        notes=(promise, *limits(rejected, missing, seen)),
+        digest=card.digest,
+        name=card.name,
+        seen_in_training=seen,
+        rejected=rejected,
+        missing=missing,
+    )
+
+
+def _on_comparisons(
+    scorer: Scorer, request: EvaluationRequest, settings: Settings | None, progress: Progress | None
+) -> EvaluationResult:
+    from abkit_model.evaluation.trained_scorer import evaluate_on_comparisons
+
+    agreement, seen, table, missing = evaluate_on_comparisons(
+        scorer, request.table, request.images, cache=token_cache(settings), progress=progress
+    )
+    card = scorer.card
+    figures, title = comparison_figures(agreement, card.digest)
+    coin = f"{card.name} {card.digest[:12]}; a coin picks the winner in half of the pairs"
+    return EvaluationResult(
+        figures=figures,
+        title=title,
+        notes=(coin, *limits(len(table.rejected), len(missing), seen)),
+        digest=card.digest,
+        name=card.name,
+        seen_in_training=seen,
+        rejected=len(table.rejected),
+        missing=len(missing),
     )
 
 
@@ -120,6 +157,6 @@ def scorer_in_run(
 
 
 def pick_scorer(store: Store | None, *, model: str | None = None, checkpoint: Path | None = None) -> Scorer:
-    """The scorer of a checkpoint folder, else a registered version or the active model, else the shipped one."""
+    """Return the scorer of a checkpoint folder, else a registered version or the active model, else the shipped one."""
     with scorer_in_run(store, "model explain", {"model": model}, model=model, checkpoint=checkpoint) as (scorer, _):
         return scorer

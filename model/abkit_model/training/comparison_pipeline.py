@@ -15,7 +15,7 @@ from abkit_model.data.dataset import Preferences, Progress
 from abkit_model.data.labels import MIN_IMAGES
 from abkit_model.data.preferences import load_preferences, provenance_of_choices
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.load import DEFAULT_ENCODER, load_encoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import LabelError
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
 from abkit_model.evaluation.pair_calibration import comparison_calibration
@@ -24,8 +24,8 @@ from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.comparison_training import CHANCE, fit_choices, hold_out, tune_to_choices
 from abkit_model.training.holdout import FOLDS, LEVEL, NOVELTY_QUANTILE, HeldOut, reference_sample
-from abkit_model.training.loop import Recipe
-from abkit_model.training.release import Title, TrainedScorer, write_checkpoint
+from abkit_model.training.release import TrainedScorer, write_checkpoint
+from abkit_model.training.request import TrainingRequest
 
 Floats = NDArray[np.float64]
 
@@ -33,22 +33,10 @@ Floats = NDArray[np.float64]
 MIN_JUDGED = 20
 
 
-def train_on_choices(
-    table: Path,
-    images: Path,
-    *,
-    out: Path,
-    encoder: str = DEFAULT_ENCODER,
-    name: str = "",
-    segment: str = "",
-    demonstration: bool = False,
-    recipe: Recipe | None = None,
-    seed: int = 0,
-    parent: Path | None = None,
-    cache: TokenCache | None = None,
-    progress: Progress | None = None,
+def train_on_comparisons(
+    request: TrainingRequest, *, cache: TokenCache | None = None, progress: Progress | None = None
 ) -> TrainedScorer:
-    """Train queries on choices alone, measure them on pairs of pictures held out, and write a checkpoint.
+    """Train queries on comparisons alone, measure them on pairs of images held out, and write a checkpoint.
 
     1. Join choices and pictures; encode the pictures once.
     2. Five folds of pictures that were compared with each other: learn from pairs whose two pictures lie outside a
@@ -59,24 +47,24 @@ def train_on_choices(
     They have no conformal interval, for no choice says how well a single picture is liked. Pictures that the parent
     was trained on count in no figure.
 
-    The same table, pictures, seed and machine give the same weights.
-
     Raises:
         LabelError: a table that cannot be used, or choices between too few pictures.
         TrainingError: training failed; nothing was written.
         EncoderUnavailable: the encoder is not at hand.
         CheckpointError: `out` exists already or cannot be written.
     """
-    checkpoints.refuse_existing(out)
-    recipe = replace(recipe or Recipe(), seed=seed)
-    ancestor = Scorer.load(parent) if parent else None
-    frozen = ancestor.encoder if ancestor else load_encoder(encoder)
-    preferences, choices, missing = load_preferences(table, images, frozen, cache=cache, progress=progress)
+    checkpoints.refuse_existing(request.out)
+    recipe, seed = request.settled_recipe(), request.seed
+    ancestor = Scorer.load(Path(request.parent)) if request.parent else None
+    frozen = ancestor.encoder if ancestor else load_encoder(request.encoder)
+    preferences, choices, missing = load_preferences(
+        request.table, request.images, frozen, cache=cache, progress=progress
+    )
     view = preferences.views[0]
     if len(set(view.sha256)) < MIN_IMAGES:
         raise LabelError(
-            f"{table} has usable choices between {len(set(view.sha256))} pictures, {MIN_IMAGES} are needed",
-            "add choices between others, or give these beside ratings (--choices)",
+            f"{request.table} has usable comparisons between {len(set(view.sha256))} images, {MIN_IMAGES} are needed",
+            "add comparisons between others, or give these beside ratings (--comparisons)",
         )
     scale = ancestor.card.scale if ancestor else CHANCE
     chances = ancestor is None or bool(ancestor.card.data.get("chances"))
@@ -98,8 +86,7 @@ def train_on_choices(
         held = _held_out(pairs, scores, distances, folds, known, figures, seed)
     network = learn(preferences, progress)
     card = write_checkpoint(
-        out,
-        Title(name or out.name, segment, demonstration),
+        request,
         network,
         frozen,
         scale,
@@ -109,7 +96,7 @@ def train_on_choices(
         metrics={},
         data={
             **provenance_of_choices(preferences, choices, missing),
-            "layout": "choices",
+            "layout": "comparisons",
             "images": len(view.sha256),
             "images_seen_by_parent": int(seen.sum()),
             "chances": chances,
@@ -118,7 +105,15 @@ def train_on_choices(
         ancestor=ancestor,
     )
     own = figures[0] if figures else None
-    return TrainedScorer(out, card, None, choices.rejected, missing, int(seen.sum()), agreement=own)
+    return TrainedScorer(
+        folder=request.out,
+        card=card,
+        evaluation=None,
+        rejected=choices.rejected,
+        missing=missing,
+        seen_by_parent=int(seen.sum()),
+        agreement=own,
+    )
 
 
 def _judged(preferences: Preferences, folds: NDArray[np.intp], known: NDArray[np.bool_]) -> Preferences | None:

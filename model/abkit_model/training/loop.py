@@ -17,51 +17,9 @@ from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
 from abkit_model.query_transformer import Components, NetworkConfig, QueryTransformer
 from abkit_model.training.measuring import components_of, measure, take
+from abkit_model.training.request import Recipe as Recipe
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train.
-
-    Attributes:
-        queries: Per member of the ensemble.
-        members: Query sets in the ensemble.
-        components: Principal components of the tokens.
-        width: Of the transformer.
-        depth: Its blocks.
-        heads: Attention heads.
-        hidden: Units of the layer that reads the embedding.
-        dropout: Share of what is left out in a step: of the embedding, of tokens' channels, of what blocks add.
-        clip: Cut-off of standardised channels, in standard deviations.
-        learning_rate: Peak of AdamW.
-        weight_decay: Of AdamW.
-        batch: Pictures a step.
-        epochs: Passes over the pictures; the schedule is fixed, so that no picture is spent on deciding when to stop.
-        rank_weight: Weight of the pairwise rank loss beside EMD.
-        choice_weight: Weight of choices, where there are any, beside the loss on ratings.
-        loss: `emd` on distributions, or `mse` on means.
-        seed: Of everything random.
-    """
-
-    queries: int = 4
-    members: int = 5
-    components: int = 64
-    width: int = 32
-    depth: int = 1
-    heads: int = 4
-    hidden: int = 64
-    dropout: float = 0.5
-    clip: float = 6.0
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    batch: int = 64
-    epochs: int = 20
-    rank_weight: float = 0.1
-    choice_weight: float = 0.3
-    loss: str = "emd"
-    seed: int = 0
 
 
 def fit(
@@ -189,7 +147,7 @@ def train_member(
         loss = _rating_loss(member, pick(views, generator), targets[chosen], values, chosen, recipe)
         if choices is None:
             return loss
-        return loss + recipe.choice_weight * _choice_loss(member, choices, values, gain, recipe, generator)
+        return loss + recipe.comparison_weight * _choice_loss(member, choices, values, gain, recipe, generator)
 
     descend(member, [*member.parameters(), gain], loss_of, torch.from_numpy(train), recipe, generator)
 

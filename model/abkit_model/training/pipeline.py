@@ -13,51 +13,32 @@ from abkit_model import checkpoint as checkpoints
 from abkit_model.data.dataset import Dataset, Examples, Progress, load_dataset
 from abkit_model.data.preferences import load_preferences, provenance_of_choices
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.load import DEFAULT_ENCODER, load_encoder
+from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import LabelError
 from abkit_model.evaluation.metrics import Estimate
 from abkit_model.scorer import Scorer
 from abkit_model.training.holdout import cross_validate, measure_held_out
 from abkit_model.training.loop import Recipe, fit
 from abkit_model.training.query_number import choose_queries
-from abkit_model.training.release import Title, TrainedScorer, write_checkpoint
+from abkit_model.training.release import TrainedScorer, write_checkpoint
+from abkit_model.training.request import AUTO, TrainingRequest
 
 
 def train_scorer(
-    table: Path,
-    images: Path,
-    *,
-    out: Path,
-    encoder: str = DEFAULT_ENCODER,
-    image_column: str | None = None,
-    group_column: str | None = None,
-    scale: tuple[float, float] | None = None,
-    correct_raters: bool = False,
-    choices: tuple[Path, Path] | None = None,
-    name: str = "",
-    segment: str = "",
-    demonstration: bool = False,
-    recipe: Recipe | None = None,
-    seed: int = 0,
-    parent: Path | None = None,
-    cache: TokenCache | None = None,
-    progress: Progress | None = None,
+    request: TrainingRequest, *, cache: TokenCache | None = None, progress: Progress | None = None
 ) -> TrainedScorer:
     """Train queries on a rating table, measure them on subjects held out, and write a checkpoint.
 
-    1. Join ratings and pictures; encode the pictures once.
+    1. Join ratings and images; encode the images once.
     2. Five folds grouped by subject: train on four, score the fifth. From these scores come all figures and the
        conformal interval.
     3. Train on everything with the same recipe, and write the checkpoint.
 
     With a `parent`, its queries are tuned (for a segment) instead of trained from scratch, and the card says under
     `against_parent` whether they rank pictures held out better than the parent does. Pictures that the parent was
-    trained on count in no figure, for no fold holds them out. A recipe with 0 queries lets nested validation choose
-    their number: once on everything for what is shipped, and in each fold on its training pictures for the figures.
-    With `choices`, a table of choices and the folder of its pictures, the queries learn from them too; no choice that
-    shows a held-out picture is used in its fold.
-
-    The same table, pictures, seed and machine give the same weights.
+    trained on count in no figure, because no fold holds them out. With "auto" queries, nested validation chooses their
+    number: once on everything for what is shipped, and in each fold on its training images for the figures. With
+    `comparisons`, the queries learn from them too; no comparison that shows a held-out image is used in its fold.
 
     Raises:
         LabelError: a table that cannot be used.
@@ -65,34 +46,36 @@ def train_scorer(
         EncoderUnavailable: the encoder is not at hand.
         CheckpointError: `out` exists already or cannot be written.
     """
-    checkpoints.refuse_existing(out)
-    recipe = replace(recipe or Recipe(), seed=seed)
+    checkpoints.refuse_existing(request.out)
+    recipe, auto, seed = request.settled_recipe(), request.queries == AUTO, request.seed
     curve: dict[int, Estimate] = {}
-    ancestor = Scorer.load(parent) if parent else None
-    frozen = ancestor.encoder if ancestor else load_encoder(encoder)
+    ancestor = Scorer.load(Path(request.parent)) if request.parent else None
+    frozen = ancestor.encoder if ancestor else load_encoder(request.encoder)
     dataset = load_dataset(
-        table,
-        images,
+        request.table,
+        request.images,
         frozen,
-        image_column=image_column,
-        group_column=group_column,
-        scale=scale,
-        correct_raters=correct_raters,
+        image_column=request.image_column,
+        group_column=request.group_column,
+        scale=request.scale,
+        correct_raters=request.correct_raters,
         cache=cache,
         progress=progress,
     )
     examples = dataset.examples
     if ancestor and ancestor.card.scale != dataset.table.scale:
         raise LabelError(
-            f"{table} is on another scale than the parent {ancestor.card.name!r}", "train without a parent"
+            f"{request.table} is on another scale than the parent {ancestor.card.name!r}", "train without a parent"
         )
     start = ancestor.network if ancestor else None
     preferences, chosen_from = None, {}
-    if choices:
-        preferences, table_of_choices, lost = load_preferences(*choices, frozen, cache=cache, progress=progress)
+    if request.comparisons and request.comparison_images:
+        preferences, table_of_choices, lost = load_preferences(
+            request.comparisons, request.comparison_images, frozen, cache=cache, progress=progress
+        )
         chosen_from = provenance_of_choices(preferences, table_of_choices, lost)
     asked = recipe
-    if asked.queries == 0:
+    if auto:
         chosen, curve = choose_queries(examples, replace(asked, queries=1))
         recipe = replace(asked, queries=chosen)
 
@@ -104,7 +87,7 @@ def train_scorer(
         recipe,
         start=start,
         preferences=preferences,
-        settle=settle if asked.queries == 0 else None,
+        settle=settle if auto else None,
         progress=progress,
     )
     seen = np.zeros(len(examples.targets), dtype=bool)
@@ -113,8 +96,7 @@ def train_scorer(
     held = measure_held_out(*outcome, examples, seed=seed, judged=np.flatnonzero(~seen), start=start)
     network = fit(examples, recipe, progress, start=start, preferences=preferences)
     card = write_checkpoint(
-        out,
-        Title(name or out.name, segment, demonstration),
+        request,
         network,
         frozen,
         dataset.table.scale,
@@ -122,11 +104,18 @@ def train_scorer(
         view=examples.views[0],
         learned={*examples.views[0].sha256, *(preferences.views[0].sha256 if preferences else ())},
         metrics={"srcc_by_queries": {str(k): asdict(v) for k, v in curve.items()}} if curve else {},
-        data=chosen_from | _provenance(dataset, group_column) | {"images_seen_by_parent": int(seen.sum())},
+        data=chosen_from | _provenance(dataset, request.group_column) | {"images_seen_by_parent": int(seen.sum())},
         recipe=recipe,
         ancestor=ancestor,
     )
-    return TrainedScorer(out, card, held.figures, dataset.table.rejected, dataset.missing, int(seen.sum()))
+    return TrainedScorer(
+        folder=request.out,
+        card=card,
+        evaluation=held.figures,
+        rejected=dataset.table.rejected,
+        missing=dataset.missing,
+        seen_by_parent=int(seen.sum()),
+    )
 
 
 def _provenance(dataset: Dataset, group_column: str | None) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from abkit_model.evaluation.metrics import Evaluation
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.holdout import HeldOut
-from abkit_model.training.loop import Recipe
 from abkit_model.training.query_number import diversity
+from abkit_model.training.request import Recipe, TrainingRequest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainedScorer:
     """What training leaves behind.
 
@@ -49,24 +49,8 @@ class TrainedScorer:
     agreement: ComparisonFigures | None = None
 
 
-@dataclass(frozen=True)
-class Title:
-    """What people call a scorer, and whom it speaks for.
-
-    Attributes:
-        name: For people.
-        segment: Slice that the queries were tuned for; '' means all.
-        demonstration: Label its scores as a demonstration.
-    """
-
-    name: str
-    segment: str = ""
-    demonstration: bool = False
-
-
 def write_checkpoint(
-    out: Path,
-    title: Title,
+    request: TrainingRequest,
     network: QueryTransformer,
     frozen: FrozenEncoder,
     scale: Scale,
@@ -82,8 +66,7 @@ def write_checkpoint(
     """Write what was trained, whole or not at all.
 
     Args:
-        out: The folder, which must be new.
-        title: What it is called.
+        request: The folder, which must be new, and what the scorer is called.
         network: The queries.
         frozen: Their encoder.
         scale: Of the scores.
@@ -100,15 +83,15 @@ def write_checkpoint(
     """
     members = {"members": network.config.members, "queries": network.config.queries}  # with a parent, the parent's
     card = Card(
-        name=title.name,
+        name=request.name or request.out.name,
         encoder=frozen.name,
         encoder_fingerprint=frozen.fingerprint,
         scale=scale,
         network=asdict(network.config),
         interval=held.interval,
-        segment=title.segment,
-        demonstration=title.demonstration,
-        notice=DEMONSTRATION_NOTICE if title.demonstration else "",
+        segment=request.segment,
+        demonstration=request.demonstration,
+        notice=DEMONSTRATION_NOTICE if request.demonstration else "",
         activations=_activations(network, view),
         metrics={**held.metrics, "query_diversity": diversity(network, view), **metrics},
         data=data,
@@ -117,7 +100,7 @@ def write_checkpoint(
         training={**asdict(recipe), **members, "torch": torch.__version__.partition("+")[0]},
     )
     arrays = {**_half_weights(network), **held.reference, checkpoints.PICTURES: _pictures(learned, ancestor)}
-    return checkpoints.save(Checkpoint(card, arrays), out)
+    return checkpoints.save(Checkpoint(card, arrays), request.out)
 
 
 def _activations(network: QueryTransformer, features: Features) -> dict[str, list[float]]:

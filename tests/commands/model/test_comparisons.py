@@ -1,12 +1,11 @@
 """`abkit model train` on nothing but choices: what is printed and registered, what its scores are, what is refused."""
 
-import functools
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Here
+from tests.commands.conftest import Here, quick_recipe_of
 from tests.commands.model.test_commands import write_table
 from tests.images import save_images
 
@@ -17,10 +16,7 @@ TRAIN = ("model", "train", "choices.csv", "--images", "pictures", "--encoder", "
 @pytest.fixture
 def chosen(quick_workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace with pictures, each compared with the next four, and with a recipe that is over at once."""
-    from abkit_model.training import comparison_pipeline as choice_pipeline
-
-    quick = functools.partial(choice_pipeline.Recipe, members=2, epochs=2)
-    monkeypatch.setattr(choice_pipeline, "Recipe", quick)
+    quick_recipe_of(monkeypatch, members=2, epochs=2)
     names = [path.name for path in save_images(quick_workspace / "pictures", COUNT)]
     rows = ["image_a,image_b,wins_a,wins_b", "nobody.png,,1,2"]
     rows += [f"{names[i]},{names[(i + k) % COUNT]},{6 + k},{14 - k}" for i in range(COUNT) for k in (1, 2, 3, 4)]
@@ -32,11 +28,11 @@ def test_choices_alone_train_a_scorer_whose_scores_are_chances(here: Here, chose
     done = here(*TRAIN, "--out", "taste", "-f", "json", cwd=chosen)
     assert done.returncode == 0, done.stderr
     figures = {row["figure"]: row for row in json.loads(done.stdout)}
-    assert figures.keys() >= {"picks_winner", "choice_correlation", "queries"}
+    assert figures.keys() >= {"picks_winner", "comparison_correlation", "queries"}
     picks = figures["picks_winner"]
     assert picks["ci_low"] <= picks["estimate"] <= picks["ci_high"]
     assert 20 <= picks["n"] < 4 * COUNT
-    assert "chances, from 0 to 1, that a picture is preferred over the average one" in done.stderr
+    assert "chances, from 0 to 1, that an image is preferred over the average one" in done.stderr
     assert "there is no interval" in done.stderr
     assert "1 row could not be used, the first: 2: a picture of the pair is not named" in done.stderr
     assert figures["picks_winner"]["estimate"] == picks["estimate"]
@@ -60,7 +56,7 @@ def test_choices_alone_train_a_scorer_whose_scores_are_chances(here: Here, chose
     assert "Predicted chance, from 0 to 1, that somebody prefers the picture" in (chosen / "report.html").read_text()
     measured = here("model", "evaluate", "choices.csv", "--images", "pictures", "--model", "taste", cwd=chosen)
     assert measured.returncode == 0, measured.stderr
-    assert f"trained on {COUNT} of these pictures" in measured.stderr
+    assert f"trained on {COUNT} of these images" in measured.stderr
 
 
 def test_choices_tune_the_active_model_and_say_whether_it_got_better(here: Here, chosen: Path) -> None:
@@ -78,10 +74,13 @@ def test_choices_tune_the_active_model_and_say_whether_it_got_better(here: Here,
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--group-column", "subject"), "only ratings can be read with --group-column"),
-        (("--scale", "1..7", "--correct-raters"), "only ratings can be read with --scale, --correct-raters"),
-        (("--choices", "choices.csv", "--choice-images", "pictures"), "only ratings can be read with --choices"),
-        (("--queries", "auto"), "only ratings can be read with --queries auto"),
+        (("--group-column", "subject"), "--group-column can only be used with ratings"),
+        (("--scale", "1..7", "--correct-raters"), "--scale, --correct-raters can only be used with ratings"),
+        (
+            ("--comparisons", "choices.csv", "--comparison-images", "pictures"),
+            "--comparisons can only be used with ratings",
+        ),
+        (("--queries", "auto"), "--queries auto can only be used with ratings"),
         (("--parent", "nobody"), "no model version in this store for 'nobody'"),
     ],
 )
@@ -107,14 +106,14 @@ def test_chances_and_ratings_are_not_mixed_up(here: Here, chosen: Path) -> None:
     for command in (measure, tune):
         done = here(*command, cwd=chosen)
         assert done.returncode == 2
-        assert "taste learned from choices alone" in done.stderr
+        assert "taste learned from comparisons alone" in done.stderr
     assert not (chosen / "child").exists()
 
 
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        (10, "choices between 11 pictures, 20 are needed"),
+        (10, "comparisons between 11 images, 20 are needed"),
         (1, "1 pair, 2 are needed"),
     ],
 )

@@ -1,5 +1,4 @@
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from abkit.reporting.charts.heads import head_chart
 from abkit.reporting.charts.theme import save_chart
 from abkit_model.evaluation.metrics import Estimate
 from abkit_model.studies.compare import QUERIES, HeadComparison, HeadFigures
-from tests.commands.conftest import Here
+from tests.commands.conftest import Here, quick_recipe_of
 from tests.conftest import Abkit
 from tests.images import make_image, save_images
 
@@ -25,7 +24,7 @@ def figures(name: str, srcc: float, gap: tuple[float, float, float]) -> HeadFigu
     [
         ((0.02, 0.01, 0.03), "more than it"),
         ((-0.02, -0.03, -0.01), "less than it"),
-        ((0.01, -0.01, 0.03), "not surely different from it"),
+        ((0.01, -0.01, 0.03), "not significantly different from it"),
     ],
 )
 def test_the_verdict_claims_no_more_than_its_interval(gap: tuple[float, float, float], words: str) -> None:
@@ -76,9 +75,8 @@ def test_the_settings_limit_what_is_kept_of_the_encoder(
     here: Here, quick_workspace: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     from abkit_model.studies import compare, heads
-    from abkit_model.training import loop as training
 
-    monkeypatch.setattr(training, "Recipe", partial(training.Recipe, members=1, epochs=1))
+    quick_recipe_of(monkeypatch, members=1, epochs=1)
     monkeypatch.setattr(compare, "HEADS", {"ridge": heads.ridge, QUERIES: heads.ridge})
     write_sevens(quick_workspace)
     tokens = quick_workspace / ".abkit" / "cache" / "tokens"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Here
+from tests.commands.conftest import Here, quick_recipe_of
 from tests.commands.model.test_commands import COUNT, write_table
 
 LITE = ("--encoder", "bundled:efficientnet-lite0")
@@ -16,9 +16,7 @@ TRAIN = ("model", "train", "ratings.csv", "--images", "pictures", "--group-colum
 @pytest.fixture
 def quick_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training that is over at once: what it learns does not matter here."""
-    from abkit_model.training import loop as training
-
-    monkeypatch.setattr(training, "Recipe", functools.partial(training.Recipe, members=1, epochs=1))
+    quick_recipe_of(monkeypatch, members=1, epochs=1)
 
 
 @pytest.mark.usefixtures("quick_recipe")
@@ -47,7 +45,7 @@ def test_a_segment_with_too_few_pictures_keeps_the_global_queries(here: Here, qu
     result = here(*TRAIN, *segment, cwd=quick_workspace)
     assert result.returncode == 0, result.stderr
     rows = {row["figure"]: row for row in json.loads(result.stdout)}
-    assert (rows["pictures"]["found"], rows["pictures"]["needed"]) == (COUNT, 100)
+    assert (rows["images"]["found"], rows["images"]["needed"]) == (COUNT, 100)
     assert rows["subjects"]["decision"] == "insufficient_data"
     assert "not enough data for segment games" in result.stderr
     assert "the global queries stay" in result.stderr
@@ -115,7 +113,7 @@ def test_some_bad_votes_are_named_and_the_others_train_with_raters_corrected(her
     result = here(*TRAIN, "--out", "m", "--scale", "1..5", "--queries", "1", "--correct-raters")
     assert result.returncode == 0, result.stderr
     assert "3 rows could not be used, the first: 122: the same rater voted on creative_0000.png before" in result.stderr
-    assert "1 picture could not be used, the first: absent.png" in result.stderr
+    assert "1 image could not be used, the first: absent.png" in result.stderr
     assert json.loads((tmp_path / "m" / "card.json").read_text())["data"]["raters_corrected"] is True
 
 

@@ -16,11 +16,12 @@ from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import LabelError, TrainingError
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
-from abkit_model.training.comparison_pipeline import train_on_choices
+from abkit_model.training.comparison_pipeline import train_on_comparisons
 from abkit_model.training.comparison_training import CHANCE, fit_choices, hold_out, neighbourhoods
 from abkit_model.training.loop import Recipe
 from abkit_model.training.pipeline import train_scorer
 from abkit_model.training.release import TrainedScorer
+from abkit_model.training.request import TrainingRequest
 from tests.model.conftest import photograph
 
 ENCODER = "bundled:efficientnet-lite0"
@@ -47,8 +48,10 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(folder: Path, out: Path, table: str = "choices.csv", **options: object) -> TrainedScorer:
-    arguments = {"encoder": ENCODER, "recipe": QUICK, "cache": TokenCache(folder / "cache")}
-    return train_on_choices(folder / table, folder, out=out, **(arguments | options))
+    arguments = {"encoder": ENCODER, "recipe": QUICK} | options
+    progress = arguments.pop("progress", None)
+    request = TrainingRequest(table=folder / table, images=folder, out=out, **arguments)
+    return train_on_comparisons(request, cache=TokenCache(folder / "cache"), progress=progress)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +102,7 @@ def test_the_difference_of_log_odds_is_that_of_the_votes(preferences: Preference
 
 def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: TrainedScorer, chosen: Path) -> None:
     card = trained.card
-    assert card.data["layout"] == "choices"
+    assert card.data["layout"] == "comparisons"
     assert card.data["choice_pairs"] == 2 * PICTURES
     assert card.metrics["choice_folds"]["pairs"] == trained.agreement.n
     assert card.metrics["choice_folds"]["picks_winner"]["low"] <= trained.agreement.picks_winner.value
@@ -174,7 +177,10 @@ def test_tuned_from_a_parent_the_scores_stay_on_its_scale_and_are_held_against_i
         ImageEnhance.Brightness(photograph(200 + i, 96, 72)).enhance(light).save(tmp_path / f"{i}.png")
         rows.append(f"{i}.png," + ",".join(str(round(100 / (1 + (bin_ - 3 * light) ** 2))) for bin_ in range(5)))
     (tmp_path / "ratings.csv").write_text("\n".join(rows))
-    parent = train_scorer(tmp_path / "ratings.csv", tmp_path, out=tmp_path / "parent", encoder=ENCODER, recipe=QUICK)
+    request = TrainingRequest(
+        table=tmp_path / "ratings.csv", images=tmp_path, out=tmp_path / "parent", encoder=ENCODER, recipe=QUICK
+    )
+    parent = train_scorer(request)
     tuned = train(chosen, tmp_path / "tuned", parent=parent.folder)
     assert (tuned.card.scale, tuned.card.parent) == (parent.card.scale, parent.card.digest)
     assert tuned.seen_by_parent == 0
@@ -229,7 +235,7 @@ def test_work_inside_of_a_fold_is_heard_of(chosen: Path, tmp_path: Path) -> None
 def test_choices_between_few_pictures_are_refused_and_nothing_is_written(chosen: Path, tmp_path: Path) -> None:
     rows = (chosen / "choices.csv").read_text().splitlines()[:12]
     (chosen / "few.csv").write_text("\n".join(rows))
-    with pytest.raises(LabelError, match=r"choices between \d+ pictures, 20 are needed"):
+    with pytest.raises(LabelError, match=r"comparisons between \d+ images, 20 are needed"):
         train(chosen, tmp_path / "few", "few.csv")
     assert not (tmp_path / "few").exists()
 

@@ -23,6 +23,7 @@ from abkit_model.training.loop import Recipe, fit
 from abkit_model.training.pipeline import train_scorer
 from abkit_model.training.query_number import choose_queries
 from abkit_model.training.release import TrainedScorer
+from abkit_model.training.request import TrainingRequest
 from tests.model.conftest import photograph
 
 QUICK = Recipe(members=2, epochs=3, components=12, width=16, queries=2)
@@ -46,12 +47,14 @@ def rated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def train(rated: Path, out: Path, **options: object) -> TrainedScorer:
     arguments = {
+        "table": rated / "ratings.csv",
+        "images": rated,
         "encoder": "bundled:efficientnet-lite0",
         "group_column": "subject",
         "recipe": QUICK,
-        "cache": TokenCache(rated / "cache"),
     }
-    return train_scorer(rated / "ratings.csv", rated, out=out, **(arguments | options))
+    request = TrainingRequest(out=out, **(arguments | options))
+    return train_scorer(request, cache=TokenCache(rated / "cache"))
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +190,7 @@ def test_training_is_refused_before_it_starts_when_it_cannot_end_well(rated: Pat
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(LabelError, match="0 of 48 rated pictures are usable"):
-        train_scorer(rated / "ratings.csv", empty, out=tmp_path / "out", encoder="bundled:efficientnet-lite0")
+        train(rated, tmp_path / "out", images=empty)
 
 
 def test_a_token_file_that_was_damaged_is_made_again(rated: Path, trained: TrainedScorer) -> None:
@@ -235,7 +238,7 @@ def test_choices_between_other_pictures_teach_what_ratings_do_not(examples: Exam
     assert missing == ()
     agreement = {}
     for name, learned in (("ratings", None), ("both", preferences)):
-        network = fit(examples, replace(QUICK, epochs=12, choice_weight=3.0), preferences=learned)
+        network = fit(examples, replace(QUICK, epochs=12, comparison_weight=3.0), preferences=learned)
         means = predict(network, preferences.views[0])[0] @ examples.values
         right = (means[preferences.first] > means[preferences.second]) == (preferences.share > 0.5)
         agreement[name] = right.mean()
@@ -299,9 +302,7 @@ def test_a_child_has_figures_of_the_pictures_that_its_parent_never_saw(rated: Pa
     header, *rows = (rated / "ratings.csv").read_text().splitlines()
     half = tmp_path / "half.csv"
     half.write_text("\n".join([header, *rows[: PICTURES // 2]]))
-    options = {"encoder": "bundled:efficientnet-lite0", "group_column": "subject", "recipe": QUICK}
-    cache = TokenCache(rated / "cache")
-    parent = train_scorer(half, rated, out=tmp_path / "parent", cache=cache, **options)
+    parent = train(rated, tmp_path / "parent", table=half)
     child = train(rated, tmp_path / "child", parent=parent.folder)
     assert child.seen_by_parent == PICTURES // 2
     assert child.evaluation is not None
@@ -347,7 +348,7 @@ def test_the_number_of_queries_for_the_figures_of_a_fold_is_chosen_without_it(
         return 1 + len(asked) % 2, {}
 
     monkeypatch.setattr("abkit_model.training.pipeline.choose_queries", chosen)
-    train(rated, tmp_path / "auto", recipe=replace(QUICK, queries=0))
+    train(rated, tmp_path / "auto", queries="auto")
     assert asked[0] == PICTURES
     assert len(asked) == 6
     assert max(asked[1:]) < PICTURES

@@ -1,0 +1,100 @@
+"""What the commands about scorers share: options, the workspace if there is one, and progress on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from abkit.commands.context import CommandContext
+from abkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from abkit.config import Settings
+    from abkit.store.engine import Store
+
+#: The frozen encoder where none is named; as in `abkit_model`, which takes longer to import.
+ENCODER = "bundled:efficientnet-lite2"
+
+SegmentOption = Annotated[str, typer.Option("--segment", help="The segment that it is for; all by default.")]
+ImagesOption = Annotated[Path, typer.Option("--images", help="The folder of the images that the table names.")]
+ImageColumnOption = Annotated[str | None, typer.Option("--image-column", help="The column that names the image.")]
+GroupColumnOption = Annotated[
+    str | None,
+    typer.Option("--group-column", help="Images with equal values (one subject) are held out together."),
+]
+ScaleOption = Annotated[str | None, typer.Option("--scale", help="Lowest and highest rating, such as 1..7.")]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+ComparisonsOption = Annotated[
+    Path | None, typer.Option("--comparisons", help="Comparisons of two images: votes, or outcomes of A/B tests.")
+]
+ComparisonImagesOption = Annotated[
+    Path | None, typer.Option("--comparison-images", help="The folder of the images that the comparisons name.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="A registered version (name or digest); the active model by default.")
+]
+CheckpointOption = Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's folder instead.")]
+RatingsArgument = Annotated[
+    Path, typer.Argument(help="Ratings: histogram, one row per vote, mean and n, or AVA's layout.")
+]
+LabelsArgument = Annotated[
+    Path, typer.Argument(help="Ratings (histogram, one row per vote, mean and n, AVA's layout), or comparisons.")
+]
+
+
+def parse_scale(text: str | None) -> tuple[float, float] | None:
+    """Return lowest and highest rating from `1..7`.
+
+    Raises:
+        UsageError: Not two numbers, not finite, or not rising.
+    """
+    if text is None:
+        return None
+    try:
+        low, high = (float(part) for part in text.split(".."))
+    except ValueError as error:
+        raise UsageError(f"--scale {text!r} is not a scale", hint="write lowest..highest, such as 1..7") from error
+    if not 0 < high - low < float("inf"):  # false for nan as well
+        raise UsageError(
+            f"--scale {text!r} is not a scale: the lowest rating must be below the highest, both finite",
+            hint="write lowest..highest, such as 1..7",
+        )
+    return low, high
+
+
+@contextmanager
+def store_if_any(ctx: typer.Context) -> Iterator[tuple[Store | None, Settings | None]]:
+    """Give the store and the settings of the workspace; None for both where there is no workspace."""
+    from abkit.config import find_config
+
+    context: CommandContext = ctx.obj
+    if not (context.config or context.database_url or find_config(Path.cwd())):
+        yield None, None
+        return
+    with context.store() as store:
+        yield store, context.settings
+
+
+@contextmanager
+def show_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show bars on stderr, one per stage; nothing where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield update

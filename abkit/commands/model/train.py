@@ -1,0 +1,103 @@
+"""`abkit model train`: queries from ratings or comparisons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from abkit.commands.model.options import (
+    ENCODER,
+    ComparisonImagesOption,
+    ComparisonsOption,
+    GroupColumnOption,
+    ImageColumnOption,
+    ImagesOption,
+    LabelsArgument,
+    ScaleOption,
+    SeedOption,
+    SegmentOption,
+    parse_scale,
+    show_progress,
+    store_if_any,
+)
+from abkit.commands.output import Format, FormatOption, note, print_rows
+
+
+def train(
+    ctx: typer.Context,
+    table: LabelsArgument,
+    images: ImagesOption,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write the checkpoint to; it must be new.")],
+    encoder: Annotated[
+        str,
+        typer.Option("--encoder", help="bundled:efficientnet-lite2, bundled:efficientnet-lite0, or openclip:NAME/TAG."),
+    ] = ENCODER,
+    image_column: ImageColumnOption = None,
+    group_column: GroupColumnOption = None,
+    scale: ScaleOption = None,
+    seed: SeedOption = 0,
+    queries: Annotated[
+        str | None,
+        typer.Option("--queries", metavar="N|auto", help="Queries per member; auto finds the number by validation."),
+    ] = None,
+    parent: Annotated[
+        str | None,
+        typer.Option(
+            "--parent",
+            metavar="FOLDER|VERSION|active",
+            help="Tune the queries of this checkpoint, version or the active model instead; usually for a segment.",
+        ),
+    ] = None,
+    segment: SegmentOption = "",
+    comparisons: ComparisonsOption = None,
+    comparison_images: ComparisonImagesOption = None,
+    correct_raters: Annotated[
+        bool,
+        typer.Option("--correct-raters", help="Take the raters' biases out of single votes first (ITU-T P.910)."),
+    ] = False,
+    demonstration: Annotated[
+        bool, typer.Option("--demonstration", help="Label these weights, and all their scores, as a demonstration.")
+    ] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Train queries on ratings; the encoder stays frozen. Figures come from subjects that were held out.
+
+    A table of comparisons (two images per row) can be learned from by itself too: scores are then chances, from 0 to
+    1, that an image is preferred over the average one, or with --parent on the parent's scale.
+    """
+    from abkit.workflows.models.train import train as work
+    from abkit_model.training.request import TrainingRequest
+
+    request = TrainingRequest(
+        table=table,
+        images=images,
+        out=out,
+        encoder=encoder,
+        image_column=image_column,
+        group_column=group_column,
+        scale=parse_scale(scale),
+        correct_raters=correct_raters,
+        comparisons=comparisons,
+        comparison_images=comparison_images,
+        parent=parent,
+        queries=int(queries) if queries is not None and queries.isdecimal() else queries,
+        segment=segment,
+        seed=seed,
+        demonstration=demonstration,
+    )
+    with store_if_any(ctx) as (store, settings), show_progress() as progress:
+        result = work(store, request, settings=settings, progress=progress)
+    if result.shortage is not None:
+        said = result.shortage
+        counts = (("images", said.images, said.needed_images), ("subjects", said.subjects, said.needed_subjects))
+        rows = [
+            {"figure": name, "found": found, "needed": needed, "decision": result.decision, "run_id": result.run_id}
+            for name, found, needed in counts
+        ]
+        print_rows(rows, form, columns=["figure", "found", "needed", "decision"])
+    else:
+        print_rows([figure.to_dict() for figure in result.figures], form, title=result.title or None)
+    for text in result.notes:
+        note(text)
