@@ -31,6 +31,15 @@ class Method(StrEnum):
     WELCH = "welch"
 
 
+class LiftMethod(StrEnum):
+    """How the interval of the lift between two means is made."""
+
+    FIELLER = "fieller"
+    LOG_DELTA = "log-delta"
+    DELTA = "delta"
+    PLUG_IN = "plug-in"
+
+
 class Correction(StrEnum):
     """How p-values are adjusted for their number."""
 

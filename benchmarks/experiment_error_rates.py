@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from abkit.stats.arms import Moments
 from abkit.stats.means.compare import compare_means
-from abkit.stats.moments import Moments
-from abkit.stats.proportions.bulk import compare_many, newcombe_z_many, split_p
+from abkit.stats.proportions.bulk import compare_many, split_p
+from abkit.stats.proportions.intervals import newcombe_z
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, confidence_sequence, mixture_precision
 
 LOOKS = 60
@@ -34,7 +35,7 @@ def a_a_tests(table: pl.DataFrame, seed: int) -> None:
         for total, part in zip(sums, parts, strict=True):
             total += part[:, look]
         n0, n1 = np.maximum(sums[0] + sums[1], 1), np.maximum(sums[2] + sums[3], 1)
-        z = newcombe_z_many(sums[0], n0, sums[2], n1)
+        z = newcombe_z(sums[0], n0, sums[2], n1)
         scaled = (n0 + n1) * mixture_precision(0.05, DEFAULT_TUNING)
         anytime |= 0.5 * np.log1p(scaled) - 0.5 * z**2 * scaled / (1 + scaled) < np.log(0.05)
         naive |= compare_many(sums[0], n0, sums[2], n1).p_value < 0.05

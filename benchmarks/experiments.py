@@ -20,11 +20,10 @@ from statsmodels.stats.proportion import (
 )
 from tea_tasting.aggr import Aggregates
 
-from abkit.stats.counts import Counts
+from abkit.stats.arms import Counts, Moments, PairMoments
 from abkit.stats.means.compare import compare_means
-from abkit.stats.means.ratio import compare_ratios
-from abkit.stats.moments import Moments, PairMoments
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.means.pairs import compare_ratios
+from abkit.stats.proportions.compare import compare
 from abkit.workflows.experiments.bulk import analyze_table
 
 X0, N0, X1, N1 = 480, 10_000, 560, 10_100
@@ -57,7 +56,7 @@ def overhead() -> None:
     ]
     print(f"{'comparison of two rates':26} {'abkit µs':>9} {'its calls µs':>13} {'beyond µs':>10}")
     for name, method, called in calls:
-        ours = microseconds(lambda m=method: compare_proportions(control, treatment, method=m))  # type: ignore[misc]
+        ours = microseconds(lambda m=method: compare(control, treatment, method=m))  # type: ignore[misc]
         theirs = microseconds(called)
         print(f"{name:26} {ours:9.0f} {theirs:13.0f} {ours - theirs:10.0f}")
     ours = microseconds(lambda: compare_means(Moments(N0, 10.0, 9.0), Moments(N1, 10.1, 9.5)))
@@ -68,12 +67,14 @@ def overhead() -> None:
 def beside_tea_tasting() -> None:
     rates = [Aggregates(n, {"y": x / n}, {"y": x / n * (1 - x / n)}) for x, n in ((X0, N0), (X1, N1))]
     pairs = [Aggregates(n, {"y": 2.0, "x": 40.0}, {"y": 3.0, "x": 250.0}, {("x", "y"): 20.0}) for n in (N0, N1)]
-    own_pairs = [PairMoments(n, 2.0, 40.0, 3.0, 250.0, 20.0) for n in (N0, N1)]
+    own_pairs = [
+        PairMoments(n=n, mean_y=2.0, mean_x=40.0, variance_y=3.0, variance_x=250.0, covariance=20.0) for n in (N0, N1)
+    ]
     moments = [Moments(N0, 10.0, 9.0), Moments(N1, 10.1, 9.5)]
     tea_moments = [Aggregates(int(arm.n), {"y": arm.mean}, {"y": arm.variance}) for arm in moments]
     counts = [Counts(X0, N0), Counts(X1, N1)]
     rows: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
-        ("proportions", lambda: compare_proportions(*counts),
+        ("proportions", lambda: compare(*counts),
          lambda: tea_tasting.Proportion("y", method="norm").analyze_aggregates(*rates)),
         ("means", lambda: compare_means(*moments), lambda: tea_tasting.Mean("y").analyze_aggregates(*tea_moments)),
         ("ratios", lambda: compare_ratios(*own_pairs),

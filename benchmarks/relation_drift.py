@@ -94,7 +94,18 @@ def judge(rows: np.ndarray, floors: DriftSettings) -> tuple[bool, bool, bool]:
     """Whether the relation was found lost, whether it had no reference, whether the level was found moved."""
     clicks, shown, creative, campaign, cell, score, age, now, day = rows.T
     current = now > 0
-    found = relation_shift(Delivery(clicks, shown, creative, campaign, cell, score, age, current))
+    found = relation_shift(
+        Delivery(
+            clicks=clicks,
+            impressions=shown,
+            creative=creative,
+            campaign=campaign,
+            cell=cell,
+            score=score,
+            age=age,
+            current=current,
+        )
+    )
     level = level_shift(clicks, shown, creative, creative, day, age, current)
     without = found.loss is None or found.reference is None or found.reference.ci_low <= 0
     share, p = found.lost_share, found.p_value

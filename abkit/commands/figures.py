@@ -20,9 +20,9 @@ def print_record(
         rows: what the table shows; the flattened record by default.
         title: above the table.
     """
-    from abkit.stats.estimate import as_dict
+    from abkit.records import to_plain
 
-    plain = as_dict(record)
+    plain = to_plain(record)
     if form is Format.JSON:
         print_json(plain)
     elif form is Format.CSV:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.tables import is_parquet, read_frame, refusing_damage
-from abkit.stats.counts import Counts
+from abkit.stats.arms import Counts
 from abkit.stats.proportions.bulk import impossible_counts
 from abkit_model.data.tables import BrokenRow, open_table, require_file
 from abkit_model.errors import TableError

@@ -1,27 +1,25 @@
-"""The small records that every analysis is made of: an estimate with its interval, an arm, a comparison."""
+"""The records that analyses are made of: an estimate with its interval, an arm, a posterior, a comparison."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import date
-from typing import Any, Literal
+from dataclasses import dataclass
 
-from abkit.errors import InvalidInput
+from abkit.records import Record
+from abkit.vocabulary import Alternative
 
-Alternative = Literal["two-sided", "greater", "less"]
-ALTERNATIVES: tuple[Alternative, ...] = ("two-sided", "greater", "less")
+Limits = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Record):
     """A figure and its interval.
 
     Attributes:
-        estimate: the figure; NaN when it has no finite value (a lift over a baseline of zero).
-        ci_low: lower end of the interval; -inf when it is open.
-        ci_high: upper end of the interval; inf when it is open.
+        estimate: The figure; NaN when it has no finite value (a lift over a baseline of zero).
+        ci_low: Lower end of the interval; -inf when it is open.
+        ci_high: Upper end of the interval; inf when it is open.
     """
 
     estimate: float
@@ -29,18 +27,39 @@ class Estimate:
     ci_high: float
 
     def excludes(self, value: float) -> bool:
-        """Whether the interval does not contain the value."""
+        """Return whether the interval does not contain the value."""
         return value < self.ci_low or value > self.ci_high
 
 
+def bounded(
+    estimate: float,
+    limits: Limits,
+    alternative: Alternative,
+    *,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+) -> Estimate:
+    """Return an estimate whose interval is open on the side that a one-sided alternative does not bound.
+
+    >>> bounded(0.1, (0.05, 0.15), Alternative.GREATER, highest=1.0)
+    Estimate(estimate=0.1, ci_low=0.05, ci_high=1.0)
+    """
+    low, high = limits
+    if alternative is Alternative.GREATER:
+        high = highest
+    elif alternative is Alternative.LESS:
+        low = lowest
+    return Estimate(estimate, low, high)
+
+
 @dataclass(frozen=True, slots=True)
-class ArmRate:
+class ArmRate(Record):
     """A proportion in one arm.
 
     Attributes:
-        n: trials (impressions, users, …).
-        successes: how many of them succeeded (clicks, conversions).
-        rate: successes ÷ trials, in [0, 1].
+        n: Trials (impressions, users, …).
+        successes: How many of them succeeded (clicks, conversions).
+        rate: Successes ÷ trials, in [0, 1].
     """
 
     n: int
@@ -49,13 +68,13 @@ class ArmRate:
 
 
 @dataclass(frozen=True, slots=True)
-class ArmMean:
+class ArmMean(Record):
     """A mean, or a ratio of means, in one arm.
 
     Attributes:
-        n: units.
-        mean: the mean, in the metric's unit.
-        standard_error: of that mean.
+        n: Number of units.
+        mean: The mean, in the metric's unit.
+        standard_error: Standard error of the mean.
     """
 
     n: float
@@ -63,23 +82,46 @@ class ArmMean:
     standard_error: float
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PosteriorComparison(Record):
+    """What the posterior says about one treatment against its control.
+
+    Attributes:
+        model: `beta-binomial` or `normal`.
+        prior: The prior in words.
+        chance_to_win: P(treatment better than control).
+        expected_loss: Expected loss, in the metric's unit, if the treatment is shipped.
+        expected_loss_of_keeping: Expected loss if the control is kept.
+        practical_lift: The smallest lift that matters.
+        chance_of_practical_lift: P(lift > practical_lift).
+    """
+
+    model: str
+    prior: str
+    chance_to_win: float
+    expected_loss: float
+    expected_loss_of_keeping: float
+    practical_lift: float
+    chance_of_practical_lift: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison(Record):
     """One treatment against one control: everything a reader needs to judge it.
 
     Attributes:
-        control: the control arm.
-        treatment: the treatment arm.
-        difference: treatment − control, in the metric's unit, with its interval.
-        lift: treatment ÷ control − 1, with its interval; NaN when the control is zero.
-        p_value: of no difference. For `sequential` it is valid whenever it is looked at; NaN for `bayes`.
-        statistic: the test statistic; NaN where the method has none.
-        method: which analysis (`newcombe`, `z`, `score`, `exact`, `sequential`, `welch`, …).
-        level: of the intervals, in (0, 1).
-        alternative: `two-sided`, `greater` or `less` (treatment against control).
-        conventions: by name (`p_value`, `difference`, `lift`, …) how the figure was made: peers differ there.
-        notes: sentences that a reader must know (no clicks in the control, few clicks for this method, …).
-        bayes: the posterior figures when the method is `bayes`.
+        control: The control arm.
+        treatment: The treatment arm.
+        difference: Treatment − control, in the metric's unit, with its interval.
+        lift: Treatment ÷ control − 1, with its interval; NaN when the control is zero.
+        p_value: P-value of no difference. For `sequential` it is valid at any look; NaN for `bayes`.
+        statistic: The test statistic; NaN where the method has none.
+        method: The analysis that was made (`newcombe`, `z`, `score`, `exact`, `sequential`, `welch`, …).
+        level: Confidence level of the intervals, in (0, 1).
+        alternative: Which difference counts, treatment against control.
+        conventions: How each figure (`p_value`, `difference`, `lift`) was made, because tools differ there.
+        notes: Sentences that a reader must know (no clicks in the control, few clicks for this method, …).
+        bayes: The posterior figures when the method is `bayes`.
     """
 
     control: ArmRate | ArmMean
@@ -93,66 +135,9 @@ class Comparison:
     alternative: Alternative
     conventions: Mapping[str, str]
     notes: tuple[str, ...] = ()
-    bayes: Any = None
+    bayes: PosteriorComparison | None = None
 
     @property
     def significant(self) -> bool:
         """Whether the interval of the difference excludes zero."""
         return self.difference.excludes(0.0)
-
-
-def as_dict(record: Any) -> Any:
-    """A record as plain dictionaries, lists and numbers; what is not finite becomes None.
-
-    >>> as_dict(Estimate(0.1, -math.inf, 0.3))
-    {'estimate': 0.1, 'ci_low': None, 'ci_high': 0.3}
-    """
-    if is_dataclass(record) and not isinstance(record, type):
-        return {field.name: as_dict(getattr(record, field.name)) for field in fields(record)}
-    if isinstance(record, Mapping):
-        return {str(key): as_dict(value) for key, value in record.items()}
-    if isinstance(record, date):
-        return record.isoformat()
-    if isinstance(record, tuple | list | frozenset | set):
-        return [as_dict(value) for value in record]
-    if hasattr(record, "tolist"):
-        return as_dict(record.tolist())
-    if isinstance(record, float):
-        return record if math.isfinite(record) else None
-    return record
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level outside (0, 1), or so near to 0 that nothing is left to be sure of."""
-    if not (0 < level < 1 and 1 - level < 1):
-        raise InvalidInput(f"the confidence level is {level}; it has to lie between 0 and 1, such as 0.95")
-
-
-def check_alternative(alternative: str) -> None:
-    """Refuse an alternative that does not exist."""
-    if alternative not in ALTERNATIVES:
-        raise InvalidInput(f"the alternative is {alternative!r}; expected one of {', '.join(ALTERNATIVES)}")
-
-
-def two_sided_alpha(level: float, alternative: Alternative) -> float:
-    """The α of the two-sided interval whose relevant end is the one-sided bound.
-
-    >>> round(two_sided_alpha(0.95, "greater"), 12)
-    0.1
-    """
-    if alternative == "two-sided":
-        return 1 - level
-    if level <= 0.5:
-        raise InvalidInput(f"the confidence level is {level}; a one-sided bound takes more than 0.5, such as 0.95")
-    return 2 * (1 - level)
-
-
-def open_end(
-    low: float, high: float, alternative: Alternative, *, lowest: float, highest: float
-) -> tuple[float, float]:
-    """An interval, opened on the side that a one-sided alternative does not bound."""
-    if alternative == "greater":
-        return low, highest
-    if alternative == "less":
-        return lowest, high
-    return low, high

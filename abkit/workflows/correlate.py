@@ -11,7 +11,7 @@ import numpy as np
 
 from abkit.config import CorrelateSettings, Settings
 from abkit.stats.monitoring import correlation
-from abkit.stats.monitoring.correlation import Correlation, Statistic
+from abkit.stats.monitoring.correlation import Correlation
 from abkit.store import creatives, models
 from abkit.store import results as found
 from abkit.store import scores as score_rows
@@ -19,10 +19,10 @@ from abkit.store.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
+from abkit.vocabulary import CorrelationStatistic
 
 Metric = Literal["ctr", "cvr"]
 
-_STATISTICS: tuple[Statistic, ...] = ("srcc", "plcc")
 _NO_SCORES = "nothing has been scored yet: `abkit score PICTURES --campaign KEY`"
 _NO_KPIS = "no scored creative has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"
 
@@ -182,7 +182,7 @@ def _version_report(
             min_creatives=limits.min_creatives,
         )
         for scope, rows in (("all", everywhere), ("within_campaign", inside))
-        for statistic in _STATISTICS
+        for statistic in CorrelationStatistic
     ]
     measured = [
         Measured(row.creative_id, row.campaign_id, scores[row.creative_id], *_counts(row, metric))

@@ -17,15 +17,13 @@ from statsmodels.stats.proportion import (
 )
 from tea_tasting.aggr import Aggregates
 
-from abkit.stats.counts import Counts
-from abkit.stats.means.cuped import compare_with_covariate
-from abkit.stats.means.ratio import compare_ratios
-from abkit.stats.moments import PairMoments
-from abkit.stats.proportions.bayes import rank_posteriors
+from abkit.stats.arms import Counts, PairMoments
+from abkit.stats.means.pairs import compare_ratios, compare_with_covariate
+from abkit.stats.proportions.bayes import rank
 from abkit.stats.proportions.bulk import compare_many
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.proportions.compare import compare
 from abkit.stats.proportions.stratified import compare_stratified
-from abkit.stats.verdicts.sample_ratio import check_sample_ratio
+from abkit.stats.verdicts.sample_ratio import sample_ratio
 
 MANY = settings(max_examples=80, deadline=None)
 
@@ -55,7 +53,7 @@ def test_z_agrees_with_statsmodels_and_tea_tasting(arms: tuple[Counts, Counts]) 
     control, treatment = arms
     successes = control.successes + treatment.successes
     assume(0 < successes < control.trials + treatment.trials)
-    found = compare_proportions(control, treatment, method="z")
+    found = compare(control, treatment, method="z")
     z, p = proportions_ztest([treatment.successes, control.successes], [treatment.trials, control.trials])
     assert (found.statistic, found.p_value) == pytest.approx((z, p), rel=1e-6, abs=1e-290)
     aggregates = [Aggregates(arm.trials, {"x": arm.rate}, {"x": arm.rate * (1 - arm.rate)}) for arm in arms]
@@ -74,7 +72,7 @@ def test_z_agrees_with_statsmodels_and_tea_tasting(arms: tuple[Counts, Counts]) 
 @MANY
 def test_score_agrees_with_statsmodels_wherever_that_has_an_answer(arms: tuple[Counts, Counts]) -> None:
     control, treatment = arms
-    found = compare_proportions(control, treatment, method="score")
+    found = compare(control, treatment, method="score")
     assume(not any("own inversion" in note for note in found.notes))
     values = (*of(treatment), *of(control))
     assert (found.difference.ci_low, found.difference.ci_high) == pytest.approx(
@@ -90,7 +88,7 @@ def test_score_agrees_with_statsmodels_wherever_that_has_an_answer(arms: tuple[C
 @MANY
 def test_exact_agrees_with_scipy(arms: tuple[Counts, Counts]) -> None:
     control, treatment = arms
-    found = compare_proportions(control, treatment, method="exact")
+    found = compare(control, treatment, method="exact")
     table = [[arm.successes, arm.trials - arm.successes] for arm in (treatment, control)]
     assert found.p_value == pytest.approx(stats.fisher_exact(table).pvalue, rel=1e-6, abs=1e-290)
     ends = [stats.binomtest(*of(arm)).proportion_ci(method="exact") for arm in arms]
@@ -107,7 +105,7 @@ def test_sequential_agrees_with_statsmodels_at_the_level_of_the_published_mixtur
     arms: tuple[Counts, Counts], tuning: float
 ) -> None:
     control, treatment = arms
-    found = compare_proportions(control, treatment, method="sequential", tuning=tuning)
+    found = compare(control, treatment, method="sequential", tuning=tuning)
     n = control.trials + treatment.trials
     rho = math.sqrt((-2 * math.log(0.05) + math.log(1 - 2 * math.log(0.05))) / tuning)
     reach = math.sqrt(n) * math.sqrt(2 * (n * rho**2 + 1) / (n * rho) ** 2 * math.log(math.sqrt(n * rho**2 + 1) / 0.05))
@@ -122,7 +120,7 @@ def test_sequential_agrees_with_statsmodels_at_the_level_of_the_published_mixtur
 @MANY
 def test_the_default_agrees_with_its_limits_from_statsmodels(arms: tuple[Counts, Counts]) -> None:
     control, treatment = arms
-    found = compare_proportions(control, treatment)
+    found = compare(control, treatment)
     method = "wilson" if found.method == "newcombe" else "beta"
     (l0, u0), (l1, u1) = (np.nan_to_num(proportion_confint(*of(arm), method=method), nan=0.0) for arm in arms)
     u0, u1 = (1.0 if arm.successes == arm.trials else end for arm, end in zip(arms, (u0, u1), strict=True))
@@ -141,9 +139,10 @@ def test_the_chance_to_win_agrees_with_its_closed_form(arms: tuple[Counts, Count
     i = np.arange(a1)
     terms = special.betaln(a0 + i, b0 + b1) - np.log(b1 + i) - special.betaln(1 + i, b1) - special.betaln(a0, b0)
     chance = float(np.exp(terms).sum())
-    found = compare_proportions(*arms, method="bayes").bayes
+    found = compare(*arms, method="bayes").bayes
     assert found.chance_to_win == pytest.approx(chance, rel=1e-6, abs=1e-9)
-    assert rank_posteriors(arms)[1].chance_to_be_best == pytest.approx(chance, rel=1e-6, abs=1e-9)
+    ranked = {arm.variant: arm for arm in rank({"a": arms[0], "b": arms[1]}).arms}
+    assert ranked["b"].chance_to_be_best == pytest.approx(chance, rel=1e-6, abs=1e-9)
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(10**11, 10**12), st.integers(10**11, 10**12))
@@ -151,9 +150,9 @@ def test_the_chance_to_win_agrees_with_its_closed_form(arms: tuple[Counts, Count
 def test_the_chance_to_win_of_few_successes_in_very_many_trials_is_that_of_gamma_laws(
     x0: int, x1: int, n0: int, n1: int
 ) -> None:
-    found = compare_proportions(Counts(x0, n0), Counts(x1, n1), method="bayes").bayes
+    found = compare(Counts(x0, n0), Counts(x1, n1), method="bayes").bayes
     # With few failures instead everything is turned round.
-    turned = compare_proportions(Counts(n1 - x1, n1), Counts(n0 - x0, n0), method="bayes").bayes
+    turned = compare(Counts(n1 - x1, n1), Counts(n0 - x0, n0), method="bayes").bayes
     assert turned.chance_to_win == pytest.approx(found.chance_to_win, rel=1e-6, abs=1e-9)
     assert found.chance_to_win == pytest.approx(special.betainc(x0 + 1, x1 + 1, n0 / (n0 + n1)), rel=1e-6, abs=1e-9)
 
@@ -161,7 +160,7 @@ def test_the_chance_to_win_of_few_successes_in_very_many_trials_is_that_of_gamma
 @given(counts(), st.integers(2, 6))
 @MANY
 def test_equal_arms_are_equally_likely_to_be_the_best(arm: Counts, arms: int) -> None:
-    ranked = rank_posteriors([arm] * arms)
+    ranked = rank({str(number): arm for number in range(arms)}).arms
     assert [one.chance_to_be_best for one in ranked] == pytest.approx([1 / arms] * arms, rel=1e-6)
 
 
@@ -170,7 +169,8 @@ def pairs(draw: st.DrawFn) -> PairMoments:
     y, x = draw(st.floats(0.01, 1e4)), draw(st.floats(0.01, 1e4))
     sy, sx = y * draw(st.floats(0.01, 10)), x * draw(st.floats(0.01, 10))
     n = draw(st.one_of(st.integers(2, 300), st.just(10**12)))
-    return PairMoments(n, y, x, sy * sy, sx * sx, draw(st.floats(-0.99, 0.99)) * sy * sx)
+    covariance = draw(st.floats(-0.99, 0.99)) * sy * sx
+    return PairMoments(n=n, mean_y=y, mean_x=x, variance_y=sy * sy, variance_x=sx * sx, covariance=covariance)
 
 
 def tea(arm: PairMoments) -> Aggregates:
@@ -201,7 +201,7 @@ def test_ratios_and_cuped_agree_with_tea_tasting(control: PairMoments, treatment
 def test_the_split_agrees_with_scipy(observed: list[int], data: st.DataObject) -> None:
     weights = data.draw(st.lists(st.integers(1, 50), min_size=len(observed), max_size=len(observed)))
     share = np.array(weights) / sum(weights)
-    found = check_sample_ratio(observed, weights)
+    found = sample_ratio(observed, weights)
     assume(sum(observed))
     if found.method == "chi-square":
         theirs = stats.chisquare(observed, share * sum(observed))
@@ -211,7 +211,7 @@ def test_the_split_agrees_with_scipy(observed: list[int], data: st.DataObject) -
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(1, 9))
 @MANY
 def test_a_small_split_of_two_agrees_with_scipys_binomial_test(one: int, other: int, weight: int) -> None:
-    found = check_sample_ratio([one, other], [1, weight])
+    found = sample_ratio([one, other], [1, weight])
     if found.method == "exact multinomial":
         theirs = stats.binomtest(one, one + other, 1 / (1 + weight)).pvalue
         assert found.p_value == pytest.approx(theirs, rel=1e-6)
@@ -223,7 +223,7 @@ def test_a_small_split_of_three_agrees_with_adding_up_all_splits() -> None:
     splits = np.array([(a, b, 12 - a - b) for a in range(13) for b in range(13 - a)])
     for seen in ([2, 2, 8], [10, 1, 1], [6, 4, 2]):
         exact = law.pmf(splits)[law.pmf(splits) <= law.pmf(seen) * (1 + 1e-9)].sum()
-        assert check_sample_ratio(seen, shares.tolist()).p_value == pytest.approx(exact, abs=4 * 0.5 / np.sqrt(20_000))
+        assert sample_ratio(seen, shares.tolist()).p_value == pytest.approx(exact, abs=4 * 0.5 / np.sqrt(20_000))
 
 
 @given(st.lists(st.tuples(*[st.integers(1, 5000)] * 4), min_size=2, max_size=6))
@@ -246,10 +246,10 @@ def test_bulk_gives_the_figures_of_one_at_a_time_at_the_extremes_too(pairs: list
     columns = [[getattr(pair[arm], name) for pair in pairs] for arm in (0, 1) for name in ("successes", "trials")]
     bulk = compare_many(*columns)
     for place, pair in enumerate(pairs):
-        one = compare_proportions(*pair)
+        one = compare(*pair)
         assert bulk.p_value[place] == pytest.approx(one.p_value, rel=1e-6, abs=1e-280)
         for name, estimate in (("difference", one.difference), ("lift", one.lift)):
             ends = (getattr(bulk, f"{name}_low")[place], getattr(bulk, f"{name}_high")[place])
             assert ends == pytest.approx((estimate.ci_low, estimate.ci_high), rel=1e-6, abs=1e-12)
-        any_time = compare_proportions(*pair, method="sequential")
+        any_time = compare(*pair, method="sequential")
         assert bulk.anytime_p[place] == pytest.approx(any_time.p_value, rel=1e-5, abs=1e-280)

@@ -7,25 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import Alternative, AlternativeOption, Correction, LevelOption, arm_of, prior_of
+from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, prior_of
 from abkit.commands.figures import comparison_rows, interval, percent, print_record
 from abkit.commands.output import Format, FormatOption, note
+from abkit.vocabulary import Alternative, Correction, LiftMethod, Method
 
 if TYPE_CHECKING:
     from abkit.stats.estimate import Comparison
-
-
-class Method(StrEnum):
-    """How two arms are compared."""
-
-    AUTO = "auto"
-    NEWCOMBE = "newcombe"
-    Z = "z"
-    SCORE = "score"
-    EXACT = "exact"
-    SEQUENTIAL = "sequential"
-    BAYES = "bayes"
-    WELCH = "welch"
 
 
 class X(StrEnum):
@@ -45,7 +33,7 @@ def compare(
             "--control", help="SUCCESSES/TRIALS; N,MEAN,SD for a mean; N,ΣY,ΣX,ΣY²,ΣX²,ΣXY over units for a pair (--x)."
         ),
     ],
-    treatment: Annotated[list[str], typer.Option("--treatment", help="The same; repeat it for several arms.")],
+    treatment: Annotated[list[str], typer.Option("--treatment", help="The same; repeat for several arms.")],
     method: Annotated[
         Method | None,
         typer.Option(
@@ -55,7 +43,7 @@ def compare(
     level: LevelOption = 0.95,
     alternative: AlternativeOption = Alternative.TWO_SIDED,
     tuning: Annotated[
-        float, typer.Option("--planned-total", help="sequential: the planned units in both arms; fix it beforehand.")
+        float, typer.Option("--planned-total", help="sequential: the planned units in both arms, fixed beforehand.")
     ] = 5000,
     prior: Annotated[
         str | None,
@@ -63,34 +51,28 @@ def compare(
             "--prior", help="bayes: SUCCESSES,FAILURES of each arm (1,1); for means MEAN,SD of the difference (flat)."
         ),
     ] = None,
-    practical_lift: Annotated[float, typer.Option("--practical-lift", help="bayes: the lift that matters.")] = 0.0,
+    practical_lift: Annotated[float, typer.Option("--practical-lift", help="bayes: smallest lift that matters.")] = 0.0,
     lift_method: Annotated[
-        str, typer.Option("--lift-method", help="means: fieller, log-delta, delta or plug-in.")
-    ] = "fieller",
+        LiftMethod, typer.Option("--lift-method", help="means: how the interval of the lift is made.")
+    ] = LiftMethod.FIELLER,
     x: Annotated[
         X, typer.Option("--x", help="pairs: X is the denominator of a ratio, or a covariate from before (CUPED).")
     ] = X.DENOMINATOR,
     margin: Annotated[
-        float | None, typer.Option("--margin", help="Largest acceptable loss such as 0.05: non-inferior, equivalent?")
+        float | None, typer.Option("--margin", help="Largest acceptable loss relative to the control, such as 0.05.")
     ] = None,
     true_lift: Annotated[
-        float | None, typer.Option("--true-lift", help="How far significance would exaggerate if this were the lift.")
+        float | None, typer.Option("--true-lift", help="Show how far significance would exaggerate at this lift.")
     ] = None,
     correction: Annotated[Correction, typer.Option("--correction", help="For several treatments.")] = Correction.HOLM,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Compare a treatment with its control."""
-    options: dict[str, Any] = {
-        "method": method,
-        "level": level,
-        "alternative": alternative.value,
-        "tuning": tuning,
-        "prior": prior,
-        "practical_lift": practical_lift,
-        "lift_method": lift_method,
-        "x": x,
-    }
-    found = [_compared(control, text, **options) for text in treatment]
+    options: dict[str, Any] = {"method": method, "level": level, "alternative": alternative, "tuning": tuning}
+    of_posterior: dict[str, Any] = {"practical_lift": practical_lift}
+    if prior is not None:
+        of_posterior["prior"] = prior_of(prior)
+    found = [_compared(control, text, options, of_posterior, lift_method, x) for text in treatment]
     results = [result for result, _ in found]
     extras = [more | _questions(result, margin, true_lift) for result, more in found]
     if len(results) == 1:
@@ -102,64 +84,50 @@ def compare(
 def _compared(
     control: str,
     treatment: str,
-    *,
-    method: Method | None,
-    prior: str | None,
-    practical_lift: float,
-    lift_method: str,
+    options: dict[str, Any],
+    of_posterior: dict[str, Any],
+    lift_method: LiftMethod,
     x: X,
-    **options: Any,
 ) -> tuple[Comparison, dict[str, Any]]:
-    """The comparison by what the arms are, and what belongs beside it."""
+    """Compare two arms by what they are; return the comparison, and what belongs beside it."""
     from abkit.errors import UsageError
-    from abkit.stats.counts import Counts
-    from abkit.stats.estimate import as_dict
-    from abkit.stats.means.compare import MeanMethod, compare_means
-    from abkit.stats.means.cuped import compare_with_covariate
-    from abkit.stats.means.normal_model import compare_means_by_bayes
-    from abkit.stats.means.ratio import compare_ratios
-    from abkit.stats.moments import Moments, PairMoments
-    from abkit.stats.proportions.compare import compare_proportions
+    from abkit.records import to_plain
+    from abkit.stats.arms import Counts, Moments, PairMoments
+    from abkit.stats.means.compare import compare_means
+    from abkit.stats.means.pairs import compare_ratios, compare_with_covariate
+    from abkit.stats.proportions import compare as proportions
 
-    base, other = arm_of(control), arm_of(treatment)
+    base, other, method = arm_of(control), arm_of(treatment), options["method"]
+    if type(base) is not type(other):
+        raise UsageError(f"--control {control} and --treatment {treatment} are not of one kind")
     if isinstance(base, Counts) and isinstance(other, Counts):
         if method is Method.WELCH:
             raise UsageError("welch compares means, and the arms are rates", hint="give the arms as N,MEAN,SD")
-        return compare_proportions(
-            base,
-            other,
-            method=(method or Method.AUTO).value,  # type: ignore[arg-type]
-            prior=prior_of(prior or "1,1"),
-            practical_lift=practical_lift,
-            **options,
-        ), {}
-    one_kind = type(base) is type(other)
-    if one_kind and method not in _OF_MEANS and not (isinstance(base, Moments) and method is Method.BAYES):
+        return proportions.compare(base, other, **{**options, "method": method or Method.AUTO}, **of_posterior), {}
+    if method not in _OF_MEANS and not (isinstance(base, Moments) and method is Method.BAYES):
         raise UsageError(
             f"{method} compares rates, and the arms are means", hint="use welch, sequential or, for means, bayes"
         )
-    over_time: MeanMethod = "sequential" if method is Method.SEQUENTIAL else "welch"
-    how: dict[str, Any] = {"method": over_time, "lift_method": lift_method}
+    options = {**options, "lift_method": lift_method}
+    if method in (None, Method.AUTO):
+        options["method"] = Method.WELCH
     if isinstance(base, Moments) and isinstance(other, Moments):
-        if method is Method.BAYES:
-            mean, sd = prior_of(prior or "0,inf")
-            return compare_means_by_bayes(
-                base, other, level=options["level"], prior_mean=mean, prior_sd=sd, practical_lift=practical_lift
-            ), {}
-        return compare_means(base, other, **how, **options), {}
-    if isinstance(base, PairMoments) and isinstance(other, PairMoments):
-        if x is X.DENOMINATOR:
-            return compare_ratios(base, other, **how, **options), {}
-        cuped = compare_with_covariate(base, other, **how, **options)
-        beside = {"raw": cuped.raw, "coefficient": cuped.coefficient, "variance_kept": cuped.variance_kept}
-        return cuped.adjusted, {name: as_dict(value) for name, value in beside.items()}
-    raise UsageError(f"--control {control} and --treatment {treatment} are not of one kind")
+        return compare_means(base, other, **options, **of_posterior), {}
+    assert isinstance(base, PairMoments)  # noqa: S101 - the third kind of arm
+    assert isinstance(other, PairMoments)  # noqa: S101
+    if x is X.DENOMINATOR:
+        return compare_ratios(base, other, **options), {}
+    cuped = compare_with_covariate(base, other, **options)
+    beside = to_plain(cuped)
+    del beside["adjusted"]
+    return cuped.adjusted, beside
 
 
 def _questions(comparison: Comparison, margin: float | None, true_lift: float | None) -> dict[str, Any]:
-    """Guardrail questions (is it not worse, is it the same) and the winner's curse, where they are asked."""
+    """Answer guardrail questions (is it not worse, is it the same) and the winner's curse, where they are asked."""
     from abkit.errors import InvalidInput
-    from abkit.stats.estimate import ArmRate, as_dict
+    from abkit.records import to_plain
+    from abkit.stats.estimate import ArmRate
     from abkit.stats.verdicts.equivalence import equivalent, non_inferior, wald_parts
     from abkit.stats.verdicts.shrinkage import exaggeration
 
@@ -170,16 +138,16 @@ def _questions(comparison: Comparison, margin: float | None, true_lift: float | 
         if value is not None and baseline == 0:
             raise InvalidInput(f"{name} is relative to the control, and the control is 0; expected a control above 0")
     if margin is not None:
-        more["non_inferiority"] = as_dict(non_inferior(comparison, margin=margin * baseline, level=comparison.level))
-        more["equivalence"] = as_dict(equivalent(comparison, margin=margin * baseline, level=comparison.level))
+        more["non_inferiority"] = to_plain(non_inferior(comparison, margin=margin * baseline, level=comparison.level))
+        more["equivalence"] = to_plain(equivalent(comparison, margin=margin * baseline, level=comparison.level))
     if true_lift is not None:
         error = wald_parts(comparison)[1]
-        more["exaggeration"] = as_dict(exaggeration(true_lift * baseline, error, alpha=1 - comparison.level))
+        more["exaggeration"] = to_plain(exaggeration(true_lift * baseline, error, alpha=1 - comparison.level))
     return more
 
 
 def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> None:
-    from abkit.stats.estimate import as_dict
+    from abkit.records import to_plain
 
     rows = comparison_rows(comparison)
     if "variance_kept" in extra:
@@ -199,7 +167,7 @@ def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> N
         factor = curse["exaggeration"]
         said = f"exaggeration {factor:.2f}, wrong sign {percent(curse['type_s'], 2)}" if factor else "no true effect"
         rows.append({"what": "significance", "figure": f"power {percent(curse['power'], 1)}", "interval": said})
-    record = {**as_dict(comparison), **extra}
+    record = {**to_plain(comparison), **extra}
     print_record(record, form, rows=rows, title=f"{comparison.method}, {100 * comparison.level:.4g} %")
     for sentence in comparison.notes if form is not Format.JSON else ():
         note(sentence)
@@ -208,11 +176,11 @@ def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> N
 def _print_several(
     results: list[Comparison], extras: list[dict[str, Any]], correction: Correction, alpha: float, form: Format
 ) -> None:
-    from abkit.stats.estimate import as_dict
+    from abkit.records import to_plain
     from abkit.stats.verdicts.multiplicity import adjust
 
     family = f"{len(results)} treatments against one control"
-    adjusted = adjust([result.p_value for result in results], correction=correction.value, alpha=alpha, family=family)
+    adjusted = adjust([result.p_value for result in results], correction=correction, alpha=alpha, family=family)
     rows = []
     for number, (result, p) in enumerate(zip(results, adjusted.p_values, strict=True), start=1):
         row = {
@@ -226,11 +194,11 @@ def _print_several(
         else:
             row["chance to win"] = percent(result.bayes.chance_to_win, 1)
         rows.append(row)
-    comparisons = [{**as_dict(result), **extra} for result, extra in zip(results, extras, strict=True)]
+    comparisons = [{**to_plain(result), **extra} for result, extra in zip(results, extras, strict=True)]
     if form is Format.CSV:
         from abkit.commands.output import print_rows
 
         print_rows(rows, form)
         return
-    title = f"{correction.value}, family: {family}"
+    title = f"{correction}, family: {family}"
     print_record({"comparisons": comparisons, "adjusted": adjusted}, form, rows=rows, title=title)

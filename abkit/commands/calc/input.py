@@ -1,56 +1,25 @@
-"""What the statistics commands understand: choices, arms, lists of numbers."""
+"""What the statistics commands read: options that they share, arms, lists of numbers."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from abkit.vocabulary import Alternative
+
 if TYPE_CHECKING:
-    from abkit.stats.counts import Counts
-    from abkit.stats.moments import Moments, PairMoments
+    from abkit.stats.arms import Counts, Moments, PairMoments
 
 
-class Alternative(StrEnum):
-    """Which difference counts."""
-
-    TWO_SIDED = "two-sided"
-    GREATER = "greater"
-    LESS = "less"
-
-
-class Correction(StrEnum):
-    """How p-values are adjusted for their number."""
-
-    HOLM = "holm"
-    HOCHBERG = "hochberg"
-    BH = "bh"
-    BY = "by"
-    NONE = "none"
-
-
-class Monitoring(StrEnum):
-    """How often the test is looked at."""
-
-    FIXED = "fixed"
-    ANYTIME = "anytime"
-    GROUP = "group"
-
-
-class Spending(StrEnum):
-    """How planned looks spend the error."""
-
-    OBRIEN_FLEMING = "obrien-fleming"
-    POCOCK = "pocock"
-
-
-LevelOption = Annotated[float, typer.Option("--level", help="Of the intervals.")]
-AlternativeOption = Annotated[Alternative, typer.Option("--alternative", help="Of the treatment against the control.")]
+LevelOption = Annotated[float, typer.Option("--level", help="Confidence level of the intervals.")]
+AlternativeOption = Annotated[
+    Alternative, typer.Option("--alternative", help="Which difference counts, treatment against control.")
+]
 
 
 def arm_of(text: str) -> Counts | Moments | PairMoments:
-    """An arm: SUCCESSES/TRIALS, N,MEAN,SD or the six sums N,ΣY,ΣX,ΣY²,ΣX²,ΣXY.
+    """Return an arm from SUCCESSES/TRIALS, N,MEAN,SD or the six sums N,ΣY,ΣX,ΣY²,ΣX²,ΣXY.
 
     >>> arm_of("480/10000")
     Counts(successes=480, trials=10000)
@@ -58,8 +27,7 @@ def arm_of(text: str) -> Counts | Moments | PairMoments:
     4.0
     """
     from abkit.errors import InvalidInput
-    from abkit.stats.counts import Counts
-    from abkit.stats.moments import Moments, PairMoments
+    from abkit.stats.arms import Counts, Moments, PairMoments
 
     if "," not in text:
         return Counts.parse(text)
@@ -75,7 +43,7 @@ def arm_of(text: str) -> Counts | Moments | PairMoments:
 
 
 def numbers(text: str, what: str) -> list[float]:
-    """Numbers with commas between them.
+    """Return numbers with commas between them.
 
     >>> numbers("5000, 5300", "--observed")
     [5000.0, 5300.0]
@@ -91,7 +59,7 @@ def numbers(text: str, what: str) -> list[float]:
 
 
 def prior_of(text: str) -> tuple[float, float]:
-    """The Beta prior of rates, SUCCESSES,FAILURES; or MEAN,SD of a difference of means.
+    """Return the Beta prior of rates, SUCCESSES,FAILURES; or MEAN,SD of a difference of means.
 
     >>> prior_of("0.5,0.5")
     (0.5, 0.5)

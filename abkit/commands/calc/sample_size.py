@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import Alternative, AlternativeOption, Monitoring, Spending, arm_of
+from abkit.commands.calc.input import AlternativeOption, arm_of
 from abkit.commands.figures import percent, print_record
 from abkit.commands.output import Format, FormatOption
+from abkit.vocabulary import Alternative, Monitoring, Spending
 
 if TYPE_CHECKING:
-    from abkit.stats.design.power import Design, SampleSize
+    from abkit.stats.design.power import SampleSize
 
 
 def sample_size(
@@ -23,103 +23,73 @@ def sample_size(
     per_variant: Annotated[
         float | None,
         typer.Option(
-            "--per-variant", help="Units a treatment. Without --lift it says the smallest lift, with it the power."
+            "--per-variant", help="Units in each treatment. Without --lift: show the smallest lift; with it: the power."
         ),
     ] = None,
     sd: Annotated[
-        float | None, typer.Option("--sd", help="Standard deviation: the metric is a mean, not a rate.")
+        float | None, typer.Option("--sd", help="Standard deviation of a unit: the metric is a mean, not a rate.")
     ] = None,
     pilot: Annotated[
         str | None,
         typer.Option("--pilot", help="N,ΣY,ΣX,ΣY²,ΣX²,ΣXY of units seen before: the metric is the ratio ΣY/ΣX."),
     ] = None,
-    power: Annotated[float, typer.Option("--power", help="Chance to find the effect.")] = 0.8,
+    power: Annotated[float, typer.Option("--power", help="Wanted chance to find the effect.")] = 0.8,
     alpha: Annotated[float, typer.Option("--alpha", help="Error rate of the whole test.")] = 0.05,
-    arms: Annotated[int, typer.Option("--arms", help="Control and treatments.")] = 2,
+    arms: Annotated[int, typer.Option("--arms", help="Number of arms, the control included.")] = 2,
     ratio: Annotated[float, typer.Option("--ratio", help="Units of a treatment ÷ units of the control.")] = 1.0,
     alternative: AlternativeOption = Alternative.TWO_SIDED,
     monitoring: Annotated[
         Monitoring, typer.Option("--monitoring", help="One look, any look, or planned looks.")
     ] = Monitoring.FIXED,
-    looks: Annotated[int, typer.Option("--looks", help="group: how many planned looks.")] = 5,
+    looks: Annotated[int, typer.Option("--looks", help="group: number of planned looks.")] = 5,
     spending: Annotated[Spending, typer.Option("--spending", help="group: how the error is spent.")] = (
         Spending.OBRIEN_FLEMING
     ),
     daily_traffic: Annotated[
-        float | None, typer.Option("--daily-traffic", help="Units a day over all arms: gives the days.")
+        float | None, typer.Option("--daily-traffic", help="Units per day over all arms: shows the days.")
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Say how many units a test takes, which lift a test of a given size can find, or with what power."""
-    from abkit.errors import UsageError
-    from abkit.stats.design.power import Design
+    """Show how many units a test takes, which lift a test of a given size can find, or with what power."""
+    from abkit.errors import InvalidInput, UsageError
+    from abkit.stats.arms import PairMoments
+    from abkit.stats.design import sample_size as design
 
-    design = Design(
-        power, alpha, arms, ratio, alternative.value, monitoring.value, looks, spending.value, daily_traffic
-    )
     if lift is None and per_variant is None:
         raise UsageError("give either --lift or --per-variant, or both to know the power")
-    if pilot is not None:
-        if baseline is not None or sd is not None:
-            raise UsageError("--pilot has the baseline and the standard deviation in it: leave out --baseline and --sd")
-        baseline, sd = _ratio_of(pilot)
-    if baseline is None:
+    if pilot is not None and (baseline is not None or sd is not None):
+        raise UsageError("--pilot includes the baseline and the standard deviation: leave out --baseline and --sd")
+    start = baseline if pilot is None else arm_of(pilot)
+    if start is None:
         raise UsageError("give --baseline, or --pilot for a ratio")
-    size = _answer(baseline, sd, lift, per_variant, design)
-    if pilot is not None:
-        size = replace(size, method=f"{size.method}, delta-method variance of a ratio")
-    print_record(size, form, rows=_rows(size))
-
-
-def _answer(
-    baseline: float, sd: float | None, lift: float | None, per_variant: float | None, design: Design
-) -> SampleSize:
-    from abkit.stats.design import detectable
-    from abkit.stats.design.power import sample_size_for_means, sample_size_for_rates
-
-    def size_of(lift: float, design: Design) -> SampleSize:
-        if sd is None:
-            return sample_size_for_rates(baseline, lift=lift, design=design)
-        return sample_size_for_means(baseline, sd, lift=lift, design=design)
-
-    if lift is None:
-        assert per_variant is not None  # noqa: S101 - one of the two is given
-        if sd is None:
-            lift = detectable.smallest_lift_for_rates(baseline, per_variant=per_variant, design=design)
-        else:
-            lift = detectable.smallest_lift_for_means(baseline, sd, per_variant=per_variant, design=design)
-        return size_of(lift, design)
-    size = size_of(lift, design)
-    if per_variant is None:
-        return size
-    if sd is None:
-        power = detectable.power_for_rates(baseline, lift=lift, per_variant=per_variant, design=design)
-    else:
-        power = detectable.power_for_means(baseline, sd, lift=lift, per_variant=per_variant, design=design)
-    return detectable.resized(size, per_variant, power, design)
-
-
-def _ratio_of(pilot: str) -> tuple[float, float]:
-    """A ratio metric's mean, and the standard deviation of one unit of it."""
-    from abkit.errors import InvalidInput
-    from abkit.stats.means.ratio import ratio_of_means
-    from abkit.stats.moments import PairMoments
-
-    seen = arm_of(pilot)
-    if not isinstance(seen, PairMoments):
+    if not isinstance(start, float | PairMoments):
         raise InvalidInput(f"--pilot is {pilot!r}; expected six sums over units: N,ΣY,ΣX,ΣY²,ΣX²,ΣXY")
-    unit = ratio_of_means(seen)
-    return unit.mean, float(unit.standard_error * unit.n**0.5)
+    size = design.sample_size(
+        start,
+        lift,
+        standard_deviation=sd,
+        per_variant=per_variant,
+        power=power,
+        alpha=alpha,
+        arms=arms,
+        ratio=ratio,
+        alternative=alternative,
+        monitoring=monitoring,
+        looks=looks,
+        spending=spending,
+        daily_traffic=daily_traffic,
+    )
+    print_record(size, form, rows=_rows(size))
 
 
 def _rows(size: SampleSize) -> list[dict[str, Any]]:
     rows = [
         {"figure": "units in each treatment", "value": f"{size.per_variant:,}"},
         {"figure": "units in the control", "value": f"{size.control:,}"},
-        {"figure": "units in all", "value": f"{size.total:,}"},
+        {"figure": "units in total", "value": f"{size.total:,}"},
         {"figure": "lift", "value": percent(size.lift, 2, sign=True)},
         {"figure": "power", "value": percent(size.power, 1)},
-        {"figure": "alpha a comparison", "value": f"{size.alpha_per_comparison:.4g}"},
+        {"figure": "alpha per comparison", "value": f"{size.alpha_per_comparison:.4g}"},
         {"figure": "test", "value": size.method},
     ]
     if size.plan is not None:

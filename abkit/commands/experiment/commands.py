@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from abkit.commands.calc.input import Correction, Monitoring, numbers
+from abkit.commands.calc.input import numbers
 from abkit.commands.context import CommandContext
 from abkit.commands.experiment.output import draw_analysis, print_analysis, print_table_report
 from abkit.commands.figures import percent
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
+from abkit.vocabulary import Correction, Monitoring
 
 if TYPE_CHECKING:
     pass
@@ -71,18 +72,18 @@ def design(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Say which pairs of a campaign's variants are worth a test, and how long it takes."""
+    from abkit.records import to_plain
     from abkit.stats.design.power import Design
-    from abkit.stats.estimate import as_dict
     from abkit.workflows.experiments.design import design_from_scores
 
     context: CommandContext = ctx.obj
-    plan = Design(power=power, alpha=alpha, monitoring=monitoring.value, daily_traffic=daily_traffic)
+    plan = Design(power=power, alpha=alpha, monitoring=monitoring, daily_traffic=daily_traffic)
     with context.store() as store:
         report = design_from_scores(
             store, campaign, as_of=_day(as_of) or _today(), design=plan, baseline=baseline, most_days=most_days
         )
     if form is Format.JSON:
-        print_json(as_dict(report))
+        print_json(to_plain(report))
         return
     rows = [
         {
@@ -201,13 +202,13 @@ def analyze(
         columns = (experiment_col, variant_col, impressions_col, clicks_col)
         _analyze_table(table, columns, control, add_up, allocation, correction, level, plot, form)
         return
-    from abkit.stats.estimate import as_dict
+    from abkit.records import to_plain
     from abkit.workflows.experiments.lifecycle import analyze_experiment
 
     context: CommandContext = ctx.obj
     with context.store() as store:
         analysis = analyze_experiment(store, str(key), as_of=_day(as_of) or _today(), by=by)
-    plain = as_dict(analysis)
+    plain = to_plain(analysis)
     if form is Format.JSON:
         print_json(plain)
     else:
@@ -240,7 +241,7 @@ def _analyze_table(
         control=control,
         add_up=add_up,
         allocation=allocation.value,
-        correction=correction.value,
+        correction=correction,
         level=level,
         progress=note,
     )

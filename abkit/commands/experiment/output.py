@@ -87,13 +87,13 @@ def draw_analysis(analysis: dict[str, Any], path: Path) -> None:
 
 def _draw_table(report: BulkReport, name: str, path: Path) -> None:
     """The forest of the surest comparisons."""
+    from abkit.records import to_plain
     from abkit.reporting.charts.experiment import forest_plot
     from abkit.reporting.charts.theme import save_chart
-    from abkit.stats.estimate import as_dict
 
     surest = sorted((row for row in report.comparisons if not row["blocked"]), key=lambda row: row["p_value"])
     rows = [
-        as_dict(
+        to_plain(
             {
                 "name": f"{row['experiment']}: {row['treatment']} against {row['control']}",
                 "estimate": row["lift"],
@@ -122,14 +122,14 @@ def _said(value: Any) -> Any:
 
 def print_table_report(report: BulkReport, name: str, form: Format, plot: Path | None) -> None:
     """What thousands of tests say: a summary, or all comparisons as CSV or JSON."""
-    from abkit.stats.estimate import as_dict
+    from abkit.records import to_plain
 
     if form is Format.JSON:
-        print_json(as_dict(report))
+        print_json(to_plain(report))
     elif form is Format.CSV:
         print_rows(report.comparisons, form)
     else:
-        summary = as_dict(report.summary)
+        summary = to_plain(report.summary)
         prior = summary["effect_prior"]
         if prior is not None:
             summary["effect_prior"] = f"log lift {prior['mean']:+.3f}, sd {prior['sd']:.3f} ({prior['method']})"

@@ -18,7 +18,7 @@ from abkit.reporting.page.records import (
     ScorePoint,
 )
 from abkit.reporting.page.thumbnails import thumbnail
-from abkit.stats.proportions.newcombe import wilson
+from abkit.stats.proportions.intervals import wilson
 from abkit.store import alerts, creatives, imports, models, results, runs
 from abkit.store import scores as score_rows
 from abkit.store.kpis.delivery import NO_CREATIVE, Deliveries, Filters, deliveries
@@ -137,7 +137,7 @@ def _ranking(
         found = (thumbnail(Path(name), place.sha256) for name, _ in aliases[:5])
         elsewhere = place.creative_id not in here and place.creative_id in anywhere
         impressions, clicks = (anywhere if elsewhere else here).get(place.creative_id, (0, 0))
-        low, high = wilson(clicks, impressions, 0.05) if impressions else (None, None)
+        low, high = map(float, wilson(clicks, impressions, 0.05)) if impressions else (None, None)
         return RankedCreative(
             rank=place.rank,
             name=Path(aliases[0][0]).name if aliases else place.sha256[:12],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scipy.special import ndtr
 
 from abkit.errors import InvalidInput
+from abkit.records import Record
 from abkit.stats.design.power import Design, SampleSize, sample_size_for_rates
 
 
@@ -17,9 +18,9 @@ class ScoredVariant:
     """A variant and its score.
 
     Attributes:
-        key: its name.
-        score: predicted mean opinion.
-        standard_error: of that prediction.
+        key: Its name.
+        score: Predicted mean opinion.
+        standard_error: Standard error of that prediction.
     """
 
     key: str
@@ -27,19 +28,19 @@ class ScoredVariant:
     standard_error: float
 
 
-@dataclass(frozen=True, slots=True)
-class PairPlan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairPlan(Record):
     """What a test of two variants promises.
 
     Attributes:
-        control: the one with the lower score.
-        treatment: the one with the higher score.
-        score_gap: between them.
+        control: The variant with the lower score.
+        treatment: The variant with the higher score.
+        score_gap: Difference of their scores.
         chance_scored_right: P(the higher-scored one has the higher true score).
-        expected_lift: of its rate, from the score–KPI relation; None without one.
-        size: the test that finds that lift; None without a relation, or for too small a lift.
-        worth_testing: whether the test fits into `most_days`.
-        why: in words.
+        expected_lift: Expected lift of its rate, from the score–KPI relation; None without one.
+        size: The test that finds that lift; None without a relation, or for too small a lift.
+        worth_testing: Whether the test fits into `most_days`.
+        why: The reason in words.
     """
 
     control: str
@@ -60,14 +61,14 @@ def plan_pairs(
     design: Design | None = None,
     most_days: int = 60,
 ) -> tuple[PairPlan, ...]:
-    """All pairs of variants, the most promising first.
+    """Plan a test of every pair of variants, the most promising first.
 
     Args:
-        variants: at least two.
-        baseline: the rate expected of the control.
-        log_lift_per_point: how much log rate a score point has been worth (the fitted score–KPI relation), or None.
-        design: power, split and daily traffic.
-        most_days: how long a test may take.
+        variants: At least two.
+        baseline: The rate expected of the control.
+        log_lift_per_point: How much log rate a score point has been worth (the fitted score–KPI relation), or None.
+        design: Power, split and daily traffic.
+        most_days: How long a test may take.
 
     >>> variants = [ScoredVariant("a", 5.0, 0.2), ScoredVariant("b", 6.0, 0.2)]
     >>> plan = plan_pairs(variants, baseline=0.02, log_lift_per_point=0.1, design=Design(daily_traffic=10_000))[0]
@@ -96,18 +97,31 @@ def _plan(
     gap = high.score - low.score
     spread = math.hypot(low.standard_error, high.standard_error)
     chance = float(ndtr(gap / spread)) if spread > 0 else float(gap > 0) or 0.5
+
+    def plan(why: str, worth_testing: bool, lift: float | None = None, size: SampleSize | None = None) -> PairPlan:
+        return PairPlan(
+            control=low.key,
+            treatment=high.key,
+            score_gap=gap,
+            chance_scored_right=chance,
+            expected_lift=lift,
+            size=size,
+            worth_testing=worth_testing,
+            why=why,
+        )
+
     if slope is None:
-        why = "no score–KPI relation is fitted yet: the score gap alone does not say how long a test takes"
-        return PairPlan(low.key, high.key, gap, chance, None, None, False, why)
+        return plan(
+            "no score–KPI relation is fitted yet: the score gap alone does not say how long a test takes", False
+        )
     lift = math.expm1(slope * gap)
     # Less than a tenth of a percent takes hundreds of millions of impressions.
     if lift < 0.001 or baseline * (1 + lift) >= 1:
-        why = f"the scores promise a lift of {lift:.2%}: too little to find in any test"
-        return PairPlan(low.key, high.key, gap, chance, lift, None, False, why)
+        return plan(f"the scores promise a lift of {lift:.2%}: too little to find in any test", False, lift)
     size = sample_size_for_rates(baseline, lift=lift, design=design)
     if size.days is None:
         why = f"{size.total:,} units for an expected lift of {lift:.1%}; give the daily traffic to know the days"
-        return PairPlan(low.key, high.key, gap, chance, lift, size, True, why)
+        return plan(why, True, lift, size)
     fits = size.days <= most_days
     why = f"{size.days} days for an expected lift of {lift:.1%}" + ("" if fits else f": more than {most_days}")
-    return PairPlan(low.key, high.key, gap, chance, lift, size, fits, why)
+    return plan(why, fits, lift, size)

@@ -1,19 +1,17 @@
-"""How many units a test takes, and how many days that is. What a given size can find: `detectable`."""
+"""How many units a test takes, and how many days that is. `detectable` has what a given size can find."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from abkit.errors import InvalidInput
-from abkit.stats.estimate import Alternative, check_alternative
-from abkit.stats.normal import quantile
+from abkit.records import Record
 from abkit.stats.sequential.always_valid import multiplier
-from abkit.stats.sequential.group_sequential import GroupSequentialPlan, Spending, inflation, plan_looks
-
-Monitoring = Literal["fixed", "anytime", "group"]
+from abkit.stats.sequential.group_sequential import GroupSequentialPlan, inflation, plan_looks
+from abkit.stats.tails import quantile
+from abkit.vocabulary import Alternative, Monitoring, Spending, parse_choice
 
 MOST_LOOKS = 100
 """More looks than that gain nothing over looking at any time."""
@@ -22,27 +20,27 @@ SMALLEST_EFFECT, LARGEST_EFFECT = 1e-5, 10.0
 """In standard deviations: from tens of billions of units to two or three."""
 
 
-@dataclass(frozen=True, slots=True)
-class SampleSize:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSize(Record):
     """What a test takes.
 
     Attributes:
-        per_variant: units in each treatment arm, rounded up; also in the control unless `ratio` is not 1.
-        control: units in the control.
-        total: units in all arms.
-        power: the chance to find the effect.
-        alpha: error rate of the whole test.
-        alpha_per_comparison: after Bonferroni's division over the treatments.
-        baseline: the control's rate or mean.
-        effect: difference to be found, in the metric's unit.
-        lift: the same relative to the baseline.
-        arms: control and treatments.
-        ratio: units of a treatment ÷ units of the control.
-        alternative: of the test.
+        per_variant: Units in each treatment arm, rounded up; also in the control unless `ratio` is not 1.
+        control: Units in the control.
+        total: Units in all arms.
+        power: Chance to find the effect.
+        alpha: Error rate of the whole test.
+        alpha_per_comparison: Error rate after Bonferroni's division over the treatments.
+        baseline: The control's rate or mean.
+        effect: Difference to be found, in the metric's unit.
+        lift: The same relative to the baseline.
+        arms: Number of arms: control and treatments.
+        ratio: Units of a treatment ÷ units of the control.
+        alternative: Which difference counts.
         monitoring: `fixed` (one look at the end), `anytime` (confidence sequence) or `group` (planned looks).
-        method: the test that this is the sample size of.
-        days: how long it takes at the daily traffic given, or None.
-        plan: the boundaries of the planned looks, `group` only.
+        method: The test that this is the sample size of.
+        days: How long it takes at the daily traffic given, or None.
+        plan: Boundaries of the planned looks, `group` only.
     """
 
     per_variant: int
@@ -63,33 +61,35 @@ class SampleSize:
     plan: GroupSequentialPlan | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Design:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design(Record):
     """What all sample-size questions have in common.
 
     Attributes:
-        power: wanted chance to find the effect, in (0, 1).
-        alpha: error rate of the whole test.
-        arms: control and treatments, at least 2; each treatment is compared with the control.
-        ratio: units of a treatment ÷ units of the control.
-        alternative: two-sided, greater or less.
-        monitoring: fixed, anytime or group.
-        looks: planned looks, `group` only, evenly spaced.
-        spending: `group` only.
-        daily_traffic: units that enter the test a day, over all arms; None when not known.
+        power: Wanted chance to find the effect, in (0, 1).
+        alpha: Error rate of the whole test, in (0, 1).
+        arms: Number of arms, at least 2; each treatment is compared with the control.
+        ratio: Units of a treatment ÷ units of the control, above 0.
+        alternative: Which difference counts: two-sided, greater or less.
+        monitoring: How often the test is looked at: fixed, anytime or group.
+        looks: Number of planned looks, `group` only, evenly spaced.
+        spending: How the error is spent, `group` only.
+        daily_traffic: Units per day that enter the test, over all arms; None when not known.
     """
 
     power: float = 0.8
     alpha: float = 0.05
     arms: int = 2
     ratio: float = 1.0
-    alternative: Alternative = "two-sided"
-    monitoring: Monitoring = "fixed"
+    alternative: Alternative = Alternative.TWO_SIDED
+    monitoring: Monitoring = Monitoring.FIXED
     looks: int = 5
-    spending: Spending = "obrien-fleming"
+    spending: Spending = Spending.OBRIEN_FLEMING
     daily_traffic: float | None = None
 
     def __post_init__(self) -> None:
+        for kind, name in ((Alternative, "alternative"), (Monitoring, "monitoring"), (Spending, "spending")):
+            object.__setattr__(self, name, parse_choice(kind, getattr(self, name), name=name))
         for name, value in (("power", self.power), ("alpha", self.alpha)):
             if not 0 < value < 1:
                 raise InvalidInput(f"{name} is {value}; it has to lie between 0 and 1")
@@ -99,37 +99,34 @@ class Design:
             raise InvalidInput(f"a test has {self.arms} arm; expected a control and at least one treatment")
         if not (math.isfinite(self.ratio) and self.ratio > 0):
             raise InvalidInput(f"the ratio of treatment to control is {self.ratio}; expected a number above 0")
-        if self.monitoring not in ("fixed", "anytime", "group"):
-            raise InvalidInput(f"monitoring is {self.monitoring!r}; expected fixed, anytime or group")
         if not 1 <= self.looks <= MOST_LOOKS:
             raise InvalidInput(f"{self.looks} looks are planned; expected 1 to {MOST_LOOKS}", hint="or use anytime")
         if self.daily_traffic is not None and not self.daily_traffic > 0:
             raise InvalidInput(f"the daily traffic is {self.daily_traffic}; expected a number above 0")
-        check_alternative(self.alternative)
-        if self.monitoring == "group" and self.power <= 2 * self.tail:
+        if self.monitoring is Monitoring.GROUP and self.power <= 2 * self.tail:
             raise InvalidInput(f"power is {self.power}; planned looks need more than {2 * self.tail:g}")
 
     @property
     def alpha_per_comparison(self) -> float:
-        """Bonferroni over the treatments."""
+        """Error rate of each comparison: Bonferroni over the treatments."""
         return self.alpha / (self.arms - 1)
 
     @property
     def tail(self) -> float:
-        """The error rate of the tail that the effect lies in."""
-        return self.alpha_per_comparison / (2 if self.alternative == "two-sided" else 1)
+        """Error rate of the tail that the effect lies in."""
+        return self.alpha_per_comparison / (2 if self.alternative is Alternative.TWO_SIDED else 1)
 
 
 def sample_size_for_rates(baseline: float, *, lift: float, design: Design | None = None) -> SampleSize:
-    """Units for a difference of two proportions, tested by the pooled z-test.
+    """Return the units for a difference of two proportions, tested by the pooled z-test.
 
     Source: statsmodels' `samplesize_proportions_2indep_onetail` (Fleiss, Levin & Paik 2003, eq. 4.14, without the
     continuity correction): pooled variance under no effect, separate variances under the effect.
 
     Args:
-        baseline: the control's rate, in (0, 1).
-        lift: relative effect to be found; negative for a loss.
-        design: power, arms, split, monitoring.
+        baseline: The control's rate, in (0, 1).
+        lift: Relative effect to be found; negative for a loss.
+        design: Power, arms, split, monitoring.
 
     >>> plan = sample_size_for_rates(0.02, lift=0.10)
     >>> plan.per_variant, plan.total
@@ -163,7 +160,7 @@ def sample_size_for_rates(baseline: float, *, lift: float, design: Design | None
 def sample_size_for_means(
     baseline: float, standard_deviation: float, *, lift: float, design: Design | None = None
 ) -> SampleSize:
-    """Units for a difference of two means with a common standard deviation: t-test, statsmodels' `TTestIndPower`.
+    """Return the units for a difference of two means with a common standard deviation: statsmodels' `TTestIndPower`.
 
     >>> sample_size_for_means(10.0, 5.0, lift=0.05).per_variant
     1571
@@ -180,7 +177,7 @@ def sample_size_for_means(
 
 
 def _t_test_units(size: float, design: Design, normal: float) -> float:
-    """Units of the control; its own search, as statsmodels' does not converge where a handful of units is enough."""
+    """Return the units of the control; statsmodels' search does not converge where a handful of units is enough."""
     from scipy.optimize import brentq
     from statsmodels.stats.power import TTestIndPower
 
@@ -198,38 +195,16 @@ def _t_test_units(size: float, design: Design, normal: float) -> float:
     return float(brentq(missing, fewest, most, rtol=1e-12))
 
 
-def sample_size_for_ratios(
-    mean_y: float,
-    mean_x: float,
-    variance_y: float,
-    variance_x: float,
-    covariance: float,
-    *,
-    lift: float,
-    design: Design | None = None,
-) -> SampleSize:
-    """Units for a ratio of means (clicks per session): its delta-method variance, then as for means.
-
-    >>> sample_size_for_ratios(2.0, 40.0, 3.0, 250.0, 20.0, lift=0.1).per_variant
-    639
-    """
-    from abkit.stats.means.ratio import ratio_of_means
-    from abkit.stats.moments import PairMoments
-
-    unit = ratio_of_means(PairMoments(2, mean_y, mean_x, variance_y, variance_x, covariance))
-    return sample_size_for_means(unit.mean, unit.standard_error * math.sqrt(2), lift=lift, design=design)
-
-
 def _result(
     units: float, needed: Callable[[float], float], baseline: float, effect: float, design: Design, method: str
 ) -> SampleSize:
     plan = None
-    if design.monitoring == "group":
+    if design.monitoring is Monitoring.GROUP:
         shares: Sequence[float] = [(look + 1) / design.looks for look in range(design.looks)]
         plan = plan_looks(shares, alpha=2 * design.tail, spending=design.spending)
         units *= inflation(plan, power=design.power)
         method += f", {design.looks} planned looks ({design.spending} spending)"
-    elif design.monitoring == "anytime":
+    elif design.monitoring is Monitoring.ANYTIME:
         units = _anytime_units(needed, design)
         method += ", confidence sequence tuned to the total; power by the last look"
     treatment = math.ceil(units * (1 - 1e-12))
@@ -237,22 +212,22 @@ def _result(
     total = control + treatment * (design.arms - 1)
     days = None if design.daily_traffic is None else math.ceil(total / design.daily_traffic)
     return SampleSize(
-        treatment,
-        control,
-        total,
-        design.power,
-        design.alpha,
-        design.alpha_per_comparison,
-        baseline,
-        effect,
-        effect / baseline,
-        design.arms,
-        design.ratio,
-        design.alternative,
-        design.monitoring,
-        method,
-        days,
-        plan,
+        per_variant=treatment,
+        control=control,
+        total=total,
+        power=design.power,
+        alpha=design.alpha,
+        alpha_per_comparison=design.alpha_per_comparison,
+        baseline=baseline,
+        effect=effect,
+        lift=effect / baseline,
+        arms=design.arms,
+        ratio=design.ratio,
+        alternative=design.alternative,
+        monitoring=design.monitoring,
+        method=method,
+        days=days,
+        plan=plan,
     )
 
 
@@ -262,7 +237,7 @@ def _anytime_units(needed: Callable[[float], float], design: Design) -> float:
 
 
 def check_baseline(baseline: float) -> None:
-    """Refuse a baseline that is no rate."""
+    """Refuse a baseline that is not a rate."""
     if not 0 < baseline < 1:
         raise InvalidInput(
             f"the baseline is {baseline}; expected a rate between 0 and 1, such as 0.02",
@@ -282,7 +257,7 @@ def _check_rates(baseline: float, lift: float) -> float:
 
 
 def _check_means(baseline: float, standard_deviation: float, lift: float) -> tuple[float, float]:
-    """The effect in the metric's unit, and in standard deviations."""
+    """Return the effect in the metric's unit, and in standard deviations."""
     if not 0 < standard_deviation < math.inf:
         raise InvalidInput(f"the standard deviation is {standard_deviation}; expected a number above 0")
     effect = baseline * lift
@@ -299,5 +274,9 @@ def _check_means(baseline: float, standard_deviation: float, lift: float) -> tup
 
 
 def _check_direction(lift: float, design: Design) -> None:
-    if (design.alternative == "greater" and lift < 0) or (design.alternative == "less" and lift > 0):
-        raise InvalidInput(f"the lift is {lift} and the alternative {design.alternative!r}: they point apart")
+    if (design.alternative is Alternative.GREATER and lift < 0) or (
+        design.alternative is Alternative.LESS and lift > 0
+    ):
+        raise InvalidInput(
+            f"the lift is {lift} and the alternative {design.alternative.value!r}: they contradict each other"
+        )

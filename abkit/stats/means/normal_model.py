@@ -8,43 +8,29 @@ from dataclasses import replace
 from scipy.special import ndtr
 
 from abkit.errors import InvalidInput
-from abkit.stats.estimate import Comparison, Estimate, check_level
-from abkit.stats.means.compare import compare_means
-from abkit.stats.moments import Moments
-from abkit.stats.normal import quantile
-from abkit.stats.proportions.bayes import PosteriorComparison
+from abkit.stats.estimate import ArmMean, Comparison, Estimate, PosteriorComparison
+from abkit.stats.tails import check_level, quantile
 
 
-def compare_means_by_bayes(
-    control: Moments,
-    treatment: Moments,
-    *,
-    level: float = 0.95,
-    prior_mean: float = 0.0,
-    prior_sd: float = math.inf,
-    practical_lift: float = 0.0,
+def with_posterior(
+    fixed: Comparison, *, prior: tuple[float, float] = (0.0, math.inf), practical_lift: float = 0.0
 ) -> Comparison:
-    """Two means by the normal model: the standard error as known, a normal or flat prior on the difference.
+    """Return a comparison of two means by the normal model: the standard error as known, a prior on the difference.
 
     Args:
-        control: moments of the control.
-        treatment: moments of the treatment.
-        level: of the credible interval of the difference.
-        prior_mean: of the difference, in the metric's unit.
-        prior_sd: of the difference; inf for a flat prior.
-        practical_lift: the lift that would matter, relative to the control's mean.
-
-    >>> result = compare_means_by_bayes(Moments(100, 10.0, 4.0), Moments(120, 10.6, 5.0))
-    >>> round(result.bayes.chance_to_win, 4), round(result.difference.ci_low, 4)
-    (0.9821, 0.0399)
+        fixed: The fixed-horizon comparison of the same means.
+        prior: Mean and standard deviation of the prior of the difference, in the metric's unit; flat by default.
+        practical_lift: The smallest lift that matters, relative to the control's mean.
     """
-    fixed = compare_means(control, treatment, level=level)
+    control, treatment = fixed.control, fixed.treatment
+    assert isinstance(control, ArmMean)  # noqa: S101 - proportions have the Beta-binomial model
+    assert isinstance(treatment, ArmMean)  # noqa: S101
     estimate, posterior = normal_posterior(
         fixed.difference.estimate,
-        math.sqrt(control.squared_error + treatment.squared_error),
-        prior_mean=prior_mean,
-        prior_sd=prior_sd,
-        level=level,
+        math.hypot(control.standard_error, treatment.standard_error),
+        prior_mean=prior[0],
+        prior_sd=prior[1],
+        level=fixed.level,
         practical=practical_lift * abs(control.mean),
     )
     conventions = {
@@ -72,15 +58,15 @@ def normal_posterior(
     level: float = 0.95,
     practical: float = 0.0,
 ) -> tuple[Estimate, PosteriorComparison]:
-    """Normal model of a difference (or of a lift) with a known standard error.
+    """Return the posterior of a difference (or of a lift) with a known standard error: the normal model.
 
     Args:
-        difference: the estimate.
-        standard_error: of it, above 0.
-        prior_mean: where effects usually are.
-        prior_sd: how far they scatter; inf for a flat prior.
-        level: of the credible interval.
-        practical: the effect that would matter, in the same unit.
+        difference: The estimate.
+        standard_error: Its standard error, above 0.
+        prior_mean: Where effects usually are.
+        prior_sd: How far they scatter; inf for a flat prior.
+        level: Level of the credible interval.
+        practical: The smallest effect that matters, in the same unit.
 
     Returns:
         The posterior estimate with its interval, and the chances.
@@ -104,11 +90,11 @@ def normal_posterior(
     density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
     prior = "flat" if math.isinf(prior_sd) else f"Normal({prior_mean:g}, sd {prior_sd:g})"
     return Estimate(mean, mean - reach, mean + reach), PosteriorComparison(
-        "normal",
-        prior,
-        float(ndtr(z)),
-        sd * (density - z * float(ndtr(-z))),
-        sd * (density + z * float(ndtr(z))),
-        practical,
-        float(ndtr((mean - practical) / sd)),
+        model="normal",
+        prior=prior,
+        chance_to_win=float(ndtr(z)),
+        expected_loss=sd * (density - z * float(ndtr(-z))),
+        expected_loss_of_keeping=sd * (density + z * float(ndtr(z))),
+        practical_lift=practical,
+        chance_of_practical_lift=float(ndtr((mean - practical) / sd)),
     )

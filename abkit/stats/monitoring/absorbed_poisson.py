@@ -25,9 +25,9 @@ class PoissonFit:
     """Effects on the log of the rate.
 
     Attributes:
-        coefficients: shape (p,); 0 for a column that does not vary inside any cell.
-        standard_errors: shape (p,): the largest of the cluster-robust ones; infinite for such a column.
-        rows: how many rows were in cells that say something (two rows or more, a count above zero).
+        coefficients: Shape (p,); 0 for a column that does not vary inside any cell.
+        standard_errors: Shape (p,): the largest of the cluster-robust ones; infinite for such a column.
+        rows: Number of rows in cells that say something (two rows or more, a count above zero).
     """
 
     coefficients: Floats
@@ -44,11 +44,11 @@ def absorbed_poisson(
     creative and by day) the largest one is taken.
 
     Args:
-        count: shape (n,), e.g. clicks.
-        exposure: shape (n,), e.g. impressions, above zero.
-        columns: shape (n, p).
-        cell: shape (n,), labels.
-        clusters: labels of shape (n,), one array for each clustering.
+        count: Shape (n,), e.g. clicks.
+        exposure: Shape (n,), e.g. impressions, above zero.
+        columns: Shape (n, p).
+        cell: Shape (n,), labels.
+        clusters: Labels of shape (n,), one array for each clustering.
 
     >>> fit = absorbed_poisson([10, 20, 30, 60], [100] * 4, [[0], [1], [0], [1]], [0, 0, 1, 1], [[0, 1, 2, 3]])
     >>> round(float(np.exp(fit.coefficients[0])), 6)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from abkit.records import Record
 from abkit.stats.monitoring.within_groups import Pooled, pooled_pearson, pooled_spearman
-
-Statistic = Literal["srcc", "plcc"]
-Scope = Literal["all", "within_campaign"]
+from abkit.vocabulary import CorrelationScope as Scope
+from abkit.vocabulary import CorrelationStatistic as Statistic
+from abkit.vocabulary import parse_choice
 
 METHOD = (
     "Fisher's z with the larger of the normal-theory standard error (Bonett-Wright for ranks) and the "
@@ -21,20 +21,20 @@ METHOD = (
 )
 
 
-@dataclass(frozen=True)
-class Correlation:
+@dataclass(frozen=True, kw_only=True)
+class Correlation(Record):
     """One correlation of score and KPI.
 
     Attributes:
         statistic: "srcc" (Spearman, of ranks) or "plcc" (Pearson).
         scope: "all", or "within_campaign": only differences inside campaigns count.
-        estimate: −1…1; None when there is none, and `note` says why.
-        ci_low, ci_high: the interval for it; None with it.
-        level: of the interval.
-        n: creatives it rests on (for "within_campaign": in campaigns with at least two of them).
-        groups: campaigns it rests on; 1 for "all".
-        method: how the interval was made, and the weights of the campaigns.
-        note: why there is no estimate; "" when there is one.
+        estimate: The coefficient, −1…1; None when there is none, and `note` says why.
+        ci_low, ci_high: Its interval; None when there is no estimate.
+        level: Confidence level of the interval.
+        n: Number of creatives it rests on (for "within_campaign": in campaigns with at least two of them).
+        groups: Number of campaigns it rests on; 1 for "all".
+        method: How the interval was made, and the weights of the campaigns.
+        note: Why there is no estimate; "" when there is one.
     """
 
     statistic: Statistic
@@ -53,7 +53,7 @@ def correlate(
     score: ArrayLike,
     kpi: ArrayLike,
     *,
-    statistic: Statistic,
+    statistic: Statistic | str,
     campaign: ArrayLike | None = None,
     creative: ArrayLike | None = None,
     level: float = 0.95,
@@ -72,13 +72,13 @@ def correlate(
     smaller than that with the true rate.
 
     Args:
-        score: shape (n,).
-        kpi: shape (n,), e.g. clicks / impressions.
+        score: Shape (n,).
+        kpi: Shape (n,), e.g. clicks / impressions.
         statistic: "srcc" or "plcc".
-        campaign: shape (n,); with it, the correlation within campaigns.
-        creative: shape (n,); rows of the same creative are left out together. Each row its own by default.
-        level: of the interval.
-        min_creatives: below this number there is no estimate, at least 4.
+        campaign: Shape (n,); with it, the correlation within campaigns.
+        creative: Shape (n,); rows of the same creative are left out together. Each row is its own by default.
+        level: Confidence level of the interval.
+        min_creatives: Fewest creatives for an estimate, at least 4.
 
     >>> found = correlate(range(12), [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8], statistic="srcc")
     >>> f"{found.estimate:.2f} from {found.ci_low:.2f} to {found.ci_high:.2f}, n = {found.n}"
@@ -87,26 +87,34 @@ def correlate(
     'creatives with score and KPI: 2; needed: 4'
     """
     x, y = np.asarray(score, np.float64), np.asarray(kpi, np.float64)
-    scope: Scope = "all" if campaign is None else "within_campaign"
+    statistic = parse_choice(Statistic, statistic, name="statistic")
+    scope = Scope.ALL if campaign is None else Scope.WITHIN_CAMPAIGN
     group = np.zeros(len(x), np.int64) if campaign is None else np.asarray(campaign)
     cluster = np.arange(len(x)) if creative is None else np.asarray(creative)
-    method = METHOD if scope == "all" else f"{METHOD}; campaigns weighted by {_WEIGHTS[statistic]}"
+    method = METHOD if scope is Scope.ALL else f"{METHOD}; campaigns weighted by {_WEIGHTS[statistic]}"
     known = np.isfinite(x) & np.isfinite(y)
     x, y, group, cluster = x[known], y[known], group[known], cluster[known]
 
-    pooled = (pooled_spearman if statistic == "srcc" else pooled_pearson)(x, y, group) if len(x) else _NOTHING
-    counted = _count(cluster, group) if scope == "within_campaign" else len(np.unique(cluster))
+    pooled = (pooled_spearman if statistic is Statistic.SRCC else pooled_pearson)(x, y, group) if len(x) else _NOTHING
+    counted = _count(cluster, group) if scope is Scope.WITHIN_CAMPAIGN else len(np.unique(cluster))
     note = _why_not(x, y, pooled, counted, scope, max(4, min_creatives))
-    if note:
-        return Correlation(
-            statistic, scope, None, None, None, level, counted, pooled.groups, method, note + _missing(known)
-        )
-    low, high = _interval(pooled, cluster, statistic, level)
-    return Correlation(statistic, scope, pooled.estimate, low, high, level, counted, pooled.groups, method)
+    low, high = (None, None) if note else _interval(pooled, cluster, statistic, level)
+    return Correlation(
+        statistic=statistic,
+        scope=scope,
+        estimate=None if note else pooled.estimate,
+        ci_low=low,
+        ci_high=high,
+        level=level,
+        n=counted,
+        groups=pooled.groups,
+        method=method,
+        note=note and note + _missing(known),
+    )
 
 
 _NOTHING = Pooled(math.nan, np.zeros(0), 0, 0)
-_WEIGHTS = {"plcc": "their sums of squares", "srcc": "n(n - 1)/(n + 1)"}
+_WEIGHTS = {Statistic.PLCC: "their sums of squares", Statistic.SRCC: "n(n - 1)/(n + 1)"}
 
 
 def _count(cluster: NDArray[np.generic], group: NDArray[np.generic]) -> int:
@@ -119,12 +127,12 @@ def _count(cluster: NDArray[np.generic], group: NDArray[np.generic]) -> int:
 def _why_not(
     x: NDArray[np.float64], y: NDArray[np.float64], pooled: Pooled, counted: int, scope: Scope, needed: int
 ) -> str:
-    where = " in campaigns with at least two of them" if scope == "within_campaign" else ""
+    where = " in campaigns with at least two of them" if scope is Scope.WITHIN_CAMPAIGN else ""
     if counted < needed:
         return f"creatives with score and KPI{where}: {counted}; needed: {needed}"
-    if scope == "within_campaign" and pooled.n - pooled.groups - 2 < 2:
+    if scope is Scope.WITHIN_CAMPAIGN and pooled.n - pooled.groups - 2 < 2:
         return f"{pooled.n} creatives in {pooled.groups} campaigns leave too little to compare inside campaigns"
-    inside = " within every campaign" if scope == "within_campaign" else ""
+    inside = " within every campaign" if scope is Scope.WITHIN_CAMPAIGN else ""
     if not np.isfinite(pooled.estimate):
         if not np.any(y):
             return "the KPI is zero for every creative"
@@ -143,11 +151,11 @@ def _interval(pooled: Pooled, cluster: NDArray[np.generic], statistic: Statistic
     # A perfect order of a few creatives is no proof of a perfect relation: the transform needs |r| < 1.
     inside = math.copysign(min(abs(r), 1 - 1 / pooled.n**2), r)
     freedom = pooled.n - pooled.groups - 2
-    normal = math.sqrt((1 + r * r / 2 if statistic == "srcc" else 1) / freedom)
+    normal = math.sqrt((1 + r * r / 2 if statistic is Statistic.SRCC else 1) / freedom)
     _, index = np.unique(cluster, return_inverse=True)
     by_creative = np.bincount(index.reshape(-1), pooled.influence)
     jackknife = math.sqrt(float(by_creative @ by_creative)) / (1 - inside * inside)
-    if statistic == "srcc":
+    if statistic is Statistic.SRCC:
         jackknife *= math.sqrt((freedom + 3) / freedom)
     half = stats.norm.ppf((1 + level) / 2) * max(normal, jackknife)
     z = math.atanh(inside)

@@ -1,4 +1,4 @@
-"""Has a distribution moved between two windows: of scores (one number a picture) and of embeddings (many)?
+"""Has a distribution moved between two windows: of scores (one number per creative), or of embeddings (many)?
 
 Every measure comes as an effect that does not grow with the sample and a p-value that does: a verdict needs both.
 """
@@ -12,25 +12,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from abkit.errors import InvalidInput
+from abkit.records import Record
+
 Floats = NDArray[np.float64]
 
 PERMUTATIONS = 499
 _MOST_FOR_PERMUTATION = 5_000
 
 
-@dataclass(frozen=True)
-class Shift:
+@dataclass(frozen=True, kw_only=True)
+class Shift(Record):
     """One measure of the difference of two samples.
 
     Attributes:
         test: "ks", "psi", "wasserstein" or "energy".
-        statistic: its value; None when there is none, and `note` says why.
-        p_value: of "both windows come from one distribution"; None with it.
-        effect: the same difference on a scale whose floors mean the same for every n; equal to `statistic` for KS and
+        statistic: Its value; None when there is none, and `note` says why.
+        p_value: P-value of "both windows come from one distribution"; None without a statistic.
+        effect: The same difference on a scale whose floors mean the same for every n; equal to `statistic` for KS and
             PSI, in standard deviations of the reference for Wasserstein, between 0 and 1 for energy.
-        n_reference, n_current: finite values in each window.
-        method: how it was computed: bins, permutations, what was drawn.
-        note: why there is no value.
+        n_reference, n_current: Number of finite values in each window.
+        method: How it was computed: bins, permutations, what was sampled.
+        note: Why there is no value.
     """
 
     test: str
@@ -43,49 +46,85 @@ class Shift:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class ScoreShift:
-    """Three measures of how the scores of two windows differ.
+@dataclass(frozen=True, kw_only=True)
+class Drift(Record):
+    """Three measures of how one figure differs between two windows, and whether it drifted.
 
     Attributes:
         ks: Kolmogorov-Smirnov: the largest gap between the two cumulative distributions, 0…1.
-        psi: population stability index over bins that hold equal shares of the reference, natural logarithm, ≥ 0.
-        wasserstein: how far scores moved on average, in score units; its effect is in reference standard deviations.
+        psi: Population stability index over bins that hold equal shares of the reference, natural logarithm, ≥ 0.
+        wasserstein: How far values moved on average, in their unit; its effect is in reference standard deviations.
+        alpha: Error rate of the decision.
+        floor: Largest KS distance that does not matter.
+        enough_data: Whether there are at least two values in each window.
+        drifted: Whether the KS test is significant at alpha, and its distance above the floor.
     """
 
     ks: Shift
     psi: Shift
     wasserstein: Shift
+    alpha: float
+    floor: float
+    enough_data: bool
+    drifted: bool
 
 
-def score_shift(reference: ArrayLike, current: ArrayLike, *, bins: int = 10, seed: int = 0) -> ScoreShift:
-    """Compare the scores of two windows. Assumes independent pictures in each.
+def drift(
+    reference: ArrayLike,
+    current: ArrayLike,
+    *,
+    alpha: float = 0.01,
+    floor: float = 0.1,
+    bins: int = 10,
+    seed: int = 0,
+) -> Drift:
+    """Compare the values of two windows, such as scores. Assumes that they are independent within each.
 
     KS: scipy's two-sample test (exact p for small samples). PSI: bins at the reference's quantiles (a value that
-    fills several of them has a bin of its own), every share with
-    half a count added so that an empty bin is no infinity; p from PSI / (1/n + 1/m) being χ² with bins − 1 degrees of
-    freedom when nothing moved (Yurdakul 2018). Wasserstein: scipy's distance, p = (1 + #)/(1 + B) from 499
-    permutations.
+    fills several of them has a bin of its own), with half a count added to every share so that an empty bin is not
+    infinite; p from PSI / (1/n + 1/m) being χ² with bins − 1 degrees of freedom when nothing moved (Yurdakul 2018).
+    Wasserstein: scipy's distance, p = (1 + #)/(1 + B) from 499 permutations.
 
     Args:
-        reference: shape (n,); values that are not finite are left out.
-        current: shape (m,).
-        bins: for PSI; fewer where scores repeat so much that quantiles coincide.
-        seed: of the permutations.
+        reference: Shape (n,); values that are not finite are left out.
+        current: Shape (m,).
+        alpha: Error rate of the decision, in (0, 1).
+        floor: Largest KS distance that does not matter, however significant, in (0, 1).
+        bins: Number of bins for PSI, at least 2; fewer where values repeat so much that quantiles coincide.
+        seed: Seed of the permutations.
 
-    >>> calm = score_shift(range(100), range(100))
-    >>> calm.ks.statistic, calm.psi.statistic, calm.wasserstein.statistic
-    (0.0, 0.0, 0.0)
-    >>> moved = score_shift(range(100), range(50, 150))
-    >>> moved.wasserstein.statistic, moved.wasserstein.p_value
-    (50.0, 0.002)
+    Raises:
+        InvalidInput: alpha or floor lie outside (0, 1), or there are fewer than two bins.
+
+    >>> calm = drift(range(100), range(100))
+    >>> calm.drifted, calm.ks.statistic, calm.psi.statistic, calm.wasserstein.statistic
+    (False, 0.0, 0.0, 0.0)
+    >>> moved = drift(range(100), range(50, 150))
+    >>> moved.drifted, moved.wasserstein.statistic, moved.wasserstein.p_value
+    (True, 50.0, 0.002)
     """
+    for name, value in (("alpha", alpha), ("floor", floor)):
+        if not 0 < value < 1:
+            raise InvalidInput(f"{name} is {value}; it has to lie between 0 and 1")
+    if bins < 2:
+        raise InvalidInput(f"{bins} bins; PSI takes at least 2")
     x, y = _finite(reference), _finite(current)
     n, m = len(x), len(y)
-    if n < 2 or m < 2:
-        note = f"{n} reference and {m} current scores; at least 2 of each are needed"
-        return ScoreShift(*(Shift(test, None, None, None, n, m, "", note) for test in ("ks", "psi", "wasserstein")))
-    return ScoreShift(_ks(x, y), _psi(x, y, bins), _wasserstein(x, y, seed))
+    enough = n >= 2 and m >= 2
+    if enough:
+        ks, psi, wasserstein = _ks(x, y), _psi(x, y, bins), _wasserstein(x, y, seed)
+    else:
+        note = f"{n} reference and {m} current values; at least 2 of each are needed"
+        ks, psi, wasserstein = (_nothing(test, n, m, note) for test in ("ks", "psi", "wasserstein"))
+    return Drift(
+        ks=ks,
+        psi=psi,
+        wasserstein=wasserstein,
+        alpha=alpha,
+        floor=floor,
+        enough_data=enough,
+        drifted=ks.p_value is not None and ks.effect is not None and ks.p_value < alpha and ks.effect > floor,
+    )
 
 
 def input_shift(
@@ -102,17 +141,17 @@ def input_shift(
     inhomogeneity, (2·E|X−Y| − E|X−X'| − E|Y−Y'|) / (2·E|X−Y|) (2013, J. Statistical Planning and Inference 143), from
     unbiased means, so that it is 0 on average when nothing moved, whatever n. It reads as a share; if every feature
     moved by d standard deviations, it is about d²/4: 0.01 for a small, 0.06 for a medium, 0.16 for a large shift.
-    p = (1 + #)/(1 + B) by permuting which window a picture belongs to; it is exact if pictures are independent.
+    p = (1 + #)/(1 + B) by permuting which window a creative belongs to; it is exact if creatives are independent.
 
     Args:
-        reference: shape (n, D); rows that are not finite are left out.
-        current: shape (m, D).
-        permutations: B.
-        most: pictures a window; more are drawn at random to this number, and `method` says so.
-        seed: of the draw and of the permutations.
+        reference: Shape (n, D); rows that are not finite are left out.
+        current: Shape (m, D).
+        permutations: Number of permutations B.
+        most: Most creatives per window; of more, so many are drawn at random, and `method` says so.
+        seed: Seed of the draw and of the permutations.
 
     Raises:
-        ValueError: the windows do not have the same features.
+        ValueError: The windows do not have the same features.
 
     >>> rng = np.random.default_rng(0)
     >>> a, b = rng.normal(size=(100, 20)), rng.normal(0.5, 1, size=(100, 20))
@@ -124,8 +163,7 @@ def input_shift(
     x, y = _rows(reference), _rows(current)
     n, m = len(x), len(y)
     if n < 2 or m < 2:
-        note = f"{n} reference and {m} current pictures; at least 2 of each are needed"
-        return Shift("energy", None, None, None, n, m, "", note)
+        return _nothing("energy", n, m, f"{n} reference and {m} current creatives; at least 2 of each are needed")
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"the windows have {x.shape[1]} and {y.shape[1]} features; they must be of one encoder")
     drawn = f"; {most:,} drawn at random from each larger window" if max(n, m) > most else ""
@@ -135,11 +173,30 @@ def input_shift(
     varying = spread > 1e-6 * (1 + np.abs(pooled).max())
     method = f"energy distance of features in pooled standard deviations, {permutations} permutations{drawn}"
     if not varying.any():
-        return Shift("energy", 0.0, 1.0, 0.0, n, m, method)
+        return _shift("energy", 0.0, 1.0, n, m, method)
     pooled = (pooled[:, varying] - pooled[:, varying].mean(axis=0)) / spread[varying].astype(np.float32)
     effects = _energy(_distances(pooled.astype(np.float32)), len(x), permutations, rng)
     p = (1 + int((effects[1:] >= effects[0]).sum())) / (1 + permutations)
-    return Shift("energy", float(effects[0]), p, float(effects[0]), n, m, method)
+    return _shift("energy", float(effects[0]), p, n, m, method)
+
+
+def _shift(
+    test: str, statistic: float, p_value: float, n: int, m: int, method: str, effect: float | None = None
+) -> Shift:
+    """Return a measure; its effect is the statistic where no other is given."""
+    return Shift(
+        test=test,
+        statistic=statistic,
+        p_value=p_value,
+        effect=statistic if effect is None else effect,
+        n_reference=n,
+        n_current=m,
+        method=method,
+    )
+
+
+def _nothing(test: str, n: int, m: int, note: str) -> Shift:
+    return Shift(test=test, statistic=None, p_value=None, effect=None, n_reference=n, n_current=m, method="", note=note)
 
 
 def _finite(values: ArrayLike) -> Floats:
@@ -161,8 +218,7 @@ def _draw(rows: NDArray[np.float32], most: int, rng: np.random.Generator) -> NDA
 
 def _ks(x: Floats, y: Floats) -> Shift:
     found = stats.ks_2samp(x, y, method="auto" if max(len(x), len(y)) <= 2_000 else "asymp")
-    d = float(found.statistic)
-    return Shift("ks", d, float(found.pvalue), d, len(x), len(y), "two-sample Kolmogorov-Smirnov")
+    return _shift("ks", float(found.statistic), float(found.pvalue), len(x), len(y), "two-sample Kolmogorov-Smirnov")
 
 
 def _psi(x: Floats, y: Floats, bins: int) -> Shift:
@@ -174,7 +230,7 @@ def _psi(x: Floats, y: Floats, bins: int) -> Shift:
     psi = float(((q - p) * np.log(q / p)).sum())
     p_value = float(stats.chi2.sf(psi / (1 / len(x) + 1 / len(y)), k - 1))
     method = f"{k} bins at the quantiles of the reference, natural logarithm, half a count added"
-    return Shift("psi", psi, p_value, psi, len(x), len(y), method)
+    return _shift("psi", psi, p_value, len(x), len(y), method)
 
 
 def _edges(x: Floats, bins: int) -> Floats:
@@ -190,12 +246,12 @@ def _wasserstein(x: Floats, y: Floats, seed: int) -> Shift:
     effect = distance / spread if spread > 0 else (0.0 if distance == 0 else math.inf)
     rng = np.random.default_rng(seed)
     if len(x) > _MOST_FOR_PERMUTATION or len(y) > _MOST_FOR_PERMUTATION:
-        drawn = f" of at most {_MOST_FOR_PERMUTATION:,} scores a window"
+        drawn = f" of at most {_MOST_FOR_PERMUTATION:,} values per window"
         x_, y_ = (v if len(v) <= _MOST_FOR_PERMUTATION else rng.choice(v, _MOST_FOR_PERMUTATION, False) for v in (x, y))
     else:
         drawn, (x_, y_) = "", (x, y)
     method = f"in score units; p from {PERMUTATIONS} permutations{drawn}"
-    return Shift("wasserstein", distance, _wasserstein_p(x_, y_, rng), effect, len(x), len(y), method)
+    return _shift("wasserstein", distance, _wasserstein_p(x_, y_, rng), len(x), len(y), method, effect)
 
 
 def _wasserstein_p(x: Floats, y: Floats, rng: np.random.Generator) -> float:
@@ -223,14 +279,14 @@ def _distances(rows: NDArray[np.float32], block: int = 512) -> NDArray[np.float3
 
 
 def _energy(distances: NDArray[np.float32], n: int, permutations: int, rng: np.random.Generator) -> Floats:
-    """The coefficient for the split as it is (first) and for permuted ones."""
+    """Return the coefficient for the split as it is (first) and for permuted ones."""
     total = len(distances)
     m = total - n
     first = np.zeros((total, 1 + permutations), np.float32)
     first[:n, 0] = 1
     for column in range(1, 1 + permutations):
         first[rng.choice(total, n, replace=False), column] = 1
-    from_first = distances @ first  # (n + m, 1 + B): summed distances of each picture to the first window
+    from_first = distances @ first  # (n + m, 1 + B): summed distances of each creative to the first window
     everything = float(distances.sum(dtype=np.float64))
     within_x = (first * from_first).sum(axis=0, dtype=np.float64)
     between = from_first.sum(axis=0, dtype=np.float64) - within_x

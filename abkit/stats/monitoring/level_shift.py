@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from abkit.records import Record
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
 
 
-@dataclass(frozen=True)
-class LevelShift:
+@dataclass(frozen=True, kw_only=True)
+class LevelShift(Record):
     """The level now against the reference.
 
     Attributes:
-        log_ratio: of the current to the reference level at equal age; −0.69 is half. None where there is none.
-        ci_low, ci_high: 95 % interval.
-        p_value: two-sided, of "the level is the same".
-        n_reference, n_current: creatives that delivered in the window.
-        note: why there is no estimate.
+        log_ratio: Log of the current over the reference level at equal age; −0.69 is half. None where there is none.
+        ci_low, ci_high: Its 95 % interval.
+        p_value: Two-sided p-value of "the level is the same".
+        n_reference, n_current: Number of creatives that delivered in the window.
+        note: Why there is no estimate.
     """
 
-    log_ratio: float | None
-    ci_low: float | None
-    ci_high: float | None
-    p_value: float | None
+    log_ratio: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
     n_reference: int
     n_current: int
     note: str = ""
@@ -51,13 +53,13 @@ def level_shift(
     clustered by creative and by period.
 
     Args:
-        clicks, impressions: shape (n,), one row a creative, day and placement.
-        unit: shape (n,): creative, campaign and segment together: what keeps its own level.
-        creative: shape (n,), labels.
-        period: shape (n,): the day.
-        age: shape (n,): days since the creative's first delivery.
-        current: shape (n,), bool.
-        min_creatives: that delivered in both windows.
+        clicks, impressions: Shape (n,), one row per creative, day and placement.
+        unit: Shape (n,): creative, campaign and segment together: what keeps its own level.
+        creative: Shape (n,), labels.
+        period: Shape (n,): the day.
+        age: Shape (n,): days since the creative's first delivery.
+        current: Shape (n,), bool.
+        min_creatives: Fewest creatives that delivered in both windows.
 
     >>> rng = np.random.default_rng(0)
     >>> creative, day = np.repeat(np.arange(20), 40), np.tile(np.arange(40), 20)
@@ -72,18 +74,22 @@ def level_shift(
     unit_, creative_, period_ = (np.asarray(v)[keep] for v in (unit, creative, period))
     days = np.asarray(age, np.float64)[keep]
     before, after = set(creative_[~now].tolist()), set(creative_[now].tolist())
-    n = (len(before), len(after))
+    found = partial(LevelShift, n_reference=len(before), n_current=len(after))
     if len(before & after) < min_creatives:
-        note = f"creatives that delivered in both windows: {len(before & after)}; needed: {min_creatives}"
-        return LevelShift(None, None, None, None, *n, note)
+        return found(note=f"creatives that delivered in both windows: {len(before & after)}; needed: {min_creatives}")
     if not clicks_[~now].sum() or not clicks_[now].sum():
         which = "reference" if not clicks_[~now].sum() else "current window"
-        return LevelShift(None, None, None, None, *n, f"there are no clicks at all in the {which}")
+        return found(note=f"there are no clicks at all in the {which}")
     X = np.column_stack([now, np.log1p(np.maximum(days, 0)), days / 30])
     fit = absorbed_poisson(clicks_, shown, X, unit_, [creative_, period_])
     step, error = float(fit.coefficients[0]), float(fit.standard_errors[0])
     if not np.isfinite(error) or error <= 0:
-        return LevelShift(None, None, None, None, *n, "the windows do not overlap in any creative")
+        return found(note="the windows do not overlap in any creative")
     freedom = max(1, min(len(before & after), len(np.unique(period_))) - 1)
     half = float(stats.t.ppf(0.975, freedom)) * error
-    return LevelShift(step, step - half, step + half, float(2 * stats.t.sf(abs(step) / error, freedom)), *n)
+    return found(
+        log_ratio=step,
+        ci_low=step - half,
+        ci_high=step + half,
+        p_value=float(2 * stats.t.sf(abs(step) / error, freedom)),
+    )

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from abkit.records import Record
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
 from abkit.stats.monitoring.within_groups import group_index
 
@@ -32,17 +34,17 @@ Ints = NDArray[np.int64]
 _SWEEPS = 60
 
 
-@dataclass(frozen=True)
-class Slope:
+@dataclass(frozen=True, kw_only=True)
+class Slope(Record):
     """How appeal goes with the score inside campaigns, in one window.
 
     Attributes:
-        slope: change of log CTR with one standard deviation of the score inside campaigns; 0.1 is about +10 % CTR.
-        standard_error: jackknife over creatives.
-        ci_low, ci_high: 95 % interval.
-        correlation: between appeal and score, weighted; made smaller by the noise of few clicks.
-        creatives: how many.
-        clicks: how many.
+        slope: Change of log CTR with one standard deviation of the score inside campaigns; 0.1 is about +10 % CTR.
+        standard_error: Its standard error, by a jackknife over creatives.
+        ci_low, ci_high: Its 95 % interval.
+        correlation: Weighted correlation of appeal and score; the noise of few clicks makes it smaller.
+        creatives: Number of creatives.
+        clicks: Number of clicks.
     """
 
     slope: float
@@ -54,26 +56,26 @@ class Slope:
     clicks: int
 
 
-@dataclass(frozen=True)
-class RelationShift:
+@dataclass(frozen=True, kw_only=True)
+class RelationShift(Record):
     """The relation of score and KPI in the reference and now.
 
     Attributes:
-        reference, current: the two windows; None where there is too little, and `note` says what. The unit of the
+        reference, current: The two windows; None where there is too little, and `note` says what. The unit of the
             score is that of the reference, or of the current window where the reference has none.
-        loss: slope in the reference − slope now; None without both.
+        loss: Slope in the reference − slope now; None without both.
         ci_low, ci_high: 95 % interval of the loss.
-        p_value: one-sided, of "nothing was lost".
-        n_reference, n_current: creatives that could be compared in each window.
-        note: what is missing; "" when nothing is.
+        p_value: One-sided p-value of "nothing was lost".
+        n_reference, n_current: Number of creatives that could be compared in each window.
+        note: What is missing; "" when nothing is.
     """
 
-    reference: Slope | None
-    current: Slope | None
-    loss: float | None
-    ci_low: float | None
-    ci_high: float | None
-    p_value: float | None
+    reference: Slope | None = None
+    current: Slope | None = None
+    loss: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
     n_reference: int
     n_current: int
     note: str = ""
@@ -86,17 +88,17 @@ class RelationShift:
         return self.loss / self.reference.slope
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """What creatives delivered, one row a creative, day and placement (or whatever the finest period is).
+    """What creatives delivered, one row per creative, day and placement (or whatever the finest period is).
 
     Attributes:
-        clicks, impressions: shape (n,); rows without impressions say nothing.
-        creative, campaign: shape (n,), labels.
-        cell: shape (n,): labels of campaign, period and segment together.
-        score: shape (n,), of the creative.
-        age: shape (n,): days since the creative's first delivery in the campaign.
-        current: shape (n,), bool: in the current window rather than in the reference.
+        clicks, impressions: Shape (n,); rows without impressions say nothing.
+        creative, campaign: Shape (n,), labels.
+        cell: Shape (n,): labels of campaign, period and segment together.
+        score: Shape (n,): score of the creative.
+        age: Shape (n,): days since the creative's first delivery in the campaign.
+        current: Shape (n,), bool: in the current window rather than in the reference.
     """
 
     clicks: ArrayLike
@@ -113,9 +115,9 @@ def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: i
     """Compare the relation of score and CTR in two windows. Assumes independent creatives.
 
     Args:
-        delivery: the rows of both windows.
-        min_creatives: needed in each window.
-        min_clicks: creatives with fewer expected clicks in a window are left out of it.
+        delivery: The rows of both windows.
+        min_creatives: Fewest creatives in each window.
+        min_clicks: Creatives with fewer expected clicks in a window are left out of it.
 
     >>> rng = np.random.default_rng(0)
     >>> creative = np.tile(np.arange(20), 2)
@@ -123,7 +125,18 @@ def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: i
     >>> score = rng.normal(size=20)[creative]
     >>> clicks = rng.poisson(400 * np.exp(np.where(now, 0, 0.3) * score))
     >>> same = np.zeros(40)
-    >>> found = relation_shift(Delivery(clicks, np.full(40, 20_000), creative, same, now * 1, score, same, now))
+    >>> found = relation_shift(
+    ...     Delivery(
+    ...         clicks=clicks,
+    ...         impressions=np.full(40, 20_000),
+    ...         creative=creative,
+    ...         campaign=same,
+    ...         cell=now * 1,
+    ...         score=score,
+    ...         age=same,
+    ...         current=now,
+    ...     )
+    ... )
     >>> bool(found.lost_share > 0.7), bool(found.p_value < 0.01)
     (True, True)
     """
@@ -131,8 +144,9 @@ def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: i
     appeals = rows.appeals(min_clicks) if len(rows.clicks) else None
     n = (0, 0) if appeals is None else (appeals.count(False), appeals.count(True))
     note = _missing(n, min_creatives)
+    shift = partial(RelationShift, n_reference=n[0], n_current=n[1])
     if appeals is None:
-        return RelationShift(None, None, None, None, None, None, *n, note)
+        return shift(note=note)
     unit = appeals.score_unit(False) or appeals.score_unit(True)
     fits = [
         _Regression(appeals, current, unit) if unit > 0 and n[current] >= min_creatives else None
@@ -141,13 +155,19 @@ def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: i
     reference, current = (fit.result() if fit is not None and fit.sxx > 0 else None for fit in fits)
     if reference is None or current is None or fits[0] is None or fits[1] is None:
         note = note or "all creatives of a campaign have the same score"
-        return RelationShift(reference, current, None, None, None, None, *n, note)
+        return shift(reference=reference, current=current, note=note)
     loss = reference.slope - current.slope
     error = _jackknife_error(fits[0].without - fits[1].without, loss)
     freedom = max(1, min(fits[0].freedom, fits[1].freedom))
     half = float(stats.t.ppf(0.975, freedom)) * error
-    p = float(stats.t.sf(loss / error, freedom)) if error > 0 else 1.0
-    return RelationShift(reference, current, loss, loss - half, loss + half, p, *n)
+    return shift(
+        reference=reference,
+        current=current,
+        loss=loss,
+        ci_low=loss - half,
+        ci_high=loss + half,
+        p_value=float(stats.t.sf(loss / error, freedom)) if error > 0 else 1.0,
+    )
 
 
 def _missing(n: tuple[int, int], needed: int) -> str:
@@ -179,7 +199,7 @@ class _Rows:
         self.cell, _ = group_index(np.asarray(delivery.cell)[keep])
 
     def appeals(self, min_clicks: int) -> _Appeals:
-        """Steps 2 and 3: the age curve, and each creative's clicks over those expected."""
+        """Take steps 2 and 3: the age curve, and each creative's clicks over those expected."""
         young = np.log1p(self.age)
         columns = [young, self.age / 30, self.score * ~self.current, self.score * self.current]
         fit = absorbed_poisson(self.clicks, self.impressions, np.column_stack(columns), self.cell, [self.creative])
@@ -190,13 +210,13 @@ class _Rows:
         expected, clicks = self._expected(base, unit, len(unique)), _summed(unit, self.clicks, len(unique))
         first = np.unique(unit, return_index=True)[1]
         appeals = _Appeals(
-            np.log((clicks + 0.5) / (expected + 0.5)),
-            expected,
-            clicks,
-            self.score[first],
-            unique[:, 0],
-            unique[:, 1],
-            unique[:, 2].astype(bool),
+            appeal=np.log((clicks + 0.5) / (expected + 0.5)),
+            expected=expected,
+            clicks=clicks,
+            score=self.score[first],
+            campaign=unique[:, 0],
+            creative=unique[:, 1],
+            current=unique[:, 2].astype(bool),
         )
         return appeals.comparable(expected >= min_clicks)
 
@@ -217,9 +237,9 @@ class _Rows:
         return expected
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Appeals:
-    """One row a creative, campaign and window: log of clicks over expected clicks."""
+    """One row per creative, campaign and window: log of clicks over expected clicks."""
 
     appeal: Floats
     expected: Floats
@@ -230,7 +250,7 @@ class _Appeals:
     current: NDArray[np.bool_]
 
     def comparable(self, enough: NDArray[np.bool_]) -> _Appeals:
-        """Only creatives with enough clicks, in campaigns that have two of them in the window."""
+        """Keep only creatives with enough clicks, in campaigns that have two of them in the window."""
         kept = self._only(enough)
         if not len(kept.appeal):
             return kept
@@ -244,7 +264,7 @@ class _Appeals:
         return len(np.unique(self.creative[self.current == current]))
 
     def score_unit(self, current: bool) -> float:
-        """Standard deviation of the score inside campaigns, in a window; 0 when it does not vary."""
+        """Return the standard deviation of the score inside campaigns, in a window; 0 when it does not vary."""
         mine = self.current == current
         score, campaign = self.score[mine], self.campaign[mine]
         if not len(score):
@@ -290,7 +310,7 @@ class _Regression:
 
     @property
     def without(self) -> Floats:
-        """The slope without each creative, shape (creatives,); those of the other window change nothing."""
+        """Slope without each creative, shape (creatives,); those of the other window change nothing."""
         lost_xy = np.bincount(self.creative, self.taken * self.x * self.y, self.creatives)
         lost_xx = np.bincount(self.creative, self.taken * self.x**2, self.creatives)
         slopes: Floats = (self.sxy - lost_xy) / np.maximum(self.sxx - lost_xx, 1e-9 * self.sxx)
@@ -301,8 +321,15 @@ class _Regression:
         error = _jackknife_error(self.without, slope)
         half = float(stats.t.ppf(0.975, max(1, self.freedom))) * error
         scale = math.sqrt(self.sxx * self.syy)
-        correlation = self.sxy / scale if scale > 0 else 0.0
-        return Slope(slope, error, slope - half, slope + half, correlation, len(np.unique(self.creative)), self.clicks)
+        return Slope(
+            slope=slope,
+            standard_error=error,
+            ci_low=slope - half,
+            ci_high=slope + half,
+            correlation=self.sxy / scale if scale > 0 else 0.0,
+            creatives=len(np.unique(self.creative)),
+            clicks=self.clicks,
+        )
 
 
 def _summed(index: Ints, values: Floats, size: int) -> Floats:

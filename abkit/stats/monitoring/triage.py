@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
-Layer = Literal["data", "input", "score", "relation", "kpi"]
-Verdict = Literal["ok", "watch", "major", "fault", "insufficient_data"]
-DecisionName = Literal["stable", "watch", "retrain", "fix_data", "insufficient_data"]
+from abkit.records import Record
+from abkit.vocabulary import DriftDecision as Decision
+from abkit.vocabulary import DriftVerdict as Verdict
+from abkit.vocabulary import Layer
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,11 @@ class Finding:
 
     Attributes:
         layer: data, input, score, relation or kpi.
-        verdict: ok; watch: beyond the lower floor; major: beyond the upper one, and sure; fault: broken data;
+        verdict: ok; watch: beyond the lower floor; major: beyond the upper one, and significant; fault: broken data;
             insufficient_data: the minimum sample is not there, or there is nothing to compare with.
-        sentence: what was found, for people.
-        persistent: for input and score: the shift is there in both halves of the current window, too.
-        holds: for the relation: it is shown to hold on the new creatives.
+        sentence: What was found, for people.
+        persistent: For input and score: the shift is there in both halves of the current window, too.
+        holds: For the relation: it is shown to hold on the new creatives.
     """
 
     layer: Layer
@@ -32,10 +32,10 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Triage:
+class Triage(Record):
     """The decision, its cause ("" for none), and the sentences that led to it, the most important first."""
 
-    decision: DecisionName
+    decision: Decision
     cause: str
     reasons: tuple[str, ...]
 
@@ -47,7 +47,7 @@ def triage(findings: Iterable[Finding]) -> Triage:
     | --- | --- | --- |
     | a data fault | fix_data | data_fault |
     | input, scores, relation and KPI level all lack their minimum sample | insufficient_data | – |
-    | the relation is major: materially and surely weaker than its reference | retrain | concept_shift |
+    | the relation is major: materially and significantly weaker than its reference | retrain | concept_shift |
     | input or scores major and persistent, and the relation is not shown to hold | retrain | input_shift |
     | input or scores beyond a floor otherwise | watch | input_shift |
     | only the level of the KPI moved | watch | kpi_shift |
@@ -55,47 +55,50 @@ def triage(findings: Iterable[Finding]) -> Triage:
 
     A layer that cannot be judged adds a sentence; it does not change what the others decide.
 
-    >>> triage([Finding("input", "ok", "Inputs agree."), Finding("kpi", "major", "CTR fell by half.")])
-    Triage(decision='watch', cause='kpi_shift', reasons=('CTR fell by half.',))
+    >>> found = [Finding(Layer.INPUT, Verdict.OK, "Inputs agree."), Finding(Layer.KPI, Verdict.MAJOR, "CTR halved.")]
+    >>> triage(found)
+    Triage(decision=<DriftDecision.WATCH: 'watch'>, cause='kpi_shift', reasons=('CTR halved.',))
     """
     found = list(findings)
-    missing = _sentences(found, "insufficient_data", layers=("input", "score", "relation", "kpi"))
-    faults = _sentences(found, "fault")
+    missing = _sentences(found, Verdict.INSUFFICIENT_DATA, layers=(Layer.INPUT, Layer.SCORE, Layer.RELATION, Layer.KPI))
+    faults = _sentences(found, Verdict.FAULT)
     if faults:
-        return Triage("fix_data", "data_fault", faults)
-    judged = [f for f in found if f.layer != "data" and f.verdict != "insufficient_data"]
+        return Triage(Decision.FIX_DATA, "data_fault", faults)
+    judged = [f for f in found if f.layer is not Layer.DATA and f.verdict is not Verdict.INSUFFICIENT_DATA]
     if not judged:
-        return Triage("insufficient_data", "", missing or ("No layer could be judged.",))
-    lost = _sentences(found, "major", layers=("relation",))
+        return Triage(Decision.INSUFFICIENT_DATA, "", missing or ("No layer could be judged.",))
+    lost = _sentences(found, Verdict.MAJOR, layers=(Layer.RELATION,))
     if lost:
-        return Triage("retrain", "concept_shift", lost + missing)
-    shifted = [f for f in judged if f.layer in ("input", "score") and f.verdict in ("watch", "major")]
+        return Triage(Decision.RETRAIN, "concept_shift", lost + missing)
+    shifted = [
+        f for f in judged if f.layer in (Layer.INPUT, Layer.SCORE) and f.verdict in (Verdict.WATCH, Verdict.MAJOR)
+    ]
     if shifted:
         return _input_shift(shifted, found, missing)
-    level = _sentences(found, "watch", "major", layers=("kpi",))
+    level = _sentences(found, Verdict.WATCH, Verdict.MAJOR, layers=(Layer.KPI,))
     if level:
-        return Triage("watch", "kpi_shift", level + missing)
-    return Triage("stable", "", ("Nothing moved beyond its floor in the layers that could be judged.", *missing))
+        return Triage(Decision.WATCH, "kpi_shift", level + missing)
+    return Triage(Decision.STABLE, "", ("Nothing moved beyond its floor in the layers that could be judged.", *missing))
 
 
 def _input_shift(shifted: list[Finding], found: list[Finding], missing: tuple[str, ...]) -> Triage:
-    sentences = tuple(f.sentence for f in sorted(shifted, key=lambda f: f.verdict != "major"))
-    sure = any(f.verdict == "major" and f.persistent for f in shifted)
-    relation = [f for f in found if f.layer == "relation"]
+    sentences = tuple(f.sentence for f in sorted(shifted, key=lambda f: f.verdict is not Verdict.MAJOR))
+    lasting = any(f.verdict is Verdict.MAJOR and f.persistent for f in shifted)
+    relation = [f for f in found if f.layer is Layer.RELATION]
     holds = any(f.holds for f in relation)
-    if sure and not holds:
+    if lasting and not holds:
         why = "The score is not shown to go with the KPI on the new creatives: label these first, then retrain."
-        return Triage("retrain", "input_shift", (*sentences, why, *missing))
+        return Triage(Decision.RETRAIN, "input_shift", (*sentences, why, *missing))
     if holds:
         why = "The score still goes with the KPI on the new creatives, so there is no need to retrain."
-    elif any(f.verdict == "major" for f in shifted):
+    elif any(f.verdict is Verdict.MAJOR for f in shifted):
         why = "The shift is not there in both halves of the current window: it may be passing."
     else:
         why = "The shift is below the floor at which the scorer would have to be retrained."
-    return Triage("watch", "input_shift", (*sentences, why, *missing))
+    return Triage(Decision.WATCH, "input_shift", (*sentences, why, *missing))
 
 
-def _sentences(found: list[Finding], *verdicts: str, layers: tuple[str, ...] | None = None) -> tuple[str, ...]:
+def _sentences(found: list[Finding], *verdicts: Verdict, layers: tuple[Layer, ...] | None = None) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(
             f.sentence for f in found if f.verdict in verdicts and (layers is None or f.layer in layers) and f.sentence

@@ -1,7 +1,7 @@
 """Pooled correlation inside groups, with the influence that each row has on it.
 
-A correlation over several campaigns mixes two questions: do campaigns with better pictures do better, and does the
-better picture of one campaign do better. Centring inside the group leaves the second. With one group this is the plain
+A correlation over several campaigns mixes two questions: do campaigns with better creatives do better, and does the
+better creative of one campaign do better. Centring inside the group leaves the second. With one group this is the plain
 correlation.
 """
 
@@ -21,10 +21,10 @@ class Pooled:
     """A pooled correlation.
 
     Attributes:
-        estimate: −1…1; NaN when one of the variables is constant inside every group.
-        influence: of each row, shape (n,): the estimate moves by about −influence when the row is left out.
-        n: rows in groups of two or more; the others say nothing about what happens inside a group.
-        groups: how many such groups.
+        estimate: The coefficient, −1…1; NaN when one of the variables is constant inside every group.
+        influence: Influence of each row, shape (n,): the estimate moves by about −influence when the row is left out.
+        n: Number of rows in groups of two or more; the others say nothing about what happens inside a group.
+        groups: Number of such groups.
     """
 
     estimate: float
@@ -34,14 +34,14 @@ class Pooled:
 
 
 def pooled_pearson(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
-    """Pearson's correlation of what is left after the group means are taken out.
+    """Return Pearson's correlation of what is left after the group means are taken out.
 
     Each group counts by its sums of squares. The influence is the exact change when a row is left out (jackknife).
 
     Args:
-        x: shape (n,), finite.
-        y: shape (n,), finite.
-        group: shape (n,), any labels.
+        x: Shape (n,), finite.
+        y: Shape (n,), finite.
+        group: Shape (n,), any labels.
 
     >>> round(pooled_pearson([1, 2, 3, 11, 12, 13], [5, 6, 8, 1, 2, 3], list("aaabbb")).estimate, 3)
     0.968
@@ -62,7 +62,7 @@ def pooled_pearson(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
 
 
 def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
-    """Spearman's correlation inside groups: ranks within the group, divided by its size plus one, centred.
+    """Return Spearman's correlation inside groups: ranks within the group, divided by its size plus one, centred.
 
     Each group of n counts by n(n − 1)/(n + 1). The influence is that of the rank functional (infinitesimal jackknife;
     Borkowf 2002, Computational Statistics & Data Analysis 39): leaving a row out also moves the ranks of the others.
@@ -87,7 +87,7 @@ def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
 
 
 def group_index(labels: ArrayLike) -> tuple[Ints, Ints]:
-    """Number the groups: the number of each row's group, and the size of each group.
+    """Number the groups: return the number of each row's group, and the size of each group.
 
     >>> group_index(["b", "a", "b"])
     (array([1, 0, 1]), array([1, 2]))
@@ -137,7 +137,7 @@ class _Above:
         self.mid_rank[self.order] = (self.begin + self.end + 1) / 2 - starts[group]
 
     def mean_of(self, values: Floats) -> Floats:
-        """For each row, the sum of the values of the rows above it, ties half, over the size of the group."""
+        """Return for each row the sum of the values of the rows above it, ties half, over the size of the group."""
         sums = np.concatenate([[0.0], np.cumsum(values[self.order])])
         above = sums[self.group_end] - (sums[self.begin] + sums[self.end]) / 2
         result = np.empty(len(values))

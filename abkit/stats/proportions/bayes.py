@@ -1,12 +1,12 @@
-"""Bayesian figures: chance to win, expected loss, chance that the effect matters. Priors are stated in the result.
+"""Bayesian figures of proportions: chance to win, expected loss, chance that the effect matters.
 
-All by quadrature over the posteriors, not by simulation: the same input gives the same digits.
+All by quadrature over the posteriors, not by simulation: the same input gives the same digits. Results state priors.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,53 +15,54 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincc, betaincinv, xlog1py, xlogy
 
 from abkit.errors import InvalidInput
-from abkit.stats.counts import Counts
-from abkit.stats.estimate import ArmRate, Comparison, Estimate, check_level
-from abkit.stats.proportions.compare import baseline_notes
+from abkit.records import Record
+from abkit.stats.arms import Counts
+from abkit.stats.estimate import ArmRate, Comparison, Estimate, PosteriorComparison
+from abkit.stats.proportions.result import baseline_notes
+from abkit.stats.tails import check_level
+from abkit.vocabulary import Alternative
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class PosteriorComparison:
-    """What the posterior says of one treatment against its control.
-
-    Attributes:
-        model: `beta-binomial` or `normal`.
-        prior: in words.
-        chance_to_win: P(treatment better than control).
-        expected_loss: expected loss, in the metric's unit, if the treatment is shipped.
-        expected_loss_of_keeping: the same if the control is kept.
-        practical_lift: the lift that matters.
-        chance_of_practical_lift: P(lift > practical_lift).
-    """
-
-    model: str
-    prior: str
-    chance_to_win: float
-    expected_loss: float
-    expected_loss_of_keeping: float
-    practical_lift: float
-    chance_of_practical_lift: float
-
-
-@dataclass(frozen=True, slots=True)
-class PosteriorArm:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankedArm(Record):
     """One of several arms.
 
     Attributes:
-        rate: posterior mean.
-        ci_low: lower end of the central credible interval.
-        ci_high: upper end.
+        variant: Its name.
+        successes: Successes seen.
+        trials: Trials seen.
+        rate: Posterior mean of the rate.
+        ci_low: Lower end of the central credible interval.
+        ci_high: Upper end.
         chance_to_be_best: P(this arm has the highest rate).
-        expected_loss: expected shortfall against the best arm if this one is shipped.
+        expected_loss: Expected shortfall against the best arm if this one is shipped.
     """
 
+    variant: str
+    successes: int
+    trials: int
     rate: float
     ci_low: float
     ci_high: float
     chance_to_be_best: float
     expected_loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking(Record):
+    """Several arms, the most likely best one first.
+
+    Attributes:
+        arms: One record per arm.
+        level: Level of the credible intervals.
+        prior: The prior in words.
+    """
+
+    arms: tuple[RankedArm, ...]
+    level: float
+    prior: str
 
 
 def compare_by_bayes(
@@ -72,16 +73,16 @@ def compare_by_bayes(
     prior: tuple[float, float] = (1.0, 1.0),
     practical_lift: float = 0.0,
 ) -> Comparison:
-    """Beta-binomial comparison. Intervals are central credible intervals of difference and lift.
+    """Compare two rates by their Beta posteriors; the intervals are central credible intervals.
 
     Source: Gelman et al., Bayesian Data Analysis, 3rd ed., section 2.4; expected loss as in Stucchio (2015).
 
     Args:
-        control: counts of the control.
-        treatment: counts of the treatment.
-        level: of the credible intervals.
+        control: Counts of the control.
+        treatment: Counts of the treatment.
+        level: Level of the credible intervals.
         prior: Beta prior of each arm (successes, failures): (1, 1) is uniform; spotify-confidence uses (0.5, 0.5).
-        practical_lift: the lift that would matter.
+        practical_lift: The smallest lift that matters.
 
     >>> posterior = compare_by_bayes(Counts(480, 10_000), Counts(560, 10_100)).bayes
     >>> round(posterior.chance_to_win, 4), round(posterior.expected_loss, 7)
@@ -91,7 +92,7 @@ def compare_by_bayes(
     _check_prior(prior)
     if not (math.isfinite(practical_lift) and practical_lift > -1):
         raise InvalidInput(f"the practical lift is {practical_lift}; expected a number above -1, such as 0.05")
-    shapes = [(arm.successes + prior[0], arm.trials - arm.successes + prior[1]) for arm in (control, treatment)]
+    shapes = [_posterior(arm, prior) for arm in (control, treatment)]
     # Near 1 the failures are what doubles can tell apart: p1 > p0 where q0 > q1.
     mirrored = all(a > b for a, b in shapes)
     (a0, b0), (a1, b1) = ((b, a) for a, b in reversed(shapes)) if mirrored else shapes
@@ -99,7 +100,7 @@ def compare_by_bayes(
     marks0, marks1 = _marks(a0, b0), _marks(a1, b1)
 
     def beats(gap: float = 0.0, log_ratio: float = 0.0) -> float:
-        """P(treatment > ratio·control + gap), on a grid that is dense where either posterior changes."""
+        """Return P(treatment > ratio·control + gap), on a grid that is dense where either posterior changes."""
         if mirrored:
             gap, factor = gap - math.expm1(-log_ratio), math.exp(-log_ratio)
         else:
@@ -121,43 +122,64 @@ def compare_by_bayes(
     relative = math.hypot(*(spread / mean for spread, mean in zip(spreads, means, strict=True)))
     middle = math.log1p(difference / means[0]) if mirrored else math.log(means[1] / means[0])
     lifts = [math.expm1(_solve(lambda r: 1 - beats(0.0, r), p, middle, relative)) for p in (tail, 0.5, 1 - tail)]
-    prior_text = f"Beta({prior[0]:g}, {prior[1]:g}) in each arm"
+    prior_text = _in_words(prior)
     return Comparison(
-        ArmRate(control.trials, control.successes, control.rate),
-        ArmRate(treatment.trials, treatment.successes, treatment.rate),
-        Estimate(difference, low, high),
-        Estimate(lifts[1], lifts[0], lifts[2]),
-        math.nan,
-        math.nan,
-        "bayes",
-        level,
-        "two-sided",
-        {
+        control=ArmRate(control.trials, control.successes, control.rate),
+        treatment=ArmRate(treatment.trials, treatment.successes, treatment.rate),
+        difference=Estimate(difference, low, high),
+        lift=Estimate(lifts[1], lifts[0], lifts[2]),
+        p_value=math.nan,
+        statistic=math.nan,
+        method="bayes",
+        level=level,
+        alternative=Alternative.TWO_SIDED,
+        conventions={
             "p_value": "none: see chance_to_win",
             "difference": f"posterior mean, central credible interval; {prior_text}",
             "lift": f"posterior median, central credible interval; {prior_text}",
         },
-        baseline_notes(control),
-        PosteriorComparison(
-            "beta-binomial", prior_text, beats(), loss, keeping, practical_lift, beats(0.0, math.log1p(practical_lift))
+        notes=baseline_notes(control),
+        bayes=PosteriorComparison(
+            model="beta-binomial",
+            prior=prior_text,
+            chance_to_win=beats(),
+            expected_loss=loss,
+            expected_loss_of_keeping=keeping,
+            practical_lift=practical_lift,
+            chance_of_practical_lift=beats(0.0, math.log1p(practical_lift)),
         ),
     )
 
 
-def rank_posteriors(
-    arms: Sequence[Counts], *, level: float = 0.95, prior: tuple[float, float] = (1.0, 1.0)
-) -> tuple[PosteriorArm, ...]:
-    """Several arms at once: the chance to be the best of them, and what is lost by shipping each.
+def rank(
+    arms: Mapping[str, Counts | tuple[float, float]],
+    *,
+    level: float = 0.95,
+    prior: tuple[float, float] = (1.0, 1.0),
+) -> Ranking:
+    """Rank several arms: the chance of each to be the best of them, and what shipping it is expected to lose.
 
-    >>> arms = [Counts(48, 1000), Counts(56, 1000), Counts(50, 1000)]
-    >>> [round(arm.chance_to_be_best, 3) for arm in rank_posteriors(arms)]
-    [0.149, 0.625, 0.225]
+    Args:
+        arms: Name → counts, or (successes, trials); at least two.
+        level: Level of the central credible intervals, in (0, 1).
+        prior: Beta prior of each arm (successes, failures).
+
+    Returns:
+        The arms, the one with the highest chance to be best first.
+
+    Raises:
+        InvalidInput: Fewer than two arms, impossible counts, or a prior or level out of range.
+
+    >>> ranking = rank({"a": (48, 1000), "b": (56, 1000), "c": (50, 1000)})
+    >>> [(arm.variant, round(arm.chance_to_be_best, 3)) for arm in ranking.arms]
+    [('b', 0.625), ('c', 0.225), ('a', 0.149)]
     """
     if len(arms) < 2:
-        raise InvalidInput(f"{len(arms)} arm is given; a ranking takes at least 2")
+        raise InvalidInput(f"a ranking takes at least 2 arms; got {len(arms)}")
     check_level(level)
     _check_prior(prior)
-    shapes = [(arm.successes + prior[0], arm.trials - arm.successes + prior[1]) for arm in arms]
+    counts = [arm if isinstance(arm, Counts) else Counts(*arm) for arm in arms.values()]  # type: ignore[arg-type]
+    shapes = [_posterior(arm, prior) for arm in counts]
     # Near 1 the failures are what doubles can tell apart: there the best arm is the one with fewest.
     mirrored = all(a > b for a, b in shapes)
     laws = [(b, a) for a, b in shapes] if mirrored else shapes
@@ -168,16 +190,32 @@ def rank_posteriors(
     one = np.ones((1, len(x)))
     before = np.cumprod(np.concatenate((one, cdf[:-1])), axis=0)
     after = np.cumprod(np.concatenate((one, cdf[:0:-1])), axis=0)[::-1]
-    result = []
-    for index, (a, b) in enumerate(shapes):
+    ranked = []
+    for index, (name, arm, (a, b)) in enumerate(zip(arms, counts, shapes, strict=True)):
         others = before[index] * after[index]
         density = weight * np.exp(_log_density(x, *laws[index]))
-        best = float(density @ others / density.sum())
-        loss = float(weight @ (cdf[index] * (1 - others)))
-        result.append(
-            PosteriorArm(a / (a + b), float(betaincinv(a, b, tail)), float(betaincinv(a, b, 1 - tail)), best, loss)
+        ranked.append(
+            RankedArm(
+                variant=name,
+                successes=arm.successes,
+                trials=arm.trials,
+                rate=a / (a + b),
+                ci_low=float(betaincinv(a, b, tail)),
+                ci_high=float(betaincinv(a, b, 1 - tail)),
+                chance_to_be_best=float(density @ others / density.sum()),
+                expected_loss=float(weight @ (cdf[index] * (1 - others))),
+            )
         )
-    return tuple(result)
+    return Ranking(tuple(sorted(ranked, key=lambda arm: -arm.chance_to_be_best)), level, _in_words(prior))
+
+
+def _posterior(arm: Counts, prior: tuple[float, float]) -> tuple[float, float]:
+    """Return the shapes of the Beta posterior: successes and failures, those of the prior included."""
+    return arm.successes + prior[0], arm.trials - arm.successes + prior[1]
+
+
+def _in_words(prior: tuple[float, float]) -> str:
+    return f"Beta({prior[0]:g}, {prior[1]:g}) in each arm"
 
 
 def _check_prior(prior: tuple[float, float]) -> None:
@@ -186,7 +224,8 @@ def _check_prior(prior: tuple[float, float]) -> None:
 
 
 def _above(a: float, b: float, x: Array) -> Array:
-    """P(X > x) of a Beta law; betaincc is several times slower, and needed only where 1 − x loses the digits of x."""
+    """Return P(X > x) of a Beta law."""
+    # betaincc is several times slower, and needed only where 1 − x loses the digits of x.
     return np.asarray(betainc(b, a, 1 - x) if a > 1e-6 * (a + b) else betaincc(a, b, x))
 
 
@@ -207,14 +246,14 @@ def _legendre(count: int) -> tuple[Array, Array]:
 
 
 def _marks(a: float, b: float) -> Array:
-    """Quantiles of a Beta law, from where it begins to where it ends."""
+    """Return quantiles of a Beta law, from where it begins to where it ends."""
     lower = betaincinv(a, b, np.array([1e-13, 1e-8, 1e-5, 1e-3, 0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98, 0.999]))
     marks: Array = np.concatenate(([0.0], lower, 1 - betaincinv(b, a, np.array([1e-5, 1e-8, 1e-13])), [1.0]))
     return marks
 
 
 def _panels(marks: Sequence[Array]) -> tuple[Array, Array]:
-    """Gauss–Legendre points and weights on the panels between the marks."""
+    """Return Gauss–Legendre points and weights on the panels between the marks."""
     edges = np.unique(np.concatenate(marks))
     nodes, weights = _legendre(16)
     half = np.diff(edges) / 2

@@ -8,45 +8,71 @@ Measured coverage: docs/statistics.md.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import overload
+
+import numpy as np
 
 from abkit.errors import InvalidInput
-from abkit.stats import lift as lifts
-from abkit.stats.counts import Counts
-from abkit.stats.estimate import (
-    Alternative,
-    ArmRate,
-    Comparison,
-    Estimate,
-    check_alternative,
-    check_level,
-    open_end,
-    two_sided_alpha,
+from abkit.stats.arms import Counts
+from abkit.stats.estimate import Comparison
+from abkit.stats.proportions.bayes import compare_by_bayes
+from abkit.stats.proportions.intervals import (
+    clopper_pearson,
+    hybrid_interval,
+    mover_r,
+    newcombe_z,
+    pooled_z,
+    too_few,
+    touching_p,
+    wilson,
 )
-from abkit.stats.normal import quantile, tail_p, two_sided_p
-from abkit.stats.proportions.few_successes import FEWEST_EXPECTED, clopper_pearson_many, touching_p
-from abkit.stats.proportions.newcombe import hybrid_interval, newcombe_z, wilson
+from abkit.stats.proportions.result import few_notes, rate_comparison
+from abkit.stats.proportions.score import compare_by_score
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, always_valid_p, multiplier
-
-Method = Literal["auto", "newcombe", "z", "score", "exact", "sequential", "bayes"]
-METHODS: tuple[Method, ...] = ("auto", "newcombe", "z", "score", "exact", "sequential", "bayes")
-
-ENOUGH_SUCCESSES = 30
-"""From here on in each arm every method of this module is within one point of its level."""
+from abkit.stats.tails import check_level, quantile, tail_p, two_sided_alpha, two_sided_p
+from abkit.vocabulary import Alternative, Method, parse_choice
 
 LARGEST_EXPONENT = 700
 """Beyond what exp() can hold: there nothing is known of the lift."""
 
-_SIDES = {"two-sided": "two-sided", "greater": "larger", "less": "smaller"}
+MOST_EXACT_TRIALS = 10**9
+
+_SIDES = {Alternative.TWO_SIDED: "two-sided", Alternative.GREATER: "larger", Alternative.LESS: "smaller"}
 
 
-def compare_proportions(
+@overload
+def compare(
     control: Counts,
     treatment: Counts,
+    /,
     *,
-    method: Method = "auto",
+    method: Method | str = ...,
+    level: float = ...,
+    alternative: Alternative | str = ...,
+    tuning: float = ...,
+    prior: tuple[float, float] = ...,
+    practical_lift: float = ...,
+) -> Comparison: ...
+@overload
+def compare(
+    control_successes: float,
+    control_trials: float,
+    treatment_successes: float,
+    treatment_trials: float,
+    /,
+    *,
+    method: Method | str = ...,
+    level: float = ...,
+    alternative: Alternative | str = ...,
+    tuning: float = ...,
+    prior: tuple[float, float] = ...,
+    practical_lift: float = ...,
+) -> Comparison: ...
+def compare(
+    *arms: Counts | float,
+    method: Method | str = Method.AUTO,
     level: float = 0.95,
-    alternative: Alternative = "two-sided",
+    alternative: Alternative | str = Alternative.TWO_SIDED,
     tuning: float = DEFAULT_TUNING,
     prior: tuple[float, float] = (1.0, 1.0),
     practical_lift: float = 0.0,
@@ -54,193 +80,186 @@ def compare_proportions(
     """Compare the success rate of a treatment with that of its control.
 
     Args:
-        control: counts of the control.
-        treatment: counts of the treatment.
+        arms: The control, then the treatment: two `Counts`, or four numbers: the control's successes and trials, the
+            treatment's successes and trials.
         method: `auto` (`newcombe`, or exact limits for few successes), `newcombe` (hybrid score), `z` (pooled
-            normal), `score` (Miettinen–Nurminen), `exact` (Fisher; small samples), `sequential` (right at any look)
+            normal), `score` (Miettinen–Nurminen), `exact` (Fisher; small samples), `sequential` (valid at any look)
             or `bayes` (Beta-binomial).
-        level: of the intervals.
-        alternative: of the treatment against the control; one-sided intervals are open on the other side.
+        level: Confidence level of the intervals, in (0, 1).
+        alternative: `two-sided`, or whether the treatment is `greater` or `less` than the control; one-sided
+            intervals are open on the other side.
         tuning: `sequential` only: the planned total sample size.
         prior: `bayes` only: the Beta prior of both arms (successes, failures).
-        practical_lift: `bayes` only: the lift that would matter.
+        practical_lift: `bayes` only: the smallest lift that matters.
 
     Raises:
-        InvalidInput: an unknown method or alternative, a level outside (0, 1), too large a sample for `exact`.
+        InvalidInput: Impossible counts, an unknown method or alternative, a level outside (0, 1), or too large a
+            sample for `exact`.
 
-    >>> result = compare_proportions(Counts(480, 10_000), Counts(560, 10_100))
+    >>> result = compare(480, 10_000, 560, 10_100)
     >>> round(result.difference.ci_low, 5), round(result.difference.ci_high, 5), round(result.p_value, 4)
     (0.00132, 0.01358, 0.0172)
+    >>> compare(Counts(480, 10_000), Counts(560, 10_100), method="score").method
+    'score'
     """
+    control, treatment = _two_arms(arms)
     check_level(level)
-    check_alternative(alternative)
-    if method == "newcombe" or (method == "auto" and not _too_few(control, treatment)):
-        return _newcombe(control, treatment, level, alternative)
-    if method == "auto":
-        return _few(control, treatment, level, alternative)
-    if method == "sequential":
-        return _sequential(control, treatment, level, alternative, tuning)
-    if method == "z":
-        return _pooled(control, treatment, level, alternative)
-    if method == "score":
-        from abkit.stats.proportions.score_interval import compare_by_score
-
-        return compare_by_score(control, treatment, level=level, alternative=alternative)
-    if method == "exact":
-        from abkit.stats.proportions.exact import compare_exactly
-
-        return compare_exactly(control, treatment, level=level, alternative=alternative)
-    if method == "bayes":
-        from abkit.stats.proportions.bayes import compare_by_bayes
-
-        return compare_by_bayes(control, treatment, level=level, prior=prior, practical_lift=practical_lift)
-    raise InvalidInput(f"the method is {method!r}; expected one of {', '.join(METHODS)}")
+    method = parse_choice(Method, method, name="method")
+    alternative = parse_choice(Alternative, alternative, name="alternative")
+    match method:
+        case Method.AUTO if too_few(*_figures(control, treatment)):
+            return _few(control, treatment, level, alternative)
+        case Method.AUTO | Method.NEWCOMBE:
+            return _newcombe(control, treatment, level, alternative)
+        case Method.SEQUENTIAL:
+            return _sequential(control, treatment, level, alternative, tuning)
+        case Method.Z:
+            return _pooled(control, treatment, level, alternative)
+        case Method.SCORE:
+            return compare_by_score(control, treatment, level=level, alternative=alternative)
+        case Method.EXACT:
+            return _exact(control, treatment, level, alternative)
+        case Method.BAYES:
+            return compare_by_bayes(control, treatment, level=level, prior=prior, practical_lift=practical_lift)
+    raise InvalidInput(f"{method} compares means, and the arms are rates", hint="use auto, the default")
 
 
-def _newcombe(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
-    pooled = (control.successes + treatment.successes) / (control.trials + treatment.trials)
-    variance = pooled * (1 - pooled) * (1 / control.trials + 1 / treatment.trials)
-    z = (treatment.rate - control.rate) / math.sqrt(variance) if variance > 0 else 0.0
-    return _from_wilson(
-        control,
-        treatment,
-        two_sided_alpha(level, alternative),
-        method="newcombe",
-        level=level,
-        alternative=alternative,
-        z=z,
-        p_value=tail_p(z, alternative),
-        notes=(),
-        p_convention="pooled normal, no continuity correction (the score test)",
-        prefix="",
+def _two_arms(arms: tuple[Counts | float, ...]) -> tuple[Counts, Counts]:
+    if len(arms) == 2 and isinstance(arms[0], Counts) and isinstance(arms[1], Counts):
+        return arms[0], arms[1]
+    if len(arms) == 4 and not any(isinstance(arm, Counts) for arm in arms):
+        return Counts(arms[0], arms[1]), Counts(arms[2], arms[3])  # type: ignore[arg-type]
+    raise InvalidInput(
+        f"{len(arms)} figures are given; expected two Counts, or successes and trials of the control and then of the "
+        "treatment, such as compare(480, 10_000, 560, 10_100)"
     )
 
 
-def _too_few(control: Counts, treatment: Counts) -> bool:
-    pooled = (control.successes + treatment.successes) / (control.trials + treatment.trials)
-    return min(control.trials, treatment.trials) * min(pooled, 1 - pooled) < FEWEST_EXPECTED
+def _figures(control: Counts, treatment: Counts) -> tuple[int, int, int, int]:
+    return control.successes, control.trials, treatment.successes, treatment.trials
 
 
-def _few(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
-    alpha = two_sided_alpha(level, alternative)
-    both = (control.successes, control.trials, treatment.successes, treatment.trials)
-    p_value = float(touching_p(*both))
-    if alternative != "two-sided":
-        agrees = (treatment.rate > control.rate) == (alternative == "greater") and p_value < 1
-        p_value = p_value / 2 if agrees else 1 - p_value / 2
-    ends = clopper_pearson_many((both[0], both[2]), (both[1], both[3]), alpha)
-    limits0, limits1 = ((float(ends[0][arm]), float(ends[1][arm])) for arm in (0, 1))
+def _newcombe(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
+    z = float(np.nan_to_num(pooled_z(*_figures(control, treatment))))
     return _from_limits(
         control,
         treatment,
-        limits0,
-        limits1,
-        method="clopper-pearson",
+        two_sided_alpha(level, alternative),
         level=level,
         alternative=alternative,
-        z=math.nan,
+        method="newcombe",
+        statistic=z,
+        p_value=tail_p(z, alternative),
+        p_convention="pooled normal, no continuity correction (the score test)",
+    )
+
+
+def _few(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
+    p_value = float(touching_p(*_figures(control, treatment)))
+    if alternative is not Alternative.TWO_SIDED:
+        agrees = (treatment.rate > control.rate) == (alternative is Alternative.GREATER) and p_value < 1
+        p_value = p_value / 2 if agrees else 1 - p_value / 2
+    return _from_limits(
+        control,
+        treatment,
+        two_sided_alpha(level, alternative),
+        level=level,
+        alternative=alternative,
+        method="clopper-pearson",
+        statistic=math.nan,
         p_value=p_value,
+        p_convention="the level at which the interval touches zero",
+        exact=True,
         notes=("less than one success or failure is expected in the smaller arm: exact limits instead of Newcombe's",),
-        conventions=(
-            "the level at which the interval touches zero",
-            "MOVER from the Clopper–Pearson limits of the arms",
-            "MOVER-R from the Clopper–Pearson limits of the arms",
-        ),
     )
 
 
 def _sequential(
     control: Counts, treatment: Counts, level: float, alternative: Alternative, tuning: float
 ) -> Comparison:
-    alpha = two_sided_alpha(level, alternative)
-    n = control.trials + treatment.trials
+    alpha, n = two_sided_alpha(level, alternative), control.trials + treatment.trials
     reach = multiplier(n, alpha=alpha, tuning=tuning)
-    z = newcombe_z(control.successes, control.trials, treatment.successes, treatment.trials)
-    p_value = always_valid_p(z, n, alpha=alpha, tuning=tuning)
-    if alternative != "two-sided":
-        p_value = p_value / 2 if (z > 0) == (alternative == "greater") and z != 0 else 1.0
-    return _from_wilson(
-        control,
-        treatment,
-        two_sided_p(reach),
-        method="sequential",
-        level=level,
-        alternative=alternative,
-        z=z,
-        p_value=p_value,
-        notes=(f"valid at any look; tuned to {tuning:,.0f} trials in all; reaches {reach:.3f} standard errors",),
-        p_convention="always valid (normal mixture) at Newcombe's z",
-        prefix="confidence sequence (normal mixture, GrowthBook's tuning), ",
-    )
-
-
-def _from_wilson(
-    control: Counts,
-    treatment: Counts,
-    alpha: float,
-    *,
-    method: str,
-    level: float,
-    alternative: Alternative,
-    z: float,
-    p_value: float,
-    notes: tuple[str, ...],
-    p_convention: str,
-    prefix: str,
-) -> Comparison:
-    """Newcombe's interval and MOVER-R from the same Wilson limits."""
+    z = float(newcombe_z(*_figures(control, treatment)))
     return _from_limits(
         control,
         treatment,
-        wilson(control.successes, control.trials, alpha),
-        wilson(treatment.successes, treatment.trials, alpha),
-        method=method,
+        two_sided_p(reach),
         level=level,
         alternative=alternative,
-        z=z,
-        p_value=p_value,
-        notes=notes,
-        conventions=(
-            p_convention,
-            f"{prefix}Newcombe hybrid score interval",
-            f"{prefix}MOVER-R from the same Wilson limits",
-        ),
+        method="sequential",
+        statistic=z,
+        p_value=float(always_valid_p(z, n, alpha=alpha, tuning=tuning, alternative=alternative)),
+        p_convention="always valid (normal mixture) at Newcombe's z",
+        prefix="confidence sequence (normal mixture, GrowthBook's tuning), ",
+        notes=(f"valid at any look; tuned to {tuning:,.0f} trials in all; reaches {reach:.3f} standard errors",),
+    )
+
+
+def _exact(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
+    """Compare by Fisher's exact test; intervals by MOVER from the Clopper–Pearson limits of each arm.
+
+    The p-value is exact (it conditions on both margins, and so is conservative). The limits of each arm are exact;
+    joined by MOVER they cover at least the level wherever it was measured (docs/statistics.md), at the price of width.
+    """
+    from scipy.stats import fisher_exact
+
+    trials = control.trials + treatment.trials
+    if trials > MOST_EXACT_TRIALS:
+        raise InvalidInput(
+            f"`exact` is for small samples: here are {trials:,} trials, it takes up to {MOST_EXACT_TRIALS:,}",
+            hint="use newcombe, the default: at this size it is as good",
+        )
+    table = [(arm.successes, arm.trials - arm.successes) for arm in (treatment, control)]
+    tested = fisher_exact(table, alternative=alternative.value)
+    return _from_limits(
+        control,
+        treatment,
+        two_sided_alpha(level, alternative),
+        level=level,
+        alternative=alternative,
+        method="exact",
+        statistic=tested.statistic,
+        p_value=tested.pvalue,
+        p_convention="Fisher's exact test (scipy); the statistic is the sample odds ratio",
+        exact=True,
     )
 
 
 def _from_limits(
     control: Counts,
     treatment: Counts,
-    limits0: lifts.Limits,
-    limits1: lifts.Limits,
+    alpha: float,
     *,
-    method: str,
     level: float,
     alternative: Alternative,
-    z: float,
+    method: str,
+    statistic: float,
     p_value: float,
-    notes: tuple[str, ...],
-    conventions: tuple[str, str, str],
+    p_convention: str,
+    exact: bool = False,
+    prefix: str = "",
+    notes: tuple[str, ...] = (),
 ) -> Comparison:
-    """Difference and lift from the limits of the arms: they agree on what excludes zero."""
-    rate0, rate1 = control.rate, treatment.rate
-    low, high = hybrid_interval(rate0, limits0, rate1, limits1)
-    lift_low, lift_high = lifts.mover_r(rate0, limits0, rate1, limits1)
-    return Comparison(
-        ArmRate(control.trials, control.successes, rate0),
-        ArmRate(treatment.trials, treatment.successes, rate1),
-        Estimate(rate1 - rate0, *open_end(low, high, alternative, lowest=-1.0, highest=1.0)),
-        Estimate(
-            relative_lift(rate0, rate1),
-            *open_end(lift_low, lift_high, alternative, lowest=-1.0, highest=math.inf),
+    """Join the limits of the arms to the difference and the lift: the two agree on what excludes zero."""
+    limits = clopper_pearson if exact else wilson
+    x0, n0, x1, n1 = _figures(control, treatment)
+    limits0, limits1 = limits(x0, n0, alpha), limits(x1, n1, alpha)
+    return rate_comparison(
+        control,
+        treatment,
+        difference=hybrid_interval(control.rate, limits0, treatment.rate, limits1),
+        lift=mover_r(control.rate, limits0, treatment.rate, limits1),
+        p_value=p_value,
+        statistic=statistic,
+        method=method,
+        level=level,
+        alternative=alternative,
+        conventions=(
+            p_convention,
+            "MOVER from the Clopper–Pearson limits of the arms" if exact else f"{prefix}Newcombe hybrid score interval",
+            f"{prefix}MOVER-R from the " + ("Clopper–Pearson limits of the arms" if exact else "same Wilson limits"),
         ),
-        p_value,
-        z,
-        method,
-        level,
-        alternative,
-        dict(zip(("p_value", "difference", "lift"), conventions, strict=True)),
-        (*notes, *baseline_notes(control)),
+        notes=notes,
     )
 
 
@@ -251,65 +270,32 @@ def _pooled(control: Counts, treatment: Counts, level: float, alternative: Alter
     pooled = (control.successes + treatment.successes) / (control.trials + treatment.trials)
     reach = quantile(1 - two_sided_alpha(level, alternative) / 2)
     se = math.sqrt(pooled * (1 - pooled) * (1 / control.trials + 1 / treatment.trials))
-    if se == 0:
-        z, p_value = 0.0, 1.0
-    else:
+    z, p_value = 0.0, 1.0
+    if se:
         z, p_value = proportions_ztest(
             (treatment.successes, control.successes),
             (treatment.trials, control.trials),
             alternative=_SIDES[alternative],
         )
-    difference = rate1 - rate0
+    difference, lift = rate1 - rate0, (-1.0, math.inf)
     if rate0 > 0 and rate1 > 0 and reach * se / pooled < LARGEST_EXPONENT:
         # The standard error of both logarithms from the pooled rate, as the test has it.
         half = math.exp(reach * se / pooled)
-        lift_ends = (rate1 / rate0 / half - 1, rate1 / rate0 * half - 1)
-    else:
-        lift_ends = (-1.0, math.inf)
-    notes = few_notes(control, treatment, "z") + baseline_notes(control)
-    ends = open_end(difference - reach * se, difference + reach * se, alternative, lowest=-1.0, highest=1.0)
-    return Comparison(
-        ArmRate(control.trials, control.successes, rate0),
-        ArmRate(treatment.trials, treatment.successes, rate1),
-        Estimate(difference, max(ends[0], -1.0), min(ends[1], 1.0)),
-        Estimate(relative_lift(rate0, rate1), *open_end(*lift_ends, alternative, lowest=-1.0, highest=math.inf)),
-        float(p_value),
-        float(z),
-        "z",
-        level,
-        alternative,
-        {
-            "p_value": "pooled normal, no continuity correction (statsmodels proportions_ztest)",
-            "difference": "normal, pooled variance (tea-tasting's convention)",
-            "lift": "log delta method, pooled variance (tea-tasting's convention)",
-        },
-        notes,
-    )
-
-
-def relative_lift(control: float, treatment: float) -> float:
-    """Treatment ÷ control − 1; NaN when the control is zero."""
-    return treatment / control - 1 if control != 0 else math.nan
-
-
-def baseline_notes(control: Counts) -> tuple[str, ...]:
-    """What to say when the lift has no finite value."""
-    if control.successes:
-        return ()
-    return (f"the control has 0 of {control.trials:,} successes: the lift has a lower bound, and no finite estimate",)
-
-
-def few_notes(control: Counts, treatment: Counts, method: str) -> tuple[str, ...]:
-    """What to say when a method is used on fewer successes than it holds its level for."""
-    fewest = min(
-        control.successes,
-        treatment.successes,
-        control.trials - control.successes,
-        treatment.trials - treatment.successes,
-    )
-    if fewest >= ENOUGH_SUCCESSES:
-        return ()
-    return (
-        f"an arm has only {fewest} successes or failures: `{method}` may miss its level below "
-        f"{ENOUGH_SUCCESSES}; `newcombe` holds it",
+        lift = (rate1 / rate0 / half - 1, rate1 / rate0 * half - 1)
+    return rate_comparison(
+        control,
+        treatment,
+        difference=(difference - reach * se, difference + reach * se),
+        lift=lift,
+        p_value=p_value,
+        statistic=z,
+        method="z",
+        level=level,
+        alternative=alternative,
+        conventions=(
+            "pooled normal, no continuity correction (statsmodels proportions_ztest)",
+            "normal, pooled variance (tea-tasting's convention)",
+            "log delta method, pooled variance (tea-tasting's convention)",
+        ),
+        notes=few_notes(control, treatment, "z"),
     )

@@ -12,23 +12,24 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from abkit.errors import InvalidInput
-from abkit.stats.counts import Counts
-from abkit.stats.estimate import Estimate, check_level
-from abkit.stats.normal import quantile
+from abkit.records import Record
+from abkit.stats.arms import Counts
+from abkit.stats.estimate import Estimate
+from abkit.stats.tails import check_level, quantile
 
 
-@dataclass(frozen=True, slots=True)
-class Stratified:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stratified(Record):
     """A comparison with the segments held apart.
 
     Attributes:
         odds_ratio: Mantel–Haenszel, with its Robins–Breslow–Greenland interval (statsmodels `StratifiedTable`).
-        difference: of rates, segments weighted by their size (post-stratified), normal interval.
-        p_value: Mantel–Haenszel test of no effect in any segment.
-        interaction_p_value: Breslow–Day test (with Tarone's correction) of one odds ratio in all segments.
-        strata: segments that counted.
-        left_out: segments without both arms, or without any or only successes: they say nothing.
-        level: of the intervals.
+        difference: Difference of rates, segments weighted by their size (post-stratified), normal interval.
+        p_value: P-value of no effect in any segment: Mantel–Haenszel test.
+        interaction_p_value: P-value of one odds ratio in all segments: Breslow–Day test with Tarone's correction.
+        strata: Number of segments that counted.
+        left_out: Number of segments without both arms, or without any or only successes: they say nothing.
+        level: Confidence level of the intervals.
     """
 
     odds_ratio: Estimate
@@ -48,10 +49,10 @@ def compare_stratified(strata: Sequence[tuple[Counts | None, Counts | None]], *,
 
     Args:
         strata: (control, treatment) of each segment; None for an arm that is missing there.
-        level: of the intervals.
+        level: Confidence level of the intervals.
 
     Raises:
-        InvalidInput: no segment with both arms.
+        InvalidInput: No segment has both arms and some successes.
 
     >>> result = compare_stratified([(Counts(50, 1000), Counts(60, 1000)), (Counts(20, 800), Counts(30, 800))])
     >>> round(result.odds_ratio.estimate, 3), round(result.p_value, 3), round(result.interaction_p_value, 2)
@@ -86,13 +87,13 @@ def compare_stratified(strata: Sequence[tuple[Counts | None, Counts | None]], *,
         interaction = _interaction_p(table, tables) if len(telling) > 1 else math.nan
         p_value = float(table.test_null_odds(correction=False).pvalue)
     return Stratified(
-        Estimate(float(table.oddsratio_pooled), float(low), float(high)),
-        _post_stratified(both, level),
-        p_value,
-        interaction,
-        len(telling),
-        len(strata) - len(telling),
-        level,
+        odds_ratio=Estimate(float(table.oddsratio_pooled), float(low), float(high)),
+        difference=_post_stratified(both, level),
+        p_value=p_value,
+        interaction_p_value=interaction,
+        strata=len(telling),
+        left_out=len(strata) - len(telling),
+        level=level,
     )
 
 

@@ -10,15 +10,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from abkit.errors import InvalidInput
+from abkit.records import Record
 from abkit.stats.estimate import Comparison, Estimate
+from abkit.vocabulary import Alternative
 
 DEFAULT_TUNING = 5000
-"""The total sample size at which the sequence is tightest, unless the plan says another."""
+"""The total sample size at which the sequence is tightest, unless the plan says otherwise."""
 
 
 def mixture_precision(alpha: float, tuning: float) -> float:
-    """ρ² of the normal mixture that makes the sequence tightest at `tuning` observations in all.
+    """Return ρ² of the normal mixture that makes the sequence tightest at `tuning` observations in all.
 
     GrowthBook's convention, from Waudby-Smith et al. (2021), arXiv 2103.06476, eq. (24).
     It has to be fixed before the data are seen.
@@ -29,7 +34,7 @@ def mixture_precision(alpha: float, tuning: float) -> float:
 
 
 def multiplier(n: float, *, alpha: float = 0.05, tuning: float = DEFAULT_TUNING) -> float:
-    """How many standard errors the confidence sequence reaches after n observations in all arms compared.
+    """Return how many standard errors the confidence sequence reaches after n observations in all arms compared.
 
     Source: Waudby-Smith et al. (2021), arXiv 2103.06476, theorem 2.2, as in GrowthBook's gbstats: with ρ² from
     `mixture_precision`, √(2(nρ²+1)/(nρ²) · ln(√(nρ²+1)/α)). The fixed-horizon one is 1.96 at α = 0.05.
@@ -41,31 +46,42 @@ def multiplier(n: float, *, alpha: float = 0.05, tuning: float = DEFAULT_TUNING)
     return math.sqrt(2 * (scaled + 1) / scaled * (0.5 * math.log1p(scaled) - math.log(alpha)))
 
 
-def always_valid_p(z: float, n: float, *, alpha: float = 0.05, tuning: float = DEFAULT_TUNING) -> float:
-    """The smallest level at which the sequence excludes no difference, ρ held as tuned for α.
+def always_valid_p(
+    z: ArrayLike,
+    n: ArrayLike,
+    *,
+    alpha: float = 0.05,
+    tuning: float = DEFAULT_TUNING,
+    alternative: Alternative = Alternative.TWO_SIDED,
+) -> NDArray[np.float64]:
+    """Return the smallest level at which the sequence excludes no difference, ρ held as tuned for α.
 
-    The reciprocal of the mixture likelihood ratio: Johari et al. (2022), doi 10.1287/opre.2021.2135.
+    The reciprocal of the mixture likelihood ratio: Johari et al. (2022), doi 10.1287/opre.2021.2135. It is halved for
+    a one-sided alternative, and 1 where z points the other way.
 
-    >>> round(always_valid_p(multiplier(5000), 5000), 6)
+    >>> round(float(always_valid_p(multiplier(5000), 5000)), 6)
     0.05
-    >>> always_valid_p(0.0, 5000)
+    >>> float(always_valid_p(0.0, 5000))
     1.0
     """
-    scaled = n * mixture_precision(alpha, tuning)
-    return math.exp(min(0.5 * math.log1p(scaled) - 0.5 * z * z * scaled / (1 + scaled), 0.0))
+    z, scaled = np.asarray(z, dtype=float), np.asarray(n, dtype=float) * mixture_precision(alpha, tuning)
+    p_value = np.asarray(np.exp(np.minimum(0.5 * np.log1p(scaled) - 0.5 * z * z * scaled / (1 + scaled), 0.0)))
+    if alternative is Alternative.TWO_SIDED:
+        return p_value
+    return np.where(z > 0 if alternative is Alternative.GREATER else z < 0, p_value / 2, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Record):
     """One look at a running test.
 
     Attributes:
-        look: its number, from 1.
-        n: observations in both arms so far.
-        difference: with the interval of the sequence at this look.
-        running: the intersection of the intervals of all looks so far; NaN ends when they no longer meet.
-        p_value: the smallest always-valid p of all looks so far.
-        fixed: the fixed-horizon interval of the same data: right only if this look was the planned one.
+        look: Its number, from 1.
+        n: Observations in both arms so far.
+        difference: The difference with the interval of the sequence at this look.
+        running: The difference with the intersection of all intervals so far; NaN ends when they no longer meet.
+        p_value: The smallest always-valid p-value of all looks so far.
+        fixed: The difference with its fixed-horizon interval: valid only if this look was the planned one.
     """
 
     look: int
@@ -76,16 +92,16 @@ class Look:
     fixed: Estimate
 
 
-@dataclass(frozen=True, slots=True)
-class ConfidenceSequence:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfidenceSequence(Record):
     """The looks at a test in the order of time.
 
     Attributes:
-        looks: one record a look.
-        level: the chance that all intervals hold together.
-        tuning: the total sample size that the sequence was tuned to.
-        stopped_at: number of the first look whose interval excluded zero, or None.
-        naive_stop: the same for the fixed-horizon interval: where one who peeks would have stopped.
+        looks: One record per look.
+        level: The chance that all intervals hold together.
+        tuning: The total sample size that the sequence was tuned to.
+        stopped_at: Number of the first look whose interval excluded zero, or None.
+        naive_stop: The same for the fixed-horizon interval: where one who peeks would have stopped.
         verdict: `better` or `worse` from the first look on whose interval excludes zero, `undecided` before. It never
             turns round: where a later interval lies on the other side of zero, the effect was not stable or the data
             are faulty, and it is `contradicted` from then on.
@@ -105,18 +121,18 @@ def confidence_sequence(
     """Join the analyses of the same test at successive looks, each of the data so far.
 
     Args:
-        sequential: one any-time comparison a look.
-        fixed: the fixed-horizon comparison of the same look.
-        tuning: what the any-time comparisons were tuned to.
+        sequential: One any-time comparison per look.
+        fixed: The fixed-horizon comparison of the same look.
+        tuning: The total sample size that the any-time comparisons were tuned to.
 
     Raises:
-        InvalidInput: no look, another number of fixed ones, or a sample that shrinks from one look to the next.
+        InvalidInput: There is no look, a different number of fixed ones, or a sample that shrinks from look to look.
 
-    >>> from abkit.stats.counts import Counts
-    >>> from abkit.stats.proportions.compare import compare_proportions
+    >>> from abkit.stats.arms import Counts
+    >>> from abkit.stats.proportions.compare import compare
     >>> arms = [(Counts(50, 1000), Counts(60, 1000)), (Counts(500, 10_000), Counts(600, 10_000))]
-    >>> any_time = [compare_proportions(*pair, method="sequential") for pair in arms]
-    >>> result = confidence_sequence(any_time, [compare_proportions(*pair) for pair in arms])
+    >>> any_time = [compare(*pair, method="sequential") for pair in arms]
+    >>> result = confidence_sequence(any_time, [compare(*pair) for pair in arms])
     >>> result.stopped_at, result.naive_stop
     (None, 2)
     """
@@ -137,20 +153,29 @@ def confidence_sequence(
         p_value = min(p_value, now.p_value)
         ends = (low, high) if low <= high else (math.nan, math.nan)
         running = Estimate(now.difference.estimate, *ends)
-        looks.append(Look(number, n, now.difference, running, p_value, then.difference))
+        looks.append(
+            Look(
+                look=number,
+                n=n,
+                difference=now.difference,
+                running=running,
+                p_value=p_value,
+                fixed=then.difference,
+            )
+        )
     first = next((look for look in looks if look.difference.excludes(0.0)), None)
     return ConfidenceSequence(
-        tuple(looks),
-        sequential[-1].level,
-        tuning,
-        first.look if first else None,
-        next((look.look for look in looks if look.fixed.excludes(0.0)), None),
-        verdict_of(looks),
+        looks=tuple(looks),
+        level=sequential[-1].level,
+        tuning=tuning,
+        stopped_at=first.look if first else None,
+        naive_stop=next((look.look for look in looks if look.fixed.excludes(0.0)), None),
+        verdict=verdict_of(looks),
     )
 
 
 def verdict_of(looks: Sequence[Look]) -> str:
-    """The verdict after these looks: see `ConfidenceSequence`.
+    """Return the verdict after these looks: see `ConfidenceSequence`.
 
     >>> verdict_of([])
     'undecided'

@@ -7,31 +7,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from abkit.errors import InvalidInput
+from abkit.records import Record
+from abkit.vocabulary import Spending, parse_choice
 
-Spending = Literal["obrien-fleming", "pocock"]
 Array = NDArray[np.float64]
 
 _NODES = 96
 
 
-@dataclass(frozen=True, slots=True)
-class GroupSequentialPlan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSequentialPlan(Record):
     """The looks of a test and what it takes to stop at each.
 
     Attributes:
         spending: `obrien-fleming` (hard to stop early) or `pocock` (even).
-        alpha: two-sided error rate of the whole test.
-        information: share of the planned sample at each look; the last is 1.
+        alpha: Two-sided error rate of the whole test.
+        information: Share of the planned sample at each look; the last is 1.
         boundaries: |z| from which on the test stops at that look.
-        nominal_p: the two-sided p-value that |z| is: compare a look's p with it.
-        alpha_spent: cumulative error spent after each look.
+        nominal_p: Two-sided p-value of that |z|: compare a look's p-value with it.
+        alpha_spent: Cumulative error spent after each look.
     """
 
     spending: Spending
@@ -42,8 +43,10 @@ class GroupSequentialPlan:
     alpha_spent: tuple[float, ...]
 
 
-def alpha_spent(information: float, *, alpha: float = 0.05, spending: Spending = "obrien-fleming") -> float:
-    """The error spent when this share of the sample is in.
+def alpha_spent(
+    information: float, *, alpha: float = 0.05, spending: Spending | str = Spending.OBRIEN_FLEMING
+) -> float:
+    """Return the error spent when this share of the sample is in.
 
     Source: Lan & DeMets (1983), doi 10.1093/biomet/70.3.659: a tail of a = α/2 spends 2 − 2Φ(z_{a/2}/√t), or
     a·ln(1 + (e−1)·t). It is the convention of gsDesign and ldbounds; spending α over both tails at once is another.
@@ -51,33 +54,31 @@ def alpha_spent(information: float, *, alpha: float = 0.05, spending: Spending =
     >>> round(alpha_spent(0.5), 5), alpha_spent(1.0, spending="pocock")
     (0.00305, 0.05)
     """
-    if spending == "obrien-fleming":
+    if parse_choice(Spending, spending, name="spending function") is Spending.OBRIEN_FLEMING:
         return float(4 * ndtr(ndtri(alpha / 4) / math.sqrt(information)))
-    if spending == "pocock":
-        return alpha * math.log(1 + (math.e - 1) * information)
-    raise InvalidInput(f"the spending function is {spending!r}; expected obrien-fleming or pocock")
+    return alpha * math.log(1 + (math.e - 1) * information)
 
 
 def plan_looks(
-    information: Sequence[float], *, alpha: float = 0.05, spending: Spending = "obrien-fleming"
+    information: Sequence[float], *, alpha: float = 0.05, spending: Spending | str = Spending.OBRIEN_FLEMING
 ) -> GroupSequentialPlan:
-    """The boundaries of planned looks, two-sided and symmetric.
+    """Return the boundaries of planned looks, two-sided and symmetric.
 
     The joint law of the z-values is integrated from look to look (Armitage, McPherson & Rowe 1969,
     doi 10.2307/2343787) by Gauss–Legendre quadrature over the region where the test goes on.
 
     Args:
-        information: share of the planned sample at each look, rising, at most 1.
-        alpha: two-sided error rate.
-        spending: how it is spent.
+        information: Share of the planned sample at each look, rising, at most 1.
+        alpha: Two-sided error rate.
+        spending: How it is spent: `obrien-fleming` or `pocock`.
 
     Raises:
-        InvalidInput: no look, shares that do not rise, or one outside (0, 1].
+        InvalidInput: There is no look, the shares do not rise, or one lies outside (0, 1].
 
     >>> [round(z, 3) for z in plan_looks([0.2, 0.4, 0.6, 0.8, 1.0]).boundaries]
     [4.877, 3.357, 2.68, 2.29, 2.031]
     """
-    return _plan(_checked(information), alpha, spending)
+    return _plan(_checked(information), alpha, parse_choice(Spending, spending, name="spending function"))
 
 
 @lru_cache(maxsize=256)
@@ -88,17 +89,17 @@ def _plan(shares: tuple[float, ...], alpha: float, spending: Spending) -> GroupS
         before = spent[look - 1] if look else 0.0
         boundaries.append(_next_boundary(shares[:look], boundaries, share, spent[look] - before))
     return GroupSequentialPlan(
-        spending,
-        alpha,
-        shares,
-        tuple(boundaries),
-        tuple(float(2 * ndtr(-z)) for z in boundaries),
-        tuple(spent),
+        spending=spending,
+        alpha=alpha,
+        information=shares,
+        boundaries=tuple(boundaries),
+        nominal_p=tuple(float(2 * ndtr(-z)) for z in boundaries),
+        alpha_spent=tuple(spent),
     )
 
 
 def power_of_plan(plan: GroupSequentialPlan, drift: float) -> float:
-    """The chance to stop for a difference whose z at the full sample would be `drift` on average.
+    """Return the chance to stop for a difference whose z at the full sample would be `drift` on average.
 
     >>> plan = plan_looks([0.5, 1.0])
     >>> round(power_of_plan(plan, 0.0), 4), round(power_of_plan(plan, 2.8016), 3)
@@ -114,7 +115,7 @@ def power_of_plan(plan: GroupSequentialPlan, drift: float) -> float:
 
 
 def inflation(plan: GroupSequentialPlan, *, power: float = 0.8) -> float:
-    """How much larger the full sample of the plan has to be than that of a single look, for the same power.
+    """Return how much larger the full sample of the plan has to be than that of a single look, for the same power.
 
     >>> round(inflation(plan_looks([0.25, 0.5, 0.75, 1.0])), 3), round(inflation(plan_looks([1.0])), 6)
     (1.02, 1.0)

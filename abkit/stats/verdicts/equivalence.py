@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from abkit.errors import InvalidInput
-from abkit.stats.estimate import ArmMean, ArmRate, Comparison, Estimate, check_level, two_sided_alpha
-from abkit.stats.means.compare import welch_dof
-from abkit.stats.normal import quantile, t_quantile, t_tail_p
+from abkit.records import Record
+from abkit.stats.estimate import ArmMean, ArmRate, Comparison, Estimate
+from abkit.stats.means.estimates import welch_dof
 from abkit.stats.sequential.always_valid import always_valid_p, multiplier
+from abkit.stats.tails import check_level, quantile, t_quantile, t_tail_p, two_sided_alpha
+from abkit.vocabulary import Alternative, Direction, parse_choice
 
-Direction = Literal["higher-is-better", "lower-is-better"]
 
-
-@dataclass(frozen=True, slots=True)
-class MarginTest:
-    """The outcome for one guardrail.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginTest(Record):
+    """What is found for one guardrail.
 
     Attributes:
         question: `non-inferiority` or `equivalence`.
-        margin: the largest loss that is acceptable, in the metric's unit, above 0.
-        difference: treatment − control, with the interval that decides: level 2·level − 1.
-        p_value: of a loss as large as the margin or larger (the larger of two for equivalence).
-        holds: p below 1 − level.
-        level: one-sided confidence.
-        anytime: whether it is right at any look, or at one only.
+        margin: The largest acceptable loss, in the metric's unit, above 0.
+        difference: Treatment − control, with the interval that decides: its level is 2·level − 1.
+        p_value: P-value of a loss as large as the margin or larger (the larger of two for equivalence).
+        holds: Whether the p-value is below 1 − level.
+        level: One-sided confidence level.
+        anytime: Whether it is valid at any look, or at one only.
     """
 
     question: str
@@ -43,7 +42,7 @@ def non_inferior(
     *,
     margin: float,
     level: float = 0.95,
-    direction: Direction = "higher-is-better",
+    direction: Direction | str = Direction.HIGHER,
     tuning: float | None = None,
 ) -> MarginTest:
     """Test that the treatment is not worse than the control by `margin` or more.
@@ -52,15 +51,15 @@ def non_inferior(
     Welch's t for means.
 
     Args:
-        comparison: of the guardrail metric.
-        margin: the largest acceptable loss, in the metric's unit.
-        level: one-sided confidence.
-        direction: which way is better.
-        tuning: for a running test: the planned units of both arms. The answer is then right at any look (normal
+        comparison: The comparison of the guardrail metric.
+        margin: The largest acceptable loss, in the metric's unit.
+        level: One-sided confidence level.
+        direction: Which way of the metric is good: `higher-is-better` or `lower-is-better`.
+        tuning: For a running test: the planned units of both arms. The answer is then valid at any look (normal
             mixture, as in `sequential`).
 
+    >>> from abkit.stats.arms import Moments
     >>> from abkit.stats.means.compare import compare_means
-    >>> from abkit.stats.moments import Moments
     >>> comparison = compare_means(Moments(1000, 10.0, 4.0), Moments(1000, 9.95, 4.0))
     >>> non_inferior(comparison, margin=0.2).holds
     True
@@ -68,15 +67,15 @@ def non_inferior(
     difference, se, dof = wald_parts(comparison)
     check_level(level)
     _check_margin(margin)
-    z = (difference + margin) / se if direction == "higher-is-better" else (margin - difference) / se
+    higher = parse_choice(Direction, direction, name="direction") is Direction.HIGHER
+    z, above = ((difference if higher else -difference) + margin) / se, Alternative.GREATER
     if tuning is None:
-        p_value, reach = t_tail_p(z, dof, "greater"), t_quantile(level, dof) * se
+        p_value, reach = t_tail_p(z, dof, above), t_quantile(level, dof)
     else:
-        n, alpha = comparison.control.n + comparison.treatment.n, two_sided_alpha(level, "greater")
-        p_value = always_valid_p(z, n, alpha=alpha, tuning=tuning) / 2 if z > 0 else 1.0
-        reach = multiplier(n, alpha=alpha, tuning=tuning) * se
-    interval = Estimate(difference, difference - reach, difference + reach)
-    return MarginTest("non-inferiority", margin, interval, p_value, p_value < 1 - level, level, tuning is not None)
+        n, alpha = comparison.control.n + comparison.treatment.n, two_sided_alpha(level, above)
+        p_value = float(always_valid_p(z, n, alpha=alpha, tuning=tuning, alternative=above))
+        reach = multiplier(n, alpha=alpha, tuning=tuning)
+    return _margin_test("non-inferiority", margin, difference, reach * se, p_value, level, tuning is not None)
 
 
 def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) -> MarginTest:
@@ -85,8 +84,8 @@ def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) ->
     Source: Schuirmann (1987), doi 10.1007/BF01068419; as statsmodels' `tost_proportions_2indep(method="wald")`
     and `ttost_ind(usevar="unequal")`.
 
+    >>> from abkit.stats.arms import Moments
     >>> from abkit.stats.means.compare import compare_means
-    >>> from abkit.stats.moments import Moments
     >>> equivalent(compare_means(Moments(1000, 10.0, 4.0), Moments(1000, 9.95, 4.0)), margin=0.1).holds
     False
     """
@@ -94,15 +93,14 @@ def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) ->
     check_level(level)
     _check_margin(margin)
     p_value = max(
-        t_tail_p((difference + margin) / se, dof, "greater"), t_tail_p((difference - margin) / se, dof, "less")
+        t_tail_p((difference + margin) / se, dof, Alternative.GREATER),
+        t_tail_p((difference - margin) / se, dof, Alternative.LESS),
     )
-    reach = t_quantile(level, dof) * se
-    interval = Estimate(difference, difference - reach, difference + reach)
-    return MarginTest("equivalence", margin, interval, p_value, p_value < 1 - level, level)
+    return _margin_test("equivalence", margin, difference, t_quantile(level, dof) * se, p_value, level, False)
 
 
 def wald_parts(comparison: Comparison) -> tuple[float, float, float]:
-    """Difference, its unpooled standard error, and degrees of freedom (infinite for rates)."""
+    """Return the difference, its unpooled standard error, and degrees of freedom (infinite for rates)."""
     control, treatment = comparison.control, comparison.treatment
     if isinstance(control, ArmMean) and isinstance(treatment, ArmMean):
         v0, v1 = control.standard_error**2, treatment.standard_error**2
@@ -115,6 +113,20 @@ def wald_parts(comparison: Comparison) -> tuple[float, float, float]:
         width = comparison.difference.ci_high - comparison.difference.ci_low
         return treatment.rate - control.rate, width / (2 * quantile((1 + comparison.level) / 2)), math.inf
     return treatment.rate - control.rate, math.sqrt(variance), math.inf
+
+
+def _margin_test(
+    question: str, margin: float, difference: float, reach: float, p_value: float, level: float, anytime: bool
+) -> MarginTest:
+    return MarginTest(
+        question=question,
+        margin=margin,
+        difference=Estimate(difference, difference - reach, difference + reach),
+        p_value=p_value,
+        holds=p_value < 1 - level,
+        level=level,
+        anytime=anytime,
+    )
 
 
 def _check_margin(margin: float) -> None:

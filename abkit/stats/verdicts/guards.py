@@ -1,16 +1,14 @@
-"""What has to hold before a figure of a test may be believed. A guard that fails blocks the verdict and says why."""
+"""What has to hold before the figures of a test may be trusted. A guard that fails blocks the verdict and says why."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
 
-from abkit.stats.verdicts.sample_ratio import ALPHA, check_sample_ratio
-
-Allocation = Literal["random", "optimised"]
-Status = Literal["pass", "block", "skipped"]
+from abkit.records import Record
+from abkit.stats.verdicts.sample_ratio import ALPHA, sample_ratio
+from abkit.vocabulary import Allocation, GuardStatus
 
 FEWEST_SUCCESSES = 30
 """In all arms together: below that even a doubled rate cannot be told from chance."""
@@ -26,19 +24,19 @@ MOST_EXPECTED_IN_SILENCE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Record):
     """One check.
 
     Attributes:
         name: `arms`, `data`, `sample_ratio`, `days`, `feed`, `metric` or `creative`; an
             experiment adds `horizon` and `stability`.
         status: `pass`, `block`, or `skipped` where it does not apply.
-        message: what was found, in a sentence.
-        action: what to do about it; empty when nothing has to be done.
+        message: What was found, in a sentence.
+        action: What to do about it; empty when nothing has to be done.
     """
 
     name: str
-    status: Status
+    status: GuardStatus
     message: str
     action: str = ""
 
@@ -48,11 +46,11 @@ class ArmDays:
     """What one arm delivered, day by day.
 
     Attributes:
-        key: the arm's name.
-        share: its planned share of the traffic.
-        exposures: trials by day.
-        successes: successes by day.
-        creatives: the creatives that were shown, as far as known.
+        key: The arm's name.
+        share: Its planned share of the traffic.
+        exposures: Trials by day.
+        successes: Successes by day.
+        creatives: The creatives that were shown, as far as known.
     """
 
     key: str
@@ -75,7 +73,7 @@ class ArmDays:
 def check_guards(
     arms: Sequence[ArmDays],
     *,
-    allocation: Allocation,
+    allocation: Allocation | str,
     as_of: date,
     running: bool,
     by_day: bool,
@@ -85,25 +83,25 @@ def check_guards(
     ends_on: date | None = None,
     alpha: float = ALPHA,
 ) -> tuple[Guard, ...]:
-    """All guards of an experiment, in the order in which they are told.
+    """Check all guards of an experiment, in the order in which they are reported.
 
     Args:
-        arms: every planned arm, also those without data.
-        allocation: whether chance or the platform decides who sees what.
-        as_of: the day of the analysis.
-        running: whether the test is meant to be running on that day.
-        by_day: whether days are the units of the analysis.
-        delivered: the same arms with what was allocated (impressions) as exposures, where those of the metric are
+        arms: Every planned arm, also those without data.
+        allocation: Whether chance or the platform decides who sees what.
+        as_of: The day of the analysis.
+        running: Whether the test is meant to be running on that day.
+        by_day: Whether days are the units of the analysis.
+        delivered: The same arms with what was allocated (impressions) as exposures, where those of the metric are
             something that the treatment itself changes (clicks, for a conversion rate).
-        trials_drawn: whether impressions are what was randomised; by default where days are not the units.
-        alternating: whether days were drawn, so that each day belongs to one arm.
-        ends_on: the planned last day: data have to reach it.
-        alpha: false-alarm rate of the split's test.
+        trials_drawn: Whether impressions are what was randomized; by default where days are not the units.
+        alternating: Whether days were randomized, so that each day belongs to one arm.
+        ends_on: The planned last day: data have to reach it.
+        alpha: False-alarm rate of the split's test.
 
     >>> day = date(2026, 3, 1)
     >>> arms = [ArmDays(key, 0.5, {day: n}, {day: 50}) for key, n in (("a", 1000), ("b", 1500))]
     >>> [guard.name for guard in check_guards(arms, allocation="random", as_of=day, running=True, by_day=False)
-    ...  if guard.status == "block"]
+    ...  if guard.status is GuardStatus.BLOCK]
     ['sample_ratio']
     """
     shown = arms if delivered is None else delivered
@@ -121,10 +119,10 @@ def check_guards(
 def _arms(arms: Sequence[ArmDays]) -> Guard:
     missing = [arm.key for arm in arms if arm.trials == 0]
     if not missing:
-        return Guard("arms", "pass", f"all {len(arms)} arms have data")
+        return Guard("arms", GuardStatus.PASS, f"all {len(arms)} arms have data")
     return Guard(
         "arms",
-        "block",
+        GuardStatus.BLOCK,
         f"no data for {', '.join(missing)}",
         "check that the ad is live and linked to the variant, and import its KPIs",
     )
@@ -135,58 +133,60 @@ def _data(arms: Sequence[ArmDays], by_day: bool) -> Guard:
     if successes < FEWEST_SUCCESSES:
         return Guard(
             "data",
-            "block",
-            f"{successes} successes in all; at least {FEWEST_SUCCESSES} are needed to say anything",
-            "let it run on",
+            GuardStatus.BLOCK,
+            f"{successes} successes in total; at least {FEWEST_SUCCESSES} are needed to say anything",
+            "let it run longer",
         )
     fewest = min((len(arm.exposures) for arm in arms), default=0)
     if by_day and fewest < FEWEST_DAYS:
         return Guard(
             "data",
-            "block",
+            GuardStatus.BLOCK,
             f"{fewest} days in the shortest arm; days are the units here, and at least {FEWEST_DAYS} are needed",
-            "let it run on",
+            "let it run longer",
         )
-    return Guard("data", "pass", f"{successes:,} successes in all")
+    return Guard("data", GuardStatus.PASS, f"{successes:,} successes in total")
 
 
-def _split(arms: Sequence[ArmDays], allocation: Allocation, trials_drawn: bool, alpha: float) -> Guard:
-    if allocation == "optimised":
-        return Guard("sample_ratio", "skipped", "the platform chooses who sees what: the split is not random")
+def _split(arms: Sequence[ArmDays], allocation: Allocation | str, trials_drawn: bool, alpha: float) -> Guard:
+    if allocation != Allocation.RANDOM:
+        return Guard("sample_ratio", GuardStatus.SKIPPED, "the platform chooses who sees what: the split is not random")
     if not trials_drawn:
         return Guard(
-            "sample_ratio", "skipped", "impressions are not what was randomised: their split says nothing of the draw"
+            "sample_ratio",
+            GuardStatus.SKIPPED,
+            "impressions are not what was randomized, so their split says nothing about the randomization",
         )
     if len(arms) < 2 or sum(arm.trials for arm in arms) == 0:
-        return Guard("sample_ratio", "skipped", "no traffic to split yet")
-    tested = check_sample_ratio([arm.trials for arm in arms], [arm.share for arm in arms], alpha=alpha, sequential=True)
+        return Guard("sample_ratio", GuardStatus.SKIPPED, "no traffic to split yet")
+    tested = sample_ratio([arm.trials for arm in arms], [arm.share for arm in arms], alpha=alpha, sequential=True)
     seen = " : ".join(f"{arm.trials:,}" for arm in arms)
     planned = " : ".join(f"{arm.share:.3g}" for arm in arms)
     if tested.mismatch:
         return Guard(
             "sample_ratio",
-            "block",
-            f"the arms got {seen}, planned was {planned} (p = {tested.p_value:.2g}, valid at any look)",
+            GuardStatus.BLOCK,
+            f"the arms got {seen}, but {planned} was planned (p = {tested.p_value:.2g}, valid at any look)",
             "find what loses or misroutes units (redirects, filters, a late start), fix it and start the test again",
         )
-    return Guard("sample_ratio", "pass", f"the split {seen} fits {planned} (p = {tested.p_value:.2g})")
+    return Guard("sample_ratio", GuardStatus.PASS, f"the split {seen} fits {planned} (p = {tested.p_value:.2g})")
 
 
 def _days(arms: Sequence[ArmDays], alternating: bool) -> Guard:
     dates = sorted({day for arm in arms for day, n in arm.exposures.items() if n})
     if not dates:
-        return Guard("days", "skipped", "no days yet")
+        return Guard("days", GuardStatus.SKIPPED, "no days yet")
     expected = [dates[0] + timedelta(days=step) for step in range((dates[-1] - dates[0]).days + 1)]
     if alternating:
         gaps = [("no arm", day) for day in expected if day not in dates]
     else:
         gaps = [(arm.key, day) for arm in arms if arm.trials for day in expected if not arm.exposures.get(day)]
     if not gaps:
-        return Guard("days", "pass", f"data on every day from {dates[0]} to {dates[-1]}")
+        return Guard("days", GuardStatus.PASS, f"data on every day from {dates[0]} to {dates[-1]}")
     shown = ", ".join(f"{key} on {day}" for key, day in gaps[:3]) + (", …" if len(gaps) > 3 else "")
     return Guard(
         "days",
-        "block",
+        GuardStatus.BLOCK,
         f"{len(gaps)} days without data: {shown}",
         "import the missing days, or end the test before the gap",
     )
@@ -195,19 +195,24 @@ def _days(arms: Sequence[ArmDays], alternating: bool) -> Guard:
 def _feed(arms: Sequence[ArmDays], as_of: date, running: bool, ends_on: date | None) -> Guard:
     days = [day for arm in arms for day, n in arm.exposures.items() if n]
     if not days or (not running and ends_on is None):
-        return Guard("feed", "skipped", "nothing is expected to arrive")
+        return Guard("feed", GuardStatus.SKIPPED, "nothing is expected to arrive")
     if not running and ends_on is not None:
         missing = (ends_on - max(days)).days
         if missing > SILENT_DAYS:
-            found = f"the last data are of {max(days)}, {missing} days before the end on {ends_on}"
-            return Guard("feed", "block", found, "import what is missing; if the ads stopped earlier, the test did too")
-        return Guard("feed", "pass", f"last data on {max(days)}, the end was {ends_on}")
+            found = f"the last data are from {max(days)}, {missing} days before the end on {ends_on}"
+            return Guard(
+                "feed", GuardStatus.BLOCK, found, "import what is missing; if the ads stopped earlier, the test did too"
+            )
+        return Guard("feed", GuardStatus.PASS, f"last data on {max(days)}, the end was {ends_on}")
     silent = (as_of - max(days)).days
     if silent > SILENT_DAYS:
         return Guard(
-            "feed", "block", f"nothing has arrived since {max(days)}, {silent} days ago", "check the export and the ads"
+            "feed",
+            GuardStatus.BLOCK,
+            f"nothing has arrived since {max(days)}, {silent} days ago",
+            "check the export and the ads",
         )
-    return Guard("feed", "pass", f"last data on {max(days)}")
+    return Guard("feed", GuardStatus.PASS, f"last data on {max(days)}")
 
 
 def _metric(arms: Sequence[ArmDays]) -> Guard:
@@ -221,16 +226,16 @@ def _metric(arms: Sequence[ArmDays]) -> Guard:
         first, last, exposures = silence
         return Guard(
             "metric",
-            "block",
+            GuardStatus.BLOCK,
             f"{arm.key} has had no success from {first} to {last}, in {exposures:,} exposures "
-            f"({exposures * rate:.0f} were to be expected)",
+            f"({exposures * rate:.0f} were expected)",
             "check the tracking of the metric",
         )
-    return Guard("metric", "pass", "the metric keeps arriving with the exposures")
+    return Guard("metric", GuardStatus.PASS, "the metric keeps arriving with the exposures")
 
 
 def _longest_silence(arm: ArmDays) -> tuple[date, date, int] | None:
-    """First day, last day and exposures of the run of days without a success that has most exposures."""
+    """Return first day, last day and exposures of the run of days without a success that has most exposures."""
     longest: tuple[date, date, int] | None = None
     first, exposures = None, 0
     for day in sorted(day for day, n in arm.exposures.items() if n):
@@ -248,8 +253,8 @@ def _creative(arms: Sequence[ArmDays]) -> Guard:
     if changed:
         return Guard(
             "creative",
-            "block",
+            GuardStatus.BLOCK,
             f"{', '.join(changed)} showed more than one creative during the test",
             "an arm is one creative: start a new test with the new one",
         )
-    return Guard("creative", "pass", "no arm changed its creative")
+    return Guard("creative", GuardStatus.PASS, "no arm changed its creative")

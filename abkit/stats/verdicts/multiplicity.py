@@ -4,36 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from abkit.errors import InvalidInput
+from abkit.records import Record
+from abkit.vocabulary import Correction, parse_choice
 
-Correction = Literal["holm", "hochberg", "bh", "by", "none"]
-
-_STATSMODELS = {"holm": "holm", "hochberg": "simes-hochberg", "bh": "fdr_bh", "by": "fdr_by"}
+_STATSMODELS = {
+    Correction.HOLM: "holm",
+    Correction.HOCHBERG: "simes-hochberg",
+    Correction.BH: "fdr_bh",
+    Correction.BY: "fdr_by",
+}
 _CONTROLS = {
-    "holm": "family-wise error rate, any dependence (Holm 1979)",
-    "hochberg": "family-wise error rate, positive dependence (Hochberg 1988)",
-    "bh": "false discovery rate, positive dependence (Benjamini & Hochberg 1995)",
-    "by": "false discovery rate, any dependence (Benjamini & Yekutieli 2001)",
-    "none": "nothing: each test alone",
+    Correction.HOLM: "family-wise error rate, any dependence (Holm 1979)",
+    Correction.HOCHBERG: "family-wise error rate, positive dependence (Hochberg 1988)",
+    Correction.BH: "false discovery rate, positive dependence (Benjamini & Hochberg 1995)",
+    Correction.BY: "false discovery rate, any dependence (Benjamini & Yekutieli 2001)",
+    Correction.NONE: "nothing: each test alone",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Adjusted:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjusted(Record):
     """Adjusted p-values of one family.
 
     Attributes:
-        p_values: adjusted, in the order given; NaN where the input was NaN.
-        rejected: adjusted p at most `alpha`.
-        correction: its name.
-        controls: what it keeps below alpha, and under which dependence.
-        family: what the family is, in words.
-        family_size: how many p-values it has; those that are NaN do not count.
-        alpha: the error rate.
+        p_values: Adjusted p-values in the order given; NaN where the input was NaN.
+        rejected: Whether each adjusted p-value is at most `alpha`.
+        correction: Name of the correction.
+        controls: What it keeps below alpha, and under which dependence.
+        family: The family in words.
+        family_size: Number of its p-values; those that are NaN do not count.
+        alpha: Error rate of the family.
     """
 
     p_values: tuple[float, ...]
@@ -46,24 +50,27 @@ class Adjusted:
 
 
 def adjust(
-    p_values: Sequence[float], *, correction: Correction = "holm", alpha: float = 0.05, family: str = "all comparisons"
+    p_values: Sequence[float],
+    correction: Correction | str = Correction.HOLM,
+    *,
+    alpha: float = 0.05,
+    family: str = "all comparisons",
 ) -> Adjusted:
     """Adjust p-values for their number: statsmodels' `multipletests`.
 
     Args:
-        p_values: raw, in [0, 1]; NaN for a comparison that could not be made.
-        correction: holm, hochberg, bh, by or none.
-        alpha: the error rate of the family.
-        family: what belongs together, in words; it is part of the answer.
+        p_values: Raw p-values in [0, 1]; NaN for a comparison that could not be made.
+        correction: `holm`, `hochberg`, `bh`, `by` or `none`.
+        alpha: Error rate of the family.
+        family: What belongs together, in words; it is part of the answer.
 
     Raises:
-        InvalidInput: an unknown correction or a p-value outside [0, 1].
+        InvalidInput: The correction is unknown, or a p-value lies outside [0, 1].
 
-    >>> adjust([0.01, 0.02, 0.03], correction="holm", family="three metrics of one test").p_values
+    >>> adjust([0.01, 0.02, 0.03], "holm", family="three metrics of one test").p_values
     (0.03, 0.04, 0.04)
     """
-    if correction not in _CONTROLS:
-        raise InvalidInput(f"the correction is {correction!r}; expected one of {', '.join(_CONTROLS)}")
+    correction = parse_choice(Correction, correction, name="correction")
     raw = np.asarray(p_values, dtype=float)
     known = ~np.isnan(raw)
     if ((raw[known] < 0) | (raw[known] > 1)).any():
@@ -71,16 +78,16 @@ def adjust(
         raise InvalidInput(f"a p-value is {bad:g}; it has to lie between 0 and 1")
     adjusted = raw.copy()
     # A family of one needs no correction, and `multipletests` collects garbage at each call, which is slow.
-    if correction != "none" and known.sum() > 1:
+    if correction is not Correction.NONE and known.sum() > 1:
         from statsmodels.stats.multitest import multipletests
 
         adjusted[known] = multipletests(raw[known], alpha=alpha, method=_STATSMODELS[correction])[1]
     return Adjusted(
-        tuple(adjusted.tolist()),
-        tuple((adjusted <= alpha).tolist()),
-        correction,
-        _CONTROLS[correction],
-        family,
-        int(known.sum()),
-        alpha,
+        p_values=tuple(adjusted.tolist()),
+        rejected=tuple((adjusted <= alpha).tolist()),
+        correction=correction,
+        controls=_CONTROLS[correction],
+        family=family,
+        family_size=int(known.sum()),
+        alpha=alpha,
     )

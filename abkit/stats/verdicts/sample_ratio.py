@@ -1,7 +1,7 @@
-"""Sample-ratio mismatch: did the arms get the traffic that they were to get?
+"""Sample-ratio mismatch: did the arms get the traffic that was planned for them?
 
 A split that is off by more than chance allows means that something lost or misrouted units, and then no figure of the
-test can be trusted. Only where the platform does not choose who sees what (allocation at random).
+test can be trusted. Only where the platform does not choose who sees what (random allocation).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from abkit.errors import InvalidInput
+from abkit.records import Record
 
 ALPHA = 0.001
 """The false-alarm rate: low, because the alarm stops a test. Kohavi et al. use 0.0005 … 0.001."""
@@ -22,18 +23,18 @@ FEWEST_EXPECTED = 5
 """Below this expected count in an arm χ² is not to be trusted, and the exact multinomial test is used."""
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRatio:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleRatio(Record):
     """Whether the observed split fits the expected one.
 
     Attributes:
-        observed: units in each arm.
-        expected: units that each arm should have had.
+        observed: Units in each arm.
+        expected: Units that each arm should have had.
         chi2: Pearson's χ².
-        dof: its degrees of freedom; arms with no share do not count.
-        p_value: of the split as planned.
-        mismatch: p below `alpha`.
-        alpha: the false-alarm rate.
+        dof: Its degrees of freedom; arms with no share do not count.
+        p_value: P-value of the split as planned.
+        mismatch: Whether the p-value is below `alpha`.
+        alpha: The false-alarm rate.
         method: `chi-square`, `exact multinomial`, `sequential multinomial` or `impossible` (units in an arm without
             a share).
     """
@@ -48,29 +49,29 @@ class SampleRatio:
     method: str
 
 
-def check_sample_ratio(
+def sample_ratio(
     observed: Sequence[float],
     expected: Sequence[float] | None = None,
     *,
     alpha: float = ALPHA,
     sequential: bool = False,
 ) -> SampleRatio:
-    """Test the split of the traffic.
+    """Test whether the traffic was split as planned.
 
     Args:
-        observed: units in each arm, whole numbers.
-        expected: weights of the arms (`1,1` or `0.5,0.5`); equal by default. Fractions below 1 have to sum to 1.
-        alpha: the false-alarm rate.
-        sequential: for one who looks daily: the p-value is valid at every look (Lindon & Malek 2022,
+        observed: Units in each arm, whole numbers.
+        expected: Weights of the arms (`[1, 1]` or `[0.5, 0.5]`); equal by default. Fractions below 1 have to sum to 1.
+        alpha: The false-alarm rate, in (0, 1).
+        sequential: Make the p-value valid at every look, for tests that are looked at daily (Lindon & Malek 2022,
             arXiv 2011.03567: a Dirichlet-multinomial mixture against the planned split).
 
     Raises:
-        InvalidInput: one arm, counts that cannot be, weights that do not fit.
+        InvalidInput: There is a single arm, a count is not a whole number of 0 or more, or the weights do not fit.
 
-    >>> result = check_sample_ratio([5000, 5300], [1, 1])
+    >>> result = sample_ratio([5000, 5300], [1, 1])
     >>> round(result.chi2, 4), result.dof, round(result.p_value, 5), result.mismatch
     (8.7379, 1, 0.00312, False)
-    >>> check_sample_ratio([9, 0]).mismatch
+    >>> sample_ratio([9, 0]).mismatch
     False
     """
     if not 0 < alpha < 1:
@@ -80,10 +81,23 @@ def check_sample_ratio(
     total = sum(counts)
     wanted = tuple(total * weight for weight in weights)
     used = [index for index, weight in enumerate(weights) if weight > 0]
-    if any(counts[index] for index in range(len(counts)) if weights[index] == 0):
-        return SampleRatio(counts, wanted, math.inf, len(used) - 1, 0.0, True, alpha, "impossible")
+
+    def result(chi2: float, p_value: float, method: str) -> SampleRatio:
+        return SampleRatio(
+            observed=counts,
+            expected=wanted,
+            chi2=chi2,
+            dof=len(used) - 1,
+            p_value=p_value,
+            mismatch=p_value < alpha,
+            alpha=alpha,
+            method=method,
+        )
+
+    if any(count for count, weight in zip(counts, weights, strict=True) if weight == 0):
+        return result(math.inf, 0.0, "impossible")
     if total == 0:
-        return SampleRatio(counts, wanted, 0.0, len(used) - 1, 1.0, False, alpha, "chi-square")
+        return result(0.0, 1.0, "chi-square")
     seen = np.array([counts[index] for index in used], dtype=float)
     should = np.array([wanted[index] for index in used])
     chi2 = float(((seen - should) ** 2 / should).sum())
@@ -95,18 +109,18 @@ def check_sample_ratio(
         p_value, method = float(chisquare(seen, should * (seen.sum() / should.sum())).pvalue), "chi-square"
     else:
         p_value, method = _exact_p(seen.astype(int), should / total)
-    return SampleRatio(counts, wanted, chi2, len(used) - 1, p_value, p_value < alpha, alpha, method)
+    return result(chi2, p_value, method)
 
 
 def check_weights(weights: Sequence[float], *, arms: int) -> tuple[float, ...]:
-    """Weights as shares that sum to 1.
+    """Return the weights as shares that sum to 1.
 
     >>> check_weights([1, 1, 2], arms=3)
     (0.25, 0.25, 0.5)
     """
     values = tuple(float(weight) for weight in weights)
     if len(values) != arms:
-        raise InvalidInput(f"{len(values)} expected shares for {arms} arms; expected one an arm")
+        raise InvalidInput(f"{len(values)} expected shares for {arms} arms; expected one per arm")
     if any(not math.isfinite(value) or value < 0 for value in values) or sum(values) <= 0:
         raise InvalidInput(f"the expected split is {_listed(values)}; expected shares of 0 or more, one above 0")
     total = sum(values)
@@ -127,7 +141,7 @@ def _counts(observed: Sequence[float]) -> tuple[int, ...]:
 
 
 def _exact_p(counts: np.ndarray, shares: np.ndarray) -> tuple[float, str]:
-    """All splits at most as likely as the one seen: exact for two arms, by simulation for more."""
+    """Return the probability of all splits at most as likely as the one seen: for more than two arms simulated."""
     from scipy.stats import binomtest, multinomial
 
     if len(counts) == 2:
@@ -139,7 +153,7 @@ def _exact_p(counts: np.ndarray, shares: np.ndarray) -> tuple[float, str]:
 
 
 def _sequential_p(counts: np.ndarray, shares: np.ndarray) -> float:
-    # The prior is centred on the plan; its weight of 100 units an arm expects small faults (Lindon & Malek, section 5).
+    # The prior is centered on the plan; its weight of 100 units per arm expects small faults (Lindon & Malek, sec. 5).
     prior = 100 * len(shares) * shares
     log_ratio = (
         gammaln(prior.sum())

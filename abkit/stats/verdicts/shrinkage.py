@@ -11,19 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from abkit.errors import InvalidInput
-from abkit.stats.estimate import Estimate, check_level
-from abkit.stats.normal import quantile
+from abkit.records import Record
+from abkit.stats.estimate import Estimate
+from abkit.stats.tails import check_level, quantile
 
 
 @dataclass(frozen=True, slots=True)
-class EffectPrior:
+class EffectPrior(Record):
     """How true effects scatter over past tests.
 
     Attributes:
-        mean: of the true effects.
-        sd: of the true effects.
-        tests: how many tests it is learnt from.
-        method: how it was fitted.
+        mean: Mean of the true effects.
+        sd: Standard deviation of the true effects.
+        tests: Number of tests that it was fitted to.
+        method: How it was fitted.
     """
 
     mean: float
@@ -33,13 +34,13 @@ class EffectPrior:
 
 
 @dataclass(frozen=True, slots=True)
-class Exaggeration:
+class Exaggeration(Record):
     """What a significant result would be worth at a given true effect.
 
     Attributes:
-        power: chance of significance.
-        type_s: chance that a significant estimate has the wrong sign.
-        exaggeration: expected |significant estimate| ÷ |true effect|.
+        power: Chance of significance.
+        type_s: Chance that a significant estimate has the wrong sign.
+        exaggeration: Expected |significant estimate| ÷ |true effect|.
     """
 
     power: float
@@ -48,16 +49,16 @@ class Exaggeration:
 
 
 def fit_effect_prior(effects: Sequence[float], standard_errors: Sequence[float]) -> EffectPrior:
-    """Empirical Bayes: the normal law of true effects that explains the estimates of past tests.
+    """Fit the normal law of true effects that explains the estimates of past tests: empirical Bayes.
 
     Paule & Mandel's moment estimator (statsmodels' `combine_effects(method_re="iterated")`).
 
     Args:
-        effects: estimates of past tests (all of them, not only the winners), in one unit, such as log lift.
-        standard_errors: theirs, above 0.
+        effects: Estimates of past tests (all of them, not only the winners), in one unit, such as log lift.
+        standard_errors: Their standard errors, above 0.
 
     Raises:
-        InvalidInput: fewer than 10 tests, or a standard error that is not above 0.
+        InvalidInput: There are fewer than 10 tests, or a standard error is not above 0.
 
     >>> prior = fit_effect_prior([0.1, -0.1, 0.2, -0.2, 0.0, 0.1, -0.1, 0.2, -0.2, 0.0], [0.05] * 10)
     >>> round(prior.mean, 3), round(prior.sd, 3)
@@ -75,9 +76,9 @@ def fit_effect_prior(effects: Sequence[float], standard_errors: Sequence[float])
 
 
 def shrink(effect: float, standard_error: float, prior: EffectPrior, *, level: float = 0.95) -> Estimate:
-    """The estimate drawn towards what past tests were like: the posterior mean and its interval.
+    """Draw an estimate towards what past tests were like: return the posterior mean and its interval.
 
-    Source: Efron (2011), doi 10.1198/jasa.2011.tm11181. Right for a shipped winner, whom selection flatters.
+    Source: Efron (2011), doi 10.1198/jasa.2011.tm11181. Right for a shipped winner, which selection flatters.
 
     >>> shrunk = shrink(0.3, 0.1, EffectPrior(0.0, 0.1, 200, "Paule–Mandel"))
     >>> round(shrunk.estimate, 3), round(shrunk.ci_low, 3)
@@ -86,14 +87,13 @@ def shrink(effect: float, standard_error: float, prior: EffectPrior, *, level: f
     check_level(level)
     if not standard_error > 0:
         raise InvalidInput(f"the standard error is {standard_error}; expected a number above 0")
-    kept = prior.sd**2 / (prior.sd**2 + standard_error**2)
-    mean = prior.mean + kept * (effect - prior.mean)
-    reach = quantile((1 + level) / 2) * math.sqrt(kept) * standard_error
+    mean = float(shrink_many(effect, standard_error, prior))
+    reach = quantile((1 + level) / 2) * prior.sd * standard_error / math.hypot(prior.sd, standard_error)
     return Estimate(mean, mean - reach, mean + reach)
 
 
 def shrink_many(effects: ArrayLike, standard_errors: ArrayLike, prior: EffectPrior) -> NDArray[np.float64]:
-    """The estimates of `shrink`, on arrays.
+    """Return the estimates of `shrink`, on arrays.
 
     >>> shrink_many([0.3, 0.0], [0.1, 0.1], EffectPrior(0.0, 0.1, 200, "Paule–Mandel")).round(3).tolist()
     [0.15, 0.0]
@@ -103,7 +103,7 @@ def shrink_many(effects: ArrayLike, standard_errors: ArrayLike, prior: EffectPri
 
 
 def exaggeration(true_effect: float, standard_error: float, *, alpha: float = 0.05) -> Exaggeration:
-    """Type-S error and exaggeration of a two-sided test at a true effect.
+    """Return the type-S error and the exaggeration of a two-sided test at a true effect.
 
     Source: Gelman & Carlin (2014), doi 10.1177/1745691614551642; in closed form as in Lu, Qiu & Deng (2019).
 

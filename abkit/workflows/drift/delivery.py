@@ -15,6 +15,7 @@ from abkit.config import DriftSettings
 from abkit.stats.monitoring.level_shift import level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
 from abkit.store.kpis.delivery import DeliveryRow
+from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.result import LayerResult, shown_p
 
 # Periods longer than a week have no day that others share: they are compared with each other, whatever their dates.
@@ -109,9 +110,9 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> l
     """
     found = both.relation(np.ones(len(both.rows), bool), settings)
     row = LayerResult(
-        "relation",
+        Layer.RELATION,
         "slope_loss",
-        "insufficient_data",
+        DriftVerdict.INSUFFICIENT_DATA,
         "",
         n_reference=found.n_reference,
         n_current=found.n_current,
@@ -137,7 +138,7 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> l
     floor = f"{settings.relation_loss:.0%} or more"
     return [
         row.but(
-            verdict="major" if lost else "ok",
+            verdict=DriftVerdict.MAJOR if lost else DriftVerdict.OK,
             sentence=f"Relation: {figures}: {words} {floor} (lost {share:.0%}, p {shown_p(p)}).",
             statistic=share,
             ci_low=(found.ci_low or 0.0) / reference.slope,
@@ -186,9 +187,9 @@ def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
         min_creatives=settings.min_creatives,
     )
     row = LayerResult(
-        "kpi",
+        Layer.KPI,
         "ctr_level",
-        "insufficient_data",
+        DriftVerdict.INSUFFICIENT_DATA,
         f"KPI level: {found.note}.",
         n_reference=found.n_reference,
         n_current=found.n_current,
@@ -201,7 +202,7 @@ def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
     words = "moved" if moved else "has not moved beyond the floor"
     return [
         row.but(
-            verdict="major" if moved else "ok",
+            verdict=DriftVerdict.MAJOR if moved else DriftVerdict.OK,
             sentence=(
                 f"KPI level: CTR at equal age {words}: {_percent(found.log_ratio)} "
                 f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {shown_p(found.p_value)})."

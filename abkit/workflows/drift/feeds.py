@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from abkit.config import DriftSettings
+from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.result import LayerResult
 
 
@@ -16,15 +17,15 @@ def judge_share(
     """Is the share of unusable pictures, rows or files beyond the floor."""
     detail = {"unit": what.split()[-1], "bad": bad}
     row = LayerResult(
-        "data", test, "insufficient_data", f"Data: {everything} {what}; needed: {needed}.", n_current=everything,
-        threshold=settings.fault_share, detail=detail,
+        Layer.DATA, test, DriftVerdict.INSUFFICIENT_DATA, f"Data: {everything} {what}; needed: {needed}.",
+        n_current=everything, threshold=settings.fault_share, detail=detail,
     )  # fmt: skip
     if everything < needed:
         return row
     share = bad / everything
     fault = share > settings.fault_share
     return row.but(
-        verdict="fault" if fault else "ok",
+        verdict=DriftVerdict.FAULT if fault else DriftVerdict.OK,
         statistic=share,
         sentence=f"Data: {bad:,} of {everything:,} {what} ({share:.0%}) could not be used.",
     )
@@ -49,7 +50,8 @@ def judge_feed(
     missing = [day for day in settled if day not in now]
     usual = _missing_share(before, start)
     gaps = LayerResult(
-        "data", "gaps", "insufficient_data", f"Data: the reference has {len(before)} days of delivery; needed: 7.",
+        Layer.DATA, "gaps", DriftVerdict.INSUFFICIENT_DATA,
+        f"Data: the reference has {len(before)} days of delivery; needed: 7.",
         n_reference=len(before), n_current=len(now), threshold=settings.fault_share,
         detail={"unit": "days", "missing": [day.isoformat() for day in missing], "usual_share": usual},
     )  # fmt: skip
@@ -63,7 +65,7 @@ def judge_feed(
     broken = len(missing) >= 1 and share - usual > settings.fault_share
     listed = f" ({', '.join(day.isoformat() for day in missing[:3])}{' …' if len(missing) > 3 else ''})"
     gaps = gaps.but(
-        verdict="fault" if broken else "ok",
+        verdict=DriftVerdict.FAULT if broken else DriftVerdict.OK,
         statistic=share,
         sentence=f"Data: {len(missing)} of {len(settled)} days have no delivery{listed if missing else ''}.",
     )
@@ -73,7 +75,7 @@ def judge_feed(
     return [
         gaps,
         volume.but(
-            verdict="fault" if ratio < settings.volume_floor else "ok",
+            verdict=DriftVerdict.FAULT if ratio < settings.volume_floor else DriftVerdict.OK,
             statistic=ratio,
             sentence=f"Data: impressions a day are {ratio:.0%} of those in the reference.",
         ),

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
-from abkit.stats.monitoring.distribution_shift import Shift, input_shift, score_shift
-from abkit.stats.monitoring.triage import Layer, Verdict
+from abkit.stats.monitoring.distribution_shift import Shift, drift, input_shift
 from abkit.store.scores import CreativeSample
+from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.result import LayerResult, shown_p
 
 
@@ -23,7 +23,9 @@ def judge_input(reference: CreativeSample, current: CreativeSample, settings: Dr
     if not short and x.shape[1] != y.shape[1]:
         short = f"Input: the windows have embeddings of {x.shape[1]} and {y.shape[1]} numbers, of different encoders."
     if short:
-        missing = LayerResult("input", "energy", "insufficient_data", short, n_reference=len(x), n_current=len(y))
+        missing = LayerResult(
+            Layer.INPUT, "energy", DriftVerdict.INSUFFICIENT_DATA, short, n_reference=len(x), n_current=len(y)
+        )
         return [missing.but(threshold=settings.input_major, detail=detail)]
 
     def shift(part: NDArray[np.float32]) -> Shift:
@@ -40,7 +42,7 @@ def judge_input(reference: CreativeSample, current: CreativeSample, settings: Dr
         f"{2 * math.sqrt(max(effect, 0)):.2f} standard deviations; p {shown_p(found.p_value)}, "
         f"{len(x):,} against {len(y):,} pictures)."
     )
-    return [_shift_row("input", found, verdict, sentence, settings.input_major, detail, persistent)]
+    return [_shift_row(Layer.INPUT, found, verdict, sentence, settings.input_major, detail, persistent)]
 
 
 def judge_scores(reference: CreativeSample, current: CreativeSample, settings: DriftSettings) -> list[LayerResult]:
@@ -56,13 +58,13 @@ def judge_scores(reference: CreativeSample, current: CreativeSample, settings: D
     if short:
         return [
             LayerResult(
-                "score", test, "insufficient_data", short, n_reference=len(x), n_current=len(y),
+                Layer.SCORE, test, DriftVerdict.INSUFFICIENT_DATA, short, n_reference=len(x), n_current=len(y),
                 threshold=_score_threshold(test, floors[test][1], spread), detail={"unit": "pictures"},
             )
             for test in floors
         ]  # fmt: skip
-    whole = score_shift(x, y, bins=settings.psi_bins)
-    halves = [score_shift(x, half, bins=settings.psi_bins) for half in _halves(y)]
+    whole = drift(x, y, bins=settings.psi_bins)
+    halves = [drift(x, half, bins=settings.psi_bins) for half in _halves(y)]
     rows = []
     for test, (watch, major) in floors.items():
         found: Shift = getattr(whole, test)
@@ -76,7 +78,7 @@ def judge_scores(reference: CreativeSample, current: CreativeSample, settings: D
         )
         detail = {"unit": "pictures", "floors": [watch, major], "effect": found.effect, "alpha": settings.alpha / 3}
         threshold = _score_threshold(test, major, spread)
-        rows.append(_shift_row("score", found, verdict, sentence, threshold, detail, persistent))
+        rows.append(_shift_row(Layer.SCORE, found, verdict, sentence, threshold, detail, persistent))
     return rows
 
 
@@ -97,7 +99,7 @@ def _score_threshold(test: str, floor: float, spread: float | None) -> float | N
 def _shift_row(
     layer: Layer,
     found: Shift,
-    verdict: Verdict,
+    verdict: DriftVerdict,
     sentence: str,
     threshold: float | None,
     detail: dict[str, Any],
@@ -118,12 +120,12 @@ def _shift_row(
     )
 
 
-def _verdict(found: Shift, watch: float, major: float, alpha: float) -> Verdict:
+def _verdict(found: Shift, watch: float, major: float, alpha: float) -> DriftVerdict:
     if found.effect is None or found.p_value is None:
-        return "insufficient_data"
+        return DriftVerdict.INSUFFICIENT_DATA
     if found.p_value >= alpha or found.effect < watch:
-        return "ok"
-    return "major" if found.effect >= major else "watch"
+        return DriftVerdict.OK
+    return DriftVerdict.MAJOR if found.effect >= major else DriftVerdict.WATCH
 
 
 def _halves(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -140,5 +142,5 @@ def _too_few(layer: str, what: str, n_reference: int, n_current: int, needed: in
     return f"{layer}: too few {what}: {' and '.join(short)}; needed: {needed}." if short else ""
 
 
-def _words(verdict: Verdict) -> str:
+def _words(verdict: DriftVerdict) -> str:
     return {"ok": "no shift beyond the floor", "watch": "a shift between the floors", "major": "a major shift"}[verdict]

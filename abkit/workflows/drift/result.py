@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from abkit.stats.monitoring.triage import Finding, Layer, Verdict
+from abkit.stats.monitoring.triage import Finding
+from abkit.vocabulary import DriftVerdict, Layer
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class LayerResult:
 
     layer: Layer
     test: str
-    verdict: Verdict
+    verdict: DriftVerdict
     sentence: str
     statistic: float | None = None
     ci_low: float | None = None

@@ -12,7 +12,8 @@ from abkit.stats.sequential.always_valid import ConfidenceSequence, confidence_s
 from abkit.stats.sequential.group_sequential import GroupSequentialPlan, plan_looks
 from abkit.stats.verdicts.guards import ArmDays, Guard, check_guards
 from abkit.stats.verdicts.multiplicity import adjust
-from abkit.stats.verdicts.verdict import Verdict, judge
+from abkit.stats.verdicts.verdict import Conclusion, judge
+from abkit.vocabulary import GuardStatus, Verdict
 from abkit.workflows.experiments.beside import guardrail, posterior, shrunken, within_segments
 from abkit.workflows.experiments.pairs import arm_days, compare_arms, tuning_of
 from abkit.workflows.experiments.records import Analysis, ArmInput, TreatmentResult
@@ -169,16 +170,18 @@ def horizon(
     wait = "wait for the end; a test that may be looked at while it runs is created with --monitoring anytime"
     if planned and have < planned:
         found = f"{have:,} of {planned:,.0f} planned: a fixed-horizon verdict is right at the end only"
-        return (Guard("horizon", "block", found, wait),)
+        return (Guard("horizon", GuardStatus.BLOCK, found, wait),)
     if not planned and running:
         found = "the end of the test is not reached: a fixed-horizon verdict is right at the end only"
-        return (Guard("horizon", "block", found, wait + "; an end is given by --planned-total or --to"),)
+        return (Guard("horizon", GuardStatus.BLOCK, found, wait + "; an end is given by --planned-total or --to"),)
     totals = {arm.key: {"trials": arm.trials, "successes": arm.total} for arm in arms}
     judged = [look for look in looks if look["verdict"] != "blocked" and look["totals"] != totals]
     if judged:
         found = f"the one look of a fixed-horizon test was look {judged[0]['look']}; the data have changed since"
-        return (Guard("horizon", "block", found, f"the verdict was {judged[0]['verdict']}: decide by that one"),)
-    return (Guard("horizon", "pass", "the planned end is reached"),)
+        return (
+            Guard("horizon", GuardStatus.BLOCK, found, f"the verdict was {judged[0]['verdict']}: decide by that one"),
+        )
+    return (Guard("horizon", GuardStatus.PASS, "the planned end is reached"),)
 
 
 def _stability(sequence: ConfidenceSequence | None, name: str) -> tuple[Guard, ...]:
@@ -187,7 +190,7 @@ def _stability(sequence: ConfidenceSequence | None, name: str) -> tuple[Guard, .
     return (
         Guard(
             "stability",
-            "block",
+            GuardStatus.BLOCK,
             f"{name} was better on some days and worse on others, beyond chance: an unstable effect or faulty days",
             "look at the sequence chart for the day on which it jumps, and check that day's data",
         ),
@@ -211,12 +214,12 @@ def _verdict(
     control: str,
     p: float,
     plan: Mapping[str, Any],
-) -> Verdict:
+) -> Conclusion:
     if deciding is None:
-        reasons = [guard for guard in guards if guard.status == "block"]
+        reasons = [guard for guard in guards if guard.status is GuardStatus.BLOCK]
         why = "; ".join(f"{guard.message} → {guard.action}" for guard in reasons) or "too little data to compare"
-        return Verdict(
-            "blocked",
+        return Conclusion(
+            Verdict.BLOCKED,
             f"no verdict on {treatment}: {why}",
             allocation == "random",
             tuple(guard.name for guard in reasons) or ("data",),
@@ -245,7 +248,7 @@ def _rule(plan: Mapping[str, Any], by_day: bool, level: float, look: int, tuning
     return f"look {look}: {level:.0%} fixed-horizon interval over {of}, valid for one look only; Holm over treatments"
 
 
-def _overall(verdicts: Sequence[Verdict]) -> str:
+def _overall(verdicts: Sequence[Conclusion]) -> str:
     states = [verdict.state for verdict in verdicts]
     for state in ("better", "undecided", "blocked", "futile"):
         if state in states:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from abkit.errors import InvalidInput
-from abkit.stats.counts import Counts
+from abkit.stats.arms import Counts
 from abkit.stats.estimate import Comparison, Estimate
-from abkit.stats.normal import quantile
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.proportions.compare import compare
 from abkit.stats.proportions.stratified import Stratified, compare_stratified
+from abkit.stats.tails import quantile
 from abkit.stats.verdicts.equivalence import MarginTest, non_inferior
 from abkit.stats.verdicts.guards import ArmDays
 from abkit.stats.verdicts.shrinkage import Exaggeration, exaggeration, fit_effect_prior, shrink
@@ -21,9 +21,7 @@ from abkit.workflows.experiments.records import ArmInput
 
 def posterior(control: ArmDays, arm: ArmDays) -> Any:
     """Beta-binomial figures with a uniform prior."""
-    return compare_proportions(
-        Counts(control.total, control.trials), Counts(arm.total, arm.trials), method="bayes"
-    ).bayes
+    return compare(Counts(control.total, control.trials), Counts(arm.total, arm.trials), method="bayes").bayes
 
 
 def shrunken(

@@ -11,11 +11,12 @@ import numpy as np
 
 from abkit.errors import AbkitError
 from abkit.intake.experiment_tables import ArmTable, Refused, read_experiments
-from abkit.stats.normal import quantile
 from abkit.stats.proportions.bulk import BulkComparisons, compare_many, homogeneity_p, split_p
-from abkit.stats.verdicts.multiplicity import Adjusted, Correction, adjust
+from abkit.stats.tails import quantile
+from abkit.stats.verdicts.multiplicity import Adjusted, adjust
 from abkit.stats.verdicts.sample_ratio import ALPHA as SRM_ALPHA
 from abkit.stats.verdicts.shrinkage import EffectPrior, fit_effect_prior, shrink_many
+from abkit.vocabulary import Correction
 
 MOST_CELLS = 10**7
 FEWEST_FOR_PRIOR = 10
@@ -46,7 +47,7 @@ def analyze_table(
     control: str | None = None,
     level: float = 0.95,
     tuning: float = 5000,
-    correction: Correction = "bh",
+    correction: Correction = Correction.BH,
     add_up: bool = False,
     allocation: Literal["random", "optimised"] = "random",
     progress: Callable[[str], None] = lambda _: None,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from abkit.errors import AbkitError, InvalidInput
-from abkit.stats.estimate import as_dict
+from abkit.records import to_plain
 from abkit.store import experiments as tables
 from abkit.store.engine import Store
 from abkit.store.runs import recorded_run
@@ -119,7 +119,7 @@ def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = 
                 kind="analysis",
                 as_of=as_of,
                 verdict=analysis.verdict,
-                result=as_dict(analysis),
+                result=to_plain(analysis),
                 run_id=run.id,
             )
             run.outcome = {"experiment": key, "look": row.sequence, "verdict": analysis.verdict}

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from abkit.errors import InvalidInput
-from abkit.stats.counts import Counts
+from abkit.stats.arms import Counts, PairMoments
 from abkit.stats.estimate import Comparison
-from abkit.stats.means.ratio import compare_ratios
-from abkit.stats.moments import PairMoments
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.means.pairs import compare_ratios
+from abkit.stats.proportions.compare import compare
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING
 from abkit.stats.verdicts.guards import ArmDays
 from abkit.workflows.experiments.records import ArmInput
@@ -48,7 +47,14 @@ def _pair_moments(arm: ArmDays) -> PairMoments:
     y = np.array([arm.successes.get(day, 0) for day in days], dtype=float)
     x = np.array([arm.exposures[day] for day in days], dtype=float)
     cov = np.cov(y, x) if len(days) > 1 else np.zeros((2, 2))
-    return PairMoments(len(days), y.mean(), x.mean(), float(cov[0, 0]), float(cov[1, 1]), float(cov[0, 1]))
+    return PairMoments(
+        n=len(days),
+        mean_y=y.mean(),
+        mean_x=x.mean(),
+        variance_y=float(cov[0, 0]),
+        variance_x=float(cov[1, 1]),
+        covariance=float(cov[0, 1]),
+    )
 
 
 def compare_arms(
@@ -64,8 +70,8 @@ def compare_arms(
             )
         first, second = Counts(control.total, control.trials), Counts(arm.total, arm.trials)
         return (
-            compare_proportions(first, second, method="sequential", level=level, tuning=tuning),
-            compare_proportions(first, second, level=level),
+            compare(first, second, method="sequential", level=level, tuning=tuning),
+            compare(first, second, level=level),
         )
     except InvalidInput:
         # No days, one day, no exposures, no variance: the guards say which.

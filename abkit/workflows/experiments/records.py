@@ -14,7 +14,7 @@ from abkit.stats.sequential.group_sequential import GroupSequentialPlan
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import Guard
 from abkit.stats.verdicts.shrinkage import Exaggeration
-from abkit.stats.verdicts.verdict import Verdict
+from abkit.stats.verdicts.verdict import Conclusion
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class TreatmentResult:
     exaggeration: Exaggeration | None
     guardrails: Mapping[str, MarginTest | None]
     strata: Stratified | None
-    verdict: Verdict
+    verdict: Conclusion
 
 
 @dataclass(frozen=True)

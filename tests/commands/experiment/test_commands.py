@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from abkit.errors import AbkitError
-from abkit.stats.counts import Counts
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.arms import Counts
+from abkit.stats.proportions.compare import compare
 from abkit.workflows.experiments.bulk import analyze_table
 from abkit.workflows.workspace import make_workspace
 from tests.conftest import Abkit
@@ -38,7 +38,7 @@ def test_every_test_of_a_table_is_compared_with_its_control(tmp_path: Path) -> N
     assert [(row["experiment"], row["control"], row["treatment"]) for row in report.comparisons] == [
         ("t1", "a", "b"), ("t2", "a", "b"), ("t2", "a", "c"),
     ]  # fmt: skip
-    one = compare_proportions(Counts(50, 1000), Counts(80, 1010))
+    one = compare(Counts(50, 1000), Counts(80, 1010))
     assert report.comparisons[0]["p_value"] == pytest.approx(one.p_value, rel=1e-9)
     assert report.comparisons[0]["lift_low"] == pytest.approx(one.lift.ci_low, rel=1e-9)
     assert "3 comparisons of 2 tests" in report.summary["family"]

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from abkit.records import to_plain
 from abkit.reporting.charts.experiment import forest_plot, sequence_chart
 from abkit.reporting.charts.theme import save_chart
-from abkit.stats.counts import Counts
-from abkit.stats.estimate import as_dict
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.arms import Counts
+from abkit.stats.proportions.compare import compare
 from abkit.stats.sequential.always_valid import confidence_sequence
 
 
@@ -31,10 +31,10 @@ def test_the_forest_plot_colors_what_excludes_zero_and_draws_open_ends(tmp_path:
 
 def test_the_sequence_chart_has_both_bands_and_says_where_it_stopped(tmp_path: Path) -> None:
     pairs = [(Counts(50 * k, 1000 * k), Counts(70 * k, 1000 * k)) for k in range(1, 11)]
-    sequence = as_dict(
+    sequence = to_plain(
         confidence_sequence(
-            [compare_proportions(*pair, method="sequential") for pair in pairs],
-            [compare_proportions(*pair) for pair in pairs],
+            [compare(*pair, method="sequential") for pair in pairs],
+            [compare(*pair) for pair in pairs],
         )
     )
     chart = sequence_chart(sequence, title="t", dates=[f"2026-01-{day:02}" for day in range(1, 11)])

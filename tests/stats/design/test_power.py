@@ -9,6 +9,7 @@ from statsmodels.stats.power import TTestIndPower
 from statsmodels.stats.proportion import power_proportions_2indep
 
 from abkit.errors import InvalidInput
+from abkit.stats.arms import PairMoments
 from abkit.stats.design.detectable import (
     power_for_means,
     power_for_rates,
@@ -19,8 +20,8 @@ from abkit.stats.design.power import (
     Design,
     sample_size_for_means,
     sample_size_for_rates,
-    sample_size_for_ratios,
 )
+from abkit.stats.design.sample_size import sample_size
 
 TESTS = 40_000
 
@@ -94,7 +95,10 @@ def test_simulated_power_of_a_ratio_metric_agrees_within_one_point() -> None:
     rng = np.random.default_rng(22)
     (y,), (x,) = users(rng, 1, 400_000, 0.0)
     cov = np.cov(y, x)
-    size = sample_size_for_ratios(y.mean(), x.mean(), cov[0, 0], cov[1, 1], cov[0, 1], lift=0.15)
+    pilot = PairMoments(
+        n=len(y), mean_y=y.mean(), mean_x=x.mean(), variance_y=cov[0, 0], variance_x=cov[1, 1], covariance=cov[0, 1]
+    )
+    size = sample_size(pilot, 0.15)
     ratios, errors = [], []
     for more in (0.0, 0.15 * y.mean() / x.mean()):
         y, x = users(rng, 8000, size.per_variant, more)
@@ -192,7 +196,7 @@ def test_the_smallest_lift_is_that_of_its_own_sample_size() -> None:
         (lambda: Design(arms=1), "1 arm"),
         (lambda: Design(ratio=-1), "control is -1"),
         (lambda: Design(daily_traffic=0), "traffic is 0"),
-        (lambda: sample_size_for_rates(0.1, lift=-0.1, design=Design(alternative="greater")), "point apart"),
+        (lambda: sample_size_for_rates(0.1, lift=-0.1, design=Design(alternative="greater")), "contradict each other"),
     ],
 )
 def test_plans_that_cannot_be_are_refused_with_the_value(make: object, said: str) -> None:

@@ -14,14 +14,14 @@ from statsmodels.stats.weightstats import ttost_ind
 from tea_tasting.aggr import Aggregates
 
 from abkit.errors import InvalidInput
-from abkit.stats.counts import Counts
-from abkit.stats.lift import lift_interval
+from abkit.stats.arms import Counts, Moments, PairMoments
+from abkit.stats.estimate import ArmMean
 from abkit.stats.means.compare import compare_means
-from abkit.stats.means.cuped import compare_with_covariate
-from abkit.stats.means.ratio import compare_ratios
-from abkit.stats.moments import Moments, PairMoments
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.means.lift import lift_interval
+from abkit.stats.means.pairs import compare_ratios, compare_with_covariate
+from abkit.stats.proportions.compare import compare
 from abkit.stats.verdicts.equivalence import equivalent, non_inferior
+from abkit.vocabulary import LiftMethod
 
 moments = st.builds(
     Moments,
@@ -51,6 +51,11 @@ def test_means_agree_with_scipy_and_tea_tasting(control: Moments, treatment: Mom
     assert 1 + result.lift.ci_low == pytest.approx(1 + tea.rel_effect_size_ci_lower, rel=1e-6, abs=1e-12)
 
 
+def moments_of_two(*figures: float) -> PairMoments:
+    names = ("n", "mean_y", "mean_x", "variance_y", "variance_x", "covariance")
+    return PairMoments(**dict(zip(names, figures, strict=True)))
+
+
 def tea_moments(arm: Moments) -> Aggregates:
     return Aggregates(arm.n, {"x": arm.mean}, {"x": arm.variance})  # type: ignore[arg-type]
 
@@ -59,12 +64,13 @@ def test_the_lift_conventions_of_the_peers_are_there_by_name() -> None:
     control, treatment = Moments(500, 10.0, 25.0), Moments(400, 11.0, 30.0)
     z = stats.norm.ppf(0.975)
     se0, se1 = math.sqrt(25 / 500), math.sqrt(30 / 400)
+    means = ArmMean(500, 10.0, se0), ArmMean(400, 11.0, se1)
     gap = z * math.hypot(se0, se1)
-    assert lift_interval(10, se0, 11, se1, quantile=z, method="plug-in") == pytest.approx(
+    assert lift_interval(*means, quantile=z, method=LiftMethod.PLUG_IN) == pytest.approx(
         ((1 - gap) / 10, (1 + gap) / 10)
     )
     half = z * math.sqrt(se1**2 / 100 + (11 / 10) ** 2 * se0**2 / 100)
-    assert lift_interval(10, se0, 11, se1, quantile=z, method="delta") == pytest.approx((0.1 - half, 0.1 + half))
+    assert lift_interval(*means, quantile=z, method=LiftMethod.DELTA) == pytest.approx((0.1 - half, 0.1 + half))
     with pytest.raises(InvalidInput, match="'ratio'; expected one of fieller"):
         compare_means(control, treatment, lift_method="ratio")
 
@@ -72,7 +78,8 @@ def test_the_lift_conventions_of_the_peers_are_there_by_name() -> None:
 @given(st.floats(-3, 3), st.floats(0.1, 50), st.floats(-30, 30))
 @settings(max_examples=100, deadline=None)
 def test_fieller_is_the_set_of_lifts_that_are_not_rejected(shift: float, control: float, treatment: float) -> None:
-    low, high = lift_interval(control, 1.0, treatment, 2.0, quantile=1.96, method="fieller")
+    means = ArmMean(9, control, 1.0), ArmMean(9, treatment, 2.0)
+    low, high = lift_interval(*means, quantile=1.96, method=LiftMethod.FIELLER)
     if math.isinf(low):
         assert control <= 1.96
         return
@@ -141,7 +148,7 @@ def test_clusters_hold_the_error_rate_where_impressions_as_trials_do_not() -> No
     for y, x in zip(clicks.astype(float), impressions.astype(float), strict=True):
         rejected["clusters"] += compare_ratios(pair(y[0], x[0]), pair(y[1], x[1])).p_value < 0.05
         arms = [Counts(int(a.sum()), int(b.sum())) for a, b in zip(y, x, strict=True)]
-        rejected["trials"] += compare_proportions(*arms).p_value < 0.05
+        rejected["trials"] += compare(*arms).p_value < 0.05
     three = 3 * math.sqrt(0.05 * 0.95 / tests)
     assert abs(rejected["clusters"] / tests - 0.05) < three
     assert rejected["trials"] / tests > 0.1
@@ -167,7 +174,7 @@ def test_margins_agree_with_statsmodels() -> None:
     assert equivalent(comparison, margin=0.5).p_value == pytest.approx(
         ttost_ind(b, a, -0.5, 0.5, usevar="unequal")[0], rel=1e-6
     )
-    rates = compare_proportions(Counts(480, 10_000), Counts(470, 10_000))
+    rates = compare(Counts(480, 10_000), Counts(470, 10_000))
     wald = proportions_test(470, 10_000, 480, 10_000, value=-0.005, method="wald", alternative="larger")
     assert non_inferior(rates, margin=0.005).p_value == pytest.approx(wald.pvalue, rel=1e-6)
     both = tost_proportions_2indep(470, 10_000, 480, 10_000, -0.005, 0.005, method="wald")
@@ -207,11 +214,11 @@ def test_means_agree_with_spotify_confidence() -> None:
         (lambda: Moments(10, math.nan, 1.0), "mean of an arm is nan"),
         (lambda: Moments(0, 1.0, 1.0), "n = 0"),
         (lambda: Moments.from_sums(n=10, total=100, total_squares=10), "sum of squares is 10"),
-        (lambda: PairMoments(10, 1, 1, 1, 1, 5), "covariance is 5"),
-        (lambda: compare_ratios(PairMoments(10, 1, 0, 1, 0, 0), PairMoments(10, 1, 0, 1, 0, 0)), "denominator"),
+        (lambda: moments_of_two(10, 1, 1, 1, 1, 5), "covariance is 5"),
+        (lambda: compare_ratios(*[moments_of_two(10, 1, 0, 1, 0, 0)] * 2), "denominator"),
         (lambda: non_inferior(compare_means(Moments(9, 1, 1), Moments(9, 1, 1)), margin=0), "margin is 0"),
         (
-            lambda: compare_with_covariate(PairMoments(9, 1, 2, 1, 0, 0), PairMoments(9, 1, 2, 1, 0, 0)),
+            lambda: compare_with_covariate(*[moments_of_two(9, 1, 2, 1, 0, 0)] * 2),
             "covariate is 2",
         ),
     ],

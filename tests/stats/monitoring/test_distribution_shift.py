@@ -5,13 +5,13 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from abkit.stats.monitoring.distribution_shift import input_shift, score_shift
+from abkit.stats.monitoring.distribution_shift import drift, input_shift
 
 
 def test_ks_and_wasserstein_are_scipys_and_psi_is_the_textbook_sum() -> None:
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=150), rng.normal(0.4, 1.2, size=130)
-    found = score_shift(x, y, bins=5)
+    found = drift(x, y, bins=5)
     theirs = stats.ks_2samp(x, y)
     assert (found.ks.statistic, found.ks.p_value) == pytest.approx((theirs.statistic, theirs.pvalue))
     assert found.wasserstein.statistic == pytest.approx(stats.wasserstein_distance(x, y))
@@ -27,7 +27,7 @@ def test_the_p_value_of_wasserstein_agrees_with_scipys_permutation_test() -> Non
     theirs = stats.permutation_test(
         (x, y), stats.wasserstein_distance, n_resamples=2000, alternative="greater", rng=rng
     ).pvalue
-    assert score_shift(x, y).wasserstein.p_value == pytest.approx(theirs, abs=0.03)
+    assert drift(x, y).wasserstein.p_value == pytest.approx(theirs, abs=0.03)
 
 
 @pytest.mark.parametrize("test", ["ks", "psi", "wasserstein"])
@@ -35,8 +35,7 @@ def test_without_a_shift_the_p_value_is_small_no_more_often_than_it_should(test:
     rng = np.random.default_rng(3)
     runs = 300
     alarms = sum(
-        getattr(score_shift(rng.normal(size=100), rng.normal(size=100), seed=i), test).p_value < 0.05
-        for i in range(runs)
+        getattr(drift(rng.normal(size=100), rng.normal(size=100), seed=i), test).p_value < 0.05 for i in range(runs)
     )
     assert alarms <= stats.binom.ppf(0.999, runs, 0.05)
 
@@ -75,7 +74,7 @@ def test_the_effects_do_not_grow_with_n(n: int) -> None:
     rng = np.random.default_rng(7)
     x, y = rng.normal(size=(n, 20)), rng.normal(0.3, 1, size=(n, 20))
     assert input_shift(x, y, permutations=9).effect == pytest.approx(0.3**2 / 4, abs=0.008)
-    assert score_shift(x[:, 0], y[:, 0]).wasserstein.effect == pytest.approx(0.3, abs=0.2)
+    assert drift(x[:, 0], y[:, 0]).wasserstein.effect == pytest.approx(0.3, abs=0.2)
 
 
 def test_larger_windows_are_drawn_down_and_that_is_said() -> None:
@@ -87,14 +86,14 @@ def test_larger_windows_are_drawn_down_and_that_is_said() -> None:
 
 def test_nothing_one_or_broken_rows_give_a_note_instead_of_a_number() -> None:
     assert "at least 2" in input_shift(np.zeros((0, 3)), np.ones((5, 3))).note
-    assert "at least 2" in score_shift([1.0], [1.0, 2.0]).ks.note
-    assert score_shift([1, 2, np.nan], [1, 2, 3]).ks.n_reference == 2
+    assert "at least 2" in drift([1.0], [1.0, 2.0]).ks.note
+    assert drift([1, 2, np.nan], [1, 2, 3]).ks.n_reference == 2
     assert input_shift(np.full((4, 2), np.nan), np.ones((4, 2))).n_reference == 0
 
 
 @pytest.mark.parametrize("to", [2.0, 4.0])
 def test_constant_scores_that_stay_are_no_shift_and_that_move_are_one(to: float) -> None:
-    still, moved = score_shift([3.0] * 60, [3.0] * 60), score_shift([3.0] * 60, [to] * 60)
+    still, moved = drift([3.0] * 60, [3.0] * 60), drift([3.0] * 60, [to] * 60)
     assert still.wasserstein.p_value == 1
     assert still.psi.statistic == 0
     assert (moved.wasserstein.p_value or 1) < 0.01

@@ -1,5 +1,7 @@
 """The relation of score and CTR in two windows, and the level of CTR: a planted truth has to come out."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -90,7 +92,14 @@ class World:
         cell = self.campaign * 1000 + self.day
         return relation_shift(
             Delivery(
-                self.clicks, self.impressions, self.creative, self.campaign, cell, self.score, self.age, self.current
+                clicks=self.clicks,
+                impressions=self.impressions,
+                creative=self.creative,
+                campaign=self.campaign,
+                cell=cell,
+                score=self.score,
+                age=self.age,
+                current=self.current,
             )
         )
 
@@ -173,7 +182,8 @@ def test_nothing_to_compare_gives_a_note(what: str) -> None:
         world.score = np.full(len(world.score), 4.2)
     if what == "no clicks":
         world.clicks = np.zeros_like(world.clicks)
-    found = relation_shift(Delivery(*[[]] * 8)) if what == "nothing" else world.relation()
+    nothing = Delivery(**{field.name: [] for field in fields(Delivery)})
+    found = relation_shift(nothing) if what == "nothing" else world.relation()
     assert found.loss is None
     assert found.note
 

@@ -2,13 +2,20 @@
 
 import pytest
 
-from abkit.stats.monitoring.triage import Finding, triage
+from abkit.stats.monitoring import triage as table
+from abkit.stats.monitoring.triage import triage
+from abkit.vocabulary import DriftVerdict, Layer
+
+
+def Finding(layer: str, verdict: str, *rest: str, **options: bool) -> table.Finding:  # noqa: N802 (as the record)
+    return table.Finding(Layer(layer), DriftVerdict(verdict), *rest, **options)
+
 
 OK = [Finding(layer, "ok", f"{layer} is well.") for layer in ("data", "input", "score", "relation", "kpi")]
 MISSING = [Finding(layer, "insufficient_data", f"No {layer}.") for layer in ("input", "score", "relation", "kpi")]
 
 
-def _with(*changed: Finding) -> list[Finding]:
+def _with(*changed: table.Finding) -> list[table.Finding]:
     layers = {finding.layer for finding in changed}
     return [finding for finding in OK if finding.layer not in layers] + list(changed)
 

@@ -5,19 +5,20 @@ import math
 import pytest
 
 from abkit.errors import InvalidInput
-from abkit.stats.counts import Counts
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.arms import Counts
+from abkit.stats.proportions.compare import compare
 from abkit.stats.sequential.always_valid import always_valid_p, confidence_sequence, multiplier
 from abkit.stats.verdicts.guards import Guard
 from abkit.stats.verdicts.verdict import judge
+from abkit.vocabulary import GuardStatus
 
 
 def sequence(*arms: tuple[int, int, int]):  # type: ignore[no-untyped-def]
     """Cumulative looks: n an arm, successes of control and treatment."""
     pairs = [(Counts(x0, n), Counts(x1, n)) for n, x0, x1 in arms]
     return confidence_sequence(
-        [compare_proportions(*pair, method="sequential") for pair in pairs],
-        [compare_proportions(*pair) for pair in pairs],
+        [compare(*pair, method="sequential") for pair in pairs],
+        [compare(*pair) for pair in pairs],
     )
 
 
@@ -59,7 +60,7 @@ def test_looks_out_of_order_are_refused() -> None:
 
 def verdict(control: Counts, treatment: Counts, **options: object):  # type: ignore[no-untyped-def]
     settings = {"allocation": "random", "treatment": "b", "control": "a"} | options
-    return judge(compare_proportions(control, treatment), settings.pop("guards", []), **settings)  # type: ignore[arg-type]
+    return judge(compare(control, treatment), settings.pop("guards", []), **settings)  # type: ignore[arg-type]
 
 
 def test_the_verdict_follows_the_figures() -> None:
@@ -71,7 +72,7 @@ def test_the_verdict_follows_the_figures() -> None:
 
 
 def test_a_guard_that_blocks_wins_over_any_figure() -> None:
-    guard = Guard("sample_ratio", "block", "the arms got 5 : 9", "start again")
+    guard = Guard("sample_ratio", GuardStatus.BLOCK, "the arms got 5 : 9", "start again")
     found = verdict(Counts(500, 10_000), Counts(900, 10_000), guards=[guard])
     assert (found.state, found.blocked_by) == ("blocked", ("sample_ratio",))
     assert "the arms got 5 : 9 → start again" in found.sentence

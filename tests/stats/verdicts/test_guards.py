@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from abkit.stats.verdicts.guards import ArmDays, Guard, check_guards
-from abkit.stats.verdicts.sample_ratio import check_sample_ratio
+from abkit.stats.verdicts.sample_ratio import sample_ratio
 
 START = date(2026, 3, 2)
 
@@ -35,7 +35,7 @@ def test_a_clean_test_passes_all_of_them() -> None:
 def test_the_split_is_tested_so_that_looking_daily_raises_no_false_alarm() -> None:
     # Beyond chance for one look, within chance for one who looks every day.
     n0, n1 = [1000] * 10, [1049] * 10
-    assert check_sample_ratio([sum(n0), sum(n1)]).mismatch
+    assert sample_ratio([sum(n0), sum(n1)]).mismatch
     assert guards(arm("a", n0), arm("b", n1))["sample_ratio"].status == "pass"
     assert guards(arm("a", n0), arm("b", [1120] * 10))["sample_ratio"].status == "block"
 

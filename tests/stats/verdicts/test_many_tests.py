@@ -10,13 +10,13 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
 
 from abkit.errors import InvalidInput
-from abkit.stats.counts import Counts
+from abkit.stats.arms import Counts
 from abkit.stats.design.pairs import ScoredVariant, plan_pairs
 from abkit.stats.design.power import Design
 from abkit.stats.means.normal_model import normal_posterior
-from abkit.stats.proportions.bayes import rank_posteriors
+from abkit.stats.proportions.bayes import rank
 from abkit.stats.proportions.bulk import compare_many, homogeneity_p, split_p
-from abkit.stats.proportions.compare import compare_proportions
+from abkit.stats.proportions.compare import compare
 from abkit.stats.proportions.stratified import compare_stratified
 from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.shrinkage import EffectPrior, exaggeration, fit_effect_prior, shrink
@@ -43,12 +43,12 @@ def test_bulk_gives_the_figures_of_one_comparison_at_a_time() -> None:
     found = compare_many(x0, n0, x1, n1)
     for i in range(300):
         control, treatment = Counts(int(x0[i]), int(n0[i])), Counts(int(x1[i]), int(n1[i]))
-        one = compare_proportions(control, treatment)
+        one = compare(control, treatment)
         assert found.p_value[i] == pytest.approx(one.p_value, rel=1e-6)
         assert found.difference_low[i] == pytest.approx(one.difference.ci_low, rel=1e-6, abs=1e-15)
         assert found.lift_high[i] == pytest.approx(one.lift.ci_high, rel=1e-6)
         assert found.lift_low[i] == pytest.approx(one.lift.ci_low, rel=1e-6, abs=1e-12)
-        any_time = compare_proportions(control, treatment, method="sequential")
+        any_time = compare(control, treatment, method="sequential")
         assert found.anytime_p[i] == pytest.approx(any_time.p_value, rel=1e-5)
 
 
@@ -85,7 +85,7 @@ def test_strata_agree_with_statsmodels_and_find_an_interaction() -> None:
 def test_stratifying_undoes_simpsons_paradox() -> None:
     # In both segments the treatment is better, in the sum it is worse.
     strata = [(Counts(10, 1000), Counts(140, 10_000)), (Counts(2000, 10_000), Counts(240, 1000))]
-    pooled = compare_proportions(Counts(2010, 11_000), Counts(380, 11_000))
+    pooled = compare(Counts(2010, 11_000), Counts(380, 11_000))
     assert pooled.difference.ci_high < 0
     result = compare_stratified(strata)
     assert result.odds_ratio.ci_low > 1
@@ -123,21 +123,24 @@ def test_exaggeration_and_type_s_agree_with_simulation() -> None:
 
 def test_chances_to_be_best_sum_to_one_and_agree_with_simulation() -> None:
     arms = [Counts(48, 1000), Counts(56, 1000), Counts(50, 900), Counts(0, 10)]
-    ranked = rank_posteriors(arms)
+    ranked = rank({str(index): arm for index, arm in enumerate(arms)}).arms
     assert sum(arm.chance_to_be_best for arm in ranked) == pytest.approx(1, abs=1e-9)
     rng = np.random.default_rng(4)
     draws = np.array([rng.beta(arm.successes + 1, arm.trials - arm.successes + 1, 400_000) for arm in arms])
     best = draws.max(axis=0)
-    for index, arm in enumerate(ranked):
+    assert [arm.chance_to_be_best for arm in ranked] == sorted((arm.chance_to_be_best for arm in ranked), reverse=True)
+    for arm in ranked:
+        index = int(arm.variant)
         assert arm.chance_to_be_best == pytest.approx((draws[index] == best).mean(), abs=0.003)
         assert arm.expected_loss == pytest.approx((best - draws[index]).mean(), rel=0.02)
 
 
 def test_two_arms_ranked_are_two_arms_compared() -> None:
-    ranked = rank_posteriors([Counts(48, 1000), Counts(56, 1000)])
-    posterior = compare_proportions(Counts(48, 1000), Counts(56, 1000), method="bayes").bayes
-    assert ranked[1].chance_to_be_best == pytest.approx(posterior.chance_to_win, rel=1e-9)
-    assert ranked[1].expected_loss == pytest.approx(posterior.expected_loss, rel=1e-6)
+    ranked = rank({"a": (48, 1000), "b": (56, 1000)}).arms
+    assert ranked[0].variant == "b"
+    posterior = compare(Counts(48, 1000), Counts(56, 1000), method="bayes").bayes
+    assert ranked[0].chance_to_be_best == pytest.approx(posterior.chance_to_win, rel=1e-9)
+    assert ranked[0].expected_loss == pytest.approx(posterior.expected_loss, rel=1e-6)
 
 
 def test_the_normal_posterior_agrees_with_simulation() -> None:

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from scipy.special import ndtr
 
+from abkit.stats.arms import Moments
 from abkit.stats.means.compare import compare_means
-from abkit.stats.moments import Moments
-from abkit.stats.proportions.bulk import compare_many, newcombe_z_many, split_p
+from abkit.stats.proportions.bulk import compare_many, split_p
+from abkit.stats.proportions.intervals import newcombe_z
 from abkit.stats.sequential.always_valid import (
     DEFAULT_TUNING,
     ConfidenceSequence,
@@ -60,7 +61,7 @@ def test_with_sixty_looks_the_any_time_analysis_holds_and_peeking_does_not(halve
             total += part[:, look]
         x0, o0, x1, o1 = sums
         n0, n1 = np.maximum(x0 + o0, 1), np.maximum(x1 + o1, 1)
-        z = newcombe_z_many(x0, n0, x1, n1)
+        z = newcombe_z(x0, n0, x1, n1)
         scaled = (n0 + n1) * mixture_precision(0.05, DEFAULT_TUNING)
         anytime |= 0.5 * np.log1p(scaled) - 0.5 * z**2 * scaled / (1 + scaled) < np.log(0.05)
         pooled = (x0 + x1) / (n0 + n1)

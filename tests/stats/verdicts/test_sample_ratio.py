@@ -5,14 +5,14 @@ import pytest
 from scipy import stats
 
 from abkit.errors import InvalidInput
-from abkit.stats.verdicts.sample_ratio import check_sample_ratio
+from abkit.stats.verdicts.sample_ratio import sample_ratio
 
 
 @pytest.mark.parametrize(
     ("observed", "weights"), [([5000, 5300], [1, 1]), ([100, 210, 290], [1, 2, 3]), ([10**12, 10**12 + 10**7], [1, 1])]
 )
 def test_it_agrees_with_scipys_chi_square(observed: list[int], weights: list[float]) -> None:
-    result = check_sample_ratio(observed, weights)
+    result = sample_ratio(observed, weights)
     share = np.array(weights) / sum(weights)
     theirs = stats.chisquare(observed, share * sum(observed))
     assert result.chi2 == pytest.approx(theirs.statistic, rel=1e-6)
@@ -22,14 +22,14 @@ def test_it_agrees_with_scipys_chi_square(observed: list[int], weights: list[flo
 
 def test_there_is_no_false_alarm_at_tiny_n() -> None:
     for n in range(9):
-        assert not check_sample_ratio([n, 0]).mismatch
-    assert not check_sample_ratio([3, 0, 0]).mismatch
-    assert check_sample_ratio([40, 2]).mismatch
+        assert not sample_ratio([n, 0]).mismatch
+    assert not sample_ratio([3, 0, 0]).mismatch
+    assert sample_ratio([40, 2]).mismatch
 
 
 def test_an_arm_without_a_share_is_no_degree_of_freedom_and_units_in_it_are_a_mismatch() -> None:
-    assert check_sample_ratio([100, 103, 0], [1, 1, 0]).dof == 1
-    found = check_sample_ratio([100, 103, 1], [1, 1, 0])
+    assert sample_ratio([100, 103, 0], [1, 1, 0]).dof == 1
+    found = sample_ratio([100, 103, 1], [1, 1, 0])
     assert (found.mismatch, found.method) == (True, "impossible")
 
 
@@ -43,7 +43,7 @@ def test_looked_at_every_day_the_sequential_guard_keeps_its_error_rate_and_the_f
     alarms[False] = int((stats.chi2.sf(chi2, 1) < 0.05).any(axis=1).sum())
     for row in first:
         alarms[True] += any(
-            check_sample_ratio([int(a), int(n - a)], sequential=True).p_value < 0.05
+            sample_ratio([int(a), int(n - a)], sequential=True).p_value < 0.05
             for a, n in zip(row[::4], total[::4], strict=True)
         )
     assert alarms[True] / tests <= 0.05
@@ -51,7 +51,7 @@ def test_looked_at_every_day_the_sequential_guard_keeps_its_error_rate_and_the_f
 
 
 def test_the_sequential_guard_finds_a_real_fault() -> None:
-    assert check_sample_ratio([50_000, 51_800], sequential=True).mismatch
+    assert sample_ratio([50_000, 51_800], sequential=True).mismatch
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_the_sequential_guard_finds_a_real_fault() -> None:
 )
 def test_what_cannot_be_is_refused_with_the_value(observed: list[float], expected: list[float], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
-        check_sample_ratio(observed, expected)
+        sample_ratio(observed, expected)

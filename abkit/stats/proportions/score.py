@@ -7,18 +7,19 @@ import warnings
 from collections.abc import Callable
 from typing import Literal
 
-from abkit.stats.counts import Counts
-from abkit.stats.estimate import Alternative, ArmRate, Comparison, Estimate, open_end, two_sided_alpha
-from abkit.stats.normal import quantile, tail_p
-from abkit.stats.proportions.compare import baseline_notes, few_notes, relative_lift
-
-Limits = tuple[float, float]
+from abkit.stats.arms import Counts
+from abkit.stats.estimate import Comparison, Limits
+from abkit.stats.proportions.result import few_notes, rate_comparison
+from abkit.stats.tails import quantile, tail_p, two_sided_alpha
+from abkit.vocabulary import Alternative
 
 
 def compare_by_score(
-    control: Counts, treatment: Counts, *, level: float = 0.95, alternative: Alternative = "two-sided"
+    control: Counts, treatment: Counts, *, level: float = 0.95, alternative: Alternative = Alternative.TWO_SIDED
 ) -> Comparison:
-    """The score test with the N/(N−1) correction; intervals by inverting it (difference: MN; lift: Koopman–Nam).
+    """Compare by the score test with the N/(N−1) correction.
+
+    The intervals invert it (difference: Miettinen–Nurminen; lift: Koopman–Nam).
 
     Source: Miettinen & Nurminen (1985), doi 10.1002/sim.4780040211. The figures are those of statsmodels'
     `confint_proportions_2indep(method="score")`. Two things to know about them: statsmodels' interval of the
@@ -40,28 +41,25 @@ def compare_by_score(
         z, p_value = 0.0, 1.0
     (low, high), own = _interval(control, treatment, alpha, "diff")
     (ratio_low, ratio_high), own_ratio = _interval(control, treatment, alpha, "ratio")
-    notes = few_notes(control, treatment, "score") + baseline_notes(control)
+    notes = few_notes(control, treatment, "score")
     if own or own_ratio:
         notes += ("statsmodels has no score interval for these counts: it is abkit's own inversion of the score test",)
-    return Comparison(
-        ArmRate(control.trials, control.successes, control.rate),
-        ArmRate(treatment.trials, treatment.successes, treatment.rate),
-        Estimate(treatment.rate - control.rate, *open_end(low, high, alternative, lowest=-1.0, highest=1.0)),
-        Estimate(
-            relative_lift(control.rate, treatment.rate),
-            *open_end(ratio_low - 1, ratio_high - 1, alternative, lowest=-1.0, highest=math.inf),
+    return rate_comparison(
+        control,
+        treatment,
+        difference=(low, high),
+        lift=(ratio_low - 1, ratio_high - 1),
+        p_value=p_value,
+        statistic=z,
+        method="score",
+        level=level,
+        alternative=alternative,
+        conventions=(
+            "score test with N/(N−1) correction (statsmodels test_proportions_2indep)",
+            "Miettinen–Nurminen (statsmodels confint_proportions_2indep)",
+            "Koopman–Nam score interval with N/(N−1) correction (statsmodels)",
         ),
-        p_value,
-        z,
-        "score",
-        level,
-        alternative,
-        {
-            "p_value": "score test with N/(N−1) correction (statsmodels test_proportions_2indep)",
-            "difference": "Miettinen–Nurminen (statsmodels confint_proportions_2indep)",
-            "lift": "Koopman–Nam score interval with N/(N−1) correction (statsmodels)",
-        },
-        notes,
+        notes=notes,
     )
 
 
@@ -83,7 +81,7 @@ def _test(control: Counts, treatment: Counts, alternative: Alternative) -> tuple
 def _interval(
     control: Counts, treatment: Counts, alpha: float, compare: Literal["diff", "ratio"]
 ) -> tuple[Limits, bool]:
-    """The interval, and whether it had to be computed here."""
+    """Return the interval, and whether it had to be computed here."""
     from statsmodels.stats.proportion import confint_proportions_2indep
 
     try:
@@ -140,7 +138,7 @@ def _ratio_ends(control: Counts, treatment: Counts, reach: float) -> Limits:
 
 
 def _crossing(z: Callable[[float], float], inside: float, outside: float, target: float) -> float:
-    """Where z, falling in its argument, meets the target between the estimate and the end of the range."""
+    """Return where z, falling in its argument, meets the target between the estimate and the end of the range."""
     from scipy.optimize import brentq
 
     def gap(value: float) -> float:
@@ -165,7 +163,7 @@ def _score_z(control: Counts, treatment: Counts, p0: float, p1: float, gap: floa
 
 
 def _constrained_difference(control: Counts, treatment: Counts, difference: float) -> tuple[float, float]:
-    """The most likely rates whose difference is the given one: the root of their log-likelihood's slope."""
+    """Return the most likely rates whose difference is the given one: the root of their log-likelihood's slope."""
     from scipy.optimize import brentq
 
     low, high = max(0.0, -difference), min(1.0, 1.0 - difference)

@@ -1,0 +1,235 @@
+"""What is known of an arm: counts of successes, or moments of a metric. Never the rows.
+
+They are checked when they are made, so that no analysis meets impossible figures.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from abkit.errors import InvalidInput
+from abkit.records import Record
+
+LARGEST = 1e150
+"""Means and variances above it have no squares in double precision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts(Record):
+    """Successes out of trials in one arm.
+
+    Attributes:
+        successes: Clicks, conversions, …; 0 … trials.
+        trials: Impressions, users, …; at least 1.
+
+    Raises:
+        InvalidInput: A count is negative, missing or fractional, or there are more successes than trials.
+
+    >>> Counts(480, 10_000).rate
+    0.048
+    """
+
+    successes: int
+    trials: int
+
+    def __post_init__(self) -> None:
+        successes, trials = _whole(self.successes, "successes"), _whole(self.trials, "trials")
+        if trials < 1:
+            raise InvalidInput(f"an arm has {trials} trials; it needs at least 1")
+        if successes > trials:
+            raise InvalidInput(
+                f"an arm has {successes} successes out of {trials} trials; a proportion cannot exceed 1",
+                hint="compare what may exceed the trials (revenue, view-through conversions) as a mean or a ratio",
+            )
+        object.__setattr__(self, "successes", successes)
+        object.__setattr__(self, "trials", trials)
+
+    @property
+    def rate(self) -> float:
+        """Successes ÷ trials, in [0, 1]."""
+        return self.successes / self.trials
+
+    @classmethod
+    def parse(cls, text: str) -> Counts:
+        """Read `480/10000`.
+
+        >>> Counts.parse("480/10000")
+        Counts(successes=480, trials=10000)
+        """
+        parts = text.replace(" ", "").replace("_", "").split("/")
+        try:
+            successes, trials = (float(part) for part in parts)
+        except ValueError:
+            raise InvalidInput(f"{text!r} is not an arm; expected SUCCESSES/TRIALS such as 480/10000") from None
+        return cls(successes, trials)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Moments(Record):
+    """One metric in one arm.
+
+    Attributes:
+        n: Number of units, at least 1.
+        mean: Mean of the metric.
+        variance: Sample variance (divided by n − 1), at least 0; 0 for a single unit.
+
+    Raises:
+        InvalidInput: n is below 1, the variance negative or missing, or the mean missing.
+
+    >>> Moments.from_sums(n=4, total=10, total_squares=30)
+    Moments(n=4, mean=2.5, variance=1.6666666666666667)
+    """
+
+    n: float
+    mean: float
+    variance: float
+
+    def __post_init__(self) -> None:
+        _check_n(self.n)
+        _check_finite(self.mean, "mean")
+        _check_variance(self.variance, "variance")
+
+    @classmethod
+    def from_sums(cls, *, n: float, total: float, total_squares: float) -> Moments:
+        """Return the moments from the sums that a query gives: Σ1, Σy, Σy²."""
+        _check_n(n)
+        return cls(n, total / n, _variance(n, total, total_squares))
+
+    @classmethod
+    def from_values(cls, values: ArrayLike) -> Moments:
+        """Return the moments of single values, one per unit.
+
+        >>> Moments.from_values([1.0, 2.0, 3.0])
+        Moments(n=3, mean=2.0, variance=1.0)
+        """
+        array = np.asarray(values, dtype=float).ravel()
+        _check_n(len(array))
+        return cls(len(array), float(array.mean()), float(array.var(ddof=1)) if len(array) > 1 else 0.0)
+
+    @property
+    def squared_error(self) -> float:
+        """Variance of the mean."""
+        return self.variance / self.n
+
+    def __add__(self, other: Moments) -> Moments:
+        """Return both together (days add up).
+
+        Source: Chan, Golub & LeVeque (1983), doi 10.1080/00031305.1983.10483115.
+        """
+        n, gap = self.n + other.n, other.mean - self.mean
+        squares = (self.n - 1) * self.variance + (other.n - 1) * other.variance + gap**2 * self.n * other.n / n
+        return Moments(n, (self.n * self.mean + other.n * other.mean) / n, squares / (n - 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairMoments(Record):
+    """Two metrics of the same units in one arm: numerator and denominator, or metric and covariate.
+
+    Attributes:
+        n: Number of units (users, days, clusters), at least 1.
+        mean_y: Mean of the first.
+        mean_x: Mean of the second.
+        variance_y: Sample variance of the first.
+        variance_x: Sample variance of the second.
+        covariance: Sample covariance of the two; it may not exceed what the variances allow.
+
+    >>> arm = PairMoments.from_sums(n=3, y=6, x=12, yy=14, xx=56, xy=28)
+    >>> arm.mean_x, arm.covariance
+    (4.0, 2.0)
+    """
+
+    n: float
+    mean_y: float
+    mean_x: float
+    variance_y: float
+    variance_x: float
+    covariance: float
+
+    def __post_init__(self) -> None:
+        _check_n(self.n)
+        _check_finite(self.mean_y, "mean")
+        _check_finite(self.mean_x, "mean")
+        _check_variance(self.variance_y, "variance")
+        _check_variance(self.variance_x, "variance")
+        _check_finite(self.covariance, "covariance")
+        bound = math.sqrt(self.variance_y * self.variance_x)
+        if abs(self.covariance) > bound * (1 + 1e-6) + 1e-12:
+            raise InvalidInput(
+                f"the covariance is {self.covariance:g}; with variances {self.variance_y:g} and {self.variance_x:g} "
+                f"it lies within ±{bound:g}"
+            )
+
+    @classmethod
+    def from_sums(cls, *, n: float, y: float, x: float, yy: float, xx: float, xy: float) -> PairMoments:
+        """Return the moments from Σ1, Σy, Σx, Σy², Σx², Σxy."""
+        _check_n(n)
+        covariance = (xy - y * x / n) / (n - 1) if n > 1 else 0.0
+        variance_y, variance_x = _variance(n, y, yy), _variance(n, x, xx)
+        bound = math.sqrt(variance_y * variance_x)
+        return cls(
+            n=n,
+            mean_y=y / n,
+            mean_x=x / n,
+            variance_y=variance_y,
+            variance_x=variance_x,
+            covariance=min(max(covariance, -bound), bound),
+        )
+
+    def __add__(self, other: PairMoments) -> PairMoments:
+        """Return both together (days add up)."""
+        n = self.n + other.n
+        y = Moments(self.n, self.mean_y, self.variance_y) + Moments(other.n, other.mean_y, other.variance_y)
+        x = Moments(self.n, self.mean_x, self.variance_x) + Moments(other.n, other.mean_x, other.variance_x)
+        products = (self.n - 1) * self.covariance + (other.n - 1) * other.covariance
+        products += (other.mean_y - self.mean_y) * (other.mean_x - self.mean_x) * self.n * other.n / n
+        return PairMoments(
+            n=n,
+            mean_y=y.mean,
+            mean_x=x.mean,
+            variance_y=y.variance,
+            variance_x=x.variance,
+            covariance=products / (n - 1),
+        )
+
+
+def _whole(value: float, what: str) -> int:
+    if type(value) is int:
+        whole = value
+    else:
+        if not math.isfinite(value) or value != int(value):
+            raise InvalidInput(f"an arm has {value} {what}; expected a whole number of 0 or more")
+        whole = int(value)
+    if whole < 0:
+        raise InvalidInput(f"an arm has {whole} {what}; expected a whole number of 0 or more")
+    return whole
+
+
+def _variance(n: float, total: float, squares: float) -> float:
+    if n <= 1:
+        return 0.0
+    variance = (squares - total * total / n) / (n - 1)
+    # Rounding may leave a little less than nothing; more than that is an impossible input.
+    if variance < -1e-9 * abs(squares) / n:
+        raise InvalidInput(
+            f"the sum of squares is {squares:g}; with n = {n:g} and sum {total:g} it is at least {total * total / n:g}"
+        )
+    return max(variance, 0.0)
+
+
+def _check_n(n: float) -> None:
+    if not (math.isfinite(n) and n >= 1):
+        raise InvalidInput(f"an arm has n = {n}; expected 1 or more")
+
+
+def _check_finite(value: float, what: str) -> None:
+    if not abs(value) < LARGEST:
+        raise InvalidInput(f"the {what} of an arm is {value}; expected a number below {LARGEST:g} in size")
+
+
+def _check_variance(value: float, what: str) -> None:
+    if not 0 <= value < LARGEST:
+        raise InvalidInput(f"the {what} of an arm is {value}; expected 0 or more, and below {LARGEST:g}")
