@@ -12,9 +12,8 @@ from abkit.version import __version__
 
 if TYPE_CHECKING:
     from abkit.errors import AbkitError
-    from abkit.stats.counts import Counts
+    from abkit.stats.arms import Counts, Moments
     from abkit.stats.estimate import Comparison, Estimate
-    from abkit.stats.moments import Moments
     from abkit.workflows.experiments.rows import experiment_from_rows
     from abkit.workspace import Workspace
     from abkit_model.scorer import Scorer
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
 _PLACES = {
     "AbkitError": "abkit.errors",
     "Comparison": "abkit.stats.estimate",
-    "Counts": "abkit.stats.counts",
+    "Counts": "abkit.stats.arms",
     "Estimate": "abkit.stats.estimate",
-    "Moments": "abkit.stats.moments",
+    "Moments": "abkit.stats.arms",
     "Scorer": "abkit_model.scorer",
     "Workspace": "abkit.workspace",
     "experiment_from_rows": "abkit.workflows.experiments.rows",

@@ -179,6 +179,26 @@ class PairMoments(Record):
             covariance=min(max(covariance, -bound), bound),
         )
 
+    @classmethod
+    def from_values(cls, y: ArrayLike, x: ArrayLike) -> PairMoments:
+        """Return the moments of single values, one pair per unit.
+
+        >>> PairMoments.from_values([1, 2, 3], [2, 4, 6]).covariance
+        2.0
+        """
+        pairs = np.asarray((y, x), dtype=float)
+        n = pairs.shape[1]
+        _check_n(n)
+        mean, covariance = pairs.mean(axis=1), np.cov(pairs) if n > 1 else np.zeros((2, 2))
+        return cls(
+            n=n,
+            mean_y=float(mean[0]),
+            mean_x=float(mean[1]),
+            variance_y=float(covariance[0, 0]),
+            variance_x=float(covariance[1, 1]),
+            covariance=float(covariance[0, 1]),
+        )
+
     def __add__(self, other: PairMoments) -> PairMoments:
         """Return both together (days add up)."""
         n = self.n + other.n

@@ -46,15 +46,7 @@ def _pair_moments(arm: ArmDays) -> PairMoments:
         raise InvalidInput("an arm has no days with exposures; expected at least 2")
     y = np.array([arm.successes.get(day, 0) for day in days], dtype=float)
     x = np.array([arm.exposures[day] for day in days], dtype=float)
-    cov = np.cov(y, x) if len(days) > 1 else np.zeros((2, 2))
-    return PairMoments(
-        n=len(days),
-        mean_y=y.mean(),
-        mean_x=x.mean(),
-        variance_y=float(cov[0, 0]),
-        variance_x=float(cov[1, 1]),
-        covariance=float(cov[0, 1]),
-    )
+    return PairMoments.from_values(y, x)
 
 
 def compare_arms(

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
+from abkit.stats.arms import Moments, PairMoments
 from abkit.stats.estimate import Comparison
 from abkit.stats.means.compare import compare_means
-from abkit.stats.means.ratio import compare_ratios
-from abkit.stats.moments import Moments, PairMoments
+from abkit.stats.means.pairs import compare_ratios
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING
 from abkit.stats.verdicts.multiplicity import adjust
-from abkit.stats.verdicts.sample_ratio import SampleRatio, check_sample_ratio
+from abkit.stats.verdicts.sample_ratio import SampleRatio, sample_ratio
 from abkit.vocabulary import Alternative, Method, parse_choice
 
 MOST_VARIANTS = 100
@@ -188,7 +188,7 @@ def experiment_from_rows(
         control=names[0],
         arms=tuple(_arm(name, *sums[name], ratio=denominator is not None) for name in names),
         comparisons=tuple(map(UnitComparison, names[1:], compared, adjusted.p_values)),
-        sample_ratio=check_sample_ratio([assigned[name] for name in names], split),
+        sample_ratio=sample_ratio([assigned[name] for name in names], split),
         left_out=left_out,
     )
 
@@ -296,17 +296,7 @@ def _moments(
     for column, values in ((metric, y), (denominator, x)):
         if not np.isfinite(values).all():
             raise InvalidInput(f"the column {column!r} is infinite for a unit of {name!r}; expected finite numbers")
-    if denominator is None:
-        return Moments(len(y), float(y.mean()), float(y.var(ddof=1)))
-    covariance = np.cov(y, x)
-    return PairMoments(
-        len(y),
-        float(y.mean()),
-        float(x.mean()),
-        float(covariance[0, 0]),
-        float(covariance[1, 1]),
-        float(covariance[0, 1]),
-    )
+    return Moments.from_values(y) if denominator is None else PairMoments.from_values(y, x)
 
 
 def _compare(control: Moments | PairMoments, treatment: Moments | PairMoments, options: dict[str, Any]) -> Comparison:

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from abkit.errors import InvalidInput
+from abkit.stats.arms import Moments, PairMoments
 from abkit.stats.means.compare import compare_means
-from abkit.stats.means.ratio import compare_ratios
-from abkit.stats.moments import Moments, PairMoments
+from abkit.stats.means.pairs import compare_ratios
 from abkit.workflows.experiments.rows import LeftOut, UnitAnalysis, experiment_from_rows
 
 
