@@ -49,7 +49,7 @@ def test_the_planned_shares_are_what_the_split_is_held_against() -> None:
     ("options", "said"),
     [
         ({"allocation": "optimised", "by_day": True}, "the platform chooses"),
-        ({"by_day": True}, "not what was randomised"),
+        ({"by_day": True}, "not what was randomized"),
     ],
 )
 def test_a_split_that_chance_did_not_make_is_not_tested(options: dict[str, object], said: str) -> None:
