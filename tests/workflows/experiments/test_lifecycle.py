@@ -121,7 +121,7 @@ def test_where_the_platform_optimises_days_are_the_units_and_nothing_is_called_c
     verdict = analysis.treatments[0].verdict
     assert (verdict.state, verdict.causal) == ("better", False)
     assert "caused" not in verdict.sentence
-    assert "not drawn at random" in verdict.sentence
+    assert "was not random" in verdict.sentence
     assert analysis.treatments[0].bayes is None
 
 
