@@ -133,7 +133,7 @@ def check_weights(weights: Sequence[float], *, arms: int) -> tuple[float, ...]:
 
 def _counts(observed: Sequence[float]) -> tuple[int, ...]:
     if len(observed) < 2:
-        raise InvalidInput(f"{len(observed)} arm is given; a split takes at least 2")
+        raise InvalidInput(f"a split takes at least 2 arms; got {len(observed)}")
     for value in observed:
         if not math.isfinite(value) or value < 0 or value != int(value):
             raise InvalidInput(f"an arm has {value} units; expected a whole number of 0 or more")

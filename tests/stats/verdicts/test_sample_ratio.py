@@ -57,7 +57,7 @@ def test_the_sequential_guard_finds_a_real_fault() -> None:
 @pytest.mark.parametrize(
     ("observed", "expected", "said"),
     [
-        ([5000], None, "1 arm is given"),
+        ([5000], None, "takes at least 2 arms; got 1"),
         ([5000, -1], None, "-1 units"),
         ([5000, float("nan")], None, "nan units"),
         ([5000, 5000.5], None, "5000.5 units"),
