@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from abkit_model.errors import CheckpointError
+from abkit_model.records import to_plain
 
 FORMAT = 2
 WEIGHTS_FILE = "queries.safetensors"
@@ -245,7 +246,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
 def _facts(card: Card) -> dict[str, Any]:
     facts = asdict(card)
     facts.pop("digest")
-    facts["metrics"] = without_undefined(facts["metrics"])
+    facts["metrics"] = to_plain(facts["metrics"])
     return facts
 
 
@@ -260,7 +261,7 @@ def _card(facts: Mapping[str, Any]) -> Card:
     values = {k: v for k, v in facts.items() if k in known}
     values["scale"] = Scale(**values["scale"])
     values["interval"] = Interval(**values["interval"])
-    values["metrics"] = without_undefined(values.get("metrics", {}))  # an earlier release wrote NaN
+    values["metrics"] = to_plain(values.get("metrics", {}))  # an earlier release wrote NaN
     return Card(**values)
 
 
@@ -274,19 +275,6 @@ def is_too_deep(value: Any, levels: int = DEEPEST) -> bool:
     """Whether lists and tables lie in each other deeper than in any card."""
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels == 0 or any(is_too_deep(one, levels - 1) for one in inside)
-
-
-def without_undefined(value: Any) -> Any:
-    """Plain JSON with null for numbers that are not finite, which JSON cannot say.
-
-    >>> without_undefined({"srcc_by_fold": (0.5, float("nan"))})
-    {'srcc_by_fold': [0.5, None]}
-    """
-    if isinstance(value, Mapping):
-        return {key: without_undefined(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_undefined(one) for one in value]
-    return value if not isinstance(value, float) or _is_number(value) else None
 
 
 def refuse_impossible(facts: Mapping[str, Any]) -> None:

@@ -15,19 +15,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from abkit_model import checkpoint as checkpoints
-from abkit_model.checkpoint import Card, Checkpoint, without_undefined
+from abkit_model.checkpoint import Card, Checkpoint
 from abkit_model.encoders.frozen import Encoded, FrozenEncoder
 from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import CheckpointError, ImageRejected
 from abkit_model.images import ImageLike, Prepared, to_rgb
 from abkit_model.query_transformer import NetworkConfig, Opinion, QueryTransformer
+from abkit_model.records import Record, to_plain
 
 #: Rating steps by which scores of the same pixels may differ between batches, thread counts and processors.
 TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class Score(Record):
     """What people would say about one image, as a scorer predicts it.
 
     Attributes:
@@ -61,7 +62,7 @@ class Score:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the embedding as plain JSON; what is not finite becomes None."""
-        return {f.name: without_undefined(getattr(self, f.name)) for f in fields(self) if f.name != "embedding"}
+        return {f.name: to_plain(getattr(self, f.name)) for f in fields(self) if f.name != "embedding"}
 
 
 class Scorer:
