@@ -13,7 +13,14 @@ from abkit.version import __version__
 if TYPE_CHECKING:
     from abkit.errors import AbkitError
     from abkit.stats.arms import Counts, Moments
+    from abkit.stats.design.sample_size import sample_size
     from abkit.stats.estimate import Comparison, Estimate
+    from abkit.stats.means.compare import compare_means
+    from abkit.stats.monitoring.distribution_shift import drift
+    from abkit.stats.proportions.bayes import rank
+    from abkit.stats.proportions.compare import compare
+    from abkit.stats.verdicts.multiplicity import adjust
+    from abkit.stats.verdicts.sample_ratio import sample_ratio
     from abkit.workflows.experiments.rows import experiment_from_rows
     from abkit.workspace import Workspace
     from abkit_model.scorer import Scorer
@@ -27,7 +34,14 @@ _PLACES = {
     "Moments": "abkit.stats.arms",
     "Scorer": "abkit_model.scorer",
     "Workspace": "abkit.workspace",
+    "adjust": "abkit.stats.verdicts.multiplicity",
+    "compare": "abkit.stats.proportions.compare",
+    "compare_means": "abkit.stats.means.compare",
+    "drift": "abkit.stats.monitoring.distribution_shift",
     "experiment_from_rows": "abkit.workflows.experiments.rows",
+    "rank": "abkit.stats.proportions.bayes",
+    "sample_ratio": "abkit.stats.verdicts.sample_ratio",
+    "sample_size": "abkit.stats.design.sample_size",
 }
 
 __all__ = [
@@ -39,7 +53,14 @@ __all__ = [
     "Scorer",
     "Workspace",
     "__version__",
+    "adjust",
+    "compare",
+    "compare_means",
+    "drift",
     "experiment_from_rows",
+    "rank",
+    "sample_ratio",
+    "sample_size",
 ]
 
 render_with("abkit.reporting.tables.show")
