@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from abkit.store.failures import is_duplicate
 from abkit.store.schema import Alert
 from abkit.vocabulary import Severity, parse_choice
 
@@ -177,6 +178,8 @@ def _opened(session: Session, row: Alert) -> bool:
         with session.begin_nested():
             session.add(row)
             session.flush()
-    except IntegrityError:
+    except IntegrityError as error:
+        if not is_duplicate(error):
+            raise
         return False
     return True

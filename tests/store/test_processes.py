@@ -3,12 +3,9 @@
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
 from sqlalchemy import func, select, update
 
-from abkit.errors import StoreError
 from abkit.store import migrate
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
@@ -107,18 +104,3 @@ def test_a_run_of_a_process_that_died_is_marked_abandoned_by_the_next(store: Sto
     begin_run(store, "score", {})
     with store.read() as session:
         assert session.get_one(Run, dead.id).state == "abandoned"
-
-
-def test_a_store_that_is_not_there_is_said(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path / 'none' / 'abkit.db'}")
-    with pytest.raises(StoreError, match="no such file") as refused:
-        migrate.require_current(store)
-    assert "abkit init" in (refused.value.hint or "")
-
-
-def test_a_file_that_is_not_a_database_is_said(tmp_path: Path) -> None:
-    (tmp_path / "abkit.db").write_bytes(b"this is no database" * 1000)
-    store = Store(f"sqlite:///{tmp_path / 'abkit.db'}")
-    with pytest.raises(StoreError, match="not an SQLite database"):
-        migrate.require_current(store)
-    store.close()
