@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """All that is needed beside the weights to build the network.
+    """All that is needed beside the weights to build the network; the training's `Recipe` declares the defaults.
 
     Attributes:
         token_dim: D of the encoder's tokens.
@@ -39,22 +39,22 @@ class NetworkConfig:
         heads: Attention heads; divides the width.
         dropout: On tokens' channels, attention outputs, feed-forward outputs and the embedding while training.
         hidden: N, units of the layer that reads the embedding.
-        clip: Standardised channels are cut off at this many standard deviations, so that a picture unlike any of
-            the training pictures cannot be scored by one channel alone.
+        clip: Standardized channels are cut off at this many standard deviations, so that an image unlike any of the
+            training images cannot be scored by one channel alone.
     """
 
     token_dim: int
     embedding_dim: int
     bins: int
-    queries: int = 4
-    members: int = 5
-    components: int = 128
-    width: int = 32
-    depth: int = 1
-    heads: int = 4
-    dropout: float = 0.5
-    hidden: int = 64
-    clip: float = 6.0
+    queries: int
+    members: int
+    components: int
+    width: int
+    depth: int
+    heads: int
+    dropout: float
+    hidden: int
+    clip: float
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,12 @@ def photograph(seed: int, width: int = 160, height: int = 120) -> Image.Image:
     return noise.resize((width, height), Image.Resampling.BICUBIC).filter(ImageFilter.UnsharpMask(2, 150))
 
 
+def network_config(token_dim: int, embedding_dim: int, **sizes: Any) -> NetworkConfig:
+    """A network as small as a test wants it."""
+    usual = {"queries": 4, "depth": 1, "heads": 4, "dropout": 0.5, "hidden": 64, "clip": 6.0}
+    return NetworkConfig(token_dim=token_dim, embedding_dim=embedding_dim, **usual | sizes)
+
+
 @pytest.fixture(scope="session")
 def encoder() -> FrozenEncoder:
     """The small encoder, looking at a quarter of the pixels that it was made for."""
@@ -36,7 +43,7 @@ def encoder() -> FrozenEncoder:
 @pytest.fixture(scope="session")
 def random_checkpoint(encoder: FrozenEncoder) -> Checkpoint:
     torch.manual_seed(1)
-    config = NetworkConfig(encoder.token_dim, encoder.embedding_dim, bins=7, members=3, components=16, width=16)
+    config = network_config(encoder.token_dim, encoder.embedding_dim, bins=7, members=3, components=16, width=16)
     network = QueryTransformer(config)
     for name, value in network.state_dict().items():
         if "basis" in name or "contribution" in name:

@@ -26,13 +26,13 @@ def make_checkpoint(folder: Path, *, seed: int, novelty_limit: float | None = No
 
     from abkit_model import checkpoint
     from abkit_model.encoders.load import load_encoder
-    from abkit_model.query_transformer import NetworkConfig, QueryTransformer
+    from abkit_model.query_transformer import QueryTransformer
+    from tests.model.conftest import network_config
 
     torch.manual_seed(seed)
     encoder = load_encoder(ENCODER)
-    config = NetworkConfig(
-        token_dim=encoder.token_dim, embedding_dim=encoder.embedding_dim, bins=7, members=2, queries=2, width=16
-    )
+    sizes = {"bins": 7, "members": 2, "queries": 2, "width": 16, "components": 128}
+    config = network_config(encoder.token_dim, encoder.embedding_dim, **sizes)
     random = np.random.default_rng(seed)
     # A network that was never fitted says the same of every picture; with some noise it does not.
     arrays = {

@@ -33,6 +33,8 @@ QUERIES = "learnable queries"
 LEARNING_RATES = (5e-4, 1e-3, 2e-3)
 INNER_FOLDS = 5
 TUNED_ON = 2
+#: Of the plain heads: units of the first hidden layer, and dropout before it; half of that before the next.
+HIDDEN, DROPOUT = 64, 0.5
 
 
 @dataclass(frozen=True)
@@ -201,15 +203,13 @@ class PooledHead(nn.Module):
 
     values: Tensor
 
-    def __init__(
-        self, inputs: int, values: Tensor, hidden: tuple[int, ...] = (), dropout: float = 0.5, softmax: bool = False
-    ) -> None:
+    def __init__(self, inputs: int, values: Tensor, hidden: tuple[int, ...] = (), softmax: bool = False) -> None:
         super().__init__()
         self.register_buffer("values", values)
         self.softmax = softmax
-        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        layers: list[nn.Module] = [nn.Dropout(DROPOUT)]
         for width in hidden:
-            layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(dropout / 2)]
+            layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(DROPOUT / 2)]
             inputs = width
         self.layers = nn.Sequential(*layers)
         self.out = nn.Linear(inputs, len(values) if softmax else 1)
@@ -241,9 +241,9 @@ class MeanPoolingHead(PooledHead):
 class AttentionPoolingHead(PooledHead):
     """One learned query pools the tokens, next to the principal components of the embedding."""
 
-    def __init__(self, components: int, values: Tensor, hidden: tuple[int, ...], dropout: float, softmax: bool) -> None:
-        super().__init__(2 * components, values, hidden, dropout, softmax)
-        self.query = nn.Parameter(torch.zeros(components))
+    def __init__(self, inputs: int, values: Tensor, hidden: tuple[int, ...] = (), softmax: bool = False) -> None:
+        super().__init__(inputs, values, hidden, softmax)
+        self.query = nn.Parameter(torch.zeros(inputs // 2))
 
     def read(self, seen: Components, mask: Tensor) -> Tensor:
         """`(B, 2 P)`."""
@@ -264,25 +264,19 @@ def _pooled(fold: Fold, hidden: tuple[int, ...], softmax: bool) -> tuple[Floats,
     return _trained(fold, lambda: PooledHead(width, values, hidden, softmax=softmax), recipe)
 
 
-def mean_pooling(fold: Fold) -> tuple[Floats, int]:
-    """Mean of the tokens, one hidden layer, distribution."""
+def _pooled_tokens(fold: Fold, head: type[PooledHead]) -> tuple[Floats, int]:
     values = torch.from_numpy(fold.values).float()
-    return _trained(fold, lambda: MeanPoolingHead(2 * fold.config.components, values, (64,), 0.5, True), fold.recipe)
-
-
-def attention_pooling(fold: Fold) -> tuple[Floats, int]:
-    """One query pools the tokens, one hidden layer, distribution."""
-    values = torch.from_numpy(fold.values).float()
-    return _trained(fold, lambda: AttentionPoolingHead(fold.config.components, values, (64,), 0.5, True), fold.recipe)
+    inputs = 2 * fold.config.components
+    return _trained(fold, lambda: head(inputs, values, (HIDDEN,), softmax=True), fold.recipe)
 
 
 HEADS: dict[str, Head] = {
     "ridge": ridge,
     "kernel ridge": kernel_ridge,
     "linear (LAION)": partial(_pooled, hidden=(), softmax=False),
-    "MLP (LAION)": partial(_pooled, hidden=(64, 16), softmax=False),
-    "MLP + EMD (NIMA)": partial(_pooled, hidden=(64,), softmax=True),
-    "mean pooling": mean_pooling,
-    "attention pooling": attention_pooling,
+    "MLP (LAION)": partial(_pooled, hidden=(HIDDEN, 16), softmax=False),
+    "MLP + EMD (NIMA)": partial(_pooled, hidden=(HIDDEN,), softmax=True),
+    "mean pooling": partial(_pooled_tokens, head=MeanPoolingHead),
+    "attention pooling": partial(_pooled_tokens, head=AttentionPoolingHead),
     QUERIES: queries,
 }
