@@ -2,7 +2,7 @@
 
     python benchmarks/model_cost.py FOLDER [NUMBER]
 
-Takes pictures of FOLDER (twice or more if there are fewer than NUMBER) and measures decoding, encoding and the queries
+Takes images of FOLDER (twice or more if there are fewer than NUMBER) and measures decoding, encoding and the queries
 batch by batch, so that a machine that becomes busier is fair to all. Then tokens that lie in a cache on disk are
 scored by one query set and by the shipped ensemble. Wall-clock seconds and processor seconds stand side by side: on a
 machine with other work only the second can be compared. At the end encoding in float32 and in bfloat16, where the
@@ -93,13 +93,13 @@ def _report(clock: Clock, number: int, changed: float) -> None:
     wall, cpu = (sum(seconds[what] for what in pixels) for seconds in (clock.wall, clock.cpu))
     for what in (*pixels, "keep tokens"):
         print(
-            f"{what:18} {clock.wall[what] / number * 1000:7.2f} ms a picture, {clock.wall[what] / wall:6.1%}; "
+            f"{what:18} {clock.wall[what] / number * 1000:7.2f} ms an image, {clock.wall[what] / wall:6.1%}; "
             f"{clock.cpu[what] / number * 1000:7.2f} processor ms"
         )
-    print(f"from pixels        {number / wall:7.1f} pictures/s, {cpu / number * 1000:.0f} core-seconds per 1,000")
+    print(f"from pixels        {number / wall:7.1f} images/s, {cpu / number * 1000:.0f} core-seconds per 1,000")
     for what in ("ensemble", "one query set"):
         print(
-            f"from the cache, {what}: {number / clock.wall[what]:.0f} pictures/s, "
+            f"from the cache, {what}: {number / clock.wall[what]:.0f} images/s, "
             f"{wall / clock.wall[what]:.0f} times as fast as from pixels "
             f"({cpu / clock.cpu[what]:.0f} times in processor seconds)"
         )
@@ -123,7 +123,7 @@ def _precisions(scorer: Scorer, paths: list[Path]) -> None:
     print(
         f"encoding takes {per('float32'):.1f} processor ms in float32, {per('bfloat16'):.1f} in bfloat16; SRCC of the "
         f"scores {spearman(torch.tensor(means['float32']).numpy(), torch.tensor(means['bfloat16']).numpy()):.5f} "
-        f"on {len(prepared)} pictures"
+        f"on {len(prepared)} images"
     )
 
 

@@ -58,8 +58,8 @@ def arcs(pairs, length=10):
             seen.add(at)
             ring.append(at)
             at = next((n for n in near[at] if n not in seen), None)
-        order += [(f"{start}/{i // length}", picture) for i, picture in enumerate(ring)]
-    return {picture: arc for arc, picture in order}
+        order += [(f"{start}/{i // length}", image) for i, image in enumerate(ring)]
+    return {image: arc for arc, image in order}
 
 
 def ceiling(raters, pairs, seed=0):
@@ -107,16 +107,16 @@ def main(folder, ratings, cache, repeats_of_queries):
     votes, raters = read(folder)
     pairs = sorted(votes)
     arc = arcs(pairs)
-    pictures = sorted(arc)
-    number = {p: i for i, p in enumerate(pictures)}
+    images = sorted(arc)
+    number = {p: i for i, p in enumerate(images)}
     scorer = Scorer.load()
-    scores = scorer.score(folder / name for name in pictures)
+    scores = scorer.score(folder / name for name in images)
     X = np.stack([s.embedding for s in scores]).astype(np.float64)
     rated = np.array([s.mean for s in scores])
     first, second = (np.array([number[p[k]] for p in pairs]) for k in (0, 1))
     share = np.array([votes[p][0] / votes[p][1] for p in pairs])
     weight = np.array([votes[p][1] for p in pairs], dtype=float)
-    groups = [arc[p] for p in pictures]
+    groups = [arc[p] for p in images]
     queries = Queries(ratings, folder, number, cache) if ratings else None
     names = ("ratings", "choices", "both") + (Queries.NAMES if queries else ())
     repeats = []
@@ -148,12 +148,12 @@ def main(folder, ratings, cache, repeats_of_queries):
 def fit_preferences(X, first, second, first_wins, weight, *, penalty):
     """Return the direction `(E,)` in embedding space along which preferred images lie: Bradley–Terry on differences.
 
-    Ridge-penalised logistic regression on X[first] − X[second], solved by Newton's method in the span of the
+    Ridge-penalized logistic regression on X[first] − X[second], solved by Newton's method in the span of the
     differences, so that its cost depends on the number of pairs and not on E.
 
     Args:
-        X: `(items, E)`, standardised embeddings.
-        first: (pairs,), number of the first picture.
+        X: `(items, E)`, standardized embeddings.
+        first: (pairs,), number of the first image.
         second: (pairs,), number of the second.
         first_wins: (pairs,), share of choices for the first.
         weight: (pairs,), how much each counts.

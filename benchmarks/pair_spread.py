@@ -4,7 +4,7 @@
 
 Protocol: as benchmarks/shortlist.py (five folds dealt by subject, pairs of one fold and of different subjects, spreads
 from the other folds). Beside the spread about the line of ratings on scores stand the standard deviation of rating −
-score, and a spread of its own for each picture, in proportion to the spread of opinions that is predicted for it.
+score, and a spread of its own for each image, in proportion to the spread of opinions that is predicted for it.
 Then: does anything that a score comes with go with the size of its error? 95 % intervals resample whole subjects.
 """
 
@@ -30,7 +30,7 @@ RESAMPLES = 1000
 
 
 def held_out(examples, recipe):
-    """Of each picture: mean, predicted spread of opinions, disagreement of the query sets, distance, fold."""
+    """Of each image: mean, predicted spread of opinions, disagreement of the query sets, distance, fold."""
     folds = grouped_folds(examples.groups, folds=FOLDS, seed=recipe.seed)
     found = np.zeros((4, len(folds)))
     for fold in range(FOLDS):
@@ -46,7 +46,7 @@ def held_out(examples, recipe):
 
 
 def spreads(mean, opinions, observed, folds):
-    """By name: a spread for each picture, from the pictures of the other folds."""
+    """By name: a spread for each image, from the images of the other folds."""
     shipped, residual, own = np.zeros((3, len(folds)))
     for fold in range(FOLDS):
         inside, others = folds == fold, folds != fold
@@ -57,7 +57,7 @@ def spreads(mean, opinions, observed, folds):
     return {
         "about the line (ships)": shipped,
         "SD of rating - score": residual,
-        "own for each picture": own,
+        "own for each image": own,
     }
 
 

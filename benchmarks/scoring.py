@@ -1,6 +1,6 @@
 """How much `abkit score` costs beyond decoding and encoding: images per second, as a ratio in one run.
 
-    python benchmarks/scoring.py [--images 2000] [--pictures FOLDER] [--encoder bundled:efficientnet-lite2]
+    python benchmarks/scoring.py [--images 2000] [--folder FOLDER] [--encoder bundled:efficientnet-lite2]
 
 Two whole processes work on the same JPEG files, in turns: a minimal loop that decodes, resizes and encodes them in
 batches with the same encoder settings, and `abkit score`, which besides that finds and hashes the files, asks the
@@ -9,7 +9,7 @@ Python and loading the encoder; the second figure leaves that out on both sides.
 beside it: other work on the machine disturbs it less. At the end the tokens that were kept are scored by other
 queries: without the encoder, from the store and the cache alone.
 
-With --pictures the files are those of the folder, repeated with other brightness until there are enough, so that no
+With --folder the files are those of the folder, repeated with other brightness until there are enough, so that no
 two are equal; without it they are made.
 """
 
@@ -74,7 +74,7 @@ promote(store, register_checkpoint(store, Path(sys.argv[1])).digest, why="benchm
 """
 
 
-def make_pictures(folder: Path, count: int) -> None:
+def make_images(folder: Path, count: int) -> None:
     """JPEGs of 800×600, lying and upright: smooth with some grain, so that they cost what photographs cost."""
     random = np.random.default_rng(0)
     folder.mkdir()
@@ -86,8 +86,8 @@ def make_pictures(folder: Path, count: int) -> None:
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{index:05d}.jpg", quality=85)
 
 
-def repeat_pictures(source: Path, folder: Path, count: int) -> None:
-    """Pictures of a folder as JPEGs, each repetition a little brighter, so that every file is another content."""
+def repeat_images(source: Path, folder: Path, count: int) -> None:
+    """Images of a folder as JPEGs, each repetition a little brighter, so that every file is another content."""
     found = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
     folder.mkdir()
     for index in range(count):
@@ -110,16 +110,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--pictures", type=Path)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--encoder", default="bundled:efficientnet-lite2")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder, number = Path(name), options.images
-        pictures = folder / "pictures"
-        if options.pictures:
-            repeat_pictures(options.pictures, pictures, number)
+        images = folder / "images"
+        if options.folder:
+            repeat_images(options.folder, images, number)
         else:
-            make_pictures(pictures, number)
+            make_images(images, number)
         whole, inner, cpu, again = [], [], [], []
         for repeat in range(options.repeats):
             work = folder / f"work{repeat}"
@@ -127,7 +127,7 @@ def main() -> None:
             # which goes first changes, so that a machine that becomes busier is fair to both
             order = [("loop", MINIMAL_LOOP, [options.encoder]), ("score", ABKIT_SCORE, [])]
             took = {
-                what: whole_process(code, str(pictures), *more, cwd=work)
+                what: whole_process(code, str(images), *more, cwd=work)
                 for what, code, more in (order if repeat % 2 == 0 else reversed(order))
             }
             (loop_whole, loop), (score_whole, score) = took["loop"], took["score"]
@@ -143,7 +143,7 @@ def main() -> None:
                 flush=True,
             )
             whole_process(OTHER_QUERIES, str(work / "other"), cwd=work)
-            _, from_tokens = whole_process(ABKIT_SCORE, str(pictures), str(work / "other"), cwd=work)
+            _, from_tokens = whole_process(ABKIT_SCORE, str(images), str(work / "other"), cwd=work)
             again.append(score["seconds"] / from_tokens["seconds"])
             print(
                 f"  other queries on what was kept: {number / from_tokens['seconds']:.0f} images/s, {again[-1]:.0f} "

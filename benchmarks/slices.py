@@ -2,7 +2,7 @@
 
     python benchmarks/slices.py $ABKIT_TESTDATA/oasis_beauty --column Category --cache FOLDER
 
-Every picture is scored by a model that saw no picture of its subject (five folds). Intervals: 95 %, whole subjects
+Every image is scored by a model that saw no image of its subject (five folds). Intervals: 95 %, whole subjects
 resampled. A slice is a small sample, and several are looked at: a slice that looks different may be so by chance.
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
         options.column: lambda i: column[i],
         "shape": lambda i: shape(images / names[i]),
         "pixels": lambda i: pixels(images / names[i]),
-        "pictures of the subject": lambda i: "one" if sizes[examples.groups[i]] == 1 else "several",
+        "images of the subject": lambda i: "one" if sizes[examples.groups[i]] == 1 else "several",
         "opinions": lambda i: "divided" if spread[i] > np.median(spread) else "united",
     }
     spread = np.sqrt(np.maximum(examples.targets @ examples.values**2 - observed**2, 0))
@@ -63,7 +63,7 @@ def main() -> None:
 
 def report(name, chosen, said, observed, half, groups) -> None:
     if len(chosen) < FEWEST:
-        print(f"| {name} | {len(chosen)} | not enough pictures | | |")
+        print(f"| {name} | {len(chosen)} | not enough images | | |")
         return
     x, y, h = said[chosen], observed[chosen], half[chosen]
     srcc, bias, inside = clustered_bootstrap(

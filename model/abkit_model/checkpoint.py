@@ -24,8 +24,8 @@ from abkit_model.records import to_plain
 FORMAT = 2
 WEIGHTS_FILE = "queries.safetensors"
 CARD_FILE = "card.json"
-#: The array with the first 8 bytes of the SHA-256 of each picture that the queries learned from.
-PICTURES = "reference.pictures"
+#: The array with the first 8 bytes of the SHA-256 of each image that the queries learned from.
+LEARNED_IMAGES = "reference.pictures"
 DEMONSTRATION_NOTICE = (
     "Demonstration weights, trained on a small research set of general photographs. "
     "Do not decide about money with them; train on your own ratings or outcomes."
@@ -54,13 +54,13 @@ class Scale:
 
 @dataclass(frozen=True)
 class Interval:
-    """The conformal interval: score ± half_width covers the mean opinion of a new picture with the level.
+    """The conformal interval: score ± half_width covers the mean opinion of a new image with the level.
 
     Attributes:
         level: Nominal coverage, for example 0.9.
         half_width: On the rating scale; None where nothing could be held out, and no interval is given.
-        n: Held-out pictures that it was calibrated on.
-        coverage: Coverage measured on pictures of other subjects than those it was calibrated on, or None.
+        n: Held-out images that it was calibrated on.
+        coverage: Coverage measured on images of other subjects than those it was calibrated on, or None.
     """
 
     level: float
@@ -84,12 +84,12 @@ class Card:
         notice: What to tell whoever sees a score, or ''.
         network: The hyper-parameters of the network.
         interval: The conformal interval.
-        activations: Mean and standard deviation over the training pictures, for each query of each member.
+        activations: Mean and standard deviation over the training images, for each query of each member.
         metrics: Figures with intervals, by protocol. A number that is not defined is null.
         data: What it was trained on: digests, counts, grouping.
         training: Hyper-parameters and seed of the training.
         parent: Digest of the version that the queries were started from, or ''.
-        novelty_limit: A picture whose distance from the training pictures is larger than that of 99 % of the pictures
+        novelty_limit: An image whose distance from the training images is larger than that of 99 % of the images
             held out is far from anything that the queries were trained on. None where that was not measured.
         format: Version of this layout.
     """
@@ -120,7 +120,7 @@ class Checkpoint:
     Attributes:
         card: What is known.
         arrays: Weights of the network by name, and under `reference.…` samples of embeddings and scores of the
-            training pictures, for comparing what comes later with them.
+            training images, for comparing what comes later with them.
     """
 
     card: Card

@@ -1,14 +1,14 @@
-"""Where a score comes from: maps over the picture. Whether they tell the truth is measured in faithfulness.py.
+"""Where a score comes from: maps over the image. Whether they tell the truth is measured in faithfulness.py.
 
 Five ways to make a map are compared there, beside random maps:
 
 - `attention`: the raw cross-attention. Known to be often meaningless in querying transformers.
 - `gradient`: attention times the gradient of the score, negative parts dropped (the way of Grad-CAM).
 - `relevance`: generic relevance through self- and cross-attention (Chefer, Gur & Wolf 2021, arXiv 2103.15679).
-- `pixels`: integrated gradients of the score from a blurred picture to the picture itself, through the encoder
+- `pixels`: integrated gradients of the score from a blurred image to the image itself, through the encoder
   (Sundararajan, Taly & Yan 2017, arXiv 1703.01365), summed over each cell.
 - `occlusion`: how much the score falls when a window of 3 × 3 cells is blurred, averaged over the windows that cover a
-  cell (Zeiler & Fergus 2014, arXiv 1311.2901). It needs some twenty to forty runs of the encoder for one picture.
+  cell (Zeiler & Fergus 2014, arXiv 1311.2901). It needs some twenty to forty runs of the encoder for one image.
 
 The first three see only what reaches the score through the queries, the last two also what the hidden layer reads from
 the pooled embedding.
@@ -41,14 +41,14 @@ _BLUR = 20
 
 @dataclass(frozen=True)
 class Explanation:
-    """Maps of one picture, each by the method that was found faithful for it.
+    """Maps of one image, each by the method that was found faithful for it.
 
     Attributes:
         score: `(h, w)`, by occlusion: by how many rating steps the score falls when a window around the cell is
             blurred, per cell of the window: positive cells raise the score.
         queries: `(M, K, h, w)`, by gradient-weighted attention: through which cells each query of each member raises
             the score. Never negative; each sums to 1, or is 0 where the query raises nothing.
-        cell: Pixels of the prepared picture that one cell stands for.
+        cell: Pixels of the prepared image that one cell stands for.
     """
 
     score: Floats
@@ -58,10 +58,10 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Occluded:
-    """A picture and its copies with one window blurred in each, as the encoder sees them.
+    """An image and its copies with one window blurred in each, as the encoder sees them.
 
     Attributes:
-        encoded: The picture first, then a copy for each window.
+        encoded: The image first, then a copy for each window.
         windows: `(n, h, w)`, 1 where the window lies and 0 elsewhere.
     """
 
@@ -70,7 +70,7 @@ class Occluded:
 
 
 def explain(scorer: Scorer, prepared: Prepared) -> Explanation:
-    """Maps of one picture: of the score by occlusion, of its queries by gradient-weighted attention.
+    """Maps of one image: of the score by occlusion, of its queries by gradient-weighted attention.
 
     >>> from abkit_model.scorer import Scorer
     >>> scorer = Scorer.load()
@@ -98,7 +98,7 @@ def score_map(scorer: Scorer, prepared: Prepared, method: str) -> Floats:
 
 
 def with_random_queries(scorer: Scorer, seed: int) -> Scorer:
-    """A scorer that learned nothing: the same encoder and standardisation, fresh random parameters in every query set.
+    """A scorer that learned nothing: the same encoder and standardization, fresh random parameters in every query set.
 
     For the sanity check of Adebayo et al. 2018 (arXiv 1810.03292). What queries contribute starts at zero when they are
     trained; here it is drawn with the trained spread, for nothing could be mapped otherwise.
@@ -119,7 +119,7 @@ def with_random_queries(scorer: Scorer, seed: int) -> Scorer:
 def attention_maps(scorer: Scorer, encoded: Encoded, number: int, method: str) -> Floats:
     """`(K, T)` maps of the queries of one member by `attention`, `gradient` or `relevance`.
 
-    Each is non-negative with sum 1, or all zero. `encoded` holds one picture.
+    Each is non-negative with sum 1, or all zero. `encoded` holds one image.
     """
     member = list(scorer.network.query_sets())[number]
     with torch.enable_grad(), _recorded(member) as record:
@@ -182,9 +182,9 @@ class _recorded:  # noqa: N801 - used as a context manager, like a function
 
 
 def blurred(prepared: Prepared) -> Prepared:
-    """The picture with its content blurred away: what a cell is compared with."""
-    picture = Image.fromarray(prepared.pixels).filter(ImageFilter.GaussianBlur(_BLUR))
-    return replace(prepared, pixels=np.asarray(picture))
+    """The image with its content blurred away: what a cell is compared with."""
+    image = Image.fromarray(prepared.pixels).filter(ImageFilter.GaussianBlur(_BLUR))
+    return replace(prepared, pixels=np.asarray(image))
 
 
 def _integrated_gradients(scorer: Scorer, prepared: Prepared, down: int, across: int) -> Floats:
@@ -241,12 +241,12 @@ def _in_pixels(cells: Floats, prepared: Prepared) -> NDArray[np.bool_]:
 
 
 def with_cells_of(prepared: Prepared, other: Prepared, cells: Floats) -> Prepared:
-    """The picture with the pixels of another one in the cells `(h, w)` that are not zero."""
+    """The image with the pixels of another one in the cells `(h, w)` that are not zero."""
     return replace(prepared, pixels=np.where(_in_pixels(cells, prepared), other.pixels, prepared.pixels))
 
 
 def overlay(image: Image.Image, prepared: Prepared, heat: NDArray[np.float64], *, signed: bool) -> Image.Image:
-    """The picture in grey with a map over it: orange raises, blue lowers.
+    """The image in gray with a map over it: orange raises, blue lowers.
 
     Args:
         image: As it was opened.
@@ -261,8 +261,8 @@ def overlay(image: Image.Image, prepared: Prepared, heat: NDArray[np.float64], *
     large = small.resize((heat.shape[1] * cell, heat.shape[0] * cell), Image.Resampling.BICUBIC)
     shown = large.crop((0, 0, prepared.width, prepared.height)).resize(image.size, Image.Resampling.BICUBIC)
     value = (np.asarray(shown).astype(np.float64) - 128) / 127  # (H, W), -1 … 1
-    grey = np.asarray(image.convert("L").convert("RGB")).astype(np.float64) * 0.7 + 40
-    warm, cold = np.array([230.0, 97.0, 1.0]), np.array([33.0, 102.0, 172.0])  # told apart by the colour-blind too
-    colour = np.where(value[..., None] >= 0, warm, cold if signed else warm)
+    gray = np.asarray(image.convert("L").convert("RGB")).astype(np.float64) * 0.7 + 40
+    warm, cold = np.array([230.0, 97.0, 1.0]), np.array([33.0, 102.0, 172.0])  # told apart by the color-blind too
+    color = np.where(value[..., None] >= 0, warm, cold if signed else warm)
     strength = 0.75 * np.clip(np.abs(value), 0, 1)[..., None]
-    return Image.fromarray((grey * (1 - strength) + colour * strength).clip(0, 255).astype(np.uint8))
+    return Image.fromarray((gray * (1 - strength) + color * strength).clip(0, 255).astype(np.uint8))

@@ -30,7 +30,7 @@ MEDIA_TYPES = {
     "BMP": "image/bmp",
     "TIFF": "image/tiff",
 }
-#: Smaller pictures carry too little to be judged.
+#: Smaller images carry too little to be judged.
 MIN_SIDE = 32
 #: 64 megapixels take 192 MB once decoded. Refused from the header, before anything is decoded.
 MAX_PIXELS = 64_000_000
@@ -56,7 +56,7 @@ _KNOWN_OTHERS = {
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """One picture, upright, in RGB.
+    """One image, upright, in RGB.
 
     Attributes:
         image: RGB pixels. May be smaller than the file says where a large JPEG was decoded at reduced size.
@@ -72,7 +72,7 @@ class DecodedImage:
 
 
 def open_image(source: Path | bytes) -> DecodedImage:
-    """Decode one picture from a file or from bytes already read. Safe to call from several threads.
+    """Decode one image from a file or from bytes already read. Safe to call from several threads.
 
     Of an animation the first frame counts. Transparency is composited over white, 16-bit samples are scaled to
     8 bits, and EXIF rotation is applied.
@@ -138,7 +138,7 @@ def _from_array(pixels: NDArray[Any]) -> Image.Image:
 
 
 def read_file(path: Path) -> bytes:
-    """Read a picture file, or say why it cannot be read.
+    """Read an image file, or say why it cannot be read.
 
     Raises:
         ImageRejected: broken link, loop of links, no permission, not a regular file, larger than the limit.
@@ -198,7 +198,7 @@ def _not_an_image(data: bytes) -> str:
 def _damage(error: Exception) -> str:
     text = str(error).lower()
     if "truncated" in text or "end of file" in text or isinstance(error, EOFError):
-        return "the image is cut off: the file ends before the picture does"
+        return "the image is cut off: the file ends before the image does"
     return f"the image is damaged ({error or type(error).__name__})"
 
 
@@ -246,7 +246,7 @@ def _is_turned(image: Image.Image) -> bool:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF is no reason to refuse the picture
+    except Exception:  # damaged EXIF is no reason to refuse the image
         return image
 
 
@@ -254,7 +254,7 @@ def _in_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
         return _scale_to_8_bit(image).convert("RGB")
     if image.mode == "LAB":
-        raise ImageRejected("colour mode LAB is not supported; export it as RGB")
+        raise ImageRejected("color mode LAB is not supported; export it as RGB")
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
@@ -277,12 +277,12 @@ def _scale_to_8_bit(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Canvas:
-    """How pictures are laid out for an encoder.
+    """How images are laid out for an encoder.
 
     Attributes:
-        area: A picture is scaled to about this many pixels, whatever its shape, so that every shape costs the same.
+        area: An image is scaled to about this many pixels, whatever its shape, so that every shape costs the same.
         cell: Canvas sides are multiples of this (the coarsest stride of the encoder).
-        longest: No side is longer than this; very long pictures are scaled down further.
+        longest: No side is longer than this; very long images are scaled down further.
         square: Side of a fixed square canvas for encoders that take no other shape, or 0.
     """
 
@@ -292,7 +292,7 @@ class Canvas:
     square: int = 0
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
-        """Size in pixels, at least 1, that a picture is scaled to."""
+        """Size in pixels, at least 1, that an image is scaled to."""
         if self.square:
             scale = self.square / max(width, height)
         else:
@@ -300,7 +300,7 @@ class Canvas:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     def canvas_of(self, width: int, height: int) -> tuple[int, int]:
-        """Size of the padded canvas for a scaled picture."""
+        """Size of the padded canvas for a scaled image."""
         if self.square:
             return self.square, self.square
         return ceil(width / self.cell) * self.cell, ceil(height / self.cell) * self.cell
@@ -308,15 +308,15 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One picture, scaled and padded.
+    """One image, scaled and padded.
 
-    The canvas depends on the picture alone and never on its batch, so that a score does not either.
+    The canvas depends on the image alone and never on its batch, so that a score does not either.
 
     Attributes:
         pixels: `(H, W, 3)` uint8. The padding right and below repeats the last column and row, so that no
             artificial edge appears.
-        width: Columns that show the picture.
-        height: Rows that show the picture.
+        width: Columns that show the image.
+        height: Rows that show the image.
     """
 
     pixels: np.ndarray
@@ -325,12 +325,12 @@ class Prepared:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Canvas height and width: pictures that agree in it can be encoded together."""
+        """Canvas height and width: images that agree in it can be encoded together."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
 def prepare(image: Image.Image, canvas: Canvas) -> Prepared:
-    """Scale an RGB picture to the canvas's area and pad it to whole cells."""
+    """Scale an RGB image to the canvas's area and pad it to whole cells."""
     width, height = canvas.fit(*image.size)
     # reducing_gap first shrinks by a whole factor, several times faster than one antialiased step
     scaled = image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)

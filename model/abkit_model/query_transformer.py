@@ -1,13 +1,13 @@
-"""The querying transformer, top to bottom: learnable queries look at frozen tokens and say how a picture is rated.
+"""The querying transformer, top to bottom: learnable queries look at frozen tokens and say how an image is rated.
 
-A picture comes as tokens `(B, T, D)` with a mask `(B, T)` and one pooled embedding `(B, E)`. One hidden layer reads the
+An image comes as tokens `(B, T, D)` with a mask `(B, T)` and one pooled embedding `(B, E)`. One hidden layer reads the
 embedding and gives a first distribution over the bins. K learned queries attend to each other, then to the tokens, and
 each tilts that distribution towards higher or lower opinions: probabilities are proportional to
 exp(first + tilt · value), where the tilt is the sum of what the queries add.
 
 Several query sets over the same tokens form an ensemble; the encoder runs once for all of them.
 
-Sizes in the comments: B pictures, T tokens, D token width, E embedding width, K queries, W width, H attention heads,
+Sizes in the comments: B images, T tokens, D token width, E embedding width, K queries, W width, H attention heads,
 M members, N hidden units, S bins of the scale.
 """
 
@@ -80,7 +80,7 @@ class Components:
     Attributes:
         tokens: `(B, T, P)`.
         pooled: `(B, P)`, of the embedding.
-        embedding: `(B, E)`, all of it, standardised.
+        embedding: `(B, E)`, all of it, standardized.
     """
 
     tokens: Tensor
@@ -178,7 +178,7 @@ class QuerySet(nn.Module):
 
 
 class QueryTransformer(nn.Module):
-    """The whole of what is trained: an ensemble of query sets over standardised tokens and embeddings."""
+    """The whole of what is trained: an ensemble of query sets over standardized tokens and embeddings."""
 
     token_mean: Tensor
     token_scale: Tensor
@@ -190,7 +190,7 @@ class QueryTransformer(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        # measured once on the training pictures, not learned
+        # measured once on the training images, not learned
         self.register_buffer("token_mean", torch.zeros(config.token_dim))
         self.register_buffer("token_scale", torch.ones(config.token_dim))
         self.register_buffer("embedding_mean", torch.zeros(config.embedding_dim))
@@ -211,10 +211,10 @@ class QueryTransformer(nn.Module):
         )
 
     def distance(self, embedding: Tensor) -> Tensor:
-        """How far embeddings `(B, E)` lie from the training pictures, `(B,)`; about 1 for one like them.
+        """How far embeddings `(B, E)` lie from the training images, `(B,)`; about 1 for one like them.
 
         The mean of two parts: the length within the principal components, in their own standard deviations, and the
-        length of what they do not explain, in standardised channels (Hotelling's T² and the Q statistic of process
+        length of what they do not explain, in standardized channels (Hotelling's T² and the Q statistic of process
         monitoring: Jackson & Mudholkar 1979, doi 10.1080/00401706.1979.10489779).
         """
         z = (embedding - self.embedding_mean) / self.embedding_scale
@@ -229,7 +229,7 @@ class QueryTransformer(nn.Module):
             yield cast(QuerySet, member)
 
     def components(self, tokens: Tensor, embedding: Tensor) -> Components:
-        """Principal components of standardised tokens and embeddings, the same for all members."""
+        """Principal components of standardized tokens and embeddings, the same for all members."""
         clip = self.config.clip
         tokens = ((tokens - self.token_mean) / self.token_scale).clamp(-clip, clip)
         embedding = ((embedding - self.embedding_mean) / self.embedding_scale).clamp(-clip, clip)

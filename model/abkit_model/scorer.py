@@ -75,7 +75,7 @@ class Scorer:
         card: What is known about the checkpoint.
         encoder: The frozen encoder.
         network: The trained queries.
-        pictures: `(n,)` uint64, the first 8 bytes of the SHA-256 of each image that the queries learned from; empty in
+        images: `(n,)` uint64, the first 8 bytes of the SHA-256 of each image that the queries learned from; empty in
             checkpoints of an earlier release.
 
     >>> scorer = Scorer.load()
@@ -90,7 +90,7 @@ class Scorer:
     def __init__(self, checkpoint: Checkpoint, encoder: FrozenEncoder) -> None:
         self.card: Card = checkpoint.card
         self.encoder = encoder
-        self.pictures = checkpoint.arrays.get(checkpoints.PICTURES, np.array([], dtype=np.uint64))
+        self.learned_images = checkpoint.arrays.get(checkpoints.LEARNED_IMAGES, np.array([], dtype=np.uint64))
         self.reference = {k: v for k, v in checkpoint.arrays.items() if k.startswith("reference.")}
         if encoder.fingerprint != self.card.encoder_fingerprint:
             raise CheckpointError(
@@ -196,9 +196,9 @@ class Scorer:
 
         Where the checkpoint has no list of images: all of them if the table is the one of the training, else none.
         """
-        if not len(self.pictures):
+        if not len(self.learned_images):
             return np.full(len(sha256), self.card.data.get("table_sha256") == table_sha256)
-        known = set(self.pictures.tolist())
+        known = set(self.learned_images.tolist())
         return np.array([int(digest[:16], 16) in known for digest in sha256], dtype=bool)
 
     @torch.inference_mode()
@@ -220,14 +220,14 @@ class Scorer:
         half = float("nan") if interval.half_width is None else interval.half_width
         scores = []
         for row in range(len(mean)):
-            centre = float(mean[row])
+            center = float(mean[row])
             scores.append(
                 Score(
-                    mean=centre,
+                    mean=center,
                     std=float(std[row]),
                     distribution=tuple(distribution[row].tolist()),
-                    ci_low=max(scale.low, centre - half) if half == half else half,
-                    ci_high=min(scale.high, centre + half) if half == half else half,
+                    ci_low=max(scale.low, center - half) if half == half else half,
+                    ci_high=min(scale.high, center + half) if half == half else half,
                     ci_level=interval.level,
                     epistemic_std=float(epistemic[row]),
                     query_activations=tuple(activations[row].tolist()),

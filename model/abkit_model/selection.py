@@ -1,7 +1,7 @@
-"""Which picture is the best, and how sure that is: P(A beats B), P(best), ties.
+"""Which image is the best, and how sure that is: P(A beats B), P(best), ties.
 
 "Better" means: raters like those of the training table would give it the higher mean opinion. The mean opinion of
-a picture that was never rated is normal around its score; how far around is measured on pictures of subjects that
+an image that was never rated is normal around its score; how far around is measured on images of subjects that
 the scorer never saw (pair_calibration.py). It says nothing about clicks.
 """
 
@@ -18,7 +18,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 Floats = NDArray[np.float64]
 
-METHOD = "normal errors, independent between pictures, of one spread for all"
+METHOD = "normal errors, independent between images, of one spread for all"
 _REACH = 9.0  # standard deviations: beyond, less than 1e-18 of a normal distribution is left
 _POINTS_A_SPREAD = 10
 _CANDIDATES_AT_ONCE = 512
@@ -29,7 +29,7 @@ class ErrorSpread:
     """How far apart two scores must be to mean something: P(A beats B) = Φ(gap / (√2 · std)).
 
     Attributes:
-        std: On the rating scale. Infinite for a scorer whose scores did not rise with the ratings of held-out pictures.
+        std: On the rating scale. Infinite for a scorer whose scores did not rise with the ratings of held-out images.
         source: Where it comes from, in words.
         measured: False where it was only derived from the conformal interval.
     """
@@ -43,7 +43,7 @@ def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> Err
     """The error spread that a card gives, or None where nothing was held out.
 
     Args:
-        metrics: `metrics` of the card. Its `pairs` has the spread that was measured on held-out pictures.
+        metrics: `metrics` of the card. Its `pairs` has the spread that was measured on held-out images.
         interval: `interval` of the card. A card of an earlier version has only its half-width: divided by the
             normal quantile of its level, that is a spread too, and a cautious one.
 
@@ -54,8 +54,8 @@ def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> Err
     if isinstance(pairs, Mapping) and "error_spread" in pairs:
         if not _is_spread(pairs["error_spread"]):
             what = "the choices between them" if pairs.get("labels") == "choices" else "their ratings"
-            return ErrorSpread(math.inf, f"the scores of held-out pictures do not rise with {what}", True)
-        return ErrorSpread(float(pairs["error_spread"]), f"measured on {pairs.get('n')} held-out pictures", True)
+            return ErrorSpread(math.inf, f"the scores of held-out images do not rise with {what}", True)
+        return ErrorSpread(float(pairs["error_spread"]), f"measured on {pairs.get('n')} held-out images", True)
     half, level = interval.get("half_width"), interval.get("level")
     if not _is_spread(half) or not isinstance(level, float) or not 0 < level < 1:
         return None
@@ -123,7 +123,7 @@ def smallest_set(probabilities: ArrayLike, wanted: float) -> int:
     if not 0 < wanted <= 1:
         raise ValueError(f"a probability above 0 and up to 1 is wanted, not {wanted}")
     total = np.sort(np.asarray(probabilities, dtype=np.float64))[::-1].cumsum()
-    # What rounding leaves open (0.6 + 0.3 < 0.9) is not worth one more picture.
+    # What rounding leaves open (0.6 + 0.3 < 0.9) is not worth one more image.
     return min(int(np.searchsorted(total, wanted - 1e-9)) + 1, len(total))
 
 

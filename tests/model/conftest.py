@@ -18,7 +18,7 @@ from abkit_model.scorer import Scorer
 
 
 def photograph(seed: int, width: int = 160, height: int = 120) -> Image.Image:
-    """A picture with some structure, unlike that of any other seed."""
+    """An image with some structure, unlike that of any other seed."""
     rng = np.random.default_rng(seed)
     noise = Image.fromarray(rng.integers(0, 255, (12, 16, 3), dtype=np.uint8))
     return noise.resize((width, height), Image.Resampling.BICUBIC).filter(ImageFilter.UnsharpMask(2, 150))

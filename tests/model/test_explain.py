@@ -103,13 +103,13 @@ def test_pixels_change_in_the_cells_that_are_named_and_nowhere_else(scorer: Scor
     assert not changed.any()
 
 
-def test_an_overlay_is_as_large_as_its_picture(scorer: Scorer) -> None:
-    picture = photograph(3, 211, 97)
-    prepared = scorer.prepare(picture)
+def test_an_overlay_is_as_large_as_its_image(scorer: Scorer) -> None:
+    image = photograph(3, 211, 97)
+    prepared = scorer.prepare(image)
     down, across = scorer.encode([prepared]).grid[0]
     heat = np.zeros((down, across))
     heat[0, 0], heat[-1, -1] = 1, -1
-    drawn = np.asarray(overlay(picture, prepared, heat, signed=True)).astype(int)
+    drawn = np.asarray(overlay(image, prepared, heat, signed=True)).astype(int)
     assert drawn.shape == (97, 211, 3)
     assert drawn[5, 5, 0] > drawn[5, 5, 2]  # orange where it raises the score
     assert drawn[-5, -5, 2] > drawn[-5, -5, 0]  # blue where it lowers it

@@ -50,9 +50,9 @@ def test_it_opens_every_supported_format_and_names_it_by_content(kind: str, tmp_
     assert decoded.media_type == f"image/{kind.lower()}"
 
 
-def test_it_says_why_it_refuses_what_is_no_picture(tmp_path: Path) -> None:
+def test_it_says_why_it_refuses_what_is_no_image(tmp_path: Path) -> None:
     text = tmp_path / "text.jpg"
-    text.write_text("not a picture")
+    text.write_text("not an image")
     assert "not an image" in reason(text)
     assert reason(b"") == "the file is empty"
     assert "a PDF" in reason(b"%PDF-1.7 whatever")
@@ -82,7 +82,7 @@ def test_it_refuses_a_pipe_without_waiting_for_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF"])
-def test_it_refuses_a_picture_that_is_cut_off(kind: str) -> None:
+def test_it_refuses_an_image_that_is_cut_off(kind: str) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8))
     data = encoded(noise, kind)
     message = reason(data[: len(data) // 2])
@@ -109,12 +109,12 @@ def test_it_refuses_a_decompression_bomb_from_its_header() -> None:
     assert "megapixels" in reason(b"RIFF" + struct.pack("<I", 4 + len(vp8x)) + b"WEBP" + vp8x)
 
 
-def test_it_refuses_a_picture_under_32_pixels_a_side() -> None:
+def test_it_refuses_an_image_under_32_pixels_a_side() -> None:
     assert "under 32 pixels" in reason(encoded(gradient(31, 400), "PNG"))
     assert open_image(encoded(gradient(32, 400), "PNG")).width == 32
 
 
-def test_it_turns_a_picture_as_exif_says() -> None:
+def test_it_turns_an_image_as_exif_says() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned by a quarter
     decoded = open_image(encoded(gradient(), "JPEG", exif=exif, quality=95))
@@ -141,11 +141,11 @@ def test_it_scales_16_bit_samples_instead_of_clipping_them() -> None:
         assert abs(red[0] - np.linspace(0, 255, 64)).max() <= 1
 
 
-def test_it_reads_cmyk_and_grey_as_the_same_colours() -> None:
+def test_it_reads_cmyk_and_gray_as_the_same_colors() -> None:
     cmyk = open_image(encoded(gradient().convert("CMYK"), "JPEG", quality=95)).image
     assert np.abs(np.asarray(cmyk).astype(int) - np.asarray(gradient()).astype(int)).mean() < 12
-    grey = np.asarray(open_image(encoded(gradient().convert("L"), "PNG")).image)
-    assert (grey[..., 0] == grey[..., 2]).all()
+    gray = np.asarray(open_image(encoded(gradient().convert("L"), "PNG")).image)
+    assert (gray[..., 0] == gray[..., 2]).all()
     assert open_image(encoded(gradient().convert("1"), "PNG")).image.mode == "RGB"
 
 

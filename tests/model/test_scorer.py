@@ -49,11 +49,11 @@ def test_a_score_does_not_depend_on_the_batch_it_is_in(scorer: Scorer) -> None:
         assert together[index].distribution == pytest.approx(alone.distribution, abs=TOLERANCE)
 
 
-def test_pictures_can_be_prepared_in_threads(scorer: Scorer) -> None:
-    pictures = [photograph(i) for i in range(12)]
+def test_images_can_be_prepared_in_threads(scorer: Scorer) -> None:
+    images = [photograph(i) for i in range(12)]
     with ThreadPoolExecutor(4) as pool:
-        threaded = scorer.score_prepared(list(pool.map(scorer.prepare, pictures)))
-    assert [s.mean for s in threaded] == [s.mean for s in scorer.score_prepared([scorer.prepare(p) for p in pictures])]
+        threaded = scorer.score_prepared(list(pool.map(scorer.prepare, images)))
+    assert [s.mean for s in threaded] == [s.mean for s in scorer.score_prepared([scorer.prepare(p) for p in images])]
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png", "turned.jpg"])
@@ -151,7 +151,7 @@ def test_a_score_becomes_json_with_its_model_and_notice(random_checkpoint: Check
     assert "embedding" not in plain
 
 
-def test_no_pictures_have_no_scores(scorer: Scorer) -> None:
+def test_no_images_have_no_scores(scorer: Scorer) -> None:
     assert scorer.score_prepared([]) == []
 
 
@@ -185,9 +185,9 @@ def test_attention_maps_are_distributions_over_the_valid_tokens(scorer: Scorer) 
 
 
 def test_bfloat16_sees_what_float32_sees() -> None:
-    pictures = [photograph(i) for i in range(4)]
+    images = [photograph(i) for i in range(4)]
     exact, fast = (
-        encoder.encode([encoder.prepare(p) for p in pictures]).embedding
+        encoder.encode([encoder.prepare(p) for p in images]).embedding
         for encoder in (load_encoder("bundled:efficientnet-lite0", p) for p in ("float32", "bfloat16"))
     )
     similarity = torch.nn.functional.cosine_similarity(exact, fast)

@@ -19,7 +19,7 @@ spread = st.floats(0.01, 5)
 
 
 @given(a=score, b=score, s=spread)
-def test_one_of_two_pictures_wins(a: float, b: float, s: float) -> None:
+def test_one_of_two_images_wins(a: float, b: float, s: float) -> None:
     assert float(pair_probability(a, b, s)) + float(pair_probability(b, a, s)) == pytest.approx(1, abs=1e-12)
 
 
@@ -105,7 +105,7 @@ def test_a_card_whose_scores_did_not_follow_the_ratings_tells_nothing_apart() ->
 def held_out(
     *, noise: float = 0.6, slope: float = 1.0, subjects: int = 120, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
-    """Scores and ratings of three pictures a subject: rating = slope · score + noise."""
+    """Scores and ratings of three images a subject: rating = slope · score + noise."""
     rng = np.random.default_rng(seed)
     groups = [f"s{i // 3}" for i in range(3 * subjects)]
     predicted = rng.normal(4, 0.6, size=len(groups))

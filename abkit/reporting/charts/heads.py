@@ -43,7 +43,7 @@ def head_chart(comparison: HeadComparison, width: int = 560) -> Any:
     title = alt.TitleParams(
         "Learnable queries beside plain heads",
         subtitle=(
-            f"{comparison.n} pictures of {comparison.subjects} subjects, {comparison.folds} folds × "
+            f"{comparison.n} images of {comparison.subjects} subjects, {comparison.folds} folds × "
             f"{comparison.repeats} repeats; 95% intervals, whole subjects resampled"
         ),
     )

@@ -22,7 +22,7 @@ def reliability_chart(figures: PairCalibration, size: int = 400) -> Any:
     line = [{"said": edge, "right": edge} for edge in (0.5, 1.0)]
     lowest = min([0.48, *(row["low"] for row in data)])
     scale = alt.Scale(domain=[lowest, 1.0], nice=False)
-    x = alt.X("said:Q", title="said: P(the higher score is the better picture)", scale=scale, axis=_axis())
+    x = alt.X("said:Q", title="said: P(the higher score is the better image)", scale=scale, axis=_axis())
     y = alt.Y("right:Q", title="share of pairs in which it was", scale=scale, axis=_axis())
     diagonal = alt.Chart(alt.Data(values=line)).mark_line(color=MUTED, strokeDash=[5, 4]).encode(x=x, y=y)
     base = alt.Chart(alt.Data(values=data))
@@ -38,7 +38,7 @@ def reliability_chart(figures: PairCalibration, size: int = 400) -> Any:
     title = alt.TitleParams(
         "Do the probabilities hold?",
         subtitle=[
-            f"{figures.pairs:,} pairs of {figures.n} held-out pictures, {figures.subjects} subjects;",
+            f"{figures.pairs:,} pairs of {figures.n} held-out images, {figures.subjects} subjects;",
             f"calibration error {ece.value:.3f} [{ece.low:.3f}, {ece.high:.3f}], whole subjects resampled",
         ],
     )

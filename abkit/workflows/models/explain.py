@@ -1,4 +1,4 @@
-"""Overlays that show where scores come from: one for the score of each picture, one per query."""
+"""Overlays that show where scores come from: one for the score of each image, one per query."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEANING = (
 
 @dataclass(frozen=True)
 class Explained:
-    """What became of one picture.
+    """What became of one image.
 
     Attributes:
         path: as it was named.
@@ -40,13 +40,13 @@ class Explained:
 def write_overlays(
     scorer: Scorer, images: Sequence[Path], out: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> list[Explained]:
-    """Write overlays for pictures: of the score, and of each query of the first query set.
+    """Write overlays for images: of the score, and of each query of the first query set.
 
     Args:
         scorer: whose score is explained.
-        images: picture files; those of one name in different folders get numbers.
+        images: image files; those of one name in different folders get numbers.
         out: the folder; it is made when it is new.
-        progress: called with (pictures done, pictures in all).
+        progress: called with (images done, images in all).
 
     Raises:
         AbkitError: the folder cannot be written to.
@@ -59,18 +59,18 @@ def write_overlays(
         out.mkdir(parents=True, exist_ok=True)
         for done, path in enumerate(images, start=1):
             try:
-                picture = open_image(path).image
+                image = open_image(path).image
             except ImageRejected as error:
                 results.append(Explained(path, "rejected", error.reason))
                 continue
             name = _free_name(path.stem, taken)
-            prepared = scorer.prepare(picture)
+            prepared = scorer.prepare(image)
             found = explain(scorer, prepared)
             files = [out / f"{name}-score.png"]
-            overlay(picture, prepared, found.score, signed=True).save(files[0])
+            overlay(image, prepared, found.score, signed=True).save(files[0])
             for number, heat in enumerate(found.queries[0], start=1):
                 files.append(out / f"{name}-query-{number}.png")
-                overlay(picture, prepared, heat, signed=False).save(files[-1])
+                overlay(image, prepared, heat, signed=False).save(files[-1])
             results.append(Explained(path, "explained", overlays=tuple(files)))
             if progress:
                 progress(done, len(images))

@@ -1,4 +1,4 @@
-"""What does each query look for? The pictures on which it is most and least active, one contact sheet a query."""
+"""What does each query look for? The images on which it is most and least active, one contact sheet a query."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Said wherever sheets are written.
 MEANING = (
-    "a query has no name: what the pictures of a sheet have in common is for a person to see, and may be nothing; "
+    "a query has no name: what the images of a sheet have in common is for a person to see, and may be nothing; "
     "docs/reading-overlays.md says what to make of it"
 )
 
@@ -39,14 +39,14 @@ class Sheets:
 
     Attributes:
         report: figures of each query.
-        pictures: (sha256, name) in the order that the rows of the report mean.
+        images: (sha256, name) in the order that the rows of the report mean.
         files: a contact sheet for each query, in the order of the report.
         listing: the same as JSON.
         rejected: (path, reason) of files that could not be scored.
     """
 
     report: QueryReport
-    pictures: tuple[tuple[str, str], ...]
+    images: tuple[tuple[str, str], ...]
     files: tuple[Path, ...]
     listing: Path
     rejected: tuple[tuple[Path, str], ...]
@@ -61,45 +61,45 @@ def most_active(
     top: int = 12,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sheets:
-    """Rank pictures by the activation of each query, and write a contact sheet for each.
+    """Rank images by the activation of each query, and write a contact sheet for each.
 
     Args:
         scorer: whose queries are meant.
-        paths: pictures, folders and globs to score; none: the pictures that the store has scores of this version of.
+        paths: images, folders and globs to score; none: the images that the store has scores of this version of.
         out: folder of the sheets; it is made when it is new.
         store: where scores are looked up when no paths are named.
-        top: pictures at each end.
-        progress: called with (pictures scored, pictures in all).
+        top: images at each end.
+        progress: called with (images scored, images in all).
 
     Raises:
-        UsageError: nothing to look at, or too few pictures.
+        UsageError: nothing to look at, or too few images.
         AbkitError: the folder cannot be written to.
     """
-    from abkit_model.studies.query_activity import MIN_PICTURES, query_report
+    from abkit_model.studies.query_activity import MIN_IMAGES, query_report
 
     files, _ = find_files(paths)
     if paths:
-        pictures = _score(scorer, files, progress)
+        images = _score(scorer, files, progress)
     elif store is not None:
         with store.read() as session:
-            pictures = scored_creatives(session, scorer.card.digest)
+            images = scored_creatives(session, scorer.card.digest)
     else:
-        raise UsageError("no pictures are named, and there is no workspace with scores", hint="name a folder of them")
-    if len(pictures) < MIN_PICTURES:
+        raise UsageError("no images are named, and there is no workspace with scores", hint="name a folder of them")
+    if len(images) < MIN_IMAGES:
         raise UsageError(
-            f"{len(pictures)} pictures of {scorer.card.name} are too few to say what a query looks for: "
-            f"at least {MIN_PICTURES}",
-            hint="name a folder with more pictures, best those that it was trained on",
+            f"{len(images)} images of {scorer.card.name} are too few to say what a query looks for: "
+            f"at least {MIN_IMAGES}",
+            hint="name a folder with more images, best those that it was trained on",
         )
     report = query_report(
-        np.array([picture.activations for picture in pictures]),
-        np.array([picture.distribution for picture in pictures]),
+        np.array([image.activations for image in images]),
+        np.array([image.distribution for image in images]),
         scorer.card.scale.values,
         members=scorer.network.config.members,
         top=top,
     )
-    sheets = _write(scorer, report, pictures, out)
-    named = tuple((picture.sha256, picture.name) for picture in pictures)
+    sheets = _write(scorer, report, images, out)
+    named = tuple((image.sha256, image.name) for image in images)
     rejected = tuple((file.path, file.reason) for file in files if file.state is FileState.REJECTED)
     return Sheets(report, named, sheets, out / "queries.json", rejected)
 
@@ -108,7 +108,7 @@ def _score(
     scorer: Scorer, files: Sequence[ImageFile], progress: Callable[[int, int], None] | None
 ) -> list[ScoredCreative]:
     found = [file for file in files if file.state is FileState.FOUND]
-    pictures: dict[str, ScoredCreative] = {}  # a content counts once, whatever its names
+    images: dict[str, ScoredCreative] = {}  # a content counts once, whatever its names
     done = 0
     with decoders() as pool:
         for batch in decode_batches(pool, found, scorer.prepare, ScoringSettings()):
@@ -116,15 +116,15 @@ def _score(
             for decoded, score in zip(batch, scores, strict=True):
                 sha256, name = decoded.content.sha256, names_of(decoded.file.path)[0]
                 row = ScoredCreative(sha256, name, list(score.query_activations), list(score.distribution))
-                pictures.setdefault(sha256, row)
+                images.setdefault(sha256, row)
             done += len(batch)
             if progress:
                 progress(done, len(found))
-    return list(pictures.values())
+    return list(images.values())
 
 
 def rows_of(sheets: Sheets) -> list[dict[str, Any]]:
-    """One row a query, with stable names: figures, the sheet, and the pictures at both ends, named in full."""
+    """One row a query, with stable names: figures, the sheet, and the images at both ends, named in full."""
     return [
         {
             "query_set": query.member,
@@ -136,8 +136,8 @@ def rows_of(sheets: Sheets) -> list[dict[str, Any]]:
             "most_like": f"{query.twin[0]}-{query.twin[1]}",
             **_with_ends("alike", query.alike),
             "n": sheets.report.n,
-            "most_active": [sheets.pictures[row][1] for row in query.most],
-            "least_active": [sheets.pictures[row][1] for row in query.least],
+            "most_active": [sheets.images[row][1] for row in query.most],
+            "least_active": [sheets.images[row][1] for row in query.least],
             "sheet": str(file),
         }
         for query, file in zip(sheets.report.queries, sheets.files, strict=True)
@@ -148,7 +148,7 @@ def _with_ends(name: str, estimate: Any) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
-def _write(scorer: Scorer, report: QueryReport, pictures: Sequence[ScoredCreative], out: Path) -> tuple[Path, ...]:
+def _write(scorer: Scorer, report: QueryReport, images: Sequence[ScoredCreative], out: Path) -> tuple[Path, ...]:
     thumbnails: dict[str, Image.Image | None] = {}
     files: list[Path] = []
     listing = []
@@ -156,7 +156,7 @@ def _write(scorer: Scorer, report: QueryReport, pictures: Sequence[ScoredCreativ
         out.mkdir(parents=True, exist_ok=True)
         for place, query in enumerate(report.queries):
             ends = {
-                name: [(pictures[row], pictures[row].activations[place]) for row in rows]
+                name: [(images[row], images[row].activations[place]) for row in rows]
                 for name, rows in (("most active", query.most), ("least active", query.least))
             }
             tiles = [
@@ -187,7 +187,7 @@ def _listed(ends: Mapping[str, Sequence[tuple[ScoredCreative, float]]]) -> dict[
 def _heading(query: QueryActivity, report: QueryReport) -> list[str]:
     share, alike = query.share, query.alike
     return [
-        f"Query {query.number} of query set {query.member}, over {report.n} pictures",
+        f"Query {query.number} of query set {query.member}, over {report.n} images",
         f"activation {query.mean:+.3f} on average, standard deviation {query.std:.3f}; its part of the score's spread: "
         f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]",
         f"most like query {query.twin[1]} of set {query.twin[0]}: rank correlation {alike.value:.2f} "
@@ -195,18 +195,18 @@ def _heading(query: QueryActivity, report: QueryReport) -> list[str]:
     ]
 
 
-def _thumbnail(picture: ScoredCreative, kept: dict[str, Image.Image | None]) -> Image.Image | None:
+def _thumbnail(image: ScoredCreative, kept: dict[str, Image.Image | None]) -> Image.Image | None:
     """The content that was scored, small; None where the file is gone or shows something else now."""
     from abkit_model.images import open_image, read_file
 
-    if picture.sha256 not in kept:
-        kept[picture.sha256] = None
+    if image.sha256 not in kept:
+        kept[image.sha256] = None
         try:
-            data = read_file(Path(picture.name))
-            if hashlib.sha256(data).hexdigest() == picture.sha256:
+            data = read_file(Path(image.name))
+            if hashlib.sha256(data).hexdigest() == image.sha256:
                 small = open_image(data).image
                 small.thumbnail(TILE)
-                kept[picture.sha256] = small
+                kept[image.sha256] = small
         except (ImageRejected, ValueError):  # ValueError: a name with a null character
             pass
-    return kept[picture.sha256]
+    return kept[image.sha256]

@@ -50,8 +50,8 @@ class EfficientNetLite:
     """EfficientNet-Lite without its classifier. A token stacks what four stages saw in one 32×32 cell.
 
     Token: the last stage's features, and mean and standard deviation within the cell of the three finer ones.
-    Embedding: mean and standard deviation of all four stages over the valid part of the picture, and the mean of
-    the layer that the classifier reads: what is in the picture beside how it looks.
+    Embedding: mean and standard deviation of all four stages over the valid part of the image, and the mean of
+    the layer that the classifier reads: what is in the image beside how it looks.
     """
 
     mean = (0.5, 0.5, 0.5)

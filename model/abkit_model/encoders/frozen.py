@@ -20,22 +20,22 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from abkit_model.errors import EncoderUnavailable
 from abkit_model.images import Canvas, Prepared, prepare
 
-#: What the tokens of a picture mean. Changing how they are made must change this, so that old queries are refused.
+#: What the tokens of an image mean. Changing how they are made must change this, so that old queries are refused.
 TOKEN_LAYOUT = 1
 
-# More pictures at once no longer fit the processor's caches: 8 were twice as fast as 32 on two cores.
+# More images at once no longer fit the processor's caches: 8 were twice as fast as 32 on two cores.
 _MICRO_BATCH = 8
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a frozen encoder saw in a batch of B pictures.
+    """What a frozen encoder saw in a batch of B images.
 
     Attributes:
         tokens: `(B, T, D)` float32; T is the longest of the batch, shorter rows end in zeros.
-        mask: `(B, T)` bool, true where a token shows the picture and not padding.
-        embedding: `(B, E)` float32, pooled over the whole picture.
-        grid: Per picture the rows and columns of its tokens, for drawing attention on it.
+        mask: `(B, T)` bool, true where a token shows the image and not padding.
+        embedding: `(B, E)` float32, pooled over the whole image.
+        grid: Per image the rows and columns of its tokens, for drawing attention on it.
     """
 
     tokens: Tensor
@@ -55,7 +55,7 @@ class Backbone(Protocol):
     digest: str
 
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)` of normalised pixels `(B, 3, H, W)`."""
+        """Tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)` of normalized pixels `(B, 3, H, W)`."""
 
 
 class FrozenEncoder:
@@ -67,7 +67,7 @@ class FrozenEncoder:
             Tokens with different fingerprints must not be mixed.
         token_dim: D of the tokens.
         embedding_dim: E of the pooled embedding.
-        canvas: How pictures are laid out.
+        canvas: How images are laid out.
         joint_dim: How many leading values of the embedding lie in a space shared with text; 0 without one.
     """
 
@@ -82,7 +82,7 @@ class FrozenEncoder:
         self.fingerprint = _fingerprint(name, backbone)
 
     def prepare(self, image: Image.Image) -> Prepared:
-        """Scale and pad one RGB picture. Pure and thread-safe."""
+        """Scale and pad one RGB image. Pure and thread-safe."""
         return prepare(image, self.canvas)
 
     def embed_text(self, text: str) -> NDArray[np.float32]:
@@ -105,7 +105,7 @@ class FrozenEncoder:
 
     @torch.inference_mode()
     def encode(self, batch: Sequence[Prepared]) -> Encoded:
-        """Encode pictures of any mixture of shapes; those of one canvas shape go through the network together."""
+        """Encode images of any mixture of shapes; those of one canvas shape go through the network together."""
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, item in enumerate(batch):
             groups[item.shape].append(index)
@@ -120,11 +120,11 @@ class FrozenEncoder:
 
     def differentiable(self, pixels: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens `(1, T, D)`, mask `(1, T)` and embedding `(1, E)` of pixels `(H, W, 3)` in 0 … 255, with gradients."""
-        normalised = self._normalise(pixels.unsqueeze(0))
-        tokens, mask, embedding = self._backbone.features(normalised, torch.tensor([width]), torch.tensor([height]))
+        normalized = self._normalize(pixels.unsqueeze(0))
+        tokens, mask, embedding = self._backbone.features(normalized, torch.tensor([width]), torch.tensor([height]))
         return tokens.flatten(1, 2), mask.flatten(1), embedding
 
-    def _normalise(self, pixels: Tensor) -> Tensor:
+    def _normalize(self, pixels: Tensor) -> Tensor:
         mean = torch.tensor(self._backbone.mean).view(1, 3, 1, 1) * 255
         std = torch.tensor(self._backbone.std).view(1, 3, 1, 1) * 255
         # permuting HWC memory gives the channels_last layout without a copy
@@ -132,18 +132,18 @@ class FrozenEncoder:
 
     def _encode_one_shape(self, batch: Sequence[Prepared]) -> tuple[Tensor, Tensor, Tensor]:
         pixels = torch.from_numpy(np.stack([item.pixels for item in batch]))  # (B, H, W, 3) uint8
-        normalised = self._normalise(pixels)
+        normalized = self._normalize(pixels)
         width = torch.tensor([item.width for item in batch])
         height = torch.tensor([item.height for item in batch])
         fast = torch.autocast("cpu", torch.bfloat16) if self._bfloat16 else nullcontext()
         with fast:
-            return self._backbone.features(normalised, width, height)
+            return self._backbone.features(normalized, width, height)
 
 
 def collate(
     rows: Sequence[tuple[Tensor, Tensor, Tensor, tuple[int, int]]], token_dim: int, embedding_dim: int
 ) -> Encoded:
-    """Stack per-picture tokens of different lengths into one padded batch."""
+    """Stack per-image tokens of different lengths into one padded batch."""
     longest = max((tokens.shape[0] for tokens, *_ in rows), default=0)
     tokens = torch.zeros(len(rows), longest, token_dim)
     mask = torch.zeros(len(rows), longest, dtype=torch.bool)
@@ -156,7 +156,7 @@ def collate(
 
 
 def no_text_tower(name: str) -> EncoderUnavailable:
-    """What to say to somebody who wants to compare pictures with a text."""
+    """What to say to somebody who wants to compare images with a text."""
     return EncoderUnavailable(
         f"the encoder {name} has no text tower to read a brief with",
         "name an OpenCLIP encoder whose weights are on this machine, as openclip:MODEL/PRETRAINED",
@@ -201,7 +201,7 @@ def _root(variance: Tensor) -> Tensor:
 def _fingerprint(name: str, backbone: Backbone) -> str:
     # a path in the name says where the weights lie; their digest says what they are
     architecture = name.partition("/")[0]
-    facts: dict[str, Any] = {
+    facts: dict[str, Any] = {  # these keys are part of every fingerprint that was published
         "architecture": architecture,
         "weights": backbone.digest,
         "canvas": asdict(backbone.canvas),

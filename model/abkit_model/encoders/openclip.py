@@ -31,7 +31,7 @@ class Name:
         architecture: OpenCLIP's name of the model.
         pretrained: A tag of OpenCLIP, or the path of a weights file.
         block: Whose tokens are taken, counted from 1; 0 for the last.
-        size: A square picture is scaled to this many pixels a side; 0 for what the tower was trained on.
+        size: A square image is scaled to this many pixels a side; 0 for what the tower was trained on.
     """
 
     architecture: str
@@ -73,9 +73,9 @@ def parse(rest: str) -> Name:
 class OpenCLIPTower:
     """The image tower of an OpenCLIP model: tokens of one block, and its place in the space shared with text.
 
-    A picture keeps its aspect ratio and is scaled to the area of the tower's own square (or of `size`). Its canvas is
+    An image keeps its aspect ratio and is scaled to the area of the tower's own square (or of `size`). Its canvas is
     whole patches; patches that are mostly padding are cut off before the tower sees them, so that nothing attends to
-    them. Towers of a fixed size get the picture padded into their square: they do see the padding, the queries do not.
+    them. Towers of a fixed size get the image padded into their square: they do see the padding, the queries do not.
 
     Embedding: the tower's pooled output, then mean and standard deviation of the valid tokens.
     Tokens of a stage finer than the coarsest patch are pooled to it: their mean, then their standard deviation.
@@ -127,7 +127,7 @@ class OpenCLIPTower:
         return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
 
     def _run(self, pixels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Tokens `(b, D, h, w)` and embedding `(b, E)` of pictures that fill their cells."""
+        """Tokens `(b, D, h, w)` and embedding `(b, E)` of images that fill their cells."""
         tokens, pooled = self._tower.run(pixels, self._block)
         tokens = tokens.float()
         if tokens.shape[2:] != size:
@@ -147,7 +147,7 @@ class OpenCLIPTower:
         return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
 
 
-# How much longer than a square's side a picture may be: 16 : 1 keeps its area, beyond it is scaled down.
+# How much longer than a square's side an image may be: 16 : 1 keeps its area, beyond it is scaled down.
 _LONGEST = 4
 
 
@@ -164,7 +164,7 @@ def _canvas(tower: Tower, name: Name) -> Canvas:
     if not tower.cell:
         if name.size not in (0, tower.side):
             raise EncoderUnavailable(
-                f"the image tower of {name.architecture} takes pictures of {tower.side} × {tower.side} pixels only",
+                f"the image tower of {name.architecture} takes images of {tower.side} × {tower.side} pixels only",
                 "leave size out, or take a ViT",
             )
         return Canvas(area=tower.side**2, cell=tower.side, longest=tower.side, square=tower.side)
@@ -213,7 +213,7 @@ def load(rest: str, *, text: bool = False) -> OpenCLIPTower:
             "name the model that these weights were made for",
         ) from error
     model = model.eval().requires_grad_(False)
-    mean, std = _normalisation(open_clip, name, config)
+    mean, std = _normalization(open_clip, name, config)
     return OpenCLIPTower(
         tower_of(model.visual, name.architecture),
         name,
@@ -225,8 +225,8 @@ def load(rest: str, *, text: bool = False) -> OpenCLIPTower:
     )
 
 
-def _normalisation(open_clip: Any, name: Name, config: dict[str, Any]) -> tuple[Any, Any]:
-    """Mean and standard deviation of the colours: of the tag, else what all tags of the model have in common."""
+def _normalization(open_clip: Any, name: Name, config: dict[str, Any]) -> tuple[Any, Any]:
+    """Mean and standard deviation of the colors: of the tag, else what all tags of the model have in common."""
     if not config:
         tags = open_clip.list_pretrained_tags_by_model(name.architecture)
         ways = [open_clip.get_pretrained_cfg(name.architecture, tag) for tag in tags]

@@ -1,4 +1,4 @@
-"""The image towers of OpenCLIP, each run on pictures of any number of whole patches where the tower allows it.
+"""The image towers of OpenCLIP, each run on images of any number of whole patches where the tower allows it.
 
 A tower is asked for the tokens of one block and for its pooled output, which lies in the space that it shares with
 its text tower. Positional embeddings were learned on one square grid. On that grid they stay as they are; for another
@@ -240,11 +240,11 @@ def checked_text(text: str) -> str:
     """
     text = text.strip()
     if not any(character.isalnum() for character in text):
-        raise TextRejected("the brief is empty", "say in a few words what the picture should show")
+        raise TextRejected("the brief is empty", "say in a few words what the image should show")
     if len(text) > MAX_CHARACTERS:
         raise TextRejected(
             f"the brief has {len(text):,} characters, {MAX_CHARACTERS:,} are the most",
-            "say in a few words what the picture should show",
+            "say in a few words what the image should show",
         )
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise TextRejected("the brief is not readable as UTF-8 text", "check the encoding of the terminal or file")

@@ -1,4 +1,4 @@
-"""How good a scorer is on pictures of subjects that it never saw: folds, figures, intervals, coverage."""
+"""How good a scorer is on images of subjects that it never saw: folds, figures, intervals, coverage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Estimate:
     """A figure with its percentile-bootstrap interval; whole subjects are resampled.
 
     Attributes:
-        value: On the pictures as they are. NaN where it is not defined (constant predictions).
+        value: On the images as they are. NaN where it is not defined (constant predictions).
         low: 2.5th percentile.
         high: 97.5th percentile.
     """
@@ -31,14 +31,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures on held-out pictures, each scored by a model that saw no picture of its subject.
+    """Figures on held-out images, each scored by a model that saw no image of its subject.
 
     Attributes:
-        n: Pictures.
+        n: Images.
         subjects: Groups of near-duplicates among them.
         srcc: Spearman's rank correlation of predicted and observed mean opinion.
         plcc: Pearson's correlation of the same.
-        accuracy: Share of pictures put on the right side of the median observed mean opinion.
+        accuracy: Share of images put on the right side of the median observed mean opinion.
         emd: Mean earth mover's distance (r = 1, in rating steps) of predicted and observed distribution.
         spread_srcc: Rank correlation of predicted and observed standard deviation of opinions.
         srcc_by_fold: Each fold on its own.
@@ -59,9 +59,9 @@ class Evaluation:
 
 
 def grouped_folds(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> NDArray[np.intp]:
-    """Fold of each picture; a group is never split. Shape (n,).
+    """Fold of each image; a group is never split. Shape (n,).
 
-    Groups are dealt in random order, each to the fold with the fewest pictures so far.
+    Groups are dealt in random order, each to the fold with the fewest images so far.
 
     >>> fold_of = grouped_folds(["dog", "dog", "cat", "sea"], folds=2)
     >>> bool(fold_of[0] == fold_of[1]), sorted(set(fold_of.tolist()))
@@ -102,14 +102,14 @@ def evaluate(
     seed: int = 0,
     resamples: int = 1000,
 ) -> Evaluation:
-    """Compare predicted with observed distributions, both `(n, S)`, of pictures held out.
+    """Compare predicted with observed distributions, both `(n, S)`, of images held out.
 
     Args:
-        predicted: From models that saw no picture of the same group.
+        predicted: From models that saw no image of the same group.
         observed: Shares of ratings.
         values: `(S,)`, the rating that each bin stands for.
-        groups: Subject of each picture: what the bootstrap resamples.
-        folds: Fold in which each picture was held out.
+        groups: Subject of each image: what the bootstrap resamples.
+        folds: Fold in which each image was held out.
         seed: Of the bootstrap.
         resamples: Of the bootstrap.
     """
@@ -152,7 +152,7 @@ def clustered_bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> list[Estimate]:
-    """Percentile intervals of figures of picture positions, resampling whole groups with replacement.
+    """Percentile intervals of figures of image positions, resampling whole groups with replacement.
 
     All figures see the same resamples, so differences between models are paired.
     Source: Field & Welsh (2007), Bootstrapping clustered data, doi 10.1111/j.1467-9868.2007.00593.x.
@@ -169,11 +169,11 @@ def clustered_bootstrap_of(
 ) -> list[Estimate]:
     """The same for a function that computes all figures at once."""
     names, member = np.unique(np.asarray(groups), return_inverse=True)
-    pictures = [np.flatnonzero(member == g) for g in range(len(names))]
+    images = [np.flatnonzero(member == g) for g in range(len(names))]
     rng = np.random.default_rng(seed)
     drawn = np.stack(
         [
-            figures(np.concatenate([pictures[g] for g in rng.integers(len(names), size=len(names))]))
+            figures(np.concatenate([images[g] for g in rng.integers(len(names), size=len(names))]))
             for _ in range(resamples)
         ]
     )
@@ -186,7 +186,7 @@ def clustered_bootstrap_of(
 
 
 def conformal_half_width(residuals: Floats, level: float) -> float | None:
-    """Half-width of the split-conformal interval from absolute residuals of held-out pictures.
+    """Half-width of the split-conformal interval from absolute residuals of held-out images.
 
     The ⌈(n + 1) · level⌉-th smallest; None when n is too small for the level.
     Source: Lei et al. (2018), doi 10.1080/01621459.2017.1307116.
@@ -199,7 +199,7 @@ def conformal_half_width(residuals: Floats, level: float) -> float | None:
 
 
 def conformal_coverage(residuals: Floats, folds: NDArray[np.intp], level: float) -> float | None:
-    """Share of pictures whose residual lies within the half-width of the *other* folds."""
+    """Share of images whose residual lies within the half-width of the *other* folds."""
     inside = np.zeros(len(residuals), dtype=bool)
     for fold in np.unique(folds):
         half = conformal_half_width(residuals[folds != fold], level)

@@ -35,7 +35,7 @@ class Bin:
         high: Upper edge; the last bin has its edge, 1.
         pairs: How many.
         said: Mean probability that was said. NaN without pairs.
-        right: Share of pairs in which the higher-scored picture was rated higher, with its interval. NaN without pairs.
+        right: Share of pairs in which the higher-scored image was rated higher, with its interval. NaN without pairs.
     """
 
     low: float
@@ -47,17 +47,17 @@ class Bin:
 
 @dataclass(frozen=True)
 class PairCalibration:
-    """How well P(A beats B) holds. A is the picture with the higher score.
+    """How well P(A beats B) holds. A is the image with the higher score.
 
     Attributes:
         error_spread: What P(A beats B) is computed with: the spread about the line of ratings on scores, over its
             slope; on the rating scale. Infinite where ratings do not rise with scores.
-        slope: Of that line. Above 1 the scores are too flat: two pictures lie further apart than their scores.
+        slope: Of that line. Above 1 the scores are too flat: two images lie further apart than their scores.
             NaN where there are choices and no ratings.
         residual_std: Standard deviation of rating − score, in rating steps, for comparison. NaN without ratings.
-        n: Pictures.
+        n: Images.
         subjects: Groups of near-duplicates among them; no pair is of one subject.
-        pairs: Pairs judged; both pictures were held out in one fold and scored by one model.
+        pairs: Pairs judged; both images were held out in one fold and scored by one model.
         bins: Reliability by the probability that was said.
         said: Mean probability that was said.
         right: Share of pairs in which A was rated higher.
@@ -98,13 +98,13 @@ def spread_of_errors(predicted: Floats, observed: Floats, folds: Positions) -> t
     by the slope, is the spread on the scale of scores.
 
     Args:
-        predicted: `(n,)`, scores of held-out pictures.
+        predicted: `(n,)`, scores of held-out images.
         observed: `(n,)`, their mean ratings.
         folds: `(n,)`, the fold in which each was held out.
 
     Returns:
         (error spread, slope). The spread is infinite where the slope is not above 0, and both are NaN where scores are
-        constant or pictures too few.
+        constant or images too few.
     """
     x, y = _within(predicted, folds), _within(observed, folds)
     free = len(x) - len(np.unique(folds)) - 1
@@ -125,20 +125,20 @@ def pair_calibration(
     resamples: int = 1000,
     max_pairs: int = MAX_PAIRS,
 ) -> PairCalibration | None:
-    """Hold P(A beats B) against what raters said, on pairs of held-out pictures.
+    """Hold P(A beats B) against what raters said, on pairs of held-out images.
 
-    1. Pairs are of two pictures that were held out in one fold (one model scored both, as in a campaign) and are of
+    1. Pairs are of two images that were held out in one fold (one model scored both, as in a campaign) and are of
        different subjects; at most `max_pairs`, drawn at random.
-    2. The error spread that a pair is judged with comes from the pictures of the other folds.
-    3. The picture with the higher score is A. Equal ratings, or equal scores, count as half right.
+    2. The error spread that a pair is judged with comes from the images of the other folds.
+    3. The image with the higher score is A. Equal ratings, or equal scores, count as half right.
     4. 95 % intervals: whole subjects are resampled, and a pair counts as often as both of its subjects were drawn.
        They are of the pairs, given the error spreads.
 
     Args:
-        predicted: `(n,)`, scores from models that saw no picture of the same subject.
+        predicted: `(n,)`, scores from models that saw no image of the same subject.
         observed: `(n,)`, mean ratings.
-        groups: Subject of each picture.
-        folds: `(n,)`, the fold in which each picture was held out.
+        groups: Subject of each image.
+        folds: `(n,)`, the fold in which each image was held out.
         seed: Of the drawing of pairs and of the bootstrap.
         resamples: Of the bootstrap.
         max_pairs: More are not looked at.
@@ -170,7 +170,7 @@ def spread_of_comparisons(gap: Floats, share: Floats) -> float:
     scores, as a few may by chance, the likelihood alone would be surest of all at a spread of nothing.
 
     Args:
-        gap: (pairs,), score of the first picture minus that of the second.
+        gap: (pairs,), score of the first image minus that of the second.
         share: (pairs,), share of choices for the first.
 
     Returns:
@@ -211,9 +211,9 @@ def comparison_calibration(
     The spread that a pair is judged with comes from the pairs of the other folds.
 
     Args:
-        scores: `(n,)`, of models that saw neither the picture nor a choice that shows it.
-        folds: `(n,)`, the fold in which each picture was held out.
-        first: (pairs,), position of the first picture; both pictures of a pair are of one fold.
+        scores: `(n,)`, of models that saw neither the image nor a choice that shows it.
+        folds: `(n,)`, the fold in which each image was held out.
+        first: (pairs,), position of the first image; both images of a pair are of one fold.
         second: (pairs,), position of the other.
         share: (pairs,), share of choices for the first.
         seed: Of the bootstrap.
@@ -244,7 +244,7 @@ def calibration_of(
     Args:
         said: (pairs,), P(A beats B), where A has the higher score.
         right: (pairs,), 1 where A won, 0 where B did, ½ for a tie.
-        first: (pairs,), the cluster of the first picture: its subject.
+        first: (pairs,), the cluster of the first image: its subject.
         second: (pairs,), that of the other.
         clusters: How many there are. They are resampled, and a pair counts as often as both of its own were drawn.
         seed: Of the bootstrap.
@@ -293,19 +293,19 @@ def _elsewhere(predicted: Floats, observed: Floats, folds: Positions, fold: int)
 
 
 def _pairs(member: Positions, folds: Positions, most: int, seed: int) -> tuple[Positions, Positions]:
-    """Positions of the two pictures of each pair: of one fold, of different subjects."""
+    """Positions of the two images of each pair: of one fold, of different subjects."""
     inside = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
-    counts = [len(pictures) * (len(pictures) - 1) // 2 for pictures in inside]
+    counts = [len(images) * (len(images) - 1) // 2 for images in inside]
     total = sum(counts)
     rng = np.random.default_rng(seed)
     firsts, seconds = [], []
-    for pictures, count in zip(inside, counts, strict=True):
+    for images, count in zip(inside, counts, strict=True):
         if total <= most:
-            a, b = np.triu_indices(len(pictures), k=1)
+            a, b = np.triu_indices(len(images), k=1)
         else:
-            a, b = rng.integers(len(pictures), size=(2, most * count // total))
-        firsts.append(pictures[a])
-        seconds.append(pictures[b])
+            a, b = rng.integers(len(images), size=(2, most * count // total))
+        firsts.append(images[a])
+        seconds.append(images[b])
     first, second = np.concatenate(firsts), np.concatenate(seconds)
     apart = member[first] != member[second]
     return first[apart], second[apart]
@@ -314,7 +314,7 @@ def _pairs(member: Positions, folds: Positions, most: int, seed: int) -> tuple[P
 def _outcomes(
     predicted: Floats, observed: Floats, first: Positions, second: Positions, spread: Floats
 ) -> tuple[Floats, Floats]:
-    """Of each pair: the probability said of the higher-scored picture, and 1, ½ or 0 for what raters said."""
+    """Of each pair: the probability said of the higher-scored image, and 1, ½ or 0 for what raters said."""
     gap = predicted[first] - predicted[second]
     said = pair_probability(np.abs(gap), 0.0, spread)
     right = (1 + np.sign(gap) * np.sign(observed[first] - observed[second])) / 2

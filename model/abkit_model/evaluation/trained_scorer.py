@@ -84,10 +84,10 @@ def evaluate_on_comparisons(
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[ComparisonFigures, int, ChoiceTable, tuple[tuple[str, str], ...]]:
-    """How often a trained scorer gives the preferred picture the higher score.
+    """How often a trained scorer gives the preferred image the higher score.
 
     Returns:
-        The figures, how many of the pictures it was trained on, the table, and image and reason of each missing one.
+        The figures, how many of the images it was trained on, the table, and image and reason of each missing one.
 
     Raises:
         LabelError: a table of choices that cannot be used.

@@ -1,10 +1,10 @@
-"""Learnable queries beside plain heads: same encoder, same pictures, same folds, paired differences.
+"""Learnable queries beside plain heads: same encoder, same images, same folds, paired differences.
 
 The protocol, written before the figures:
 
-1. Folds are grouped by subject and dealt anew in each repeat. A picture's figure comes from models that saw no picture
+1. Folds are grouped by subject and dealt anew in each repeat. An image's figure comes from models that saw no image
    of its subject.
-2. Every head sees the pictures as they are and mirrored while it is trained, the same tokens, the same embedding, and
+2. Every head sees the images as they are and mirrored while it is trained, the same tokens, the same embedding, and
    the same fixed number of passes.
 3. Everything tuned is tuned inside the training folds, three settings a head: the penalty of the closed forms by an
    inner cross-validation grouped by subject, the learning rate of all others by SRCC on parts left out.
@@ -12,8 +12,8 @@ The protocol, written before the figures:
    five random starts, each on the whole training fold; of the closed forms, which have no randomness, each without
    another fifth of the subjects.
 5. Differences are of figures averaged over repeats. Their intervals resample whole subjects, paired over heads.
-6. Choices on other pictures (`transfer`): every head is trained on all rated pictures and says which of two
-   pictures is preferred. Intervals resample pictures; a pair counts as often as both of its pictures were drawn.
+6. Choices on other images (`transfer`): every head is trained on all rated images and says which of two
+   images is preferred. Intervals resample images; a pair counts as often as both of its images were drawn.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class HeadComparison:
 
     Attributes:
         heads: Figures of each.
-        n: Pictures.
+        n: Images.
         subjects: Groups among them.
         folds: Folds a repeat.
         repeats: Repeats.
@@ -102,7 +102,7 @@ def compare_heads(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> HeadComparison:
-    """Train every head on every fold of every repeat and compare what they say about pictures held out.
+    """Train every head on every fold of every repeat and compare what they say about images held out.
 
     With several jobs, repeats run side by side in processes of their own; the figures are the same.
 
@@ -124,7 +124,7 @@ def compare_heads(
                 done.append(repeat)
                 if progress:
                     progress("folds", len(done) * folds, repeats * folds)
-    return summarise(done, examples, folds=folds, resamples=resamples)
+    return summarize(done, examples, folds=folds, resamples=resamples)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _of(progress: Progress | None, repeat: int, repeats: int) -> Progress | None
     return lambda stage, done, total: progress(stage, repeat * total + done, repeats * total)
 
 
-def summarise(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> HeadComparison:
+def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> HeadComparison:
     """Figures and paired differences from what the repeats left behind."""
     names = list(done[0].predictions)
     values = examples.values
@@ -220,17 +220,17 @@ def transfer(
     resamples: int = 1000,
     progress: Progress | None = None,
 ) -> list[ComparisonFigures]:
-    """Train every head on all rated pictures and hold what it says about other pictures against choices.
+    """Train every head on all rated images and hold what it says about other images against choices.
 
     Raises:
-        TrainingError: too few subjects among the rated pictures.
+        TrainingError: too few subjects among the rated images.
     """
     heads = heads or HEADS
     recipe = recipe or Recipe()
     refuse_few_subjects(examples.groups, folds=1, seeds=())
     rated, other = len(examples.targets), len(preferences.views[0].rows)
     both = _joined(examples, preferences)
-    fold_of = np.repeat([1, 0], [rated, other]).astype(np.intp)  # the other pictures are the part held out
+    fold_of = np.repeat([1, 0], [rated, other]).astype(np.intp)  # the other images are the part held out
     scores: dict[str, list[Floats]] = {}
     for repeat in range(repeats):
         fold = prepare_fold(both, fold_of, 0, replace(recipe, seed=seed + repeat))
@@ -245,7 +245,7 @@ def transfer(
 
 
 def _joined(examples: Examples, preferences: Preferences) -> Examples:
-    """Rated pictures, then those chosen from; nobody looks at the targets of the latter."""
+    """Rated images, then those chosen from; nobody looks at the targets of the latter."""
     views = [
         Features([*view.rows, *other.rows], [*view.sha256, *other.sha256])
         for view, other in zip(examples.views, preferences.views, strict=True)

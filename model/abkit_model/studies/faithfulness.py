@@ -1,8 +1,8 @@
 """Do the maps tell the truth? Deletion, insertion and direction against random maps and a model that learned nothing.
 
-The cells that a map names most important are blurred first (deletion) or put back first into the blurred picture
+The cells that a map names most important are blurred first (deletion) or put back first into the blurred image
 (insertion; Petsiuk, Das & Saenko 2018, arXiv 1806.07421). A faithful map moves the score away soon, and brings it back
-soon. Some maps have no sign, so that cells are ordered by absolute value and distances from the picture's score count.
+soon. Some maps have no sign, so that cells are ordered by absolute value and distances from the image's score count.
 Of maps with a sign the direction is tested too: the score must stay higher while the cells that are said to lower it
 are blurred first than while those said to raise it are.
 """
@@ -39,11 +39,11 @@ _UNDEFINED = (float("nan"),) * 3
 
 @dataclass(frozen=True)
 class Areas:
-    """What one map of one picture does to a figure of the model, such as its score.
+    """What one map of one image does to a figure of the model, such as its score.
 
     Attributes:
-        deletion: Mean distance from the picture's figure while cells are blurred. Higher is more faithful.
-        insertion: The same while cells are put back into the blurred picture. Lower is more faithful.
+        deletion: Mean distance from the image's figure while cells are blurred. Higher is more faithful.
+        insertion: The same while cells are put back into the blurred image. Lower is more faithful.
         direction: Mean figure while the lowest cells are blurred first minus that while the highest are. Positive when
             the signs are right; NaN where it was not asked for.
     """
@@ -55,9 +55,9 @@ class Areas:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """How well a kind of map says what moves the score; means over pictures, 95 % percentile bootstrap of pictures.
+    """How well a kind of map says what moves the score; means over images, 95 % percentile bootstrap of images.
 
-    Differences are paired within a picture, and positive where this map is the more faithful one.
+    Differences are paired within an image, and positive where this map is the more faithful one.
 
     Attributes:
         method: Kind of map, or `random`.
@@ -67,11 +67,11 @@ class Faithfulness:
         deletion_gain: Deletion minus that of a random map.
         insertion_gain: Insertion of a random map minus this one's.
         deletion_learned: Deletion minus that of the same kind of map made of a model with random weights; NaN for
-            `random`. Above 0 the map knows more than the picture alone says.
+            `random`. Above 0 the map knows more than the image alone says.
         insertion_learned: The same for insertion, positive when better.
-        same_untrained: Rank correlation over the cells of a picture of the absolute map with that of the model with
-            random weights. A map that is near 1 shows the picture, not the model. NaN for `random`.
-        n: Pictures.
+        same_untrained: Rank correlation over the cells of an image of the absolute map with that of the model with
+            random weights. A map that is near 1 shows the image, not the model. NaN for `random`.
+        n: Images.
     """
 
     method: str
@@ -93,7 +93,7 @@ class QueryFaithfulness:
     Attributes:
         method: Kind of map, or `random`.
         deletion, insertion, direction, deletion_gain, insertion_gain: As in `Faithfulness`.
-        n: Pictures, each with one query.
+        n: Images, each with one query.
     """
 
     method: str
@@ -107,28 +107,28 @@ class QueryFaithfulness:
 
 def faithfulness(
     scorer: Scorer,
-    pictures: Sequence[Prepared],
+    images: Sequence[Prepared],
     *,
     methods: Sequence[str] = METHODS,
     steps: int = 5,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Faithfulness]:
-    """Compare kinds of score maps with random maps and with the maps of models with random weights, one a picture.
+    """Compare kinds of score maps with random maps and with the maps of models with random weights, one an image.
 
     Args:
         scorer: Whose maps are judged.
-        pictures: On which; they are resampled as if they were independent.
+        images: On which; they are resampled as if they were independent.
         methods: Of `METHODS`.
         steps: Into how many parts the course of blurring is divided, both ends left out.
         seed: Of random maps, random weights and resampling.
-        progress: Called with (pictures done, pictures in all).
+        progress: Called with (images done, images in all).
     """
     rng = np.random.default_rng(seed)
     own: dict[str, list[Areas]] = {method: [] for method in (*methods, "random")}
     untrained: dict[str, list[Areas]] = {method: [] for method in methods}
     same: dict[str, list[float]] = {method: [] for method in methods}
-    for number, prepared in enumerate(pictures, start=1):
+    for number, prepared in enumerate(images, start=1):
         stranger = with_random_queries(scorer, seed=int(rng.integers(2**31)))
         occluded = occlude(scorer, prepared) if "occlusion" in methods else None
         area = partial(_areas, scorer, prepared, _mean, steps=steps)
@@ -140,8 +140,8 @@ def faithfulness(
             same[method].append(spearman(np.abs(heat)[shown], np.abs(other)[shown]))
         own["random"].append(area(rng.standard_normal(shown.shape), signed=True))
         if progress:
-            progress(number, len(pictures))
-    estimate = _estimator(len(pictures), seed)
+            progress(number, len(images))
+    estimate = _estimator(len(images), seed)
     figures = {name: _columns(kept) for name, kept in own.items()}
     chance = figures["random"]
     rows = []
@@ -158,7 +158,7 @@ def faithfulness(
                 estimate(deletion - learned[0]) if learned is not None else Estimate(*_UNDEFINED),
                 estimate(learned[1] - insertion) if learned is not None else Estimate(*_UNDEFINED),
                 estimate(np.array(same[method])) if learned is not None else Estimate(*_UNDEFINED),
-                len(pictures),
+                len(images),
             )
         )
     return rows
@@ -166,18 +166,18 @@ def faithfulness(
 
 def query_faithfulness(
     scorer: Scorer,
-    pictures: Sequence[Prepared],
+    images: Sequence[Prepared],
     *,
     steps: int = 5,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[QueryFaithfulness]:
-    """Compare kinds of maps of queries by the query's own activation; the queries take turns over the pictures."""
+    """Compare kinds of maps of queries by the query's own activation; the queries take turns over the images."""
     rng = np.random.default_rng(seed)
     spread = np.maximum(np.asarray(scorer.card.activations["std"]), 1e-6)
     kept: dict[str, list[Areas]] = {name: [] for name in ("attention", "gradient", "occlusion", "random")}
     per_member = scorer.network.config.queries
-    for number, prepared in enumerate(pictures, start=1):
+    for number, prepared in enumerate(images, start=1):
         query = (number - 1) % len(spread)
         figure = partial(_activation, query=query, spread=float(spread[query]))
         encoded = scorer.encode([prepared])
@@ -191,8 +191,8 @@ def query_faithfulness(
         for name, heat in heats.items():
             kept[name].append(_areas(scorer, prepared, figure, heat, steps=steps, signed=name in (*SIGNED, "random")))
         if progress:
-            progress(number, len(pictures))
-    estimate = _estimator(len(pictures), seed)
+            progress(number, len(images))
+    estimate = _estimator(len(images), seed)
     chance = _columns(kept["random"])
     return [
         QueryFaithfulness(
@@ -202,7 +202,7 @@ def query_faithfulness(
             estimate(columns[2]),
             estimate(columns[0] - chance[0]),
             estimate(chance[1] - columns[1]),
-            len(pictures),
+            len(images),
         )
         for name, columns in ((name, _columns(areas)) for name, areas in kept.items())
     ]
@@ -224,7 +224,7 @@ def _activation(score: Score, query: int, spread: float) -> float:
 
 
 def _shown(scorer: Scorer, prepared: Prepared) -> NDArray[np.bool_]:
-    """`(h, w)`, true in cells that show some of the picture; the others are padding, which the model does not see."""
+    """`(h, w)`, true in cells that show some of the image; the others are padding, which the model does not see."""
     cell = scorer.encoder.canvas.cell
     shown = np.zeros([side // cell for side in prepared.shape], dtype=bool)
     shown[: -(-prepared.height // cell), : -(-prepared.width // cell)] = True
@@ -255,12 +255,12 @@ def _areas(
 
 
 def _columns(areas: Sequence[Areas]) -> Floats:
-    """`(3, n)`: deletion, insertion and direction of n pictures."""
+    """`(3, n)`: deletion, insertion and direction of n images."""
     return np.array([[a.deletion, a.insertion, a.direction] for a in areas]).T
 
 
 def _estimator(n: int, seed: int, resamples: int = 2000) -> Callable[[Floats], Estimate]:
-    """Means with percentile-bootstrap intervals; the pictures drawn are the same for all figures."""
+    """Means with percentile-bootstrap intervals; the images drawn are the same for all figures."""
     drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
 
     def estimate(values: Floats) -> Estimate:

@@ -1,4 +1,4 @@
-"""The heads that are compared, each with its tuning: from a training fold to what it says about held-out pictures.
+"""The heads that are compared, each with its tuning: from a training fold to what it says about held-out images.
 
 Every head has three settings to choose from and chooses inside the training fold: the closed forms by cross-validation
 over all its parts, the trained ones by SRCC on two parts that were left out in turn.
@@ -42,12 +42,12 @@ class Fold:
     """One training fold as all heads see it.
 
     Attributes:
-        views: Components and masks of all pictures, measured on the training pictures only; as they are and mirrored.
-        targets: `(n, S)` of all pictures; only those of `train` may be used.
+        views: Components and masks of all images, measured on the training images only; as they are and mirrored.
+        targets: `(n, S)` of all images; only those of `train` may be used.
         values: `(S,)`.
         train: Positions to train on.
         test: Positions to predict.
-        inner: `(len(train),)`, the inner part of each training picture, grouped by subject.
+        inner: `(len(train),)`, the inner part of each training image, grouped by subject.
         config: Sizes of the query transformer.
         recipe: Hyper-parameters of the queries.
     """
@@ -70,7 +70,7 @@ def refuse_few_subjects(groups: Sequence[str], *, folds: int, seeds: Sequence[in
     """Say no before the work where some fold would leave too few subjects to deal into inner parts.
 
     Args:
-        groups: Subject of each picture.
+        groups: Subject of each image.
         folds: Folds a repeat; 1 where nothing is held out.
         seeds: Of the repeats.
 
@@ -94,12 +94,12 @@ def refuse_few_subjects(groups: Sequence[str], *, folds: int, seeds: Sequence[in
             raise TrainingError(
                 f"{len(subjects)} subjects are too unequal to compare heads on: a fold with many small ones leaves "
                 f"{left} of them, {INNER_FOLDS} are needed",
-                "add ratings of other subjects, or leave out pictures of the largest",
+                "add ratings of other subjects, or leave out images of the largest",
             )
 
 
 def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Recipe) -> Fold:
-    """Measure scales and principal components on the training pictures and apply them to all."""
+    """Measure scales and principal components on the training images and apply them to all."""
     train, test = np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)
     config = training.network_config(examples.views[0], len(examples.values), recipe)
     network = QueryTransformer(replace(config, members=1))
@@ -135,9 +135,9 @@ def _closed_form(
     y, part = np.tile(means[fold.train], len(X)), np.tile(fold.inner, len(X))
 
     def solve(keep: Indices, penalty: float, rows: Floats) -> Floats:
-        centre = y[keep].mean()
-        dual = np.linalg.solve(gram[np.ix_(keep, keep)] + penalty * np.eye(len(keep)), y[keep] - centre)
-        return np.asarray(rows[:, keep] @ dual + centre)
+        center = y[keep].mean()
+        dual = np.linalg.solve(gram[np.ix_(keep, keep)] + penalty * np.eye(len(keep)), y[keep] - center)
+        return np.asarray(rows[:, keep] @ dual + center)
 
     def inner_srcc(penalty: float) -> float:
         guess = np.zeros(len(y))
@@ -145,7 +145,7 @@ def _closed_form(
             guess[part == p] = solve(np.flatnonzero(part != p), penalty, gram[part == p])
         return spearman(guess, y)
 
-    # twice the pictures stand in the regression, so the penalty of one view counts twice
+    # twice the images stand in the regression, so the penalty of one view counts twice
     penalty = max((len(X) * p for p in penalties), key=inner_srcc)
     everything = np.arange(len(y))
     answers = [solve(everything, penalty, across)]
@@ -185,10 +185,10 @@ def _one(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe, number: int,
     return member
 
 
-def _say(fold: Fold, member: nn.Module, pictures: Indices) -> Floats:
-    """Distributions `(n, S)` of some pictures."""
+def _say(fold: Fold, member: nn.Module, images: Indices) -> Floats:
+    """Distributions `(n, S)` of some images."""
     view, mask = fold.views[0]
-    chosen = torch.from_numpy(pictures)
+    chosen = torch.from_numpy(images)
     with torch.inference_mode():
         probabilities: Tensor = member(measuring.take(view, chosen), mask[chosen])[0]
     return probabilities.numpy().astype(np.float64)
@@ -198,7 +198,7 @@ class PooledHead(nn.Module):
     """A linear layer or an MLP on the pooled embedding.
 
     With `softmax` it predicts the distribution, as NIMA does (Talebi & Milanfar 2018, arXiv 1709.05424). Without, it
-    predicts the mean, as the LAION aesthetic predictors do, with one spread for all pictures.
+    predicts the mean, as the LAION aesthetic predictors do, with one spread for all images.
     """
 
     values: Tensor
@@ -213,19 +213,19 @@ class PooledHead(nn.Module):
             inputs = width
         self.layers = nn.Sequential(*layers)
         self.out = nn.Linear(inputs, len(values) if softmax else 1)
-        self.centre = nn.Parameter(values.mean())
+        self.center = nn.Parameter(values.mean())
         self.log_spread = nn.Parameter(torch.tensor(0.3))
 
     def forward(self, seen: Components, mask: Tensor) -> Answer:
         """Probabilities `(B, S)`; no activations, no attention."""
         out = self.out(self.layers(self.read(seen, mask)))
         if not self.softmax:
-            distance = (self.values - self.centre - out) / self.log_spread.exp()  # (B, S)
+            distance = (self.values - self.center - out) / self.log_spread.exp()  # (B, S)
             out = -0.5 * distance.square()
         return out.softmax(dim=-1), out[:, :0], out[:, :0]
 
     def read(self, seen: Components, mask: Tensor) -> Tensor:
-        """What the layers see: the whole standardised embedding `(B, E)`."""
+        """What the layers see: the whole standardized embedding `(B, E)`."""
         return seen.embedding
 
 

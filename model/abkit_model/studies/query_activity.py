@@ -1,4 +1,4 @@
-"""What each query does over many pictures: where it is most and least active, and how much of the score is its work."""
+"""What each query does over many images: where it is most and least active, and how much of the score is its work."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from scipy import stats
 from abkit_model.evaluation.metrics import Estimate
 
 Floats = NDArray[np.float64]
-#: With fewer pictures most and least active ones say nothing.
-MIN_PICTURES = 8
+#: With fewer images most and least active ones say nothing.
+MIN_IMAGES = 8
 
 
 @dataclass(frozen=True)
 class QueryActivity:
-    """One query over n pictures. Intervals are 95 % percentile bootstrap of pictures.
+    """One query over n images. Intervals are 95 % percentile bootstrap of images.
 
     Attributes:
         member: Query set, from 1.
         number: Query in it, from 1.
         mean: Of its activation: by how much it raises the log-odds of an opinion one standard deviation of the scale's
             values higher.
-        std: Of its activation over the pictures.
+        std: Of its activation over the images.
         effect: How many rating steps of the score's spread are its own: standard deviation of what it adds to the
             ensemble's mean opinion, to first order.
         share: The same over the standard deviation of the score.
-        twin: (member, number) of the query that ranks these pictures most alike.
+        twin: (member, number) of the query that ranks these images most alike.
         alike: Spearman's rank correlation of the two activations; the twin is the most alike of all, so that the
             interval is too low rather than too wide. NaN without another query or when an activation is constant.
-        most: Rows of the pictures on which it is most active, most first.
+        most: Rows of the images on which it is most active, most first.
         least: Rows of those on which it is least active, least first.
     """
 
@@ -49,14 +49,14 @@ class QueryActivity:
 
 @dataclass(frozen=True)
 class QueryReport:
-    """All queries of an ensemble over n pictures.
+    """All queries of an ensemble over n images.
 
     Attributes:
         queries: One row each.
         share: Standard deviation of what all queries together add over that of the score; the rest comes from the
             hidden layer on the embedding.
-        score_std: Standard deviation of the score over the pictures, in rating steps.
-        n: Pictures.
+        score_std: Standard deviation of the score over the images, in rating steps.
+        n: Images.
     """
 
     queries: tuple[QueryActivity, ...]
@@ -75,7 +75,7 @@ def query_report(
     resamples: int = 1000,
     seed: int = 0,
 ) -> QueryReport:
-    """Rank pictures for each query, and measure what the queries add to the score.
+    """Rank images for each query, and measure what the queries add to the score.
 
     A query with activation a tilts a distribution p by exp(a · t), where t are the scale's values in their standard
     deviations; the mean opinion moves by a · Cov_p(values, t) to first order, and one member counts 1/M.
@@ -85,12 +85,12 @@ def query_report(
         distributions: `(n, S)`, as `Score.distribution`.
         values: `(S,)`, the rating that each bin stands for.
         members: M.
-        top: Pictures at each end; at most half of all.
+        top: Images at each end; at most half of all.
         resamples: Of the bootstrap.
         seed: Of the bootstrap.
 
     Raises:
-        ValueError: fewer than `MIN_PICTURES` pictures.
+        ValueError: fewer than `MIN_IMAGES` images.
 
     >>> rng = np.random.default_rng(0)
     >>> found = query_report(rng.normal(size=(9, 2)), rng.dirichlet([1, 1, 1], 9), np.arange(3.0), members=1, top=2)
@@ -98,8 +98,8 @@ def query_report(
     [(1, 1, 2), (1, 2, 2)]
     """
     n, queries = activations.shape
-    if n < MIN_PICTURES:
-        raise ValueError(f"{n} pictures are too few to say what a query looks for: at least {MIN_PICTURES}")
+    if n < MIN_IMAGES:
+        raise ValueError(f"{n} images are too few to say what a query looks for: at least {MIN_IMAGES}")
     means = distributions @ values  # (n,)
     tilt = (np.arange(len(values)) - (len(values) - 1) / 2) / np.arange(len(values)).std(ddof=1)
     slope = distributions @ (values * tilt) - means * (distributions @ tilt)  # (n,), Cov_p(values, tilt)
@@ -133,7 +133,7 @@ def query_report(
 
 
 def _std(values: Floats, drawn: NDArray[np.int64]) -> Floats:
-    """`(1 + resamples,)`: the standard deviation on the pictures as they are, then on each resample."""
+    """`(1 + resamples,)`: the standard deviation on the images as they are, then on each resample."""
     return np.concatenate([[values.std()], values[drawn].std(axis=1)])
 
 
@@ -150,10 +150,10 @@ def _estimate(figures: Floats) -> Estimate:
 
 def _twin(ranks: Floats, query: int, drawn: NDArray[np.int64]) -> tuple[int, Estimate]:
     spread = ranks.std(axis=0)
-    centred = ranks - ranks.mean(axis=0)
+    centered = ranks - ranks.mean(axis=0)
     product = spread * spread[query]
     alike = np.divide(
-        (centred * centred[:, [query]]).mean(axis=0), product, out=np.full(len(product), -2.0), where=product > 0
+        (centered * centered[:, [query]]).mean(axis=0), product, out=np.full(len(product), -2.0), where=product > 0
     )
     alike[query] = -3.0
     twin = int(alike.argmax())

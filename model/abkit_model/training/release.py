@@ -99,7 +99,7 @@ def write_checkpoint(
         novelty_limit=held.novelty_limit or (ancestor.card.novelty_limit if ancestor else None),
         training={**asdict(recipe), **members, "torch": torch.__version__.partition("+")[0]},
     )
-    arrays = {**_half_weights(network), **held.reference, checkpoints.PICTURES: _pictures(learned, ancestor)}
+    arrays = {**_half_weights(network), **held.reference, checkpoints.LEARNED_IMAGES: _pictures(learned, ancestor)}
     return checkpoints.save(Checkpoint(card, arrays), request.out)
 
 
@@ -123,5 +123,5 @@ def _half_weights(network: QueryTransformer) -> dict[str, NDArray[Any]]:
 
 def _pictures(sha256: Iterable[str], ancestor: Scorer | None) -> NDArray[np.uint64]:
     """The first 8 bytes of the digest of each picture that was learned from, by the parent too."""
-    known = set() if ancestor is None else set(ancestor.pictures.tolist())
+    known = set() if ancestor is None else set(ancestor.learned_images.tolist())
     return np.array(sorted(known | {int(digest[:16], 16) for digest in sha256}), dtype=np.uint64)

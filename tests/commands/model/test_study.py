@@ -36,7 +36,7 @@ def test_the_chart_shows_every_head(tmp_path: Path) -> None:
     heads = (figures(f"{QUERIES}, ensemble", 0.75, (0, 0, 0)), figures("ridge", 0.74, (0.01, 0, 0.02)))
     path = save_chart(head_chart(HeadComparison(heads, 100, 30, 5, 5)), tmp_path / "heads.svg")
     assert "ridge" in path.read_text()
-    assert "100 pictures of 30 subjects" in path.read_text()
+    assert "100 images of 30 subjects" in path.read_text()
 
 
 def test_explain_writes_overlays_and_says_why_a_file_has_none(abkit: Abkit, tmp_path: Path) -> None:

@@ -68,8 +68,8 @@ def theirs(weights: dict[str, Path], name: str) -> Any:
     return libraries.load("open_clip").create_model(name, pretrained=str(weights[name])).eval()
 
 
-def normalised(encoder: FrozenEncoder, prepared: Prepared) -> torch.Tensor:
-    return encoder._normalise(torch.from_numpy(prepared.pixels).unsqueeze(0))
+def normalized(encoder: FrozenEncoder, prepared: Prepared) -> torch.Tensor:
+    return encoder._normalize(torch.from_numpy(prepared.pixels).unsqueeze(0))
 
 
 @pytest.mark.parametrize("name", VISION)
@@ -80,7 +80,7 @@ def test_at_its_own_size_the_pooled_output_is_openclips_own(weights: dict[str, P
     prepared = encoder.prepare(photograph(1, side, side))
     assert prepared.pixels.shape == (side, side, 3)
     with torch.inference_mode():
-        wanted = model.encode_image(normalised(encoder, prepared))
+        wanted = model.encode_image(normalized(encoder, prepared))
     embedding = encoder.encode([prepared]).embedding
     assert encoder.joint_dim == 16
     torch.testing.assert_close(embedding[:, : encoder.joint_dim], wanted, rtol=1e-4, atol=1e-5)
@@ -93,7 +93,7 @@ def test_the_tokens_of_a_block_are_what_that_block_puts_out(weights: dict[str, P
     model.visual.transformer.resblocks[block - 1].register_forward_hook(lambda *call: seen.append(call[2]))
     prepared = encoder.prepare(photograph(1, 64, 64))
     with torch.inference_mode():
-        model.encode_image(normalised(encoder, prepared))
+        model.encode_image(normalized(encoder, prepared))
     torch.testing.assert_close(encoder.encode([prepared]).tokens, seen[0][:, 1:], rtol=1e-4, atol=1e-5)
 
 
@@ -109,7 +109,7 @@ def test_the_stages_of_a_resnet_are_its_blocks(weights: dict[str, Path]) -> None
     model.visual.layer2.register_forward_hook(lambda *call: seen.append(call[2]))
     prepared = encoder.prepare(photograph(1, 64, 64))
     with torch.inference_mode():
-        model.encode_image(normalised(encoder, prepared))
+        model.encode_image(normalized(encoder, prepared))
     fine = seen[0].unfold(2, 4, 4).unfold(3, 4, 4)  # stride 8 within cells of 32
     wanted = torch.cat([fine.mean(dim=(4, 5)), fine.std(dim=(4, 5), correction=0)], dim=1)
     torch.testing.assert_close(
@@ -129,7 +129,7 @@ def test_positions_on_their_own_grid_are_untouched_and_on_another_keep_their_pla
 
 
 @pytest.mark.parametrize("name", WITH_ANY_GRID)
-def test_a_picture_keeps_its_shape_and_what_is_padded_on_changes_nothing(weights: dict[str, Path], name: str) -> None:
+def test_an_image_keeps_its_shape_and_what_is_padded_on_changes_nothing(weights: dict[str, Path], name: str) -> None:
     encoder = load(weights, name)
     cell = encoder.canvas.cell
     prepared = encoder.prepare(photograph(2, 150, 100))
@@ -150,7 +150,7 @@ def test_a_picture_keeps_its_shape_and_what_is_padded_on_changes_nothing(weights
 
 
 @pytest.mark.parametrize("name", VISION)
-def test_what_it_sees_in_a_picture_does_not_depend_on_the_batch(weights: dict[str, Path], name: str) -> None:
+def test_what_it_sees_in_an_image_does_not_depend_on_the_batch(weights: dict[str, Path], name: str) -> None:
     encoder = load(weights, name)
     sizes = [(300, 100), (100, 100), (90, 300), (101, 100), (1000, 40), (310, 100)]
     prepared = [encoder.prepare(photograph(i, *size)) for i, size in enumerate(sizes)]
@@ -206,7 +206,7 @@ def test_the_fingerprints_of_the_bundled_encoders_are_those_that_the_shipped_que
         ("ViT-small-test", "@layer=1", "option 'layer=1'"),
         ("ViT-small-test", "@size=100", "patches have 16 pixels"),
         ("ViT-small-test", "@size=90000", "size=90000 cannot be used"),
-        ("Fixed-small-test", "@size=128", "takes pictures of 160 × 160 pixels only"),
+        ("Fixed-small-test", "@size=128", "takes images of 160 × 160 pixels only"),
     ],
 )
 def test_an_option_that_the_tower_does_not_have_is_one_sentence(
@@ -286,7 +286,7 @@ def test_a_text_that_says_nothing_or_far_too_much_is_refused(weights: dict[str, 
 
 
 @pytest.mark.skipif(importlib.util.find_spec("transformers") is not None, reason="its tokenizer may be here")
-def test_a_model_whose_tokenizer_is_not_here_encodes_pictures_and_says_that_it_cannot_read(
+def test_a_model_whose_tokenizer_is_not_here_encodes_images_and_says_that_it_cannot_read(
     weights: dict[str, Path], tmp_path: Path
 ) -> None:
     config = {"embed_dim": 16, "vision_cfg": VISION["Timm-small-test"], "text_cfg": TEXT}
@@ -304,7 +304,7 @@ def test_the_bundled_encoder_says_that_it_cannot_read_and_which_can() -> None:
     assert "openclip:MODEL/PRETRAINED" in refused.value.hint
 
 
-def test_a_long_thin_picture_still_has_tokens(weights: dict[str, Path]) -> None:
+def test_a_long_thin_image_still_has_tokens(weights: dict[str, Path]) -> None:
     encoder = load(weights, "ViT-small-test")
     encoded = encoder.encode([encoder.prepare(Image.new("RGB", (4000, 32), "red"))])
     assert encoded.mask.sum() >= 16

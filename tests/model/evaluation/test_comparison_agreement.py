@@ -6,7 +6,7 @@ from abkit_model.data.tokens import Features
 from abkit_model.evaluation.comparison_agreement import against_comparisons
 
 
-def test_agreement_does_not_depend_on_which_picture_of_a_pair_comes_first() -> None:
+def test_agreement_does_not_depend_on_which_image_of_a_pair_comes_first() -> None:
     rng = np.random.default_rng(9)
     first, second = rng.permutation(60).reshape(2, 30)
     view = Features([()] * 60, [f"{i:064x}" for i in range(60)])

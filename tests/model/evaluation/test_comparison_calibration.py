@@ -10,12 +10,12 @@ FOLDS = 5
 
 
 def simulated(
-    rng: np.random.Generator, *, spread: float, pictures: int = 300, a_fold: int = 400
+    rng: np.random.Generator, *, spread: float, images: int = 300, a_fold: int = 400
 ) -> tuple[np.ndarray, ...]:
-    """Scores, folds and pairs of pictures whose true quality is normal around the score; most prefer the better one."""
-    scores = rng.normal(0, 1, pictures)
-    quality = scores + rng.normal(0, spread, pictures)
-    folds = np.arange(pictures) % FOLDS
+    """Scores, folds and pairs of images whose true quality is normal around the score; most prefer the better one."""
+    scores = rng.normal(0, 1, images)
+    quality = scores + rng.normal(0, spread, images)
+    folds = np.arange(images) % FOLDS
     firsts, seconds = [], []
     for fold in range(FOLDS):
         inside = np.flatnonzero(folds == fold)
@@ -29,7 +29,7 @@ def simulated(
 
 @pytest.mark.parametrize("spread", [0.3, 1.0, 2.5])
 def test_the_spread_is_found_again_and_the_probabilities_hold(spread: float) -> None:
-    scores, folds, first, second, share = simulated(np.random.default_rng(3), spread=spread, pictures=2000, a_fold=2000)
+    scores, folds, first, second, share = simulated(np.random.default_rng(3), spread=spread, images=2000, a_fold=2000)
     found = comparison_calibration(scores, folds, first, second, share, resamples=200)
     assert found.error_spread == pytest.approx(spread, rel=0.1)
     assert found.overconfidence.low < 0.03
@@ -56,10 +56,10 @@ def test_choices_that_all_go_with_the_scores_do_not_make_them_sure_of_everything
 
 
 def test_nine_of_ten_intervals_of_the_share_right_hold_the_truth() -> None:
-    """Pictures are resampled, for pairs that share one are not independent; the truth is the mean over 200 worlds."""
+    """Images are resampled, for pairs that share one are not independent; the truth is the mean over 200 worlds."""
     rng = np.random.default_rng(5)
     worlds = [
-        comparison_calibration(*simulated(rng, spread=1.0, pictures=100, a_fold=60), resamples=200).right
+        comparison_calibration(*simulated(rng, spread=1.0, images=100, a_fold=60), resamples=200).right
         for _ in range(200)
     ]
     truth = np.mean([w.value for w in worlds])

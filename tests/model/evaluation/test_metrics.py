@@ -49,7 +49,7 @@ def test_too_few_residuals_give_no_interval() -> None:
     assert conformal_coverage(np.ones(8), np.arange(8) % 2, 0.9) is None
 
 
-def test_the_bootstrap_is_wider_when_pictures_come_in_groups() -> None:
+def test_the_bootstrap_is_wider_when_images_come_in_groups() -> None:
     rng = np.random.default_rng(1)
     values = np.repeat(rng.normal(size=40), 10)
     alone = clustered_bootstrap([lambda i: float(values[i].mean())], [str(i) for i in range(400)])[0]

@@ -8,7 +8,7 @@ from abkit_model.data.dataset import Examples, Preferences
 from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.metrics import grouped_folds
-from abkit_model.studies.compare import QUERIES, HeadFigures, Repeat, compare_heads, summarise, transfer
+from abkit_model.studies.compare import QUERIES, HeadFigures, Repeat, compare_heads, summarize, transfer
 from abkit_model.studies.heads import Fold
 from abkit_model.training.loop import Recipe, fit
 
@@ -21,7 +21,7 @@ def compared(predicted: np.ndarray, observed: np.ndarray) -> HeadFigures:
     examples = Examples([], observed, np.arange(1.0, 6.0), [str(i) for i in range(len(observed))])
     names = (QUERIES, f"{QUERIES}, ensemble")
     repeat = Repeat(dict.fromkeys(names, predicted), {QUERIES: 1}, {QUERIES: 1.0})
-    return summarise([repeat], examples, folds=5, resamples=50).heads[0]
+    return summarize([repeat], examples, folds=5, resamples=50).heads[0]
 
 
 def test_a_head_that_expects_more_dissent_than_there_is_has_a_positive_spread_bias() -> None:
@@ -32,7 +32,7 @@ def test_a_head_that_expects_more_dissent_than_there_is_has_a_positive_spread_bi
     assert compared(observed, observed).spread_bias.value == pytest.approx(0)
 
 
-def test_the_bias_is_that_of_the_mean_and_the_rank_correlation_that_of_single_pictures() -> None:
+def test_the_bias_is_that_of_the_mean_and_the_rank_correlation_that_of_single_images() -> None:
     observed = np.array([SURE, DIVIDED] * 10)
     figures = compared(np.array([DIVIDED, SURE] * 10), observed)
     assert figures.spread_bias.value == pytest.approx(0)
@@ -48,7 +48,7 @@ def guess(fold: Fold) -> tuple[np.ndarray, int]:
 
 
 def rated(sizes: list[int]) -> Examples:
-    """Random tokens and ratings of subjects with so many pictures each."""
+    """Random tokens and ratings of subjects with so many images each."""
     rng = np.random.default_rng(0)
     rows = [(torch.randn(4, 6), torch.ones(4, dtype=torch.bool), torch.randn(8), (2, 2)) for _ in range(sum(sizes))]
     groups = [f"s{number}" for number, size in enumerate(sizes) for _ in range(size)]
@@ -84,8 +84,8 @@ def left(sizes: list[int], seed: int) -> int:
 
 
 def test_choices_need_as_many_subjects_as_there_are_parts_to_tune_on() -> None:
-    pictures = rated([1] * 4)
-    preferences = Preferences(pictures.views, np.array([0, 1]), np.array([2, 3]), np.array([0.0, 1.0]), np.ones(2))
+    images = rated([1] * 4)
+    preferences = Preferences(images.views, np.array([0, 1]), np.array([2, 3]), np.array([0.0, 1.0]), np.ones(2))
     with pytest.raises(TrainingError, match=r"^4 subjects .* 5 are needed"):
         transfer(rated([4] * 4), preferences, heads={"guess": guess}, recipe=SMALL)
     assert transfer(rated([4] * 5), preferences, heads={"guess": guess}, recipe=SMALL, resamples=5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from abkit_model.studies.query_activity import MIN_PICTURES, query_report
+from abkit_model.studies.query_activity import MIN_IMAGES, query_report
 
 VALUES = np.arange(1.0, 8.0)
 
@@ -13,7 +13,7 @@ def some(n: int = 40, queries: int = 4, seed: int = 0) -> tuple[np.ndarray, np.n
     return rng.normal(0, [0.1, 0.2, 0.3, 0.4][:queries], (n, queries)), rng.dirichlet(np.ones(7), n)
 
 
-def test_the_pictures_at_both_ends_are_those_with_the_highest_and_lowest_activation() -> None:
+def test_the_images_at_both_ends_are_those_with_the_highest_and_lowest_activation() -> None:
     activations, distributions = some()
     report = query_report(activations, distributions, VALUES, members=2, top=3)
     assert [(query.member, query.number) for query in report.queries] == [(1, 1), (1, 2), (2, 1), (2, 2)]
@@ -23,7 +23,7 @@ def test_the_pictures_at_both_ends_are_those_with_the_highest_and_lowest_activat
         assert query.least == tuple(order[:3])
 
 
-def test_no_picture_stands_at_both_ends() -> None:
+def test_no_image_stands_at_both_ends() -> None:
     activations, distributions = some(n=9)
     for query in query_report(activations, distributions, VALUES, members=1, top=12).queries:
         assert not set(query.most) & set(query.least)
@@ -48,7 +48,7 @@ def test_a_member_counts_its_share_of_the_ensemble() -> None:
     assert two.queries[0].effect.value == pytest.approx(one.queries[0].effect.value / 2)
 
 
-def test_the_twin_is_the_query_that_ranks_the_pictures_most_alike() -> None:
+def test_the_twin_is_the_query_that_ranks_the_images_most_alike() -> None:
     activations, distributions = some()
     activations[:, 3] = activations[:, 1] + 0.01 * activations[:, 3]
     report = query_report(activations, distributions, VALUES, members=2)
@@ -66,7 +66,7 @@ def test_a_constant_query_has_no_twin_and_no_share() -> None:
     assert np.isnan(report.queries[0].alike.value)
 
 
-def test_too_few_pictures_say_nothing() -> None:
-    activations, distributions = some(n=MIN_PICTURES - 1)
+def test_too_few_images_say_nothing() -> None:
+    activations, distributions = some(n=MIN_IMAGES - 1)
     with pytest.raises(ValueError, match="too few"):
         query_report(activations, distributions, VALUES, members=2)

@@ -18,4 +18,4 @@ def test_the_chart_has_a_dot_a_bin_and_says_what_it_rests_on() -> None:
     dots = chart.to_dict()["layer"][2]["data"]["values"]
     assert len(dots) == sum(one.pairs > 0 for one in figures.bins)
     svg = chart_svg(chart)
-    assert f"{figures.pairs:,} pairs of 120 held-out pictures, 60 subjects" in svg
+    assert f"{figures.pairs:,} pairs of 120 held-out images, 60 subjects" in svg

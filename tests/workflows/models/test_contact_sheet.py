@@ -4,7 +4,7 @@ from PIL import Image
 from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
 
 
-def test_every_picture_is_on_the_sheet_and_keeps_its_shape() -> None:
+def test_every_image_is_on_the_sheet_and_keeps_its_shape() -> None:
     wide, tall = Image.new("RGB", (400, 50), (200, 0, 0)), Image.new("RGB", (50, 400), (0, 0, 200))
     sheet = np.asarray(contact_sheet(["Sheet"], [("most", [Tile(wide, "w", "1"), Tile(tall, "t", "0")])])).astype(int)
     red = (sheet[..., 0] > 150) & (sheet[..., 1] < 60)
@@ -14,12 +14,12 @@ def test_every_picture_is_on_the_sheet_and_keeps_its_shape() -> None:
     assert red.sum() < TILE[0] * TILE[1] / 4
 
 
-def test_a_picture_that_is_gone_leaves_a_place_that_says_so() -> None:
+def test_an_image_that_is_gone_leaves_a_place_that_says_so() -> None:
     gone = contact_sheet(["Sheet"], [("most", [Tile(None, "gone.png", "1.0")])])
     assert (np.asarray(gone) == (230, 232, 238)).all(axis=-1).any()
 
 
-def test_more_pictures_take_more_rows() -> None:
+def test_more_images_take_more_rows() -> None:
     tiles = [Tile(None, f"{number}.png", "1") for number in range(13)]
     assert contact_sheet(["a"], [("b", tiles)]).height > contact_sheet(["a"], [("b", tiles[:12])]).height
 

@@ -19,20 +19,20 @@ def scorer(quick_checkpoint: Path) -> Scorer:
     return Scorer.load(quick_checkpoint)
 
 
-def test_each_query_has_a_sheet_with_the_pictures_that_it_raises_most(scorer: Scorer, tmp_path: Path) -> None:
-    pictures = save_images(tmp_path / "in", 10)
+def test_each_query_has_a_sheet_with_the_images_that_it_raises_most(scorer: Scorer, tmp_path: Path) -> None:
+    images = save_images(tmp_path / "in", 10)
     sheets = most_active(scorer, [tmp_path / "in"], tmp_path / "out", top=2)
     assert len(sheets.files) == 4  # two members of two queries
     assert all(Image.open(file).size[0] > 600 for file in sheets.files)
     listed = json.loads(sheets.listing.read_text())
-    activations = {path: scorer.score(path).query_activations for path in pictures}
+    activations = {path: scorer.score(path).query_activations for path in images}
     for place, query in enumerate(listed["queries"]):
-        highest = max(pictures, key=lambda path: activations[path][place])
+        highest = max(images, key=lambda path: activations[path][place])
         assert query["most_active"][0]["name"] == str(highest)
         assert query["most_active"][0]["activation"] == pytest.approx(activations[highest][place], abs=1e-2)
 
 
-def test_without_paths_the_pictures_that_were_scored_before_are_ranked(
+def test_without_paths_the_images_that_were_scored_before_are_ranked(
     scoring_store: Store, quick_checkpoint: Path, scorer: Scorer, tmp_path: Path
 ) -> None:
     save_images(tmp_path / "in", 9)
@@ -45,9 +45,9 @@ def test_without_paths_the_pictures_that_were_scored_before_are_ranked(
         assert one["share"] == pytest.approx(other["share"], rel=0.05)
 
 
-def test_a_file_that_is_no_picture_is_named_and_the_others_are_ranked(scorer: Scorer, tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_named_and_the_others_are_ranked(scorer: Scorer, tmp_path: Path) -> None:
     save_images(tmp_path / "in", 8)
-    (tmp_path / "in" / "text.jpg").write_text("no picture")
+    (tmp_path / "in" / "text.jpg").write_text("no image")
     sheets = most_active(scorer, [tmp_path / "in"], tmp_path / "out")
     assert sheets.report.n == 8
     ((path, reason),) = sheets.rejected
@@ -55,9 +55,9 @@ def test_a_file_that_is_no_picture_is_named_and_the_others_are_ranked(scorer: Sc
     assert "not an image" in reason
 
 
-def test_a_few_pictures_are_too_few(scorer: Scorer, tmp_path: Path) -> None:
+def test_a_few_images_are_too_few(scorer: Scorer, tmp_path: Path) -> None:
     save_images(tmp_path / "in", 7)
-    with pytest.raises(UsageError, match=r"7 pictures .* at least 8"):
+    with pytest.raises(UsageError, match=r"7 images .* at least 8"):
         most_active(scorer, [tmp_path / "in"], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
