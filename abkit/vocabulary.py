@@ -216,6 +216,14 @@ class FileState(StrEnum):
     REJECTED = "rejected"
 
 
+class WindowKind(StrEnum):
+    """What a window of a drift check is made of: the model's own sample, a campaign, or the last days."""
+
+    MODEL = "model"
+    CAMPAIGN = "campaign"
+    DAYS = "days"
+
+
 class Window(StrEnum):
     """Which window of a drift check something belongs to; what belongs to neither is left out."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from abkit.store.engine import Store
     from abkit.vocabulary import Metric
     from abkit.workflows.correlate import CorrelationReport
-    from abkit.workflows.drift.check import DriftReport
+    from abkit.workflows.drift.results import DriftReport
     from abkit.workflows.experiments.records import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
     from abkit.workflows.scoring.results import ScoringResult, Shortlist

@@ -11,8 +11,7 @@ from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
 
 if TYPE_CHECKING:
-    from abkit.workflows.drift.check import DriftReport
-    from abkit.workflows.drift.result import LayerResult
+    from abkit.workflows.drift.results import DriftReport, LayerResult
 
 app = typer.Typer(help="Drift: compare two windows in every layer and decide.", no_args_is_help=True)
 

@@ -15,8 +15,9 @@ from abkit.config import DriftSettings
 from abkit.stats.monitoring.level_shift import level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
 from abkit.store.kpis.delivery import DeliveryRow
-from abkit.vocabulary import DriftVerdict, Layer
-from abkit.workflows.drift.result import LayerResult, shown_p
+from abkit.vocabulary import DriftVerdict, Layer, Window
+from abkit.workflows.drift.results import LayerResult, show_p
+from abkit.workflows.drift.windows import DriftWindows
 
 # Periods longer than a week have no day that others share: they are compared with each other, whatever their dates.
 _LONG = 7
@@ -27,10 +28,10 @@ class Delivered:
     """What was delivered in both windows, as columns.
 
     Attributes:
-        rows: of the store.
-        current: shape (n,), bool.
-        score: shape (n,), NaN where the creative has none.
-        age: shape (n,), days since the first delivery of the creative in the campaign, in the middle of the period.
+        rows: Rows of the store.
+        current: Shape (n,), bool: in the current window rather than in the reference.
+        score: Shape (n,): score of the creative, NaN where it has none.
+        age: Shape (n,): days since the first delivery of the creative in the campaign, in the middle of the period.
     """
 
     rows: list[DeliveryRow]
@@ -39,11 +40,11 @@ class Delivered:
     age: NDArray[np.float64]
 
     def column(self, value: Callable[[DeliveryRow], int]) -> NDArray[np.int64]:
-        """One number a row."""
+        """Return one number per row."""
         return np.fromiter((value(row) for row in self.rows), np.int64, len(self.rows))
 
     def relation(self, keep: NDArray[np.bool_], settings: DriftSettings) -> RelationShift:
-        """The relation in both windows, over the rows to keep."""
+        """Return the relation in both windows, over the rows to keep."""
         days = self.column(lambda row: (row.period_end - row.period_start).days + 1)
         start = np.where(days > _LONG, -1, self.column(lambda row: row.period_start.toordinal()))
         cells = np.column_stack(
@@ -69,51 +70,47 @@ class Delivered:
         return relation_shift(delivery, min_creatives=settings.min_creatives, min_clicks=settings.min_clicks)
 
 
-def delivered(
+def sort_delivery(
     rows: list[DeliveryRow],
-    is_current: Callable[[DeliveryRow], bool | None],
+    windows: DriftWindows,
     scores: dict[int, float],
     first: dict[tuple[int, int], date],
 ) -> Delivered:
-    """Sort rows into windows.
+    """Sort rows into the two windows; those that belong to neither are left out.
 
     Args:
-        rows: everything that may count.
-        is_current: True for the current window, False for the reference, None for neither.
-        scores: by creative.
-        first: first day of delivery by creative and campaign.
+        rows: Everything that may count.
+        windows: The windows of the check.
+        scores: Score by creative.
+        first: First day of delivery by creative and campaign.
     """
-    windows = [(row, is_current(row)) for row in rows]
-    kept = [(row, current) for row, current in windows if current is not None]
+    sorted_rows = [(row, window) for row in rows if (window := windows.window_of(row)) is not Window.NEITHER]
     ages = [
-        (
-            (row.period_start - first[row.creative_id, row.campaign_id]).days
-            + (row.period_end - row.period_start).days / 2
-        )
-        for row, _ in kept
+        (row.period_start - first[row.creative_id, row.campaign_id]).days + (row.period_end - row.period_start).days / 2
+        for row, _ in sorted_rows
     ]
     return Delivered(
-        [row for row, _ in kept],
-        np.array([current for _, current in kept], bool),
-        np.array([scores.get(row.creative_id, math.nan) for row, _ in kept], np.float64),
-        np.array(ages, np.float64),
+        rows=[row for row, _ in sorted_rows],
+        current=np.array([window is Window.CURRENT for _, window in sorted_rows], bool),
+        score=np.array([scores.get(row.creative_id, math.nan) for row, _ in sorted_rows], np.float64),
+        age=np.array(ages, np.float64),
     )
 
 
 def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> list[LayerResult]:
-    """Does the score still go with CTR inside campaigns as it did in the reference.
+    """Test whether the score still goes with CTR inside campaigns as it did in the reference.
 
     Args:
-        both: what was delivered.
-        new: the creatives of the current window, on which the relation has to hold after a shift of the input.
-        settings: floors and minimum samples.
+        both: What was delivered in both windows.
+        new: The creatives of the current window, on which the relation has to hold after a shift of the input.
+        settings: Floors and minimum samples.
     """
     found = both.relation(np.ones(len(both.rows), bool), settings)
     row = LayerResult(
-        Layer.RELATION,
-        "slope_loss",
-        DriftVerdict.INSUFFICIENT_DATA,
-        "",
+        layer=Layer.RELATION,
+        test="slope_loss",
+        verdict=DriftVerdict.INSUFFICIENT_DATA,
+        sentence="",
         n_reference=found.n_reference,
         n_current=found.n_current,
         threshold=settings.relation_loss,
@@ -139,7 +136,7 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> l
     return [
         row.but(
             verdict=DriftVerdict.MAJOR if lost else DriftVerdict.OK,
-            sentence=f"Relation: {figures}: {words} {floor} (lost {share:.0%}, p {shown_p(p)}).",
+            sentence=f"Relation: {figures}: {words} {floor} (lost {share:.0%}, p {show_p(p)}).",
             statistic=share,
             ci_low=(found.ci_low or 0.0) / reference.slope,
             ci_high=(found.ci_high or 0.0) / reference.slope,
@@ -149,7 +146,7 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> l
 
 
 def _holds(both: Delivered, found: RelationShift, new: set[int], settings: DriftSettings) -> bool:
-    """Shown on the new creatives: surely above zero, and not less than what a material loss would leave."""
+    """Return whether the slope on new creatives is significant, and no less than what a material loss would leave."""
     of_new = np.array([row.creative_id in new for row in both.rows], bool)
     on_new = found if of_new[both.current].all() else both.relation(~both.current | of_new, settings)
     if on_new.current is None or on_new.current.ci_low <= 0:
@@ -169,7 +166,7 @@ def _slopes(found: RelationShift) -> dict[str, Any]:
 
 
 def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
-    """Has the level of CTR moved, at equal age of the creatives."""
+    """Test whether the level of CTR has moved, at equal age of the creatives."""
     days = both.column(lambda row: (row.period_end - row.period_start).days + 1)
     short = days <= _LONG
     creative = both.column(lambda row: row.creative_id)[short]
@@ -187,10 +184,10 @@ def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
         min_creatives=settings.min_creatives,
     )
     row = LayerResult(
-        Layer.KPI,
-        "ctr_level",
-        DriftVerdict.INSUFFICIENT_DATA,
-        f"KPI level: {found.note}.",
+        layer=Layer.KPI,
+        test="ctr_level",
+        verdict=DriftVerdict.INSUFFICIENT_DATA,
+        sentence=f"KPI level: {found.note}.",
         n_reference=found.n_reference,
         n_current=found.n_current,
         threshold=settings.kpi_floor,
@@ -205,7 +202,7 @@ def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
             verdict=DriftVerdict.MAJOR if moved else DriftVerdict.OK,
             sentence=(
                 f"KPI level: CTR at equal age {words}: {_percent(found.log_ratio)} "
-                f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {shown_p(found.p_value)})."
+                f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {show_p(found.p_value)})."
             ),
             statistic=found.log_ratio,
             ci_low=found.ci_low,

@@ -15,8 +15,8 @@ from abkit.store.engine import Store
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import begin_run, end_run
 from abkit.store.schema import Alert, CampaignCreative, Decision, DriftResult, KpiImport
-from abkit.workflows.drift.check import DriftReport, check_drift
-from abkit.workflows.drift.result import LayerResult
+from abkit.workflows.drift.check import check_drift
+from abkit.workflows.drift.results import DriftReport, LayerResult
 from tests.monitoring_rows import Seed, seeded
 
 START = date(2025, 3, 3)
@@ -277,7 +277,7 @@ def test_pictures_that_could_not_be_read_are_a_data_fault(sqlite_store: Store) -
     report = check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
 
     assert (report.decision, report.cause) == ("fix_data", "data_fault")
-    assert report.reasons == ("Data: 40 of 100 picture files (40%) could not be used.",)
+    assert report.reasons == ("Data: 40 of 100 image files (40%) could not be used.",)
 
 
 def test_rejected_rows_and_a_collapse_of_volume_are_data_faults(sqlite_store: Store) -> None:

@@ -1,0 +1,85 @@
+"""What a drift check returns: every test of every layer as it is logged, and the decision that follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from abkit.records import Record
+from abkit.stats.monitoring.triage import Finding
+from abkit.vocabulary import DriftDecision, DriftVerdict, Layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerResult(Record):
+    """One test of one layer, as it is logged.
+
+    Attributes:
+        layer, test: What was tested.
+        verdict: See `abkit.stats.monitoring.triage.Finding`.
+        sentence: What was found, or what is missing.
+        segment: Which delivery counts; "" for all.
+        statistic, ci_low, ci_high, p_value: Of the test; None where there is none.
+        n_reference, n_current: Sample sizes: images, creatives, days, rows or files, as `detail["unit"]` says.
+        threshold: The floor that the statistic has to pass for a verdict above "ok".
+        detail: Everything else worth keeping: method, floors, further figures.
+        persistent, holds: See `abkit.stats.monitoring.triage.Finding`.
+    """
+
+    layer: Layer
+    test: str
+    verdict: DriftVerdict
+    sentence: str
+    segment: str = ""
+    statistic: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
+    n_reference: int = 0
+    n_current: int = 0
+    threshold: float | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    persistent: bool = False
+    holds: bool = False
+
+    @property
+    def finding(self) -> Finding:
+        """What the triage needs of it."""
+        return Finding(self.layer, self.verdict, self.sentence, self.persistent, self.holds)
+
+    def but(self, **changes: Any) -> LayerResult:
+        """Return the same test with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftReport(Record):
+    """What a check found and what follows.
+
+    Attributes:
+        decision, cause, reasons: Of the triage; "" where there is no cause.
+        results: Every test of every layer.
+        reference, current: The windows, as written.
+        as_of: The last day that counts.
+        model_version: Digest of the version whose scores were looked at; None where nothing was scored.
+    """
+
+    decision: DriftDecision
+    cause: str
+    reasons: tuple[str, ...]
+    results: tuple[LayerResult, ...]
+    reference: str
+    current: str
+    as_of: date
+    model_version: str | None
+    run_id: int
+
+
+def show_p(p: float | None) -> str:
+    """Return a p-value for people.
+
+    >>> show_p(0.00004), show_p(0.25)
+    ('< 0.001', '0.250')
+    """
+    return "–" if p is None else f"{p:.3f}" if p >= 0.001 else "< 0.001"
