@@ -49,28 +49,36 @@ def print_json(value: Any) -> None:
     sys.stdout.write(to_json(value, indent=2) + "\n")
 
 
-def show(record: Any, form: Format, *, rows: Sequence[Mapping[str, Any]] | None = None) -> None:
+def show(
+    record: Any,
+    form: Format,
+    *,
+    rows: Sequence[Mapping[str, Any]] | None = None,
+    columns: Sequence[str] | None = None,
+    as_rows: bool = False,
+) -> None:
     """Print a record: the table that it renders itself as, its JSON, or CSV.
 
     Args:
         record: The record.
         form: Table, JSON or CSV.
         rows: The rows of the CSV; one row with all figures of the record by default.
+        columns: Columns of the CSV; all of the first row's by default.
+        as_rows: Make the JSON a list of the rows too.
     """
     from abkit.reporting.tables.show import flattened, view
 
-    if form is Format.JSON:
-        print_json(record)
-        return
-    if form is Format.CSV:
-        _print_csv(rows if rows is not None else [flattened(record.to_dict())])
-        return
     seen = view(record)
-    for table in seen.tables:
-        if table.rows:
-            _print_table(table)
-    for sentence in seen.sentences:
-        typer.echo(sentence)
+    if form is Format.JSON:
+        print_json(list(rows or ()) if as_rows else record)
+    elif form is Format.CSV:
+        _print_csv(rows if rows is not None else [flattened(record.to_dict())], columns)
+    else:
+        for table in seen.tables:
+            if table.rows:
+                _print_table(table)
+        if seen.sentences:
+            typer.echo("\n" + "\n".join(seen.sentences))
     for text in seen.notes:
         note(text)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Literal
+from typing import Any
 
 import numpy as np
 
 from abkit.config import CorrelateSettings, Settings
+from abkit.records import Record
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation
 from abkit.store import creatives, models
@@ -19,17 +20,19 @@ from abkit.store.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
-from abkit.vocabulary import CorrelationStatistic
+from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice
 
-Metric = Literal["ctr", "cvr"]
-
-_NO_SCORES = "nothing has been scored yet: `abkit score PICTURES --campaign KEY`"
+_NO_SCORES = "nothing has been scored yet: `abkit score IMAGES --campaign KEY`"
 _NO_KPIS = "no scored creative has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A creative with its score and what it delivered; `events` of `trials` is the metric."""
+    """A creative with its score and what it delivered.
+
+    Attributes:
+        events, trials: `events` of `trials` is the metric.
+    """
 
     creative_id: int
     campaign_id: int | None
@@ -38,15 +41,15 @@ class Measured:
     trials: int
 
 
-@dataclass(frozen=True)
-class VersionReport:
+@dataclass(frozen=True, kw_only=True)
+class VersionReport(Record):
     """One model version against the KPI.
 
     Attributes:
-        model_version: its digest.
-        results: SRCC and PLCC, over all and within campaign.
-        measured: the creatives they rest on, one row a creative and campaign.
-        left_out: by reason, what is not in them.
+        model_version: Its digest.
+        results: SRCC and PLCC, over all creatives and within campaign.
+        measured: The creatives they rest on, one row per creative and campaign.
+        left_out: What is not in them, by reason.
     """
 
     model_version: str
@@ -57,9 +60,16 @@ class VersionReport:
     left_out: dict[str, LeftOut]
 
 
-@dataclass(frozen=True)
-class CorrelationReport:
-    """All versions, with the window and filters that the figures are of."""
+@dataclass(frozen=True, kw_only=True)
+class CorrelationReport(Record):
+    """All versions against one KPI, with the window and the filters.
+
+    Attributes:
+        first, last: First and last day of delivery that counted; None without any.
+        segment, campaign: The filters; "" and None for all.
+        impressions: How many counted.
+        note: What is missing; "" otherwise.
+    """
 
     metric: Metric
     versions: tuple[VersionReport, ...]
@@ -72,12 +82,48 @@ class CorrelationReport:
     note: str
     run_id: int
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per version, scope and statistic; rows without figures where nothing was scored."""
+        shared = {"segment": self.segment, "as_of": self.as_of, "run_id": self.run_id}
+        found = [
+            {
+                "metric": self.metric.value,
+                "scope": result.scope,
+                "statistic": result.statistic,
+                "estimate": result.estimate,
+                "ci_low": result.ci_low,
+                "ci_high": result.ci_high,
+                "ci_level": result.level,
+                "n": result.n,
+                "campaigns": result.groups,
+                "model_version": version.model_version,
+                "model_name": version.model_name,
+                "segment": self.segment,
+                "method": result.method,
+                "note": result.note,
+            }
+            | shared
+            for version in self.versions
+            for result in version.results
+        ]
+        unknown = dict.fromkeys(("estimate", "ci_low", "ci_high", "ci_level"))
+        nothing = {"n": 0, "campaigns": 0, "model_version": None, "model_name": None, "segment": self.segment}
+        return found or [
+            {"metric": self.metric.value, "scope": scope.value, "statistic": statistic.value}
+            | unknown
+            | nothing
+            | {"method": "", "note": self.note}
+            | shared
+            for scope in CorrelationScope
+            for statistic in CorrelationStatistic
+        ]
+
 
 def correlate(
     store: Store,
     settings: Settings,
     *,
-    metric: Metric,
+    metric: str,
     as_of: date,
     campaign: str | None = None,
     segment: str | None = None,
@@ -90,20 +136,21 @@ def correlate(
     """Correlate scores with a KPI and log every figure.
 
     Args:
-        store: where scores and KPIs are, and where the results go.
-        settings: `[correlate]`: minimum samples.
+        store: Where scores and KPIs are, and where the results go.
+        settings: `[correlate]` has the minimum samples.
         metric: "ctr" (clicks per impression) or "cvr" (conversions per click).
-        as_of: delivery after this day does not count.
-        campaign: key of the only campaign to look at.
-        segment: e.g. "placement=feed,country=DE".
-        start, end: the period of a KPI row must lie inside.
-        model: digest or name of the only version to look at.
-        min_impressions: instead of the configured one.
-        run: the run of a scheduled tick; a run is recorded when None.
+        as_of: The last day of delivery that counts.
+        campaign: Key of the only campaign to look at.
+        segment: Delivery to look at, such as "placement=feed,country=DE".
+        start, end: First and last day between which the period of a KPI row has to lie.
+        model: Name or digest of the only version to look at.
+        min_impressions: Instead of the configured minimum.
+        run: The run of a scheduled tick; a run is recorded when None.
 
     Raises:
-        UsageError: no such campaign, version or segment.
+        UsageError: No such campaign, version or segment.
     """
+    kpi = parse_choice(Metric, metric, name="metric")
     wanted = parse_segment(segment)
     if min_impressions is not None:
         limits = settings.correlate.model_copy(update={"min_impressions": min_impressions})
@@ -112,7 +159,7 @@ def correlate(
     filters = Filters(start, min(end, as_of) if end else as_of, campaign, wanted)
     shown = ",".join(f"{name}={value}" for name, value in sorted(wanted.items()))
     arguments = {
-        "metric": metric,
+        "metric": kpi.value,
         "campaign": campaign,
         "segment": shown,
         "from": start.isoformat() if start else None,
@@ -127,12 +174,12 @@ def correlate(
             versions = [models.find_by_prefix(session, model)] if model else models.versions_with_scores(session)
             delivered = deliveries(session, filters)
             reports = [
-                _version_report(version, score_rows.mean_scores(session, version.id), delivered, metric, limits)
+                _version_report(version, score_rows.mean_scores(session, version.id), delivered, kpi, limits)
                 for version in versions
             ]
         note = _NO_SCORES if not versions else "" if any(one.measured for one in reports) else _NO_KPIS
         report = CorrelationReport(
-            metric=metric,
+            metric=kpi,
             versions=tuple(reports),
             as_of=as_of,
             first=delivered.first,
@@ -177,18 +224,33 @@ def _version_report(
             [scores[row.creative_id] for row in rows],
             [_rate(row, metric) for row in rows],
             statistic=statistic,
-            campaign=None if scope == "all" else np.array([row.campaign_id for row in rows], dtype=np.int64),
+            campaign=(
+                None if scope is CorrelationScope.ALL else np.array([row.campaign_id for row in rows], dtype=np.int64)
+            ),
             creative=np.array([row.creative_id for row in rows], dtype=np.int64),
             min_creatives=limits.min_creatives,
         )
-        for scope, rows in (("all", everywhere), ("within_campaign", inside))
+        for scope, rows in ((CorrelationScope.ALL, everywhere), (CorrelationScope.WITHIN_CAMPAIGN, inside))
         for statistic in CorrelationStatistic
     ]
     measured = [
-        Measured(row.creative_id, row.campaign_id, scores[row.creative_id], *_counts(row, metric))
+        Measured(
+            creative_id=row.creative_id,
+            campaign_id=row.campaign_id,
+            score=scores[row.creative_id],
+            events=_counts(row, metric)[0],
+            trials=_counts(row, metric)[1],
+        )
         for row in _enough(scored, metric, limits)[0]
     ]
-    return VersionReport(version.digest, version.name, version.id, tuple(results), tuple(measured), left_out)
+    return VersionReport(
+        model_version=version.digest,
+        model_name=version.name,
+        version_id=version.id,
+        results=tuple(results),
+        measured=tuple(measured),
+        left_out=left_out,
+    )
 
 
 def _by_creative(rows: Sequence[Delivered]) -> list[Delivered]:
@@ -205,7 +267,7 @@ def _outside(rows: Sequence[Delivered]) -> list[Delivered]:
 
 
 def _counts(row: Delivered, metric: Metric) -> tuple[int, int]:
-    return (row.clicks, row.impressions) if metric == "ctr" else (row.conversions, row.clicks)
+    return (row.clicks, row.impressions) if metric is Metric.CTR else (row.conversions, row.clicks)
 
 
 def _rate(row: Delivered, metric: Metric) -> float:
@@ -214,13 +276,13 @@ def _rate(row: Delivered, metric: Metric) -> float:
 
 
 def _limit(metric: Metric, limits: CorrelateSettings) -> str:
-    return f"{limits.min_impressions:,} impressions" if metric == "ctr" else f"{limits.min_clicks:,} clicks"
+    return f"{limits.min_impressions:,} impressions" if metric is Metric.CTR else f"{limits.min_clicks:,} clicks"
 
 
 def _enough(
     rows: Sequence[Delivered], metric: Metric, limits: CorrelateSettings
 ) -> tuple[list[Delivered], list[Delivered]]:
-    needed = limits.min_impressions if metric == "ctr" else limits.min_clicks
+    needed = limits.min_impressions if metric is Metric.CTR else limits.min_clicks
     enough = [row for row in rows if _counts(row, metric)[1] >= needed]
     return enough, [row for row in rows if _counts(row, metric)[1] < needed]
 
@@ -235,7 +297,7 @@ def _rows(report: CorrelationReport, filters: Filters, limits: CorrelateSettings
         {
             "run_id": report.run_id,
             "model_version_id": version.version_id,
-            "metric": report.metric,
+            "metric": report.metric.value,
             "segment": report.segment,
             "scope": result.scope,
             "statistic": result.statistic,

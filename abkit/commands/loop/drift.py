@@ -1,17 +1,15 @@
-"""`abkit drift`: has anything moved, and what follows."""
+"""`abkit drift`: whether anything has moved, and what to do about it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
-
-if TYPE_CHECKING:
-    from abkit.workflows.drift.results import DriftReport, LayerResult
+from abkit.commands.output import Format, FormatOption, print_rows, show
+from abkit.vocabulary import DriftDecision
 
 app = typer.Typer(help="Drift: compare two windows in every layer and decide.", no_args_is_help=True)
 
@@ -23,18 +21,18 @@ def check(
         str,
         typer.Option(
             "--reference",
-            help="model (pictures: the model's own sample; delivery: what came before), campaign:KEY or days:30.",
+            help="model (its own sample for images, the days before for delivery), campaign:KEY or days:30.",
         ),
     ] = "model",
     current: Annotated[str, typer.Option("--current", help="campaign:KEY or days:7.")] = "days:7",
     as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="As it was on this day; today by default.")
+        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", help="This version (name or digest) instead of the active model.")
+        str | None, typer.Option("--model", help="Check this version (name or digest), not the active model.")
     ] = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 3 when something needs doing: watch, retrain or fix_data.")
+        bool, typer.Option("--exit-code", help="Exit with 3 when the decision is watch, retrain or fix_data.")
     ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -53,8 +51,8 @@ def check(
             model=model,
             now=None if as_of and as_of.date() < now.date() else now,
         )
-    _print(report, form)
-    if exit_code and report.decision not in ("stable", "insufficient_data"):
+    show(report, form, rows=[test.to_dict() for test in report.results])
+    if exit_code and report.decision not in (DriftDecision.STABLE, DriftDecision.INSUFFICIENT_DATA):
         raise typer.Exit(3)
 
 
@@ -83,49 +81,3 @@ def list_decisions(
     if form is Format.TABLE:
         rows = [{**row, "reasons": (row["reasons"] or ["–"])[0]} for row in rows]
     print_rows(rows, form, empty="no drift check has been made yet: abkit drift check")
-
-
-def _print(report: DriftReport, form: Format) -> None:
-    rows = [_row(row) for row in report.results]
-    if form is Format.JSON:
-        print_json(
-            {
-                "decision": report.decision,
-                "cause": report.cause or None,
-                "reasons": list(report.reasons),
-                "results": rows,
-                "reference": report.reference,
-                "current": report.current,
-                "as_of": report.as_of,
-                "model_version": report.model_version,
-                "run_id": report.run_id,
-            }
-        )
-        return
-    columns = ["layer", "test", "statistic", "threshold", "p_value", "n_reference", "n_current", "verdict"]
-    title = f"{report.current} against {report.reference}, as of {report.as_of}"
-    print_rows(rows, form, columns=columns, title=title)
-    if form is Format.TABLE:
-        typer.echo("")
-        typer.echo(f"Decision: {report.decision}{f' ({report.cause})' if report.cause else ''}")
-        for reason in report.reasons:
-            typer.echo(f"  {reason}")
-    note(f"run {report.run_id}, model version {(report.model_version or 'none')[:12]}")
-
-
-def _row(row: LayerResult) -> dict[str, Any]:
-    return {
-        "layer": row.layer,
-        "test": row.test,
-        "segment": "",
-        "statistic": row.statistic,
-        "ci_low": row.ci_low,
-        "ci_high": row.ci_high,
-        "p_value": row.p_value,
-        "n_reference": row.n_reference,
-        "n_current": row.n_current,
-        "threshold": row.threshold,
-        "verdict": row.verdict,
-        "sentence": row.sentence,
-        "detail": row.detail,
-    }

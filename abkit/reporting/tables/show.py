@@ -12,7 +12,11 @@ from abkit.records import Record, to_plain
 from abkit.reporting.tables.table import PIPE_WIDTH, Table, terminal_width
 
 # Where records come from → the module that shows them, imported when the first one is shown. The longest name counts.
-_MODULES: Mapping[str, str] = {}
+_MODULES: Mapping[str, str] = {
+    "abkit.workflows.scoring": "abkit.reporting.tables.scoring",
+    "abkit.workflows.drift": "abkit.reporting.tables.monitoring",
+    "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,10 @@ class DriftReport(Record):
     model_version: str | None
     run_id: int
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data; the cause is None where there is none."""
+        return super().to_dict() | {"cause": self.cause or None}
+
 
 def show_p(p: float | None) -> str:
     """Return a p-value for people.

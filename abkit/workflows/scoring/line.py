@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from abkit.workflows.scoring.results import show_probability
 from abkit_model.selection import best_probabilities, pair_probability, smallest_set, tie_groups
 
 
@@ -101,14 +102,3 @@ def draw_line(means: Sequence[float], spread: float, keep: int | None, p_best: f
         groups=tuple(tie_groups(means, spread, min_probability)),
         kept=min(keep, len(means)) if keep is not None else smallest_set(chances, p_best),
     )
-
-
-def show_probability(probability: float) -> str:
-    """Return a probability in two digits, never as certain as 0.00 or 1.00.
-
-    >>> show_probability(0.314), show_probability(0.001), show_probability(0.999)
-    ('0.31', '<0.01', '>0.99')
-    """
-    if probability < 0.005:
-        return "<0.01"
-    return f"{probability:.2f}" if probability < 0.995 else ">0.99"

@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from abkit.records import Record
 from abkit.vocabulary import FileState
-
-if TYPE_CHECKING:
-    from abkit_model.selection import ErrorSpread
 
 _NAMED = 5
 
@@ -158,6 +155,7 @@ class Shortlist(Record):
     """All candidates of a campaign, best first, those without a score last.
 
     Attributes:
+        creatives: All candidates.
         n: Scored candidates, each content once.
         unscored: Candidates without a score by this version.
         kept: How many are on the shortlist.
@@ -165,14 +163,16 @@ class Shortlist(Record):
         p_best_demanded: What that had to reach.
         tie_threshold: Two creatives are a tie when P(A beats B) lies between 1 − this and this.
         clear: Whether the scores tell the kept from those left out; `why` says it in words.
-        spread: Of the errors of scores, and where it comes from.
+        error_spread: Standard deviation of the errors of scores, on the scale; infinite where scores say nothing.
+        error_spread_from: Where it comes from, in words.
+        error_spread_measured: False where it was only derived from the interval of the scores.
         calibration: said, right and ece of P(A beats B) on held-out pairs, as on the model's card; None without.
         relation: A sentence for each KPI: whether these scores were shown to go with it in this store.
         notice: What everybody who sees these scores has to be told.
         note: What is unusual about the request; "" otherwise.
     """
 
-    candidates: tuple[Candidate, ...]
+    creatives: tuple[Candidate, ...]
     campaign: str
     n: int
     unscored: int
@@ -182,7 +182,9 @@ class Shortlist(Record):
     tie_threshold: float
     clear: bool
     why: str
-    spread: ErrorSpread
+    error_spread: float
+    error_spread_from: str
+    error_spread_measured: bool
     method: str
     calibration: Mapping[str, Any] | None
     relation: tuple[str, ...]
@@ -197,7 +199,7 @@ class Shortlist(Record):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these scores and probabilities has to be told."""
-        far = [candidate.creative for candidate in self.candidates if candidate.far]
+        far = [candidate.creative for candidate in self.creatives if candidate.far]
         texts = (far_note(far, self.n, "intervals and probabilities"), self.note, self.notice)
         return tuple(text for text in texts if text)
 
@@ -244,3 +246,14 @@ def distinct_names(names: Sequence[str]) -> list[str]:
             return [shown[name] for name in names]
         for name in longer:
             depth[name] += 1
+
+
+def show_probability(probability: float) -> str:
+    """Return a probability in two digits, never as certain as 0.00 or 1.00.
+
+    >>> show_probability(0.314), show_probability(0.001), show_probability(0.999)
+    ('0.31', '<0.01', '>0.99')
+    """
+    if probability < 0.005:
+        return "<0.01"
+    return f"{probability:.2f}" if probability < 0.995 else ">0.99"

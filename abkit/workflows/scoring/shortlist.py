@@ -86,7 +86,7 @@ def shortlist(
             error_spread=spread.std if spread.std < float("inf") else None,
         )
     return Shortlist(
-        candidates=tuple(candidates),
+        creatives=tuple(candidates),
         campaign=campaign,
         n=len(ranked),
         unscored=len(missing),
@@ -96,7 +96,9 @@ def shortlist(
         tie_threshold=min_probability,
         clear=clear,
         why=why,
-        spread=spread,
+        error_spread=spread.std,
+        error_spread_from=spread.source,
+        error_spread_measured=spread.measured,
         method=METHOD,
         calibration=_calibration(version),
         relation=relation,

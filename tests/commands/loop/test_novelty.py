@@ -65,7 +65,7 @@ def test_the_rows_of_the_scores_have_the_novelty(one_far: tuple[Path, str], here
 def test_a_shortlist_says_it_in_the_reason_and_below(one_far: tuple[Path, str], here: Here) -> None:
     folder, far = one_far
     here("score", "ads", "-c", "spring", cwd=folder)
-    said = here("shortlist", "-c", "spring", cwd=folder)
+    said = here("shortlist", "-c", "spring", "-v", cwd=folder)
     assert said.stdout.count("far from the training images") == 1
     assert (
         "1 of 3 creatives is far from anything the queries were trained on; "

@@ -88,14 +88,14 @@ def test_pictures_come_best_first_with_probabilities_that_fit_their_scores(store
     campaign(store, [4.0, 5.0, 4.6])
     result = shortlist(store, campaign="spring", keep=1)
 
-    assert [one.creative for one in result.candidates] == ["p1.png", "p2.png", "p0.png"]
-    assert [one.rank for one in result.candidates] == [1, 2, 3]
-    assert sum(one.p_best or 0 for one in result.candidates) == pytest.approx(1)
-    first, second, third = result.candidates
+    assert [one.creative for one in result.creatives] == ["p1.png", "p2.png", "p0.png"]
+    assert [one.rank for one in result.creatives] == [1, 2, 3]
+    assert sum(one.p_best or 0 for one in result.creatives) == pytest.approx(1)
+    first, second, third = result.creatives
     assert first.p_beats_next == pytest.approx(float(pair_probability(5.0, 4.6, 0.5)))
     assert (first.p_beats_first_left_out, second.p_beats_first_left_out) == (first.p_beats_next, None)
     assert third.p_beats_first_left_out == pytest.approx(1 - float(pair_probability(4.6, 4.0, 0.5)))
-    assert [one.kept for one in result.candidates] == [True, False, False]
+    assert [one.kept for one in result.creatives] == [True, False, False]
     assert (first.ci_low, first.ci_high, first.ci_level) == (4.0, 6.0, 0.9)
     assert (result.n, result.kept, result.unscored) == (3, 1, 0)
 
@@ -116,7 +116,7 @@ def test_without_a_number_the_fewest_are_kept_that_hold_the_best_as_demanded(sto
     campaign(store, [5.0, 4.9, 4.3, 3.0, 2.0])
     for demanded in (0.4, 0.8, 0.95, 0.999):
         result = shortlist(store, campaign="spring", p_best=demanded)
-        chances = [one.p_best or 0 for one in result.candidates]
+        chances = [one.p_best or 0 for one in result.creatives]
         assert sum(chances[: result.kept]) >= demanded > sum(chances[: result.kept - 1])
         assert result.p_best_kept == pytest.approx(sum(chances[: result.kept]))
 
@@ -126,9 +126,9 @@ def test_a_clear_gap_is_clear_and_every_reason_says_why(store: Store) -> None:
     result = shortlist(store, campaign="spring", keep=2)
     assert result.clear
     assert "every creative kept beats every one left out" in result.why
-    assert [one.tie_group for one in result.candidates] == [1, 1, 2]
-    assert [one.tied_with for one in result.candidates] == [1, 1, 0]
-    assert [one.reason for one in result.candidates] == [
+    assert [one.tie_group for one in result.creatives] == [1, 1, 2]
+    assert [one.tied_with for one in result.creatives] == [1, 1, 0]
+    assert [one.reason for one in result.creatives] == [
         "kept: P(best) 0.56; not told apart from place 2",
         "kept: P(best) 0.44; not told apart from place 1",
         "left out: P(best) <0.01; behind the last one kept, which beats it with P >0.99",
@@ -138,11 +138,11 @@ def test_a_clear_gap_is_clear_and_every_reason_says_why(store: Store) -> None:
 def test_a_picture_far_from_the_training_says_so_kept_or_left_out(store: Store) -> None:
     campaign(store, [5.5, 5.4, 2.0, 1.9, 1.8], novelty=[1.62, 1.0, 1.01, None, 0.3])
     result = shortlist(store, campaign="spring", keep=2)
-    assert [one.novelty for one in result.candidates] == [1.62, 1.0, 1.01, None, 0.3]
-    far = [one.reason.endswith("; far from the training images") for one in result.candidates]
+    assert [one.novelty for one in result.creatives] == [1.62, 1.0, 1.01, None, 0.3]
+    far = [one.reason.endswith("; far from the training images") for one in result.creatives]
     assert far == [True, False, True, False, False]
-    assert result.candidates[0].reason.startswith("kept: P(best) ")
-    assert result.candidates[2].reason.startswith("left out: P(best) ")
+    assert result.creatives[0].reason.startswith("kept: P(best) ")
+    assert result.creatives[2].reason.startswith("left out: P(best) ")
 
 
 def test_a_line_through_a_tie_is_not_clear(store: Store) -> None:
@@ -150,9 +150,9 @@ def test_a_line_through_a_tie_is_not_clear(store: Store) -> None:
     result = shortlist(store, campaign="spring", keep=1)
     assert not result.clear
     assert "a tie" in result.why
-    assert result.candidates[0].reason.endswith("not told apart from places 2 to 3 (2 of them left out)")
-    assert "a tie with the last one kept" in result.candidates[1].reason
-    assert "behind the last one kept" in result.candidates[3].reason
+    assert result.creatives[0].reason.endswith("not told apart from places 2 to 3 (2 of them left out)")
+    assert "a tie with the last one kept" in result.creatives[1].reason
+    assert "behind the last one kept" in result.creatives[3].reason
 
 
 def test_a_line_through_a_tie_is_clear_when_the_best_is_kept_with_the_probability_demanded(store: Store) -> None:
@@ -175,18 +175,18 @@ def test_a_campaign_that_cannot_be_narrowed_down_is_not_clear(store: Store) -> N
 def test_equal_scores_share_rank_and_chances_and_are_a_tie(store: Store) -> None:
     campaign(store, [4.0, 4.0, 4.0, 4.0])
     result = shortlist(store, campaign="spring", keep=2)
-    assert {one.rank for one in result.candidates} == {1}
-    assert [one.p_best for one in result.candidates] == pytest.approx([0.25] * 4)
-    assert {one.tie_group for one in result.candidates} == {1}
-    assert result.candidates[1].p_beats_next == 0.5
+    assert {one.rank for one in result.creatives} == {1}
+    assert [one.p_best for one in result.creatives] == pytest.approx([0.25] * 4)
+    assert {one.tie_group for one in result.creatives} == {1}
+    assert result.creatives[1].p_beats_next == 0.5
     assert not result.clear
 
 
 def test_a_lower_threshold_tells_more_apart(store: Store) -> None:
     campaign(store, [4.6, 4.0])
-    assert shortlist(store, campaign="spring").candidates[0].tied_with == 1
+    assert shortlist(store, campaign="spring").creatives[0].tied_with == 1
     strict = shortlist(store, campaign="spring", keep=1, p_best=1, min_probability=0.75)
-    assert strict.candidates[0].tied_with == 0
+    assert strict.creatives[0].tied_with == 0
     assert strict.clear
 
 
@@ -195,7 +195,7 @@ def test_one_picture_is_kept_and_it_is_said_that_there_was_no_choice(store: Stor
     result = shortlist(store, campaign="spring")
     assert (result.kept, result.clear, result.p_best_kept) == (1, True, pytest.approx(1))
     assert "nothing to choose" in result.note
-    assert result.candidates[0].reason == "kept: the only scored candidate; there is nothing to compare it with"
+    assert result.creatives[0].reason == "kept: the only scored candidate; there is nothing to compare it with"
 
 
 def test_more_than_there_are_keeps_all_and_says_so(store: Store) -> None:
@@ -214,7 +214,7 @@ def test_a_candidate_without_a_score_is_listed_and_nothing_is_clear(store: Store
     result = shortlist(store, campaign="spring", keep=1)
     assert (result.n, result.unscored, result.clear) == (2, 1, False)
     assert "1 of 3 candidates have no score" in result.why
-    last = result.candidates[-1]
+    last = result.creatives[-1]
     assert (last.creative, last.score, last.p_best, last.kept) == ("late.png", None, None, False)
     assert last.reason.startswith("not judged: no score by ours")
 
@@ -226,8 +226,8 @@ def run_time(session: Any, run: RunRecord) -> Any:
 def test_a_card_of_an_earlier_version_gives_cautious_probabilities_and_says_so(store: Store) -> None:
     campaign(store, [5.0, 4.0], metrics={})
     old = shortlist(store, campaign="spring")
-    assert old.spread.std == pytest.approx(1.2 / 1.6448536)
-    assert not old.spread.measured
+    assert old.error_spread == pytest.approx(1.2 / 1.6448536)
+    assert not old.error_spread_measured
     assert old.calibration is None
 
 
@@ -255,8 +255,8 @@ def test_what_does_not_exist_is_one_sentence(store: Store) -> None:
 def test_scores_of_another_version_are_used_when_it_is_named(store: Store) -> None:
     campaign(store, [5.0, 2.0], digest="a" * 64)
     campaign(store, [2.0, 5.0], digest="b" * 64)
-    assert shortlist(store, campaign="spring").candidates[0].creative == "p1.png"
-    assert shortlist(store, campaign="spring", model="aaaa").candidates[0].creative == "p0.png"
+    assert shortlist(store, campaign="spring").creatives[0].creative == "p1.png"
+    assert shortlist(store, campaign="spring", model="aaaa").creatives[0].creative == "p0.png"
 
 
 def test_it_says_whether_the_score_was_held_to_a_kpi(store: Store) -> None:
@@ -306,8 +306,8 @@ def test_copies_count_once_and_pictures_of_the_same_name_are_told_apart(
     monkeypatch.setattr("abkit.workflows.models.active.load_scorer", refuse)
     result = shortlist(scoring_store, campaign="spring")
     assert result.n == 4
-    names = sorted(one.creative for one in result.candidates)
+    names = sorted(one.creative for one in result.creatives)
     assert names[:2] == ["ads/creative_0001.png", "b/creative_0001.png"]
-    assert sum(len(one.names) for one in result.candidates) == 5
+    assert sum(len(one.names) for one in result.creatives) == 5
     with scoring_store.read() as session:
         assert session.scalars(select(Run.what).order_by(Run.id.desc()).limit(1)).one() == "shortlist"

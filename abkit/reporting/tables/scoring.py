@@ -1,0 +1,154 @@
+"""How scores and shortlists are shown: one row per creative, the file name first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from abkit.reporting.tables.show import View, view_of
+from abkit.reporting.tables.table import Table, printable
+from abkit.vocabulary import FileState
+from abkit.workflows.scoring.results import (
+    Candidate,
+    ScoredFile,
+    ScoringResult,
+    Shortlist,
+    distinct_names,
+    show_probability,
+)
+
+_BAR_CELLS = 12
+
+
+@view_of.register
+def _(result: ScoringResult) -> View:
+    names = distinct_names([str(file.path) for file in result.usable])
+    with_fit = bool(result.brief)
+    rows = [_score_row(file, name, with_fit) for file, name in zip(result.usable, names, strict=True)]
+    title = f"Campaign {result.campaign}: scores by {result.model_name} {result.model_version[:12]}"
+    return View(
+        tables=(Table.of(rows, title=title + _label(result.demonstration), names="creative"),),
+        notes=tuple(printable(text) for text in scoring_notes(result)),
+    )
+
+
+def scoring_notes(result: ScoringResult) -> list[str]:
+    """Return what happened while scoring, then what the reader of the scores has to know."""
+    notes = [f"rejected: {printable(file.path)}: {file.reason}" for file in result.rejected]
+    states = [file.status for file in result.files]
+    counts = [f"{states.count(state)} {state}" for state in (FileState.SCORED, FileState.KNOWN, FileState.REJECTED)]
+    notes.append(f"{', '.join(counts)} (run {result.run_id})")
+    if result.from_tokens:
+        notes.append(f"{result.from_tokens} of them without the encoder, from what it saw earlier")
+    if result.ignored:
+        notes.append(f"{result.ignored} files in these folders do not have the name of an image and were ignored")
+    if result.brief:
+        from abkit.workflows.scoring.brief import MEANING
+
+        notes.append(f"brief: “{result.brief}”, read by {result.brief_encoder}; {MEANING}")
+        if without := sum(file.fit is None for file in result.usable):
+            notes.append(f"{without} creatives have no fit: their files could not be read again")
+    return notes + [f"Note: {text}" for text in result.notes]
+
+
+def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
+    low, high = file.scale or (0.0, 1.0)
+    row: dict[str, Any] = {
+        "creative": name,
+        "rank": f"{file.rank} of {file.n}",
+        "score": _number(file.mean),
+        f"{file.ci_level or 0:.0%} interval": _interval(file.ci_low, file.ci_high) or "not calibrated",
+    }
+    if with_fit:
+        row |= {"fit": file.fit, "fit rank": None if file.fit is None else f"{file.fit_rank} of {file.fit_n}"}
+    else:
+        filled = round(((file.mean or low) - low) / (high - low) * _BAR_CELLS)
+        row[f"{low:g} … {high:g}"] = "█" * filled + "·" * (_BAR_CELLS - filled)
+    return row | {"status": file.status.value}
+
+
+@view_of.register
+def _(result: Shortlist) -> View:
+    title = f"Campaign {result.campaign}: {result.kept} of {result.n} kept, by {result.model_name}"
+    rows = [_candidate_row(candidate, result) for candidate in result.creatives]
+    sentences = [
+        f"{'Clear' if result.clear else 'Not clear'}: {result.why}.",
+        f"These are probabilities of {_meaning(result)}, not of clicks:",
+        *(f"  {sentence}" for sentence in result.relation),
+        f"Error spread: {_spread(result)}, {result.error_spread_from}.",
+    ]
+    if result.calibration is not None:
+        sentences.append(_calibration(result.calibration))
+    return View(
+        tables=(Table.of(rows, title=title + _label(result.demonstration), names="creative"),),
+        sentences=tuple(sentences),
+        notes=(
+            f"run {result.run_id}, model version {result.model_version[:12]}",
+            *(f"Note: {printable(text)}" for text in result.notes),
+        ),
+    )
+
+
+def _candidate_row(candidate: Candidate, result: Shortlist) -> dict[str, Any]:
+    level = next((one.ci_level for one in result.creatives if one.ci_level), 0)
+    return {
+        "creative": candidate.creative,
+        "rank": candidate.rank,
+        "score": _number(candidate.score),
+        f"{level:.0%} interval": _interval(candidate.ci_low, candidate.ci_high) or "–",
+        "P(best)": _probability(candidate.p_best),
+        "beats next": _probability(candidate.p_beats_next),
+        "tie": candidate.tie_group,
+        "kept": "yes" if candidate.kept else "no",
+    }
+
+
+def reasons(result: Shortlist) -> list[str]:
+    """Return why each candidate is kept or left out, one sentence per candidate, with the names of its copies."""
+    lines = []
+    for candidate in result.creatives:
+        copies = len(candidate.names) - 1
+        also = f" (+{copies} {'copy' if copies == 1 else 'copies'})" if copies > 0 else ""
+        lines.append(f"{printable(candidate.creative)}{also}: {candidate.reason}")
+    return lines
+
+
+def _label(demonstration: bool) -> str:
+    return " (demonstration weights)" if demonstration else ""
+
+
+def _meaning(result: Shortlist) -> str:
+    if result.calibration is not None and result.calibration["labels"] == "choices":
+        return "what most people who choose between such images would prefer"
+    return "what raters like those of the training would say"
+
+
+def _spread(result: Shortlist) -> str:
+    low, high = result.scale
+    if high - low > 1:
+        return f"{_number(result.error_spread)} steps"
+    return f"{result.error_spread:.3f} of {high - low:g}"
+
+
+def _calibration(figures: Mapping[str, Any]) -> str:
+    right, ece = figures["right"], figures["ece"]
+    of = f"{figures['subjects']} {'images' if figures['labels'] == 'choices' else 'subjects'}"
+    return (
+        f"On {figures['pairs']:,} held-out pairs of its training data ({of}) "
+        f"the higher score won in {right['value']:.1%} [{right['low']:.1%}, {right['high']:.1%}], "
+        f"{figures['said']:.1%} was predicted; "
+        f"calibration error {ece['value']:.3f} [{ece['low']:.3f}, {ece['high']:.3f}]."
+    )
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{low:.2f} … {high:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or not math.isfinite(value) else f"{value:.2f}"
+
+
+def _probability(value: float | None) -> str:
+    return "–" if value is None else show_probability(value)
