@@ -83,6 +83,21 @@ def show(
         note(text)
 
 
+def print_record(
+    record: Any, form: Format, *, rows: Sequence[Mapping[str, Any]], title: str | None = None, names: str = ""
+) -> None:
+    """Print a record that this command put together: its rows as a table, or all of it as JSON or one line of CSV."""
+    from abkit.records import to_plain
+    from abkit.reporting.tables.show import flattened
+
+    if form is Format.TABLE:
+        print_rows(rows, form, title=title, names=names)
+    elif form is Format.CSV:
+        _print_csv([flattened(to_plain(record))])
+    else:
+        print_json(record)
+
+
 def print_rows(
     rows: Sequence[Mapping[str, Any]],
     form: Format,

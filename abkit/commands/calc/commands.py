@@ -10,8 +10,7 @@ import typer
 from abkit.commands.calc.compare import compare
 from abkit.commands.calc.input import LevelOption, numbers, prior_of
 from abkit.commands.calc.sample_size import sample_size
-from abkit.commands.figures import interval, percent, print_record
-from abkit.commands.output import Format, FormatOption, print_rows
+from abkit.commands.output import Format, FormatOption, show
 
 app = typer.Typer(
     help="The statistics as a calculator: figures or files in, results out; no store needed.", no_args_is_help=True
@@ -42,7 +41,7 @@ def srm(
         alpha=alpha,
         sequential=sequential,
     )
-    print_record(tested, form)
+    show(tested, form)
     if exit_code and tested.mismatch:
         raise typer.Exit(3)
 
@@ -72,19 +71,7 @@ def rank(
             raise InvalidInput(f"{text!r} is not a new variant; expected NAME=SUCCESSES/TRIALS, each name once")
         arms[name] = Counts.parse(figures)
     ranking = bayes.rank(arms, level=level, prior=prior_of(prior))
-    rows = [arm.to_dict() for arm in ranking.arms]
-    if form is Format.TABLE:
-        rows = [
-            {
-                "variant": arm.variant,
-                "rate": percent(arm.rate, 3),
-                "interval": interval(arm.ci_low, arm.ci_high, 3),
-                "chance to be best": percent(arm.chance_to_be_best, 1),
-                "expected loss": percent(arm.expected_loss, 4),
-            }
-            for arm in ranking.arms
-        ]
-    print_rows(rows, form)
+    show(ranking, form, rows=[arm.to_dict() for arm in ranking.arms])
 
 
 @app.command("drift")
@@ -110,12 +97,6 @@ def drift(
     found = distribution_shift.drift(
         read_numbers(reference, column), read_numbers(current, column), alpha=alpha, floor=floor, bins=bins, seed=seed
     )
-    rows = [
-        {"test": one.test, "effect": one.effect, "p": one.p_value, "n reference": one.n_reference,
-         "n current": one.n_current, "note": one.note}
-        for one in (found.ks, found.psi, found.wasserstein)
-    ]  # fmt: skip
-    verdict = "drifted" if found.drifted else "no significant drift that matters"
-    print_record(found, form, rows=rows, title=verdict if found.enough_data else "not enough data")
+    show(found, form)
     if exit_code and found.drifted:
         raise typer.Exit(3)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, prior_of
-from abkit.commands.figures import comparison_rows, interval, percent, print_record
-from abkit.commands.output import Format, FormatOption, note
+from abkit.commands.output import Format, FormatOption, note, print_record
 from abkit.vocabulary import Alternative, Correction, LiftMethod, Method
 
 if TYPE_CHECKING:
@@ -148,6 +147,8 @@ def _questions(comparison: Comparison, margin: float | None, true_lift: float | 
 
 def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> None:
     from abkit.records import to_plain
+    from abkit.reporting.tables.statistics import comparison_rows, comparison_title
+    from abkit.reporting.tables.table import percent
 
     rows = comparison_rows(comparison)
     if "variance_kept" in extra:
@@ -168,7 +169,7 @@ def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> N
         said = f"exaggeration {factor:.2f}, wrong sign {percent(curse['type_s'], 2)}" if factor else "no true effect"
         rows.append({"what": "significance", "figure": f"power {percent(curse['power'], 1)}", "interval": said})
     record = {**to_plain(comparison), **extra}
-    print_record(record, form, rows=rows, title=f"{comparison.method}, {100 * comparison.level:.4g} %")
+    print_record(record, form, rows=rows, title=comparison_title(comparison))
     for sentence in comparison.notes if form is not Format.JSON else ():
         note(sentence)
 
@@ -177,6 +178,8 @@ def _print_several(
     results: list[Comparison], extras: list[dict[str, Any]], correction: Correction, alpha: float, form: Format
 ) -> None:
     from abkit.records import to_plain
+    from abkit.reporting.tables.statistics import comparison_rows
+    from abkit.reporting.tables.table import interval, percent
     from abkit.stats.verdicts.multiplicity import adjust
 
     family = f"{len(results)} treatments against one control"

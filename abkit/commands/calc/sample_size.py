@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from abkit.commands.calc.input import AlternativeOption, arm_of
-from abkit.commands.figures import percent, print_record
-from abkit.commands.output import Format, FormatOption
+from abkit.commands.output import Format, FormatOption, show
 from abkit.vocabulary import Alternative, Monitoring, Spending
 
 if TYPE_CHECKING:
-    from abkit.stats.design.power import SampleSize
+    pass
 
 
 def sample_size(
@@ -79,21 +78,4 @@ def sample_size(
         spending=spending,
         daily_traffic=daily_traffic,
     )
-    print_record(size, form, rows=_rows(size))
-
-
-def _rows(size: SampleSize) -> list[dict[str, Any]]:
-    rows = [
-        {"figure": "units in each treatment", "value": f"{size.per_variant:,}"},
-        {"figure": "units in the control", "value": f"{size.control:,}"},
-        {"figure": "units in total", "value": f"{size.total:,}"},
-        {"figure": "lift", "value": percent(size.lift, 2, sign=True)},
-        {"figure": "power", "value": percent(size.power, 1)},
-        {"figure": "alpha per comparison", "value": f"{size.alpha_per_comparison:.4g}"},
-        {"figure": "test", "value": size.method},
-    ]
-    if size.plan is not None:
-        rows.append({"figure": "stop at |z| of", "value": ", ".join(f"{z:.3f}" for z in size.plan.boundaries)})
-    if size.days is not None:
-        rows.append({"figure": "days", "value": f"{size.days:,}"})
-    return rows
+    show(size, form)

@@ -12,8 +12,8 @@ import typer
 from abkit.commands.calc.input import numbers
 from abkit.commands.context import CommandContext
 from abkit.commands.experiment.output import draw_analysis, print_analysis, print_table_report
-from abkit.commands.figures import percent
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
+from abkit.reporting.tables.table import percent
 from abkit.vocabulary import Correction, Monitoring
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def decide(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Write down what was decided, with the rule and the figures it rests on."""
-    from abkit.commands.figures import print_record
+    from abkit.commands.output import print_record
     from abkit.workflows.experiments.lifecycle import decide_experiment
 
     context: CommandContext = ctx.obj

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from abkit.commands.figures import interval, percent
 from abkit.commands.output import Format, note, print_json, print_rows
+from abkit.reporting.tables.table import interval, percent
 
 if TYPE_CHECKING:
     from abkit.workflows.experiments.bulk import BulkReport

@@ -16,6 +16,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.scoring": "abkit.reporting.tables.scoring",
     "abkit.workflows.drift": "abkit.reporting.tables.monitoring",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
+    "abkit.stats": "abkit.reporting.tables.statistics",
 }
 
 

@@ -153,6 +153,26 @@ def distinct(names: Sequence[str], room: int) -> list[str]:
     return list(names)
 
 
+def percent(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """Return a share as a person reads it.
+
+    >>> percent(0.0125), percent(-0.1, 1, sign=True), percent(float("inf"))
+    ('1.25 %', '-10.0 %', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value * 100:{'+' if sign else ''}.{digits}f} %"
+
+
+def interval(low: float, high: float, digits: int = 2, *, sign: bool = False) -> str:
+    """Return an interval of shares; open ends are dashes.
+
+    >>> interval(0.01, float("inf"), sign=True)
+    '[+1.00 %, –]'
+    """
+    return f"[{percent(low, digits, sign=sign)}, {percent(high, digits, sign=sign)}]"
+
+
 def terminal_width() -> int:
     """Return how many columns stdout has; `PIPE_WIDTH` where it is no terminal."""
     import shutil

@@ -168,7 +168,7 @@ def test_rank_reads_figures_and_files(calc: Calc, tmp_path: Path) -> None:
     table = tmp_path / "arms.csv"
     table.write_text("variant,successes,trials\na,48,1000\nb,56,1000\n")
     assert calc("rank", "--file", str(table)) == calc("rank", "a=48/1000", "b=56/1000")
-    found = calc("rank", "a=48/1000", "b=56/1000", "c=50/1000")
+    found = calc("rank", "a=48/1000", "b=56/1000", "c=50/1000")["arms"]
     assert [row["variant"] for row in found] == ["b", "c", "a"]
     assert sum(row["chance_to_be_best"] for row in found) == pytest.approx(1)
 

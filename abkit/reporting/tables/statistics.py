@@ -1,0 +1,145 @@
+"""How the records of `abkit.stats` are shown: comparisons, sample sizes, splits, rankings, corrections, drift."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from abkit.reporting.tables.show import View, view_of
+from abkit.reporting.tables.table import Table, interval, percent
+from abkit.stats.design.power import SampleSize
+from abkit.stats.estimate import ArmRate, Comparison
+from abkit.stats.monitoring.distribution_shift import Drift
+from abkit.stats.proportions.bayes import Ranking
+from abkit.stats.verdicts.multiplicity import Adjusted
+from abkit.stats.verdicts.sample_ratio import SampleRatio
+
+
+@view_of.register
+def _comparison(comparison: Comparison) -> View:
+    return View(
+        tables=(Table.of(comparison_rows(comparison), title=comparison_title(comparison)),),
+        notes=comparison.notes,
+        chart=lambda: _lift_chart(comparison),
+    )
+
+
+def comparison_title(comparison: Comparison) -> str:
+    """Return the line above a comparison: its method and the level of its intervals."""
+    return f"{comparison.method}, {100 * comparison.level:.4g} %"
+
+
+def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the rows of a comparison: what, figure, interval."""
+    rows: list[dict[str, Any]] = []
+    for name, arm in (("control", comparison.control), ("treatment", comparison.treatment)):
+        if isinstance(arm, ArmRate):
+            rows.append({"what": name, "figure": percent(arm.rate, 3), "interval": f"{arm.successes:,} of {arm.n:,}"})
+        else:
+            rows.append({"what": name, "figure": f"{arm.mean:.5g}", "interval": f"n {arm.n:,g}"})
+    difference, lift = comparison.difference, comparison.lift
+    if isinstance(comparison.control, ArmRate):
+        cells = (
+            percent(difference.estimate, 3, sign=True),
+            interval(difference.ci_low, difference.ci_high, 3, sign=True),
+        )
+    else:
+        cells = (f"{difference.estimate:+.5g}", f"[{difference.ci_low:+.5g}, {difference.ci_high:+.5g}]")
+    rows.append({"what": "difference", "figure": cells[0], "interval": cells[1]})
+    rows.append(
+        {
+            "what": "lift",
+            "figure": percent(lift.estimate, 1, sign=True),
+            "interval": interval(lift.ci_low, lift.ci_high, 1, sign=True),
+        }
+    )
+    if math.isfinite(comparison.p_value):
+        rows.append({"what": "p-value", "figure": f"{comparison.p_value:.4g}", "interval": comparison.alternative})
+    if comparison.bayes is not None:
+        posterior = comparison.bayes
+        rows.append(
+            {"what": "chance to win", "figure": percent(posterior.chance_to_win, 1), "interval": posterior.prior}
+        )
+        rows.append({"what": "expected loss", "figure": percent(posterior.expected_loss, 4), "interval": "if shipped"})
+    return rows
+
+
+def _lift_chart(comparison: Comparison) -> Any:
+    from abkit.reporting.charts.experiment import forest_plot
+
+    row = {"name": "treatment", **comparison.lift.to_dict()}
+    return forest_plot([row], title="Lift over the control", subtitle=comparison_title(comparison))
+
+
+@view_of.register
+def _sample_size(size: SampleSize) -> View:
+    rows = [
+        {"figure": "units in each treatment", "value": f"{size.per_variant:,}"},
+        {"figure": "units in the control", "value": f"{size.control:,}"},
+        {"figure": "units in total", "value": f"{size.total:,}"},
+        {"figure": "lift", "value": percent(size.lift, 2, sign=True)},
+        {"figure": "power", "value": percent(size.power, 1)},
+        {"figure": "alpha per comparison", "value": f"{size.alpha_per_comparison:.4g}"},
+        {"figure": "test", "value": size.method},
+    ]
+    if size.plan is not None:
+        rows.append({"figure": "stop at |z| of", "value": ", ".join(f"{z:.3f}" for z in size.plan.boundaries)})
+    if size.days is not None:
+        rows.append({"figure": "days", "value": f"{size.days:,}"})
+    return View(tables=(Table.of(rows),))
+
+
+@view_of.register
+def _sample_ratio(split: SampleRatio) -> View:
+    total = sum(split.observed)
+    rows = [
+        {"arm": number, "units": observed, "expected": f"{expected:,.1f}", "share": percent(observed / total, 2)}
+        for number, (observed, expected) in enumerate(zip(split.observed, split.expected, strict=True), start=1)
+    ]
+    found = "mismatch: do not read this test" if split.mismatch else "no mismatch"
+    sentence = f"{found} (p = {split.p_value:.4g}, {split.method}, alarm below {split.alpha:g})"
+    return View(tables=(Table.of(rows),), sentences=(sentence,))
+
+
+@view_of.register
+def _ranking(ranking: Ranking) -> View:
+    rows = [
+        {
+            "variant": arm.variant,
+            "rate": percent(arm.rate, 3),
+            "interval": interval(arm.ci_low, arm.ci_high, 3),
+            "chance to be best": percent(arm.chance_to_be_best, 1),
+            "expected loss": percent(arm.expected_loss, 4),
+        }
+        for arm in ranking.arms
+    ]
+    return View(tables=(Table.of(rows, names="variant"),))
+
+
+@view_of.register
+def _adjusted(adjusted: Adjusted) -> View:
+    rows = [
+        {"comparison": number, "adjusted p": f"{p:.4g}", "significant": rejected}
+        for number, (p, rejected) in enumerate(zip(adjusted.p_values, adjusted.rejected, strict=True), start=1)
+    ]
+    return View(
+        tables=(Table.of(rows, title=f"{adjusted.correction}, family: {adjusted.family}"),),
+        sentences=(f"controls the {adjusted.controls} at {adjusted.alpha:g}",),
+    )
+
+
+@view_of.register
+def _drift(drift: Drift) -> View:
+    rows = [
+        {
+            "test": shift.test,
+            "effect": shift.effect,
+            "p": shift.p_value,
+            "n reference": shift.n_reference,
+            "n current": shift.n_current,
+            "note": shift.note,
+        }
+        for shift in (drift.ks, drift.psi, drift.wasserstein)
+    ]
+    verdict = "drifted" if drift.drifted else "no significant drift that matters"
+    return View(tables=(Table.of(rows, title=verdict if drift.enough_data else "not enough data"),))
