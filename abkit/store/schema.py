@@ -1,11 +1,16 @@
 """The map: every table, in the order in which data arrive. Each class says what one of its rows is.
 
-Rules for all of them: surrogate integer keys; on whatever can arrive twice a natural unique key that never holds
-NULL ('' stands for "not given"); instants in UTC; names of constraints from one convention, so that Alembic can change
-them on both engines.
+Rules for all of them:
+
+- Keys are surrogate integers. Everything that can arrive twice also has a natural unique key that never holds NULL:
+  '' stands for "not given".
+- Instants are in UTC; `run_id` names the run that wrote the row.
+- Columns with a closed list of values take them from `abkit.vocabulary`.
+- Names of constraints follow one convention, so that Alembic can change them on both engines.
 """
 
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -28,6 +33,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from abkit.vocabulary import RunState
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -67,7 +74,7 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 
 
 class Base(DeclarativeBase):
-    """What all tables share."""
+    """What all tables share: the naming convention, and the column type of each Python type."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar = {
@@ -90,6 +97,11 @@ def _ref(target: str, **options: Any) -> Mapped[Any]:
     return mapped_column(BigInteger, ForeignKey(f"{target}.id"), **options)
 
 
+def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
+    listed = ",".join(f"'{word.value}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
 # --- who did what ---------------------------------------------------------------------------------------------
 
 
@@ -98,7 +110,7 @@ class Run(Base):
 
     __tablename__ = "run"
     __table_args__ = (
-        # A tick of a schedule is run once; commands have no schedule and may run at any time.
+        # A tick of a schedule runs once; commands have no schedule and may run at any time.
         Index(
             "uq_run_schedule_tick",
             "schedule",
@@ -107,10 +119,7 @@ class Run(Base):
             sqlite_where=text("schedule <> ''"),
             postgresql_where=text("schedule <> ''"),
         ),
-        CheckConstraint(
-            "state IN ('running','done','failed','interrupted','abandoned','timed_out','skipped')",
-            name="state",
-        ),
+        _one_of("state", RunState),
     )
     id: Mapped[int] = _id()
     what: Mapped[str]  # "score", "kpi import", "drift check", …
@@ -118,16 +127,16 @@ class Run(Base):
     code_version: Mapped[str]
     schedule: Mapped[str] = mapped_column(default="")
     tick: Mapped[datetime]
-    state: Mapped[str]
-    attempt: Mapped[int] = mapped_column(default=1)
+    state: Mapped[str]  # RunState
+    attempt: Mapped[int] = mapped_column(default=1)  # raised by each takeover
     owner: Mapped[str]  # host:pid of the process that runs it
-    lease_until: Mapped[datetime]
+    lease_until: Mapped[datetime]  # from then on another process may take the run over
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    outcome: Mapped[dict[str, Any] | None]  # counts, or what went wrong
+    outcome: Mapped[dict[str, Any] | None]  # counts, or the error
 
 
-# --- what is advertised, with which pictures ------------------------------------------------------------------
+# --- what is advertised, with which creatives -----------------------------------------------------------------
 
 
 class Campaign(Base):
@@ -142,12 +151,12 @@ class Campaign(Base):
 
 
 class Creative(Base):
-    """One image content, whatever its names."""
+    """One image content, whatever its names: two files with equal bytes are one creative."""
 
     __tablename__ = "creative"
     id: Mapped[int] = _id()
     sha256: Mapped[str] = mapped_column(unique=True)
-    perceptual_hash: Mapped[str]  # 16 hex digits; near-duplicates differ in few bits
+    perceptual_hash: Mapped[str]  # 16 hexadecimal digits; near-duplicates differ in few bits
     width: Mapped[int]  # pixels, after the EXIF rotation
     height: Mapped[int]
     media_type: Mapped[str]
@@ -157,7 +166,7 @@ class Creative(Base):
 
 
 class CreativeAlias(Base):
-    """A path or name under which a content came: names repeat, and so do contents."""
+    """A path or name under which a creative came. One creative may have several, and one name may mean several."""
 
     __tablename__ = "creative_alias"
     __table_args__ = (
@@ -166,14 +175,14 @@ class CreativeAlias(Base):
     )
     id: Mapped[int] = _id()
     creative_id: Mapped[int] = _ref("creative")
-    name: Mapped[str]  # as it was given: an absolute path, as a rule
-    base_name: Mapped[str]  # the last part of it, by which KPI exports name their creatives
+    name: Mapped[str]  # as it was given, an absolute path as a rule
+    base_name: Mapped[str]  # its last part, which is what KPI exports call the creative
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 
 
 class CampaignCreative(Base):
-    """A creative that is a candidate in a campaign, or runs in it."""
+    """A creative that is a candidate for a campaign or runs in it."""
 
     __tablename__ = "campaign_creative"
     __table_args__ = (
@@ -183,7 +192,7 @@ class CampaignCreative(Base):
     id: Mapped[int] = _id()
     campaign_id: Mapped[int] = _ref("campaign")
     creative_id: Mapped[int] = _ref("creative")
-    launched_on: Mapped[date | None]  # the first day with impressions
+    launched_on: Mapped[date | None]  # the first day with impressions; None before
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 
@@ -192,21 +201,21 @@ class CampaignCreative(Base):
 
 
 class ModelVersion(Base):
-    """One trained scorer."""
+    """One trained scorer, known by the digest of its checkpoint."""
 
     __tablename__ = "model_version"
     id: Mapped[int] = _id()
     digest: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
-    location: Mapped[str]  # "shipped", or the checkpoint's folder
+    location: Mapped[str]  # "shipped", or the folder of the checkpoint
     encoder: Mapped[str]
     encoder_fingerprint: Mapped[str]
     scale_low: Mapped[float]
     scale_high: Mapped[float]
-    segment: Mapped[str] = mapped_column(default="")
-    demonstration: Mapped[bool]
-    card: Mapped[dict[str, Any]]
-    reference: Mapped[bytes | None]  # npz: scores (N,) and embeddings (N, E) of a sample of its training pictures
+    segment: Mapped[str] = mapped_column(default="")  # what it was trained for; '' is everything
+    demonstration: Mapped[bool]  # whether users are warned that its scores are for trying things out
+    card: Mapped[dict[str, Any]]  # the whole model card
+    reference: Mapped[bytes | None]  # npz: scores (N,) and embeddings (N, E) of a sample of its training images
     parent_id: Mapped[int | None] = _ref("model_version")
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
@@ -227,14 +236,14 @@ class Promotion(Base):
 
 
 class Embedding(Base):
-    """The pooled encoder features of a creative, float16, little-endian."""
+    """The pooled features that one encoder computed of a creative."""
 
     __tablename__ = "embedding"
     __table_args__ = (UniqueConstraint("creative_id", "encoder_fingerprint"),)
     id: Mapped[int] = _id()
     creative_id: Mapped[int] = _ref("creative")
     encoder_fingerprint: Mapped[str]
-    vector: Mapped[bytes]
+    vector: Mapped[bytes]  # float16, little-endian
     run_id: Mapped[int] = _ref("run")
 
 
@@ -250,22 +259,22 @@ class Score(Base):
     creative_id: Mapped[int] = _ref("creative")
     model_version_id: Mapped[int] = _ref("model_version")
     mean: Mapped[float]
-    std: Mapped[float]  # the spread of opinion that is predicted
-    epistemic_std: Mapped[float | None]  # the spread between the query sets of the ensemble
+    std: Mapped[float]  # the predicted spread of opinion
+    epistemic_std: Mapped[float | None]  # the spread between the members of the ensemble
     distribution: Mapped[list[float]]  # over the bins of the scale, sums to 1
-    ci_low: Mapped[float | None]  # None where the version was never calibrated
+    ci_low: Mapped[float | None]  # None where the version is not calibrated
     ci_high: Mapped[float | None]
     ci_level: Mapped[float]
-    query_activations: Mapped[list[float]]
-    # Distance from the training pictures; above 1 the interval promises nothing. None where the version has no limit,
-    # or the row is of an earlier release.
+    query_activations: Mapped[list[float]]  # of each query of each member
+    # Distance from the training images; above 1 the interval promises nothing. None where the version has no limit,
+    # and in rows written by an earlier release.
     novelty: Mapped[float | None]
     scored_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run", index=True)
 
 
 class BriefFit(Base):
-    """How near a creative lies to a brief in the space of one encoder's two towers: a cosine, not a probability."""
+    """How well a creative fits the text of a brief, in the space of one encoder: a cosine, not a probability."""
 
     __tablename__ = "brief_fit"
     __table_args__ = (
@@ -277,7 +286,7 @@ class BriefFit(Base):
     encoder: Mapped[str]
     encoder_fingerprint: Mapped[str]
     brief: Mapped[str]
-    brief_sha256: Mapped[str]  # of the text: no engine takes long texts into a key
+    brief_sha256: Mapped[str]  # of the text: engines limit the length of keys
     cosine: Mapped[float]
     made_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run", index=True)
@@ -287,13 +296,13 @@ class BriefFit(Base):
 
 
 class KpiImport(Base):
-    """One imported file, with what became of its rows."""
+    """One imported KPI file, with what became of its rows."""
 
     __tablename__ = "kpi_import"
     id: Mapped[int] = _id()
-    digest: Mapped[str] = mapped_column(unique=True)  # of the content and of how it was read
+    digest: Mapped[str] = mapped_column(unique=True)  # of the content and of the way it was read
     name: Mapped[str]
-    options: Mapped[dict[str, Any]]  # mapping, formats found, decimal sign, …
+    options: Mapped[dict[str, Any]]  # mapping, detected formats, decimal sign, …
     rows: Mapped[int]
     imported: Mapped[int]
     updated: Mapped[int]
@@ -305,7 +314,7 @@ class KpiImport(Base):
 
 
 class KpiReject(Base):
-    """A row of an imported file that was refused, with its line and the reason."""
+    """A row of a KPI file that was refused, with its line and the reason."""
 
     __tablename__ = "kpi_reject"
     __table_args__ = (UniqueConstraint("kpi_import_id", "line"),)
@@ -313,11 +322,11 @@ class KpiReject(Base):
     kpi_import_id: Mapped[int] = _ref("kpi_import")
     line: Mapped[int]
     reason: Mapped[str]
-    content: Mapped[dict[str, Any]]
+    content: Mapped[dict[str, Any]]  # its cells by column
 
 
 class Segment(Base):
-    """A slice of delivery; '' means all, or not said."""
+    """A slice of delivery by `Dimension`; '' means all, or not given."""
 
     __tablename__ = "segment"
     __table_args__ = (UniqueConstraint("platform", "placement", "country", "device", "age", "gender", "other"),)
@@ -332,7 +341,7 @@ class Segment(Base):
 
 
 class Ad(Base):
-    """The platform's ad. It may show several creatives, and may be known before any picture is."""
+    """An ad of a platform. It may show several creatives, and may be known before any of them."""
 
     __tablename__ = "ad"
     __table_args__ = (UniqueConstraint("platform", "account", "external_id"),)
@@ -340,7 +349,7 @@ class Ad(Base):
     platform: Mapped[str] = mapped_column(default="")
     account: Mapped[str] = mapped_column(default="")
     external_id: Mapped[str]
-    creative_name: Mapped[str] = mapped_column(default="")  # as the export had it; what linking goes by
+    creative_name: Mapped[str] = mapped_column(default="")  # as in the export; links are made by it
     campaign_id: Mapped[int | None] = _ref("campaign", index=True)
     run_id: Mapped[int] = _ref("run")
 
@@ -361,7 +370,7 @@ class AdCreative(Base):
 
 
 class Kpi(Base):
-    """What an ad delivered in a segment over a period: a day as a rule, a total where that is all there is."""
+    """What an ad delivered in a segment over a period: a day as a rule, longer where the export has totals only."""
 
     __tablename__ = "kpi"
     __table_args__ = (
@@ -376,7 +385,7 @@ class Kpi(Base):
     segment_id: Mapped[int] = _ref("segment")
     period_start: Mapped[date]
     period_end: Mapped[date]  # inclusive
-    event: Mapped[str] = mapped_column(default="")  # which conversion
+    event: Mapped[str] = mapped_column(default="")  # which kind of conversion
     attribution_window: Mapped[str] = mapped_column(default="")
     currency: Mapped[str] = mapped_column(default="")
     impressions: Mapped[int]
@@ -388,7 +397,7 @@ class Kpi(Base):
 
 
 class KpiRevision(Base):
-    """The figures that a restatement replaced, and the import that replaced them."""
+    """The former figures of a row that a later import restated, and that import."""
 
     __tablename__ = "kpi_revision"
     __table_args__ = (UniqueConstraint("kpi_id", "kpi_import_id"),)
@@ -407,27 +416,27 @@ class KpiRevision(Base):
 
 
 class RatingSource(Base):
-    """One study, panel or series of tests: its raters, its scale, and the salt of its raters' pseudonyms."""
+    """One study, panel or series of A/B tests: its scale, and the salt of its raters' pseudonyms."""
 
     __tablename__ = "rating_source"
     id: Mapped[int] = _id()
     key: Mapped[str] = mapped_column(unique=True)
-    scale_low: Mapped[float | None]  # None as long as it has only choices
+    scale_low: Mapped[float | None]  # None while it has comparisons only
     scale_high: Mapped[float | None]
-    salt: Mapped[bytes]  # emptied, the pseudonyms can never again be tied to names
+    salt: Mapped[bytes]  # once emptied, pseudonyms can never again be tied to names
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 
 
 class RatingImport(Base):
-    """One imported table of ratings or choices, with what became of its rows."""
+    """One imported table of ratings or comparisons, with what became of its rows."""
 
     __tablename__ = "rating_import"
     id: Mapped[int] = _id()
-    digest: Mapped[str] = mapped_column(unique=True)  # of the table, of its pictures and of how it was read
+    digest: Mapped[str] = mapped_column(unique=True)  # of the table, of its images and of the way it was read
     name: Mapped[str]
     rating_source_id: Mapped[int] = _ref("rating_source")
-    kind: Mapped[str]  # votes, summaries, choices
+    kind: Mapped[str]  # votes, summaries, comparisons
     options: Mapped[dict[str, Any]]
     rows: Mapped[int]
     imported: Mapped[int]
@@ -438,7 +447,7 @@ class RatingImport(Base):
 
 
 class RatingReject(Base):
-    """A row of such a table that was refused, with its line and the reason; not its cells, which may name people."""
+    """A row of such a table that was refused, with its line and the reason; its cells may name people and go."""
 
     __tablename__ = "rating_reject"
     __table_args__ = (UniqueConstraint("rating_import_id", "line"),)
@@ -449,19 +458,19 @@ class RatingReject(Base):
 
 
 class Rater(Base):
-    """Who judged, under a pseudonym of their source. '' is whoever decided where nobody is named."""
+    """A person who judged, under a pseudonym. '' stands for everybody in tables that name no rater."""
 
     __tablename__ = "rater"
     __table_args__ = (UniqueConstraint("rating_source_id", "pseudonym"),)
     id: Mapped[int] = _id()
     rating_source_id: Mapped[int] = _ref("rating_source")
-    pseudonym: Mapped[str]  # keyed digest of the name; "test:…" for an A/B test
+    pseudonym: Mapped[str]  # a keyed digest of the name; "test:…" for an A/B test
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 
 
 class Rating(Base):
-    """A score that a rater gave a creative, on the scale of the source."""
+    """One score that a rater gave a creative, on the scale of the source."""
 
     __tablename__ = "rating"
     __table_args__ = (
@@ -471,13 +480,13 @@ class Rating(Base):
     id: Mapped[int] = _id()
     rater_id: Mapped[int] = _ref("rater")
     creative_id: Mapped[int] = _ref("creative")
-    rated_at: Mapped[str] = mapped_column(default="")  # as the table has it
+    rated_at: Mapped[str] = mapped_column(default="")  # as in the table
     score: Mapped[float]
     rating_import_id: Mapped[int] = _ref("rating_import", index=True)
 
 
 class RatingSummary(Base):
-    """What a source says about a creative where it does not have the single ratings: histogram, or mean and n."""
+    """The ratings of a creative in a source that has no single ratings: a histogram, or mean and number."""
 
     __tablename__ = "rating_summary"
     __table_args__ = (
@@ -490,12 +499,12 @@ class RatingSummary(Base):
     n: Mapped[int]
     mean: Mapped[float]
     sd: Mapped[float | None]
-    counts: Mapped[list[float] | None]  # ratings of each step; None where only the mean is known
+    counts: Mapped[list[float] | None]  # ratings per step of the scale; None where only the mean is known
     rating_import_id: Mapped[int] = _ref("rating_import", index=True)
 
 
 class Comparison(Base):
-    """A choice between two creatives: of a rater, or the outcome of an A/B test."""
+    """One creative against another: the vote of a rater, or the outcome of an A/B test."""
 
     __tablename__ = "comparison"
     __table_args__ = (
@@ -507,11 +516,11 @@ class Comparison(Base):
     )
     id: Mapped[int] = _id()
     rater_id: Mapped[int] = _ref("rater")
-    first_id: Mapped[int] = _ref("creative")  # the smaller id, whichever way round they were shown
+    first_id: Mapped[int] = _ref("creative")  # the smaller id, in whichever order they were shown
     second_id: Mapped[int] = _ref("creative")
-    compared_at: Mapped[str] = mapped_column(default="")  # as the table has it
-    share: Mapped[float]  # of the choices, how many were for the first; 0.5 is a tie
-    weight: Mapped[float]  # votes behind it, or how sure the outcome is
+    compared_at: Mapped[str] = mapped_column(default="")  # as in the table
+    share: Mapped[float]  # of the votes, how many were for the first; 0.5 is a tie
+    weight: Mapped[float]  # number of votes, or how certain the outcome is
     rating_import_id: Mapped[int] = _ref("rating_import", index=True)
 
 
@@ -519,17 +528,17 @@ class Comparison(Base):
 
 
 class CorrelationResult(Base):
-    """Score against KPI: one estimate, with its interval, windows and filters."""
+    """Scores against a KPI: one coefficient, with its interval, window and filters."""
 
     __tablename__ = "correlation_result"
     __table_args__ = (UniqueConstraint("run_id", "model_version_id", "metric", "segment", "scope", "statistic"),)
     id: Mapped[int] = _id()
     run_id: Mapped[int] = _ref("run")
     model_version_id: Mapped[int] = _ref("model_version")
-    metric: Mapped[str]  # ctr, cvr
+    metric: Mapped[str]  # Metric
     segment: Mapped[str] = mapped_column(default="")
-    scope: Mapped[str]  # all, within_campaign
-    statistic: Mapped[str]  # srcc, plcc
+    scope: Mapped[str]  # CorrelationScope
+    statistic: Mapped[str]  # CorrelationStatistic
     estimate: Mapped[float | None]
     ci_low: Mapped[float | None]
     ci_high: Mapped[float | None]
@@ -540,18 +549,18 @@ class CorrelationResult(Base):
     window_start: Mapped[date | None]
     window_end: Mapped[date | None]
     as_of: Mapped[date]
-    filters: Mapped[dict[str, Any]]  # minimum impressions, campaign, what was left out and why
+    filters: Mapped[dict[str, Any]]  # minimum impressions, campaign; what was left out, and why
 
 
 class DriftResult(Base):
-    """One test of one drift layer on two windows."""
+    """One test in one layer of a drift check: the current window against the reference."""
 
     __tablename__ = "drift_result"
     __table_args__ = (UniqueConstraint("run_id", "layer", "test", "segment"),)
     id: Mapped[int] = _id()
     run_id: Mapped[int] = _ref("run")
     model_version_id: Mapped[int | None] = _ref("model_version")
-    layer: Mapped[str]  # data, input, score, relation, kpi
+    layer: Mapped[str]  # Layer
     test: Mapped[str]
     segment: Mapped[str] = mapped_column(default="")
     statistic: Mapped[float | None]
@@ -562,7 +571,7 @@ class DriftResult(Base):
     n_reference: Mapped[int]
     n_current: Mapped[int]
     threshold: Mapped[float | None]
-    verdict: Mapped[str]  # ok, watch, major, fault, insufficient_data
+    verdict: Mapped[str]  # DriftVerdict
     detail: Mapped[dict[str, Any]]
     reference_window: Mapped[str]
     current_window: Mapped[str]
@@ -570,16 +579,16 @@ class DriftResult(Base):
 
 
 class Decision(Base):
-    """What follows from one drift check: the first row of the decision table that holds."""
+    """What follows from one drift check: the first row of the decision table that applies."""
 
     __tablename__ = "decision"
     id: Mapped[int] = _id()
     run_id: Mapped[int] = _ref("run", unique=True)
     model_version_id: Mapped[int | None] = _ref("model_version")
-    decision: Mapped[str]  # stable, watch, retrain, fix_data, insufficient_data
+    decision: Mapped[str]  # DriftDecision
     cause: Mapped[str] = mapped_column(default="")
     reasons: Mapped[dict[str, Any]]
-    scope: Mapped[str] = mapped_column(default="")  # which windows: decisions of one scope follow each other
+    scope: Mapped[str] = mapped_column(default="")  # the two windows; decisions of one scope form a series
     as_of: Mapped[date]
     decided_at: Mapped[datetime]
 
@@ -588,12 +597,12 @@ class Decision(Base):
 
 
 class Alert(Base):
-    """An episode of something that needs a person, and its state."""
+    """An episode of something that needs a person, and what became of it."""
 
     __tablename__ = "alert"
     __table_args__ = (
         UniqueConstraint("fingerprint", "opened_at"),
-        # At most one open episode a fingerprint, whatever the number of processes.
+        # At most one open episode per fingerprint, however many processes there are.
         Index(
             "uq_alert_open",
             "fingerprint",
@@ -606,21 +615,21 @@ class Alert(Base):
     fingerprint: Mapped[str]
     rule: Mapped[str]
     labels: Mapped[dict[str, Any]]
-    severity: Mapped[str]  # warning, critical
+    severity: Mapped[str]  # Severity
     title: Mapped[str]
     message: Mapped[str]
-    evidence: Mapped[dict[str, Any]]  # run ids, figures, the command that shows them
+    evidence: Mapped[dict[str, Any]]  # run ids, figures, and the command that shows them
     opened_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     times_seen: Mapped[int] = mapped_column(default=1)
-    times_returned: Mapped[int] = mapped_column(default=0)  # how often it came back within its calm period
-    news_at: Mapped[datetime]  # when it was opened, or became more severe: told at once
+    times_returned: Mapped[int] = mapped_column(default=0)  # how often it came back before it was resolved
+    news_at: Mapped[datetime]  # when it was opened or became more severe: channels are told at once
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str] = mapped_column(default="")
     silenced_until: Mapped[datetime | None]
     silence_reason: Mapped[str] = mapped_column(default="")
-    clear_since: Mapped[datetime | None]  # the condition is gone since, but may come back
-    resolves_at: Mapped[datetime | None]  # when it will have stayed away long enough
+    clear_since: Mapped[datetime | None]  # since when the condition is gone; it may come back
+    resolves_at: Mapped[datetime | None]  # when it counts as resolved unless it comes back
     resolved_at: Mapped[datetime | None]
     run_id: Mapped[int] = _ref("run")
 
@@ -632,9 +641,9 @@ class AlertDelivery(Base):
     __table_args__ = (UniqueConstraint("alert_id", "channel", "kind", "sequence", "attempt"),)
     id: Mapped[int] = _id()
     alert_id: Mapped[int] = _ref("alert")
-    channel: Mapped[str]  # its name in the configuration, never its URL
+    channel: Mapped[str]  # its name in the configuration, never its address
     kind: Mapped[str]  # opened, repeated, resolved
-    sequence: Mapped[int]  # which message of this kind
+    sequence: Mapped[int]  # number of the message within its kind
     attempt: Mapped[int]
     state: Mapped[str]  # pending, sending, delivered, failed, given_up
     due_at: Mapped[datetime]
@@ -645,7 +654,7 @@ class AlertDelivery(Base):
 
 
 class Schedule(Base):
-    """What runs when: cron in UTC. Whoever moves `next_run_at` on has claimed the tick."""
+    """What runs when: cron in UTC. The process that moves `next_run_at` on has claimed the tick."""
 
     __tablename__ = "schedule"
     id: Mapped[int] = _id()
@@ -656,9 +665,9 @@ class Schedule(Base):
     jitter_s: Mapped[int] = mapped_column(default=0)
     grace_s: Mapped[int]
     time_limit_s: Mapped[int]
-    missed: Mapped[str]  # run_last, run_all, skip
+    missed: Mapped[str]  # MissedTicks
     enabled: Mapped[bool] = mapped_column(default=True)
-    source: Mapped[str] = mapped_column(default="store")  # abkit.toml, or store: added by command
+    source: Mapped[str]  # "abkit.toml", "built-in", or "command"
     next_run_at: Mapped[datetime]
     failures: Mapped[int] = mapped_column(default=0)  # in a row
     backoff_until: Mapped[datetime | None]
@@ -669,15 +678,15 @@ class Schedule(Base):
 
 
 class Experiment(Base):
-    """An A/B test: what is randomised, how it is allocated, how it was planned."""
+    """An A/B test: what is randomized, how it is allocated, how it was planned."""
 
     __tablename__ = "experiment"
     id: Mapped[int] = _id()
     key: Mapped[str] = mapped_column(unique=True)
     campaign_id: Mapped[int | None] = _ref("campaign")
-    unit: Mapped[str]  # user, session, impression, geography, day
-    allocation: Mapped[str]  # random, optimised
-    metric: Mapped[str]
+    unit: Mapped[str]  # Unit
+    allocation: Mapped[str]  # Allocation
+    metric: Mapped[str]  # Metric
     plan: Mapped[dict[str, Any]]  # split, alpha, power, effect, looks, guardrails
     starts_on: Mapped[date | None]
     ends_on: Mapped[date | None]
@@ -700,7 +709,7 @@ class Variant(Base):
 
 
 class ExperimentResult(Base):
-    """One analysis of an experiment, or one decision on it; the number of looks is the number of analyses."""
+    """One analysis of an experiment, or one decision about it. The number of looks is the number of analyses."""
 
     __tablename__ = "experiment_result"
     __table_args__ = (UniqueConstraint("experiment_id", "kind", "sequence"),)
