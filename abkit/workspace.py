@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from abkit.vocabulary import Metric
     from abkit.workflows.correlate import CorrelationReport
     from abkit.workflows.drift.results import DriftReport
-    from abkit.workflows.experiments.records import Analysis
+    from abkit.workflows.experiments.analysis import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
@@ -272,7 +272,7 @@ class Workspace:
         Raises:
             UsageError: There is no such experiment.
         """
-        from abkit.workflows.experiments.lifecycle import analyze_experiment
+        from abkit.workflows.experiments.experiments import analyze_experiment
 
         return analyze_experiment(self.store, key, as_of=as_of or _today())
 

@@ -24,7 +24,7 @@ from abkit.stats.arms import Counts, Moments, PairMoments
 from abkit.stats.means.compare import compare_means
 from abkit.stats.means.pairs import compare_ratios
 from abkit.stats.proportions.compare import compare
-from abkit.workflows.experiments.bulk import analyze_table
+from abkit.workflows.experiments.table import analyze_table
 
 X0, N0, X1, N1 = 480, 10_000, 560, 10_100
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.tables import is_parquet, read_frame, refusing_damage
+from abkit.records import Record
 from abkit.stats.arms import Counts
 from abkit.stats.proportions.bulk import impossible_counts
 from abkit_model.data.tables import BrokenRow, open_table, require_file
@@ -23,29 +24,29 @@ _BROKEN = "\0broken"
 
 
 @dataclass(frozen=True)
-class Refused:
-    """An experiment that could not be analysed.
+class Refused(Record):
+    """An experiment that could not be analyzed.
 
     Attributes:
-        experiment: its key.
-        reason: one sentence with the value and what was expected.
+        experiment: Key of the experiment.
+        reason: One sentence with the value and what was expected.
     """
 
     experiment: str
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ArmTable:
     """The arms of many experiments, those of one experiment together, in the order of the table.
 
     Attributes:
-        experiments: keys of the experiments that can be analysed.
-        experiment: for each arm, which of them it belongs to.
-        variants: key of each arm.
-        trials: of each arm.
-        successes: of each arm.
-        refused: the experiments that cannot, with the reason.
+        experiments: Keys of the experiments that can be analyzed.
+        experiment: For each arm, which of them it belongs to.
+        variants: Key of each arm.
+        trials: Trials of each arm.
+        successes: Successes of each arm.
+        refused: The experiments that cannot be analyzed, with the reason.
     """
 
     experiments: list[str]
@@ -95,12 +96,12 @@ def read_experiments(
     keys = good["experiment"].unique(maintain_order=True).to_list()
     place = {key: index for index, key in enumerate(keys)}
     return ArmTable(
-        keys,
-        np.array([place[key] for key in good["experiment"].to_list()], dtype=np.intp),
-        good["variant"].to_list(),
-        good["trials"].to_numpy(),
-        good["successes"].to_numpy(),
-        reasons,
+        experiments=keys,
+        experiment=np.array([place[key] for key in good["experiment"].to_list()], dtype=np.intp),
+        variants=good["variant"].to_list(),
+        trials=good["trials"].to_numpy(),
+        successes=good["successes"].to_numpy(),
+        refused=reasons,
     )
 
 

@@ -1,11 +1,12 @@
-"""Experiments in the store: their arms, what these delivered by day, and the results so far."""
+"""Experiments in the store: their variants, what these delivered by day and by segment, and the results so far."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -22,44 +23,62 @@ from abkit.store.schema import (
     Segment,
     Variant,
 )
+from abkit.vocabulary import Dimension
 
-DIMENSIONS = ("platform", "placement", "country", "device", "age", "gender", "other")
+Kind = Literal["analysis", "decision"]
 
 
-@dataclass
+class Figures(NamedTuple):
+    """What was counted of a delivery."""
+
+    impressions: int = 0
+    clicks: int = 0
+    conversions: int = 0
+
+    def plus(self, other: Figures) -> Figures:
+        """Return both together."""
+        return Figures(*(one + two for one, two in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True)
 class Delivery:
-    """What one arm delivered: (impressions, clicks, conversions) by day and by segment."""
+    """What one arm delivered.
 
-    by_day: dict[date, tuple[int, int, int]] = field(default_factory=dict)
-    by_segment: dict[tuple[str, ...], tuple[int, int, int]] = field(default_factory=dict)
-    creatives: set[str] = field(default_factory=set)
-    totals_only: bool = False
+    Attributes:
+        by_day: Figures by day; a row that spans several days counts on its last one.
+        by_segment: Figures by segment, in the order of `Dimension`.
+        creatives: Digests of the creatives shown.
+    """
+
+    by_day: Mapping[date, Figures] = field(default_factory=dict)
+    by_segment: Mapping[tuple[str, ...], Figures] = field(default_factory=dict)
+    creatives: frozenset[str] = frozenset()
 
 
 def find_experiment(session: Session, key: str) -> Experiment:
-    """The experiment of that key.
+    """Return the experiment with this key.
 
     Raises:
-        AbkitError: there is none.
+        AbkitError: There is none.
     """
     found = session.scalar(select(Experiment).where(Experiment.key == key))
     if found is None:
         known = session.scalars(select(Experiment.key).order_by(Experiment.id.desc()).limit(5)).all()
         raise AbkitError(
             f"there is no experiment {key!r}",
-            hint=f"known are {', '.join(reversed(known))}" if known else "make one with `abkit experiment create`",
+            hint=f"known are {', '.join(reversed(known))}" if known else "create one: abkit experiment create",
         )
     return found
 
 
 def variants_of(session: Session, experiment: Experiment) -> list[Variant]:
-    """The arms, the control first."""
+    """Return the variants of an experiment, the control first."""
     rows = session.scalars(select(Variant).where(Variant.experiment_id == experiment.id).order_by(Variant.id)).all()
     return sorted(rows, key=lambda variant: (not variant.is_control, variant.id))
 
 
 def ads_named(session: Session, name: str) -> list[int]:
-    """The ads that a person means: by the platform's id, else by the name of the picture they show."""
+    """Return the ads that a person means: by the platform's id, else by the name of the creative they show."""
     ads = list(session.scalars(select(Ad.id).where(Ad.external_id == name)))
     if ads:
         return ads
@@ -72,7 +91,7 @@ def ads_named(session: Session, name: str) -> list[int]:
 
 
 def creative_named(session: Session, name: str) -> int | None:
-    """The picture of that name or digest, if there is exactly one."""
+    """Return the creative with this name or digest, if there is exactly one."""
     found = set(
         session.scalars(
             select(Creative.id)
@@ -84,10 +103,10 @@ def creative_named(session: Session, name: str) -> int | None:
 
 
 def delivery(session: Session, ads: Sequence[int], first: date | None, last: date) -> Delivery:
-    """What these ads delivered from `first` to `last`.
+    """Return what these ads delivered from `first` to `last`.
 
     Of several breakdowns and conversion events of one ad the one with most impressions counts: they are the same
-    impressions. Rows that span several days count on their last day and set `totals_only`.
+    impressions.
     """
     query = (
         select(
@@ -95,67 +114,55 @@ def delivery(session: Session, ads: Sequence[int], first: date | None, last: dat
             Kpi.segment_id,
             Kpi.event,
             Kpi.attribution_window,
-            Kpi.period_start,
             Kpi.period_end,
-            func.sum(Kpi.impressions),
-            func.sum(Kpi.clicks),
-            func.sum(Kpi.conversions),
+            func.sum(Kpi.impressions).label("impressions"),
+            func.sum(Kpi.clicks).label("clicks"),
+            func.sum(Kpi.conversions).label("conversions"),
         )
         .where(Kpi.ad_id.in_(ads), Kpi.period_end <= last)
-        .group_by(Kpi.ad_id, Kpi.segment_id, Kpi.event, Kpi.attribution_window, Kpi.period_start, Kpi.period_end)
+        .group_by(Kpi.ad_id, Kpi.segment_id, Kpi.event, Kpi.attribution_window, Kpi.period_end)
     )
     if first is not None:
         query = query.where(Kpi.period_start >= first)
     rows = session.execute(query).all()
-    segments = _segments(session, {row[1] for row in rows})
-    result = Delivery()
-    for ad in ads:
-        kinds: dict[tuple[Any, ...], list[Any]] = {}
-        for row in rows:
-            if row[0] == ad:
-                shape = tuple(bool(value) for value in segments[row[1]])
-                kinds.setdefault((shape, row[2], row[3]), []).append(row)
-        if not kinds:
-            continue
-        best = max(kinds.values(), key=lambda kind: (sum(row[6] for row in kind), sum(row[8] for row in kind)))
-        for row in best:
-            figures = (int(row[6]), int(row[7]), int(row[8]))
-            result.totals_only |= row[4] != row[5]
-            result.by_day[row[5]] = _added(result.by_day.get(row[5]), figures)
-            segment = segments[row[1]]
-            result.by_segment[segment] = _added(result.by_segment.get(segment), figures)
-    result.creatives = set(
-        session.scalars(
-            select(Creative.sha256)
-            .join(AdCreative, AdCreative.creative_id == Creative.id)
-            .where(AdCreative.ad_id.in_(ads))
-        )
+    used = session.scalars(select(Segment).where(Segment.id.in_({row.segment_id for row in rows})))
+    segments = {row.id: tuple(str(getattr(row, name)) for name in Dimension) for row in used}
+    breakdowns: dict[int, dict[tuple[Any, ...], list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        named = tuple(bool(value) for value in segments[row.segment_id])
+        breakdowns[row.ad_id][named, row.event, row.attribution_window].append(row)
+    by_day: dict[date, Figures] = defaultdict(Figures)
+    by_segment: dict[tuple[str, ...], Figures] = defaultdict(Figures)
+    for kinds in breakdowns.values():
+        for row in max(kinds.values(), key=lambda kind: (_total(kind, "impressions"), _total(kind, "conversions"))):
+            figures = Figures(int(row.impressions), int(row.clicks), int(row.conversions))
+            by_day[row.period_end] = by_day[row.period_end].plus(figures)
+            by_segment[segments[row.segment_id]] = by_segment[segments[row.segment_id]].plus(figures)
+    creatives = session.scalars(
+        select(Creative.sha256).join(AdCreative, AdCreative.creative_id == Creative.id).where(AdCreative.ad_id.in_(ads))
     )
-    return result
+    return Delivery(dict(by_day), dict(by_segment), frozenset(creatives))
 
 
-def _segments(session: Session, ids: set[int]) -> dict[int, tuple[str, ...]]:
-    rows = session.scalars(select(Segment).where(Segment.id.in_(ids)))
-    return {row.id: tuple(getattr(row, name) for name in DIMENSIONS) for row in rows}
+def _total(rows: Sequence[Any], column: str) -> int:
+    return sum(getattr(row, column) for row in rows)
 
 
-def _added(one: tuple[int, int, int] | None, two: tuple[int, int, int]) -> tuple[int, int, int]:
-    return two if one is None else (one[0] + two[0], one[1] + two[1], one[2] + two[2])
-
-
-def results_of(session: Session, experiment: Experiment, kind: str | None = None) -> list[ExperimentResult]:
-    """Analyses and decisions, oldest first."""
+def results_of(session: Session, experiment: Experiment, kind: Kind | None = None) -> list[ExperimentResult]:
+    """Return the analyses and decisions of an experiment, oldest first."""
     query = select(ExperimentResult).where(ExperimentResult.experiment_id == experiment.id)
     if kind is not None:
         query = query.where(ExperimentResult.kind == kind)
     return list(session.scalars(query.order_by(ExperimentResult.id)))
 
 
-def latest_analyses(session: Session) -> list[ExperimentResult]:
-    """The last analysis of every experiment."""
-    last = select(func.max(ExperimentResult.id)).where(ExperimentResult.kind == "analysis").group_by(
-        ExperimentResult.experiment_id
-    )  # fmt: skip
+def latest_analyses(session: Session, *, apart_from: Experiment) -> list[ExperimentResult]:
+    """Return the last analysis of every other experiment."""
+    last = (
+        select(func.max(ExperimentResult.id))
+        .where(ExperimentResult.kind == "analysis", ExperimentResult.experiment_id != apart_from.id)
+        .group_by(ExperimentResult.experiment_id)
+    )
     return list(session.scalars(select(ExperimentResult).where(ExperimentResult.id.in_(last))))
 
 
@@ -163,7 +170,7 @@ def add_result(
     session: Session,
     experiment: Experiment,
     *,
-    kind: str,
+    kind: Kind,
     as_of: date,
     verdict: str,
     result: Mapping[str, Any],

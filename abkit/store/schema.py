@@ -687,7 +687,7 @@ class Experiment(Base):
     unit: Mapped[str]  # Unit
     allocation: Mapped[str]  # Allocation
     metric: Mapped[str]  # Metric
-    plan: Mapped[dict[str, Any]]  # split, alpha, power, effect, looks, guardrails
+    plan: Mapped[dict[str, Any]]  # with a format version, as `result` below; workflows/experiments/formats.py reads both
     starts_on: Mapped[date | None]
     ends_on: Mapped[date | None]
     created_at: Mapped[datetime]

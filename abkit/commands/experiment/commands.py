@@ -1,11 +1,10 @@
-"""`abkit experiment`: design, create, analyse, decide, list."""
+"""`abkit experiment`: design, create, analyze, decide, list."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,65 +13,28 @@ from abkit.commands.context import CommandContext
 from abkit.commands.experiment.output import draw_analysis, print_analysis, print_table_report
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
 from abkit.reporting.tables.table import percent
-from abkit.vocabulary import Correction, Monitoring
+from abkit.vocabulary import Allocation, Correction, Dimension, ExperimentDecision, Metric, Monitoring, Unit
 
-if TYPE_CHECKING:
-    pass
-
-app = typer.Typer(help="A/B tests: design, guard, analyse, decide.", no_args_is_help=True)
-
-
-class Unit(StrEnum):
-    """What is randomised."""
-
-    USER = "user"
-    SESSION = "session"
-    IMPRESSION = "impression"
-    GEOGRAPHY = "geography"
-    DAY = "day"
-
-
-class Allocation(StrEnum):
-    """Who decides who sees what."""
-
-    RANDOM = "random"
-    OPTIMISED = "optimised"
-
-
-class Metric(StrEnum):
-    """What is compared."""
-
-    CTR = "ctr"
-    CVR = "cvr"
-
-
-class Decision(StrEnum):
-    """What becomes of a test."""
-
-    SHIP = "ship"
-    KEEP = "keep"
-    STOP = "stop-for-futility"
-    UNDECIDED = "undecided"
+app = typer.Typer(help="Design, guard, analyze and decide A/B tests.", no_args_is_help=True)
 
 
 @app.command("design")
 def design(
     ctx: typer.Context,
-    campaign: Annotated[str, typer.Option("--campaign", "-c", help="Whose scored variants are to be tested.")],
-    daily_traffic: Annotated[float | None, typer.Option("--daily-traffic", help="Impressions a day, all arms.")] = None,
+    campaign: Annotated[str, typer.Option("--campaign", "-c", help="Campaign whose scored variants are to be tested.")],
+    daily_traffic: Annotated[float | None, typer.Option("--daily-traffic", help="Daily impressions, all arms.")] = None,
     baseline: Annotated[
-        float | None, typer.Option("--baseline", help="CTR of the control; else what is known.")
+        float | None, typer.Option("--baseline", help="CTR of the control; by default what is known.")
     ] = None,
     power: Annotated[float, typer.Option("--power")] = 0.8,
     alpha: Annotated[float, typer.Option("--alpha")] = 0.05,
     monitoring: Annotated[Monitoring, typer.Option("--monitoring")] = Monitoring.ANYTIME,
-    most_days: Annotated[int, typer.Option("--most-days", min=1, help="How long a test may take.")] = 60,
+    most_days: Annotated[int, typer.Option("--most-days", min=1, help="Days that a test may take.")] = 60,
     top: Annotated[int, typer.Option("--top", min=1, help="How many pairs the table shows.")] = 20,
     as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Say which pairs of a campaign's variants are worth a test, and how long it takes."""
-    from abkit.records import to_plain
     from abkit.stats.design.power import Design
     from abkit.workflows.experiments.design import design_from_scores
 
@@ -83,7 +45,7 @@ def design(
             store, campaign, as_of=_day(as_of) or _today(), design=plan, baseline=baseline, most_days=most_days
         )
     if form is Format.JSON:
-        print_json(to_plain(report))
+        print_json(report)
         return
     rows = [
         {
@@ -111,49 +73,53 @@ def create(
     key: Annotated[str, typer.Argument(help="Name of the experiment.")],
     variant: Annotated[
         list[str],
-        typer.Option("--variant", help="NAME=AD: the platform's ad id or the picture's name. First: control."),
+        typer.Option("--variant", help="NAME=AD: the platform's ad id or the creative's name; the control first."),
     ],
-    unit: Annotated[Unit, typer.Option("--unit", help="What is randomised.")],
-    allocation: Annotated[Allocation, typer.Option("--allocation", help="At random, or optimised by the platform.")],
+    unit: Annotated[Unit, typer.Option("--unit", help="What is randomized.")],
+    allocation: Annotated[Allocation, typer.Option("--allocation", help="At random, or as the platform optimizes.")],
     metric: Annotated[Metric, typer.Option("--metric", "-m")] = Metric.CTR,
     split: Annotated[str | None, typer.Option("--split", help="Planned shares: 0.5,0.5. Default: equal.")] = None,
     campaign: Annotated[str | None, typer.Option("--campaign", "-c")] = None,
     start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
-    level: Annotated[float, typer.Option("--level", help="Of the intervals.")] = 0.95,
+    level: Annotated[float, typer.Option("--level", help="Confidence level of the intervals.")] = 0.95,
     power: Annotated[float, typer.Option("--power")] = 0.8,
-    lift: Annotated[float | None, typer.Option("--lift", help="The lift that it is to find.")] = None,
+    lift: Annotated[float | None, typer.Option("--lift", help="The lift that the test is planned to find.")] = None,
     planned_total: Annotated[
         float | None, typer.Option("--planned-total", help="Planned impressions (or days) in all arms.")
     ] = None,
     monitoring: Annotated[Monitoring, typer.Option("--monitoring")] = Monitoring.ANYTIME,
-    looks: Annotated[int | None, typer.Option("--looks", min=1, help="group: planned looks.")] = None,
+    looks: Annotated[int | None, typer.Option("--looks", min=1, help="With --monitoring group: planned looks.")] = None,
     guardrail: Annotated[
         list[str] | None, typer.Option("--guardrail", help="METRIC=LOSS such as cvr=0.05: at most 5 % worse.")
     ] = None,
 ) -> None:
-    """Fix an experiment before its first look."""
-    from abkit.workflows.experiments.lifecycle import create_experiment
+    """Fix the plan of an experiment before its first look."""
+    from abkit.vocabulary import parse_choice
+    from abkit.workflows.experiments.experiments import create_experiment
     from abkit.workflows.experiments.plan import ExperimentPlan
 
     context: CommandContext = ctx.obj
     plan = ExperimentPlan(
-        key,
-        _pairs(variant, "--variant", "NAME=AD"),
-        unit.value,
-        allocation.value,
-        metric.value,
-        numbers(split, "--split") if split else None,
-        campaign,
-        _day(start),
-        _day(end),
-        level,
-        power,
-        lift,
-        planned_total,
-        monitoring.value,
-        looks,
-        {name: _loss(text) for name, text in _pairs(guardrail or [], "--guardrail", "METRIC=LOSS").items()},
+        key=key,
+        variants=_pairs(variant, "--variant", "NAME=AD"),
+        unit=unit,
+        allocation=allocation,
+        metric=metric,
+        split=numbers(split, "--split") if split else None,
+        campaign=campaign,
+        starts_on=_day(start),
+        ends_on=_day(end),
+        level=level,
+        power=power,
+        lift=lift,
+        planned_total=planned_total,
+        monitoring=monitoring,
+        looks=looks,
+        guardrails={
+            parse_choice(Metric, name, name="metric of a guardrail"): _loss(text)
+            for name, text in _pairs(guardrail or [], "--guardrail", "METRIC=LOSS").items()
+        },
     )
     with context.store() as store:
         create_experiment(store, plan)
@@ -168,12 +134,12 @@ def analyze(
     as_of: Annotated[
         datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last day that counts; today by default.")
     ] = None,
-    by: Annotated[str | None, typer.Option("--by", help="Stratify by placement, country, device, ….")] = None,
+    by: Annotated[Dimension | None, typer.Option("--by", help="Stratify by this dimension of delivery.")] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", help="Write the forest plot here, the sequences beside it.")
+        Path | None, typer.Option("--plot", help="Write the forest plot to this file, the sequences next to it.")
     ] = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="Many tests: CSV, TSV or Parquet, a row an arm.")
+        Path | None, typer.Option("--table", help="Many tests: CSV, TSV or Parquet, one row per arm.")
     ] = None,
     experiment_col: Annotated[str, typer.Option("--experiment-col")] = "experiment",
     variant_col: Annotated[str, typer.Option("--variant-col")] = "variant",
@@ -184,14 +150,14 @@ def analyze(
     ] = None,
     add_up: Annotated[bool, typer.Option("--add-up", help="Rows of one arm are days: add them up.")] = False,
     allocation: Annotated[
-        Allocation, typer.Option("--allocation", help="With --table: whether arms were drawn at random.")
+        Allocation, typer.Option("--allocation", help="With --table: whether variants were assigned at random.")
     ] = Allocation.RANDOM,
     correction: Annotated[Correction, typer.Option("--correction", help="With --table.")] = Correction.BH,
     level: Annotated[float, typer.Option("--level", help="With --table.")] = 0.95,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the verdict is blocked.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Analyse one experiment of the store (one more look), or thousands of tests from a table."""
+    """Analyze one experiment of the store (one more look), or thousands of tests from a table."""
     from abkit.errors import UsageError
 
     if (key is None) == (table is None):
@@ -202,19 +168,17 @@ def analyze(
         columns = (experiment_col, variant_col, impressions_col, clicks_col)
         _analyze_table(table, columns, control, add_up, allocation, correction, level, plot, form)
         return
-    from abkit.records import to_plain
-    from abkit.workflows.experiments.lifecycle import analyze_experiment
+    from abkit.workflows.experiments.experiments import analyze_experiment
 
     context: CommandContext = ctx.obj
     with context.store() as store:
         analysis = analyze_experiment(store, str(key), as_of=_day(as_of) or _today(), by=by)
-    plain = to_plain(analysis)
     if form is Format.JSON:
-        print_json(plain)
+        print_json(analysis)
     else:
         print_analysis(analysis, form)
     if plot is not None:
-        draw_analysis(plain, plot)
+        draw_analysis(analysis, plot)
     if exit_code and analysis.verdict == "blocked":
         raise typer.Exit(3)
 
@@ -230,7 +194,7 @@ def _analyze_table(
     plot: Path | None,
     form: Format,
 ) -> None:
-    from abkit.workflows.experiments.bulk import analyze_table
+    from abkit.workflows.experiments.table import analyze_table
 
     report = analyze_table(
         path,
@@ -240,7 +204,7 @@ def _analyze_table(
         successes=columns[3],
         control=control,
         add_up=add_up,
-        allocation=allocation.value,
+        allocation=allocation,
         correction=correction,
         level=level,
         progress=note,
@@ -252,26 +216,26 @@ def _analyze_table(
 def decide(
     ctx: typer.Context,
     key: Annotated[str, typer.Argument(help="The experiment.")],
-    decision: Annotated[Decision, typer.Argument(help="What becomes of it.")],
-    by: Annotated[str, typer.Option("--by", help="Who decides.")],
+    decision: Annotated[ExperimentDecision, typer.Argument(help="What becomes of it.")],
+    by: Annotated[str, typer.Option("--by", help="Name of the person who decides.")],
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
-    variant: Annotated[str | None, typer.Option("--variant", help="Which one is shipped.")] = None,
+    variant: Annotated[str | None, typer.Option("--variant", help="Variant that is shipped.")] = None,
     as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Write down what was decided, with the rule and the figures it rests on."""
+    """Record what was decided, with the rule and the figures it rests on."""
     from abkit.commands.output import print_record
-    from abkit.workflows.experiments.lifecycle import decide_experiment
+    from abkit.workflows.experiments.experiments import decide_experiment
 
     context: CommandContext = ctx.obj
     with context.store() as store:
         record = decide_experiment(
-            store, key, decision.value, variant=variant, person=by, reason=reason, as_of=_day(as_of) or _today()
+            store, key, decision, variant=variant, person=by, reason=reason, as_of=_day(as_of) or _today()
         )
     keep = ("decision", "variant", "verdict", "look", "rule", "against_the_verdict")
-    print_record(record, form, rows=[{"figure": name, "value": record[name]} for name in keep], title=key)
-    if record["against_the_verdict"]:
-        note(f"this goes against the verdict ({record['verdict']}); it is recorded as that")
+    print_record(record, form, rows=[{"figure": name, "value": getattr(record, name)} for name in keep], title=key)
+    if record.against_the_verdict:
+        note(f"this goes against the verdict ({record.verdict}), and is recorded as such")
 
 
 @app.command("list")
@@ -281,13 +245,17 @@ def list_(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the experiments, or the history of one."""
-    from abkit.workflows.experiments.lifecycle import history, list_experiments
+    from abkit.workflows.experiments.experiments import history, list_experiments
 
     context: CommandContext = ctx.obj
     with context.store() as store:
-        rows = list_experiments(store) if key is None else history(store, key)
+        found = list_experiments(store) if key is None else history(store, key)
+    rows = [record.to_dict() for record in found]
     columns = None if key is None else ("kind", "sequence", "as_of", "verdict", "decided_by", "reason", "rule", "run")
     print_rows(rows, form, columns=columns, empty="no experiments yet: abkit experiment create")
+    for row in rows:
+        if row.get("unreadable"):
+            note(row["unreadable"])
 
 
 def _pairs(texts: list[str], option: str, form: str) -> dict[str, str]:

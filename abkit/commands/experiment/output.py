@@ -11,12 +11,12 @@ from abkit.commands.output import Format, note, print_json, print_rows
 from abkit.reporting.tables.table import interval, percent
 
 if TYPE_CHECKING:
-    from abkit.workflows.experiments.bulk import BulkReport
-    from abkit.workflows.experiments.records import Analysis
+    from abkit.workflows.experiments.analysis import Analysis
+    from abkit.workflows.experiments.table import TableReport
 
 
 def print_analysis(analysis: Analysis, form: Format) -> None:
-    """One look as tables and sentences."""
+    """Print one look as tables and sentences."""
     rows = []
     for result in analysis.treatments:
         row: dict[str, Any] = {"treatment": result.treatment, "verdict": result.verdict.state}
@@ -49,7 +49,7 @@ def print_analysis(analysis: Analysis, form: Format) -> None:
                 f"average and has the wrong sign in {percent(curse.type_s, 1)} of cases"
             )
         if result.strata and result.strata.strata == 1:
-            typer.echo("  all of it lies in one segment: nothing to hold apart")
+            typer.echo("  all of it lies in one segment: nothing to stratify")
         elif result.strata:
             odds = result.strata.odds_ratio
             typer.echo(
@@ -65,47 +65,35 @@ def print_analysis(analysis: Analysis, form: Format) -> None:
                 typer.echo(f"  guardrail {name}: {said} {margin.margin:.2g} (p = {margin.p_value:.3g}, {when})")
 
 
-def draw_analysis(analysis: dict[str, Any], path: Path) -> None:
-    """The forest plot, and beside it the sequence of each treatment."""
+def draw_analysis(analysis: Analysis, path: Path) -> None:
+    """Write the forest plot, and next to it the sequence of each treatment."""
     from abkit.reporting.charts.experiment import forest_plot, sequence_chart
     from abkit.reporting.charts.theme import save_chart
 
-    rows = [
-        {"name": result["treatment"], **result["deciding"]["lift"]}
-        for result in analysis["treatments"]
-        if result["deciding"]
-    ]
-    title = f"{analysis['experiment']}: {analysis['metric'].upper()} against {analysis['control']}"
-    note(f"chart: {save_chart(forest_plot(rows, title=title, subtitle=analysis['rule']), path)}")
-    for result in analysis["treatments"]:
-        if result["sequence"]:
-            beside = path.with_name(f"{path.stem}-{_slug(result['treatment'])}{path.suffix}")
-            title = f"{analysis['experiment']}: {result['treatment']} against {analysis['control']}"
-            chart = sequence_chart(result["sequence"], title=title, dates=result["days"])
-            note(f"chart: {save_chart(chart, beside)}")
+    lifts = [(result.treatment, result.deciding.lift) for result in analysis.treatments if result.deciding]
+    title = f"{analysis.experiment}: {analysis.metric.upper()} against {analysis.control}"
+    note(f"chart: {save_chart(forest_plot(lifts, title=title, subtitle=analysis.rule), path)}")
+    for result in analysis.treatments:
+        if result.sequence:
+            there = path.with_name(f"{path.stem}-{_slug(result.treatment)}{path.suffix}")
+            title = f"{analysis.experiment}: {result.treatment} against {analysis.control}"
+            note(f"chart: {save_chart(sequence_chart(result.sequence, title=title, dates=result.days), there)}")
 
 
-def _draw_table(report: BulkReport, name: str, path: Path) -> None:
-    """The forest of the surest comparisons."""
-    from abkit.records import to_plain
+def _draw_table(report: TableReport, name: str, path: Path) -> None:
+    """Write the forest plot of the clearest comparisons."""
     from abkit.reporting.charts.experiment import forest_plot
     from abkit.reporting.charts.theme import save_chart
+    from abkit.stats.estimate import Estimate
 
-    surest = sorted((row for row in report.comparisons if not row["blocked"]), key=lambda row: row["p_value"])
-    rows = [
-        to_plain(
-            {
-                "name": f"{row['experiment']}: {row['treatment']} against {row['control']}",
-                "estimate": row["lift"],
-                "ci_low": row["lift_low"],
-                "ci_high": row["lift_high"],
-            }
-        )
-        for row in surest
+    clearest = sorted((row for row in report.comparisons if not row.blocked), key=lambda row: row.p_value)
+    lifts = [
+        (f"{row.experiment}: {row.treatment} against {row.control}", Estimate(row.lift, row.lift_low, row.lift_high))
+        for row in clearest
     ]
     found = report.summary
-    said = f"intervals of single comparisons; {found['significant']} significant by {found['correction']}"
-    note(f"chart: {save_chart(forest_plot(rows, title=f'{name}: the surest first', subtitle=said), path)}")
+    said = f"intervals of single comparisons; {found.significant} significant by {found.correction}"
+    note(f"chart: {save_chart(forest_plot(lifts, title=f'{name}: the clearest first', subtitle=said), path)}")
 
 
 def _slug(name: str) -> str:
@@ -120,16 +108,14 @@ def _said(value: Any) -> Any:
     return value
 
 
-def print_table_report(report: BulkReport, name: str, form: Format, plot: Path | None) -> None:
-    """What thousands of tests say: a summary, or all comparisons as CSV or JSON."""
-    from abkit.records import to_plain
-
+def print_table_report(report: TableReport, name: str, form: Format, plot: Path | None) -> None:
+    """Print what thousands of tests say: a summary, or all comparisons as CSV or JSON."""
     if form is Format.JSON:
-        print_json(to_plain(report))
+        print_json(report)
     elif form is Format.CSV:
-        print_rows(report.comparisons, form)
+        print_rows([row.to_dict() for row in report.comparisons], form)
     else:
-        summary = to_plain(report.summary)
+        summary = report.summary.to_dict()
         prior = summary["effect_prior"]
         if prior is not None:
             summary["effect_prior"] = f"log lift {prior['mean']:+.3f}, sd {prior['sd']:.3f} ({prior['method']})"

@@ -71,21 +71,14 @@ def experiments(store: Store, _settings: Settings, tick: Tick, _arguments: Argum
 
     An experiment that cannot be analyzed does not stop the others.
     """
-    from abkit.workflows.experiments.lifecycle import analyze_experiment, history, list_experiments
+    from abkit.workflows.experiments.experiments import analyze_experiment, experiments_due
 
     today = tick.at.date()
     verdicts: dict[str, str] = {}
     failed: dict[str, str] = {}
-    for row in list_experiments(store):
-        key = str(row["experiment"])
-        begun = row["starts_on"] is None or row["starts_on"] <= today
-        looks = [look["as_of"] for look in history(store, key) if look["kind"] == "analysis"]
-        # One look per day, also when the tick is run again; one more after the last day.
-        over = row["ends_on"] is not None and any(day > row["ends_on"] for day in looks)
-        if not begun or over or row["decision"] or today in looks:
-            continue
+    for key in experiments_due(store, today):
         try:
-            verdicts[key] = analyze_experiment(store, key, as_of=today).verdict
+            verdicts[key] = analyze_experiment(store, key, as_of=today).verdict.value
         except StoreError:
             raise
         except AbkitError as error:

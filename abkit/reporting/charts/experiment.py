@@ -3,49 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import altair as alt
 
 from abkit.reporting.charts.theme import INK, MUTED, SERIES, empty_chart, themed
+from abkit.stats.estimate import Estimate
+from abkit.stats.sequential.always_valid import ConfidenceSequence
 
-FLAT = MUTED
 MOST_ROWS = 60
 
 
-def forest_plot(rows: Sequence[Mapping[str, Any]], *, title: str, subtitle: str = "", width: int = 560) -> Any:
-    """One line a treatment: its lift with the interval that decides. What excludes zero is colored.
+def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: str = "", width: int = 560) -> Any:
+    """Draw one line per treatment: its lift with the interval that decides. What excludes zero is colored.
 
     Args:
-        rows: name, estimate, ci_low, ci_high (lifts, 0.1 is +10 %); None for what is not finite.
-        title: of the chart.
-        subtitle: the rule, the level, the look.
-        width: of the plot in pixels.
+        lifts: Names and lifts (0.1 is +10 %); those without a finite value or a lower end are left out.
+        title: Title of the chart.
+        subtitle: The rule, the level, the look.
+        width: Width of the plot in pixels.
     """
-    known = [row for row in rows if row["estimate"] is not None and row["ci_low"] is not None]
+    known = [(name, lift) for name, lift in lifts if math.isfinite(lift.estimate) and math.isfinite(lift.ci_low)]
     if not known:
         return empty_chart(title, "No lift can be estimated yet")
     shown = known[:MOST_ROWS]
-    ends = [row["ci_high"] for row in shown if row["ci_high"] is not None]
-    open_end = max([*ends, *(row["estimate"] for row in shown), 0.05]) * 1.15
+    ends = [lift.ci_high for _, lift in shown if math.isfinite(lift.ci_high)]
+    open_end = max([*ends, *(lift.estimate for _, lift in shown), 0.05]) * 1.15
     data = [
         {
-            "name": row["name"],
-            "estimate": row["estimate"],
-            "low": row["ci_low"],
-            "high": row["ci_high"] if row["ci_high"] is not None else open_end,
-            "state": _state(row["ci_low"], row["ci_high"]),
-            "text": f"{row['estimate']:+.1%}",
+            "name": name,
+            "estimate": lift.estimate,
+            "low": lift.ci_low,
+            "high": lift.ci_high if math.isfinite(lift.ci_high) else open_end,
+            "state": "better" if lift.ci_low > 0 else "worse" if lift.ci_high < 0 else "not shown",
+            "text": f"{lift.estimate:+.1%}",
         }
-        for row in shown
+        for name, lift in shown
     ]
     if len(known) > len(shown):
         subtitle = f"{subtitle} · {len(shown)} of {len(known)} are drawn".strip(" ·")
     color = alt.Color(
         "state:N",
         title=None,
-        scale=alt.Scale(domain=["better", "worse", "not shown"], range=[SERIES[2], SERIES[1], FLAT]),
+        scale=alt.Scale(domain=["better", "worse", "not shown"], range=[SERIES[2], SERIES[1], MUTED]),
         legend=alt.Legend(orient="bottom"),
     )
     base = alt.Chart(alt.Data(values=data)).encode(
@@ -62,40 +64,39 @@ def forest_plot(rows: Sequence[Mapping[str, Any]], *, title: str, subtitle: str 
     )
 
 
-def sequence_chart(sequence: Mapping[str, Any], *, title: str, dates: Sequence[str] = (), width: int = 620) -> Any:
-    """The difference over time: the confidence sequence, and inside it the fixed-horizon interval one may not stop at.
+def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[date] = (), width: int = 620) -> Any:
+    """Draw the difference over time: the confidence sequence, and inside it the fixed-horizon interval.
 
     Args:
-        sequence: a `ConfidenceSequence` as a mapping.
-        title: of the chart.
-        dates: ISO date of each look; its number by default.
-        width: of the plot in pixels.
+        sequence: The test as it looked at each look.
+        title: Title of the chart.
+        dates: Date of each look; its number by default.
+        width: Width of the plot in pixels.
     """
-    looks = sequence["looks"]
+    looks = sequence.looks
     if len(looks) < 2:
         return empty_chart(title, "A sequence takes at least two days of data")
     # The first looks are as wide as the whole axis and would flatten the rest.
-    reach = 6 * max(abs(looks[-1]["difference"][end]) for end in ("ci_low", "ci_high"))
-    rows = []
-    for index, look in enumerate(looks):
-        at = dates[index] if index < len(dates) else look["look"]
-        for key, name in (("difference", "right at any look"), ("fixed", "right at one planned look only")):
-            ends = look[key]
-            rows.append(
-                {
-                    "at": at,
-                    "band": name,
-                    "estimate": ends["estimate"],
-                    "low": max(_finite(ends["ci_low"], -math.inf), -reach),
-                    "high": min(_finite(ends["ci_high"], math.inf), reach),
-                }
-            )
+    last = looks[-1].difference
+    reach = 6 * max(abs(last.ci_low), abs(last.ci_high))
+    at = [day.isoformat() for day in dates[: len(looks)]] + [look.look for look in looks[len(dates) :]]
+    rows = [
+        {
+            "at": at[index],
+            "band": name,
+            "estimate": ends.estimate,
+            "low": max(ends.ci_low, -reach),
+            "high": min(ends.ci_high, reach),
+        }
+        for index, look in enumerate(looks)
+        for ends, name in ((look.difference, "valid at any look"), (look.fixed, "valid at one planned look only"))
+    ]
     kind = "T" if dates else "Q"
     x = alt.X(f"at:{kind}", title="Day" if dates else "Look")
     color = alt.Color(
         "band:N",
         title=None,
-        scale=alt.Scale(domain=["right at any look", "right at one planned look only"], range=[SERIES[0], SERIES[4]]),
+        scale=alt.Scale(domain=["valid at any look", "valid at one planned look only"], range=[SERIES[0], SERIES[4]]),
         legend=alt.Legend(orient="bottom", labelLimit=400, symbolOpacity=0.6),
     )
     base = alt.Chart(alt.Data(values=rows))
@@ -105,26 +106,12 @@ def sequence_chart(sequence: Mapping[str, Any], *, title: str, dates: Sequence[s
     line = base.mark_line(color=INK, strokeWidth=1.8).encode(x=x, y="estimate:Q")
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="zero:Q")
     layers = [bands, zero, line]
-    stopped = sequence.get("stopped_at")
+    stopped = sequence.stopped_at
     if stopped:
-        at = dates[stopped - 1] if stopped - 1 < len(dates) else stopped
-        layers.append(
-            alt.Chart(alt.Data(values=[{"at": at}])).mark_rule(color=SERIES[2], strokeWidth=2).encode(x=f"at:{kind}")
-        )
-    subtitle = f"{len(looks)} looks, level {sequence['level']:.0%}; " + (
+        there = alt.Chart(alt.Data(values=[{"at": at[stopped - 1]}]))
+        layers.append(there.mark_rule(color=SERIES[2], strokeWidth=2).encode(x=f"at:{kind}"))
+    subtitle = f"{len(looks)} looks, level {sequence.level:.0%}; " + (
         f"zero excluded from look {stopped} on" if stopped else "zero is not excluded at any look"
     )
     head = alt.TitleParams(title, subtitle=subtitle)
     return themed(alt.layer(*layers).properties(width=width, height=round(0.5 * width), title=head))
-
-
-def _state(low: float | None, high: float | None) -> str:
-    if low is not None and low > 0:
-        return "better"
-    if high is not None and high < 0:
-        return "worse"
-    return "not shown"
-
-
-def _finite(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None else value

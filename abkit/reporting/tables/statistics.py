@@ -67,8 +67,8 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
 def _lift_chart(comparison: Comparison) -> Any:
     from abkit.reporting.charts.experiment import forest_plot
 
-    row = {"name": "treatment", **comparison.lift.to_dict()}
-    return forest_plot([row], title="Lift over the control", subtitle=comparison_title(comparison))
+    lifts = [("treatment", comparison.lift)]
+    return forest_plot(lifts, title="Lift over the control", subtitle=comparison_title(comparison))
 
 
 @view_of.register

@@ -4,183 +4,278 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
 
-from abkit.stats.estimate import Comparison
+from abkit.records import Record
+from abkit.stats.estimate import Comparison, Estimate, PosteriorComparison
+from abkit.stats.proportions.stratified import Stratified
 from abkit.stats.sequential.always_valid import ConfidenceSequence, confidence_sequence
 from abkit.stats.sequential.group_sequential import GroupSequentialPlan, plan_looks
+from abkit.stats.tails import quantile
+from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import ArmDays, Guard, check_guards
 from abkit.stats.verdicts.multiplicity import adjust
+from abkit.stats.verdicts.shrinkage import Exaggeration, exaggeration, fit_effect_prior, shrink
 from abkit.stats.verdicts.verdict import Conclusion, judge
-from abkit.vocabulary import GuardStatus, Verdict
-from abkit.workflows.experiments.beside import guardrail, posterior, shrunken, within_segments
-from abkit.workflows.experiments.pairs import arm_days, compare_arms, tuning_of
-from abkit.workflows.experiments.records import Analysis, ArmInput, TreatmentResult
+from abkit.vocabulary import Allocation, Dimension, GuardStatus, Metric, Monitoring, Unit, Verdict
+from abkit.workflows.experiments.arms import (
+    Arm,
+    Basis,
+    check_guardrail,
+    compare_arms,
+    is_proportion,
+    posterior,
+    within_segments,
+)
+from abkit.workflows.experiments.plan import ExperimentPlan
+
+FEWEST_PAST_TESTS = 10
+"""Fewer say too little of what lifts are like."""
 
 
-def analyse(
+@dataclass(frozen=True, kw_only=True)
+class TreatmentResult(Record):
+    """One treatment against the control.
+
+    Attributes:
+        treatment: Name of the treatment.
+        deciding: The comparison that the verdict rests on; None when a guard left nothing to compare.
+        fixed: The fixed-horizon comparison: valid only if this was the one planned look.
+        bayes: Beta-binomial figures; None where days are the units.
+        adjusted_p: p-value of the deciding comparison, over all treatments.
+        sequence: The looks day by day.
+        days: The day of each of those looks.
+        shrunken_lift: The lift drawn towards what past experiments were like; None with fewer than 10 of them.
+        exaggeration: Of significant results of tests like this one, if the shrunken lift is the true one.
+        guardrails: Metric → non-inferiority, valid at any look where the monitoring is `anytime`.
+        strata: The comparison within segments, when asked for.
+        verdict: What may be said.
+    """
+
+    treatment: str
+    deciding: Comparison | None
+    fixed: Comparison | None
+    bayes: PosteriorComparison | None
+    adjusted_p: float
+    sequence: ConfidenceSequence | None
+    days: tuple[date, ...]
+    shrunken_lift: Estimate | None
+    exaggeration: Exaggeration | None
+    guardrails: Mapping[Metric, MarginTest | None]
+    strata: Stratified | None
+    verdict: Conclusion
+
+
+@dataclass(frozen=True)
+class Total(Record):
+    """What one arm has in all: trials and successes of the metric."""
+
+    trials: int
+    successes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis(Record):
+    """One look at an experiment.
+
+    Attributes:
+        experiment: Key of the experiment.
+        as_of: Last day that counted.
+        look: Number of the look, from 1.
+        metric: What is compared.
+        unit: What was randomized.
+        allocation: Whether variants were assigned at random, or as the platform optimizes.
+        analyzed_by: `impressions` (each an independent trial) or `days` (clusters).
+        control: Name of the control.
+        totals: Arm → trials and successes.
+        rule: By which rule the verdict was reached, in words.
+        guards: What was checked.
+        treatments: One result per treatment.
+        correction: How p-values were adjusted, with the family.
+        boundary: The planned looks' boundaries, for group-sequential monitoring.
+        verdict: That of the best treatment.
+    """
+
+    experiment: str
+    as_of: date
+    look: int
+    metric: Metric
+    unit: Unit
+    allocation: Allocation
+    analyzed_by: str
+    control: str
+    totals: Mapping[str, Total]
+    rule: str
+    guards: tuple[Guard, ...]
+    treatments: tuple[TreatmentResult, ...]
+    correction: str
+    boundary: GroupSequentialPlan | None
+    verdict: Verdict
+
+
+def analyze(
+    plan: ExperimentPlan,
+    arms: Sequence[Arm],
     *,
-    key: str,
-    unit: str,
-    allocation: Any,
-    metric: str,
-    plan: Mapping[str, Any],
-    arms: Sequence[ArmInput],
     as_of: date,
-    running: bool,
-    ends_on: date | None = None,
-    earlier_looks: Sequence[Mapping[str, Any]],
-    past: Sequence[Mapping[str, Any]],
-    by: str | None = None,
+    earlier: Sequence[Analysis] = (),
+    past: Sequence[Analysis] = (),
+    by: Dimension | None = None,
 ) -> Analysis:
-    """Analyse the arms of one experiment; the first one is the control. See `Analysis`."""
-    days, delivered = ([arm_days(arm, name) for arm in arms] for name in (metric, "ctr"))
-    # More conversions than clicks (view-through) are no proportion.
-    many = any(arm.total > arm.trials for arm in days)
-    by_day = allocation == "optimised" or unit != "impression" or many
+    """Analyze the arms of one experiment.
+
+    Args:
+        plan: What was fixed before the first look.
+        arms: The variants with what they delivered, the control first.
+        as_of: The last day that counts.
+        earlier: The earlier looks at this experiment, oldest first.
+        past: The last analyses of other experiments: what lifts are like.
+        by: A dimension of delivery to stratify by.
+    """
+    days, delivered = ([arm.days(metric) for arm in arms] for metric in (plan.metric, Metric.CTR))
+    by_day = plan.allocation is Allocation.OPTIMIZED or plan.unit is not Unit.IMPRESSION or not is_proportion(*days)
+    totals = {arm.key: Total(arm.trials, arm.total) for arm in days}
     guards = check_guards(
         days,
-        allocation=allocation,
+        allocation=plan.allocation,
         as_of=as_of,
-        running=running,
+        running=not plan.has_ended(as_of),
         by_day=by_day,
         delivered=delivered,
-        trials_drawn=unit == "impression",
-        alternating=unit == "day",
-        ends_on=ends_on,
+        trials_drawn=plan.unit is Unit.IMPRESSION,
+        alternating=plan.unit is Unit.DAY,
+        ends_on=plan.ends_on,
     )
-    guards += horizon(plan, days, by_day=by_day, running=as_of < ends_on if ends_on else True, looks=earlier_looks)
-    level = float(plan["level"])
+    guards += _horizon(plan, days, totals, by_day=by_day, as_of=as_of, earlier=earlier)
+    basis = Basis.planned(plan, by_day=by_day)
     control, others = days[0], days[1:]
-    tuning = tuning_of(plan, len(arms), by_day)
-    boundary = _boundary(plan, days, earlier_looks)
-    decided = [_compare(control, arm, by_day, level, tuning, plan, boundary) for arm in others]
-    known = [pair[0].p_value if pair else math.nan for pair in decided]
-    adjusted = adjust(known, correction="holm", alpha=1 - level, family=f"{len(others)} treatments of {key}, {metric}")
-    results = []
+    boundary = _boundary(plan, days, earlier)
+    decided = [_compare(control, arm, basis, plan, boundary) for arm in others]
+    adjusted = adjust(
+        [pair[0].p_value if pair else math.nan for pair in decided],
+        correction="holm",
+        alpha=1 - plan.level,
+        family=f"{len(others)} treatments of {plan.key}, {plan.metric}",
+    )
+    treatments = []
     for arm, source, pair, p in zip(others, arms[1:], decided, adjusted.p_values, strict=True):
         deciding, fixed = pair or (None, None)
-        sequence, dates = _sequence(control, arm, by_day, level, tuning) if pair else (None, ())
-        shrunken_lift, curse = shrunken(fixed, past, metric)
-        results.append(
+        sequence, dates = _sequence(control, arm, basis) if pair else (None, ())
+        shrunken_lift, curse = _shrunken(fixed, past, plan.metric)
+        treatments.append(
             TreatmentResult(
-                arm.key,
-                deciding,
-                fixed,
-                posterior(control, arm) if not by_day and pair else None,
-                p,
-                sequence,
-                dates,
-                shrunken_lift,
-                curse,
-                {
-                    name: guardrail(arms[0], source, name, margin, by_day=by_day, plan=plan, arms=len(arms))
-                    for name, margin in plan["guardrails"].items()
+                treatment=arm.key,
+                deciding=deciding,
+                fixed=fixed,
+                bayes=posterior(control, arm) if not by_day and pair else None,
+                adjusted_p=p,
+                sequence=sequence,
+                days=dates,
+                shrunken_lift=shrunken_lift,
+                exaggeration=curse,
+                guardrails={
+                    metric: check_guardrail(arms[0], source, metric, margin, plan=plan, by_day=by_day)
+                    for metric, margin in plan.guardrails.items()
                 },
-                within_segments(arms[0], source, metric, by, level) if by and not by_day else None,
-                _verdict(
-                    deciding, (*guards, *_stability(sequence, arm.key)), allocation, arm.key, control.key, p, plan
-                ),
+                strata=within_segments(arms[0], source, plan.metric, by, plan.level) if by and not by_day else None,
+                verdict=_conclusion(plan, deciding, (*guards, *_stability(sequence, arm.key)), arm.key, control.key, p),
             )
         )
     return Analysis(
-        key,
-        as_of,
-        len(earlier_looks) + 1,
-        metric,
-        unit,
-        allocation,
-        "days" if by_day else "impressions",
-        control.key,
-        {arm.key: {"trials": arm.trials, "successes": arm.total} for arm in days},
-        _rule(plan, by_day, level, len(earlier_looks) + 1, tuning),
-        guards,
-        tuple(results),
-        f"{adjusted.correction}: {adjusted.controls}; family: {adjusted.family}",
-        boundary,
-        _overall([result.verdict for result in results]),
+        experiment=plan.key,
+        as_of=as_of,
+        look=len(earlier) + 1,
+        metric=plan.metric,
+        unit=plan.unit,
+        allocation=plan.allocation,
+        analyzed_by="days" if by_day else "impressions",
+        control=control.key,
+        totals=totals,
+        rule=_rule(plan, basis, len(earlier) + 1),
+        guards=guards,
+        treatments=tuple(treatments),
+        correction=f"{adjusted.correction}: {adjusted.controls}; family: {adjusted.family}",
+        boundary=boundary,
+        verdict=_overall([result.verdict for result in treatments]),
     )
 
 
 def _compare(
-    control: ArmDays,
-    arm: ArmDays,
-    by_day: bool,
-    level: float,
-    tuning: float,
-    plan: Mapping[str, Any],
-    boundary: GroupSequentialPlan | None,
+    control: ArmDays, arm: ArmDays, basis: Basis, plan: ExperimentPlan, boundary: GroupSequentialPlan | None
 ) -> tuple[Comparison, Comparison] | None:
-    if not (control.exposures and arm.exposures):
-        return None
-    pair = compare_arms(control, arm, by_day, level, tuning)
-    if pair is None or plan["monitoring"] == "anytime":
+    """Return the deciding and the fixed comparison."""
+    pair = compare_arms(control, arm, basis)
+    if pair is None or plan.monitoring is Monitoring.ANYTIME:
         return pair
     if boundary is None:
         return pair[1], pair[1]
     # The last boundary is that of this look: its nominal level makes the interval.
-    nominal = 1 - boundary.nominal_p[-1]
-    deciding = compare_arms(control, arm, by_day, nominal, tuning)
+    deciding = compare_arms(control, arm, replace(basis, level=1 - boundary.nominal_p[-1]))
     return None if deciding is None else (deciding[1], pair[1])
 
 
-def _boundary(
-    plan: Mapping[str, Any], arms: Sequence[ArmDays], earlier: Sequence[Mapping[str, Any]]
-) -> GroupSequentialPlan | None:
-    if plan["monitoring"] != "group":
+def _boundary(plan: ExperimentPlan, arms: Sequence[ArmDays], earlier: Sequence[Analysis]) -> GroupSequentialPlan | None:
+    if plan.monitoring is not Monitoring.GROUP or plan.planned_total is None:
         return None
-    total = float(plan["planned_total"])
+    total = plan.planned_total
     now = sum(arm.trials for arm in arms)
-    shares = [sum(figures["trials"] for figures in look["totals"].values()) / total for look in earlier]
     rising: list[float] = []
-    for share in shares:
+    for look in earlier:
+        share = sum(arm.trials for arm in look.totals.values()) / total
         if share < 1 and share > (rising[-1] if rising else 0.0) and share < now / total:
             rising.append(share)
     if now == 0:
         return None
-    alpha = (1 - float(plan["level"])) / max(len(arms) - 1, 1)
+    alpha = (1 - plan.level) / max(len(arms) - 1, 1)
     return plan_looks([*rising, min(now / total, 1.0)], alpha=alpha)
 
 
-def _sequence(
-    control: ArmDays, arm: ArmDays, by_day: bool, level: float, tuning: float
-) -> tuple[ConfidenceSequence | None, tuple[date, ...]]:
-    """The test as it would have looked at the end of each day."""
-    days = sorted(set(control.exposures) | set(arm.exposures))
-    looks, dates = [], []
-    for day in days:
-        pair = compare_arms(_until(control, day), _until(arm, day), by_day, level, tuning)
-        if pair is not None:
-            looks.append(pair)
-            dates.append(day)
+def _sequence(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[ConfidenceSequence | None, tuple[date, ...]]:
+    """Return the test as it would have looked at the end of each day, and those days."""
+    looks = {
+        day: pair
+        for day in sorted(set(control.exposures) | set(arm.exposures))
+        if (pair := compare_arms(_until(control, day), _until(arm, day), basis)) is not None
+    }
     if not looks:
         return None, ()
-    return confidence_sequence([one for one, _ in looks], [two for _, two in looks], tuning=tuning), tuple(dates)
+    sequential, fixed = zip(*looks.values(), strict=True)
+    return confidence_sequence(sequential, fixed, tuning=basis.tuning), tuple(looks)
 
 
-def horizon(
-    plan: Mapping[str, Any], arms: Sequence[ArmDays], *, by_day: bool, running: bool, looks: Sequence[Mapping[str, Any]]
+def _until(arm: ArmDays, last: date) -> ArmDays:
+    return replace(
+        arm,
+        exposures={day: n for day, n in arm.exposures.items() if day <= last},
+        successes={day: n for day, n in arm.successes.items() if day <= last},
+    )
+
+
+def _horizon(
+    plan: ExperimentPlan,
+    arms: Sequence[ArmDays],
+    totals: Mapping[str, Total],
+    *,
+    by_day: bool,
+    as_of: date,
+    earlier: Sequence[Analysis],
 ) -> tuple[Guard, ...]:
-    """Fixed-horizon figures are right once, at the planned end: no verdict before it, and none for a second look."""
-    if plan["monitoring"] != "fixed":
+    """Check that a fixed-horizon test is looked at once, at its planned end: its figures are valid then only."""
+    if plan.monitoring is not Monitoring.FIXED:
         return ()
     have = sum(len(arm.exposures) if by_day else arm.trials for arm in arms)
-    planned = plan["planned_total"]
     wait = "wait for the end; a test that may be looked at while it runs is created with --monitoring anytime"
-    if planned and have < planned:
-        found = f"{have:,} of {planned:,.0f} planned: a fixed-horizon verdict is right at the end only"
+    if plan.planned_total and have < plan.planned_total:
+        found = f"{have:,} of {plan.planned_total:,.0f} planned: a fixed-horizon verdict is valid at the end only"
         return (Guard("horizon", GuardStatus.BLOCK, found, wait),)
-    if not planned and running:
-        found = "the end of the test is not reached: a fixed-horizon verdict is right at the end only"
+    if not plan.planned_total and not plan.has_ended(as_of):
+        found = "the end of the test is not reached: a fixed-horizon verdict is valid at the end only"
         return (Guard("horizon", GuardStatus.BLOCK, found, wait + "; an end is given by --planned-total or --to"),)
-    totals = {arm.key: {"trials": arm.trials, "successes": arm.total} for arm in arms}
-    judged = [look for look in looks if look["verdict"] != "blocked" and look["totals"] != totals]
+    judged = [look for look in earlier if look.verdict is not Verdict.BLOCKED and look.totals != totals]
     if judged:
-        found = f"the one look of a fixed-horizon test was look {judged[0]['look']}; the data have changed since"
-        return (
-            Guard("horizon", GuardStatus.BLOCK, found, f"the verdict was {judged[0]['verdict']}: decide by that one"),
-        )
+        found = f"the one look of a fixed-horizon test was look {judged[0].look}; the data have changed since"
+        return (Guard("horizon", GuardStatus.BLOCK, found, f"the verdict was {judged[0].verdict}: decide by that one"),)
     return (Guard("horizon", GuardStatus.PASS, "the planned end is reached"),)
 
 
@@ -197,60 +292,82 @@ def _stability(sequence: ConfidenceSequence | None, name: str) -> tuple[Guard, .
     )
 
 
-def _until(arm: ArmDays, last: date) -> ArmDays:
-    return ArmDays(
-        arm.key,
-        arm.share,
-        {day: n for day, n in arm.exposures.items() if day <= last},
-        {day: n for day, n in arm.successes.items() if day <= last},
-    )
-
-
-def _verdict(
+def _conclusion(
+    plan: ExperimentPlan,
     deciding: Comparison | None,
     guards: Sequence[Guard],
-    allocation: Any,
     treatment: str,
     control: str,
-    p: float,
-    plan: Mapping[str, Any],
+    adjusted_p: float,
 ) -> Conclusion:
     if deciding is None:
         reasons = [guard for guard in guards if guard.status is GuardStatus.BLOCK]
         why = "; ".join(f"{guard.message} → {guard.action}" for guard in reasons) or "too little data to compare"
         return Conclusion(
-            Verdict.BLOCKED,
-            f"no verdict on {treatment}: {why}",
-            allocation == "random",
-            tuple(guard.name for guard in reasons) or ("data",),
+            state=Verdict.BLOCKED,
+            sentence=f"no verdict on {treatment}: {why}",
+            causal=plan.allocation is Allocation.RANDOM,
+            blocked_by=tuple(guard.name for guard in reasons) or ("data",),
         )
     return judge(
         deciding,
         guards,
-        allocation=allocation,
+        allocation=plan.allocation,
         treatment=treatment,
         control=control,
         # Bonferroni is in the boundary of planned looks already.
-        adjusted_p=None if plan["monitoring"] == "group" else p,
-        planned_lift=plan["lift"],
+        adjusted_p=None if plan.monitoring is Monitoring.GROUP else adjusted_p,
+        planned_lift=plan.lift,
     )
 
 
-def _rule(plan: Mapping[str, Any], by_day: bool, level: float, look: int, tuning: float) -> str:
-    of = "days as clusters" if by_day else "impressions as trials"
-    if plan["monitoring"] == "anytime":
+def _shrunken(
+    fixed: Comparison | None, past: Sequence[Analysis], metric: Metric
+) -> tuple[Estimate | None, Exaggeration | None]:
+    """Return the lift drawn towards past experiments, and how far a significant lift exaggerates if that is true."""
+    mine = _log_lift(fixed)
+    # What a guard blocked says nothing of effects, and lifts of another metric are of another kind.
+    usable = [look for look in past if look.verdict is not Verdict.BLOCKED and look.metric is metric]
+    lifts = [_log_lift(treatment.fixed) for look in usable for treatment in look.treatments]
+    known = [lift for lift in lifts if lift is not None]
+    if fixed is None or mine is None or len(known) < FEWEST_PAST_TESTS:
+        return None, None
+    prior = fit_effect_prior([effect for effect, _ in known], [error for _, error in known])
+    shrunk = shrink(*mine, prior)
+    curse = exaggeration(shrunk.estimate, mine[1], alpha=1 - fixed.level) if shrunk.estimate else None
+    return Estimate(*(math.expm1(value) for value in (shrunk.estimate, shrunk.ci_low, shrunk.ci_high))), curse
+
+
+def _log_lift(comparison: Comparison | None) -> tuple[float, float] | None:
+    """Return the log of treatment ÷ control and its standard error, where the lift's interval is finite."""
+    if comparison is None:
+        return None
+    lift = comparison.lift
+    if not (math.isfinite(lift.estimate) and math.isfinite(lift.ci_high) and -1 < lift.ci_low < lift.ci_high):
+        return None
+    if lift.estimate <= -1:
+        return None
+    width = math.log1p(lift.ci_high) - math.log1p(lift.ci_low)
+    return math.log1p(lift.estimate), width / (2 * quantile((1 + comparison.level) / 2))
+
+
+def _rule(plan: ExperimentPlan, basis: Basis, look: int) -> str:
+    of = "days as clusters" if basis.by_day else "impressions as trials"
+    if plan.monitoring is Monitoring.ANYTIME:
         return (
-            f"look {look}: {level:.0%} confidence sequence over {of}, tuned to {tuning:,.0f}, valid at any look; "
-            "Holm over treatments"
+            f"look {look}: {plan.level:.0%} confidence sequence over {of}, tuned to {basis.tuning:,.0f}, valid at any "
+            "look; Holm over treatments"
         )
-    if plan["monitoring"] == "group":
-        return f"look {look} of {plan['looks']} planned: O'Brien–Fleming spending over {of}; Bonferroni over treatments"
-    return f"look {look}: {level:.0%} fixed-horizon interval over {of}, valid for one look only; Holm over treatments"
+    if plan.monitoring is Monitoring.GROUP:
+        return f"look {look} of {plan.looks} planned: O'Brien–Fleming spending over {of}; Bonferroni over treatments"
+    return (
+        f"look {look}: {plan.level:.0%} fixed-horizon interval over {of}, valid for one look only; Holm over treatments"
+    )
 
 
-def _overall(verdicts: Sequence[Conclusion]) -> str:
-    states = [verdict.state for verdict in verdicts]
-    for state in ("better", "undecided", "blocked", "futile"):
+def _overall(conclusions: Sequence[Conclusion]) -> Verdict:
+    states = [conclusion.state for conclusion in conclusions]
+    for state in (Verdict.BETTER, Verdict.UNDECIDED, Verdict.BLOCKED, Verdict.FUTILE):
         if state in states:
             return state
-    return "worse"
+    return Verdict.WORSE

@@ -79,7 +79,7 @@ def test_a_guard_that_blocks_wins_over_any_figure() -> None:
 
 
 def test_without_random_allocation_nothing_is_caused() -> None:
-    found = verdict(Counts(700, 10_000), Counts(500, 10_000), allocation="optimised")
+    found = verdict(Counts(700, 10_000), Counts(500, 10_000), allocation="optimized")
     assert not found.causal
     assert "caused" not in found.sentence
     assert "lower than a's by 0.0200" in found.sentence

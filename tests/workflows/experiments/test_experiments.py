@@ -1,89 +1,35 @@
 """Experiments on the store: guards block, designs choose the words, looks and decisions can be read back."""
 
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
 
 from abkit.errors import AbkitError, InvalidInput
+from abkit.stats.estimate import Estimate
 from abkit.store.engine import Store
-from abkit.store.runs import recorded_run
-from abkit.store.schema import Ad, Kpi, KpiImport, Segment
-from abkit.workflows.experiments.analysis import analyse
+from abkit.store.experiments import Delivery, Figures
+from abkit.vocabulary import Metric, Verdict
+from abkit.workflows.experiments.analysis import Analysis, TreatmentResult, analyze
+from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.design import fit_relation
-from abkit.workflows.experiments.lifecycle import (
+from abkit.workflows.experiments.experiments import (
     analyze_experiment,
     create_experiment,
     decide_experiment,
+    experiments_due,
     history,
     list_experiments,
 )
-from abkit.workflows.experiments.plan import ExperimentPlan
-from abkit.workflows.experiments.records import Analysis, ArmInput
-
-START = date(2026, 3, 2)
-
-
-class Deliveries:
-    """Writes daily KPIs of ads."""
-
-    def __init__(self, store: Store) -> None:
-        self.store, self.rng = store, np.random.default_rng(1)
-        with recorded_run(store, "kpi import", {}) as run, store.write() as session:
-            self.run = run.id
-            imported = KpiImport(
-                digest="d", name="n", options={}, rows=0, imported=0, updated=0, unchanged=0, unlinked=0, rejected=0,
-                imported_at=datetime.now(UTC), run_id=run.id,
-            )  # fmt: skip
-            segments = [Segment(placement=place) for place in ("feed", "story")]
-            session.add_all([imported, *segments])
-            session.flush()
-            self.imported, self.segments = imported.id, [segment.id for segment in segments]
-
-    def ad(
-        self,
-        name: str,
-        rate: float,
-        *,
-        days: int = 20,
-        daily: int = 2000,
-        skip: tuple[int, ...] = (),
-        silent_from: int = 99,
-    ) -> None:
-        with self.store.write() as session:
-            ad = Ad(external_id=name, run_id=self.run)
-            session.add(ad)
-            session.flush()
-            for day in range(days):
-                if day in skip:
-                    continue
-                for segment in self.segments:
-                    shown = int(self.rng.poisson(daily / 2))
-                    clicks = 0 if day >= silent_from else int(self.rng.binomial(shown, rate))
-                    session.add(
-                        Kpi(
-                            ad_id=ad.id, segment_id=segment, period_start=START + timedelta(day),
-                            period_end=START + timedelta(day), impressions=shown, clicks=clicks,
-                            conversions=int(self.rng.binomial(clicks, 0.1)), kpi_import_id=self.imported,
-                        )
-                    )  # fmt: skip
+from abkit.workflows.experiments.formats import RecordedDecision
+from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 
 
 @pytest.fixture
 def delivered(sqlite_store: Store) -> Deliveries:
     return Deliveries(sqlite_store)
-
-
-def plan(**changes: object) -> ExperimentPlan:
-    options = {
-        "key": "t", "variants": {"old": "A", "new": "B"}, "unit": "impression", "allocation": "random",
-        "planned_total": 80_000, "starts_on": START,
-    } | changes  # fmt: skip
-    return ExperimentPlan(**options)  # type: ignore[arg-type]
-
-
-def look(store: Store, day: int = 19, **options: object) -> Analysis:
-    return analyze_experiment(store, "t", as_of=START + timedelta(day), **options)  # type: ignore[arg-type]
 
 
 def blocked(analysis: Analysis) -> tuple[str, ...]:
@@ -99,29 +45,30 @@ def test_it_finds_a_real_difference_says_caused_and_keeps_every_look_and_decisio
     assert (first.look, second.look) == (1, 2)
     assert second.verdict == "better"
     assert second.treatments[0].verdict.sentence.startswith("new caused a higher rate than old")
-    assert second.totals["old"]["trials"] == pytest.approx(40_000, rel=0.02)
+    assert second.totals["old"].trials == pytest.approx(40_000, rel=0.02)
     decide_experiment(store, "t", "ship", variant=None, person="Ana", reason="clear", as_of=START)
     rows = history(store, "t")
-    assert [(row["kind"], row["sequence"]) for row in rows] == [("analysis", 1), ("analysis", 2), ("decision", 1)]
-    decision = rows[-1]["result"]
-    assert (decision["variant"], decision["look"], decision["against_the_verdict"]) == ("new", 2, False)
-    assert decision["figures"]["deciding"]["lift"]["ci_low"] > 0
-    assert "confidence sequence" in decision["rule"]
-    assert all(row["run"] for row in rows)
-    assert list_experiments(store)[0]["decision"] == "ship"
+    assert [(row.kind, row.sequence) for row in rows] == [("analysis", 1), ("analysis", 2), ("decision", 1)]
+    decision = rows[-1].result
+    assert isinstance(decision, RecordedDecision)
+    assert (decision.variant, decision.look, decision.against_the_verdict) == ("new", 2, False)
+    assert decision.figures[0].deciding.lift.ci_low > 0  # type: ignore[union-attr]
+    assert "confidence sequence" in decision.rule
+    assert all(row.run for row in rows)
+    assert list_experiments(store)[0].decision == "ship"
 
 
-def test_where_the_platform_optimises_days_are_the_units_and_nothing_is_called_caused(delivered: Deliveries) -> None:
+def test_where_the_platform_optimizes_days_are_the_units_and_nothing_is_called_caused(delivered: Deliveries) -> None:
     delivered.ad("A", 0.02)
     delivered.ad("B", 0.05, daily=6000)
-    create_experiment(delivered.store, plan(allocation="optimised", planned_total=40))
+    create_experiment(delivered.store, plan(allocation="optimized", planned_total=40))
     analysis = look(delivered.store)
-    assert analysis.analysed_by == "days"
+    assert analysis.analyzed_by == "days"
     assert {guard.name: guard.status for guard in analysis.guards}["sample_ratio"] == "skipped"
     verdict = analysis.treatments[0].verdict
     assert (verdict.state, verdict.causal) == ("better", False)
     assert "caused" not in verdict.sentence
-    assert "was not random" in verdict.sentence
+    assert "who saw it was not random" in verdict.sentence
     assert analysis.treatments[0].bayes is None
 
 
@@ -209,9 +156,9 @@ def test_more_conversions_than_clicks_are_compared_by_day() -> None:
     arms = []
     for key, rate in (("a", 1.5), ("b", 2.5)):
         by_day = {START + timedelta(day): (1000, 40, int(rng.poisson(40 * rate))) for day in range(14)}
-        arms.append(ArmInput(key, 0.5, by_day, {}, set()))
+        arms.append(arm(key, by_day))
     analysis = one_look(arms, metric="cvr")
-    assert (analysis.analysed_by, analysis.verdict) == ("days", "better")
+    assert (analysis.analyzed_by, analysis.verdict) == ("days", "better")
     assert {guard.name: guard.status for guard in analysis.guards}["sample_ratio"] == "pass"
 
 
@@ -221,12 +168,14 @@ def test_where_days_are_drawn_each_day_belongs_to_one_arm() -> None:
     for day in range(40):
         clicks = int(rng.binomial(2000, (0.02, 0.04)[day % 2]))
         days[day % 2][START + timedelta(day)] = (2000, clicks, 0)
-    arms = [ArmInput(key, 0.5, by_day, {}, set()) for key, by_day in zip("ab", days, strict=True)]
-    analysis = one_look(arms, unit="day")
-    assert analysis.verdict == "better"
+
+    def alternating() -> Analysis:
+        return one_look([arm(key, by_day) for key, by_day in zip("ab", days, strict=True)], unit="day")
+
+    assert alternating().verdict == "better"
     # A day that neither arm has is missing all the same.
     del days[0][START + timedelta(10)]
-    assert blocked(one_look(arms, unit="day")) == ("days",)
+    assert blocked(alternating()) == ("days",)
 
 
 def test_a_fixed_horizon_gives_no_verdict_before_its_end_and_none_for_a_second_look(delivered: Deliveries) -> None:
@@ -243,12 +192,53 @@ def test_a_fixed_horizon_gives_no_verdict_before_its_end_and_none_for_a_second_l
     assert blocked(look(delivered.store, 19)) == ("horizon",)
 
 
+def test_a_test_runs_through_the_whole_of_its_last_day(store: Store) -> None:
+    """A fixed-horizon verdict is given once: given on the last day, later data of that day would overthrow it."""
+    made = Deliveries(store)
+    made.ad("A", 0.02, days=10)
+    made.ad("B", 0.03, days=10)
+    last = START + timedelta(9)
+    create_experiment(store, plan(monitoring="fixed", planned_total=None, ends_on=last))
+    assert experiments_due(store, START - timedelta(1)) == []
+    assert experiments_due(store, last) == ["t"]
+    on_the_last_day = look(store, 9)
+    assert blocked(on_the_last_day) == ("horizon",)
+    assert "the end of the test is not reached" in on_the_last_day.treatments[0].verdict.sentence
+    assert experiments_due(store, last) == []
+    assert experiments_due(store, last + timedelta(1)) == ["t"]
+    assert look(store, 10).verdict == "better"
+    assert experiments_due(store, last + timedelta(2)) == []
+
+
+def test_what_was_decided_is_not_looked_at_again(delivered: Deliveries) -> None:
+    delivered.ad("A", 0.02)
+    delivered.ad("B", 0.03)
+    create_experiment(delivered.store, plan())
+    look(delivered.store, 5)
+    assert experiments_due(delivered.store, START + timedelta(6)) == ["t"]
+    decide_experiment(delivered.store, "t", "undecided", variant=None, person="Ana", reason="", as_of=START)
+    assert experiments_due(delivered.store, START + timedelta(6)) == []
+
+
+def test_a_guardrail_has_the_level_of_the_plan() -> None:
+    days = {START + timedelta(day): (5000, 100, 20 + day) for day in range(10)}
+    strict, loose = (
+        one_look([arm(key, days) for key in "ab"], guardrails={"cvr": 0.2}, level=level).treatments[0].guardrails["cvr"]
+        for level in (0.99, 0.8)
+    )
+    assert strict is not None
+    assert loose is not None
+    assert (strict.level, loose.level) == (0.99, 0.8)
+    assert strict.difference.ci_low < loose.difference.ci_low
+    assert (strict.holds, loose.holds) == (False, True)
+
+
 def test_guardrails_of_a_running_test_are_right_at_any_look() -> None:
     rng = np.random.default_rng(10)
     days = {START + timedelta(day): (5000, 250, int(rng.binomial(250, 0.2))) for day in range(10)}
-    arms = [ArmInput(key, 0.5, days, {}, set()) for key in "ab"]
+    arms = [arm(key, days) for key in "ab"]
     running, planned = (
-        one_look(arms, plan={"guardrails": {"cvr": 0.2}, "monitoring": monitoring, "planned_total": 100_000})
+        one_look(arms, guardrails={"cvr": 0.2}, monitoring=monitoring, planned_total=100_000)
         for monitoring in ("anytime", "fixed")
     )
     any_time, fixed = (analysis.treatments[0].guardrails["cvr"] for analysis in (running, planned))
@@ -259,13 +249,15 @@ def test_guardrails_of_a_running_test_are_right_at_any_look() -> None:
     assert any_time.p_value > fixed.p_value
 
 
-def one_look(arms: list[ArmInput], *, plan: dict[str, object] | None = None, **changes: object) -> Analysis:
-    settings = {"level": 0.95, "planned_total": None, "monitoring": "anytime", "lift": None, "guardrails": {}}
-    options = {
-        "key": "t", "unit": "impression", "allocation": "random", "metric": "ctr", "as_of": START + timedelta(60),
-        "running": False, "earlier_looks": [], "past": [],
-    } | changes  # fmt: skip
-    return analyse(plan=settings | (plan or {}), arms=arms, **options)  # type: ignore[arg-type]
+def arm(key: str, by_day: Mapping[date, tuple[int, int, int]]) -> Arm:
+    return Arm(key, 0.5, Delivery({day: Figures(*figures) for day, figures in by_day.items()}))
+
+
+def one_look(arms: list[Arm], *, past: Sequence[Analysis] = (), **changes: object) -> Analysis:
+    """One look on the day after the last one."""
+    last = max(day for one in arms for day in one.delivery.by_day)
+    options = {"planned_total": None, "ends_on": last, "variants": {one.key: one.key for one in arms}} | changes
+    return analyze(plan(**options), arms, as_of=last + timedelta(1), past=past)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +278,7 @@ def test_dropping_what_was_shown_to_be_better_goes_against_the_verdict(
     create_experiment(delivered.store, plan())
     assert look(delivered.store).verdict == "better"
     record = decide_experiment(delivered.store, "t", decision, variant=variant, person="Bo", reason="", as_of=START)
-    assert record["against_the_verdict"] is against
+    assert record.against_the_verdict is against
 
 
 def test_a_decision_against_the_verdict_is_recorded_as_that(delivered: Deliveries) -> None:
@@ -295,33 +287,28 @@ def test_a_decision_against_the_verdict_is_recorded_as_that(delivered: Deliverie
     create_experiment(delivered.store, plan())
     look(delivered.store)
     record = decide_experiment(delivered.store, "t", "ship", variant="new", person="Bo", reason="", as_of=START)
-    assert record["against_the_verdict"]
+    assert record.against_the_verdict
 
 
 def test_a_winner_is_shrunk_towards_what_past_experiments_were_like() -> None:
-    rng = np.random.default_rng(4)
+    arms = [arm(key, {START: (20_000, clicks, 0)}) for key, clicks in (("a", 400), ("b", 520))]
+    alone = one_look(arms)
+    assert alone.treatments[0].fixed is not None
     past = []
-    for lift in rng.normal(0, 0.03, 40):
-        figures = {"estimate": lift, "ci_low": lift - 0.04, "ci_high": lift + 0.04}
-        earlier = {"fixed": {"lift": figures, "level": 0.95}}
-        past.append({"metric": "ctr", "verdict": "undecided", "treatments": [earlier]})
-    options = {"level": 0.95, "planned_total": None, "monitoring": "anytime", "lift": None, "guardrails": {}}
-    arms = [ArmInput(key, 0.5, {START: (20_000, clicks, 0)}, {}, set()) for key, clicks in (("a", 400), ("b", 520))]
+    for lift in np.random.default_rng(4).normal(0, 0.03, 40):
+        fixed = replace(alone.treatments[0].fixed, lift=Estimate(lift, lift - 0.04, lift + 0.04))
+        past.append(replace(alone, verdict=Verdict.UNDECIDED, treatments=(replace(alone.treatments[0], fixed=fixed),)))
 
-    def shrunken(past_results: list[dict[str, object]]) -> object:
-        analysis = analyse(
-            key="t", unit="impression", allocation="random", metric="ctr", plan=options, arms=arms, as_of=START,
-            running=False, earlier_looks=[], past=past_results,
-        )  # fmt: skip
-        return analysis.treatments[0]
+    def shrunken(past: list[Analysis]) -> TreatmentResult:
+        return one_look(arms, past=past).treatments[0]
 
     result = shrunken(past)
-    assert 0 < result.shrunken_lift.estimate < 0.2 < result.fixed.lift.estimate  # type: ignore[attr-defined]
-    assert result.exaggeration.exaggeration > 1  # type: ignore[attr-defined]
-    assert shrunken(past[:9]).shrunken_lift is None  # type: ignore[attr-defined]
+    assert 0 < result.shrunken_lift.estimate < 0.2 < result.fixed.lift.estimate  # type: ignore[union-attr]
+    assert result.exaggeration.exaggeration > 1  # type: ignore[union-attr]
+    assert shrunken(past[:9]).shrunken_lift is None
     # What guards blocked, and other metrics, are no past to learn from.
-    assert shrunken([row | {"verdict": "blocked"} for row in past]).shrunken_lift is None  # type: ignore[attr-defined]
-    assert shrunken([row | {"metric": "cvr"} for row in past]).shrunken_lift is None  # type: ignore[attr-defined]
+    assert shrunken([replace(look, verdict=Verdict.BLOCKED) for look in past]).shrunken_lift is None
+    assert shrunken([replace(look, metric=Metric.CVR) for look in past]).shrunken_lift is None
 
 
 def test_the_relation_is_used_only_when_it_is_shown() -> None:
@@ -379,7 +366,7 @@ def test_unknown_names_are_refused_with_what_is_known(delivered: Deliveries) -> 
     assert "known are t" in str(error.value.hint)
     with pytest.raises(InvalidInput, match="is before that"):
         look(store, -5)
-    with pytest.raises(AbkitError, match="not been analysed"):
+    with pytest.raises(AbkitError, match="not been analyzed"):
         decide_experiment(store, "t", "ship", variant=None, person="Ana", reason="", as_of=START)
     look(store)
     with pytest.raises(InvalidInput, match="no variant 'x'; it has old, new"):

@@ -1,0 +1,165 @@
+"""Two arms of an experiment compared: impressions as trials where they were drawn, days as clusters elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from abkit.errors import InvalidInput
+from abkit.stats.arms import Counts, PairMoments
+from abkit.stats.estimate import Comparison, PosteriorComparison
+from abkit.stats.means.pairs import compare_ratios
+from abkit.stats.proportions.compare import compare
+from abkit.stats.proportions.stratified import Stratified, compare_stratified
+from abkit.stats.sequential.always_valid import DEFAULT_TUNING
+from abkit.stats.verdicts.equivalence import MarginTest, non_inferior
+from abkit.stats.verdicts.guards import ArmDays
+from abkit.store.experiments import Delivery, Figures
+from abkit.vocabulary import Dimension, Metric, Monitoring
+from abkit.workflows.experiments.plan import ExperimentPlan
+
+PLANNED_DAYS = 28
+"""What a sequence over days is tuned to when the plan has no total: four weeks."""
+
+_TERMS: Mapping[Metric, tuple[str, str]] = {
+    Metric.CTR: ("impressions", "clicks"),
+    Metric.CVR: ("clicks", "conversions"),
+}
+"""The trials and the successes of each metric."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One variant and what it delivered.
+
+    Attributes:
+        key: Name of the variant.
+        share: Planned share of the traffic.
+        delivery: What it delivered until the day of the analysis.
+    """
+
+    key: str
+    share: float
+    delivery: Delivery
+
+    def days(self, metric: Metric) -> ArmDays:
+        """Return trials and successes of the metric, day by day."""
+        counted = {day: counts_of(figures, metric) for day, figures in self.delivery.by_day.items()}
+        return ArmDays(
+            key=self.key,
+            share=self.share,
+            exposures={day: trials for day, (trials, _) in counted.items()},
+            successes={day: successes for day, (_, successes) in counted.items()},
+            creatives=self.delivery.creatives,
+        )
+
+
+@dataclass(frozen=True)
+class Basis:
+    """How two arms are compared.
+
+    Attributes:
+        by_day: Whether days are the units, as clusters; impressions as trials otherwise.
+        level: Confidence level of the intervals.
+        tuning: Units of both arms at which the any-time intervals are tightest.
+    """
+
+    by_day: bool
+    level: float
+    tuning: float
+
+    @classmethod
+    def planned(cls, plan: ExperimentPlan, *, by_day: bool) -> Basis:
+        """Return the basis of a plan. Its total counts all arms; a comparison has two of them."""
+        if plan.planned_total:
+            return cls(by_day, plan.level, plan.planned_total * 2 / len(plan.variants))
+        return cls(by_day, plan.level, 2.0 * PLANNED_DAYS if by_day else float(DEFAULT_TUNING))
+
+
+def counts_of(figures: Figures, metric: Metric) -> tuple[int, int]:
+    """Return trials and successes of a metric.
+
+    >>> counts_of(Figures(impressions=1000, clicks=20, conversions=3), Metric.CVR)
+    (20, 3)
+    """
+    trials, successes = _TERMS[metric]
+    return getattr(figures, trials), getattr(figures, successes)
+
+
+def is_proportion(*arms: ArmDays) -> bool:
+    """Return whether successes are a part of the trials; conversions may exceed clicks (view-through)."""
+    return all(arm.total <= arm.trials for arm in arms)
+
+
+def compare_arms(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[Comparison, Comparison] | None:
+    """Return the any-time and the fixed comparison; None when there is too little to compute either."""
+    if not (control.exposures and arm.exposures):
+        return None
+    try:
+        if basis.by_day:
+            one, two = _moments(control), _moments(arm)
+            return (
+                compare_ratios(one, two, method="sequential", level=basis.level, tuning=basis.tuning),
+                compare_ratios(one, two, level=basis.level),
+            )
+        first, second = Counts(control.total, control.trials), Counts(arm.total, arm.trials)
+        return (
+            compare(first, second, method="sequential", level=basis.level, tuning=basis.tuning),
+            compare(first, second, level=basis.level),
+        )
+    except InvalidInput:
+        # No days, one day, no exposures, no variance: the guards say which.
+        return None
+
+
+def _moments(arm: ArmDays) -> PairMoments:
+    days = sorted(day for day, n in arm.exposures.items() if n)
+    if not days:
+        raise InvalidInput("an arm has no days with exposures; expected at least 2")
+    y = np.array([arm.successes.get(day, 0) for day in days], dtype=float)
+    x = np.array([arm.exposures[day] for day in days], dtype=float)
+    return PairMoments.from_values(y, x)
+
+
+def posterior(control: ArmDays, arm: ArmDays) -> PosteriorComparison | None:
+    """Return beta-binomial figures with a uniform prior."""
+    return compare(Counts(control.total, control.trials), Counts(arm.total, arm.trials), method="bayes").bayes
+
+
+def check_guardrail(
+    control: Arm, arm: Arm, metric: Metric, margin: float, *, plan: ExperimentPlan, by_day: bool
+) -> MarginTest | None:
+    """Test that the treatment is not worse on this metric by more than the margin; None where there is too little.
+
+    The confidence level is the plan's, one-sided.
+    """
+    one, two = control.days(metric), arm.days(metric)
+    basis = Basis.planned(plan, by_day=by_day or not is_proportion(one, two))
+    pair = compare_arms(one, two, basis)
+    rate = one.total / one.trials if one.trials else 0.0
+    if pair is None or rate == 0:
+        return None
+    tuning = basis.tuning if plan.monitoring is Monitoring.ANYTIME else None
+    return non_inferior(pair[1], margin=margin * rate, level=plan.level, tuning=tuning)
+
+
+def within_segments(control: Arm, arm: Arm, metric: Metric, by: Dimension, level: float) -> Stratified | None:
+    """Compare within segments, impressions as trials; None where no segment has both arms."""
+    place = list(Dimension).index(by)
+    sides: list[dict[str, Figures]] = [{}, {}]
+    for side, source in zip(sides, (control, arm), strict=True):
+        for segment, figures in source.delivery.by_segment.items():
+            side[segment[place]] = side.get(segment[place], Figures()).plus(figures)
+    names = sorted(set(sides[0]) | set(sides[1]))
+    try:
+        strata = [tuple(_counts(side.get(name, Figures()), metric) for side in sides) for name in names]
+        return compare_stratified([(one, two) for one, two in strata], level=level)
+    except InvalidInput:
+        return None
+
+
+def _counts(figures: Figures, metric: Metric) -> Counts | None:
+    trials, successes = counts_of(figures, metric)
+    return Counts(successes, trials) if trials else None

@@ -1,0 +1,330 @@
+"""Experiments on the store: create → analyze (a look) → decide. Every figure points to its run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from abkit.errors import AbkitError, InvalidInput
+from abkit.records import Record
+from abkit.store import creatives
+from abkit.store import experiments as tables
+from abkit.store.engine import Store
+from abkit.store.runs import recorded_run
+from abkit.store.schema import Experiment, ExperimentResult, Variant
+from abkit.vocabulary import Dimension, ExperimentDecision, Verdict, parse_choice
+from abkit.workflows.experiments.analysis import Analysis, analyze
+from abkit.workflows.experiments.arms import Arm
+from abkit.workflows.experiments.formats import (
+    RecordedDecision,
+    Unreadable,
+    plan_json,
+    read_analysis,
+    read_decision,
+    read_plan,
+    record_json,
+)
+from abkit.workflows.experiments.plan import ExperimentPlan, check_plan, has_ended
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentSummary(Record):
+    """One experiment of the list.
+
+    Attributes:
+        experiment: Key of the experiment.
+        metric: What is compared.
+        unit: What is randomized.
+        allocation: `random` or `optimized`.
+        starts_on: First day that counts.
+        ends_on: Last day that counts.
+        looks: Number of analyses so far.
+        verdict: Verdict of the last one, if any.
+        decision: The last decision, if any.
+        decided_by: Who made it.
+    """
+
+    experiment: str
+    metric: str
+    unit: str
+    allocation: str
+    starts_on: date | None
+    ends_on: date | None
+    looks: int
+    verdict: str | None
+    decision: str | None
+    decided_by: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryEntry(Record):
+    """One look at an experiment, or one decision on it.
+
+    Attributes:
+        kind: `analysis` or `decision`.
+        sequence: Number of the look, or of the decision.
+        as_of: The last day that counted, or the day of the decision.
+        verdict: The verdict, or the decision.
+        decided_by: Who decided; empty for an analysis.
+        reason: Why; empty for an analysis.
+        rule: By which rule the verdict was reached; None where the record cannot be read.
+        run: The run that wrote it.
+        result: The record; None where it cannot be read.
+        unreadable: Why it cannot be read; empty where it can.
+    """
+
+    kind: str
+    sequence: int
+    as_of: date
+    verdict: str
+    decided_by: str
+    reason: str
+    rule: str | None
+    run: int
+    result: Analysis | RecordedDecision | None
+    unreadable: str
+
+
+def create_experiment(store: Store, plan: ExperimentPlan) -> int:
+    """Write an experiment and its variants; return the id.
+
+    Raises:
+        AbkitError: The plan is not valid, its key is taken, or its campaign is unknown.
+    """
+    shares = check_plan(plan)
+    with recorded_run(store, "experiment create", {"key": plan.key}) as run, store.write() as session:
+        if session.scalar(select(Experiment.id).where(Experiment.key == plan.key)) is not None:
+            raise AbkitError(f"there is an experiment {plan.key!r} already", hint="choose another key")
+        row = Experiment(
+            key=plan.key,
+            campaign_id=creatives.find_campaign(session, plan.campaign) if plan.campaign is not None else None,
+            unit=plan.unit.value,
+            allocation=plan.allocation.value,
+            metric=plan.metric.value,
+            plan=plan_json(plan),
+            starts_on=plan.starts_on,
+            ends_on=plan.ends_on,
+            created_at=datetime.now(UTC),
+            run_id=run.id,
+        )
+        session.add(row)
+        session.flush()
+        for number, ((name, shown), share) in enumerate(zip(plan.variants.items(), shares, strict=True)):
+            ads = tables.ads_named(session, shown)
+            session.add(
+                Variant(
+                    experiment_id=row.id,
+                    key=name,
+                    is_control=number == 0,
+                    share=share,
+                    ad_id=ads[0] if len(ads) == 1 else None,
+                    creative_id=tables.creative_named(session, shown),
+                )
+            )
+        run.outcome = {"experiment": plan.key, "variants": len(shares)}
+        return row.id
+
+
+def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = None) -> Analysis:
+    """Analyze what arrived until `as_of`, and record it as one more look.
+
+    Args:
+        store: The store.
+        key: Key of the experiment.
+        as_of: The last day that counts.
+        by: A dimension of delivery (placement, country, …) to stratify by.
+
+    Raises:
+        AbkitError: There is no such experiment or dimension, `as_of` is before the start, or the plan or an earlier
+            look was written by a newer abkit.
+    """
+    dimension = parse_choice(Dimension, by, name="dimension of --by") if by is not None else None
+    with recorded_run(store, "experiment analyze", {"key": key, "as_of": as_of.isoformat(), "by": by}) as run:
+        with store.read() as session:
+            experiment = tables.find_experiment(session, key)
+            plan = _plan(session, experiment)
+            if plan.starts_on and as_of < plan.starts_on:
+                raise InvalidInput(f"{key} starts on {plan.starts_on}; {as_of} is before that")
+            last = min(as_of, plan.ends_on) if plan.ends_on else as_of
+            arms = [
+                Arm(name, share, tables.delivery(session, tables.ads_named(session, shown), plan.starts_on, last))
+                for (name, shown), share in zip(plan.variants.items(), plan.split or (), strict=True)
+            ]
+            earlier = [read_analysis(row) for row in tables.results_of(session, experiment, "analysis")]
+            past = _readable(tables.latest_analyses(session, apart_from=experiment))
+        analysis = analyze(plan, arms, as_of=as_of, earlier=earlier, past=past, by=dimension)
+        with store.write() as session:
+            row = tables.add_result(
+                session,
+                experiment,
+                kind="analysis",
+                as_of=as_of,
+                verdict=analysis.verdict.value,
+                result=record_json(analysis),
+                run_id=run.id,
+            )
+            run.outcome = {"experiment": key, "look": row.sequence, "verdict": analysis.verdict.value}
+        return analysis
+
+
+def _plan(session: Session, experiment: Experiment) -> ExperimentPlan:
+    campaign = creatives.campaign_keys(session)[experiment.campaign_id] if experiment.campaign_id else None
+    return read_plan(experiment, tables.variants_of(session, experiment), campaign)
+
+
+def _readable(rows: list[ExperimentResult]) -> list[Analysis]:
+    """Return the analyses that can be read: what another experiment wrote must not stop this one."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read_analysis(row))
+        except Unreadable:
+            continue
+    return found
+
+
+def decide_experiment(
+    store: Store, key: str, decision: str, *, variant: str | None, person: str, reason: str, as_of: date
+) -> RecordedDecision:
+    """Write a decision with the rule and the figures that it rests on: those of the last look.
+
+    A decision against the verdict is possible, and is recorded as that.
+
+    Raises:
+        AbkitError: There is no such experiment, decision or variant, it has not been analyzed yet, or `ship` does not
+            say which of several variants.
+    """
+    choice = parse_choice(ExperimentDecision, decision, name="decision")
+    if not person.strip():
+        raise InvalidInput("a decision needs the name of the person who makes it")
+    with (
+        recorded_run(store, "experiment decide", {"key": key, "decision": choice.value}) as run,
+        store.write() as session,
+    ):
+        experiment = tables.find_experiment(session, key)
+        looks = tables.results_of(session, experiment, "analysis")
+        if not looks:
+            raise AbkitError(f"{key} has not been analyzed yet", hint=f"run `abkit experiment analyze {key}` first")
+        names = [row.key for row in tables.variants_of(session, experiment)]
+        if variant is not None and variant not in names:
+            raise InvalidInput(f"{key} has no variant {variant!r}; it has {', '.join(names)}")
+        if choice is ExperimentDecision.SHIP and variant is None:
+            if len(names) > 2:
+                raise InvalidInput(f"which variant is shipped? {key} has {', '.join(names[1:])}", hint="use --variant")
+            variant = names[1]
+        last = read_analysis(looks[-1])
+        record = RecordedDecision(
+            decision=choice,
+            variant=variant,
+            rule=last.rule,
+            look=looks[-1].sequence,
+            verdict=last.verdict,
+            figures=tuple(one for one in last.treatments if one.treatment == variant) or last.treatments,
+            against_the_verdict=_against(choice, variant if variant != names[0] else None, last),
+        )
+        tables.add_result(
+            session,
+            experiment,
+            kind="decision",
+            as_of=as_of,
+            verdict=choice.value,
+            result=record_json(record),
+            run_id=run.id,
+            decided_by=person,
+            reason=reason,
+        )
+        run.outcome = {"experiment": key, "decision": choice.value}
+    return record
+
+
+def _against(decision: ExperimentDecision, treatment: str | None, analysis: Analysis) -> bool:
+    """Return whether it ships what was not shown to be better, or drops what was. Shipping the control keeps it."""
+    better = {one.treatment for one in analysis.treatments if one.verdict.state is Verdict.BETTER}
+    if decision is ExperimentDecision.UNDECIDED:
+        return False
+    if treatment is None:
+        return bool(better)
+    return (treatment in better) != (decision is ExperimentDecision.SHIP)
+
+
+def list_experiments(store: Store) -> list[ExperimentSummary]:
+    """Return all experiments with their last verdict and decision, without reading the stored figures."""
+    result = ExperimentResult
+    with store.read() as session:
+        columns = (result.experiment_id, result.kind, result.verdict, result.decided_by)
+        rows: dict[tuple[int, str], list[tuple[str, str]]] = {}
+        for number, kind, verdict, person in session.execute(select(*columns).order_by(result.id)):
+            rows.setdefault((number, kind), []).append((verdict, person))
+        found = []
+        for experiment in session.scalars(select(Experiment).order_by(Experiment.id)):
+            looks = rows.get((experiment.id, "analysis"), [])
+            decisions = rows.get((experiment.id, "decision"), [])
+            found.append(
+                ExperimentSummary(
+                    experiment=experiment.key,
+                    metric=experiment.metric,
+                    unit=experiment.unit,
+                    allocation=experiment.allocation,
+                    starts_on=experiment.starts_on,
+                    ends_on=experiment.ends_on,
+                    looks=len(looks),
+                    verdict=looks[-1][0] if looks else None,
+                    decision=decisions[-1][0] if decisions else None,
+                    decided_by=decisions[-1][1] if decisions else None,
+                )
+            )
+        return found
+
+
+def experiments_due(store: Store, day: date) -> list[str]:
+    """Return the keys of the experiments to look at on a day: once a day while they run, and once after their end.
+
+    An experiment that was decided is left alone, and so is one that was looked at on this day.
+    """
+    result = ExperimentResult
+    with store.read() as session:
+        looks: dict[int, set[date]] = {}
+        decided = set(session.scalars(select(result.experiment_id).where(result.kind == "decision")))
+        for number, as_of in session.execute(
+            select(result.experiment_id, result.as_of).where(result.kind == "analysis")
+        ):
+            looks.setdefault(number, set()).add(as_of)
+        return [
+            experiment.key
+            for experiment in session.scalars(select(Experiment).order_by(Experiment.id))
+            if experiment.id not in decided
+            and (experiment.starts_on is None or experiment.starts_on <= day)
+            and day not in looks.get(experiment.id, set())
+            and not any(has_ended(experiment.ends_on, seen) for seen in looks.get(experiment.id, set()))
+        ]
+
+
+def history(store: Store, key: str) -> list[HistoryEntry]:
+    """Return all looks and decisions of an experiment, oldest first; what cannot be read says why."""
+    with store.read() as session:
+        rows = tables.results_of(session, tables.find_experiment(session, key))
+        return [_entry(row) for row in rows]
+
+
+def _entry(row: ExperimentResult) -> HistoryEntry:
+    result: Analysis | RecordedDecision | None = None
+    unreadable = ""
+    try:
+        result = read_analysis(row) if row.kind == "analysis" else read_decision(row)
+    except Unreadable as error:
+        unreadable = error.message
+    return HistoryEntry(
+        kind=row.kind,
+        sequence=row.sequence,
+        as_of=row.as_of,
+        verdict=row.verdict,
+        decided_by=row.decided_by,
+        reason=row.reason,
+        rule=result.rule if result else None,
+        run=row.run_id,
+        result=result,
+        unreadable=unreadable,
+    )
