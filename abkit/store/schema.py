@@ -687,7 +687,7 @@ class Experiment(Base):
     unit: Mapped[str]  # Unit
     allocation: Mapped[str]  # Allocation
     metric: Mapped[str]  # Metric
-    plan: Mapped[dict[str, Any]]  # with a format version, as `result` below; workflows/experiments/formats.py reads both
+    plan: Mapped[dict[str, Any]]  # what has no column, with a format version
     starts_on: Mapped[date | None]
     ends_on: Mapped[date | None]
     created_at: Mapped[datetime]
@@ -719,7 +719,7 @@ class ExperimentResult(Base):
     sequence: Mapped[int]
     as_of: Mapped[date]
     verdict: Mapped[str]
-    result: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any]]  # with a format version
     decided_by: Mapped[str] = mapped_column(default="")
     reason: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
