@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -72,6 +73,7 @@ def options(
     ctx.obj = CommandContext(config=config, database_url=database_url, debug=debug)
 
 
+@cache
 def _add_commands() -> None:
     for name, place in COMMANDS.items():
         module = import_module(f"abkit.commands.{place}")
