@@ -9,6 +9,7 @@ from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table, interval, percent
 from abkit.stats.design.power import SampleSize
 from abkit.stats.estimate import ArmRate, Comparison
+from abkit.stats.means.pairs import CupedComparison
 from abkit.stats.monitoring.distribution_shift import Drift
 from abkit.stats.proportions.bayes import Ranking
 from abkit.stats.verdicts.multiplicity import Adjusted
@@ -22,6 +23,13 @@ def _comparison(comparison: Comparison) -> View:
         notes=comparison.notes,
         chart=lambda: _lift_chart(comparison),
     )
+
+
+@view_of.register
+def _cuped(cuped: CupedComparison) -> View:
+    kept = {"what": "variance kept", "figure": percent(cuped.variance_kept, 1), "interval": "by CUPED"}
+    rows = [*comparison_rows(cuped.adjusted), kept]
+    return View(tables=(Table.of(rows, title=comparison_title(cuped.adjusted)),), notes=cuped.adjusted.notes)
 
 
 def comparison_title(comparison: Comparison) -> str:
@@ -93,7 +101,7 @@ def _sample_size(size: SampleSize) -> View:
 def _sample_ratio(split: SampleRatio) -> View:
     total = sum(split.observed)
     rows = [
-        {"arm": number, "units": observed, "expected": f"{expected:,.1f}", "share": percent(observed / total, 2)}
+        {"arm": number, "units": observed, "expected": f"{expected:,.1f}", "share": percent(observed / max(total, 1), 2)}
         for number, (observed, expected) in enumerate(zip(split.observed, split.expected, strict=True), start=1)
     ]
     found = "mismatch: do not read this test" if split.mismatch else "no mismatch"
