@@ -99,9 +99,9 @@ def _sample_size(size: SampleSize) -> View:
 
 @view_of.register
 def _sample_ratio(split: SampleRatio) -> View:
-    total = sum(split.observed)
+    total = max(sum(split.observed), 1)
     rows = [
-        {"arm": number, "units": observed, "expected": f"{expected:,.1f}", "share": percent(observed / max(total, 1), 2)}
+        {"arm": number, "units": observed, "expected": f"{expected:,.1f}", "share": percent(observed / total, 2)}
         for number, (observed, expected) in enumerate(zip(split.observed, split.expected, strict=True), start=1)
     ]
     found = "mismatch: do not read this test" if split.mismatch else "no mismatch"
