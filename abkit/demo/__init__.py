@@ -1,1 +1,1 @@
-"""The demonstration: rendered adverts, a simulated world with a known truth, and the loop run through it."""
+"""The demo: rendered creatives, a simulated world with a known truth, and the loop run through it."""

@@ -1,4 +1,4 @@
-"""Sixty advert variants, rendered in code: three campaigns of twenty, good and bad ones on purpose.
+"""Sixty adverts, rendered in code: three campaigns of twenty, good and bad ones on purpose.
 
     from abkit.demo.adverts import write_adverts
     for advert in write_adverts(Path("ads")):
@@ -18,8 +18,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from abkit.demo.canvas import Canvas, Colour
-from abkit.demo.layouts import LAYOUTS, Copy, Palette, Picture, textured
+from abkit.demo.canvas import Canvas, Color
+from abkit.demo.layouts import LAYOUTS, Copy, Crop, Palette, textured
 from abkit.demo.photographs import PHOTOGRAPHS
 
 T = TypeVar("T")
@@ -34,10 +34,10 @@ FORMATS: dict[str, tuple[int, int]] = {
 FAULTS: dict[str, str] = {
     "bad_crop": "the crop misses the subject",
     "blur": "upscaled from a thumbnail",
-    "low_contrast": "type that hardly differs from its ground",
+    "low_contrast": "type that hardly differs from its background",
     "dark": "underexposed",
     "washed_out": "overexposed and pale",
-    "loud": "colours that clash",
+    "loud": "colors that clash",
     "blocky": "compressed to pieces",
     "textured": "a busy texture under the type",
 }
@@ -45,7 +45,7 @@ FAULTS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Theme:
-    """What the adverts of one campaign have in common."""
+    """What the adverts of one campaign share."""
 
     key: str
     name: str
@@ -61,13 +61,13 @@ class Theme:
 
 @dataclass(frozen=True)
 class Design:
-    """One variant before it is drawn. `faults` are keys of `FAULTS`; an advert without any is a good one."""
+    """One advert before it is drawn. `faults` are keys of `FAULTS`; a good advert has none."""
 
     campaign: str
     name: str
     format: str
     layout: str
-    picture: Picture
+    crop: Crop
     copy: Copy
     palette: Palette
     texture: str
@@ -76,13 +76,13 @@ class Design:
 
 @dataclass(frozen=True)
 class Advert:
-    """One variant as a file."""
+    """One advert as a file."""
 
     path: Path
     design: Design
 
 
-CREAM: Colour = (250, 244, 232)
+CREAM: Color = (250, 244, 232)
 THEMES: tuple[Theme, ...] = (
     Theme(
         key="coffee-bar",
@@ -156,11 +156,11 @@ LOUD = Palette((255, 0, 168), (0, 255, 64), (255, 240, 0), (255, 0, 0))
 
 
 def designs(seed: int = 7, per_campaign: int = 20) -> list[Design]:
-    """Draws the variants: formats and layouts evenly, faults for somewhat over half of them.
+    """Draw the designs: formats and layouts evenly, faults for somewhat over half of them.
 
     Args:
-        seed: of the draw.
-        per_campaign: variants in each campaign.
+        seed: Seed of the draw.
+        per_campaign: Adverts per campaign.
 
     >>> [d.name for d in designs(per_campaign=2)][:2]
     ['coffee-bar-01-hero-1x1', 'coffee-bar-02-catalogue-9x16']
@@ -181,7 +181,7 @@ def designs(seed: int = 7, per_campaign: int = 20) -> list[Design]:
                     name=f"{theme.key}-{index + 1:02d}-{layouts[index]}-{formats[index]}",
                     format=formats[index],
                     layout=layouts[index],
-                    picture=_crop(rng, photograph, bad="bad_crop" in faults),
+                    crop=_crop(rng, photograph, bad="bad_crop" in faults),
                     copy=Copy(
                         brand=theme.brand,
                         headline=headlines[index],
@@ -198,7 +198,7 @@ def designs(seed: int = 7, per_campaign: int = 20) -> list[Design]:
 
 
 def render(design: Design) -> Image.Image:
-    """Draws one variant with its faults."""
+    """Draw one advert with its faults."""
     size = FORMATS[design.format]
     palette = LOUD if "loud" in design.faults else design.palette
     if "low_contrast" in design.faults:
@@ -206,20 +206,20 @@ def render(design: Design) -> Image.Image:
     canvas = Canvas(size, palette.ground)
     if "textured" in design.faults:
         canvas.image.paste(textured(design.texture, canvas.image.size, palette.ground))
-    LAYOUTS[design.layout](canvas, design.picture, design.copy, palette)
+    LAYOUTS[design.layout](canvas, design.crop, design.copy, palette)
     return _spoiled(canvas.finished(), design.faults)
 
 
 def write_adverts(
     folder: Path, seed: int = 7, per_campaign: int = 20, progress: Callable[[int, int], None] | None = None
 ) -> list[Advert]:
-    """Renders the variants as JPEG files, one folder a campaign.
+    """Render the adverts as JPEG files, one folder per campaign.
 
     Args:
-        folder: where the campaign folders go; it is created.
-        seed: of the designs.
-        per_campaign: variants in each campaign.
-        progress: called with (adverts written, adverts in all).
+        folder: Where the campaign folders go; it is created.
+        seed: Seed of the designs.
+        per_campaign: Adverts per campaign.
+        progress: Called with (adverts written, adverts in all).
     """
     written = []
     drawn = designs(seed, per_campaign)
@@ -234,24 +234,24 @@ def write_adverts(
 
 
 def _evenly(rng: np.random.Generator, choices: list[T], count: int) -> list[T]:
-    """Every choice about equally often, in random order."""
+    """Return every choice about equally often, in random order."""
     rounds = -(-count // len(choices))
     return [choices[i % len(choices)] for i in rng.permutation(rounds * len(choices))[:count]]
 
 
-def _crop(rng: np.random.Generator, photograph: str, bad: bool) -> Picture:
-    """A crop around the subject, or one that misses it."""
+def _crop(rng: np.random.Generator, photograph: str, bad: bool) -> Crop:
+    """Return a crop around the subject, or one that misses it."""
     x, y = PHOTOGRAPHS[photograph].subject
     if bad:
-        return Picture(photograph, (float(rng.choice([0.08, 0.92])), float(rng.choice([0.1, 0.9]))), 2.4)
-    return Picture(photograph, (x, y), float(rng.uniform(1.0, 1.25)))
+        return Crop(photograph, (float(rng.choice([0.08, 0.92])), float(rng.choice([0.1, 0.9]))), 2.4)
+    return Crop(photograph, (x, y), float(rng.uniform(1.0, 1.25)))
 
 
 def _flattened(palette: Palette) -> Palette:
-    """The palette with type close to the colour that it stands on."""
+    """Return the palette with type close to the color of its background."""
 
-    def towards(colour: Colour, other: Colour) -> Colour:
-        red, green, blue = (round(0.22 * c + 0.78 * o) for c, o in zip(colour, other, strict=True))
+    def towards(color: Color, other: Color) -> Color:
+        red, green, blue = (round(0.22 * c + 0.78 * o) for c, o in zip(color, other, strict=True))
         return red, green, blue
 
     return Palette(
@@ -264,7 +264,7 @@ def _flattened(palette: Palette) -> Palette:
 
 
 def _spoiled(image: Image.Image, faults: tuple[str, ...]) -> Image.Image:
-    """What goes wrong after the drawing: exposure, sharpness, compression."""
+    """Apply the faults that come after drawing: exposure, sharpness, compression."""
     if "dark" in faults:
         image = ImageEnhance.Brightness(image).enhance(0.5)
     if "washed_out" in faults:

@@ -1,4 +1,4 @@
-"""A world with a known truth: ninety days of daily KPIs for adverts whose scores are given.
+"""A simulated world with a known truth: ninety days of daily KPIs for creatives whose scores are given.
 
 What a click depends on, on the log scale, for one creative in one placement on one day:
 
@@ -49,7 +49,7 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Contender:
-    """A creative that will run: its campaign, the name under which the platform knows it, and its score."""
+    """A creative that will run: its campaign, its name on the platform, and its score."""
 
     campaign: str
     creative: str
@@ -58,7 +58,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where ads are shown: its share of impressions, and what it does to log CTR."""
+    """Where ads are shown: its share of impressions, and its effect on log CTR."""
 
     name: str
     platform: str
@@ -79,23 +79,23 @@ class World:
     """What is planted. Effects are on log CTR unless they say otherwise.
 
     Attributes:
-        seed: of everything random.
-        start: the first day.
-        days: how many there are.
-        break_day: days since the start on which taste changes (0-based); None for a calm world.
-        slope: effect of one standard deviation of the score within its campaign.
-        slope_after: the same from the break on.
-        luck: standard deviation of a creative's own, scoreless appeal.
+        seed: Seed of all random draws.
+        start: The first day.
+        days: Number of days.
+        break_day: Days since the start on which taste changes (0-based); None for a calm world.
+        slope: Effect of one standard deviation of the score within its campaign.
+        slope_after: The same from the change of taste on.
+        luck: Standard deviation of a creative's own, scoreless appeal.
         base_ctr: CTR of an average creative in the feed on an average day, before the campaign effect.
-        campaign_spread: standard deviation of the campaign effect.
-        fatigue: what a creative loses in the long run, e.g. 0.3 is 26 % of its CTR.
-        fatigue_days: days after which 63 % of that is lost.
-        weekend: what Saturday and Sunday add.
-        season: half the swing of a slow wave over the whole time.
-        impressions: of one creative on an average day.
-        conversion_rate: of clicks, for an average creative.
-        late_share: share of the creatives that launches after day 60, wherever the break is.
-        unlinked: whether each campaign also runs one video that has no picture in the store.
+        campaign_spread: Standard deviation of the campaign effect.
+        fatigue: Loss of a creative in the long run, e.g. 0.3 is 26 % of its CTR.
+        fatigue_days: Days after which 63 % of that is lost.
+        weekend: Effect of Saturday and Sunday.
+        season: Half the swing of a slow wave over the whole time.
+        impressions: Impressions per creative on an average day.
+        conversion_rate: Conversions per click of an average creative.
+        late_share: Share of the creatives that launches after day 60, wherever the break is.
+        unlinked: Whether each campaign also runs one video that has no image in the store.
     """
 
     seed: int = 11
@@ -117,7 +117,7 @@ class World:
     unlinked: bool = True
 
     def day(self, index: int) -> date:
-        """The date of the day with this 0-based index.
+        """Return the date of the day with this 0-based index.
 
         >>> World().day(60)
         datetime.date(2025, 5, 2)
@@ -130,11 +130,11 @@ class Life:
     """The truth about one creative: what was planted, never shown to abkit.
 
     Attributes:
-        contender: which.
-        launched, stopped: first day, and the day after the last, as 0-based indices.
-        appeal_before, appeal_after: its effect on log CTR until the break and from it on.
-        volume: its impressions relative to the average.
-        linked: whether its picture is in the store.
+        contender: The creative.
+        launched, stopped: First day, and the day after the last, as 0-based indices.
+        appeal_before, appeal_after: Its effect on log CTR until the break and from it on.
+        volume: Its impressions relative to the average.
+        linked: Whether its image is in the store.
     """
 
     contender: Contender
@@ -148,16 +148,16 @@ class Life:
 
 @dataclass(frozen=True)
 class Simulation:
-    """A world that was played: its truth, and the rows of any day."""
+    """A simulated world: its truth, and the rows of any day."""
 
     world: World
     campaign_effect: dict[str, float]
     lives: tuple[Life, ...]
 
     def rows(self, index: int) -> list[dict[str, Any]]:
-        """The KPI rows of one day, one a creative and placement, with the keys of `FIELDS`.
+        """Return the KPI rows of one day, one per creative and placement, with the keys of `FIELDS`.
 
-        The same index always gives the same rows, whatever was asked before.
+        The same index always gives the same rows, in whatever order days are asked for.
         """
         world = self.world
         rng = np.random.default_rng([world.seed, index])
@@ -195,7 +195,7 @@ class Simulation:
         return rows
 
     def write_day(self, index: int, folder: Path) -> Path:
-        """Writes the export of one day as a platform would: one CSV named after the day."""
+        """Write the export of one day as a platform would: one CSV named after the day."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"kpi-{self.world.day(index):%Y-%m-%d}.csv"
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -205,7 +205,7 @@ class Simulation:
         return path
 
     def truth(self) -> dict[str, Any]:
-        """What was planted, as JSON can hold it: for the demo's closing words, and for tests."""
+        """Return what was planted as JSON-ready data."""
         world = asdict(self.world)
         world["start"] = self.world.start.isoformat()
         return {
@@ -227,11 +227,11 @@ class Simulation:
 
 
 def simulate(contenders: Sequence[Contender], world: World | None = None) -> Simulation:
-    """Plants the truth for the creatives that are given. Nothing is played until a day is asked for.
+    """Plant the truth for the given creatives. Rows are drawn only when a day is asked for.
 
     Args:
-        contenders: every creative with its score; scores count relative to their campaign.
-        world: what is planted; the default has a change of taste on day 60.
+        contenders: Every creative with its score; scores count relative to their campaign.
+        world: What is planted; the default has a change of taste on day 60.
 
     >>> cats = [Contender("cats", f"cat-{i}.jpg", 4 + i / 10) for i in range(10)]
     >>> rows = simulate(cats).rows(0)
@@ -245,7 +245,7 @@ def simulate(contenders: Sequence[Contender], world: World | None = None) -> Sim
     for campaign in dict.fromkeys(contender.campaign for contender in contenders):
         mine = [contender for contender in contenders if contender.campaign == campaign]
         effects[campaign] = float(rng.normal(0.0, world.campaign_spread))
-        z = _standardised(np.array([contender.score for contender in mine], dtype=np.float64))
+        z = _standardized(np.array([contender.score for contender in mine], dtype=np.float64))
         luck = rng.normal(0.0, world.luck, size=len(mine))
         taste = rng.normal(0.0, math.sqrt(max(0.0, world.slope**2 - world.slope_after**2)), size=len(mine))
         launches = _launch_days(rng, len(mine), world)
@@ -266,7 +266,7 @@ def simulate(contenders: Sequence[Contender], world: World | None = None) -> Sim
     return Simulation(world, effects, tuple(lives))
 
 
-def _standardised(scores: Floats) -> Floats:
+def _standardized(scores: Floats) -> Floats:
     spread = scores.std()
     if len(scores) < 2 or not spread > 1e-6:
         return np.zeros_like(scores)
@@ -274,7 +274,7 @@ def _standardised(scores: Floats) -> Floats:
 
 
 def _launch_days(rng: np.random.Generator, count: int, world: World) -> list[int]:
-    """Over half in the first days, the rest one by one, and some after day 60: in no order of score."""
+    """Return launch days: over half first, the rest one by one, some after day 60, independent of the score."""
     late = round(world.late_share * count)
     first = max(1, round(0.55 * count))
     between = max(0, count - late - first)

@@ -7,22 +7,22 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-from abkit.demo.canvas import Canvas, Colour
+from abkit.demo.canvas import Canvas, Color
 from abkit.demo.photographs import PHOTOGRAPHS, load_photograph
 
-WHITE: Colour = (255, 255, 255)
-BLACK: Colour = (18, 18, 20)
+WHITE: Color = (255, 255, 255)
+BLACK: Color = (18, 18, 20)
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of an advert: ground, type on it, accent of button and badge, type on that, type on a photograph."""
+    """The colors of an advert: ground, type on it, accent of button and badge, type on that, type on a photograph."""
 
-    ground: Colour
-    type: Colour
-    accent: Colour
-    on_accent: Colour
-    on_photograph: Colour = WHITE
+    ground: Color
+    type: Color
+    accent: Color
+    on_accent: Color
+    on_photograph: Color = WHITE
 
 
 @dataclass(frozen=True)
@@ -37,24 +37,24 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Crop:
     """Which photograph an advert shows, and how it is cropped: the point kept in the middle, and the zoom."""
 
     name: str
-    centre: tuple[float, float]
+    center: tuple[float, float]
     zoom: float
 
-    def image(self) -> Image.Image:
-        """The photograph."""
+    def photograph(self) -> Image.Image:
+        """Load the photograph."""
         return load_photograph(self.name)
 
 
-Layout = Callable[[Canvas, Picture, Copy, Palette], None]
+Layout = Callable[[Canvas, Crop, Copy, Palette], None]
 
 
-def hero(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None:
+def hero(canvas: Canvas, crop: Crop, copy: Copy, palette: Palette) -> None:
     """The photograph fills the advert; headline and button stand on a shade at its foot."""
-    canvas.photograph(picture.image(), (0, 0, 1, 1), picture.centre, picture.zoom)
+    canvas.photograph(crop.photograph(), (0, 0, 1, 1), crop.center, crop.zoom)
     canvas.scrim((0, 0.38, 1, 1), BLACK, 0.86)
     canvas.scrim((0, 0, 1, 0.2), BLACK, 0.5, upwards=False)
     canvas.brand((0.06, 0.075), copy.brand, palette.on_photograph, 0.034)
@@ -63,17 +63,17 @@ def hero(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None
     canvas.button((0.06, 0.905), copy.button, palette.accent, palette.on_accent, 0.036, "left")
 
 
-def split(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None:
-    """Half photograph, half a panel of colour with the offer: side by side or one above the other."""
+def split(canvas: Canvas, crop: Crop, copy: Copy, palette: Palette) -> None:
+    """Half photograph, half a panel of color with the offer: side by side or one above the other."""
     if canvas.width > canvas.height * 1.2:
-        canvas.photograph(picture.image(), (0.46, 0, 1, 1), picture.centre, picture.zoom)
+        canvas.photograph(crop.photograph(), (0.46, 0, 1, 1), crop.center, crop.zoom)
         canvas.brand((0.045, 0.12), copy.brand, palette.type, 0.034)
         bottom = canvas.text((0.045, 0.22, 0.43, 0.62), copy.headline, palette.type, 0.085, bold=True)
         canvas.text((0.045, bottom + 0.02, 0.43, 0.76), copy.line, palette.type, 0.034)
         canvas.button((0.045, 0.86), copy.button, palette.accent, palette.on_accent, 0.036, "left")
         canvas.badge((0.46, 0.17), copy.price, palette.accent, palette.on_accent, 0.1)
         return
-    canvas.photograph(picture.image(), (0, 0, 1, 0.56), picture.centre, picture.zoom)
+    canvas.photograph(crop.photograph(), (0, 0, 1, 0.56), crop.center, crop.zoom)
     canvas.badge((0.83, 0.56), copy.price, palette.accent, palette.on_accent, 0.105)
     canvas.brand((0.06, 0.62), copy.brand, palette.type, 0.032)
     bottom = canvas.text((0.06, 0.665, 0.9, 0.82), copy.headline, palette.type, 0.082, bold=True)
@@ -81,9 +81,9 @@ def split(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> Non
     canvas.button((0.06, 0.93), copy.button, palette.accent, palette.on_accent, 0.033, "left")
 
 
-def card(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None:
+def card(canvas: Canvas, crop: Crop, copy: Copy, palette: Palette) -> None:
     """The photograph fills the advert; the offer is on a white card."""
-    canvas.photograph(picture.image(), (0, 0, 1, 1), picture.centre, picture.zoom)
+    canvas.photograph(crop.photograph(), (0, 0, 1, 1), crop.center, crop.zoom)
     wide = canvas.width > canvas.height * 1.2
     left, top, right, bottom = (0.05, 0.12, 0.47, 0.88) if wide else (0.07, 0.58, 0.93, 0.95)
     canvas.rectangle((left, top + 0.008, right, bottom + 0.008), BLACK, radius=0.03, opacity=0.25)
@@ -99,9 +99,9 @@ def card(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None
     canvas.button((left + 0.7 * span, top + 0.845 * rise), copy.button, palette.accent, palette.on_accent, 0.029)
 
 
-def offer(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None:
+def offer(canvas: Canvas, crop: Crop, copy: Copy, palette: Palette) -> None:
     """The photograph with a big star of a price: the flyer."""
-    canvas.photograph(picture.image(), (0, 0, 1, 1), picture.centre, picture.zoom)
+    canvas.photograph(crop.photograph(), (0, 0, 1, 1), crop.center, crop.zoom)
     canvas.rectangle((0, 0.8, 1, 1), palette.ground)
     canvas.badge((0.8, 0.2), copy.price, palette.accent, palette.on_accent, 0.165, points=18)
     canvas.text((0.05, 0.815, 0.62, 0.93), copy.headline, palette.type, 0.062, bold=True, valign="middle")
@@ -110,10 +110,10 @@ def offer(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> Non
     canvas.brand((0.05, 0.07), copy.brand, palette.on_photograph, 0.036)
 
 
-def frame(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None:
+def frame(canvas: Canvas, crop: Crop, copy: Copy, palette: Palette) -> None:
     """A quiet ground, the headline in the middle above, the photograph framed, the button below."""
     if canvas.width > canvas.height * 1.2:
-        canvas.photograph(picture.image(), (0.05, 0.09, 0.5, 0.91), picture.centre, picture.zoom, radius=0.03)
+        canvas.photograph(crop.photograph(), (0.05, 0.09, 0.5, 0.91), crop.center, crop.zoom, radius=0.03)
         canvas.brand((0.55, 0.15), copy.brand, palette.type, 0.032)
         canvas.text((0.55, 0.24, 0.95, 0.62), copy.headline, palette.type, 0.08, bold=True, valign="middle")
         canvas.text((0.55, 0.64, 0.95, 0.74), copy.line, palette.type, 0.032)
@@ -121,12 +121,12 @@ def frame(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> Non
         return
     canvas.text((0.1, 0.05, 0.9, 0.25), copy.headline, palette.type, 0.083, bold=True, align="center", valign="middle")
     canvas.text((0.1, 0.255, 0.9, 0.305), copy.line, palette.type, 0.032, align="center")
-    canvas.photograph(picture.image(), (0.08, 0.33, 0.92, 0.83), picture.centre, picture.zoom, radius=0.04)
+    canvas.photograph(crop.photograph(), (0.08, 0.33, 0.92, 0.83), crop.center, crop.zoom, radius=0.04)
     canvas.button((0.5, 0.885), copy.button, palette.accent, palette.on_accent, 0.034)
     canvas.text((0.1, 0.94, 0.9, 0.98), copy.brand, palette.type, 0.026, align="center", valign="middle")
 
 
-def roundel(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None:
+def roundel(canvas: Canvas, crop: Crop, copy: Copy, palette: Palette) -> None:
     """The subject in a big circle on a flat ground, price beside it: the product shot."""
     wide = canvas.width > canvas.height * 1.2
     reach = min(0.40 * canvas.width, (0.40 if wide else 0.29) * canvas.height)
@@ -138,9 +138,9 @@ def roundel(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> N
         palette.accent, radius=1,
     )  # fmt: skip
     canvas.photograph(
-        picture.image(),
+        crop.photograph(),
         (x - half_width, y - half_height, x + half_width, y + half_height),
-        picture.centre, picture.zoom, radius=1,
+        crop.center, crop.zoom, radius=1,
     )  # fmt: skip
     canvas.badge((x + 0.78 * half_width, y - 0.78 * half_height), copy.price, palette.type, palette.ground, 0.085)
     canvas.brand((0.055, 0.1 if wide else 0.05), copy.brand, palette.type, 0.032)
@@ -154,16 +154,16 @@ def roundel(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> N
     canvas.button((0.5, 0.935), copy.button, palette.accent, palette.on_accent, 0.033)
 
 
-def catalogue(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) -> None:
+def catalogue(canvas: Canvas, crop: Crop, copy: Copy, palette: Palette) -> None:
     """Four crops with four prices and a banner: the advert that wants to say everything."""
     canvas.rectangle((0, 0, 1, 0.15), palette.accent)
     canvas.text((0.03, 0.02, 0.97, 0.13), copy.headline.upper(), palette.on_accent, 0.075, bold=True,
                 align="center", valign="middle")  # fmt: skip
-    x, y = PHOTOGRAPHS[picture.name].subject
+    x, y = PHOTOGRAPHS[crop.name].subject
     crops = [((x, y), 1.0), ((x - 0.25, y), 1.9), ((x + 0.2, y + 0.2), 2.3), ((x, y - 0.25), 1.6)]
-    for cell, (centre, zoom) in enumerate(crops):
+    for cell, (center, zoom) in enumerate(crops):
         left, top = 0.02 + 0.49 * (cell % 2), 0.17 + 0.33 * (cell // 2)
-        canvas.photograph(picture.image(), (left, top, left + 0.47, top + 0.31), centre, zoom)
+        canvas.photograph(crop.photograph(), (left, top, left + 0.47, top + 0.31), center, zoom)
         canvas.badge((left + 0.39, top + 0.24), copy.price, palette.accent, palette.on_accent, 0.062, points=12)
         canvas.rectangle((left, top + 0.26, left + 0.3, top + 0.31), palette.ground)
         canvas.text((left + 0.01, top + 0.262, left + 0.29, top + 0.308), f"{copy.line} *", palette.type, 0.022,
@@ -174,12 +174,12 @@ def catalogue(canvas: Canvas, picture: Picture, copy: Copy, palette: Palette) ->
     canvas.button((0.8, 0.91), copy.button, palette.accent, palette.on_accent, 0.03)
 
 
-def textured(name: str, size: tuple[int, int], colour: Colour) -> Image.Image:
-    """A grey texture (brick, gravel, grass) in a colour, to stand under an advert."""
+def textured(name: str, size: tuple[int, int], color: Color) -> Image.Image:
+    """A gray texture (brick, gravel, grass) in a color, to stand under an advert."""
     tile = load_photograph(name)
-    grey = ImageOps.fit(tile, size, Image.Resampling.BICUBIC).convert("L")
-    dark = tuple(round(level * 0.55) for level in colour)
-    return ImageOps.colorize(grey, dark, colour)
+    gray = ImageOps.fit(tile, size, Image.Resampling.BICUBIC).convert("L")
+    dark = tuple(round(level * 0.55) for level in color)
+    return ImageOps.colorize(gray, dark, color)
 
 
 LAYOUTS: dict[str, Layout] = {

@@ -1,8 +1,8 @@
 """The photographs under the demo's adverts: the ones in the scikit-image wheel that are CC0 or public domain.
 
 Left out on purpose: `astronaut` (public domain, but NASA asks that a recognisable person not be made to endorse a
-product), `camera` (CC0, but it shows a person too), `motorcycle` (a research benchmark without a free licence) and
-`moon`, `coins` and `page` (no licence that names its terms). What scikit-image downloads on demand is left out too.
+product), `camera` (CC0, but it shows a person too), `motorcycle` (a research benchmark without a free license) and
+`moon`, `coins` and `page` (no license that names its terms). What scikit-image downloads on demand is left out too.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A picture of the wheel.
+    """A photograph of the wheel.
 
     Attributes:
         file: Its name in `skimage/data`.
-        licence: As scikit-image's own documentation of the picture states it.
+        license: As scikit-image's documentation states it.
         credit: Who made it.
-        subject: Centre of what the picture shows, as fractions of its width and height. A good crop keeps it.
+        subject: Center of what it shows, as fractions of its width and height. A good crop keeps it.
     """
 
     file: str
-    licence: str
+    license: str
     credit: str
     subject: tuple[float, float]
 
@@ -48,7 +48,7 @@ PHOTOGRAPHS: dict[str, Photograph] = {
 
 
 def photograph_folder() -> Path:
-    """The folder of the installed scikit-image wheel that holds its pictures; scikit-image is not imported.
+    """Return the folder of images of the installed scikit-image wheel, without importing scikit-image.
 
     Raises:
         AbkitError: scikit-image is not installed.
@@ -64,18 +64,18 @@ def photograph_folder() -> Path:
 
 @lru_cache(maxsize=len(PHOTOGRAPHS))
 def load_photograph(name: str) -> Image:
-    """Opens one of `PHOTOGRAPHS` as an RGB picture. Callers must not draw on it: it is shared.
+    """Open one of `PHOTOGRAPHS` as an RGB image. Callers must not draw on it: it is shared.
 
     Raises:
-        AbkitError: The wheel that is installed no longer carries the picture.
+        AbkitError: The wheel that is installed no longer contains the image.
     """
     from PIL import Image
 
     path = photograph_folder() / PHOTOGRAPHS[name].file
     if not path.is_file():
         raise AbkitError(
-            f"The installed scikit-image has no picture {path.name}.",
+            f"The installed scikit-image has no image {path.name}.",
             hint="Install the version that abkit's constraints.txt names.",
         )
-    with Image.open(path) as picture:
-        return picture.convert("RGB")
+    with Image.open(path) as image:
+        return image.convert("RGB")

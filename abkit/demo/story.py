@@ -1,11 +1,11 @@
-"""The demonstration: the whole loop, day by day, through the jobs that the daemon runs.
+"""The demo: the whole loop, day by day, through the jobs that the daemon runs.
 
-1. Adverts are drawn, and scored before launch.
+1. Creatives are drawn, and scored before launch.
 2. Each simulated day: the platform's export arrives, and in the evening three jobs run: import the exports, correlate
    score and CTR, check for drift.
-3. On day 60 taste changes. Nothing tells abkit; it has to find out.
+3. On day 60 taste changes. Nothing tells abkit; it must find out by itself.
 
-The pictures, the scores, the store and every computation are real. Clicks and conversions are simulated.
+The images, the scores, the store and every computation are real. Clicks and conversions are simulated.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ class DayPlayed:
     """What abkit found on one simulated day.
 
     Attributes:
-        index: 0-based.
-        day: its date.
-        decision, cause: of that day's drift check; "" before the first.
-        srcc, srcc_low, srcc_high, n: within-campaign SRCC of score and CTR over the last days, and creatives in it.
-        alerts: titles of the alerts that are open at the end of the day.
+        index: 0-based number of the day.
+        day: Its date.
+        decision, cause: Result of that day's drift check; "" before the first.
+        srcc, srcc_low, srcc_high, n: Within-campaign SRCC of score and CTR over the last days, its 95% interval, and
+            its number of creatives.
+        alerts: Titles of the alerts that are open at the end of the day.
     """
 
     index: int
@@ -59,14 +60,14 @@ class DayPlayed:
 
 @dataclass(frozen=True)
 class Story:
-    """A demonstration that was played.
+    """A demo from start to end.
 
     Attributes:
-        scored: the rankings before launch.
-        days: what was found each day.
-        world: what was planted, which abkit never saw.
-        alerts_opened: episodes in all.
-        report: the page.
+        scored: Rankings before launch.
+        days: What was found on each day.
+        world: What was planted, which abkit never sees.
+        alerts_opened: Number of alerts that were opened.
+        report: Path of the report page.
     """
 
     scored: tuple[ScoringResult, ...]
@@ -77,26 +78,26 @@ class Story:
 
     @property
     def found(self) -> DayPlayed | None:
-        """The first day that asked for retraining."""
+        """First day with the decision to retrain; None if there is none."""
         return next((day for day in self.days if day.decision == "retrain"), None)
 
 
 class Audience(Protocol):
-    """Whoever watches."""
+    """What shows the demo while it runs."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """So much of one stage is done."""
+        """Show how much of one stage is done."""
 
     def day(self, played: DayPlayed) -> None:
-        """One more day is over."""
+        """Show one more day."""
 
     def said(self, when: str, what: str, style: str = "") -> None:
-        """Something happened that is worth a line."""
+        """Show an event in one line."""
 
 
 @dataclass(frozen=True)
 class DemoWorkspace:
-    """Where the demonstration plays: its folder, its settings, and its store."""
+    """The workspace of the demo: its folder, its settings, and its store."""
 
     folder: Path
     settings: Settings
@@ -104,14 +105,14 @@ class DemoWorkspace:
 
 
 def open_workspace(folder: Path) -> DemoWorkspace:
-    """Make a workspace for the demonstration in a folder that is new or empty.
+    """Create a workspace for the demo in a folder that is new or empty.
 
     Raises:
-        AbkitError: there is something in the folder already.
+        AbkitError: The folder is not empty.
     """
     if folder.exists() and any(folder.iterdir()):
         raise AbkitError(
-            f"the demo wants a folder of its own, and {folder} is not empty", hint="name a new one with --folder"
+            f"the demo needs a folder of its own, and {folder} is not empty", hint="name a new one with --folder"
         )
     made = make_workspace(folder)
     settings = load_settings(made.config)
@@ -119,12 +120,12 @@ def open_workspace(folder: Path) -> DemoWorkspace:
 
 
 def play(workspace: DemoWorkspace, audience: Audience, world: World | None = None) -> Story:
-    """Play the whole demonstration in a fresh workspace.
+    """Play the whole demo in a new workspace.
 
     Args:
-        workspace: from `open_workspace`.
-        audience: is told what happens.
-        world: what is planted; the default has a change of taste on day 60.
+        workspace: From `open_workspace`.
+        audience: Shows what happens.
+        world: What is planted; the default has a change of taste on day 60.
     """
     from abkit.reporting.page.gather import make_report
 
@@ -146,9 +147,9 @@ def play(workspace: DemoWorkspace, audience: Audience, world: World | None = Non
 
 
 def score_adverts(workspace: DemoWorkspace, progress: Callable[[str, int, int], None]) -> list[ScoringResult]:
-    """Draw the adverts into the workspace and score them, campaign by campaign."""
+    """Draw the creatives into the workspace and score them, campaign by campaign."""
     folder = workspace.folder / "adverts"
-    adverts = write_adverts(folder, progress=lambda done, total: progress("drawing adverts", done, total))
+    adverts = write_adverts(folder, progress=lambda done, total: progress("drawing creatives", done, total))
     results: list[ScoringResult] = []
     progress("scoring them", 0, len(adverts))
     for theme in THEMES:
@@ -197,13 +198,13 @@ def _play_day(workspace: DemoWorkspace, simulation: Simulation, index: int) -> D
 
 
 def run_job(workspace: DemoWorkspace, name: str, at: datetime, **arguments: Any) -> int:
-    """Run a job of the daemon's catalogue for one tick, as the daemon does, and say the id of its run.
+    """Run a job of the daemon for one tick, as the daemon does, and return the id of its run.
 
     Args:
-        workspace: where.
-        name: of the job.
-        at: the instant of the tick: "now" to the job.
-        arguments: of the job.
+        workspace: Where to run it.
+        name: Name of the job.
+        at: Instant of the tick: "now" to the job.
+        arguments: Arguments of the job.
     """
     from abkit.jobs.job import Tick
     from abkit.jobs.schedules import CATALOG
@@ -216,7 +217,7 @@ def run_job(workspace: DemoWorkspace, name: str, at: datetime, **arguments: Any)
 
 
 def _relation(store: Store, run_id: int) -> CorrelationResult | None:
-    """The within-campaign SRCC that a run found."""
+    """Return the within-campaign SRCC that a run found."""
     with store.read() as session:
         return session.scalars(
             select(CorrelationResult).where(
@@ -248,13 +249,13 @@ def _announce(simulation: Simulation, audience: Audience) -> None:
     late = sum(life.launched > 60 for life in simulation.lives if life.linked)
     audience.said(
         f"{simulation.world.day(0):%d %b}",
-        f"{first} adverts launch in the first week, {len(simulation.campaign_effect)} campaigns; more follow, "
+        f"{first} creatives launch in the first week, {len(simulation.campaign_effect)} campaigns; more follow, "
         f"{late} of them after day 60",
     )
 
 
 def _comment(before: DayPlayed | None, now: DayPlayed, audience: Audience) -> None:
-    """The lines that a day is worth."""
+    """Show what changed since the day before."""
     when = f"{now.day:%d %b}"
     if now.decision and (before is None or (before.decision, before.cause) != (now.decision, now.cause)):
         cause = f", cause {now.cause.replace('_', ' ')}" if now.cause else ""

@@ -49,13 +49,15 @@ Here = Callable[..., Said]
 def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Here:
     """Run the command line in this process, which has torch loaded: a process each would wait for its import."""
 
-    def run(*arguments: str, cwd: Path = tmp_path) -> Said:
+    def run(*arguments: object, cwd: Path = tmp_path, **env: str) -> Said:
         monkeypatch.chdir(cwd)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
         # every call of `main` adds all groups anew, which a process does once
         monkeypatch.setattr(app, "registered_groups", [])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
+            main([str(argument) for argument in arguments])
         said = capsys.readouterr()
         return Said(int(ended.value.code or 0), said.out, said.err)
 

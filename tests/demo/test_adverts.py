@@ -54,7 +54,7 @@ def test_no_two_adverts_look_the_same(tmp_path: Path) -> None:
 def test_every_photograph_is_in_the_installed_wheel_and_free() -> None:
     for name, photograph in PHOTOGRAPHS.items():
         assert min(load_photograph(name).size) >= 300
-        assert photograph.licence in ("CC0", "public domain")
+        assert photograph.license in ("CC0", "public domain")
 
 
 def test_it_says_what_to_install_when_the_photographs_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`abkit alerts`: what needs a person, and what the person does about it."""
+"""`abkit alerts`: list, acknowledge and silence alerts, and test channels."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ if TYPE_CHECKING:
 
     from abkit.store.schema import Alert
 
-app = typer.Typer(help="What needs a person: open alerts, and what was told to whom.", no_args_is_help=True)
+app = typer.Typer(help="Show, acknowledge and silence alerts; test their channels.", no_args_is_help=True)
 
-AlertId = Annotated[int, typer.Argument(help="The number of the alert, as `abkit alerts list` shows it.")]
-_COLUMNS = ("id", "state", "severity", "title", "opened_at", "times_seen", "times_returned", "told")
+AlertId = Annotated[int, typer.Argument(help="Number of the alert, as shown by `abkit alerts list`.")]
+_COLUMNS = ("id", "state", "severity", "title", "opened_at", "times_seen", "times_returned", "sent_to")
+_FIELDS = (
+    *("id", "severity", "title", "message", "rule", "labels", "evidence", "opened_at", "last_seen_at", "times_seen"),
+    *("times_returned", "clear_since", "resolved_at", "acknowledged_at", "acknowledged_by"),
+    *("silenced_until", "silence_reason", "run_id"),
+)
 
 
 @app.command("list")
 def list_alerts(
     ctx: typer.Context,
-    every: Annotated[bool, typer.Option("--all", help="Resolved ones too.")] = False,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if one is firing.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include resolved alerts.")] = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if an alert is firing.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the open alerts, newest first."""
@@ -34,8 +39,8 @@ def list_alerts(
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
         found = alerts.recent_alerts(session, 200) if every else alerts.open_alerts(session)
-        told = _told(session, [alert.id for alert in found])
-        rows = [_row(alert) | {"told": ", ".join(told.get(alert.id, [])) or None} for alert in found]
+        sent_to = _sent_to(session, [alert.id for alert in found])
+        rows = [_row(alert) | {"sent_to": ", ".join(sent_to.get(alert.id, [])) or None} for alert in found]
     print_rows(rows, form, columns=_COLUMNS, empty="no open alerts")
     if exit_code and any(row["state"] == "firing" for row in rows):
         raise typer.Exit(3)
@@ -43,7 +48,7 @@ def list_alerts(
 
 @app.command()
 def show(ctx: typer.Context, alert: AlertId, form: FormatOption = Format.TABLE) -> None:
-    """Show one alert: what happened, the cause, what to do, the evidence, and each attempt to tell a channel."""
+    """Show one alert: what happened, the cause, what to do, the evidence, and each attempt to deliver it."""
     from abkit.store import alerts
 
     context: CommandContext = ctx.obj
@@ -65,16 +70,16 @@ def show(ctx: typer.Context, alert: AlertId, form: FormatOption = Format.TABLE) 
     for name, value in row.items():
         typer.echo(f"{name.replace('_', ' '):<16} {shown(value)}")
     typer.echo()
-    print_rows(attempts, form, empty="no channel was told yet")
+    print_rows(attempts, form, empty="not sent to any channel yet")
 
 
 @app.command()
 def ack(
     ctx: typer.Context,
     alert: AlertId,
-    by: Annotated[str | None, typer.Option(help="Who; the user of this machine if left out.")] = None,
+    by: Annotated[str | None, typer.Option(help="Who acknowledges it; by default the user of this machine.")] = None,
 ) -> None:
-    """Acknowledge an alert: somebody looks after it, and the reminders stop. That it is resolved is still told."""
+    """Acknowledge an alert and stop its reminders. The message that it is resolved is still sent."""
     import getpass
 
     who = by or getpass.getuser()
@@ -90,17 +95,17 @@ def ack(
 def silence(
     ctx: typer.Context,
     alert: AlertId,
-    until: Annotated[datetime, typer.Option(help="Until when nothing is told about it (UTC).")],
-    reason: Annotated[str, typer.Option(help="Why; it stands in the list for the others.")],
+    until: Annotated[datetime, typer.Option(help="Send nothing about it before this time (UTC).")],
+    reason: Annotated[str, typer.Option(help="Reason, which the list shows to others.")],
 ) -> None:
-    """Silence an alert until a date. It goes on being counted; what is open then is told again."""
+    """Silence an alert until a date. It is still counted, and sent again if it is open then."""
     from abkit.errors import UsageError
 
     ends = until.replace(tzinfo=until.tzinfo or UTC)
     if ends <= datetime.now(UTC):
-        raise UsageError(f"--until {ends:%Y-%m-%d %H:%M} UTC is in the past", hint="name a date to come")
+        raise UsageError(f"--until {ends:%Y-%m-%d %H:%M} UTC is in the past", hint="give a future date")
     if not reason.strip():
-        raise UsageError("--reason is empty", hint="say why, for those who find it silenced")
+        raise UsageError("--reason is empty", hint="give the reason for those who find it silenced")
     context: CommandContext = ctx.obj
     with context.store() as store, store.write() as session:
         found = _find_open(session, alert)
@@ -111,10 +116,10 @@ def silence(
 @app.command("test")
 def send_test(
     ctx: typer.Context,
-    channel: Annotated[list[str] | None, typer.Argument(help="Channels to test; all if left out.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the addresses; send nothing.")] = False,
+    channel: Annotated[list[str] | None, typer.Argument(help="Channels to test; all by default.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the addresses without sending anything.")] = False,
 ) -> None:
-    """Send a test message to the channels and say what they answered. Exits with 1 if one did not take it."""
+    """Send a test message to the channels and show the result. Exits with 1 if a channel did not accept it."""
     from abkit.alerts.channels import try_channels
     from abkit.errors import UsageError
 
@@ -131,43 +136,27 @@ def send_test(
     wanted = [configured[name] for name in channel or configured]
     results = try_channels(wanted, settings.workspace, settings.alerts.attempt_seconds, send=not dry_run)
     for name, error in results.items():
-        typer.echo(f"{name}: {error or ('its address is understood' if dry_run else 'taken')}")
+        typer.echo(f"{name}: {error or ('its address is valid' if dry_run else 'accepted')}")
     if any(results.values()):
         raise typer.Exit(1)
     if not dry_run:
-        note("taken means that the service accepted the message; look whether it arrived")
+        note("the services accepted the message; check that it arrived")
 
 
 def _row(alert: Alert) -> dict[str, Any]:
     from abkit.store import alerts
 
-    names = (
-        *(
-            "id",
-            "severity",
-            "title",
-            "message",
-            "rule",
-            "labels",
-            "evidence",
-            "opened_at",
-            "last_seen_at",
-            "times_seen",
-        ),
-        *("times_returned", "clear_since", "resolved_at", "acknowledged_at", "acknowledged_by"),
-        *("silenced_until", "silence_reason", "run_id"),
-    )
-    return {"state": alerts.state_of(alert, datetime.now(UTC))} | {name: getattr(alert, name) for name in names}
+    return {"state": alerts.state_of(alert, datetime.now(UTC))} | {name: getattr(alert, name) for name in _FIELDS}
 
 
-def _told(session: Session, alert_ids: list[int]) -> dict[int, list[str]]:
+def _sent_to(session: Session, alert_ids: list[int]) -> dict[int, list[str]]:
     from abkit.store import alerts
 
-    told: dict[int, list[str]] = {}
+    sent_to: dict[int, list[str]] = {}
     for attempt in alerts.deliveries(session, alert_ids):
-        if attempt.state == "delivered" and attempt.channel not in told.setdefault(attempt.alert_id, []):
-            told[attempt.alert_id].append(attempt.channel)
-    return told
+        if attempt.state == "delivered" and attempt.channel not in sent_to.setdefault(attempt.alert_id, []):
+            sent_to[attempt.alert_id].append(attempt.channel)
+    return sent_to
 
 
 def _find(session: Session, alert_id: int) -> Alert:
@@ -176,7 +165,7 @@ def _find(session: Session, alert_id: int) -> Alert:
 
     found = alerts.find(session, alert_id)
     if found is None:
-        raise UsageError(f"there is no alert {alert_id}", hint="`abkit alerts list --all` shows them")
+        raise UsageError(f"there is no alert {alert_id}", hint="`abkit alerts list --all` shows all alerts")
     return found
 
 

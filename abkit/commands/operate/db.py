@@ -14,7 +14,7 @@ from abkit.commands.output import note
 if TYPE_CHECKING:
     from abkit.store.engine import Store
 
-app = typer.Typer(help="The store: bring it to this version, say where it is, check it.", no_args_is_help=True)
+app = typer.Typer(help="Upgrade the store, show its version, check it.", no_args_is_help=True)
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def _any_store(ctx: typer.Context) -> Iterator[Store]:
 
 @app.command()
 def upgrade(ctx: typer.Context) -> None:
-    """Bring the store to the migration that this abkit needs. Repeating it changes nothing."""
+    """Upgrade the store to the migration that this abkit needs. Running it again changes nothing."""
     from abkit.store import migrate
     from abkit.workflows.workspace import upgrade_store
 
@@ -39,12 +39,12 @@ def upgrade(ctx: typer.Context) -> None:
         before = migrate.current(store)
         after = upgrade_store(store)
     typer.echo(after)
-    note("the store was there already" if before == after else f"upgraded from {before or 'an empty database'}")
+    note("the store was up to date already" if before == after else f"upgraded from {before or 'an empty database'}")
 
 
 @app.command()
 def current(ctx: typer.Context) -> None:
-    """Print the migration that the store is at."""
+    """Print the migration of the store."""
     from abkit.store import migrate
 
     with _any_store(ctx) as store:
@@ -56,7 +56,7 @@ def current(ctx: typer.Context) -> None:
 
 @app.command()
 def check(ctx: typer.Context) -> None:
-    """Check that the store is at the right migration and has the tables that the code expects (else exit code 1)."""
+    """Check that the store has the right migration and the expected tables. Exits with 1 if it does not."""
     from abkit.errors import StoreError
     from abkit.store import migrate
 
@@ -66,6 +66,6 @@ def check(ctx: typer.Context) -> None:
     if found:
         raise StoreError(
             f"the store differs from what this abkit expects in {len(found)} places, the first: {found[0]}",
-            hint="somebody changed its tables by hand; restore a backup, or undo that change",
+            hint="its tables were changed by hand; restore a backup, or undo that change",
         )
     typer.echo("ok")

@@ -1,4 +1,4 @@
-"""`abkit demo`: the whole loop on adverts that are drawn here and clicks that are simulated, in a folder of its own."""
+"""`abkit demo`: the whole loop on drawn creatives and simulated clicks, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ app = typer.Typer()
 @app.command("demo")
 def demo(
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="A new folder to play in; one for temporary files by default.")
+        Path | None, typer.Option("--folder", help="A new folder for the demo; a temporary one by default.")
     ] = None,
 ) -> None:
-    """Play the whole loop: score sixty adverts, live through ninety simulated days, find the change of taste."""
+    """Play the whole loop: score sixty creatives, simulate ninety days of delivery, find the change of taste."""
     import tempfile
 
     from abkit.commands.operate.demo_screen import DemoScreen
@@ -45,7 +45,7 @@ def _print_ranking(result: ScoringResult) -> None:
     rows = [
         {
             "rank": file.rank,
-            "advert": file.path.name,
+            "creative": file.path.name,
             "score": f"{file.mean:.2f}",
             "interval": "not calibrated" if file.ci_low is None else f"{file.ci_low:.2f} … {file.ci_high:.2f}",
             "percentile": f"{file.percentile:.0f}",
@@ -60,22 +60,20 @@ def _print_ranking(result: ScoringResult) -> None:
 
 
 def _print_story(story: Story) -> None:
-    """What was planted beside what was found."""
+    """Print what was planted beside what was found."""
     world, found, last = story.world, story.found, story.days[-1]
     checked = [day for day in story.days if day.decision]
     calm = [day for day in checked if found is None or day.index < found.index]
-    typer.echo("The figures below are simulated; the pictures, the scores and every computation are real.")
+    typer.echo("The clicks behind these figures are simulated; the images, the scores and every computation are real.")
     if world.break_day is not None:
-        typer.echo(
-            f"  planted  {world.day(world.break_day)}  taste changes: the score no longer goes with CTR (day 60)"
-        )
+        typer.echo(f"  planted  {world.day(world.break_day)}  taste changes: the score no longer predicts CTR (day 60)")
     counts = ", ".join(
         f"{sum(day.decision == decision for day in calm)} {decision.replace('_', ' ')}"
         for decision in sorted({day.decision for day in calm})
     )
     typer.echo(f"  before   {len(calm)} checks through season and fatigue: {counts}")
     if found is None:
-        typer.echo("  found    nothing that asks for retraining")
+        typer.echo("  found    no decision to retrain")
     else:
         after = "" if world.break_day is None else f", {found.index - world.break_day} days after the change"
         typer.echo(f"  found    {found.day}  {found.decision}, cause {found.cause}{after}")
@@ -83,7 +81,7 @@ def _print_story(story: Story) -> None:
     if last.srcc is not None and last.srcc_low is not None and last.srcc_high is not None:
         typer.echo(
             f"  last     within-campaign SRCC of score and CTR {last.srcc:.2f} "
-            f"({last.srcc_low:.2f} to {last.srcc_high:.2f}, 95 % interval), n = {last.n}, last 7 days"
+            f"({last.srcc_low:.2f} to {last.srcc_high:.2f}, 95% interval), n = {last.n}, last 7 days"
         )
     typer.echo(f"  report   {story.report}")
 
@@ -91,4 +89,4 @@ def _print_story(story: Story) -> None:
 def _say_where(story: Story, workspace: DemoWorkspace) -> None:
     if story.scored[0].notice:
         note(f"Note: {story.scored[0].notice}")
-    note(f"Look around: cd {workspace.folder} && abkit drift list   (or alerts list, correlate, kpi link, report)")
+    note(f"Next: cd {workspace.folder} && abkit drift list   (or alerts list, correlate, kpi link, report)")

@@ -1,4 +1,4 @@
-"""What one watches while the demo plays: progress, the decisions day by day, and what happened, on stderr."""
+"""The screen of the demo on stderr: progress, the decisions day by day, and events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NARROW = 20  # columns beside the strip of days
 
 
 class DemoScreen:
-    """The audience of a demo: a live panel on a terminal, plain lines elsewhere."""
+    """Shows a demo: as a live panel on a terminal, as plain lines elsewhere."""
 
     def __init__(self, days: int) -> None:
         self.console = Console(stderr=True)
@@ -44,7 +44,7 @@ class DemoScreen:
 
     def __enter__(self) -> DemoScreen:
         if sys.stderr.isatty():
-            self.live = Live(self.picture(), console=self.console, refresh_per_second=8)
+            self.live = Live(self.panel(), console=self.console, refresh_per_second=8)
             self.live.start()
         return self
 
@@ -52,11 +52,11 @@ class DemoScreen:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.live:
-            self.live.update(self.picture(), refresh=True)
+            self.live.update(self.panel(), refresh=True)
             self.live.stop()
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """So much of one stage is done."""
+        """Show how much of one stage is done."""
         if what not in self.tasks:
             self.tasks[what] = self.bars.add_task(what, total=total)
             if not self.live:
@@ -65,12 +65,12 @@ class DemoScreen:
         self._show()
 
     def day(self, played: DayPlayed) -> None:
-        """One more day is over."""
+        """Show one more day."""
         self.played.append(played)
         self._show()
 
     def said(self, when: str, what: str, style: str = "") -> None:
-        """Something happened that is worth a line."""
+        """Show an event in one line."""
         line = Text(f"{when:<12}{what}", style=style)
         self.events.append(line)
         if self.live:
@@ -80,10 +80,10 @@ class DemoScreen:
 
     def _show(self) -> None:
         if self.live:
-            self.live.update(self.picture())
+            self.live.update(self.panel())
 
-    def picture(self) -> RenderableType:
-        """All of it, as it stands."""
+    def panel(self) -> RenderableType:
+        """Return the panel in its present state."""
         parts: list[RenderableType] = [self.bars]
         if self.played:
             parts += [Text(), self._strip()]
@@ -92,7 +92,7 @@ class DemoScreen:
         return Panel(
             Group(*parts),
             title="abkit demo",
-            subtitle="a simulated world: the clicks are made up, the work is real",
+            subtitle="a simulated world: the clicks are simulated, the computations are real",
             title_align="left",
             subtitle_align="left",
             border_style="bright_black",

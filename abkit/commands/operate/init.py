@@ -16,9 +16,9 @@ app = typer.Typer()
 @app.command("init")
 def init(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="The folder to use; it is made if need be.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Folder of the workspace; created if it does not exist.")] = Path(),
 ) -> None:
-    """Make a workspace: abkit.toml and the store. Repeating it changes nothing."""
+    """Create a workspace: abkit.toml and the store. Running it again changes nothing."""
     from abkit.workflows.workspace import make_workspace
 
     context: CommandContext = ctx.obj

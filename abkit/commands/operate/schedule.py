@@ -1,4 +1,4 @@
-"""`abkit schedule`: the daemon, and what runs when."""
+"""`abkit schedule`: run the daemon, and define and inspect schedules."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from abkit.vocabulary import LogFormat, MissedTicks, RunState
 if TYPE_CHECKING:
     from abkit.jobs.status import ScheduleStatus
 
-app = typer.Typer(help="The daemon that runs the jobs, and what runs when.", no_args_is_help=True)
+app = typer.Typer(help="Run jobs on a schedule: the daemon and its schedules.", no_args_is_help=True)
 
-Key = Annotated[str, typer.Argument(help="The name of the schedule.")]
+Key = Annotated[str, typer.Argument(help="Name of the schedule.")]
 _STATUS_COLUMNS = ("key", "state", "last_tick", "last_state", "next_run_at", "missed", "failures", "problem")
 _LIST_COLUMNS = ("key", "job", "cron", "next_run_at", "state", "missed", "grace_s", "source")
 
@@ -27,12 +27,12 @@ _LIST_COLUMNS = ("key", "job", "cron", "next_run_at", "state", "missed", "grace_
 def run(
     ctx: typer.Context,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Where /healthz and /metrics listen; 0: nowhere.")
+        int | None, typer.Option(min=0, max=65535, help="Port of /healthz and /metrics; 0 switches them off.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Jobs at a time.")] = None,
-    log_format: Annotated[LogFormat | None, typer.Option(help="How to log, on stderr.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Number of jobs at a time.")] = None,
+    log_format: Annotated[LogFormat | None, typer.Option(help="Format of the log on stderr.")] = None,
 ) -> None:
-    """Run the jobs of the schedules until it is told to stop (SIGTERM, Ctrl-C). Any number may run on one store."""
+    """Run the jobs of the schedules until stopped (SIGTERM, Ctrl-C). Several daemons can share one store."""
     import signal
 
     from abkit.jobs.daemon import logs
@@ -67,7 +67,7 @@ def run(
 
 @app.command("list")
 def list_schedules(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
-    """List the schedules: what runs when."""
+    """List the schedules."""
     rows = [asdict(one) for one in _statuses(ctx)]
     print_rows(rows, form, columns=_LIST_COLUMNS, empty="no schedules yet: add one, or start `abkit schedule run`")
 
@@ -75,11 +75,11 @@ def list_schedules(ctx: typer.Context, form: FormatOption = Format.TABLE) -> Non
 @app.command()
 def status(
     ctx: typer.Context,
-    key: Annotated[str | None, typer.Argument(help="Only this schedule, with its last runs.")] = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if one is late or failing.")] = False,
+    key: Annotated[str | None, typer.Argument(help="Show only this schedule, with its last runs.")] = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 if one needs attention.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Say how the schedules are: in time, late, failing, paused; and what happens to missed ticks."""
+    """Show the state of the schedules: in time, late, failing, paused."""
     statuses = _statuses(ctx)
     if key is not None:
         from abkit.jobs.status import unknown_schedule
@@ -103,15 +103,15 @@ def add(
     ctx: typer.Context,
     key: Key,
     job: Annotated[str, typer.Option(help="score_folder, import_kpis, correlate, drift_check, heartbeat, …")],
-    cron: Annotated[str, typer.Option(help='In UTC: "minute hour day month weekday", or with seconds first.')],
-    arg: Annotated[list[str] | None, typer.Option(help="An argument of the job: NAME=VALUE, repeatable.")] = None,
-    jitter: Annotated[int, typer.Option(min=0, help="Start up to that many seconds later.")] = 0,
-    grace: Annotated[int, typer.Option(min=0, help="A start later than that many seconds is late.")] = 300,
-    time_limit: Annotated[int, typer.Option(min=1, help="A job that takes more seconds is ended.")] = 3600,
+    cron: Annotated[str, typer.Option(help='When, in UTC: "minute hour day month weekday", or with seconds first.')],
+    arg: Annotated[list[str] | None, typer.Option(help="Argument of the job: NAME=VALUE, repeatable.")] = None,
+    jitter: Annotated[int, typer.Option(min=0, help="Start up to this many seconds later.")] = 0,
+    grace: Annotated[int, typer.Option(min=0, help="Seconds after which a start is late.")] = 300,
+    time_limit: Annotated[int, typer.Option(min=1, help="Seconds after which the job is ended.")] = 3600,
     missed: Annotated[MissedTicks, typer.Option(help="What to do with late ticks.")] = MissedTicks.RUN_LAST,
-    start: Annotated[datetime | None, typer.Option(help="The first tick does not come before that (UTC).")] = None,
+    start: Annotated[datetime | None, typer.Option(help="Earliest time of the first tick (UTC).")] = None,
 ) -> None:
-    """Add a schedule. Those in abkit.toml ([[schedule]]) are added by `abkit schedule run` itself."""
+    """Add a schedule. `abkit schedule run` adds those of abkit.toml ([[schedule]]) itself."""
     from pydantic import ValidationError
 
     from abkit.config import ScheduleSettings, in_words
@@ -146,7 +146,7 @@ def add(
 
 @app.command()
 def remove(ctx: typer.Context, key: Key) -> None:
-    """Remove a schedule that was added by command; its runs stay. Those of abkit.toml are taken out there."""
+    """Remove a schedule that was added by command; its runs stay. Remove those of abkit.toml there."""
     from abkit.jobs.job import wall_clock
     from abkit.jobs.schedules import remove as remove_schedule
 
@@ -158,21 +158,21 @@ def remove(ctx: typer.Context, key: Key) -> None:
 
 @app.command()
 def pause(ctx: typer.Context, key: Key) -> None:
-    """Pause a schedule; a job that runs already goes on to its end."""
+    """Pause a schedule; a job that is running goes on to its end."""
     _set_enabled(ctx, key, enabled=False)
     typer.echo(f"{key}: paused")
 
 
 @app.command()
 def resume(ctx: typer.Context, key: Key) -> None:
-    """Let a paused schedule go on from its next tick; what was due in between is not made up for."""
+    """Resume a paused schedule from its next tick; ticks in between are not made up for."""
     next_run_at = _set_enabled(ctx, key, enabled=True)
     typer.echo(f"{key}: next at {next_run_at:%Y-%m-%d %H:%M:%S} UTC")
 
 
 @app.command()
 def trigger(ctx: typer.Context, key: Key) -> None:
-    """Run the job of a schedule now, here, and wait for its end. Exits with 1 if it failed."""
+    """Run the job of a schedule now, in this terminal, and wait for its end. Exits with 1 if it failed."""
     from abkit.errors import AbkitError
     from abkit.jobs.daemon import logs
     from abkit.jobs.daemon.loop import trigger as trigger_job

@@ -1,4 +1,4 @@
-"""`abkit alerts` in real processes."""
+"""`abkit alerts`: list, show, acknowledge, silence; channels that are tested in a real process."""
 
 import json
 from collections.abc import Callable
@@ -11,14 +11,15 @@ from abkit.alerts.episodes import observe
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from tests.alerts.conftest import SECRET, Service, new_service  # noqa: F401  # a fixture
+from tests.commands.conftest import Here
 from tests.conftest import Abkit
 
 NewService = Callable[[], Service]
 
 
 @pytest.fixture
-def workspace(abkit: Abkit, tmp_path: Path) -> Path:
-    abkit("init")
+def workspace(here: Here, tmp_path: Path) -> Path:
+    here("init")
     store = Store(f"sqlite:///{tmp_path / 'abkit.db'}")
     run = begin_run(store, "test", {})
     with store.write() as session:
@@ -39,25 +40,25 @@ def workspace(abkit: Abkit, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_list_show_ack_and_silence(abkit: Abkit, workspace: Path) -> None:
+def test_list_show_ack_and_silence(here: Here, workspace: Path) -> None:
     assert workspace.is_dir()
-    listed = abkit("alerts", "list", "--exit-code")
+    listed = here("alerts", "list", "--exit-code")
     assert listed.returncode == 3
     assert "Drift check all: retrain" in listed.stdout
 
-    assert abkit("alerts", "ack", 1, "--by", "the analyst").returncode == 0
-    shown = abkit("alerts", "show", 1)
+    assert here("alerts", "ack", 1, "--by", "the analyst").returncode == 0
+    shown = here("alerts", "show", 1)
     for part in ("acknowledged", "the analyst", "taste has changed", "abkit drift list"):
         assert part in shown.stdout
-    assert abkit("alerts", "list", "--exit-code").returncode == 0
+    assert here("alerts", "list", "--exit-code").returncode == 0
 
     until = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
-    assert abkit("alerts", "silence", 1, "--until", until, "--reason", "known; labels are coming").returncode == 0
-    (alert,) = json.loads(abkit("alerts", "list", "-f", "json").stdout)
+    assert here("alerts", "silence", 1, "--until", until, "--reason", "known; labels are coming").returncode == 0
+    (alert,) = json.loads(here("alerts", "list", "-f", "json").stdout)
     assert (alert["state"], alert["silence_reason"]) == ("silenced", "known; labels are coming")
 
 
-def test_bad_input_is_one_sentence(abkit: Abkit, workspace: Path) -> None:
+def test_bad_input_is_one_sentence(here: Here, workspace: Path) -> None:
     assert workspace.is_dir()
     for arguments, said in [
         (["ack", 99], "there is no alert 99"),
@@ -66,13 +67,14 @@ def test_bad_input_is_one_sentence(abkit: Abkit, workspace: Path) -> None:
         (["test"], "no channel is configured"),
         (["test", "ops"], "there is no channel 'ops'"),
     ]:
-        result = abkit("alerts", *arguments)
+        result = here("alerts", *arguments)
         assert result.returncode == 2
         assert said in result.stderr.splitlines()[0]
 
 
 def test_channels_are_tested_and_their_addresses_never_shown(
     abkit: Abkit,
+    here: Here,
     workspace: Path,
     new_service: NewService,  # noqa: F811
 ) -> None:
@@ -84,13 +86,13 @@ def test_channels_are_tested_and_their_addresses_never_shown(
         '[[alerts.channel]]\nname = "unset"\nurl_env = "UNSET_HERE"\n'
     )
     secrets = {"TYPO": f"slak://{SECRET}"}
-    only = abkit("alerts", "test", "ops", **secrets)
-    assert (only.returncode, only.stdout) == (0, "ops: taken\n")
+    only = here("alerts", "test", "ops", **secrets)
+    assert (only.returncode, only.stdout) == (0, "ops: accepted\n")
     assert "Test message" in service.received[0]["title"]
 
-    every = abkit("alerts", "test", "--dry-run", **secrets)
+    every = here("alerts", "test", "--dry-run", **secrets)
     assert every.returncode == 1
-    assert "ops: its address is understood" in every.stdout
+    assert "ops: its address is valid" in every.stdout
     assert "slak://" in every.stdout
     assert "UNSET_HERE is not set" in every.stdout
     service.status = 500

@@ -8,90 +8,91 @@ from sqlalchemy import create_engine, select, text
 from abkit.store import migrate
 from abkit.store.engine import Store
 from abkit.store.schema import Run
+from tests.commands.conftest import Here
 from tests.conftest import Abkit, MakeDatabase
 
 
-def test_init_makes_a_workspace_and_repeating_it_changes_nothing(abkit: Abkit, tmp_path: Path) -> None:
-    first = abkit("init", "shop")
+def test_init_makes_a_workspace_and_repeating_it_changes_nothing(here: Here, tmp_path: Path) -> None:
+    first = here("init", "shop")
     assert first.returncode == 0, first.stderr
     config = (tmp_path / "shop" / "abkit.toml").read_bytes()
-    assert abkit("init", "shop").returncode == 0
+    assert here("init", "shop").returncode == 0
     assert (tmp_path / "shop" / "abkit.toml").read_bytes() == config
-    assert abkit("db", "check", cwd=tmp_path / "shop").stdout == "ok\n"
+    assert here("db", "check", cwd=tmp_path / "shop").stdout == "ok\n"
 
 
-def test_init_leaves_a_run_behind(abkit: Abkit, tmp_path: Path) -> None:
-    abkit("init")
+def test_init_leaves_a_run_behind(here: Here, tmp_path: Path) -> None:
+    here("init")
     with sqlite3.connect(tmp_path / "abkit.db") as connection:
         assert connection.execute("SELECT what, state FROM run").fetchall() == [("init", "done")]
 
 
-def test_an_upgrade_leaves_a_run_behind_and_one_that_changes_nothing_does_not(abkit: Abkit, database_url: str) -> None:
+def test_an_upgrade_leaves_a_run_behind_and_one_that_changes_nothing_does_not(here: Here, database_url: str) -> None:
     store = Store(database_url)
     migrate.upgrade(store)
     migrate.downgrade(store, "-1")
     before = migrate.current(store)
     for _ in range(2):
-        assert abkit("--database-url", database_url, "db", "upgrade").returncode == 0
+        assert here("--database-url", database_url, "db", "upgrade").returncode == 0
     with store.read() as session:
         runs = session.execute(select(Run.what, Run.state, Run.outcome)).all()
     assert runs == [("db upgrade", "done", {"from": before, "to": migrate.head()})]
     store.close()
 
 
-def test_a_workspace_is_found_from_the_folders_below_it(abkit: Abkit, tmp_path: Path) -> None:
-    abkit("init")
+def test_a_workspace_is_found_from_the_folders_below_it(here: Here, tmp_path: Path) -> None:
+    here("init")
     (tmp_path / "deep" / "er").mkdir(parents=True)
-    assert abkit("db", "current", cwd=tmp_path / "deep" / "er").stdout.strip() == migrate.head()
+    assert here("db", "current", cwd=tmp_path / "deep" / "er").stdout.strip() == migrate.head()
 
 
 def test_upgrade_brings_an_empty_database_to_the_head_on_both_engines(
-    abkit: Abkit, database_url: str, tmp_path: Path
+    here: Here, database_url: str, tmp_path: Path
 ) -> None:
-    assert abkit("--database-url", database_url, "db", "current").stdout == "empty\n"
-    assert abkit("--database-url", database_url, "db", "upgrade").returncode == 0
-    assert abkit("--database-url", database_url, "db", "current").stdout.strip() == migrate.head()
-    assert abkit("--database-url", database_url, "db", "check").returncode == 0
+    assert here("--database-url", database_url, "db", "current").stdout == "empty\n"
+    assert here("--database-url", database_url, "db", "upgrade").returncode == 0
+    assert here("--database-url", database_url, "db", "current").stdout.strip() == migrate.head()
+    assert here("--database-url", database_url, "db", "check").returncode == 0
 
 
-def test_check_names_a_column_that_somebody_dropped(abkit: Abkit, tmp_path: Path) -> None:
-    abkit("init")
+def test_check_names_a_column_that_somebody_dropped(here: Here, tmp_path: Path) -> None:
+    here("init")
     with sqlite3.connect(tmp_path / "abkit.db") as connection:
         connection.execute("ALTER TABLE campaign DROP COLUMN name")
-    result = abkit("db", "check")
+    result = here("db", "check")
     assert result.returncode == 1
     assert "differs" in result.stderr
     assert "name" in result.stderr
 
 
-def test_a_wrong_setting_is_named_with_its_value(abkit: Abkit, tmp_path: Path) -> None:
+def test_a_wrong_setting_is_named_with_its_value(here: Here, tmp_path: Path) -> None:
     (tmp_path / "abkit.toml").write_text("[scoring]\nbatch_size = 0\n")
-    result = abkit("db", "current")
+    result = here("db", "current")
     assert result.returncode == 2
     assert "scoring.batch_size" in result.stderr
     assert "got 0" in result.stderr
     (tmp_path / "abkit.toml").write_text("[scoring]\nbach_size = 8\n")
-    assert "no setting 'scoring.bach_size'" in abkit("db", "current").stderr
+    assert "no setting 'scoring.bach_size'" in here("db", "current").stderr
 
 
-def test_broken_toml_is_one_sentence(abkit: Abkit, tmp_path: Path) -> None:
+def test_broken_toml_is_one_sentence(here: Here, tmp_path: Path) -> None:
     (tmp_path / "abkit.toml").write_text("[scoring\n")
-    result = abkit("db", "current")
+    result = here("db", "current")
     assert (result.returncode, "not valid TOML" in result.stderr) == (2, True)
 
 
-def test_a_password_in_the_url_is_never_shown(abkit: Abkit) -> None:
+def test_a_password_in_the_url_is_never_shown(here: Here) -> None:
     for url in ("postgresql://ann:hunter2@127.0.0.1:1/none", "mysql://ann:hunter2@127.0.0.1/none", "ann:hunter2@db"):
-        result = abkit("--database-url", url, "db", "check")
+        result = here("--database-url", url, "db", "check")
         assert result.returncode == 1
         assert "hunter2" not in result.stdout + result.stderr
         assert "Traceback" not in result.stderr
 
 
-def test_a_postgresql_that_refuses_says_why(abkit: Abkit, new_database: MakeDatabase) -> None:
+def test_a_postgresql_that_refuses_says_why(here: Here, new_database: MakeDatabase) -> None:
     url = new_database("postgresql", migrated=True)
     name = url.split("?")[0].rsplit("/", 1)[1]
-    missing = abkit("--database-url", url.replace(name, "nobody_made_this"), "db", "check")
+    missing = here("--database-url", url.replace(name, "nobody_made_this"), "db", "check")
     assert missing.returncode == 1
     assert 'database "nobody_made_this" does not exist' in missing.stderr
     assert "check the URL" in missing.stderr
@@ -100,7 +101,7 @@ def test_a_postgresql_that_refuses_says_why(abkit: Abkit, new_database: MakeData
     with engine.connect() as connection:
         connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
     engine.dispose()
-    refused = abkit("--database-url", url, "model", "promote", "shipped")
+    refused = here("--database-url", url, "model", "promote", "shipped")
     assert refused.returncode == 1
     assert "may not be written" in refused.stderr
     assert "Traceback" not in refused.stderr

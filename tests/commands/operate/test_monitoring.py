@@ -1,4 +1,4 @@
-"""`abkit correlate` and `abkit drift` as real processes: output, exit codes, files."""
+"""`abkit correlate` and `abkit drift`: output, exit codes, files."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import pytest
 
 from abkit.store import migrate
 from abkit.store.engine import Store
-from tests.conftest import Abkit
+from tests.commands.conftest import Here
 from tests.monitoring_rows import seeded
 
 START = date(2025, 3, 3)
@@ -40,8 +40,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_correlate_prints_the_agreed_json(abkit: Abkit, workspace: Path) -> None:
-    done = abkit("correlate", "--metric", "ctr", "-f", "json", cwd=workspace)
+def test_correlate_prints_the_agreed_json(here: Here, workspace: Path) -> None:
+    done = here("correlate", "--metric", "ctr", "-f", "json", cwd=workspace)
 
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
@@ -59,9 +59,9 @@ def test_correlate_prints_the_agreed_json(abkit: Abkit, workspace: Path) -> None
 
 
 def test_correlate_says_on_stderr_what_was_left_out_and_draws_the_chart(
-    abkit: Abkit, workspace: Path, tmp_path: Path
+    here: Here, workspace: Path, tmp_path: Path
 ) -> None:
-    done = abkit("correlate", "--min-impressions", 10**9, "--plot", tmp_path / "chart.png", cwd=workspace)
+    done = here("correlate", "--min-impressions", 10**9, "--plot", tmp_path / "chart.png", cwd=workspace)
 
     assert done.returncode == 0, done.stderr
     assert "left out: 120 creatives with fewer than 1,000,000,000 impressions" in done.stderr
@@ -69,15 +69,15 @@ def test_correlate_says_on_stderr_what_was_left_out_and_draws_the_chart(
     assert (tmp_path / "chart.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_correlate_in_csv_has_one_line_a_result(abkit: Abkit, workspace: Path) -> None:
-    done = abkit("correlate", "-m", "ctr", "-c", "before", "-f", "csv", cwd=workspace)
+def test_correlate_in_csv_has_one_line_a_result(here: Here, workspace: Path) -> None:
+    done = here("correlate", "-m", "ctr", "-c", "before", "-f", "csv", cwd=workspace)
     assert [line["n"] for line in csv.DictReader(io.StringIO(done.stdout))] == ["60"] * 4
 
 
 def test_drift_check_prints_the_agreed_json_and_exits_with_3_when_something_needs_doing(
-    abkit: Abkit, workspace: Path
+    here: Here, workspace: Path
 ) -> None:
-    done = abkit(
+    done = here(
         "drift", "check", "--reference", "campaign:before", "--current", "campaign:after",
         "--as-of", "2025-04-01", "--exit-code", "-f", "json", cwd=workspace,
     )  # fmt: skip
@@ -92,19 +92,19 @@ def test_drift_check_prints_the_agreed_json_and_exits_with_3_when_something_need
     assert {one["layer"] for one in report["results"]} == {"data", "input", "score", "relation", "kpi"}
 
 
-def test_drift_check_without_exit_code_ends_with_0_and_the_decision_is_listed(abkit: Abkit, workspace: Path) -> None:
-    done = abkit("drift", "check", "--as-of", "2025-04-01", cwd=workspace)
+def test_drift_check_without_exit_code_ends_with_0_and_the_decision_is_listed(here: Here, workspace: Path) -> None:
+    done = here("drift", "check", "--as-of", "2025-04-01", cwd=workspace)
     assert done.returncode == 0, done.stderr
     assert "Decision: " in done.stdout
 
-    listed = json.loads(abkit("drift", "list", "-f", "json", cwd=workspace).stdout)
+    listed = json.loads(here("drift", "list", "-f", "json", cwd=workspace).stdout)
     assert listed[0]["windows"] == "days:7 against model"
 
 
-def test_an_empty_workspace_gives_answers_that_say_what_is_missing(abkit: Abkit, tmp_path: Path) -> None:
-    assert abkit("init", cwd=tmp_path).returncode == 0
-    correlated = abkit("correlate", "-f", "json", cwd=tmp_path)
-    drifted = abkit("drift", "check", "--exit-code", "-f", "json", cwd=tmp_path)
+def test_an_empty_workspace_gives_answers_that_say_what_is_missing(here: Here, tmp_path: Path) -> None:
+    assert here("init", cwd=tmp_path).returncode == 0
+    correlated = here("correlate", "-f", "json", cwd=tmp_path)
+    drifted = here("drift", "check", "--exit-code", "-f", "json", cwd=tmp_path)
 
     assert correlated.returncode == 0
     assert {one["estimate"] for one in json.loads(correlated.stdout)} == {None}
@@ -124,9 +124,9 @@ def test_an_empty_workspace_gives_answers_that_say_what_is_missing(abkit: Abkit,
     ],
 )
 def test_wrong_usage_is_one_sentence_and_exit_code_2(
-    abkit: Abkit, workspace: Path, arguments: tuple[str, ...], said: str
+    here: Here, workspace: Path, arguments: tuple[str, ...], said: str
 ) -> None:
-    done = abkit(*arguments, cwd=workspace)
+    done = here(*arguments, cwd=workspace)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr

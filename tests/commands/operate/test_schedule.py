@@ -1,4 +1,4 @@
-"""`abkit schedule` in real processes."""
+"""`abkit schedule`: daemons and triggers in real processes, what defines and shows schedules in this one."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands.conftest import Here, Said
 from tests.conftest import Abkit
 from tests.jobs.fleet import wait_until
 
@@ -32,9 +33,9 @@ Daemon = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
-def workspace(abkit: Abkit, tmp_path: Path, database_url: str) -> Path:
+def workspace(here: Here, tmp_path: Path, database_url: str) -> Path:
     """A workspace whose store is once SQLite, once PostgreSQL."""
-    result = abkit("--database-url", database_url, "init")
+    result = here("--database-url", database_url, "init")
     assert result.returncode == 0, result.stderr
     return tmp_path
 
@@ -129,15 +130,15 @@ def test_a_daemon_that_lost_its_store_is_not_healthy_and_says_so(workspace: Path
     assert "not reached for 120 s" in str(body["problem"])
 
 
-def test_add_pause_resume_trigger_list_and_status(abkit: Abkit, sqlite_workspace: Path) -> None:
-    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        return abkit("schedule", *arguments)
+def test_add_pause_resume_trigger_list_and_status(abkit: Abkit, here: Here, sqlite_workspace: Path) -> None:
+    def run(*arguments: object) -> Said:
+        return here("schedule", *arguments)
 
     added = run("add", "pics", "--job", "score_folder", "--cron", "@daily", "--arg", "folder=inbox", "--missed", "skip")
     assert added.returncode == 0, added.stderr
     assert re.match(r"pics: first at \d{4}-\d\d-\d\d 00:00:00 UTC", added.stdout)
 
-    failed = run("trigger", "pics")
+    failed = abkit("schedule", "trigger", "pics")
     assert failed.returncode == 1
     assert "the watched folder" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -147,7 +148,7 @@ def test_add_pause_resume_trigger_list_and_status(abkit: Abkit, sqlite_workspace
     assert "skip" in status.stdout
 
     (sqlite_workspace / "inbox").mkdir()
-    done = run("trigger", "pics")
+    done = abkit("schedule", "trigger", "pics")
     assert done.returncode == 0, done.stderr
     assert '"files": 0' in done.stdout
     assert run("status", "--exit-code").returncode == 0
@@ -157,13 +158,13 @@ def test_add_pause_resume_trigger_list_and_status(abkit: Abkit, sqlite_workspace
     assert run("pause", "pics").stdout == "pics: paused\n"
     assert json.loads(run("list", "-f", "json").stdout)[0]["state"] == "paused"
     assert run("resume", "pics").stdout.startswith("pics: next at ")
-    alerts = abkit("alerts", "list", "-f", "json")
+    alerts = here("alerts", "list", "-f", "json")
     assert [alert["rule"] for alert in json.loads(alerts.stdout)] == ["job_failed"]
     assert run("remove", "pics").stdout == "pics: removed\n"
     assert run("list", "-f", "json").stdout.strip() == "[]"
 
 
-def test_bad_input_is_one_sentence(abkit: Abkit, sqlite_workspace: Path) -> None:
+def test_bad_input_is_one_sentence(abkit: Abkit, here: Here, sqlite_workspace: Path) -> None:
     assert sqlite_workspace.is_dir()
     correlate = ["add", "x", "--job", "correlate"]
     for arguments, said in [
@@ -177,15 +178,16 @@ def test_bad_input_is_one_sentence(abkit: Abkit, sqlite_workspace: Path) -> None
         (["status", "nothing"], "there is no schedule 'nothing'"),
         (["remove", "nothing"], "there is no schedule 'nothing'"),
     ]:
-        result = abkit("schedule", *arguments)
+        # a trigger sets up the log of its process
+        result = (abkit if arguments[0] == "trigger" else here)("schedule", *arguments)
         assert result.returncode == 2
         (error, *hint) = [line for line in result.stderr.splitlines() if line]
         assert said in error
         assert all(line.startswith("Hint: ") for line in hint)
 
 
-def test_a_bad_configuration_stops_the_daemon_before_it_begins(abkit: Abkit, tmp_path: Path) -> None:
-    abkit("init")
+def test_a_bad_configuration_stops_the_daemon_before_it_begins(here: Here, tmp_path: Path) -> None:
+    here("init")
     for text, said in [
         ('[[schedule]]\nkey = "a"\njob = "nope"\ncron = "@daily"\n', "there is no job 'nope'"),
         ('[[schedule]]\nkey = "a"\njob = "correlate"\ncron = "x"\n', "is not a cron line"),
@@ -195,7 +197,7 @@ def test_a_bad_configuration_stops_the_daemon_before_it_begins(abkit: Abkit, tmp
         ('[[alerts.channel]]\nname = "a"\n', "either url_env or url_file"),
     ]:
         (tmp_path / "abkit.toml").write_text(text)
-        result = abkit("schedule", "run", timeout=60)
+        result = here("schedule", "run")
         assert result.returncode == 2
         assert said in result.stderr
         assert "tok-secret" not in result.stderr
@@ -204,31 +206,32 @@ def test_a_bad_configuration_stops_the_daemon_before_it_begins(abkit: Abkit, tmp
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_trigger_that_is_stopped_leaves_its_run_recorded(
-    sqlite_workspace: Path, abkit: Abkit, number: signal.Signals
+    sqlite_workspace: Path, here: Here, number: signal.Signals
 ) -> None:
     folder = sqlite_workspace / "inbox"
     folder.mkdir()
     (folder / "fresh.csv").write_text("still,young\n1,2\n")
-    abkit("schedule", "add", "slow", "--job", "import_kpis", "--cron", "@daily", "--arg", "folder=inbox",
+    here("schedule", "add", "slow", "--job", "import_kpis", "--cron", "@daily", "--arg", "folder=inbox",
           "--arg", "stable_seconds=60")  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "abkit", "schedule", "trigger", "slow"], cwd=sqlite_workspace, start_new_session=True
     )
     deadline = time.monotonic() + 60
-    while _last_state(abkit) != "running":
+    while _last_state(here) != "running":
         assert time.monotonic() < deadline
-    time.sleep(1)
+        time.sleep(0.1)
+    time.sleep(0.5)
     os.kill(process.pid, number)
     process.wait(30)
-    assert _last_state(abkit) == "interrupted"
+    assert _last_state(here) == "interrupted"
 
 
-def _last_state(abkit: Abkit) -> str | None:
-    (row,) = json.loads(abkit("schedule", "status", "-f", "json").stdout)
+def _last_state(here: Here) -> str | None:
+    (row,) = json.loads(here("schedule", "status", "-f", "json").stdout)
     return str(row["last_state"])
 
 
 @pytest.fixture
-def sqlite_workspace(abkit: Abkit, tmp_path: Path) -> Path:
-    abkit("init")
+def sqlite_workspace(here: Here, tmp_path: Path) -> Path:
+    here("init")
     return tmp_path
