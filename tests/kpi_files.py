@@ -1,4 +1,4 @@
-"""KPI exports that the tests write, and pictures that they claim to have scored."""
+"""KPI exports that the tests write, and creatives that they claim to have scored."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -43,7 +43,7 @@ def figures(store: Store) -> list[tuple[object, ...]]:
         return [tuple(row) for row in session.execute(statement.order_by(Kpi.period_start, Kpi.ad_id, Kpi.id))]
 
 
-def add_pictures(store: Store, *paths: str, campaign: str = "spring", content: str | None = None) -> list[str]:
+def add_creatives(store: Store, *paths: str, campaign: str = "spring", content: str | None = None) -> list[str]:
     """Rows as scoring leaves them: creatives with their names, in a campaign. Returns the sha256 of each."""
     run = begin_run(store, "test", {})
     now = datetime.now(UTC)

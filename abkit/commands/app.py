@@ -38,7 +38,7 @@ COMMANDS = {
     "report": "loop.report",
     "demo": "operate.demo",
     "model": "model.commands",
-    "ratings": "model.ratings",
+    "ratings": "loop.ratings",
     "schedule": "operate.schedule",
     "alerts": "operate.alerts",
     "db": "operate.db",

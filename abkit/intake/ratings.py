@@ -1,35 +1,37 @@
-"""Tables of ratings and of choices from outside, as rows that the store can take: checked, and tied to contents."""
+"""Tables of ratings and of comparisons from outside, as rows for the store: checked, and tied to creatives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import polars as pl
 
 from abkit.errors import InvalidInput
 from abkit_model.data.comparisons import Choice, is_choice_table, read_single_choices
-from abkit_model.data.csv_table import is_inside, read_text
+from abkit_model.data.csv_table import read_text
 from abkit_model.data.rating_rows import Summary, Vote, read_rows
 
-if TYPE_CHECKING:
-    import polars as pl
+_STAGE = {
+    **dict.fromkeys(("line", "creative_id", "second_id", "n"), pl.Int64),
+    **dict.fromkeys(("rater", "at", "counts"), pl.String),
+    **dict.fromkeys(("score", "sd", "share", "weight"), pl.Float64),
+}
 
-#: Columns of the staging table, all of which every row has.
-COLUMNS = ("line", "rater", "creative_id", "second_id", "at", "score", "n", "sd", "counts", "share", "weight")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Labels:
     """A table of labels as it was read.
 
     Attributes:
-        kind: `votes`, `summaries` or `choices`.
-        layout: as the reader calls it.
-        scale: lowest and highest rating; None for choices.
-        rows: what can be used, in the order of the table.
-        rejected: line and reason of the other rows.
-        sha256: of the table's bytes.
+        kind: `votes`, `summaries` or `comparisons`.
+        layout: What the reader calls the layout.
+        scale: Lowest and highest rating; None for comparisons.
+        rows: Rows that can be used, in the order of the table.
+        rejected: Line and reason of the other rows.
+        sha256: Digest of the table's bytes.
     """
 
     kind: str
@@ -45,46 +47,50 @@ class Labels:
 
 
 def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[float, float] | None = None) -> Labels:
-    """Read a table: of choices when it names two pictures a row, else of ratings in one of their four layouts.
+    """Read a table: of comparisons when it names two images per row, else of ratings in one of their four layouts.
 
     Raises:
-        LabelError: not readable, no known layout, or a column that is not there.
-        InvalidInput: no row of it can be used.
+        LabelError: Not readable, no known layout, or a column that is not there.
+        InvalidInput: No row of it can be used.
     """
     text, sha256 = read_text(path)
     if is_choice_table(path, text, sha256):
         choices, rejected, _ = read_single_choices(path)
-        labels = Labels("choices", "choices", None, tuple(choices), tuple(rejected), sha256)
+        labels = Labels(
+            kind="comparisons",
+            layout="comparisons",
+            scale=None,
+            rows=tuple(choices),
+            rejected=tuple(rejected),
+            sha256=sha256,
+        )
     else:
         read = read_rows(path, image_column=image_column, scale=scale)
-        kind = "votes" if read.layout == "votes" else "summaries"
-        span = (read.scale.low, read.scale.high)
-        labels = Labels(kind, read.layout, span, (*read.votes, *read.summaries), tuple(read.rejected), sha256)
+        labels = Labels(
+            kind="votes" if read.layout == "votes" else "summaries",
+            layout=read.layout,
+            scale=(read.scale.low, read.scale.high),
+            rows=(*read.votes, *read.summaries),
+            rejected=tuple(read.rejected),
+            sha256=sha256,
+        )
     if not labels.rows:
         first = f"; line {labels.rejected[0][0]}: {labels.rejected[0][1]}" if labels.rejected else ""
-        raise InvalidInput(f"{path} has no row that can be used{first}")
+        raise InvalidInput(f"{path} has no usable row{first}")
     return labels
-
-
-def image_path(folder: Path, name: str) -> Path | None:
-    """Where a picture of the table lies; None when that would be outside the folder."""
-    path = folder / name
-    return path if is_inside(path, folder) else None
 
 
 def stage_rows(
     labels: Labels, creatives: Mapping[str, int], missing: Mapping[str, str], pseudonym: Callable[[str], str]
 ) -> tuple[pl.DataFrame, list[tuple[int, str]]]:
-    """Rows for the staging table, and those that fall out because of their pictures.
+    """Return the rows for the staging table, and line and reason of those whose images cannot be used.
 
     Args:
-        labels: the table.
-        creatives: id of the content behind each name.
-        missing: why the other names have none.
-        pseudonym: what stands for the name of a rater.
+        labels: The table.
+        creatives: Id of the creative behind each name.
+        missing: Why the other names have none.
+        pseudonym: Returns what stands for the name of a rater.
     """
-    import polars as pl
-
     rejected: list[tuple[int, str]] = []
     staged: dict[tuple[Any, ...], dict[str, Any]] = {}
     pseudonyms: dict[str, str] = {}
@@ -111,15 +117,7 @@ def stage_rows(
             _count(earlier, values)
         else:
             rejected.append((row.line, f"the same content was rated under another name on line {earlier['line']}"))
-    schema = {
-        **dict.fromkeys(("line", "creative_id", "second_id", "n"), pl.Int64),
-        **dict.fromkeys(("rater", "at", "counts"), pl.String),
-        **dict.fromkeys(("score", "sd", "share", "weight"), pl.Float64),
-    }
-    rows = list(staged.values())
-    return pl.DataFrame(
-        {c: [row[c] for row in rows] for c in COLUMNS}, schema={c: schema[c] for c in COLUMNS}
-    ), rejected
+    return pl.DataFrame(list(staged.values()), schema=_STAGE), rejected
 
 
 def _images(row: Vote | Summary | Choice) -> tuple[str, ...]:
@@ -127,7 +125,7 @@ def _images(row: Vote | Summary | Choice) -> tuple[str, ...]:
 
 
 def _values(row: Vote | Summary | Choice, creatives: Mapping[str, int]) -> dict[str, Any]:
-    values: dict[str, Any] = {**dict.fromkeys(COLUMNS), "line": row.line, "rater": "", "at": ""}
+    values: dict[str, Any] = {**dict.fromkeys(_STAGE), "line": row.line, "rater": "", "at": ""}
     if isinstance(row, Choice):
         one, other = creatives[row.first], creatives[row.second]
         share = row.share if one < other else 1 - row.share
@@ -147,7 +145,7 @@ def _values(row: Vote | Summary | Choice, creatives: Mapping[str, int]) -> dict[
 
 
 def _count(earlier: dict[str, Any], values: dict[str, Any]) -> None:
-    """Where nobody is named, choices on one pair are counted into one row."""
+    """Count a comparison by nobody in particular into the row of its pair."""
     weight = earlier["weight"] + values["weight"]
     earlier["share"] = (earlier["share"] * earlier["weight"] + values["share"] * values["weight"]) / weight
     earlier["weight"] = weight

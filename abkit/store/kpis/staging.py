@@ -4,16 +4,21 @@ Nothing here is seen by anybody else: filling them takes as long as it takes, an
 """
 
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import BigInteger, Column, Connection, Date, Float, FromClause, Integer, MetaData, Table, Text, text
+from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable, DropTable
 
+from abkit.store.engine import Store
 from abkit.store.schema import Json
 from abkit.vocabulary import Dimension
 
 if TYPE_CHECKING:
     import polars as pl
+
+Published = TypeVar("Published")
 
 _AT_ONCE = 100_000
 _TEMPORARY = MetaData()
@@ -126,3 +131,38 @@ def _executemany(connection: Connection, table: Table, frame: "pl.DataFrame") ->
     for part in frame.iter_slices(_AT_ONCE):
         cursor.executemany(statement, part.rows())
     cursor.close()
+
+
+def publish_staged(
+    store: Store,
+    frames: Sequence[tuple[Table, "pl.DataFrame"]],
+    publish: Callable[[Session], Published],
+    tables: MetaData = _TEMPORARY,
+) -> Published:
+    """Stage frames on one connection, publish them in one short transaction, and drop the stage.
+
+    Args:
+        store: A store at the current migration.
+        frames: Rows of each staging table.
+        publish: Moves what is staged to where it belongs.
+        tables: The staging tables.
+
+    Returns:
+        What `publish` returns.
+    """
+    with store.connect() as connection:
+        try:
+            with connection.begin():
+                create_stage(connection, tables)
+                for table, frame in frames:
+                    fill(connection, table, frame)
+            connection.execution_options(abkit_write=True)
+            with Session(connection, expire_on_commit=False) as session, session.begin():
+                published = publish(session)
+            with connection.begin():
+                drop_stage(connection, tables)
+        except BaseException:
+            # The connection may be broken: its temporary tables end with it.
+            connection.invalidate()
+            raise
+    return published

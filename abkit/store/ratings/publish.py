@@ -1,4 +1,4 @@
-"""Publish a staged table of ratings or choices: one short transaction in which rows, rejects and counts appear.
+"""Publish a staged table of ratings or comparisons: one short transaction in which rows, rejects and counts appear.
 
 The steps, in the order of the code:
 
@@ -108,7 +108,7 @@ _KINDS = {
         ("rating_source_id", "creative_id"),
         ("n", "mean"),
     ),
-    "choices": _Kind(
+    "comparisons": _Kind(
         Comparison,
         {
             "rater_id": "rater_id",

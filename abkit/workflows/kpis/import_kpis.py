@@ -1,30 +1,24 @@
 """Import KPI exports: read, check as a set, stage, publish in one short transaction. One file after the other."""
 
+from __future__ import annotations
+
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError, InvalidInput, StoreError
 from abkit.intake.kpis.reading import KpiOptions, countable_rows, digest_of, read_table, require_readable
+from abkit.records import Record
 from abkit.store.engine import Store
 from abkit.store.imports import currencies_of, import_of, reject_reasons
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.links import owned_unlinked
-from abkit.store.kpis.staging import (
-    STAGE_AD,
-    STAGE_KPI,
-    STAGE_NAME,
-    STAGE_REJECT,
-    STAGE_SEGMENT,
-    create_stage,
-    drop_stage,
-    fill,
-)
+from abkit.store.kpis.staging import STAGE_AD, STAGE_KPI, STAGE_NAME, STAGE_REJECT, STAGE_SEGMENT, publish_staged
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
 
@@ -34,22 +28,22 @@ if TYPE_CHECKING:
 Note = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class ImportSummary:
+@dataclass(frozen=True, kw_only=True)
+class ImportSummary(Record):
     """What became of one file: imported + updated + unchanged + rejected = rows.
 
     Attributes:
-        file: as it was named.
-        rows: in the file, without header and blank lines.
-        imported: new in the store.
-        updated: a period that was there already, with other figures now; the former are in `kpi_revision`.
-        unchanged: there already with the same figures.
-        unlinked: of these three, the rows of ads that no picture belongs to.
-        rejected: kept with line and reason; of a file that was refused as a whole, all rows that can be counted.
-        import_id: in the store; None of a file that was refused as a whole.
-        reasons: rejected rows by kind of reason.
-        error: why the file was refused as a whole.
-        hint: what to do about that.
+        file: Name of the file, as it was given.
+        rows: Number of rows in the file, without header and blank lines.
+        imported: Rows that are new in the store.
+        updated: Rows of a period that was there with other figures; the former are in `kpi_revision`.
+        unchanged: Rows that were there with the same figures.
+        unlinked: Rows, of these three kinds, whose ad has no creative.
+        rejected: Rows kept with line and reason; all countable rows of a file that was refused as a whole.
+        import_id: Id of the import in the store; None for a file that was refused as a whole.
+        reasons: Number of rejected rows by kind of reason.
+        error: Why the file was refused as a whole.
+        hint: What to do about that.
     """
 
     file: str
@@ -66,7 +60,7 @@ class ImportSummary:
 
     @property
     def landed(self) -> bool:
-        """Whether anything of the file is in the store."""
+        """Whether any row of the file is in the store."""
         return self.imported + self.updated + self.unchanged > 0
 
 
@@ -81,14 +75,14 @@ def import_files(
     """Import files one after the other; one that is refused does not stop the others.
 
     Args:
-        store: at the current migration.
-        paths: the files.
-        options: what the user said about them.
-        run: the row of a scheduled run; without it the import gets its own.
-        note: takes remarks for the person at the terminal.
+        store: A store at the current migration.
+        paths: The files.
+        options: What the user said about them.
+        run: Run of a scheduled tick; the import records its own when None.
+        note: Receives remarks for the person at the terminal.
 
     Raises:
-        StoreError: the store fails; the files before are imported, this one left no trace.
+        StoreError: The store fails; the files before are imported, this one left no trace.
     """
     arguments = {"files": [str(path).encode("utf-8", "replace").decode() for path in paths], **options.reading()}
     with recorded_run(store, "kpi import", arguments, run=run) as record:
@@ -103,9 +97,9 @@ def import_files(
 
 
 def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, note: Note) -> ImportSummary:
-    # A file name can hold bytes that are no text, and no store or terminal takes them.
+    # A file name can hold bytes that are not text, which neither stores nor terminals accept.
     name = str(path).encode("utf-8", "replace").decode()
-    summary = ImportSummary(name)
+    summary = ImportSummary(file=name)
     try:
         require_readable(path, options)
         before = path.stat()
@@ -136,7 +130,7 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
         if table.columns.unused:
             from abkit.intake.kpis.fields import listed
 
-            note(f"{name}: columns that are not used: {listed(table.columns.unused)} (--map 'COLUMN=field')")
+            note(f"{name}: unused columns: {listed(table.columns.unused)} (--map 'COLUMN=field')")
         for remark in checked.notes:
             note(f"{name}: {remark}")
         read_as = {**options.reading(), **table.reading, **checked.found}
@@ -150,30 +144,22 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
 
 
 def _store_rows(
-    store: Store, checked: "CheckedRows", header: kpi_publish.ImportHeader, summary: ImportSummary
+    store: Store, checked: CheckedRows, header: kpi_publish.ImportHeader, summary: ImportSummary
 ) -> ImportSummary:
-    with store.connect() as connection:
-        try:
-            with connection.begin():
-                create_stage(connection)
-                fill(connection, STAGE_AD, checked.ads)
-                fill(connection, STAGE_NAME, checked.names)
-                fill(connection, STAGE_SEGMENT, checked.segments)
-                fill(connection, STAGE_KPI, checked.good)
-                fill(connection, STAGE_REJECT, checked.rejects)
-            connection.execution_options(abkit_write=True)
-            with Session(connection, expire_on_commit=False) as session, session.begin():
-                record, first = kpi_publish.publish(session, header)
-                if not first:
-                    summary = _again(session, summary, record)
-            with connection.begin():
-                drop_stage(connection)
-        except BaseException:
-            # The connection may be broken: its temporary tables end with it.
-            connection.invalidate()
-            raise
     reasons = dict(_kinds(checked.rejects["reason"].to_list()).most_common())
-    return _summary(summary, record, reasons) if first else summary
+
+    def publish(session: Session) -> ImportSummary:
+        record, first = kpi_publish.publish(session, header)
+        return _summary(summary, record, reasons) if first else _again(session, summary, record)
+
+    frames = [
+        (STAGE_AD, checked.ads),
+        (STAGE_NAME, checked.names),
+        (STAGE_SEGMENT, checked.segments),
+        (STAGE_KPI, checked.good),
+        (STAGE_REJECT, checked.rejects),
+    ]
+    return publish_staged(store, frames, publish)
 
 
 def _summary(summary: ImportSummary, record: KpiImport, reasons: Mapping[str, int]) -> ImportSummary:
@@ -191,7 +177,7 @@ def _summary(summary: ImportSummary, record: KpiImport, reasons: Mapping[str, in
 
 
 def _again(session: Session, summary: ImportSummary, earlier: KpiImport) -> ImportSummary:
-    """The same file once more: what landed is unchanged, and links may have been made since."""
+    """Summarize the same file once more: what landed is unchanged, and links may have been made since."""
     unlinked = min(earlier.unlinked, owned_unlinked(session, earlier.id)) if earlier.unlinked else 0
     reasons = _kinds(reject_reasons(session, earlier.id)) if earlier.rejected else Counter()
     return replace(
@@ -204,13 +190,6 @@ def _again(session: Session, summary: ImportSummary, earlier: KpiImport) -> Impo
 
 
 def _kinds(reasons: Sequence[str]) -> Counter[str]:
-    """Reasons without the values in them, counted."""
+    """Count reasons without the values in them."""
     value = re.compile(r":? ?(line )?('.*?'|(?<![A-Za-z])-?\d[\d.,:+\-]*(e[+-]?\d+)?)")
     return Counter(re.sub(r"(…[ .:]*)+…", "…", value.sub(" …", reason)).strip() for reason in reasons)
-
-
-def as_rows(summaries: Sequence[ImportSummary]) -> list[dict[str, Any]]:
-    """Summaries as they are printed."""
-    names = ("file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected")
-    more = ("import_id", "reasons", "error", "hint")
-    return [{name: getattr(summary, name) for name in (*names, *more)} for summary in summaries]

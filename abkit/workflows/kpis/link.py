@@ -1,4 +1,4 @@
-"""Link ads to pictures: all that names and hashes decide, or one by hand."""
+"""Link ads to creatives: all that names and hashes decide, or one by hand."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from abkit.errors import InvalidInput
+from abkit.records import Record
 from abkit.store.creatives import base_name, creatives_named
 from abkit.store.engine import Store
 from abkit.store.kpis.links import link_ads, refresh_launches, unlinked_ads, unlinked_delivery
@@ -15,17 +16,22 @@ from abkit.store.statements import insert_missing
 
 
 @dataclass(frozen=True)
-class LinkReport:
+class LinkReport(Record):
     """What linking did.
 
     Attributes:
-        linked: how many links are new.
-        unlinked: the ads that have no picture: platform, account, ad, creative, campaign, rows, impressions,
+        linked: Number of new links.
+        unlinked: The ads without a creative: platform, account, ad, creative, campaign, rows, impressions,
             share_of_impressions (of all ads) and reason; the largest first.
     """
 
     linked: int
-    unlinked: list[dict[str, Any]]
+    unlinked: tuple[dict[str, Any], ...]
+
+    @property
+    def unlinked_share(self) -> float:
+        """Share of all impressions that the ads without a creative have, 0 … 1."""
+        return float(sum(row["share_of_impressions"] for row in self.unlinked))
 
 
 def link(store: Store, *, run: RunRecord | None = None) -> LinkReport:
@@ -40,23 +46,23 @@ def link(store: Store, *, run: RunRecord | None = None) -> LinkReport:
         for row in unlinked:
             row["reason"] = outcome.reasons.get(row.pop("ad_id"), "")
         record.outcome.update(linked=outcome.linked, unlinked_ads=len(unlinked))
-        return LinkReport(outcome.linked, unlinked)
+        return LinkReport(outcome.linked, tuple(unlinked))
 
 
 def link_by_hand(
     store: Store, ad: str, creative: str, *, platform: str | None = None, account: str | None = None
 ) -> LinkReport:
-    """Link one ad to the picture that it shows; links that it had by name are replaced, those by hand stay.
+    """Link one ad to the creative that it shows; its links by name are replaced, those by hand stay.
 
     Args:
-        store: at the current migration.
-        ad: the platform's ad id, as the export had it.
-        creative: name, path or sha256 of a scored picture.
-        platform: where ads of two platforms have the same id.
-        account: where ads of two accounts have the same id.
+        store: A store at the current migration.
+        ad: The platform's ad id, as the export had it.
+        creative: Name, path or sha256 of a scored creative.
+        platform: Platform of the ad, where ads of two platforms have the same id.
+        account: Account of the ad, where ads of two accounts have the same id.
 
     Raises:
-        InvalidInput: no such ad or picture, or more than one.
+        InvalidInput: No such ad or creative, or more than one.
     """
     with recorded_run(store, "kpi link", {"ad": ad, "creative": creative}) as record:
         with store.write() as session:
@@ -86,7 +92,7 @@ def link_by_hand(
         for row in unlinked:
             row.pop("ad_id")
         record.outcome.update(linked=1, unlinked_ads=len(unlinked))
-        return LinkReport(1, unlinked)
+        return LinkReport(1, tuple(unlinked))
 
 
 def _not_one(session: Any, creative: str, ids: set[int]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""How far the raters behind a scorer agree: of a table, or of the ratings in the store."""
+"""How far raters agree: those of a table, or those of the ratings in the store."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
+from abkit.records import Record
 from abkit.store.engine import Store
 from abkit.store.ratings import read as ratings
 from abkit.store.runs import recorded_run
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
 TARGET = 0.9
 
 
-@dataclass(frozen=True)
-class RaterStudy:
+@dataclass(frozen=True, kw_only=True)
+class RaterStudy(Record):
     """What single ratings say about their raters.
 
     Attributes:
         agreement: ICC and alpha, with counts.
-        interval: 95 % bootstrap intervals of them, pictures resampled; None where one rater alone was at work.
-        model: truths, biases and noises.
-        raters: name or pseudonym of each rater of the model.
-        votes: (raters,), ratings of each.
-        largest_correction: how far the corrected mean of a picture lies from the plain one, at most; rating steps.
-        rejected: line and reason of rows of the table that were refused.
-        run_id: of the run that read the store; None for a table.
-        what: where the ratings come from, for the title.
-        scale: lowest and highest rating, as said, found or stored; None where the source does not say.
+        interval: 95% bootstrap intervals of them, images resampled.
+        model: Truths, biases and noises.
+        raters: Name or pseudonym of each rater of the model.
+        votes: Number of ratings of each rater, shape (raters,).
+        largest_correction: Largest distance of an image's corrected mean from its plain mean; rating steps.
+        rejected: Line and reason of rows of the table that were refused.
+        run_id: Id of the run that read the store; None for a table.
+        what: Where the ratings come from, for the title.
+        scale: Lowest and highest rating, as given, found or stored; None where the source does not say.
     """
 
     agreement: Agreement
@@ -50,7 +51,7 @@ class RaterStudy:
     scale: tuple[float, float] | None = None
 
     def figures(self) -> list[dict[str, Any]]:
-        """Rows to print: figure, value, interval, n, and the run."""
+        """Return rows to print: figure, value, interval, n, and the run."""
         from abkit_model.data.raters import ratings_needed
 
         def needed(reliability: float) -> int | None:
@@ -63,7 +64,7 @@ class RaterStudy:
             "icc_single": (measured.icc_single, low, high),
             "icc_mean": (measured.icc_mean, *interval.icc_mean),
             "krippendorff_alpha": (measured.alpha, *interval.alpha),
-            "ratings_a_picture": (measured.mean_ratings, None, None),
+            "ratings_per_image": (measured.mean_ratings, None, None),
             f"ratings_for_reliability_{TARGET:g}": (needed(measured.icc_single), needed(high), needed(low)),
             "rater_bias_sd": (float(self.model.bias.std()), None, None),
             "rater_noise_median": (float(np.median(noise)) if len(noise) else None, None, None),
@@ -75,7 +76,7 @@ class RaterStudy:
         ]
 
     def by_rater(self) -> list[dict[str, Any]]:
-        """Rows to print: votes, bias with its 95 % interval, and noise of each rater."""
+        """Return rows to print: votes, bias with its 95% interval, and noise of each rater."""
         rows = []
         for k, name in enumerate(self.raters):
             n, bias, noise = int(self.votes[k]), float(self.model.bias[k]), float(self.model.noise[k])
@@ -86,11 +87,11 @@ class RaterStudy:
 
 
 def study_table(table: Path, *, scale: tuple[float, float] | None = None) -> RaterStudy:
-    """Of a table with one row a vote.
+    """Study the raters of a table with one row per vote.
 
     Raises:
-        LabelError: the table cannot be read, or does not have one row a vote.
-        AbkitError: no vote can be used, or all are by one rater.
+        LabelError: The table cannot be read, or does not have one row per vote.
+        AbkitError: No vote can be used, or all are by one rater.
     """
     from abkit_model.data.rating_rows import read_rows
 
@@ -105,22 +106,27 @@ def study_table(table: Path, *, scale: tuple[float, float] | None = None) -> Rat
 
 
 def study_store(store: Store, *, source: str | None = None, campaign: str | None = None) -> RaterStudy:
-    """Of the single ratings in the store: of one source, and of the candidates of a campaign when one is named.
+    """Study the raters of the single ratings in the store.
+
+    Args:
+        store: A store at the current migration.
+        source: Key of the study; needed where the store has several.
+        campaign: Only ratings of the candidates of this campaign.
 
     Raises:
-        UsageError: no such source, or several and none was named.
-        AbkitError: there are no single ratings, or all are by one rater.
+        UsageError: No such source, or several and none was named.
+        AbkitError: There are no single ratings, or all are by one rater.
     """
     with recorded_run(store, "ratings agreement", {"source": source, "campaign": campaign}) as run:
         with store.read() as session:
             sources = {row.key: row for row in ratings.vote_sources(session)}
             if not sources:
                 raise AbkitError(
-                    "the store has no single ratings", hint="abkit ratings import TABLE --images DIR, one row a vote"
+                    "the store has no single ratings", hint="abkit ratings import TABLE --images DIR, with one row per vote"
                 )
             if source is None and len(sources) > 1:
                 raise UsageError(
-                    f"the store has ratings of {len(sources)} sources, which are on scales of their own: "
+                    f"the store has ratings of {len(sources)} sources, each with its own scale: "
                     + ", ".join(sources),
                     hint="choose one with --source",
                 )
@@ -132,7 +138,7 @@ def study_store(store: Store, *, source: str | None = None, campaign: str | None
             chosen = sources[key]
             votes = ratings.votes_of(session, chosen.id, campaign)
         if not len(votes.score):
-            raise AbkitError(f"source {key!r} has no ratings of the pictures of campaign {campaign!r}")
+            raise AbkitError(f"source {key!r} has no ratings of the creatives of campaign {campaign!r}")
         what = f"source {key}" + (f", campaign {campaign}" if campaign else "")
         low, high = chosen.scale_low, chosen.scale_high
         scale = None if low is None or high is None else (low, high)
@@ -153,8 +159,8 @@ def _study(
     names, rater = np.unique(who, return_inverse=True)
     if len(names) == 1:
         raise AbkitError(
-            f"all {len(score):,} ratings of {what} are by one rater: nobody is there to agree with",
-            hint="agreement needs pictures that two people or more rated",
+            f"all {len(score):,} ratings of {what} are by one rater, who has nobody to agree with",
+            hint="agreement needs images rated by two people or more",
         )
     if np.ptp(score) == 0:
         raise AbkitError(
@@ -162,8 +168,8 @@ def _study(
         )
     if np.bincount(item).max() < 2:
         raise AbkitError(
-            f"no picture of {what} has two ratings: nothing says how far raters agree",
-            hint="agreement needs pictures that two people or more rated",
+            f"no image of {what} has two ratings, so agreement cannot be measured",
+            hint="agreement needs images rated by two people or more",
         )
     model = rater_model(item, rater, score)
     plain = np.bincount(item, score) / np.bincount(item)

@@ -1,53 +1,56 @@
-"""Labels of the store: import tables of ratings and choices, and ask how far raters agree."""
+"""Import tables of ratings and comparisons: their images into the store, then their rows in one short transaction."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import polars as pl
 from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import InvalidInput, UsageError
-from abkit.intake.images import hash_file, names_of, read_content
-from abkit.intake.ratings import Labels, image_path, read_labels, stage_rows
+from abkit.intake.images import names_of
+from abkit.intake.ratings import Labels, read_labels, stage_rows
+from abkit.records import Record
 from abkit.store import creatives, imports
 from abkit.store.engine import Store
-from abkit.store.kpis.staging import create_stage, drop_stage, fill
+from abkit.store.kpis.staging import publish_staged
 from abkit.store.ratings import publish as rating_publish
 from abkit.store.runs import RunRecord, recorded_run
-from abkit_model.errors import ImageRejected
+from abkit.vocabulary import FileState
+from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, hash_files, one_of_each
+from abkit_model.data.csv_table import is_inside
 
-# Pictures registered in one transaction; small enough that a stop loses little work.
+# Images registered in one transaction; small enough that a stop loses little work.
 _CHUNK = 256
-_READERS = 2
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class LabelImport:
+@dataclass(frozen=True, kw_only=True)
+class LabelImport(Record):
     """What became of one table: imported + unchanged + rejected = rows.
 
     Attributes:
-        file: as it was named.
-        source: the study that its raters belong to.
-        kind: votes, summaries or choices.
-        scale: lowest and highest rating; None for choices.
-        rows: rows that count: choices of nobody in particular are counted into one a pair first.
-        imported: new in the store.
-        unchanged: there already.
-        rejected: kept with line and reason.
-        pictures: contents that the table speaks of.
-        import_id, run_id: in the store.
-        again: the same table with the same pictures was imported before.
-        reasons: line and reason of the first rows that were refused.
+        file: Name of the file, as it was given.
+        source: The study that its raters belong to.
+        kind: votes, summaries or comparisons.
+        scale: Lowest and highest rating; None for comparisons.
+        rows: Rows that count; comparisons by nobody in particular are first counted into one row per pair.
+        imported: Rows that are new in the store.
+        unchanged: Rows that were there already.
+        rejected: Rows kept with line and reason.
+        images: Number of distinct images that the table names.
+        import_id: Id of the import in the store.
+        run_id: Id of the run that imported it.
+        again: Whether the same table with the same images was imported before.
+        reasons: Line and reason of the first rows that were refused.
     """
 
     file: str
@@ -58,20 +61,11 @@ class LabelImport:
     imported: int
     unchanged: int
     rejected: int
-    pictures: int
+    images: int
     import_id: int
     run_id: int
     again: bool
-    reasons: Sequence[tuple[int, str]] = field(default_factory=tuple)
-
-
-@dataclass(frozen=True)
-class _Pictures:
-    """The contents behind the names of a table: ids, digests, and why there is none."""
-
-    ids: dict[str, int]
-    sha256: dict[str, str]
-    missing: dict[str, str]
+    reasons: Sequence[tuple[int, str]] = ()
 
 
 def import_labels(
@@ -83,179 +77,161 @@ def import_labels(
     source: str | None = None,
     image_column: str | None = None,
     scale: tuple[float, float] | None = None,
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> LabelImport:
-    """Import a table of ratings or choices; the same again changes nothing.
+    """Import a table of ratings or comparisons; the same again changes nothing.
 
-    1. Read the table; a row that cannot be is set aside with its line and reason.
-    2. Find, hash and register the pictures; rows of pictures that cannot be used are set aside too.
+    1. Read the table; an invalid row is set aside with its line and reason.
+    2. Find, hash and register the images; rows whose images cannot be used are set aside too.
     3. Stage the rows, raters under their pseudonyms, and publish them in one short transaction.
 
     Args:
-        store: at the current migration.
-        settings: limits of picture files.
-        table: one of the layouts of `abkit_model.data.rating_rows` or `abkit_model.data.comparisons`.
-        images: the folder of the pictures that it names.
-        source: the study; the name of the file by default. Raters of two sources are different people.
-        image_column: which column names the picture, for ratings; found by itself when None.
-        scale: lowest and highest rating; found by itself when None.
-        progress: told how far the pictures are.
+        store: A store at the current migration.
+        settings: Limits of image files.
+        table: One of the layouts of `abkit_model.data.rating_rows` or `abkit_model.data.comparisons`.
+        images: The folder of the images that it names.
+        source: The study; the name of the file by default. Raters of two sources are different people.
+        image_column: Column that names the image, for ratings; found when None.
+        scale: Lowest and highest rating; found when None.
+        progress: Called with (images done, images in all).
 
     Raises:
-        LabelError: the table cannot be read.
-        InvalidInput: no row or no picture of it can be used.
-        UsageError: the source has ratings on another scale.
+        LabelError: The table cannot be read.
+        InvalidInput: No row or no image of it can be used.
+        UsageError: The source has ratings on another scale.
     """
     source = source or table.name.split(".")[0]
     if not source.isprintable() or len(source) > 200:
-        raise UsageError(f"{source[:50]!r} is no name for a source", hint="say --source NAME, 200 characters at most")
+        raise UsageError(
+            f"{source[:50]!r} is not a valid name for a source", hint="say --source NAME, 200 characters at most"
+        )
     arguments = {"table": str(table), "images": str(images), "source": source, "scale": scale}
     with recorded_run(store, "ratings import", arguments) as run:
         labels = read_labels(table, image_column=image_column, scale=scale)
-        pictures = _register(store, settings, run, labels, images, progress)
-        if not pictures.ids:
-            name, reason = next(iter(pictures.missing.items()))
+        files = _register(store, settings, run, labels, images, progress)
+        if all(file.creative_id is None for file in files.values()):
+            name, file = next(iter(files.items()))
             raise InvalidInput(
-                f"none of the {len(pictures.missing):,} pictures of {table} can be used in {images}; {name}: {reason}",
+                f"none of the {len(files):,} images of {table} can be used in {images}; {name}: {file.reason}",
                 hint="check --images and the column with the file names (--image-column)",
             )
         with store.write() as session:
             source_id, salt = rating_publish.source_of(session, run, source, labels.scale)
         header = rating_publish.LabelHeader(
-            digest=_digest(labels, pictures, source, image_column),
+            digest=_digest(labels, files, source, image_column),
             name=str(table),
             source_id=source_id,
             kind=labels.kind,
             options={"layout": labels.layout, "scale": labels.scale, "table_sha256": labels.sha256},
             run_id=run.id,
         )
-        summary = _store_rows(store, labels, pictures, salt, header, source)
+        summary = _store_rows(store, labels, files, salt, header, source)
         run.outcome.update({name: getattr(summary, name) for name in ("rows", "imported", "unchanged", "rejected")})
         return summary
 
 
 def _register(
-    store: Store, settings: Settings, run: RunRecord, labels: Labels, images: Path, progress: Progress
-) -> _Pictures:
-    """Hash the pictures, decode those that the store does not know, and register them."""
-    if not images.is_dir():
-        raise UsageError(f"{images} is not a folder", hint="--images is the folder of the pictures")
-    limit = round(settings.scoring.max_file_mb * 2**20)
-    found, names = _Pictures({}, {}, {}), labels.images()
+    store: Store, settings: Settings, run: RunRecord, labels: Labels, folder: Path, progress: Progress
+) -> Mapping[str, ImageFile]:
+    """Hash the images of a table, decode those that the store does not know, and register them.
 
-    def attempt(name: str) -> str | ImageRejected:
-        path = image_path(images, name)
-        try:
-            return hash_file(path, max_bytes=limit) if path else ImageRejected("outside the folder of images")
-        except ImageRejected as rejected:
-            return rejected
-
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="decode") as pool:
-        for start in range(0, len(names), _CHUNK):
-            chunk = names[start : start + _CHUNK]
-            hashes: dict[str, str] = {}
-            for name, result in zip(chunk, pool.map(attempt, chunk), strict=True):
-                if isinstance(result, ImageRejected):
-                    found.missing[name] = result.reason
-                else:
-                    hashes[name] = result
-            with store.read() as session:
-                known = creatives.creative_ids(session, set(hashes.values()))
-            contents = _decode(pool, images, {s: n for n, s in hashes.items() if s not in known}, limit)
-            usable = {n: s for n, s in hashes.items() if s in known or not isinstance(contents[s], ImageRejected)}
-            for name in hashes.keys() - usable.keys():
-                found.missing[name] = contents[hashes[name]].reason
-            _write(store, run, images, usable, [c for c in contents.values() if isinstance(c, dict)], found)
+    Returns:
+        By name in the table: the file, known to the store with its creative, or rejected with the reason.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", hint="--images is the folder of the images")
+    files = {name: ImageFile(folder / name) for name in labels.images()}
+    with decoders() as pool:
+        for start in range(0, len(files), _CHUNK):
+            chunk = list(files.values())[start : start + _CHUNK]
+            for file in chunk:
+                if not is_inside(file.path, folder):
+                    file.reject("outside the folder of images")
+            hash_files(pool, chunk, settings.scoring)
+            _register_chunk(store, settings, run, pool, chunk)
             run.still_alive()
-            progress("images", min(start + _CHUNK, len(names)), len(names))
-    return found
+            progress(start + len(chunk), len(files))
+    return files
 
 
-def _decode(pool: ThreadPoolExecutor, images: Path, new: dict[str, str], limit: int) -> dict[str, Any]:
-    """Columns of each new content, or why it is no picture, by sha256."""
-
-    def attempt(name: str) -> dict[str, Any] | ImageRejected:
-        try:
-            return read_content(images / name, max_bytes=limit).columns()
-        except ImageRejected as rejected:
-            return rejected
-
-    return dict(zip(new, pool.map(attempt, new.values()), strict=True))
-
-
-def _write(
-    store: Store,
-    run: RunRecord,
-    images: Path,
-    usable: dict[str, str],
-    contents: Sequence[dict[str, Any]],
-    found: _Pictures,
+def _register_chunk(
+    store: Store, settings: Settings, run: RunRecord, pool: ThreadPoolExecutor, files: Sequence[ImageFile]
 ) -> None:
+    """Take hashed files to known or rejected.
+
+    1. Ask the store which contents it knows.
+    2. Decode one file of every other content.
+    3. Copies share the fate of the file with their content.
+    4. Write new contents and all names.
+    """
+    with store.read() as session:
+        known = creatives.creative_ids(session, {file.sha256 for file in files if file.state is FileState.HASHED})
+    for file in files:
+        if file.sha256 in known:
+            file.state = FileState.KNOWN
+    originals, contents = one_of_each(files), []
+    for batch in decode_batches(pool, list(originals.values()), lambda image: None, settings.scoring):
+        for decoded in batch:
+            contents.append(decoded.content.columns())
+            decoded.file.state = FileState.KNOWN
+    for file in files:
+        if file.state is FileState.HASHED:
+            file.share_fate(originals[file.sha256])
+    usable = [file for file in files if file.state is FileState.KNOWN]
     with store.write() as session:
         creatives.write_creatives(session, run, contents)
-        ids = creatives.creative_ids(session, set(usable.values()))
-        names = [(ids[sha256], *names_of(images / name)) for name, sha256 in usable.items()]
-        creatives.write_names(session, run, names)
-    found.ids.update({name: ids[sha256] for name, sha256 in usable.items()})
-    found.sha256.update(usable)
+        ids = creatives.creative_ids(session, {file.sha256 for file in usable})
+        for file in usable:
+            file.creative_id = ids[file.sha256]
+        creatives.write_names(session, run, [(ids[file.sha256], *names_of(file.path)) for file in usable])
 
 
-def _digest(labels: Labels, pictures: _Pictures, source: str, image_column: str | None) -> str:
-    """Of the table, of the contents of its pictures, and of how it is read: with more pictures it is another import."""
-    said = [labels.sha256, labels.kind, labels.scale, source, image_column, sorted(pictures.sha256.items())]
+def _digest(labels: Labels, files: Mapping[str, ImageFile], source: str, image_column: str | None) -> str:
+    """Return the identity of an import: the table, how it is read, and the images that were there."""
+    contents = sorted((name, file.sha256) for name, file in files.items() if file.creative_id is not None)
+    said = [labels.sha256, labels.kind, labels.scale, source, image_column, contents]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _store_rows(
     store: Store,
     labels: Labels,
-    pictures: _Pictures,
+    files: Mapping[str, ImageFile],
     salt: bytes,
     header: rating_publish.LabelHeader,
     source: str,
 ) -> LabelImport:
-    import polars as pl
-
-    rows, gone = stage_rows(labels, pictures.ids, pictures.missing, lambda name: pseudonym(salt, name))
-    faults = sorted([*labels.rejected, *gone])
-    with store.connect() as connection:
-        try:
-            with connection.begin():
-                create_stage(connection, rating_publish.TEMPORARY)
-                fill(connection, rating_publish.STAGE_LABEL, rows)
-                columns = {"line": [line for line, _ in faults], "reason": [reason for _, reason in faults]}
-                schema = {"line": pl.Int64, "reason": pl.String}
-                fill(connection, rating_publish.STAGE_FAULT, pl.DataFrame(columns, schema=schema))
-            connection.execution_options(abkit_write=True)
-            with Session(connection, expire_on_commit=False) as session, session.begin():
-                record, first = rating_publish.publish(session, header)
-            with connection.begin():
-                drop_stage(connection, rating_publish.TEMPORARY)
-        except BaseException:
-            # The connection may be broken: its temporary tables end with it.
-            connection.invalidate()
-            raise
-    with store.read() as session:
-        reasons = [(row["line"], row["reason"]) for row in imports.rating_rejects(session, record.id, 3)]
-    return LabelImport(
-        file=header.name,
-        source=source,
-        kind=labels.kind,
-        scale=labels.scale,
-        rows=record.rows,
-        imported=record.imported if first else 0,
-        unchanged=record.unchanged + (0 if first else record.imported),
-        rejected=record.rejected,
-        pictures=len(set(pictures.ids.values())),
-        import_id=record.id,
-        run_id=record.run_id,
-        again=not first,
-        reasons=reasons,
+    ids = {name: file.creative_id for name, file in files.items() if file.creative_id is not None}
+    missing = {name: file.reason for name, file in files.items() if file.creative_id is None}
+    rows, gone = stage_rows(labels, ids, missing, lambda name: pseudonym(salt, name))
+    faults = pl.DataFrame(
+        sorted([*labels.rejected, *gone]), schema={"line": pl.Int64, "reason": pl.String}, orient="row"
     )
+    frames = [(rating_publish.STAGE_LABEL, rows), (rating_publish.STAGE_FAULT, faults)]
+
+    def publish(session: Session) -> LabelImport:
+        record, first = rating_publish.publish(session, header)
+        return LabelImport(
+            file=header.name,
+            source=source,
+            kind=labels.kind,
+            scale=labels.scale,
+            rows=record.rows,
+            imported=record.imported if first else 0,
+            unchanged=record.unchanged + (0 if first else record.imported),
+            rejected=record.rejected,
+            images=len(set(ids.values())),
+            import_id=record.id,
+            run_id=record.run_id,
+            again=not first,
+            reasons=[(row["line"], row["reason"]) for row in imports.rating_rejects(session, record.id, 3)],
+        )
+
+    return publish_staged(store, frames, publish, rating_publish.TEMPORARY)
 
 
 def pseudonym(salt: bytes, name: str) -> str:
-    """What the store knows a rater by: 16 hex digits, keyed with the salt of the source.
+    """Return what the store knows a rater by: 16 hex digits, keyed with the salt of the source.
 
     >>> pseudonym(b"salt", "ann") == pseudonym(b"salt", "ann") != pseudonym(b"other", "ann")
     True

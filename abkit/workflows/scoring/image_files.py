@@ -55,7 +55,7 @@ class ImageFile:
         if original.state is FileState.REJECTED:
             self.reject(original.reason)  # what cannot be decoded cannot be decoded under another name either
         elif original.sha256 != self.sha256:
-            self.reject("its content changed while it was being read; score it again")
+            self.reject("its content changed while it was being read; try again")
         else:
             self.state = original.state
 

@@ -30,7 +30,7 @@ def test_json_has_one_object_a_file_and_notes_go_to_stderr(abkit: Abkit, workspa
     assert list(first)[:7] == COLUMNS
     assert [first[name] for name in COLUMNS[1:]] == [2, 1, 0, 0, 1, 1]
     assert [second[name] for name in COLUMNS[1:]] == [0] * 6
-    assert "not used: 'Theme'" in done.stderr
+    assert "unused columns: 'Theme'" in done.stderr
     assert "clicks above impressions" in done.stderr
     assert "there is no file" in done.stderr
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from abkit.store import imports
 from abkit.store.engine import Store
 from abkit.store.schema import Ad, Campaign, CampaignCreative, Kpi, KpiImport, KpiReject, KpiRevision, Run, Segment
-from tests.kpi_files import add_pictures, figures, rows, run_import, write
+from tests.kpi_files import add_creatives, figures, rows, run_import, write
 from tests.smadex import write_periods
 
 ONE = "2026-01-01,1,a.png,spring,1000,20,3,4.5,USD"
@@ -247,7 +247,7 @@ def test_smadex_periods_add_up_to_its_totals_and_link_by_file_name(
 ) -> None:
     totals = write_periods(testdata / "smadex_synthetic", tmp_path / "periods.csv")
     for campaign, files in totals.group_by("campaign_id"):
-        add_pictures(sqlite_store, *(f"/ads/{name}" for name in files["asset_file"]), campaign=str(campaign[0]))
+        add_creatives(sqlite_store, *(f"/ads/{name}" for name in files["asset_file"]), campaign=str(campaign[0]))
     summary = run_import(sqlite_store, tmp_path / "periods.csv")[0]
 
     assert (summary.rows, summary.imported, summary.unlinked) == (3 * 1080, 3 * 1080, 0)

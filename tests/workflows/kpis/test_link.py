@@ -1,4 +1,4 @@
-"""Linking ads to pictures: by name, by hash, by hand, and what that says about launches."""
+"""Linking ads to creatives: by name, by hash, by hand, and what that says about launches."""
 
 from datetime import date
 from pathlib import Path
@@ -10,13 +10,13 @@ from abkit.errors import InvalidInput
 from abkit.store.engine import Store
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative
 from abkit.workflows.kpis.link import link, link_by_hand
-from tests.kpi_files import add_pictures, rows, run_import, write
+from tests.kpi_files import add_creatives, rows, run_import, write
 
 HEADER = "day,ad,creative,campaign,impressions,clicks"
 
 
 def links(store: Store) -> dict[str, tuple[str, str]]:
-    """By ad: the sha256 of its picture, and how it was linked."""
+    """By ad: the sha256 of its creative, and how it was linked."""
     with store.read() as session:
         statement = (
             select(Ad.external_id, Creative.sha256, AdCreative.linked_by)
@@ -37,7 +37,7 @@ def launches(store: Store) -> dict[tuple[str, str], date | None]:
 
 
 def test_import_links_by_file_name_path_and_hash(store: Store, tmp_path: Path) -> None:
-    a, b, c = add_pictures(store, "/ads/a.png", "/ads/b.png", "/ads/c.png")
+    a, b, c = add_creatives(store, "/ads/a.png", "/ads/b.png", "/ads/c.png")
     lines = [
         "2026-01-01,1,a.png,spring,10,1",
         "2026-01-01,2,exports/b.png,spring,10,1",
@@ -52,13 +52,13 @@ def test_import_links_by_file_name_path_and_hash(store: Store, tmp_path: Path) -
     assert links(store) == {"1": (a, "name"), "2": (b, "name"), "3": (c, "sha256"), "4": (a, "name")}
 
 
-def test_pictures_that_were_scored_later_are_linked_on_demand(store: Store, tmp_path: Path) -> None:
+def test_creatives_that_were_scored_later_are_linked_on_demand(store: Store, tmp_path: Path) -> None:
     path = write(
         tmp_path / "k.csv",
         rows("2026-01-01,1,a.png,,30,1", "2026-01-01,2,b.png,,10,1", header=HEADER),
     )
     assert run_import(store, path)[0].unlinked == 2
-    add_pictures(store, "/ads/a.png")
+    add_creatives(store, "/ads/a.png")
     report = link(store)
 
     assert report.linked == 1
@@ -70,32 +70,32 @@ def test_pictures_that_were_scored_later_are_linked_on_demand(store: Store, tmp_
     assert link(store).linked == 0
 
 
-def test_a_name_that_two_pictures_have_is_not_guessed(store: Store, tmp_path: Path) -> None:
-    add_pictures(store, "/old/a.png", "/new/a.png")
+def test_a_name_that_two_creatives_have_is_not_guessed(store: Store, tmp_path: Path) -> None:
+    add_creatives(store, "/old/a.png", "/new/a.png")
     run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
 
     assert links(store) == {}
     assert link(store).unlinked[0]["reason"] == "2 creatives have that name"
 
 
-def test_the_campaign_decides_between_pictures_of_one_name(store: Store, tmp_path: Path) -> None:
-    add_pictures(store, "/spring/a.png", campaign="spring")
-    (summer,) = add_pictures(store, "/summer/a.png", campaign="summer")
+def test_the_campaign_decides_between_creatives_of_one_name(store: Store, tmp_path: Path) -> None:
+    add_creatives(store, "/spring/a.png", campaign="spring")
+    (summer,) = add_creatives(store, "/summer/a.png", campaign="summer")
     run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,summer,10,1", header=HEADER)))
 
     assert links(store) == {"1": (summer, "name")}
 
 
-def test_one_content_under_two_names_is_one_picture(store: Store, tmp_path: Path) -> None:
-    (sha256,) = add_pictures(store, "/one/a.png", content="same")
-    add_pictures(store, "/two/a.png", campaign="other", content="same")
+def test_one_content_under_two_names_is_one_creative(store: Store, tmp_path: Path) -> None:
+    (sha256,) = add_creatives(store, "/one/a.png", content="same")
+    add_creatives(store, "/two/a.png", campaign="other", content="same")
     run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
 
     assert links(store) == {"1": (sha256, "name")}
 
 
 def test_a_link_by_hand_replaces_the_one_by_name_and_stays(store: Store, tmp_path: Path) -> None:
-    _, b = add_pictures(store, "/ads/a.png", "/ads/b.png")
+    _, b = add_creatives(store, "/ads/a.png", "/ads/b.png")
     path = write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER))
     run_import(store, path)
     link_by_hand(store, "1", "b.png")
@@ -110,7 +110,7 @@ def test_what_cannot_be_linked_by_hand_says_why(sqlite_store: Store, tmp_path: P
     run_import(
         sqlite_store, write(tmp_path / "k.csv", rows("2026-01-01,1,x,10,1", "2026-01-01,1,y,10,1", header=header))
     )
-    add_pictures(sqlite_store, "/old/a.png", "/new/a.png", "/new/b.png")
+    add_creatives(sqlite_store, "/old/a.png", "/new/a.png", "/new/b.png")
 
     with pytest.raises(InvalidInput, match="no ad 'nobody'"):
         link_by_hand(sqlite_store, "nobody", "b.png")
@@ -124,7 +124,7 @@ def test_what_cannot_be_linked_by_hand_says_why(sqlite_store: Store, tmp_path: P
 
 
 def test_a_creative_is_launched_on_its_first_day_with_impressions(store: Store, tmp_path: Path) -> None:
-    (a,) = add_pictures(store, "/ads/a.png")
+    (a,) = add_creatives(store, "/ads/a.png")
     lines = ["2026-01-05,1,a.png,spring,10,1", "2026-01-01,1,a.png,spring,0,0", "2026-01-03,2,a.png,summer,10,1"]
     run_import(store, write(tmp_path / "k.csv", rows(*lines, header=HEADER)))
     assert launches(store) == {("spring", a): date(2026, 1, 5), ("summer", a): date(2026, 1, 3)}
@@ -134,6 +134,6 @@ def test_a_creative_is_launched_on_its_first_day_with_impressions(store: Store, 
 
 
 def test_ads_that_name_no_campaign_count_for_the_one_their_creative_is_in(store: Store, tmp_path: Path) -> None:
-    (a,) = add_pictures(store, "/ads/a.png")
+    (a,) = add_creatives(store, "/ads/a.png")
     run_import(store, write(tmp_path / "k.csv", rows("2026-01-05,1,a.png,,10,1", header=HEADER)))
     assert launches(store) == {("spring", a): date(2026, 1, 5)}

@@ -1,4 +1,4 @@
-"""Tables of ratings and choices into the store, on both engines."""
+"""Tables of ratings and comparisons into the store, on both engines."""
 
 import csv
 from pathlib import Path
@@ -33,7 +33,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, path in enumerate(save_images(folder, 8)):
         path.rename(folder / f"{number}.png")
     (folder / "copy of 0.png").write_bytes((folder / "0.png").read_bytes())
-    (folder / "broken.png").write_text("no picture")
+    (folder / "broken.png").write_text("not an image")
     return folder
 
 
@@ -58,7 +58,7 @@ def test_votes_land_with_their_pictures_and_the_same_table_again_changes_nothing
     store: Store, images: Path, tmp_path: Path
 ) -> None:
     first = import_labels(store, Settings(), votes(tmp_path), images, scale=(1, 7))
-    assert (first.rows, first.imported, first.rejected, first.pictures) == (24, 24, 0, 8)
+    assert (first.rows, first.imported, first.rejected, first.images) == (24, 24, 0, 8)
     assert (count(store, Rating), count(store, Rater), count(store, Creative)) == (24, 3, 8)
 
     again = import_labels(store, Settings(), votes(tmp_path), images, scale=(1, 7))
@@ -151,11 +151,13 @@ def test_histograms_and_means_are_kept_as_what_they_are(store: Store, images: Pa
     assert count(store, Rater) == 0
 
 
-def test_choices_are_kept_once_a_pair_and_rater_whichever_way_round(store: Store, images: Path, tmp_path: Path) -> None:
+def test_comparisons_are_kept_once_per_pair_and_rater_either_way_round(
+    store: Store, images: Path, tmp_path: Path
+) -> None:
     rows = ["ann,1.png,0.png,left", "ann,0.png,1.png,left", "bob,0.png,1.png,left", "bob,0.png,copy of 0.png,left"]
     table = write(tmp_path / "choices.csv", "rater,image_left,image_right,choice", rows)
     result = import_labels(store, Settings(), table, images)
-    assert (result.kind, result.imported, result.rejected, result.scale) == ("choices", 2, 2, None)
+    assert (result.kind, result.imported, result.rejected, result.scale) == ("comparisons", 2, 2, None)
     with store.read() as session:
         assert sorted(session.scalars(select(Comparison.share))) == [0, 1]
         assert all(pair.first_id < pair.second_id for pair in session.scalars(select(Comparison)))
@@ -179,9 +181,9 @@ def test_outcomes_of_ab_tests_keep_their_test_and_uncounted_rows_are_counted(
 
 
 def test_a_table_that_cannot_be_used_leaves_nothing_behind(store: Store, images: Path, tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="none of the 8 pictures"):
+    with pytest.raises(InvalidInput, match="none of the 8 images"):
         import_labels(store, Settings(), votes(tmp_path), tmp_path, scale=(1, 7))
-    with pytest.raises(InvalidInput, match="no row that can be used; line 2: the score 9 is outside"):
+    with pytest.raises(InvalidInput, match="no usable row; line 2: the score 9 is outside"):
         import_labels(store, Settings(), votes(tmp_path, ["a,0.png,9"]), images, scale=(1, 7))
     assert count(store, RatingImport) == 0
     import_labels(store, Settings(), votes(tmp_path), images, scale=(1, 7))
@@ -199,11 +201,11 @@ def test_agreement_in_the_store_is_that_of_the_table(store: Store, images: Path,
     with pytest.raises(UsageError, match="2 sources"):
         study_store(store)
     assert study_store(store, source="again").agreement == table.agreement
-    with pytest.raises(AbkitError, match="no ratings of the pictures of campaign 'spring'"):
+    with pytest.raises(AbkitError, match="no ratings of the creatives of campaign 'spring'"):
         study_store(store, source="again", campaign="spring")
 
 
-def test_agreement_of_a_campaign_takes_only_its_pictures(store: Store, images: Path, tmp_path: Path) -> None:
+def test_agreement_of_a_campaign_takes_only_its_creatives(store: Store, images: Path, tmp_path: Path) -> None:
     import_labels(store, Settings(), votes(tmp_path), images, scale=(1, 7))
     run = begin_run(store, "test", {})
     with store.write() as session:
@@ -230,19 +232,19 @@ def test_the_votes_on_photographs_import_well_under_a_minute(
     started = time.monotonic()
     result = import_labels(sqlite_store, Settings(), table, testdata / "oasis_beauty" / "images", scale=(1, 7))
     assert time.monotonic() - started < 45
-    assert (result.imported, result.pictures, result.rejected) == (117_390, 616, 0)
+    assert (result.imported, result.images, result.rejected) == (117_390, 616, 0)
 
 
 def test_a_link_that_leads_back_to_itself_is_a_row_that_is_refused_and_the_others_land(
     sqlite_store: Store, images: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "0.png").write_bytes((images / "0.png").read_bytes())
-    (tmp_path / "pictures" / "loop.png").symlink_to("loop.png")
+    (tmp_path / "pixels").mkdir()
+    (tmp_path / "pixels" / "0.png").write_bytes((images / "0.png").read_bytes())
+    (tmp_path / "pixels" / "loop.png").symlink_to("loop.png")
     (tmp_path / "elsewhere.png").symlink_to("elsewhere.png")
-    (tmp_path / "pictures" / "away.png").symlink_to(tmp_path / "elsewhere.png")
+    (tmp_path / "pixels" / "away.png").symlink_to(tmp_path / "elsewhere.png")
     table = votes(tmp_path, ["ann,0.png,3", "ann,loop.png,4", "ann,away.png,5"])
-    result = import_labels(sqlite_store, Settings(), table, tmp_path / "pictures", scale=(1, 7))
+    result = import_labels(sqlite_store, Settings(), table, tmp_path / "pixels", scale=(1, 7))
     assert (result.imported, result.rejected) == (1, 2)
     loop, away = result.reasons
     assert loop == (3, "loop.png: the link is part of a loop of links")

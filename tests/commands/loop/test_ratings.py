@@ -15,7 +15,7 @@ def votes(folder: Path) -> Path:
     return path
 
 
-def test_agreement_says_how_many_ratings_a_picture_needs_and_which_rows_were_refused(
+def test_agreement_says_how_many_ratings_an_image_needs_and_which_rows_were_refused(
     abkit: Abkit, tmp_path: Path
 ) -> None:
     result = abkit("ratings", "agreement", votes(tmp_path), "--scale", "1..7", "-f", "json")
@@ -42,9 +42,9 @@ def test_a_table_without_raters_is_one_sentence(abkit: Abkit, tmp_path: Path) ->
 
 
 def workspace(here: Here, folder: Path, rows: list[str], header: str = "rater,image,score") -> Path:
-    """A workspace with pictures 0.png … 5.png and a table of labels."""
+    """A workspace with images 0.png … 5.png and a table of labels."""
     assert here("init").returncode == 0
-    for number, path in enumerate(save_images(folder / "pictures", 6)):
+    for number, path in enumerate(save_images(folder / "images", 6)):
         path.rename(path.with_name(f"{number}.png"))
     table = folder / "labels.csv"
     table.write_text("\n".join([header, *rows]))
@@ -56,7 +56,7 @@ GOOD = [f"rater {r},{i}.png,{i % 5 + 1 + r}" for i in range(6) for r in range(2)
 
 def test_import_says_what_landed_and_agreement_reads_it_from_the_store(here: Here, tmp_path: Path) -> None:
     workspace(here, tmp_path, [*GOOD, "rater 0,0.png,1", "rater 5,gone.png,1"])
-    options = ("ratings", "import", "labels.csv", "--images", "pictures", "--scale", "1..7", "-f", "json")
+    options = ("ratings", "import", "labels.csv", "--images", "images", "--scale", "1..7", "-f", "json")
     (first,) = json.loads((said := here(*options)).stdout)
     assert said.returncode == 0
     assert (first["imported"], first["rejected"], first["source"], first["kind"]) == (12, 2, "labels", "votes")
@@ -80,8 +80,8 @@ def test_import_says_what_landed_and_agreement_reads_it_from_the_store(here: Her
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        (["a,0.png,9"], "no row that can be used; line 2: the score 9 is outside 1 to 7"),
-        (["a,gone.png,3"], "none of the 1 pictures of labels.csv can be used in pictures; gone.png: "),
+        (["a,0.png,9"], "no usable row; line 2: the score 9 is outside 1 to 7"),
+        (["a,gone.png,3"], "none of the 1 images of labels.csv can be used in images; gone.png: "),
         (["a,../labels.csv,3"], "outside the folder of images"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_table_of_which_nothing_can_be_imported_is_one_sentence(
     here: Here, tmp_path: Path, rows: list[str], said: str
 ) -> None:
     workspace(here, tmp_path, rows)
-    result = here("ratings", "import", "labels.csv", "--images", "pictures", "--scale", "1..7")
+    result = here("ratings", "import", "labels.csv", "--images", "images", "--scale", "1..7")
     assert result.returncode == 1
     assert said in result.stderr
     assert result.stderr.count("Error:") == 1
@@ -100,7 +100,7 @@ def test_a_table_of_which_nothing_can_be_imported_is_one_sentence(
     [
         ([row for row in GOOD if "rater 0" in row], "all 6 ratings of labels.csv are by one rater"),
         ([row[:-1] + "3" for row in GOOD], "all 12 ratings of labels.csv are 3: constant ratings"),
-        ([f"rater {i},{i}.png,{i + 1}" for i in range(6)], "no picture of labels.csv has two ratings"),
+        ([f"rater {i},{i}.png,{i + 1}" for i in range(6)], "no image of labels.csv has two ratings"),
         (["rater 0,0.png,99"], "labels.csv has no usable vote; line 2: the score 99 is outside 1 to 7"),
     ],
     ids=["one rater", "constant", "one vote each", "out of range"],
@@ -134,7 +134,7 @@ def test_agreement_of_a_table_says_which_scale_was_found(here: Here, tmp_path: P
 def test_a_table_whose_scale_hangs_on_a_slip_is_not_imported(here: Here, tmp_path: Path) -> None:
     rows = [f"rater {r},{i}.png,{(i + r) % 7 + 1}" for i in range(6) for r in range(20)]
     workspace(here, tmp_path, [*rows, "rater 20,0.png,8"])
-    options = ("ratings", "import", "labels.csv", "--images", "pictures")
+    options = ("ratings", "import", "labels.csv", "--images", "images")
     result = here(*options)
     assert result.returncode == 1
     assert "1 of 121 ratings lies beyond 1 to 7 (the first: 8 on line 122)" in result.stderr
@@ -142,9 +142,9 @@ def test_a_table_whose_scale_hangs_on_a_slip_is_not_imported(here: Here, tmp_pat
     assert "scale 1 to 7" in here(*options, "--scale", "1..7").stderr
 
 
-def test_choices_have_no_scale_to_say(here: Here, tmp_path: Path) -> None:
+def test_comparisons_have_no_scale(here: Here, tmp_path: Path) -> None:
     workspace(here, tmp_path, ["ann,0.png,1.png,left"], "rater,image_left,image_right,choice")
-    result = here("ratings", "import", "labels.csv", "--images", "pictures")
+    result = here("ratings", "import", "labels.csv", "--images", "images")
     assert result.returncode == 0, result.stderr
     assert "scale" not in result.stderr
 

@@ -1,0 +1,118 @@
+"""`abkit ratings`: labels into the store, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from abkit.commands.context import CommandContext
+from abkit.commands.loop.imports import ImportOption, LimitOption, print_imports, print_rejects
+from abkit.commands.model.options import ImageColumnOption, ImagesOption, LabelsArgument, ScaleOption, parse_scale
+from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar
+
+app = typer.Typer(help="Ratings and comparisons: import them, see how far raters agree, and their bias.", no_args_is_help=True)
+
+
+@app.callback()
+def ratings() -> None:
+    """Ratings and comparisons: import them, see how far raters agree, and their bias."""
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    table: LabelsArgument,
+    images: ImagesOption,
+    scale: ScaleOption = None,
+    image_column: ImageColumnOption = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="The study that its raters belong to; the file's name by default.")
+    ] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Import ratings or comparisons. The same table again changes nothing; raters are kept under pseudonyms."""
+    from abkit.workflows.ratings.import_ratings import import_labels
+
+    context: CommandContext = ctx.obj
+    with context.store() as store, progress_bar("images") as progress:
+        result = import_labels(
+            store,
+            context.settings,
+            table,
+            images,
+            source=source,
+            image_column=image_column,
+            scale=parse_scale(scale),
+            progress=progress,
+        )
+    if result.again:
+        note(f"{result.file}: imported before with the same images (import {result.import_id}); nothing to do")
+    for line, reason in result.reasons:
+        note(f"line {line}: {reason}")
+    if result.rejected:
+        note(f"{result.rejected:,} rows were refused; list them: abkit ratings rejects --import {result.import_id}")
+    if result.scale is not None:
+        _say_scale(*result.scale)
+    names = ["file", "source", "kind", "rows", "imported", "unchanged", "rejected", "images", "import_id", "run_id"]
+    print_imports([result], form, names, landed=bool(result.imported + result.unchanged))
+
+
+@app.command()
+def rejects(
+    ctx: typer.Context, import_id: ImportOption = None, limit: LimitOption = 100, form: FormatOption = Format.TABLE
+) -> None:
+    """List the rows that were refused, each with its line and the reason; the latest import first."""
+    from abkit.store.imports import rating_rejects
+
+    print_rejects(ctx.obj, rating_rejects, import_id, limit, form)
+
+
+@app.command()
+def agreement(
+    ctx: typer.Context,
+    table: Annotated[
+        Path | None, typer.Argument(help="CSV with one row per vote: image, rater, score; the store by default.")
+    ] = None,
+    scale: ScaleOption = None,
+    source: Annotated[str | None, typer.Option("--source", help="Only ratings in the store of this study.")] = None,
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="Only ratings in the store of this campaign's creatives.")
+    ] = None,
+    raters: Annotated[bool, typer.Option("--raters", help="Show bias and noise instead, one row per rater.")] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show how far raters agree, how many ratings an image needs, and who is biased or inconsistent."""
+    from abkit.errors import UsageError
+    from abkit.workflows.ratings.agreement import study_store, study_table
+
+    if table is not None:
+        if source or campaign:
+            raise UsageError("--source and --campaign select ratings in the store, not in a table", hint="drop one")
+        study = study_table(table, scale=parse_scale(scale))
+    else:
+        if scale:
+            raise UsageError("--scale is for a table: stored ratings have the scale of their source", hint="drop it")
+        context: CommandContext = ctx.obj
+        with context.store() as store:
+            study = study_store(store, source=source, campaign=campaign)
+    if study.scale is not None:
+        _say_scale(*study.scale)
+    if raters:
+        title = "score = truth of the image + bias of the rater + noise of the rater; 95% intervals of the bias"
+        print_rows(study.by_rater(), form, title=title)
+    else:
+        counts = study.agreement
+        title = f"{study.what}: {counts.ratings:,} ratings of {counts.items:,} images by {counts.raters:,} raters"
+        columns = ["figure", "value", "ci_low", "ci_high", "n"] + (["run_id"] if study.run_id else [])
+        print_rows(study.figures(), form, columns=columns, title=f"{title}; 95% intervals, images resampled")
+        note("Bias and noise describe these raters, and counts are exact: they have no interval here (--raters has)")
+    if study.rejected:
+        line, reason = study.rejected[0]
+        note(f"{len(study.rejected)} rows could not be used, the first: line {line}: {reason}")
+
+
+def _say_scale(low: float, high: float) -> None:
+    # A scale that was found and not asked for is worth a look: everything else depends on it.
+    note(f"scale {low:g} to {high:g}")
