@@ -12,12 +12,12 @@ from abkit.commands.loop.imports import ImportOption, LimitOption, print_imports
 from abkit.commands.model.options import ImageColumnOption, ImagesOption, LabelsArgument, ScaleOption, parse_scale
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar
 
-app = typer.Typer(help="Ratings and comparisons: import them, see how far raters agree, and their bias.", no_args_is_help=True)
+app = typer.Typer(help="Ratings and comparisons: import them, see agreement and bias of raters.", no_args_is_help=True)
 
 
 @app.callback()
 def ratings() -> None:
-    """Ratings and comparisons: import them, see how far raters agree, and their bias."""
+    """Ratings and comparisons: import them, see agreement and bias of raters."""
 
 
 @app.command("import")

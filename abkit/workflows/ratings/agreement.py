@@ -122,12 +122,12 @@ def study_store(store: Store, *, source: str | None = None, campaign: str | None
             sources = {row.key: row for row in ratings.vote_sources(session)}
             if not sources:
                 raise AbkitError(
-                    "the store has no single ratings", hint="abkit ratings import TABLE --images DIR, with one row per vote"
+                    "the store has no single ratings",
+                    hint="import a table with one row per vote: abkit ratings import TABLE --images DIR",
                 )
             if source is None and len(sources) > 1:
                 raise UsageError(
-                    f"the store has ratings of {len(sources)} sources, each with its own scale: "
-                    + ", ".join(sources),
+                    f"the store has ratings of {len(sources)} sources, each with its own scale: " + ", ".join(sources),
                     hint="choose one with --source",
                 )
             key = source or next(iter(sources))
