@@ -1,4 +1,4 @@
-"""Alerts and their deliveries: finding them, and what a person does with them."""
+"""Alerts and their deliveries: which episodes there are, and which messages are still to be sent."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,17 +21,17 @@ def open_alerts(session: Session, as_of: date | None = None) -> Sequence[Alert]:
 
 
 def recent_alerts(session: Session, limit: int) -> Sequence[Alert]:
-    """Episodes in any state, newest first."""
+    """Return episodes in any state, newest first."""
     return session.scalars(select(Alert).order_by(Alert.id.desc()).limit(limit)).all()
 
 
 def find(session: Session, alert_id: int) -> Alert | None:
-    """The episode of that number."""
+    """Return the episode with this number, if there is one."""
     return session.get(Alert, alert_id)
 
 
 def state_of(alert: Alert, now: datetime) -> str:
-    """resolved, silenced, acknowledged, calming (it is gone, but may come back) or firing."""
+    """Return resolved, silenced, acknowledged, calming (the condition is gone but may come back) or firing."""
     if alert.resolved_at is not None:
         return "resolved"
     if alert.silenced_until is not None and now < alert.silenced_until:
@@ -42,23 +42,23 @@ def state_of(alert: Alert, now: datetime) -> str:
 
 
 def to_be_told(session: Session, since: datetime) -> Sequence[Alert]:
-    """Episodes about which a channel may be owed a message: open, or resolved since an instant."""
+    """Return the episodes about which a message may be pending: open, or resolved since an instant."""
     return session.scalars(
         select(Alert).where(or_(Alert.resolved_at.is_(None), Alert.resolved_at >= since)).order_by(Alert.id)
     ).all()
 
 
 def deliveries(session: Session, alert_ids: Sequence[int]) -> Sequence[AlertDelivery]:
-    """All attempts to tell about these alerts, oldest first."""
+    """Return all attempts to tell about these alerts, oldest first."""
     return session.scalars(
         select(AlertDelivery).where(AlertDelivery.alert_id.in_(alert_ids)).order_by(AlertDelivery.id)
     ).all()
 
 
 def take_pending(session: Session, channel: str, now: datetime, run_id: int) -> list[AlertDelivery]:
-    """Take all that a channel is owed, if any of it is due; what another process has taken is not ours.
+    """Claim all pending messages of a channel if one of them is due; skip those that another process claimed.
 
-    An attempt is taken by moving it from pending to sending where it still is pending.
+    A message is claimed by moving it from pending to sending where it is still pending.
     """
     pending = session.scalars(
         select(AlertDelivery)
@@ -80,13 +80,13 @@ def take_pending(session: Session, channel: str, now: datetime, run_id: int) -> 
 
 
 def stubborn_channels(session: Session, attempts: int) -> list[str]:
-    """Channels that have refused what they are owed at least so many times in a row."""
-    owed = select(AlertDelivery.channel).where(AlertDelivery.state == "pending", AlertDelivery.attempt > attempts)
-    return sorted(set(session.scalars(owed)))
+    """Return the channels that have refused a pending message at least so many times in a row."""
+    refused = select(AlertDelivery.channel).where(AlertDelivery.state == "pending", AlertDelivery.attempt > attempts)
+    return sorted(set(session.scalars(refused)))
 
 
 def left_sending(session: Session, before: datetime) -> Sequence[AlertDelivery]:
-    """Attempts whose process died before it could say how they ended."""
+    """Return the attempts whose process died before it could record how they ended."""
     return session.scalars(
         select(AlertDelivery).where(AlertDelivery.state == "sending", AlertDelivery.started_at < before)
     ).all()

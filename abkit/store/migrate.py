@@ -1,4 +1,4 @@
-"""Alembic from inside: bring a store to this version of the code, and refuse one that is of another."""
+"""Migrations: bring a store to the version of this code, and refuse a store of another version."""
 
 from pathlib import Path
 
@@ -18,27 +18,27 @@ _MIGRATION_LOCK = 6_223_814
 
 
 def migrations_folder() -> Path:
-    """Where the migrations are: inside the package when installed, beside it in a checkout."""
+    """Return the folder of the migrations: inside the package when installed, beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
 
 
 def head() -> str:
-    """The migration that this code is written for."""
+    """Return the migration that this code is written for."""
     revision = ScriptDirectory(str(migrations_folder())).get_current_head()
     assert revision is not None  # noqa: S101  # the package ships its migrations
     return revision
 
 
 def current(store: Store) -> str | None:
-    """The migration that the store is at; None before the first."""
+    """Return the migration that the store is at; None before the first."""
     with store.read() as session:
         return MigrationContext.configure(session.connection()).get_current_revision()
 
 
 def upgrade(store: Store, revision: str = "head") -> None:
-    """Bring the store to a migration, in one transaction. Several processes may call it at once."""
+    """Bring the store forward to a migration, in one transaction. Several processes may call it at once."""
     _migrate(store, revision, down=False)
 
 
@@ -58,17 +58,17 @@ def _migrate(store: Store, revision: str, *, down: bool) -> None:
 
 
 def differences(store: Store) -> list[str]:
-    """What the tables in the store have otherwise than the schema in the code; empty when they agree."""
+    """Return how the tables of the store differ from the schema in the code; empty when they agree."""
     with store.read() as session:
         context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
         return [str(difference) for difference in compare_metadata(context, Base.metadata)]
 
 
 def require_current(store: Store) -> None:
-    """Refuse a store that this code was not written for.
+    """Refuse a store that this code is not written for.
 
     Raises:
-        StoreError: the store is empty, older or newer; the hint says what to do.
+        StoreError: The store is empty, older or newer; the hint says what to do.
     """
     at = current(store)
     if at == head():

@@ -1,7 +1,7 @@
 """Model versions and promotions: which model is active for a segment, since when, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -17,9 +17,9 @@ from abkit.store.schema import ModelVersion, Promotion, Score
 from abkit.store.statements import insert_missing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelEntry:
-    """What the store keeps of a trained scorer; `card` is its whole card as JSON."""
+    """What the store keeps of a trained scorer; `card` is its whole model card as JSON."""
 
     digest: str
     name: str
@@ -37,42 +37,35 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class ReferenceSample:
-    """What a version said of a sample of its training pictures: what drift against the model compares with.
+    """What a version said about a sample of its training images: the reference of drift against the model.
 
     Attributes:
-        scores: (N,) held-out mean scores, on the version's scale.
-        embeddings: (N, E) float16 pooled encoder features of the same pictures.
+        scores: Shape (N,), held-out mean scores on the version's scale.
+        embeddings: Shape (N, E), float16, pooled encoder features of the same images.
     """
 
     scores: NDArray[np.float64]
     embeddings: NDArray[np.float16]
 
     def to_bytes(self) -> bytes:
-        """As npz."""
+        """Return the sample as npz."""
         out = BytesIO()
         np.savez_compressed(out, scores=self.scores, embeddings=self.embeddings)
         return out.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "ReferenceSample":
-        """From npz; nothing is unpickled."""
+        """Return the sample from npz; nothing is unpickled."""
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             return cls(arrays["scores"], arrays["embeddings"])
 
 
 def register(session: Session, run: RunRecord, entry: ModelEntry) -> ModelVersion:
-    """Write a model version, or find the one with the same digest."""
+    """Write a model version, or find the one with the same digest; return it."""
     parent = find(session, entry.parent) if entry.parent else None
-    values = {
-        "digest": entry.digest,
-        "name": entry.name,
-        "location": entry.location,
-        "encoder": entry.encoder,
-        "encoder_fingerprint": entry.encoder_fingerprint,
-        "scale_low": entry.scale_low,
-        "scale_high": entry.scale_high,
-        "segment": entry.segment,
-        "demonstration": entry.demonstration,
+    values = {field.name: getattr(entry, field.name) for field in fields(entry)}
+    del values["parent"]
+    values |= {
         "card": dict(entry.card),
         "reference": entry.reference.to_bytes() if entry.reference else None,
         "parent_id": parent.id if parent else None,
@@ -84,15 +77,15 @@ def register(session: Session, run: RunRecord, entry: ModelEntry) -> ModelVersio
 
 
 def find(session: Session, digest: str) -> ModelVersion | None:
-    """The version with exactly this digest."""
+    """Return the version with exactly this digest, if there is one."""
     return session.scalars(select(ModelVersion).where(ModelVersion.digest == digest)).one_or_none()
 
 
 def find_by_prefix(session: Session, wanted: str) -> ModelVersion:
-    """The version whose digest begins so, or whose name is so.
+    """Return the version that has this name, or whose digest begins with it.
 
     Raises:
-        UsageError: there is none, or there are several.
+        UsageError: There is none, or there are several.
     """
     rows = session.scalars(
         select(ModelVersion).where(
@@ -162,7 +155,7 @@ def active_model_before(session: Session, segment: str = "") -> ModelVersion | N
 
 
 def all_versions(session: Session) -> list[ModelVersion]:
-    """All versions, oldest first."""
+    """Return all versions, oldest first."""
     return list(session.scalars(select(ModelVersion).order_by(ModelVersion.id)))
 
 

@@ -1,6 +1,6 @@
-"""The run record: who did what, when, with which code, and what came of it.
+"""Runs: who did what, when, with which code, and with what outcome.
 
-Every command that changes the store works inside `recorded_run`; every figure it writes points to that row.
+Every command that changes the store works inside `recorded_run`, and every figure that it writes points to that row.
 """
 
 import os
@@ -25,7 +25,7 @@ LEASE = timedelta(minutes=15)
 
 @dataclass
 class RunRecord:
-    """A run that is under way: its id, and the counts that it will leave behind."""
+    """A run that is under way: its id, and the counts that will be its outcome."""
 
     store: Store
     id: int
@@ -33,7 +33,7 @@ class RunRecord:
     lease: timedelta = LEASE
 
     def still_alive(self, session: Session | None = None) -> None:
-        """Extend the lease: long work calls this with every batch it commits, in the same transaction if it has one."""
+        """Extend the lease. Long work calls this with every batch that it commits, in the same transaction."""
         if session is None:
             with self.store.write() as session:
                 return self.still_alive(session)
@@ -42,12 +42,12 @@ class RunRecord:
 
 
 def this_process() -> str:
-    """Who runs: host and process."""
+    """Return the owner of runs: host and process."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def begin_run(store: Store, what: str, arguments: Mapping[str, Any]) -> RunRecord:
-    """Write the row of a run that begins now, and mark those abandoned whose process died."""
+    """Write the row of a run that begins now, and mark runs as abandoned whose process died."""
     now = datetime.now(UTC)
     with store.write() as session:
         session.execute(
@@ -73,7 +73,7 @@ def begin_run(store: Store, what: str, arguments: Mapping[str, Any]) -> RunRecor
 
 
 def end_run(run: RunRecord, state: RunState, outcome: Mapping[str, Any]) -> None:
-    """Write how a run ended."""
+    """Record how a run ended."""
     with run.store.write() as session:
         session.execute(
             update(Run)
@@ -86,13 +86,13 @@ def end_run(run: RunRecord, state: RunState, outcome: Mapping[str, Any]) -> None
 def recorded_run(
     store: Store, what: str, arguments: Mapping[str, Any], *, run: RunRecord | None = None
 ) -> Iterator[RunRecord]:
-    """A run around a block: done when it ends, failed or interrupted when it raises.
+    """Record a run around a block: done when the block ends, failed or interrupted when it raises.
 
     Args:
-        store: where the row goes.
-        what: the command ("score", "kpi import", …).
-        arguments: what it was called with, as JSON can hold it; no secrets.
-        run: a run that already has its row (a claimed tick): it is used as it is, and its owner ends it.
+        store: Where the row goes.
+        what: The command ("score", "kpi import", …).
+        arguments: What it was called with, as JSON can hold it; no secrets.
+        run: A run that has its row already (a claimed tick); its owner ends it.
     """
     if run is not None:
         yield run
@@ -102,7 +102,7 @@ def recorded_run(
         yield run
     except BaseException as error:
         state = RunState.FAILED if isinstance(error, Exception) else RunState.INTERRUPTED
-        # When the store itself is what fails, the first error is the one to tell.
+        # If the store itself fails, the first error is the one to report.
         with suppress(AbkitError):
             end_run(run, state, {**run.outcome, **explained(error)})
         raise

@@ -1,11 +1,11 @@
 """Schedules, and the claims that make a tick run once.
 
-No lock is held while a job runs. To claim work, a row is updated where it still is as it was read, and the number of
-rows that changed says whether it is ours: one means yes, zero means that another process was first.
+No lock is held while a job runs. To claim work, update a row where it still is as it was read, and count the rows that
+changed: one means that the work is ours, zero that another process was first.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,15 +17,16 @@ from abkit.store.statements import count_changed, insert_missing
 from abkit.version import __version__
 from abkit.vocabulary import RunState
 
-# What a schedule is, apart from its state: the columns that the configuration or a command decides.
+#: The columns that the configuration or a command decides; the others are the schedule's state.
 DEFINITION = ("job", "arguments", "cron", "jitter_s", "grace_s", "time_limit_s", "missed", "source")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Lease:
-    """A claimed tick: this process may run it until the lease ends, unless it is extended.
+    """A claimed tick: this process may run it until the lease ends, or is extended.
 
-    `attempt` is the fence: whoever takes the run over raises it, and what the former owner says no longer counts.
+    `attempt` is the fence: a process that takes the run over raises it, and what the former owner reports no longer
+    counts.
     """
 
     run_id: int
@@ -38,7 +39,7 @@ class Lease:
 
 
 def due(session: Session, now: datetime) -> Sequence[Schedule]:
-    """The enabled schedules whose tick has come and whose job is not running, longest waiting first."""
+    """Return the enabled schedules whose tick has come and whose job is not running, longest waiting first."""
     return session.scalars(
         select(Schedule)
         .where(Schedule.enabled, Schedule.next_run_at <= now, ~_running(Schedule.key))
@@ -59,24 +60,24 @@ def claim(
 ) -> Lease | None:
     """Claim the tick of a schedule that is due.
 
-    1. Wait for whoever is claiming this schedule: what the next statement sees then has their run in it.
+    1. Wait for processes that are claiming this schedule, so that the next statement sees their run.
     2. Move `next_run_at` on, where it still is what we read and no run of this schedule is under way.
-    3. No row changed: another process was first, or the job is still running. Not ours.
-    4. The tick has its run already (the clock was set back): it is not run again.
+    3. If no row changed, another process was first, or the job is still running: the tick is not ours.
+    4. If the tick has its run already (the clock was set back), do not run it again.
     5. Insert the run with its lease, in the same transaction.
 
     Args:
-        session: a writing session.
-        schedule: as it was read.
-        tick: the tick to run.
-        next_run_at: where the schedule goes on afterwards.
-        owner: who claims.
-        now: the clock.
-        lease_until: how long the run is ours unless the lease is extended.
-        skip: if given, the tick is not run but recorded as skipped, with this outcome.
+        session: A writing session.
+        schedule: As it was read.
+        tick: The tick to run.
+        next_run_at: The tick after it.
+        owner: The process that claims.
+        now: The present instant.
+        lease_until: When the lease ends unless it is extended.
+        skip: If given, record the tick as skipped, with this outcome, instead of running it.
 
     Returns:
-        The lease; None if it is not ours.
+        The lease; None if the tick is not ours.
     """
     _wait_for_others(session, schedule)
     moved = (
@@ -93,23 +94,7 @@ def claim(
         return None
     if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.tick == tick)) is not None:
         return None
-    run = Run(
-        what=schedule.job,
-        arguments=schedule.arguments,
-        code_version=__version__,
-        schedule=schedule.key,
-        tick=tick,
-        state=RunState.RUNNING if skip is None else "skipped",
-        attempt=1,
-        owner=owner,
-        lease_until=lease_until,
-        started_at=now,
-        finished_at=None if skip is None else now,
-        outcome=dict(skip) if skip else None,
-    )
-    session.add(run)
-    session.flush()
-    return _lease(run)
+    return _insert_run(session, schedule, tick=tick, owner=owner, now=now, lease_until=lease_until, skip=skip)
 
 
 def claim_extra(
@@ -119,25 +104,11 @@ def claim_extra(
     _wait_for_others(session, schedule)
     if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.state == RunState.RUNNING)) is not None:
         return None
-    run = Run(
-        what=schedule.job,
-        arguments=schedule.arguments,
-        code_version=__version__,
-        schedule=schedule.key,
-        tick=now,
-        state=RunState.RUNNING,
-        attempt=1,
-        owner=owner,
-        lease_until=lease_until,
-        started_at=now,
-    )
-    session.add(run)
-    session.flush()
-    return _lease(run)
+    return _insert_run(session, schedule, tick=now, owner=owner, now=now, lease_until=lease_until)
 
 
 def expired(session: Session, now: datetime) -> Sequence[Run]:
-    """Runs of schedules whose lease has ended: their daemon is dead, asleep, or gave them back."""
+    """Return the runs of schedules whose lease has ended: their daemon is dead, asleep, or gave them back."""
     return session.scalars(
         select(Run)
         .where(Run.state == RunState.RUNNING, Run.schedule != "", Run.lease_until <= now)
@@ -146,7 +117,7 @@ def expired(session: Session, now: datetime) -> Sequence[Run]:
 
 
 def take_over(session: Session, run: Run, *, owner: str, now: datetime, lease_until: datetime) -> Lease | None:
-    """Take over a run whose lease has ended, where it still is as it was read; None if another was first."""
+    """Take over a run whose lease has ended, if it still is as it was read; None if another process was first."""
     taken = (
         update(Run)
         .where(
@@ -159,33 +130,33 @@ def take_over(session: Session, run: Run, *, owner: str, now: datetime, lease_un
     )
     if count_changed(session, taken) == 0:
         return None
-    return Lease(run.id, run.schedule, run.what, run.arguments, run.tick, run.attempt + 1, owner)
+    return _lease(run, attempt=run.attempt + 1, owner=owner)
 
 
 def extend(session: Session, leases: Sequence[Lease], lease_until: datetime) -> list[Lease]:
-    """Extend the leases that are still ours, and say which are not."""
+    """Extend the leases that are still ours; return those that are not."""
     later = {"lease_until": lease_until}
     return [lease for lease in leases if count_changed(session, _still_ours(lease).values(later)) == 0]
 
 
 def give_back(session: Session, lease: Lease, when: datetime) -> bool:
-    """End our lease without ending the run: any daemon may take it over from that instant on."""
+    """End our lease but not the run: any daemon may take it over from that instant on. Return whether it was ours."""
     return count_changed(session, _still_ours(lease).values(lease_until=when, owner="")) == 1
 
 
 def finish(session: Session, lease: Lease, *, state: str, outcome: Mapping[str, Any], now: datetime) -> bool:
-    """Record how a run ended, if it is still ours."""
+    """Record how a run ended, and return whether it was still ours."""
     ended = _still_ours(lease).values(state=state, outcome=dict(outcome), finished_at=now, lease_until=now)
     return count_changed(session, ended) == 1
 
 
 def count_failure(session: Session, key: str, *, failures: int, backoff_until: datetime | None) -> None:
-    """Note the failures in a row of a schedule, and until when it is left alone."""
+    """Record how often in a row a schedule has failed, and until when it pauses."""
     session.execute(update(Schedule).where(Schedule.key == key).values(failures=failures, backoff_until=backoff_until))
 
 
 def move_back(session: Session, schedule: Schedule, next_run_at: datetime) -> bool:
-    """Wait for an earlier tick than the one that was read; False if another process was first."""
+    """Move a schedule back to an earlier tick; False if another process was first."""
     moved = (
         update(Schedule)
         .where(Schedule.id == schedule.id, Schedule.next_run_at == schedule.next_run_at)
@@ -195,24 +166,24 @@ def move_back(session: Session, schedule: Schedule, next_run_at: datetime) -> bo
 
 
 def find(session: Session, key: str) -> Schedule | None:
-    """The schedule of that name."""
+    """Return the schedule with this key, if there is one."""
     return session.scalar(select(Schedule).where(Schedule.key == key))
 
 
 def all_schedules(session: Session) -> Sequence[Schedule]:
-    """Every schedule, by name."""
+    """Return every schedule, by key."""
     return session.scalars(select(Schedule).order_by(Schedule.key)).all()
 
 
 def save(session: Session, key: str, definition: Mapping[str, Any], *, next_run_at: datetime, now: datetime) -> str:
-    """Add a schedule, or change one of that name where it differs. Whether it is paused stays as it is.
+    """Add a schedule, or change the one with this key where it differs. Whether it is paused stays as it is.
 
     Args:
-        session: a writing session.
-        key: its name.
-        definition: the columns named in `DEFINITION`.
-        next_run_at: its first tick; used only if it is new or its cron line changed.
-        now: the clock.
+        session: A writing session.
+        key: Its name.
+        definition: The columns named in `DEFINITION`.
+        next_run_at: Its first tick; used only if it is new or its cron line changed.
+        now: The present instant.
 
     Returns:
         "added", "changed" or "unchanged".
@@ -245,7 +216,7 @@ def remove(session: Session, keys: Sequence[str]) -> None:
 
 
 def set_enabled(session: Session, key: str, enabled: bool, *, next_run_at: datetime) -> None:
-    """Pause a schedule, or let it go on from its next tick: what it missed while paused is not missed."""
+    """Pause a schedule, or resume it from its next tick: ticks during the pause do not count as missed."""
     values: dict[str, Any] = {"enabled": enabled, "failures": 0, "backoff_until": None}
     session.execute(
         update(Schedule).where(Schedule.key == key).values(values | ({"next_run_at": next_run_at} if enabled else {}))
@@ -253,13 +224,13 @@ def set_enabled(session: Session, key: str, enabled: bool, *, next_run_at: datet
 
 
 def last_runs(session: Session) -> dict[str, Run]:
-    """The latest run of each schedule, by its name."""
+    """Return the latest run of each schedule, by its key."""
     latest = select(func.max(Run.id)).where(Run.schedule != "").group_by(Run.schedule)
     return {run.schedule: run for run in session.scalars(select(Run).where(Run.id.in_(latest)))}
 
 
 def runs_of(session: Session, key: str, limit: int) -> Sequence[Run]:
-    """The latest runs of a schedule, newest first."""
+    """Return the latest runs of a schedule, newest first."""
     return session.scalars(select(Run).where(Run.schedule == key).order_by(Run.id.desc()).limit(limit)).all()
 
 
@@ -278,5 +249,42 @@ def _still_ours(lease: Lease) -> Update:
     )
 
 
-def _lease(run: Run) -> Lease:
-    return Lease(run.id, run.schedule, run.what, run.arguments, run.tick, run.attempt, run.owner)
+def _insert_run(
+    session: Session,
+    schedule: Schedule,
+    *,
+    tick: datetime,
+    owner: str,
+    now: datetime,
+    lease_until: datetime,
+    skip: Mapping[str, Any] | None = None,
+) -> Lease:
+    run = Run(
+        what=schedule.job,
+        arguments=schedule.arguments,
+        code_version=__version__,
+        schedule=schedule.key,
+        tick=tick,
+        state=RunState.RUNNING if skip is None else RunState.SKIPPED,
+        owner=owner,
+        lease_until=lease_until,
+        started_at=now,
+        finished_at=None if skip is None else now,
+        outcome=dict(skip) if skip else None,
+    )
+    session.add(run)
+    session.flush()
+    return _lease(run)
+
+
+def _lease(run: Run, **taken_over: Any) -> Lease:
+    lease = Lease(
+        run_id=run.id,
+        schedule=run.schedule,
+        job=run.what,
+        arguments=run.arguments,
+        tick=run.tick,
+        attempt=run.attempt,
+        owner=run.owner,
+    )
+    return replace(lease, **taken_over)

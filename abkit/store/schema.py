@@ -447,7 +447,7 @@ class RatingImport(Base):
 
 
 class RatingReject(Base):
-    """A row of such a table that was refused, with its line and the reason; its cells may name people and go."""
+    """A row of such a table that was refused, with its line and the reason; cells may name people and are not kept."""
 
     __tablename__ = "rating_reject"
     __table_args__ = (UniqueConstraint("rating_import_id", "line"),)

@@ -26,15 +26,15 @@ class Workspace:
 
 
 def make_workspace(folder: Path, *, database_url: str | None = None) -> Workspace:
-    """Make the folder, its abkit.toml and its store, as far as they are not there yet.
+    """Make a folder, its abkit.toml and its store, as far as they are not there yet.
 
     Args:
-        folder: the workspace.
-        database_url: the store, if it is not to be the SQLite file of the folder. It is used, not written down:
-            it may hold a password.
+        folder: The workspace.
+        database_url: The store, if it is not the SQLite file of the folder. It may hold a password, so it is used but
+            not written down.
 
     Raises:
-        AbkitError: the folder may not be written.
+        AbkitError: The folder may not be written.
     """
     folder = folder.resolve()
     config = folder / CONFIG_NAME
@@ -58,15 +58,15 @@ def make_workspace(folder: Path, *, database_url: str | None = None) -> Workspac
 
 
 def upgrade_store(store: Store) -> str:
-    """Bring a store to the migration that this abkit needs, and record it when that changed anything.
+    """Bring a store to the migration that this abkit needs, and record the run if that changed anything.
 
-    The run is written afterwards: before, the table of runs may be that of another abkit, or not there.
+    The run is written afterwards: before, the table of runs may be missing or that of another abkit.
 
     Returns:
         The migration that the store is at now.
 
     Raises:
-        StoreError: the store is of a newer abkit, or cannot be written; nothing was changed.
+        StoreError: The store is of a newer abkit or cannot be written; nothing was changed.
     """
     before = migrate.current(store)
     migrate.upgrade(store)

@@ -1,4 +1,4 @@
-"""Which picture an ad shows: found by the name or hash in the export, or said by hand."""
+"""Which creatives an ad shows: found by the name or hash in the export, or linked by hand."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -28,7 +28,7 @@ class NamedAd:
 
 @dataclass
 class LinkOutcome:
-    """What linking found: how many links are new, and by ad why it got none."""
+    """What linking found: how many links are new, and why ads got none."""
 
     linked: int = 0
     reasons: dict[int, str] = field(default_factory=dict)
@@ -37,8 +37,8 @@ class LinkOutcome:
 def link_ads(session: Session, ads: Collection[NamedAd], run_id: int) -> LinkOutcome:
     """Link ads to the creatives that their names or hashes mean; links that are there stay.
 
-    A name that several pictures have is not guessed: unless exactly one of them is in the ad's campaign, the ad stays
-    unlinked. An ad that was linked by hand is left alone.
+    A name that several creatives have is not guessed: unless exactly one of them is in the ad's campaign, the ad stays
+    unlinked. An ad that was linked by hand stays as it is.
     """
     outcome = LinkOutcome()
     found = creatives_named(session, {ad.name for ad in ads if ad.name})
@@ -66,7 +66,7 @@ def link_ads(session: Session, ads: Collection[NamedAd], run_id: int) -> LinkOut
 
 
 def unlinked_ads(session: Session) -> list[NamedAd]:
-    """Every ad without a creative."""
+    """Return every ad without a creative."""
     rows = session.execute(
         select(Ad.id, Ad.creative_name, Ad.campaign_id)
         .where(~exists().where(AdCreative.ad_id == Ad.id))
@@ -76,7 +76,7 @@ def unlinked_ads(session: Session) -> list[NamedAd]:
 
 
 def owned_unlinked(session: Session, import_id: int) -> int:
-    """How many rows whose figures came with an import are of ads without a creative now."""
+    """Return how many rows whose figures came with an import belong to ads without a creative now."""
     return (
         session.scalar(
             select(func.count())
@@ -88,7 +88,7 @@ def owned_unlinked(session: Session, import_id: int) -> int:
 
 
 def unlinked_delivery(session: Session) -> list[dict[str, Any]]:
-    """Ads without a creative with what they delivered, and the impressions of all ads; the largest first."""
+    """Return the ads without a creative, with what they delivered and their share of all impressions; largest first."""
     everything = session.scalar(select(func.sum(Kpi.impressions))) or 0
     delivered = func.coalesce(func.sum(Kpi.impressions), 0)
     rows = session.execute(
@@ -125,13 +125,13 @@ def unlinked_delivery(session: Session) -> list[dict[str, Any]]:
 def refresh_launches(session: Session, ads: Select[int], run_id: int) -> None:
     """Set `campaign_creative.launched_on` to the first day with impressions of the creatives of some ads.
 
-    The ads that name their campaign put their creative into it; those that name none count for every campaign that
-    the creative is in.
+    An ad that names its campaign puts its creative into it. An ad that names none counts for every campaign that the
+    creative is in.
 
     Args:
-        session: a writing session.
-        ads: selects the ids of the ads whose creatives are looked at.
-        run_id: of this run.
+        session: A writing session.
+        ads: Selects the ids of the ads whose creatives are looked at.
+        run_id: Of this run.
     """
     touched = select(AdCreative.creative_id).where(AdCreative.ad_id.in_(ads))
     first_days = session.execute(

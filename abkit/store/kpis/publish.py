@@ -3,7 +3,7 @@
 The steps, in the order of the code:
 
 1. One import at a time, on PostgreSQL by an advisory lock, on SQLite by the transaction itself. If another process
-   has published the same file meanwhile, there is nothing left to do.
+   has published the same file in the meantime, nothing is left to do.
 2. The row of the import; campaigns, ads and segments that are new.
 3. Which staged rows are in the store already, and which of those have other figures.
 4. The former figures of those go to `kpi_revision`, the new ones replace them; rows that are new are inserted.
@@ -35,7 +35,7 @@ _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenu
 
 @dataclass(frozen=True)
 class ImportHeader:
-    """What an import is, apart from its rows."""
+    """An import without its rows: digest and name of the file, and how it was read."""
 
     digest: str
     name: str
@@ -47,8 +47,8 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     """Publish what is staged on the session's connection.
 
     Args:
-        session: a writing session on the connection that has the staging tables.
-        header: digest, name and options of the file.
+        session: A writing session on the connection that has the staging tables.
+        header: Digest, name and options of the file.
 
     Returns:
         The import, and whether it is this one (False: another process was first).
@@ -87,7 +87,7 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
 
 
 def _number_ads_and_segments(session: Session, run_id: int) -> int:
-    """Make the campaigns, ads and segments that are new, note all ids; returns how many ads were known before."""
+    """Make the campaigns, ads and segments that are new, and note all ids. Return how many ads were known before."""
     keys = select(
         STAGE_AD.c.campaign, literal(""), literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id)
     )
@@ -136,7 +136,7 @@ _STAGED = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no).join(
 
 
 def _match(session: Session) -> int:
-    """Note the staged rows whose key is in the store; returns how many."""
+    """Note the staged rows whose key is in the store, and return how many."""
     # A table that has just grown has no statistics yet, and PostgreSQL would compare row by row.
     analyze(session.connection(), Kpi.__table__)
     same_key = and_(
@@ -155,13 +155,13 @@ def _match(session: Session) -> int:
 
 
 def _new(name: str) -> Any:
-    """The figure after the import: what a file does not say stays as it was."""
+    """Return the figure after the import: what a file does not give stays as it was."""
     staged = func.nullif(STAGE_KPI.c.currency, "") if name == "currency" else STAGE_KPI.c[name]
     return func.coalesce(staged, getattr(Kpi, name))
 
 
 def _restate(session: Session, import_id: int) -> int:
-    """Keep the former figures of rows that differ, and replace them; returns how many."""
+    """Keep the former figures of rows that differ, replace them, and return how many."""
     former = (
         select(Kpi.id, literal(import_id), *(getattr(Kpi, name) for name in _FIGURES))
         .join(STAGE_MATCH, STAGE_MATCH.c.kpi_id == Kpi.id)

@@ -1,6 +1,6 @@
-"""The staging tables of a KPI import: temporary, of one connection, filled by the engine's bulk path.
+"""The staging tables of an import: temporary tables of one connection, filled by the fastest way of each engine.
 
-Nothing here is seen by anybody else: filling them takes as long as it takes, and locks nothing.
+No other process sees them: filling them may take long, and locks nothing.
 """
 
 import io
@@ -30,7 +30,7 @@ def _table(name: str, *columns: Column[Any]) -> Table:
 
 STAGE_AD = _table(
     "stage_ad",
-    # INTEGER on SQLite makes the number the place of the row.
+    # On SQLite, an INTEGER primary key is the position of the row.
     Column("ad_no", Integer, primary_key=True, autoincrement=False),
     Column("platform", Text),
     Column("account", Text),
@@ -63,7 +63,7 @@ STAGE_KPI = _table(
     Column("revenue", Float(53)),
 )
 STAGE_REJECT = _table("stage_reject", Column("line", BigInteger), Column("reason", Text), Column("content", Json))
-# Rows of the file whose key is in the store already.
+# The rows of the file whose key is in the store already.
 STAGE_MATCH = _table(
     "stage_match",
     Column("line", Integer, primary_key=True, autoincrement=False),
@@ -73,25 +73,25 @@ STAGE_MATCH = _table(
 
 
 def create_stage(connection: Connection, tables: MetaData = _TEMPORARY) -> None:
-    """Make the staging tables of a connection anew."""
+    """Create the staging tables of a connection, empty."""
     drop_stage(connection, tables)
     for table in tables.sorted_tables:
         connection.execute(CreateTable(table))
 
 
 def drop_stage(connection: Connection, tables: MetaData = _TEMPORARY) -> None:
-    """Drop them: a connection goes back to a pool."""
+    """Drop the staging tables before the connection goes back to the pool."""
     for table in tables.sorted_tables:
         connection.execute(DropTable(table, if_exists=True))
 
 
 def fill(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
-    """Load a frame into a staging table by COPY on PostgreSQL, by one prepared executemany on SQLite.
+    """Load a frame into a staging table: by COPY on PostgreSQL, by one prepared statement on SQLite.
 
     Args:
-        connection: in a transaction.
-        table: one of the staging tables.
-        frame: its columns are columns of the table.
+        connection: In a transaction.
+        table: One of the staging tables.
+        frame: Its columns are columns of the table.
     """
     if not frame.height:
         return
@@ -103,7 +103,7 @@ def fill(connection: Connection, table: Table, frame: "pl.DataFrame") -> None:
 
 
 def analyze(connection: Connection, *tables: FromClause) -> None:
-    """Let PostgreSQL's planner know tables that were filled a moment ago; SQLite's asks for nothing."""
+    """Tell PostgreSQL's planner about tables that were filled just now; SQLite's needs nothing."""
     if connection.dialect.name == "postgresql":
         for table in tables:
             connection.execute(text(f"ANALYZE {table}"))

@@ -3,9 +3,9 @@
 The steps, in the order of the code:
 
 1. One import at a time, on PostgreSQL by an advisory lock, on SQLite by the transaction itself. If another process
-   has published the same table with the same pictures meanwhile, there is nothing left to do.
+   has published the same table with the same images in the meantime, nothing is left to do.
 2. The row of the import; raters that are new.
-3. Staged rows whose key is in the store with another value are refused: what somebody said is never overwritten.
+3. Staged rows whose key is in the store with another value are refused: ratings are never overwritten.
 4. Rows that are new are inserted; those that are there already stay as they are.
 5. Rejects and counts.
 """
@@ -87,7 +87,7 @@ STAGE_FAULT = Table(
 
 @dataclass(frozen=True)
 class _Kind:
-    """Where rows of a kind go: columns of the table by those of the stage, and which of them are key or must agree."""
+    """Where rows of a kind go: columns of the table by staged columns, and which of them are the key or must agree."""
 
     table: type[Base]
     columns: Mapping[str, str]
@@ -126,7 +126,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class LabelHeader:
-    """What an import is, apart from its rows."""
+    """An import without its rows: digest and name of the table, and how it was read."""
 
     digest: str
     name: str
@@ -137,17 +137,17 @@ class LabelHeader:
 
 
 def source_of(session: Session, run: RunRecord, key: str, scale: tuple[float, float] | None) -> tuple[int, bytes]:
-    """The id and the salt of a source, made when it is new.
+    """Return the id and the salt of a source; make it when it is new.
 
     Raises:
-        UsageError: it has ratings on another scale.
+        UsageError: It has ratings on another scale.
     """
     now = datetime.now(UTC)
     row = {"key": key, "salt": secrets.token_bytes(32), "created_at": now, "run_id": run.id}
     insert_missing(session, RatingSource, [{**row, "scale_low": None, "scale_high": None}], key=["key"])
     source = session.scalars(select(RatingSource).where(RatingSource.key == key)).one()
     if not source.salt:
-        # somebody made the raters so far anonymous for good: those to come are new people
+        # Earlier raters were made anonymous for good: those to come are new people.
         source.salt = secrets.token_bytes(32)
     if scale is not None:
         if source.scale_low is None:
@@ -229,7 +229,7 @@ def _same_key(kind: _Kind, header: LabelHeader) -> ColumnElement[bool]:
 
 
 def _refuse_conflicts(session: Session, kind: _Kind, header: LabelHeader) -> int:
-    """Move staged rows that contradict the store to the rejects; returns how many."""
+    """Move staged rows that contradict the store to the rejects, and return how many."""
     differs = or_(*(getattr(kind.table, name) != STAGE_LABEL.c[kind.columns[name]] for name in kind.value))
     lines = select(STAGE_LABEL.c.line, literal(CONFLICT)).join(kind.table, _same_key(kind, header)).where(differs)
     session.execute(insert(STAGE_FAULT).from_select(["line", "reason"], lines))

@@ -12,12 +12,12 @@ from abkit.store.schema import Campaign, CampaignCreative, Rater, Rating, Rating
 
 @dataclass(frozen=True)
 class StoredVotes:
-    """Single ratings of one source.
+    """The single ratings of one source.
 
     Attributes:
-        creative: (votes,), id of the creative.
-        rater: (votes,), pseudonym of who rated.
-        score: (votes,), on the scale of the source.
+        creative: Shape (votes,), id of the creative.
+        rater: Shape (votes,), pseudonym of the rater.
+        score: Shape (votes,), on the scale of the source.
     """
 
     creative: NDArray[np.int64]
@@ -26,13 +26,13 @@ class StoredVotes:
 
 
 def vote_sources(session: Session) -> list[RatingSource]:
-    """The sources that have single ratings, oldest first."""
+    """Return the sources that have single ratings, oldest first."""
     of_source = exists().where(Rater.rating_source_id == RatingSource.id, Rating.rater_id == Rater.id)
     return list(session.scalars(select(RatingSource).where(of_source).order_by(RatingSource.id)))
 
 
 def votes_of(session: Session, source_id: int, campaign: str | None) -> StoredVotes:
-    """Single ratings of a source, of the candidates of a campaign only when one is named."""
+    """Return the single ratings of a source: of all creatives, or of the candidates of one campaign."""
     statement = (
         select(Rating.creative_id, Rater.pseudonym, Rating.score)
         .join(Rater, Rater.id == Rating.rater_id)

@@ -92,11 +92,11 @@ def find_model(store: Store, wanted: str) -> ActiveModel:
 
 
 def read_checkpoint(folder: Path | None) -> Checkpoint:
-    """Read a checkpoint's card and arrays, without its encoder; None for the shipped one.
+    """Return a checkpoint with its card and arrays, without its encoder; None means the shipped one.
 
     Raises:
-        AbkitError: the extra `model` is not installed.
-        ModelError: damaged, altered or too new.
+        AbkitError: The extra `model` is not installed.
+        ModelError: The checkpoint is damaged, altered or too new.
     """
     try:
         from abkit_model import checkpoint
@@ -106,11 +106,11 @@ def read_checkpoint(folder: Path | None) -> Checkpoint:
 
 
 def load_scorer(folder: Path | None) -> Scorer:
-    """Load a checkpoint; None for the shipped one.
+    """Return the scorer of a checkpoint; None means the shipped one.
 
     Raises:
-        AbkitError: the extra `model` is not installed.
-        ModelError: the checkpoint or its encoder is not usable.
+        AbkitError: The extra `model` is not installed.
+        ModelError: The checkpoint or its encoder is not usable.
     """
     try:
         from abkit_model.scorer import Scorer
@@ -124,7 +124,7 @@ def _missing_extra(error: ModuleNotFoundError) -> AbkitError:
 
 
 def entry_of(checkpoint: Checkpoint, location: str) -> models.ModelEntry:
-    """What the store keeps of a checkpoint."""
+    """Return what the store keeps of a checkpoint."""
     card = checkpoint.card
     return models.ModelEntry(
         digest=card.digest,
@@ -150,10 +150,10 @@ def _reference(checkpoint: Checkpoint) -> models.ReferenceSample | None:
 
 
 def register_checkpoint(store: Store, folder: Path, *, run: RunRecord | None = None) -> ModelVersion:
-    """Write a checkpoint's version to the store, without promoting it. It is loaded with its encoder first.
+    """Write a checkpoint's version to the store without promoting it. It is loaded with its encoder first.
 
     Raises:
-        ModelError: the checkpoint or its encoder is not usable.
+        ModelError: The checkpoint or its encoder is not usable.
     """
     folder = folder.resolve()
     load_scorer(folder)
@@ -242,7 +242,7 @@ class VersionLine:
 
 
 def list_versions(store: Store) -> list[VersionLine]:
-    """All versions of the store, oldest first."""
+    """Return all versions of the store, oldest first."""
     with store.read() as session:
         active = models.promoted_models(session)
         rows = models.all_versions(session)
