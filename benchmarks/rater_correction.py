@@ -24,7 +24,8 @@ from abkit_model.data.dataset import load_dataset
 from abkit_model.data.raters import corrected_distributions, rater_model, spread_over_bins
 from abkit_model.data.rating_rows import read_rows
 from abkit_model.data.tokens import TokenCache
-from abkit_model.encoders.load import DEFAULT_ENCODER, load_encoder
+from abkit_model.encoders import DEFAULT_ENCODER
+from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import clustered_bootstrap_of, spearman
 from abkit_model.training.holdout import cross_validate
 from abkit_model.training.loop import Recipe

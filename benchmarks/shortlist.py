@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abkit.reporting.charts.reliability import reliability_chart
+from abkit.reporting.charts.scorer import reliability_chart
 from abkit.reporting.charts.theme import save_chart
 from abkit_model.data.dataset import load_dataset
 from abkit_model.data.tokens import TokenCache

@@ -24,7 +24,7 @@ from abkit_model.records import to_plain
 FORMAT = 2
 WEIGHTS_FILE = "queries.safetensors"
 CARD_FILE = "card.json"
-#: The array with the first 8 bytes of the SHA-256 of each image that the queries learned from.
+#: Name of the array with the first 8 bytes of the SHA-256 of each image that the queries learned from.
 LEARNED_IMAGES = "reference.pictures"
 DEMONSTRATION_NOTICE = (
     "Demonstration weights, trained on a small research set of general photographs. "
@@ -58,8 +58,8 @@ class Interval:
 
     Attributes:
         level: Nominal coverage, for example 0.9.
-        half_width: On the rating scale; None where nothing could be held out, and no interval is given.
-        n: Held-out images that it was calibrated on.
+        half_width: Half of its width, on the rating scale; None where nothing could be held out.
+        n: Number of held-out images that it was calibrated on.
         coverage: Coverage measured on images of other subjects than those it was calibrated on, or None.
     """
 
@@ -69,19 +69,19 @@ class Interval:
     coverage: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Card:
-    """What is known about a trained scorer. Everything here is plain JSON.
+    """Facts about a trained scorer, all of them plain JSON.
 
     Attributes:
-        name: For people.
+        name: Name for people.
         digest: SHA-256 over the weights and this card: the identity of the model version.
         encoder: Name of the frozen encoder.
-        encoder_fingerprint: Of its architecture, weights and preprocessing; tokens of another one are refused.
+        encoder_fingerprint: Fingerprint of its architecture, weights and preprocessing; tokens of another are refused.
         scale: The rating scale.
         segment: Slice that the queries were tuned for; '' means all.
         demonstration: True when scores of these weights must be labelled as a demonstration.
-        notice: What to tell whoever sees a score, or ''.
+        notice: What to tell everyone who sees a score, or ''.
         network: The hyper-parameters of the network.
         interval: The conformal interval.
         activations: Mean and standard deviation over the training images, for each query of each member.
@@ -118,7 +118,7 @@ class Checkpoint:
     """A card and its arrays.
 
     Attributes:
-        card: What is known.
+        card: Facts about the scorer.
         arrays: Weights of the network by name, and under `reference.…` samples of embeddings and scores of the
             training images, for comparing what comes later with them.
     """
@@ -128,12 +128,12 @@ class Checkpoint:
 
     @property
     def weights(self) -> dict[str, NDArray[Any]]:
-        """Only what belongs to the network."""
+        """Arrays of the network only."""
         return {k: v for k, v in self.arrays.items() if not k.startswith("reference.")}
 
 
 def default_checkpoint() -> Path:
-    """Folder of the queries that are shipped."""
+    """Return the folder of the queries that ship with abkit."""
     return Path(__file__).parent / "weights" / "default"
 
 
@@ -141,7 +141,7 @@ def save(checkpoint: Checkpoint, folder: Path) -> Card:
     """Write a checkpoint, whole or not at all, and return its card with the digest.
 
     Raises:
-        CheckpointError: a number on the card is not finite, or the folder exists already or cannot be written.
+        CheckpointError: A number on the card is not finite, or the folder exists already or cannot be written.
     """
     data = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in sorted(checkpoint.arrays.items())})
     facts = _facts(checkpoint.card)
@@ -173,21 +173,21 @@ def save(checkpoint: Checkpoint, folder: Path) -> Card:
 
 
 def refuse_existing(folder: Path) -> None:
-    """Say no before hours of training to a folder that could not be written afterwards.
+    """Refuse, before hours of training, a folder that could not be written afterwards.
 
     Raises:
-        CheckpointError: the folder exists already and is not empty.
+        CheckpointError: The folder exists already and is not empty.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CheckpointError(f"{folder} exists already and is not empty", "name a new folder")
 
 
 def load(folder: Path) -> Checkpoint:
-    """Read a checkpoint and prove that it is what was written.
+    """Read a checkpoint and check that it is what was written.
 
     Raises:
-        CheckpointError: not a checkpoint, of a newer format, cut off, altered, with weights of another one, or with
-            something on its card that cannot be.
+        CheckpointError: The folder is not a checkpoint, of a newer format, cut off, altered, with weights of another
+            one, or with invalid values on its card.
     """
     facts = _read_facts(folder / CARD_FILE)
     version = facts.get("format")
@@ -214,7 +214,7 @@ def load(folder: Path) -> Checkpoint:
                 f"{folder / CARD_FILE} was altered after training (wrong digest)",
                 "restore the whole folder from where it came, or train again",
             )
-        refuse_impossible(facts)
+        refuse_invalid(facts)
         return Checkpoint(card=_card(facts), arrays=safetensors.numpy.load(data))
     except (TypeError, KeyError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{folder} is not a usable checkpoint: {error}", "train again") from error
@@ -272,16 +272,16 @@ Check = Callable[[Any], bool]
 
 
 def is_too_deep(value: Any, levels: int = DEEPEST) -> bool:
-    """Whether lists and tables lie in each other deeper than in any card."""
+    """Return whether lists and tables are nested deeper than in any card."""
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels == 0 or any(is_too_deep(one, levels - 1) for one in inside)
 
 
-def refuse_impossible(facts: Mapping[str, Any]) -> None:
-    """Check what a card says; keys that are not known here are left alone.
+def refuse_invalid(facts: Mapping[str, Any]) -> None:
+    """Check the values on a card; unknown keys are left alone.
 
     Raises:
-        ValueError: the first value that is missing or cannot be, in words.
+        ValueError: A value is missing or invalid; the message names the first.
     """
     for paths, check, words in RULES:
         for path in paths.split():

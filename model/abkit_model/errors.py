@@ -45,7 +45,7 @@ class ImageRejected(ModelError):
 
 
 class EncoderUnavailable(ModelError):
-    """The frozen encoder cannot be built: its name is unknown, or its weights or libraries are not at hand."""
+    """The frozen encoder cannot be built: its name is unknown, or its weights or libraries are not on this machine."""
 
 
 class TextRejected(ModelError):

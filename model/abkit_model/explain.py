@@ -1,4 +1,4 @@
-"""Where a score comes from: maps over the image. Whether they tell the truth is measured in faithfulness.py.
+"""Where a score comes from: maps over the image. How faithful they are is measured in studies/faithfulness.py.
 
 Five ways to make a map are compared there, beside random maps:
 
@@ -8,7 +8,7 @@ Five ways to make a map are compared there, beside random maps:
 - `pixels`: integrated gradients of the score from a blurred image to the image itself, through the encoder
   (Sundararajan, Taly & Yan 2017, arXiv 1703.01365), summed over each cell.
 - `occlusion`: how much the score falls when a window of 3 × 3 cells is blurred, averaged over the windows that cover a
-  cell (Zeiler & Fergus 2014, arXiv 1311.2901). It needs some twenty to forty runs of the encoder for one image.
+  cell (Zeiler & Fergus 2014, arXiv 1311.2901). It takes some twenty to forty runs of the encoder per image.
 
 The first three see only what reaches the score through the queries, the last two also what the hidden layer reads from
 the pooled embedding.
@@ -70,7 +70,7 @@ class Occluded:
 
 
 def explain(scorer: Scorer, prepared: Prepared) -> Explanation:
-    """Maps of one image: of the score by occlusion, of its queries by gradient-weighted attention.
+    """Map one image: its score by occlusion, its queries by gradient-weighted attention.
 
     >>> from abkit_model.scorer import Scorer
     >>> scorer = Scorer.load()
@@ -86,7 +86,7 @@ def explain(scorer: Scorer, prepared: Prepared) -> Explanation:
 
 
 def score_map(scorer: Scorer, prepared: Prepared, method: str) -> Floats:
-    """`(h, w)` map of the score by one of `METHODS`; where a method knows the sign, positive cells raise the score."""
+    """Return the `(h, w)` map of the score by one of `METHODS`; cells above 0 raise the score in maps with a sign."""
     if method == "occlusion":
         return score_occlusion(scorer, occlude(scorer, prepared))
     encoded = scorer.encode([prepared])
@@ -98,7 +98,7 @@ def score_map(scorer: Scorer, prepared: Prepared, method: str) -> Floats:
 
 
 def with_random_queries(scorer: Scorer, seed: int) -> Scorer:
-    """A scorer that learned nothing: the same encoder and standardization, fresh random parameters in every query set.
+    """Return a scorer that learned nothing: the same encoder and standardization, fresh random query sets.
 
     For the sanity check of Adebayo et al. 2018 (arXiv 1810.03292). What queries contribute starts at zero when they are
     trained; here it is drawn with the trained spread, for nothing could be mapped otherwise.
@@ -117,7 +117,7 @@ def with_random_queries(scorer: Scorer, seed: int) -> Scorer:
 
 
 def attention_maps(scorer: Scorer, encoded: Encoded, number: int, method: str) -> Floats:
-    """`(K, T)` maps of the queries of one member by `attention`, `gradient` or `relevance`.
+    """Return `(K, T)` maps of the queries of one member by `attention`, `gradient` or `relevance`.
 
     Each is non-negative with sum 1, or all zero. `encoded` holds one image.
     """
@@ -182,9 +182,9 @@ class _recorded:  # noqa: N801 - used as a context manager, like a function
 
 
 def blurred(prepared: Prepared) -> Prepared:
-    """The image with its content blurred away: what a cell is compared with."""
-    image = Image.fromarray(prepared.pixels).filter(ImageFilter.GaussianBlur(_BLUR))
-    return replace(prepared, pixels=np.asarray(image))
+    """Return the image with its content blurred away: what a cell is compared with."""
+    soft = Image.fromarray(prepared.pixels).filter(ImageFilter.GaussianBlur(_BLUR))
+    return replace(prepared, pixels=np.asarray(soft))
 
 
 def _integrated_gradients(scorer: Scorer, prepared: Prepared, down: int, across: int) -> Floats:
@@ -217,42 +217,42 @@ def occlude(scorer: Scorer, prepared: Prepared) -> Occluded:
 
 
 def score_occlusion(scorer: Scorer, occluded: Occluded) -> Floats:
-    """`(h, w)`, in rating steps: what the windows that cover a cell add to the score, a cell's worth of it."""
+    """Return `(h, w)`, in rating steps: what the windows that cover a cell add to the score, per cell."""
     means = np.array([score.mean for score in scorer.score_tokens(occluded.encoded)])
     return np.asarray(_spread_over_cells(means[0] - means[1:, None], occluded.windows)[0])
 
 
 def query_occlusion(scorer: Scorer, occluded: Occluded) -> Floats:
-    """`(M·K, h, w)`: the same for the activation of each query, in its own units."""
+    """Return `(M·K, h, w)`: the same for the activation of each query, in its own units."""
     activations = np.array([score.query_activations for score in scorer.score_tokens(occluded.encoded)])
     return _spread_over_cells(activations[0] - activations[1:], occluded.windows)
 
 
 def _spread_over_cells(effects: Floats, windows: Floats) -> Floats:
-    """Effects `(n, Q)` of n windows as maps `(Q, h, w)`: each is dealt to its cells, and a cell takes the mean."""
+    """Return effects `(n, Q)` of n windows as maps `(Q, h, w)`: each is spread over its cells, which take the mean."""
     size = windows.sum(axis=(1, 2))
     return np.asarray(np.tensordot(effects.T / size, windows, axes=1) / windows.sum(axis=0))
 
 
 def _in_pixels(cells: Floats, prepared: Prepared) -> NDArray[np.bool_]:
-    """`(H, W, 1)`, true in the pixels of the cells `(h, w)` that are not zero."""
+    """Return `(H, W, 1)`, true in the pixels of the cells `(h, w)` that are not zero."""
     side = prepared.pixels.shape[0] // cells.shape[0]
     return np.kron(cells > 0, np.ones((side, side), dtype=bool))[..., None]
 
 
 def with_cells_of(prepared: Prepared, other: Prepared, cells: Floats) -> Prepared:
-    """The image with the pixels of another one in the cells `(h, w)` that are not zero."""
+    """Return the image with the pixels of another one in the cells `(h, w)` that are not zero."""
     return replace(prepared, pixels=np.where(_in_pixels(cells, prepared), other.pixels, prepared.pixels))
 
 
 def overlay(image: Image.Image, prepared: Prepared, heat: NDArray[np.float64], *, signed: bool) -> Image.Image:
-    """The image in gray with a map over it: orange raises, blue lowers.
+    """Draw a map over its image in gray: orange raises, blue lowers.
 
     Args:
-        image: As it was opened.
-        prepared: The same as the encoder sees it.
-        heat: `(h, w)`; drawn relative to its largest absolute value.
-        signed: False for maps of attention, which only attract: all of it is orange then.
+        image: The image as it was opened.
+        prepared: The same image as the encoder sees it.
+        heat: `(h, w)`, the map; drawn relative to its largest absolute value.
+        signed: False for maps of attention, which only attract: they are all orange.
     """
     top = np.abs(heat).max()
     scaled = heat / top if top > 0 else heat

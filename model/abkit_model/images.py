@@ -72,13 +72,13 @@ class DecodedImage:
 
 
 def open_image(source: Path | bytes) -> DecodedImage:
-    """Decode one image from a file or from bytes already read. Safe to call from several threads.
+    """Decode one image from a file or from the bytes of one. Safe to call from several threads.
 
     Of an animation the first frame counts. Transparency is composited over white, 16-bit samples are scaled to
     8 bits, and EXIF rotation is applied.
 
     Raises:
-        ImageRejected: with the reason why this file cannot be scored.
+        ImageRejected: This file cannot be scored; the reason says why.
     """
     data = source if isinstance(source, bytes) else read_file(source)
     if not data:
@@ -138,10 +138,10 @@ def _from_array(pixels: NDArray[Any]) -> Image.Image:
 
 
 def read_file(path: Path) -> bytes:
-    """Read an image file, or say why it cannot be read.
+    """Read an image file.
 
     Raises:
-        ImageRejected: broken link, loop of links, no permission, not a regular file, larger than the limit.
+        ImageRejected: A broken link, a loop of links, no permission, not a regular file, or larger than the limit.
     """
     try:
         status = os.stat(path)
@@ -198,7 +198,7 @@ def _not_an_image(data: bytes) -> str:
 def _damage(error: Exception) -> str:
     text = str(error).lower()
     if "truncated" in text or "end of file" in text or isinstance(error, EOFError):
-        return "the image is cut off: the file ends before the image does"
+        return "the image is cut off: the file ends too early"
     return f"the image is damaged ({error or type(error).__name__})"
 
 
@@ -206,7 +206,7 @@ def _refuse_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ImageRejected(f"{width}×{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
     if min(width, height) < MIN_SIDE:
-        raise ImageRejected(f"{width}×{height} is under {MIN_SIDE} pixels a side")
+        raise ImageRejected(f"{width}×{height} is under {MIN_SIDE} pixels per side")
 
 
 def _refuse_huge_webp(data: bytes) -> None:
@@ -277,13 +277,13 @@ def _scale_to_8_bit(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Canvas:
-    """How images are laid out for an encoder.
+    """The layout of images for an encoder.
 
     Attributes:
         area: An image is scaled to about this many pixels, whatever its shape, so that every shape costs the same.
         cell: Canvas sides are multiples of this (the coarsest stride of the encoder).
         longest: No side is longer than this; very long images are scaled down further.
-        square: Side of a fixed square canvas for encoders that take no other shape, or 0.
+        square: Side of the fixed square canvas of an encoder that takes no other shape, or 0.
     """
 
     area: int
@@ -292,7 +292,7 @@ class Canvas:
     square: int = 0
 
     def fit(self, width: int, height: int) -> tuple[int, int]:
-        """Size in pixels, at least 1, that an image is scaled to."""
+        """Return the size in pixels, at least 1, that an image is scaled to."""
         if self.square:
             scale = self.square / max(width, height)
         else:
@@ -300,7 +300,7 @@ class Canvas:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     def canvas_of(self, width: int, height: int) -> tuple[int, int]:
-        """Size of the padded canvas for a scaled image."""
+        """Return the size of the padded canvas of a scaled image."""
         if self.square:
             return self.square, self.square
         return ceil(width / self.cell) * self.cell, ceil(height / self.cell) * self.cell

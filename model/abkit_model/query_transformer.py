@@ -1,4 +1,4 @@
-"""The querying transformer, top to bottom: learnable queries look at frozen tokens and say how an image is rated.
+"""The querying transformer, top to bottom: learnable queries look at frozen tokens and predict how an image is rated.
 
 An image comes as tokens `(B, T, D)` with a mask `(B, T)` and one pooled embedding `(B, E)`. One hidden layer reads the
 embedding and gives a first distribution over the bins. K learned queries attend to each other, then to the tokens, and
@@ -59,7 +59,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class Opinion:
-    """What the ensemble says about a batch.
+    """Predictions of the ensemble for a batch.
 
     Attributes:
         probabilities: `(B, M, S)`, one distribution over the bins from each member.
@@ -101,7 +101,7 @@ class Attention(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, keys: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Updated queries `(B, K, W)` and the attention map `(B, H, K, T)`."""
+        """Return the updated queries `(B, K, W)` and the attention map `(B, H, K, T)`."""
         q = self._split(self.to_query(x))  # (B, H, K, W/H)
         k = self._split(self.to_key(keys))  # (B, H, T, W/H)
         v = self._split(self.to_value(keys))  # (B, H, T, W/H)
@@ -130,7 +130,7 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor, keys: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Updated queries `(B, K, W)` and the cross-attention map `(B, H, K, T)`."""
+        """Return the updated queries `(B, K, W)` and the cross-attention map `(B, H, K, T)`."""
         normed = self.norm_self(x)
         x = x + self.among_queries(normed, normed, None)[0]
         seen, attention = self.to_tokens(self.norm_cross(x), keys, mask)
@@ -164,7 +164,7 @@ class QuerySet(nn.Module):
         self.register_buffer("tilt", (steps - steps.mean()) / steps.std())
 
     def forward(self, seen: Components, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Probabilities `(B, S)`, activations `(B, K)` and cross-attention `(B, L, H, K, T)`."""
+        """Return probabilities `(B, S)`, activations `(B, K)` and cross-attention `(B, L, H, K, T)`."""
         first = self.first(seen.embedding)  # (B, S)
         keys = self.norm_keys(self.read_tokens(seen.tokens))  # (B, T, W)
         x = self.queries.expand(len(first), -1, -1)  # (B, K, W)
@@ -200,7 +200,7 @@ class QueryTransformer(nn.Module):
         self.members = nn.ModuleList(QuerySet(config) for _ in range(config.members))
 
     def forward(self, tokens: Tensor, mask: Tensor, embedding: Tensor, *, attention: bool = False) -> Opinion:
-        """What every member says about tokens `(B, T, D)`, mask `(B, T)` and embedding `(B, E)`."""
+        """Return what every member predicts from tokens `(B, T, D)`, mask `(B, T)` and embedding `(B, E)`."""
         seen = self.components(tokens, embedding)
         answers = [member(seen, mask) for member in self.members]
         probabilities, activations, maps = zip(*answers, strict=True)
@@ -211,7 +211,7 @@ class QueryTransformer(nn.Module):
         )
 
     def distance(self, embedding: Tensor) -> Tensor:
-        """How far embeddings `(B, E)` lie from the training images, `(B,)`; about 1 for one like them.
+        """Return how far embeddings `(B, E)` lie from the training images, `(B,)`; about 1 for one like them.
 
         The mean of two parts: the length within the principal components, in their own standard deviations, and the
         length of what they do not explain, in standardized channels (Hotelling's T² and the Q statistic of process
@@ -224,12 +224,12 @@ class QueryTransformer(nn.Module):
         return (inside.square().mean(dim=-1) + outside.clamp(min=0) / z.shape[-1]) / 2
 
     def query_sets(self) -> Iterator[QuerySet]:
-        """The members of the ensemble."""
+        """Iterate over the members of the ensemble."""
         for member in self.members:
             yield cast(QuerySet, member)
 
     def components(self, tokens: Tensor, embedding: Tensor) -> Components:
-        """Principal components of standardized tokens and embeddings, the same for all members."""
+        """Return principal components of standardized tokens and embeddings, the same for all members."""
         clip = self.config.clip
         tokens = ((tokens - self.token_mean) / self.token_scale).clamp(-clip, clip)
         embedding = ((embedding - self.embedding_mean) / self.embedding_scale).clamp(-clip, clip)

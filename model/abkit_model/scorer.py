@@ -75,8 +75,8 @@ class Scorer:
         card: What is known about the checkpoint.
         encoder: The frozen encoder.
         network: The trained queries.
-        images: `(n,)` uint64, the first 8 bytes of the SHA-256 of each image that the queries learned from; empty in
-            checkpoints of an earlier release.
+        learned_images: `(n,)` uint64, the first 8 bytes of the SHA-256 of each image that the queries learned from;
+            empty in checkpoints of an earlier release.
 
     >>> scorer = Scorer.load()
     >>> image = Image.effect_noise((160, 120), 60).convert("RGB")
@@ -203,7 +203,7 @@ class Scorer:
 
     @torch.inference_mode()
     def score_tokens(self, encoded: Encoded) -> list[Score]:
-        """Run only the queries, on what the encoder saw, now or earlier."""
+        """Run only the queries, on what the encoder saw now or earlier."""
         opinion = self.network(encoded.tokens, encoded.mask, encoded.embedding)
         return self._scores(opinion, encoded)
 

@@ -1,4 +1,4 @@
-"""Which image is the best, and how sure that is: P(A beats B), P(best), ties.
+"""Which image is the best, and with what probability: P(A beats B), P(best), ties.
 
 "Better" means: raters like those of the training table would give it the higher mean opinion. The mean opinion of
 an image that was never rated is normal around its score; how far around is measured on images of subjects that
@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 METHOD = "normal errors, independent between images, of one spread for all"
 _REACH = 9.0  # standard deviations: beyond, less than 1e-18 of a normal distribution is left
-_POINTS_A_SPREAD = 10
+_POINTS_PER_SPREAD = 10
 _CANDIDATES_AT_ONCE = 512
 
 
@@ -29,8 +29,9 @@ class ErrorSpread:
     """How far apart two scores must be to mean something: P(A beats B) = Φ(gap / (√2 · std)).
 
     Attributes:
-        std: On the rating scale. Infinite for a scorer whose scores did not rise with the ratings of held-out images.
-        source: Where it comes from, in words.
+        std: Standard deviation of errors, on the rating scale. Infinite for a scorer whose scores did not rise with the
+            ratings of held-out images.
+        source: Where it comes from, as text.
         measured: False where it was only derived from the conformal interval.
     """
 
@@ -40,7 +41,7 @@ class ErrorSpread:
 
 
 def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> ErrorSpread | None:
-    """The error spread that a card gives, or None where nothing was held out.
+    """Return the error spread that a card gives, or None where nothing was held out.
 
     Args:
         metrics: `metrics` of the card. Its `pairs` has the spread that was measured on held-out images.
@@ -53,7 +54,7 @@ def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> Err
     pairs = metrics.get("pairs")
     if isinstance(pairs, Mapping) and "error_spread" in pairs:
         if not _is_spread(pairs["error_spread"]):
-            what = "the choices between them" if pairs.get("labels") == "choices" else "their ratings"
+            what = "the comparisons of them" if pairs.get("labels") == "choices" else "their ratings"
             return ErrorSpread(math.inf, f"the scores of held-out images do not rise with {what}", True)
         return ErrorSpread(float(pairs["error_spread"]), f"measured on {pairs.get('n')} held-out images", True)
     half, level = interval.get("half_width"), interval.get("level")
@@ -71,7 +72,7 @@ def _is_spread(value: Any) -> TypeGuard[float]:
 
 
 def pair_probability(mean_a: ArrayLike, mean_b: ArrayLike, spread: ArrayLike) -> Floats:
-    """P(A's mean opinion is above B's), from two scores and the spread of their errors; broadcasts.
+    """Return P(A's mean opinion is above B's), from two scores and the spread of their errors; broadcasts.
 
     Source: the difference of two independent normal variables is normal (Thurstone 1927, case V).
 
@@ -83,17 +84,17 @@ def pair_probability(mean_a: ArrayLike, mean_b: ArrayLike, spread: ArrayLike) ->
 
 
 def best_probabilities(means: ArrayLike, spread: float) -> Floats:
-    """P(best) of each of n candidates, shape (n,); sums to 1.
+    """Return P(best) of each of n candidates, shape (n,); it sums to 1.
 
     The probability that candidate i is above all others is ∫ φᵢ(x) ∏ⱼ≠ᵢ Φⱼ(x) dx. The trapezoidal rule with ten points
-    a standard deviation is exact to rounding for integrands as smooth as these.
+    per standard deviation is exact to rounding for integrands as smooth as these.
 
     Args:
         means: Scores `(n,)`, at least one.
         spread: Standard deviation of the error of each score, above 0; infinite: all are equally probable.
 
     Raises:
-        ValueError: no candidate, a score that is not finite, or a spread that is not above 0.
+        ValueError: There is no candidate, a score that is not finite, or a spread that is not above 0.
 
     >>> best_probabilities([5.0, 4.0], spread=0.7).round(3).tolist()
     [0.844, 0.156]
@@ -102,7 +103,7 @@ def best_probabilities(means: ArrayLike, spread: float) -> Floats:
     if z.ndim != 1 or not len(z) or not np.isfinite(z).all():
         raise ValueError("P(best) takes at least one score, all of them finite")
     # The best of all is nowhere below the reach of the highest score.
-    count = 2 * round(_REACH * _POINTS_A_SPREAD) + 1
+    count = 2 * round(_REACH * _POINTS_PER_SPREAD) + 1
     x = np.linspace(z.max() - _REACH, z.max() + _REACH, count)  # (G,)
     blocks = [z[start : start + _CANDIDATES_AT_ONCE] for start in range(0, len(z), _CANDIDATES_AT_ONCE)]
     all_below = sum((log_ndtr(x - block[:, None]).sum(axis=0) for block in blocks), np.zeros(count))  # (G,)
@@ -115,7 +116,7 @@ def best_probabilities(means: ArrayLike, spread: float) -> Floats:
 
 
 def smallest_set(probabilities: ArrayLike, wanted: float) -> int:
-    """How many candidates, the most probable first, it takes until their P(best) adds up to `wanted`.
+    """Return how many candidates, the most probable first, it takes until their P(best) adds up to `wanted`.
 
     >>> smallest_set([0.6, 0.3, 0.1], 0.9)
     2
@@ -128,7 +129,7 @@ def smallest_set(probabilities: ArrayLike, wanted: float) -> int:
 
 
 def tie_groups(means: ArrayLike, spread: float, certainty: float) -> list[int]:
-    """Ties from the top down, one number a candidate; `means` `(n,)` come best first.
+    """Return ties from the top down, one number per candidate; `means` `(n,)` come best first.
 
     Group 1 are all that are not told apart from the best (its P(A beats B) over them is below `certainty`), group 2 all
     of the rest that are not told apart from the best of the rest, and so on. Being tied is not transitive: the last of

@@ -101,8 +101,8 @@ BAD = {
     "range": "floats must lie between 0 and 1; divide by 255",
     "nan": "floats must lie between 0 and 1",
     "int64": "an array of int64 is not an image; pass uint8, or floats",
-    "small": "20×20 is under 32 pixels a side",
-    "empty": "0×0 is under 32 pixels a side",
+    "small": "20×20 is under 32 pixels per side",
+    "empty": "0×0 is under 32 pixels per side",
     "dict": "a dict is not an image; pass a path, a PIL image or an array",
 }
 ARRAYS = {
@@ -199,7 +199,7 @@ def test_an_encoder_that_is_not_at_hand_says_what_is_missing() -> None:
         with pytest.raises(EncoderUnavailable) as caught:
             load_encoder(name)
         assert caught.value.hint
-    with pytest.raises(EncoderUnavailable, match=r"missing: it is none of the known tags and there is no file"):
+    with pytest.raises(EncoderUnavailable, match=r"missing: this is not one of the known tags and there is no file"):
         load_encoder("openclip:ViT-B-32//nowhere/weights.pt")
     with pytest.raises(EncoderUnavailable, match=r"looked for in"):
         load_encoder("openclip:ViT-B-32/laion2b_s34b_b79k")

@@ -182,7 +182,7 @@ def test_scores_that_run_against_the_ratings_end_in_coin_flips_and_plain_json() 
     figures = pair_calibration(predicted, observed, groups, folds, resamples=20)
     assert figures is not None
     assert figures.said == 0.5
-    plain = json.loads(json.dumps(figures.as_dict(), allow_nan=False))
+    plain = json.loads(json.dumps(figures.to_dict(), allow_nan=False))
     assert plain["error_spread"] is None
     assert plain["bins"][-1]["said"] is None
 

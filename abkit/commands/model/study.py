@@ -159,7 +159,7 @@ def compare(
     print_rows(rows, form, columns=[*shown, "parameters", "seconds"] if form is Format.TABLE else None, title=title)
     note(verdict(result))
     if chart is not None:
-        from abkit.reporting.charts.heads import head_chart
+        from abkit.reporting.charts.scorer import head_chart
         from abkit.reporting.charts.theme import save_chart
 
         note(f"chart: {save_chart(head_chart(result), chart)}")

@@ -8,27 +8,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abkit.errors import AbkitError
+from abkit.records import Record
 from abkit_model.errors import ImageRejected
 
 if TYPE_CHECKING:
     from abkit_model.scorer import Scorer
 
-#: Said wherever overlays are written.
+#: Printed wherever overlays are written.
 MEANING = (
     "of the score: orange raises it, blue lowers it; of a query: orange is where it raises the score from; "
-    "docs/reading-overlays.md says what to make of it"
+    "docs/reading-overlays.md explains how to read them"
 )
 
 
 @dataclass(frozen=True)
-class Explained:
-    """What became of one image.
+class Explained(Record):
+    """The overlays of one image, or why it has none.
 
     Attributes:
-        path: as it was named.
+        path: Image file, as it was named.
         status: explained or rejected.
-        reason: why it was rejected; '' otherwise.
-        overlays: the files that were written: that of the score, then those of the queries.
+        reason: Why it was rejected; '' otherwise.
+        overlays: Files that were written: that of the score, then those of the queries.
     """
 
     path: Path
@@ -43,13 +44,13 @@ def write_overlays(
     """Write overlays for images: of the score, and of each query of the first query set.
 
     Args:
-        scorer: whose score is explained.
-        images: image files; those of one name in different folders get numbers.
-        out: the folder; it is made when it is new.
-        progress: called with (images done, images in all).
+        scorer: The scorer whose scores are explained.
+        images: Image files; those of one name in different folders get numbers.
+        out: Folder of the overlays; it is created if need be.
+        progress: Called with (images done, images in all).
 
     Raises:
-        AbkitError: the folder cannot be written to.
+        AbkitError: The folder cannot be written to.
     """
     from abkit_model.explain import explain, overlay
     from abkit_model.images import open_image

@@ -1,10 +1,11 @@
-"""What does each query look for? The images on which it is most and least active, one contact sheet a query."""
+"""What does each query look for? The images on which it is most and least active, on one contact sheet per query."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from PIL import Image
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.images import names_of
+from abkit.records import Record
 from abkit.store.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives
 from abkit.vocabulary import FileState
@@ -26,22 +28,22 @@ if TYPE_CHECKING:
     from abkit_model.scorer import Scorer
     from abkit_model.studies.query_activity import QueryActivity, QueryReport
 
-#: Said wherever sheets are written.
+#: Printed wherever sheets are written.
 MEANING = (
     "a query has no name: what the images of a sheet have in common is for a person to see, and may be nothing; "
-    "docs/reading-overlays.md says what to make of it"
+    "docs/reading-overlays.md explains how to read it"
 )
 
 
 @dataclass(frozen=True)
-class Sheets:
-    """What was found and written.
+class Sheets(Record):
+    """Figures of all queries, and the contact sheets that were written.
 
     Attributes:
-        report: figures of each query.
-        images: (sha256, name) in the order that the rows of the report mean.
-        files: a contact sheet for each query, in the order of the report.
-        listing: the same as JSON.
+        report: Figures of each query.
+        images: (sha256, name) of each image; the rows in the report count from here.
+        files: Contact sheet of each query, in the order of the report.
+        listing: JSON file with the same.
         rejected: (path, reason) of files that could not be scored.
     """
 
@@ -64,16 +66,16 @@ def most_active(
     """Rank images by the activation of each query, and write a contact sheet for each.
 
     Args:
-        scorer: whose queries are meant.
-        paths: images, folders and globs to score; none: the images that the store has scores of this version of.
-        out: folder of the sheets; it is made when it is new.
-        store: where scores are looked up when no paths are named.
-        top: images at each end.
-        progress: called with (images scored, images in all).
+        scorer: The scorer whose queries are shown.
+        paths: Images, folders and globs to score; without any, the creatives that this version has scored before.
+        out: Folder of the sheets; it is created if need be.
+        store: Store in which scores are looked up when no paths are named.
+        top: Images at each end.
+        progress: Called with (images scored, images in all).
 
     Raises:
-        UsageError: nothing to look at, or too few images.
-        AbkitError: the folder cannot be written to.
+        UsageError: There is nothing to look at, or too few images.
+        AbkitError: The folder cannot be written to.
     """
     from abkit_model.studies.query_activity import MIN_IMAGES, query_report
 
@@ -124,7 +126,7 @@ def _score(
 
 
 def rows_of(sheets: Sheets) -> list[dict[str, Any]]:
-    """One row a query, with stable names: figures, the sheet, and the images at both ends, named in full."""
+    """Return one row per query: figures, the sheet, and the full names of the images at both ends."""
     return [
         {
             "query_set": query.member,
@@ -196,17 +198,15 @@ def _heading(query: QueryActivity, report: QueryReport) -> list[str]:
 
 
 def _thumbnail(image: ScoredCreative, kept: dict[str, Image.Image | None]) -> Image.Image | None:
-    """The content that was scored, small; None where the file is gone or shows something else now."""
+    """Return a thumbnail of the content that was scored; None where the file is gone or shows something else now."""
     from abkit_model.images import open_image, read_file
 
     if image.sha256 not in kept:
         kept[image.sha256] = None
-        try:
+        with suppress(ImageRejected):
             data = read_file(Path(image.name))
             if hashlib.sha256(data).hexdigest() == image.sha256:
                 small = open_image(data).image
                 small.thumbnail(TILE)
                 kept[image.sha256] = small
-        except (ImageRejected, ValueError):  # ValueError: a name with a null character
-            pass
     return kept[image.sha256]

@@ -77,7 +77,7 @@ class EfficientNetLite:
         self.digest = variant.sha256
 
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)`."""
+        """Return tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)`."""
         net = self._network
         x = net.bn1(net.conv_stem(pixels))  # (B, 32, H/2, W/2)
         parts: list[Tensor] = []
@@ -111,7 +111,7 @@ def load(name: str) -> EfficientNetLite:
     """Build a bundled encoder after checking the digest of its weights.
 
     Raises:
-        EncoderUnavailable: unknown name, weights missing, or weights that are not the expected ones.
+        EncoderUnavailable: The name is unknown, or the weights are missing or not the expected ones.
     """
     variant = VARIANTS.get(name)
     if variant is None:

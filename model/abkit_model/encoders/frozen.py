@@ -23,7 +23,7 @@ from abkit_model.images import Canvas, Prepared, prepare
 #: What the tokens of an image mean. Changing how they are made must change this, so that old queries are refused.
 TOKEN_LAYOUT = 1
 
-# More images at once no longer fit the processor's caches: 8 were twice as fast as 32 on two cores.
+# More images at once do not fit the processor's caches: 8 were twice as fast as 32 on two cores.
 _MICRO_BATCH = 8
 
 
@@ -35,7 +35,7 @@ class Encoded:
         tokens: `(B, T, D)` float32; T is the longest of the batch, shorter rows end in zeros.
         mask: `(B, T)` bool, true where a token shows the image and not padding.
         embedding: `(B, E)` float32, pooled over the whole image.
-        grid: Per image the rows and columns of its tokens, for drawing attention on it.
+        grid: Rows and columns of the tokens of each image.
     """
 
     tokens: Tensor
@@ -55,7 +55,7 @@ class Backbone(Protocol):
     digest: str
 
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)` of normalized pixels `(B, 3, H, W)`."""
+        """Return tokens `(B, h, w, D)`, mask `(B, h, w)`, embedding `(B, E)` of normalized pixels `(B, 3, H, W)`."""
 
 
 class FrozenEncoder:
@@ -86,11 +86,11 @@ class FrozenEncoder:
         return prepare(image, self.canvas)
 
     def embed_text(self, text: str) -> NDArray[np.float32]:
-        """Where a text lies in the space of the first `joint_dim` values of an embedding: `(joint_dim,)`, of length 1.
+        """Return where a text lies among the first `joint_dim` values of embeddings: `(joint_dim,)`, of length 1.
 
         Raises:
-            EncoderUnavailable: this encoder has no text tower, or was loaded without it.
-            TextRejected: the text is empty or longer than the tower reads.
+            EncoderUnavailable: This encoder has no text tower, or was loaded without it.
+            TextRejected: The text is empty or longer than the tower reads.
         """
         tower = getattr(self._backbone, "text", None)
         if tower is None:
@@ -99,7 +99,7 @@ class FrozenEncoder:
         return vector
 
     def forget_text(self) -> None:
-        """Let go of the text tower, which takes as much memory as the other, once the texts are read."""
+        """Free the text tower, which takes as much memory as the image tower, once the texts are read."""
         if hasattr(self._backbone, "text"):
             self._backbone.text = None
 
@@ -119,7 +119,7 @@ class FrozenEncoder:
         return collate([rows[i] for i in range(len(batch))], self.token_dim, self.embedding_dim)
 
     def differentiable(self, pixels: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens `(1, T, D)`, mask `(1, T)` and embedding `(1, E)` of pixels `(H, W, 3)` in 0 … 255, with gradients."""
+        """Return tokens `(1, T, D)`, mask `(1, T)` and embedding `(1, E)` of pixels `(H, W, 3)`, with gradients."""
         normalized = self._normalize(pixels.unsqueeze(0))
         tokens, mask, embedding = self._backbone.features(normalized, torch.tensor([width]), torch.tensor([height]))
         return tokens.flatten(1, 2), mask.flatten(1), embedding
@@ -156,7 +156,7 @@ def collate(
 
 
 def no_text_tower(name: str) -> EncoderUnavailable:
-    """What to say to somebody who wants to compare images with a text."""
+    """Return the error for an encoder that cannot compare images with a text."""
     return EncoderUnavailable(
         f"the encoder {name} has no text tower to read a brief with",
         "name an OpenCLIP encoder whose weights are on this machine, as openclip:MODEL/PRETRAINED",
@@ -164,19 +164,19 @@ def no_text_tower(name: str) -> EncoderUnavailable:
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 natively; emulated it would be slower than float32."""
+    """Return whether this processor multiplies bfloat16 natively; emulated it is slower than float32."""
     probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(probe()) if probe is not None else False
 
 
 def valid_cells(size: Tensor, stride: int, cells: int) -> Tensor:
-    """`(B, cells)` bool: cells at least half covered by `size` pixels, and always the first one."""
+    """Return `(B, cells)` bool: cells at least half covered by `size` pixels, and always the first one."""
     covered = torch.clamp(torch.round(size / stride), min=1)
     return torch.arange(cells).unsqueeze(0) < covered.unsqueeze(1)
 
 
 def masked_moments(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation `(B, C)` of `(B, C, H, W)` over the cells of a `(B, H, W)` mask."""
+    """Return mean and standard deviation `(B, C)` of `(B, C, H, W)` over the cells of a `(B, H, W)` mask."""
     weight = mask.unsqueeze(1).float()
     weight = weight / weight.sum(dim=(2, 3), keepdim=True)
     mean = (features * weight).sum(dim=(2, 3))
@@ -185,7 +185,7 @@ def masked_moments(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def pool_to(features: Tensor, stride: int, cell: int) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of a finer stage within each cell of the coarsest one."""
+    """Return mean and standard deviation of a finer stage within each cell of the coarsest one."""
     factor = cell // stride
     mean = F.avg_pool2d(features, factor)
     square = F.avg_pool2d(features.square(), factor)
@@ -193,7 +193,7 @@ def pool_to(features: Tensor, stride: int, cell: int) -> tuple[Tensor, Tensor]:
 
 
 def _root(variance: Tensor) -> Tensor:
-    """Square root of a variance, 0 below 0, with gradient 0 where it is 0: a flat area has no direction."""
+    """Return the square root of a variance, 0 below 0, with gradient 0 where it is 0: a flat area has no direction."""
     positive = variance > 0
     return torch.where(positive, variance, 1).sqrt() * positive
 

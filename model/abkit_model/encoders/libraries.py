@@ -21,9 +21,9 @@ def load(name: str) -> ModuleType:
     """Import `torch`, `timm`, `open_clip` or `safetensors`.
 
     Raises:
-        EncoderUnavailable: when it is not installed, naming the extra to install.
+        EncoderUnavailable: It is not installed; the hint names the extra to install.
     """
-    # Weights come from files at hand. A library that would quietly fetch some must fail instead.
+    # Weights come from files on this machine. A library that would quietly fetch some must fail instead.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         with _lock:
@@ -62,13 +62,13 @@ def _make_torchvision_importable() -> None:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, as hexadecimal digits."""
+    """Return the SHA-256 of a file, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def package_file(package: str, relative: str) -> Path | None:
-    """Where an installed package keeps a data file, without importing the package."""
+    """Return where an installed package keeps a data file, without importing the package."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         return None

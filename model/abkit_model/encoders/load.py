@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from abkit_model.encoders import bundled, openclip
+from abkit_model.encoders import DEFAULT_ENCODER, bundled, openclip
 from abkit_model.encoders.frozen import FrozenEncoder, no_text_tower
 from abkit_model.errors import EncoderUnavailable
 
-DEFAULT_ENCODER = "bundled:efficientnet-lite2"
-
 
 def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: bool = False) -> FrozenEncoder:
-    """Build a frozen encoder by name, from weights at hand.
+    """Build a frozen encoder by name, from weights on this machine.
 
     Args:
         name: `bundled:efficientnet-lite2`, `bundled:efficientnet-lite0` or `openclip:MODEL/PRETRAINED`, where
@@ -19,8 +17,8 @@ def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: 
         text: Load the text tower too, for `embed_text`.
 
     Raises:
-        EncoderUnavailable: unknown name, no text tower although one is wanted, or weights that are not there: which
-            file, looked for where, how to get it.
+        EncoderUnavailable: The name is unknown, there is no text tower although one is wanted, or the weights are
+            missing; the message says which file, where it was looked for, and how to get it.
     """
     family, _, rest = name.partition(":")
     if family == "bundled":

@@ -1,4 +1,4 @@
-"""Any OpenCLIP image tower as a frozen encoder, from weights that are at hand."""
+"""Any OpenCLIP image tower as a frozen encoder, from weights on this machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Name:
     Attributes:
         architecture: OpenCLIP's name of the model.
         pretrained: A tag of OpenCLIP, or the path of a weights file.
-        block: Whose tokens are taken, counted from 1; 0 for the last.
+        block: Block whose tokens are taken, counted from 1; 0 for the last.
         size: A square image is scaled to this many pixels a side; 0 for what the tower was trained on.
     """
 
@@ -44,7 +44,7 @@ def parse(rest: str) -> Name:
     """Read a name without its `openclip:`.
 
     Raises:
-        EncoderUnavailable: it does not say which weights, or has an option that does not exist.
+        EncoderUnavailable: The name does not say which weights, or has an option that does not exist.
 
     >>> parse("ViT-B-32/laion2b_s34b_b79k@block=9,size=320")
     Name(architecture='ViT-B-32', pretrained='laion2b_s34b_b79k', block=9, size=320)
@@ -107,7 +107,7 @@ class OpenCLIPTower:
         self.joint_dim = self.embedding_dim - 2 * self.token_dim
 
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)`."""
+        """Return tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)`."""
         if self.canvas.square:
             return self._in_a_square(pixels, width, height)
         cell = self.canvas.cell
@@ -127,7 +127,7 @@ class OpenCLIPTower:
         return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
 
     def _run(self, pixels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Tokens `(b, D, h, w)` and embedding `(b, E)` of images that fill their cells."""
+        """Return tokens `(b, D, h, w)` and embedding `(b, E)` of images that fill their cells."""
         tokens, pooled = self._tower.run(pixels, self._block)
         tokens = tokens.float()
         if tokens.shape[2:] != size:
@@ -236,13 +236,13 @@ def _normalization(open_clip: Any, name: Name, config: dict[str, Any]) -> tuple[
 
 
 def _find(architecture: str, pretrained: str, config: dict[str, Any]) -> Path:
-    """The weights file on this machine. Nothing is downloaded."""
+    """Return the weights file on this machine; nothing is downloaded."""
     path = Path(pretrained).expanduser()
     if not config:
         if path.is_file():
             return path
         raise EncoderUnavailable(
-            f"the weights {pretrained!r} for OpenCLIP's {architecture} are missing: it is none of the known tags "
+            f"the weights {pretrained!r} for OpenCLIP's {architecture} are missing: this is not one of the known tags "
             f"and there is no file {path.absolute()}",
             f"python -c \"import open_clip; print(open_clip.list_pretrained_tags_by_model('{architecture}'))\"",
         )

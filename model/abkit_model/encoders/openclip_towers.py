@@ -1,8 +1,8 @@
-"""The image towers of OpenCLIP, each run on images of any number of whole patches where the tower allows it.
+"""The towers of OpenCLIP models: image towers that take any number of whole patches where they can, and text towers.
 
-A tower is asked for the tokens of one block and for its pooled output, which lies in the space that it shares with
-its text tower. Positional embeddings were learned on one square grid. On that grid they stay as they are; for another
-they are resampled (bicubic, antialiased, as OpenCLIP itself does when it loads weights of another size).
+An image tower is asked for the tokens of one block and for its pooled output, which lies in the space that it shares
+with its text tower. Positional embeddings were learned on one square grid. On that grid they stay as they are; for
+another they are resampled (bicubic, antialiased, as OpenCLIP itself does when it loads weights of another size).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from abkit_model.errors import EncoderUnavailable, TextRejected
 
 
 class Tower(Protocol):
-    """What an image tower can be asked.
+    """An image tower.
 
     Attributes:
         side: Pixels of the square that the tower was trained on.
@@ -34,14 +34,14 @@ class Tower(Protocol):
     blocks: int
 
     def run(self, pixels: Tensor, block: int) -> tuple[Tensor, Tensor]:
-        """Tokens `(B, D, h, w)` that a block (from 1) puts out, and the pooled output `(B, P)`."""
+        """Return the tokens `(B, D, h, w)` of a block (from 1), and the pooled output `(B, P)`."""
 
 
 def tower_of(visual: Any, architecture: str) -> Tower:
-    """The tower around OpenCLIP's module.
+    """Wrap OpenCLIP's module in the tower of its kind.
 
     Raises:
-        EncoderUnavailable: the module does not give its tokens.
+        EncoderUnavailable: The module does not give its tokens.
     """
     transformer = libraries.load("open_clip.transformer").VisionTransformer
     resnet = libraries.load("open_clip.modified_resnet").ModifiedResNet
@@ -67,7 +67,7 @@ class TransformerTower:
         self.blocks = len(visual.transformer.resblocks)
 
     def run(self, pixels: Tensor, block: int) -> tuple[Tensor, Tensor]:
-        """Tokens and pooled output; see `Tower`."""
+        """Return tokens and pooled output; see `Tower`."""
         visual = self._visual
         patches = visual.conv1(pixels)  # (B, D, h, w)
         down, across = patches.shape[2:]
@@ -93,7 +93,7 @@ class ResNetTower:
         self.side = side_of(visual)
 
     def run(self, pixels: Tensor, block: int) -> tuple[Tensor, Tensor]:
-        """Tokens and pooled output; see `Tower`."""
+        """Return tokens and pooled output; see `Tower`."""
         visual = self._visual
         x = visual.stem(pixels)
         for number, stage in enumerate((visual.layer1, visual.layer2, visual.layer3, visual.layer4), start=1):
@@ -118,19 +118,19 @@ class TimmTower:
         self.blocks = len(probe["image_intermediates"])
 
     def run(self, pixels: Tensor, block: int) -> tuple[Tensor, Tensor]:
-        """Tokens and pooled output; see `Tower`."""
+        """Return tokens and pooled output; see `Tower`."""
         out = self._visual.forward_intermediates(pixels, indices=[block - 1], output_fmt="NCHW")
         return out["image_intermediates"][0], out["image_features"]
 
 
 def side_of(visual: Any) -> int:
-    """Pixels of the square that a tower was trained on."""
+    """Return the side in pixels of the square that a tower was trained on."""
     size = visual.image_size
     return int(size[0] if isinstance(size, (tuple, list)) else size)
 
 
 def resampled(position: Tensor, grid: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
-    """Positional embeddings `(1 + h·w, D)`, the first one of no place, for another grid of patches.
+    """Resample positional embeddings `(1 + h·w, D)`, the first one of no place, for another grid of patches.
 
     >>> import torch
     >>> learned = torch.arange(5.0).reshape(5, 1)
@@ -148,7 +148,7 @@ def resampled(position: Tensor, grid: tuple[int, int], wanted: tuple[int, int]) 
 
 
 def _attention_pool(pool: Any, x: Tensor) -> Tensor:
-    """OpenCLIP's AttentionPool2d for any grid: the mean attends to all cells."""
+    """Pool as OpenCLIP's AttentionPool2d does, on any grid: the mean attends to all cells."""
     grid = isqrt(pool.positional_embedding.shape[0] - 1)
     position = resampled(pool.positional_embedding, (grid, grid), (x.shape[2], x.shape[3]))
     cells = x.flatten(2).transpose(1, 2)  # (B, N, C)
@@ -165,14 +165,14 @@ def _attention_pool(pool: Any, x: Tensor) -> Tensor:
 
 
 def _is_plain(trunk: Any) -> bool:
-    """Whether a tower is timm's vision transformer itself, on plain patches with learned positions."""
+    """Return whether a tower is timm's vision transformer itself, on plain patches with learned positions."""
     plain = libraries.load("timm.models.vision_transformer").VisionTransformer
     patches = libraries.load("timm.layers").PatchEmbed
     return type(trunk) is plain and type(trunk.patch_embed) is patches and trunk.pos_embed is not None
 
 
 def _accept_any_grid(trunk: Any) -> None:
-    """What timm does when a vision transformer is made with dynamic_img_size; OpenCLIP does not pass that on."""
+    """Do what timm does for a vision transformer made with dynamic_img_size; OpenCLIP does not pass that on."""
     patches = trunk.patch_embed
     trunk.dynamic_img_size = True
     patches.strict_img_size = False
@@ -188,7 +188,7 @@ class TextTower:
     """A tokenizer and a text tower. Nothing is downloaded: OpenCLIP brings the vocabulary of most models along.
 
     Raises:
-        EncoderUnavailable: the tokenizer of this model is not at hand.
+        EncoderUnavailable: The tokenizer of this model is not on this machine.
     """
 
     def __init__(self, model: Any, architecture: str) -> None:
@@ -204,10 +204,10 @@ class TextTower:
             ) from error
 
     def embed(self, text: str) -> NDArray[np.float32]:
-        """Where a text lies: `(P,)`, of length 1.
+        """Return where a text lies: `(P,)`, of length 1.
 
         Raises:
-            TextRejected: the text is empty, not readable, or longer than the tower reads. Nothing is cut off silently.
+            TextRejected: The text is empty, unreadable, or longer than the tower reads. Nothing is cut off silently.
         """
         text = checked_text(text)
         tokens = self._tokenizer([text])
@@ -216,24 +216,24 @@ class TextTower:
             raise TextRejected(
                 f"the brief has {length - 2} tokens, and {self._architecture} reads {most - 2} "
                 f"(about {(most - 2) * 3 // 4} English words)",
-                "say it in fewer words; what it cuts off would not count",
+                "shorten the brief; words beyond the limit would be ignored",
             )
         with torch.inference_mode():
             vector = self._model.encode_text(tokens, normalize=True)[0].float()
         return np.asarray(vector.numpy(), dtype=np.float32)
 
     def _count(self, text: str) -> int:
-        """Tokens of a text with its beginning and its end, however many the tower reads."""
+        """Count the tokens of a text with its beginning and its end, however many the tower reads."""
         # A token stands for at least one byte, and cleaning a text never makes it four times as long.
         row = self._tokenizer([text], context_length=4 * len(text.encode()) + 8)[0]
         return int((row != row[-1]).nonzero()[-1]) + 1
 
 
 def checked_text(text: str) -> str:
-    """A brief without the blanks around it.
+    """Return a brief without the blanks around it.
 
     Raises:
-        TextRejected: there is nothing in it, it is far too long, or no database would take its characters.
+        TextRejected: The brief is empty, far too long, or has characters that no database takes.
 
     >>> checked_text("  a beach at dawn ")
     'a beach at dawn'
@@ -243,7 +243,7 @@ def checked_text(text: str) -> str:
         raise TextRejected("the brief is empty", "say in a few words what the image should show")
     if len(text) > MAX_CHARACTERS:
         raise TextRejected(
-            f"the brief has {len(text):,} characters, {MAX_CHARACTERS:,} are the most",
+            f"the brief has {len(text):,} characters, at most {MAX_CHARACTERS:,} are allowed",
             "say in a few words what the image should show",
         )
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from abkit_model.data.dataset import Preferences
 from abkit_model.evaluation.metrics import Estimate, clustered_bootstrap_of
+from abkit_model.records import Record
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class ComparisonFigures:
+class ComparisonFigures(Record):
     """How often scores agree with comparisons; averaged over repeats.
 
     Attributes:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from abkit_model.records import Record
+
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Estimate(Record):
     """A figure with its percentile-bootstrap interval; whole subjects are resampled.
 
     Attributes:
@@ -29,8 +30,8 @@ class Estimate:
     high: float
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Record):
     """Figures on held-out images, each scored by a model that saw no image of its subject.
 
     Attributes:
@@ -41,7 +42,7 @@ class Evaluation:
         accuracy: Share of images put on the right side of the median observed mean opinion.
         emd: Mean earth mover's distance (r = 1, in rating steps) of predicted and observed distribution.
         spread_srcc: Rank correlation of predicted and observed standard deviation of opinions.
-        srcc_by_fold: Each fold on its own.
+        srcc_by_fold: `srcc` of each fold on its own.
     """
 
     n: int
@@ -53,13 +54,9 @@ class Evaluation:
     spread_srcc: Estimate
     srcc_by_fold: tuple[float, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """For the card, which has null where a figure here is not defined."""
-        return {**asdict(self), "srcc_by_fold": list(self.srcc_by_fold)}
-
 
 def grouped_folds(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> NDArray[np.intp]:
-    """Fold of each image; a group is never split. Shape (n,).
+    """Deal images into folds without splitting a group; return the fold of each, shape (n,).
 
     Groups are dealt in random order, each to the fold with the fewest images so far.
 
@@ -79,14 +76,14 @@ def grouped_folds(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> ND
 
 
 def spearman(x: Floats, y: Floats) -> float:
-    """Spearman's rank correlation; NaN when one of the two is constant."""
+    """Return Spearman's rank correlation; NaN when one of the two is constant."""
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return float(stats.spearmanr(x, y).statistic)
 
 
 def pearson(x: Floats, y: Floats) -> float:
-    """Pearson's correlation; NaN when one of the two is constant."""
+    """Return Pearson's correlation; NaN when one of the two is constant."""
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
     return float(stats.pearsonr(x, y).statistic)
@@ -110,8 +107,8 @@ def evaluate(
         values: `(S,)`, the rating that each bin stands for.
         groups: Subject of each image: what the bootstrap resamples.
         folds: Fold in which each image was held out.
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
+        seed: Seed of the bootstrap.
+        resamples: Resamples of the bootstrap.
     """
     p, y = predicted @ values, observed @ values
     p_spread, y_spread = spread(predicted, values), spread(observed, values)
@@ -139,7 +136,7 @@ def evaluate(
 
 
 def spread(distributions: Floats, values: Floats) -> Floats:
-    """Standard deviation of each distribution `(n, S)`, shape (n,)."""
+    """Return the standard deviation of each distribution `(n, S)`, shape (n,)."""
     mean = distributions @ values
     return np.sqrt(np.maximum(distributions @ values**2 - mean**2, 0))
 
@@ -152,7 +149,7 @@ def clustered_bootstrap(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> list[Estimate]:
-    """Percentile intervals of figures of image positions, resampling whole groups with replacement.
+    """Return percentile intervals of figures of image positions, resampling whole groups with replacement.
 
     All figures see the same resamples, so differences between models are paired.
     Source: Field & Welsh (2007), Bootstrapping clustered data, doi 10.1111/j.1467-9868.2007.00593.x.
@@ -167,7 +164,7 @@ def clustered_bootstrap_of(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> list[Estimate]:
-    """The same for a function that computes all figures at once."""
+    """Do the same for a function that computes all figures at once."""
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     images = [np.flatnonzero(member == g) for g in range(len(names))]
     rng = np.random.default_rng(seed)
@@ -186,7 +183,7 @@ def clustered_bootstrap_of(
 
 
 def conformal_half_width(residuals: Floats, level: float) -> float | None:
-    """Half-width of the split-conformal interval from absolute residuals of held-out images.
+    """Return the half-width of the split-conformal interval from absolute residuals of held-out images.
 
     The ⌈(n + 1) · level⌉-th smallest; None when n is too small for the level.
     Source: Lei et al. (2018), doi 10.1080/01621459.2017.1307116.
@@ -199,7 +196,7 @@ def conformal_half_width(residuals: Floats, level: float) -> float | None:
 
 
 def conformal_coverage(residuals: Floats, folds: NDArray[np.intp], level: float) -> float | None:
-    """Share of images whose residual lies within the half-width of the *other* folds."""
+    """Return the share of images whose residual lies within the half-width of the *other* folds."""
     inside = np.zeros(len(residuals), dtype=bool)
     for fold in np.unique(folds):
         half = conformal_half_width(residuals[folds != fold], level)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr
 
 from abkit_model.evaluation.metrics import Estimate
+from abkit_model.records import Record
 from abkit_model.selection import METHOD, pair_probability
 
 Floats = NDArray[np.float64]
@@ -27,14 +28,14 @@ REACH = 100.0
 
 
 @dataclass(frozen=True)
-class Bin:
-    """Pairs of which a similar probability was said.
+class Bin(Record):
+    """Pairs with a similar predicted probability.
 
     Attributes:
-        low: Lower edge; the probability that was said lies in [low, high).
-        high: Upper edge; the last bin has its edge, 1.
-        pairs: How many.
-        said: Mean probability that was said. NaN without pairs.
+        low: Lower edge; predicted probabilities lie in [low, high).
+        high: Upper edge; the last bin includes its edge, 1.
+        pairs: Number of pairs.
+        said: Mean predicted probability. NaN without pairs.
         right: Share of pairs in which the higher-scored image was rated higher, with its interval. NaN without pairs.
     """
 
@@ -45,28 +46,28 @@ class Bin:
     right: Estimate
 
 
-@dataclass(frozen=True)
-class PairCalibration:
+@dataclass(frozen=True, kw_only=True)
+class PairCalibration(Record):
     """How well P(A beats B) holds. A is the image with the higher score.
 
     Attributes:
         error_spread: What P(A beats B) is computed with: the spread about the line of ratings on scores, over its
             slope; on the rating scale. Infinite where ratings do not rise with scores.
         slope: Of that line. Above 1 the scores are too flat: two images lie further apart than their scores.
-            NaN where there are choices and no ratings.
+            NaN where there are comparisons and no ratings.
         residual_std: Standard deviation of rating − score, in rating steps, for comparison. NaN without ratings.
         n: Images.
         subjects: Groups of near-duplicates among them; no pair is of one subject.
         pairs: Pairs judged; both images were held out in one fold and scored by one model.
-        bins: Reliability by the probability that was said.
-        said: Mean probability that was said.
+        bins: Reliability by predicted probability.
+        said: Mean predicted probability.
         right: Share of pairs in which A was rated higher.
-        overconfidence: `said` − `right`: above 0 the probabilities promise too much.
-        brier: Mean squared distance of the probability from what happened.
+        overconfidence: `said` − `right`: above 0 the probabilities are too high.
+        brier: Mean squared distance of the probability from the outcome.
         ece: Expected calibration error: mean distance of `said` and `right` over the bins. It is never below 0: noise
             alone makes it positive, and its interval leans upwards.
-        coin_brier: Brier score of saying one half of every pair: 0.25, or less where ratings are equal.
-        coin_ece: Calibration error of saying one half of every pair, though A wins more often.
+        coin_brier: Brier score of predicting one half for every pair: 0.25, or less where ratings are equal.
+        coin_ece: Calibration error of predicting one half for every pair, though A wins more often.
     """
 
     error_spread: float
@@ -84,14 +85,13 @@ class PairCalibration:
     coin_brier: float
     coin_ece: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON for the card; what is not a finite number is null."""
-        plain: dict[str, Any] = _finite({**asdict(self), "level": LEVEL, "method": METHOD})
-        return plain
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON for the card, with the level of the intervals and how P(A beats B) is computed."""
+        return {**super().to_dict(), "level": LEVEL, "method": METHOD}
 
 
 def spread_of_errors(predicted: Floats, observed: Floats, folds: Positions) -> tuple[float, float]:
-    """What P(A beats B) needs to know about a scorer: error spread and slope.
+    """Return what P(A beats B) needs to know about a scorer: error spread and slope.
 
     Ratings are regressed on scores within folds: a shift that a fold's model gives to all its scores cancels in
     a pair. A gap in scores stands for `slope` times that gap in ratings, so that the spread about the line, divided
@@ -125,7 +125,7 @@ def pair_calibration(
     resamples: int = 1000,
     max_pairs: int = MAX_PAIRS,
 ) -> PairCalibration | None:
-    """Hold P(A beats B) against what raters said, on pairs of held-out images.
+    """Hold P(A beats B) against ratings, on pairs of held-out images.
 
     1. Pairs are of two images that were held out in one fold (one model scored both, as in a campaign) and are of
        different subjects; at most `max_pairs`, drawn at random.
@@ -139,9 +139,9 @@ def pair_calibration(
         observed: `(n,)`, mean ratings.
         groups: Subject of each image.
         folds: `(n,)`, the fold in which each image was held out.
-        seed: Of the drawing of pairs and of the bootstrap.
-        resamples: Of the bootstrap.
-        max_pairs: More are not looked at.
+        seed: Seed of the drawing of pairs and of the bootstrap.
+        resamples: Resamples of the bootstrap.
+        max_pairs: Most pairs that are judged.
 
     Returns:
         None where nothing can be judged: one fold, no pair of different subjects, constant scores, or scores without
@@ -163,18 +163,18 @@ def pair_calibration(
 
 
 def spread_of_comparisons(gap: Floats, share: Floats) -> float:
-    """The spread with which P(A beats B) = Φ(gap / (√2 · spread)) fits best to who was preferred by most.
+    """Fit the spread of P(A beats B) = Φ(gap / (√2 · spread)) to which image was preferred by most.
 
-    Maximum likelihood of a probit regression without a constant (Thurstone 1927, case V). Ties say nothing. One pair
-    more, of the mean gap, that went half each way, stands in for what was not seen: where all choices went with the
-    scores, as a few may by chance, the likelihood alone would be surest of all at a spread of nothing.
+    Maximum likelihood of a probit regression without a constant (Thurstone 1927, case V). Ties say nothing. One more
+    pair, of the mean gap, that went half each way, stands in for what was not seen: where all comparisons agree with
+    the scores, as a few may by chance, the likelihood alone would be highest at a spread of 0.
 
     Args:
         gap: (pairs,), score of the first image minus that of the second.
-        share: (pairs,), share of choices for the first.
+        share: (pairs,), share of comparisons won by the first.
 
     Returns:
-        On the scale of scores. Infinite where choices do not rise with scores, NaN where there is nothing to fit.
+        On the scale of scores. Infinite where comparisons do not agree with scores, NaN where there is nothing to fit.
 
     >>> gap = np.array([1.0, 1.0, 1.0, 1.0])
     >>> round(spread_of_comparisons(gap, np.array([0.9, 0.8, 0.7, 0.1])), 3)  # with the pair more, 3.5 of 5: Φ(0.524)
@@ -206,18 +206,18 @@ def comparison_calibration(
     seed: int = 0,
     resamples: int = 1000,
 ) -> PairCalibration | None:
-    """Hold P(A beats B) against choices: A is better where most people, or the outcome of the test, preferred it.
+    """Hold P(A beats B) against comparisons: A is better where most people, or the A/B test, preferred it.
 
     The spread that a pair is judged with comes from the pairs of the other folds.
 
     Args:
-        scores: `(n,)`, of models that saw neither the image nor a choice that shows it.
+        scores: `(n,)`, of models that saw neither the image nor a comparison that shows it.
         folds: `(n,)`, the fold in which each image was held out.
         first: (pairs,), position of the first image; both images of a pair are of one fold.
         second: (pairs,), position of the other.
-        share: (pairs,), share of choices for the first.
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
+        share: (pairs,), share of comparisons won by the first.
+        seed: Seed of the bootstrap.
+        resamples: Resamples of the bootstrap.
 
     Returns:
         None where nothing can be judged: pairs of one fold only, or constant scores.
@@ -239,7 +239,7 @@ def comparison_calibration(
 def calibration_of(
     said: Floats, right: Floats, first: Positions, second: Positions, clusters: int, *, seed: int, resamples: int
 ) -> PairCalibration:
-    """How well probabilities hold that were said of pairs; of the spread behind them it knows nothing.
+    """Judge predicted probabilities of pairs, whatever spread is behind them.
 
     Args:
         said: (pairs,), P(A beats B), where A has the higher score.
@@ -247,8 +247,8 @@ def calibration_of(
         first: (pairs,), the cluster of the first image: its subject.
         second: (pairs,), that of the other.
         clusters: How many there are. They are resampled, and a pair counts as often as both of its own were drawn.
-        seed: Of the bootstrap.
-        resamples: Of the bootstrap.
+        seed: Seed of the bootstrap.
+        resamples: Resamples of the bootstrap.
     """
     place = np.minimum(((said - 0.5) * 2 * BINS).astype(np.intp), BINS - 1)
     drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
@@ -281,7 +281,7 @@ def calibration_of(
 
 
 def _within(values: Floats, folds: Positions) -> Floats:
-    """Each value minus the mean of its fold."""
+    """Subtract from each value the mean of its fold."""
     _, place = np.unique(folds, return_inverse=True)
     means = np.bincount(place, values) / np.bincount(place)
     return np.asarray(values - means[place], dtype=np.float64)
@@ -293,7 +293,7 @@ def _elsewhere(predicted: Floats, observed: Floats, folds: Positions, fold: int)
 
 
 def _pairs(member: Positions, folds: Positions, most: int, seed: int) -> tuple[Positions, Positions]:
-    """Positions of the two images of each pair: of one fold, of different subjects."""
+    """Return the positions of the two images of each pair: of one fold, of different subjects."""
     inside = [np.flatnonzero(folds == fold) for fold in np.unique(folds)]
     counts = [len(images) * (len(images) - 1) // 2 for images in inside]
     total = sum(counts)
@@ -314,7 +314,7 @@ def _pairs(member: Positions, folds: Positions, most: int, seed: int) -> tuple[P
 def _outcomes(
     predicted: Floats, observed: Floats, first: Positions, second: Positions, spread: Floats
 ) -> tuple[Floats, Floats]:
-    """Of each pair: the probability said of the higher-scored image, and 1, ½ or 0 for what raters said."""
+    """Return for each pair the probability of the higher-scored image, and 1, ½ or 0 for what raters said."""
     gap = predicted[first] - predicted[second]
     said = pair_probability(np.abs(gap), 0.0, spread)
     right = (1 + np.sign(gap) * np.sign(observed[first] - observed[second])) / 2
@@ -322,7 +322,7 @@ def _outcomes(
 
 
 def _figures(said: Floats, right: Floats, place: Positions, weights: Floats) -> Floats:
-    """Share right, over-confidence, Brier score, calibration error, and the share right of each bin."""
+    """Return share right, overconfidence, Brier score, calibration error, and the share right of each bin."""
     total = weights.sum()
     in_bin = np.bincount(place, weights, BINS)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -336,7 +336,7 @@ def _figures(said: Floats, right: Floats, place: Positions, weights: Floats) -> 
 
 
 def _quantiles(resampled: Floats) -> tuple[Floats, Floats]:
-    """The ends of the interval of each figure; NaN where it was never defined."""
+    """Return the ends of the interval of each figure; NaN where it was never defined."""
     low, high = np.full((2, resampled.shape[1]), np.nan)
     defined = ~np.isnan(resampled).all(axis=0)
     tail = (1 - LEVEL) / 2
@@ -356,11 +356,3 @@ def _bins(said: Floats, place: Positions, right: Sequence[Estimate]) -> tuple[Bi
         )
         for k in range(BINS)
     )
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

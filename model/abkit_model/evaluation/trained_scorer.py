@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 def predict(network: QueryTransformer, features: Features, batch: int = 64) -> tuple[Floats, Floats]:
-    """Distributions `(n, S)` of the ensemble, and those of its members `(n, M, S)`."""
+    """Predict the distributions `(n, S)` of the ensemble, and those of its members `(n, M, S)`."""
     answers = []
     with torch.inference_mode():
         for start in range(0, len(features.rows), batch):
@@ -43,10 +43,10 @@ def evaluate_scorer(
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, float | None, Dataset]:
-    """Figures of a trained scorer on ratings that it was not trained on, and the coverage of its interval there.
+    """Measure a trained scorer on ratings: its figures, the coverage of its interval, and the table.
 
     Raises:
-        LabelError: a table that cannot be used, or one on another scale than the scorer's.
+        LabelError: The table cannot be used, or is on another scale than the scorer.
     """
     card = scorer.card
     wanted = scale or (card.scale.low, card.scale.high)
@@ -84,7 +84,7 @@ def evaluate_on_comparisons(
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[ComparisonFigures, int, ChoiceTable, tuple[tuple[str, str], ...]]:
-    """How often a trained scorer gives the preferred image the higher score.
+    """Measure how often a trained scorer gives the preferred image the higher score.
 
     Returns:
         The figures, how many of the images it was trained on, the table, and image and reason of each missing one.

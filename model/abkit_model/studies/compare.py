@@ -6,14 +6,14 @@ The protocol, written before the figures:
    of its subject.
 2. Every head sees the images as they are and mirrored while it is trained, the same tokens, the same embedding, and
    the same fixed number of passes.
-3. Everything tuned is tuned inside the training folds, three settings a head: the penalty of the closed forms by an
+3. Everything tuned is tuned inside the training folds, three settings per head: the penalty of the closed forms by an
    inner cross-validation grouped by subject, the learning rate of all others by SRCC on parts left out.
 4. A single model of a kind is the first member of its ensemble. An ensemble has five members: of the trained heads from
    five random starts, each on the whole training fold; of the closed forms, which have no randomness, each without
    another fifth of the subjects.
 5. Differences are of figures averaged over repeats. Their intervals resample whole subjects, paired over heads.
-6. Choices on other images (`transfer`): every head is trained on all rated images and says which of two
-   images is preferred. Intervals resample images; a pair counts as often as both of its images were drawn.
+6. Comparisons of other images (`transfer`): every head is trained on all rated images and says which of two images
+   is preferred. Intervals resample images; a pair counts as often as both of its images were drawn.
 """
 
 from __future__ import annotations
@@ -33,19 +33,24 @@ from abkit_model.data.dataset import Examples, Preferences, Progress
 from abkit_model.data.tokens import Features
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
 from abkit_model.evaluation.metrics import Estimate, clustered_bootstrap_of, grouped_folds, spread
+from abkit_model.records import Record
 from abkit_model.studies.heads import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
 from abkit_model.training.loop import Recipe
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+#: What is estimated of each head, in the order in which `summarize` computes it.
+FIGURES = (
+    "srcc", "plcc", "accuracy", "emd", "spread_srcc", "spread_bias", "srcc_difference", "plcc_difference",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class HeadFigures:
+@dataclass(frozen=True, kw_only=True)
+class HeadFigures(Record):
     """How one head did, averaged over repeats; intervals by bootstrap of whole subjects.
 
     Attributes:
-        name: Of the head; ensembles end in `ensemble`.
+        name: Name of the head; ensembles end in `ensemble`.
         parameters: Trainable numbers.
         seconds: Mean processor seconds to train it on one fold.
         srcc: Rank correlation of predicted and observed mean.
@@ -53,7 +58,7 @@ class HeadFigures:
         accuracy: Share on the right side of the median.
         emd: Mean earth mover's distance in rating steps.
         spread_srcc: Rank correlation of predicted and observed spread of opinions.
-        spread_bias: Mean predicted minus mean observed spread, in rating steps; above 0 it promises too much dissent.
+        spread_bias: Mean predicted minus mean observed spread, in rating steps; above 0 it expects too much dissent.
         srcc_difference: SRCC of the learnable queries' ensemble minus this one's.
         plcc_difference: PLCC likewise.
     """
@@ -72,14 +77,14 @@ class HeadFigures:
 
 
 @dataclass(frozen=True)
-class HeadComparison:
+class HeadComparison(Record):
     """All heads, best SRCC first.
 
     Attributes:
-        heads: Figures of each.
+        heads: Figures of each head.
         n: Images.
         subjects: Groups among them.
-        folds: Folds a repeat.
+        folds: Folds per repeat.
         repeats: Repeats.
     """
 
@@ -102,12 +107,12 @@ def compare_heads(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> HeadComparison:
-    """Train every head on every fold of every repeat and compare what they say about images held out.
+    """Train every head on every fold of every repeat and compare their predictions of images held out.
 
     With several jobs, repeats run side by side in processes of their own; the figures are the same.
 
     Raises:
-        TrainingError: too few subjects, or too unequal ones.
+        TrainingError: There are too few subjects, or they are too unequal.
     """
     heads = heads or HEADS
     refuse_few_subjects(examples.groups, folds=folds, seeds=range(seed, seed + repeats))
@@ -129,7 +134,7 @@ def compare_heads(
 
 @dataclass(frozen=True)
 class Repeat:
-    """What one repeat left behind.
+    """Predictions and costs of one repeat.
 
     Attributes:
         predictions: Held-out distributions `(n, S)` by head, single models and ensembles.
@@ -170,7 +175,7 @@ def _of(progress: Progress | None, repeat: int, repeats: int) -> Progress | None
 
 
 def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> HeadComparison:
-    """Figures and paired differences from what the repeats left behind."""
+    """Compute figures and paired differences from the repeats."""
     names = list(done[0].predictions)
     values = examples.values
     observed, observed_spread = examples.targets @ values, spread(examples.targets, values)
@@ -181,7 +186,7 @@ def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resampl
     distance = np.abs(predicted.cumsum(axis=-1) - examples.targets.cumsum(axis=-1)).sum(axis=-1) * step
     above = means > np.median(means, axis=-1, keepdims=True)
     right = above == (observed > np.median(observed))
-    champion = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
+    base = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
 
     def figures(i: Indices) -> Floats:
         """Eight figures of each head, averaged over repeats."""
@@ -191,7 +196,7 @@ def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resampl
         accuracy, emd = right[..., i].mean(axis=-1), distance[..., i].mean(axis=-1)
         bias = (spreads[..., i] - observed_spread[i]).mean(axis=-1)
         rows = np.array([srcc, plcc, accuracy, emd, spread_srcc, bias]).mean(axis=-1)  # (6, heads)
-        gaps = rows[:2, champion : champion + 1] - rows[:2]
+        gaps = rows[:2, base : base + 1] - rows[:2]
         return np.concatenate([rows, gaps]).T.ravel()
 
     estimates = clustered_bootstrap_of(figures, examples.groups, resamples=resamples)
@@ -199,7 +204,8 @@ def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resampl
     for number, name in enumerate(names):
         kind = name.removesuffix(", ensemble")
         seconds = float(np.mean([one.seconds[kind] for one in done]))
-        heads.append(HeadFigures(name, done[0].parameters[kind], seconds, *estimates[8 * number : 8 * number + 8]))
+        figures_of_head = dict(zip(FIGURES, estimates[8 * number : 8 * number + 8], strict=True))
+        heads.append(HeadFigures(name=name, parameters=done[0].parameters[kind], seconds=seconds, **figures_of_head))
     return HeadComparison(
         heads=tuple(sorted(heads, key=lambda head: -head.srcc.value)),
         n=len(observed),
@@ -220,10 +226,10 @@ def transfer(
     resamples: int = 1000,
     progress: Progress | None = None,
 ) -> list[ComparisonFigures]:
-    """Train every head on all rated images and hold what it says about other images against choices.
+    """Train every head on all rated images and hold its scores of other images against comparisons.
 
     Raises:
-        TrainingError: too few subjects among the rated images.
+        TrainingError: There are too few subjects among the rated images.
     """
     heads = heads or HEADS
     recipe = recipe or Recipe()
@@ -239,25 +245,25 @@ def transfer(
             scores.setdefault(kind, []).append(means[0])
             scores.setdefault(f"{kind}, ensemble", []).append(means.mean(axis=0))
             if progress:
-                progress("choices", repeat * len(heads) + number + 1, repeats * len(heads))
+                progress("comparisons", repeat * len(heads) + number + 1, repeats * len(heads))
     baseline = f"{QUERIES}, ensemble" if QUERIES in heads else None
     return against_comparisons(scores, preferences, baseline=baseline, resamples=resamples)
 
 
 def _joined(examples: Examples, preferences: Preferences) -> Examples:
-    """Rated images, then those chosen from; nobody looks at the targets of the latter."""
+    """Return the rated images, then the compared ones, whose targets nobody looks at."""
     views = [
         Features([*view.rows, *other.rows], [*view.sha256, *other.sha256])
         for view, other in zip(examples.views, preferences.views, strict=True)
     ]
     count = len(preferences.views[0].rows)
     nothing = np.tile(examples.targets.mean(axis=0), (count, 1))
-    groups = [*examples.groups, *(f"chosen from/{i}" for i in range(count))]
+    groups = [*examples.groups, *(f"compared/{i}" for i in range(count))]
     return Examples(views, np.concatenate([examples.targets, nothing]), examples.values, groups)
 
 
 def _correlation(x: Floats, y: Floats) -> Floats:
-    """Pearson's correlation of each row of `(…, n)` with `(n,)`; NaN for a constant row."""
+    """Return Pearson's correlation of each row of `(…, n)` with `(n,)`; NaN for a constant row."""
     x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean()
     scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
     return np.asarray(np.divide(x @ y, scale, out=np.full(scale.shape, np.nan), where=scale > 0))

@@ -1,17 +1,18 @@
-"""Do the maps tell the truth? Deletion, insertion and direction against random maps and a model that learned nothing.
+"""Are the maps faithful? Deletion, insertion and direction against random maps and a model that learned nothing.
 
-The cells that a map names most important are blurred first (deletion) or put back first into the blurred image
-(insertion; Petsiuk, Das & Saenko 2018, arXiv 1806.07421). A faithful map moves the score away soon, and brings it back
-soon. Some maps have no sign, so that cells are ordered by absolute value and distances from the image's score count.
-Of maps with a sign the direction is tested too: the score must stay higher while the cells that are said to lower it
-are blurred first than while those said to raise it are.
+The cells that a map calls most important are blurred first (deletion) or put back first into the blurred image
+(insertion; Petsiuk, Das & Saenko 2018, arXiv 1806.07421). A faithful map moves the score away soon and brings it back
+soon. Some maps have no sign, so cells are ordered by absolute value and distances from the image's score count. For
+maps with a sign the direction is tested too: the score must stay higher while cells that lower it are blurred first
+than while cells that raise it are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +32,12 @@ from abkit_model.explain import (
     with_random_queries,
 )
 from abkit_model.images import Prepared
+from abkit_model.records import Record
 from abkit_model.scorer import Score, Scorer
 
 Floats = NDArray[np.float64]
-_UNDEFINED = (float("nan"),) * 3
+Estimator: TypeAlias = Callable[[Floats], Estimate]
+UNDEFINED = Estimate(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Areas:
         deletion: Mean distance from the image's figure while cells are blurred. Higher is more faithful.
         insertion: The same while cells are put back into the blurred image. Lower is more faithful.
         direction: Mean figure while the lowest cells are blurred first minus that while the highest are. Positive when
-            the signs are right; NaN where it was not asked for.
+            the signs are right; NaN for maps without a sign.
     """
 
     deletion: float
@@ -53,56 +56,47 @@ class Areas:
     direction: float
 
 
-@dataclass(frozen=True)
-class Faithfulness:
-    """How well a kind of map says what moves the score; means over images, 95 % percentile bootstrap of images.
+@dataclass(frozen=True, kw_only=True)
+class QueryFaithfulness(Record):
+    """How well a kind of map says what moves a figure: means over images, 95 % percentile bootstrap of images.
 
+    The figure of maps of queries is the query's activation, in its standard deviations over the training images.
     Differences are paired within an image, and positive where this map is the more faithful one.
 
     Attributes:
         method: Kind of map, or `random`.
-        deletion: In rating steps; higher is more faithful.
-        insertion: In rating steps; lower is more faithful.
-        direction: In rating steps; above 0 the signs are right. NaN for maps without a sign.
+        deletion: Higher is more faithful.
+        insertion: Lower is more faithful.
+        direction: Above 0 the signs are right. NaN for maps without a sign.
         deletion_gain: Deletion minus that of a random map.
         insertion_gain: Insertion of a random map minus this one's.
-        deletion_learned: Deletion minus that of the same kind of map made of a model with random weights; NaN for
+        n: Images; for maps of queries each with one query.
+    """
+
+    method: str
+    deletion: Estimate
+    insertion: Estimate
+    direction: Estimate
+    deletion_gain: Estimate
+    insertion_gain: Estimate
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faithfulness(QueryFaithfulness):
+    """The same for maps of the score, in rating steps, with a model whose queries have random weights.
+
+    Attributes:
+        deletion_learned: Deletion minus that of the same kind of map made of the model with random weights; NaN for
             `random`. Above 0 the map knows more than the image alone says.
         insertion_learned: The same for insertion, positive when better.
         same_untrained: Rank correlation over the cells of an image of the absolute map with that of the model with
             random weights. A map that is near 1 shows the image, not the model. NaN for `random`.
-        n: Images.
     """
 
-    method: str
-    deletion: Estimate
-    insertion: Estimate
-    direction: Estimate
-    deletion_gain: Estimate
-    insertion_gain: Estimate
     deletion_learned: Estimate
     insertion_learned: Estimate
     same_untrained: Estimate
-    n: int
-
-
-@dataclass(frozen=True)
-class QueryFaithfulness:
-    """The same for maps of queries: what moves a query's activation, in its standard deviations over the training set.
-
-    Attributes:
-        method: Kind of map, or `random`.
-        deletion, insertion, direction, deletion_gain, insertion_gain: As in `Faithfulness`.
-        n: Images, each with one query.
-    """
-
-    method: str
-    deletion: Estimate
-    insertion: Estimate
-    direction: Estimate
-    deletion_gain: Estimate
-    insertion_gain: Estimate
-    n: int
 
 
 def faithfulness(
@@ -114,14 +108,14 @@ def faithfulness(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Faithfulness]:
-    """Compare kinds of score maps with random maps and with the maps of models with random weights, one an image.
+    """Compare kinds of score maps with random maps and with the maps of models with random weights, one per image.
 
     Args:
-        scorer: Whose maps are judged.
-        images: On which; they are resampled as if they were independent.
-        methods: Of `METHODS`.
+        scorer: The scorer whose maps are judged.
+        images: Images to judge them on; they are resampled as if they were independent.
+        methods: Some of `METHODS`.
         steps: Into how many parts the course of blurring is divided, both ends left out.
-        seed: Of random maps, random weights and resampling.
+        seed: Seed of random maps, random weights and resampling.
         progress: Called with (images done, images in all).
     """
     rng = np.random.default_rng(seed)
@@ -142,25 +136,14 @@ def faithfulness(
         if progress:
             progress(number, len(images))
     estimate = _estimator(len(images), seed)
-    figures = {name: _columns(kept) for name, kept in own.items()}
-    chance = figures["random"]
     rows = []
-    for method, (deletion, insertion, direction) in figures.items():
-        learned = _columns(untrained[method]) if method in untrained else None
-        rows.append(
-            Faithfulness(
-                method,
-                estimate(deletion),
-                estimate(insertion),
-                estimate(direction),
-                estimate(deletion - chance[0]),
-                estimate(chance[1] - insertion),
-                estimate(deletion - learned[0]) if learned is not None else Estimate(*_UNDEFINED),
-                estimate(learned[1] - insertion) if learned is not None else Estimate(*_UNDEFINED),
-                estimate(np.array(same[method])) if learned is not None else Estimate(*_UNDEFINED),
-                len(images),
-            )
-        )
+    for figures in _against_chance(own, estimate):
+        method, learned = figures["method"], (UNDEFINED,) * 3
+        if method in untrained:
+            (deletion, insertion, _), (deleted, inserted, _) = _columns(own[method]), _columns(untrained[method])
+            learned = estimate(deletion - deleted), estimate(inserted - insertion), estimate(np.array(same[method]))
+        gained, regained, alike = learned
+        rows.append(Faithfulness(**figures, deletion_learned=gained, insertion_learned=regained, same_untrained=alike))
     return rows
 
 
@@ -192,20 +175,23 @@ def query_faithfulness(
             kept[name].append(_areas(scorer, prepared, figure, heat, steps=steps, signed=name in (*SIGNED, "random")))
         if progress:
             progress(number, len(images))
-    estimate = _estimator(len(images), seed)
+    return [QueryFaithfulness(**figures) for figures in _against_chance(kept, _estimator(len(images), seed))]
+
+
+def _against_chance(kept: Mapping[str, Sequence[Areas]], estimate: Estimator) -> Iterator[dict[str, Any]]:
+    """Yield the figures of each kind of map beside those of random maps."""
     chance = _columns(kept["random"])
-    return [
-        QueryFaithfulness(
-            name,
-            estimate(columns[0]),
-            estimate(columns[1]),
-            estimate(columns[2]),
-            estimate(columns[0] - chance[0]),
-            estimate(chance[1] - columns[1]),
-            len(images),
-        )
-        for name, columns in ((name, _columns(areas)) for name, areas in kept.items())
-    ]
+    for method, areas in kept.items():
+        deletion, insertion, direction = _columns(areas)
+        yield {
+            "method": method,
+            "deletion": estimate(deletion),
+            "insertion": estimate(insertion),
+            "direction": estimate(direction),
+            "deletion_gain": estimate(deletion - chance[0]),
+            "insertion_gain": estimate(chance[1] - insertion),
+            "n": len(areas),
+        }
 
 
 def _score_map(scorer: Scorer, prepared: Prepared, method: str, occluded: Occluded | None) -> Floats:
@@ -259,7 +245,7 @@ def _columns(areas: Sequence[Areas]) -> Floats:
     return np.array([[a.deletion, a.insertion, a.direction] for a in areas]).T
 
 
-def _estimator(n: int, seed: int, resamples: int = 2000) -> Callable[[Floats], Estimate]:
+def _estimator(n: int, seed: int, resamples: int = 2000) -> Estimator:
     """Means with percentile-bootstrap intervals; the images drawn are the same for all figures."""
     drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
 

@@ -1,4 +1,4 @@
-"""The heads that are compared, each with its tuning: from a training fold to what it says about held-out images.
+"""The heads that are compared, each with its tuning: from a training fold to predictions for held-out images.
 
 Every head has three settings to choose from and chooses inside the training fold: the closed forms by cross-validation
 over all its parts, the trained ones by SRCC on two parts that were left out in turn.
@@ -49,7 +49,7 @@ class Fold:
         test: Positions to predict.
         inner: `(len(train),)`, the inner part of each training image, grouped by subject.
         config: Sizes of the query transformer.
-        recipe: Hyper-parameters of the queries.
+        recipe: Hyper-parameters of the training.
     """
 
     views: Sequence[tuple[Components, Tensor]]
@@ -67,15 +67,15 @@ Head: TypeAlias = Callable[[Fold], tuple[Floats, int]]
 
 
 def refuse_few_subjects(groups: Sequence[str], *, folds: int, seeds: Sequence[int]) -> None:
-    """Say no before the work where some fold would leave too few subjects to deal into inner parts.
+    """Refuse, before the work, subjects of which some fold would leave too few to deal into inner parts.
 
     Args:
         groups: Subject of each image.
-        folds: Folds a repeat; 1 where nothing is held out.
-        seeds: Of the repeats.
+        folds: Folds per repeat; 1 where nothing is held out.
+        seeds: Seeds of the repeats.
 
     Raises:
-        TrainingError: too few subjects, or so unequal ones that many of them share a fold.
+        TrainingError: There are too few subjects, or such unequal ones that many of them share a fold.
     """
     subjects = np.unique(np.asarray(groups))
     held_out = 0 if folds == 1 else 1 + (INNER_FOLDS - 1) // (folds - 1)  # of subjects that are about equally large
@@ -111,12 +111,12 @@ def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Reci
 
 
 def ridge(fold: Fold) -> tuple[Floats, int]:
-    """Ridge regression on the whole embedding; the penalty by inner cross-validation."""
+    """Fit a ridge regression on the whole embedding, with the penalty by inner cross-validation."""
     return _closed_form(fold, lambda A, B: A @ B.T / A.shape[1], (0.3, 1.0, 3.0))
 
 
 def kernel_ridge(fold: Fold) -> tuple[Floats, int]:
-    """Ridge regression with a Gaussian kernel on the whole embedding."""
+    """Fit a ridge regression with a Gaussian kernel on the whole embedding."""
 
     def kernel(A: Floats, B: Floats) -> Floats:
         squares = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1)[None, :] - 2 * A @ B.T
@@ -157,7 +157,7 @@ def _closed_form(
 
 
 def _trained(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe) -> tuple[Floats, int]:
-    """An ensemble, trained on all of the fold with the learning rate that is best on parts left out."""
+    """Train an ensemble on all of the fold, with the learning rate that is best on parts left out."""
     values = torch.from_numpy(fold.values).float()
     means = fold.targets @ fold.values
 
@@ -166,14 +166,14 @@ def _trained(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe) -> tuple
         for part in range(TUNED_ON):
             keep, out = fold.train[fold.inner != part], fold.train[fold.inner == part]
             member = _one(fold, make, replace(recipe, learning_rate=rate), part, keep)
-            figures.append(spearman((_say(fold, member, out) @ values.numpy()).astype(np.float64), means[out]))
+            figures.append(spearman((_predict(fold, member, out) @ values.numpy()).astype(np.float64), means[out]))
         return float(np.mean(figures))
 
     with training.one_thread():
         tuned = replace(recipe, learning_rate=max(LEARNING_RATES, key=inner_srcc))
         members = [_one(fold, make, tuned, number, fold.train) for number in range(recipe.members)]
         size = sum(p.numel() for p in members[0].parameters() if p.requires_grad)
-        return np.stack([_say(fold, member, fold.test) for member in members]), size
+        return np.stack([_predict(fold, member, fold.test) for member in members]), size
 
 
 def _one(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe, number: int, train: Indices) -> nn.Module:
@@ -185,8 +185,8 @@ def _one(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe, number: int,
     return member
 
 
-def _say(fold: Fold, member: nn.Module, images: Indices) -> Floats:
-    """Distributions `(n, S)` of some images."""
+def _predict(fold: Fold, member: nn.Module, images: Indices) -> Floats:
+    """Predict the distributions `(n, S)` of some images."""
     view, mask = fold.views[0]
     chosen = torch.from_numpy(images)
     with torch.inference_mode():
@@ -217,7 +217,7 @@ class PooledHead(nn.Module):
         self.log_spread = nn.Parameter(torch.tensor(0.3))
 
     def forward(self, seen: Components, mask: Tensor) -> Answer:
-        """Probabilities `(B, S)`; no activations, no attention."""
+        """Return probabilities `(B, S)`; no activations, no attention."""
         out = self.out(self.layers(self.read(seen, mask)))
         if not self.softmax:
             distance = (self.values - self.center - out) / self.log_spread.exp()  # (B, S)
@@ -225,7 +225,7 @@ class PooledHead(nn.Module):
         return out.softmax(dim=-1), out[:, :0], out[:, :0]
 
     def read(self, seen: Components, mask: Tensor) -> Tensor:
-        """What the layers see: the whole standardized embedding `(B, E)`."""
+        """Return what the layers see: the whole standardized embedding `(B, E)`."""
         return seen.embedding
 
 
@@ -233,7 +233,7 @@ class MeanPoolingHead(PooledHead):
     """The mean of the valid tokens, next to the principal components of the embedding."""
 
     def read(self, seen: Components, mask: Tensor) -> Tensor:
-        """`(B, 2 P)`."""
+        """Return what the layers see: `(B, 2 P)`."""
         weight = mask.float() / mask.sum(dim=1, keepdim=True)
         return torch.cat([torch.einsum("bt,btp->bp", weight, seen.tokens), seen.pooled], dim=1)
 
@@ -246,14 +246,14 @@ class AttentionPoolingHead(PooledHead):
         self.query = nn.Parameter(torch.zeros(inputs // 2))
 
     def read(self, seen: Components, mask: Tensor) -> Tensor:
-        """`(B, 2 P)`."""
+        """Return what the layers see: `(B, 2 P)`."""
         logits = (seen.tokens @ self.query) * seen.tokens.shape[-1] ** -0.5  # (B, T)
         weight = logits.masked_fill(~mask, float("-inf")).softmax(dim=1)
         return torch.cat([torch.einsum("bt,btp->bp", weight, seen.tokens), seen.pooled], dim=1)
 
 
 def queries(fold: Fold) -> tuple[Floats, int]:
-    """The querying transformer, trained as `training.fit` trains it."""
+    """Train the querying transformer as `training.loop.fit` does."""
     return _trained(fold, lambda: QuerySet(fold.config), fold.recipe)
 
 

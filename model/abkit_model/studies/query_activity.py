@@ -1,4 +1,4 @@
-"""What each query does over many images: where it is most and least active, and how much of the score is its work."""
+"""What each query does over many images: where it is most and least active, and its part of the score."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from abkit_model.evaluation.metrics import Estimate
+from abkit_model.records import Record
 
 Floats = NDArray[np.float64]
 #: With fewer images most and least active ones say nothing.
 MIN_IMAGES = 8
 
 
-@dataclass(frozen=True)
-class QueryActivity:
+@dataclass(frozen=True, kw_only=True)
+class QueryActivity(Record):
     """One query over n images. Intervals are 95 % percentile bootstrap of images.
 
     Attributes:
         member: Query set, from 1.
         number: Query in it, from 1.
-        mean: Of its activation: by how much it raises the log-odds of an opinion one standard deviation of the scale's
-            values higher.
-        std: Of its activation over the images.
-        effect: How many rating steps of the score's spread are its own: standard deviation of what it adds to the
-            ensemble's mean opinion, to first order.
+        mean: Mean of its activation: by how much it raises the log-odds of an opinion one standard deviation of the
+            scale's values higher.
+        std: Standard deviation of its activation over the images.
+        effect: Standard deviation of what it adds to the ensemble's mean opinion, to first order, in rating steps.
         share: The same over the standard deviation of the score.
         twin: (member, number) of the query that ranks these images most alike.
         alike: Spearman's rank correlation of the two activations; the twin is the most alike of all, so that the
@@ -48,11 +48,11 @@ class QueryActivity:
 
 
 @dataclass(frozen=True)
-class QueryReport:
+class QueryReport(Record):
     """All queries of an ensemble over n images.
 
     Attributes:
-        queries: One row each.
+        queries: One row per query.
         share: Standard deviation of what all queries together add over that of the score; the rest comes from the
             hidden layer on the embedding.
         score_std: Standard deviation of the score over the images, in rating steps.
@@ -86,11 +86,11 @@ def query_report(
         values: `(S,)`, the rating that each bin stands for.
         members: M.
         top: Images at each end; at most half of all.
-        resamples: Of the bootstrap.
-        seed: Of the bootstrap.
+        resamples: Resamples of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Raises:
-        ValueError: fewer than `MIN_IMAGES` images.
+        ValueError: There are fewer than `MIN_IMAGES` images.
 
     >>> rng = np.random.default_rng(0)
     >>> found = query_report(rng.normal(size=(9, 2)), rng.dirichlet([1, 1, 1], 9), np.arange(3.0), members=1, top=2)
@@ -116,16 +116,16 @@ def query_report(
         order = np.argsort(activations[:, query], kind="stable")
         rows.append(
             QueryActivity(
-                query // per_member + 1,
-                query % per_member + 1,
-                float(activations[:, query].mean()),
-                float(activations[:, query].std()),
-                _estimate(own),
-                _estimate(_ratio(own, score)),
-                (twin // per_member + 1, twin % per_member + 1),
-                alike,
-                tuple(int(row) for row in order[::-1][:top]),
-                tuple(int(row) for row in order[:top]),
+                member=query // per_member + 1,
+                number=query % per_member + 1,
+                mean=float(activations[:, query].mean()),
+                std=float(activations[:, query].std()),
+                effect=_estimate(own),
+                share=_estimate(_ratio(own, score)),
+                twin=(twin // per_member + 1, twin % per_member + 1),
+                alike=alike,
+                most=tuple(int(row) for row in order[::-1][:top]),
+                least=tuple(int(row) for row in order[:top]),
             )
         )
     together = _estimate(_ratio(_std(effects.sum(axis=1), drawn), score))

@@ -158,7 +158,7 @@ def _held_out(
         metrics["picks_against_parent"] = asdict(figures[1].picks_difference)
     calibration = comparison_calibration(scores, folds, pairs.first, pairs.second, pairs.share, seed=seed)
     if calibration is not None:
-        metrics["pairs"] = {**calibration.as_dict(), "labels": "choices"}
+        metrics["pairs"] = {**calibration.to_dict(), "labels": "choices"}
     chosen = np.flatnonzero(known)
     limit = float(np.quantile(distances[chosen], NOVELTY_QUANTILE))
     reference = reference_sample(scores[chosen], pairs.views[0].subset(chosen), seed)

@@ -131,10 +131,10 @@ def measure_held_out(
     if len(judged) < MIN_IMAGES or len(set(own.groups)) < FOLDS or len(set(folds.tolist())) < 2:
         return HeldOut(None, {}, Interval(LEVEL, None, len(judged)), None, {})
     figures = evaluate(held_out, own.targets, own.values, own.groups, folds, seed=seed)
-    metrics: dict[str, Any] = {"grouped_folds": {"folds": FOLDS, **figures.as_dict()}}
+    metrics: dict[str, Any] = {"grouped_folds": {"folds": FOLDS, **figures.to_dict()}}
     pairs = pair_calibration(held_out @ own.values, own.targets @ own.values, own.groups, folds, seed=seed)
     if pairs is not None:
-        metrics["pairs"] = pairs.as_dict()
+        metrics["pairs"] = pairs.to_dict()
     if start is not None:
         metrics["against_parent"] = asdict(_against(predict(start, own.views[0])[0], held_out, own))
     limit = float(np.quantile(distances, NOVELTY_QUANTILE))

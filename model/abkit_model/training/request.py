@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from abkit_model.encoders import DEFAULT_ENCODER
 from abkit_model.errors import RequestError
 
-DEFAULT_ENCODER = "bundled:efficientnet-lite2"
 AUTO = "auto"
 MAX_QUERIES = 64
 

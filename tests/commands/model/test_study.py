@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from abkit.commands.model.study import verdict
-from abkit.reporting.charts.heads import head_chart
+from abkit.reporting.charts.scorer import head_chart
 from abkit.reporting.charts.theme import save_chart
 from abkit_model.evaluation.metrics import Estimate
-from abkit_model.studies.compare import QUERIES, HeadComparison, HeadFigures
+from abkit_model.studies.compare import FIGURES, QUERIES, HeadComparison, HeadFigures
 from tests.commands.conftest import Here, quick_recipe_of
 from tests.conftest import Abkit
 from tests.images import make_image, save_images
@@ -16,7 +16,8 @@ from tests.images import make_image, save_images
 
 def figures(name: str, srcc: float, gap: tuple[float, float, float]) -> HeadFigures:
     one = Estimate(srcc, srcc - 0.05, srcc + 0.05)
-    return HeadFigures(name, 100, 1.5, one, one, one, one, one, one, Estimate(*gap), Estimate(*gap))
+    found = dict.fromkeys(FIGURES, one) | dict.fromkeys(("srcc_difference", "plcc_difference"), Estimate(*gap))
+    return HeadFigures(name=name, parameters=100, seconds=1.5, **found)
 
 
 @pytest.mark.parametrize(

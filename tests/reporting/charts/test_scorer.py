@@ -1,6 +1,6 @@
 import numpy as np
 
-from abkit.reporting.charts.reliability import reliability_chart
+from abkit.reporting.charts.scorer import reliability_chart
 from abkit.reporting.charts.theme import chart_svg
 from abkit_model.evaluation.metrics import grouped_folds
 from abkit_model.evaluation.pair_calibration import pair_calibration
