@@ -47,7 +47,7 @@ def correlate(
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Correlate scores with clicks or conversions: over all creatives and within campaign, with 95% intervals."""
+    """Correlate scores with clicks or conversions: over all creatives and within campaign, with 95 % intervals."""
     from abkit.workflows import correlate as workflow
 
     context: CommandContext = ctx.obj

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from abkit.reporting.tables.show import View, view_of
-from abkit.reporting.tables.table import Table
+from abkit.reporting.tables.table import Table, percent
+from abkit.vocabulary import CorrelationScope
 from abkit.workflows.correlate import CorrelationReport
 from abkit.workflows.drift.results import DriftReport, LayerResult
 
 
 @view_of.register
 def _(report: CorrelationReport) -> View:
-    rows = [_correlation_row(row) for row in report.rows()]
-    if not any(row["why not"] for row in rows):
-        rows = [{name: value for name, value in row.items() if name != "why not"} for row in rows]
-    return View(
-        tables=(Table.of(rows, title=f"Score against {report.metric.upper()}"),),
-        notes=tuple(_correlation_notes(report)),
-    )
+    tables, why_not = [], []
+    for (name, digest), rows in groupby(report.rows(), lambda row: (row["model_name"], row["model_version"])):
+        title = f"Score by {name} {digest[:12]} against" if digest else "Score against"
+        listed = list(rows)
+        shown_rows = [_correlation_row(row) for row in listed]
+        tables.append(Table.of(shown_rows, title=f"{title} {report.metric.upper()}"))
+        for row in listed:
+            if row["note"] and (said := f"No estimate {_SCOPES[row['scope']]}: {row['note']}.") not in why_not:
+                why_not.append(said)
+    return View(tables=tuple(tables), sentences=tuple(why_not), notes=tuple(_correlation_notes(report)))
+
+
+_SCOPES = {CorrelationScope.ALL: "over all creatives", CorrelationScope.WITHIN_CAMPAIGN: "within campaign"}
 
 
 def _correlation_row(row: dict[str, Any]) -> dict[str, Any]:
     interval = None if row["estimate"] is None else f"{row['ci_low']:.3f} … {row['ci_high']:.3f}"
     return {
-        "model": f"{row['model_name']} {str(row['model_version'])[:12]}" if row["model_version"] else None,
         "scope": str(row["scope"]).replace("_", " "),
         "statistic": str(row["statistic"]).upper(),
         "estimate": row["estimate"],
-        f"{row['ci_level'] or 0.95:.0%} interval": interval,
+        f"{percent(row['ci_level'] or 0.95, 0)} interval": interval,
         "creatives": row["n"],
         "campaigns": row["campaigns"],
-        "why not": row["note"],
     }
 
 
@@ -65,8 +71,8 @@ def _layer_row(row: LayerResult) -> dict[str, Any]:
         "test": row.test.replace("_", " "),
         "statistic": row.statistic,
         "floor": row.threshold,
-        "p value": row.p_value,
-        "n before": row.n_reference,
-        "n now": row.n_current,
+        "p": row.p_value,
+        "before": row.n_reference,
+        "now": row.n_current,
         "verdict": row.verdict.replace("_", " "),
     }

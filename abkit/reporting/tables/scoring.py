@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from abkit.reporting.tables.show import View, view_of
-from abkit.reporting.tables.table import Table, printable
+from abkit.reporting.tables.table import Table, interval, percent, printable
 from abkit.vocabulary import FileState
 from abkit.workflows.scoring.results import (
     Candidate,
@@ -26,9 +27,10 @@ def _(result: ScoringResult) -> View:
     names = distinct_names([str(file.path) for file in result.usable])
     with_fit = bool(result.brief)
     rows = [_score_row(file, name, with_fit) for file, name in zip(result.usable, names, strict=True)]
+    images = [(file.path, file.sha256 or "") for file in result.usable]
     title = f"Campaign {result.campaign}: scores by {result.model_name} {result.model_version[:12]}"
     return View(
-        tables=(Table.of(rows, title=title + _label(result.demonstration), names="creative"),),
+        tables=(_with_images(rows, title, result.demonstration, images),),
         notes=tuple(printable(text) for text in scoring_notes(result)),
     )
 
@@ -58,7 +60,7 @@ def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
         "creative": name,
         "rank": f"{file.rank} of {file.n}",
         "score": _number(file.mean),
-        f"{file.ci_level or 0:.0%} interval": _interval(file.ci_low, file.ci_high) or "not calibrated",
+        f"{percent(file.ci_level or 0, 0)} interval": _between(file.ci_low, file.ci_high) or "not calibrated",
     }
     if with_fit:
         row |= {"fit": file.fit, "fit rank": None if file.fit is None else f"{file.fit_rank} of {file.fit_n}"}
@@ -71,6 +73,7 @@ def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
 @view_of.register
 def _(result: Shortlist) -> View:
     title = f"Campaign {result.campaign}: {result.kept} of {result.n} kept, by {result.model_name}"
+    images = [(Path(one.names[0]) if one.names else None, one.sha256) for one in result.creatives]
     rows = [_candidate_row(candidate, result) for candidate in result.creatives]
     sentences = [
         f"{'Clear' if result.clear else 'Not clear'}: {result.why}.",
@@ -81,7 +84,7 @@ def _(result: Shortlist) -> View:
     if result.calibration is not None:
         sentences.append(_calibration(result.calibration))
     return View(
-        tables=(Table.of(rows, title=title + _label(result.demonstration), names="creative"),),
+        tables=(_with_images(rows, title, result.demonstration, images),),
         sentences=tuple(sentences),
         notes=(
             f"run {result.run_id}, model version {result.model_version[:12]}",
@@ -96,7 +99,7 @@ def _candidate_row(candidate: Candidate, result: Shortlist) -> dict[str, Any]:
         "creative": candidate.creative,
         "rank": candidate.rank,
         "score": _number(candidate.score),
-        f"{level:.0%} interval": _interval(candidate.ci_low, candidate.ci_high) or "–",
+        f"{percent(level, 0)} interval": _between(candidate.ci_low, candidate.ci_high) or "–",
         "P(best)": _probability(candidate.p_best),
         "beats next": _probability(candidate.p_beats_next),
         "tie": candidate.tie_group,
@@ -114,8 +117,22 @@ def reasons(result: Shortlist) -> list[str]:
     return lines
 
 
-def _label(demonstration: bool) -> str:
-    return " (demonstration weights)" if demonstration else ""
+def _with_images(
+    rows: Sequence[Mapping[str, Any]], title: str, demonstration: bool, images: Sequence[tuple[Path | None, str]]
+) -> Table:
+    def thumbnails() -> list[str]:
+        from abkit.reporting.page.thumbnails import thumbnail
+
+        return [thumbnail(path, sha256, side=128) if path else "" for path, sha256 in images]
+
+    label = " (demonstration weights)" if demonstration else ""
+    return Table(
+        columns=tuple(rows[0]) if rows else (),
+        rows=tuple(rows),
+        title=title + label,
+        names="creative",
+        images=thumbnails,
+    )
 
 
 def _meaning(result: Shortlist) -> str:
@@ -136,13 +153,13 @@ def _calibration(figures: Mapping[str, Any]) -> str:
     of = f"{figures['subjects']} {'images' if figures['labels'] == 'choices' else 'subjects'}"
     return (
         f"On {figures['pairs']:,} held-out pairs of its training data ({of}) "
-        f"the higher score won in {right['value']:.1%} [{right['low']:.1%}, {right['high']:.1%}], "
-        f"{figures['said']:.1%} was predicted; "
+        f"the higher score won in {percent(right['value'], 1)} {interval(right['low'], right['high'], 1)}, "
+        f"{percent(figures['said'], 1)} was predicted; "
         f"calibration error {ece['value']:.3f} [{ece['low']:.3f}, {ece['high']:.3f}]."
     )
 
 
-def _interval(low: float | None, high: float | None) -> str:
+def _between(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{low:.2f} … {high:.2f}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
@@ -28,14 +28,14 @@ class Table:
         rows: One mapping per row. Numbers are formatted here; texts are shown as they are.
         title: Line above the table, or "".
         names: The column of names, which is shortened so that no two names look the same, or "".
-        images: One data URI per row for HTML, "" where there is none; empty for a table without images.
+        images: Makes one data URI per row for HTML, "" where there is none; None for a table without images.
     """
 
     columns: tuple[str, ...]
     rows: tuple[Mapping[str, Any], ...]
     title: str = ""
     names: str = ""
-    images: tuple[str, ...] = ()
+    images: Callable[[], Sequence[str]] | None = None
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], *, title: str = "", names: str = "") -> Table:
@@ -88,12 +88,12 @@ class Table:
     def html(self) -> str:
         """Return the table as an HTML element; every text in it is escaped."""
         numeric = {column for column in self.columns if all(_looks_numeric(row.get(column)) for row in self.rows)}
-        images = bool(self.images) and any(self.images)
+        images = self.images() if self.images is not None else ()
         head = "".join(_cell("th", column.replace("_", " "), column in numeric) for column in self.columns)
         body = []
         for i, row in enumerate(self.rows):
             cells = "".join(_cell("td", shown(row.get(column)), column in numeric) for column in self.columns)
-            image = f'<td><img src="{escape(self.images[i])}" height="64" alt=""></td>' if images else ""
+            image = f'<td><img src="{escape(images[i])}" height="64" alt=""></td>' if images else ""
             body.append(f"<tr>{image}{cells}</tr>")
         title = f'<caption style="text-align:left">{escape(self.title)}</caption>' if self.title else ""
         return (
@@ -136,10 +136,13 @@ def printable(value: object) -> str:
 def distinct(names: Sequence[str], room: int) -> list[str]:
     """Shorten names to a width without making two of them look the same.
 
-    What all names share at the beginning or the end gives way first, then the middle.
+    What all names share at the beginning or the end gives way first, then the middle, then all but the surroundings of
+    the first difference; names that are still alike end with a number.
 
     >>> distinct(["spring-sale-hero-blue.png", "spring-sale-hero-red.png"], 14)
     ['…hero-blue.png', '…-hero-red.png']
+    >>> distinct(["spring-sale-hero-blue-1080x1920.png", "spring-sale-hero-red-1080x1920.png"], 14)
+    ['…blue-1080x19…', '…red-1080x192…']
     """
     room = max(room, _LEAST_NAME)
     if all(len(name) <= room for name in names):
@@ -150,7 +153,13 @@ def distinct(names: Sequence[str], room: int) -> list[str]:
         short = [name if len(name) <= room else f"{name[:before]}…{name[len(name) - after :]}" for name in names]
         if len(set(short)) == different:
             return short
-    return list(names)
+    columns = zip(*(name for name in names if len(name) > room), strict=False)
+    start = next((at for at, letters in enumerate(columns) if len(set(letters)) > 1), 0)
+    short = [name if len(name) <= room else f"…{name[start : start + room - 2]}…" for name in names]
+    if len(set(short)) == different:
+        return short
+    numbers = {name: f"…{number}" for number, name in enumerate(dict.fromkeys(names), start=1)}
+    return [name if len(name) <= room else name[: room - len(numbers[name])] + numbers[name] for name in names]
 
 
 def percent(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
@@ -185,7 +194,7 @@ def _looks_numeric(value: Any) -> bool:
         return False
     if value is None or isinstance(value, int | float):
         return True
-    text = str(value).removesuffix("%").strip().lstrip("+-−").replace(",", "").replace(".", "", 1)
+    text = str(value).removesuffix("%").strip().lstrip("+-−<>").replace(",", "").replace(".", "", 1)
     return text == "–" or text.isdigit()
 
 

@@ -132,11 +132,11 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> l
     share, p = found.lost_share or 0.0, found.p_value if found.p_value is not None else 1.0
     lost = share >= settings.relation_loss and p < settings.alpha
     words = "it has lost" if lost else "it is not shown to have lost"
-    floor = f"{settings.relation_loss:.0%} or more"
+    floor = f"{100 * settings.relation_loss:.0f} % or more"
     return [
         row.but(
             verdict=DriftVerdict.MAJOR if lost else DriftVerdict.OK,
-            sentence=f"Relation: {figures}: {words} {floor} (lost {share:.0%}, p {show_p(p)}).",
+            sentence=f"Relation: {figures}: {words} {floor} (lost {100 * share:.0f} %, p {show_p(p)}).",
             statistic=share,
             ci_low=(found.ci_low or 0.0) / reference.slope,
             ci_high=(found.ci_high or 0.0) / reference.slope,
@@ -213,4 +213,4 @@ def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
 
 
 def _percent(log_change: float) -> str:
-    return f"{math.expm1(min(log_change, 20)):+.0%}".replace("-", "−")
+    return f"{100 * math.expm1(min(log_change, 20)):+.0f} %".replace("-", "−")

@@ -31,7 +31,7 @@ def judge_share(
     return row.but(
         verdict=_fault_if(share > settings.fault_share),
         statistic=share,
-        sentence=f"Data: {bad:,} of {everything:,} {what} ({share:.0%}) could not be used.",
+        sentence=f"Data: {bad:,} of {everything:,} {what} ({100 * share:.0f} %) could not be used.",
     )
 
 
@@ -82,7 +82,7 @@ def judge_feed(daily: dict[date, int], windows: DriftWindows, settings: DriftSet
         volume.but(
             verdict=_fault_if(ratio < settings.volume_floor),
             statistic=ratio,
-            sentence=f"Data: impressions per day are {ratio:.0%} of those in the reference.",
+            sentence=f"Data: impressions per day are {100 * ratio:.0f} % of those in the reference.",
         ),
     ]
 

@@ -277,7 +277,7 @@ def test_pictures_that_could_not_be_read_are_a_data_fault(sqlite_store: Store) -
     report = check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
 
     assert (report.decision, report.cause) == ("fix_data", "data_fault")
-    assert report.reasons == ("Data: 40 of 100 image files (40%) could not be used.",)
+    assert report.reasons == ("Data: 40 of 100 image files (40 %) could not be used.",)
 
 
 def test_rejected_rows_and_a_collapse_of_volume_are_data_faults(sqlite_store: Store) -> None:
