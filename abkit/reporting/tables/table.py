@@ -71,7 +71,9 @@ class Table:
             )
             for row, name in zip(shown_rows, distinct([row[at] for row in shown_rows], room), strict=True):
                 row[at] = name
-        table = RichTable(title=self.title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
+        # A title may be wider than its table: it is not wrapped to the table's width.
+        title = Text(self.title, no_wrap=True, overflow="ignore") if self.title else None
+        table = RichTable(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
         for i, column in enumerate(self.columns):
             right = all(_looks_numeric(row.get(column)) for row in self.rows)
             table.add_column(
