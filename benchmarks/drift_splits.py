@@ -1,10 +1,10 @@
-"""How often do pictures that did not change raise an alarm? Random splits of one folder, judged as a drift check does.
+"""How often do images that did not change raise an alarm? Random splits of one folder, judged as in a drift check.
 
-    python benchmarks/drift_splits.py FOLDER [--pictures 100] [--splits 700] [--seed 11] [--cache FOLDER]
+    python benchmarks/drift_splits.py FOLDER [--images 100] [--splits 700] [--seed 11] [--cache FOLDER]
 
-All pictures are scored by the shipped queries once. Then so many times two windows of so many pictures are drawn
+All images are scored by the shipped queries once. Then so many times two windows of so many images are drawn
 without overlap, and their input and scores are judged with the default settings. Whatever is not `stable` is a false
-alarm. The intervals are exact (Clopper–Pearson, 95 %), though splits of one folder share pictures: read them as a
+alarm. The intervals are exact (Clopper–Pearson, 95 %), though splits of one folder share images: read them as a
 lower bound of the uncertainty.
 """
 
@@ -29,7 +29,7 @@ ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--pictures", type=int, default=100)
+    parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--splits", type=int, default=700)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--cache", type=Path)
@@ -39,17 +39,17 @@ def main():
     features, rejected = extract(paths, scorer.encoder, cache=TokenCache(options.cache) if options.cache else None)
     scores = predict(scorer.network, features)[0] @ scorer.card.scale.values
     embeddings = features.embeddings
-    print(f"{len(scores)} pictures ({len(rejected)} cannot be read), weights {scorer.card.digest[:12]}")
+    print(f"{len(scores)} images ({len(rejected)} cannot be read), weights {scorer.card.digest[:12]}")
     rng, settings, found = np.random.default_rng(options.seed), DriftSettings(), Counter()
     for _ in range(options.splits):
-        order = rng.permutation(len(scores))[: 2 * options.pictures]
+        order = rng.permutation(len(scores))[: 2 * options.images]
         before, now = (CreativeSample((), scores[half], embeddings[half]) for half in np.split(order, 2))
         rows = [*judge_input(before, now, settings), *judge_scores(before, now, settings)]
         found[triage([row.finding for row in rows]).decision] += 1
     for decision, count in found.most_common():
-        sure = stats.binomtest(count, options.splits).proportion_ci()
-        share = f"{count / options.splits:.2%} [{sure.low:.2%}, {sure.high:.2%}]"
-        print(f"{decision:8} {count} of {options.splits} splits of {options.pictures} pictures: {share}")
+        interval = stats.binomtest(count, options.splits).proportion_ci()
+        share = f"{count / options.splits:.2%} [{interval.low:.2%}, {interval.high:.2%}]"
+        print(f"{decision:8} {count} of {options.splits} splits of {options.images} images: {share}")
 
 
 if __name__ == "__main__":

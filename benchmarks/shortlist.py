@@ -28,7 +28,7 @@ DEMANDED = 0.9
 
 
 def campaigns(predicted, observed, groups, folds, spreads, size, count, rng):
-    """Of each campaign: whether the set held the best, how many it took, what was said of the set and of the top 3."""
+    """Of each campaign: whether the set held the best, how many it took, what was predicted for the set and the top 3."""
     rows = []
     for fold in np.unique(folds):
         inside = np.flatnonzero(folds == fold)
@@ -51,7 +51,7 @@ def with_interval(predicted, observed, groups, folds, spreads, size, resamples=2
     names = np.unique(groups)
     drawn = []
     for _ in range(resamples):
-        # A subject that is drawn twice counts once: a campaign has no two pictures of one subject.
+        # A subject that is drawn twice counts once: a campaign has no two images of one subject.
         some = np.isin(groups, rng.choice(names, len(names)))
         drawn.append(campaigns(predicted[some], observed[some], groups[some], folds[some], spreads, size, 40, rng))
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
@@ -59,7 +59,7 @@ def with_interval(predicted, observed, groups, folds, spreads, size, resamples=2
 
 
 def same_subject(predicted, observed, groups, folds, spreads):
-    """What is said and what is right of pairs of one subject: near-duplicates, like variants of one idea."""
+    """What is predicted and what is right for pairs of one subject: near-duplicates, like variants of one idea."""
     first, second = np.triu_indices(len(groups), k=1)
     same = groups[first] == groups[second]
     first, second = first[same], second[same]
@@ -83,23 +83,23 @@ def main():
     predicted, observed, groups = held @ examples.values, examples.targets @ examples.values, np.array(examples.groups)
     figures = pair_calibration(predicted, observed, examples.groups, folds)
     print(f"error spread {figures.error_spread:.3f}, slope {figures.slope:.3f}, SD {figures.residual_std:.3f}")
-    print(f"{figures.pairs:,} pairs of {figures.n} pictures, {figures.subjects} subjects; said {figures.said:.3f}")
+    print(f"{figures.pairs:,} pairs of {figures.n} images, {figures.subjects} subjects; predicted {figures.said:.3f}")
     for name in ("right", "overconfidence", "brier", "ece"):
         one = getattr(figures, name)
         print(f"  {name:15} {one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]")
     print(f"  a coin: brier {figures.coin_brier:.3f}, ece {figures.coin_ece:.3f}")
     for one in figures.bins:
         right = one.right
-        print(f"  {one.low:.2f}–{one.high:.2f}  n {one.pairs:6,}  said {one.said:.3f}  right {right.value:.3f} "
+        print(f"  {one.low:.2f}–{one.high:.2f}  n {one.pairs:6,}  predicted {one.said:.3f}  right {right.value:.3f} "
               f"[{right.low:.3f}, {right.high:.3f}]")  # fmt: skip
     spreads = {
         fold: spread_of_errors(predicted[folds != fold], observed[folds != fold], folds[folds != fold])[0]
         for fold in np.unique(folds)
     }
     n, said, right = same_subject(predicted, observed, groups, folds, spreads)
-    print(f"pairs of one subject: n {n:,}, said {said:.3f}, right {right:.3f}")
+    print(f"pairs of one subject: n {n:,}, predicted {said:.3f}, right {right:.3f}")
     print(
-        "campaign size | set holds the best | pictures in the set | said of the set | top 3 hold it | said of the top 3"
+        "campaign size | set holds the best | images in the set | predicted for the set | top 3 hold it | predicted for the top 3"
     )
     for size in (5, 10, 20):
         print(f"{size} | " + " | ".join(with_interval(predicted, observed, groups, folds, spreads, size)))

@@ -58,12 +58,12 @@ def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
     low, high = file.scale or (0.0, 1.0)
     row: dict[str, Any] = {
         "creative": name,
-        "rank": f"{file.rank} of {file.n}",
+        "rank": f"{file.rank or 0:>{len(str(file.n))}} of {file.n}",
         "score": _number(file.mean),
         f"{percent(file.ci_level or 0, 0)} interval": _between(file.ci_low, file.ci_high) or "not calibrated",
     }
     if with_fit:
-        row |= {"fit": file.fit, "fit rank": None if file.fit is None else f"{file.fit_rank} of {file.fit_n}"}
+        row |= {"fit": file.fit, "fit rank": None if file.fit is None else f"{file.fit_rank or 0:>{len(str(file.fit_n))}} of {file.fit_n}"}
     else:
         filled = round(((file.mean or low) - low) / (high - low) * _BAR_CELLS)
         row[f"{low:g} … {high:g}"] = "█" * filled + "·" * (_BAR_CELLS - filled)
