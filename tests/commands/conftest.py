@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit.commands.app import app, main
+from abkit.commands.app import main
 from abkit.store.engine import Store
 from abkit.workflows.models.active import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
@@ -53,8 +53,6 @@ def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         monkeypatch.chdir(cwd)
         for name, value in env.items():
             monkeypatch.setenv(name, value)
-        # every call of `main` adds all groups anew, which a process does once
-        monkeypatch.setattr(app, "registered_groups", [])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main([str(argument) for argument in arguments])

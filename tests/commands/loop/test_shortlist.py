@@ -1,4 +1,4 @@
-"""`abkit shortlist` as a pipeline and a person meet it: real pictures, real processes."""
+"""`abkit shortlist` as a pipeline and a person meet it, with real images."""
 
 import csv
 import io
@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from abkit.config import Settings
 from abkit.store.engine import Store
 from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.scoring.score import score_paths
 from abkit.workflows.workspace import make_workspace
+from tests.commands.conftest import Here
 from tests.images import make_image, save_images
 
 ROW = {
@@ -25,30 +28,23 @@ WHOLE = {
 }  # fmt: skip
 
 
-def run(*arguments: object, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "abkit", *map(str, arguments)], cwd=cwd, capture_output=True, text=True
-    )
-
-
 @pytest.fixture(scope="module")
 def spring(_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with four pictures and a copy of one, scored by an untrained scorer in campaign `spring`."""
+    """A workspace with four images and a copy of one, scored by an untrained scorer in campaign `spring`."""
     folder = tmp_path_factory.mktemp("shortlist") / "workspace"
     make_workspace(folder)
     store = Store(f"sqlite:///{folder / 'abkit.db'}")
     version = register_checkpoint(store, _checkpoint)
     promote(store, version.digest, why="for the tests")
-    store.close()
     save_images(folder / "ads", 4)
     make_image(0).save(folder / "ads" / "copy.png")
-    done = run("score", "ads", "-c", "spring", cwd=folder)
-    assert done.returncode == 0, done.stderr
+    score_paths(store, Settings(workspace=folder), [folder / "ads"], campaign="spring")
+    store.close()
     return folder
 
 
-def test_the_json_has_every_field_and_probabilities_that_add_up(spring: Path) -> None:
-    result = run("shortlist", "-c", "spring", "--keep", "2", "-f", "json", cwd=spring)
+def test_the_json_has_every_field_and_probabilities_that_add_up(spring: Path, here: Here) -> None:
+    result = here("shortlist", "-c", "spring", "--keep", "2", "-f", "json", cwd=spring)
 
     assert result.returncode == 0, result.stderr
     whole = json.loads(result.stdout)
@@ -63,8 +59,8 @@ def test_the_json_has_every_field_and_probabilities_that_add_up(spring: Path) ->
     assert f"run {whole['run_id']}, model version {whole['model_version'][:12]}" in result.stderr
 
 
-def test_the_table_says_what_the_probabilities_are_of(spring: Path) -> None:
-    result = run("shortlist", "-c", "spring", cwd=spring)
+def test_the_table_says_what_the_probabilities_are_of(spring: Path, here: Here) -> None:
+    result = here("shortlist", "-c", "spring", cwd=spring)
     assert result.returncode == 0, result.stderr
     for words in (
         "(demonstration weights)",
@@ -78,26 +74,26 @@ def test_the_table_says_what_the_probabilities_are_of(spring: Path) -> None:
     assert "Note: untrained" in result.stderr
 
 
-def test_the_csv_has_a_line_a_picture_with_its_run(spring: Path) -> None:
-    result = run("shortlist", "-c", "spring", "-f", "csv", cwd=spring)
+def test_the_csv_has_one_line_per_creative_with_its_run(spring: Path, here: Here) -> None:
+    result = here("shortlist", "-c", "spring", "-f", "csv", cwd=spring)
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert len(rows) == 4
     assert rows[0].keys() == ROW | {"campaign", "model_version", "run_id"}
     assert all(row["campaign"] == "spring" and int(row["run_id"]) > 0 for row in rows)
 
 
-def test_the_gate_ends_with_3_when_the_scores_cannot_tell_and_with_0_when_they_can(spring: Path) -> None:
-    tied = run("shortlist", "-c", "spring", "--keep", "1", "--gate", cwd=spring)
+def test_the_gate_ends_with_3_when_the_scores_cannot_tell_and_with_0_when_they_can(spring: Path, here: Here) -> None:
+    tied = here("shortlist", "-c", "spring", "--keep", "1", "--gate", cwd=spring)
     assert tied.returncode == 3
     assert "Not clear: " in tied.stdout
     assert "Traceback" not in tied.stderr
-    assert run("shortlist", "-c", "spring", "--keep", "1", cwd=spring).returncode == 0
-    lenient = run("shortlist", "-c", "spring", "--keep", "1", "--p-best", "0.1", "--gate", cwd=spring)
+    assert here("shortlist", "-c", "spring", "--keep", "1", cwd=spring).returncode == 0
+    lenient = here("shortlist", "-c", "spring", "--keep", "1", "--p-best", "0.1", "--gate", cwd=spring)
     assert lenient.returncode == 0, lenient.stdout
     assert "Clear: " in lenient.stdout
 
 
-def test_what_is_wrong_is_one_sentence_and_a_hint(spring: Path) -> None:
+def test_what_is_wrong_is_one_sentence_and_a_hint(spring: Path, here: Here) -> None:
     for arguments, code, said in (
         (["-c", "autumn"], 2, "no campaign 'autumn'"),
         (["-c", "spring", "--p-best", "2"], 2, "--p-best 2 is not a probability"),
@@ -105,7 +101,7 @@ def test_what_is_wrong_is_one_sentence_and_a_hint(spring: Path) -> None:
         (["-c", "spring", "--keep", "0"], 2, "greater than or equal to 1"),
         ([], 2, "--campaign"),
     ):
-        result = run("shortlist", *arguments, cwd=spring)
+        result = here("shortlist", *arguments, cwd=spring)
         assert result.returncode == code, result.stderr
         assert said in result.stderr
         assert "Traceback" not in result.stderr
