@@ -99,7 +99,7 @@ def main():
     n, said, right = same_subject(predicted, observed, groups, folds, spreads)
     print(f"pairs of one subject: n {n:,}, predicted {said:.3f}, right {right:.3f}")
     print(
-        "campaign size | set holds the best | images in the set | predicted for the set | top 3 hold it | predicted for the top 3"
+        "campaign size | set holds the best | images in the set | predicted | top 3 hold it | predicted for the top 3"
     )
     for size in (5, 10, 20):
         print(f"{size} | " + " | ".join(with_interval(predicted, observed, groups, folds, spreads, size)))
