@@ -28,7 +28,7 @@ DEMANDED = 0.9
 
 
 def campaigns(predicted, observed, groups, folds, spreads, size, count, rng):
-    """Of each campaign: whether the set held the best, how many it took, what was predicted for the set and the top 3."""
+    """Of each campaign: whether the set held the best, how many it took, what was predicted for it and the top 3."""
     rows = []
     for fold in np.unique(folds):
         inside = np.flatnonzero(folds == fold)

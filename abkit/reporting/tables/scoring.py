@@ -58,12 +58,12 @@ def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
     low, high = file.scale or (0.0, 1.0)
     row: dict[str, Any] = {
         "creative": name,
-        "rank": f"{file.rank or 0:>{len(str(file.n))}} of {file.n}",
+        "rank": _place(file.rank, file.n),
         "score": _number(file.mean),
         f"{percent(file.ci_level or 0, 0)} interval": _between(file.ci_low, file.ci_high) or "not calibrated",
     }
     if with_fit:
-        row |= {"fit": file.fit, "fit rank": None if file.fit is None else f"{file.fit_rank or 0:>{len(str(file.fit_n))}} of {file.fit_n}"}
+        row |= {"fit": file.fit, "fit rank": _place(file.fit_rank, file.fit_n)}
     else:
         filled = round(((file.mean or low) - low) / (high - low) * _BAR_CELLS)
         row[f"{low:g} … {high:g}"] = "█" * filled + "·" * (_BAR_CELLS - filled)
@@ -157,6 +157,10 @@ def _calibration(figures: Mapping[str, Any]) -> str:
         f"{percent(figures['said'], 1)} was predicted; "
         f"calibration error {ece['value']:.3f} [{ece['low']:.3f}, {ece['high']:.3f}]."
     )
+
+
+def _place(rank: int | None, n: int | None) -> str | None:
+    return None if rank is None else f"{rank:>{len(str(n))}} of {n}"
 
 
 def _between(low: float | None, high: float | None) -> str:
