@@ -87,7 +87,7 @@ def test_a_file_with_something_else_in_it_is_dropped(tmp_path: Path, content: by
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from tests.model.test_token_cache import ENCODER, SHA, row
+from tests.model.data.test_tokens import ENCODER, SHA, row
 from abkit_model.data.tokens import TokenCache
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # no file may grow beyond 100 bytes: writing fails midway
 print(TokenCache(Path(sys.argv[1])).put(SHA, ENCODER, row(2)))
@@ -134,7 +134,7 @@ def test_the_files_used_longest_ago_go_first_and_abandoned_ones_too(tmp_path: Pa
 WORKER = """
 import sys
 from pathlib import Path
-from tests.model.test_token_cache import ENCODER, row, same
+from tests.model.data.test_tokens import ENCODER, row, same
 from abkit_model.data.tokens import TokenCache
 cache = TokenCache(Path(sys.argv[1]), max_bytes=20_000)
 wrong = found = 0

@@ -111,7 +111,7 @@ def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: Trai
     assert card.metrics["pairs"]["error_spread"] > 0
     assert (card.interval.half_width, card.interval.coverage) == (None, None)
     scorer = Scorer.load(trained.folder)
-    assert len(scorer.pictures) == PICTURES
+    assert len(scorer.learned_images) == PICTURES
     assert len(scorer.reference["reference.score"]) == PICTURES
     assert scorer.reference["reference.score"].std() > 0
 
@@ -188,7 +188,7 @@ def test_tuned_from_a_parent_the_scores_stay_on_its_scale_and_are_held_against_i
     assert 0 < against["low"] <= against["value"]
     before, after = (Scorer.load(one.folder) for one in (parent, tuned))
     pictures = [before.prepare(photograph(i, 96, 72)) for i in range(8)]
-    means = [np.mean([s.mean for s in one.score(pictures)]) for one in (before, after)]
+    means = [np.mean([s.mean for s in one.score_prepared(pictures)]) for one in (before, after)]
     assert means[1] == pytest.approx(means[0], abs=0.5)
 
 
@@ -219,7 +219,7 @@ def test_pictures_that_lost_their_pairs_are_not_learned_from(chosen: Path, tmp_p
     (chosen / "lost.csv").write_text("\n".join([*kept, *lost, "39.png,copy.png,9,1"]))
     found = train(chosen, tmp_path / "lost", "lost.csv", recipe=replace(QUICK, epochs=1))
     assert found.card.data["images"] == 35
-    assert len(Scorer.load(found.folder).pictures) == 35
+    assert len(Scorer.load(found.folder).learned_images) == 35
 
 
 def test_work_inside_of_a_fold_is_heard_of(chosen: Path, tmp_path: Path) -> None:

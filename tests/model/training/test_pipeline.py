@@ -158,15 +158,15 @@ def test_pictures_that_are_missing_or_outside_the_folder_are_named(rated: Path, 
     text = (rated / "ratings.csv").read_text()
     (tmp_path / "more.csv").write_text(text + "\ngone.png,1,2,3,4,5,x\n../secret.png,1,2,3,4,5,y\n")
     (rated / "more.csv").write_text((tmp_path / "more.csv").read_text())
-    result = train_scorer(
-        rated / "more.csv",
-        rated,
+    request = TrainingRequest(
+        table=rated / "more.csv",
+        images=rated,
         out=tmp_path / "out",
         encoder="bundled:efficientnet-lite0",
         group_column="subject",
         recipe=Recipe(members=1, epochs=1, components=8, width=16, queries=1),
-        cache=TokenCache(rated / "cache"),
     )
+    result = train_scorer(request, cache=TokenCache(rated / "cache"))
     assert dict(result.missing) == {
         "gone.png": "the file does not exist",
         "../secret.png": "outside the folder of images",
