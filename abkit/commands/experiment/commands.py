@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from abkit.commands.calc.input import numbers
 from abkit.commands.context import CommandContext
-from abkit.commands.experiment.output import draw_analysis, print_analysis, print_table_report
-from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
-from abkit.reporting.tables.table import percent
+from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.vocabulary import Allocation, Correction, Dimension, ExperimentDecision, Metric, Monitoring, Unit
+
+if TYPE_CHECKING:
+    from abkit.workflows.experiments.analysis import Analysis
 
 app = typer.Typer(help="Design, guard, analyze and decide A/B tests.", no_args_is_help=True)
 
@@ -35,6 +37,7 @@ def design(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Say which pairs of a campaign's variants are worth a test, and how long it takes."""
+    from abkit.reporting.tables.show import view
     from abkit.stats.design.power import Design
     from abkit.workflows.experiments.design import design_from_scores
 
@@ -44,27 +47,8 @@ def design(
         report = design_from_scores(
             store, campaign, as_of=_day(as_of) or _today(), design=plan, baseline=baseline, most_days=most_days
         )
-    if form is Format.JSON:
-        print_json(report)
-        return
-    rows = [
-        {
-            "control": pair.control,
-            "treatment": pair.treatment,
-            "score_gap": pair.score_gap,
-            "scored_right": pair.chance_scored_right,
-            "expected_lift": pair.expected_lift,
-            "units": pair.size.total if pair.size else None,
-            "days": pair.size.days if pair.size else None,
-            "test": pair.worth_testing,
-            "why": pair.why,
-        }
-        for pair in report.pairs
-    ]
-    print_rows(rows if form is Format.CSV else rows[:top], form, title=f"{campaign}: pairs, the most promising first")
-    note(f"baseline {percent(report.baseline, 3)} ({report.baseline_from})")
-    if report.relation.note:
-        note(report.relation.note)
+    shown = report if form is Format.JSON else replace(report, pairs=report.pairs[:top])
+    show(shown, form, rows=view(report).tables[0].rows)
 
 
 @app.command("create")
@@ -168,17 +152,15 @@ def analyze(
         columns = (experiment_col, variant_col, impressions_col, clicks_col)
         _analyze_table(table, columns, control, add_up, allocation, correction, level, plot, form)
         return
+    from abkit.reporting.tables.show import view
     from abkit.workflows.experiments.experiments import analyze_experiment
 
     context: CommandContext = ctx.obj
     with context.store() as store:
         analysis = analyze_experiment(store, str(key), as_of=_day(as_of) or _today(), by=by)
-    if form is Format.JSON:
-        print_json(analysis)
-    else:
-        print_analysis(analysis, form)
+    show(analysis, form, rows=view(analysis).tables[0].rows)
     if plot is not None:
-        draw_analysis(analysis, plot)
+        _draw_analysis(analysis, plot)
     if exit_code and analysis.verdict == "blocked":
         raise typer.Exit(3)
 
@@ -209,7 +191,27 @@ def _analyze_table(
         level=level,
         progress=note,
     )
-    print_table_report(report, path.name, form, plot)
+    show(report, form, rows=[row.to_dict() for row in report.comparisons])
+    if plot is not None:
+        from abkit.reporting.charts.theme import save_chart
+        from abkit.reporting.tables.experiments import table_chart
+
+        note(f"chart: {save_chart(table_chart(report), plot)}")
+
+
+def _draw_analysis(analysis: Analysis, path: Path) -> None:
+    """Write the forest plot, and next to it the sequence of each treatment."""
+    from abkit.reporting.charts.experiment import sequence_chart
+    from abkit.reporting.charts.theme import save_chart
+    from abkit.reporting.tables.experiments import analysis_chart
+
+    note(f"chart: {save_chart(analysis_chart(analysis), path)}")
+    for result in analysis.treatments:
+        if result.sequence:
+            slug = "".join(char if char.isalnum() else "-" for char in result.treatment)[:60]
+            title = f"{analysis.experiment}: {result.treatment} against {analysis.control}"
+            chart = sequence_chart(result.sequence, title=title, dates=result.days)
+            note(f"chart: {save_chart(chart, path.with_name(f'{path.stem}-{slug}{path.suffix}'))}")
 
 
 @app.command("decide")
@@ -224,7 +226,6 @@ def decide(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Record what was decided, with the rule and the figures it rests on."""
-    from abkit.commands.output import print_record
     from abkit.workflows.experiments.experiments import decide_experiment
 
     context: CommandContext = ctx.obj
@@ -232,10 +233,7 @@ def decide(
         record = decide_experiment(
             store, key, decision, variant=variant, person=by, reason=reason, as_of=_day(as_of) or _today()
         )
-    keep = ("decision", "variant", "verdict", "look", "rule", "against_the_verdict")
-    print_record(record, form, rows=[{"figure": name, "value": getattr(record, name)} for name in keep], title=key)
-    if record.against_the_verdict:
-        note(f"this goes against the verdict ({record.verdict}), and is recorded as such")
+    show(record, form)
 
 
 @app.command("list")

@@ -15,6 +15,7 @@ from abkit.reporting.tables.table import PIPE_WIDTH, Table, terminal_width
 _MODULES: Mapping[str, str] = {
     "abkit.workflows.scoring": "abkit.reporting.tables.scoring",
     "abkit.workflows.drift": "abkit.reporting.tables.monitoring",
+    "abkit.workflows.experiments": "abkit.reporting.tables.experiments",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.stats": "abkit.reporting.tables.statistics",
 }

@@ -121,11 +121,13 @@ class TableReport(Record):
     """What thousands of tests say.
 
     Attributes:
+        table: Name of the file.
         summary: Counts, shares and quantiles over all tests.
         comparisons: One per treatment, in the order of the table.
         refused: Tests that could not be analyzed, each with its reason.
     """
 
+    table: str
     summary: TableSummary
     comparisons: list[TableComparison]
     refused: list[Refused]
@@ -240,7 +242,7 @@ def analyze_table(
         "blocked": blocked.tolist(),
     }
     rows = [TableComparison(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
-    return TableReport(summary, rows, table.refused)
+    return TableReport(path.name, summary, rows, table.refused)
 
 
 def _shrunken(compared: BulkComparisons, unflagged: np.ndarray) -> tuple[list[float | None], EffectPrior | None]:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from abkit.workflows.workspace import make_workspace
-from tests.conftest import Abkit
+from tests.commands.conftest import Here
 
 FLAGS = [
     "--experiment-col", "test", "--variant-col", "arm", "--impressions-col", "views", "--clicks-col", "clicks",
@@ -17,39 +17,39 @@ def table(folder: Path, rows: list[tuple[object, ...]], name: str = "tests.csv")
     return path
 
 
-def test_the_forest_of_a_table_is_drawn_and_options_for_the_store_are_refused(abkit: Abkit, tmp_path: Path) -> None:
+def test_the_forest_of_a_table_is_drawn_and_options_for_the_store_are_refused(here: Here, tmp_path: Path) -> None:
     path = table(tmp_path, [("t1", "a", 1000, 50), ("t1", "b", 1010, 80)])
-    done = abkit("experiment", "analyze", "--table", path, *FLAGS, "--plot", "forest.svg", cwd=tmp_path)
+    done = here("experiment", "analyze", "--table", path, *FLAGS, "--plot", "forest.svg", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "t1: b against a" in (tmp_path / "forest.svg").read_text()
-    wrong = abkit("experiment", "analyze", "--table", path, *FLAGS, "--by", "country", cwd=tmp_path)
+    wrong = here("experiment", "analyze", "--table", path, *FLAGS, "--by", "country", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "not for --table" in wrong.stderr
 
 
-def test_the_command_writes_json_csv_and_a_summary(abkit: Abkit, tmp_path: Path) -> None:
+def test_the_command_writes_json_csv_and_a_summary(here: Here, tmp_path: Path) -> None:
     path = table(tmp_path, [("t1", "a", 1000, 50), ("t1", "b", 1010, 80), ("t2", "a", 5, 9)])
-    done = abkit("experiment", "analyze", "--table", path, *FLAGS, "-f", "json", cwd=tmp_path)
+    done = here("experiment", "analyze", "--table", path, *FLAGS, "-f", "json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["summary"]["tests"], len(found["comparisons"]), len(found["refused"])) == (1, 1, 1)
     assert "refused t2" in done.stderr
-    missing = abkit("experiment", "analyze", "--table", path, cwd=tmp_path)
+    missing = here("experiment", "analyze", "--table", path, cwd=tmp_path)
     assert missing.returncode == 1
     assert "no column 'experiment'; it has 'test', 'arm'" in missing.stderr
 
 
-def test_an_experiment_from_creation_to_decision(abkit: Abkit, tmp_path: Path) -> None:
+def test_an_experiment_from_creation_to_decision(here: Here, tmp_path: Path) -> None:
     folder = tmp_path / "w"
     make_workspace(folder)
     lines = ["date,ad_id,impressions,clicks,spend"]
     for day in range(1, 11):
         lines += [f"2026-10-{day:02},A1,2000,40,10", f"2026-10-{day:02},A2,2010,90,10"]
     (folder / "kpi.csv").write_text("\n".join(lines) + "\n")
-    assert abkit("kpi", "import", "kpi.csv", cwd=folder).returncode == 0
+    assert here("kpi", "import", "kpi.csv", cwd=folder).returncode == 0
     create = ("experiment", "create", "t", "--unit", "impression", "--allocation", "random")
-    assert abkit(*create, "--variant", "old=A1", "--variant", "new=A2", cwd=folder).returncode == 0
-    done = abkit(
+    assert here(*create, "--variant", "old=A1", "--variant", "new=A2", cwd=folder).returncode == 0
+    done = here(
         "experiment", "analyze", "t", "--as-of", "2026-10-10", "--plot", "forest.svg", "-f", "json", cwd=folder
     )
     assert done.returncode == 0, done.stderr
@@ -57,10 +57,10 @@ def test_an_experiment_from_creation_to_decision(abkit: Abkit, tmp_path: Path) -
     assert (found["verdict"], found["look"]) == ("better", 1)
     assert (folder / "forest.svg").read_text().startswith("<svg")
     assert (folder / "forest-new.svg").exists()
-    decided = abkit("experiment", "decide", "t", "ship", "--by", "Ana", "--reason", "clear", cwd=folder)
+    decided = here("experiment", "decide", "t", "ship", "--by", "Ana", "--reason", "clear", cwd=folder)
     assert decided.returncode == 0, decided.stderr
-    listed = json.loads(abkit("experiment", "list", "-f", "json", cwd=folder).stdout)
+    listed = json.loads(here("experiment", "list", "-f", "json", cwd=folder).stdout)
     assert (listed[0]["verdict"], listed[0]["decision"], listed[0]["decided_by"]) == ("better", "ship", "Ana")
-    wrong = abkit("experiment", "analyze", cwd=folder)
+    wrong = here("experiment", "analyze", cwd=folder)
     assert wrong.returncode == 2
     assert "either the name of an experiment or --table" in wrong.stderr

@@ -197,3 +197,16 @@ def test_frames_with_nothing_to_compare_are_refused() -> None:
         compared(frame.with_columns(clicks=pl.when(pl.col("user") == "u1").then(float("inf")).otherwise("clicks")))
     with pytest.raises(InvalidInput, match="neither arm varies"):
         compared(frame.with_columns(clicks=pl.lit(1)))
+
+
+def test_the_result_shows_itself_with_what_was_left_out() -> None:
+    frame = visits().with_columns(clicks=pl.when(pl.col("user") != "u3").then("clicks"))
+    shown = str(compared(frame, denominator="impressions"))
+    assert "clicks per impressions" in shown
+    assert "left out, rows without metric: 3" in shown
+    assert "left out, units without values: 1" in shown
+    assert "not split as planned" not in shown
+    assert "not split as planned" in str(compared(visits(users=900), split=[2, 1]))
+    html = compared(frame)._repr_html_()
+    assert html is not None
+    assert "<svg" in html

@@ -1,0 +1,197 @@
+"""How experiments are shown: plans of tests, looks, decisions, tables of tests, and figures from a data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from abkit.records import to_plain
+from abkit.reporting.tables.show import View, view_of
+from abkit.reporting.tables.table import Table, interval, percent
+from abkit.stats.estimate import Comparison, Estimate
+from abkit.workflows.experiments.analysis import Analysis, TreatmentResult
+from abkit.workflows.experiments.design import DesignReport
+from abkit.workflows.experiments.formats import RecordedDecision
+from abkit.workflows.experiments.rows import LeftOut, UnitAnalysis
+from abkit.workflows.experiments.table import TableReport
+
+_MOST_REFUSED = 5
+
+
+@view_of.register
+def _(report: DesignReport) -> View:
+    rows = [
+        {
+            "control": pair.control,
+            "treatment": pair.treatment,
+            "score_gap": pair.score_gap,
+            "scored_right": pair.chance_scored_right,
+            "expected_lift": pair.expected_lift,
+            "units": pair.size.total if pair.size else None,
+            "days": pair.size.days if pair.size else None,
+            "test": pair.worth_testing,
+            "why": pair.why,
+        }
+        for pair in report.pairs
+    ]
+    baseline = f"baseline {percent(report.baseline, 3)} ({report.baseline_from})"
+    return View(
+        tables=(Table.of(rows, title=f"{report.campaign}: pairs, the most promising first"),),
+        notes=(baseline, report.relation.note) if report.relation.note else (baseline,),
+    )
+
+
+@view_of.register
+def _(analysis: Analysis) -> View:
+    title = f"{analysis.experiment}, {analysis.metric} against {analysis.control}: {analysis.rule}"
+    checks = [{"guard": guard.name, "status": guard.status, "found": guard.message} for guard in analysis.guards]
+    return View(
+        tables=(
+            Table.of([_treatment_row(result) for result in analysis.treatments], title=title),
+            Table.of(checks, title="Guards"),
+        ),
+        sentences=tuple(line for result in analysis.treatments for line in _sentences(result)),
+        chart=lambda: analysis_chart(analysis),
+    )
+
+
+def _treatment_row(result: TreatmentResult) -> dict[str, Any]:
+    return {
+        "treatment": result.treatment,
+        "verdict": result.verdict.state,
+        **_lift(result.deciding),
+        **_lift(result.fixed, "fixed "),
+        "adjusted p": f"{result.adjusted_p:.3g}",
+        "chance to win": percent(result.bayes.chance_to_win, 1) if result.bayes else None,
+    }
+
+
+def _lift(comparison: Comparison | None, prefix: str = "") -> dict[str, Any]:
+    if comparison is None:
+        return {f"{prefix}lift": None, f"{prefix}interval": None}
+    lift = comparison.lift
+    return {f"{prefix}lift": percent(lift.estimate, 1, sign=True), f"{prefix}interval": _interval(lift)}
+
+
+def _interval(lift: Estimate) -> str:
+    return interval(lift.ci_low, lift.ci_high, 1, sign=True)
+
+
+def _sentences(result: TreatmentResult) -> Iterator[str]:
+    yield result.verdict.sentence
+    if result.shrunken_lift:
+        shrunken = percent(result.shrunken_lift.estimate, 1, sign=True)
+        yield f"  lift shrunk towards past experiments: {shrunken} {_interval(result.shrunken_lift)}"
+    if result.exaggeration:
+        yield (
+            f"  if that is the true lift, a significant one exaggerates it {result.exaggeration.exaggeration:.1f} "
+            f"times on average and has the wrong sign in {percent(result.exaggeration.type_s, 1)} of cases"
+        )
+    if result.strata and result.strata.strata == 1:
+        yield "  all of it lies in one segment: nothing to stratify"
+    elif result.strata:
+        odds = result.strata.odds_ratio
+        yield (
+            f"  within {result.strata.strata} segments: odds ratio {odds.estimate:.3f} "
+            f"[{odds.ci_low:.3f}, {odds.ci_high:.3f}]; alike in all: p = {result.strata.interaction_p_value:.3g}"
+        )
+    for name, margin in result.guardrails.items():
+        if margin is None:
+            yield f"  guardrail {name}: not enough data"
+        else:
+            said = "not worse by more than" if margin.holds else "may be worse by more than"
+            when = "valid at any look" if margin.anytime else "valid for one look"
+            yield f"  guardrail {name}: {said} {margin.margin:.2g} (p = {margin.p_value:.3g}, {when})"
+
+
+def analysis_chart(analysis: Analysis) -> Any:
+    """Return the forest plot of an analysis: the lift of each treatment with the interval that decides."""
+    from abkit.reporting.charts.experiment import forest_plot
+
+    lifts = [(result.treatment, result.deciding.lift) for result in analysis.treatments if result.deciding]
+    title = f"{analysis.experiment}: {analysis.metric.upper()} against {analysis.control}"
+    return forest_plot(lifts, title=title, subtitle=analysis.rule)
+
+
+@view_of.register
+def _(record: RecordedDecision) -> View:
+    keep = ("decision", "variant", "verdict", "look", "rule", "against_the_verdict")
+    against = f"this goes against the verdict ({record.verdict}), and is recorded as such"
+    return View(
+        tables=(Table.of([{"figure": name.replace("_", " "), "value": getattr(record, name)} for name in keep]),),
+        notes=(against,) if record.against_the_verdict else (),
+    )
+
+
+@view_of.register
+def _(report: TableReport) -> View:
+    summary = to_plain(report.summary)
+    prior = report.summary.effect_prior
+    if prior is not None:
+        summary["effect_prior"] = f"log lift {prior.mean:+.3f}, sd {prior.sd:.3f} ({prior.method})"
+    summary["lift_quantiles"] = ", ".join(
+        f"{name} {percent(lift, 1, sign=True)}" for name, lift in report.summary.lift_quantiles.items()
+    )
+    summary["p_value_histogram"] = " ".join(map(str, report.summary.p_value_histogram))
+    notes = [f"refused {refused.experiment}: {refused.reason}" for refused in report.refused[:_MOST_REFUSED]]
+    if len(report.refused) > _MOST_REFUSED:
+        notes.append(f"… and {len(report.refused) - _MOST_REFUSED} more; --format json lists all")
+    rows = [{"figure": name.replace("_", " "), "value": value} for name, value in summary.items()]
+    return View(tables=(Table.of(rows, title=report.table),), notes=tuple(notes), chart=lambda: table_chart(report))
+
+
+def table_chart(report: TableReport) -> Any:
+    """Return the forest plot of a table's comparisons, the clearest first."""
+    from abkit.reporting.charts.experiment import forest_plot
+
+    clearest = sorted((row for row in report.comparisons if not row.blocked), key=lambda row: row.p_value)
+    lifts = [
+        (f"{row.experiment}: {row.treatment} against {row.control}", Estimate(row.lift, row.lift_low, row.lift_high))
+        for row in clearest
+    ]
+    found = report.summary
+    said = f"intervals of single comparisons; {found.significant} significant by {found.correction}"
+    return forest_plot(lifts, title=f"{report.table}: the clearest first", subtitle=said)
+
+
+@view_of.register
+def _(analysis: UnitAnalysis) -> View:
+    from abkit.reporting.charts.experiment import forest_plot
+
+    measured = f"{analysis.metric} per {analysis.denominator or analysis.unit}"
+    arms = [
+        {"variant": arm.variant, "units": arm.units, "rows": arm.rows, measured: f"{arm.value:.5g}"}
+        for arm in analysis.arms
+    ]
+    compared = [
+        {
+            "treatment": one.treatment,
+            **_lift(one.comparison),
+            "difference": f"{one.comparison.difference.estimate:+.5g}",
+            "its interval": f"[{one.comparison.difference.ci_low:+.5g}, {one.comparison.difference.ci_high:+.5g}]",
+            "adjusted p": f"{one.adjusted_p:.3g}",
+        }
+        for one in analysis.comparisons
+    ]
+    level = f"{analysis.comparisons[0].comparison.level:.0%} intervals"
+    title = f"{measured}, against {analysis.control}; {level}"
+    split = analysis.sample_ratio
+    mismatch = (
+        f"the units are not split as planned (p = {split.p_value:.2g}): find what loses or misroutes them before you "
+        "trust a figure"
+    )
+    return View(
+        tables=(Table.of(arms), Table.of(compared, title=title)),
+        sentences=(mismatch,) if split.mismatch else (),
+        notes=tuple(_left_out(analysis.left_out)),
+        chart=lambda: forest_plot([(one.treatment, one.comparison.lift) for one in analysis.comparisons], title=title),
+    )
+
+
+def _left_out(left_out: LeftOut) -> Iterator[str]:
+    counts = to_plain(left_out)
+    rows = counts.pop("rows_of_such_units")
+    for name, count in counts.items():
+        if count:
+            inside = f" (rows of such units: {rows:,})" if name == "units_in_several_variants" else ""
+            yield f"left out, {name.replace('_', ' ')}: {count:,}{inside}"
