@@ -49,9 +49,7 @@ def test_an_experiment_from_creation_to_decision(here: Here, tmp_path: Path) -> 
     assert here("kpi", "import", "kpi.csv", cwd=folder).returncode == 0
     create = ("experiment", "create", "t", "--unit", "impression", "--allocation", "random")
     assert here(*create, "--variant", "old=A1", "--variant", "new=A2", cwd=folder).returncode == 0
-    done = here(
-        "experiment", "analyze", "t", "--as-of", "2026-10-10", "--plot", "forest.svg", "-f", "json", cwd=folder
-    )
+    done = here("experiment", "analyze", "t", "--as-of", "2026-10-10", "--plot", "forest.svg", "-f", "json", cwd=folder)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["verdict"], found["look"]) == ("better", 1)
