@@ -42,7 +42,7 @@ class ArmTable:
 
     Attributes:
         experiments: Keys of the experiments that can be analyzed.
-        experiment: For each arm, which of them it belongs to.
+        experiment: For each arm, the index of its experiment.
         variants: Key of each arm.
         trials: Trials of each arm.
         successes: Successes of each arm.
@@ -60,21 +60,21 @@ class ArmTable:
 def read_experiments(
     path: Path, *, experiment: str, variant: str, trials: str, successes: str, drop_duplicates: bool = False
 ) -> ArmTable:
-    """Read arms of experiments from CSV, TSV or Parquet, one row an arm.
+    """Read arms of experiments from CSV or Parquet, one row per arm.
 
-    An experiment with an arm whose counts cannot be, with one arm only, or with an arm named twice is refused as a
-    whole; the others go on.
+    An experiment with an invalid or broken row, with one arm only, or with an arm named twice is refused as a whole;
+    the others go on.
 
     Args:
-        path: the file.
-        experiment: column that names the experiment.
-        variant: column that names the arm.
-        trials: column with impressions, users, ….
-        successes: column with clicks, conversions, ….
-        drop_duplicates: add up rows of one arm (days) instead of refusing them.
+        path: The file.
+        experiment: Column that names the experiment.
+        variant: Column that names the arm.
+        trials: Column with impressions, users, ….
+        successes: Column with clicks, conversions, ….
+        drop_duplicates: Add up rows of one arm (days) instead of refusing them.
 
     Raises:
-        AbkitError: the file cannot be read, or a column is missing.
+        AbkitError: The file cannot be read, or a column is missing.
     """
     columns = (experiment, variant, trials, successes)
     table = _named(_read(path, columns), columns)
@@ -91,7 +91,7 @@ def read_experiments(
     refused = _not_comparable(table) | refused
     reasons = [Refused(key, reason) for key, reason in refused.items()]
     if nameless:
-        reasons.append(Refused("", f"{nameless} rows name no experiment or no variant; expected both"))
+        reasons.append(Refused("", f"{nameless} rows lack an experiment or a variant; expected both"))
     good = table.filter(~pl.col("experiment").is_in(list(refused))) if refused else table
     keys = good["experiment"].unique(maintain_order=True).to_list()
     place = {key: index for index, key in enumerate(keys)}
@@ -106,7 +106,7 @@ def read_experiments(
 
 
 def _named(raw: pl.DataFrame, columns: tuple[str, str, str, str]) -> pl.DataFrame:
-    """The four columns under their names here; counts as numbers, and as the text that stood there."""
+    """Return the four columns under their names here; counts as numbers, and as the text that stood there."""
     experiment, variant, *counts = columns
     numbers, texts = [], []
     for name, column in zip(("trials", "successes"), counts, strict=True):
@@ -133,14 +133,14 @@ def read_arms(path: Path) -> dict[str, Counts]:
     """Read variants with their counts: columns variant, successes, trials.
 
     Raises:
-        AbkitError: the file cannot be read, a column is missing, a count cannot be, a variant stands twice.
+        AbkitError: The file cannot be read, a column is missing, a count is invalid, or a variant occurs twice.
     """
     table = _unbroken(path, _read(path, ("variant", "successes", "trials")))
     arms: dict[str, Counts] = {}
     for row in table.iter_rows(named=True):
         name = str(row["variant"])
         if name in arms:
-            raise InvalidInput(f"{path.name}: the variant {name!r} stands twice; expected one row a variant")
+            raise InvalidInput(f"{path.name}: the variant {name!r} occurs twice; expected one row per variant")
         try:
             arms[name] = Counts(float(row["successes"]), float(row["trials"]))  # type: ignore[arg-type]
         except InvalidInput as error:
@@ -157,7 +157,7 @@ def read_numbers(path: Path, column: str | None) -> NDArray[np.float64]:
     """Read one column of numbers; the only one when no name is given. Missing values are left out.
 
     Raises:
-        AbkitError: the file cannot be read, or the column is missing or not numeric.
+        AbkitError: The file cannot be read, or the column is missing or not numeric.
     """
     table = _unbroken(path, _read(path, () if column is None else (column,)))
     if column is None:
@@ -225,7 +225,7 @@ def _positions(path: Path, names: Sequence[str], columns: Sequence[str]) -> dict
         if column not in names:
             raise AbkitError(
                 f"{path.name} has no column {column!r}; it has {', '.join(map(repr, names))}",
-                hint="name the columns as they stand in the file",
+                hint="name the columns as the file does",
             )
     wanted = columns or [name for name in names if name]
     for name in wanted:
@@ -235,7 +235,7 @@ def _positions(path: Path, names: Sequence[str], columns: Sequence[str]) -> dict
 
 
 def _impossible(table: pl.DataFrame) -> dict[str, str]:
-    """Experiments with a row whose counts cannot be, with the first such row."""
+    """Return the experiments with an invalid row, with the reason of the first one."""
     wrong = impossible_counts(table["successes"].fill_null(np.nan), table["trials"].fill_null(np.nan))
     refused: dict[str, str] = {}
     for row in table.filter(pl.Series(wrong, dtype=pl.Boolean) | table["broken"].is_not_null()).iter_rows(named=True):
@@ -253,7 +253,7 @@ def _not_comparable(table: pl.DataFrame) -> dict[str, str]:
             refused[row["experiment"]] = f"only one arm, {row['variant']!r}; expected at least 2"
         else:
             refused[row["experiment"]] = (
-                f"{row['len']} rows for {row['names']} variants; expected one row a variant (or days: --add-up)"
+                f"{row['len']} rows for {row['names']} variants; expected one row per variant (or rows per day: --add-up)"
             )
     return refused
 

@@ -1,4 +1,4 @@
-"""Check an export as a set: every row is either good, or a reject with its reasons."""
+"""Checks of an export as a whole: every row is either good, or a reject with its reasons."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ _TOTAL = (
     r"(totals?|gesamt(ergebnis|summe)?|summe|итого|total général|合計|总计|總計|합계)"
     r"\s*($|[:：(\-–—]|rows?\b|of\b|\d)|^\s*results from \d+"
 )
-_TOTAL_REASON = "looks like a total line"
+_TOTAL_REASON = "looks like a row of totals"
 _REFUSED = {"line": pl.Int64, "reason": pl.String}
 LONGEST_NAME = 1_000
 # PostgreSQL keeps no null bytes in texts.
@@ -27,18 +27,18 @@ KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attributio
 AD = ("platform", "account", "external_id")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CheckedRows:
     """An export after its checks.
 
     Attributes:
-        good: rows to publish: `line`, `ad_no`, `segment_no`, the rest of the natural key, currency and figures.
-        ads: `ad_no`, platform, account, external_id, creative and campaign as last named ('' where never).
-        names: `ad_no`, `creative`: every creative name under which an ad came.
+        good: Rows to publish: `line`, `ad_no`, `segment_no`, the rest of the natural key, currency and figures.
+        ads: `ad_no`, platform, account, external_id, creative and campaign as last named ('' if never).
+        names: `ad_no`, `creative`: every creative name that an ad has.
         segments: `segment_no` and the dimensions.
         rejects: `line`, `reason`, `content` (JSON of the cells as they came).
-        notes: for the person at the terminal.
-        found: formats that were found, for the record.
+        notes: Remarks for the person at the terminal.
+        found: Formats that were found, for the record.
     """
 
     good: pl.DataFrame
@@ -54,12 +54,12 @@ def check(table: RawTable, options: KpiOptions, known_currency: KnownCurrency) -
     """Check all rows of an export.
 
     Args:
-        table: the cells as they came.
-        options: what the user said.
-        known_currency: gives, for pairs of platform and account, the currency that earlier imports had for them.
+        table: The cells as they came.
+        options: What the user said about the file.
+        known_currency: Returns, for pairs of platform and account, the currency of earlier imports.
 
     Raises:
-        InvalidInput: a format that could be two; dates both in the file and said.
+        InvalidInput: An ambiguous format; dates both in the file and in the options.
     """
     names = {name: table.columns.named(name) for name in table.columns.position}
     numbers = read_numbers(table.frame, names, options.decimal)
@@ -106,7 +106,7 @@ def _dates(table: RawTable, options: KpiOptions) -> ReadDates:
 
 
 def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn], dates: ReadDates) -> pl.DataFrame:
-    """All rows with all columns: names as texts, dates and numbers as read; null where there is none."""
+    """Return all rows with all columns: names as texts, dates and numbers as read; null where there is none."""
     frame = table.frame
     columns: list[pl.Series | pl.Expr] = [frame["line"]]
     for name in NAMES:
@@ -146,7 +146,7 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
         .then(pl.lit(""))
         .otherwise(in_campaign),
     ).with_columns(
-        # A blank cell of a column that is there means none; a column that is not there means unknown.
+        # A blank cell means zero; a missing column means unknown.
         pl.col(name).fill_null(0)
         for name in ("clicks", "conversions")
         if name in figures
@@ -160,13 +160,13 @@ def _text(column: pl.Series) -> pl.Series:
 
 
 def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
-    """What a row has against itself, apart from cells that are no date or number."""
+    """Return what is wrong with single rows, apart from invalid dates and numbers."""
     checks: dict[str, pl.Expr] = {
         "no ad and no creative": pl.col("external_id") == "",
         "impressions is empty": pl.col("impressions").is_null(),
         "clicks above impressions": pl.col("clicks") > pl.col("impressions"),
         "the period ends before it begins": pl.col("period_end") < pl.col("period_start"),
-        "a currency is three letters": ~pl.col("currency").str.contains(r"^([A-Z]{3})?$"),
+        "the currency is not three letters": ~pl.col("currency").str.contains(r"^([A-Z]{3})?$"),
         "the ad id was rounded by a spreadsheet": pl.col("ad").str.contains(r"^\d([.,]\d+)?[eE]\+\d+$"),
     }
     for name in NAMES:
@@ -187,13 +187,13 @@ def _joined(problems: list[pl.Series]) -> pl.Series:
         return pl.Series([None], dtype=pl.String).new_from_index(0, height)
     frame = pl.DataFrame({str(number): problem for number, problem in enumerate(there)})
     text = frame.select(pl.concat_str(pl.all(), separator="; ", ignore_nulls=True)).to_series()
-    # "impressions is empty" is also said of a cell that is no number: the first reason is enough.
+    # An invalid number of impressions counts as empty too: the first reason is enough.
     text = text.str.replace(r"(impressions (?:is not|is neg|is too|has)[^;]*); impressions is empty", "$1")
     return pl.select(pl.when(text == "").then(None).otherwise(text)).to_series()
 
 
 def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Rows with `ad_no` and `segment_no` instead of the texts that they stand for; the ads; the segments."""
+    """Return rows with `ad_no` and `segment_no` instead of their texts; the ads; the segments."""
     tables, columns = [], []
     for name, key in (("ad_no", AD), ("segment_no", DIMENSIONS)):
         # Most columns have one value throughout, and each one that a join has to look at costs memory.
@@ -241,7 +241,7 @@ def _notes(table: RawTable, numbers: Mapping[str, ReadColumn]) -> list[str]:
         if name in numbers and numbers[name].blank
     ]
     if "conversions" not in numbers:
-        notes.append("no column is conversions: they count as 0 (--map 'THEIR COLUMN=conversions')")
+        notes.append("no column holds conversions: they count as 0 (--map 'THEIR COLUMN=conversions')")
     return notes
 
 
@@ -253,15 +253,15 @@ def _found(numbers: Mapping[str, ReadColumn], dates: ReadDates) -> dict[str, str
 
 
 def total_lines(raw: pl.DataFrame, rows: pl.DataFrame, reasons: pl.Series) -> pl.Series:
-    """Mark total lines: they are called so, or lack an ad or a date and have the sum of all other rows.
+    """Mark rows of totals: they are called so, or lack an ad or a date and have the sum of all other rows.
 
     Args:
-        raw: the cells as they came.
-        rows: the same rows as read.
-        reasons: by row why it is refused already, else null.
+        raw: The cells as they came.
+        rows: The same rows as read.
+        reasons: For each row why it is refused already, or null.
 
     Returns:
-        The reasons, with that of the total lines.
+        The reasons, with that of the rows of totals.
     """
     named = pl.lit(False)
     for name in ("day", "period_start", "ad", "creative", "campaign", "account"):
@@ -281,13 +281,12 @@ def total_lines(raw: pl.DataFrame, rows: pl.DataFrame, reasons: pl.Series) -> pl
 def currency_changes(good: pl.DataFrame, ads: pl.DataFrame, known: KnownCurrency) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Take out rows whose currency is not that of their account.
 
-    The currency of an account is what earlier imports had; else what most of its rows here have, and of equals the
-    first.
+    The currency of an account is that of earlier imports; else that of most of its rows here, and the first of equals.
 
     Args:
-        good: rows that are good so far, with `ad_no`.
-        ads: platform and account by `ad_no`.
-        known: gives, for pairs of platform and account, the currency in the store.
+        good: Rows that are good so far, with `ad_no`.
+        ads: Platform and account by `ad_no`.
+        known: Returns, for pairs of platform and account, the currency in the store.
 
     Returns:
         The rows that stay; `line` and `reason` of the others.
@@ -313,7 +312,7 @@ def currency_changes(good: pl.DataFrame, ads: pl.DataFrame, known: KnownCurrency
         "line",
         pl.when(pl.col("account") == "")
         .then(
-            pl.format("currency {} where rows without an account are in {}: name it by --account", "currency", "usual")
+            pl.format("currency {} where rows without an account are in {}: name the account with --account", "currency", "usual")
         )
         .otherwise(pl.format("currency {} where the account '{}' is in {}", "currency", "account", "usual"))
         .alias("reason"),
@@ -322,11 +321,11 @@ def currency_changes(good: pl.DataFrame, ads: pl.DataFrame, known: KnownCurrency
 
 
 def repeated_rows(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Take out rows of one key: a repetition of equal figures counts once, different figures count not at all.
+    """Take out rows of one key: equal figures count once, different figures do not count at all.
 
     Args:
-        rows: with `line`, the key and the figures.
-        key: the natural key.
+        rows: Rows with `line`, the key and the figures.
+        key: The natural key.
 
     Returns:
         The rows that stay; `line` and `reason` of the others.
@@ -351,8 +350,8 @@ def repeated_rows(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame,
             pl.when(pl.col("equal") & pl.col("one_creative"))
             .then(pl.format("duplicate of line {}", "first"))
             .when("one_creative")
-            .then(pl.format("other figures than line {} for the same ad, period and segment", "other"))
-            .otherwise(pl.format("another creative than line {} for the same ad, period and segment", "other"))
+            .then(pl.format("different figures from line {} for the same ad, period and segment", "other"))
+            .otherwise(pl.format("a different creative from line {} for the same ad, period and segment", "other"))
             .alias("reason"),
         )
     )

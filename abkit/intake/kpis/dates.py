@@ -1,4 +1,4 @@
-"""Dates as exports write them: one format a column, refused when day and month could be either.
+"""Dates as exports write them: one format per column, refused when day and month could be either.
 
 Only the distinct texts of a column are looked at, each weighted by its rows: a million daily rows have few dates.
 """
@@ -24,7 +24,7 @@ _UNAMBIGUOUS = {
     "D Month YYYY": "%d %B %Y",
     "Month D, YYYY": "%B %d, %Y",
 }
-# Day and month could be either way round: the day-first and the month-first format.
+# Day and month could be in either order: the day-first and the month-first format.
 _EITHER_WAY = (
     ("%d/%m/%Y", "%m/%d/%Y"),
     ("%d.%m.%Y", "%m.%d.%Y"),
@@ -48,9 +48,9 @@ class ReadDates:
     """Columns of dates that were read.
 
     Attributes:
-        values: by field, Date; null where the cell has no such date.
-        problems: by field, by row the reason why it is refused, else null.
-        format: what was found, for the record.
+        values: By field, Date; null where the cell has no valid date.
+        problems: By field, for each row the reason why it is refused, or null.
+        format: The format that was found, for the record.
     """
 
     values: dict[str, pl.Series]
@@ -62,13 +62,13 @@ def read_dates(frame: pl.DataFrame, fields: Sequence[str], name: str, dayfirst: 
     """Read one column of dates, or the two of a period: they share one format.
 
     Args:
-        frame: has the fields.
+        frame: Has the fields.
         fields: `["day"]`, or `["period_start", "period_end"]`.
-        name: the file's own name of the first, for messages.
-        dayfirst: what was said; None finds it out.
+        name: The file's own name of the first, for messages.
+        dayfirst: Whether the day comes first; None finds it out.
 
     Raises:
-        InvalidInput: nothing in the columns says whether the day or the month comes first.
+        InvalidInput: Nothing in the columns says whether the day or the month comes first.
     """
     if all(frame[field].dtype in (pl.Date, pl.Null) or frame[field].dtype == pl.Datetime for field in fields):
         typed = {field: _from_type(frame[field], field) for field in fields}
@@ -115,7 +115,7 @@ def _from_type(column: pl.Series, field: str) -> tuple[pl.Series, pl.Series]:
 
 
 def _detect(distinct: pl.DataFrame, name: str, dayfirst: bool | None) -> tuple[pl.DataFrame, str]:
-    """The distinct texts with `value` and `problem`, and the name of the format that most rows have."""
+    """Return the distinct texts with `value` and `problem`, and the name of the format that most rows have."""
     day_part = pl.col("text").str.replace(_TIME, "$1")
     timed = (day_part != pl.col("text")) & ~pl.col("text").str.contains(_MIDNIGHT)
     formats = {**_UNAMBIGUOUS, **{_shown(code): code for pair in _EITHER_WAY for code in pair}}
@@ -124,16 +124,16 @@ def _detect(distinct: pl.DataFrame, name: str, dayfirst: bool | None) -> tuple[p
     )
     fits = {key: int(parsed.filter(pl.col(key).is_not_null())["rows"].sum()) for key in formats}
     best = max(fits, key=lambda key: fits[key])
-    unsure = pl.lit(False)
+    either_way = pl.lit(False)
     for pair in _EITHER_WAY:
         if fits[best] and best in map(_shown, pair):
-            best, unsure = _which_first(parsed, (_shown(pair[0]), _shown(pair[1])), name, dayfirst)
+            best, either_way = _which_first(parsed, (_shown(pair[0]), _shown(pair[1])), name, dayfirst)
     chosen, shown = pl.col(best), pl.col("text").str.slice(0, 40)
     impossible = pl.format("is an impossible date: '{}'", shown)
     problem = (
         pl.when("timed")
         .then(pl.format("has a time of day: '{}'", shown))
-        .when(unsure)
+        .when(either_way)
         .then(pl.format("could be day or month first in a column that has both: '{}'", shown))
         .when(chosen.is_null() & pl.any_horizontal(pl.col(key).is_not_null() for key in formats))
         .then(pl.format("does not fit the format of its column, {}: '{}'", pl.lit(best), shown))
@@ -145,7 +145,7 @@ def _detect(distinct: pl.DataFrame, name: str, dayfirst: bool | None) -> tuple[p
 
 
 def _which_first(parsed: pl.DataFrame, pair: tuple[str, str], name: str, dayfirst: bool | None) -> tuple[str, pl.Expr]:
-    """The day-first or the month-first format, and which texts cannot be trusted even so."""
+    """Return the day-first or the month-first format, and which texts cannot be trusted even so."""
     day, month = (pl.col(key) for key in pair)
     differ = day.is_not_null() & month.is_not_null() & (day != month)
     if dayfirst is not None:
@@ -155,8 +155,8 @@ def _which_first(parsed: pl.DataFrame, pair: tuple[str, str], name: str, dayfirs
     if only_day == only_month and (only_day or parsed.filter(differ).height):
         texts = parsed.filter(differ if parsed.filter(differ).height else day.is_not_null())["text"]
         raise InvalidInput(
-            f"column {name!r}: {texts.sort()[0]!r} can be read with the day or the month first, and the column "
-            + ("has dates of both kinds" if only_day else "does not say which"),
+            f"column {name!r}: {texts.sort()[0]!r} can be read with the day or the month first, and "
+            + ("the column has dates of both kinds" if only_day else "nothing in the column says which"),
             hint="say it: --dayfirst or --no-dayfirst",
         )
     # Where both orders occur in one column, a text that fits both cannot be trusted.

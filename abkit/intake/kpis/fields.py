@@ -1,19 +1,20 @@
-"""Which column of a KPI export is which field: names that everybody uses, and `--map` for the rest."""
+"""Which column of a KPI export is which field: the names that platforms use, and `--map` for the rest."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from abkit.errors import InvalidInput, UsageError
+from abkit.vocabulary import Dimension
 
 PERIODS = ("day", "period_start", "period_end")
 COUNTS = ("impressions", "clicks", "conversions")
 MONEY = ("spend", "revenue")
-DIMENSIONS = ("platform", "placement", "country", "device", "age", "gender", "other")
+DIMENSIONS = tuple(name.value for name in Dimension)
 NAMES = ("ad", "account", "creative", "campaign", *DIMENSIONS, "currency", "event", "attribution_window")
 FIELDS = (*PERIODS, *NAMES, *COUNTS, *MONEY)
 
-# Names that the large platforms give these columns in their exports, without case, spaces and signs.
+# Names of these columns in the exports of the large platforms, without case, spaces and signs.
 _SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "day": ("date", "byday", "stattimeday", "reportdate", "datum", "tag", "jour", "日付", "日"),
     "period_start": ("reportingstarts", "startdate", "datestart", "periodfrom", "from", "berichtsstart"),
@@ -40,7 +41,7 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
 
 
 def plain_name(name: str) -> str:
-    """A column name without case, spaces, signs and a currency in brackets.
+    """Return a column name without case, spaces, signs and a currency in brackets.
 
     >>> plain_name(" Amount spent (USD) "), plain_name("Impr."), plain_name("AD_ID")
     ('amountspent', 'impr', 'adid')
@@ -50,7 +51,7 @@ def plain_name(name: str) -> str:
 
 
 def currency_in(name: str) -> str | None:
-    """The currency that a column name has in brackets.
+    """Return the currency that a column name has in brackets.
 
     >>> currency_in("Amount spent (USD)")
     'USD'
@@ -67,10 +68,10 @@ class Columns:
     """Which column is which field.
 
     Attributes:
-        position: of each field that was found: the index of its column.
-        names: the column names of the file.
-        unused: the names of the columns that are no field.
-        currency: of the money columns, where their names say it.
+        position: By field that was found, the index of its column.
+        names: The column names of the file.
+        unused: The names of the columns that are not fields.
+        currency: Currency of the money columns, where their names say it.
     """
 
     position: Mapping[str, int]
@@ -79,7 +80,7 @@ class Columns:
     currency: str | None = None
 
     def named(self, field: str) -> str:
-        """The file's own name of a field; the field's where the file has none."""
+        """Return the file's own name of a field; the field's where the file has none."""
         return self.names[self.position[field]] if field in self.position else field
 
 
@@ -87,7 +88,7 @@ def parse_mapping(texts: Sequence[str]) -> dict[str, str]:
     """Read `Their column=field` options; `Their column=` leaves a column out.
 
     Raises:
-        UsageError: no equals sign, or a field that does not exist.
+        UsageError: No equals sign, or a field that does not exist.
 
     >>> parse_mapping(["Fb Spend = spend", "Ad ID="])
     {'Fb Spend': 'spend', 'Ad ID': ''}
@@ -105,23 +106,23 @@ def parse_mapping(texts: Sequence[str]) -> dict[str, str]:
 
 
 def recognised(cells: Sequence[str], mapping: Mapping[str, str]) -> int:
-    """How many different fields a line names: how much it looks like the header."""
+    """Return how many different fields a line names: how much it looks like the header."""
     mapped = {plain_name(column) for column in mapping}
     plain = {plain_name(cell) for cell in cells if cell and len(cell) <= 200}
     return len({_FIELD_OF[name] for name in plain if name in _FIELD_OF}) + len(plain & mapped)
 
 
 def find_columns(names: Sequence[str], mapping: Mapping[str, str]) -> Columns:
-    """Say which column is which field.
+    """Find the column of each field.
 
     What `--map` names comes first, then the field's own name, then a known synonym.
 
     Args:
-        names: the header.
-        mapping: by column name, the field; '' leaves that column out.
+        names: The header.
+        mapping: By column name, the field; '' leaves that column out.
 
     Raises:
-        InvalidInput: a mapped column is not there, or two columns could be the same field.
+        InvalidInput: A mapped column is not there, or two columns could be the same field.
     """
     names = [name.strip().lstrip("\ufeff") for name in names]
     position = _mapped(names, mapping)
@@ -192,7 +193,7 @@ def require_fields(columns: Columns, *, period_given: bool) -> None:
     """Refuse a file that lacks what every row needs.
 
     Raises:
-        InvalidInput: the message has the columns that were found, the hint the `--map` to write.
+        InvalidInput: The message has the columns that were found, the hint the `--map` to write.
     """
     has = columns.position
     missing = [field for field in ("impressions", "clicks") if field not in has]
@@ -214,7 +215,7 @@ def require_fields(columns: Columns, *, period_given: bool) -> None:
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message: the first ones, and how many more there are.
+    """Return names for a message: the first ones, and how many more there are.
 
     >>> listed(["a", "b", "c"], most=2)
     "'a', 'b' and 1 more"

@@ -1,6 +1,6 @@
 """Numbers as exports write them: the format is found for the whole column, and refused when it could be two.
 
-`1.234` is one and a bit, or one thousand two hundred and thirty-four. What decides: `--decimal`; else a number of the
+`1.234` is one and a bit, or one thousand two hundred and thirty-four. What decides: `--decimal`; else a number in the
 column that can be read in one way only (`12.5`, `1,234.5`, `1.234.567`); else one in another column of the same file.
 """
 
@@ -12,11 +12,11 @@ import polars as pl
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.fields import COUNTS, MONEY
 
-LARGEST = 1e15  # a count or an amount beyond this is a fault, and floats lose units soon after
+LARGEST = 1e15  # a count or an amount beyond this is an error, and floats lose units soon after
 _SPACES = r"[\u00a0\u2007\u2009\u202f\t ]"
 _SIGNS = r"[$€£¥￥₹₩₽₺₫฿₴₪元円]"
 _BLANK = ("", "-", "--", "–", "—")
-# By decimal sign: what can be read with that sign only. {d} is the decimal sign, {g} the other one.
+# What can be read with one decimal sign only. {d} is the decimal sign, {g} the other one.
 _DEFINITE = (
     r"^[+-]?\d*{d}(\d{{1,2}}|\d{{4,}})([eE][+-]?\d+)?$",
     r"^[+-]?(0\d*|\d{{4,}})?{d}\d{{3}}$",
@@ -32,10 +32,10 @@ class ReadColumn:
     """A column that was read.
 
     Attributes:
-        values: Int64 of counts, Float64 of money; null where the cell is blank or is no such number.
-        problems: by row the reason why it is refused, else null.
-        blank: how many cells are blank.
-        decimal: the decimal sign that was found or said; None where nothing depends on it.
+        values: Int64 for counts, Float64 for money; null where the cell is blank or invalid.
+        problems: For each row the reason why it is refused, or null.
+        blank: Number of blank cells.
+        decimal: The decimal sign that was found or given; None where nothing depends on it.
     """
 
     values: pl.Series
@@ -48,12 +48,12 @@ def read_numbers(frame: pl.DataFrame, names: Mapping[str, str], decimal: str | N
     """Read the columns of counts and money.
 
     Args:
-        frame: one column a field; those that are no number fields are left alone.
-        names: by field, the file's own name of the column, for messages.
-        decimal: "." or "," when it was said.
+        frame: One column per field; those that do not hold numbers are left alone.
+        names: By field, the file's own name of the column, for messages.
+        decimal: "." or "," when it was given.
 
     Raises:
-        InvalidInput: numbers of a column could be read in two ways.
+        InvalidInput: The numbers of a column could be read in two ways.
     """
     fields = [field for field in (*COUNTS, *MONEY) if field in frame.columns]
     texts = {field: _cleaned(frame[field], field) for field in fields if not frame[field].dtype.is_numeric()}
@@ -150,7 +150,7 @@ def _parsed(field: str, column: _Texts, sign: str | None) -> ReadColumn:
 def _checked(
     field: str, values: pl.Series, problems: pl.Series | None, blank: int, decimal: str | None = None
 ) -> ReadColumn:
-    """Range and wholeness: what cannot be a count or an amount gets its reason."""
+    """Check range and wholeness: an invalid count or amount gets its reason."""
     value = pl.col("value")
     frame = pl.DataFrame(
         {"value": values, "problem": problems if problems is not None else [None] * values.len()},

@@ -43,8 +43,8 @@ def reasons(store: Store) -> list[str]:
         (f"2026-01-02,1,{'x' * 200_000}.png,spring,10,1,0,1.10,USD", "more than 131,072 characters"),
         (",,,,,,,,", "day is empty; no ad and no creative"),
         (GOOD, "duplicate of line 2"),
-        ("Total,,,,2000,40,6,9.00,", "looks like a total line"),
-        (",,,,1500,40,6,9.00,", "looks like a total line"),
+        ("Total,,,,2000,40,6,9.00,", "looks like a row of totals"),
+        (",,,,1500,40,6,9.00,", "looks like a row of totals"),
     ],
 )
 def test_a_bad_row_is_a_reject_and_the_good_ones_are_imported(
@@ -62,15 +62,15 @@ def test_the_same_row_with_other_figures_is_refused_both_times(sqlite_store: Sto
     summary = run_import(sqlite_store, path)[0]
     assert (summary.imported, summary.rejected) == (1, 2)
     assert reasons(sqlite_store) == [
-        "other figures than line 3 for the same ad, period and segment",
-        "other figures than line 2 for the same ad, period and segment",
+        "different figures from line 3 for the same ad, period and segment",
+        "different figures from line 2 for the same ad, period and segment",
     ]
 
 
 def test_two_creatives_of_one_ad_on_one_day_are_refused_with_that_reason(sqlite_store: Store, tmp_path: Path) -> None:
     path = write(tmp_path / "k.csv", rows(GOOD, GOOD.replace("a.png", "b.png").replace("1000", "900")))
     assert run_import(sqlite_store, path)[0].rejected == 2
-    assert "another creative than line" in reasons(sqlite_store)[0]
+    assert "a different creative from line" in reasons(sqlite_store)[0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
@@ -277,5 +277,6 @@ def test_another_currency_without_an_account_says_what_to_do(sqlite_store: Store
     euros = write(tmp_path / "meta.csv", rows("2026-01-01,1,10,1,EUR", header=header))
     dollars = write(tmp_path / "tiktok.csv", rows("2026-01-01,2,10,1,USD", header=header))
     refused = run_import(sqlite_store, euros, dollars)[1]
-    assert list(refused.reasons) == ["currency USD where rows without an account are in EUR: name it by --account"]
+    reason = "currency USD where rows without an account are in EUR: name the account with --account"
+    assert list(refused.reasons) == [reason]
     assert run_import(sqlite_store, dollars, account="tiktok")[0].imported == 1
