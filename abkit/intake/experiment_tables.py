@@ -253,7 +253,7 @@ def _not_comparable(table: pl.DataFrame) -> dict[str, str]:
             refused[row["experiment"]] = f"only one arm, {row['variant']!r}; expected at least 2"
         else:
             refused[row["experiment"]] = (
-                f"{row['len']} rows for {row['names']} variants; expected one row per variant (or rows per day: --add-up)"
+                f"{row['len']} rows for {row['names']} variants; expected one row per variant (or days: --add-up)"
             )
     return refused
 

@@ -1,8 +1,8 @@
-"""What `abkit kpi` and `abkit ratings` share: the summary of an import, and the rows that it refused."""
+"""What `abkit kpi` and `abkit ratings` share: how results are printed, and the rows that were refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,11 +19,25 @@ ImportOption = Annotated[int | None, typer.Option("--import", help="Only rows of
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Largest number of rows.")]
 
 
-def print_imports(summaries: Sequence[Record], form: Format, columns: Sequence[str], *, landed: bool) -> None:
-    """Print what became of the files; exit with 1 when no row of them is in the store."""
-    print_rows([summary.to_dict() for summary in summaries], form, columns=columns, names="file")
-    if not landed:
-        raise typer.Exit(1)
+def print_results(
+    records: Sequence[Record], form: Format, rows: Sequence[Mapping[str, Any]] | None = None, *, empty: str = ""
+) -> None:
+    """Print records of one kind: their notes on stderr, then one table.
+
+    Args:
+        records: The records.
+        form: Table, JSON or CSV.
+        rows: The rows of the table; one per record by default.
+        empty: Printed on stderr instead of an empty table.
+    """
+    from abkit.reporting.tables.show import view
+
+    views = [view(record) for record in records]
+    for text in (text for seen in views for text in seen.notes):
+        note(text)
+    table = views[0].tables[0]
+    rows = [record.to_dict() for record in records] if rows is None else rows
+    print_rows(rows, form, columns=table.columns or None, title=table.title, names=table.names, empty=empty)
 
 
 def print_rejects(

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.loop.imports import ImportOption, LimitOption, print_imports, print_rejects
-from abkit.commands.output import Format, FormatOption, note, print_rows
+from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
+from abkit.commands.output import Format, FormatOption, note
 
 app = typer.Typer(help="KPI exports: import them, see what was refused, link ads to creatives.", no_args_is_help=True)
 
@@ -56,19 +56,11 @@ def import_(
     )
     with context.store() as store:
         summaries = import_files(store, files, options, note=note)
-    for summary in summaries:
-        if summary.error:
-            note(f"Error: {summary.file}: {summary.error}")
-            if summary.hint:
-                note(f"Hint: {summary.hint}")
-        for reason, rows in list(summary.reasons.items())[:10]:
-            note(f"{summary.file}: {rows:,} rejected: {reason}")
-        if summary.reasons:
-            note(f"list them: abkit kpi rejects --import {summary.import_id}")
+    print_results(summaries, form)
     if any(summary.unlinked for summary in summaries):
-        note("ads without a creative: abkit kpi link")
-    columns = ["file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected"]
-    print_imports(summaries, form, columns, landed=any(summary.landed for summary in summaries))
+        note("list the ads without a creative: abkit kpi link")
+    if not any(summary.landed for summary in summaries):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -104,6 +96,4 @@ def link(
             report = kpi_link.link_by_hand(store, ad, creative, platform=platform, account=account)
         else:
             report = kpi_link.link(store)
-    share = sum(row["share_of_impressions"] for row in report.unlinked)
-    note(f"{report.linked:,} links made; {len(report.unlinked):,} ads without a creative, {share:.1%} of impressions")
-    print_rows(report.unlinked, form, empty="every ad has its picture")
+    print_results([report], form, report.unlinked, empty="every ad has its creative")

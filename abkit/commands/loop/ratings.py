@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.loop.imports import ImportOption, LimitOption, print_imports, print_rejects
+from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
 from abkit.commands.model.options import ImageColumnOption, ImagesOption, LabelsArgument, ScaleOption, parse_scale
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar
 
@@ -47,16 +47,9 @@ def import_(
             scale=parse_scale(scale),
             progress=progress,
         )
-    if result.again:
-        note(f"{result.file}: imported before with the same images (import {result.import_id}); nothing to do")
-    for line, reason in result.reasons:
-        note(f"line {line}: {reason}")
-    if result.rejected:
-        note(f"{result.rejected:,} rows were refused; list them: abkit ratings rejects --import {result.import_id}")
-    if result.scale is not None:
-        _say_scale(*result.scale)
-    names = ["file", "source", "kind", "rows", "imported", "unchanged", "rejected", "images", "import_id", "run_id"]
-    print_imports([result], form, names, landed=bool(result.imported + result.unchanged))
+    print_results([result], form)
+    if not result.imported + result.unchanged:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -97,22 +90,10 @@ def agreement(
         context: CommandContext = ctx.obj
         with context.store() as store:
             study = study_store(store, source=source, campaign=campaign)
-    if study.scale is not None:
-        _say_scale(*study.scale)
     if raters:
         title = "score = truth of the image + bias of the rater + noise of the rater; 95% intervals of the bias"
         print_rows(study.by_rater(), form, title=title)
+        for text in study.remarks():
+            note(text)
     else:
-        counts = study.agreement
-        title = f"{study.what}: {counts.ratings:,} ratings of {counts.items:,} images by {counts.raters:,} raters"
-        columns = ["figure", "value", "ci_low", "ci_high", "n"] + (["run_id"] if study.run_id else [])
-        print_rows(study.figures(), form, columns=columns, title=f"{title}; 95% intervals, images resampled")
-        note("Bias and noise describe these raters, and counts are exact: they have no interval here (--raters has)")
-    if study.rejected:
-        line, reason = study.rejected[0]
-        note(f"{len(study.rejected)} rows could not be used, the first: line {line}: {reason}")
-
-
-def _say_scale(low: float, high: float) -> None:
-    # A scale that was found and not asked for is worth a look: everything else depends on it.
-    note(f"scale {low:g} to {high:g}")
+        print_results([study], form, study.figures())

@@ -312,7 +312,7 @@ def currency_changes(good: pl.DataFrame, ads: pl.DataFrame, known: KnownCurrency
         "line",
         pl.when(pl.col("account") == "")
         .then(
-            pl.format("currency {} where rows without an account are in {}: name the account with --account", "currency", "usual")
+            pl.format("currency {} where rows without an account are in {}: give --account", "currency", "usual")
         )
         .otherwise(pl.format("currency {} where the account '{}' is in {}", "currency", "account", "usual"))
         .alias("reason"),

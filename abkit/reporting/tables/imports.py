@@ -9,18 +9,22 @@ from abkit.workflows.kpis.link import LinkReport
 from abkit.workflows.ratings.agreement import RaterStudy
 from abkit.workflows.ratings.import_ratings import LabelImport
 
-#: Columns of what became of a file of KPIs, and of a table of labels.
-KPI_COLUMNS = ("file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected")
-LABEL_COLUMNS = (
+_KPI_COLUMNS = ("file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected")
+_LABEL_COLUMNS = (
     "file", "source", "kind", "rows", "imported", "unchanged", "rejected", "images", "import_id", "run_id",
 )  # fmt: skip
+_MOST_REASONS = 10
 
 
 @view_of.register
 def _(record: ImportSummary) -> View:
-    notes = [f"{record.file}: {part}" for part in (record.error, record.hint) if part]
-    notes += [f"{record.file}: {rows:,} rejected: {reason}" for reason, rows in list(record.reasons.items())[:10]]
-    return View(tables=(Table(columns=KPI_COLUMNS, rows=(record.to_dict(),), names="file"),), notes=tuple(notes))
+    notes = [f"Error: {record.file}: {record.error}"] if record.error else []
+    notes += [f"Hint: {record.hint}"] if record.hint else []
+    for reason, rows in list(record.reasons.items())[:_MOST_REASONS]:
+        notes.append(f"{record.file}: {rows:,} rejected: {reason}")
+    if record.reasons:
+        notes.append(f"list them: abkit kpi rejects --import {record.import_id}")
+    return View(tables=(Table(columns=_KPI_COLUMNS, rows=(record.to_dict(),), names="file"),), notes=tuple(notes))
 
 
 @view_of.register
@@ -31,18 +35,26 @@ def _(record: LinkReport) -> View:
 
 @view_of.register
 def _(record: LabelImport) -> View:
-    notes = [f"line {line}: {reason}" for line, reason in record.reasons]
+    notes = []
+    if record.again:
+        notes.append(f"{record.file}: imported before with the same images (import {record.import_id}); nothing to do")
+    notes += [f"line {line}: {reason}" for line, reason in record.reasons]
+    if record.rejected:
+        which = f"abkit ratings rejects --import {record.import_id}"
+        notes.append(f"{record.rejected:,} rows were refused; list them: {which}")
     if record.scale is not None:
         notes.append("scale {:g} to {:g}".format(*record.scale))
-    return View(tables=(Table(columns=LABEL_COLUMNS, rows=(record.to_dict(),), names="file"),), notes=tuple(notes))
+    return View(tables=(Table(columns=_LABEL_COLUMNS, rows=(record.to_dict(),), names="file"),), notes=tuple(notes))
 
 
 @view_of.register
 def _(record: RaterStudy) -> View:
-    columns = ("figure", "value", "ci_low", "ci_high", "n", *(("run_id",) if record.run_id else ()))
-    notes = ["Bias and noise describe these raters, and counts are exact: they have no interval here (--raters has)"]
-    if record.rejected:
-        line, reason = record.rejected[0]
-        notes.append(f"{len(record.rejected)} rows could not be used, the first: line {line}: {reason}")
-    table = Table(columns=columns, rows=tuple(record.figures()), title=record.title)
-    return View(tables=(table,), notes=tuple(notes))
+    counts = record.agreement
+    ratings = f"{counts.ratings:,} ratings of {counts.items:,} images by {counts.raters:,} raters"
+    table = Table(
+        columns=("figure", "value", "ci_low", "ci_high", "n", *(("run_id",) if record.run_id else ())),
+        rows=tuple(record.figures()),
+        title=f"{record.what}: {ratings}; 95% intervals, images resampled",
+    )
+    exact = "bias and noise describe these raters, and counts are exact: they have no interval here (--raters has)"
+    return View(tables=(table,), notes=(*record.remarks(), exact))

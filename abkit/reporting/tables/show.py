@@ -16,6 +16,8 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.scoring": "abkit.reporting.tables.scoring",
     "abkit.workflows.drift": "abkit.reporting.tables.monitoring",
     "abkit.workflows.experiments": "abkit.reporting.tables.experiments",
+    "abkit.workflows.kpis": "abkit.reporting.tables.imports",
+    "abkit.workflows.ratings": "abkit.reporting.tables.imports",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.stats": "abkit.reporting.tables.statistics",
 }

@@ -75,6 +75,15 @@ class RaterStudy(Record):
             for k, (v, a, b) in values.items()
         ]
 
+    def remarks(self) -> list[str]:
+        """Return what to say with the figures: the scale, and the rows that could not be used."""
+        # A scale that was found and not asked for is worth a look: everything else depends on it.
+        found = [] if self.scale is None else ["scale {:g} to {:g}".format(*self.scale)]
+        if self.rejected:
+            line, reason = self.rejected[0]
+            found.append(f"{len(self.rejected)} rows could not be used, the first: line {line}: {reason}")
+        return found
+
     def by_rater(self) -> list[dict[str, Any]]:
         """Return rows to print: votes, bias with its 95% interval, and noise of each rater."""
         rows = []

@@ -277,6 +277,6 @@ def test_another_currency_without_an_account_says_what_to_do(sqlite_store: Store
     euros = write(tmp_path / "meta.csv", rows("2026-01-01,1,10,1,EUR", header=header))
     dollars = write(tmp_path / "tiktok.csv", rows("2026-01-01,2,10,1,USD", header=header))
     refused = run_import(sqlite_store, euros, dollars)[1]
-    reason = "currency USD where rows without an account are in EUR: name the account with --account"
+    reason = "currency USD where rows without an account are in EUR: give --account"
     assert list(refused.reasons) == [reason]
     assert run_import(sqlite_store, dollars, account="tiktok")[0].imported == 1
