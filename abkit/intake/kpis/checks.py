@@ -311,9 +311,7 @@ def currency_changes(good: pl.DataFrame, ads: pl.DataFrame, known: KnownCurrency
     refused = good.join(other.select("ad_no", "currency", "account", "usual"), on=["ad_no", "currency"]).select(
         "line",
         pl.when(pl.col("account") == "")
-        .then(
-            pl.format("currency {} where rows without an account are in {}: give --account", "currency", "usual")
-        )
+        .then(pl.format("currency {} where rows without an account are in {}: give --account", "currency", "usual"))
         .otherwise(pl.format("currency {} where the account '{}' is in {}", "currency", "account", "usual"))
         .alias("reason"),
     )

@@ -1,4 +1,4 @@
-"""`abkit kpi`: real commands, real files."""
+"""`abkit kpi`: what it prints, what it refuses, and its exit codes."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from abkit.workflows.workspace import make_workspace
-from tests.conftest import Abkit
+from tests.commands.conftest import Here
 from tests.kpi_files import rows, write
 
 COLUMNS = ["file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected"]
@@ -18,12 +18,12 @@ def workspace(tmp_path: Path) -> Path:
     return tmp_path / "w"
 
 
-def test_json_has_one_object_a_file_and_notes_go_to_stderr(abkit: Abkit, workspace: Path) -> None:
+def test_json_has_one_object_a_file_and_notes_go_to_stderr(here: Here, workspace: Path) -> None:
     good = write(
         workspace / "good.csv",
         rows("1/13/2026,1,10,1,x", "1/14/2026,1,10,11,x", header="Date,Ad ID,Impr.,Link clicks,Theme"),
     )
-    done = abkit("kpi", "import", good, workspace / "none.csv", "-f", "json", cwd=workspace)
+    done = here("kpi", "import", good, workspace / "none.csv", "-f", "json", cwd=workspace)
 
     assert done.returncode == 0, done.stderr
     first, second = json.loads(done.stdout)
@@ -34,27 +34,27 @@ def test_json_has_one_object_a_file_and_notes_go_to_stderr(abkit: Abkit, workspa
     assert "clicks above impressions" in done.stderr
     assert "there is no file" in done.stderr
 
-    listed = abkit("kpi", "rejects", "--import", first["import_id"], "-f", "json", cwd=workspace)
+    listed = here("kpi", "rejects", "--import", first["import_id"], "-f", "json", cwd=workspace)
     assert [(row["line"], row["reason"]) for row in json.loads(listed.stdout)] == [(3, "clicks above impressions")]
 
 
-def test_nothing_imported_is_exit_code_one_with_the_option_to_write(abkit: Abkit, workspace: Path) -> None:
+def test_nothing_imported_is_exit_code_one_with_the_option_to_write(here: Here, workspace: Path) -> None:
     path = write(workspace / "k.csv", rows("01/02/2026,1,10,1", header="day,ad,impressions,clicks"))
-    done = abkit("kpi", "import", path, cwd=workspace)
+    done = here("kpi", "import", path, cwd=workspace)
     assert done.returncode == 1
     assert "--dayfirst or --no-dayfirst" in done.stderr
 
-    assert abkit("kpi", "import", path, "--dayfirst", cwd=workspace).returncode == 0
-    assert abkit("kpi", "import", path, "--dayfirst", cwd=workspace).returncode == 0
+    assert here("kpi", "import", path, "--dayfirst", cwd=workspace).returncode == 0
+    assert here("kpi", "import", path, "--dayfirst", cwd=workspace).returncode == 0
 
 
-def test_mapping_decimal_platform_and_period_are_taken(abkit: Abkit, workspace: Path) -> None:
+def test_mapping_decimal_platform_and_period_are_taken(here: Here, workspace: Path) -> None:
     path = write(workspace / "k.csv", rows('7,"1.234",5,"2.500"', header="id,views,clicks,paid"))
     said = ["--map", "id=ad", "--map", "views=impressions", "--map", "paid=spend", "--decimal", ",", "--platform", "p"]
-    done = abkit("kpi", "import", path, *said, "--period", "2026-01-01..2026-01-31", "-f", "json", cwd=workspace)
+    done = here("kpi", "import", path, *said, "--period", "2026-01-01..2026-01-31", "-f", "json", cwd=workspace)
     assert json.loads(done.stdout)[0]["imported"] == 1, done.stderr
 
-    listed = json.loads(abkit("kpi", "link", "-f", "json", cwd=workspace).stdout)
+    listed = json.loads(here("kpi", "link", "-f", "json", cwd=workspace).stdout)
     assert [(row["ad"], row["platform"], row["impressions"], row["share_of_impressions"]) for row in listed] == [
         ("7", "p", 1234, 1.0)
     ]
@@ -71,13 +71,7 @@ def test_mapping_decimal_platform_and_period_are_taken(abkit: Abkit, workspace: 
         ["--encoding", "ebcdic"],
     ],
 )
-def test_options_that_make_no_sense_are_refused_in_one_sentence(
-    workspace: Path, said: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from abkit.commands.app import main
-
-    monkeypatch.chdir(workspace)
-    with pytest.raises(SystemExit) as ended:
-        main(["kpi", "import", "k.csv", *said])
-    assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith("Error: ")
+def test_options_that_make_no_sense_are_refused_in_one_sentence(here: Here, workspace: Path, said: list[str]) -> None:
+    done = here("kpi", "import", "k.csv", *said, cwd=workspace)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")

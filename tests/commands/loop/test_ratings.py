@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Here
-from tests.conftest import Abkit
 from tests.images import save_images
 
 
@@ -15,10 +14,8 @@ def votes(folder: Path) -> Path:
     return path
 
 
-def test_agreement_says_how_many_ratings_an_image_needs_and_which_rows_were_refused(
-    abkit: Abkit, tmp_path: Path
-) -> None:
-    result = abkit("ratings", "agreement", votes(tmp_path), "--scale", "1..7", "-f", "json")
+def test_agreement_says_how_many_ratings_an_image_needs_and_which_rows_were_refused(here: Here, tmp_path: Path) -> None:
+    result = here("ratings", "agreement", votes(tmp_path), "--scale", "1..7", "-f", "json")
     assert result.returncode == 0, result.stderr
     figures = {row["figure"]: row["value"] for row in json.loads(result.stdout)}
     assert 0 < figures["icc_single"] < figures["icc_mean"] <= 1
@@ -26,16 +23,16 @@ def test_agreement_says_how_many_ratings_an_image_needs_and_which_rows_were_refu
     assert "2 rows could not be used, the first: line 122" in result.stderr
 
 
-def test_the_raters_who_score_high_have_a_positive_bias(abkit: Abkit, tmp_path: Path) -> None:
-    result = abkit("ratings", "agreement", votes(tmp_path), "--scale", "1..7", "--raters", "-f", "csv")
+def test_the_raters_who_score_high_have_a_positive_bias(here: Here, tmp_path: Path) -> None:
+    result = here("ratings", "agreement", votes(tmp_path), "--scale", "1..7", "--raters", "-f", "csv")
     bias = {row.split(",")[0]: float(row.split(",")[2]) for row in result.stdout.splitlines()[1:]}
     assert bias["rater 0"] == pytest.approx(-0.5, abs=0.1)
     assert bias["rater 3"] == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_table_without_raters_is_one_sentence(abkit: Abkit, tmp_path: Path) -> None:
+def test_a_table_without_raters_is_one_sentence(here: Here, tmp_path: Path) -> None:
     (tmp_path / "means.csv").write_text("image,mean,n\na.png,3,10\n")
-    result = abkit("ratings", "agreement", tmp_path / "means.csv")
+    result = here("ratings", "agreement", tmp_path / "means.csv")
     assert result.returncode == 1
     assert "no column with the rater" in result.stderr
     assert "Traceback" not in result.stderr
