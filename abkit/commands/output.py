@@ -62,17 +62,20 @@ def show(
     Args:
         record: The record.
         form: Table, JSON or CSV.
-        rows: The rows of the CSV; one row with all figures of the record by default.
+        rows: Rows of the CSV; by default those of a `RecordList`, and one with all figures of any other record.
         columns: Columns of the CSV; all of the first row's by default.
         as_rows: Make the JSON a list of the rows too.
     """
+    from abkit.records import RecordList
     from abkit.reporting.tables.show import flattened, view
 
+    if rows is None:
+        rows = record.rows() if isinstance(record, RecordList) else [flattened(record.to_dict())]
     seen = view(record)
     if form is Format.JSON:
-        print_json(list(rows or ()) if as_rows else record)
+        print_json(list(rows) if as_rows else record)
     elif form is Format.CSV:
-        _print_csv(rows if rows is not None else [flattened(record.to_dict())], columns)
+        _print_csv(rows, columns)
     else:
         for table in seen.tables:
             if table.rows:

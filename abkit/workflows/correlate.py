@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 
 from abkit.config import CorrelateSettings, Settings
-from abkit.records import Record
+from abkit.records import Record, RecordList
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation
 from abkit.store import creatives, models
@@ -31,11 +31,12 @@ class Measured:
     """A creative with its score and what it delivered.
 
     Attributes:
+        campaign: Key of the campaign; "" for delivery outside of any.
         events, trials: `events` of `trials` is the metric.
     """
 
     creative_id: int
-    campaign_id: int | None
+    campaign: str
     score: float
     events: int
     trials: int
@@ -47,6 +48,7 @@ class VersionReport(Record):
 
     Attributes:
         model_version: Its digest.
+        active: Whether it is the active model.
         results: SRCC and PLCC, over all creatives and within campaign.
         measured: The creatives they rest on, one row per creative and campaign.
         left_out: What is not in them, by reason.
@@ -55,13 +57,14 @@ class VersionReport(Record):
     model_version: str
     model_name: str
     version_id: int
+    active: bool
     results: tuple[Correlation, ...]
     measured: tuple[Measured, ...]
     left_out: dict[str, LeftOut]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorrelationReport(Record):
+class CorrelationReport(RecordList):
     """All versions against one KPI, with the window and the filters.
 
     Attributes:
@@ -81,6 +84,12 @@ class CorrelationReport(Record):
     impressions: int
     note: str
     run_id: int
+
+    @property
+    def shown_version(self) -> VersionReport | None:
+        """The version that a chart shows: the active model, else the last one that scored."""
+        chosen = [version for version in self.versions if version.active] or self.versions
+        return chosen[-1] if chosen else None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per version, scope and statistic; rows without figures where nothing was scored."""
@@ -173,8 +182,12 @@ def correlate(
                 creatives.find_campaign(session, campaign)
             versions = [models.find_by_prefix(session, model)] if model else models.versions_with_scores(session)
             delivered = deliveries(session, filters)
+            active, keys = models.active_model(session), creatives.campaign_keys(session)
             reports = [
-                _version_report(version, score_rows.mean_scores(session, version.id), delivered, kpi, limits)
+                replace(
+                    _version_report(version, score_rows.mean_scores(session, version.id), delivered, kpi, limits, keys),
+                    active=active is not None and version.id == active.id,
+                )
                 for version in versions
             ]
         note = _NO_SCORES if not versions else "" if any(one.measured for one in reports) else _NO_KPIS
@@ -204,6 +217,7 @@ def _version_report(
     delivered: Deliveries,
     metric: Metric,
     limits: CorrelateSettings,
+    campaigns: Mapping[int, str],
 ) -> VersionReport:
     left_out = {reason: LeftOut(one.count, one.impressions) for reason, one in delivered.left_out.items()}
     scored = [row for row in delivered.rows if row.creative_id in scores]
@@ -236,7 +250,7 @@ def _version_report(
     measured = [
         Measured(
             creative_id=row.creative_id,
-            campaign_id=row.campaign_id,
+            campaign=campaigns.get(row.campaign_id or 0, ""),
             score=scores[row.creative_id],
             events=_counts(row, metric)[0],
             trials=_counts(row, metric)[1],
@@ -247,6 +261,7 @@ def _version_report(
         model_version=version.digest,
         model_name=version.name,
         version_id=version.id,
+        active=False,
         results=tuple(results),
         measured=tuple(measured),
         left_out=left_out,

@@ -14,7 +14,10 @@ from datetime import date
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polars import DataFrame
 
 _renderer = ""
 
@@ -46,6 +49,22 @@ class Record:
             return None
         html: str | None = import_module(_renderer).as_html(self)
         return html
+
+
+class RecordList(Record):
+    """A record that holds a list: it is also rows, and a data frame."""
+
+    __slots__ = ()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one mapping per item, with the same keys in all of them."""
+        raise NotImplementedError(f"{type(self).__name__} has no rows")
+
+    def to_polars(self) -> DataFrame:
+        """Return the rows as a Polars data frame; its `to_pandas()` leads to pandas."""
+        import polars
+
+        return polars.DataFrame([to_plain(row) for row in self.rows()], infer_schema_length=None)
 
 
 def to_plain(value: Any) -> Any:

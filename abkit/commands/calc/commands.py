@@ -71,7 +71,7 @@ def rank(
             raise InvalidInput(f"{text!r} is not a new variant; expected NAME=SUCCESSES/TRIALS, each name once")
         arms[name] = Counts.parse(figures)
     ranking = bayes.rank(arms, level=level, prior=prior_of(prior))
-    show(ranking, form, rows=[arm.to_dict() for arm in ranking.arms])
+    show(ranking, form)
 
 
 @app.command("drift")

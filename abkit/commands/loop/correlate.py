@@ -13,7 +13,6 @@ from abkit.commands.output import Format, FormatOption, note, show
 from abkit.vocabulary import Metric
 
 if TYPE_CHECKING:
-    from abkit.store.engine import Store
     from abkit.workflows.correlate import CorrelationReport
 
 app = typer.Typer()
@@ -64,13 +63,13 @@ def correlate(
             model=model,
             min_impressions=min_impressions,
         )
-        show(report, form, rows=report.rows(), as_rows=True)
-        if plot:
-            _draw(store, report, plot)
+    show(report, form, as_rows=True)
+    if plot:
+        _draw(report, plot)
 
 
-def _draw(store: Store, report: CorrelationReport, path: Path) -> None:
+def _draw(report: CorrelationReport, path: Path) -> None:
     from abkit.reporting.charts.score_kpi import correlation_chart
     from abkit.reporting.charts.theme import save_chart
 
-    note(f"chart: {save_chart(correlation_chart(store, report), path)}")
+    note(f"chart: {save_chart(correlation_chart(report), path)}")

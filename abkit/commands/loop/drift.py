@@ -51,7 +51,7 @@ def check(
             model=model,
             now=None if as_of and as_of.date() < now.date() else now,
         )
-    show(report, form, rows=[test.to_dict() for test in report.results])
+    show(report, form)
     if exit_code and report.decision not in (DriftDecision.STABLE, DriftDecision.INSUFFICIENT_DATA):
         raise typer.Exit(3)
 

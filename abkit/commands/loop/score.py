@@ -63,8 +63,7 @@ def score(
             progress=progress,
         )
         overlays = _write_overlays(store, result, explain, progress) if explain is not None else 0
-    rows = [file.to_dict() for file in result.files]
-    show(result, form, rows=rows, columns=[name for name in rows[0] if name != "distribution"], as_rows=True)
+    show(result, form, columns=[name for name in result.rows()[0] if name != "distribution"], as_rows=True)
     if explain is not None:
         from abkit.workflows.models.explain import MEANING
 

@@ -44,8 +44,7 @@ def shortlist(
         result = choose(
             store, campaign=campaign, keep=keep, p_best=p_best, min_probability=min_probability, model=model
         )
-    shared = {"campaign": result.campaign, "model_version": result.model_version, "run_id": result.run_id}
-    show(result, form, rows=[candidate.to_dict() | shared for candidate in result.creatives])
+    show(result, form)
     if verbose and form is Format.TABLE:
         typer.echo("\n" + "\n".join(reasons(result)))
     if gate and not result.clear:

@@ -10,11 +10,8 @@ import numpy as np
 
 from abkit.reporting.charts.theme import INK, MAX_COLORS, SERIES, campaign_color, empty_chart, themed
 from abkit.reporting.page.records import ScorePoint, readable
-from abkit.store import models
-from abkit.store.creatives import campaign_keys
-from abkit.store.engine import Store
 from abkit.store.schema import CorrelationResult
-from abkit.workflows.correlate import CorrelationReport, VersionReport
+from abkit.workflows.correlate import CorrelationReport
 
 MAX_POINTS = 2000
 METRIC_NAMES = {"ctr": "CTR (clicks per impression)", "cvr": "CVR (conversions per click)"}
@@ -124,22 +121,14 @@ def score_kpi_scatter(
     return themed(alt.layer(*layers).properties(width=width, height=round(0.56 * width), title=head))
 
 
-def correlation_chart(store: Store, report: CorrelationReport) -> Any:
-    """Draw a correlation report: score against KPI for the active model, else for the last version that scored.
-
-    Args:
-        store: Where the campaigns have their names.
-        report: What was correlated.
-    """
-    with store.read() as session:
-        active = models.active_model(session)
-        campaigns = campaign_keys(session)
-    version = _shown_version(report, active.digest if active else "")
+def correlation_chart(report: CorrelationReport) -> Any:
+    """Draw a correlation report: score against KPI for the active model, else for the last version that scored."""
+    version = report.shown_version
     if version is None:
         return score_kpi_scatter([], metric=report.metric)
     points = [
         ScorePoint(
-            campaign=campaigns.get(one.campaign_id or 0, "without a campaign"),
+            campaign=one.campaign or "without a campaign",
             score=one.score,
             events=one.events,
             trials=one.trials,
@@ -159,13 +148,6 @@ def correlation_chart(store: Store, report: CorrelationReport) -> Any:
         for result in version.results
     ]
     return score_kpi_scatter(points, sentences, report.metric)
-
-
-def _shown_version(report: CorrelationReport, active: str) -> VersionReport | None:
-    for version in report.versions:
-        if version.model_version == active:
-            return version
-    return report.versions[-1] if report.versions else None
 
 
 def _dot_rows(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:

@@ -23,10 +23,21 @@ def _(report: CorrelationReport) -> View:
         for row in listed:
             if row["note"] and (said := f"No estimate {_SCOPES[row['scope']]}: {row['note']}.") not in why_not:
                 why_not.append(said)
-    return View(tables=tuple(tables), sentences=tuple(why_not), notes=tuple(_correlation_notes(report)))
+    return View(
+        tables=tuple(tables),
+        sentences=tuple(why_not),
+        notes=tuple(_correlation_notes(report)),
+        chart=(lambda: _chart(report)) if report.versions else None,
+    )
 
 
 _SCOPES = {CorrelationScope.ALL: "over all creatives", CorrelationScope.WITHIN_CAMPAIGN: "within campaign"}
+
+
+def _chart(report: CorrelationReport) -> Any:
+    from abkit.reporting.charts.score_kpi import correlation_chart
+
+    return correlation_chart(report)
 
 
 def _correlation_row(row: dict[str, Any]) -> dict[str, Any]:

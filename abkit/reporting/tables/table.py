@@ -95,7 +95,7 @@ class Table:
         body = []
         for i, row in enumerate(self.rows):
             cells = "".join(_cell("td", shown(row.get(column)), column in numeric) for column in self.columns)
-            image = f'<td><img src="{escape(images[i])}" height="64" alt=""></td>' if images else ""
+            image = f"<td>{_image(images[i])}</td>" if images else ""
             body.append(f"<tr>{image}{cells}</tr>")
         title = f'<caption style="text-align:left">{escape(self.title)}</caption>' if self.title else ""
         return (
@@ -198,6 +198,10 @@ def _looks_numeric(value: Any) -> bool:
         return True
     text = str(value).removesuffix("%").strip().lstrip("+-−<>").replace(",", "").replace(".", "", 1)
     return text == "–" or text.isdigit()
+
+
+def _image(uri: str) -> str:
+    return f'<img src="{escape(uri)}" height="64" alt="">' if uri else ""
 
 
 def _cell(tag: str, text: str, right: bool) -> str:

@@ -9,13 +9,14 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincc, betaincinv, xlog1py, xlogy
 
 from abkit.errors import InvalidInput
-from abkit.records import Record
+from abkit.records import Record, RecordList
 from abkit.stats.arms import Counts
 from abkit.stats.estimate import ArmRate, Comparison, Estimate, PosteriorComparison
 from abkit.stats.proportions.result import baseline_notes
@@ -51,7 +52,7 @@ class RankedArm(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking(Record):
+class Ranking(RecordList):
     """Several arms, the most likely best one first.
 
     Attributes:
@@ -63,6 +64,10 @@ class Ranking(Record):
     arms: tuple[RankedArm, ...]
     level: float
     prior: str
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per arm."""
+        return [arm.to_dict() for arm in self.arms]
 
 
 def compare_by_bayes(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from abkit.records import Record
+from abkit.records import Record, RecordList
 from abkit.stats.monitoring.triage import Finding
 from abkit.vocabulary import DriftDecision, DriftVerdict, Layer
 
@@ -54,7 +54,7 @@ class LayerResult(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriftReport(Record):
+class DriftReport(RecordList):
     """What a check found and what follows.
 
     Attributes:
@@ -78,6 +78,10 @@ class DriftReport(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data; the cause is None where there is none."""
         return super().to_dict() | {"cause": self.cause or None}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per test."""
+        return [test.to_dict() for test in self.results]
 
 
 def show_p(p: float | None) -> str:

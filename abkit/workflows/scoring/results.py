@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from abkit.records import Record
+from abkit.records import Record, RecordList
 from abkit.vocabulary import FileState
 
 _NAMED = 5
@@ -65,7 +65,7 @@ class ScoredFile(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoringResult(Record):
+class ScoringResult(RecordList):
     """All files of one scoring, best first, rejected ones last; with the run and the scorer that made the figures.
 
     Attributes:
@@ -89,6 +89,10 @@ class ScoringResult(Record):
     brief: str = ""
     brief_encoder: str = ""
     from_tokens: int = 0
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per file."""
+        return [file.to_dict() for file in self.files]
 
     @property
     def usable(self) -> tuple[ScoredFile, ...]:
@@ -151,7 +155,7 @@ class Candidate(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shortlist(Record):
+class Shortlist(RecordList):
     """All candidates of a campaign, best first, those without a score last.
 
     Attributes:
@@ -195,6 +199,11 @@ class Shortlist(Record):
     notice: str
     note: str
     run_id: int
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per candidate, each with the campaign, the version and the run."""
+        shared = {"campaign": self.campaign, "model_version": self.model_version, "run_id": self.run_id}
+        return [candidate.to_dict() | shared for candidate in self.creatives]
 
     @property
     def notes(self) -> tuple[str, ...]:
