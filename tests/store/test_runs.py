@@ -32,7 +32,7 @@ def test_a_run_says_who_did_what_with_which_code_and_its_outcome(store: Store) -
 @pytest.mark.parametrize(
     ("error", "state", "said"),
     [
-        (UsageError("no such thing", hint="look elsewhere"), "failed", {"error": "no such thing", "hint": "look elsewhere"}),
+        (UsageError("no such thing", hint="look"), "failed", {"error": "no such thing", "hint": "look"}),
         (ZeroDivisionError("division by zero"), "failed", {"error": "ZeroDivisionError: division by zero"}),
         (KeyboardInterrupt(), "interrupted", {"error": "KeyboardInterrupt"}),
     ],
