@@ -7,7 +7,7 @@ from typing import Any
 
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table, interval, percent
-from abkit.stats.design.power import SampleSize
+from abkit.stats.design.sample_size import SampleSize
 from abkit.stats.estimate import ArmRate, Comparison
 from abkit.stats.means.pairs import CupedComparison
 from abkit.stats.monitoring.distribution_shift import Drift

@@ -10,7 +10,8 @@ from scipy.special import ndtr
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
-from abkit.stats.design.power import Design, SampleSize, sample_size_for_rates
+from abkit.stats.design.power import Design, Rate
+from abkit.stats.design.sample_size import SampleSize, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _plan(
     # Less than a tenth of a percent takes hundreds of millions of impressions.
     if lift < 0.001 or baseline * (1 + lift) >= 1:
         return plan(f"the scores promise a lift of {lift:.2%}: too little to find in any test", False, lift)
-    size = sample_size_for_rates(baseline, lift=lift, design=design)
+    size = size_of(Rate(baseline), lift, design)
     if size.days is None:
         why = f"{size.total:,} units for an expected lift of {lift:.1%}; give the daily traffic to know the days"
         return plan(why, True, lift, size)

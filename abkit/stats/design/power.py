@@ -1,15 +1,13 @@
-"""How many units a test takes, and how many days that is. `detectable` has what a given size can find."""
+"""What a test is to find, and by which test: the design that all sample-size questions share, and the two metrics."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
-from abkit.stats.sequential.always_valid import multiplier
-from abkit.stats.sequential.group_sequential import GroupSequentialPlan, inflation, plan_looks
 from abkit.stats.tails import quantile
 from abkit.vocabulary import Alternative, Monitoring, Spending, parse_choice
 
@@ -18,47 +16,6 @@ MOST_LOOKS = 100
 
 SMALLEST_EFFECT, LARGEST_EFFECT = 1e-5, 10.0
 """In standard deviations: from tens of billions of units to two or three."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleSize(Record):
-    """What a test takes.
-
-    Attributes:
-        per_variant: Units in each treatment arm, rounded up; also in the control unless `ratio` is not 1.
-        control: Units in the control.
-        total: Units in all arms.
-        power: Chance to find the effect.
-        alpha: Error rate of the whole test.
-        alpha_per_comparison: Error rate after Bonferroni's division over the treatments.
-        baseline: The control's rate or mean.
-        effect: Difference to be found, in the metric's unit.
-        lift: The same relative to the baseline.
-        arms: Number of arms: control and treatments.
-        ratio: Units of a treatment ÷ units of the control.
-        alternative: Which difference counts.
-        monitoring: `fixed` (one look at the end), `anytime` (confidence sequence) or `group` (planned looks).
-        method: The test that this is the sample size of.
-        days: How long it takes at the daily traffic given, or None.
-        plan: Boundaries of the planned looks, `group` only.
-    """
-
-    per_variant: int
-    control: int
-    total: int
-    power: float
-    alpha: float
-    alpha_per_comparison: float
-    baseline: float
-    effect: float
-    lift: float
-    arms: int
-    ratio: float
-    alternative: Alternative
-    monitoring: Monitoring
-    method: str
-    days: int | None = None
-    plan: GroupSequentialPlan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,166 +74,167 @@ class Design(Record):
         return self.alpha_per_comparison / (2 if self.alternative is Alternative.TWO_SIDED else 1)
 
 
-def sample_size_for_rates(baseline: float, *, lift: float, design: Design | None = None) -> SampleSize:
-    """Return the units for a difference of two proportions, tested by the pooled z-test.
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A proportion, tested by the pooled z-test.
 
-    Source: statsmodels' `samplesize_proportions_2indep_onetail` (Fleiss, Levin & Paik 2003, eq. 4.14, without the
-    continuity correction): pooled variance under no effect, separate variances under the effect.
+    Source: statsmodels' `samplesize_proportions_2indep_onetail` and `normal_power_het` (Fleiss, Levin & Paik 2003,
+    eq. 4.14, without the continuity correction): pooled variance under no effect, separate variances under the effect.
 
-    Args:
+    Attributes:
         baseline: The control's rate, in (0, 1).
-        lift: Relative effect to be found; negative for a loss.
-        design: Power, arms, split, monitoring.
 
-    >>> plan = sample_size_for_rates(0.02, lift=0.10)
-    >>> plan.per_variant, plan.total
-    (80682, 161364)
+    Raises:
+        InvalidInput: The baseline is not a rate.
     """
-    from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail
 
-    design = design or Design()
-    treatment = _check_rates(baseline, lift)
-    _check_direction(lift, design)
-    effect = treatment - baseline
-    # statsmodels' first sample is the one whose rate is prop2 + diff: the treatment; ratio is control ÷ treatment.
-    units = samplesize_proportions_2indep_onetail(
-        effect,
-        baseline,
-        design.power,
-        ratio=1 / design.ratio,
-        alpha=2 * design.tail,
-        alternative="two-sided",
-    )
+    test: ClassVar[str] = "pooled z-test of two proportions"
+    fewest: ClassVar[int] = 1
+    baseline: float
 
-    def needed(reach: float) -> float:
-        pooled = (treatment + baseline / design.ratio) / (1 + 1 / design.ratio)
-        null = math.sqrt(pooled * (1 - pooled) * (1 + design.ratio))
-        alternative = math.sqrt(treatment * (1 - treatment) + baseline * (1 - baseline) * design.ratio)
+    def __post_init__(self) -> None:
+        if not 0 < self.baseline < 1:
+            raise InvalidInput(
+                f"the baseline is {self.baseline}; expected a rate between 0 and 1, such as 0.02",
+                hint="a percentage such as 2 is written 0.02" if self.baseline >= 1 else "",
+            )
+
+    def effect(self, lift: float) -> float:
+        """Return the difference that a lift makes, in the metric's unit; refuse a lift that leads to no rate."""
+        treatment = self.baseline * (1 + lift)
+        if lift == 0 or not math.isfinite(lift) or not 0 < treatment < 1:
+            raise InvalidInput(
+                f"a lift of {lift} on a baseline of {self.baseline} gives a rate of {treatment:g}; expected one "
+                "between 0 and 1 that differs from the baseline"
+            )
+        return treatment - self.baseline
+
+    def units(self, effect: float, design: Design) -> float:
+        """Return the units of a treatment for one look at the end."""
+        from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail
+
+        # statsmodels' first sample is the one whose rate is prop2 + diff: the treatment; ratio is control ÷ treatment.
+        return float(
+            samplesize_proportions_2indep_onetail(
+                effect,
+                self.baseline,
+                design.power,
+                ratio=1 / design.ratio,
+                alpha=2 * design.tail,
+                alternative="two-sided",
+            )
+        )
+
+    def units_at(self, reach: float, effect: float, design: Design) -> float:
+        """Return the units of a treatment at which an interval of so many standard errors has the wanted power."""
+        null, alternative = self._deviations(effect, design)
         return ((reach * null + quantile(design.power) * alternative) / effect) ** 2
 
-    return _result(float(units), needed, baseline, effect, design, "pooled z-test of two proportions")
+    def power(self, effect: float, per_variant: float, design: Design) -> float:
+        """Return the chance that one look at so many units finds the effect."""
+        from statsmodels.stats.power import normal_power_het
+
+        null, alternative = self._deviations(effect, design)
+        found = normal_power_het(
+            -effect if design.alternative is Alternative.LESS else effect,
+            per_variant,
+            design.alpha_per_comparison,
+            std_null=null,
+            std_alternative=alternative,
+            alternative="two-sided" if design.alternative is Alternative.TWO_SIDED else "larger",
+        )
+        return float(found)
+
+    def lifts(self, design: Design) -> tuple[float, float, float]:
+        """Return the sign of lifts to be found, and the smallest and the largest size of them."""
+        sign = -1.0 if design.alternative is Alternative.LESS else 1.0
+        return sign, 1e-6, (1.0 if sign < 0 else (1 - self.baseline) / self.baseline) * (1 - 1e-9)
+
+    def _deviations(self, effect: float, design: Design) -> tuple[float, float]:
+        """Return the standard deviations without and with the effect, as if every unit were one of a treatment."""
+        treatment, ratio = self.baseline + effect, design.ratio
+        pooled = (treatment + self.baseline / ratio) / (1 + 1 / ratio)
+        both = treatment * (1 - treatment) + self.baseline * (1 - self.baseline) * ratio
+        return math.sqrt(pooled * (1 - pooled) * (1 + ratio)), math.sqrt(both)
 
 
-def sample_size_for_means(
-    baseline: float, standard_deviation: float, *, lift: float, design: Design | None = None
-) -> SampleSize:
-    """Return the units for a difference of two means with a common standard deviation: statsmodels' `TTestIndPower`.
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean, or a ratio of means, with a common standard deviation: t-test, statsmodels' `TTestIndPower`.
 
-    >>> sample_size_for_means(10.0, 5.0, lift=0.05).per_variant
-    1571
+    Attributes:
+        baseline: The control's mean, not 0.
+        standard_deviation: Standard deviation of a single unit, above 0.
+
+    Raises:
+        InvalidInput: The baseline is 0 or missing, or the standard deviation is not above 0.
     """
-    design = design or Design()
-    effect, size = _check_means(baseline, standard_deviation, lift)
-    _check_direction(effect, design)
 
-    def needed(reach: float) -> float:
-        return (1 + design.ratio) * ((reach + quantile(design.power)) / size) ** 2
+    test: ClassVar[str] = "t-test of two means"
+    fewest: ClassVar[int] = 2
+    baseline: float
+    standard_deviation: float
 
-    control = _t_test_units(size, design, needed(quantile(1 - design.tail)) / design.ratio)
-    return _result(control * design.ratio, needed, baseline, effect, design, "t-test of two means")
+    def __post_init__(self) -> None:
+        if not 0 < self.standard_deviation < math.inf:
+            raise InvalidInput(f"the standard deviation is {self.standard_deviation}; expected a number above 0")
+        if self.baseline == 0 or not math.isfinite(self.baseline):
+            raise InvalidInput(f"the baseline is {self.baseline}; expected a mean other than 0")
 
+    def effect(self, lift: float) -> float:
+        """Return the difference that a lift makes, in the metric's unit; refuse one out of all proportion."""
+        effect = self.baseline * lift
+        if effect == 0 or not math.isfinite(effect):
+            raise InvalidInput(f"the lift is {lift}; expected a number other than 0")
+        size = abs(effect) / self.standard_deviation
+        if not SMALLEST_EFFECT <= size <= LARGEST_EFFECT:
+            raise InvalidInput(
+                f"a lift of {lift:g} on a mean of {self.baseline:g} is {size:g} standard deviations of "
+                f"{self.standard_deviation:g}; expected {SMALLEST_EFFECT:g} to {LARGEST_EFFECT:g}",
+                hint="give the standard deviation of single units",
+            )
+        return effect
 
-def _t_test_units(size: float, design: Design, normal: float) -> float:
-    """Return the units of the control; statsmodels' search does not converge where a handful of units is enough."""
-    from scipy.optimize import brentq
-    from statsmodels.stats.power import TTestIndPower
+    def units(self, effect: float, design: Design) -> float:
+        """Return the units of a treatment for one look at the end."""
+        from scipy.optimize import brentq
+        from statsmodels.stats.power import TTestIndPower
 
-    model = TTestIndPower()
+        model, size = TTestIndPower(), abs(effect) / self.standard_deviation
 
-    def missing(control: float) -> float:
-        return float(model.power(size, control, design.tail, ratio=design.ratio, alternative="larger")) - design.power
+        def missing(control: float) -> float:
+            power = model.power(size, control, design.tail, ratio=design.ratio, alternative="larger")
+            return float(power) - design.power
 
-    fewest = max(2.0, 2.0 / design.ratio)
-    if missing(fewest) >= 0:
-        return fewest
-    most = max(normal, fewest) + 10
-    while missing(most) < 0:
-        most *= 2
-    return float(brentq(missing, fewest, most, rtol=1e-12))
+        # Its own search: statsmodels' does not converge where a handful of units is enough.
+        fewest = max(2.0, 2.0 / design.ratio)
+        if missing(fewest) >= 0:
+            return fewest * design.ratio
+        most = max(self.units_at(quantile(1 - design.tail), effect, design) / design.ratio, fewest) + 10
+        while missing(most) < 0:
+            most *= 2
+        return float(brentq(missing, fewest, most, rtol=1e-12)) * design.ratio
 
+    def units_at(self, reach: float, effect: float, design: Design) -> float:
+        """Return the units of a treatment at which an interval of so many standard errors has the wanted power."""
+        return (1 + design.ratio) * ((reach + quantile(design.power)) * self.standard_deviation / effect) ** 2
 
-def _result(
-    units: float, needed: Callable[[float], float], baseline: float, effect: float, design: Design, method: str
-) -> SampleSize:
-    plan = None
-    if design.monitoring is Monitoring.GROUP:
-        shares: Sequence[float] = [(look + 1) / design.looks for look in range(design.looks)]
-        plan = plan_looks(shares, alpha=2 * design.tail, spending=design.spending)
-        units *= inflation(plan, power=design.power)
-        method += f", {design.looks} planned looks ({design.spending} spending)"
-    elif design.monitoring is Monitoring.ANYTIME:
-        units = _anytime_units(needed, design)
-        method += ", confidence sequence tuned to the total; power by the last look"
-    treatment = math.ceil(units * (1 - 1e-12))
-    control = math.ceil(units / design.ratio * (1 - 1e-12))
-    total = control + treatment * (design.arms - 1)
-    days = None if design.daily_traffic is None else math.ceil(total / design.daily_traffic)
-    return SampleSize(
-        per_variant=treatment,
-        control=control,
-        total=total,
-        power=design.power,
-        alpha=design.alpha,
-        alpha_per_comparison=design.alpha_per_comparison,
-        baseline=baseline,
-        effect=effect,
-        lift=effect / baseline,
-        arms=design.arms,
-        ratio=design.ratio,
-        alternative=design.alternative,
-        monitoring=design.monitoring,
-        method=method,
-        days=days,
-        plan=plan,
-    )
+    def power(self, effect: float, per_variant: float, design: Design) -> float:
+        """Return the chance that one look at so many units finds the effect."""
+        from statsmodels.stats.power import TTestIndPower
 
-
-def _anytime_units(needed: Callable[[float], float], design: Design) -> float:
-    # Tuned to its own end the multiplier does not depend on n, so one evaluation solves for it.
-    return needed(multiplier(1e6, alpha=2 * design.tail, tuning=1e6))
-
-
-def check_baseline(baseline: float) -> None:
-    """Refuse a baseline that is not a rate."""
-    if not 0 < baseline < 1:
-        raise InvalidInput(
-            f"the baseline is {baseline}; expected a rate between 0 and 1, such as 0.02",
-            hint="a percentage such as 2 is written 0.02" if baseline >= 1 else "",
+        found = TTestIndPower().power(
+            abs(effect) / self.standard_deviation,
+            per_variant / design.ratio,
+            design.alpha_per_comparison,
+            ratio=design.ratio,
+            alternative="two-sided" if design.alternative is Alternative.TWO_SIDED else "larger",
         )
+        return float(found)
 
-
-def _check_rates(baseline: float, lift: float) -> float:
-    check_baseline(baseline)
-    treatment = baseline * (1 + lift)
-    if lift == 0 or not math.isfinite(lift) or not 0 < treatment < 1:
-        raise InvalidInput(
-            f"a lift of {lift} on a baseline of {baseline} gives a rate of {treatment:g}; expected one between 0 and 1 "
-            "that differs from the baseline"
-        )
-    return treatment
-
-
-def _check_means(baseline: float, standard_deviation: float, lift: float) -> tuple[float, float]:
-    """Return the effect in the metric's unit, and in standard deviations."""
-    if not 0 < standard_deviation < math.inf:
-        raise InvalidInput(f"the standard deviation is {standard_deviation}; expected a number above 0")
-    effect = baseline * lift
-    if effect == 0 or not math.isfinite(effect):
-        raise InvalidInput(f"the baseline is {baseline} and the lift {lift}; expected numbers different from 0")
-    size = abs(effect) / standard_deviation
-    if not SMALLEST_EFFECT <= size <= LARGEST_EFFECT:
-        raise InvalidInput(
-            f"a lift of {lift:g} on a mean of {baseline:g} is {size:g} standard deviations of {standard_deviation:g}; "
-            f"expected {SMALLEST_EFFECT:g} to {LARGEST_EFFECT:g}",
-            hint="give the standard deviation of single units",
-        )
-    return effect, size
-
-
-def _check_direction(lift: float, design: Design) -> None:
-    if (design.alternative is Alternative.GREATER and lift < 0) or (
-        design.alternative is Alternative.LESS and lift > 0
-    ):
-        raise InvalidInput(
-            f"the lift is {lift} and the alternative {design.alternative.value!r}: they contradict each other"
-        )
+    def lifts(self, design: Design) -> tuple[float, float, float]:
+        """Return the sign of lifts to be found, and the smallest and the largest size of them."""
+        # A lift is relative to the baseline: for a negative one it points the other way.
+        sign = math.copysign(1.0, self.baseline) * (-1.0 if design.alternative is Alternative.LESS else 1.0)
+        one = self.standard_deviation / abs(self.baseline)
+        return sign, 2 * SMALLEST_EFFECT * one, 5 * one

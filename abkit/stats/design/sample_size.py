@@ -1,16 +1,64 @@
-"""The sample size of a test in one call: how many units it takes, which lift it can find, or with what power."""
+"""How many units a test takes, how many days that is, and what a test of a given size can find."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from abkit.errors import InvalidInput
+from abkit.records import Record
 from abkit.stats.arms import PairMoments
-from abkit.stats.design import detectable
-from abkit.stats.design.power import Design, SampleSize, sample_size_for_means, sample_size_for_rates
+from abkit.stats.design.power import Design, Mean, Rate
 from abkit.stats.means.pairs import ratio_of_means
+from abkit.stats.sequential.always_valid import multiplier
+from abkit.stats.sequential.group_sequential import GroupSequentialPlan, inflation, plan_looks
 from abkit.vocabulary import Alternative, Monitoring, Spending
+
+Metric = Rate | Mean
+
+MOST_POWER = 1 - 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSize(Record):
+    """What a test takes.
+
+    Attributes:
+        per_variant: Units in each treatment arm, rounded up; also in the control unless `ratio` is not 1.
+        control: Units in the control.
+        total: Units in all arms.
+        power: Chance to find the effect.
+        alpha: Error rate of the whole test.
+        alpha_per_comparison: Error rate after Bonferroni's division over the treatments.
+        baseline: The control's rate or mean.
+        effect: Difference to be found, in the metric's unit.
+        lift: The same relative to the baseline.
+        arms: Number of arms: control and treatments.
+        ratio: Units of a treatment ÷ units of the control.
+        alternative: Which difference counts.
+        monitoring: `fixed` (one look at the end), `anytime` (confidence sequence) or `group` (planned looks).
+        method: The test that this is the sample size of.
+        days: How long it takes at the daily traffic given, or None.
+        plan: Boundaries of the planned looks, `group` only.
+    """
+
+    per_variant: int
+    control: int
+    total: int
+    power: float
+    alpha: float
+    alpha_per_comparison: float
+    baseline: float
+    effect: float
+    lift: float
+    arms: int
+    ratio: float
+    alternative: Alternative
+    monitoring: Monitoring
+    method: str
+    days: int | None = None
+    plan: GroupSequentialPlan | None = None
 
 
 def sample_size(
@@ -73,33 +121,122 @@ def sample_size(
         spending=spending,  # type: ignore[arg-type]
         daily_traffic=daily_traffic,
     )
-    if not isinstance(baseline, PairMoments):
-        return _answer(baseline, standard_deviation, lift, per_variant, design)
-    if standard_deviation is not None:
-        raise InvalidInput("moments have the standard deviation in them: leave out standard_deviation")
-    seen = ratio_of_means(baseline)
-    size = _answer(seen.mean, seen.standard_error * math.sqrt(seen.n), lift, per_variant, design)
-    return replace(size, method=f"{size.method}, delta-method variance of a ratio")
-
-
-def _answer(
-    baseline: float, sd: float | None, lift: float | None, per_variant: float | None, design: Design
-) -> SampleSize:
+    if isinstance(baseline, PairMoments):
+        if standard_deviation is not None:
+            raise InvalidInput("moments have the standard deviation in them: leave out standard_deviation")
+        seen = ratio_of_means(baseline)
+        metric: Metric = Mean(seen.mean, seen.standard_error * math.sqrt(seen.n))
+    else:
+        metric = Rate(baseline) if standard_deviation is None else Mean(baseline, standard_deviation)
     if lift is None:
-        assert per_variant is not None  # noqa: S101 - one of the two is given
-        if sd is None:
-            lift = detectable.smallest_lift_for_rates(baseline, per_variant=per_variant, design=design)
-        else:
-            lift = detectable.smallest_lift_for_means(baseline, sd, per_variant=per_variant, design=design)
-        per_variant = None
-    if sd is None:
-        size = sample_size_for_rates(baseline, lift=lift, design=design)
+        size = size_of(metric, smallest_lift(metric, per_variant or 0.0, design), design)
     else:
-        size = sample_size_for_means(baseline, sd, lift=lift, design=design)
-    if per_variant is None:
-        return size
-    if sd is None:
-        power = detectable.power_for_rates(baseline, lift=lift, per_variant=per_variant, design=design)
+        size = size_of(metric, lift, design)
+        if per_variant is not None:
+            units = _arms(per_variant, design)
+            size = replace(size, **units, power=power_of(metric, lift, per_variant, design))
+    if isinstance(baseline, PairMoments):
+        size = replace(size, method=f"{size.method}, delta-method variance of a ratio")
+    return size
+
+
+def size_of(metric: Metric, lift: float, design: Design | None = None) -> SampleSize:
+    """Return the units that a test of a metric takes to find a lift, by the metric's test.
+
+    >>> plan = size_of(Rate(0.02), 0.10)
+    >>> plan.per_variant, plan.total
+    (80682, 161364)
+    """
+    design = design or Design()
+    effect = metric.effect(lift)
+    if {Alternative.GREATER: effect < 0, Alternative.LESS: effect > 0}.get(design.alternative):
+        raise InvalidInput(
+            f"the lift is {lift} and the alternative {design.alternative.value!r}: they contradict each other"
+        )
+    plan, method = None, metric.test
+    if design.monitoring is Monitoring.ANYTIME:
+        # Tuned to its own end the multiplier does not depend on n, so one evaluation solves for it.
+        units = metric.units_at(multiplier(1e6, alpha=2 * design.tail, tuning=1e6), effect, design)
+        method += ", confidence sequence tuned to the total; power by the last look"
     else:
-        power = detectable.power_for_means(baseline, sd, lift=lift, per_variant=per_variant, design=design)
-    return detectable.resized(size, per_variant, power, design)
+        units = metric.units(effect, design)
+    if design.monitoring is Monitoring.GROUP:
+        shares = [(look + 1) / design.looks for look in range(design.looks)]
+        plan = plan_looks(shares, alpha=2 * design.tail, spending=design.spending)
+        units *= inflation(plan, power=design.power)
+        method += f", {design.looks} planned looks ({design.spending} spending)"
+    return SampleSize(
+        **_arms(units, design),
+        power=design.power,
+        alpha=design.alpha,
+        alpha_per_comparison=design.alpha_per_comparison,
+        baseline=metric.baseline,
+        effect=effect,
+        lift=effect / metric.baseline,
+        arms=design.arms,
+        ratio=design.ratio,
+        alternative=design.alternative,
+        monitoring=design.monitoring,
+        method=method,
+        plan=plan,
+    )
+
+
+def power_of(metric: Metric, lift: float, per_variant: float, design: Design | None = None) -> float:
+    """Return the chance that a test of this size finds the lift.
+
+    One look: the metric's test. Any-time and planned looks: the power whose sample size it is.
+
+    >>> round(power_of(Rate(0.02), 0.10, 80682), 4), round(power_of(Mean(10.0, 5.0), 0.05, 1571), 4)
+    (0.8, 0.8001)
+    """
+    from scipy.optimize import brentq
+
+    design = design or Design()
+    effect = size_of(metric, lift, replace(design, monitoring=Monitoring.FIXED)).effect
+    _check_units(per_variant, metric)
+    if design.monitoring is Monitoring.FIXED:
+        return metric.power(effect, per_variant, design)
+
+    def missing(power: float) -> float:
+        return size_of(metric, lift, replace(design, power=power)).per_variant - per_variant
+
+    low = max(design.alpha, 2 * design.tail) * 1.001
+    if missing(MOST_POWER) <= 0:
+        return MOST_POWER
+    return low if missing(low) >= 0 else float(brentq(missing, low, MOST_POWER, xtol=1e-7))
+
+
+def smallest_lift(metric: Metric, per_variant: float, design: Design | None = None) -> float:
+    """Return the minimum detectable effect: the smallest lift that a test of this size finds with the wanted power.
+
+    Negative where the alternative is `less`.
+
+    >>> round(smallest_lift(Rate(0.02), 80682), 4), round(smallest_lift(Mean(10.0, 5.0), 1571), 4)
+    (0.1, 0.05)
+    """
+    from scipy.optimize import brentq
+
+    design = design or Design()
+    _check_units(per_variant, metric)
+    sign, low, high = metric.lifts(design)
+
+    def missing(lift: float) -> float:
+        return size_of(metric, sign * lift, design).per_variant - per_variant
+
+    if missing(high) > 0:
+        raise InvalidInput(f"{per_variant:g} units per variant cannot find any lift; expected more")
+    return sign * (low if missing(low) < 0 else float(brentq(missing, low, high, xtol=1e-10 * low, rtol=1e-8)))
+
+
+def _arms(units: float, design: Design) -> dict[str, Any]:
+    """Return the units of the arms, rounded up, and the days that they take."""
+    treatment, control = (math.ceil(n * (1 - 1e-12)) for n in (units, units / design.ratio))
+    total = control + treatment * (design.arms - 1)
+    days = None if design.daily_traffic is None else math.ceil(total / design.daily_traffic)
+    return {"per_variant": treatment, "control": control, "total": total, "days": days}
+
+
+def _check_units(per_variant: float, metric: Metric) -> None:
+    if not (math.isfinite(per_variant) and per_variant >= metric.fewest):
+        raise InvalidInput(f"{per_variant:g} units per variant are given; expected {metric.fewest} or more")

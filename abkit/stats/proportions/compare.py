@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from typing import overload
 
-import numpy as np
-
 from abkit.errors import InvalidInput
 from abkit.stats.arms import Counts
 from abkit.stats.estimate import Comparison
@@ -21,23 +19,20 @@ from abkit.stats.proportions.intervals import (
     hybrid_interval,
     mover_r,
     newcombe_z,
-    pooled_z,
     too_few,
     touching_p,
     wilson,
 )
-from abkit.stats.proportions.result import few_notes, rate_comparison
+from abkit.stats.proportions.result import TwoRates, few_notes
 from abkit.stats.proportions.score import compare_by_score
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, always_valid_p, multiplier
-from abkit.stats.tails import check_level, quantile, tail_p, two_sided_alpha, two_sided_p
+from abkit.stats.tails import check_level, quantile, tail_p, two_sided_p
 from abkit.vocabulary import Alternative, Method, parse_choice
 
 LARGEST_EXPONENT = 700
 """Beyond what exp() can hold: there nothing is known of the lift."""
 
 MOST_EXACT_TRIALS = 10**9
-
-_SIDES = {Alternative.TWO_SIDED: "two-sided", Alternative.GREATER: "larger", Alternative.LESS: "smaller"}
 
 
 @overload
@@ -106,19 +101,20 @@ def compare(
     check_level(level)
     method = parse_choice(Method, method, name="method")
     alternative = parse_choice(Alternative, alternative, name="alternative")
+    rates = TwoRates(control, treatment, level, alternative)
     match method:
-        case Method.AUTO if too_few(*_figures(control, treatment)):
-            return _few(control, treatment, level, alternative)
+        case Method.AUTO if too_few(*rates.figures):
+            return _few(rates)
         case Method.AUTO | Method.NEWCOMBE:
-            return _newcombe(control, treatment, level, alternative)
+            return _newcombe(rates)
         case Method.SEQUENTIAL:
-            return _sequential(control, treatment, level, alternative, tuning)
+            return _sequential(rates, tuning)
         case Method.Z:
-            return _pooled(control, treatment, level, alternative)
+            return _pooled(rates)
         case Method.SCORE:
-            return compare_by_score(control, treatment, level=level, alternative=alternative)
+            return compare_by_score(rates)
         case Method.EXACT:
-            return _exact(control, treatment, level, alternative)
+            return _exact(rates)
         case Method.BAYES:
             return compare_by_bayes(control, treatment, level=level, prior=prior, practical_lift=practical_lift)
     raise InvalidInput(f"{method} compares means, and the arms are rates", hint="use auto, the default")
@@ -135,36 +131,25 @@ def _two_arms(arms: tuple[Counts | float, ...]) -> tuple[Counts, Counts]:
     )
 
 
-def _figures(control: Counts, treatment: Counts) -> tuple[int, int, int, int]:
-    return control.successes, control.trials, treatment.successes, treatment.trials
-
-
-def _newcombe(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
-    z = float(np.nan_to_num(pooled_z(*_figures(control, treatment))))
+def _newcombe(rates: TwoRates) -> Comparison:
+    z = rates.pooled_z
     return _from_limits(
-        control,
-        treatment,
-        two_sided_alpha(level, alternative),
-        level=level,
-        alternative=alternative,
+        rates,
         method="newcombe",
         statistic=z,
-        p_value=tail_p(z, alternative),
+        p_value=tail_p(z, rates.alternative),
         p_convention="pooled normal, no continuity correction (the score test)",
     )
 
 
-def _few(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
-    p_value = float(touching_p(*_figures(control, treatment)))
-    if alternative is not Alternative.TWO_SIDED:
-        agrees = (treatment.rate > control.rate) == (alternative is Alternative.GREATER) and p_value < 1
+def _few(rates: TwoRates) -> Comparison:
+    p_value = float(touching_p(*rates.figures))
+    if rates.alternative is not Alternative.TWO_SIDED:
+        greater = rates.treatment.rate > rates.control.rate
+        agrees = greater == (rates.alternative is Alternative.GREATER) and p_value < 1
         p_value = p_value / 2 if agrees else 1 - p_value / 2
     return _from_limits(
-        control,
-        treatment,
-        two_sided_alpha(level, alternative),
-        level=level,
-        alternative=alternative,
+        rates,
         method="clopper-pearson",
         statistic=math.nan,
         p_value=p_value,
@@ -174,28 +159,23 @@ def _few(control: Counts, treatment: Counts, level: float, alternative: Alternat
     )
 
 
-def _sequential(
-    control: Counts, treatment: Counts, level: float, alternative: Alternative, tuning: float
-) -> Comparison:
-    alpha, n = two_sided_alpha(level, alternative), control.trials + treatment.trials
+def _sequential(rates: TwoRates, tuning: float) -> Comparison:
+    alpha, n = rates.alpha, rates.control.trials + rates.treatment.trials
     reach = multiplier(n, alpha=alpha, tuning=tuning)
-    z = float(newcombe_z(*_figures(control, treatment)))
+    z = float(newcombe_z(*rates.figures))
     return _from_limits(
-        control,
-        treatment,
-        two_sided_p(reach),
-        level=level,
-        alternative=alternative,
+        rates,
         method="sequential",
         statistic=z,
-        p_value=float(always_valid_p(z, n, alpha=alpha, tuning=tuning, alternative=alternative)),
+        p_value=float(always_valid_p(z, n, alpha=alpha, tuning=tuning, alternative=rates.alternative)),
         p_convention="always valid (normal mixture) at Newcombe's z",
+        alpha=two_sided_p(reach),
         prefix="confidence sequence (normal mixture, GrowthBook's tuning), ",
         notes=(f"valid at any look; tuned to {tuning:,.0f} trials in all; reaches {reach:.3f} standard errors",),
     )
 
 
-def _exact(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
+def _exact(rates: TwoRates) -> Comparison:
     """Compare by Fisher's exact test; intervals by MOVER from the Clopper–Pearson limits of each arm.
 
     The p-value is exact (it conditions on both margins, and so is conservative). The limits of each arm are exact;
@@ -203,20 +183,16 @@ def _exact(control: Counts, treatment: Counts, level: float, alternative: Altern
     """
     from scipy.stats import fisher_exact
 
-    trials = control.trials + treatment.trials
+    trials = rates.control.trials + rates.treatment.trials
     if trials > MOST_EXACT_TRIALS:
         raise InvalidInput(
             f"`exact` is for small samples: here are {trials:,} trials, it takes up to {MOST_EXACT_TRIALS:,}",
             hint="use newcombe, the default: at this size it is as good",
         )
-    table = [(arm.successes, arm.trials - arm.successes) for arm in (treatment, control)]
-    tested = fisher_exact(table, alternative=alternative.value)
+    table = [(arm.successes, arm.trials - arm.successes) for arm in (rates.treatment, rates.control)]
+    tested = fisher_exact(table, alternative=rates.alternative.value)
     return _from_limits(
-        control,
-        treatment,
-        two_sided_alpha(level, alternative),
-        level=level,
-        alternative=alternative,
+        rates,
         method="exact",
         statistic=tested.statistic,
         p_value=tested.pvalue,
@@ -226,34 +202,27 @@ def _exact(control: Counts, treatment: Counts, level: float, alternative: Altern
 
 
 def _from_limits(
-    control: Counts,
-    treatment: Counts,
-    alpha: float,
+    rates: TwoRates,
     *,
-    level: float,
-    alternative: Alternative,
     method: str,
     statistic: float,
     p_value: float,
     p_convention: str,
+    alpha: float | None = None,
     exact: bool = False,
     prefix: str = "",
     notes: tuple[str, ...] = (),
 ) -> Comparison:
     """Join the limits of the arms to the difference and the lift: the two agree on what excludes zero."""
-    limits = clopper_pearson if exact else wilson
-    x0, n0, x1, n1 = _figures(control, treatment)
-    limits0, limits1 = limits(x0, n0, alpha), limits(x1, n1, alpha)
-    return rate_comparison(
-        control,
-        treatment,
-        difference=hybrid_interval(control.rate, limits0, treatment.rate, limits1),
-        lift=mover_r(control.rate, limits0, treatment.rate, limits1),
+    x0, n0, x1, n1 = rates.figures
+    limits, alpha = clopper_pearson if exact else wilson, rates.alpha if alpha is None else alpha
+    arms = rates.control.rate, limits(x0, n0, alpha), rates.treatment.rate, limits(x1, n1, alpha)
+    return rates.compared(
+        difference=hybrid_interval(*arms),
+        lift=mover_r(*arms),
         p_value=p_value,
         statistic=statistic,
         method=method,
-        level=level,
-        alternative=alternative,
         conventions=(
             p_convention,
             "MOVER from the Clopper–Pearson limits of the arms" if exact else f"{prefix}Newcombe hybrid score interval",
@@ -263,39 +232,25 @@ def _from_limits(
     )
 
 
-def _pooled(control: Counts, treatment: Counts, level: float, alternative: Alternative) -> Comparison:
-    from statsmodels.stats.proportion import proportions_ztest
-
-    rate0, rate1 = control.rate, treatment.rate
-    pooled = (control.successes + treatment.successes) / (control.trials + treatment.trials)
-    reach = quantile(1 - two_sided_alpha(level, alternative) / 2)
-    se = math.sqrt(pooled * (1 - pooled) * (1 / control.trials + 1 / treatment.trials))
-    z, p_value = 0.0, 1.0
-    if se:
-        z, p_value = proportions_ztest(
-            (treatment.successes, control.successes),
-            (treatment.trials, control.trials),
-            alternative=_SIDES[alternative],
-        )
-    difference, lift = rate1 - rate0, (-1.0, math.inf)
-    if rate0 > 0 and rate1 > 0 and reach * se / pooled < LARGEST_EXPONENT:
+def _pooled(rates: TwoRates) -> Comparison:
+    control, treatment, pooled = rates.control, rates.treatment, rates.pooled
+    reach = quantile(1 - rates.alpha / 2)
+    z, se = rates.pooled_z, math.sqrt(pooled * (1 - pooled) * (1 / control.trials + 1 / treatment.trials))
+    difference, lift = treatment.rate - control.rate, (-1.0, math.inf)
+    if control.successes and treatment.successes and reach * se / pooled < LARGEST_EXPONENT:
         # The standard error of both logarithms from the pooled rate, as the test has it.
-        half = math.exp(reach * se / pooled)
-        lift = (rate1 / rate0 / half - 1, rate1 / rate0 * half - 1)
-    return rate_comparison(
-        control,
-        treatment,
+        ratio, half = treatment.rate / control.rate, math.exp(reach * se / pooled)
+        lift = (ratio / half - 1, ratio * half - 1)
+    return rates.compared(
         difference=(difference - reach * se, difference + reach * se),
         lift=lift,
-        p_value=p_value,
+        p_value=tail_p(z, rates.alternative) if se else 1.0,
         statistic=z,
         method="z",
-        level=level,
-        alternative=alternative,
         conventions=(
             "pooled normal, no continuity correction (statsmodels proportions_ztest)",
             "normal, pooled variance (tea-tasting's convention)",
             "log delta method, pooled variance (tea-tasting's convention)",
         ),
-        notes=few_notes(control, treatment, "z"),
+        notes=few_notes(rates, "z"),
     )

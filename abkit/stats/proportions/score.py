@@ -9,14 +9,11 @@ from typing import Literal
 
 from abkit.stats.arms import Counts
 from abkit.stats.estimate import Comparison, Limits
-from abkit.stats.proportions.result import few_notes, rate_comparison
-from abkit.stats.tails import quantile, tail_p, two_sided_alpha
-from abkit.vocabulary import Alternative
+from abkit.stats.proportions.result import TwoRates, few_notes
+from abkit.stats.tails import quantile, tail_p
 
 
-def compare_by_score(
-    control: Counts, treatment: Counts, *, level: float = 0.95, alternative: Alternative = Alternative.TWO_SIDED
-) -> Comparison:
+def compare_by_score(rates: TwoRates) -> Comparison:
     """Compare by the score test with the N/(N−1) correction.
 
     The intervals invert it (difference: Miettinen–Nurminen; lift: Koopman–Nam).
@@ -28,32 +25,24 @@ def compare_by_score(
     0/100, 100/100 v 0/100 or 3/1e9 v 9/1e9. There the interval is that of this module's own inversion, and a note
     says so.
 
-    >>> result = compare_by_score(Counts(480, 10_000), Counts(560, 10_100))
+    >>> from abkit.vocabulary import Alternative
+    >>> arms = Counts(480, 10_000), Counts(560, 10_100)
+    >>> result = compare_by_score(TwoRates(*arms, level=0.95, alternative=Alternative.TWO_SIDED))
     >>> round(result.difference.ci_low, 6), round(result.difference.ci_high, 6)
     (0.001323, 0.01358)
     """
-    alpha = two_sided_alpha(level, alternative)
-    trials = control.trials + treatment.trials
-    pooled = (control.successes + treatment.successes) / trials
-    if 0 < pooled < 1:
-        z, p_value = _test(control, treatment, alternative)
-    else:
-        z, p_value = 0.0, 1.0
-    (low, high), own = _interval(control, treatment, alpha, "diff")
-    (ratio_low, ratio_high), own_ratio = _interval(control, treatment, alpha, "ratio")
-    notes = few_notes(control, treatment, "score")
+    z = _statistic(rates) if 0 < rates.pooled < 1 else 0.0
+    difference, own = _interval(rates, "diff")
+    (ratio_low, ratio_high), own_ratio = _interval(rates, "ratio")
+    notes = few_notes(rates, "score")
     if own or own_ratio:
         notes += ("statsmodels has no score interval for these counts: it is abkit's own inversion of the score test",)
-    return rate_comparison(
-        control,
-        treatment,
-        difference=(low, high),
+    return rates.compared(
+        difference=difference,
         lift=(ratio_low - 1, ratio_high - 1),
-        p_value=p_value,
+        p_value=tail_p(z, rates.alternative) if 0 < rates.pooled < 1 else 1.0,
         statistic=z,
         method="score",
-        level=level,
-        alternative=alternative,
         conventions=(
             "score test with N/(N−1) correction (statsmodels test_proportions_2indep)",
             "Miettinen–Nurminen (statsmodels confint_proportions_2indep)",
@@ -63,39 +52,29 @@ def compare_by_score(
     )
 
 
-def _test(control: Counts, treatment: Counts, alternative: Alternative) -> tuple[float, float]:
+def _statistic(rates: TwoRates) -> float:
     from statsmodels.stats.proportion import score_test_proportions_2indep
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        z, _ = score_test_proportions_2indep(
-            treatment.successes,
-            treatment.trials,
-            control.successes,
-            control.trials,
-            return_results=False,
-        )
-    return float(z), tail_p(float(z), alternative)
+        z, _ = score_test_proportions_2indep(*_theirs(rates), return_results=False)
+    return float(z)
 
 
-def _interval(
-    control: Counts, treatment: Counts, alpha: float, compare: Literal["diff", "ratio"]
-) -> tuple[Limits, bool]:
+def _theirs(rates: TwoRates) -> tuple[int, int, int, int]:
+    """Return the figures as statsmodels has them: its first sample is the treatment."""
+    return *rates.figures[2:], *rates.figures[:2]
+
+
+def _interval(rates: TwoRates, compare: Literal["diff", "ratio"]) -> tuple[Limits, bool]:
     """Return the interval, and whether it had to be computed here."""
     from statsmodels.stats.proportion import confint_proportions_2indep
 
+    control, treatment = rates.control, rates.treatment
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            low, high = confint_proportions_2indep(
-                treatment.successes,
-                treatment.trials,
-                control.successes,
-                control.trials,
-                method="score",
-                compare=compare,
-                alpha=alpha,
-            )
+            low, high = confint_proportions_2indep(*_theirs(rates), method="score", compare=compare, alpha=rates.alpha)
     except (ValueError, ZeroDivisionError, FloatingPointError):
         low = high = math.nan
     if compare == "diff":
@@ -105,7 +84,7 @@ def _interval(
     # statsmodels' cubic gives complex limits, or limits that do not contain the estimate, for some extreme counts.
     if not isinstance(low, complex) and math.isfinite(low) and low <= estimate <= high and low < high:
         return (float(low), float(high)), False
-    reach = quantile(1 - alpha / 2)
+    reach = quantile(1 - rates.alpha / 2)
     return (_difference_ends if compare == "diff" else _ratio_ends)(control, treatment, reach), True
 
 
@@ -127,7 +106,7 @@ def _ratio_ends(control: Counts, treatment: Counts, reach: float) -> Limits:
         p0 = _constrained_ratio(control, treatment, ratio)
         gap = treatment.rate - ratio * control.rate
         variance = ratio * p0 * (1 - ratio * p0) / treatment.trials + ratio**2 * p0 * (1 - p0) / control.trials
-        return _standardised(gap, variance, control.trials + treatment.trials)
+        return _standardized(gap, variance, control.trials + treatment.trials)
 
     if not treatment.successes:
         return 0.0, math.exp(_crossing(z, -50.0, 50.0, -reach))
@@ -149,7 +128,7 @@ def _crossing(z: Callable[[float], float], inside: float, outside: float, target
     return float(brentq(gap, inside, outside, xtol=1e-15, rtol=1e-12, maxiter=300))
 
 
-def _standardised(gap: float, variance: float, trials: int) -> float:
+def _standardized(gap: float, variance: float, trials: int) -> float:
     if trials > 1:
         variance *= trials / (trials - 1)
     if variance <= 0:
@@ -159,7 +138,7 @@ def _standardised(gap: float, variance: float, trials: int) -> float:
 
 def _score_z(control: Counts, treatment: Counts, p0: float, p1: float, gap: float) -> float:
     variance = p1 * (1 - p1) / treatment.trials + p0 * (1 - p0) / control.trials
-    return _standardised(gap, variance, control.trials + treatment.trials)
+    return _standardized(gap, variance, control.trials + treatment.trials)
 
 
 def _constrained_difference(control: Counts, treatment: Counts, difference: float) -> tuple[float, float]:

@@ -10,18 +10,8 @@ from statsmodels.stats.proportion import power_proportions_2indep
 
 from abkit.errors import InvalidInput
 from abkit.stats.arms import PairMoments
-from abkit.stats.design.detectable import (
-    power_for_means,
-    power_for_rates,
-    smallest_lift_for_means,
-    smallest_lift_for_rates,
-)
-from abkit.stats.design.power import (
-    Design,
-    sample_size_for_means,
-    sample_size_for_rates,
-)
-from abkit.stats.design.sample_size import sample_size
+from abkit.stats.design.power import Design, Mean, Rate
+from abkit.stats.design.sample_size import power_of, sample_size, size_of, smallest_lift
 
 TESTS = 40_000
 
@@ -29,17 +19,15 @@ TESTS = 40_000
 @pytest.mark.parametrize("ratio", [1.0, 0.5, 3.0])
 @pytest.mark.parametrize("lift", [0.1, -0.2])
 def test_sizes_for_rates_have_the_power_that_statsmodels_gives_them(ratio: float, lift: float) -> None:
-    size = sample_size_for_rates(0.05, lift=lift, design=Design(power=0.9, ratio=ratio))
+    size = size_of(Rate(0.05), lift, Design(power=0.9, ratio=ratio))
     power = power_proportions_2indep(0.05 * lift, 0.05, size.per_variant, ratio=1 / ratio, return_results=False)
     assert power == pytest.approx(0.9, abs=1e-4)
-    assert power_for_rates(0.05, lift=lift, per_variant=size.per_variant, design=Design(ratio=ratio)) == pytest.approx(
-        power, rel=1e-6
-    )
+    assert power_of(Rate(0.05), lift, size.per_variant, Design(ratio=ratio)) == pytest.approx(power, rel=1e-6)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 2.0])
 def test_sizes_for_means_agree_with_statsmodels(ratio: float) -> None:
-    size = sample_size_for_means(10.0, 5.0, lift=0.1, design=Design(ratio=ratio))
+    size = size_of(Mean(10.0, 5.0), 0.1, Design(ratio=ratio))
     theirs = TTestIndPower().solve_power(effect_size=0.2, alpha=0.05, power=0.8, ratio=ratio)
     assert size.control == math.ceil(theirs)
 
@@ -53,7 +41,7 @@ def test_sizes_for_means_agree_with_statsmodels(ratio: float) -> None:
     ],
 )
 def test_simulated_power_agrees_within_one_point(baseline: float, lift: float, design: Design) -> None:
-    size = sample_size_for_rates(baseline, lift=lift, design=design)
+    size = size_of(Rate(baseline), lift, design)
     rng = np.random.default_rng(11)
     x0 = rng.binomial(size.control, baseline, TESTS)
     x1 = rng.binomial(size.per_variant, baseline * (1 + lift), TESTS)
@@ -71,7 +59,7 @@ def test_simulated_power_agrees_within_one_point(baseline: float, lift: float, d
 @pytest.mark.parametrize("design", [Design(), Design(power=0.9, alternative="less"), Design(ratio=3.0), Design(arms=4)])
 def test_simulated_power_of_means_agrees_within_one_point(design: Design) -> None:
     lift = -0.1 if design.alternative == "less" else 0.1
-    size = sample_size_for_means(10.0, 3.0, lift=lift, design=design)
+    size = size_of(Mean(10.0, 3.0), lift, design)
     rng = np.random.default_rng(21)
     means, variances = [], []
     for n, mean in ((size.control, 10.0), (size.per_variant, 10.0 * (1 + lift))):
@@ -113,7 +101,7 @@ def test_simulated_power_of_a_ratio_metric_agrees_within_one_point() -> None:
 
 @pytest.mark.parametrize("design", [Design(arms=3), Design(arms=3, ratio=0.5, alternative="greater")])
 def test_simulated_power_with_several_arms_agrees_within_one_point(design: Design) -> None:
-    size = sample_size_for_rates(0.05, lift=0.2, design=design)
+    size = size_of(Rate(0.05), 0.2, design)
     rng = np.random.default_rng(23)
     x0, x1 = rng.binomial(size.control, 0.05, TESTS), rng.binomial(size.per_variant, 0.06, TESTS)
     pooled = (x0 + x1) / (size.control + size.per_variant)
@@ -130,19 +118,19 @@ def test_power_and_smallest_lift_are_the_sample_size_turned_round(
     monitoring: str, alternative: str, lift: float
 ) -> None:
     design = Design(monitoring=monitoring, alternative=alternative)  # type: ignore[arg-type]
-    rate = sample_size_for_rates(0.05, lift=lift, design=design).per_variant
-    mean = sample_size_for_means(10.0, 5.0, lift=lift, design=design).per_variant
-    assert power_for_rates(0.05, lift=lift, per_variant=rate, design=design) == pytest.approx(0.8, abs=1e-3)
-    assert power_for_means(10.0, 5.0, lift=lift, per_variant=mean, design=design) == pytest.approx(0.8, abs=2e-3)
-    assert smallest_lift_for_rates(0.05, per_variant=rate, design=design) == pytest.approx(lift, rel=1e-3)
-    assert smallest_lift_for_means(10.0, 5.0, per_variant=mean, design=design) == pytest.approx(lift, rel=3e-3)
+    rate = size_of(Rate(0.05), lift, design).per_variant
+    mean = size_of(Mean(10.0, 5.0), lift, design).per_variant
+    assert power_of(Rate(0.05), lift, rate, design) == pytest.approx(0.8, abs=1e-3)
+    assert power_of(Mean(10.0, 5.0), lift, mean, design) == pytest.approx(0.8, abs=2e-3)
+    assert smallest_lift(Rate(0.05), rate, design) == pytest.approx(lift, rel=1e-3)
+    assert smallest_lift(Mean(10.0, 5.0), mean, design) == pytest.approx(lift, rel=3e-3)
 
 
 def test_simulated_power_of_planned_looks_agrees_within_one_point() -> None:
     from abkit.stats.sequential.group_sequential import plan_looks
 
     design = Design(monitoring="group", looks=4, spending="pocock")
-    size = sample_size_for_rates(0.05, lift=0.2, design=design)
+    size = size_of(Rate(0.05), 0.2, design)
     plan = plan_looks([0.25, 0.5, 0.75, 1.0], spending="pocock")
     rng = np.random.default_rng(12)
     step = size.per_variant // 4
@@ -156,7 +144,7 @@ def test_simulated_power_of_planned_looks_agrees_within_one_point() -> None:
 def test_simulated_power_of_the_confidence_sequence_is_at_least_what_was_planned() -> None:
     from abkit.stats.sequential.always_valid import multiplier
 
-    size = sample_size_for_rates(0.05, lift=0.2, design=Design(monitoring="anytime"))
+    size = size_of(Rate(0.05), 0.2, Design(monitoring="anytime"))
     rng = np.random.default_rng(13)
     looks = 20
     step = size.per_variant // looks
@@ -170,9 +158,7 @@ def test_simulated_power_of_the_confidence_sequence_is_at_least_what_was_planned
 
 
 def test_several_arms_share_the_error_rate_and_traffic_gives_the_days() -> None:
-    two, three = (
-        sample_size_for_rates(0.02, lift=0.1, design=Design(arms=arms, daily_traffic=10_000)) for arms in (2, 3)
-    )
+    two, three = (size_of(Rate(0.02), 0.1, Design(arms=arms, daily_traffic=10_000)) for arms in (2, 3))
     assert three.alpha_per_comparison == 0.025
     assert three.per_variant > two.per_variant
     assert three.total == three.control + 2 * three.per_variant
@@ -180,23 +166,23 @@ def test_several_arms_share_the_error_rate_and_traffic_gives_the_days() -> None:
 
 
 def test_the_smallest_lift_is_that_of_its_own_sample_size() -> None:
-    size = sample_size_for_rates(0.03, lift=0.07)
-    assert smallest_lift_for_rates(0.03, per_variant=size.per_variant) == pytest.approx(0.07, rel=1e-3)
+    size = size_of(Rate(0.03), 0.07)
+    assert smallest_lift(Rate(0.03), size.per_variant) == pytest.approx(0.07, rel=1e-3)
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: sample_size_for_rates(0.0, lift=0.1), "baseline is 0.0"),
-        (lambda: sample_size_for_rates(2.0, lift=0.1), "baseline is 2.0"),
-        (lambda: sample_size_for_rates(0.6, lift=1.0), "gives a rate of 1.2"),
-        (lambda: sample_size_for_rates(0.6, lift=0.0), "lift of 0.0"),
-        (lambda: sample_size_for_means(10, 0, lift=0.1), "standard deviation is 0"),
+        (lambda: size_of(Rate(0.0), 0.1), "baseline is 0.0"),
+        (lambda: size_of(Rate(2.0), 0.1), "baseline is 2.0"),
+        (lambda: size_of(Rate(0.6), 1.0), "gives a rate of 1.2"),
+        (lambda: size_of(Rate(0.6), 0.0), "lift of 0.0"),
+        (lambda: size_of(Mean(10, 0), 0.1), "standard deviation is 0"),
         (lambda: Design(power=1.5), "power is 1.5"),
         (lambda: Design(arms=1), "1 arm"),
         (lambda: Design(ratio=-1), "control is -1"),
         (lambda: Design(daily_traffic=0), "traffic is 0"),
-        (lambda: sample_size_for_rates(0.1, lift=-0.1, design=Design(alternative="greater")), "contradict each other"),
+        (lambda: size_of(Rate(0.1), -0.1, Design(alternative="greater")), "contradict each other"),
     ],
 )
 def test_plans_that_cannot_be_are_refused_with_the_value(make: object, said: str) -> None:
