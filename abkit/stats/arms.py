@@ -91,7 +91,8 @@ class Moments(Record):
     def __post_init__(self) -> None:
         _check_n(self.n)
         _check_finite(self.mean, "mean")
-        _check_variance(self.variance, "variance")
+        if not 0 <= self.variance < LARGEST:
+            raise InvalidInput(f"the variance of an arm is {self.variance}; expected 0 or more, and below {LARGEST:g}")
 
     @classmethod
     def from_sums(cls, *, n: float, total: float, total_squares: float) -> Moments:
@@ -150,11 +151,8 @@ class PairMoments(Record):
     covariance: float
 
     def __post_init__(self) -> None:
-        _check_n(self.n)
-        _check_finite(self.mean_y, "mean")
-        _check_finite(self.mean_x, "mean")
-        _check_variance(self.variance_y, "variance")
-        _check_variance(self.variance_x, "variance")
+        Moments(self.n, self.mean_y, self.variance_y)
+        Moments(self.n, self.mean_x, self.variance_x)
         _check_finite(self.covariance, "covariance")
         bound = math.sqrt(self.variance_y * self.variance_x)
         if abs(self.covariance) > bound * (1 + 1e-6) + 1e-12:
@@ -248,8 +246,3 @@ def _check_n(n: float) -> None:
 def _check_finite(value: float, what: str) -> None:
     if not abs(value) < LARGEST:
         raise InvalidInput(f"the {what} of an arm is {value}; expected a number below {LARGEST:g} in size")
-
-
-def _check_variance(value: float, what: str) -> None:
-    if not 0 <= value < LARGEST:
-        raise InvalidInput(f"the {what} of an arm is {value}; expected 0 or more, and below {LARGEST:g}")

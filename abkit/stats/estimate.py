@@ -32,12 +32,7 @@ class Estimate(Record):
 
 
 def bounded(
-    estimate: float,
-    limits: Limits,
-    alternative: Alternative,
-    *,
-    lowest: float = -math.inf,
-    highest: float = math.inf,
+    estimate: float, limits: Limits, alternative: Alternative, *, lowest: float = -math.inf, highest: float = math.inf
 ) -> Estimate:
     """Return an estimate whose interval is open on the side that a one-sided alternative does not bound.
 

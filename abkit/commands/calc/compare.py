@@ -81,12 +81,7 @@ def compare(
 
 
 def _compared(
-    control: str,
-    treatment: str,
-    options: dict[str, Any],
-    of_posterior: dict[str, Any],
-    lift_method: LiftMethod,
-    x: X,
+    control: str, treatment: str, options: dict[str, Any], of_posterior: dict[str, Any], lift_method: LiftMethod, x: X
 ) -> tuple[Comparison, dict[str, Any]]:
     """Compare two arms by what they are; return the comparison, and what belongs beside it."""
     from abkit.errors import UsageError

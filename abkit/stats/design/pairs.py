@@ -88,12 +88,7 @@ def plan_pairs(
 
 
 def _plan(
-    low: ScoredVariant,
-    high: ScoredVariant,
-    baseline: float,
-    slope: float | None,
-    design: Design,
-    most_days: int,
+    low: ScoredVariant, high: ScoredVariant, baseline: float, slope: float | None, design: Design, most_days: int
 ) -> PairPlan:
     gap = high.score - low.score
     spread = math.hypot(low.standard_error, high.standard_error)

@@ -70,13 +70,7 @@ class Drift(Record):
 
 
 def drift(
-    reference: ArrayLike,
-    current: ArrayLike,
-    *,
-    alpha: float = 0.01,
-    floor: float = 0.1,
-    bins: int = 10,
-    seed: int = 0,
+    reference: ArrayLike, current: ArrayLike, *, alpha: float = 0.01, floor: float = 0.1, bins: int = 10, seed: int = 0
 ) -> Drift:
     """Compare the values of two windows, such as scores. Assumes that they are independent within each.
 
@@ -128,12 +122,7 @@ def drift(
 
 
 def input_shift(
-    reference: ArrayLike,
-    current: ArrayLike,
-    *,
-    permutations: int = PERMUTATIONS,
-    most: int = 2_000,
-    seed: int = 0,
+    reference: ArrayLike, current: ArrayLike, *, permutations: int = PERMUTATIONS, most: int = 2_000, seed: int = 0
 ) -> Shift:
     """Compare the pooled embeddings of two windows by their energy distance.
 

@@ -157,10 +157,7 @@ def compare_by_bayes(
 
 
 def rank(
-    arms: Mapping[str, Counts | tuple[float, float]],
-    *,
-    level: float = 0.95,
-    prior: tuple[float, float] = (1.0, 1.0),
+    arms: Mapping[str, Counts | tuple[float, float]], *, level: float = 0.95, prior: tuple[float, float] = (1.0, 1.0)
 ) -> Ranking:
     """Rank several arms: the chance of each to be the best of them, and what shipping it is expected to lose.
 

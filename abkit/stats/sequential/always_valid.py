@@ -154,14 +154,7 @@ def confidence_sequence(
         ends = (low, high) if low <= high else (math.nan, math.nan)
         running = Estimate(now.difference.estimate, *ends)
         looks.append(
-            Look(
-                look=number,
-                n=n,
-                difference=now.difference,
-                running=running,
-                p_value=p_value,
-                fixed=then.difference,
-            )
+            Look(look=number, n=n, difference=now.difference, running=running, p_value=p_value, fixed=then.difference)
         )
     first = next((look for look in looks if look.difference.excludes(0.0)), None)
     return ConfidenceSequence(

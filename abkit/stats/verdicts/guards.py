@@ -116,13 +116,24 @@ def check_guards(
     )
 
 
+def _passed(name: str, message: str) -> Guard:
+    return Guard(name, GuardStatus.PASS, message)
+
+
+def _skipped(name: str, message: str) -> Guard:
+    return Guard(name, GuardStatus.SKIPPED, message)
+
+
+def _blocked(name: str, message: str, action: str) -> Guard:
+    return Guard(name, GuardStatus.BLOCK, message, action)
+
+
 def _arms(arms: Sequence[ArmDays]) -> Guard:
     missing = [arm.key for arm in arms if arm.trials == 0]
     if not missing:
-        return Guard("arms", GuardStatus.PASS, f"all {len(arms)} arms have data")
-    return Guard(
+        return _passed("arms", f"all {len(arms)} arms have data")
+    return _blocked(
         "arms",
-        GuardStatus.BLOCK,
         f"no data for {', '.join(missing)}",
         "check that the ad is live and linked to the variant, and import its KPIs",
     )
@@ -131,88 +142,76 @@ def _arms(arms: Sequence[ArmDays]) -> Guard:
 def _data(arms: Sequence[ArmDays], by_day: bool) -> Guard:
     successes = sum(arm.total for arm in arms)
     if successes < FEWEST_SUCCESSES:
-        return Guard(
+        return _blocked(
             "data",
-            GuardStatus.BLOCK,
             f"{successes} successes in total; at least {FEWEST_SUCCESSES} are needed to say anything",
             "let it run longer",
         )
     fewest = min((len(arm.exposures) for arm in arms), default=0)
     if by_day and fewest < FEWEST_DAYS:
-        return Guard(
+        return _blocked(
             "data",
-            GuardStatus.BLOCK,
             f"{fewest} days in the shortest arm; days are the units here, and at least {FEWEST_DAYS} are needed",
             "let it run longer",
         )
-    return Guard("data", GuardStatus.PASS, f"{successes:,} successes in total")
+    return _passed("data", f"{successes:,} successes in total")
 
 
 def _split(arms: Sequence[ArmDays], allocation: Allocation | str, trials_drawn: bool, alpha: float) -> Guard:
     if allocation != Allocation.RANDOM:
-        return Guard("sample_ratio", GuardStatus.SKIPPED, "the platform chooses who sees what: the split is not random")
+        return _skipped("sample_ratio", "the platform chooses who sees what: the split is not random")
     if not trials_drawn:
-        return Guard(
+        return _skipped(
             "sample_ratio",
-            GuardStatus.SKIPPED,
             "impressions are not what was randomized, so their split says nothing about the randomization",
         )
     if len(arms) < 2 or sum(arm.trials for arm in arms) == 0:
-        return Guard("sample_ratio", GuardStatus.SKIPPED, "no traffic to split yet")
+        return _skipped("sample_ratio", "no traffic to split yet")
     tested = sample_ratio([arm.trials for arm in arms], [arm.share for arm in arms], alpha=alpha, sequential=True)
     seen = " : ".join(f"{arm.trials:,}" for arm in arms)
     planned = " : ".join(f"{arm.share:.3g}" for arm in arms)
     if tested.mismatch:
-        return Guard(
+        return _blocked(
             "sample_ratio",
-            GuardStatus.BLOCK,
             f"the arms got {seen}, but {planned} was planned (p = {tested.p_value:.2g}, valid at any look)",
             "find what loses or misroutes units (redirects, filters, a late start), fix it and start the test again",
         )
-    return Guard("sample_ratio", GuardStatus.PASS, f"the split {seen} fits {planned} (p = {tested.p_value:.2g})")
+    return _passed("sample_ratio", f"the split {seen} fits {planned} (p = {tested.p_value:.2g})")
 
 
 def _days(arms: Sequence[ArmDays], alternating: bool) -> Guard:
     dates = sorted({day for arm in arms for day, n in arm.exposures.items() if n})
     if not dates:
-        return Guard("days", GuardStatus.SKIPPED, "no days yet")
+        return _skipped("days", "no days yet")
     expected = [dates[0] + timedelta(days=step) for step in range((dates[-1] - dates[0]).days + 1)]
     if alternating:
         gaps = [("no arm", day) for day in expected if day not in dates]
     else:
         gaps = [(arm.key, day) for arm in arms if arm.trials for day in expected if not arm.exposures.get(day)]
     if not gaps:
-        return Guard("days", GuardStatus.PASS, f"data on every day from {dates[0]} to {dates[-1]}")
+        return _passed("days", f"data on every day from {dates[0]} to {dates[-1]}")
     shown = ", ".join(f"{key} on {day}" for key, day in gaps[:3]) + (", …" if len(gaps) > 3 else "")
-    return Guard(
-        "days",
-        GuardStatus.BLOCK,
-        f"{len(gaps)} days without data: {shown}",
-        "import the missing days, or end the test before the gap",
+    return _blocked(
+        "days", f"{len(gaps)} days without data: {shown}", "import the missing days, or end the test before the gap"
     )
 
 
 def _feed(arms: Sequence[ArmDays], as_of: date, running: bool, ends_on: date | None) -> Guard:
     days = [day for arm in arms for day, n in arm.exposures.items() if n]
     if not days or (not running and ends_on is None):
-        return Guard("feed", GuardStatus.SKIPPED, "nothing is expected to arrive")
+        return _skipped("feed", "nothing is expected to arrive")
     if not running and ends_on is not None:
         missing = (ends_on - max(days)).days
         if missing > SILENT_DAYS:
             found = f"the last data are from {max(days)}, {missing} days before the end on {ends_on}"
-            return Guard(
-                "feed", GuardStatus.BLOCK, found, "import what is missing; if the ads stopped earlier, the test did too"
-            )
-        return Guard("feed", GuardStatus.PASS, f"last data on {max(days)}, the end was {ends_on}")
+            return _blocked("feed", found, "import what is missing; if the ads stopped earlier, the test did too")
+        return _passed("feed", f"last data on {max(days)}, the end was {ends_on}")
     silent = (as_of - max(days)).days
     if silent > SILENT_DAYS:
-        return Guard(
-            "feed",
-            GuardStatus.BLOCK,
-            f"nothing has arrived since {max(days)}, {silent} days ago",
-            "check the export and the ads",
+        return _blocked(
+            "feed", f"nothing has arrived since {max(days)}, {silent} days ago", "check the export and the ads"
         )
-    return Guard("feed", GuardStatus.PASS, f"last data on {max(days)}")
+    return _passed("feed", f"last data on {max(days)}")
 
 
 def _metric(arms: Sequence[ArmDays]) -> Guard:
@@ -224,14 +223,13 @@ def _metric(arms: Sequence[ArmDays]) -> Guard:
         if silence is None or silence[2] * rate <= MOST_EXPECTED_IN_SILENCE:
             continue
         first, last, exposures = silence
-        return Guard(
+        return _blocked(
             "metric",
-            GuardStatus.BLOCK,
             f"{arm.key} has had no success from {first} to {last}, in {exposures:,} exposures "
             f"({exposures * rate:.0f} were expected)",
             "check the tracking of the metric",
         )
-    return Guard("metric", GuardStatus.PASS, "the metric keeps arriving with the exposures")
+    return _passed("metric", "the metric keeps arriving with the exposures")
 
 
 def _longest_silence(arm: ArmDays) -> tuple[date, date, int] | None:
@@ -251,10 +249,9 @@ def _longest_silence(arm: ArmDays) -> tuple[date, date, int] | None:
 def _creative(arms: Sequence[ArmDays]) -> Guard:
     changed = [arm.key for arm in arms if len(arm.creatives) > 1]
     if changed:
-        return Guard(
+        return _blocked(
             "creative",
-            GuardStatus.BLOCK,
             f"{', '.join(changed)} showed more than one creative during the test",
             "an arm is one creative: start a new test with the new one",
         )
-    return Guard("creative", GuardStatus.PASS, "no arm changed its creative")
+    return _passed("creative", "no arm changed its creative")
