@@ -253,6 +253,8 @@ def parse_choice(kind: type[Choice], value: str, *, name: str) -> Choice:
     >>> parse_choice(Correction, "bh", name="correction")
     <Correction.BH: 'bh'>
     """
+    if isinstance(value, kind):
+        return value
     try:
         return kind(value)
     except ValueError:

@@ -40,11 +40,9 @@ def bounded(
     Estimate(estimate=0.1, ci_low=0.05, ci_high=1.0)
     """
     low, high = limits
-    if alternative is Alternative.GREATER:
-        high = highest
-    elif alternative is Alternative.LESS:
-        low = lowest
-    return Estimate(estimate, low, high)
+    if alternative is Alternative.TWO_SIDED:
+        return Estimate(estimate, low, high)
+    return Estimate(estimate, low, highest) if alternative is Alternative.GREATER else Estimate(estimate, lowest, high)
 
 
 @dataclass(frozen=True, slots=True)

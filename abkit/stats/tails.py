@@ -15,11 +15,12 @@ def check_level(level: float) -> None:
 
 
 def two_sided_alpha(level: float, alternative: Alternative) -> float:
-    """Return the α of the two-sided interval whose relevant end is the one-sided bound.
+    """Return the α of the two-sided interval whose relevant end is the one-sided bound; refuse an invalid level.
 
     >>> round(two_sided_alpha(0.95, Alternative.GREATER), 12)
     0.1
     """
+    check_level(level)
     if alternative is Alternative.TWO_SIDED:
         return 1 - level
     if level <= 0.5:

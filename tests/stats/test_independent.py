@@ -161,7 +161,8 @@ def test_the_chance_to_win_of_few_successes_in_very_many_trials_is_that_of_gamma
 @MANY
 def test_equal_arms_are_equally_likely_to_be_the_best(arm: Counts, arms: int) -> None:
     ranked = rank({str(number): arm for number in range(arms)}).arms
-    assert [one.chance_to_be_best for one in ranked] == pytest.approx([1 / arms] * arms, rel=1e-6)
+    promised = 1e-6 if arm.trials <= 10**10 else 1e-5
+    assert [one.chance_to_be_best for one in ranked] == pytest.approx([1 / arms] * arms, rel=promised)
 
 
 @st.composite

@@ -55,19 +55,22 @@ def compare_means(
     >>> compare_means([3.0, 4.0, 5.0], [5.0, 6.0, 8.5]).difference.estimate
     2.5
     """
-    arms = [arm if isinstance(arm, Moments) else Moments.from_values(arm) for arm in (control, treatment)]
-    fewest = min(arm.n for arm in arms)
-    if fewest < 2:
-        raise InvalidInput(f"an arm has {fewest:g} unit; a variance takes at least 2", hint="wait for more data")
-    means = [ArmMean(arm.n, arm.mean, math.sqrt(arm.squared_error)) for arm in arms]
-    method = parse_choice(Method, method, name="method")
+    one, other, method = _mean(control), _mean(treatment), parse_choice(Method, method, name="method")
     if method is Method.BAYES:
-        return with_posterior(compare_estimates(*means, level=level), prior=prior, practical_lift=practical_lift)
+        return with_posterior(compare_estimates(one, other, level=level), prior=prior, practical_lift=practical_lift)
     return compare_estimates(
-        *means,
+        one,
+        other,
         method=Method.WELCH if method is Method.AUTO else method,
         level=level,
         alternative=alternative,
         lift_method=lift_method,
         tuning=tuning,
     )
+
+
+def _mean(arm: Moments | ArrayLike) -> ArmMean:
+    moments = arm if isinstance(arm, Moments) else Moments.from_values(arm)
+    if moments.n < 2:
+        raise InvalidInput(f"an arm has {moments.n:g} unit; a variance takes at least 2", hint="wait for more data")
+    return ArmMean(moments.n, moments.mean, math.sqrt(moments.variance / moments.n))

@@ -9,7 +9,7 @@ from abkit.errors import InvalidInput
 from abkit.stats.estimate import ArmMean, Comparison, bounded
 from abkit.stats.means.lift import lift_interval
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, always_valid_p, multiplier
-from abkit.stats.tails import check_level, t_quantile, t_tail_p, two_sided_alpha
+from abkit.stats.tails import t_quantile, t_tail_p, two_sided_alpha
 from abkit.vocabulary import Alternative, LiftMethod, Method, parse_choice
 
 FEWEST_UNITS = 30
@@ -64,10 +64,10 @@ def compare_estimates(
     >>> round(result.lift.ci_low, 4), round(result.lift.ci_high, 4)
     (0.0429, 0.1602)
     """
-    check_level(level)
     method = parse_choice(Method, method, name="method")
     alternative = parse_choice(Alternative, alternative, name="alternative")
     lift_method = parse_choice(LiftMethod, lift_method, name="lift method")
+    alpha = two_sided_alpha(level, alternative)
     v0, v1 = control.standard_error**2, treatment.standard_error**2
     se = math.sqrt(v0 + v1)
     if se == 0:
@@ -75,7 +75,6 @@ def compare_estimates(
             f"neither arm varies: all units have {control.mean:g} in the control, {treatment.mean:g} in the treatment",
             hint="expected a metric that differs between units",
         )
-    alpha = two_sided_alpha(level, alternative)
     difference, n = treatment.mean - control.mean, control.n + treatment.n
     statistic = difference / se
     notes: tuple[str, ...] = ()
@@ -100,7 +99,7 @@ def compare_estimates(
     lift_limits = lift_interval(control, treatment, quantile=lift_reach, method=lift_method)
     if math.isinf(lift_limits[0]):
         notes += (f"the control's mean {control.mean:g} is not clear of zero: the lift has no finite interval",)
-    if min(control.n, treatment.n) < FEWEST_UNITS:
+    if control.n < FEWEST_UNITS or treatment.n < FEWEST_UNITS:
         notes += (f"an arm has only {min(control.n, treatment.n):g} units: the t approximation needs a normal metric",)
     return Comparison(
         control=control,
@@ -109,7 +108,7 @@ def compare_estimates(
         lift=bounded(treatment.mean / control.mean - 1 if control.mean else math.nan, lift_limits, alternative),
         p_value=p_value,
         statistic=statistic,
-        method=label or method.value,
+        method=label or str(method),
         level=level,
         alternative=alternative,
         conventions={"p_value": how, "difference": interval, "lift": f"{lift_method}, {interval} quantile"},

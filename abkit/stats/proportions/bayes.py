@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincc, betaincinv, xlog1py, xlogy
+from scipy.special import betainc, betaincc, betaincinv, xlog1py
 
 from abkit.errors import InvalidInput
 from abkit.records import Record, RecordList
@@ -161,6 +161,8 @@ def rank(
 ) -> Ranking:
     """Rank several arms: the chance of each to be the best of them, and what shipping it is expected to lose.
 
+    By quadrature: relative errors are below 1e-6, and below 1e-5 for arms of more than 1e10 trials.
+
     Args:
         arms: Name → counts, or (successes, trials); at least two.
         level: Level of the central credible intervals, in (0, 1).
@@ -236,10 +238,11 @@ def _variance(a: float, b: float) -> float:
 
 
 def _log_density(x: Array, a: float, b: float) -> Array:
-    logs: Array = xlogy(a - 1, x) + xlog1py(b - 1, -x)
-    # Only ratios of densities are used, so the constant serves to keep exp() within range.
+    # Relative to the mode, as only ratios of densities are used: exp() stays within range, and the digits of very
+    # many trials are not lost between two large logarithms.
     mode = (a - 1) / (a + b - 2) if a > 1 and b > 1 else a / (a + b)
-    return logs - float(xlogy(a - 1, mode) + xlog1py(b - 1, -mode))
+    logs: Array = xlog1py(a - 1, (x - mode) / mode) + xlog1py(b - 1, (mode - x) / (1 - mode))
+    return logs
 
 
 @lru_cache(maxsize=2)
