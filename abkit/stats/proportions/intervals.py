@@ -35,8 +35,9 @@ def wilson(successes: ArrayLike, trials: ArrayLike, alpha: float) -> ArrayLimits
     if alpha < SMALLEST_ALPHA:
         return np.zeros(x.shape), np.ones(x.shape)
     z, rate = -ndtri(alpha / 2), x / n
+    variance = rate * (1 - rate) / n
     # Rounding must not push an end past the estimate at 0 or 1.
-    return _where(x == 0, 0.0, _wilson_end(rate, n, -z)), _where(x == n, 1.0, _wilson_end(rate, n, z))
+    return _where(x == 0, 0.0, _wilson_end(rate, variance, n, -z)), _where(x == n, 1.0, _wilson_end(rate, variance, n, z))
 
 
 def clopper_pearson(successes: ArrayLike, trials: ArrayLike, alpha: ArrayLike) -> ArrayLimits:
@@ -133,10 +134,11 @@ def newcombe_z(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Ar
     x0, n0, x1, n1 = _floats(x0, n0, x1, n1)
     p0, p1 = x0 / n0, x1 / n1
     gap, sign = np.abs(p1 - p0), np.sign(p1 - p0)
+    v0, v1 = p0 * (1 - p0) / n0, p1 * (1 - p1) / n1
 
     def excess(z: Array) -> Array:
         """How far the reach of z exceeds the gap; it rises from −gap at 0."""
-        facing1, facing0 = _wilson_end(p1, n1, -sign * z), _wilson_end(p0, n0, sign * z)
+        facing1, facing0 = _wilson_end(p1, v1, n1, -sign * z), _wilson_end(p0, v0, n0, sign * z)
         result: Array = z * np.sqrt(facing1 * (1 - facing1) / n1 + facing0 * (1 - facing0) / n0) - gap
         return result
 
@@ -199,8 +201,8 @@ def _where(condition: ArrayLike, one: ArrayLike, other: ArrayLike) -> Array:
     return chosen
 
 
-def _wilson_end(rate: Array, trials: Array, z: Array | float) -> Array:
+def _wilson_end(rate: Array, variance: Array, trials: Array, z: Array | float) -> Array:
     """Return the upper end of Wilson's interval that reaches z standard errors; the lower end for a negative z."""
     a = z * z / trials
-    end: Array = (rate + a / 2 + z * np.sqrt(rate * (1 - rate) / trials + a / (4 * trials))) / (1 + a)
+    end: Array = (rate + a / 2 + z * np.sqrt(variance + a / (4 * trials))) / (1 + a)
     return end
