@@ -138,7 +138,8 @@ def newcombe_z(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Ar
 
     def excess(z: Array) -> Array:
         """How far the reach of z exceeds the gap; it rises from −gap at 0."""
-        facing1, facing0 = _wilson_end(p1, v1, n1, -sign * z), _wilson_end(p0, v0, n0, sign * z)
+        reach = sign * z
+        facing1, facing0 = _wilson_end(p1, v1, n1, -reach), _wilson_end(p0, v0, n0, reach)
         result: Array = z * np.sqrt(facing1 * (1 - facing1) / n1 + facing0 * (1 - facing0) / n0) - gap
         return result
 
