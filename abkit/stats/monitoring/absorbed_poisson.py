@@ -74,15 +74,15 @@ def absorbed_poisson(
     X = X[:, varies] / spread[varies]
     beta = np.zeros(X.shape[1])
     for _ in range(_STEPS):
-        mu, centred, hessian = _moments(X, beta, e, index, total)
-        step = np.linalg.pinv(hessian, rcond=1e-10) @ (centred.T @ (y - mu))
+        mu, centered, hessian = _moments(X, beta, e, index, total)
+        step = np.linalg.pinv(hessian, rcond=1e-10) @ (centered.T @ (y - mu))
         step *= min(1.0, 2.0 / max(1e-12, float(np.abs(step).max(initial=0))))
         beta = beta + step
         if np.abs(step).max(initial=0) < 1e-8:
             break
-    mu, centred, hessian = _moments(X, beta, e, index, total)
+    mu, centered, hessian = _moments(X, beta, e, index, total)
     bread = np.linalg.pinv(hessian, rcond=1e-10)
-    scores = centred * (y - mu)[:, None]
+    scores = centered * (y - mu)[:, None]
     variance = np.zeros(len(beta))
     for labels in clusters:
         variance = np.maximum(variance, np.diag(bread @ _meat(scores, np.asarray(labels)[told]) @ bread))
@@ -111,8 +111,8 @@ def _moments(
 ) -> tuple[Floats, Floats, Floats]:
     rate = np.asarray(e * np.exp(np.clip(X @ beta, -30, 30)), np.float64)
     mu = rate * (total / _sums(index, rate, len(total)))[index]
-    centred = X - _cell_means(X, rate, index, len(total))
-    return mu, centred, (centred * mu[:, None]).T @ centred
+    centered = X - _cell_means(X, rate, index, len(total))
+    return mu, centered, (centered * mu[:, None]).T @ centered
 
 
 def _meat(scores: Floats, labels: NDArray[np.generic]) -> Floats:

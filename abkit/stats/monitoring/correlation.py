@@ -64,7 +64,7 @@ def correlate(
     The interval is Fisher's z transform with the larger of two standard errors: that of normal theory,
     √(1/(n − g − 2)) for Pearson and √((1 + r²/2)/(n − g − 2)) for Spearman (Bonett & Wright 2000, Psychometrika 65),
     g being the number of campaigns (1 for "all"), and the jackknife that leaves out one creative at a time, which also
-    holds under heavy tails and for creatives that run in several campaigns. Within campaigns, Pearson centres both
+    holds under heavy tails and for creatives that run in several campaigns. Within campaigns, Pearson centers both
     variables on the campaign (a campaign counts by its sums of squares); Spearman ranks within the campaign and weights
     it by n(n − 1)/(n + 1), so it is the mean rank correlation of campaigns of these sizes.
 

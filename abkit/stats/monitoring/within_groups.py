@@ -1,7 +1,7 @@
 """Pooled correlation inside groups, with the influence that each row has on it.
 
 A correlation over several campaigns mixes two questions: do campaigns with better creatives do better, and does the
-better creative of one campaign do better. Centring inside the group leaves the second. With one group this is the plain
+better creative of one campaign do better. Centering inside the group leaves the second. With one group this is the plain
 correlation.
 """
 
@@ -47,7 +47,7 @@ def pooled_pearson(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     0.968
     """
     x, y, index, size = _prepared(x, y, group)
-    x, y = _centred(x, index, size), _centred(y, index, size)
+    x, y = _centered(x, index, size), _centered(y, index, size)
     many = size[index] > 1
     # Leaving row i out takes n_g / (n_g − 1) · x_i · y_i from the sum of products of its group.
     factor = np.where(many, size[index] / np.maximum(size[index] - 1, 1), 0.0)
@@ -62,7 +62,7 @@ def pooled_pearson(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
 
 
 def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
-    """Return Spearman's correlation inside groups: ranks within the group, divided by its size plus one, centred.
+    """Return Spearman's correlation inside groups: ranks within the group, divided by its size plus one, centered.
 
     Each group of n counts by n(n − 1)/(n + 1). The influence is that of the rank functional (infinitesimal jackknife;
     Borkowf 2002, Computational Statistics & Data Analysis 39): leaving a row out also moves the ranks of the others.
@@ -71,7 +71,7 @@ def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     1.0
     """
     x, y, index, size = _prepared(x, y, group)
-    u, v = _centred_ranks(x, index, size), _centred_ranks(y, index, size)
+    u, v = _centered_ranks(x, index, size), _centered_ranks(y, index, size)
     suu, svv, suv = float(u @ u), float(v @ v), float(u @ v)
     many = size[index] > 1
     n, groups = int(many.sum()), int((size > 1).sum())
@@ -83,7 +83,7 @@ def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     d_uu = u * u + 2 * above_x.mean_of(u)
     d_vv = v * v + 2 * above_y.mean_of(v)
     influence = d_uv / np.sqrt(suu * svv) - estimate / 2 * (d_uu / suu + d_vv / svv)
-    return Pooled(float(np.clip(estimate, -1, 1)), np.where(many, _centred(influence, index, size), 0.0), n, groups)
+    return Pooled(float(np.clip(estimate, -1, 1)), np.where(many, _centered(influence, index, size), 0.0), n, groups)
 
 
 def group_index(labels: ArrayLike) -> tuple[Ints, Ints]:
@@ -101,19 +101,19 @@ def _prepared(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> tuple[Floats, Flo
     return np.asarray(x, np.float64), np.asarray(y, np.float64), index, size
 
 
-def _centred(values: Floats, index: Ints, size: Ints) -> Floats:
-    centred: Floats = values - (np.bincount(index, values, len(size)) / size)[index]
-    return centred
+def _centered(values: Floats, index: Ints, size: Ints) -> Floats:
+    centered: Floats = values - (np.bincount(index, values, len(size)) / size)[index]
+    return centered
 
 
-def _varies(sum_of_squares: float, centred: Floats) -> bool:
-    # Centring leaves rounding errors of constants behind; they are no variation.
-    return bool(sum_of_squares > 0 and np.abs(centred).max() > 1e-12)
+def _varies(sum_of_squares: float, centered: Floats) -> bool:
+    # Centering leaves rounding errors of constants behind; they are no variation.
+    return bool(sum_of_squares > 0 and np.abs(centered).max() > 1e-12)
 
 
-def _centred_ranks(values: Floats, index: Ints, size: Ints) -> Floats:
+def _centered_ranks(values: Floats, index: Ints, size: Ints) -> Floats:
     ranks = _Above(values, index, size).mid_rank
-    return _centred(ranks / (size[index] + 1), index, size)
+    return _centered(ranks / (size[index] + 1), index, size)
 
 
 class _Above:

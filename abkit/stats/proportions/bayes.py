@@ -262,8 +262,8 @@ def _panels(marks: Sequence[Array]) -> tuple[Array, Array]:
     edges = np.unique(np.concatenate(marks))
     nodes, weights = _legendre(16)
     half = np.diff(edges) / 2
-    centre = (edges[:-1] + edges[1:]) / 2
-    return (centre[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
+    center = (edges[:-1] + edges[1:]) / 2
+    return (center[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()
 
 
 def _solve(cdf: Callable[[float], float], probability: float, guess: float, scale: float) -> float:

@@ -159,8 +159,8 @@ def _step(
     sd = math.sqrt(share - before)
     x, w = _legendre(_NODES)
     new = limit * x
-    centre = nodes + drift * (share - before)
-    kernel = np.exp(-0.5 * ((new[:, None] - centre[None, :]) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
+    center = nodes + drift * (share - before)
+    kernel = np.exp(-0.5 * ((new[:, None] - center[None, :]) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
     carried = limit * w * (kernel @ weights)
     return new, carried, float(carried.sum())
 

@@ -188,3 +188,14 @@ def test_the_smallest_lift_is_that_of_its_own_sample_size() -> None:
 def test_plans_that_cannot_be_are_refused_with_the_value(make: object, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         make()  # type: ignore[operator]
+
+
+def test_one_call_gives_the_size_the_smallest_lift_or_the_power() -> None:
+    assert sample_size(0.02, 0.1) == size_of(Rate(0.02), 0.1)
+    assert sample_size(10.0, 0.05, standard_deviation=5.0) == size_of(Mean(10.0, 5.0), 0.05)
+    assert sample_size(0.02, per_variant=80_682).lift == pytest.approx(0.1, rel=1e-3)
+    known = sample_size(0.02, 0.1, per_variant=40_341, daily_traffic=10_000)
+    assert (known.per_variant, known.total, known.days) == (40_341, 80_682, 9)
+    assert known.power == pytest.approx(power_of(Rate(0.02), 0.1, 40_341))
+    with pytest.raises(InvalidInput, match="neither a lift nor units"):
+        sample_size(0.02)

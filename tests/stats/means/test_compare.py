@@ -226,3 +226,15 @@ def test_means_agree_with_spotify_confidence() -> None:
 def test_figures_that_cannot_be_are_refused_with_the_value(make: object, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         make()  # type: ignore[operator]
+
+
+def test_single_values_are_compared_by_their_moments() -> None:
+    rng = np.random.default_rng(8)
+    one, other = rng.normal(10, 2, 50), rng.normal(11, 3, 60)
+    found = compare_means(one.tolist(), other)
+    theirs = stats.ttest_ind(other, one, equal_var=False)
+    assert (found.statistic, found.p_value) == pytest.approx((theirs.statistic, theirs.pvalue), rel=1e-9)
+    with pytest.raises(InvalidInput, match="'score' does not compare means"):
+        compare_means(one, other, method="score")
+    with pytest.raises(InvalidInput, match="n = 0"):
+        compare_means([], other)

@@ -285,3 +285,12 @@ def test_unknown_options_are_refused_with_what_was_expected() -> None:
         compare(control, treatment, alternative="up")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="level is 95"):
         compare(control, treatment, level=95)
+
+
+def test_four_figures_are_the_control_then_the_treatment() -> None:
+    assert compare(480, 10_000, 560, 10_100) == compare(Counts(480, 10_000), Counts(560, 10_100))
+    assert compare(480, 10_000, 560, 10_100, method="score").method == "score"
+    with pytest.raises(InvalidInput, match="3 figures are given; expected two Counts, or successes and trials"):
+        compare(480, 10_000, 560)  # type: ignore[call-overload]
+    with pytest.raises(InvalidInput, match="welch compares means"):
+        compare(480, 10_000, 560, 10_100, method="welch")
