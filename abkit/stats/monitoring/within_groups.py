@@ -1,8 +1,8 @@
 """Pooled correlation inside groups, with the influence that each row has on it.
 
 A correlation over several campaigns mixes two questions: do campaigns with better creatives do better, and does the
-better creative of one campaign do better. Centering inside the group leaves the second. With one group this is the plain
-correlation.
+better creative of one campaign do better. Centering inside the group leaves the second. With one group this is the
+plain correlation.
 """
 
 from __future__ import annotations

@@ -37,7 +37,8 @@ def wilson(successes: ArrayLike, trials: ArrayLike, alpha: float) -> ArrayLimits
     z, rate = -ndtri(alpha / 2), x / n
     variance = rate * (1 - rate) / n
     # Rounding must not push an end past the estimate at 0 or 1.
-    return _where(x == 0, 0.0, _wilson_end(rate, variance, n, -z)), _where(x == n, 1.0, _wilson_end(rate, variance, n, z))
+    low, high = _wilson_end(rate, variance, n, -z), _wilson_end(rate, variance, n, z)
+    return _where(x == 0, 0.0, low), _where(x == n, 1.0, high)
 
 
 def clopper_pearson(successes: ArrayLike, trials: ArrayLike, alpha: ArrayLike) -> ArrayLimits:
