@@ -36,8 +36,8 @@ def wilson(successes: ArrayLike, trials: ArrayLike, alpha: float) -> ArrayLimits
         return np.zeros(x.shape), np.ones(x.shape)
     z, rate = -ndtri(alpha / 2), x / n
     variance = rate * (1 - rate) / n
-    # Rounding must not push an end past the estimate at 0 or 1.
     low, high = _wilson_end(rate, variance, n, -z), _wilson_end(rate, variance, n, z)
+    # Rounding must not push an end past the estimate at 0 or 1.
     return _where(x == 0, 0.0, low), _where(x == n, 1.0, high)
 
 
