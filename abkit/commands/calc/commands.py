@@ -32,7 +32,7 @@ def srm(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when there is a mismatch.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Check whether the arms got the traffic that was planned for them."""
+    """Check whether the traffic was split as planned."""
     from abkit.stats.verdicts.sample_ratio import sample_ratio
 
     tested = sample_ratio(
@@ -58,7 +58,7 @@ def rank(
     prior: Annotated[str, typer.Option("--prior", help="Beta prior SUCCESSES,FAILURES of each variant.")] = "1,1",
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Rank variants by the chance to be the best, with what shipping each is expected to lose."""
+    """Rank variants by their chance to be best."""
     from abkit.errors import InvalidInput
     from abkit.intake.experiment_tables import read_arms
     from abkit.stats.arms import Counts
@@ -90,7 +90,7 @@ def drift(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the values drifted.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Compare two samples of one figure by KS, PSI and Wasserstein, and say whether it drifted."""
+    """Compare two samples of one figure for drift."""
     from abkit.intake.experiment_tables import read_numbers
     from abkit.stats.monitoring import distribution_shift
 

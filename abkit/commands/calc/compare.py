@@ -66,7 +66,7 @@ def compare(
     correction: Annotated[Correction, typer.Option("--correction", help="For several treatments.")] = Correction.HOLM,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Compare a treatment with its control."""
+    """Compare treatments with their control."""
     options: dict[str, Any] = {"method": method, "level": level, "alternative": alternative, "tuning": tuning}
     of_posterior: dict[str, Any] = {"practical_lift": practical_lift}
     if prior is not None:

@@ -49,7 +49,7 @@ def sample_size(
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Show how many units a test takes, which lift a test of a given size can find, or with what power."""
+    """Show the units, the smallest lift or the power of a test."""
     from abkit.errors import InvalidInput, UsageError
     from abkit.stats.arms import PairMoments
     from abkit.stats.design import sample_size as design

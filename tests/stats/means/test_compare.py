@@ -16,7 +16,7 @@ from tea_tasting.aggr import Aggregates
 from abkit.errors import InvalidInput
 from abkit.stats.arms import Counts, Moments, PairMoments
 from abkit.stats.estimate import ArmMean
-from abkit.stats.means.compare import compare_means
+from abkit.stats.means.compare import compare_means, normal_posterior
 from abkit.stats.means.lift import lift_interval
 from abkit.stats.means.pairs import compare_ratios, compare_with_covariate
 from abkit.stats.proportions.compare import compare
@@ -238,3 +238,12 @@ def test_single_values_are_compared_by_their_moments() -> None:
         compare_means(one, other, method="score")
     with pytest.raises(InvalidInput, match="n = 0"):
         compare_means([], other)
+
+
+def test_the_normal_posterior_agrees_with_simulation() -> None:
+    estimate, posterior = normal_posterior(0.02, 0.01, prior_mean=0.0, prior_sd=0.02, practical=0.01)
+    draws = np.random.default_rng(5).normal(estimate.estimate, 0.01 * 0.02 / math.hypot(0.01, 0.02), 400_000)
+    assert estimate.estimate == pytest.approx(0.016, rel=1e-9)
+    assert posterior.chance_to_win == pytest.approx((draws > 0).mean(), abs=0.002)
+    assert posterior.expected_loss == pytest.approx(np.maximum(-draws, 0).mean(), rel=0.05)
+    assert posterior.chance_of_practical_lift == pytest.approx((draws > 0.01).mean(), abs=0.003)
