@@ -2,7 +2,9 @@
 
 import functools
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,16 +22,26 @@ def _checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkpoint(tmp_path_factory.mktemp("command-checkpoint") / "quick", seed=0)
 
 
-@pytest.fixture
-def quick_workspace(tmp_path: Path, _checkpoint: Path) -> Path:
-    """A workspace on SQLite whose active model is an untrained scorer on the small encoder."""
-    folder = tmp_path / "workspace"
+@pytest.fixture(scope="session")
+def _workspace(tmp_path_factory: pytest.TempPathFactory, _checkpoint: Path) -> Path:
+    folder = tmp_path_factory.mktemp("quick") / "workspace"
     make_workspace(folder)
-    shutil.copytree(_checkpoint, folder / "checkpoint")
     store = Store(f"sqlite:///{folder / 'abkit.db'}")
-    version = register_checkpoint(store, folder / "checkpoint")
+    version = register_checkpoint(store, _checkpoint)
     promote(store, version.digest, why="for the tests")
     store.close()
+    return folder
+
+
+@pytest.fixture
+def quick_workspace(tmp_path: Path, _workspace: Path, _checkpoint: Path) -> Path:
+    """A workspace on SQLite whose active model is an untrained scorer on the small encoder; a copy of its own."""
+    folder = tmp_path / "workspace"
+    shutil.copytree(_workspace, folder)
+    shutil.copytree(_checkpoint, folder / "checkpoint")
+    with closing(sqlite3.connect(folder / "abkit.db")) as connection:
+        connection.execute("UPDATE model_version SET location = ?", (str(folder / "checkpoint"),))
+        connection.commit()
     return folder
 
 

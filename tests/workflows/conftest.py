@@ -1,7 +1,8 @@
 """A scorer that is quick to load, for tests of what happens around it."""
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -80,6 +81,26 @@ def scoring_store(store: Store, quick_checkpoint: Path) -> Store:
     version = register_checkpoint(store, quick_checkpoint)
     promote(store, version.digest, why="for the tests")
     return store
+
+
+@pytest.fixture(scope="session")
+def _quick_template(sqlite_template: Path, quick_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("quick-store") / "store.db"
+    shutil.copy(sqlite_template, path)
+    store = Store(f"sqlite:///{path}")
+    promote(store, register_checkpoint(store, quick_checkpoint).digest, why="for the tests")
+    store.close()
+    return path
+
+
+@pytest.fixture
+def quick_store(_quick_template: Path, tmp_path: Path) -> Iterator[Store]:
+    """The same on SQLite alone, where the engine does not matter: a copy, so that no checkpoint is loaded for it."""
+    path = tmp_path / "quick-store.db"
+    shutil.copy(_quick_template, path)
+    store = Store(f"sqlite:///{path}")
+    yield store
+    store.close()
 
 
 READER = {

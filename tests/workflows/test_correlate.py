@@ -20,7 +20,13 @@ LATER = date(2025, 12, 31)
 
 
 @pytest.fixture
-def seed(store: Store) -> Seed:
+def seed(sqlite_store: Store) -> Seed:
+    return seeded(sqlite_store)
+
+
+@pytest.fixture
+def engines(store: Store) -> Seed:
+    """The same on each engine, for what SQL decides."""
     return seeded(store)
 
 
@@ -59,12 +65,12 @@ def test_within_campaign_the_difference_between_campaigns_does_not_count(seed: S
     assert (_result(report, "all", "srcc").estimate or 0) > 0.5
 
 
-def test_every_figure_is_logged_under_its_run_with_window_and_filters(seed: Seed) -> None:
-    _deliver(seed, seed.creatives("spring", [1, 2, 3, 4, 5]), [50, 80, 70, 90, 100])
+def test_every_figure_is_logged_under_its_run_with_window_and_filters(engines: Seed) -> None:
+    _deliver(engines, engines.creatives("spring", [1, 2, 3, 4, 5]), [50, 80, 70, 90, 100])
 
-    report = _run(seed, campaign="spring")
+    report = _run(engines, campaign="spring")
 
-    with seed.store.read() as session:
+    with engines.store.read() as session:
         rows = session.scalars(select(CorrelationResult).where(CorrelationResult.run_id == report.run_id)).all()
         assert {(row.scope, row.statistic) for row in rows} == {
             (scope, statistic) for scope in ("all", "within_campaign") for statistic in ("srcc", "plcc")
@@ -77,47 +83,47 @@ def test_every_figure_is_logged_under_its_run_with_window_and_filters(seed: Seed
         assert run.state == "done"
 
 
-def test_a_total_beside_its_days_is_counted_once(seed: Seed) -> None:
-    ads = seed.creatives("spring", [1, 2, 3, 4, 5])
-    _deliver(seed, ads, [50, 80, 70, 90, 100])
-    seed.kpis(
+def test_a_total_beside_its_days_is_counted_once(engines: Seed) -> None:
+    ads = engines.creatives("spring", [1, 2, 3, 4, 5])
+    _deliver(engines, ads, [50, 80, 70, 90, 100])
+    engines.kpis(
         [
             {"ad_id": ad, "period_start": DAY, "period_end": date(2025, 3, 9), "impressions": 70_000, "clicks": 700}
             for ad in ads
         ]
     )
 
-    report = _run(seed)
+    report = _run(engines)
 
     assert [one.trials for one in report.versions[0].measured] == [70_000] * 5
     assert report.versions[0].left_out["rows that another period of the same ad covers"].count == 5
 
 
-def test_two_breakdowns_of_the_same_delivery_are_counted_once(seed: Seed) -> None:
-    ads = seed.creatives("spring", [1, 2, 3, 4, 5])
-    _deliver(seed, ads, [50, 80, 70, 90, 100])
+def test_two_breakdowns_of_the_same_delivery_are_counted_once(engines: Seed) -> None:
+    ads = engines.creatives("spring", [1, 2, 3, 4, 5])
+    _deliver(engines, ads, [50, 80, 70, 90, 100])
     for placement in ("feed", "stories"):
-        segment = seed.segment(placement=placement)
-        seed.kpis([{"ad_id": ad, "day": DAY, "impressions": 5_000, "clicks": 40} for ad in ads], segment=segment)
+        segment = engines.segment(placement=placement)
+        engines.kpis([{"ad_id": ad, "day": DAY, "impressions": 5_000, "clicks": 40} for ad in ads], segment=segment)
 
-    report = _run(seed)
+    report = _run(engines)
 
     assert [one.trials for one in report.versions[0].measured] == [10_000] * 5
     assert "further breakdowns of the same ad" in report.versions[0].left_out
-    assert [one.trials for one in _run(seed, segment="placement=feed").versions[0].measured] == [5_000] * 5
+    assert [one.trials for one in _run(engines, segment="placement=feed").versions[0].measured] == [5_000] * 5
 
 
-def test_two_conversion_events_do_not_double_the_impressions(seed: Seed) -> None:
-    ads = seed.creatives("spring", [1, 2, 3, 4, 5])
+def test_two_conversion_events_do_not_double_the_impressions(engines: Seed) -> None:
+    ads = engines.creatives("spring", [1, 2, 3, 4, 5])
     for event, conversions in (("purchase", 3), ("signup", 9)):
-        seed.kpis(
+        engines.kpis(
             [
                 {"ad_id": a, "day": DAY, "impressions": 9_000, "clicks": 90, "conversions": conversions, "event": event}
                 for a in ads
             ]
         )
 
-    report = _run(seed, metric="cvr")
+    report = _run(engines, metric="cvr")
 
     assert [(one.events, one.trials) for one in report.versions[0].measured] == [(9, 90)] * 5
 
@@ -133,14 +139,14 @@ def test_an_ad_that_may_show_several_pictures_is_left_out_and_said(seed: Seed) -
     assert report.versions[0].left_out["ads that may show several creatives"].impressions == 10_000
 
 
-def test_unlinked_ads_unscored_and_small_creatives_are_left_out_and_said(seed: Seed) -> None:
-    _deliver(seed, seed.creatives("spring", [1, 2, 3, 4, 5]), [50, 80, 70, 90, 100])
-    _deliver(seed, seed.creatives("spring", [None], prefix="unscored"), [10])
-    _deliver(seed, seed.creatives("spring", [3], prefix="small"), [1], impressions=20)
-    _deliver(seed, seed.creatives("spring", [3], prefix="video", link=False), [10])
-    seed.creatives("spring", [3], prefix="silent")
+def test_unlinked_ads_unscored_and_small_creatives_are_left_out_and_said(engines: Seed) -> None:
+    _deliver(engines, engines.creatives("spring", [1, 2, 3, 4, 5]), [50, 80, 70, 90, 100])
+    _deliver(engines, engines.creatives("spring", [None], prefix="unscored"), [10])
+    _deliver(engines, engines.creatives("spring", [3], prefix="small"), [1], impressions=20)
+    _deliver(engines, engines.creatives("spring", [3], prefix="video", link=False), [10])
+    engines.creatives("spring", [3], prefix="silent")
 
-    left = _run(seed).versions[0].left_out
+    left = _run(engines).versions[0].left_out
 
     assert {reason: one.count for reason, one in left.items()} == {
         "ads without a creative": 1,
@@ -150,13 +156,13 @@ def test_unlinked_ads_unscored_and_small_creatives_are_left_out_and_said(seed: S
     }
 
 
-def test_delivery_after_as_of_or_outside_the_window_does_not_count(seed: Seed) -> None:
-    ads = seed.creatives("spring", [1, 2, 3, 4, 5])
-    _deliver(seed, ads, [50, 80, 70, 90, 100])
-    _deliver(seed, ads, [100, 90, 70, 80, 50], day=date(2025, 4, 1))
+def test_delivery_after_as_of_or_outside_the_window_does_not_count(engines: Seed) -> None:
+    ads = engines.creatives("spring", [1, 2, 3, 4, 5])
+    _deliver(engines, ads, [50, 80, 70, 90, 100])
+    _deliver(engines, ads, [100, 90, 70, 80, 50], day=date(2025, 4, 1))
 
-    assert _result(_run(seed, as_of=DAY), "all", "srcc").estimate == pytest.approx(0.9)
-    assert _result(_run(seed, start=date(2025, 4, 1)), "all", "srcc").estimate == pytest.approx(-0.9)
+    assert _result(_run(engines, as_of=DAY), "all", "srcc").estimate == pytest.approx(0.9)
+    assert _result(_run(engines, start=date(2025, 4, 1)), "all", "srcc").estimate == pytest.approx(-0.9)
 
 
 @pytest.mark.parametrize(
@@ -200,15 +206,15 @@ def test_an_unknown_campaign_is_refused_with_those_that_there_are(seed: Seed) ->
     assert "spring" in (refused.value.hint or "")
 
 
-def test_a_creative_in_two_campaigns_counts_once_over_all(seed: Seed) -> None:
-    ads = seed.creatives("spring", [1, 2, 3, 4, 5])
-    others = seed.creatives("summer", [None] * 5, link=False)
+def test_a_creative_in_two_campaigns_counts_once_over_all(engines: Seed) -> None:
+    ads = engines.creatives("spring", [1, 2, 3, 4, 5])
+    others = engines.creatives("summer", [None] * 5, link=False)
     for other, ad in zip(others, ads, strict=True):
-        seed.link(other, ad)
-    _deliver(seed, ads, [50, 80, 70, 90, 100])
-    _deliver(seed, others, [52, 81, 79, 93, 99])
+        engines.link(other, ad)
+    _deliver(engines, ads, [50, 80, 70, 90, 100])
+    _deliver(engines, others, [52, 81, 79, 93, 99])
 
-    report = _run(seed)
+    report = _run(engines)
 
     assert _result(report, "all", "srcc").n == 5
     within = _result(report, "within_campaign", "plcc")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from abkit.commands.app import main
-from tests.conftest import Abkit
+from tests.commands.conftest import Here
 from tests.images import save_images
 from tests.workflows.conftest import make_reader
 
@@ -38,32 +38,32 @@ def test_the_fit_stands_beside_the_score_with_what_it_means(
 
 
 def test_without_a_text_tower_it_says_which_encoder_is_needed_and_scores_nothing(
-    abkit: Abkit, quick_workspace: Path
+    here: Here, quick_workspace: Path
 ) -> None:
     save_images(quick_workspace / "ads", 1)
-    result = abkit("score", "ads", "--brief", "a red square", cwd=quick_workspace)
+    result = here("score", "ads", "--brief", "a red square", cwd=quick_workspace)
     assert result.returncode == 2
     assert "cannot read a brief" in result.stderr
     assert "--brief-encoder openclip:ViT-B-32/" in result.stderr
     assert result.stdout == ""
 
-    result = abkit("score", "ads", "--brief-encoder", "openclip:ViT-B-32/openai", cwd=quick_workspace)
+    result = here("score", "ads", "--brief-encoder", "openclip:ViT-B-32/openai", cwd=quick_workspace)
     assert result.returncode == 2
     assert "without --brief" in result.stderr
 
-    result = abkit("score", "ads", "--brief", "x", "--brief-encoder", "openclip:ViT-B-32/openai", cwd=quick_workspace)
+    result = here("score", "ads", "--brief", "x", "--brief-encoder", "openclip:ViT-B-32/openai", cwd=quick_workspace)
     assert result.returncode == 1
     assert "are missing: looked for in" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_explain_writes_overlays_of_each_content_once_whatever_the_names(abkit: Abkit, quick_workspace: Path) -> None:
+def test_explain_writes_overlays_of_each_content_once_whatever_the_names(here: Here, quick_workspace: Path) -> None:
     (first,) = save_images(quick_workspace / "ads", 1)
     (other,) = save_images(quick_workspace / "more", 1, first=7)
     other.rename(quick_workspace / "more" / first.name)  # another picture of the same name
     (quick_workspace / "more" / "copy.png").write_bytes(first.read_bytes())
     (quick_workspace / "more" / "broken.png").write_text("no picture")
-    result = abkit("score", "ads", "more", "--explain", "overlays", cwd=quick_workspace)
+    result = here("score", "ads", "more", "--explain", "overlays", cwd=quick_workspace)
     assert result.returncode == 0, result.stderr
     stem = first.stem
     assert sorted(path.name for path in (quick_workspace / "overlays").iterdir()) == sorted(

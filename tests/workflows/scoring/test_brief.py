@@ -61,16 +61,16 @@ def test_the_fit_is_the_cosine_of_the_towers_and_stands_in_the_log_with_run_and_
 
 
 def test_another_brief_needs_no_second_look_at_the_pictures(
-    scoring_store: Store, settings: Settings, tmp_path: Path, reader: str, monkeypatch: pytest.MonkeyPatch
+    quick_store: Store, settings: Settings, tmp_path: Path, reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_images(tmp_path / "ads", 3)
-    first = score(scoring_store, settings, tmp_path / "ads", encoder=reader)
+    first = score(quick_store, settings, tmp_path / "ads", encoder=reader)
     monkeypatch.setattr("abkit_model.encoders.frozen.FrozenEncoder.encode", lambda *_: pytest.fail("it looked again"))
-    other = score(scoring_store, settings, tmp_path / "ads", "snow on a mountain", encoder=reader)
-    again = score(scoring_store, settings, tmp_path / "ads", encoder=reader)
+    other = score(quick_store, settings, tmp_path / "ads", "snow on a mountain", encoder=reader)
+    again = score(quick_store, settings, tmp_path / "ads", encoder=reader)
     fits = [{file.path: file.fit for file in result.files} for result in (first, other, again)]
     assert fits[0] == fits[2] != fits[1]
-    with scoring_store.read() as session:
+    with quick_store.read() as session:
         rows = session.scalars(select(BriefFit)).all()
         assert {(row.brief, row.run_id) for row in rows} == {
             (BRIEF, first.run_id),
@@ -116,10 +116,10 @@ def test_a_scorer_that_reads_itself_needs_no_other_encoder_and_refuses_other_wei
         weights.write_bytes(before)
 
 
-def test_the_settings_can_name_the_encoder(scoring_store: Store, tmp_path: Path, reader: str) -> None:
+def test_the_settings_can_name_the_encoder(quick_store: Store, tmp_path: Path, reader: str) -> None:
     save_images(tmp_path / "ads", 1)
     settings = Settings(workspace=tmp_path, scoring=ScoringSettings(brief_encoder=reader))
-    assert score(scoring_store, settings, tmp_path / "ads").files[0].fit_rank == 1
+    assert score(quick_store, settings, tmp_path / "ads").files[0].fit_rank == 1
 
 
 @pytest.mark.parametrize(

@@ -38,16 +38,16 @@ def look_away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_another_active_model_scores_known_pictures_without_encoder_as_it_would_from_pixels(
-    scoring_store: Store, other_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_store: Store, other_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(workspace=tmp_path, scoring=ScoringSettings(batch_size=2))
     save_images(tmp_path / "ads", 5)
-    first = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+    first = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring")
     assert (len(tokens(tmp_path)), first.from_tokens) == (5, 0)
-    change_active_model(scoring_store, other_checkpoint)
+    change_active_model(quick_store, other_checkpoint)
     with monkeypatch.context() as patch:
         look_away(patch)
-        second = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+        second = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring")
     assert ([file.status for file in second.files], second.from_tokens) == (["scored"] * 5, 5)
 
     from abkit_model.images import open_image
@@ -58,7 +58,7 @@ def test_another_active_model_scores_known_pictures_without_encoder_as_it_would_
         (wanted,) = scorer.score_prepared([scorer.prepare(open_image(file.path).image)])
         assert file.mean == pytest.approx(wanted.mean, abs=1e-3)
         assert file.std == pytest.approx(wanted.std, abs=1e-3)
-    with scoring_store.read() as session:
+    with quick_store.read() as session:
         counts = [session.scalars(select(func.count()).select_from(table)).one() for table in (Score, Embedding)]
         assert counts == [10, 5]
         assert session.get_one(Run, second.run_id).outcome == {"scored": 5, "known": 0, "rejected": 0}

@@ -60,36 +60,36 @@ def test_every_picture_gets_a_score_with_its_interval_and_its_run(
 
 
 def test_only_a_picture_beyond_the_limit_of_the_version_is_far_from_its_training(
-    store: Store, settings: Settings, tmp_path: Path
+    sqlite_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     pictures = save_images(tmp_path / "ads", 4)
     checkpoint, far = make_checkpoint_between(tmp_path, pictures)
-    promote(store, register_checkpoint(store, checkpoint).digest, why="for the tests")
+    promote(sqlite_store, register_checkpoint(sqlite_store, checkpoint).digest, why="for the tests")
 
     for _ in ("scored", "known"):
-        files = score_paths(store, settings, [tmp_path / "ads"], campaign="spring").files
+        files = score_paths(sqlite_store, settings, [tmp_path / "ads"], campaign="spring").files
         assert [file.path for file in files if file.far] == [far]
         assert all(file.novelty is not None and file.novelty > 0 for file in files)
-    with store.read() as session:
+    with sqlite_store.read() as session:
         kept = dict(session.execute(select(Score.creative_id, Score.novelty)).all())
     assert kept == {file.creative_id: file.novelty for file in files}
 
 
 def test_without_a_limit_it_is_not_known_which_pictures_are_far(
-    scoring_store: Store, settings: Settings, tmp_path: Path
+    quick_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     save_images(tmp_path / "ads", 2)
-    files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+    files = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring").files
     assert [file.novelty for file in files] == [None, None]
-    with scoring_store.read() as session:
+    with quick_store.read() as session:
         assert session.scalars(select(Score.novelty)).all() == [None, None]
 
 
 def test_the_best_score_has_rank_one_and_ranks_follow_the_mean(
-    scoring_store: Store, settings: Settings, tmp_path: Path
+    quick_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     save_images(tmp_path / "ads", 6)
-    files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+    files = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring").files
     means = [file.mean or 0 for file in files]
     assert means == sorted(means, reverse=True)
     assert [file.rank for file in files] == [1, 2, 3, 4, 5, 6]
@@ -97,19 +97,19 @@ def test_the_best_score_has_rank_one_and_ranks_follow_the_mean(
 
 
 def test_scoring_a_folder_again_does_no_model_work(
-    scoring_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_images(tmp_path / "ads", 3)
-    first = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+    first = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring")
 
     def refuse(*_: object) -> None:
         raise AssertionError("the scorer was loaded")
 
     monkeypatch.setattr("abkit.workflows.models.active.load_scorer", refuse)
-    again = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring")
+    again = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring")
     assert [file.status for file in again.files] == ["known"] * 3
     assert [file.mean for file in again.files] == [file.mean for file in first.files]
-    assert count(scoring_store, Score) == 3
+    assert count(quick_store, Score) == 3
 
 
 def test_the_same_content_under_two_names_is_scored_once_and_both_names_are_kept(
@@ -140,11 +140,11 @@ def test_a_known_picture_becomes_a_candidate_of_another_campaign(
 
 
 def test_each_broken_file_is_rejected_with_its_reason_and_the_rest_is_scored(
-    scoring_store: Store, settings: Settings, tmp_path: Path
+    quick_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     reasons = broken_files(tmp_path / "ads")
     save_images(tmp_path / "ads", 2)
-    files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+    files = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring").files
 
     rejected = {file.path.name: file.reason for file in files if file.status == "rejected"}
     assert rejected.keys() == reasons.keys()
@@ -153,15 +153,15 @@ def test_each_broken_file_is_rejected_with_its_reason_and_the_rest_is_scored(
     assert sum(file.status == "scored" for file in files) == 2
 
 
-def test_a_copy_of_a_broken_file_is_rejected_too(scoring_store: Store, settings: Settings, tmp_path: Path) -> None:
+def test_a_copy_of_a_broken_file_is_rejected_too(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
     for name in ("one.png", "two.png"):
         (tmp_path / name).write_bytes(b"the same junk")
-    files = score_paths(scoring_store, settings, [tmp_path], campaign="spring").files
+    files = score_paths(quick_store, settings, [tmp_path], campaign="spring").files
     assert [(file.path.name, file.status) for file in files] == [("one.png", "rejected"), ("two.png", "rejected")]
 
 
 def test_no_file_goes_missing_when_one_of_two_copies_changes_under_way(
-    scoring_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("one.png", "two.png"):
         make_image(1).save(tmp_path / name)
@@ -171,7 +171,7 @@ def test_no_file_goes_missing_when_one_of_two_copies_changes_under_way(
         return decode_batches(*arguments)
 
     monkeypatch.setattr("abkit.workflows.scoring.score.decode_batches", overwritten)
-    files = score_paths(scoring_store, settings, [tmp_path], campaign="spring").files
+    files = score_paths(quick_store, settings, [tmp_path], campaign="spring").files
     assert [(file.path.name, file.status) for file in files] == [("one.png", "scored"), ("two.png", "rejected")]
     assert files[0].sha256 == hash_file(tmp_path / "one.png", max_bytes=2**20)
     assert "changed" in files[1].reason
@@ -198,11 +198,11 @@ def test_a_run_is_not_taken_for_dead_while_a_large_encoder_works_on_one_chunk(
     assert all(lease > datetime.now(UTC) for lease in leases)
 
 
-def test_unusual_pictures_are_scored(scoring_store: Store, settings: Settings, tmp_path: Path) -> None:
+def test_unusual_pictures_are_scored(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
     paths = unusual_files(tmp_path / "ads")
-    files = score_paths(scoring_store, settings, [tmp_path / "ads"], campaign="spring").files
+    files = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring").files
     assert {file.path: file.status for file in files} == dict.fromkeys(paths, "scored")
-    with scoring_store.read() as session:
+    with quick_store.read() as session:
         sizes = dict(
             session.execute(
                 select(CreativeAlias.base_name, Creative.width).join(Creative, Creative.id == CreativeAlias.creative_id)
@@ -212,24 +212,24 @@ def test_unusual_pictures_are_scored(scoring_store: Store, settings: Settings, t
 
 
 def test_more_files_than_one_batch_and_one_chunk_are_all_scored(
-    scoring_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("abkit.workflows.scoring.score._CHUNK", 4)
     save_images(tmp_path / "ads", 11)
     settings = Settings.model_validate({"workspace": tmp_path, "scoring": {"batch_size": 3}})
     done: list[tuple[int, int]] = []
     result = score_paths(
-        scoring_store, settings, [tmp_path / "ads"], campaign="c", progress=lambda *now: done.append(now)
+        quick_store, settings, [tmp_path / "ads"], campaign="c", progress=lambda *now: done.append(now)
     )
     assert len(result.files) == 11
     assert done[0] == (0, 11)
     assert done[-1] == (11, 11)
 
 
-def test_a_folder_without_pictures_is_said(scoring_store: Store, settings: Settings, tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_said(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(AbkitError, match="no images"):
-        score_paths(scoring_store, settings, [tmp_path / "empty"], campaign="spring")
+        score_paths(quick_store, settings, [tmp_path / "empty"], campaign="spring")
 
 
 def test_a_name_that_is_not_utf8_is_scored_and_kept_readable(

@@ -112,18 +112,18 @@ def test_the_run_is_recorded_with_what_came_of_it(store: Store) -> None:
     assert run.outcome["p_best_kept"] == result.p_best_kept
 
 
-def test_without_a_number_the_fewest_are_kept_that_hold_the_best_as_demanded(store: Store) -> None:
-    campaign(store, [5.0, 4.9, 4.3, 3.0, 2.0])
+def test_without_a_number_the_fewest_are_kept_that_hold_the_best_as_demanded(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [5.0, 4.9, 4.3, 3.0, 2.0])
     for demanded in (0.4, 0.8, 0.95, 0.999):
-        result = shortlist(store, campaign="spring", p_best=demanded)
+        result = shortlist(sqlite_store, campaign="spring", p_best=demanded)
         chances = [one.p_best or 0 for one in result.creatives]
         assert sum(chances[: result.kept]) >= demanded > sum(chances[: result.kept - 1])
         assert result.p_best_kept == pytest.approx(sum(chances[: result.kept]))
 
 
-def test_a_clear_gap_is_clear_and_every_reason_says_why(store: Store) -> None:
-    campaign(store, [5.5, 5.4, 2.0])
-    result = shortlist(store, campaign="spring", keep=2)
+def test_a_clear_gap_is_clear_and_every_reason_says_why(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [5.5, 5.4, 2.0])
+    result = shortlist(sqlite_store, campaign="spring", keep=2)
     assert result.clear
     assert "every creative kept beats every one left out" in result.why
     assert [one.tie_group for one in result.creatives] == [1, 1, 2]
@@ -135,9 +135,9 @@ def test_a_clear_gap_is_clear_and_every_reason_says_why(store: Store) -> None:
     ]
 
 
-def test_a_picture_far_from_the_training_says_so_kept_or_left_out(store: Store) -> None:
-    campaign(store, [5.5, 5.4, 2.0, 1.9, 1.8], novelty=[1.62, 1.0, 1.01, None, 0.3])
-    result = shortlist(store, campaign="spring", keep=2)
+def test_a_picture_far_from_the_training_says_so_kept_or_left_out(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [5.5, 5.4, 2.0, 1.9, 1.8], novelty=[1.62, 1.0, 1.01, None, 0.3])
+    result = shortlist(sqlite_store, campaign="spring", keep=2)
     assert [one.novelty for one in result.creatives] == [1.62, 1.0, 1.01, None, 0.3]
     far = [one.reason.endswith("; far from the training images") for one in result.creatives]
     assert far == [True, False, True, False, False]
@@ -145,9 +145,9 @@ def test_a_picture_far_from_the_training_says_so_kept_or_left_out(store: Store) 
     assert result.creatives[2].reason.startswith("left out: P(best) ")
 
 
-def test_a_line_through_a_tie_is_not_clear(store: Store) -> None:
-    campaign(store, [5.0, 4.9, 4.8, 1.5])
-    result = shortlist(store, campaign="spring", keep=1)
+def test_a_line_through_a_tie_is_not_clear(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [5.0, 4.9, 4.8, 1.5])
+    result = shortlist(sqlite_store, campaign="spring", keep=1)
     assert not result.clear
     assert "a tie" in result.why
     assert result.creatives[0].reason.endswith("not told apart from places 2 to 3 (2 of them left out)")
@@ -155,18 +155,18 @@ def test_a_line_through_a_tie_is_not_clear(store: Store) -> None:
     assert "behind the last one kept" in result.creatives[3].reason
 
 
-def test_a_line_through_a_tie_is_clear_when_the_best_is_kept_with_the_probability_demanded(store: Store) -> None:
-    campaign(store, [6.0, 6.0, 3.1, 3.0])
-    asked = shortlist(store, campaign="spring", keep=3)
+def test_a_line_through_a_tie_is_clear_when_the_best_is_kept_with_the_probability_demanded(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [6.0, 6.0, 3.1, 3.0])
+    asked = shortlist(sqlite_store, campaign="spring", keep=3)
     assert asked.clear
     assert "although" in asked.why
-    assert not shortlist(store, campaign="spring", keep=1, p_best=0.6).clear
-    assert shortlist(store, campaign="spring", keep=1, p_best=0.4).clear
+    assert not shortlist(sqlite_store, campaign="spring", keep=1, p_best=0.6).clear
+    assert shortlist(sqlite_store, campaign="spring", keep=1, p_best=0.4).clear
 
 
-def test_a_campaign_that_cannot_be_narrowed_down_is_not_clear(store: Store) -> None:
-    campaign(store, [4.0, 4.0, 4.0])
-    result = shortlist(store, campaign="spring")
+def test_a_campaign_that_cannot_be_narrowed_down_is_not_clear(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [4.0, 4.0, 4.0])
+    result = shortlist(sqlite_store, campaign="spring")
     assert result.kept == 3
     assert not result.clear
     assert "none of the 3 candidates can be left out" in result.why
@@ -182,25 +182,25 @@ def test_equal_scores_share_rank_and_chances_and_are_a_tie(store: Store) -> None
     assert not result.clear
 
 
-def test_a_lower_threshold_tells_more_apart(store: Store) -> None:
-    campaign(store, [4.6, 4.0])
-    assert shortlist(store, campaign="spring").creatives[0].tied_with == 1
-    strict = shortlist(store, campaign="spring", keep=1, p_best=1, min_probability=0.75)
+def test_a_lower_threshold_tells_more_apart(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [4.6, 4.0])
+    assert shortlist(sqlite_store, campaign="spring").creatives[0].tied_with == 1
+    strict = shortlist(sqlite_store, campaign="spring", keep=1, p_best=1, min_probability=0.75)
     assert strict.creatives[0].tied_with == 0
     assert strict.clear
 
 
-def test_one_picture_is_kept_and_it_is_said_that_there_was_no_choice(store: Store) -> None:
-    campaign(store, [4.0])
-    result = shortlist(store, campaign="spring")
+def test_one_picture_is_kept_and_it_is_said_that_there_was_no_choice(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [4.0])
+    result = shortlist(sqlite_store, campaign="spring")
     assert (result.kept, result.clear, result.p_best_kept) == (1, True, pytest.approx(1))
     assert "nothing to choose" in result.note
     assert result.creatives[0].reason == "kept: the only scored candidate; there is nothing to compare it with"
 
 
-def test_more_than_there_are_keeps_all_and_says_so(store: Store) -> None:
-    campaign(store, [4.0, 5.0])
-    result = shortlist(store, campaign="spring", keep=7)
+def test_more_than_there_are_keeps_all_and_says_so(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [4.0, 5.0])
+    result = shortlist(sqlite_store, campaign="spring", keep=7)
     assert result.kept == 2
     assert "more than the 2 scored creatives" in result.note
 
@@ -223,33 +223,33 @@ def run_time(session: Any, run: RunRecord) -> Any:
     return session.get_one(Run, run.id).started_at
 
 
-def test_a_card_of_an_earlier_version_gives_cautious_probabilities_and_says_so(store: Store) -> None:
-    campaign(store, [5.0, 4.0], metrics={})
-    old = shortlist(store, campaign="spring")
+def test_a_card_of_an_earlier_version_gives_cautious_probabilities_and_says_so(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [5.0, 4.0], metrics={})
+    old = shortlist(sqlite_store, campaign="spring")
     assert old.error_spread == pytest.approx(1.2 / 1.6448536)
     assert not old.error_spread_measured
     assert old.calibration is None
 
 
-def test_a_model_whose_errors_are_not_known_gives_no_probabilities(store: Store) -> None:
-    campaign(store, [5.0, 4.0], metrics={}, interval={"level": 0.9, "half_width": None, "n": 3})
+def test_a_model_whose_errors_are_not_known_gives_no_probabilities(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [5.0, 4.0], metrics={}, interval={"level": 0.9, "half_width": None, "n": 3})
     with pytest.raises(AbkitError, match="were never measured"):
-        shortlist(store, campaign="spring")
+        shortlist(sqlite_store, campaign="spring")
 
 
-def test_what_does_not_exist_is_one_sentence(store: Store) -> None:
+def test_what_does_not_exist_is_one_sentence(sqlite_store: Store) -> None:
     with pytest.raises(UsageError, match="no campaign 'spring'"):
-        shortlist(store, campaign="spring")
-    campaign(store, [5.0, 4.0])
+        shortlist(sqlite_store, campaign="spring")
+    campaign(sqlite_store, [5.0, 4.0])
     with pytest.raises(UsageError, match="no model version"):
-        shortlist(store, campaign="spring", model="nothing")
-    with recorded_run(store, "test", {}) as run, store.write() as session:
+        shortlist(sqlite_store, campaign="spring", model="nothing")
+    with recorded_run(sqlite_store, "test", {}) as run, sqlite_store.write() as session:
         creatives.ensure_campaign(session, run, "empty")
     with pytest.raises(AbkitError, match="'empty' has no scores by ours"):
-        shortlist(store, campaign="empty")
+        shortlist(sqlite_store, campaign="empty")
     for wrong in ({"p_best": 0.0}, {"p_best": 1.5}, {"min_probability": 0.5}, {"min_probability": 1.0}, {"keep": 0}):
         with pytest.raises(UsageError):
-            shortlist(store, campaign="spring", **wrong)
+            shortlist(sqlite_store, campaign="spring", **wrong)
 
 
 def test_scores_of_another_version_are_used_when_it_is_named(store: Store) -> None:
