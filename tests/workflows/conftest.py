@@ -35,7 +35,7 @@ def make_checkpoint(folder: Path, *, seed: int, novelty_limit: float | None = No
     sizes = {"bins": 7, "members": 2, "queries": 2, "width": 16, "components": 128}
     config = network_config(encoder.token_dim, encoder.embedding_dim, **sizes)
     random = np.random.default_rng(seed)
-    # A network that was never fitted says the same of every picture; with some noise it does not.
+    # A network that was never fitted says the same of every image; with some noise it does not.
     arrays = {
         name: value.numpy() + random.normal(0, 0.05, value.shape).astype(np.float32)
         for name, value in QueryTransformer(config).state_dict().items()
@@ -57,20 +57,20 @@ def make_checkpoint(folder: Path, *, seed: int, novelty_limit: float | None = No
     return folder
 
 
-def make_checkpoint_between(folder: Path, pictures: Sequence[Path]) -> tuple[Path, Path]:
-    """An untrained checkpoint whose limit lies between the farthest of some pictures and the others; and which it is.
+def make_checkpoint_between(folder: Path, images: Sequence[Path]) -> tuple[Path, Path]:
+    """An untrained checkpoint whose limit lies between the farthest of some images and the others; and which it is.
 
     Returns:
-        The checkpoint's folder, and the one picture beyond its limit.
+        The checkpoint's folder, and the one image beyond its limit.
     """
     from PIL import Image
 
     from abkit_model.scorer import Scorer
 
     scorer = Scorer.load(make_checkpoint(folder / "without-limit", seed=0))
-    encoded = scorer.encode([scorer.prepare(Image.open(path).convert("RGB")) for path in pictures])
+    encoded = scorer.encode([scorer.prepare(Image.open(path).convert("RGB")) for path in images])
     distances = scorer.network.distance(encoded.embedding).tolist()
-    (second, _), (first, far) = sorted(zip(distances, pictures, strict=True))[-2:]
+    (second, _), (first, far) = sorted(zip(distances, images, strict=True))[-2:]
     assert first > 1.001 * second  # far enough apart for float16
     return make_checkpoint(folder / "with-limit", seed=0, novelty_limit=(first + second) / 2), far
 

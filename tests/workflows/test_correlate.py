@@ -55,8 +55,8 @@ def test_it_gives_the_same_correlation_as_scipy_over_all_creatives(seed: Seed) -
 
 
 def test_within_campaign_the_difference_between_campaigns_does_not_count(seed: Seed) -> None:
-    _deliver(seed, seed.creatives("good pictures, good offer", [5, 6, 7, 8]), [240, 230, 220, 210])
-    _deliver(seed, seed.creatives("poor pictures, poor offer", [1, 2, 3, 4]), [40, 30, 20, 10])
+    _deliver(seed, seed.creatives("good images, good offer", [5, 6, 7, 8]), [240, 230, 220, 210])
+    _deliver(seed, seed.creatives("poor images, poor offer", [1, 2, 3, 4]), [40, 30, 20, 10])
 
     report = _run(seed)
 
@@ -128,7 +128,7 @@ def test_two_conversion_events_do_not_double_the_impressions(engines: Seed) -> N
     assert [(one.events, one.trials) for one in report.versions[0].measured] == [(9, 90)] * 5
 
 
-def test_an_ad_that_may_show_several_pictures_is_left_out_and_said(seed: Seed) -> None:
+def test_an_ad_that_may_show_several_images_is_left_out_and_said(seed: Seed) -> None:
     ads = seed.creatives("spring", [1, 2, 3, 4, 5, 6])
     seed.link(ads[0], ads[1])
     _deliver(seed, ads, [50, 80, 70, 90, 100, 110])

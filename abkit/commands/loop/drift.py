@@ -51,7 +51,8 @@ def check(
             model=model,
             now=None if as_of and as_of.date() < now.date() else now,
         )
-    show(report, form)
+    columns = ["layer", "test", "statistic", "threshold", "p_value", "n_reference", "n_current", "verdict"]
+    show(report, form, columns=columns)
     if exit_code and report.decision not in (DriftDecision.STABLE, DriftDecision.INSUFFICIENT_DATA):
         raise typer.Exit(3)
 

@@ -1,4 +1,4 @@
-"""Pictures far from the training, as a person and a pipeline meet them in `abkit score` and `abkit shortlist`."""
+"""Images far from the training, as a person and a pipeline meet them in `abkit score` and `abkit shortlist`."""
 
 import csv
 import io
@@ -30,22 +30,22 @@ def workspace(folder: Path, checkpoint: Path) -> Path:
 @pytest.fixture(scope="module")
 def _one_far(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("novelty")
-    pictures = save_images(folder / "workspace" / "ads", 3)
-    checkpoint, far = make_checkpoint_between(folder, pictures)
+    images = save_images(folder / "workspace" / "ads", 3)
+    checkpoint, far = make_checkpoint_between(folder, images)
     return workspace(folder / "workspace", checkpoint), far.name
 
 
 @pytest.fixture
 def one_far(_one_far: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
-    """A workspace with three pictures under `ads`, and the name of the one that is far from the training."""
+    """A workspace with three images under `ads`, and the name of the one that is far from the training."""
     return shutil.copytree(_one_far[0], tmp_path / "workspace"), _one_far[1]
 
 
-def test_the_note_below_the_scores_names_the_far_picture_and_the_table_is_as_ever(
+def test_the_note_below_the_scores_names_the_far_image_and_the_table_is_as_ever(
     one_far: tuple[Path, str], here: Here
 ) -> None:
     folder, far = one_far
-    broken_files(folder / "ads")  # no pictures, and not counted
+    broken_files(folder / "ads")  # no images, and not counted
     said = here("score", "ads", cwd=folder)
     assert (
         "1 of 3 creatives is far from anything the queries were trained on; "
@@ -89,7 +89,7 @@ def test_scores_of_an_earlier_release_are_shown_without_it(one_far: tuple[Path, 
         assert '"novelty": null' in here(*command, "-f", "json", cwd=folder).stdout
 
 
-def test_a_note_about_many_pictures_names_five(tmp_path: Path, here: Here) -> None:
+def test_a_note_about_many_images_names_five(tmp_path: Path, here: Here) -> None:
     folder = workspace(tmp_path / "workspace", make_checkpoint(tmp_path / "checkpoint", seed=0, novelty_limit=1e-6))
     save_images(folder / "ads", 7)
     said = here("score", "ads", cwd=folder)

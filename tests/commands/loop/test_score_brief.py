@@ -60,9 +60,9 @@ def test_without_a_text_tower_it_says_which_encoder_is_needed_and_scores_nothing
 def test_explain_writes_overlays_of_each_content_once_whatever_the_names(here: Here, quick_workspace: Path) -> None:
     (first,) = save_images(quick_workspace / "ads", 1)
     (other,) = save_images(quick_workspace / "more", 1, first=7)
-    other.rename(quick_workspace / "more" / first.name)  # another picture of the same name
+    other.rename(quick_workspace / "more" / first.name)  # another image of the same name
     (quick_workspace / "more" / "copy.png").write_bytes(first.read_bytes())
-    (quick_workspace / "more" / "broken.png").write_text("no picture")
+    (quick_workspace / "more" / "broken.png").write_text("no image")
     result = here("score", "ads", "more", "--explain", "overlays", cwd=quick_workspace)
     assert result.returncode == 0, result.stderr
     stem = first.stem

@@ -135,19 +135,19 @@ def test_three_days_without_delivery_are_a_data_fault_whatever_else_moved(worlds
     assert row(report, "data", "gaps").verdict == "fault"
 
 
-# --- pictures -----------------------------------------------------------------------------------------------------
+# --- images -----------------------------------------------------------------------------------------------------
 
 
-def _pictures(seed: Seed, campaign: str, n: int, *, shift: float = 0.0, rng_seed: int = 0) -> list[int]:
+def _images(seed: Seed, campaign: str, n: int, *, shift: float = 0.0, rng_seed: int = 0) -> list[int]:
     rng = np.random.default_rng(rng_seed)
     embeddings = rng.normal(shift, 1, size=(n, 24))
     return seed.creatives(campaign, [float(s) for s in rng.normal(4 + shift, 0.7, n)], embeddings=embeddings)
 
 
-def test_pictures_of_another_kind_are_to_be_labelled_first(store: Store) -> None:
+def test_images_of_another_kind_are_to_be_labeled_first(store: Store) -> None:
     seed = seeded(store)
-    _pictures(seed, "before", 100, rng_seed=1)
-    _pictures(seed, "after", 100, shift=1.0, rng_seed=2)
+    _images(seed, "before", 100, rng_seed=1)
+    _images(seed, "after", 100, shift=1.0, rng_seed=2)
 
     report = check_drift(store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
 
@@ -157,20 +157,20 @@ def test_pictures_of_another_kind_are_to_be_labelled_first(store: Store) -> None
     assert row(report, "score", "wasserstein").threshold == pytest.approx(0.5 * 0.7, rel=0.2)
 
 
-def test_pictures_of_the_same_kind_are_stable(store: Store) -> None:
-    seed = seeded(store)
-    _pictures(seed, "before", 100, rng_seed=1)
-    _pictures(seed, "after", 100, rng_seed=2)
+def test_images_of_the_same_kind_are_stable(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    _images(seed, "before", 100, rng_seed=1)
+    _images(seed, "after", 100, rng_seed=2)
 
-    report = check_drift(store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
+    report = check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
 
     assert report.decision == "stable"
 
 
 def test_a_shift_in_half_of_the_window_only_is_watched(sqlite_store: Store) -> None:
     seed = seeded(sqlite_store)
-    _pictures(seed, "before", 100, rng_seed=1)
-    _pictures(seed, "after", 60, rng_seed=2)
+    _images(seed, "before", 100, rng_seed=1)
+    _images(seed, "after", 60, rng_seed=2)
     seed.creatives(
         "after",
         [6.0 + i / 100 for i in range(60)],
@@ -186,7 +186,7 @@ def test_a_shift_in_half_of_the_window_only_is_watched(sqlite_store: Store) -> N
 
 def test_a_shift_under_which_the_relation_is_shown_to_hold_is_watched(sqlite_store: Store) -> None:
     seed = seeded(sqlite_store)
-    _pictures(seed, "before", 100, rng_seed=1)
+    _images(seed, "before", 100, rng_seed=1)
     rng = np.random.default_rng(2)
     scores = rng.normal(5, 0.7, 100)
     ads = seed.creatives("after", [float(s) for s in scores], embeddings=rng.normal(1, 1, size=(100, 24)))
@@ -205,8 +205,8 @@ def test_the_models_own_sample_is_a_reference(sqlite_store: Store) -> None:
     rng = np.random.default_rng(1)
     sample = ReferenceSample(rng.normal(4, 0.7, 200), rng.normal(size=(200, 24)).astype(np.float16))
     seed = seeded(sqlite_store, reference=sample)
-    _pictures(seed, "same", 100, rng_seed=2)
-    _pictures(seed, "other", 100, shift=1.0, rng_seed=3)
+    _images(seed, "same", 100, rng_seed=2)
+    _images(seed, "other", 100, shift=1.0, rng_seed=3)
 
     assert check_drift(sqlite_store, Settings(), current="campaign:same", as_of=START).decision == "stable"
     assert check_drift(sqlite_store, Settings(), current="campaign:other", as_of=START).decision == "retrain"
@@ -214,8 +214,8 @@ def test_the_models_own_sample_is_a_reference(sqlite_store: Store) -> None:
 
 def test_days_go_by_the_launch_and_not_by_when_the_row_was_written(sqlite_store: Store) -> None:
     seed = seeded(sqlite_store)
-    _pictures(seed, "old", 100, rng_seed=1)
-    _pictures(seed, "new", 100, shift=1.0, rng_seed=2)
+    _images(seed, "old", 100, rng_seed=1)
+    _images(seed, "new", 100, shift=1.0, rng_seed=2)
     with sqlite_store.write() as session:
         # Both were written at the same instant; they were launched a month apart.
         for campaign, launched in ((1, START), (2, START + timedelta(days=30))):
@@ -230,14 +230,13 @@ def test_days_go_by_the_launch_and_not_by_when_the_row_was_written(sqlite_store:
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
-def test_nothing_one_or_two_creatives_are_not_enough_and_each_layer_says_so(store: Store, n: int) -> None:
-    seed = seeded(store)
-    ads = _pictures(seed, "before", n, rng_seed=1) + _pictures(seed, "after", n, rng_seed=2)
+def test_nothing_one_or_two_creatives_are_not_enough_and_each_layer_says_so(sqlite_store: Store, n: int) -> None:
+    seed = seeded(sqlite_store)
+    ads = _images(seed, "before", n, rng_seed=1) + _images(seed, "after", n, rng_seed=2)
     seed.kpis([{"ad_id": ad, "day": START, "impressions": 5000, "clicks": 50} for ad in ads])
 
-    report = check_drift(store, Settings(), reference="campaign:before", current="days:7", as_of=START) if n else (
-        check_drift(store, Settings(), as_of=START)
-    )  # fmt: skip
+    reference = "campaign:before" if n else "model"
+    report = check_drift(sqlite_store, Settings(), reference=reference, current="days:7", as_of=START)
 
     assert report.decision == "insufficient_data"
     for layer in ("input", "score", "relation", "kpi"):
@@ -267,10 +266,10 @@ def test_constant_scores_and_no_clicks_are_said_and_do_not_end_it(sqlite_store: 
 # --- data faults --------------------------------------------------------------------------------------------------
 
 
-def test_pictures_that_could_not_be_read_are_a_data_fault(sqlite_store: Store) -> None:
+def test_images_that_could_not_be_read_are_a_data_fault(sqlite_store: Store) -> None:
     seed = seeded(sqlite_store)
-    _pictures(seed, "before", 60, rng_seed=1)
-    _pictures(seed, "after", 60, rng_seed=2)
+    _images(seed, "before", 60, rng_seed=1)
+    _images(seed, "after", 60, rng_seed=2)
     run = begin_run(sqlite_store, "score", {"campaign": "after"})
     end_run(run, "done", {"scored": 60, "known": 0, "rejected": 40})
 
@@ -300,8 +299,8 @@ def test_rejected_rows_and_a_collapse_of_volume_are_data_faults(sqlite_store: St
 
 def test_tests_and_decision_are_logged_and_one_alert_opens_and_resolves(store: Store) -> None:
     seed = seeded(store)
-    _pictures(seed, "before", 60, rng_seed=1)
-    _pictures(seed, "after", 60, rng_seed=2)
+    _images(seed, "before", 60, rng_seed=1)
+    _images(seed, "after", 60, rng_seed=2)
 
     def check(index: int) -> DriftReport:
         return check_drift(store, Settings(), reference="campaign:before", current="campaign:after", as_of=day(index))
@@ -350,7 +349,7 @@ def test_a_window_that_cannot_be_is_refused(sqlite_store: Store, options: dict[s
 # --- error rates --------------------------------------------------------------------------------------------------
 
 
-def test_same_windows_of_100_against_100_pictures_stay_stable_at_the_stated_rate(sqlite_store: Store) -> None:
+def test_same_windows_of_100_against_100_images_stay_stable_at_the_stated_rate(sqlite_store: Store) -> None:
     from abkit.stats.monitoring.triage import triage
     from abkit.store.scores import CreativeSample
     from abkit.workflows.drift.images import judge_input, judge_scores

@@ -42,8 +42,8 @@ def test_the_fit_is_the_cosine_of_the_towers_and_stands_in_the_log_with_run_and_
     from abkit_model.images import open_image
 
     encoder = load_encoder(reader, text=True)
-    pictures = encoder.encode([encoder.prepare(open_image(path).image) for path in paths]).embedding[:, :16].numpy()
-    wanted = pictures @ encoder.embed_text(BRIEF) / np.linalg.norm(pictures, axis=1)
+    images = encoder.encode([encoder.prepare(open_image(path).image) for path in paths]).embedding[:, :16].numpy()
+    wanted = images @ encoder.embed_text(BRIEF) / np.linalg.norm(images, axis=1)
     found = {file.path: file.fit for file in result.files}
     assert [found[path] for path in paths] == pytest.approx(list(wanted), abs=2e-3)
     order = sorted(result.files, key=lambda file: file.fit_rank or 0)
@@ -60,7 +60,7 @@ def test_the_fit_is_the_cosine_of_the_towers_and_stands_in_the_log_with_run_and_
     assert (result.brief, result.brief_encoder) == (BRIEF, reader)
 
 
-def test_another_brief_needs_no_second_look_at_the_pictures(
+def test_another_brief_needs_no_second_look_at_the_images(
     quick_store: Store, settings: Settings, tmp_path: Path, reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_images(tmp_path / "ads", 3)
@@ -154,13 +154,13 @@ def test_a_brief_that_cannot_be_read_is_said_before_anything_is_scored(
         assert session.scalars(select(Run).where(Run.what == "score")).one().state == "failed"
 
 
-def test_pictures_that_are_gone_or_broken_have_no_fit_and_stop_nobody(
+def test_images_that_are_gone_or_broken_have_no_fit_and_stop_nobody(
     sqlite_store: Store, settings: Settings, tmp_path: Path, quick_checkpoint: Path, reader: str
 ) -> None:
     version = register_checkpoint(sqlite_store, quick_checkpoint)
     promote(sqlite_store, version.digest, why="for the test")
     save_images(tmp_path / "ads", 2)
-    (tmp_path / "ads" / "broken.png").write_text("no picture")
+    (tmp_path / "ads" / "broken.png").write_text("no image")
     files = score(sqlite_store, settings, tmp_path / "ads", encoder=reader).files
     assert [(file.status, file.fit is None) for file in files] == [
         ("scored", False),

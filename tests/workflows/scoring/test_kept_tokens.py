@@ -37,7 +37,7 @@ def look_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("abkit_model.encoders.frozen.FrozenEncoder.prepare", refuse)
 
 
-def test_another_active_model_scores_known_pictures_without_encoder_as_it_would_from_pixels(
+def test_another_active_model_scores_known_images_without_encoder_as_it_would_from_pixels(
     quick_store: Store, other_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(workspace=tmp_path, scoring=ScoringSettings(batch_size=2))
@@ -64,7 +64,7 @@ def test_another_active_model_scores_known_pictures_without_encoder_as_it_would_
         assert session.get_one(Run, second.run_id).outcome == {"scored": 5, "known": 0, "rejected": 0}
 
 
-def test_a_picture_whose_tokens_are_damaged_is_looked_at_again(
+def test_an_image_whose_tokens_are_damaged_is_looked_at_again(
     sqlite_store: Store, quick_checkpoint: Path, other_checkpoint: Path, tmp_path: Path
 ) -> None:
     settings = Settings(workspace=tmp_path)
@@ -79,7 +79,7 @@ def test_a_picture_whose_tokens_are_damaged_is_looked_at_again(
     assert cut.stat().st_size > 1000
 
 
-def test_a_new_name_of_a_picture_is_written_down_when_it_is_scored_from_tokens(
+def test_a_new_name_of_an_image_is_written_down_when_it_is_scored_from_tokens(
     sqlite_store: Store, quick_checkpoint: Path, other_checkpoint: Path, tmp_path: Path
 ) -> None:
     settings = Settings(workspace=tmp_path)
@@ -119,7 +119,7 @@ def test_the_settings_limit_the_size_and_zero_keeps_nothing(
     assert len(tokens(tmp_path)) < 11
 
 
-def test_tokens_of_a_picture_that_the_store_does_not_know_are_not_enough(
+def test_tokens_of_an_image_that_the_store_does_not_know_are_not_enough(
     sqlite_store: Store, quick_checkpoint: Path, tmp_path: Path
 ) -> None:
     """Its size and media type come from its pixels: it is decoded once, whatever the cache has."""

@@ -39,7 +39,7 @@ def count(store: Store, table: type) -> int:
         return session.scalars(select(func.count()).select_from(table)).one()
 
 
-def test_every_picture_gets_a_score_with_its_interval_and_its_run(
+def test_every_image_gets_a_score_with_its_interval_and_its_run(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     save_images(tmp_path / "ads", 5)
@@ -59,11 +59,11 @@ def test_every_picture_gets_a_score_with_its_interval_and_its_run(
             assert np.isfinite(np.frombuffer(embedding.vector, dtype="<f2")).all()
 
 
-def test_only_a_picture_beyond_the_limit_of_the_version_is_far_from_its_training(
+def test_only_an_image_beyond_the_limit_of_the_version_is_far_from_its_training(
     sqlite_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    pictures = save_images(tmp_path / "ads", 4)
-    checkpoint, far = make_checkpoint_between(tmp_path, pictures)
+    images = save_images(tmp_path / "ads", 4)
+    checkpoint, far = make_checkpoint_between(tmp_path, images)
     promote(sqlite_store, register_checkpoint(sqlite_store, checkpoint).digest, why="for the tests")
 
     for _ in ("scored", "known"):
@@ -75,7 +75,7 @@ def test_only_a_picture_beyond_the_limit_of_the_version_is_far_from_its_training
     assert kept == {file.creative_id: file.novelty for file in files}
 
 
-def test_without_a_limit_it_is_not_known_which_pictures_are_far(
+def test_without_a_limit_it_is_not_known_which_images_are_far(
     quick_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     save_images(tmp_path / "ads", 2)
@@ -129,7 +129,7 @@ def test_the_same_content_under_two_names_is_scored_once_and_both_names_are_kept
     assert result.files[0].n == 2
 
 
-def test_a_known_picture_becomes_a_candidate_of_another_campaign(
+def test_a_known_image_becomes_a_candidate_of_another_campaign(
     scoring_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
     save_images(tmp_path / "ads", 3)
@@ -198,7 +198,7 @@ def test_a_run_is_not_taken_for_dead_while_a_large_encoder_works_on_one_chunk(
     assert all(lease > datetime.now(UTC) for lease in leases)
 
 
-def test_unusual_pictures_are_scored(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
+def test_unusual_images_are_scored(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
     paths = unusual_files(tmp_path / "ads")
     files = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring").files
     assert {file.path: file.status for file in files} == dict.fromkeys(paths, "scored")
@@ -226,7 +226,7 @@ def test_more_files_than_one_batch_and_one_chunk_are_all_scored(
     assert done[-1] == (11, 11)
 
 
-def test_a_folder_without_pictures_is_said(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
+def test_a_folder_without_images_is_said(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(AbkitError, match="no images"):
         score_paths(quick_store, settings, [tmp_path / "empty"], campaign="spring")

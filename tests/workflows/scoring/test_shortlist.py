@@ -34,7 +34,7 @@ def campaign(
     digest: str = "d" * 64,
     novelty: Sequence[float | None] | None = None,
 ) -> ModelVersion:
-    """An active model that gave these scores to the pictures p0.png, p1.png, … of a campaign."""
+    """An active model that gave these scores to the images p0.png, p1.png, … of a campaign."""
     with recorded_run(store, "test", {}) as run, store.write() as session:
         entry = models.ModelEntry(
             digest=digest,
@@ -84,7 +84,7 @@ def _name(session: Any, run: RunRecord, key: str, names: Sequence[str]) -> None:
     creatives.write_names(session, run, aliases, campaign=number)
 
 
-def test_pictures_come_best_first_with_probabilities_that_fit_their_scores(store: Store) -> None:
+def test_images_come_best_first_with_probabilities_that_fit_their_scores(store: Store) -> None:
     campaign(store, [4.0, 5.0, 4.6])
     result = shortlist(store, campaign="spring", keep=1)
 
@@ -135,7 +135,7 @@ def test_a_clear_gap_is_clear_and_every_reason_says_why(sqlite_store: Store) -> 
     ]
 
 
-def test_a_picture_far_from_the_training_says_so_kept_or_left_out(sqlite_store: Store) -> None:
+def test_an_image_far_from_the_training_says_so_kept_or_left_out(sqlite_store: Store) -> None:
     campaign(sqlite_store, [5.5, 5.4, 2.0, 1.9, 1.8], novelty=[1.62, 1.0, 1.01, None, 0.3])
     result = shortlist(sqlite_store, campaign="spring", keep=2)
     assert [one.novelty for one in result.creatives] == [1.62, 1.0, 1.01, None, 0.3]
@@ -190,7 +190,7 @@ def test_a_lower_threshold_tells_more_apart(sqlite_store: Store) -> None:
     assert strict.clear
 
 
-def test_one_picture_is_kept_and_it_is_said_that_there_was_no_choice(sqlite_store: Store) -> None:
+def test_one_image_is_kept_and_it_is_noted_that_there_was_no_choice(sqlite_store: Store) -> None:
     campaign(sqlite_store, [4.0])
     result = shortlist(sqlite_store, campaign="spring")
     assert (result.kept, result.clear, result.p_best_kept) == (1, True, pytest.approx(1))
@@ -290,7 +290,7 @@ def test_it_says_whether_the_score_was_held_to_a_kpi(store: Store) -> None:
     assert "CTR: shown to go together, SRCC over all creatives +0.50" in shortlist(store, campaign="spring").relation[0]
 
 
-def test_copies_count_once_and_pictures_of_the_same_name_are_told_apart(
+def test_copies_count_once_and_images_of_the_same_name_are_told_apart(
     scoring_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ads = tmp_path / "ads"
