@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from abkit_model.encoders import libraries
-from abkit_model.encoders.frozen import masked_moments, pool_to, valid_cells
+from abkit_model.encoders.frozen import masked_moments, pool_to, valid_grid
 from abkit_model.encoders.libraries import file_digest, package_file
 from abkit_model.errors import EncoderUnavailable
 from abkit_model.images import Canvas
@@ -90,10 +90,7 @@ class EfficientNetLite:
                 continue
             stride = self._keep[index]
             stage = x.float()  # sums over many cells need more than bfloat16's 8 bits
-            mask = (
-                valid_cells(height, stride, stage.shape[2])[:, :, None]
-                & valid_cells(width, stride, stage.shape[3])[:, None, :]
-            )  # (B, h, w)
+            mask = valid_grid(height, width, stride, (stage.shape[2], stage.shape[3]))  # (B, h, w)
             moments.extend(masked_moments(stage, mask))
             if stride < CELL:
                 mean, spread = pool_to(stage, stride, CELL)

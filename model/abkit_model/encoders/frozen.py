@@ -175,6 +175,11 @@ def valid_cells(size: Tensor, stride: int, cells: int) -> Tensor:
     return torch.arange(cells).unsqueeze(0) < covered.unsqueeze(1)
 
 
+def valid_grid(height: Tensor, width: Tensor, stride: int, cells: tuple[int, int]) -> Tensor:
+    """Return `(B, h, w)` bool: cells of a grid of `(h, w)` that show the image and not padding."""
+    return valid_cells(height, stride, cells[0])[:, :, None] & valid_cells(width, stride, cells[1])[:, None, :]
+
+
 def masked_moments(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation `(B, C)` of `(B, C, H, W)` over the cells of a `(B, H, W)` mask."""
     weight = mask.unsqueeze(1).float()

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from abkit_model.encoders import libraries
-from abkit_model.encoders.frozen import masked_moments, pool_to, valid_cells
+from abkit_model.encoders.frozen import masked_moments, pool_to, valid_cells, valid_grid
 from abkit_model.encoders.libraries import file_digest
 from abkit_model.encoders.openclip_towers import TextTower, Tower, tower_of
 from abkit_model.errors import EncoderUnavailable
@@ -139,10 +139,7 @@ class OpenCLIPTower:
         tokens, pooled = self._tower.run(pixels, self._block)  # (B, D, h, w), (B, P)
         tokens, pooled = tokens.float(), pooled.float()
         stride = pixels.shape[2] // tokens.shape[2]
-        mask = (
-            valid_cells(height, stride, tokens.shape[2])[:, :, None]
-            & valid_cells(width, stride, tokens.shape[3])[:, None, :]
-        )
+        mask = valid_grid(height, width, stride, (tokens.shape[2], tokens.shape[3]))
         embedding = torch.cat([pooled, *masked_moments(tokens, mask)], dim=1)
         return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
 

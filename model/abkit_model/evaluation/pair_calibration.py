@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr
 
-from abkit_model.evaluation.metrics import Estimate
+from abkit_model.evaluation.metrics import Estimate, percentile_intervals
 from abkit_model.records import Record
 from abkit_model.selection import METHOD, pair_probability
 
@@ -21,7 +21,6 @@ Positions = NDArray[np.intp]
 
 MAX_PAIRS = 100_000
 BINS = 10
-_ECE = 3  # its place among the figures
 LEVEL = 0.95
 #: How much narrower or wider than the gaps themselves a spread may be, as a factor.
 REACH = 100.0
@@ -256,11 +255,9 @@ def calibration_of(
     # of few pairs a resample may hold none
     resampled = np.stack([_figures(said, right, place, weight) for weight in weights if weight.sum() > 0])
     values = _figures(said, right, place, np.ones(len(said)))
-    low, high = _quantiles(resampled)
+    share, overconfidence, brier, ece, *right_in_bins = percentile_intervals(values, resampled, LEVEL)
     # resampling adds noise, by which a calibration error can only grow: of few pairs its interval begins above it
-    low[_ECE] = min(low[_ECE], values[_ECE])
-    estimates = [Estimate(float(v), float(lo), float(hi)) for v, lo, hi in zip(values, low, high, strict=True)]
-    share, overconfidence, brier, ece = estimates[:4]
+    ece = replace(ece, low=min(ece.low, ece.value))
     nan = float("nan")
     return PairCalibration(
         error_spread=nan,
@@ -269,7 +266,7 @@ def calibration_of(
         n=clusters,
         subjects=clusters,
         pairs=len(said),
-        bins=_bins(said, place, estimates[4:]),
+        bins=_bins(said, place, right_in_bins),
         said=float(said.mean()),
         right=share,
         overconfidence=overconfidence,
@@ -333,15 +330,6 @@ def _figures(said: Floats, right: Floats, place: Positions, weights: Floats) -> 
         overconfidence = (weights @ said) / total - share
         ece = np.nansum(in_bin * np.abs(said_in_bin - right_in_bin)) / total
     return np.concatenate([[share, overconfidence, brier, ece], right_in_bin])
-
-
-def _quantiles(resampled: Floats) -> tuple[Floats, Floats]:
-    """Return the ends of the interval of each figure; NaN where it was never defined."""
-    low, high = np.full((2, resampled.shape[1]), np.nan)
-    defined = ~np.isnan(resampled).all(axis=0)
-    tail = (1 - LEVEL) / 2
-    low[defined], high[defined] = np.nanquantile(resampled[:, defined], [tail, 1 - tail], axis=0)
-    return low, high
 
 
 def _bins(said: Floats, place: Positions, right: Sequence[Estimate]) -> tuple[Bin, ...]:

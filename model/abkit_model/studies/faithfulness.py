@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit_model.evaluation.metrics import Estimate, spearman
+from abkit_model.evaluation.metrics import Estimate, percentile_intervals, spearman
 from abkit_model.explain import (
     METHODS,
     SIGNED,
@@ -250,7 +250,6 @@ def _estimator(n: int, seed: int, resamples: int = 2000) -> Estimator:
     drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
 
     def estimate(values: Floats) -> Estimate:
-        low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
-        return Estimate(float(values.mean()), float(low), float(high))
+        return percentile_intervals(values[None].mean(axis=1), values[drawn].mean(axis=1, keepdims=True))[0]
 
     return estimate

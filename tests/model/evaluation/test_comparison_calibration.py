@@ -1,4 +1,4 @@
-"""P(A beats B) of queries that learned from choices: the spread is found again, and the probabilities hold."""
+"""P(A beats B) of queries that learned from comparisons: the spread is found again, and the probabilities hold."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_the_spread_is_that_of_an_independent_probit_regression() -> None:
     assert spread_of_comparisons(gap, share) == pytest.approx(1 / (np.sqrt(2) * slope), rel=1e-4)
 
 
-def test_choices_that_all_go_with_the_scores_do_not_make_them_sure_of_everything() -> None:
+def test_comparisons_that_all_agree_with_the_scores_do_not_make_them_certain_of_everything() -> None:
     gap = np.linspace(0.5, 1.5, 39)
     spread = spread_of_comparisons(gap, np.ones(39))
     assert spread > 0.2
@@ -56,15 +56,15 @@ def test_choices_that_all_go_with_the_scores_do_not_make_them_sure_of_everything
 
 
 def test_nine_of_ten_intervals_of_the_share_right_hold_the_truth() -> None:
-    """Images are resampled, for pairs that share one are not independent; the truth is the mean over 200 worlds."""
+    """Images are resampled, for pairs that share one are not independent; the truth is the mean over 100 worlds."""
     rng = np.random.default_rng(5)
     worlds = [
         comparison_calibration(*simulated(rng, spread=1.0, images=100, a_fold=60), resamples=200).right
-        for _ in range(200)
+        for _ in range(100)
     ]
     truth = np.mean([w.value for w in worlds])
     covered = sum(w.low <= truth <= w.high for w in worlds)
-    assert covered >= 180  # of 95 % intervals; fewer happen once in a thousand
+    assert covered >= 88  # of 95 % intervals; fewer happen once or twice in a thousand
 
 
 def test_scores_that_say_nothing_give_probabilities_of_one_half_or_so() -> None:
@@ -75,7 +75,7 @@ def test_scores_that_say_nothing_give_probabilities_of_one_half_or_so() -> None:
     assert found.said < 0.6
 
 
-def test_choices_that_go_against_the_scores_have_an_infinite_spread() -> None:
+def test_comparisons_that_go_against_the_scores_have_an_infinite_spread() -> None:
     gap = np.linspace(0.1, 1, 10)
     assert spread_of_comparisons(gap, np.full(10, 0.1)) == float("inf")
 

@@ -83,7 +83,7 @@ def left(sizes: list[int], seed: int) -> int:
     return min(len(set(groups[fold_of != number])) for number in range(5))
 
 
-def test_choices_need_as_many_subjects_as_there_are_parts_to_tune_on() -> None:
+def test_comparisons_need_as_many_subjects_as_there_are_parts_to_tune_on() -> None:
     images = rated([1] * 4)
     preferences = Preferences(images.views, np.array([0, 1]), np.array([2, 3]), np.array([0.0, 1.0]), np.ones(2))
     with pytest.raises(TrainingError, match=r"^4 subjects .* 5 are needed"):
