@@ -180,10 +180,11 @@ def clustered_bootstrap_of(
 def percentile_intervals(values: Floats, drawn: Floats, level: float = 0.95) -> list[Estimate]:
     """Return figures `(F,)` with the percentile intervals of their resamples `(R, F)`; NaN where never defined."""
     tail = (1 - level) / 2
-    low, high = np.full((2, drawn.shape[1]), np.nan)
+    ends = np.full((2, drawn.shape[1]), np.nan)
     defined = ~np.isnan(drawn).all(axis=0)
-    low[defined], high[defined] = np.nanquantile(drawn[:, defined], [tail, 1 - tail], axis=0)
-    return [Estimate(float(v), float(a), float(b)) for v, a, b in zip(values, low, high, strict=True)]
+    if defined.any():
+        ends[:, defined] = np.nanquantile(drawn[:, defined], [tail, 1 - tail], axis=0)
+    return [Estimate(float(v), float(a), float(b)) for v, a, b in zip(values, *ends, strict=True)]
 
 
 def conformal_half_width(residuals: Floats, level: float) -> float | None:
