@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
+from abkit.store.creatives import creatives_named
 from abkit.store.schema import (
     Ad,
     AdCreative,
@@ -92,14 +93,8 @@ def ads_named(session: Session, name: str) -> list[int]:
 
 def creative_named(session: Session, name: str) -> int | None:
     """Return the creative with this name or digest, if there is exactly one."""
-    found = set(
-        session.scalars(
-            select(Creative.id)
-            .outerjoin(CreativeAlias, CreativeAlias.creative_id == Creative.id)
-            .where((Creative.sha256 == name) | (CreativeAlias.base_name == name) | (CreativeAlias.name == name))
-        )
-    )
-    return found.pop() if len(found) == 1 else None
+    _, found = creatives_named(session, [name]).get(name, ("", set()))
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def delivery(session: Session, ads: Sequence[int], first: date | None, last: date) -> Delivery:

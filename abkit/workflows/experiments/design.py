@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import select
 
 from abkit.errors import AbkitError
+from abkit.records import Record
 from abkit.stats.design.pairs import PairPlan, ScoredVariant, plan_pairs
 from abkit.stats.design.power import Design
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
@@ -23,38 +24,38 @@ FEWEST_CREATIVES = 10
 MOST_VARIANTS = 200
 
 
-@dataclass(frozen=True)
-class Relation:
+@dataclass(frozen=True, kw_only=True)
+class Relation(Record):
     """What a score point has been worth, within campaigns.
 
     Attributes:
-        log_lift_per_point: change of the log rate a score point; None when it is not shown to be above zero.
-        estimate: the same, whatever its sign.
-        ci_low: of the 95 % interval.
-        ci_high: of the 95 % interval.
-        creatives: how many it is learnt from.
-        note: why there is no relation to plan with; empty when there is one.
+        log_lift_per_point: Change of the log rate per score point; None when it is not shown to be above zero.
+        estimate: The same, whatever its sign.
+        ci_low: Lower end of the 95 % interval.
+        ci_high: Upper end of the 95 % interval.
+        creatives: Number of creatives that it is learned from.
+        note: Why there is no relation to plan with; empty when there is one.
     """
 
-    log_lift_per_point: float | None
-    estimate: float | None
-    ci_low: float | None
-    ci_high: float | None
+    log_lift_per_point: float | None = None
+    estimate: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
     creatives: int
     note: str
 
 
-@dataclass(frozen=True)
-class DesignReport:
+@dataclass(frozen=True, kw_only=True)
+class DesignReport(Record):
     """What a test of this campaign's variants would take.
 
     Attributes:
-        campaign: its key.
-        model_version: digest of the scorer.
-        baseline: the rate planned with.
-        baseline_from: where it comes from.
-        relation: score against rate.
-        pairs: the most promising first.
+        campaign: Key of the campaign.
+        model_version: Digest of the scorer.
+        baseline: The rate that the tests are planned with.
+        baseline_from: Where it comes from.
+        relation: What a score point has been worth.
+        pairs: The pairs, the most promising first.
     """
 
     campaign: str
@@ -71,25 +72,26 @@ def design_from_scores(
     """Plan the pairs of a campaign's scored variants.
 
     Args:
-        store: with scores, and KPIs as far as there are any.
-        campaign: its key.
-        as_of: delivery after this day does not count.
-        design: power, alpha, split, daily traffic.
-        baseline: the control's CTR; by default that of the campaign so far, else of everything delivered.
-        most_days: how long a test may take.
+        store: The store, with scores, and with KPIs as far as there are any.
+        campaign: Key of the campaign.
+        as_of: The last day of delivery that counts.
+        design: Power, alpha, split, daily traffic.
+        baseline: CTR of the control; by default that of the campaign so far, else of everything delivered.
+        most_days: Days that a test may take.
 
     Raises:
-        AbkitError: unknown campaign, no active model, fewer than two scored variants, no baseline known.
+        AbkitError: The campaign is unknown, there is no active model, fewer than two variants are scored, or no
+            baseline is known.
     """
     with store.read() as session:
         number = creatives.find_campaign(session, campaign)
         version = models.active_model(session)
         if version is None:
-            raise AbkitError("no scorer has been used yet", hint=f"run `abkit score PICTURES --campaign {campaign}`")
+            raise AbkitError("no scorer has been used yet", hint=f"run `abkit score IMAGES --campaign {campaign}`")
         ranked = scores.ranking(session, number, version.id)[:MOST_VARIANTS]
         if len(ranked) < 2:
             raise AbkitError(
-                f"{campaign} has {len(ranked)} scored variant; a test takes at least 2", hint="score more pictures"
+                f"{campaign} has {len(ranked)} scored variant; a test takes at least 2", hint="score more creatives"
             )
         aliases = session.execute(
             select(CreativeAlias.creative_id, CreativeAlias.base_name)
@@ -106,7 +108,7 @@ def design_from_scores(
         ScoredVariant(
             names.get(row.creative_id, row.sha256[:12]),
             row.score.mean,
-            # where nothing says how wrong a score can be, which of two is better is a coin's guess
+            # Where nothing says how wrong a score can be, which of two is better is a coin toss.
             spread.std if spread else math.inf,
         )
         for row in ranked
@@ -114,15 +116,22 @@ def design_from_scores(
     pairs = plan_pairs(
         variants, baseline=rate, log_lift_per_point=relation.log_lift_per_point, design=design, most_days=most_days
     )
-    return DesignReport(campaign, version.digest, rate, source, relation, pairs)
+    return DesignReport(
+        campaign=campaign,
+        model_version=version.digest,
+        baseline=rate,
+        baseline_from=source,
+        relation=relation,
+        pairs=pairs,
+    )
 
 
 def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float], *, reach: float = 1.959964) -> Relation:
-    """What a score point has been worth: conditional Poisson of clicks within campaigns, clustered by creative."""
+    """Fit what a score point has been worth: conditional Poisson of clicks within campaigns, clustered by creative."""
     used = [row for row in rows if row.creative_id in by_creative and row.impressions > 0 and row.campaign_id]
     if len(used) < FEWEST_CREATIVES:
         note = f"{len(used)} scored creatives with delivery; the relation takes at least {FEWEST_CREATIVES}"
-        return Relation(None, None, None, None, len(used), note)
+        return Relation(creatives=len(used), note=note)
     fit = absorbed_poisson(
         [row.clicks for row in used],
         [row.impressions for row in used],
@@ -132,11 +141,18 @@ def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float], *, 
     )
     slope, error = float(fit.coefficients[0]), float(fit.standard_errors[0])
     if not math.isfinite(error):
-        return Relation(None, None, None, None, len(used), "the scores do not vary within any campaign")
+        return Relation(creatives=len(used), note="the scores do not vary within any campaign")
     low, high = slope - reach * error, slope + reach * error
     shown = low > 0
     note = "" if shown else f"a score point changes log CTR by {slope:.3f} [{low:.3f}, {high:.3f}]: not shown to help"
-    return Relation(slope if shown else None, slope, low, high, len(used), note)
+    return Relation(
+        log_lift_per_point=slope if shown else None,
+        estimate=slope,
+        ci_low=low,
+        ci_high=high,
+        creatives=len(used),
+        note=note,
+    )
 
 
 def _baseline(delivered: Deliveries, campaign: int, given: float | None) -> tuple[float, str]:

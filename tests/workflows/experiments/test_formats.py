@@ -110,7 +110,8 @@ def test_what_is_written_is_read_back_without_loss(store: Store) -> None:
     assert all(row.result["format"] == 1 for row in experiment_rows(store))
 
 
-def test_a_newer_format_is_refused_by_name_and_breaks_no_list(store: Store) -> None:
+def test_a_newer_format_is_refused_by_name_and_breaks_no_list(sqlite_store: Store) -> None:
+    store = sqlite_store
     made = Deliveries(store)
     made.ad("A", 0.02, days=9)
     made.ad("B", 0.03, days=9)
@@ -136,7 +137,8 @@ def test_a_newer_format_is_refused_by_name_and_breaks_no_list(store: Store) -> N
         analyze_experiment(store, "other", as_of=START + timedelta(6))
 
 
-def test_a_plan_of_a_newer_format_is_refused(store: Store) -> None:
+def test_a_plan_of_a_newer_format_is_refused(sqlite_store: Store) -> None:
+    store = sqlite_store
     create_experiment(store, plan())
     with store.write() as session:
         row = session.scalars(select(Experiment)).one()
