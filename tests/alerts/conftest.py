@@ -12,7 +12,10 @@ import pytest
 from abkit.config import AlertSettings, ChannelSettings
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
+from tests.conftest import ENGINES, MakeDatabase
 
+# Where statements of the two engines differ (claims, conflicts) a test asks for both; elsewhere SQLite will do.
+both_engines = pytest.mark.parametrize("store", ENGINES, indirect=True)
 SECRET = "tok-5b1f0c9e7a"  # noqa: S105  # not one: what must never show up anywhere
 
 
@@ -92,6 +95,14 @@ def channels(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AlertSettings]:
         return AlertSettings(channel=tuple(entries), **({"attempt_seconds": 10} | settings))
 
     return make
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, new_database: MakeDatabase) -> Iterator[Store]:
+    """A store at the current migration, on SQLite unless the test is marked with `both_engines`."""
+    store = Store(new_database(getattr(request, "param", "sqlite"), migrated=True))
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from abkit.alerts.episodes import observe
 from abkit.config import AlertSettings, ChannelSettings
 from abkit.store.engine import Store
 from abkit.store.schema import Alert, AlertDelivery
-from tests.alerts.conftest import SECRET, Service
+from tests.alerts.conftest import SECRET, Service, both_engines
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -62,6 +62,7 @@ def _minutes(store: Store, settings: AlertSettings, run_id: int, first: datetime
         deliver(store, settings, Path(), now=first + minute * MINUTE, run_id=run_id)
 
 
+@both_engines
 def test_an_alert_is_told_once_with_cause_remedy_and_evidence(
     store: Store, run_id: int, new_service: NewService, channels: Channels
 ) -> None:
@@ -78,6 +79,7 @@ def test_an_alert_is_told_once_with_cause_remedy_and_evidence(
     assert (attempt.state, attempt.kind, attempt.attempt, attempt.run_id) == ("delivered", "opened", 1, run_id)
 
 
+@both_engines
 def test_twenty_segments_make_one_message(
     store: Store, run_id: int, new_service: NewService, channels: Channels
 ) -> None:
@@ -205,6 +207,7 @@ def test_a_flapping_condition_makes_one_message(
         assert session.scalars(select(Alert)).one().times_returned == 19
 
 
+@both_engines
 def test_a_channel_that_was_down_for_an_hour_gets_one_message_and_the_other_is_not_delayed(
     store: Store, run_id: int, new_service: NewService, channels: Channels
 ) -> None:
@@ -269,6 +272,7 @@ def test_a_channel_that_hangs_or_answers_too_late_delays_no_other(
     assert len(well.received) == 1
 
 
+@both_engines
 def test_an_attempt_whose_process_died_is_made_again(
     store: Store, run_id: int, new_service: NewService, channels: Channels
 ) -> None:
@@ -329,6 +333,7 @@ def test_a_less_severe_alert_stays_away_from_a_channel_for_critical_ones(
     assert len(service.received) == 1
 
 
+@both_engines
 def test_no_secret_is_in_the_store_or_the_logs(
     store: Store,
     run_id: int,

@@ -11,6 +11,7 @@ from abkit.alerts.episodes import observe, resolve_calm
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert
+from tests.alerts.conftest import both_engines
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -52,6 +53,7 @@ def test_nothing_is_opened_while_nothing_fires(look: Look, store: Store) -> None
     assert _count(store) == 0
 
 
+@both_engines
 def test_an_episode_is_opened_once_and_touched_afterwards(look: Look, store: Store) -> None:
     look(True, START)
     alert = look(True, START + HOUR, title="it still fires")
@@ -73,6 +75,7 @@ def test_it_resolves_only_after_the_calm_period(look: Look) -> None:
     assert resolved.resolved_at == START + 2 * HOUR
 
 
+@both_engines
 def test_the_calm_period_ends_without_another_look(look: Look, store: Store) -> None:
     look(True, START)
     look(False, START + HOUR)
@@ -84,6 +87,7 @@ def test_the_calm_period_ends_without_another_look(look: Look, store: Store) -> 
         assert resolve_calm(session, START + 3 * HOUR) == []
 
 
+@both_engines
 def test_flapping_makes_one_episode_with_a_count(look: Look, store: Store) -> None:
     for step in range(40):
         alert = look(step % 2 == 0, START + step * HOUR / 2)
@@ -122,6 +126,7 @@ def test_a_tick_that_is_run_again_and_a_backfill_change_nothing(look: Look, stor
     assert _count(store) == 1
 
 
+@both_engines
 def test_many_processes_that_see_it_at_once_open_one_episode(look: Look, store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
         seen = list(pool.map(lambda step: look(True, START + step * timedelta(milliseconds=1)), range(24)))

@@ -11,6 +11,7 @@ from abkit.config import AlertSettings
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, Decision
+from tests.alerts.conftest import both_engines
 
 START = datetime(2026, 3, 1, 6, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -33,6 +34,7 @@ def _decide(store: Store, at: datetime, decision: str, cause: str = "", **settin
         return rules.decision_made(session, AlertSettings(**settings), row, now=at)
 
 
+@both_engines
 def test_retrain_is_critical_and_says_cause_certainty_remedy_and_evidence(store: Store) -> None:
     alert = _decide(store, START, "retrain", "concept_shift")
     assert alert is not None
@@ -43,16 +45,16 @@ def test_retrain_is_critical_and_says_cause_certainty_remedy_and_evidence(store:
 
 
 @pytest.mark.parametrize("decision", ["stable", "insufficient_data"])
-def test_what_needs_nobody_opens_no_alert(sqlite_store: Store, decision: str) -> None:
-    assert _decide(sqlite_store, START, decision) is None
+def test_what_needs_nobody_opens_no_alert(store: Store, decision: str) -> None:
+    assert _decide(store, START, decision) is None
 
 
-def test_watch_opens_a_warning_unless_the_configuration_leaves_it_out(sqlite_store: Store) -> None:
-    assert _decide(sqlite_store, START - DAY, "watch", "kpi_shift", decisions=("retrain",)) is None
-    alert = _decide(sqlite_store, START, "watch", "kpi_shift")
+def test_watch_opens_a_warning_unless_the_configuration_leaves_it_out(store: Store) -> None:
+    assert _decide(store, START - DAY, "watch", "kpi_shift", decisions=("retrain",)) is None
+    alert = _decide(store, START, "watch", "kpi_shift")
     assert alert is not None
     assert alert.severity == "warning"
-    alert = _decide(sqlite_store, START + DAY, "retrain", "concept_shift")
+    alert = _decide(store, START + DAY, "retrain", "concept_shift")
     assert alert is not None
     assert (alert.severity, alert.news_at) == ("critical", START + DAY)
 
@@ -76,7 +78,7 @@ def test_a_decision_that_flaps_between_watch_and_retrain_is_news_twice_and_not_e
 
 
 def test_a_decision_that_asks_for_something_else_is_news_though_it_is_no_worse(store: Store) -> None:
-    """Who mends the feed and who labels pictures are two people."""
+    """Those who fix the feed and those who rate creatives are different people."""
     _decide(store, START, "fix_data", "data_fault")
     alert = _decide(store, START + DAY, "retrain", "concept_shift")
     assert alert is not None

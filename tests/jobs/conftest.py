@@ -1,4 +1,4 @@
-"""Real daemons in real processes."""
+"""Real daemons in real processes, and empty migrated databases for them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ENGINES, MakeDatabase
 from tests.jobs.fleet import Fleet
+
+
+@pytest.fixture(params=ENGINES)
+def ledger_url(request: pytest.FixtureRequest, new_database: MakeDatabase) -> str:
+    """A database at the current migration, once on each engine: where claims and leases meet."""
+    return new_database(request.param, migrated=True)
+
+
+@pytest.fixture
+def sqlite_url(new_database: MakeDatabase) -> str:
+    """A database at the current migration on SQLite, where the engine does not matter."""
+    return new_database("sqlite", migrated=True)
 
 
 @pytest.fixture

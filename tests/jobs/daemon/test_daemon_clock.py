@@ -61,9 +61,9 @@ def _finished(store: Store, key: str) -> list[datetime]:
 
 
 def test_a_day_forward_and_an_hour_back_follow_the_policy_and_no_tick_runs_twice(
-    database_url: str, fleet: MakeFleet, clock: MovedClock
+    sqlite_url: str, fleet: MakeFleet, clock: MovedClock
 ) -> None:
-    with ledger_store(database_url) as store:
+    with ledger_store(sqlite_url) as store:
         # Twenty past, whenever the test is run: the hour must not change by itself meanwhile.
         base = (20 - clock.now().minute) * 60
         clock.set(base)
@@ -71,28 +71,28 @@ def test_a_day_forward_and_an_hour_back_follow_the_policy_and_no_tick_runs_twice
         for policy in ("run_last", "run_all", "skip"):
             add_schedule(store, policy, first=hour, cron="0 * * * *", missed=policy, grace_s=HOUR)
         add_schedule(store, "seconds", first=clock.now().replace(microsecond=0), missed="run_last", grace_s=5)
-        several = fleet(database_url, lease_seconds=30)
+        several = fleet(sqlite_url, lease_seconds=30)
         several.environment = clock.environment | {"TZ": "Europe/Berlin"}
         several.start()
         for policy in ("run_last", "run_all", "skip"):
-            wait_until(lambda policy=policy: _finished(store, policy) == [hour], 40, "the tick of this hour")
+            wait_until(lambda policy=policy: _finished(store, policy) == [hour], 60, "the tick of this hour")
 
         leap = clock.now()
         clock.set(base + DAY)
         wait_until(lambda: len(_ticks(store, "run_all")) == 25, 60, "every hour of the day")
-        wait_until(lambda: len(_ticks(store, "run_last")) == 2, 30, "the last hour of the day")
-        wait_until(lambda: len(_ticks(store, "skip")) == 2, 30, "the hour that is in time")
+        wait_until(lambda: len(_ticks(store, "run_last")) == 2, 60, "the last hour of the day")
+        wait_until(lambda: len(_ticks(store, "skip")) == 2, 60, "the hour that is in time")
         assert _ticks(store, "run_last") == [hour, hour + timedelta(days=1)]
         assert _ticks(store, "skip") == [hour, hour + timedelta(days=1)]
 
         clock.set(base + DAY - HOUR)
         since = clock.now()
-        wait_until(lambda: "the clock was set back" in several.logs(), 30, "the daemon to notice")
+        wait_until(lambda: "the clock was set back" in several.logs(), 60, "the daemon to notice")
         time.sleep(4)
         with store.read() as session:
             waiting = {row.key: row.next_run_at for row in session.scalars(select(Schedule))}
         assert waiting["seconds"] < clock.now() + timedelta(minutes=1), "it does not wait for an hour"
-        wait_until(lambda: any(tick > since for tick in _ticks(store, "seconds")), 30, "ticks of each second to go on")
+        wait_until(lambda: any(tick > since for tick in _ticks(store, "seconds")), 60, "ticks of each second to go on")
         several.stop()
 
         # A run that was under way when the clock leapt lost its lease: it may be run again, and takes effect once.
@@ -111,18 +111,18 @@ def test_a_day_forward_and_an_hour_back_follow_the_policy_and_no_tick_runs_twice
 
 
 def test_a_zone_that_changes_to_summer_time_changes_nothing(
-    sqlite_store: Store, fleet: MakeFleet, clock: MovedClock
+    sqlite_url: str, fleet: MakeFleet, clock: MovedClock
 ) -> None:
     """Berlin, 29 March 2026, 02:00 local becomes 03:00: the hour does not exist there, but it does in UTC."""
     change = datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
-    with ledger_store(sqlite_store.engine.url.render_as_string(hide_password=False)) as store:
+    with ledger_store(sqlite_url) as store:
         clock.set(int((change - timedelta(seconds=4) - datetime.now(UTC)).total_seconds()))
         add_schedule(store, "seconds", first=clock.now().replace(microsecond=0))
-        several = fleet(store.engine.url.render_as_string(hide_password=False))
+        several = fleet(sqlite_url)
         several.environment = clock.environment | {"TZ": "Europe/Berlin"}
         several.start()
         after = change + timedelta(seconds=4)
-        wait_until(lambda: any(tick > after for tick in _ticks(store, "seconds")), 40, "the change to pass")
+        wait_until(lambda: any(tick > after for tick in _ticks(store, "seconds")), 60, "the change to pass")
         several.stop()
         ticks = _ticks(store, "seconds")
         assert ticks == [ticks[0] + timedelta(seconds=second) for second in range(len(ticks))]

@@ -20,6 +20,7 @@ from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, AlertDelivery, Run, Schedule
+from tests.alerts.conftest import both_engines
 
 NOW = datetime(2026, 3, 1, 6, 0, 30, tzinfo=UTC)
 
@@ -105,6 +106,7 @@ def test_a_heartbeat_that_is_not_taken_says_so_without_the_address(
         assert "secret" not in failed.value.message
 
 
+@both_engines
 def test_a_schedule_nobody_runs_is_late_and_opens_one_alert(store: Store, tmp_path: Path) -> None:
     add(store, _entry(grace_seconds=60), now=NOW)
     settings = Settings(workspace=tmp_path)
@@ -117,6 +119,7 @@ def test_a_schedule_nobody_runs_is_late_and_opens_one_alert(store: Store, tmp_pa
     assert status.state == "late"
 
 
+@both_engines
 def test_prune_removes_only_old_runs_without_figures(store: Store, tmp_path: Path) -> None:
     with store.write() as session:
         for what in ("deliver_alerts", "correlate"):
@@ -141,6 +144,7 @@ def test_prune_removes_only_old_runs_without_figures(store: Store, tmp_path: Pat
         assert session.scalar(select(func.count()).select_from(Run).where(Run.schedule != "")) == 3
 
 
+@both_engines
 def test_the_configuration_is_brought_into_the_store_and_paused_ones_stay_paused(store: Store) -> None:
     assert synchronize(store, [_entry()], NOW) == {
         "inbox": "added",
