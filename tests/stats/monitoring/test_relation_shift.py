@@ -105,13 +105,7 @@ class World:
 
     def level(self) -> LevelShift:
         return level_shift(
-            clicks=self.clicks,
-            impressions=self.impressions,
-            unit=self.creative,
-            creative=self.creative,
-            period=self.day,
-            age=self.age,
-            current=self.current,
+            self.clicks, self.impressions, self.creative, self.creative, self.day, self.age, self.current
         )
 
 
