@@ -106,7 +106,9 @@ def judge(rows: np.ndarray, floors: DriftSettings) -> tuple[bool, bool, bool]:
             current=current,
         )
     )
-    level = level_shift(clicks, shown, creative, creative, day, age, current)
+    level = level_shift(
+        clicks=clicks, impressions=shown, unit=creative, creative=creative, period=day, age=age, current=current
+    )
     without = found.loss is None or found.reference is None or found.reference.ci_low <= 0
     share, p = found.lost_share, found.p_value
     lost = not without and share is not None and p is not None and share >= floors.relation_loss and p < floors.alpha

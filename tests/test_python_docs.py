@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +49,22 @@ def test_the_page_names_every_public_method_of_a_workspace() -> None:
     steps = {name for name in vars(Workspace) if not name.startswith("_")} - {"open", "create", "close", "store"}
     assert steps
     assert all(f"`{name}(" in page for name in steps)
+
+
+def test_the_notebook_runs_from_a_clean_start_and_shows_what_it_stores(tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    stored = nbformat.read(DOCS / "from-scores-to-a-verdict.ipynb", as_version=4)
+    fresh = nbformat.from_dict(stored)
+    NotebookClient(fresh, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    for before, after in zip(stored.cells, fresh.cells, strict=True):
+        if before.cell_type == "code":
+            assert _kinds(before) == _kinds(after), before.source
+    assert "is better" in fresh.cells[-1].outputs[0].text
+    assert fresh.cells[-1].outputs[0].text == stored.cells[-1].outputs[0].text
+
+
+def _kinds(cell: Any) -> list[set[str]]:
+    """What each output of a cell offers: a table as HTML, a text, a stream."""
+    return [set(output.get("data", {output.output_type: ""})) for output in cell.outputs]

@@ -50,6 +50,11 @@ class Record:
         html: str | None = import_module(_renderer).as_html(self)
         return html
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        # IPython would show the dataclass's repr as the text.
+        html = self._repr_html_()
+        return {"text/plain": str(self)} | ({"text/html": html} if html else {})
+
 
 class RecordList(Record):
     """A record that holds a list: it is also rows, and a data frame."""

@@ -6,7 +6,9 @@ from sqlalchemy import inspect, select, text
 from abkit.errors import StoreError
 from abkit.store import migrate
 from abkit.store.engine import Store
-from abkit.store.schema import Score
+from abkit.store.runs import begin_run
+from abkit.store.schema import RatingImport, RatingSource, Score
+from tests.store.rows import NOW
 from tests.workflows.scoring.test_shortlist import campaign
 
 
@@ -49,6 +51,22 @@ def test_a_score_of_an_earlier_release_stays_and_has_no_novelty(store: Store) ->
     with store.read() as session:
         rows = session.execute(select(Score.mean, Score.novelty).order_by(Score.id)).all()
     assert rows == [(5.0, None), (4.0, None)]
+
+
+def test_a_table_of_choices_of_an_earlier_release_is_one_of_comparisons(store: Store) -> None:
+    run = begin_run(store, "test", {})
+    with store.write() as session:
+        source = RatingSource(key="panel", salt=b"s", created_at=NOW, run_id=run.id)
+        session.add(source)
+        session.flush()
+        counts = dict.fromkeys(("rows", "imported", "unchanged", "rejected"), 0)
+        own = {"name": "", "rating_source_id": source.id, "options": {}, "imported_at": NOW, "run_id": run.id}
+        session.add_all(RatingImport(digest=kind, kind=kind, **own, **counts) for kind in ("comparisons", "votes"))
+    kinds = text("SELECT kind FROM rating_import ORDER BY id")
+    for revision, expected in (("0009_optimized", ["choices", "votes"]), ("head", ["comparisons", "votes"])):
+        (migrate.upgrade if revision == "head" else migrate.downgrade)(store, revision)
+        with store.read() as session:
+            assert session.scalars(kinds).all() == expected
 
 
 def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None:

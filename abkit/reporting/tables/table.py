@@ -51,7 +51,7 @@ class Table:
         """
         from rich.console import Console
 
-        console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False)
+        console = Console(file=io.StringIO(), width=width, color_system=None, legacy_windows=False, force_jupyter=False)
         with console.capture() as capture:
             console.print(self.renderable(width))
         return "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from abkit.stats.monitoring.within_groups import group_index
+from abkit.stats.monitoring.within_groups import group_index, group_sums
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def absorbed_poisson(
         return PoissonFit(np.zeros(p), np.full(p, np.inf), 0)
     index, size = group_index(index[told])
     cells = len(size)
-    total = _sums(index, y, cells)
+    total = group_sums(index, y, cells)
 
     X = X - _cell_means(X, np.ones_like(y), index, cells)
     spread = np.sqrt((X**2).mean(axis=0))
@@ -93,16 +93,11 @@ def absorbed_poisson(
     return PoissonFit(coefficients, errors, len(y))
 
 
-def _sums(index: NDArray[np.int64], values: Floats, cells: int) -> Floats:
-    sums: Floats = np.bincount(index, values, cells).astype(np.float64)
-    return sums
-
-
 def _cell_means(X: Floats, weight: Floats, index: NDArray[np.int64], cells: int) -> Floats:
-    of_weight = _sums(index, weight, cells)
+    of_weight = group_sums(index, weight, cells)
     means = np.empty_like(X)
     for column in range(X.shape[1]):
-        means[:, column] = (_sums(index, weight * X[:, column], cells) / of_weight)[index]
+        means[:, column] = (group_sums(index, weight * X[:, column], cells) / of_weight)[index]
     return means
 
 
@@ -110,12 +105,12 @@ def _moments(
     X: Floats, beta: Floats, e: Floats, index: NDArray[np.int64], total: Floats
 ) -> tuple[Floats, Floats, Floats]:
     rate = np.asarray(e * np.exp(np.clip(X @ beta, -30, 30)), np.float64)
-    mu = rate * (total / _sums(index, rate, len(total)))[index]
+    mu = rate * (total / group_sums(index, rate, len(total)))[index]
     centered = X - _cell_means(X, rate, index, len(total))
     return mu, centered, (centered * mu[:, None]).T @ centered
 
 
 def _meat(scores: Floats, labels: NDArray[np.generic]) -> Floats:
     index, size = group_index(labels)
-    sums = np.column_stack([_sums(index, column, len(size)) for column in scores.T])
+    sums = np.column_stack([group_sums(index, column, len(size)) for column in scores.T])
     return np.asarray(sums.T @ sums * (len(size) / max(1, len(size) - 1)), np.float64)

@@ -35,6 +35,7 @@ class LevelShift(Record):
 
 
 def level_shift(
+    *,
     clicks: ArrayLike,
     impressions: ArrayLike,
     unit: ArrayLike,
@@ -42,7 +43,6 @@ def level_shift(
     period: ArrayLike,
     age: ArrayLike,
     current: ArrayLike,
-    *,
     min_creatives: int = 10,
 ) -> LevelShift:
     """Estimate the step of log CTR between two windows for the same creatives.
@@ -64,7 +64,8 @@ def level_shift(
     >>> rng = np.random.default_rng(0)
     >>> creative, day = np.repeat(np.arange(20), 40), np.tile(np.arange(40), 20)
     >>> rate = 0.02 * np.exp(-0.3 * (1 - np.exp(-day / 18))) * np.where(day >= 33, 0.5, 1)
-    >>> found = level_shift(rng.poisson(5000 * rate), np.full(800, 5000), creative, creative, day, day, day >= 33)
+    >>> labels = {"unit": creative, "creative": creative, "period": day, "age": day, "current": day >= 33}
+    >>> found = level_shift(clicks=rng.poisson(5000 * rate), impressions=np.full(800, 5000), **labels)
     >>> round(float(np.exp(found.log_ratio)), 1), found.p_value < 0.001
     (0.5, True)
     """

@@ -26,7 +26,7 @@ from scipy import stats
 
 from abkit.records import Record
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
-from abkit.stats.monitoring.within_groups import group_index
+from abkit.stats.monitoring.within_groups import centered, group_index, group_sums
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -207,7 +207,7 @@ class _Rows:
         keys = np.column_stack([self.campaign, self.creative, self.current])
         unique, unit = np.unique(keys, axis=0, return_inverse=True)
         unit = unit.reshape(-1)
-        expected, clicks = self._expected(base, unit, len(unique)), _summed(unit, self.clicks, len(unique))
+        expected, clicks = self._expected(base, unit, len(unique)), group_sums(unit, self.clicks, len(unique))
         first = np.unique(unit, return_index=True)[1]
         appeals = _Appeals(
             appeal=np.log((clicks + 0.5) / (expected + 0.5)),
@@ -223,12 +223,12 @@ class _Rows:
     def _expected(self, base: Floats, unit: Ints, units: int) -> Floats:
         # Cells have different creatives in them: their levels and the creatives' appeal are found in turns.
         cells = int(self.cell.max()) + 1
-        in_cell, of_unit = _summed(self.cell, self.clicks, cells), _summed(unit, self.clicks, units)
+        in_cell, of_unit = group_sums(self.cell, self.clicks, cells), group_sums(unit, self.clicks, units)
         appeal = np.ones(units)
         expected = of_unit
         for _ in range(_SWEEPS):
-            level = in_cell / _summed(self.cell, base * appeal[unit], cells).clip(1e-12)
-            expected = _summed(unit, base * level[self.cell], units)
+            level = in_cell / group_sums(self.cell, base * appeal[unit], cells).clip(1e-12)
+            expected = group_sums(unit, base * level[self.cell], units)
             new = (of_unit + 0.5) / (expected + 0.5)
             settled = np.abs(np.log(new / appeal)).max() < 1e-4
             appeal = new
@@ -270,7 +270,7 @@ class _Appeals:
         if not len(score):
             return 0.0
         index, size = group_index(campaign)
-        inside = score - (np.bincount(index, score) / size)[index]
+        inside = centered(score, index, size)
         freedom = max(1, len(score) - len(size))
         spread = math.sqrt(float(inside @ inside) / freedom)
         return spread if np.abs(inside).max(initial=0) > 1e-9 else 0.0
@@ -330,10 +330,6 @@ class _Regression:
             creatives=len(np.unique(self.creative)),
             clicks=self.clicks,
         )
-
-
-def _summed(index: Ints, values: Floats, size: int) -> Floats:
-    return np.asarray(np.bincount(index, values, size), np.float64)
 
 
 def _jackknife_error(without: Floats, estimate: float) -> float:

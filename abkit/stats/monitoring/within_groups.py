@@ -47,7 +47,7 @@ def pooled_pearson(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     0.968
     """
     x, y, index, size = _prepared(x, y, group)
-    x, y = _centered(x, index, size), _centered(y, index, size)
+    x, y = centered(x, index, size), centered(y, index, size)
     many = size[index] > 1
     # Leaving row i out takes n_g / (n_g − 1) · x_i · y_i from the sum of products of its group.
     factor = np.where(many, size[index] / np.maximum(size[index] - 1, 1), 0.0)
@@ -83,7 +83,7 @@ def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     d_uu = u * u + 2 * above_x.mean_of(u)
     d_vv = v * v + 2 * above_y.mean_of(v)
     influence = d_uv / np.sqrt(suu * svv) - estimate / 2 * (d_uu / suu + d_vv / svv)
-    return Pooled(float(np.clip(estimate, -1, 1)), np.where(many, _centered(influence, index, size), 0.0), n, groups)
+    return Pooled(float(np.clip(estimate, -1, 1)), np.where(many, centered(influence, index, size), 0.0), n, groups)
 
 
 def group_index(labels: ArrayLike) -> tuple[Ints, Ints]:
@@ -96,24 +96,37 @@ def group_index(labels: ArrayLike) -> tuple[Ints, Ints]:
     return index.reshape(-1).astype(np.int64), size.astype(np.int64)
 
 
+def group_sums(index: Ints, values: Floats, groups: int) -> Floats:
+    """Return the sum of the values in each group.
+
+    >>> group_sums(np.array([1, 0, 1]), np.array([1.0, 2.0, 4.0]), 2).tolist()
+    [2.0, 5.0]
+    """
+    return np.asarray(np.bincount(index, values, groups), np.float64)
+
+
+def centered(values: Floats, index: Ints, size: Ints) -> Floats:
+    """Return the values less the means of their groups.
+
+    >>> centered(np.array([1.0, 2.0, 4.0]), np.array([1, 0, 1]), np.array([1, 2])).tolist()
+    [-1.5, 0.0, 1.5]
+    """
+    return np.asarray(values - (group_sums(index, values, len(size)) / size)[index], np.float64)
+
+
 def _prepared(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> tuple[Floats, Floats, Ints, Ints]:
     index, size = group_index(group)
     return np.asarray(x, np.float64), np.asarray(y, np.float64), index, size
 
 
-def _centered(values: Floats, index: Ints, size: Ints) -> Floats:
-    centered: Floats = values - (np.bincount(index, values, len(size)) / size)[index]
-    return centered
-
-
-def _varies(sum_of_squares: float, centered: Floats) -> bool:
+def _varies(sum_of_squares: float, values: Floats) -> bool:
     # Centering leaves rounding errors of constants behind; they are no variation.
-    return bool(sum_of_squares > 0 and np.abs(centered).max() > 1e-12)
+    return bool(sum_of_squares > 0 and np.abs(values).max() > 1e-12)
 
 
 def _centered_ranks(values: Floats, index: Ints, size: Ints) -> Floats:
     ranks = _Above(values, index, size).mid_rank
-    return _centered(ranks / (size[index] + 1), index, size)
+    return centered(ranks / (size[index] + 1), index, size)
 
 
 class _Above:

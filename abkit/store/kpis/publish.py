@@ -16,13 +16,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, case, exists, func, insert, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    Float,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from abkit.store.imports import import_of
 from abkit.store.kpis.links import NamedAd, link_ads, refresh_launches
-from abkit.store.kpis.staging import STAGE_AD, STAGE_KPI, STAGE_MATCH, STAGE_NAME, STAGE_REJECT, STAGE_SEGMENT, analyze
-from abkit.store.schema import Ad, AdCreative, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
+from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
+from abkit.store.staging import analyze
 from abkit.store.statements import count_inserted, insert_into, wait_for_turn
 from abkit.vocabulary import Dimension
 
@@ -31,6 +49,57 @@ _PUBLISH_LOCK = 6_223_815
 _AD_KEY = ("platform", "account", "external_id")
 _SEGMENT_KEY = [name.value for name in Dimension]
 _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
+
+
+TEMPORARY = MetaData()
+
+
+def _table(name: str, *columns: Column[Any]) -> Table:
+    return Table(name, TEMPORARY, *columns, prefixes=["TEMPORARY"])
+
+
+STAGE_AD = _table(
+    "stage_ad",
+    # On SQLite, an INTEGER primary key is the position of the row.
+    Column("ad_no", Integer, primary_key=True, autoincrement=False),
+    Column("platform", Text),
+    Column("account", Text),
+    Column("external_id", Text),
+    Column("creative", Text),
+    Column("campaign", Text),
+    Column("ad_id", BigInteger),
+)
+STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative", Text))
+STAGE_SEGMENT = _table(
+    "stage_segment",
+    Column("segment_no", Integer, primary_key=True, autoincrement=False),
+    *(Column(name.value, Text) for name in Dimension),
+    Column("segment_id", BigInteger),
+)
+STAGE_KPI = _table(
+    "stage_kpi",
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("ad_no", BigInteger),
+    Column("segment_no", BigInteger),
+    Column("period_start", Date),
+    Column("period_end", Date),
+    Column("event", Text),
+    Column("attribution_window", Text),
+    Column("currency", Text),
+    Column("impressions", BigInteger),
+    Column("clicks", BigInteger),
+    Column("conversions", BigInteger),
+    Column("spend", Float(53)),
+    Column("revenue", Float(53)),
+)
+STAGE_REJECT = _table("stage_reject", Column("line", BigInteger), Column("reason", Text), Column("content", Json))
+# The rows of the file whose key is in the store already.
+STAGE_MATCH = _table(
+    "stage_match",
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("kpi_id", BigInteger),
+    Column("differs", Integer),
+)
 
 
 @dataclass(frozen=True)

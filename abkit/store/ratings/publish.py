@@ -39,7 +39,6 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.store.imports import import_of
-from abkit.store.kpis.staging import analyze
 from abkit.store.runs import RunRecord
 from abkit.store.schema import (
     Base,
@@ -52,6 +51,7 @@ from abkit.store.schema import (
     RatingSource,
     RatingSummary,
 )
+from abkit.store.staging import analyze
 from abkit.store.statements import count_inserted, insert_into, insert_missing, wait_for_turn
 
 # Any number, the same in all processes.

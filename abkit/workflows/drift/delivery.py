@@ -174,13 +174,13 @@ def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
     keys = np.column_stack([creative, campaign, segment])
     unit = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1) if short.any() else np.zeros(0, np.int64)
     found = level_shift(
-        both.column(lambda row: row.clicks)[short],
-        both.column(lambda row: row.impressions)[short],
-        unit,
-        creative,
-        both.column(lambda row: row.period_start.toordinal())[short],
-        both.age[short],
-        both.current[short],
+        clicks=both.column(lambda row: row.clicks)[short],
+        impressions=both.column(lambda row: row.impressions)[short],
+        unit=unit,
+        creative=creative,
+        period=both.column(lambda row: row.period_start.toordinal())[short],
+        age=both.age[short],
+        current=both.current[short],
         min_creatives=settings.min_creatives,
     )
     row = LayerResult(

@@ -18,9 +18,9 @@ from abkit.store.engine import Store
 from abkit.store.imports import currencies_of, import_of, reject_reasons
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.links import owned_unlinked
-from abkit.store.kpis.staging import STAGE_AD, STAGE_KPI, STAGE_NAME, STAGE_REJECT, STAGE_SEGMENT, publish_staged
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
+from abkit.store.staging import publish_staged
 
 if TYPE_CHECKING:
     from abkit.intake.kpis.checks import CheckedRows
@@ -153,13 +153,13 @@ def _store_rows(
         return _summary(summary, record, reasons) if first else _again(session, summary, record)
 
     frames = [
-        (STAGE_AD, checked.ads),
-        (STAGE_NAME, checked.names),
-        (STAGE_SEGMENT, checked.segments),
-        (STAGE_KPI, checked.good),
-        (STAGE_REJECT, checked.rejects),
+        (kpi_publish.STAGE_AD, checked.ads),
+        (kpi_publish.STAGE_NAME, checked.names),
+        (kpi_publish.STAGE_SEGMENT, checked.segments),
+        (kpi_publish.STAGE_KPI, checked.good),
+        (kpi_publish.STAGE_REJECT, checked.rejects),
     ]
-    return publish_staged(store, frames, publish)
+    return publish_staged(store, frames, publish, kpi_publish.TEMPORARY)
 
 
 def _summary(summary: ImportSummary, record: KpiImport, reasons: Mapping[str, int]) -> ImportSummary:

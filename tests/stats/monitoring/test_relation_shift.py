@@ -105,7 +105,13 @@ class World:
 
     def level(self) -> LevelShift:
         return level_shift(
-            self.clicks, self.impressions, self.creative, self.creative, self.day, self.age, self.current
+            clicks=self.clicks,
+            impressions=self.impressions,
+            unit=self.creative,
+            creative=self.creative,
+            period=self.day,
+            age=self.age,
+            current=self.current,
         )
 
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from abkit.store import staging
 from abkit.store.engine import Store
-from abkit.store.kpis import staging
+from abkit.store.kpis import publish as tables
 from abkit.store.kpis.publish import ImportHeader, publish
 from abkit.store.runs import begin_run
 from abkit.store.schema import Ad, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
@@ -21,7 +22,7 @@ FIGURES = {"impressions": 100, "clicks": 5, "conversions": 1, "spend": 2.5, "rev
 def stage(session: Session, rows: list[dict[str, Any]], rejects: list[dict[str, Any]] | None = None) -> None:
     """One ad in one segment per row, as a checked file stages them."""
     connection = session.connection()
-    staging.create_stage(connection)
+    staging.create_stage(connection, tables.TEMPORARY)
     ads = [
         {"ad_no": n, "platform": "meta", "account": "1", "external_id": row["ad"], "creative": "", "campaign": "spring"}
         for n, row in enumerate(rows)
@@ -37,10 +38,10 @@ def stage(session: Session, rows: list[dict[str, Any]], rejects: list[dict[str, 
     ]  # fmt: skip
     money = {"spend": pl.Float64, "revenue": pl.Float64}
     for table, frame in (
-        (staging.STAGE_AD, pl.DataFrame(ads)),
-        (staging.STAGE_SEGMENT, pl.DataFrame([{"segment_no": 0, **blank}])),
-        (staging.STAGE_KPI, pl.DataFrame(kpis, schema_overrides=money)),
-        (staging.STAGE_REJECT, pl.DataFrame(rejects or [])),
+        (tables.STAGE_AD, pl.DataFrame(ads)),
+        (tables.STAGE_SEGMENT, pl.DataFrame([{"segment_no": 0, **blank}])),
+        (tables.STAGE_KPI, pl.DataFrame(kpis, schema_overrides=money)),
+        (tables.STAGE_REJECT, pl.DataFrame(rejects or [])),
     ):
         staging.fill(connection, table, frame)
 
@@ -50,7 +51,7 @@ def import_rows(store: Store, digest: str, *rows: dict[str, Any], **options: Any
     with store.write() as session:
         stage(session, list(rows), **options)
         record, _ = publish(session, ImportHeader(digest, f"{digest}.csv", {}, run.id))
-        staging.drop_stage(session.connection())
+        staging.drop_stage(session.connection(), tables.TEMPORARY)
         return record
 
 
@@ -98,7 +99,7 @@ def test_a_digest_is_published_once(store: Store) -> None:
     with store.write() as session:
         stage(session, [{"ad": "b", "day": day(2)}])
         record, is_this_one = publish(session, ImportHeader("one", "copy.csv", {}, run.id))
-        staging.drop_stage(session.connection())
+        staging.drop_stage(session.connection(), tables.TEMPORARY)
     assert (record.id, is_this_one) == (first.id, False)
     assert [count(store, table) for table in (KpiImport, Kpi, Ad)] == [1, 1, 1]
 
@@ -106,10 +107,10 @@ def test_a_digest_is_published_once(store: Store) -> None:
 def test_staged_rows_are_gone_with_the_stage_and_an_empty_frame_fills_nothing(store: Store) -> None:
     with store.connect() as connection, connection.begin():
         for _ in range(2):  # a stage that is there is made anew
-            staging.create_stage(connection)
+            staging.create_stage(connection, tables.TEMPORARY)
             names = pl.DataFrame({"ad_no": [1, 2], "creative": ['a "quoted", name', ""]})
-            staging.fill(connection, staging.STAGE_NAME, names)
-            staging.fill(connection, staging.STAGE_AD, pl.DataFrame())
-            assert connection.execute(select(staging.STAGE_NAME)).all() == [(1, 'a "quoted", name'), (2, "")]
-            assert connection.execute(select(staging.STAGE_AD)).all() == []
-        staging.drop_stage(connection)
+            staging.fill(connection, tables.STAGE_NAME, names)
+            staging.fill(connection, tables.STAGE_AD, pl.DataFrame())
+            assert connection.execute(select(tables.STAGE_NAME)).all() == [(1, 'a "quoted", name'), (2, "")]
+            assert connection.execute(select(tables.STAGE_AD)).all() == []
+        staging.drop_stage(connection, tables.TEMPORARY)

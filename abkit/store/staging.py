@@ -1,19 +1,17 @@
-"""The staging tables of an import: temporary tables of one connection, filled by the fastest way of each engine.
+"""Staging of imported rows: temporary tables of one connection, filled by the fastest way of each engine.
 
 No other process sees them: filling them may take long, and locks nothing.
 """
 
 import io
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import BigInteger, Column, Connection, Date, Float, FromClause, Integer, MetaData, Table, Text, text
+from sqlalchemy import Connection, FromClause, MetaData, Table, text
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable, DropTable
 
 from abkit.store.engine import Store
-from abkit.store.schema import Json
-from abkit.vocabulary import Dimension
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,65 +19,16 @@ if TYPE_CHECKING:
 Published = TypeVar("Published")
 
 _AT_ONCE = 100_000
-_TEMPORARY = MetaData()
 
 
-def _table(name: str, *columns: Column[Any]) -> Table:
-    return Table(name, _TEMPORARY, *columns, prefixes=["TEMPORARY"])
-
-
-STAGE_AD = _table(
-    "stage_ad",
-    # On SQLite, an INTEGER primary key is the position of the row.
-    Column("ad_no", Integer, primary_key=True, autoincrement=False),
-    Column("platform", Text),
-    Column("account", Text),
-    Column("external_id", Text),
-    Column("creative", Text),
-    Column("campaign", Text),
-    Column("ad_id", BigInteger),
-)
-STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative", Text))
-STAGE_SEGMENT = _table(
-    "stage_segment",
-    Column("segment_no", Integer, primary_key=True, autoincrement=False),
-    *(Column(name.value, Text) for name in Dimension),
-    Column("segment_id", BigInteger),
-)
-STAGE_KPI = _table(
-    "stage_kpi",
-    Column("line", Integer, primary_key=True, autoincrement=False),
-    Column("ad_no", BigInteger),
-    Column("segment_no", BigInteger),
-    Column("period_start", Date),
-    Column("period_end", Date),
-    Column("event", Text),
-    Column("attribution_window", Text),
-    Column("currency", Text),
-    Column("impressions", BigInteger),
-    Column("clicks", BigInteger),
-    Column("conversions", BigInteger),
-    Column("spend", Float(53)),
-    Column("revenue", Float(53)),
-)
-STAGE_REJECT = _table("stage_reject", Column("line", BigInteger), Column("reason", Text), Column("content", Json))
-# The rows of the file whose key is in the store already.
-STAGE_MATCH = _table(
-    "stage_match",
-    Column("line", Integer, primary_key=True, autoincrement=False),
-    Column("kpi_id", BigInteger),
-    Column("differs", Integer),
-)
-
-
-def create_stage(connection: Connection, tables: MetaData = _TEMPORARY) -> None:
+def create_stage(connection: Connection, tables: MetaData) -> None:
     """Create the staging tables of a connection, empty."""
     drop_stage(connection, tables)
     for table in tables.sorted_tables:
         connection.execute(CreateTable(table))
 
 
-def drop_stage(connection: Connection, tables: MetaData = _TEMPORARY) -> None:
+def drop_stage(connection: Connection, tables: MetaData) -> None:
     """Drop the staging tables before the connection goes back to the pool."""
     for table in tables.sorted_tables:
         connection.execute(DropTable(table, if_exists=True))
@@ -137,7 +86,7 @@ def publish_staged(
     store: Store,
     frames: Sequence[tuple[Table, "pl.DataFrame"]],
     publish: Callable[[Session], Published],
-    tables: MetaData = _TEMPORARY,
+    tables: MetaData,
 ) -> Published:
     """Stage frames on one connection, publish them in one short transaction, and drop the stage.
 
