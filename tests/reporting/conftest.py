@@ -9,13 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abkit.reporting.page.records import (
-    CampaignRanking,
-    Coverage,
-    RankedCreative,
-    ReportData,
-    ScorePoint,
-)
+from abkit.reporting.charts.score_kpi import ScorePoint
+from abkit.reporting.charts.scores import RankedCreative
+from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 
 HOSTILE = "<script>document.title='owned'</script>\"'&\u202e{{7*7}}"

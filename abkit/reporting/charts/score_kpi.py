@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import numpy as np
 
-from abkit.reporting.charts.theme import INK, MAX_COLORS, SERIES, campaign_color, empty_chart, themed
-from abkit.reporting.page.records import ScorePoint, readable
+from abkit.reporting.charts.theme import INK, MAX_COLORS, SERIES, campaign_color, empty_chart, readable, themed
 from abkit.store.schema import CorrelationResult
 from abkit.workflows.correlate import CorrelationReport
 
 MAX_POINTS = 2000
 METRIC_NAMES = {"ctr": "CTR (clicks per impression)", "cvr": "CVR (conversions per click)"}
 SCOPE_NAMES = {"all": "all creatives", "within_campaign": "within campaign"}
+
+
+@dataclass(frozen=True)
+class ScorePoint:
+    """One creative in the scatter: its score, and a rate with the counts behind it.
+
+    Attributes:
+        campaign: Key of the campaign.
+        score: Predicted mean opinion, on the model's scale.
+        events: Clicks for CTR, conversions for CVR.
+        trials: Impressions for CTR, clicks for CVR; at least 1.
+    """
+
+    campaign: str
+    score: float
+    events: int
+    trials: int
+
+    @property
+    def rate(self) -> float:
+        """Events per trial."""
+        return self.events / self.trials
 
 
 def correlation_sentence(result: CorrelationResult) -> str:

@@ -4,13 +4,49 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import numpy as np
 
-from abkit.reporting.charts.theme import INK, MUTED, campaign_color, empty_chart, themed
-from abkit.reporting.page.records import RankedCreative, readable
+from abkit.reporting.charts.theme import INK, MUTED, campaign_color, empty_chart, readable, themed
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankedCreative:
+    """A scored creative with what it delivered.
+
+    Attributes:
+        rank: Rank in its campaign; 1 is the best.
+        ci_low, ci_high: Predictive interval of the mean opinion; None for a scorer that is not calibrated.
+        percentile: Place in its campaign, 0 to 100; 100 is the best.
+        thumbnail: Data URI, or "" where the file is gone or has changed since it was scored.
+        impressions, clicks: Delivery up to the report's date.
+        ctr_low, ctr_high: 95 % Wilson interval of CTR; None without impressions.
+        elsewhere: Whether the delivery is that of other campaigns, because it ran only there.
+    """
+
+    rank: int
+    name: str
+    sha256: str
+    campaign: str
+    score: float
+    ci_low: float | None
+    ci_high: float | None
+    ci_level: float
+    percentile: float
+    thumbnail: str = ""
+    impressions: int = 0
+    clicks: int = 0
+    ctr_low: float | None = None
+    ctr_high: float | None = None
+    elsewhere: bool = False
+
+    @property
+    def ctr(self) -> float | None:
+        """Clicks per impression."""
+        return self.clicks / self.impressions if self.impressions else None
 
 
 def score_distribution(scores: Sequence[tuple[str, float]], scale: tuple[float, float], width: int = 620) -> Any:

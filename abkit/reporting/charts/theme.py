@@ -21,6 +21,15 @@ MAX_COLORS = 12  # campaigns; more cannot be told apart, and their lines say not
 FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"  # of the widths that charts are laid out with
 
 
+def readable(text: object) -> str:
+    """Return a text from outside with control characters and direction marks replaced by �.
+
+    >>> readable("spring" + chr(0x202E) + "gpj.exe")
+    'spring�gpj.exe'
+    """
+    return "".join(char if char.isprintable() or char == "\n" else "�" for char in str(text))
+
+
 def themed(chart: Any) -> Any:
     """Put the theme on a finished (top-level) chart."""
     return (

@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abkit.errors import UsageError
+from abkit.reporting.charts.score_kpi import ScorePoint
+from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.page.page import headline_correlation, write_report
-from abkit.reporting.page.records import (
-    CampaignRanking,
-    Coverage,
-    RankedCreative,
-    ReportData,
-    ScorePoint,
-)
+from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
 from abkit.reporting.page.thumbnails import thumbnail
 from abkit.stats.proportions.intervals import wilson
 from abkit.store import alerts, creatives, imports, models, results, runs

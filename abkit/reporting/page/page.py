@@ -13,9 +13,9 @@ from abkit.errors import AbkitError
 from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
 from abkit.reporting.charts.score_kpi import correlation_sentence, score_kpi_scatter
 from abkit.reporting.charts.scores import score_distribution
-from abkit.reporting.charts.theme import chart_svg
+from abkit.reporting.charts.theme import chart_svg, readable
 from abkit.reporting.page.advice import advice
-from abkit.reporting.page.records import ReportData, readable
+from abkit.reporting.page.records import ReportData
 from abkit.store.schema import Alert, CorrelationResult
 
 CHART_WIDTH = 880

@@ -1,4 +1,4 @@
-"""What the charts and the report are made of: plain records, filled from the store by `abkit.reporting.page.gather`."""
+"""What the report is made of: rows of the store, and creatives with what they delivered."""
 
 from __future__ import annotations
 
@@ -6,74 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from abkit.reporting.charts.score_kpi import ScorePoint
+from abkit.reporting.charts.scores import RankedCreative
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
-
-
-def readable(text: object) -> str:
-    """Return a text from outside with control characters and direction marks replaced by �.
-
-    >>> readable("spring" + chr(0x202E) + "gpj.exe")
-    'spring�gpj.exe'
-    """
-    return "".join(char if char.isprintable() or char == "\n" else "�" for char in str(text))
-
-
-@dataclass(frozen=True)
-class ScorePoint:
-    """One creative in the scatter: its score, and a rate with the counts behind it.
-
-    Attributes:
-        campaign: Key of the campaign.
-        score: Predicted mean opinion, on the model's scale.
-        events: Clicks for CTR, conversions for CVR.
-        trials: Impressions for CTR, clicks for CVR; at least 1.
-    """
-
-    campaign: str
-    score: float
-    events: int
-    trials: int
-
-    @property
-    def rate(self) -> float:
-        """Events per trial."""
-        return self.events / self.trials
-
-
-@dataclass(frozen=True, kw_only=True)
-class RankedCreative:
-    """A scored creative with what it delivered.
-
-    Attributes:
-        rank: Rank in its campaign; 1 is the best.
-        ci_low, ci_high: Predictive interval of the mean opinion; None for a scorer that is not calibrated.
-        percentile: Place in its campaign, 0 to 100; 100 is the best.
-        thumbnail: Data URI, or "" where the file is gone or has changed since it was scored.
-        impressions, clicks: Delivery up to the report's date.
-        ctr_low, ctr_high: 95 % Wilson interval of CTR; None without impressions.
-        elsewhere: Whether the delivery is that of other campaigns, because it ran only there.
-    """
-
-    rank: int
-    name: str
-    sha256: str
-    campaign: str
-    score: float
-    ci_low: float | None
-    ci_high: float | None
-    ci_level: float
-    percentile: float
-    thumbnail: str = ""
-    impressions: int = 0
-    clicks: int = 0
-    ctr_low: float | None = None
-    ctr_high: float | None = None
-    elsewhere: bool = False
-
-    @property
-    def ctr(self) -> float | None:
-        """Clicks per impression."""
-        return self.clicks / self.impressions if self.impressions else None
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from PIL import Image
 
 from abkit.errors import AbkitError
 from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
-from abkit.reporting.charts.score_kpi import _fitted, correlation_sentence, score_kpi_scatter
+from abkit.reporting.charts.score_kpi import ScorePoint, _fitted, correlation_sentence, score_kpi_scatter
 from abkit.reporting.charts.scores import ranked_strip, score_distribution
 from abkit.reporting.charts.theme import chart_svg, refuse_unwritable, save_chart
-from abkit.reporting.page.records import ReportData, ScorePoint
+from abkit.reporting.page.records import ReportData
 from abkit.store.schema import CorrelationResult, Decision, DriftResult
 
 MakeReport = Callable[..., ReportData]
