@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Design, guard, analyze and decide A/B tests.", no_args_is_help=True)
 
 
+AsOfOption = Annotated[
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last day that counts; today by default.")
+]
+MonitoringOption = Annotated[Monitoring, typer.Option("--monitoring", help="How often the test is looked at.")]
+
+
 @app.command("design")
 def design(
     ctx: typer.Context,
@@ -28,12 +34,12 @@ def design(
     baseline: Annotated[
         float | None, typer.Option("--baseline", help="CTR of the control; by default what is known.")
     ] = None,
-    power: Annotated[float, typer.Option("--power")] = 0.8,
-    alpha: Annotated[float, typer.Option("--alpha")] = 0.05,
-    monitoring: Annotated[Monitoring, typer.Option("--monitoring")] = Monitoring.ANYTIME,
+    power: Annotated[float, typer.Option("--power", help="Chance to find the planned lift.")] = 0.8,
+    alpha: Annotated[float, typer.Option("--alpha", help="Chance of a false alarm.")] = 0.05,
+    monitoring: MonitoringOption = Monitoring.ANYTIME,
     most_days: Annotated[int, typer.Option("--most-days", min=1, help="Days that a test may take.")] = 60,
     top: Annotated[int, typer.Option("--top", min=1, help="How many pairs the table shows.")] = 20,
-    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
+    as_of: AsOfOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Say which pairs of a campaign's variants are worth a test, and how long it takes."""
@@ -45,7 +51,7 @@ def design(
     plan = Design(power=power, alpha=alpha, monitoring=monitoring, daily_traffic=daily_traffic)
     with context.store() as store:
         report = design_from_scores(
-            store, campaign, as_of=_day(as_of) or _today(), design=plan, baseline=baseline, most_days=most_days
+            store, campaign, as_of=(as_of or datetime.now(UTC)).date(), design=plan, baseline=baseline, most_days=most_days
         )
     shown = report if form is Format.JSON else replace(report, pairs=report.pairs[:top])
     show(shown, form, rows=view(report).tables[0].rows)
@@ -61,18 +67,18 @@ def create(
     ],
     unit: Annotated[Unit, typer.Option("--unit", help="What is randomized.")],
     allocation: Annotated[Allocation, typer.Option("--allocation", help="At random, or as the platform optimizes.")],
-    metric: Annotated[Metric, typer.Option("--metric", "-m")] = Metric.CTR,
+    metric: Annotated[Metric, typer.Option("--metric", "-m", help="What is compared.")] = Metric.CTR,
     split: Annotated[str | None, typer.Option("--split", help="Planned shares: 0.5,0.5. Default: equal.")] = None,
-    campaign: Annotated[str | None, typer.Option("--campaign", "-c")] = None,
+    campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="Campaign it belongs to.")] = None,
     start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
     level: Annotated[float, typer.Option("--level", help="Confidence level of the intervals.")] = 0.95,
-    power: Annotated[float, typer.Option("--power")] = 0.8,
+    power: Annotated[float, typer.Option("--power", help="Chance to find the planned lift.")] = 0.8,
     lift: Annotated[float | None, typer.Option("--lift", help="The lift that the test is planned to find.")] = None,
     planned_total: Annotated[
         float | None, typer.Option("--planned-total", help="Planned impressions (or days) in all arms.")
     ] = None,
-    monitoring: Annotated[Monitoring, typer.Option("--monitoring")] = Monitoring.ANYTIME,
+    monitoring: MonitoringOption = Monitoring.ANYTIME,
     looks: Annotated[int | None, typer.Option("--looks", min=1, help="With --monitoring group: planned looks.")] = None,
     guardrail: Annotated[
         list[str] | None, typer.Option("--guardrail", help="METRIC=LOSS such as cvr=0.05: at most 5 % worse.")
@@ -115,9 +121,7 @@ def create(
 def analyze(
     ctx: typer.Context,
     key: Annotated[str | None, typer.Argument(help="The experiment; or give --table.")] = None,
-    as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last day that counts; today by default.")
-    ] = None,
+    as_of: AsOfOption = None,
     by: Annotated[Dimension | None, typer.Option("--by", help="Stratify by this dimension of delivery.")] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Write the forest plot to this file, the sequences next to it.")
@@ -136,8 +140,8 @@ def analyze(
     allocation: Annotated[
         Allocation, typer.Option("--allocation", help="With --table: whether variants were assigned at random.")
     ] = Allocation.RANDOM,
-    correction: Annotated[Correction, typer.Option("--correction", help="With --table.")] = Correction.BH,
-    level: Annotated[float, typer.Option("--level", help="With --table.")] = 0.95,
+    correction: Annotated[Correction, typer.Option("--correction", help="With --table: how p-values are adjusted.")] = Correction.BH,
+    level: Annotated[float, typer.Option("--level", help="With --table: confidence level.")] = 0.95,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the verdict is blocked.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -157,7 +161,7 @@ def analyze(
 
     context: CommandContext = ctx.obj
     with context.store() as store:
-        analysis = analyze_experiment(store, str(key), as_of=_day(as_of) or _today(), by=by)
+        analysis = analyze_experiment(store, str(key), as_of=(as_of or datetime.now(UTC)).date(), by=by)
     show(analysis, form, rows=view(analysis).tables[0].rows)
     if plot is not None:
         _draw_analysis(analysis, plot)
@@ -222,7 +226,9 @@ def decide(
     by: Annotated[str, typer.Option("--by", help="Name of the person who decides.")],
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
     variant: Annotated[str | None, typer.Option("--variant", help="Variant that is shipped.")] = None,
-    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"])] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day of the decision; today by default.")
+    ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Record what was decided, with the rule and the figures it rests on."""
@@ -231,7 +237,7 @@ def decide(
     context: CommandContext = ctx.obj
     with context.store() as store:
         record = decide_experiment(
-            store, key, decision, variant=variant, person=by, reason=reason, as_of=_day(as_of) or _today()
+            store, key, decision, variant=variant, person=by, reason=reason, as_of=(as_of or datetime.now(UTC)).date()
         )
     show(record, form)
 
@@ -279,7 +285,3 @@ def _loss(text: str) -> float:
 
 def _day(value: datetime | None) -> date | None:
     return value.date() if value else None
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()
