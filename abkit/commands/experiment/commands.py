@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Design, guard, analyze and decide A/B tests.", no_args_is_help=True)
 
-
 AsOfOption = Annotated[
     datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last day that counts; today by default.")
 ]
@@ -48,11 +47,10 @@ def design(
     from abkit.workflows.experiments.design import design_from_scores
 
     context: CommandContext = ctx.obj
+    day = (as_of or datetime.now(UTC)).date()
     plan = Design(power=power, alpha=alpha, monitoring=monitoring, daily_traffic=daily_traffic)
     with context.store() as store:
-        report = design_from_scores(
-            store, campaign, as_of=(as_of or datetime.now(UTC)).date(), design=plan, baseline=baseline, most_days=most_days
-        )
+        report = design_from_scores(store, campaign, as_of=day, design=plan, baseline=baseline, most_days=most_days)
     shown = report if form is Format.JSON else replace(report, pairs=report.pairs[:top])
     show(shown, form, rows=view(report).tables[0].rows)
 
@@ -140,7 +138,7 @@ def analyze(
     allocation: Annotated[
         Allocation, typer.Option("--allocation", help="With --table: whether variants were assigned at random.")
     ] = Allocation.RANDOM,
-    correction: Annotated[Correction, typer.Option("--correction", help="With --table: how p-values are adjusted.")] = Correction.BH,
+    correction: Annotated[Correction, typer.Option("--correction", help="With --table: of p-values.")] = Correction.BH,
     level: Annotated[float, typer.Option("--level", help="With --table: confidence level.")] = 0.95,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the verdict is blocked.")] = False,
     form: FormatOption = Format.TABLE,
