@@ -43,7 +43,7 @@ FAULTS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Theme:
     """What the adverts of one campaign share."""
 
@@ -59,7 +59,7 @@ class Theme:
     palettes: tuple[Palette, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Design:
     """One advert before it is drawn. `faults` are keys of `FAULTS`; a good advert has none."""
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ PLACEMENTS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class World:
     """What is planted. Effects are on log CTR unless they say otherwise.
 
@@ -125,7 +125,7 @@ class World:
         return self.start + timedelta(days=index)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Life:
     """The truth about one creative: what was planted, never shown to abkit.
 
@@ -204,27 +204,6 @@ class Simulation:
             writer.writerows(self.rows(index))
         return path
 
-    def truth(self) -> dict[str, Any]:
-        """Return what was planted as JSON-ready data."""
-        world = asdict(self.world)
-        world["start"] = self.world.start.isoformat()
-        return {
-            "simulated": True,
-            "world": world,
-            "break_on": None if self.world.break_day is None else self.world.day(self.world.break_day).isoformat(),
-            "campaign_effect": self.campaign_effect,
-            "creatives": [
-                {
-                    **asdict(life.contender),
-                    "launched_on": self.world.day(life.launched).isoformat(),
-                    "appeal_before": life.appeal_before,
-                    "appeal_after": life.appeal_after,
-                }
-                for life in self.lives
-                if life.linked
-            ],
-        }
-
 
 def simulate(contenders: Sequence[Contender], world: World | None = None) -> Simulation:
     """Plant the truth for the given creatives. Rows are drawn only when a day is asked for.
@@ -262,7 +241,17 @@ def simulate(contenders: Sequence[Contender], world: World | None = None) -> Sim
             )
         if world.unlinked:
             video = Contender(campaign, f"{campaign}-video.mp4", math.nan)
-            lives.append(Life(video, 0, world.days, 0.1, 0.1, 0.8, linked=False))
+            lives.append(
+                Life(
+                    contender=video,
+                    launched=0,
+                    stopped=world.days,
+                    appeal_before=0.1,
+                    appeal_after=0.1,
+                    volume=0.8,
+                    linked=False,
+                )
+            )
     return Simulation(world, effects, tuple(lives))
 
 

@@ -34,7 +34,7 @@ WINDOW = 7  # days of delivery that are correlated and checked each day
 FIRST_CHECK = 13  # index of the first day with a drift check: two full windows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DayPlayed:
     """What abkit found on one simulated day.
 

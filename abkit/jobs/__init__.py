@@ -1,1 +1,1 @@
-"""The daemon: the catalogue of jobs, and the claims that make a tick run once."""
+"""Scheduled jobs: the catalog of jobs, their schedules, and the daemon, which runs each tick once."""

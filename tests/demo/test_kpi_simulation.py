@@ -11,6 +11,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from abkit.demo.kpi_simulation import FIELDS, Contender, Simulation, World, simulate
+from abkit.store.imports import SIMULATED_ACCOUNT
 
 CAMPAIGNS = ("coffee-bar", "cat-food", "star-hall")
 
@@ -111,8 +112,9 @@ def test_the_file_of_a_day_reads_back_as_its_rows(tmp_path: Path) -> None:
         ]
 
 
-def test_the_truth_says_that_it_is_simulated_and_when_taste_changes() -> None:
-    truth = simulate(some_contenders()).truth()
-    assert truth["simulated"] is True
-    assert truth["break_on"] == "2025-05-02"
-    assert len(truth["creatives"]) == 60
+def test_every_row_is_marked_as_simulated_and_taste_changes_on_day_60() -> None:
+    simulation = simulate(some_contenders())
+    assert {row["account"] for row in simulation.rows(0)} == {SIMULATED_ACCOUNT}
+    assert simulation.world.break_day is not None
+    assert simulation.world.day(simulation.world.break_day).isoformat() == "2025-05-02"
+    assert sum(life.linked for life in simulation.lives) == 60

@@ -32,7 +32,7 @@ def correlate(store: Store, settings: Settings, tick: Tick, arguments: Correlate
     correlate_scores(
         store,
         settings,
-        metric="cvr" if arguments.metric is Metric.CVR else "ctr",
+        metric=arguments.metric,
         campaign=arguments.campaign,
         as_of=tick.at.date(),
         start=tick.at.date() - timedelta(days=arguments.days - 1) if arguments.days else None,
