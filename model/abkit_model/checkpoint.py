@@ -26,6 +26,7 @@ WEIGHTS_FILE = "queries.safetensors"
 CARD_FILE = "card.json"
 #: Name of the array with the first 8 bytes of the SHA-256 of each image that the queries learned from.
 LEARNED_IMAGES = "reference.pictures"
+RESTORE = "restore the whole folder from where it came, or train again"
 DEMONSTRATION_NOTICE = (
     "Demonstration weights, trained on a small research set of general photographs. "
     "Do not decide about money with them; train on your own ratings or outcomes."
@@ -200,20 +201,14 @@ def load(folder: Path) -> Checkpoint:
     try:
         data = (folder / WEIGHTS_FILE).read_bytes()
     except OSError as error:
-        raise CheckpointError(
-            f"{folder / WEIGHTS_FILE} cannot be read: {error.strerror}", "restore the folder, or train again"
-        ) from error
+        raise CheckpointError(f"{folder / WEIGHTS_FILE} cannot be read: {error.strerror}", RESTORE) from error
     if hashlib.sha256(data).hexdigest() != facts.get("weights_sha256"):
         raise CheckpointError(
-            f"{folder / WEIGHTS_FILE} is cut off or is not the file that its card describes (wrong digest)",
-            "restore the whole folder from where it came, or train again",
+            f"{folder / WEIGHTS_FILE} is cut off or is not the file that its card describes (wrong digest)", RESTORE
         )
     try:
         if facts.get("digest") != _digest(facts):
-            raise CheckpointError(
-                f"{folder / CARD_FILE} was altered after training (wrong digest)",
-                "restore the whole folder from where it came, or train again",
-            )
+            raise CheckpointError(f"{folder / CARD_FILE} was altered after training (wrong digest)", RESTORE)
         refuse_invalid(facts)
         return Checkpoint(card=_card(facts), arrays=safetensors.numpy.load(data))
     except (TypeError, KeyError, ValueError, SafetensorError) as error:
@@ -231,9 +226,7 @@ def _read_facts(path: Path) -> dict[str, Any]:
             f"name a folder that holds {CARD_FILE} and {WEIGHTS_FILE}",
         ) from error
     except ValueError as error:
-        raise CheckpointError(
-            f"{path} is cut off or is not JSON", "restore the whole folder from where it came, or train again"
-        ) from error
+        raise CheckpointError(f"{path} is cut off or is not JSON", RESTORE) from error
     except RecursionError as error:
         raise CheckpointError(
             f"{path} is not a checkpoint card: it is nested too deeply", "name the folder of a checkpoint"
@@ -265,7 +258,7 @@ def _card(facts: Mapping[str, Any]) -> Card:
     return Card(**values)
 
 
-#: Deeper than any card; what walks through one calls itself for each level.
+#: Deeper than any card: functions that walk through one call themselves for each level.
 DEEPEST = 30
 
 Check = Callable[[Any], bool]

@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures on one, with their names and a figure each."""
+"""Contact sheets: many small images on one sheet, each with its name and a figure."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _INK, _MUTED, _EMPTY = "#1d2433", "#5b6478", "#e6e8ee"
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture on a sheet.
+    """One image on a sheet.
 
     Attributes:
-        picture: It, of any size; None where the file cannot be read any more.
+        image: The image, of any size; None where the file is gone.
         name: Its name.
-        figure: What is said about it.
+        figure: The figure below the name.
     """
 
-    picture: Image.Image | None
+    image: Image.Image | None
     name: str
     figure: str
 
 
 def contact_sheet(heading: Sequence[str], blocks: Sequence[tuple[str, Sequence[Tile]]]) -> Image.Image:
-    """Draw a sheet: lines of heading, then blocks of tiles with a title each.
+    """Draw a sheet: lines of heading, then titled blocks of tiles.
 
     >>> contact_sheet(["Two"], [("most", [Tile(None, "a.png", "1.0"), Tile(None, "b.png", "0.9")])]).size
     (1150, 255)
@@ -54,18 +54,18 @@ def contact_sheet(heading: Sequence[str], blocks: Sequence[tuple[str, Sequence[T
 
 
 def _draw(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int) -> None:
-    if tile.picture is None:
+    if tile.image is None:
         draw.rectangle((left, top, left + TILE[0], top + TILE[1]), fill=_EMPTY)
         _write(draw, (left + 8, top + 8), "cannot be read", 12, _MUTED, TILE[0])
     else:
-        small = tile.picture.copy()
+        small = tile.image.copy()
         small.thumbnail(TILE)
         sheet.paste(small, (left + (TILE[0] - small.width) // 2, top + TILE[1] - small.height))
     _write(draw, (left, top + TILE[1] + 2), tile.name, 12, _INK, TILE[0])
     _write(draw, (left, top + TILE[1] + 18), tile.figure, 12, _MUTED, TILE[0])
 
 
-def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, colour: str, width: int) -> None:
+def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, color: str, width: int) -> None:
     font = ImageFont.load_default(size)
     text = "".join(letter if letter.isprintable() else "?" for letter in text[:500])
     if not isinstance(font, ImageFont.FreeTypeFont):  # the small built-in one knows no other letters
@@ -74,4 +74,4 @@ def _write(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int,
         while text and draw.textlength(text + "…", font) > width:
             text = text[:-1]
         text += "…"
-    draw.text(at, text, fill=colour, font=font)
+    draw.text(at, text, fill=color, font=font)

@@ -37,14 +37,14 @@ TUNED_ON = 2
 HIDDEN, DROPOUT = 64, 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fold:
     """One training fold as all heads see it.
 
     Attributes:
         views: Components and masks of all images, measured on the training images only; as they are and mirrored.
         targets: `(n, S)` of all images; only those of `train` may be used.
-        values: `(S,)`.
+        values: `(S,)`, the rating that each bin stands for.
         train: Positions to train on.
         test: Positions to predict.
         inner: `(len(train),)`, the inner part of each training image, grouped by subject.
@@ -107,7 +107,16 @@ def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Reci
     measuring.measure(network, inside.views)
     views = [measuring.components_of(network, view) for view in examples.views]
     inner = grouped_folds(inside.groups, folds=INNER_FOLDS, seed=recipe.seed)
-    return Fold(views, examples.targets, examples.values, train, test, inner, config, recipe)
+    return Fold(
+        views=views,
+        targets=examples.targets,
+        values=examples.values,
+        train=train,
+        test=test,
+        inner=inner,
+        config=config,
+        recipe=recipe,
+    )
 
 
 def ridge(fold: Fold) -> tuple[Floats, int]:
