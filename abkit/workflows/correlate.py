@@ -107,7 +107,6 @@ class CorrelationReport(RecordList):
                 "campaigns": result.groups,
                 "model_version": version.model_version,
                 "model_name": version.model_name,
-                "segment": self.segment,
                 "method": result.method,
                 "note": result.note,
             }
@@ -116,12 +115,11 @@ class CorrelationReport(RecordList):
             for result in version.results
         ]
         unknown = dict.fromkeys(("estimate", "ci_low", "ci_high", "ci_level"))
-        nothing = {"n": 0, "campaigns": 0, "model_version": None, "model_name": None, "segment": self.segment}
+        nothing = {"n": 0, "campaigns": 0, "model_version": None, "model_name": None, "method": "", "note": self.note}
         return found or [
             {"metric": self.metric.value, "scope": scope.value, "statistic": statistic.value}
             | unknown
             | nothing
-            | {"method": "", "note": self.note}
             | shared
             for scope in CorrelationScope
             for statistic in CorrelationStatistic
