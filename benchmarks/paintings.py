@@ -20,15 +20,16 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
-from abkit_model.data.dataset import load_dataset
-from abkit_model.data.preferences import load_preferences
+from abkit_model.data.dataset import load_comparisons, load_dataset
 from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import clustered_bootstrap_of, grouped_folds
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
-from abkit_model.training.comparison_training import CHANCE, fit_choices, tune_to_choices
-from abkit_model.training.loop import Recipe, fit
+from abkit_model.training.comparisons import CHANCE, ComparisonLabels
+from abkit_model.training.loop import fit
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0)
 
@@ -83,23 +84,23 @@ class Queries:
         encoder, cache = load_encoder(), TokenCache(cache) if cache else None
         table, images = ratings / "ratings_per_image.csv", ratings / "images"
         self.examples = load_dataset(table, images, encoder, group_column="subject", cache=cache).examples
-        self.preferences, choices, _ = load_preferences(folder / "choices.csv", folder, encoder, cache=cache)
+        self.comparisons, choices, _ = load_comparisons(folder / "choices.csv", folder, encoder, cache=cache)
         self.place = np.array([number[name] for name in choices.images])  # where the benchmark keeps each painting
         self.shipped = Scorer.load()
 
     def scores(self, inside, seed):
         """Scores of all paintings, in the benchmark's order, learned from pairs whose paintings are both inside."""
-        digests = self.preferences.views[0].sha256
-        pairs = self.preferences.without({digests[i] for i in range(len(digests)) if not inside[self.place[i]]})
+        digests = self.comparisons.views[0].sha256
+        pairs = self.comparisons.without({digests[i] for i in range(len(digests)) if not inside[self.place[i]]})
         recipe, shipped = Recipe(seed=seed), self.shipped
         networks = (
-            (fit_choices(pairs, recipe), CHANCE),
-            (tune_to_choices(pairs, recipe, shipped.network, shipped.card.scale), shipped.card.scale),
-            (fit(self.examples, recipe, preferences=pairs), shipped.card.scale),
+            (fit(ComparisonLabels(pairs), recipe), CHANCE),
+            (fit(ComparisonLabels(pairs, shipped.card.scale), recipe, start=shipped.network), shipped.card.scale),
+            (fit(RatingLabels(self.examples, pairs), recipe), shipped.card.scale),
         )
         for name, (network, scale) in zip(self.NAMES, networks, strict=True):
             ordered = np.zeros(len(self.place))
-            ordered[self.place] = predict(network, self.preferences.views[0])[0] @ scale.values
+            ordered[self.place] = predict(network, self.comparisons.views[0])[0] @ scale.values
             yield name, ordered
 
 

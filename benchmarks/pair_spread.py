@@ -24,7 +24,9 @@ from abkit_model.evaluation.pair_calibration import BINS, spread_of_errors
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.selection import pair_probability
 from abkit_model.training.holdout import FOLDS
-from abkit_model.training.loop import Recipe, fit
+from abkit_model.training.loop import fit
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
 
 RESAMPLES = 1000
 
@@ -34,7 +36,7 @@ def held_out(examples, recipe):
     folds = grouped_folds(examples.groups, folds=FOLDS, seed=recipe.seed)
     found = np.zeros((4, len(folds)))
     for fold in range(FOLDS):
-        network = fit(examples.subset(np.flatnonzero(folds != fold)), recipe)
+        network = fit(RatingLabels(examples.subset(np.flatnonzero(folds != fold))), recipe)
         inside = np.flatnonzero(folds == fold)
         view = examples.views[0].subset(inside)
         ensemble, members = predict(network, view)

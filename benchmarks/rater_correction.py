@@ -28,7 +28,8 @@ from abkit_model.encoders import DEFAULT_ENCODER
 from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.metrics import clustered_bootstrap_of, spearman
 from abkit_model.training.holdout import cross_validate
-from abkit_model.training.loop import Recipe
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
 
 TARGETS = ("plain", "P.910", "P.910, biases shrunk")
 DRAWS = (5, 10, 20, None)
@@ -77,7 +78,7 @@ def said(job):
     """Means that models trained on these targets give to pictures held out."""
     target, seed = job
     examples = replace(_EXAMPLES[0], targets=target)
-    return cross_validate(examples, Recipe(seed=seed))[0] @ examples.values
+    return cross_validate(RatingLabels(examples), Recipe(seed=seed)).distributions @ examples.values
 
 
 def main():

@@ -18,7 +18,9 @@ from abkit.workflows.models.segment import MIN_IMAGES, MIN_SUBJECTS
 from abkit_model.evaluation.metrics import clustered_bootstrap, spearman
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.training.holdout import cross_validate
-from abkit_model.training.loop import Recipe, fit
+from abkit_model.training.loop import fit
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
 
 
 def main() -> None:
@@ -43,8 +45,8 @@ def main() -> None:
 
 
 def report(segment, own, others, recipe):
-    parent = fit(others, recipe)
-    held_out, _, _ = cross_validate(own, recipe, start=parent)
+    parent = fit(RatingLabels(others), recipe)
+    held_out = cross_validate(RatingLabels(own), recipe, start=parent).distributions
     former = predict(parent, own.views[0])[0] @ own.values
     tuned, observed = held_out @ own.values, own.targets @ own.values
     figures = clustered_bootstrap(

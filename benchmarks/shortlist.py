@@ -22,7 +22,8 @@ from abkit_model.encoders.load import load_encoder
 from abkit_model.evaluation.pair_calibration import pair_calibration, spread_of_errors
 from abkit_model.selection import best_probabilities, pair_probability, smallest_set
 from abkit_model.training.holdout import cross_validate
-from abkit_model.training.loop import Recipe
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
 
 DEMANDED = 0.9
 
@@ -79,7 +80,8 @@ def main():
     cache = TokenCache(options.cache or Path(tempfile.mkdtemp()))
     table, images = options.folder / "ratings_per_image.csv", options.folder / "images"
     examples = load_dataset(table, images, load_encoder(), group_column="subject", cache=cache).examples
-    held, _, folds = cross_validate(examples, Recipe(seed=options.seed))
+    answers = cross_validate(RatingLabels(examples), Recipe(seed=options.seed))
+    held, folds = answers.distributions, answers.folds
     predicted, observed, groups = held @ examples.values, examples.targets @ examples.values, np.array(examples.groups)
     figures = pair_calibration(predicted, observed, examples.groups, folds)
     print(f"error spread {figures.error_spread:.3f}, slope {figures.slope:.3f}, SD {figures.residual_std:.3f}")

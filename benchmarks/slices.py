@@ -16,7 +16,8 @@ from PIL import Image
 
 from abkit_model.evaluation.metrics import clustered_bootstrap, conformal_half_width, spearman
 from abkit_model.training.holdout import LEVEL, cross_validate
-from abkit_model.training.loop import Recipe
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
 
 FEWEST = 30
 
@@ -40,7 +41,8 @@ def main() -> None:
     options = parser.parse_args()
     examples, names, column = photographs.load(options.folder, options.column, options.cache)
     images = options.folder / "images"
-    held_out, _, folds = cross_validate(examples, Recipe(seed=options.seed))
+    answers = cross_validate(RatingLabels(examples), Recipe(seed=options.seed))
+    held_out, folds = answers.distributions, answers.folds
     said, observed = held_out @ examples.values, examples.targets @ examples.values
     half = np.array([conformal_half_width(np.abs(said - observed)[folds != f], LEVEL) for f in folds], dtype=float)
     sizes = {group: examples.groups.count(group) for group in set(examples.groups)}

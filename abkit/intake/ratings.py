@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from abkit.errors import InvalidInput
-from abkit_model.data.comparisons import Choice, is_choice_table, read_single_choices
+from abkit_model.data.comparisons import Comparison, is_comparison_table, read_single_comparisons
 from abkit_model.data.csv_table import read_text
 from abkit_model.data.rating_rows import Summary, Vote, read_rows
 
@@ -37,7 +37,7 @@ class Labels:
     kind: str
     layout: str
     scale: tuple[float, float] | None
-    rows: tuple[Vote | Summary | Choice, ...]
+    rows: tuple[Vote | Summary | Comparison, ...]
     rejected: tuple[tuple[int, str], ...]
     sha256: str
 
@@ -54,8 +54,8 @@ def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[flo
         InvalidInput: No row of it can be used.
     """
     text, sha256 = read_text(path)
-    if is_choice_table(path, text, sha256):
-        choices, rejected, _ = read_single_choices(path)
+    if is_comparison_table(path, text, sha256):
+        choices, rejected, _ = read_single_comparisons(path)
         labels = Labels(
             kind="comparisons",
             layout="comparisons",
@@ -100,7 +100,7 @@ def stage_rows(
             rejected.append((row.line, gone[0]))
             continue
         values = _values(row, creatives)
-        if isinstance(row, Choice) and row.test:
+        if isinstance(row, Comparison) and row.test:
             values["rater"] = f"test:{row.test}"  # a test is not a person
         elif not isinstance(row, Summary) and row.rater:
             if row.rater not in pseudonyms:
@@ -113,20 +113,20 @@ def stage_rows(
         earlier = staged.setdefault(key, values)
         if earlier is values:
             continue
-        if isinstance(row, Choice) and not row.rater and not row.test:
+        if isinstance(row, Comparison) and not row.rater and not row.test:
             _count(earlier, values)
         else:
             rejected.append((row.line, f"the same content was rated under another name on line {earlier['line']}"))
     return pl.DataFrame(list(staged.values()), schema=_STAGE), rejected
 
 
-def _images(row: Vote | Summary | Choice) -> tuple[str, ...]:
-    return (row.first, row.second) if isinstance(row, Choice) else (row.image,)
+def _images(row: Vote | Summary | Comparison) -> tuple[str, ...]:
+    return (row.first, row.second) if isinstance(row, Comparison) else (row.image,)
 
 
-def _values(row: Vote | Summary | Choice, creatives: Mapping[str, int]) -> dict[str, Any]:
+def _values(row: Vote | Summary | Comparison, creatives: Mapping[str, int]) -> dict[str, Any]:
     values: dict[str, Any] = {**dict.fromkeys(_STAGE), "line": row.line, "rater": "", "at": ""}
-    if isinstance(row, Choice):
+    if isinstance(row, Comparison):
         one, other = creatives[row.first], creatives[row.second]
         share = row.share if one < other else 1 - row.share
         return {

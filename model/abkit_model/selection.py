@@ -54,7 +54,7 @@ def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> Err
     pairs = metrics.get("pairs")
     if isinstance(pairs, Mapping) and "error_spread" in pairs:
         if not _is_spread(pairs["error_spread"]):
-            what = "the comparisons of them" if pairs.get("labels") == "choices" else "their ratings"
+            what = "the comparisons of them" if pairs.get("labels") == "comparisons" else "their ratings"
             return ErrorSpread(math.inf, f"the scores of held-out images do not rise with {what}", True)
         return ErrorSpread(float(pairs["error_spread"]), f"measured on {pairs.get('n')} held-out images", True)
     half, level = interval.get("half_width"), interval.get("level")

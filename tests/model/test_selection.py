@@ -201,7 +201,8 @@ def test_p_a_beats_b_holds_on_photographs_of_subjects_never_seen(testdata: Path,
     from abkit_model.data.dataset import load_dataset
     from abkit_model.encoders.load import load_encoder
     from abkit_model.training.holdout import cross_validate
-    from abkit_model.training.loop import Recipe
+    from abkit_model.training.ratings import RatingLabels
+    from abkit_model.training.request import Recipe
 
     folder = testdata / "oasis_beauty"
     header, *lines = (folder / "ratings_per_image.csv").read_text(encoding="utf-8").splitlines()
@@ -211,7 +212,8 @@ def test_p_a_beats_b_holds_on_photographs_of_subjects_never_seen(testdata: Path,
     encoder = load_encoder("bundled:efficientnet-lite0")
     dataset = load_dataset(tmp_path / "half.csv", folder / "images", encoder, group_column="subject", mirrored=False)
     examples = dataset.examples
-    held, _, folds = cross_validate(examples, Recipe(members=1))
+    answers = cross_validate(RatingLabels(examples), Recipe(members=1))
+    held, folds = answers.distributions, answers.folds
     figures = pair_calibration(
         held @ examples.values, examples.targets @ examples.values, examples.groups, folds, resamples=300
     )

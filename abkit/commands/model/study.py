@@ -102,8 +102,7 @@ def compare(
             f"{table} is a table of comparisons, and heads are trained on ratings",
             hint="name the ratings first, and these comparisons with --comparisons and --comparison-images",
         )
-    from abkit_model.data.dataset import load_dataset
-    from abkit_model.data.preferences import load_preferences
+    from abkit_model.data.dataset import load_comparisons, load_dataset
     from abkit_model.encoders.load import load_encoder
     from abkit_model.studies.compare import compare_heads, transfer
 
@@ -119,15 +118,11 @@ def compare(
             cache=cache,
             progress=progress,
         )
-        preferences = None
+        pairs = None
         if comparisons and comparison_images:
-            preferences, _, _ = load_preferences(comparisons, comparison_images, frozen, cache=cache, progress=progress)
+            pairs, _, _ = load_comparisons(comparisons, comparison_images, frozen, cache=cache, progress=progress)
         result = compare_heads(dataset.examples, repeats=repeats, seed=seed, jobs=jobs, progress=progress)
-        chosen = (
-            transfer(dataset.examples, preferences, repeats=repeats, seed=seed, progress=progress)
-            if preferences
-            else []
-        )
+        chosen = transfer(dataset.examples, pairs, repeats=repeats, seed=seed, progress=progress) if pairs else []
     agreement = {one.name: one for one in chosen}
     rows = [
         {

@@ -136,7 +136,7 @@ def _with_images(
 
 
 def _meaning(result: Shortlist) -> str:
-    if result.calibration is not None and result.calibration["labels"] == "choices":
+    if result.calibration is not None and result.calibration["labels"] == "comparisons":
         return "what most people who choose between such images would prefer"
     return "what raters like those of the training would say"
 

@@ -270,7 +270,7 @@ def list_versions(store: Store) -> list[VersionLine]:
 
 def _held_out(card: Mapping[str, Any]) -> Mapping[str, Any]:
     metrics = card.get("metrics", {})
-    found = metrics.get("grouped_folds", metrics.get("choice_folds", {}))
+    found = metrics.get("grouped_folds", metrics.get("comparison_folds", {}))
     return found if isinstance(found, Mapping) else {}
 
 

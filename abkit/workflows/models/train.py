@@ -76,7 +76,6 @@ def _train(
     settings: Settings | None,
     progress: Progress | None,
 ) -> TrainedScorer | Shortage:
-    from abkit_model.training.comparison_pipeline import train_on_comparisons
     from abkit_model.training.pipeline import train_scorer
 
     comparisons = names_comparisons(request.table)
@@ -96,8 +95,7 @@ def _train(
             shortage = shortage_of(request)
             if shortage is not None:
                 return shortage
-    work = train_on_comparisons if comparisons else train_scorer
-    return work(request, cache=token_cache(settings), progress=progress)
+    return train_scorer(request, from_comparisons=comparisons, cache=token_cache(settings), progress=progress)
 
 
 def scores_are_chances(card: Card) -> bool:
@@ -127,12 +125,12 @@ def token_cache(settings: Settings | None) -> TokenCache | None:
 def names_comparisons(table: Path) -> bool:
     """Return whether a table names two images per row; False for one that cannot be read: reading it says why."""
     require_model()
-    from abkit_model.data.comparisons import is_choice_table
+    from abkit_model.data.comparisons import is_comparison_table
     from abkit_model.data.csv_table import read_text
     from abkit_model.errors import LabelError
 
     try:
-        return is_choice_table(table, *read_text(table))
+        return is_comparison_table(table, *read_text(table))
     except LabelError:
         return False
 

@@ -39,7 +39,7 @@ MIN_PAIRS = 2
 
 
 @dataclass(frozen=True)
-class Choice:
+class Comparison:
     """One row: how one person, one A/B test, or some counted votes decided between two pictures.
 
     Attributes:
@@ -63,7 +63,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class ChoiceTable:
+class ComparisonTable:
     """What people, or audiences, preferred: one entry a pair, whichever way round it was shown.
 
     Attributes:
@@ -85,7 +85,7 @@ class ChoiceTable:
     sha256: str
 
 
-def read_choices(path: Path) -> ChoiceTable:
+def read_comparisons(path: Path) -> ComparisonTable:
     """Read a table of choices and count them by pair; rows that cannot be used are refused with line and reason.
 
     Refused are: a picture against itself, a choice that names neither picture, a second row of one rater (or test) on
@@ -98,7 +98,7 @@ def read_choices(path: Path) -> ChoiceTable:
     Raises:
         LabelError: not readable, no known layout, fewer than two pairs left, or nothing but ties.
     """
-    choices, rejected, sha256 = read_single_choices(path)
+    choices, rejected, sha256 = read_single_comparisons(path)
     number_of: dict[str, int] = {}
     wins: dict[tuple[int, int], float] = defaultdict(float)
     weight: dict[tuple[int, int], float] = defaultdict(float)
@@ -116,10 +116,10 @@ def read_choices(path: Path) -> ChoiceTable:
     share_of = np.clip(np.array(list(wins.values())) / total, 0, 1)
     if np.allclose(share_of, 0.5):
         raise LabelError(f"{path}: every pair is a tie, there is nothing to learn")
-    return ChoiceTable(tuple(number_of), pairs[:, 0], pairs[:, 1], share_of, total, tuple(rejected), sha256)
+    return ComparisonTable(tuple(number_of), pairs[:, 0], pairs[:, 1], share_of, total, tuple(rejected), sha256)
 
 
-def read_single_choices(path: Path) -> tuple[list[Choice], list[tuple[int, str]], str]:
+def read_single_comparisons(path: Path) -> tuple[list[Comparison], list[tuple[int, str]], str]:
     """Every usable row of a table of choices, line and reason of each that was refused, and the table's digest.
 
     Raises:
@@ -127,7 +127,7 @@ def read_single_choices(path: Path) -> tuple[list[Choice], list[tuple[int, str]]
     """
     table = read_csv(path)
     reader = _Reader(table)
-    choices: list[Choice] = []
+    choices: list[Comparison] = []
     rejected = list(table.rejected)
     seen: dict[tuple[str, str, str], int] = {}
     for line, row in table.rows:
@@ -147,7 +147,7 @@ def read_single_choices(path: Path) -> tuple[list[Choice], list[tuple[int, str]]
     return choices, sorted(rejected), table.sha256
 
 
-def is_choice_table(path: Path, text: str, sha256: str) -> bool:
+def is_comparison_table(path: Path, text: str, sha256: str) -> bool:
     """Whether the columns of a table that was read are those of choices rather than of ratings."""
     table = parse_csv(path, text, sha256, header_only=True)
     first, second = table.find(FIRST_COLUMNS), table.find(SECOND_COLUMNS)
@@ -184,7 +184,7 @@ class _Reader:
                 "give a column choice (left, right, or the file name); or share and weight; or wins_a and wins_b",
             )
 
-    def read(self, line: int, row: Row) -> tuple[Choice | None, str]:
+    def read(self, line: int, row: Row) -> tuple[Comparison | None, str]:
         one, other = (row.get(self.first) or "").strip(), (row.get(self.second) or "").strip()
         rater, test, time = ((row.get(c) or "").strip() if c else "" for c in (self.rater, self.test, self.time))
         if not one or not other:
@@ -196,7 +196,7 @@ class _Reader:
         if (self.rater and not rater) or (self.test and not test):
             return None, f"no {self.rater or self.test}"
         share, weight, fault = self._outcome(row, one, other)
-        return (None, fault) if fault else (Choice(line, one, other, share, weight, rater, time, test), "")
+        return (None, fault) if fault else (Comparison(line, one, other, share, weight, rater, time, test), "")
 
     def _outcome(self, row: Row, one: str, other: str) -> tuple[float, float, str]:
         """Share of the first, weight, and what is wrong with them."""

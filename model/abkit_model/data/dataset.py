@@ -1,4 +1,4 @@
-"""Pictures joined with what people said about them: rating tables, and choices between pictures."""
+"""Images joined with what people said about them: ratings, and comparisons of two images."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from abkit_model.data.comparisons import MIN_PAIRS, ComparisonTable, read_comparisons
 from abkit_model.data.csv_table import is_inside
 from abkit_model.data.labels import MIN_IMAGES, RatingTable, read_ratings
 from abkit_model.data.tokens import Features, TokenCache, extract
@@ -17,17 +18,19 @@ from abkit_model.errors import LabelError
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
+#: Name of each image that could not be used, and the reason.
+Missing = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures with what people said about them.
+    """Images with what people said about them.
 
     Attributes:
-        views: The same pictures as they are and, when there is a second one, mirrored.
+        views: The same images as they are and, when there is a second view, mirrored.
         targets: `(n, S)`, shares of ratings.
         values: `(S,)`, the rating that each bin stands for.
-        groups: Subject of each picture; near-duplicates share one.
+        groups: Subject of each image; near-duplicates share one.
     """
 
     views: Sequence[Features]
@@ -36,21 +39,21 @@ class Examples:
     groups: Sequence[str]
 
     def subset(self, keep: NDArray[np.intp]) -> Examples:
-        """The pictures at some positions."""
+        """Return the images at some positions."""
         return Examples(
             [view.subset(keep) for view in self.views], self.targets[keep], self.values, [self.groups[i] for i in keep]
         )
 
 
 @dataclass(frozen=True)
-class Preferences:
-    """Pairs of pictures of which people, or audiences, preferred one.
+class Comparisons:
+    """Pairs of images of which people, or audiences, preferred one.
 
     Attributes:
-        views: The pictures, as they are and, when there is a second one, mirrored.
-        first: (pairs,), position of the first picture.
+        views: The images as they are and, when there is a second view, mirrored.
+        first: (pairs,), position of the first image.
         second: (pairs,), position of the other.
-        share: (pairs,), share of choices for the first, 0 … 1.
+        share: (pairs,), share of votes for the first, 0 … 1.
         weight: (pairs,), votes behind it, or how sure the outcome is.
     """
 
@@ -60,33 +63,33 @@ class Preferences:
     share: Floats
     weight: Floats
 
-    def without(self, sha256: Set[str]) -> Preferences | None:
-        """The pairs that show none of these pictures, with the pictures that they show; None when no pair is left."""
+    def without(self, sha256: Set[str]) -> Comparisons | None:
+        """Return the pairs that show none of these images, with the images they show; None when no pair is left."""
         hidden = np.array([digest in sha256 for digest in self.views[0].sha256], dtype=bool)
         keep = ~(hidden[self.first] | hidden[self.second])
         return self.subset(keep) if keep.any() else None
 
-    def subset(self, keep: NDArray[np.bool_]) -> Preferences:
-        """Some of the pairs, with the pictures that they show."""
+    def subset(self, keep: NDArray[np.bool_]) -> Comparisons:
+        """Return some of the pairs, with the images that they show."""
         shown, places = np.unique(np.stack([self.first[keep], self.second[keep]]), return_inverse=True)
         first, second = places.reshape(2, -1)
         views = [view.subset(shown) for view in self.views]
-        return Preferences(views, first, second, self.share[keep], self.weight[keep])
+        return Comparisons(views, first, second, self.share[keep], self.weight[keep])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A rating table joined with the pictures that could be read.
+    """A rating table joined with the images that could be read.
 
     Attributes:
         table: As read.
-        examples: Pictures with targets, in the order of the table.
-        missing: Image and reason for each picture of the table that could not be used.
+        examples: Images with targets, in the order of the table.
+        missing: Name and reason for each image of the table that could not be used.
     """
 
     table: RatingTable
     examples: Examples
-    missing: tuple[tuple[str, str], ...]
+    missing: Missing
 
 
 def load_dataset(
@@ -102,49 +105,100 @@ def load_dataset(
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Read ratings and look at the pictures, once as they are and, for training, once mirrored.
+    """Read ratings and encode the images, once as they are and, for training, once mirrored.
 
     Raises:
-        LabelError: a table that cannot be used, or too few pictures found.
+        LabelError: A table that cannot be used, or too few images found.
     """
     ratings = read_ratings(
         table, image_column=image_column, group_column=group_column, scale=scale, correct_raters=correct_raters
     )
-    paths = [images / name for name in ratings.images]
-    refused = outside(paths, images)
-    usable = [i for i in range(len(paths)) if i not in refused]
-    views = []
-    looks = (False, True) if mirrored else (False,)
-    for number, flip in enumerate(looks):
-        step = (
-            (lambda done, total, n=number: progress("tokens", n * total + done, len(looks) * total))
-            if progress
-            else None
-        )
-        view, rejected = extract([paths[i] for i in usable], encoder, cache=cache, mirrored=flip, progress=step)
-        refused |= {usable[i]: reason for i, reason in rejected.items()}
-        views.append(view)
-    kept = np.array([i for i in range(len(paths)) if i not in refused], dtype=np.intp)
-    missing = tuple((ratings.images[i], reason) for i, reason in sorted(refused.items()))
+    views, kept, missing = _views(ratings.images, images, encoder, "tokens", mirrored, cache, progress)
     if len(kept) < MIN_IMAGES:
-        first = f"; the first: {missing[0][0]}: {missing[0][1]}" if missing else ""
         raise LabelError(
-            f"{len(kept)} of {len(paths)} rated pictures are usable in {images}, {MIN_IMAGES} are needed{first}",
+            f"{len(kept)} of {len(ratings.images)} rated images are usable in {images}, {MIN_IMAGES} are needed"
+            f"{_first(missing)}",
             "check the folder of images and the column with their names",
         )
     groups = tied([ratings.groups[i] for i in kept], views[0].sha256)
     return Dataset(ratings, Examples(views, ratings.distributions[kept], ratings.scale.values, groups), missing)
 
 
-def outside(paths: Sequence[Path], folder: Path) -> dict[int, str]:
-    """Positions of the paths that lead out of a folder, with the reason."""
-    return {i: "outside the folder of images" for i, path in enumerate(paths) if not is_inside(path, folder)}
+def load_comparisons(
+    table: Path,
+    images: Path,
+    encoder: FrozenEncoder,
+    *,
+    mirrored: bool = True,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[Comparisons, ComparisonTable, Missing]:
+    """Read comparisons and encode the images, once as they are and, for training, once mirrored.
+
+    Returns:
+        Pairs whose two images are both usable and not the same, with the images that they show; the table as read;
+        and image and reason of each image that is not usable.
+
+    Raises:
+        LabelError: A table that cannot be used, or too few pairs whose images are there.
+    """
+    read = read_comparisons(table)
+    views, kept, missing = _views(read.images, images, encoder, "pairs", mirrored, cache, progress)
+    place = {int(i): k for k, i in enumerate(kept)}
+    content = views[0].sha256
+    keep = [
+        k
+        for k, (a, b) in enumerate(zip(read.first.tolist(), read.second.tolist(), strict=True))
+        if a in place
+        and b in place
+        and content[place[a]] != content[place[b]]  # a file against its own copy says nothing
+    ]
+    if len(keep) < MIN_PAIRS:
+        raise LabelError(
+            f"{len(keep)} of {len(read.share)} pairs have two images in {images}, {MIN_PAIRS} are needed"
+            f"{_first(missing)}",
+            "check the folder of images and the columns with their names",
+        )
+    first, second = (np.array([place[int(one[k])] for k in keep], dtype=np.intp) for one in (read.first, read.second))
+    pairs = Comparisons(views, first, second, read.share[keep], read.weight[keep])
+    # without the images that lost all their pairs
+    return pairs.subset(np.ones(len(keep), dtype=bool)), read, missing
+
+
+def _views(
+    names: Sequence[str],
+    folder: Path,
+    encoder: FrozenEncoder,
+    stage: str,
+    mirrored: bool,
+    cache: TokenCache | None,
+    progress: Progress | None,
+) -> tuple[list[Features], NDArray[np.intp], Missing]:
+    """Return the views of the images that are usable, their positions, and name and reason of each of the others."""
+    paths = [folder / name for name in names]
+    refused = {i: "outside the folder of images" for i, path in enumerate(paths) if not is_inside(path, folder)}
+    usable = [i for i in range(len(paths)) if i not in refused]
+    views = []
+    looks = (False, True) if mirrored else (False,)
+    for number, flip in enumerate(looks):
+        step = (
+            (lambda done, total, n=number: progress(stage, n * total + done, len(looks) * total)) if progress else None
+        )
+        view, rejected = extract([paths[i] for i in usable], encoder, cache=cache, mirrored=flip, progress=step)
+        refused |= {usable[i]: reason for i, reason in rejected.items()}
+        views.append(view)
+    kept = np.array([i for i in range(len(paths)) if i not in refused], dtype=np.intp)
+    return views, kept, tuple((names[i], reason) for i, reason in sorted(refused.items()))
+
+
+def _first(missing: Missing) -> str:
+    return f"; the first: {missing[0][0]}: {missing[0][1]}" if missing else ""
 
 
 def tied(groups: Sequence[str], sha256: Sequence[str]) -> list[str]:
-    """Groups in which pictures of the same content are together, whatever their names: `(n,)`.
+    """Return `(n,)` groups in which images of the same content are together, whatever their names.
 
-    A copy that lies in another fold is no held-out picture.
+    An image whose copy lies in another fold is not held out.
 
     >>> tied(["dog", "cat", "sea"], ["a", "b", "a"])
     ['dog', 'cat', 'dog']

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit_model.data.dataset import Preferences
+from abkit_model.data.dataset import Comparisons
 from abkit_model.evaluation.metrics import Estimate, clustered_bootstrap_of
 from abkit_model.records import Record
 
@@ -38,7 +38,7 @@ class ComparisonFigures(Record):
 
 def against_comparisons(
     scores: Mapping[str, Sequence[Floats]],
-    preferences: Preferences,
+    comparisons: Comparisons,
     *,
     baseline: str | None = None,
     resamples: int = 1000,
@@ -47,27 +47,27 @@ def against_comparisons(
 
     Args:
         scores: By name, `(n,)` scores of all images, one array per repeat.
-        preferences: The pairs.
+        comparisons: The pairs.
         baseline: Name of the scores that the others are compared with; the first without it.
         resamples: Of the bootstrap: 95 % intervals, images are resampled, and a pair counts as often as both of its
             images were drawn.
     """
     names = list(scores)
-    first, second, share = preferences.first, preferences.second, preferences.share
+    first, second, share = comparisons.first, comparisons.second, comparisons.share
     gaps = np.array([[one[first] - one[second] for one in scores[name]] for name in names])  # (heads, repeats, pairs)
     decided = share != 0.5
     right = (1 + np.sign(gaps) * np.sign(share - 0.5)) / 2 * decided  # equal scores are half right, as a coin is
     base = names.index(baseline) if baseline is not None else 0
 
     def figures(images: Indices) -> Floats:
-        drawn = np.bincount(images, minlength=len(preferences.views[0].rows)).astype(np.float64)
+        drawn = np.bincount(images, minlength=len(comparisons.views[0].rows)).astype(np.float64)
         weight = drawn[first] * drawn[second]
         total = (decided * weight).sum() or np.nan  # a resample may hold no decided pair
         picks = (right * weight).sum(axis=-1) / total
         means = np.array([picks.mean(axis=-1), _correlation(gaps, share - 0.5, weight).mean(axis=-1)])
         return np.concatenate([means, means[:1, base : base + 1] - means[:1]]).T.ravel()
 
-    everyone = [str(i) for i in range(len(preferences.views[0].rows))]
+    everyone = [str(i) for i in range(len(comparisons.views[0].rows))]
     # clusters come back in the order of their sorted names, which does not matter to counts
     estimates = clustered_bootstrap_of(figures, everyone, resamples=resamples)
     found = []

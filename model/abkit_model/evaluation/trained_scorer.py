@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from abkit_model.data.comparisons import ChoiceTable
-from abkit_model.data.dataset import Dataset, Progress, load_dataset
-from abkit_model.data.preferences import load_preferences
+from abkit_model.data.comparisons import ComparisonTable
+from abkit_model.data.dataset import Dataset, Progress, load_comparisons, load_dataset
 from abkit_model.data.tokens import Features, TokenCache
 from abkit_model.errors import LabelError
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
@@ -83,7 +82,7 @@ def evaluate_on_comparisons(
     resamples: int = 1000,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
-) -> tuple[ComparisonFigures, int, ChoiceTable, tuple[tuple[str, str], ...]]:
+) -> tuple[ComparisonFigures, int, ComparisonTable, tuple[tuple[str, str], ...]]:
     """Measure how often a trained scorer gives the preferred image the higher score.
 
     Returns:
@@ -92,10 +91,10 @@ def evaluate_on_comparisons(
     Raises:
         LabelError: a table of choices that cannot be used.
     """
-    preferences, choices, missing = load_preferences(
+    comparisons, choices, missing = load_comparisons(
         table, images, scorer.encoder, mirrored=False, cache=cache, progress=progress
     )
-    view = preferences.views[0]
+    view = comparisons.views[0]
     means = predict(scorer.network, view)[0] @ scorer.card.scale.values
-    (figures,) = against_comparisons({scorer.card.name: [means]}, preferences, resamples=resamples)
+    (figures,) = against_comparisons({scorer.card.name: [means]}, comparisons, resamples=resamples)
     return figures, int(scorer.trained_on(view.sha256, choices.sha256).sum()), choices, missing

@@ -29,13 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from abkit_model.data.dataset import Examples, Preferences, Progress
+from abkit_model.data.dataset import Comparisons, Examples, Progress
 from abkit_model.data.tokens import Features
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
 from abkit_model.evaluation.metrics import Estimate, clustered_bootstrap_of, grouped_folds, spread
 from abkit_model.records import Record
 from abkit_model.studies.heads import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
-from abkit_model.training.loop import Recipe
+from abkit_model.training.request import Recipe
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -217,7 +217,7 @@ def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resampl
 
 def transfer(
     examples: Examples,
-    preferences: Preferences,
+    comparisons: Comparisons,
     *,
     heads: Mapping[str, Head] | None = None,
     recipe: Recipe | None = None,
@@ -234,8 +234,8 @@ def transfer(
     heads = heads or HEADS
     recipe = recipe or Recipe()
     refuse_few_subjects(examples.groups, folds=1, seeds=())
-    rated, other = len(examples.targets), len(preferences.views[0].rows)
-    both = _joined(examples, preferences)
+    rated, other = len(examples.targets), len(comparisons.views[0].rows)
+    both = _joined(examples, comparisons)
     fold_of = np.repeat([1, 0], [rated, other]).astype(np.intp)  # the other images are the part held out
     scores: dict[str, list[Floats]] = {}
     for repeat in range(repeats):
@@ -247,16 +247,16 @@ def transfer(
             if progress:
                 progress("comparisons", repeat * len(heads) + number + 1, repeats * len(heads))
     baseline = f"{QUERIES}, ensemble" if QUERIES in heads else None
-    return against_comparisons(scores, preferences, baseline=baseline, resamples=resamples)
+    return against_comparisons(scores, comparisons, baseline=baseline, resamples=resamples)
 
 
-def _joined(examples: Examples, preferences: Preferences) -> Examples:
+def _joined(examples: Examples, comparisons: Comparisons) -> Examples:
     """Return the rated images, then the compared ones, whose targets nobody looks at."""
     views = [
         Features([*view.rows, *other.rows], [*view.sha256, *other.sha256])
-        for view, other in zip(examples.views, preferences.views, strict=True)
+        for view, other in zip(examples.views, comparisons.views, strict=True)
     ]
-    count = len(preferences.views[0].rows)
+    count = len(comparisons.views[0].rows)
     nothing = np.tile(examples.targets.mean(axis=0), (count, 1))
     groups = [*examples.groups, *(f"compared/{i}" for i in range(count))]
     return Examples(views, np.concatenate([examples.targets, nothing]), examples.values, groups)

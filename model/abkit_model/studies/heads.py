@@ -21,9 +21,10 @@ from abkit_model.data.labels import discretised_normal
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.metrics import grouped_folds, spearman, spread
 from abkit_model.query_transformer import Components, NetworkConfig, QuerySet, QueryTransformer
-from abkit_model.training import loop as training
-from abkit_model.training import measuring
-from abkit_model.training.loop import Recipe
+from abkit_model.training.components import components_of, measure, network_config, take
+from abkit_model.training.loop import descend, one_thread
+from abkit_model.training.losses import RatingLoss
+from abkit_model.training.request import Recipe
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -101,11 +102,11 @@ def refuse_few_subjects(groups: Sequence[str], *, folds: int, seeds: Sequence[in
 def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Recipe) -> Fold:
     """Measure scales and principal components on the training images and apply them to all."""
     train, test = np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)
-    config = training.network_config(examples.views[0], len(examples.values), recipe)
+    config = network_config(examples.views[0], len(examples.values), recipe)
     network = QueryTransformer(replace(config, members=1))
     inside = examples.subset(train)
-    measuring.measure(network, inside.views)
-    views = [measuring.components_of(network, view) for view in examples.views]
+    measure(network, inside.views)
+    views = [components_of(network, view) for view in examples.views]
     inner = grouped_folds(inside.groups, folds=INNER_FOLDS, seed=recipe.seed)
     return Fold(
         views=views,
@@ -178,7 +179,7 @@ def _trained(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe) -> tuple
             figures.append(spearman((_predict(fold, member, out) @ values.numpy()).astype(np.float64), means[out]))
         return float(np.mean(figures))
 
-    with training.one_thread():
+    with one_thread():
         tuned = replace(recipe, learning_rate=max(LEARNING_RATES, key=inner_srcc))
         members = [_one(fold, make, tuned, number, fold.train) for number in range(recipe.members)]
         size = sum(p.numel() for p in members[0].parameters() if p.requires_grad)
@@ -190,7 +191,8 @@ def _one(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe, number: int,
     member = make()
     generator = torch.Generator().manual_seed(recipe.seed * 1000 + number)
     targets, values = torch.from_numpy(fold.targets).float(), torch.from_numpy(fold.values).float()
-    training.train_member(member, fold.views, targets, values, train, recipe, generator)
+    loss = RatingLoss(views=fold.views, targets=targets, values=values, recipe=recipe)
+    descend(member, loss, recipe, generator, positions=torch.from_numpy(train))
     return member
 
 
@@ -199,7 +201,7 @@ def _predict(fold: Fold, member: nn.Module, images: Indices) -> Floats:
     view, mask = fold.views[0]
     chosen = torch.from_numpy(images)
     with torch.inference_mode():
-        probabilities: Tensor = member(measuring.take(view, chosen), mask[chosen])[0]
+        probabilities: Tensor = member(take(view, chosen), mask[chosen])[0]
     return probabilities.numpy().astype(np.float64)
 
 

@@ -1,60 +1,148 @@
-"""From a rating table and a folder of pictures to a checkpoint, with figures from pictures held out."""
+"""From a table of labels and a folder of images to a checkpoint, with figures of images that were held out."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from abkit_model import checkpoint as checkpoints
-from abkit_model.data.dataset import Dataset, Examples, Progress, load_dataset
-from abkit_model.data.preferences import load_preferences, provenance_of_choices
+from abkit_model.data.comparisons import ComparisonTable
+from abkit_model.data.dataset import Comparisons, Missing, Progress, load_comparisons, load_dataset
+from abkit_model.data.labels import MIN_IMAGES
 from abkit_model.data.tokens import TokenCache
+from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import LabelError
-from abkit_model.evaluation.metrics import Estimate
 from abkit_model.scorer import Scorer
-from abkit_model.training.holdout import cross_validate, measure_held_out
-from abkit_model.training.loop import Recipe, fit
-from abkit_model.training.query_number import choose_queries
+from abkit_model.training.comparisons import CHANCE, ComparisonLabels
+from abkit_model.training.holdout import cross_validate
+from abkit_model.training.loop import Labels, fit
+from abkit_model.training.ratings import RatingLabels, choose_queries
 from abkit_model.training.release import TrainedScorer, write_checkpoint
-from abkit_model.training.request import AUTO, TrainingRequest
+from abkit_model.training.request import AUTO, Recipe, TrainingRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """Labels that were loaded for a request.
+
+    Attributes:
+        labels: What is learned from, and judged.
+        sha256: Digest of the table.
+        rejected: Line and reason of each row that was refused.
+        missing: Name and reason of each image that could not be used.
+        learned: Digests of all images that are learned from.
+        data: What the card says about them.
+    """
+
+    labels: RatingLabels | ComparisonLabels
+    sha256: str
+    rejected: tuple[tuple[int, str], ...]
+    missing: Missing
+    learned: Iterable[str]
+    data: Mapping[str, Any]
 
 
 def train_scorer(
-    request: TrainingRequest, *, cache: TokenCache | None = None, progress: Progress | None = None
+    request: TrainingRequest,
+    *,
+    from_comparisons: bool = False,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
 ) -> TrainedScorer:
-    """Train queries on a rating table, measure them on subjects held out, and write a checkpoint.
+    """Train queries on a table of labels, measure them on images held out, and write a checkpoint.
 
-    1. Join ratings and images; encode the images once.
-    2. Five folds grouped by subject: train on four, score the fifth. From these scores come all figures and the
-       conformal interval.
+    1. Join labels and images; encode the images once.
+    2. Five folds of images: learn from the labels that show no image of a fold, and judge on that fold. From these
+       answers come all figures and, for ratings, the conformal interval.
     3. Train on everything with the same recipe, and write the checkpoint.
 
-    With a `parent`, its queries are tuned (for a segment) instead of trained from scratch, and the card says under
-    `against_parent` whether they rank pictures held out better than the parent does. Pictures that the parent was
-    trained on count in no figure, because no fold holds them out. With "auto" queries, nested validation chooses their
-    number: once on everything for what is shipped, and in each fold on its training images for the figures. With
-    `comparisons`, the queries learn from them too; no comparison that shows a held-out image is used in its fold.
+    Ratings are folded by subject. Of comparisons, images that were compared with each other are folded together, and a
+    pair is judged where both of its images were held out; pairs across folds are neither learned from nor judged
+    there. Scores from comparisons alone are chances from 0 to 1 (see `training.comparisons`), or on a parent's scale.
+
+    With a parent, its queries are tuned instead of new ones, and the card says whether they do better than the parent
+    on images held out. Images that the parent was trained on count in no figure, because no fold holds them out. With
+    "auto" queries, nested validation chooses their number: once on everything for what is shipped, and in each fold on
+    its training images for the figures.
+
+    Args:
+        request: What is to be trained.
+        from_comparisons: Whether the table is one of comparisons.
+        cache: Where encoded images are looked for and kept.
+        progress: Called with the stage, how much of it is done, and how much there is.
 
     Raises:
-        LabelError: a table that cannot be used.
-        TrainingError: training failed; nothing was written.
-        EncoderUnavailable: the encoder is not at hand.
-        CheckpointError: `out` exists already or cannot be written.
+        RequestError: Options that only ratings can follow, with a table of comparisons.
+        LabelError: A table that cannot be used.
+        TrainingError: Training failed; nothing was written.
+        EncoderUnavailable: The encoder is not at hand.
+        CheckpointError: The folder exists already or cannot be written, or the parent cannot be used.
     """
+    if from_comparisons:
+        request.refuse_options_of_ratings()
     checkpoints.refuse_existing(request.out)
-    recipe, auto, seed = request.settled_recipe(), request.queries == AUTO, request.seed
-    curve: dict[int, Estimate] = {}
-    ancestor = Scorer.load(Path(request.parent)) if request.parent else None
-    frozen = ancestor.encoder if ancestor else load_encoder(request.encoder)
+    parent = Scorer.load(Path(request.parent)) if request.parent else None
+    encoder = parent.encoder if parent else load_encoder(request.encoder)
+    load = _load_comparisons if from_comparisons else _load_ratings
+    loaded = load(request, encoder, parent, cache, progress)
+    labels, view = loaded.labels, loaded.labels.views[0]
+    recipe, curve, settle = request.settled_recipe(), None, None
+    if request.queries == AUTO:
+        recipe, curve = _choose_queries(labels, recipe)
+        settle = _choose_queries
+    start = parent.network if parent else None
+    answers = cross_validate(labels, recipe, start=start, settle=settle, progress=progress)
+    seen = parent.trained_on(view.sha256, loaded.sha256) if parent else np.zeros(len(view.sha256), dtype=bool)
+    held = labels.judge(answers, ~seen, parent, request.seed)
+    network = fit(labels, recipe, progress, start=start)
+    card = write_checkpoint(
+        request,
+        network,
+        encoder,
+        labels.scale,
+        held,
+        view=view,
+        learned=loaded.learned,
+        metrics={"srcc_by_queries": curve} if curve else {},
+        data={**loaded.data, "images_seen_by_parent": int(seen.sum())},
+        recipe=recipe,
+        parent=parent,
+    )
+    return TrainedScorer(
+        folder=request.out,
+        card=card,
+        evaluation=held.figures,
+        agreement=held.agreement,
+        rejected=loaded.rejected,
+        missing=loaded.missing,
+        seen_by_parent=int(seen.sum()),
+    )
+
+
+def _choose_queries(labels: Labels, recipe: Recipe) -> tuple[Recipe, dict[str, Any]]:
+    """Return the recipe with its number of queries chosen on these labels, and the SRCC of each candidate."""
+    examples = cast(RatingLabels, labels).examples  # nobody may ask for this with comparisons
+    number, curve = choose_queries(examples, replace(recipe, queries=1))
+    return replace(recipe, queries=number), {str(k): asdict(v) for k, v in curve.items()}
+
+
+def _load_ratings(
+    request: TrainingRequest,
+    encoder: FrozenEncoder,
+    parent: Scorer | None,
+    cache: TokenCache | None,
+    progress: Progress | None,
+) -> TrainingSet:
     dataset = load_dataset(
         request.table,
         request.images,
-        frozen,
+        encoder,
         image_column=request.image_column,
         group_column=request.group_column,
         scale=request.scale,
@@ -62,73 +150,76 @@ def train_scorer(
         cache=cache,
         progress=progress,
     )
-    examples = dataset.examples
-    if ancestor and ancestor.card.scale != dataset.table.scale:
+    if parent and parent.card.scale != dataset.table.scale:
         raise LabelError(
-            f"{request.table} is on another scale than the parent {ancestor.card.name!r}", "train without a parent"
+            f"{request.table} is on another scale than the parent {parent.card.name!r}", "train without a parent"
         )
-    start = ancestor.network if ancestor else None
-    preferences, chosen_from = None, {}
+    examples, beside, data = dataset.examples, None, {}
     if request.comparisons and request.comparison_images:
-        preferences, table_of_choices, lost = load_preferences(
-            request.comparisons, request.comparison_images, frozen, cache=cache, progress=progress
+        beside, table, missing = load_comparisons(
+            request.comparisons, request.comparison_images, encoder, cache=cache, progress=progress
         )
-        chosen_from = provenance_of_choices(preferences, table_of_choices, lost)
-    asked = recipe
-    if auto:
-        chosen, curve = choose_queries(examples, replace(asked, queries=1))
-        recipe = replace(asked, queries=chosen)
-
-    def settle(others: Examples) -> Recipe:
-        return replace(asked, queries=choose_queries(others, replace(asked, queries=1))[0])
-
-    outcome = cross_validate(
-        examples,
-        recipe,
-        start=start,
-        preferences=preferences,
-        settle=settle if auto else None,
-        progress=progress,
-    )
-    seen = np.zeros(len(examples.targets), dtype=bool)
-    if ancestor:
-        seen = ancestor.trained_on(examples.views[0].sha256, dataset.table.sha256)
-    held = measure_held_out(*outcome, examples, seed=seed, judged=np.flatnonzero(~seen), start=start)
-    network = fit(examples, recipe, progress, start=start, preferences=preferences)
-    card = write_checkpoint(
-        request,
-        network,
-        frozen,
-        dataset.table.scale,
-        held,
-        view=examples.views[0],
-        learned={*examples.views[0].sha256, *(preferences.views[0].sha256 if preferences else ())},
-        metrics={"srcc_by_queries": {str(k): asdict(v) for k, v in curve.items()}} if curve else {},
-        data=chosen_from | _provenance(dataset, request.group_column) | {"images_seen_by_parent": int(seen.sum())},
-        recipe=recipe,
-        ancestor=ancestor,
-    )
-    return TrainedScorer(
-        folder=request.out,
-        card=card,
-        evaluation=held.figures,
+        data = _comparison_data(beside, table, missing)
+    digests = sorted(examples.views[0].sha256)
+    return TrainingSet(
+        labels=RatingLabels(examples, beside),
+        sha256=dataset.table.sha256,
         rejected=dataset.table.rejected,
         missing=dataset.missing,
-        seen_by_parent=int(seen.sum()),
+        learned={*digests, *(beside.views[0].sha256 if beside else ())},
+        data={
+            **data,
+            "table_sha256": dataset.table.sha256,
+            "images_sha256": hashlib.sha256("".join(digests).encode()).hexdigest(),
+            "layout": dataset.table.layout,
+            "raters_corrected": dataset.table.corrected,
+            "images": len(digests),
+            "ratings": int(dataset.table.counts.sum()),
+            "groups": len(set(examples.groups)),
+            "group_column": request.group_column or "",
+            "rows_refused": len(dataset.table.rejected),
+            "images_missing": len(dataset.missing),
+        },
     )
 
 
-def _provenance(dataset: Dataset, group_column: str | None) -> dict[str, Any]:
-    digests = sorted(dataset.examples.views[0].sha256)
+def _load_comparisons(
+    request: TrainingRequest,
+    encoder: FrozenEncoder,
+    parent: Scorer | None,
+    cache: TokenCache | None,
+    progress: Progress | None,
+) -> TrainingSet:
+    comparisons, table, missing = load_comparisons(
+        request.table, request.images, encoder, cache=cache, progress=progress
+    )
+    digests = comparisons.views[0].sha256
+    if len(set(digests)) < MIN_IMAGES:
+        raise LabelError(
+            f"{request.table} has usable comparisons between {len(set(digests))} images, {MIN_IMAGES} are needed",
+            "add comparisons between others, or give these beside ratings (--comparisons)",
+        )
+    return TrainingSet(
+        labels=ComparisonLabels(comparisons, parent.card.scale if parent else CHANCE),
+        sha256=table.sha256,
+        rejected=table.rejected,
+        missing=missing,
+        learned=digests,
+        data={
+            **_comparison_data(comparisons, table, missing),
+            "layout": "comparisons",
+            "images": len(digests),
+            "chances": parent is None or bool(parent.card.data.get("chances")),
+        },
+    )
+
+
+def _comparison_data(comparisons: Comparisons, table: ComparisonTable, missing: Missing) -> dict[str, Any]:
+    """Return what a card says of the comparisons that queries learned from."""
     return {
-        "table_sha256": dataset.table.sha256,
-        "images_sha256": hashlib.sha256("".join(digests).encode()).hexdigest(),
-        "layout": dataset.table.layout,
-        "raters_corrected": dataset.table.corrected,
-        "images": len(digests),
-        "ratings": int(dataset.table.counts.sum()),
-        "groups": len(set(dataset.examples.groups)),
-        "group_column": group_column or "",
-        "rows_refused": len(dataset.table.rejected),
-        "images_missing": len(dataset.missing),
+        "comparisons_sha256": table.sha256,
+        "comparison_pairs": len(comparisons.share),
+        "comparison_images": len(comparisons.views[0].rows),
+        "comparison_images_missing": len(missing),
+        "comparison_rows_refused": len(table.rejected),
     }

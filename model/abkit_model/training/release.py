@@ -1,4 +1,4 @@
-"""From trained queries to a checkpoint: what goes on the card and what into the arrays, whatever they learned from."""
+"""From trained queries to a checkpoint: what goes on the card, and what into the arrays."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ from abkit_model.evaluation.metrics import Evaluation
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.holdout import HeldOut
-from abkit_model.training.query_number import diversity
 from abkit_model.training.request import Recipe, TrainingRequest
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedScorer:
-    """What training leaves behind.
+    """A checkpoint, and how it came out.
 
     Attributes:
         folder: The checkpoint.
         card: Its card, with the digest.
         evaluation: Figures on held-out subjects, of models trained the same way on the other folds. None where the
-            parent was trained on so many of these pictures that too few are left to judge by, and of choices alone.
+            parent was trained on so many of these images that too few are left to judge by, and for comparisons.
         rejected: Line and reason of each row of the table that was refused.
-        missing: Image and reason of each picture that could not be used.
-        seen_by_parent: How many of the pictures the parent was trained on; no figure counts them.
-        agreement: Of choices alone: how the scores of held-out pictures agree with the choices between them. None
-            where too few pairs could be judged.
+        missing: Name and reason of each image that could not be used.
+        seen_by_parent: How many of the images the parent was trained on; no figure counts them.
+        agreement: How the scores of held-out images agree with the comparisons between them. None where too few pairs
+            could be judged, and for ratings.
     """
 
     folder: Path
@@ -61,22 +60,22 @@ def write_checkpoint(
     metrics: Mapping[str, Any],
     data: Mapping[str, Any],
     recipe: Recipe,
-    ancestor: Scorer | None = None,
+    parent: Scorer | None = None,
 ) -> Card:
     """Write what was trained, whole or not at all.
 
     Args:
         request: The folder, which must be new, and what the scorer is called.
-        network: The queries.
+        network: The trained queries.
         frozen: Their encoder.
-        scale: Of the scores.
-        held: What pictures that were held out say.
-        view: The training pictures as they are.
-        learned: Digests of all pictures that were learned from.
+        scale: Scale of the scores.
+        held: What images that were held out say.
+        view: The training images as they are.
+        learned: Digests of all images that were learned from.
         metrics: Figures beside those in `held`.
         data: What it learned from: digests and counts.
-        recipe: How.
-        ancestor: The parent.
+        recipe: How they were trained.
+        parent: The parent.
 
     Raises:
         CheckpointError: `out` exists already or cannot be written.
@@ -95,11 +94,11 @@ def write_checkpoint(
         activations=_activations(network, view),
         metrics={**held.metrics, "query_diversity": diversity(network, view), **metrics},
         data=data,
-        parent=ancestor.card.digest if ancestor else "",
-        novelty_limit=held.novelty_limit or (ancestor.card.novelty_limit if ancestor else None),
+        parent=parent.card.digest if parent else "",
+        novelty_limit=held.novelty_limit or (parent.card.novelty_limit if parent else None),
         training={**asdict(recipe), **members, "torch": torch.__version__.partition("+")[0]},
     )
-    arrays = {**_half_weights(network), **held.reference, checkpoints.LEARNED_IMAGES: _pictures(learned, ancestor)}
+    arrays = {**_half_weights(network), **held.reference, checkpoints.LEARNED_IMAGES: _image_digests(learned, parent)}
     return checkpoints.save(Checkpoint(card, arrays), request.out)
 
 
@@ -121,7 +120,23 @@ def _half_weights(network: QueryTransformer) -> dict[str, NDArray[Any]]:
     return {k: v.numpy().astype(np.float16) for k, v in network.state_dict().items()}
 
 
-def _pictures(sha256: Iterable[str], ancestor: Scorer | None) -> NDArray[np.uint64]:
-    """The first 8 bytes of the digest of each picture that was learned from, by the parent too."""
-    known = set() if ancestor is None else set(ancestor.learned_images.tolist())
+def _image_digests(sha256: Iterable[str], parent: Scorer | None) -> NDArray[np.uint64]:
+    """Return the first 8 bytes of the digest of each image that was learned from, by the parent too."""
+    known = set() if parent is None else set(parent.learned_images.tolist())
     return np.array(sorted(known | {int(digest[:16], 16) for digest in sha256}), dtype=np.uint64)
+
+
+def diversity(network: QueryTransformer, features: Features) -> float | None:
+    """Return how differently the queries of a member look: 1 minus the mean cosine of their attention maps, 0 … 1.
+
+    None for a single query.
+    """
+    if network.config.queries < 2:
+        return None
+    seen = features.batch(range(min(64, len(features.rows))))
+    with torch.inference_mode():
+        maps = network(seen.tokens, seen.mask, seen.embedding, attention=True).attention  # (B, M, L, H, K, T)
+    looks = torch.nn.functional.normalize(maps[:, :, -1].mean(dim=2), dim=-1)  # (B, M, K, T)
+    cosine = looks @ looks.transpose(-1, -2)
+    K = cosine.shape[-1]
+    return float(1 - (cosine.sum(dim=(-1, -2)) - K).mean() / (K * (K - 1)))

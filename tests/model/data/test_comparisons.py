@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit_model.data.comparisons import is_choice_table, read_choices, read_single_choices
+from abkit_model.data.comparisons import is_comparison_table, read_comparisons, read_single_comparisons
 from abkit_model.errors import LabelError
 
 
@@ -22,7 +22,7 @@ ann,b.jpg,c.jpg,right
 
 
 def test_votes_on_a_pair_are_counted_whichever_way_round_it_was_shown(tmp_path: Path) -> None:
-    choices = read_choices(table(tmp_path, VOTES))
+    choices = read_comparisons(table(tmp_path, VOTES))
     assert choices.images == ("a.jpg", "b.jpg", "c.jpg")
     assert choices.first.tolist() == [0, 1]
     assert choices.second.tolist() == [1, 2]
@@ -41,7 +41,7 @@ def test_rows_that_cannot_be_are_refused_with_their_line_and_reason(tmp_path: Pa
         f"zoe,{'x' * 600},b.jpg,left": "longer than 500",
         "zoe,a\x1b.jpg,b.jpg,left": "cannot be printed",
     }
-    choices = read_choices(table(tmp_path, VOTES + "\n".join(bad)))
+    choices = read_comparisons(table(tmp_path, VOTES + "\n".join(bad)))
     assert [line for line, _ in choices.rejected] == list(range(7, 14))
     for (_, reason), expected in zip(choices.rejected, bad.values(), strict=True):
         assert expected in reason
@@ -50,18 +50,18 @@ def test_rows_that_cannot_be_are_refused_with_their_line_and_reason(tmp_path: Pa
 
 def test_outcomes_of_ab_tests_come_as_shares_with_weights_or_as_wins(tmp_path: Path) -> None:
     shares = "image_a,image_b,share,weight\na,b,0.9,20\nb,a,0.9,20\nb,c,0.7,1.5\nc,a,1.2,3\nc,a,0.5,0\n"
-    choices = read_choices(table(tmp_path, shares))
+    choices = read_comparisons(table(tmp_path, shares))
     assert choices.share.tolist() == pytest.approx([0.5, 0.7])
     assert choices.weight.tolist() == [40, 1.5]
     assert [reason for _, reason in choices.rejected] == [
         "the share '1.2' is not between 0 and 1",
         "the weight '0' is not above 0",
     ]
-    wins = read_choices(table(tmp_path, "image_a;image_b;wins_a;wins_b\na;b;3;1\nb;c;0;4\nc;a;0;0\n"))
+    wins = read_comparisons(table(tmp_path, "image_a;image_b;wins_a;wins_b\na;b;3;1\nb;c;0;4\nc;a;0;0\n"))
     assert wins.share.tolist() == [0.75, 0.0]
     assert wins.weight.tolist() == [4, 4]
     assert len(wins.rejected) == 1
-    pairs = read_choices(table(tmp_path, "winner,loser\na,b\nc,b\n"))
+    pairs = read_comparisons(table(tmp_path, "winner,loser\na,b\nc,b\n"))
     assert pairs.share.tolist() == [1.0, 0.0]
 
 
@@ -74,22 +74,22 @@ def test_a_table_of_choices_that_teaches_nothing_is_one_sentence(tmp_path: Path)
         ("", "the file is empty"),
     ]:
         with pytest.raises(LabelError, match=message):
-            read_choices(table(tmp_path, text))
+            read_comparisons(table(tmp_path, text))
     (tmp_path / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08\x00broken")
     with pytest.raises(LabelError, match="cannot be read"):
-        read_choices(tmp_path / "cut.csv.gz")
+        read_comparisons(tmp_path / "cut.csv.gz")
 
 
 def test_single_choices_keep_rater_and_time(tmp_path: Path) -> None:
     text = "rater,image_a,image_b,choice,time\nann,a,b,b,2024-05-01T10:00:00Z\n"
-    (choice,), rejected, _ = read_single_choices(table(tmp_path, text))
+    (choice,), rejected, _ = read_single_comparisons(table(tmp_path, text))
     assert (choice.rater, choice.time, choice.share) == ("ann", "2024-05-01T10:00:00Z", 0.0)
     assert not rejected
 
 
 @pytest.mark.realdata
 def test_it_reads_the_choices_between_paintings(testdata: Path) -> None:
-    choices = read_choices(testdata / "pairwise_paintings" / "choices.csv")
+    choices = read_comparisons(testdata / "pairwise_paintings" / "choices.csv")
     assert (len(choices.images), len(choices.first)) == (411, 409)
     assert choices.weight.sum() == 8_998
     assert len(choices.rejected) == 44  # two pairs were shown to all 22 raters twice
@@ -110,4 +110,4 @@ def test_it_reads_the_choices_between_paintings(testdata: Path) -> None:
     ],
 )
 def test_ratings_with_columns_left_and_right_are_no_choices(header: str, choices: bool) -> None:
-    assert is_choice_table(Path("table.csv"), header + "\n", "") is choices
+    assert is_comparison_table(Path("table.csv"), header + "\n", "") is choices

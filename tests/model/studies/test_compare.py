@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from abkit_model.data.dataset import Examples, Preferences
+from abkit_model.data.dataset import Comparisons, Examples
 from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.metrics import grouped_folds
 from abkit_model.studies.compare import QUERIES, HeadFigures, Repeat, compare_heads, summarize, transfer
 from abkit_model.studies.heads import Fold
-from abkit_model.training.loop import Recipe, fit
+from abkit_model.training.loop import fit
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
 
 SURE, DIVIDED = [0.0, 1.0, 0.0, 0.0, 0.0], [0.5, 0.0, 0.0, 0.0, 0.5]  # spread 0 and 2 steps, means 2 and 3
 HALF = [0.0, 0.5, 0.0, 0.5, 0.0]  # spread 1, mean 3
@@ -85,16 +87,16 @@ def left(sizes: list[int], seed: int) -> int:
 
 def test_comparisons_need_as_many_subjects_as_there_are_parts_to_tune_on() -> None:
     images = rated([1] * 4)
-    preferences = Preferences(images.views, np.array([0, 1]), np.array([2, 3]), np.array([0.0, 1.0]), np.ones(2))
+    comparisons = Comparisons(images.views, np.array([0, 1]), np.array([2, 3]), np.array([0.0, 1.0]), np.ones(2))
     with pytest.raises(TrainingError, match=r"^4 subjects .* 5 are needed"):
-        transfer(rated([4] * 4), preferences, heads={"guess": guess}, recipe=SMALL)
-    assert transfer(rated([4] * 5), preferences, heads={"guess": guess}, recipe=SMALL, resamples=5)
+        transfer(rated([4] * 4), comparisons, heads={"guess": guess}, recipe=SMALL)
+    assert transfer(rated([4] * 5), comparisons, heads={"guess": guess}, recipe=SMALL, resamples=5)
 
 
 def test_a_loss_that_is_not_a_number_comes_with_advice_that_can_be_followed() -> None:
     examples = rated([4] * 7)
     examples.targets[0] = np.nan
     with pytest.raises(TrainingError, match="not a number") as caught:
-        fit(examples, Recipe(components=4, members=1, epochs=1))
+        fit(RatingLabels(examples), Recipe(components=4, members=1, epochs=1))
     assert "extreme values in the table" in caught.value.hint
     assert "learning rate" not in caught.value.hint

@@ -1,30 +1,32 @@
+import json
 import os
 import resource
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
 from abkit_model.checkpoint import default_checkpoint
-from abkit_model.data.dataset import Examples, load_dataset
+from abkit_model.data.dataset import Examples, load_comparisons, load_dataset
 from abkit_model.data.labels import read_ratings
-from abkit_model.data.preferences import load_preferences
 from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import CheckpointError, LabelError, TrainingError
 from abkit_model.evaluation.trained_scorer import evaluate_on_comparisons, evaluate_scorer, predict
+from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.studies.compare import compare_heads, transfer
 from abkit_model.studies.heads import HEADS, QUERIES
-from abkit_model.training import loop as training
-from abkit_model.training.loop import Recipe, fit
+from abkit_model.training import losses
+from abkit_model.training.loop import fit
 from abkit_model.training.pipeline import train_scorer
-from abkit_model.training.query_number import choose_queries
-from abkit_model.training.release import TrainedScorer
-from abkit_model.training.request import TrainingRequest
-from tests.model.conftest import photograph
+from abkit_model.training.ratings import RatingLabels, choose_queries
+from abkit_model.training.release import TrainedScorer, diversity
+from abkit_model.training.request import Recipe, TrainingRequest
+from tests.model.conftest import network_config, photograph
 
 QUICK = Recipe(members=2, epochs=3, components=12, width=16, queries=2)
 PICTURES = 48
@@ -176,7 +178,7 @@ def test_pictures_that_are_missing_or_outside_the_folder_are_named(rated: Path, 
 def test_a_loss_that_is_not_a_number_writes_nothing(
     rated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "rank_loss", lambda p, t: p.sum() * float("nan"))
+    monkeypatch.setattr(losses, "rank_loss", lambda p, t: p.sum() * float("nan"))
     with pytest.raises(TrainingError, match="not a number"):
         train(rated, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -234,13 +236,13 @@ def test_choices_between_other_pictures_teach_what_ratings_do_not(examples: Exam
     """Ratings praise brightness; people who choose between these pictures prefer the dark one."""
     write_choices(tmp_path, prefer="dark")
     encoder = load_encoder("bundled:efficientnet-lite0")
-    preferences, _, missing = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
+    comparisons, _, missing = load_comparisons(tmp_path / "choices.csv", tmp_path, encoder)
     assert missing == ()
     agreement = {}
-    for name, learned in (("ratings", None), ("both", preferences)):
-        network = fit(examples, replace(QUICK, epochs=12, comparison_weight=3.0), preferences=learned)
-        means = predict(network, preferences.views[0])[0] @ examples.values
-        right = (means[preferences.first] > means[preferences.second]) == (preferences.share > 0.5)
+    for name, learned in (("ratings", None), ("both", comparisons)):
+        network = fit(RatingLabels(examples, learned), replace(QUICK, epochs=12, comparison_weight=3.0))
+        means = predict(network, comparisons.views[0])[0] @ examples.values
+        right = (means[comparisons.first] > means[comparisons.second]) == (comparisons.share > 0.5)
         agreement[name] = right.mean()
     assert agreement["ratings"] < 0.4
     assert agreement["both"] > 0.8
@@ -249,29 +251,29 @@ def test_choices_between_other_pictures_teach_what_ratings_do_not(examples: Exam
 def test_a_choice_that_shows_a_held_out_picture_is_not_used_in_its_fold(tmp_path: Path) -> None:
     write_choices(tmp_path, prefer="dark")
     encoder = load_encoder("bundled:efficientnet-lite0")
-    preferences, _, _ = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
-    hidden = preferences.views[0].sha256[0]
-    left = preferences.without({hidden})
+    comparisons, _, _ = load_comparisons(tmp_path / "choices.csv", tmp_path, encoder)
+    hidden = comparisons.views[0].sha256[0]
+    left = comparisons.without({hidden})
     assert left is not None
-    assert len(left.share) < len(preferences.share)
+    assert len(left.share) < len(comparisons.share)
     shown = left.views[0].sha256
     assert hidden not in shown
     pairs = {tuple(sorted((shown[a], shown[b]))) for a, b in zip(left.first, left.second, strict=True)}
-    every = preferences.views[0].sha256
-    before = {tuple(sorted((every[a], every[b]))) for a, b in zip(preferences.first, preferences.second, strict=True)}
+    every = comparisons.views[0].sha256
+    before = {tuple(sorted((every[a], every[b]))) for a, b in zip(comparisons.first, comparisons.second, strict=True)}
     assert pairs == {pair for pair in before if hidden not in pair}
-    assert preferences.without(set(preferences.views[0].sha256)) is None
+    assert comparisons.without(set(comparisons.views[0].sha256)) is None
 
 
 def test_heads_are_held_against_comparisons_between_pictures_they_never_saw(examples: Examples, tmp_path: Path) -> None:
     write_choices(tmp_path, prefer="bright")
     encoder = load_encoder("bundled:efficientnet-lite0")
-    preferences, _, _ = load_preferences(tmp_path / "choices.csv", tmp_path, encoder)
+    comparisons, _, _ = load_comparisons(tmp_path / "choices.csv", tmp_path, encoder)
     heads = {name: HEADS[name] for name in ("ridge", QUERIES)}
-    found = transfer(examples, preferences, heads=heads, recipe=replace(QUICK, epochs=6), resamples=50)
+    found = transfer(examples, comparisons, heads=heads, recipe=replace(QUICK, epochs=6), resamples=50)
     figures = {one.name: one for one in found}
     assert figures["ridge"].picks_winner.value > 0.7
-    assert figures["ridge"].n == len(preferences.share)
+    assert figures["ridge"].n == len(comparisons.share)
     assert figures[f"{QUERIES}, ensemble"].picks_difference.value == 0
     assert figures["ridge"].picks_winner.low <= figures["ridge"].picks_winner.value
 
@@ -382,3 +384,10 @@ def test_a_trained_scorer_is_held_against_comparisons(trained: TrainedScorer, ra
     assert figures.picks_winner.low <= 2 / 3 <= figures.picks_winner.high
     assert (figures.n, seen) == (30, 11)  # 0.png has lost its only pair
     assert [name for name, _ in missing] == ["gone.png"]
+
+
+def test_a_single_query_has_no_diversity_and_a_card_can_say_so() -> None:
+    network = QueryTransformer(network_config(4, 4, bins=5, members=5, queries=1, width=8, components=2))
+    features: Any = None  # nothing is looked at
+    # NaN is no JSON, and PostgreSQL refuses a card that has one
+    assert json.dumps(diversity(network, features), allow_nan=False) == "null"

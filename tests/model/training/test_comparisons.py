@@ -9,19 +9,18 @@ import pytest
 from PIL import ImageEnhance
 from scipy.special import expit, logit
 
-from abkit_model.data.dataset import Preferences
-from abkit_model.data.preferences import load_preferences
+from abkit_model.data.dataset import Comparisons, load_comparisons
 from abkit_model.data.tokens import Features, TokenCache
 from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import LabelError, TrainingError
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
-from abkit_model.training.comparison_pipeline import train_on_comparisons
-from abkit_model.training.comparison_training import CHANCE, fit_choices, hold_out, neighbourhoods
-from abkit_model.training.loop import Recipe
+from abkit_model.training.comparisons import CHANCE, ComparisonLabels, neighborhoods
+from abkit_model.training.holdout import cross_validate
+from abkit_model.training.loop import fit
 from abkit_model.training.pipeline import train_scorer
 from abkit_model.training.release import TrainedScorer
-from abkit_model.training.request import TrainingRequest
+from abkit_model.training.request import Recipe, TrainingRequest
 from tests.model.conftest import photograph
 
 ENCODER = "bundled:efficientnet-lite0"
@@ -51,7 +50,7 @@ def train(folder: Path, out: Path, table: str = "choices.csv", **options: object
     arguments = {"encoder": ENCODER, "recipe": QUICK} | options
     progress = arguments.pop("progress", None)
     request = TrainingRequest(table=folder / table, images=folder, out=out, **arguments)
-    return train_on_comparisons(request, cache=TokenCache(folder / "cache"), progress=progress)
+    return train_scorer(request, from_comparisons=True, cache=TokenCache(folder / "cache"), progress=progress)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +59,8 @@ def trained(chosen: Path) -> TrainedScorer:
 
 
 @pytest.fixture(scope="module")
-def preferences(chosen: Path) -> Preferences:
-    return load_preferences(chosen / "choices.csv", chosen, load_encoder(ENCODER), cache=TokenCache(chosen / "cache"))[
+def comparisons(chosen: Path) -> Comparisons:
+    return load_comparisons(chosen / "choices.csv", chosen, load_encoder(ENCODER), cache=TokenCache(chosen / "cache"))[
         0
     ]
 
@@ -76,26 +75,26 @@ def test_it_learns_from_choices_alone_which_of_two_new_pictures_is_preferred(tra
 
 
 def test_a_score_is_the_chance_to_be_preferred_over_an_average_picture(
-    trained: TrainedScorer, preferences: Preferences
+    trained: TrainedScorer, comparisons: Comparisons
 ) -> None:
     scorer = Scorer.load(trained.folder)
     assert scorer.card.scale == CHANCE
-    _, members = predict(scorer.network, preferences.views[0])
+    _, members = predict(scorer.network, comparisons.views[0])
     chances = members[:, :, 1]
     assert np.abs(logit(chances).mean(axis=0)).max() < 0.01  # half precision on disk
     assert chances.std() > 0.05
-    picture = scorer.score_tokens(preferences.views[0].batch([0]))[0]
+    picture = scorer.score_tokens(comparisons.views[0].batch([0]))[0]
     assert sum(picture.distribution) == pytest.approx(1)
     assert picture.mean == pytest.approx(picture.distribution[1])
     assert np.isnan([picture.ci_low, picture.ci_high]).all()
     assert picture.novelty > 0
 
 
-def test_the_difference_of_log_odds_is_that_of_the_votes(preferences: Preferences) -> None:
+def test_the_difference_of_log_odds_is_that_of_the_votes(comparisons: Comparisons) -> None:
     """Bradley and Terry: what is learned from a share of three quarters is a difference of about log 3."""
-    firm = replace(preferences, share=np.where(preferences.share > 0.5, 0.75, 0.25))
-    network = fit_choices(firm, replace(QUICK, epochs=60, dropout=0.0))
-    chance = predict(network, preferences.views[0])[0][:, 1]
+    firm = replace(comparisons, share=np.where(comparisons.share > 0.5, 0.75, 0.25))
+    network = fit(ComparisonLabels(firm), replace(QUICK, epochs=60, dropout=0.0))
+    chance = predict(network, comparisons.views[0])[0][:, 1]
     gap = logit(chance[firm.first]) - logit(chance[firm.second])
     assert np.median(np.abs(gap)) == pytest.approx(np.log(3), rel=0.5)
 
@@ -103,37 +102,43 @@ def test_the_difference_of_log_odds_is_that_of_the_votes(preferences: Preference
 def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: TrainedScorer, chosen: Path) -> None:
     card = trained.card
     assert card.data["layout"] == "comparisons"
-    assert card.data["choice_pairs"] == 2 * PICTURES
-    assert card.metrics["choice_folds"]["pairs"] == trained.agreement.n
-    assert card.metrics["choice_folds"]["picks_winner"]["low"] <= trained.agreement.picks_winner.value
+    assert card.data["comparison_pairs"] == 2 * PICTURES
+    assert card.metrics["comparison_folds"]["pairs"] == trained.agreement.n
+    assert card.metrics["comparison_folds"]["picks_winner"]["low"] <= trained.agreement.picks_winner.value
     assert "grouped_folds" not in card.metrics
     assert card.metrics["pairs"]["pairs"] == trained.agreement.n
     assert card.metrics["pairs"]["error_spread"] > 0
     assert (card.interval.half_width, card.interval.coverage) == (None, None)
     scorer = Scorer.load(trained.folder)
-    assert len(scorer.learned_images) == PICTURES
+    assert len(scorer.pictures) == PICTURES
     assert len(scorer.reference["reference.score"]) == PICTURES
     assert scorer.reference["reference.score"].std() > 0
 
 
 def test_training_on_choices_again_gives_the_same_weights(trained: TrainedScorer, chosen: Path, tmp_path: Path) -> None:
-    assert train(chosen, tmp_path / "again", name="scorer").card.digest == trained.card.digest
+    recipe = replace(QUICK, epochs=2)
+    one, other = (train(chosen, tmp_path / name, name="scorer", recipe=recipe) for name in ("once", "again"))
+    assert one.card.digest == other.card.digest
+    assert one.card.digest != trained.card.digest
 
 
-def test_a_fold_learns_from_no_choice_that_shows_one_of_its_pictures(preferences: Preferences) -> None:
-    learned: list[Preferences] = []
+def test_a_fold_learns_from_no_choice_that_shows_one_of_its_pictures(comparisons: Comparisons) -> None:
+    learned: list[Comparisons] = []
 
-    def learn(others: Preferences, _progress: object) -> object:
-        learned.append(others)
-        return fit_choices(others, replace(QUICK, members=1, epochs=1))
+    def settle(others: ComparisonLabels, recipe: Recipe) -> tuple[Recipe, None]:
+        learned.append(others.comparisons)
+        return recipe, None
 
-    scores, distances, folds = hold_out(preferences, learn, CHANCE.values, folds=5, seed=0)
-    every = np.array(preferences.views[0].sha256)
-    assert np.isfinite(scores).all()
-    assert np.isfinite(distances).all()
+    recipe = replace(QUICK, members=1, epochs=1, seed=0)
+    answers = cross_validate(ComparisonLabels(comparisons), recipe, settle=settle)
+    folds = answers.folds
+    every = np.array(comparisons.views[0].sha256)
+    assert np.isfinite(answers.distributions).all()
+    assert np.isfinite(answers.distances).all()
+    assert len(learned) == 5
     for fold, others in enumerate(learned):
         assert not set(others.views[0].sha256) & set(every[folds == fold])
-        outside = (folds[preferences.first] != fold) & (folds[preferences.second] != fold)
+        outside = (folds[comparisons.first] != fold) & (folds[comparisons.second] != fold)
         assert len(others.share) == outside.sum()
 
 
@@ -141,10 +146,10 @@ def test_neighbours_are_held_out_together_so_that_most_pairs_can_be_judged() -> 
     """A ring of 400 pictures in random order: dealt one by one, a fifth of its pairs would lie within a fold."""
     count = 400
     order = np.random.default_rng(1).permutation(count)
-    ring = Preferences(
+    ring = Comparisons(
         [Features([], [f"{i:064x}" for i in range(count)])], order, np.roll(order, 1), np.ones(count), np.ones(count)
     )
-    groups = np.array(neighbourhoods(ring))
+    groups = np.array(neighborhoods(ring))
     assert (groups[ring.first] == groups[ring.second]).mean() > 0.8
     assert len(set(groups)) >= 10
     assert max(np.unique(groups, return_counts=True)[1]) <= count // 10
@@ -154,7 +159,7 @@ def test_copies_of_a_picture_are_held_out_together() -> None:
     names = [f"{i:064x}" for i in range(40)]
     names[39] = names[0]
     chain = np.arange(39)
-    groups = neighbourhoods(Preferences([Features([], names)], chain, chain + 1, np.ones(39), np.ones(39)))
+    groups = neighborhoods(Comparisons([Features([], names)], chain, chain + 1, np.ones(39), np.ones(39)))
     assert groups[0] == groups[39]
     assert len(set(groups)) > 5
 
@@ -166,7 +171,7 @@ def test_many_copies_do_not_tie_everything_to_everything() -> None:
         names[copy] = names[original]
     first = rng.integers(300, size=900)
     second = (first + rng.integers(1, 300, size=900)) % 300
-    groups = neighbourhoods(Preferences([Features([], names)], first, second, np.ones(900), np.ones(900)))
+    groups = neighborhoods(Comparisons([Features([], names)], first, second, np.ones(900), np.ones(900)))
     assert len(set(groups)) >= 10
 
 
@@ -187,8 +192,8 @@ def test_tuned_from_a_parent_the_scores_stay_on_its_scale_and_are_held_against_i
     against = tuned.card.metrics["picks_against_parent"]
     assert 0 < against["low"] <= against["value"]
     before, after = (Scorer.load(one.folder) for one in (parent, tuned))
-    pictures = [before.prepare(photograph(i, 96, 72)) for i in range(8)]
-    means = [np.mean([s.mean for s in one.score_prepared(pictures)]) for one in (before, after)]
+    pictures = [photograph(i, 96, 72) for i in range(8)]
+    means = [np.mean([s.mean for s in one.score(pictures)]) for one in (before, after)]
     assert means[1] == pytest.approx(means[0], abs=0.5)
 
 
@@ -197,7 +202,7 @@ def test_pictures_that_the_parent_learned_from_are_in_no_figure(
 ) -> None:
     tuned = train(chosen, tmp_path / "tuned", parent=trained.folder)
     assert (tuned.agreement, tuned.seen_by_parent) == (None, PICTURES)
-    assert not {"choice_folds", "picks_against_parent", "pairs"} & set(tuned.card.metrics)
+    assert not {"comparison_folds", "picks_against_parent", "pairs"} & set(tuned.card.metrics)
     assert tuned.card.novelty_limit == trained.card.novelty_limit
 
 
@@ -219,7 +224,7 @@ def test_pictures_that_lost_their_pairs_are_not_learned_from(chosen: Path, tmp_p
     (chosen / "lost.csv").write_text("\n".join([*kept, *lost, "39.png,copy.png,9,1"]))
     found = train(chosen, tmp_path / "lost", "lost.csv", recipe=replace(QUICK, epochs=1))
     assert found.card.data["images"] == 35
-    assert len(Scorer.load(found.folder).learned_images) == 35
+    assert len(Scorer.load(found.folder).pictures) == 35
 
 
 def test_work_inside_of_a_fold_is_heard_of(chosen: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is measured once on the training pictures and not learned: means, scales and principal components."""
+"""What is not learned: the sizes of a network, and the means, scales and principal components of training images."""
 
 from __future__ import annotations
 
@@ -8,15 +8,38 @@ import torch
 from torch import Tensor
 
 from abkit_model.data.tokens import Features
-from abkit_model.query_transformer import Components, QueryTransformer
+from abkit_model.query_transformer import Components, NetworkConfig, QueryTransformer
+from abkit_model.training.request import Recipe
+
+#: Components and mask `(n, T)` of the same images by view: as they are and, with a second view, mirrored.
+Views = Sequence[tuple[Components, Tensor]]
+
+
+def network_config(view: Features, bins: int, recipe: Recipe) -> NetworkConfig:
+    """Return the sizes of the network for these images, a scale of so many steps, and this recipe."""
+    tokens, embedding = view.rows[0][0], view.rows[0][2]
+    return NetworkConfig(
+        token_dim=tokens.shape[1],
+        embedding_dim=embedding.shape[0],
+        bins=bins,
+        queries=recipe.queries,
+        members=recipe.members,
+        components=min(recipe.components, len(view.rows) - 1),
+        width=recipe.width,
+        depth=recipe.depth,
+        heads=recipe.heads,
+        dropout=recipe.dropout,
+        hidden=recipe.hidden,
+        clip=recipe.clip,
+    )
 
 
 def measure(network: QueryTransformer, *looks: Sequence[Features]) -> None:
-    """Fill the network's buffers: means, scales and principal components of the training pictures.
+    """Fill the network's buffers: means, scales and principal components of the training images.
 
     Args:
-        network: To fill.
-        looks: Of each set of pictures its views: as they are, and mirrored when there is a second one.
+        network: The network to fill.
+        looks: The views of each set of images: as they are and, with a second view, mirrored.
     """
     embeddings = torch.cat([torch.stack([row[2] for row in view.rows]) for views in looks for view in views])
     valid = [row[0][row[1]].float() for views in looks for row in views[0].rows]
@@ -44,7 +67,7 @@ def measure(network: QueryTransformer, *looks: Sequence[Features]) -> None:
 
 
 def _leading(covariance: Tensor, k: int) -> Tensor:
-    """The k leading eigenvectors, scaled so that components have unit variance."""
+    """Return the k leading eigenvectors, scaled so that components have unit variance."""
     values, vectors = torch.linalg.eigh(covariance)
     top = vectors[:, -k:].flip(1)
     scale: Tensor = values[-k:].flip(0).clamp(min=1e-6).sqrt()
@@ -52,13 +75,13 @@ def _leading(covariance: Tensor, k: int) -> Tensor:
 
 
 def _signed(vectors: Tensor) -> Tensor:
-    """Eigenvectors have no sign of their own: make the largest entry positive, so that reruns agree."""
+    """Make the largest entry positive: eigenvectors have no sign of their own, and reruns must agree."""
     largest = vectors.abs().argmax(dim=0)
     return vectors * vectors[largest, torch.arange(vectors.shape[1])].sign()
 
 
 def components_of(network: QueryTransformer, view: Features) -> tuple[Components, Tensor]:
-    """Components and mask `(n, T)` of all pictures of one view."""
+    """Return components and mask `(n, T)` of all images of one view."""
     parts, masks = [], []
     longest = max(len(row[1]) for row in view.rows)
     with torch.inference_mode():
@@ -74,5 +97,5 @@ def components_of(network: QueryTransformer, view: Features) -> tuple[Components
 
 
 def take(view: Components, chosen: Tensor) -> Components:
-    """The components of some pictures."""
+    """Return the components of some images."""
     return Components(view.tokens[chosen], view.pooled[chosen], view.embedding[chosen])
