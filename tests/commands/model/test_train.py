@@ -88,7 +88,7 @@ def good_votes(raters: int = 3) -> list[str]:
         (good_votes(1), (), "all 40 ratings are by one rater"),
         (["r0,creative_0000.png,9,s"] * 30, ("--scale", "1..5"), "the score 9 is outside 1 to 5"),
         ([f"r{r},creative_{i:04d}.png,3,s" for i in range(COUNT) for r in (0, 1)], (), "the same mean rating"),
-        ([row.replace("creative", "absent") for row in good_votes()], (), "0 of 40 rated pictures are usable"),
+        ([row.replace("creative", "absent") for row in good_votes()], (), "0 of 40 rated images are usable"),
         ([f"r{i},creative_{i:04d}.png,3,s" for i in range(COUNT)], (), "has 1 vote; 2 are needed"),
         (good_votes()[:3] * 30, (), "the same rater voted on creative_0000.png before"),
     ],

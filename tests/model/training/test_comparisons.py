@@ -93,7 +93,7 @@ def test_a_score_is_the_chance_to_be_preferred_over_an_average_picture(
 def test_the_difference_of_log_odds_is_that_of_the_votes(comparisons: Comparisons) -> None:
     """Bradley and Terry: what is learned from a share of three quarters is a difference of about log 3."""
     firm = replace(comparisons, share=np.where(comparisons.share > 0.5, 0.75, 0.25))
-    network = fit(ComparisonLabels(firm), replace(QUICK, epochs=60, dropout=0.0))
+    network = fit(ComparisonLabels(firm), replace(QUICK, members=1, epochs=60, dropout=0.0))
     chance = predict(network, comparisons.views[0])[0][:, 1]
     gap = logit(chance[firm.first]) - logit(chance[firm.second])
     assert np.median(np.abs(gap)) == pytest.approx(np.log(3), rel=0.5)
@@ -110,7 +110,7 @@ def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: Trai
     assert card.metrics["pairs"]["error_spread"] > 0
     assert (card.interval.half_width, card.interval.coverage) == (None, None)
     scorer = Scorer.load(trained.folder)
-    assert len(scorer.pictures) == PICTURES
+    assert len(scorer.learned_images) == PICTURES
     assert len(scorer.reference["reference.score"]) == PICTURES
     assert scorer.reference["reference.score"].std() > 0
 
@@ -224,7 +224,7 @@ def test_pictures_that_lost_their_pairs_are_not_learned_from(chosen: Path, tmp_p
     (chosen / "lost.csv").write_text("\n".join([*kept, *lost, "39.png,copy.png,9,1"]))
     found = train(chosen, tmp_path / "lost", "lost.csv", recipe=replace(QUICK, epochs=1))
     assert found.card.data["images"] == 35
-    assert len(Scorer.load(found.folder).pictures) == 35
+    assert len(Scorer.load(found.folder).learned_images) == 35
 
 
 def test_work_inside_of_a_fold_is_heard_of(chosen: Path, tmp_path: Path) -> None:

@@ -160,15 +160,8 @@ def test_pictures_that_are_missing_or_outside_the_folder_are_named(rated: Path, 
     text = (rated / "ratings.csv").read_text()
     (tmp_path / "more.csv").write_text(text + "\ngone.png,1,2,3,4,5,x\n../secret.png,1,2,3,4,5,y\n")
     (rated / "more.csv").write_text((tmp_path / "more.csv").read_text())
-    request = TrainingRequest(
-        table=rated / "more.csv",
-        images=rated,
-        out=tmp_path / "out",
-        encoder="bundled:efficientnet-lite0",
-        group_column="subject",
-        recipe=Recipe(members=1, epochs=1, components=8, width=16, queries=1),
-    )
-    result = train_scorer(request, cache=TokenCache(rated / "cache"))
+    recipe = Recipe(members=1, epochs=1, components=8, width=16, queries=1)
+    result = train(rated, tmp_path / "out", table=rated / "more.csv", recipe=recipe)
     assert dict(result.missing) == {
         "gone.png": "the file does not exist",
         "../secret.png": "outside the folder of images",
@@ -191,7 +184,7 @@ def test_training_is_refused_before_it_starts_when_it_cannot_end_well(rated: Pat
         train(rated, tmp_path / "taken")
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(LabelError, match="0 of 48 rated pictures are usable"):
+    with pytest.raises(LabelError, match="0 of 48 rated images are usable"):
         train(rated, tmp_path / "out", images=empty)
 
 
