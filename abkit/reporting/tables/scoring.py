@@ -150,7 +150,7 @@ def _spread(result: Shortlist) -> str:
 
 def _calibration(figures: Mapping[str, Any]) -> str:
     right, ece = figures["right"], figures["ece"]
-    of = f"{figures['subjects']} {'images' if figures['labels'] == 'choices' else 'subjects'}"
+    of = f"{figures['subjects']} {'images' if figures['labels'] == 'comparisons' else 'subjects'}"
     return (
         f"On {figures['pairs']:,} held-out pairs of its training data ({of}) "
         f"the higher score won in {percent(right['value'], 1)} {interval(right['low'], right['high'], 1)}, "

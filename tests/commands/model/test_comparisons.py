@@ -48,12 +48,12 @@ def test_choices_alone_train_a_scorer_whose_scores_are_chances(here: Here, chose
     assert all(0 < row["mean"] < 1 and row["ci_low"] is None for row in rows)
     listed = here("shortlist", "--campaign", "spring", "--model", "taste", cwd=chosen)
     assert listed.returncode == 0, listed.stderr
-    assert "what most people who choose between such pictures would prefer" in listed.stdout
-    assert f"({COUNT} pictures) the higher score won" in listed.stdout
+    assert "what most people who choose between such images would prefer" in listed.stdout
+    assert f"({COUNT} images) the higher score won" in listed.stdout
     here("model", "promote", "taste", cwd=chosen)
     page = here("report", "--out", "report.html", cwd=chosen)
     assert page.returncode == 0, page.stderr
-    assert "Predicted chance, from 0 to 1, that somebody prefers the picture" in (chosen / "report.html").read_text()
+    assert "Predicted chance, from 0 to 1, that somebody prefers the creative" in (chosen / "report.html").read_text()
     measured = here("model", "evaluate", "choices.csv", "--images", "pictures", "--model", "taste", cwd=chosen)
     assert measured.returncode == 0, measured.stderr
     assert f"trained on {COUNT} of these images" in measured.stderr
