@@ -7,13 +7,17 @@ export PYTHONDONTWRITEBYTECODE := 1
 # Several test processes share the cores: threads that spin while they wait would only take turns from each other.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: demo test check install clean
+.PHONY: demo test test-long check install clean
 
 demo: $(VENV)/.demo
 	$(BIN)/abkit demo
 
 test: $(VENV)/.dev check
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# What takes minutes and repeats what a short test shows.
+test-long: $(VENV)/.dev
+	$(TEST_ENV) $(BIN)/python -m pytest -m long
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
