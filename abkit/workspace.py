@@ -270,7 +270,7 @@ class Workspace:
             as_of: The last day that counts, UTC; today by default.
 
         Raises:
-            UsageError: There is no such experiment.
+            AbkitError: There is no such experiment, or it cannot be analyzed as of this day.
         """
         from abkit.workflows.experiments.experiments import analyze_experiment
 
