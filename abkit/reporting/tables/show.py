@@ -20,6 +20,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.stats": "abkit.reporting.tables.statistics",
+    "abkit_model.scorer": "abkit.reporting.tables.scorer",
 }
 
 
@@ -43,7 +44,7 @@ class View:
 @singledispatch
 def view_of(record: object) -> View:
     """Return how a record is shown: its fields and figures, where its kind has no view of its own."""
-    plain = to_plain(record)
+    plain = record.to_dict() if isinstance(record, Record) else to_plain(record)
     rows = [{"figure": key.replace("_", " "), "value": value} for key, value in flattened(plain).items()]
     return View(tables=(Table.of(rows),))
 
