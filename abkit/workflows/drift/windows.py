@@ -110,8 +110,8 @@ class DriftWindows:
         elif row.period_end >= self.start:
             return Window.CURRENT if row.period_start >= self.start else Window.NEITHER
         if reference is not None:
-            by_creative = row.campaign_id != current and row.creative_id in self._only_reference
-            return Window.REFERENCE if row.campaign_id == reference or by_creative else Window.NEITHER
+            own = row.campaign_id == reference or row.creative_id in self._only_reference
+            return Window.REFERENCE if own else Window.NEITHER
         too_late = row.period_end > self.reference_end
         too_early = self.reference.kind is WindowKind.DAYS and row.period_start < self.reference_start
         return Window.NEITHER if too_late or too_early else Window.REFERENCE
