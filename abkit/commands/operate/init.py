@@ -25,4 +25,4 @@ def init(
     made = make_workspace(folder, database_url=context.database_url)
     typer.echo(made.config)
     note(f"store: {made.store_url}")
-    note("next: abkit score PICTURES --campaign NAME")
+    note("next: abkit score IMAGES --campaign NAME")
