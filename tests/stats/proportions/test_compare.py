@@ -244,6 +244,8 @@ def test_a_one_sided_test_spends_its_whole_error_on_one_side(method: str) -> Non
     two = compare(control, treatment, method=method, level=0.9)  # type: ignore[arg-type]
     assert one.difference.ci_low == pytest.approx(two.difference.ci_low, rel=1e-9)
     assert one.difference.ci_high == 1
+    if method != "exact":
+        assert one.p_value == pytest.approx(two.p_value / 2, rel=1e-9)
     less = compare(control, treatment, method=method, alternative="less")  # type: ignore[arg-type]
     assert less.p_value > 0.5
 
@@ -285,6 +287,11 @@ def test_unknown_options_are_refused_with_what_was_expected() -> None:
         compare(control, treatment, alternative="up")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="level is 95"):
         compare(control, treatment, level=95)
+
+
+def test_the_lift_has_an_upper_end_as_soon_as_the_control_has_a_success() -> None:
+    assert math.isfinite(compare(1, 1000, 5, 1000, method="newcombe", level=0.999999).lift.ci_high)
+    assert math.isinf(compare(0, 1000, 5, 1000, method="newcombe").lift.ci_high)
 
 
 def test_four_figures_are_the_control_then_the_treatment() -> None:
