@@ -55,14 +55,14 @@ def test_versions_are_found_by_digest_by_its_beginning_and_by_name(sqlite_store:
 def test_the_version_promoted_last_is_active_and_nothing_is_overwritten(store: Store) -> None:
     run = begin_run(store, "test", {})
     one, two = add_version(store, run, "a"), add_version(store, run, "b")
-    for version in (one, two, one):
+    for version in (two, one, two, one):
         promote(store, run, version)
     with store.read() as session:
         active = models.active_model(session)
         history = session.scalars(select(Promotion.model_version_id).order_by(Promotion.id)).all()
     assert active is not None
     assert active.id == one.id
-    assert history == [one.id, two.id, one.id]
+    assert history == [two.id, one.id, two.id, one.id]
 
 
 def test_a_segment_has_its_own_active_model_or_that_for_all(sqlite_store: Store, run: RunRecord) -> None:

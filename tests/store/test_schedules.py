@@ -111,6 +111,9 @@ def test_a_tick_is_claimed_by_the_first_process_only(store: Store) -> None:
     assert claim(store, as_both_read_it, "host:2") is None
     assert read(store).next_run_at == TICK + 24 * HOUR
     assert (run_of(store).state, run_of(store).owner) == ("running", "host:1")
+    with store.write() as session:
+        assert schedules.finish(session, lease, state=RunState.DONE, outcome={}, now=TICK)
+    assert claim(store, as_both_read_it, "host:2", tick=TICK + HOUR) is None
 
 
 def test_the_next_tick_waits_while_the_job_runs_and_a_tick_that_ran_does_not_run_again(sqlite_store: Store) -> None:

@@ -71,7 +71,7 @@ def test_a_period_must_lie_inside_the_window(seed: Seed) -> None:
 def test_of_periods_that_overlap_the_longest_and_else_the_first_counts(store: Store) -> None:
     seed = seeded(store)
     month, crossing, daily = seed.creatives("spring", [1.0, 2.0, 3.0])
-    seed.kpis([period(month, 1, 28, 1000), row(month, 3), row(month, 4), row(month, 29, 7, 0)])
+    seed.kpis([period(month, 1, 28, 1000), row(month, 1), row(month, 4), row(month, 29, 7, 0)])
     seed.kpis([period(crossing, 1, 7, 300), period(crossing, 5, 10, 400)])
     seed.kpis([row(daily, number) for number in (1, 2)])
     found = read(seed)
@@ -95,7 +95,8 @@ def test_of_breakdowns_and_conversion_events_the_one_with_most_impressions_count
 
 def test_between_equal_breakdowns_the_one_with_fewer_dimensions_counts(seed: Seed) -> None:
     (ad,) = seed.creatives("spring", [1.0])
-    seed.kpis([row(ad, clicks=3), row(ad, clicks=4, segment_id=seed.segment(placement="feed"))])
+    two, one = seed.segment(placement="feed", country="DE"), seed.segment(platform="meta")
+    seed.kpis([row(ad, clicks=4, segment_id=two), row(ad, clicks=3, segment_id=one)])
     assert [one.clicks for one in read(seed).rows] == [3]
 
 
