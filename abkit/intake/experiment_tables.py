@@ -20,7 +20,7 @@ from abkit_model.data.tables import BrokenRow, open_table, require_file
 from abkit_model.errors import TableError
 
 MOST_BYTES = 2 * 1024**3
-_BROKEN = "\0broken"
+_LINE, _BROKEN = "\0line", "\0broken"  # no column of a file is called so
 
 
 @dataclass(frozen=True)
@@ -181,9 +181,9 @@ def _is_numeric(values: pl.Series) -> bool:
 
 
 def _unbroken(path: Path, table: pl.DataFrame) -> pl.DataFrame:
-    for line, reason in table.select("line", _BROKEN).filter(pl.col(_BROKEN).is_not_null()).iter_rows():
+    for line, reason in table.select(_LINE, _BROKEN).filter(pl.col(_BROKEN).is_not_null()).iter_rows():
         raise InvalidInput(f"{path.name}, line {line}: {reason}", hint="correct the line, or leave it out")
-    return table.drop("line", _BROKEN)
+    return table.drop(_LINE, _BROKEN)
 
 
 def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
@@ -201,7 +201,7 @@ def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     names = _positions(path, list(pl.read_parquet_schema(path)), columns)
-    table = pl.read_parquet(path, columns=list(names)).with_row_index("line", offset=1)
+    table = pl.read_parquet(path, columns=list(names)).with_row_index(_LINE, offset=1)
     return table.with_columns(pl.lit(None, dtype=pl.String).alias(_BROKEN))
 
 
@@ -210,14 +210,14 @@ def _read_text(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     with open_table(path, max_bytes=MOST_BYTES) as source:
         layout = source.layout(lambda cells: len({*cells} & {*columns}))
         position = _positions(path, layout.header, columns)
-        table = read_frame(source, layout, position, broken)
+        table = read_frame(source, layout, position, broken, number=_LINE)
     rows = [
         (row.line, *(row.cells[place] if place < len(row.cells) else None for place in position.values()), row.reason)
         for row in broken
     ]
     refused = pl.DataFrame(rows, schema={**table.schema, _BROKEN: pl.String}, orient="row")
     table = table.with_columns(pl.lit(None, dtype=pl.String).alias(_BROKEN))
-    return pl.concat([table, refused]).sort("line") if rows else table
+    return pl.concat([table, refused]).sort(_LINE) if rows else table
 
 
 def _positions(path: Path, names: Sequence[str], columns: Sequence[str]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from abkit_model.errors import TableError
 _AT_ONCE = 100_000
 
 
-def read_frame(table: OpenTable, layout: Layout, position: Mapping[str, int], broken: list[BrokenRow]) -> pl.DataFrame:
+def read_frame(table: OpenTable, layout: Layout, position: Mapping[str, int], broken: list[BrokenRow], *, number: str = "line") -> pl.DataFrame:
     """Read columns of a table of text, as texts.
 
     Args:
@@ -23,9 +23,10 @@ def read_frame(table: OpenTable, layout: Layout, position: Mapping[str, int], br
         layout: Where its header is.
         position: By name in the result, the index of the column.
         broken: Takes the rows that do not have the cells of the header.
+        number: What the column of line numbers is called in the result.
 
     Returns:
-        `line` (of the file, where the row begins) and the columns.
+        The line of the file where each row begins, and the columns.
 
     Raises:
         TableError: This is not CSV, or not in its encoding.
@@ -33,7 +34,7 @@ def read_frame(table: OpenTable, layout: Layout, position: Mapping[str, int], br
     picked = list(position.values())
     # One picked column gives a text where several give a tuple.
     pick = itemgetter(*picked) if len(picked) > 1 else lambda cells: (cells[picked[0]],)
-    schema = {"line": pl.Int64, **dict.fromkeys(position, pl.String)}
+    schema = {number: pl.Int64, **dict.fromkeys(position, pl.String)}
 
     def frames() -> Iterator[pl.DataFrame]:
         lines: list[int] = []
@@ -41,7 +42,7 @@ def read_frame(table: OpenTable, layout: Layout, position: Mapping[str, int], br
 
         def frame() -> pl.DataFrame:
             columns = zip(*rows, strict=True) if rows else [()] * len(position)
-            return pl.DataFrame({"line": lines, **dict(zip(position, columns, strict=True))}, schema=schema)
+            return pl.DataFrame({number: lines, **dict(zip(position, columns, strict=True))}, schema=schema)
 
         for line, cells in table.rows(layout, broken):
             lines.append(line)

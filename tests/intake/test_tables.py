@@ -9,7 +9,7 @@ import pytest
 
 from abkit.errors import AbkitError
 from abkit.intake import experiment_tables
-from abkit.intake.experiment_tables import read_experiments
+from abkit.intake.experiment_tables import read_experiments, read_numbers
 from abkit.intake.kpis.reading import KpiOptions, read_table
 from abkit_model.data import csv_table
 from abkit_model.data.csv_table import read_csv
@@ -44,7 +44,7 @@ def experiments(path: Path) -> Outcome:
         )
     ]
     raw = experiment_tables._read_text(path, COLUMNS)
-    broken = raw.filter(raw[experiment_tables._BROKEN].is_not_null()).select("line", experiment_tables._BROKEN)
+    broken = raw.filter(raw[experiment_tables._BROKEN].is_not_null()).select(experiment_tables._LINE, experiment_tables._BROKEN)
     return rows, broken.rows()
 
 
@@ -139,6 +139,12 @@ def test_a_name_with_a_null_byte_refuses_its_experiment(tmp_path: Path) -> None:
     assert [(one.experiment, one.reason) for one in table.refused] == [
         ("a", "variant 'a\ufffd.png': a null byte in a name")
     ]
+
+
+def test_a_column_of_numbers_may_be_called_line(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("line,name\n3,a\n5,b\n")
+    assert read_numbers(tmp_path / "table.csv", "line").tolist() == [3, 5]
+    assert read_numbers(tmp_path / "table.csv", None).tolist() == [3, 5]
 
 
 def test_keys_that_look_like_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
