@@ -15,7 +15,9 @@ from abkit_model.errors import TableError
 _AT_ONCE = 100_000
 
 
-def read_frame(table: OpenTable, layout: Layout, position: Mapping[str, int], broken: list[BrokenRow], *, number: str = "line") -> pl.DataFrame:
+def read_frame(
+    table: OpenTable, layout: Layout, position: Mapping[str, int], broken: list[BrokenRow], *, number: str = "line"
+) -> pl.DataFrame:
     """Read columns of a table of text, as texts.
 
     Args:

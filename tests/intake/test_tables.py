@@ -44,7 +44,8 @@ def experiments(path: Path) -> Outcome:
         )
     ]
     raw = experiment_tables._read_text(path, COLUMNS)
-    broken = raw.filter(raw[experiment_tables._BROKEN].is_not_null()).select(experiment_tables._LINE, experiment_tables._BROKEN)
+    names = (experiment_tables._LINE, experiment_tables._BROKEN)
+    broken = raw.filter(raw[names[1]].is_not_null()).select(names)
     return rows, broken.rows()
 
 
