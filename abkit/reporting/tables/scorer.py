@@ -10,7 +10,7 @@ from abkit_model.scorer import Score
 @view_of.register
 def _score(record: Score) -> View:
     row = {
-        "score": record.mean,
+        "mean": record.mean,
         f"{record.ci_level:.0%} low": record.ci_low,
         f"{record.ci_level:.0%} high": record.ci_high,
         "spread of opinions": record.std,
