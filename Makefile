@@ -15,9 +15,9 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev check
 	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# What takes minutes and repeats what a short test shows.
+# What takes minutes and repeats in more places what `make test` shows once.
 test-long: $(VENV)/.dev
-	$(TEST_ENV) $(BIN)/python -m pytest -m long
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadgroup -m long
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

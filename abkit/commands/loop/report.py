@@ -1,4 +1,4 @@
-"""`abkit report`: one HTML file for whoever decides."""
+"""`abkit report`: one HTML file for the person who decides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ app = typer.Typer()
 def report(
     ctx: typer.Context,
     campaign: Annotated[
-        str | None, typer.Option("--campaign", "-c", help="Show the pictures of this campaign only.")
+        str | None, typer.Option("--campaign", "-c", help="Show the creatives of this campaign only.")
     ] = None,
     as_of: Annotated[
         datetime | None,
@@ -27,17 +27,17 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The file to write; report.html in the workspace by default.")
     ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the report in the browser.")] = False,
 ) -> None:
-    """Write one HTML file: the decision, the ranked pictures, score against KPI, the drift timeline."""
-    from abkit.reporting.page.gather import make_report
-
+    """Write one HTML file: the decision, the ranked creatives, score against KPI, the drift timeline."""
     context: CommandContext = ctx.obj
-    with context.store() as store:
-        path = make_report(
-            store,
-            out or context.settings.workspace / "report.html",
-            campaign=campaign,
-            as_of=as_of.date() if as_of else None,
-        )
+    with context.workspace as workspace:
+        path = workspace.report(out, campaign=campaign, as_of=as_of.date() if as_of else None)
     typer.echo(path)
-    note("one file, with the pictures in it: open it in a browser, or send it")
+    if open_it:
+        import webbrowser
+
+        if not webbrowser.open(path.resolve().as_uri()):
+            note("no browser could be started: open the file yourself")
+    else:
+        note("one file with the images in it: open it in a browser (--open does), or send it")

@@ -1,0 +1,63 @@
+"""The command line as a whole: help, completion, quiet, errors, and what starting it costs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Here
+
+HEAVY = ("torch", "scipy", "statsmodels", "pandas", "polars", "sqlalchemy", "altair")
+
+
+@pytest.mark.parametrize("arguments", [(), ("score",), ("kpi",), ("kpi", "import"), ("model", "train")])
+def test_h_is_help_everywhere(here: Here, arguments: tuple[str, ...]) -> None:
+    done = here(*arguments, "-h")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage:") or "Usage:" in done.stdout.splitlines()[1]
+    assert done.stdout == here(*arguments, "--help").stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from abkit.commands.app import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: print('loaded:', [name for name in sys.argv[1:] if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *HEAVY], capture_output=True, text=True, check=True)
+    assert "loaded: []" in done.stdout
+
+
+def test_quiet_prints_the_result_and_no_notes(here: Here, tmp_path: Path) -> None:
+    loud = here("init", str(tmp_path / "one"))
+    assert loud.stderr
+    quiet = here("--quiet", "init", str(tmp_path / "two"))
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    assert quiet.stdout.strip() == str(tmp_path / "two" / "abkit.toml")
+
+
+def test_quiet_still_prints_errors(here: Here, tmp_path: Path) -> None:
+    done = here("--quiet", "report", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error:")
+
+
+def test_the_shell_completes_commands() -> None:
+    asked = {"_ABKIT_COMPLETE": "complete_bash", "COMP_WORDS": "abkit sc", "COMP_CWORD": "1"}
+    command = [str(Path(sys.executable).parent / "abkit")]
+    done = subprocess.run(command, env={**os.environ, **asked}, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["score", "schedule"]
+
+
+def test_a_bug_is_one_sentence_with_a_way_to_see_more(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("something unforeseen")
+
+    monkeypatch.setattr("abkit.workflows.workspace.make_workspace", broken)
+    done = here("init", "shop")
+    assert done.returncode == 1
+    assert "Error: RuntimeError: something unforeseen" in done.stderr
+    assert "abkit --debug" in done.stderr
+    assert "Traceback" not in done.stderr
