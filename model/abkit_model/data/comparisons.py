@@ -1,8 +1,8 @@
-"""Tables of choices, A over B: pairwise votes and outcomes of A/B tests, read into one.
+"""Tables of comparisons, A over B: pairwise votes and outcomes of A/B tests, read into one.
 
 | layout | a row is | columns |
 | --- | --- | --- |
-| votes | one choice of one person | `image_left`, `image_right`, `choice`; `rater` and `time` where known |
+| votes | one comparison by one person | `image_left`, `image_right`, `choice`; `rater` and `time` where known |
 | outcomes | one A/B test, or counted votes | `image_a`, `image_b`; `share` and `weight`, or `wins_a` and `wins_b` |
 """
 
@@ -29,7 +29,7 @@ SHARE_COLUMNS = ("share", "share_a", "p_a_better", "probability")
 WEIGHT_COLUMNS = ("weight", "certainty", "n", "votes")
 WINS_COLUMNS = (("wins_a", "wins_left", "wins_1", "wins"), ("wins_b", "wins_right", "wins_2", "losses"))
 
-#: What a choice may say, and the share of the first picture that it means. A name of one of the two is understood too.
+#: What a choice may say, and the share of the first image that it means. A name of one of the two is understood too.
 CHOICES = {"left": 1.0, "a": 1.0, "1": 1.0, "first": 1.0, "right": 0.0, "b": 0.0, "2": 0.0, "second": 0.0}
 TIES = ("tie", "draw", "equal", "same", "both", "neither")
 
@@ -40,12 +40,12 @@ MIN_PAIRS = 2
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row: how one person, one A/B test, or some counted votes decided between two pictures.
+    """One row: how one person, one A/B test, or some counted votes decided between two images.
 
     Attributes:
         line: Where it stands in the table.
         first, second: File names, as the table writes them.
-        share: Of the choices, how many were for the first, 0 … 1; 0.5 is a tie.
+        share: Share of votes for the first, 0 … 1; 0.5 is a tie.
         weight: Votes behind it, or how sure the outcome is; above 0.
         rater: Who; '' when the table does not say.
         time: When, as the table writes it; '' when it does not say.
@@ -67,10 +67,10 @@ class ComparisonTable:
     """What people, or audiences, preferred: one entry a pair, whichever way round it was shown.
 
     Attributes:
-        images: File name of each picture, in the order in which the table names them.
-        first: (pairs,), number of a picture in `images`; `first < second`.
+        images: File name of each image, in the order in which the table names them.
+        first: (pairs,), number of an image in `images`; `first < second`.
         second: (pairs,), number of the other.
-        share: (pairs,), weighted share of choices for the first, 0 … 1.
+        share: (pairs,), weighted share of votes for the first, 0 … 1.
         weight: (pairs,), votes behind it, or the sum of the rows' weights.
         rejected: Line and reason of each row that was refused.
         sha256: Digest of the table's bytes.
@@ -86,9 +86,9 @@ class ComparisonTable:
 
 
 def read_comparisons(path: Path) -> ComparisonTable:
-    """Read a table of choices and count them by pair; rows that cannot be used are refused with line and reason.
+    """Read a table of comparisons and count them by pair; rows that cannot be used are refused with line and reason.
 
-    Refused are: a picture against itself, a choice that names neither picture, a second row of one rater (or test) on
+    Refused are: an image against itself, a choice that names neither image, a second row of one rater (or test) on
     one pair, whichever way round, names that are empty or too long, and shares, wins or weights that cannot be.
     Rows that name neither a rater nor a test are counted, however many there are of a pair.
 
@@ -98,11 +98,11 @@ def read_comparisons(path: Path) -> ComparisonTable:
     Raises:
         LabelError: not readable, no known layout, fewer than two pairs left, or nothing but ties.
     """
-    choices, rejected, sha256 = read_single_comparisons(path)
+    comparisons, rejected, sha256 = read_single_comparisons(path)
     number_of: dict[str, int] = {}
     wins: dict[tuple[int, int], float] = defaultdict(float)
     weight: dict[tuple[int, int], float] = defaultdict(float)
-    for choice in choices:
+    for choice in comparisons:
         one, other = (number_of.setdefault(name, len(number_of)) for name in (choice.first, choice.second))
         pair, share = ((one, other), choice.share) if one < other else ((other, one), 1 - choice.share)
         wins[pair] += choice.weight * share
@@ -110,7 +110,7 @@ def read_comparisons(path: Path) -> ComparisonTable:
     if len(weight) < MIN_PAIRS:
         first = f"; the first row refused was line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
         found = f"{len(weight)} pair{'' if len(weight) == 1 else 's'}"
-        raise LabelError(f"{path} has usable choices on {found}, {MIN_PAIRS} are needed{first}")
+        raise LabelError(f"{path} has usable comparisons of {found}, {MIN_PAIRS} are needed{first}")
     pairs = np.array(list(weight), dtype=np.intp)  # (pairs, 2)
     total = np.array(list(weight.values()))
     share_of = np.clip(np.array(list(wins.values())) / total, 0, 1)
@@ -120,14 +120,14 @@ def read_comparisons(path: Path) -> ComparisonTable:
 
 
 def read_single_comparisons(path: Path) -> tuple[list[Comparison], list[tuple[int, str]], str]:
-    """Every usable row of a table of choices, line and reason of each that was refused, and the table's digest.
+    """Return every usable row of a table of comparisons, line and reason of each refused one, and the table's digest.
 
     Raises:
         LabelError: not readable, or no known layout.
     """
     table = read_csv(path)
     reader = _Reader(table)
-    choices: list[Comparison] = []
+    comparisons: list[Comparison] = []
     rejected = list(table.rejected)
     seen: dict[tuple[str, str, str], int] = {}
     for line, row in table.rows:
@@ -143,17 +143,17 @@ def read_single_comparisons(path: Path) -> tuple[list[Comparison], list[tuple[in
         if choice is None or fault:
             rejected.append((line, fault))
         else:
-            choices.append(choice)
-    return choices, sorted(rejected), table.sha256
+            comparisons.append(choice)
+    return comparisons, sorted(rejected), table.sha256
 
 
 def is_comparison_table(path: Path, text: str, sha256: str) -> bool:
-    """Whether the columns of a table that was read are those of choices rather than of ratings."""
+    """Return whether the columns of a table are those of comparisons rather than of ratings."""
     table = parse_csv(path, text, sha256, header_only=True)
     first, second = table.find(FIRST_COLUMNS), table.find(SECOND_COLUMNS)
     if first is None or second is None:
         return False
-    # ratings may have columns left and right too, as of a crop: those name a picture by itself, and nothing was chosen
+    # ratings may have columns left and right too, as of a crop: those name an image by itself, and nothing was chosen
     two_images = first.lower().startswith("image") and table.find(IMAGE_COLUMNS) is None
     return two_images or _says_which_won(table)
 
@@ -165,11 +165,11 @@ def _says_which_won(table: CsvTable) -> bool:
 
 
 class _Reader:
-    """Knows the columns of one table, and turns a row into a choice or a reason."""
+    """Knows the columns of one table, and turns a row into a comparison or a reason."""
 
     def __init__(self, table: CsvTable) -> None:
-        self.first = table.column(None, FIRST_COLUMNS, "the first picture of a pair")
-        self.second = table.column(None, SECOND_COLUMNS, "the second picture of a pair")
+        self.first = table.column(None, FIRST_COLUMNS, "the first image of a pair")
+        self.second = table.column(None, SECOND_COLUMNS, "the second image of a pair")
         self.rater, self.time = table.find(RATER_COLUMNS), table.find(TIME_COLUMNS)
         self.test = None if self.rater else table.find(TEST_COLUMNS)
         self.share, self.weight = table.find(SHARE_COLUMNS), table.find(WEIGHT_COLUMNS)
@@ -180,7 +180,7 @@ class _Reader:
         self.first_won = self.first.lower() == "winner"
         if not _says_which_won(table):
             raise LabelError(
-                f"{table.path} does not say which picture was chosen; its columns are: {', '.join(table.columns)}",
+                f"{table.path} does not say which image was chosen; its columns are: {', '.join(table.columns)}",
                 "give a column choice (left, right, or the file name); or share and weight; or wins_a and wins_b",
             )
 
@@ -188,7 +188,7 @@ class _Reader:
         one, other = (row.get(self.first) or "").strip(), (row.get(self.second) or "").strip()
         rater, test, time = ((row.get(c) or "").strip() if c else "" for c in (self.rater, self.test, self.time))
         if not one or not other:
-            return None, "a picture of the pair is not named"
+            return None, "an image of the pair is not named"
         if fault := next(filter(None, map(name_fault, (one, other, rater, test, time))), ""):
             return None, fault
         if one == other:
@@ -224,7 +224,7 @@ class _Reader:
 
 
 def _share(said: str, one: str, other: str) -> float | None:
-    # a picture may be called "1.jpg" or "left": the names come first
+    # an image may be called "1.jpg" or "left": the names come first
     if said in (one, other):
         return 1.0 if said == one else 0.0
     return 0.5 if said.lower() in TIES else CHOICES.get(said.lower())

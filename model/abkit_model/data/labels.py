@@ -1,4 +1,4 @@
-"""Rating tables as training targets: for each picture a distribution of ratings. `rating_rows` reads the layouts."""
+"""Rating tables as training targets: for each image a distribution of ratings. `rating_rows` reads the layouts."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ MIN_WIDTH = 0.05
 
 @dataclass(frozen=True)
 class RatingTable:
-    """What people said about pictures.
+    """What people said about images.
 
     Attributes:
         layout: `histogram`, `votes`, `mean` or `ava`.
-        images: File name of each picture, as the table writes it.
+        images: File name of each image, as the table writes it.
         distributions: `(n, S)`, share of ratings in each bin.
-        counts: `(n,)`, ratings of each picture.
-        groups: Pictures of one group are near-duplicates and are never split between training and evaluation.
+        counts: `(n,)`, ratings of each image.
+        groups: Images of one group are near-duplicates and are never split between training and evaluation.
         scale: The rating scale.
         sha256: Digest of the table's bytes.
         rejected: Line and reason of each row that was refused.
@@ -54,7 +54,7 @@ class RatingTable:
 
     @property
     def means(self) -> Floats:
-        """Mean rating of each picture, shape (n,)."""
+        """Mean rating of each image, shape (n,)."""
         return np.asarray(self.distributions @ self.scale.values)
 
 
@@ -71,7 +71,7 @@ def read_ratings(
     Args:
         path: CSV, gzipped CSV, or AVA's text layout.
         image_column: Column with the file name; found by its usual names when None.
-        group_column: Column whose values tie near-duplicates together; without it every picture is its own group.
+        group_column: Column whose values tie near-duplicates together; without it every image is its own group.
         scale: Lowest and highest rating. Needed for one row per vote and for means when it is not 1 to 5, 7 or 10, or
             when hardly any rating needs the larger one of these.
         correct_raters: Take each rater's bias out of their votes and weight them by 1 / variance (ITU-T P.910; biases
@@ -110,11 +110,11 @@ def _of_summary(summary: Summary, scale: Scale) -> Floats:
 
 
 def _of_votes(path: Path, rows: RatingRows, correct: bool) -> dict[str, tuple[Floats, int]]:
-    """Distribution and number of votes of each picture that has enough of them."""
+    """Distribution and number of votes of each image that has enough of them."""
     if rows.votes and len({v.rater for v in rows.votes}) == 1:
         raise LabelError(
             f"{path}: all {len(rows.votes)} ratings are by one rater, so nothing says how far people disagree",
-            f"each picture needs ratings by {MIN_VOTES} raters or more",
+            f"each image needs ratings by {MIN_VOTES} raters or more",
         )
     of_image: dict[str, list[Vote]] = defaultdict(list)
     for vote in rows.votes:

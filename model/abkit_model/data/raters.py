@@ -13,10 +13,10 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class RaterModel:
-    """score = truth of the picture + bias of the rater + noise of the rater.
+    """score = truth of the image + bias of the rater + noise of the rater.
 
     Attributes:
-        truth: (items,), the corrected mean opinion of each picture.
+        truth: (items,), the corrected mean opinion of each image.
         truth_se: (items,), its standard error.
         bias: (raters,), how much higher than others each rater scores; their mean, weighted by votes, is 0.
         noise: (raters,), standard deviation of each rater around truth + bias: low means consistent. NaN under 3 votes.
@@ -40,9 +40,9 @@ class Agreement:
         icc_single: Reliability of one rating, ICC(1). NaN when no item has two ratings.
         icc_mean: Reliability of the mean of as many ratings as an item has on average, ICC(1, k).
         alpha: Krippendorff's alpha for interval data.
-        items: Pictures with at least two ratings.
+        items: Images with at least two ratings.
         raters: Different raters.
-        ratings: Ratings of these pictures.
+        ratings: Ratings of these images.
         mean_ratings: Ratings an item, in the mean that ICC(1) uses.
     """
 
@@ -64,7 +64,7 @@ def rater_model(
     arXiv 1611.01715.
 
     Args:
-        item: (votes,), number of the picture of each vote, from 0 without gaps.
+        item: (votes,), number of the image of each vote, from 0 without gaps.
         rater: (votes,), number of its rater, from 0 without gaps.
         score: (votes,).
         shrink_bias: Draw the bias of a rater of few votes towards 0, as far as chance alone would explain it (the best
@@ -106,11 +106,11 @@ def rater_model(
 
 
 def spread_over_bins(item: Indices, score: Floats, weight: Floats, values: Floats) -> Floats:
-    """Distribution of each picture's votes over the bins, (items, S); a vote between two bins is split so that its
+    """Distribution of each image's votes over the bins, (items, S); a vote between two bins is split so that its
     value is kept, one beyond the ends of the scale counts as the end.
 
     Args:
-        item: (votes,), number of the picture, from 0 without gaps.
+        item: (votes,), number of the image, from 0 without gaps.
         score: (votes,).
         weight: (votes,), above 0.
         values: (S,), what the bins stand for, equidistant and rising.
@@ -131,14 +131,14 @@ def spread_over_bins(item: Indices, score: Floats, weight: Floats, values: Float
 
 
 def corrected_distributions(item: Indices, rater: Indices, score: Floats, model: RaterModel, values: Floats) -> Floats:
-    """Distribution of each picture's votes, (items, S), with each rater's bias taken out and consistent raters
+    """Distribution of each image's votes, (items, S), with each rater's bias taken out and consistent raters
     counting for more.
 
     A vote is shifted by its rater's bias, cut at the ends of the scale, split between the two nearest bins, and
-    weighted by 1 / variance of its rater (ITU-T P.910). What is left of the spread is disagreement about the picture.
+    weighted by 1 / variance of its rater (ITU-T P.910). What is left of the spread is disagreement about the image.
 
     Args:
-        item: (votes,), number of the picture, from 0 without gaps.
+        item: (votes,), number of the image, from 0 without gaps.
         rater: (votes,), number of the rater.
         score: (votes,).
         model: Of these raters.
@@ -156,7 +156,7 @@ def corrected_distributions(item: Indices, rater: Indices, score: Floats, model:
 def agreement(item: Indices, rater: Indices, score: Floats) -> Agreement:
     """ICC(1) from one-way analysis of variance, and Krippendorff's alpha for interval data.
 
-    Raters may be different ones for each picture. Sources: Shrout & Fleiss (1979), doi 10.1037/0033-2909.86.2.420,
+    Raters may be different ones for each image. Sources: Shrout & Fleiss (1979), doi 10.1037/0033-2909.86.2.420,
     with the mean group size for unequal numbers; Krippendorff (2011), Computing Krippendorff's alpha-reliability.
 
     >>> agreement(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), np.array([1.0, 1.0, 5.0, 5.0])).alpha
@@ -169,10 +169,10 @@ def agreement(item: Indices, rater: Indices, score: Floats) -> Agreement:
 
 @dataclass(frozen=True)
 class AgreementInterval:
-    """Percentile bootstrap intervals of an `Agreement`, (low, high): pictures resampled with all their ratings.
+    """Percentile bootstrap intervals of an `Agreement`, (low, high): images resampled with all their ratings.
 
     Attributes:
-        icc_single, icc_mean, alpha: as there; NaN when fewer than two pictures have two ratings.
+        icc_single, icc_mean, alpha: as there; NaN when fewer than two images have two ratings.
     """
 
     icc_single: tuple[float, float]
@@ -199,7 +199,7 @@ def agreement_interval(
 
 
 def _items(item: Indices, score: Floats) -> Floats:
-    """Number of ratings, mean, and squares around it of each picture with at least two ratings, (items, 3)."""
+    """Number of ratings, mean, and squares around it of each image with at least two ratings, (items, 3)."""
     k = np.bincount(item)
     means = np.bincount(item, score) / np.maximum(k, 1)
     squares = np.bincount(item, (score - means[item]) ** 2)
@@ -207,7 +207,7 @@ def _items(item: Indices, score: Floats) -> Floats:
 
 
 def _reliability(items: Floats, times: Floats) -> tuple[float, float, float, float]:
-    """ICC(1), ICC(1, k), alpha and the mean group size, with each picture taken so many times."""
+    """ICC(1), ICC(1, k), alpha and the mean group size, with each image taken so many times."""
     k, means, squares = items.T
     n, N = float(times.sum()), float(times @ k)
     if n < 2:

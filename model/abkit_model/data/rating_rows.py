@@ -30,17 +30,17 @@ COUNT_COLUMNS = ("n", "count", "votes", "n_ratings", "n_votes")
 #: How tables leave a standard deviation open: an empty cell, or R's word for it.
 UNKNOWN = ("", "na")
 
-#: More ratings of one picture than this are a mistake.
+#: More ratings of one image than this are a mistake.
 MAX_COUNT = 10**9
 
 
 @dataclass(frozen=True)
 class Vote:
-    """One rating of one picture by one rater.
+    """One rating of one image by one rater.
 
     Attributes:
         line: Where it stands in the table.
-        image: File name of the picture.
+        image: File name of the image.
         rater: Who.
         score: On the table's scale.
         time: When, as the table writes it; '' when it does not say.
@@ -55,11 +55,11 @@ class Vote:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a table says about one picture where it does not have the single ratings.
+    """What a table says about one image where it does not have the single ratings.
 
     Attributes:
         line: Where it stands in the table.
-        image: File name of the picture.
+        image: File name of the image.
         n: Ratings.
         counts: Ratings of each bin; None where the table has only the mean.
         mean: Mean rating.
@@ -83,8 +83,8 @@ class RatingRows:
         scale: The rating scale.
         sha256: Digest of the table's bytes.
         votes: Single ratings, of the layout `votes`.
-        summaries: One entry a picture, of the others.
-        groups: Group of each picture, where a column for it was named.
+        summaries: One entry an image, of the others.
+        groups: Group of each image, where a column for it was named.
         rejected: Line and reason of each row that was refused.
     """
 
@@ -210,7 +210,7 @@ def _read_means(table: CsvTable, image: str, mean: str, count: str, scale: tuple
 
 
 def _add(rows: RatingRows, lines: dict[str, int], line: int, image: str, read: tuple[Summary | None, str]) -> None:
-    """Keep what a row says about a picture, or the reason why not."""
+    """Keep what a row says about an image, or the reason why not."""
     summary, fault = read
     fault = (name_fault(image) if image else "no image") or fault
     if not fault and image in lines:

@@ -1,4 +1,4 @@
-"""Encoder tokens on disk, so that training and re-scoring run the encoder once per picture."""
+"""Encoder tokens on disk, so that training and re-scoring run the encoder once per image."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ABANDONED_SECONDS = 3600
 
 @dataclass(frozen=True)
 class TokenCache:
-    """Tokens in one file per picture and encoder, in half precision. Any number of processes may share the folder.
+    """Tokens in one file per image and encoder, in half precision. Any number of processes may share the folder.
 
     A file is its SHA-256 followed by safetensors. It appears whole or not at all; one that does not match its digest,
     or does not hold tokens, is dropped and made again. A cache is never a reason to fail: what cannot be read is made
@@ -47,7 +47,7 @@ class TokenCache:
     max_bytes: int = 2 * 2**30
 
     def get(self, sha256: str, fingerprint: str) -> Row | None:
-        """Tokens of a picture as this encoder saw it, or None when they must be made."""
+        """Tokens of an image as this encoder saw it, or None when they must be made."""
         path = self._path(sha256, fingerprint)
         try:
             stored = memoryview(path.read_bytes())
@@ -131,10 +131,10 @@ def _unpacked(data: bytes) -> Row | None:
 
 @dataclass(frozen=True)
 class Features:
-    """Tokens of many pictures, in memory, in half precision.
+    """Tokens of many images, in memory, in half precision.
 
     Attributes:
-        rows: One per picture.
+        rows: One per image.
         sha256: Digest of each file's content.
     """
 
@@ -142,16 +142,16 @@ class Features:
     sha256: Sequence[str]
 
     def __reduce__(self) -> tuple[Callable[..., Features], tuple[object, ...]]:
-        # Between processes torch sends a tensor as an open file, one each: a few hundred pictures are too many.
+        # Between processes torch sends a tensor as an open file, one each: a few hundred images are too many.
         return _from_arrays, ([(t.numpy(), m.numpy(), e.numpy(), g) for t, m, e, g in self.rows], self.sha256)
 
     def batch(self, indices: Iterable[int]) -> Encoded:
-        """The pictures at some positions, padded to one length."""
+        """The images at some positions, padded to one length."""
         rows = [self.rows[i] for i in indices]
         return collate([(t.float(), m, e, g) for t, m, e, g in rows], rows[0][0].shape[1], rows[0][2].shape[0])
 
     def subset(self, keep: Iterable[int]) -> Features:
-        """The pictures at some positions, as a set of their own."""
+        """The images at some positions, as a set of their own."""
         chosen = list(keep)
         return Features([self.rows[i] for i in chosen], [self.sha256[i] for i in chosen])
 
@@ -176,13 +176,13 @@ def extract(
     mirrored: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Features, dict[int, str]]:
-    """Tokens of pictures on disk, and the reason for each position that has none.
+    """Tokens of images on disk, and the reason for each position that has none.
 
     Args:
         paths: Image files.
         encoder: The frozen encoder.
         cache: Where to look first and to keep what was made.
-        mirrored: Look at the pictures in a mirror, as augmentation.
+        mirrored: Look at the images in a mirror, as augmentation.
         progress: Called with done and total after each batch.
     """
     rows: dict[int, Row] = {}
@@ -236,7 +236,7 @@ def _encode(
 
 
 def split(encoded: Encoded, row: int) -> Row:
-    """One picture of a batch, without the padding of its length."""
+    """One image of a batch, without the padding of its length."""
     down, across = encoded.grid[row]
     length = down * across
     return encoded.tokens[row, :length], encoded.mask[row, :length], encoded.embedding[row], (down, across)

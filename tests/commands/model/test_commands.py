@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Abkit
+from tests.commands.conftest import Here
 from tests.images import save_images
 
 COUNT = 40
@@ -49,7 +49,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess
 
 
 def test_training_prints_held_out_figures_with_intervals_and_registers(
-    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], here: Here
 ) -> None:
     folder, done = trained
     assert done.returncode == 0, done.stderr
@@ -57,30 +57,30 @@ def test_training_prints_held_out_figures_with_intervals_and_registers(
     assert figures.keys() >= {"srcc", "plcc", "coverage"}
     assert figures["srcc"]["n"] == COUNT
     assert figures["srcc"]["ci_low"] <= figures["srcc"]["estimate"] <= figures["srcc"]["ci_high"]
-    (version,) = json.loads(abkit("model", "list", "-f", "json", cwd=folder).stdout)
+    (version,) = json.loads(here("model", "list", "-f", "json", cwd=folder).stdout)
     assert version["name"] == "ours"
     assert version["active_for"] == ""
     assert version["n_images"] == COUNT
 
 
 def test_a_trained_version_scores_once_it_is_promoted(
-    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], here: Here
 ) -> None:
     folder, _ = trained
-    assert abkit("model", "promote", "ours", "--why", "first of its kind", cwd=folder).returncode == 0
-    scored = json.loads(abkit("score", "pictures", "-f", "json", cwd=folder).stdout)
+    assert here("model", "promote", "ours", "--why", "first of its kind", cwd=folder).returncode == 0
+    scored = json.loads(here("score", "pictures", "-f", "json", cwd=folder).stdout)
     assert len(scored) == COUNT
     assert all(row["scale"] == [1, 5] for row in scored)
-    back = abkit("model", "rollback", cwd=folder)
+    back = here("model", "rollback", cwd=folder)
     assert back.returncode == 2
     assert "no earlier active model to go back to" in back.stderr
 
 
 def test_evaluating_on_the_table_it_was_trained_on_is_said(
-    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], here: Here
 ) -> None:
     folder, _ = trained
-    result = abkit("model", "evaluate", "ratings.csv", "--images", "pictures", "--model", "ours", cwd=folder)
+    result = here("model", "evaluate", "ratings.csv", "--images", "pictures", "--model", "ours", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert "too good" in result.stderr
     state, outcome = last_run(folder, "model evaluate")
@@ -89,10 +89,10 @@ def test_evaluating_on_the_table_it_was_trained_on_is_said(
 
 
 def test_an_evaluation_that_fails_is_a_failed_run(
-    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], here: Here
 ) -> None:
     folder, _ = trained
-    result = abkit("model", "evaluate", "nowhere.csv", "--images", "pictures", "--model", "ours", cwd=folder)
+    result = here("model", "evaluate", "nowhere.csv", "--images", "pictures", "--model", "ours", cwd=folder)
     assert result.returncode == 1
     state, outcome = last_run(folder, "model evaluate")
     assert state == "failed"
@@ -108,11 +108,11 @@ def last_run(folder: Path, what: str) -> tuple[str, dict[str, Any]]:
 
 
 def test_training_does_not_overwrite_a_checkpoint(
-    trained: tuple[Path, "subprocess.CompletedProcess[str]"], abkit: Abkit
+    trained: tuple[Path, "subprocess.CompletedProcess[str]"], here: Here
 ) -> None:
     folder, _ = trained
     before = (folder / "models" / "ours" / "card.json").read_bytes()
-    again = abkit("model", "train", "ratings.csv", "--images", "pictures", "--out", "models/ours", cwd=folder)
+    again = here("model", "train", "ratings.csv", "--images", "pictures", "--out", "models/ours", cwd=folder)
     assert again.returncode == 1
     assert again.stderr.count("Error:") == 1
     assert (folder / "models" / "ours" / "card.json").read_bytes() == before
@@ -121,16 +121,16 @@ def test_training_does_not_overwrite_a_checkpoint(
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ("", "no column"),
+        ("", "the file is empty"),
         ("file,n1,n2,n3\n", "usable ratings of 0 images"),
         ("file,score\nmissing.png,3\n", "none of the known layouts"),
         ("a,b\n1,2\n", "no column"),
     ],
 )
-def test_a_table_that_cannot_be_used_is_one_sentence(abkit: Abkit, tmp_path: Path, table: str, said: str) -> None:
+def test_a_table_that_cannot_be_used_is_one_sentence(here: Here, tmp_path: Path, table: str, said: str) -> None:
     save_images(tmp_path / "pictures", 1)
     (tmp_path / "ratings.csv").write_text(table)
-    result = abkit("model", "train", "ratings.csv", "--images", "pictures", "--out", "m")
+    result = here("model", "train", "ratings.csv", "--images", "pictures", "--out", "m")
     assert result.returncode == 1
     assert result.stderr.count("Error:") == 1
     assert said in result.stderr
@@ -138,9 +138,9 @@ def test_a_table_that_cannot_be_used_is_one_sentence(abkit: Abkit, tmp_path: Pat
     assert not (tmp_path / "m").exists()
 
 
-def test_an_encoder_without_weights_says_what_is_missing_and_how_to_get_it(abkit: Abkit, tmp_path: Path) -> None:
+def test_an_encoder_without_weights_says_what_is_missing_and_how_to_get_it(here: Here, tmp_path: Path) -> None:
     write_table(tmp_path, count=4)
-    result = abkit(
+    result = here(
         "model",
         "train",
         "ratings.csv",

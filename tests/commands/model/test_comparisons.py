@@ -34,7 +34,7 @@ def test_choices_alone_train_a_scorer_whose_scores_are_chances(here: Here, chose
     assert 20 <= picks["n"] < 4 * COUNT
     assert "chances, from 0 to 1, that an image is preferred over the average one" in done.stderr
     assert "there is no interval" in done.stderr
-    assert "1 row could not be used, the first: 2: a picture of the pair is not named" in done.stderr
+    assert "1 row could not be used, the first: 2: an image of the pair is not named" in done.stderr
     assert figures["picks_winner"]["estimate"] == picks["estimate"]
     (version,) = [v for v in json.loads(here("model", "list", "-f", "json", cwd=chosen).stdout) if v["name"] == "taste"]
     assert version["digest"] == picks["model_version"]

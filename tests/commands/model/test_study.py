@@ -10,7 +10,6 @@ from abkit.reporting.charts.theme import save_chart
 from abkit_model.evaluation.metrics import Estimate
 from abkit_model.studies.compare import FIGURES, QUERIES, HeadComparison, HeadFigures
 from tests.commands.conftest import Here, quick_recipe_of
-from tests.conftest import Abkit
 from tests.images import make_image, save_images
 
 
@@ -40,10 +39,10 @@ def test_the_chart_shows_every_head(tmp_path: Path) -> None:
     assert "100 images of 30 subjects" in path.read_text()
 
 
-def test_explain_writes_overlays_and_says_why_a_file_has_none(abkit: Abkit, tmp_path: Path) -> None:
+def test_explain_writes_overlays_and_says_why_a_file_has_none(here: Here, tmp_path: Path) -> None:
     make_image(1).save(tmp_path / "ad one.png")
     (tmp_path / "text.jpg").write_text("no picture")
-    result = abkit("model", "explain", tmp_path / "ad one.png", tmp_path / "text.jpg", "--out", "o", "-f", "json")
+    result = here("model", "explain", tmp_path / "ad one.png", tmp_path / "text.jpg", "--out", "o", "-f", "json")
     assert result.returncode == 0, result.stderr
     explained, rejected = json.loads(result.stdout)
     assert len(explained["overlays"]) == 1 + 4

@@ -67,8 +67,8 @@ def test_outcomes_of_ab_tests_come_as_shares_with_weights_or_as_wins(tmp_path: P
 
 def test_a_table_of_choices_that_teaches_nothing_is_one_sentence(tmp_path: Path) -> None:
     for text, message in [
-        ("image_a,image_b\na,b\n", "does not say which picture was chosen"),
-        ("image_a,choice\na,left\n", "no column with the second picture"),
+        ("image_a,image_b\na,b\n", "does not say which image was chosen"),
+        ("image_a,choice\na,left\n", "no column with the second image"),
         ("image_a,image_b,choice\na,b,left\n", "choices on 1 pair, 2 are needed"),
         ("image_a,image_b,choice\na,b,tie\nb,c,tie\n", "every pair is a tie"),
         ("", "the file is empty"),
