@@ -69,7 +69,7 @@ def test_a_table_of_choices_that_teaches_nothing_is_one_sentence(tmp_path: Path)
     for text, message in [
         ("image_a,image_b\na,b\n", "does not say which image was chosen"),
         ("image_a,choice\na,left\n", "no column with the second image"),
-        ("image_a,image_b,choice\na,b,left\n", "choices on 1 pair, 2 are needed"),
+        ("image_a,image_b,choice\na,b,left\n", "comparisons of 1 pair, 2 are needed"),
         ("image_a,image_b,choice\na,b,tie\nb,c,tie\n", "every pair is a tie"),
         ("", "the file is empty"),
     ]:
