@@ -44,13 +44,13 @@ import json, resource, sys, time
 from pathlib import Path
 from abkit.config import load_settings
 from abkit.store.engine import Store
-from abkit.workflows.models import active
+from abkit.workflows import active_model
 from abkit.workflows.scoring.score import score_paths
 import abkit_model.scorer
 settings = load_settings()
 store = Store(settings.store_url)
-scorer = active.load_scorer(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
-active.load_scorer = lambda _: scorer
+scorer = active_model.load_scorer(Path(sys.argv[2]) if len(sys.argv) > 2 else None)
+active_model.load_scorer = lambda _: scorer
 begin, cpu = time.perf_counter(), time.process_time()
 result = score_paths(store, settings, [Path(sys.argv[1])], campaign="benchmark")
 assert all(file.status == "scored" for file in result.files)
@@ -65,7 +65,7 @@ from dataclasses import replace
 from pathlib import Path
 from abkit.config import load_settings
 from abkit.store.engine import Store
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 from abkit_model import checkpoint
 shipped = checkpoint.load(checkpoint.default_checkpoint())
 checkpoint.save(replace(shipped, card=replace(shipped.card, name="other")), Path(sys.argv[1]))

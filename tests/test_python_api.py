@@ -11,7 +11,7 @@ import pytest
 
 import abkit as ab
 from abkit.commands.app import app, main
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 from tests.images import save_images
 from tests.kpi_files import HEADER, write
 from tests.workflows.conftest import make_checkpoint

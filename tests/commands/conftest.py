@@ -12,7 +12,7 @@ import pytest
 
 from abkit.commands.app import main
 from abkit.store.engine import Store
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
 from tests.workflows.conftest import make_checkpoint
 

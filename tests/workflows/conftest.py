@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from abkit.store.engine import Store
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 
 ENCODER = "bundled:efficientnet-lite0"
 

@@ -19,7 +19,7 @@ WhyOption = Annotated[str, typer.Option("--why", help="The reason, kept with the
 
 def list_versions(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
     """List the model versions of this store, and which is active for what."""
-    from abkit.workflows.models.active import list_versions as read
+    from abkit.workflows.active_model import list_versions as read
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -41,7 +41,7 @@ def register(
     ctx: typer.Context, checkpoint: Annotated[Path, typer.Argument(help="The folder of a trained checkpoint.")]
 ) -> None:
     """Make a checkpoint known to the store, without promoting it."""
-    from abkit.workflows.models.active import register_checkpoint
+    from abkit.workflows.active_model import register_checkpoint
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -57,7 +57,7 @@ def promote(
     why: WhyOption = "by hand",
 ) -> None:
     """Make a version the active model. `abkit model rollback` brings the former one back."""
-    from abkit.workflows.models.active import promote as change
+    from abkit.workflows.active_model import promote as change
 
     context: CommandContext = ctx.obj
     with context.store() as store:
@@ -66,7 +66,7 @@ def promote(
 
 def rollback(ctx: typer.Context, segment: SegmentOption = "", why: WhyOption = "by hand") -> None:
     """Make the model that was active before this one active again."""
-    from abkit.workflows.models.active import rollback as change
+    from abkit.workflows.active_model import rollback as change
 
     context: CommandContext = ctx.obj
     with context.store() as store:

@@ -13,7 +13,7 @@ from abkit.errors import UsageError
 from abkit.records import to_plain
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.workflows.models.active import ensure_active_model, find_model, load_scorer
+from abkit.workflows.active_model import ensure_active_model, find_model, load_scorer
 from abkit.workflows.models.results import EvaluationResult, comparison_figures, limits, rating_figures
 from abkit.workflows.models.train import (
     Progress,

@@ -12,7 +12,7 @@ from abkit.errors import AbkitError, UsageError
 from abkit.records import to_plain
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.workflows.models.active import register_checkpoint
+from abkit.workflows.active_model import register_checkpoint
 from abkit.workflows.models.results import Shortage, TrainingResult, short_result, trained_result
 from abkit.workflows.models.segment import find_parent, shortage_of
 

@@ -19,7 +19,7 @@ from abkit.store.runs import RunRecord
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders
 
 if TYPE_CHECKING:
-    from abkit.workflows.models.active import ActiveModel
+    from abkit.workflows.active_model import ActiveModel
     from abkit_model.encoders.frozen import FrozenEncoder
 
 #: Shown with every fit.

@@ -23,7 +23,7 @@ from abkit.store import creatives, scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
-from abkit.workflows.models.active import ActiveModel, ensure_active_model, find_model
+from abkit.workflows.active_model import ActiveModel, ensure_active_model, find_model
 from abkit.workflows.scoring.brief import Fit, fit_images, read_brief
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, find_files, hash_files, one_of_each
 from abkit.workflows.scoring.kept_tokens import KeptTokens

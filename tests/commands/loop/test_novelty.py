@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from abkit.store.engine import Store
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here
 from tests.images import broken_files, save_images

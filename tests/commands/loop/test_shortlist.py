@@ -11,7 +11,7 @@ import pytest
 
 from abkit.config import Settings
 from abkit.store.engine import Store
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.scoring.score import score_paths
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here

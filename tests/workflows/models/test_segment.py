@@ -11,8 +11,8 @@ from abkit.errors import UsageError
 from abkit.store import models
 from abkit.store.engine import Store
 from abkit.store.schema import Run
+from abkit.workflows.active_model import list_versions
 from abkit.workflows.models import segment
-from abkit.workflows.models.active import list_versions
 from abkit.workflows.models.train import train
 from abkit_model.errors import LabelError
 from abkit_model.training.request import TrainingRequest

@@ -11,7 +11,7 @@ from abkit.config import ScoringSettings, Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.store.engine import Store
 from abkit.store.schema import BriefFit, Embedding, Run, Score
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.scoring.results import ScoringResult
 from abkit.workflows.scoring.score import score_paths
 from abkit_model.encoders.load import load_encoder

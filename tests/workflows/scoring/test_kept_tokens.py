@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from abkit.config import ScoringSettings, Settings
 from abkit.store.engine import Store
 from abkit.store.schema import CreativeAlias, Embedding, Run, Score
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.scoring.score import score_paths
 from abkit_model.data.tokens import TokenCache
 from tests.images import save_images

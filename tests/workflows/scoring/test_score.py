@@ -22,7 +22,7 @@ from abkit.store.schema import (
     Run,
     Score,
 )
-from abkit.workflows.models.active import promote, register_checkpoint
+from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.scoring.image_files import decode_batches
 from abkit.workflows.scoring.score import score_paths
 from tests.images import broken_files, make_image, save_images, unusual_files
@@ -105,7 +105,7 @@ def test_scoring_a_folder_again_does_no_model_work(
     def refuse(*_: object) -> None:
         raise AssertionError("the scorer was loaded")
 
-    monkeypatch.setattr("abkit.workflows.models.active.load_scorer", refuse)
+    monkeypatch.setattr("abkit.workflows.active_model.load_scorer", refuse)
     again = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring")
     assert [file.status for file in again.files] == ["known"] * 3
     assert [file.mean for file in again.files] == [file.mean for file in first.files]

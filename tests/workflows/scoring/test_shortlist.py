@@ -303,7 +303,7 @@ def test_copies_count_once_and_images_of_the_same_name_are_told_apart(
     def refuse(*_: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("abkit.workflows.models.active.load_scorer", refuse)
+    monkeypatch.setattr("abkit.workflows.active_model.load_scorer", refuse)
     result = shortlist(scoring_store, campaign="spring")
     assert result.n == 4
     names = sorted(one.creative for one in result.creatives)

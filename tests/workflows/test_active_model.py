@@ -10,7 +10,7 @@ from abkit.store import models
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Base, ModelVersion, Promotion
-from abkit.workflows.models.active import (
+from abkit.workflows.active_model import (
     SHIPPED,
     ensure_active_model,
     find_model,
