@@ -11,7 +11,7 @@ from abkit.store.runs import begin_run
 from abkit.store.schema import Base, KpiReject, Run
 from abkit.vocabulary import Dimension, RunState
 
-#: Found by their ids, never by what they say: rows that only ever belong to one other row.
+#: Append-only: a promotion may be repeated.
 WITHOUT_KEY = {"promotion"}
 
 
