@@ -23,7 +23,7 @@ from scipy.special import expit
 from abkit_model.data.dataset import load_comparisons, load_dataset
 from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders.load import load_encoder
-from abkit_model.evaluation.metrics import clustered_bootstrap_of, grouped_folds
+from abkit_model.evaluation.metrics import clustered_bootstrap, grouped_folds
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
 from abkit_model.training.comparisons import CHANCE, ComparisonLabels
@@ -207,7 +207,7 @@ def report(repeats, share, groups):
             out += [np.mean(r), np.mean(hit)]
         return np.array(out)
 
-    for k, estimate in enumerate(clustered_bootstrap_of(figures, groups, resamples=500)):
+    for k, estimate in enumerate(clustered_bootstrap(figures, groups, resamples=500)):
         what = "correlation with vote share" if k % 2 == 0 else "picks the winner"
         print(f"{names[k // 2]:24} {what:28} {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]")
     print(

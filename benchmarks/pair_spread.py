@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import stats
 
 from abkit_model.data.dataset import load_dataset
 from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders.load import load_encoder
-from abkit_model.evaluation.metrics import clustered_bootstrap, grouped_folds, spread
+from abkit_model.evaluation.metrics import clustered_bootstrap, grouped_folds, spearman, spread
 from abkit_model.evaluation.pair_calibration import BINS, spread_of_errors
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.selection import pair_probability
@@ -100,7 +99,7 @@ def main():
         print(f"{name:24} | " + " | ".join(words))
     error = np.abs(observed - mean)
     for name, column in (("opinions", opinions), ("query sets", disagreement), ("distance", distance)):
-        (rank,) = clustered_bootstrap([lambda i, x=column: stats.spearmanr(x[i], error[i]).statistic], examples.groups)
+        (rank,) = clustered_bootstrap(lambda i, x=column: [spearman(x[i], error[i])], examples.groups)
         print(f"rank correlation of |error| with {name}: {rank.value:+.3f} [{rank.low:+.3f}, {rank.high:+.3f}]")
 
 

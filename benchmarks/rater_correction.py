@@ -26,7 +26,7 @@ from abkit_model.data.rating_rows import read_rows
 from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders import DEFAULT_ENCODER
 from abkit_model.encoders.load import load_encoder
-from abkit_model.evaluation.metrics import clustered_bootstrap_of, spearman
+from abkit_model.evaluation.metrics import clustered_bootstrap, spearman
 from abkit_model.training.holdout import cross_validate
 from abkit_model.training.ratings import RatingLabels
 from abkit_model.training.request import Recipe
@@ -141,7 +141,7 @@ def report(votes, what, found, observed, examples):
     if examples is None:
         print(shown, what, dict(zip(TARGETS, figures(np.arange(len(observed))).round(4).tolist(), strict=False)))
         return
-    estimates = clustered_bootstrap_of(figures, examples.groups, resamples=500)
+    estimates = clustered_bootstrap(figures, examples.groups, resamples=500)
     for k, name in enumerate(TARGETS):
         one, gain = estimates[k], estimates[len(TARGETS) + k - 1] if k else None
         line = f"{shown:>4} votes | {what:22} | {name:20} | {one.value:.3f} [{one.low:.3f}, {one.high:.3f}]"

@@ -50,11 +50,7 @@ def report(segment, own, others, recipe):
     former = predict(parent, own.views[0])[0] @ own.values
     tuned, observed = held_out @ own.values, own.targets @ own.values
     figures = clustered_bootstrap(
-        [
-            lambda i: spearman(former[i], observed[i]),
-            lambda i: spearman(tuned[i], observed[i]),
-            lambda i: spearman(tuned[i], observed[i]) - spearman(former[i], observed[i]),
-        ],
+        lambda i: [one := spearman(former[i], observed[i]), other := spearman(tuned[i], observed[i]), other - one],
         own.groups,
     )
     words = " | ".join(f"{f.value:.3f} [{f.low:.3f}, {f.high:.3f}]" for f in figures)

@@ -69,11 +69,7 @@ def report(name, chosen, said, observed, half, groups) -> None:
         return
     x, y, h = said[chosen], observed[chosen], half[chosen]
     srcc, bias, inside = clustered_bootstrap(
-        [
-            lambda i: spearman(x[i], y[i]),
-            lambda i: float((x[i] - y[i]).mean()),
-            lambda i: float((np.abs(x[i] - y[i]) <= h[i]).mean()),
-        ],
+        lambda i: [spearman(x[i], y[i]), (x[i] - y[i]).mean(), (np.abs(x[i] - y[i]) <= h[i]).mean()],
         [groups[i] for i in chosen],
     )
     cells = [f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]" for e in (srcc, bias, inside)]

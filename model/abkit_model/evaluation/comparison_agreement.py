@@ -6,14 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abkit_model.data.dataset import Comparisons
-from abkit_model.evaluation.metrics import Estimate, clustered_bootstrap_of
+from abkit_model.evaluation.metrics import Estimate, Floats, Positions, clustered_bootstrap
 from abkit_model.records import Record
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def against_comparisons(
     right = (1 + np.sign(gaps) * np.sign(share - 0.5)) / 2 * decided  # equal scores are half right, as a coin is
     base = names.index(baseline) if baseline is not None else 0
 
-    def figures(images: Indices) -> Floats:
+    def figures(images: Positions) -> Floats:
         drawn = np.bincount(images, minlength=len(comparisons.views[0].rows)).astype(np.float64)
         weight = drawn[first] * drawn[second]
         total = (decided * weight).sum() or np.nan  # a resample may hold no decided pair
@@ -69,7 +65,7 @@ def against_comparisons(
 
     everyone = [str(i) for i in range(len(comparisons.views[0].rows))]
     # clusters come back in the order of their sorted names, which does not matter to counts
-    estimates = clustered_bootstrap_of(figures, everyone, resamples=resamples)
+    estimates = clustered_bootstrap(figures, everyone, resamples=resamples)
     found = []
     for k, name in enumerate(names):
         picks, correlation, gap = estimates[3 * k : 3 * k + 3]

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from abkit_model.records import Record
 
 Floats = NDArray[np.float64]
+Positions = NDArray[np.intp]
+#: Of every interval of a figure.
+LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Evaluation(Record):
     srcc_by_fold: tuple[float, ...]
 
 
-def grouped_folds(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> NDArray[np.intp]:
+def grouped_folds(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> Positions:
     """Deal images into folds without splitting a group; return the fold of each, shape (n,).
 
     Groups are dealt in random order, each to the fold with the fewest images so far.
@@ -75,18 +78,48 @@ def grouped_folds(groups: Sequence[str], *, folds: int = 5, seed: int = 0) -> ND
     return fold_of[member]
 
 
+def correlation(x: Floats, y: Floats) -> Floats:
+    """Return Pearson's correlation of each row of `(…, n)` with `(n,)`; NaN where one is constant or n is below 3."""
+    defined = (np.ptp(x, axis=-1) > 0) & (np.ptp(y) > 0) & (len(y) > 2)
+    x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean()
+    scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
+    return np.asarray(np.divide(x @ y, scale, out=np.full(scale.shape, np.nan), where=defined))
+
+
+def rank_correlation(x: Floats, y: Floats) -> Floats:
+    """Return Spearman's rank correlation of each row of `(…, n)` with `(n,)`; NaN as in `correlation`."""
+    return correlation(stats.rankdata(x, axis=-1), stats.rankdata(y))
+
+
 def spearman(x: Floats, y: Floats) -> float:
-    """Return Spearman's rank correlation; NaN when one of the two is constant."""
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(stats.spearmanr(x, y).statistic)
+    """Return Spearman's rank correlation; NaN when one of the two is constant or they are fewer than three."""
+    return float(rank_correlation(x, y))
 
 
-def pearson(x: Floats, y: Floats) -> float:
-    """Return Pearson's correlation; NaN when one of the two is constant."""
-    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return float("nan")
-    return float(stats.pearsonr(x, y).statistic)
+def figures_of(predicted: Floats, observed: Floats, values: Floats) -> Callable[[Positions], Floats]:
+    """Return a function that compares predicted `(…, n, S)` with observed distributions `(n, S)` on some images.
+
+    It takes positions of images and returns `(6, …)`: SRCC, PLCC, accuracy, EMD, SRCC of spreads, bias of spreads.
+    """
+    p, y = predicted @ values, observed @ values
+    p_spread, y_spread = spread(predicted, values), spread(observed, values)
+    step = float(values[1] - values[0])
+    distance = np.abs(predicted.cumsum(axis=-1) - observed.cumsum(axis=-1)).sum(axis=-1) * step
+    right = (p > np.median(p, axis=-1, keepdims=True)) == (y > np.median(y))
+
+    def figures(i: Positions) -> Floats:
+        return np.array(
+            [
+                rank_correlation(p[..., i], y[i]),
+                correlation(p[..., i], y[i]),
+                right[..., i].mean(axis=-1),
+                distance[..., i].mean(axis=-1),
+                rank_correlation(p_spread[..., i], y_spread[i]),
+                (p_spread[..., i] - y_spread[i]).mean(axis=-1),
+            ]
+        )
+
+    return figures
 
 
 def evaluate(
@@ -94,7 +127,7 @@ def evaluate(
     observed: Floats,
     values: Floats,
     groups: Sequence[str],
-    folds: NDArray[np.intp],
+    folds: Positions,
     *,
     seed: int = 0,
     resamples: int = 1000,
@@ -110,81 +143,48 @@ def evaluate(
         seed: Seed of the bootstrap.
         resamples: Resamples of the bootstrap.
     """
+    estimates = clustered_bootstrap(figures_of(predicted, observed, values), groups, seed, resamples)
     p, y = predicted @ values, observed @ values
-    p_spread, y_spread = spread(predicted, values), spread(observed, values)
-    step = float(values[1] - values[0])
-    distance = np.abs(predicted.cumsum(axis=1) - observed.cumsum(axis=1)).sum(axis=1) * step
-    right = ((p > np.median(p)) == (y > np.median(y))).astype(float)
-    figures: list[Callable[[NDArray[np.intp]], float]] = [
-        lambda i: spearman(p[i], y[i]),
-        lambda i: pearson(p[i], y[i]),
-        lambda i: float(right[i].mean()),
-        lambda i: float(distance[i].mean()),
-        lambda i: spearman(p_spread[i], y_spread[i]),
-    ]
-    srcc, plcc, accuracy, emd, spread_srcc = clustered_bootstrap(figures, groups, seed=seed, resamples=resamples)
     return Evaluation(
         n=len(y),
         subjects=len(set(groups)),
-        srcc=srcc,
-        plcc=plcc,
-        accuracy=accuracy,
-        emd=emd,
-        spread_srcc=spread_srcc,
+        **dict(zip(("srcc", "plcc", "accuracy", "emd", "spread_srcc"), estimates[:5], strict=True)),
         srcc_by_fold=tuple(spearman(p[folds == k], y[folds == k]) for k in np.unique(folds)),
     )
 
 
 def spread(distributions: Floats, values: Floats) -> Floats:
-    """Return the standard deviation of each distribution `(n, S)`, shape (n,)."""
+    """Return the standard deviation of each distribution `(…, S)`."""
     mean = distributions @ values
-    return np.sqrt(np.maximum(distributions @ values**2 - mean**2, 0))
+    return np.asarray(np.sqrt(np.maximum(distributions @ values**2 - mean**2, 0)))
 
 
 def clustered_bootstrap(
-    figures: Sequence[Callable[[NDArray[np.intp]], float]],
-    groups: Sequence[str],
-    *,
-    seed: int = 0,
-    resamples: int = 1000,
-    level: float = 0.95,
+    figures: Callable[[Positions], ArrayLike], groups: Sequence[str], seed: int = 0, resamples: int = 1000
 ) -> list[Estimate]:
     """Return percentile intervals of figures of image positions, resampling whole groups with replacement.
 
     All figures see the same resamples, so differences between models are paired.
     Source: Field & Welsh (2007), Bootstrapping clustered data, doi 10.1111/j.1467-9868.2007.00593.x.
     """
-    return clustered_bootstrap_of(lambda i: np.array([f(i) for f in figures]), groups, seed, resamples, level)
-
-
-def clustered_bootstrap_of(
-    figures: Callable[[NDArray[np.intp]], Floats],
-    groups: Sequence[str],
-    seed: int = 0,
-    resamples: int = 1000,
-    level: float = 0.95,
-) -> list[Estimate]:
-    """Do the same for a function that computes all figures at once."""
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     images = [np.flatnonzero(member == g) for g in range(len(names))]
     rng = np.random.default_rng(seed)
-    drawn = np.stack(
-        [
-            figures(np.concatenate([images[g] for g in rng.integers(len(names), size=len(names))]))
-            for _ in range(resamples)
-        ]
-    )
-    return percentile_intervals(figures(np.arange(len(member))), drawn, level)
+    drawn = [
+        figures(np.concatenate([images[g] for g in rng.integers(len(names), size=len(names))]))
+        for _ in range(resamples)
+    ]
+    return percentile_intervals(figures(np.arange(len(member))), np.asarray(drawn))
 
 
-def percentile_intervals(values: Floats, drawn: Floats, level: float = 0.95) -> list[Estimate]:
+def percentile_intervals(values: ArrayLike, drawn: Floats) -> list[Estimate]:
     """Return figures `(F,)` with the percentile intervals of their resamples `(R, F)`; NaN where never defined."""
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     ends = np.full((2, drawn.shape[1]), np.nan)
     defined = ~np.isnan(drawn).all(axis=0)
     if defined.any():
         ends[:, defined] = np.nanquantile(drawn[:, defined], [tail, 1 - tail], axis=0)
-    return [Estimate(float(v), float(a), float(b)) for v, a, b in zip(values, *ends, strict=True)]
+    return [Estimate(float(v), float(a), float(b)) for v, a, b in zip(np.asarray(values), *ends, strict=True)]
 
 
 def conformal_half_width(residuals: Floats, level: float) -> float | None:
@@ -200,7 +200,7 @@ def conformal_half_width(residuals: Floats, level: float) -> float | None:
     return float(np.sort(residuals)[rank - 1]) if 0 < rank <= len(residuals) else None
 
 
-def conformal_coverage(residuals: Floats, folds: NDArray[np.intp], level: float) -> float | None:
+def conformal_coverage(residuals: Floats, folds: Positions, level: float) -> float | None:
     """Return the share of images whose residual lies within the half-width of the *other* folds."""
     inside = np.zeros(len(residuals), dtype=bool)
     for fold in np.unique(folds):

@@ -8,20 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr
 
-from abkit_model.evaluation.metrics import Estimate, percentile_intervals
+from abkit_model.evaluation.metrics import LEVEL, Estimate, Floats, Positions, percentile_intervals
 from abkit_model.records import Record
 from abkit_model.selection import METHOD, pair_probability
 
-Floats = NDArray[np.float64]
-Positions = NDArray[np.intp]
-
 MAX_PAIRS = 100_000
 BINS = 10
-LEVEL = 0.95
 #: How much narrower or wider than the gaps themselves a spread may be, as a factor.
 REACH = 100.0
 
@@ -255,7 +250,7 @@ def calibration_of(
     # of few pairs a resample may hold none
     resampled = np.stack([_figures(said, right, place, weight) for weight in weights if weight.sum() > 0])
     values = _figures(said, right, place, np.ones(len(said)))
-    share, overconfidence, brier, ece, *right_in_bins = percentile_intervals(values, resampled, LEVEL)
+    share, overconfidence, brier, ece, *right_in_bins = percentile_intervals(values, resampled)
     # resampling adds noise, by which a calibration error can only grow: of few pairs its interval begins above it
     ece = replace(ece, low=min(ece.low, ece.value))
     nan = float("nan")

@@ -26,19 +26,15 @@ from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from abkit_model.data.dataset import Comparisons, Examples, Progress
 from abkit_model.data.tokens import Features
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
-from abkit_model.evaluation.metrics import Estimate, clustered_bootstrap_of, grouped_folds, spread
+from abkit_model.evaluation.metrics import Estimate, Floats, Positions, clustered_bootstrap, figures_of, grouped_folds
 from abkit_model.records import Record
 from abkit_model.studies.heads import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
 from abkit_model.training.request import Recipe
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
 #: What is estimated of each head, in the order in which `summarize` computes it.
 FIGURES = (
     "srcc", "plcc", "accuracy", "emd", "spread_srcc", "spread_bias", "srcc_difference", "plcc_difference",
@@ -177,29 +173,15 @@ def _of(progress: Progress | None, repeat: int, repeats: int) -> Progress | None
 def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> HeadComparison:
     """Compute figures and paired differences from the repeats."""
     names = list(done[0].predictions)
-    values = examples.values
-    observed, observed_spread = examples.targets @ values, spread(examples.targets, values)
     predicted = np.array([[one.predictions[name] for one in done] for name in names])  # (heads, repeats, n, S)
-    means = predicted @ values
-    spreads = np.sqrt(np.maximum(predicted @ values**2 - means**2, 0))
-    step = float(values[1] - values[0])
-    distance = np.abs(predicted.cumsum(axis=-1) - examples.targets.cumsum(axis=-1)).sum(axis=-1) * step
-    above = means > np.median(means, axis=-1, keepdims=True)
-    right = above == (observed > np.median(observed))
+    of_images = figures_of(predicted, examples.targets, examples.values)
     base = names.index(f"{QUERIES}, ensemble") if f"{QUERIES}, ensemble" in names else 0
 
-    def figures(i: Indices) -> Floats:
-        """Eight figures of each head, averaged over repeats."""
-        plcc = _correlation(means[..., i], observed[i])
-        srcc = _correlation(stats.rankdata(means[..., i], axis=-1), stats.rankdata(observed[i]))
-        spread_srcc = _correlation(stats.rankdata(spreads[..., i], axis=-1), stats.rankdata(observed_spread[i]))
-        accuracy, emd = right[..., i].mean(axis=-1), distance[..., i].mean(axis=-1)
-        bias = (spreads[..., i] - observed_spread[i]).mean(axis=-1)
-        rows = np.array([srcc, plcc, accuracy, emd, spread_srcc, bias]).mean(axis=-1)  # (6, heads)
-        gaps = rows[:2, base : base + 1] - rows[:2]
-        return np.concatenate([rows, gaps]).T.ravel()
+    def figures(i: Positions) -> Floats:
+        rows = of_images(i).mean(axis=-1)  # (6, heads)
+        return np.concatenate([rows, rows[:2, [base]] - rows[:2]]).T.ravel()
 
-    estimates = clustered_bootstrap_of(figures, examples.groups, resamples=resamples)
+    estimates = clustered_bootstrap(figures, examples.groups, resamples=resamples)
     heads = []
     for number, name in enumerate(names):
         kind = name.removesuffix(", ensemble")
@@ -208,7 +190,7 @@ def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resampl
         heads.append(HeadFigures(name=name, parameters=done[0].parameters[kind], seconds=seconds, **figures_of_head))
     return HeadComparison(
         heads=tuple(sorted(heads, key=lambda head: -head.srcc.value)),
-        n=len(observed),
+        n=len(examples.targets),
         subjects=len(set(examples.groups)),
         folds=folds,
         repeats=len(done),
@@ -260,10 +242,3 @@ def _joined(examples: Examples, comparisons: Comparisons) -> Examples:
     nothing = np.tile(examples.targets.mean(axis=0), (count, 1))
     groups = [*examples.groups, *(f"compared/{i}" for i in range(count))]
     return Examples(views, np.concatenate([examples.targets, nothing]), examples.values, groups)
-
-
-def _correlation(x: Floats, y: Floats) -> Floats:
-    """Return Pearson's correlation of each row of `(…, n)` with `(n,)`; NaN for a constant row."""
-    x, y = x - x.mean(axis=-1, keepdims=True), y - y.mean()
-    scale = np.sqrt((x**2).sum(axis=-1) * (y**2).sum())
-    return np.asarray(np.divide(x @ y, scale, out=np.full(scale.shape, np.nan), where=scale > 0))

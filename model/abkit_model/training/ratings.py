@@ -126,9 +126,9 @@ class RatingLabels:
             metrics["pairs"] = pairs.to_dict()
         if parent is not None:
             former = predict(parent.network, own.views[0])[0] @ own.values
-            gap = clustered_bootstrap(
-                [lambda i: spearman(said[i], observed[i]) - spearman(former[i], observed[i])], own.groups
-            )[0]
+            (gap,) = clustered_bootstrap(
+                lambda i: [spearman(said[i], observed[i]) - spearman(former[i], observed[i])], own.groups
+            )
             metrics["against_parent"] = asdict(gap)
         return HeldOut(
             figures=figures,

@@ -52,8 +52,8 @@ def test_too_few_residuals_give_no_interval() -> None:
 def test_the_bootstrap_is_wider_when_images_come_in_groups() -> None:
     rng = np.random.default_rng(1)
     values = np.repeat(rng.normal(size=40), 10)
-    alone = clustered_bootstrap([lambda i: float(values[i].mean())], [str(i) for i in range(400)])[0]
-    grouped = clustered_bootstrap([lambda i: float(values[i].mean())], [str(i // 10) for i in range(400)])[0]
+    alone = clustered_bootstrap(lambda i: [values[i].mean()], [str(i) for i in range(400)])[0]
+    grouped = clustered_bootstrap(lambda i: [values[i].mean()], [str(i // 10) for i in range(400)])[0]
     assert grouped.high - grouped.low > 2 * (alone.high - alone.low)
     assert grouped.low < grouped.value < grouped.high
 
