@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from abkit.errors import InvalidInput
 
@@ -16,6 +16,10 @@ class Alternative(StrEnum):
     TWO_SIDED = "two-sided"
     GREATER = "greater"
     LESS = "less"
+
+
+# Python 3.11 takes a tenth of a microsecond to look a member up in its class; one comparison of means asks four times.
+TWO_SIDED: Final = Alternative.TWO_SIDED
 
 
 class Method(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from abkit.records import Record
-from abkit.vocabulary import Alternative
+from abkit.vocabulary import TWO_SIDED, Alternative
 
 Limits = tuple[float, float]
 
@@ -39,10 +39,9 @@ def bounded(
     >>> bounded(0.1, (0.05, 0.15), Alternative.GREATER, highest=1.0)
     Estimate(estimate=0.1, ci_low=0.05, ci_high=1.0)
     """
-    low, high = limits
-    if alternative is Alternative.TWO_SIDED:
-        return Estimate(estimate, low, high)
-    return Estimate(estimate, low, highest) if alternative is Alternative.GREATER else Estimate(estimate, lowest, high)
+    if alternative is not TWO_SIDED:
+        limits = (limits[0], highest) if alternative is Alternative.GREATER else (lowest, limits[1])
+    return Estimate(estimate, *limits)
 
 
 @dataclass(frozen=True, slots=True)

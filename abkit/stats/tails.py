@@ -5,7 +5,7 @@ from __future__ import annotations
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from abkit.errors import InvalidInput
-from abkit.vocabulary import Alternative
+from abkit.vocabulary import TWO_SIDED, Alternative
 
 
 def check_level(level: float) -> None:
@@ -21,7 +21,7 @@ def two_sided_alpha(level: float, alternative: Alternative) -> float:
     0.1
     """
     check_level(level)
-    if alternative is Alternative.TWO_SIDED:
+    if alternative is TWO_SIDED:
         return 1 - level
     if level <= 0.5:
         raise InvalidInput(f"the confidence level is {level}; a one-sided bound takes more than 0.5, such as 0.95")
@@ -61,7 +61,7 @@ def tail_p(z: float, alternative: Alternative) -> float:
     >>> round(tail_p(1.959964, Alternative.GREATER), 6)
     0.025
     """
-    if alternative is Alternative.TWO_SIDED:
+    if alternative is TWO_SIDED:
         return two_sided_p(z)
     return float(ndtr(-z if alternative is Alternative.GREATER else z))
 
@@ -74,6 +74,6 @@ def t_tail_p(t: float, dof: float, alternative: Alternative) -> float:
     """
     if dof >= 1e10:
         return tail_p(t, alternative)
-    if alternative is Alternative.TWO_SIDED:
+    if alternative is TWO_SIDED:
         return 2.0 * float(stdtr(dof, -abs(t)))
     return float(stdtr(dof, -t if alternative is Alternative.GREATER else t))

@@ -14,7 +14,9 @@ from abkit.stats.estimate import ArmMean, Comparison, Estimate, PosteriorCompari
 from abkit.stats.means.estimates import compare_estimates
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING
 from abkit.stats.tails import check_level, quantile
-from abkit.vocabulary import Alternative, LiftMethod, Method, parse_choice
+from abkit.vocabulary import Alternative, LiftMethod, Method
+
+_WELCH, _AUTO, _BAYES = Method.WELCH, Method.AUTO, Method.BAYES
 
 
 def compare_means(
@@ -57,13 +59,13 @@ def compare_means(
     >>> compare_means([3.0, 4.0, 5.0], [5.0, 6.0, 8.5]).difference.estimate
     2.5
     """
-    one, other, method = _mean(control), _mean(treatment), parse_choice(Method, method, name="method")
-    if method is Method.BAYES:
+    one, other = _mean(control), _mean(treatment)
+    if method == _BAYES:
         return _with_posterior(compare_estimates(one, other, level=level), prior, practical_lift)
     return compare_estimates(
         one,
         other,
-        method=Method.WELCH if method is Method.AUTO else method,
+        method=_WELCH if method == _AUTO else method,
         level=level,
         alternative=alternative,
         lift_method=lift_method,

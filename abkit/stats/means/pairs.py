@@ -121,5 +121,5 @@ def compare_with_covariate(
 
 def _residual_error(arm: PairMoments, slope: float) -> float:
     """Return the standard error of the mean of y − slope·x."""
-    variance = arm.variance_y - 2 * slope * arm.covariance + slope**2 * arm.variance_x
+    variance = arm.variance_y - 2 * slope * arm.covariance + slope * slope * arm.variance_x
     return math.sqrt(max(variance, 0.0) / arm.n)

@@ -1,4 +1,4 @@
-"""Has the level of a KPI moved, beyond what the ageing of the creatives explains?"""
+"""Has the level of a KPI moved, beyond what the aging of the creatives explains?"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from abkit.errors import InvalidInput
 from abkit.stats.arms import Counts, Moments, PairMoments
 from abkit.stats.estimate import ArmMean
 from abkit.stats.means.compare import compare_means, normal_posterior
-from abkit.stats.means.lift import lift_interval
+from abkit.stats.means.estimates import LIFT_INTERVALS
 from abkit.stats.means.pairs import compare_ratios, compare_with_covariate
 from abkit.stats.proportions.compare import compare
 from abkit.stats.verdicts.equivalence import equivalent, non_inferior
@@ -66,11 +66,9 @@ def test_the_lift_conventions_of_the_peers_are_there_by_name() -> None:
     se0, se1 = math.sqrt(25 / 500), math.sqrt(30 / 400)
     means = ArmMean(500, 10.0, se0), ArmMean(400, 11.0, se1)
     gap = z * math.hypot(se0, se1)
-    assert lift_interval(*means, quantile=z, method=LiftMethod.PLUG_IN) == pytest.approx(
-        ((1 - gap) / 10, (1 + gap) / 10)
-    )
+    assert LIFT_INTERVALS[LiftMethod.PLUG_IN](*means, z) == pytest.approx(((1 - gap) / 10, (1 + gap) / 10))
     half = z * math.sqrt(se1**2 / 100 + (11 / 10) ** 2 * se0**2 / 100)
-    assert lift_interval(*means, quantile=z, method=LiftMethod.DELTA) == pytest.approx((0.1 - half, 0.1 + half))
+    assert LIFT_INTERVALS[LiftMethod.DELTA](*means, z) == pytest.approx((0.1 - half, 0.1 + half))
     with pytest.raises(InvalidInput, match="'ratio'; expected one of fieller"):
         compare_means(control, treatment, lift_method="ratio")
 
@@ -79,7 +77,7 @@ def test_the_lift_conventions_of_the_peers_are_there_by_name() -> None:
 @settings(max_examples=100, deadline=None)
 def test_fieller_is_the_set_of_lifts_that_are_not_rejected(shift: float, control: float, treatment: float) -> None:
     means = ArmMean(9, control, 1.0), ArmMean(9, treatment, 2.0)
-    low, high = lift_interval(*means, quantile=1.96, method=LiftMethod.FIELLER)
+    low, high = LIFT_INTERVALS[LiftMethod.FIELLER](*means, 1.96)
     if math.isinf(low):
         assert control <= 1.96
         return
