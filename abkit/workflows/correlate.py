@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from abkit.config import CorrelateSettings, Settings
-from abkit.records import Record, RecordList
+from abkit.records import Record, RecordList, to_plain
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation
 from abkit.store import creatives, models
@@ -94,29 +95,18 @@ class CorrelationReport(RecordList):
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per version, scope and statistic; rows without figures where nothing was scored."""
         shared = {"segment": self.segment, "as_of": self.as_of, "run_id": self.run_id}
-        found = [
-            {
-                "metric": self.metric.value,
-                "scope": result.scope,
-                "statistic": result.statistic,
-                "estimate": result.estimate,
-                "ci_low": result.ci_low,
-                "ci_high": result.ci_high,
-                "ci_level": result.level,
-                "n": result.n,
-                "campaigns": result.groups,
-                "model_version": version.model_version,
-                "model_name": version.model_name,
-                "method": result.method,
-                "note": result.note,
-            }
-            | shared
-            for version in self.versions
-            for result in version.results
-        ]
+        if self.versions:
+            return [
+                {"metric": self.metric.value, **_figures(result), "campaigns": result.groups}
+                | {"model_version": version.model_version, "model_name": version.model_name}
+                | {"method": result.method, "note": result.note}
+                | shared
+                for version in self.versions
+                for result in version.results
+            ]
         unknown = dict.fromkeys(("estimate", "ci_low", "ci_high", "ci_level"))
         nothing = {"n": 0, "campaigns": 0, "model_version": None, "model_name": None, "method": "", "note": self.note}
-        return found or [
+        return [
             {"metric": self.metric.value, "scope": scope.value, "statistic": statistic.value}
             | unknown
             | nothing
@@ -124,6 +114,12 @@ class CorrelationReport(RecordList):
             for scope in CorrelationScope
             for statistic in CorrelationStatistic
         ]
+
+
+def _figures(result: Correlation) -> dict[str, Any]:
+    """Return what table and store call by the same name."""
+    same = ("scope", "statistic", "estimate", "ci_low", "ci_high")
+    return {name: getattr(result, name) for name in same} | {"ci_level": result.level, "n": result.n}
 
 
 def correlate(
@@ -159,21 +155,13 @@ def correlate(
     """
     kpi = parse_choice(Metric, metric, name="metric")
     wanted = parse_segment(segment)
+    limits = settings.correlate
     if min_impressions is not None:
-        limits = settings.correlate.model_copy(update={"min_impressions": min_impressions})
-    else:
-        limits = settings.correlate
+        limits = limits.model_copy(update={"min_impressions": min_impressions})
     filters = Filters(start, min(end, as_of) if end else as_of, campaign, wanted)
     shown = ",".join(f"{name}={value}" for name, value in sorted(wanted.items()))
-    arguments = {
-        "metric": kpi.value,
-        "campaign": campaign,
-        "segment": shown,
-        "from": start.isoformat() if start else None,
-        "to": end.isoformat() if end else None,
-        "as_of": as_of.isoformat(),
-        "model": model,
-    }
+    arguments = {"metric": kpi, "campaign": campaign, "segment": shown, "from": start, "to": end}
+    arguments = to_plain(arguments | {"as_of": as_of, "model": model})
     with recorded_run(store, "correlate", arguments, run=run) as run:
         with store.read() as session:
             if campaign is not None:
@@ -181,13 +169,7 @@ def correlate(
             versions = [models.find_by_prefix(session, model)] if model else models.versions_with_scores(session)
             delivered = deliveries(session, filters)
             active, keys = models.active_model(session), creatives.campaign_keys(session)
-            reports = [
-                replace(
-                    _version_report(version, score_rows.mean_scores(session, version.id), delivered, kpi, limits, keys),
-                    active=active is not None and version.id == active.id,
-                )
-                for version in versions
-            ]
+            reports = [_version_report(session, version, delivered, kpi, limits, keys, active) for version in versions]
         note = _NO_SCORES if not versions else "" if any(one.measured for one in reports) else _NO_KPIS
         report = CorrelationReport(
             metric=kpi,
@@ -210,13 +192,15 @@ def correlate(
 
 
 def _version_report(
+    session: Session,
     version: ModelVersion,
-    scores: dict[int, float],
     delivered: Deliveries,
     metric: Metric,
     limits: CorrelateSettings,
     campaigns: Mapping[int, str],
+    active: ModelVersion | None,
 ) -> VersionReport:
+    scores = score_rows.mean_scores(session, version.id)
     left_out = {reason: LeftOut(one.count, one.impressions) for reason, one in delivered.left_out.items()}
     scored = [row for row in delivered.rows if row.creative_id in scores]
     unscored = [row for row in delivered.rows if row.creative_id not in scores]
@@ -226,15 +210,17 @@ def _version_report(
         left_out["scored creatives without delivery"] = LeftOut(len(silent))
 
     everywhere, few = _enough(_by_creative(scored), metric, limits)
-    _say(left_out, f"creatives with fewer than {_limit(metric, limits)}", few)
+    limit = f"{limits.min_impressions:,} impressions" if metric is Metric.CTR else f"{limits.min_clicks:,} clicks"
+    _say(left_out, f"creatives with fewer than {limit}", few)
     placed = [row for row in scored if row.campaign_id is not None]
     inside, _ = _enough(placed, metric, limits)
-    _say(left_out, "creatives of ads without a campaign (left out within campaign)", _outside(scored))
+    outside = [row for row in scored if row.campaign_id is None]
+    _say(left_out, "creatives of ads without a campaign (left out within campaign)", outside)
 
     results = [
         correlation.correlate(
             [scores[row.creative_id] for row in rows],
-            [_rate(row, metric) for row in rows],
+            [events / trials for events, trials in (_counts(row, metric) for row in rows)],
             statistic=statistic,
             campaign=(
                 None if scope is CorrelationScope.ALL else np.array([row.campaign_id for row in rows], dtype=np.int64)
@@ -259,7 +245,7 @@ def _version_report(
         model_version=version.digest,
         model_name=version.name,
         version_id=version.id,
-        active=False,
+        active=active is not None and version.id == active.id,
         results=tuple(results),
         measured=tuple(measured),
         left_out=left_out,
@@ -269,27 +255,13 @@ def _version_report(
 def _by_creative(rows: Sequence[Delivered]) -> list[Delivered]:
     sums: dict[int, list[int]] = {}
     for row in rows:
-        total = sums.setdefault(row.creative_id, [0, 0, 0])
-        for i, value in enumerate((row.impressions, row.clicks, row.conversions)):
-            total[i] += value
+        total = sums.get(row.creative_id, (0, 0, 0))
+        sums[row.creative_id] = [*map(sum, zip(total, (row.impressions, row.clicks, row.conversions), strict=True))]
     return [Delivered(creative, None, *total) for creative, total in sums.items()]
-
-
-def _outside(rows: Sequence[Delivered]) -> list[Delivered]:
-    return [row for row in rows if row.campaign_id is None]
 
 
 def _counts(row: Delivered, metric: Metric) -> tuple[int, int]:
     return (row.clicks, row.impressions) if metric is Metric.CTR else (row.conversions, row.clicks)
-
-
-def _rate(row: Delivered, metric: Metric) -> float:
-    events, trials = _counts(row, metric)
-    return events / trials
-
-
-def _limit(metric: Metric, limits: CorrelateSettings) -> str:
-    return f"{limits.min_impressions:,} impressions" if metric is Metric.CTR else f"{limits.min_clicks:,} clicks"
 
 
 def _enough(
@@ -312,13 +284,7 @@ def _rows(report: CorrelationReport, filters: Filters, limits: CorrelateSettings
             "model_version_id": version.version_id,
             "metric": report.metric.value,
             "segment": report.segment,
-            "scope": result.scope,
-            "statistic": result.statistic,
-            "estimate": result.estimate,
-            "ci_low": result.ci_low,
-            "ci_high": result.ci_high,
-            "ci_level": result.level,
-            "n": result.n,
+            **_figures(result),
             "method": result.method,
             "note": result.note,
             "window_start": filters.start or report.first,

@@ -28,21 +28,6 @@ from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_wi
 REFERENCE = "model"
 CURRENT = "days:7"
 
-# What is logged of a test beside its sentence and details.
-_COLUMNS = (
-    "layer",
-    "test",
-    "segment",
-    "statistic",
-    "ci_low",
-    "ci_high",
-    "p_value",
-    "n_reference",
-    "n_current",
-    "threshold",
-    "verdict",
-)
-
 _NO_CREATIVES = CreativeSample((), np.zeros(0), np.zeros((0, 1), np.float32))
 
 
@@ -130,8 +115,8 @@ def _test_layers(session: Session, settings: DriftSettings, windows: DriftWindow
         *_test_data(session, settings, windows, current),
         *judge_input(reference, current, settings),
         *judge_scores(reference, current, settings),
-        *judge_relation(delivered, set(windows.current_creatives), settings),
-        *judge_level(delivered, settings),
+        judge_relation(delivered, set(windows.current_creatives), settings),
+        judge_level(delivered, settings),
     ]
 
 
@@ -163,11 +148,12 @@ def _log(
         "current_window": report.current,
         "as_of": report.as_of,
     }
+    columns = DriftResult.__table__.columns
     results.write_results(
         session,
         DriftResult,
         [
-            {name: getattr(test, name) for name in _COLUMNS}
+            {name: value for name, value in vars(test).items() if name in columns}
             | {"detail": {**test.detail, "sentence": test.sentence}}
             | shared
             for test in report.results

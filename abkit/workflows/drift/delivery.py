@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,30 +39,32 @@ class Delivered:
     score: NDArray[np.float64]
     age: NDArray[np.float64]
 
-    def column(self, value: Callable[[DeliveryRow], int]) -> NDArray[np.int64]:
-        """Return one number per row."""
-        return np.fromiter((value(row) for row in self.rows), np.int64, len(self.rows))
+    @cached_property
+    def start(self) -> NDArray[np.int64]:
+        """First day of each period, as an ordinal; shape (n,)."""
+        return np.array([row.period_start.toordinal() for row in self.rows], np.int64)
+
+    @cached_property
+    def days(self) -> NDArray[np.int64]:
+        """Length of each period; shape (n,)."""
+        return np.array([(row.period_end - row.period_start).days + 1 for row in self.rows], np.int64)
+
+    def columns(self, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return clicks, impressions, creative, campaign and segment of the rows to keep; shape (5, kept)."""
+        names = ("clicks", "impressions", "creative_id", "campaign_id", "segment_id")
+        return np.array([[getattr(row, name) for row in self.rows] for name in names], np.int64)[:, keep]
 
     def relation(self, keep: NDArray[np.bool_], settings: DriftSettings) -> RelationShift:
         """Return the relation in both windows, over the rows to keep."""
-        days = self.column(lambda row: (row.period_end - row.period_start).days + 1)
-        start = np.where(days > _LONG, -1, self.column(lambda row: row.period_start.toordinal()))
-        cells = np.column_stack(
-            [
-                self.column(lambda row: row.campaign_id),
-                self.column(lambda row: row.segment_id),
-                start,
-                np.where(days > _LONG, -1, days),
-                self.current,
-            ]
-        )[keep]
-        cell = np.unique(cells, axis=0, return_inverse=True)[1].reshape(-1) if keep.any() else np.zeros(0, np.int64)
+        clicks, impressions, creative, campaign, segment = self.columns(keep)
+        long = self.days > _LONG
+        start, days = (np.where(long, -1, column)[keep] for column in (self.start, self.days))
         delivery = Delivery(
-            clicks=self.column(lambda row: row.clicks)[keep],
-            impressions=self.column(lambda row: row.impressions)[keep],
-            creative=self.column(lambda row: row.creative_id)[keep],
-            campaign=self.column(lambda row: row.campaign_id)[keep],
-            cell=cell,
+            clicks=clicks,
+            impressions=impressions,
+            creative=creative,
+            campaign=campaign,
+            cell=_labels(campaign, segment, start, days, self.current[keep]),
             score=self.score[keep],
             age=self.age[keep],
             current=self.current[keep],
@@ -97,7 +99,7 @@ def sort_delivery(
     )
 
 
-def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> list[LayerResult]:
+def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> LayerResult:
     """Test whether the score still goes with CTR inside campaigns as it did in the reference.
 
     Args:
@@ -114,12 +116,19 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> l
         n_reference=found.n_reference,
         n_current=found.n_current,
         threshold=settings.relation_loss,
-        detail={"unit": "creatives", "new_creatives": len(new), **_slopes(found)},
+        detail={
+            "unit": "creatives",
+            "new_creatives": len(new),
+            "reference": asdict(found.reference) if found.reference else None,
+            "current": asdict(found.current) if found.current else None,
+            "loss": found.loss,
+            "loss_ci": [found.ci_low, found.ci_high],
+        },
         holds=_holds(both, found, new, settings),
     )
     reference, current = found.reference, found.current
     if reference is None or current is None or found.loss is None:
-        return [row.but(sentence=f"Relation: {found.note}.")]
+        return replace(row, sentence=f"Relation: {found.note}.")
     figures = (
         f"+1 sd of score went with {_percent(reference.slope)} CTR in the reference "
         f"({_percent(reference.ci_low)} to {_percent(reference.ci_high)}, {reference.creatives} creatives) and with "
@@ -128,21 +137,20 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> l
     )
     if reference.ci_low <= 0:
         why = "Relation: the score is not shown to go with CTR in the reference, so nothing can be lost"
-        return [row.but(sentence=f"{why}: {figures}.", p_value=None)]
+        return replace(row, sentence=f"{why}: {figures}.")
     share, p = found.lost_share or 0.0, found.p_value if found.p_value is not None else 1.0
     lost = share >= settings.relation_loss and p < settings.alpha
     words = "it has lost" if lost else "it is not shown to have lost"
     floor = f"{100 * settings.relation_loss:.0f} % or more"
-    return [
-        row.but(
-            verdict=DriftVerdict.MAJOR if lost else DriftVerdict.OK,
-            sentence=f"Relation: {figures}: {words} {floor} (lost {100 * share:.0f} %, p {show_p(p)}).",
-            statistic=share,
-            ci_low=(found.ci_low or 0.0) / reference.slope,
-            ci_high=(found.ci_high or 0.0) / reference.slope,
-            p_value=p,
-        )
-    ]
+    return replace(
+        row,
+        verdict=DriftVerdict.MAJOR if lost else DriftVerdict.OK,
+        sentence=f"Relation: {figures}: {words} {floor} (lost {100 * share:.0f} %, p {show_p(p)}).",
+        statistic=share,
+        ci_low=(found.ci_low or 0.0) / reference.slope,
+        ci_high=(found.ci_high or 0.0) / reference.slope,
+        p_value=p,
+    )
 
 
 def _holds(both: Delivered, found: RelationShift, new: set[int], settings: DriftSettings) -> bool:
@@ -156,29 +164,16 @@ def _holds(both: Delivered, found: RelationShift, new: set[int], settings: Drift
     return on_new.current.slope >= (1 - settings.relation_loss) * on_new.reference.slope
 
 
-def _slopes(found: RelationShift) -> dict[str, Any]:
-    return {
-        "reference": asdict(found.reference) if found.reference else None,
-        "current": asdict(found.current) if found.current else None,
-        "loss": found.loss,
-        "loss_ci": [found.ci_low, found.ci_high],
-    }
-
-
-def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
+def judge_level(both: Delivered, settings: DriftSettings) -> LayerResult:
     """Test whether the level of CTR has moved, at equal age of the creatives."""
-    days = both.column(lambda row: (row.period_end - row.period_start).days + 1)
-    short = days <= _LONG
-    creative = both.column(lambda row: row.creative_id)[short]
-    campaign, segment = both.column(lambda row: row.campaign_id)[short], both.column(lambda row: row.segment_id)[short]
-    keys = np.column_stack([creative, campaign, segment])
-    unit = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1) if short.any() else np.zeros(0, np.int64)
+    short = both.days <= _LONG
+    clicks, impressions, creative, campaign, segment = both.columns(short)
     found = level_shift(
-        clicks=both.column(lambda row: row.clicks)[short],
-        impressions=both.column(lambda row: row.impressions)[short],
-        unit=unit,
+        clicks=clicks,
+        impressions=impressions,
+        unit=_labels(creative, campaign, segment),
         creative=creative,
-        period=both.column(lambda row: row.period_start.toordinal())[short],
+        period=both.start[short],
         age=both.age[short],
         current=both.current[short],
         min_creatives=settings.min_creatives,
@@ -194,23 +189,27 @@ def judge_level(both: Delivered, settings: DriftSettings) -> list[LayerResult]:
         detail={"unit": "creatives", "method": "log ratio of CTR at equal age, each creative against itself"},
     )
     if found.log_ratio is None or found.p_value is None or found.ci_low is None or found.ci_high is None:
-        return [row]
+        return row
     moved = abs(found.log_ratio) >= settings.kpi_floor and found.p_value < settings.alpha
     words = "moved" if moved else "has not moved beyond the floor"
-    return [
-        row.but(
-            verdict=DriftVerdict.MAJOR if moved else DriftVerdict.OK,
-            sentence=(
-                f"KPI level: CTR at equal age {words}: {_percent(found.log_ratio)} "
-                f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {show_p(found.p_value)})."
-            ),
-            statistic=found.log_ratio,
-            ci_low=found.ci_low,
-            ci_high=found.ci_high,
-            p_value=found.p_value,
-        )
-    ]
+    return replace(
+        row,
+        verdict=DriftVerdict.MAJOR if moved else DriftVerdict.OK,
+        sentence=(
+            f"KPI level: CTR at equal age {words}: {_percent(found.log_ratio)} "
+            f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {show_p(found.p_value)})."
+        ),
+        statistic=found.log_ratio,
+        ci_low=found.ci_low,
+        ci_high=found.ci_high,
+        p_value=found.p_value,
+    )
 
 
 def _percent(log_change: float) -> str:
     return f"{100 * math.expm1(min(log_change, 20)):+.0f} %".replace("-", "−")
+
+
+def _labels(*columns: NDArray[Any]) -> NDArray[np.int64]:
+    """Return one label per row: rows share it where they agree in all columns."""
+    return np.unique(np.column_stack(columns), axis=0, return_inverse=True)[1].reshape(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -11,27 +12,25 @@ from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.results import LayerResult
 from abkit.workflows.drift.windows import DriftWindows
 
+_LEAST = 10  # of fewer images, rows or files no share is told
 
-def judge_share(
-    test: str, what: str, bad: int, everything: int, settings: DriftSettings, needed: int = 10
-) -> LayerResult:
+
+def judge_share(test: str, what: str, bad: int, everything: int, settings: DriftSettings) -> LayerResult:
     """Test whether the share of unusable images, rows or files is beyond the floor."""
-    row = LayerResult(
+    share = bad / everything if everything >= _LEAST else None
+    return LayerResult(
         layer=Layer.DATA,
         test=test,
-        verdict=DriftVerdict.INSUFFICIENT_DATA,
-        sentence=f"Data: {everything} {what}; needed: {needed}.",
+        verdict=DriftVerdict.INSUFFICIENT_DATA if share is None else _fault_if(share > settings.fault_share),
+        sentence=(
+            f"Data: {everything} {what}; needed: {_LEAST}."
+            if share is None
+            else f"Data: {bad:,} of {everything:,} {what} ({100 * share:.0f} %) could not be used."
+        ),
+        statistic=share,
         n_current=everything,
         threshold=settings.fault_share,
         detail={"unit": what.split(" (")[0].split()[-1], "bad": bad},
-    )
-    if everything < needed:
-        return row
-    share = bad / everything
-    return row.but(
-        verdict=_fault_if(share > settings.fault_share),
-        statistic=share,
-        sentence=f"Data: {bad:,} of {everything:,} {what} ({100 * share:.0f} %) could not be used.",
     )
 
 
@@ -49,7 +48,7 @@ def judge_feed(daily: dict[date, int], windows: DriftWindows, settings: DriftSet
     now = {day: shown for day, shown in daily.items() if start <= day <= as_of}
     settled = [start + timedelta(days=i) for i in range((expected_until - start).days + 1)]
     missing = [day for day in settled if day not in now]
-    usual = _missing_share(before, start)
+    usual = 1 - len(before) / (start - min(before)).days if before else 0.0
     gaps = LayerResult(
         layer=Layer.DATA,
         test="gaps",
@@ -60,38 +59,33 @@ def judge_feed(daily: dict[date, int], windows: DriftWindows, settings: DriftSet
         threshold=settings.fault_share,
         detail={"unit": "days", "missing": [day.isoformat() for day in missing], "usual_share": usual},
     )
-    volume = gaps.but(test="volume", threshold=settings.volume_floor, detail={"unit": "days"})
+    volume = replace(gaps, test="volume", threshold=settings.volume_floor, detail={"unit": "days"})
     if len(before) < 7:
         return [gaps, volume]
     if not settled:
         late = f"Data: figures may come {settings.delay_days} days late, and the current window is not older than that."
-        return [gaps.but(sentence=late), volume.but(sentence=late)]
+        return [replace(gaps, sentence=late), replace(volume, sentence=late)]
     share = len(missing) / len(settled)
     broken = bool(missing) and share - usual > settings.fault_share
     listed = f" ({', '.join(day.isoformat() for day in missing[:3])}{' …' if len(missing) > 3 else ''})"
-    gaps = gaps.but(
+    gaps = replace(
+        gaps,
         verdict=_fault_if(broken),
         statistic=share,
         sentence=f"Data: {len(missing)} of {len(settled)} days have no delivery{listed if missing else ''}.",
     )
     if not now:
-        return [gaps, volume.but(sentence="Data: no delivery at all in the current window.")]
+        return [gaps, replace(volume, sentence="Data: no delivery at all in the current window.")]
     ratio = float(np.median(list(now.values())) / max(1.0, float(np.median(list(before.values())))))
     return [
         gaps,
-        volume.but(
+        replace(
+            volume,
             verdict=_fault_if(ratio < settings.volume_floor),
             statistic=ratio,
             sentence=f"Data: impressions per day are {100 * ratio:.0f} % of those in the reference.",
         ),
     ]
-
-
-def _missing_share(before: dict[date, int], start: date) -> float:
-    if not before:
-        return 0.0
-    span = (start - min(before)).days
-    return 1 - len(before) / span if span > 0 else 0.0
 
 
 def _fault_if(broken: bool) -> DriftVerdict:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
@@ -30,28 +31,20 @@ def judge_input(reference: CreativeSample, current: CreativeSample, settings: Dr
     """Test whether the new images look different: the energy distance of pooled embeddings."""
     x, y = reference.embeddings, current.embeddings
     floors = settings.input_watch, settings.input_major
-    detail: dict[str, Any] = {"unit": "images", "floors": list(floors)}
     short = _too_few("Input", "images with an embedding", len(x), len(y), settings.min_images)
     if not short and x.shape[1] != y.shape[1]:
         short = f"Input: the windows have embeddings of {x.shape[1]} and {y.shape[1]} numbers, of different encoders."
+    row = _row(Layer.INPUT, "energy", short, len(x), len(y), floors[1], floors=list(floors))
     if short:
-        return [_cannot_judge(Layer.INPUT, "energy", short, len(x), len(y), settings.input_major, detail)]
-
-    def shift(part: NDArray[np.float32]) -> Shift:
-        return input_shift(x, part, most=settings.max_images)
-
-    found = shift(y)
-    verdict = _verdict(found, *floors, settings.alpha)
-    persistent = verdict is DriftVerdict.MAJOR and all(
-        _verdict(shift(half), *floors, settings.alpha) is not DriftVerdict.OK for half in _halves(y)
-    )
+        return [row]
+    found = input_shift(x, y, most=settings.max_images)
+    halves = (input_shift(x, half, most=settings.max_images) for half in _halves(y))
     effect = found.effect or 0.0
-    sentence = (
-        f"Input: {_WORDS[verdict]} (energy coefficient {effect:.3f}, as if every feature had moved by "
-        f"{2 * math.sqrt(max(effect, 0)):.2f} standard deviations; p {show_p(found.p_value)}, "
-        f"{len(x):,} against {len(y):,} images)."
+    measure = (
+        f"energy coefficient {effect:.3f}, as if every feature had moved by "
+        f"{2 * math.sqrt(max(effect, 0)):.2f} standard deviations;"
     )
-    return [_judged(Layer.INPUT, found, verdict, sentence, settings.input_major, detail, persistent)]
+    return [_judged(row, found, halves, measure, floors, settings.alpha, settings.alpha)]
 
 
 def judge_scores(reference: CreativeSample, current: CreativeSample, settings: DriftSettings) -> list[LayerResult]:
@@ -63,36 +56,26 @@ def judge_scores(reference: CreativeSample, current: CreativeSample, settings: D
         "wasserstein": (settings.wasserstein_watch, settings.wasserstein_major),
     }
     # Wasserstein is shown in score units, and its floor is in standard deviations of the reference, if there is one.
-    spread = float(x.std()) if len(x) else None
-    thresholds = {test: major for test, (_, major) in floors.items()} | {
-        "wasserstein": None if spread is None else settings.wasserstein_major * spread
-    }
+    thresholds: dict[str, float | None] = {test: major for test, (_, major) in floors.items()}
+    thresholds["wasserstein"] = settings.wasserstein_major * float(x.std()) if len(x) else None
     short = _too_few("Scores", "scored images", len(x), len(y), settings.min_images)
+    rows = [_row(Layer.SCORE, test, short, len(x), len(y), thresholds[test]) for test in floors]
     if short:
-        return [
-            _cannot_judge(Layer.SCORE, test, short, len(x), len(y), thresholds[test], {"unit": "images"})
-            for test in floors
-        ]
-    whole = drift(x, y, bins=settings.psi_bins)
-    halves = [drift(x, half, bins=settings.psi_bins) for half in _halves(y)]
-    rows = []
-    for test, (watch, major) in floors.items():
-        found: Shift = getattr(whole, test)
-        verdict = _verdict(found, watch, major, settings.alpha / 3)
-        persistent = verdict is DriftVerdict.MAJOR and all(
-            _verdict(getattr(half, test), watch, major, settings.alpha) is not DriftVerdict.OK for half in halves
-        )
-        sentence = (
-            f"Scores: {_WORDS[verdict]} ({_SCORE_TESTS[test]} {found.statistic:.3f}, p {show_p(found.p_value)}, "
-            f"{len(x):,} against {len(y):,} images)."
-        )
-        detail = {"unit": "images", "floors": [watch, major], "effect": found.effect, "alpha": settings.alpha / 3}
-        rows.append(_judged(Layer.SCORE, found, verdict, sentence, thresholds[test], detail, persistent))
-    return rows
+        return rows
+    whole, *halves = (drift(x, part, bins=settings.psi_bins) for part in (y, *_halves(y)))
+    alpha = settings.alpha / 3
+    judged = []
+    for row in rows:
+        found: Shift = getattr(whole, row.test)
+        row.detail.update(floors=list(floors[row.test]), effect=found.effect, alpha=alpha)
+        measure = f"{_SCORE_TESTS[row.test]} {found.statistic:.3f},"
+        in_halves = (getattr(half, row.test) for half in halves)
+        judged.append(_judged(row, found, in_halves, measure, floors[row.test], alpha, settings.alpha))
+    return judged
 
 
-def _cannot_judge(
-    layer: Layer, test: str, why: str, n_reference: int, n_current: int, threshold: float | None, detail: dict[str, Any]
+def _row(
+    layer: Layer, test: str, why: str, n_reference: int, n_current: int, threshold: float | None, **detail: Any
 ) -> LayerResult:
     return LayerResult(
         layer=layer,
@@ -102,30 +85,34 @@ def _cannot_judge(
         n_reference=n_reference,
         n_current=n_current,
         threshold=threshold,
-        detail=detail,
+        detail={"unit": "images", **detail},
     )
 
 
 def _judged(
-    layer: Layer,
+    row: LayerResult,
     found: Shift,
-    verdict: DriftVerdict,
-    sentence: str,
-    threshold: float | None,
-    detail: dict[str, Any],
-    persistent: bool,
+    halves: Iterable[Shift],
+    measure: str,
+    floors: tuple[float, float],
+    alpha: float,
+    alpha_of_halves: float,
 ) -> LayerResult:
-    return LayerResult(
-        layer=layer,
-        test=found.test,
+    verdict = _verdict(found, *floors, alpha)
+    persistent = verdict is DriftVerdict.MAJOR and all(
+        _verdict(half, *floors, alpha_of_halves) is not DriftVerdict.OK for half in halves
+    )
+    name = "Input" if row.layer is Layer.INPUT else "Scores"
+    return replace(
+        row,
         verdict=verdict,
-        sentence=sentence,
+        sentence=f"{name}: {_WORDS[verdict]} ({measure} p {show_p(found.p_value)}, "
+        f"{row.n_reference:,} against {row.n_current:,} images).",
         statistic=found.statistic,
         p_value=found.p_value,
         n_reference=found.n_reference,
         n_current=found.n_current,
-        threshold=threshold,
-        detail={**detail, "method": found.method, "persistent": persistent},
+        detail={**row.detail, "method": found.method, "persistent": persistent},
         persistent=persistent,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -47,10 +47,6 @@ class LayerResult(Record):
     def finding(self) -> Finding:
         """What the triage needs of it."""
         return Finding(self.layer, self.verdict, self.sentence, self.persistent, self.holds)
-
-    def but(self, **changes: Any) -> LayerResult:
-        """Return the same test with some fields changed."""
-        return replace(self, **changes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -148,11 +148,6 @@ class Candidate(Record):
     tied_with: int | None = None
     novelty: float | None = None
 
-    @property
-    def far(self) -> bool:
-        """Whether it is known to be far from anything that the queries were trained on."""
-        return is_far(self.novelty)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Shortlist(RecordList):
@@ -208,7 +203,7 @@ class Shortlist(RecordList):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these scores and probabilities has to be told."""
-        far = [candidate.creative for candidate in self.creatives if candidate.far]
+        far = [candidate.creative for candidate in self.creatives if is_far(candidate.novelty)]
         texts = (far_note(far, self.n, "intervals and probabilities"), self.note, self.notice)
         return tuple(text for text in texts if text)
 
