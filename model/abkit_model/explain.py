@@ -17,7 +17,11 @@ the pooled embedding.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -27,7 +31,7 @@ from torch import Tensor
 
 from abkit_model.encoders.frozen import Encoded
 from abkit_model.images import Prepared
-from abkit_model.query_transformer import Attention, Block, QuerySet
+from abkit_model.query_transformer import Attention, QuerySet
 from abkit_model.scorer import Scorer
 
 Floats = NDArray[np.float64]
@@ -122,24 +126,23 @@ def attention_maps(scorer: Scorer, encoded: Encoded, number: int, method: str) -
     Each is non-negative with sum 1, or all zero. `encoded` holds one image.
     """
     member = list(scorer.network.query_sets())[number]
-    with torch.enable_grad(), _recorded(member) as record:
+    with torch.enable_grad(), _recorded(member) as (among_queries, to_tokens):
         seen = scorer.network.components(encoded.tokens.clone(), encoded.embedding.clone())
         probabilities, _, _ = member(seen, encoded.mask.clone())
         score = probabilities[0] @ torch.from_numpy(scorer.card.scale.values).float()
-        attentions = record.self_maps + record.cross_maps
+        attentions = among_queries + to_tokens
         gradients = torch.autograd.grad(score, attentions, allow_unused=True)
-    depth = len(record.self_maps)
-    K = member.queries.shape[0]
+    weighted = [_weighted(*one) for one in zip(attentions, gradients, strict=True)]
     if method == "attention":
-        maps = record.cross_maps[-1][0].mean(dim=0)  # (K, T)
+        maps = to_tokens[-1][0].mean(dim=0)  # (K, T)
     elif method == "gradient":
-        maps = _weighted(record.cross_maps[-1], gradients[-1])
+        maps = weighted[-1]
     else:
-        among = torch.eye(K)
-        maps = torch.zeros(K, encoded.tokens.shape[1])
-        for level in range(depth):
-            among = among + _weighted(record.self_maps[level], gradients[level]) @ among
-            maps = maps + among.T @ _weighted(record.cross_maps[level], gradients[depth + level])
+        among = torch.eye(len(member.queries))
+        maps = torch.zeros_like(weighted[-1])
+        for self_map, cross_map in zip(weighted, weighted[len(among_queries) :], strict=False):
+            among = among + self_map @ among
+            maps = maps + among.T @ cross_map
     values = maps.detach().double().numpy()
     total = values.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(values, total, out=np.zeros_like(values), where=total > 0))
@@ -151,34 +154,22 @@ def _weighted(attention: Tensor, gradient: Tensor | None) -> Tensor:
     return (attention * gradient).clamp(min=0)[0].mean(dim=0).detach()
 
 
-class _recorded:  # noqa: N801 - used as a context manager, like a function
-    """Keep the attention maps of a member as they are computed, so that gradients reach them."""
-
-    def __init__(self, member: QuerySet) -> None:
-        self.self_maps: list[Tensor] = []
-        self.cross_maps: list[Tensor] = []
-        self._member = member
-        self._blocks = [b for b in member.blocks if isinstance(b, Block)]
-        self._hooks: list[torch.utils.hooks.RemovableHandle] = []
-
-    def __enter__(self) -> _recorded:
-        self._member.requires_grad_(True)  # so that the maps, which depend on the queries alone, are in the graph
-        for block in self._blocks:
-            for layer, kept in ((block.among_queries, self.self_maps), (block.to_tokens, self.cross_maps)):
-                self._hooks.append(layer.register_forward_hook(self._keep(kept)))
-        return self
-
-    @staticmethod
-    def _keep(kept: list[Tensor]):  # type: ignore[no-untyped-def]
-        def hook(layer: Attention, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
-            kept.append(output[1])
-
-        return hook
-
-    def __exit__(self, *_: object) -> None:
-        for hook in self._hooks:
+@contextmanager
+def _recorded(member: QuerySet) -> Iterator[tuple[list[Tensor], list[Tensor]]]:
+    """Keep the maps of self- and cross-attention as a member computes them, so that gradients reach them."""
+    maps: tuple[list[Tensor], list[Tensor]] = [], []
+    hooks = []
+    for block in member.blocks:
+        for layer, kept in zip((block.among_queries, block.to_tokens), maps, strict=True):
+            keep = partial(lambda kept, _layer, _inputs, output: kept.append(output[1]), kept)
+            hooks.append(cast(Attention, layer).register_forward_hook(keep))
+    member.requires_grad_(True)  # so that the maps, which depend on the queries alone, are in the graph
+    try:
+        yield maps
+    finally:
+        for hook in hooks:
             hook.remove()
-        self._member.requires_grad_(False)
+        member.requires_grad_(False)
 
 
 def blurred(prepared: Prepared) -> Prepared:

@@ -33,6 +33,9 @@ class Estimate(Record):
     high: float
 
 
+UNDEFINED = Estimate(float("nan"), float("nan"), float("nan"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation(Record):
     """Figures on held-out images, each scored by a model that saw no image of its subject.

@@ -143,17 +143,25 @@ def pair_calibration(
 
     Source: Bröcker & Smith (2007), Increasing the reliability of reliability diagrams, doi 10.1175/WAF993.1.
     """
+    others = {fold: folds != fold for fold in np.unique(folds)}
+    elsewhere = {fold: spread_of_errors(predicted[o], observed[o], folds[o])[0] for fold, o in others.items()}
     everywhere, slope = spread_of_errors(predicted, observed, folds)
-    elsewhere = {fold: _elsewhere(predicted, observed, folds, fold) for fold in np.unique(folds)}
     names, member = np.unique(np.asarray(groups), return_inverse=True)
     first, second = _pairs(member, folds, max_pairs, seed)
     if not (everywhere > 0 and len(first) and all(spread > 0 for spread in elsewhere.values())):
         return None
-    spread = np.array([elsewhere[fold] for fold in folds[first]])
-    said, right = _outcomes(predicted, observed, first, second, spread)
-    residual = float((observed - predicted).std(ddof=1))
-    found = calibration_of(said, right, member[first], member[second], len(names), seed=seed, resamples=resamples)
-    return replace(found, error_spread=everywhere, slope=slope, residual_std=residual, n=len(predicted))
+    return _calibrate(
+        predicted[first] - predicted[second],
+        observed[first] - observed[second],
+        np.array([elsewhere[fold] for fold in folds[first]]),
+        (member[first], member[second], len(names)),
+        seed=seed,
+        resamples=resamples,
+        error_spread=everywhere,
+        slope=slope,
+        residual_std=float((observed - predicted).std(ddof=1)),
+        n=len(predicted),
+    )
 
 
 def spread_of_comparisons(gap: Floats, share: Floats) -> float:
@@ -222,51 +230,61 @@ def comparison_calibration(
     elsewhere = {number: spread_of_comparisons(gap[other], share[other]) for number, other in others.items()}
     if not all(spread > 0 for spread in elsewhere.values()):
         return None
-    said = pair_probability(np.abs(gap), 0.0, np.array([elsewhere[number] for number in fold]))
-    right = (1 + np.sign(gap) * np.sign(share - 0.5)) / 2
     shown, places = np.unique(np.stack([first, second]), return_inverse=True)
-    one, other = places.reshape(2, -1)
-    found = calibration_of(said, right, one, other, len(shown), seed=seed, resamples=resamples)
-    return replace(found, error_spread=spread_of_comparisons(gap, share))
+    return _calibrate(
+        gap,
+        share - 0.5,
+        np.array([elsewhere[number] for number in fold]),
+        (*places.reshape(2, -1), len(shown)),
+        seed=seed,
+        resamples=resamples,
+        error_spread=spread_of_comparisons(gap, share),
+        n=len(shown),
+    )
 
 
-def calibration_of(
-    said: Floats, right: Floats, first: Positions, second: Positions, clusters: int, *, seed: int, resamples: int
+def _calibrate(
+    gap: Floats,
+    outcome: Floats,
+    spread: Floats,
+    clusters: tuple[Positions, Positions, int],
+    *,
+    seed: int,
+    resamples: int,
+    error_spread: float,
+    n: int,
+    slope: float = math.nan,
+    residual_std: float = math.nan,
 ) -> PairCalibration:
-    """Judge predicted probabilities of pairs, whatever spread is behind them.
+    """Judge the probabilities that gaps in scores (pairs,) stand for with the spread of each pair.
 
-    Args:
-        said: (pairs,), P(A beats B), where A has the higher score.
-        right: (pairs,), 1 where A won, 0 where B did, ½ for a tie.
-        first: (pairs,), the cluster of the first image: its subject.
-        second: (pairs,), that of the other.
-        clusters: How many there are. They are resampled, and a pair counts as often as both of its own were drawn.
-        seed: Seed of the bootstrap.
-        resamples: Resamples of the bootstrap.
+    `outcome` is above 0 where the first image won; `clusters` are the subjects of the two images of each pair and how
+    many there are. Subjects are resampled, and a pair counts as often as both of its own were drawn.
     """
+    said = pair_probability(np.abs(gap), 0.0, spread)
+    right = (1 + np.sign(gap) * np.sign(outcome)) / 2  # 1 where the higher score won, 0 where not, ½ for a tie
+    first, second, subjects = clusters
     place = np.minimum(((said - 0.5) * 2 * BINS).astype(np.intp), BINS - 1)
-    drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    drawn = np.random.default_rng(seed).multinomial(subjects, np.full(subjects, 1 / subjects), size=resamples)
     weights = [(times[first] * times[second]).astype(float) for times in drawn]
     # of few pairs a resample may hold none
     resampled = np.stack([_figures(said, right, place, weight) for weight in weights if weight.sum() > 0])
     values = _figures(said, right, place, np.ones(len(said)))
     share, overconfidence, brier, ece, *right_in_bins = percentile_intervals(values, resampled)
-    # resampling adds noise, by which a calibration error can only grow: of few pairs its interval begins above it
-    ece = replace(ece, low=min(ece.low, ece.value))
-    nan = float("nan")
     return PairCalibration(
-        error_spread=nan,
-        slope=nan,
-        residual_std=nan,
-        n=clusters,
-        subjects=clusters,
+        error_spread=error_spread,
+        slope=slope,
+        residual_std=residual_std,
+        n=n,
+        subjects=subjects,
         pairs=len(said),
         bins=_bins(said, place, right_in_bins),
         said=float(said.mean()),
         right=share,
         overconfidence=overconfidence,
         brier=brier,
-        ece=ece,
+        # resampling adds noise, by which a calibration error can only grow: of few pairs its interval begins above it
+        ece=replace(ece, low=min(ece.low, ece.value)),
         coin_brier=float(((0.5 - right) ** 2).mean()),
         coin_ece=abs(share.value - 0.5),
     )
@@ -277,11 +295,6 @@ def _within(values: Floats, folds: Positions) -> Floats:
     _, place = np.unique(folds, return_inverse=True)
     means = np.bincount(place, values) / np.bincount(place)
     return np.asarray(values - means[place], dtype=np.float64)
-
-
-def _elsewhere(predicted: Floats, observed: Floats, folds: Positions, fold: int) -> float:
-    others = folds != fold
-    return spread_of_errors(predicted[others], observed[others], folds[others])[0]
 
 
 def _pairs(member: Positions, folds: Positions, most: int, seed: int) -> tuple[Positions, Positions]:
@@ -303,16 +316,6 @@ def _pairs(member: Positions, folds: Positions, most: int, seed: int) -> tuple[P
     return first[apart], second[apart]
 
 
-def _outcomes(
-    predicted: Floats, observed: Floats, first: Positions, second: Positions, spread: Floats
-) -> tuple[Floats, Floats]:
-    """Return for each pair the probability of the higher-scored image, and 1, ½ or 0 for what raters said."""
-    gap = predicted[first] - predicted[second]
-    said = pair_probability(np.abs(gap), 0.0, spread)
-    right = (1 + np.sign(gap) * np.sign(observed[first] - observed[second])) / 2
-    return said, right
-
-
 def _figures(said: Floats, right: Floats, place: Positions, weights: Floats) -> Floats:
     """Return share right, overconfidence, Brier score, calibration error, and the share right of each bin."""
     total = weights.sum()
@@ -328,14 +331,9 @@ def _figures(said: Floats, right: Floats, place: Positions, weights: Floats) -> 
 
 
 def _bins(said: Floats, place: Positions, right: Sequence[Estimate]) -> tuple[Bin, ...]:
-    edges = np.linspace(0.5, 1, BINS + 1)
+    edges = np.linspace(0.5, 1, BINS + 1).round(6).tolist()
+    inside = [said[place == k] for k in range(BINS)]
     return tuple(
-        Bin(
-            low=round(float(edges[k]), 6),
-            high=round(float(edges[k + 1]), 6),
-            pairs=int((place == k).sum()),
-            said=float(said[place == k].mean()) if (place == k).any() else float("nan"),
-            right=right[k],
-        )
-        for k in range(BINS)
+        Bin(low=low, high=high, pairs=len(some), said=float(some.mean()) if len(some) else math.nan, right=share)
+        for low, high, some, share in zip(edges, edges[1:], inside, right, strict=False)
     )

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit_model.evaluation.metrics import Estimate, percentile_intervals, spearman
+from abkit_model.evaluation.metrics import UNDEFINED, Estimate, Floats, percentile_intervals, spearman
 from abkit_model.explain import (
     METHODS,
     SIGNED,
@@ -35,9 +35,7 @@ from abkit_model.images import Prepared
 from abkit_model.records import Record
 from abkit_model.scorer import Score, Scorer
 
-Floats = NDArray[np.float64]
 Estimator: TypeAlias = Callable[[Floats], Estimate]
-UNDEFINED = Estimate(float("nan"), float("nan"), float("nan"))
 
 
 @dataclass(frozen=True)

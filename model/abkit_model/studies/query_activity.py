@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from abkit_model.evaluation.metrics import Estimate
+from abkit_model.evaluation.metrics import UNDEFINED, Estimate, Floats, Positions, correlation, percentile_intervals
 from abkit_model.records import Record
 
-Floats = NDArray[np.float64]
 #: With fewer images most and least active ones say nothing.
 MIN_IMAGES = 8
 
@@ -107,33 +105,33 @@ def query_report(
     drawn = np.random.default_rng(seed).integers(0, n, (resamples, n))
     score = _std(means, drawn)
     ranks = stats.rankdata(activations, axis=0)
+    order = np.argsort(activations, axis=0, kind="stable")
     top = min(top, n // 2)
-    per_member = queries // members
+    named = [divmod(query, queries // members) for query in range(queries)]
     rows = []
-    for query in range(queries):
+    for query, (member, number) in enumerate(named):
         own = _std(effects[:, query], drawn)
         twin, alike = _twin(ranks, query, drawn)
-        order = np.argsort(activations[:, query], kind="stable")
         rows.append(
             QueryActivity(
-                member=query // per_member + 1,
-                number=query % per_member + 1,
+                member=member + 1,
+                number=number + 1,
                 mean=float(activations[:, query].mean()),
                 std=float(activations[:, query].std()),
                 effect=_estimate(own),
                 share=_estimate(_ratio(own, score)),
-                twin=(twin // per_member + 1, twin % per_member + 1),
+                twin=(named[twin][0] + 1, named[twin][1] + 1),
                 alike=alike,
-                most=tuple(int(row) for row in order[::-1][:top]),
-                least=tuple(int(row) for row in order[:top]),
+                most=tuple(order[::-1, query][:top].tolist()),
+                least=tuple(order[:top, query].tolist()),
             )
         )
     together = _estimate(_ratio(_std(effects.sum(axis=1), drawn), score))
     return QueryReport(tuple(rows), together, float(score[0]), n)
 
 
-def _std(values: Floats, drawn: NDArray[np.int64]) -> Floats:
-    """`(1 + resamples,)`: the standard deviation on the images as they are, then on each resample."""
+def _std(values: Floats, drawn: Positions) -> Floats:
+    """Return `(1 + resamples,)`: the standard deviation on the images as they are, then on each resample."""
     return np.concatenate([[values.std()], values[drawn].std(axis=1)])
 
 
@@ -142,25 +140,16 @@ def _ratio(some: Floats, of: Floats) -> Floats:
 
 
 def _estimate(figures: Floats) -> Estimate:
-    if not np.isfinite(figures).all():
-        return Estimate(float("nan"), float("nan"), float("nan"))
-    low, high = np.percentile(figures[1:], [2.5, 97.5])
-    return Estimate(float(figures[0]), float(low), float(high))
+    return percentile_intervals(figures[:1], figures[1:, None])[0] if np.isfinite(figures).all() else UNDEFINED
 
 
-def _twin(ranks: Floats, query: int, drawn: NDArray[np.int64]) -> tuple[int, Estimate]:
-    spread = ranks.std(axis=0)
-    centered = ranks - ranks.mean(axis=0)
-    product = spread * spread[query]
-    alike = np.divide(
-        (centered * centered[:, [query]]).mean(axis=0), product, out=np.full(len(product), -2.0), where=product > 0
-    )
+def _twin(ranks: Floats, query: int, drawn: Positions) -> tuple[int, Estimate]:
+    alike = np.nan_to_num(correlation(ranks.T, ranks[:, query]), nan=-2.0)
     alike[query] = -3.0
     twin = int(alike.argmax())
     if alike[twin] < -1.5:  # the only one, or constant
-        return twin, Estimate(float("nan"), float("nan"), float("nan"))
+        return twin, UNDEFINED
     x, y = ranks[:, query][drawn], ranks[:, twin][drawn]
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
     over = _ratio((x * y).mean(axis=1), np.sqrt((x * x).mean(axis=1) * (y * y).mean(axis=1)))
-    low, high = np.nanpercentile(over, [2.5, 97.5])
-    return twin, Estimate(float(alike[twin]), float(low), float(high))
+    return twin, percentile_intervals(alike[[twin]], over[:, None])[0]
