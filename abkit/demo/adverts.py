@@ -18,8 +18,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from abkit.demo.canvas import Canvas, Color
-from abkit.demo.layouts import LAYOUTS, Copy, Crop, Palette, textured
+from abkit.demo.canvas import WHITE, Canvas, Color, Copy, Crop, Palette
+from abkit.demo.layouts import LAYOUTS
 from abkit.demo.photographs import PHOTOGRAPHS
 
 T = TypeVar("T")
@@ -31,16 +31,16 @@ FORMATS: dict[str, tuple[int, int]] = {
     "1.91x1": (955, 500),
 }
 
-FAULTS: dict[str, str] = {
-    "bad_crop": "the crop misses the subject",
-    "blur": "upscaled from a thumbnail",
-    "low_contrast": "type that hardly differs from its background",
-    "dark": "underexposed",
-    "washed_out": "overexposed and pale",
-    "loud": "colors that clash",
-    "blocky": "compressed to pieces",
-    "textured": "a busy texture under the type",
-}
+FAULTS = (
+    "bad_crop",  # the crop misses the subject
+    "blur",  # upscaled from a thumbnail
+    "low_contrast",  # type that hardly differs from its background
+    "dark",  # underexposed
+    "washed_out",  # overexposed and pale
+    "loud",  # colors that clash
+    "blocky",  # compressed to pieces
+    "textured",  # a busy texture under the type
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,6 @@ class Theme:
     """What the adverts of one campaign share."""
 
     key: str
-    name: str
     brand: str
     photographs: tuple[str, ...]
     texture: str
@@ -86,7 +85,6 @@ CREAM: Color = (250, 244, 232)
 THEMES: tuple[Theme, ...] = (
     Theme(
         key="coffee-bar",
-        name="Coffee bar, spring",
         brand="Kettle Lane",
         photographs=("coffee",),
         texture="brick",
@@ -101,14 +99,13 @@ THEMES: tuple[Theme, ...] = (
         prices=("$2.20", "-30%", "2 for 1"),
         buttons=("Order ahead", "Find a bar", "Get the offer"),
         palettes=(
-            Palette((62, 35, 24), CREAM, (235, 106, 52), (255, 255, 255)),
-            Palette(CREAM, (58, 34, 22), (178, 46, 31), (255, 255, 255)),
+            Palette((62, 35, 24), CREAM, (235, 106, 52), WHITE),
+            Palette(CREAM, (58, 34, 22), (178, 46, 31), WHITE),
             Palette((24, 62, 58), (246, 240, 226), (246, 190, 83), (40, 28, 16)),
         ),
     ),
     Theme(
         key="cat-food",
-        name="Cat food, trial box",
         brand="Tabby Bowl",
         photographs=("cat",),
         texture="grass",
@@ -123,14 +120,13 @@ THEMES: tuple[Theme, ...] = (
         prices=("$9.90", "-40%", "1st free"),
         buttons=("Try a box", "Shop now", "Build your bowl"),
         palettes=(
-            Palette((255, 214, 92), (44, 33, 20), (28, 96, 84), (255, 255, 255)),
+            Palette((255, 214, 92), (44, 33, 20), (28, 96, 84), WHITE),
             Palette((28, 82, 74), (250, 246, 236), (255, 186, 73), (40, 30, 12)),
-            Palette((246, 238, 228), (66, 42, 30), (214, 84, 60), (255, 255, 255)),
+            Palette((246, 238, 228), (66, 42, 30), (214, 84, 60), WHITE),
         ),
     ),
     Theme(
         key="star-hall",
-        name="Planetarium, autumn programme",
         brand="Star Hall",
         photographs=("rocket", "galaxies"),
         texture="gravel",
@@ -141,13 +137,13 @@ THEMES: tuple[Theme, ...] = (
             "Kids go free on Sundays",
             "The sky has never been closer",
         ),
-        lines=("Shows at 5, 7 and 9 pm", "The new dome is open", "Half an hour from the centre"),
+        lines=("Shows at 5, 7 and 9 pm", "The new dome is open", "Half an hour from the center"),
         prices=("$12", "-25%", "Kids free"),
-        buttons=("Book seats", "Get tickets", "See the programme"),
+        buttons=("Book seats", "Get tickets", "See the program"),
         palettes=(
             Palette((16, 22, 58), (238, 240, 252), (255, 196, 61), (24, 20, 40)),
-            Palette((238, 238, 246), (22, 24, 64), (92, 70, 214), (255, 255, 255)),
-            Palette((44, 18, 72), (250, 240, 255), (255, 122, 89), (255, 255, 255)),
+            Palette((238, 238, 246), (22, 24, 64), (92, 70, 214), WHITE),
+            Palette((44, 18, 72), (250, 240, 255), (255, 122, 89), WHITE),
         ),
     ),
 )
@@ -173,7 +169,7 @@ def designs(seed: int = 7, per_campaign: int = 20) -> list[Design]:
         headlines = _evenly(rng, list(theme.headlines), per_campaign)
         fault_counts = _evenly(rng, [0, 0, 1, 1, 2], per_campaign)
         for index in range(per_campaign):
-            faults = tuple(str(f) for f in rng.choice(list(FAULTS), size=fault_counts[index], replace=False))
+            faults = tuple(str(f) for f in rng.choice(FAULTS, size=fault_counts[index], replace=False))
             photograph = str(rng.choice(theme.photographs))
             drawn.append(
                 Design(
@@ -203,10 +199,9 @@ def render(design: Design) -> Image.Image:
     palette = LOUD if "loud" in design.faults else design.palette
     if "low_contrast" in design.faults:
         palette = _flattened(palette)
-    canvas = Canvas(size, palette.ground)
-    if "textured" in design.faults:
-        canvas.image.paste(textured(design.texture, canvas.image.size, palette.ground))
-    LAYOUTS[design.layout](canvas, design.crop, design.copy, palette)
+    texture = design.texture if "textured" in design.faults else None
+    canvas = Canvas(size, palette, design.copy, design.crop, texture)
+    LAYOUTS[design.layout](canvas)
     return _spoiled(canvas.finished(), design.faults)
 
 
@@ -241,26 +236,20 @@ def _evenly(rng: np.random.Generator, choices: list[T], count: int) -> list[T]:
 
 def _crop(rng: np.random.Generator, photograph: str, bad: bool) -> Crop:
     """Return a crop around the subject, or one that misses it."""
-    x, y = PHOTOGRAPHS[photograph].subject
     if bad:
         return Crop(photograph, (float(rng.choice([0.08, 0.92])), float(rng.choice([0.1, 0.9]))), 2.4)
-    return Crop(photograph, (x, y), float(rng.uniform(1.0, 1.25)))
+    return Crop(photograph, PHOTOGRAPHS[photograph].subject, float(rng.uniform(1.0, 1.25)))
 
 
 def _flattened(palette: Palette) -> Palette:
     """Return the palette with type close to the color of its background."""
 
-    def towards(color: Color, other: Color) -> Color:
-        red, green, blue = (round(0.22 * c + 0.78 * o) for c, o in zip(color, other, strict=True))
+    def faint(color: Color) -> Color:
+        red, green, blue = (round(0.22 * c + 0.78 * g) for c, g in zip(color, palette.ground, strict=True))
         return red, green, blue
 
-    return Palette(
-        palette.ground,
-        towards(palette.type, palette.ground),
-        towards(palette.accent, palette.ground),
-        towards(palette.on_accent, palette.ground),
-        (122, 116, 110),
-    )
+    inks = faint(palette.type), faint(palette.accent), faint(palette.on_accent)
+    return Palette(palette.ground, *inks, (122, 116, 110))
 
 
 def _spoiled(image: Image.Image, faults: tuple[str, ...]) -> Image.Image:

@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -29,22 +29,9 @@ from abkit.store.imports import SIMULATED_ACCOUNT
 Floats = NDArray[np.float64]
 
 FIELDS = (
-    "day",
-    "ad",
-    "account",
-    "creative",
-    "campaign",
-    "platform",
-    "placement",
-    "country",
-    "device",
-    "impressions",
-    "clicks",
-    "conversions",
-    "spend",
-    "revenue",
-    "currency",
-)
+    "day", "ad", "account", "creative", "campaign", "platform", "placement", "country", "device",
+    "impressions", "clicks", "conversions", "spend", "revenue", "currency",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -134,7 +121,6 @@ class Life:
         launched, stopped: First day, and the day after the last, as 0-based indices.
         appeal_before, appeal_after: Its effect on log CTR until the break and from it on.
         volume: Its impressions relative to the average.
-        linked: Whether its image is in the store.
     """
 
     contender: Contender
@@ -143,7 +129,11 @@ class Life:
     appeal_before: float
     appeal_after: float
     volume: float
-    linked: bool = True
+
+    @property
+    def linked(self) -> bool:
+        """Whether its image is in the store: what has none has no score."""
+        return not math.isnan(self.contender.score)
 
 
 @dataclass(frozen=True)
@@ -191,7 +181,25 @@ class Simulation:
                 conversions = int(counts.binomial(clicks, world.conversion_rate * math.exp(0.3 * appeal)))
                 spend = impressions * 0.0065 * math.exp(0.5 * placement.effect + price[slot])
                 revenue = float(np.round(counts.gamma(4.0, 9.0, size=conversions).sum(), 2))
-                rows.append(_row(day, life, placement, impressions, clicks, conversions, spend, revenue))
+                rows.append(
+                    {
+                        "day": day.isoformat(),
+                        "ad": "ad-" + PurePath(life.contender.creative).stem,
+                        "account": SIMULATED_ACCOUNT,
+                        "creative": life.contender.creative,
+                        "campaign": life.contender.campaign,
+                        "platform": placement.platform,
+                        "placement": placement.name,
+                        "country": "DE",
+                        "device": placement.device,
+                        "impressions": impressions,
+                        "clicks": clicks,
+                        "conversions": conversions,
+                        "spend": f"{spend:.2f}",
+                        "revenue": f"{revenue:.2f}",
+                        "currency": "EUR",
+                    }
+                )
         return rows
 
     def write_day(self, index: int, folder: Path) -> Path:
@@ -241,17 +249,8 @@ def simulate(contenders: Sequence[Contender], world: World | None = None) -> Sim
             )
         if world.unlinked:
             video = Contender(campaign, f"{campaign}-video.mp4", math.nan)
-            lives.append(
-                Life(
-                    contender=video,
-                    launched=0,
-                    stopped=world.days,
-                    appeal_before=0.1,
-                    appeal_after=0.1,
-                    volume=0.8,
-                    linked=False,
-                )
-            )
+            appeal = {"appeal_before": 0.1, "appeal_after": 0.1}
+            lives.append(Life(contender=video, launched=0, stopped=world.days, volume=0.8, **appeal))
     return Simulation(world, effects, tuple(lives))
 
 
@@ -274,33 +273,3 @@ def _launch_days(rng: np.random.Generator, count: int, world: World) -> list[int
     ]
     order = rng.permutation(count)
     return [min(days[i], world.days - 1) for i in order]
-
-
-def _row(
-    day: date,
-    life: Life,
-    placement: Placement,
-    impressions: int,
-    clicks: int,
-    conversions: int,
-    spend: float,
-    revenue: float,
-) -> dict[str, Any]:
-    name = life.contender.creative
-    return {
-        "day": day.isoformat(),
-        "ad": "ad-" + name.rsplit("/", 1)[-1].rsplit(".", 1)[0],
-        "account": SIMULATED_ACCOUNT,
-        "creative": name,
-        "campaign": life.contender.campaign,
-        "platform": placement.platform,
-        "placement": placement.name,
-        "country": "DE",
-        "device": placement.device,
-        "impressions": impressions,
-        "clicks": clicks,
-        "conversions": conversions,
-        "spend": f"{spend:.2f}",
-        "revenue": f"{revenue:.2f}",
-        "currency": "EUR",
-    }

@@ -143,7 +143,9 @@ def play(workspace: DemoWorkspace, audience: Audience, world: World | None = Non
         audience.day(played)
         audience.progress("simulated days", index + 1, world.days)
     report = make_report(workspace.store, workspace.folder / "report.html", as_of=days[-1].day)
-    return Story(tuple(scored), tuple(days), world, _alerts_opened(workspace.store), report)
+    with workspace.store.read() as session:
+        opened = session.scalar(select(func.count(Alert.id))) or 0
+    return Story(tuple(scored), tuple(days), world, opened, report)
 
 
 def score_adverts(workspace: DemoWorkspace, progress: Callable[[str, int, int], None]) -> list[ScoringResult]:
@@ -180,21 +182,23 @@ def _play_day(workspace: DemoWorkspace, simulation: Simulation, index: int) -> D
     evening = datetime.combine(day, time(22), UTC)
     simulation.write_day(index, workspace.folder / "exports")
     run_job(workspace, "import_kpis", evening, folder="exports", stable_seconds=0)
-    relation = _relation(store, run_job(workspace, "correlate", evening, days=WINDOW))
-    decision = cause = ""
-    if index >= FIRST_CHECK:
-        decision, cause = _decision(store, run_job(workspace, "drift_check", evening, current=f"days:{WINDOW}"))
-    return DayPlayed(
-        index=index,
-        day=day,
-        decision=decision,
-        cause=cause,
-        srcc=relation.estimate if relation else None,
-        srcc_low=relation.ci_low if relation else None,
-        srcc_high=relation.ci_high if relation else None,
-        n=relation.n if relation else 0,
-        alerts=_open_alerts(store, day),
-    )
+    correlated = run_job(workspace, "correlate", evening, days=WINDOW)
+    checked = run_job(workspace, "drift_check", evening, current=f"days:{WINDOW}") if index >= FIRST_CHECK else None
+    within = select(CorrelationResult).filter_by(run_id=correlated, scope="within_campaign", statistic="srcc")
+    with store.read() as session:
+        relation = session.scalars(within).first()
+        decision = session.scalars(select(Decision).filter_by(run_id=checked)).one() if checked else None
+        return DayPlayed(
+            index=index,
+            day=day,
+            decision=decision.decision if decision else "",
+            cause=decision.cause if decision else "",
+            srcc=relation.estimate if relation else None,
+            srcc_low=relation.ci_low if relation else None,
+            srcc_high=relation.ci_high if relation else None,
+            n=relation.n if relation else 0,
+            alerts=tuple(alert.title for alert in open_alerts(session, day)),
+        )
 
 
 def run_job(workspace: DemoWorkspace, name: str, at: datetime, **arguments: Any) -> int:
@@ -214,34 +218,6 @@ def run_job(workspace: DemoWorkspace, name: str, at: datetime, **arguments: Any)
         tick = Tick(schedule=f"demo-{name}", at=at, started_at=datetime.now(UTC), attempt=1, run=run)
         run.outcome.update(job.run(workspace.store, workspace.settings, tick, job.arguments(**arguments)))
     return run.id
-
-
-def _relation(store: Store, run_id: int) -> CorrelationResult | None:
-    """Return the within-campaign SRCC that a run found."""
-    with store.read() as session:
-        return session.scalars(
-            select(CorrelationResult).where(
-                CorrelationResult.run_id == run_id,
-                CorrelationResult.scope == "within_campaign",
-                CorrelationResult.statistic == "srcc",
-            )
-        ).first()
-
-
-def _decision(store: Store, run_id: int) -> tuple[str, str]:
-    with store.read() as session:
-        row = session.scalars(select(Decision).where(Decision.run_id == run_id)).one()
-        return row.decision, row.cause
-
-
-def _open_alerts(store: Store, day: date) -> tuple[str, ...]:
-    with store.read() as session:
-        return tuple(alert.title for alert in open_alerts(session, day))
-
-
-def _alerts_opened(store: Store) -> int:
-    with store.read() as session:
-        return session.scalar(select(func.count(Alert.id))) or 0
 
 
 def _announce(simulation: Simulation, audience: Audience) -> None:

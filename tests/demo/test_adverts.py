@@ -16,7 +16,7 @@ from abkit.errors import AbkitError
 pytest.importorskip("skimage", reason="the photographs come with scikit-image (extra: demo)")
 
 
-def test_it_draws_the_same_picture_for_the_same_seed() -> None:
+def test_it_draws_the_same_image_for_the_same_seed() -> None:
     first, second = designs(seed=3, per_campaign=2), designs(seed=3, per_campaign=2)
     assert first == second
     assert render(first[1]).tobytes() == render(second[1]).tobytes()

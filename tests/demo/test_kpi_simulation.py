@@ -51,7 +51,7 @@ def test_the_same_seed_gives_the_same_rows_in_any_order() -> None:
     assert [two.rows(index) for index in (3, 40)] == [one.rows(3), later]
 
 
-def test_rows_have_the_canonical_fields_and_counts_that_can_be() -> None:
+def test_rows_have_the_canonical_fields_and_valid_counts() -> None:
     for row in simulate(some_contenders()).rows(30):
         assert tuple(row) == FIELDS
         assert 0 <= row["conversions"] <= row["clicks"] <= row["impressions"]
@@ -91,7 +91,7 @@ def test_creatives_keep_launching_after_day_60_independently_of_their_score() ->
     assert {life.contender.campaign for life in late} == set(CAMPAIGNS)
 
 
-def test_one_video_in_each_campaign_has_no_picture() -> None:
+def test_one_video_in_each_campaign_has_no_image() -> None:
     assert sum(not life.linked for life in simulate(some_contenders()).lives) == 3
     quiet = simulate(some_contenders(), replace(World(), unlinked=False))
     assert all(life.linked for life in quiet.lives)
