@@ -7,12 +7,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rich.progress import TaskID
 
     from abkit.reporting.tables.table import Table
 
@@ -140,12 +143,8 @@ def shown(value: Any) -> str:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr while long work goes on; call what this yields with (done, total).
-
-    Args:
-        what: What goes on, such as "scoring".
-    """
+def progress_bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show bars on stderr while long work goes on, one per stage; call what this yields with (stage, done, total)."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -156,18 +155,26 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn,
     )
 
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
+    text, left = TextColumn("{task.description:12}"), TextColumn("left")
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), left, TimeRemainingColumn())
     hidden = _quiet or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=hidden) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with Progress(*columns, console=Console(stderr=True), disable=hidden) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def update(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield update
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show one bar for long work, such as "scoring"; call what this yields with (done, total)."""
+    with progress_bars() as update:
+        update(what, 0, None)
+        yield partial(update, what)
 
 
 def _print_table(table: Table) -> None:

@@ -1,9 +1,8 @@
-"""What the commands about scorers share: options, the workspace if there is one, and progress on the terminal."""
+"""What the commands about scorers share: options, and the workspace if there is one."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +13,6 @@ from abkit.commands.context import CommandContext
 from abkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
     from abkit.config import Settings
     from abkit.store.engine import Store
 
@@ -80,21 +77,3 @@ def store_if_any(ctx: typer.Context) -> Iterator[tuple[Store | None, Settings | 
         return
     with context.store() as store:
         yield store, context.settings
-
-
-@contextmanager
-def show_progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show bars on stderr, one per stage; nothing where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def update(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total)
-            bars.update(tasks[stage], completed=done, total=total)
-
-        yield update

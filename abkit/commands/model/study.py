@@ -21,16 +21,13 @@ from abkit.commands.model.options import (
     ScaleOption,
     SeedOption,
     parse_scale,
-    show_progress,
     store_if_any,
 )
-from abkit.commands.output import Format, FormatOption, note, print_json, print_rows
+from abkit.commands.output import Format, FormatOption, note, print_json, print_rows, progress_bars, show
 
 if TYPE_CHECKING:
     from abkit.store.engine import Store
-    from abkit_model.evaluation.comparison_agreement import ComparisonFigures
     from abkit_model.scorer import Scorer
-    from abkit_model.studies.compare import HeadComparison
 
 
 def evaluate(
@@ -60,11 +57,9 @@ def evaluate(
         group_column=group_column,
         scale=parse_scale(scale),
     )
-    with store_if_any(ctx) as (store, settings), show_progress() as progress:
+    with store_if_any(ctx) as (store, settings), progress_bars() as progress:
         result = work(store, request, settings=settings, progress=progress)
-    print_rows([figure.to_dict() for figure in result.figures], form, title=result.title)
-    for text in result.notes:
-        note(text)
+    show(result, form, as_rows=True)
 
 
 def compare(
@@ -87,104 +82,34 @@ def compare(
 
     With --comparisons, every head, trained on all the ratings, is also held against comparisons of other images.
     """
-    from abkit.errors import UsageError
-    from abkit.workflows.models import train as workflow
-    from abkit_model.training.request import refuse_half_a_pair
+    from abkit.workflows.models.compare import HeadStudyRequest
+    from abkit.workflows.models.compare import compare as work
 
-    refuse_half_a_pair(comparisons, comparison_images)
     if chart is not None:
         from abkit.reporting.charts.theme import refuse_unwritable
 
         refuse_unwritable(chart)
-    workflow.require_model()
-    if workflow.names_comparisons(table):
-        raise UsageError(
-            f"{table} is a table of comparisons, and heads are trained on ratings",
-            hint="name the ratings first, and these comparisons with --comparisons and --comparison-images",
-        )
-    from abkit_model.data.dataset import load_comparisons, load_dataset
-    from abkit_model.encoders.load import load_encoder
-    from abkit_model.studies.compare import compare_heads, transfer
-
-    with store_if_any(ctx) as (_, settings), show_progress() as progress:
-        frozen, cache = load_encoder(encoder), workflow.token_cache(settings)
-        dataset = load_dataset(
-            table,
-            images,
-            frozen,
-            image_column=image_column,
-            group_column=group_column,
-            scale=parse_scale(scale),
-            cache=cache,
-            progress=progress,
-        )
-        pairs = None
-        if comparisons and comparison_images:
-            pairs, _, _ = load_comparisons(comparisons, comparison_images, frozen, cache=cache, progress=progress)
-        result = compare_heads(dataset.examples, repeats=repeats, seed=seed, jobs=jobs, progress=progress)
-        chosen = transfer(dataset.examples, pairs, repeats=repeats, seed=seed, progress=progress) if pairs else []
-    agreement = {one.name: one for one in chosen}
-    rows = [
-        {
-            "head": head.name,
-            **{f"{name}{end}": value for name in ("srcc", "plcc") for end, value in _ends(getattr(head, name))},
-            "accuracy": head.accuracy.value,
-            "emd": head.emd.value,
-            "spread_srcc": head.spread_srcc.value,
-            **{f"spread_bias{end}": value for end, value in _ends(head.spread_bias)},
-            "queries_minus_this": head.srcc_difference.value,
-            "difference_low": head.srcc_difference.low,
-            "difference_high": head.srcc_difference.high,
-            "plcc_queries_minus_this": head.plcc_difference.value,
-            "plcc_difference_low": head.plcc_difference.low,
-            "plcc_difference_high": head.plcc_difference.high,
-            "parameters": head.parameters,
-            "seconds": head.seconds,
-            "n": result.n,
-            **(_agreement(agreement[head.name]) if agreement else {}),
-        }
-        for head in result.heads
-    ]
-    shown = ["head", "srcc", "srcc_low", "srcc_high", "plcc", "queries_minus_this", "difference_low", "difference_high"]
-    title = (
-        f"{result.n} images of {result.subjects} subjects, {result.folds} folds × {result.repeats} repeats; "
-        "95% intervals, whole subjects resampled"
+    request = HeadStudyRequest(
+        table=table,
+        images=images,
+        encoder=encoder,
+        image_column=image_column,
+        group_column=group_column,
+        scale=parse_scale(scale),
+        repeats=repeats,
+        seed=seed,
+        jobs=jobs,
+        comparisons=comparisons,
+        comparison_images=comparison_images,
     )
-    shown += ["picks_winner"] if agreement else []
-    print_rows(rows, form, columns=[*shown, "parameters", "seconds"] if form is Format.TABLE else None, title=title)
-    note(verdict(result))
+    with store_if_any(ctx) as (_, settings), progress_bars() as progress:
+        result = work(request, settings=settings, progress=progress)
+    show(result, form, as_rows=True)
     if chart is not None:
         from abkit.reporting.charts.scorer import head_chart
         from abkit.reporting.charts.theme import save_chart
 
-        note(f"chart: {save_chart(head_chart(result), chart)}")
-
-
-def _agreement(figures: ComparisonFigures) -> dict[str, object]:
-    """Return how a head agrees with comparisons of images that it was not trained on."""
-    return {
-        **{f"picks_winner{end}": value for end, value in _ends(figures.picks_winner)},
-        **{f"comparison_correlation{end}": value for end, value in _ends(figures.correlation)},
-        **{f"picks_queries_minus_this{end}": value for end, value in _ends(figures.picks_difference)},
-        "pairs": figures.n,
-    }
-
-
-def verdict(result: HeadComparison) -> str:
-    """Say in one sentence whether the queries beat the best head that is not theirs."""
-    from abkit_model.studies.heads import QUERIES
-
-    plain = next(head for head in result.heads if not head.name.startswith(QUERIES))
-    gap = plain.srcc_difference
-    how = "more than" if gap.low > 0 else "less than" if gap.high < 0 else "not significantly different from"
-    return (
-        f"SRCC of the learnable queries minus the best plain head ({plain.name}): {gap.value:+.3f} "
-        f"[{gap.low:+.3f}, {gap.high:+.3f}]: {how} it"
-    )
-
-
-def _ends(value: object) -> list[tuple[str, float]]:
-    return [("", value.value), ("_low", value.low), ("_high", value.high)]  # type: ignore[attr-defined]
+        note(f"chart: {save_chart(head_chart(result.comparison), chart)}")
 
 
 def explain(
@@ -246,7 +171,7 @@ def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: P
     from abkit.intake.images import names_of
     from abkit.workflows.models.most_active import MEANING, most_active, rows_of
 
-    with show_progress() as progress:
+    with progress_bars() as progress:
         sheets = most_active(
             scorer, images, out, store=store, top=top, progress=lambda done, total: progress("images", done, total)
         )

@@ -19,10 +19,9 @@ from abkit.commands.model.options import (
     SeedOption,
     SegmentOption,
     parse_scale,
-    show_progress,
     store_if_any,
 )
-from abkit.commands.output import Format, FormatOption, note, print_rows
+from abkit.commands.output import Format, FormatOption, progress_bars, show
 
 
 def train(
@@ -87,17 +86,6 @@ def train(
         seed=seed,
         demonstration=demonstration,
     )
-    with store_if_any(ctx) as (store, settings), show_progress() as progress:
+    with store_if_any(ctx) as (store, settings), progress_bars() as progress:
         result = work(store, request, settings=settings, progress=progress)
-    if result.shortage is not None:
-        said = result.shortage
-        counts = (("images", said.images, said.needed_images), ("subjects", said.subjects, said.needed_subjects))
-        rows = [
-            {"figure": name, "found": found, "needed": needed, "decision": result.decision, "run_id": result.run_id}
-            for name, found, needed in counts
-        ]
-        print_rows(rows, form, columns=["figure", "found", "needed", "decision"])
-    else:
-        print_rows([figure.to_dict() for figure in result.figures], form, title=result.title or None)
-    for text in result.notes:
-        note(text)
+    show(result, form, as_rows=True)

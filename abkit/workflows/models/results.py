@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abkit.records import Record
+from abkit.records import Record, RecordList
 
 if TYPE_CHECKING:
     from abkit_model.evaluation.comparison_agreement import ComparisonFigures
@@ -52,7 +52,7 @@ class Shortage(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingResult(Record):
+class TrainingResult(RecordList):
     """What came of a training: a scorer with its figures, or too little data to tune one.
 
     Attributes:
@@ -80,13 +80,22 @@ class TrainingResult(Record):
     registered: bool = False
     run_id: int | None = None
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per figure; where the data were too few, per count of them: what was found and needed."""
+        if self.shortage is None:
+            return [figure.to_dict() for figure in self.figures]
+        short = self.shortage
+        counts = (("images", short.images, short.needed_images), ("subjects", short.subjects, short.needed_subjects))
+        keys = ("figure", "found", "needed", "decision", "run_id")
+        return [dict(zip(keys, (*count, self.decision, self.run_id), strict=True)) for count in counts]
+
     def value(self, figure: str) -> float | None:
         """Return the estimate of a figure by its name; None where there is none."""
         return next((one.estimate for one in self.figures if one.figure == figure), None)
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationResult(Record):
+class EvaluationResult(RecordList):
     """A scorer measured on ratings or on comparisons.
 
     Attributes:
@@ -108,6 +117,10 @@ class EvaluationResult(Record):
     rejected: int
     missing: int
     run_id: int | None = None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per figure."""
+        return [figure.to_dict() for figure in self.figures]
 
 
 def rating_figures(figures: Evaluation, digest: str, coverage: float | None) -> tuple[tuple[Figure, ...], str]:

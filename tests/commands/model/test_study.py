@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abkit.commands.model.study import verdict
 from abkit.reporting.charts.scorer import head_chart
 from abkit.reporting.charts.theme import save_chart
+from abkit.workflows.models.compare import HeadStudy
 from abkit_model.evaluation.metrics import Estimate
 from abkit_model.studies.compare import FIGURES, QUERIES, HeadComparison, HeadFigures
 from tests.commands.conftest import Here, quick_recipe_of
@@ -29,7 +29,7 @@ def figures(name: str, srcc: float, gap: tuple[float, float, float]) -> HeadFigu
 )
 def test_the_verdict_claims_no_more_than_its_interval(gap: tuple[float, float, float], words: str) -> None:
     heads = (figures(f"{QUERIES}, ensemble", 0.75, (0, 0, 0)), figures("ridge", 0.74, gap))
-    assert verdict(HeadComparison(heads, n=100, subjects=30, folds=5, repeats=5)).endswith(words)
+    assert HeadStudy(HeadComparison(heads, n=100, subjects=30, folds=5, repeats=5)).verdict.endswith(words)
 
 
 def test_the_chart_shows_every_head(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_chart_that_could_not_be_saved_is_refused_before_the_work(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the work was begun")
 
-    monkeypatch.setattr("abkit_model.data.dataset.load_dataset", refuse)
+    monkeypatch.setattr("abkit.workflows.models.compare.compare", refuse)
     (tmp_path / "ratings.csv").write_text("file,n1,n2\n")
     (tmp_path / "folder.svg").mkdir()
     result = here("model", "compare", *TABLE, *LITE, "--chart", chart)

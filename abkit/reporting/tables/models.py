@@ -1,0 +1,35 @@
+"""Show how a training, an evaluation or a comparison of heads came out."""
+
+from __future__ import annotations
+
+from abkit.reporting.tables.show import View, view_of
+from abkit.reporting.tables.table import Table
+from abkit.workflows.models.compare import HeadStudy
+from abkit.workflows.models.results import EvaluationResult, TrainingResult
+
+_SHORTAGE_COLUMNS = ("figure", "found", "needed", "decision")
+_HEAD_COLUMNS = (
+    "head", "srcc", "srcc_low", "srcc_high", "plcc", "queries_minus_this", "difference_low", "difference_high",
+    "picks_winner", "parameters", "seconds",
+)  # fmt: skip
+
+
+@view_of.register
+def _(record: TrainingResult | EvaluationResult) -> View:
+    table = Table.of(record.rows(), title=record.title)
+    if isinstance(record, TrainingResult) and record.shortage is not None:
+        table = Table(columns=_SHORTAGE_COLUMNS, rows=table.rows)
+    return View(tables=(table,), notes=record.notes)
+
+
+@view_of.register
+def _(record: HeadStudy) -> View:
+    from abkit.reporting.charts.scorer import head_chart
+
+    result, rows = record.comparison, tuple(record.rows())
+    title = (
+        f"{result.n} images of {result.subjects} subjects, {result.folds} folds × {result.repeats} repeats; "
+        "95% intervals, whole subjects resampled"
+    )
+    table = Table(columns=tuple(name for name in _HEAD_COLUMNS if name in rows[0]), rows=rows, title=title)
+    return View(tables=(table,), notes=(record.verdict,), chart=lambda: head_chart(result))
