@@ -16,15 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, number, parse_csv, read_csv
-from abkit_model.data.rating_rows import IMAGE_COLUMNS
+from abkit_model.data.rating_rows import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS
 from abkit_model.errors import LabelError
 
 FIRST_COLUMNS = ("image_left", "image_a", "left", "image_1", "image1", "first", "a", "winner")
 SECOND_COLUMNS = ("image_right", "image_b", "right", "image_2", "image2", "second", "b", "loser")
 CHOICE_COLUMNS = ("choice", "chosen", "preferred", "winner", "answer")
-RATER_COLUMNS = ("rater", "rater_id", "user", "worker", "participant", "subject_id")
 TEST_COLUMNS = ("experiment", "test", "experiment_id", "test_id")
-TIME_COLUMNS = ("time", "timestamp", "rated_at", "voted_at", "date")
 SHARE_COLUMNS = ("share", "share_a", "p_a_better", "probability")
 WEIGHT_COLUMNS = ("weight", "certainty", "n", "votes")
 WINS_COLUMNS = (("wins_a", "wins_left", "wins_1", "wins"), ("wins_b", "wins_right", "wins_2", "losses"))
@@ -38,7 +36,7 @@ MAX_WEIGHT = 1e9
 MIN_PAIRS = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """One row: how one person, one A/B test, or some counted votes decided between two images.
 
@@ -46,7 +44,7 @@ class Comparison:
         line: Where it stands in the table.
         first, second: File names, as the table writes them.
         share: Share of votes for the first, 0 … 1; 0.5 is a tie.
-        weight: Votes behind it, or how sure the outcome is; above 0.
+        weight: Votes behind it, or how certain the outcome is; above 0.
         rater: Who; '' when the table does not say.
         time: When, as the table writes it; '' when it does not say.
         test: Which A/B test; '' when the table does not say, or says who.
@@ -62,9 +60,9 @@ class Comparison:
     test: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ComparisonTable:
-    """What people, or audiences, preferred: one entry a pair, whichever way round it was shown.
+    """What people, or audiences, preferred: one entry per pair, whichever way round it was shown.
 
     Attributes:
         images: File name of each image, in the order in which the table names them.
@@ -89,24 +87,24 @@ def read_comparisons(path: Path) -> ComparisonTable:
     """Read a table of comparisons and count them by pair; rows that cannot be used are refused with line and reason.
 
     Refused are: an image against itself, a choice that names neither image, a second row of one rater (or test) on
-    one pair, whichever way round, names that are empty or too long, and shares, wins or weights that cannot be.
+    one pair, whichever way round, names that are empty or too long, and shares, wins or weights out of their range.
     Rows that name neither a rater nor a test are counted, however many there are of a pair.
 
     Args:
         path: CSV or gzipped CSV in one of the layouts above.
 
     Raises:
-        LabelError: not readable, no known layout, fewer than two pairs left, or nothing but ties.
+        LabelError: Not readable, no known layout, fewer than two pairs left, or nothing but ties.
     """
     comparisons, rejected, sha256 = read_single_comparisons(path)
     number_of: dict[str, int] = {}
     wins: dict[tuple[int, int], float] = defaultdict(float)
     weight: dict[tuple[int, int], float] = defaultdict(float)
-    for choice in comparisons:
-        one, other = (number_of.setdefault(name, len(number_of)) for name in (choice.first, choice.second))
-        pair, share = ((one, other), choice.share) if one < other else ((other, one), 1 - choice.share)
-        wins[pair] += choice.weight * share
-        weight[pair] += choice.weight
+    for row in comparisons:
+        one, other = (number_of.setdefault(name, len(number_of)) for name in (row.first, row.second))
+        pair, share = ((one, other), row.share) if one < other else ((other, one), 1 - row.share)
+        wins[pair] += row.weight * share
+        weight[pair] += row.weight
     if len(weight) < MIN_PAIRS:
         first = f"; the first row refused was line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
         found = f"{len(weight)} pair{'' if len(weight) == 1 else 's'}"
@@ -116,14 +114,22 @@ def read_comparisons(path: Path) -> ComparisonTable:
     share_of = np.clip(np.array(list(wins.values())) / total, 0, 1)
     if np.allclose(share_of, 0.5):
         raise LabelError(f"{path}: every pair is a tie, there is nothing to learn")
-    return ComparisonTable(tuple(number_of), pairs[:, 0], pairs[:, 1], share_of, total, tuple(rejected), sha256)
+    return ComparisonTable(
+        images=tuple(number_of),
+        first=pairs[:, 0],
+        second=pairs[:, 1],
+        share=share_of,
+        weight=total,
+        rejected=tuple(rejected),
+        sha256=sha256,
+    )
 
 
 def read_single_comparisons(path: Path) -> tuple[list[Comparison], list[tuple[int, str]], str]:
     """Return every usable row of a table of comparisons, line and reason of each refused one, and the table's digest.
 
     Raises:
-        LabelError: not readable, or no known layout.
+        LabelError: Not readable, or no known layout.
     """
     table = read_csv(path)
     reader = _Reader(table)
@@ -131,19 +137,18 @@ def read_single_comparisons(path: Path) -> tuple[list[Comparison], list[tuple[in
     rejected = list(table.rejected)
     seen: dict[tuple[str, str, str], int] = {}
     for line, row in table.rows:
-        choice, fault = reader.read(line, row)
-        if choice is not None and (choice.rater or choice.test):
-            one, other = sorted((choice.first, choice.second))
-            key = (choice.rater or choice.test, one, other)
-            if key in seen:
+        read = reader.read(line, row)
+        if isinstance(read, Comparison) and (who := read.rater or read.test):
+            one, other = sorted((read.first, read.second))
+            before = seen.setdefault((who, one, other), line)
+            if before != line:
                 # raters are people: reasons are kept and shown, and do not name them
-                who = "rater" if choice.rater else "test"
-                fault = f"the same {who} chose between {one} and {other} before, on line {seen[key]}"
-            seen.setdefault(key, line)
-        if choice is None or fault:
-            rejected.append((line, fault))
+                kind = "rater" if read.rater else "test"
+                read = f"the same {kind} chose between {one} and {other} before, on line {before}"
+        if isinstance(read, Comparison):
+            comparisons.append(read)
         else:
-            comparisons.append(choice)
+            rejected.append((line, read))
     return comparisons, sorted(rejected), table.sha256
 
 
@@ -176,51 +181,54 @@ class _Reader:
         self.wins, self.losses = (table.find(names) for names in WINS_COLUMNS)
         choice = table.find(CHOICE_COLUMNS)
         self.choice = None if choice == self.first else choice
-        # columns `winner` and `loser` say who won by themselves
-        self.first_won = self.first.lower() == "winner"
         if not _says_which_won(table):
             raise LabelError(
                 f"{table.path} does not say which image was chosen; its columns are: {', '.join(table.columns)}",
                 "give a column choice (left, right, or the file name); or share and weight; or wins_a and wins_b",
             )
 
-    def read(self, line: int, row: Row) -> tuple[Comparison | None, str]:
-        one, other = (row.get(self.first) or "").strip(), (row.get(self.second) or "").strip()
-        rater, test, time = ((row.get(c) or "").strip() if c else "" for c in (self.rater, self.test, self.time))
+    def read(self, line: int, row: Row) -> Comparison | str:
+        """Return the comparison, or why the row cannot be used."""
+        columns = (self.first, self.second, self.rater, self.test, self.time)
+        one, other, rater, test, time = ((row.get(c) or "").strip() if c else "" for c in columns)
         if not one or not other:
-            return None, "an image of the pair is not named"
+            return "an image of the pair is not named"
         if fault := next(filter(None, map(name_fault, (one, other, rater, test, time))), ""):
-            return None, fault
+            return fault
         if one == other:
-            return None, f"{one} is compared with itself"
+            return f"{one} is compared with itself"
         if (self.rater and not rater) or (self.test and not test):
-            return None, f"no {self.rater or self.test}"
-        share, weight, fault = self._outcome(row, one, other)
-        return (None, fault) if fault else (Comparison(line, one, other, share, weight, rater, time, test), "")
+            return f"no {self.rater or self.test}"
+        outcome = self._outcome(row, one, other)
+        if isinstance(outcome, str):
+            return outcome
+        share, weight = outcome
+        names = {"first": one, "second": other, "rater": rater, "time": time, "test": test}
+        return Comparison(line=line, share=share, weight=weight, **names)
 
-    def _outcome(self, row: Row, one: str, other: str) -> tuple[float, float, str]:
-        """Share of the first, weight, and what is wrong with them."""
-        share: float | None
+    def _outcome(self, row: Row, one: str, other: str) -> tuple[float, float] | str:
+        """Return share of the first and weight, or what is wrong with them."""
         if self.wins and self.losses and not self.share:
             won, lost = number(row.get(self.wins)), number(row.get(self.losses))
             if won is None or lost is None or min(won, lost) < 0 or not 0 < won + lost <= MAX_WEIGHT:
-                return 0, 0, f"wins of {row.get(self.wins)!r} and {row.get(self.losses)!r} cannot be"
-            return won / (won + lost), won + lost, ""
+                return f"wins of {row.get(self.wins)!r} and {row.get(self.losses)!r} are not valid"
+            return won / (won + lost), won + lost
+        share = 1.0  # columns `winner` and `loser` say who won by themselves
         if self.share:
-            share = number(row.get(self.share))
-            if share is None or not 0 <= share <= 1:
-                return 0, 0, f"the share {row.get(self.share)!r} is not between 0 and 1"
+            found = number(row.get(self.share))
+            if found is None or not 0 <= found <= 1:
+                return f"the share {row.get(self.share)!r} is not between 0 and 1"
+            share = found
         elif self.choice:
             said = (row.get(self.choice) or "").strip()
-            share = _share(said, one, other)
-            if share is None:
-                return 0, 0, f"the choice {said[:50]!r} is neither left nor right"
-        else:
-            share = 1.0
+            found = _share(said, one, other)
+            if found is None:
+                return f"the choice {said[:50]!r} is neither left nor right"
+            share = found
         weight = number(row.get(self.weight)) if self.weight else 1.0
         if weight is None or not 0 < weight <= MAX_WEIGHT:
-            return 0, 0, f"the weight {row.get(self.weight or '')!r} is not above 0"
-        return share, weight, ""
+            return f"the weight {row.get(self.weight or '')!r} is not above 0"
+        return share, weight
 
 
 def _share(said: str, one: str, other: str) -> float | None:

@@ -54,7 +54,7 @@ class Comparisons:
         first: (pairs,), position of the first image.
         second: (pairs,), position of the other.
         share: (pairs,), share of votes for the first, 0 … 1.
-        weight: (pairs,), votes behind it, or how sure the outcome is.
+        weight: (pairs,), votes behind it, or how certain the outcome is.
     """
 
     views: Sequence[Features]

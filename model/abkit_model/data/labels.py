@@ -14,8 +14,6 @@ from abkit_model.data.raters import corrected_distributions, rater_model, spread
 from abkit_model.data.rating_rows import RatingRows, Summary, Vote, read_rows
 from abkit_model.errors import LabelError
 
-__all__ = ["MIN_IMAGES", "MIN_VOTES", "RatingTable", "Vote", "discretised_normal", "read_ratings"]
-
 Floats = NDArray[np.float64]
 
 #: A single vote says nothing about how much people disagree.
@@ -26,7 +24,7 @@ MIN_IMAGES = 20
 MIN_WIDTH = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RatingTable:
     """What people said about images.
 
@@ -78,7 +76,7 @@ def read_ratings(
             of raters of few votes are drawn towards 0). Needs one row per vote.
 
     Raises:
-        LabelError: not readable, no known layout, a column that is not there, a scale that cannot be, or too little
+        LabelError: Not readable, no known layout, a column that is not there, a scale that is not valid, or too little
             left to learn from.
     """
     rows = read_rows(path, image_column=image_column, group_column=group_column, scale=scale)
@@ -87,60 +85,8 @@ def read_ratings(
             f"{path} does not say who rated (layout: {rows.layout}), so raters cannot be corrected",
             "give one row per vote, with columns for rater, image and score",
         )
-    if rows.layout == "votes":
-        targets = _of_votes(path, rows, correct_raters)
-    else:
-        targets = {s.image: (_of_summary(s, rows.scale), s.n) for s in rows.summaries if _enough(rows, s)}
-    return _table(path, rows, targets, correct_raters)
-
-
-def _enough(rows: RatingRows, summary: Summary) -> bool:
-    return summary.n >= MIN_VOTES or _refuse(rows, summary.line, summary.image, summary.n)
-
-
-def _refuse(rows: RatingRows, line: int, image: str, votes: int) -> bool:
-    rows.rejected.append((line, f"{image} has {votes} vote{'' if votes == 1 else 's'}; {MIN_VOTES} are needed"))
-    return False
-
-
-def _of_summary(summary: Summary, scale: Scale) -> Floats:
-    if summary.counts is not None:
-        return np.asarray(summary.counts, dtype=np.float64) / summary.n
-    return discretised_normal(summary.mean, summary.sd, scale.low, scale.high)
-
-
-def _of_votes(path: Path, rows: RatingRows, correct: bool) -> dict[str, tuple[Floats, int]]:
-    """Distribution and number of votes of each image that has enough of them."""
-    if rows.votes and len({v.rater for v in rows.votes}) == 1:
-        raise LabelError(
-            f"{path}: all {len(rows.votes)} ratings are by one rater, so nothing says how far people disagree",
-            f"each image needs ratings by {MIN_VOTES} raters or more",
-        )
-    of_image: dict[str, list[Vote]] = defaultdict(list)
-    for vote in rows.votes:
-        of_image[vote.image].append(vote)
-    kept = {i: votes for i, votes in of_image.items() if len(votes) >= MIN_VOTES}
-    for image, votes in of_image.items():
-        if image not in kept:
-            _refuse(rows, votes[0].line, image, len(votes))
-    if not kept:
-        return {}
-    used = [vote for votes in kept.values() for vote in votes]
-    item = np.repeat(np.arange(len(kept)), [len(votes) for votes in kept.values()])
-    score = np.array([vote.score for vote in used])
-    if correct:
-        _, rater = np.unique([vote.rater for vote in used], return_inverse=True)
-        # shrunk, because with a handful of votes a rater plain P.910 makes targets worse (docs/labels.md)
-        model = rater_model(item, rater, score, shrink_bias=True)
-        distributions = corrected_distributions(item, rater, score, model, rows.scale.values)
-    else:
-        distributions = spread_over_bins(item, score, np.ones(len(score)), rows.scale.values)
-    return {i: (d, len(kept[i])) for i, d in zip(kept, distributions, strict=True)}
-
-
-def _table(path: Path, rows: RatingRows, targets: dict[str, tuple[Floats, int]], corrected: bool) -> RatingTable:
-    images = tuple(targets)
-    rejected = tuple(sorted(rows.rejected))
+    targets = _of_votes(path, rows, correct_raters) if rows.layout == "votes" else _of_summaries(rows)
+    images, rejected = tuple(targets), tuple(sorted(rows.rejected))
     if len(images) < MIN_IMAGES:
         first = f"; the first row refused was line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
         raise LabelError(f"{path} has usable ratings of {len(images)} images, {MIN_IMAGES} are needed{first}")
@@ -156,12 +102,55 @@ def _table(path: Path, rows: RatingRows, targets: dict[str, tuple[Floats, int]],
         scale=rows.scale,
         sha256=rows.sha256,
         rejected=rejected,
-        corrected=corrected,
+        corrected=correct_raters,
     )
 
 
+def _has_enough(rows: RatingRows, line: int, image: str, votes: int) -> bool:
+    """Return whether an image has enough votes; refuse its row where it has not."""
+    if votes < MIN_VOTES:
+        rows.rejected.append((line, f"{image} has {votes} vote{'' if votes == 1 else 's'}; {MIN_VOTES} are needed"))
+    return votes >= MIN_VOTES
+
+
+def _of_summaries(rows: RatingRows) -> dict[str, tuple[Floats, int]]:
+    kept = (one for one in rows.summaries if _has_enough(rows, one.line, one.image, one.n))
+    return {one.image: (_of_summary(one, rows.scale), one.n) for one in kept}
+
+
+def _of_summary(summary: Summary, scale: Scale) -> Floats:
+    if summary.counts is not None:
+        return np.asarray(summary.counts, dtype=np.float64) / summary.n
+    return discretised_normal(summary.mean, summary.sd, scale.low, scale.high)
+
+
+def _of_votes(path: Path, rows: RatingRows, correct: bool) -> dict[str, tuple[Floats, int]]:
+    if rows.votes and len({v.rater for v in rows.votes}) == 1:
+        raise LabelError(
+            f"{path}: all {len(rows.votes)} ratings are by one rater, so nothing says how far people disagree",
+            f"each image needs ratings by {MIN_VOTES} raters or more",
+        )
+    of_image: dict[str, list[Vote]] = defaultdict(list)
+    for vote in rows.votes:
+        of_image[vote.image].append(vote)
+    kept = {i: votes for i, votes in of_image.items() if _has_enough(rows, votes[0].line, i, len(votes))}
+    if not kept:
+        return {}
+    used = [vote for votes in kept.values() for vote in votes]
+    item = np.repeat(np.arange(len(kept)), [len(votes) for votes in kept.values()])
+    score = np.array([vote.score for vote in used])
+    if correct:
+        _, rater = np.unique([vote.rater for vote in used], return_inverse=True)
+        # shrunk, because with a handful of votes a rater plain P.910 makes targets worse (docs/labels.md)
+        model = rater_model(item, rater, score, shrink_bias=True)
+        distributions = corrected_distributions(item, rater, score, model, rows.scale.values)
+    else:
+        distributions = spread_over_bins(item, score, np.ones(len(score)), rows.scale.values)
+    return {i: (d, len(kept[i])) for i, d in zip(kept, distributions, strict=True)}
+
+
 def discretised_normal(mean: float, sd: float | None, low: float, high: float) -> Floats:
-    """Distribution over the bins low, low + 1, … high with a given mean: all that mean and count tell.
+    """Return the distribution over the bins low, low + 1, … high with a given mean: all that mean and count tell.
 
     The normal shape is an assumption; without a standard deviation a quarter of the scale is taken. A deviation of 0
     between two steps is split between them, which keeps the mean.

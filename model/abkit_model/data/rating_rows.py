@@ -1,4 +1,4 @@
-"""The rows of a rating table, in whichever of four layouts it comes: what was said, row by row, and what was refused.
+"""The rows of a rating table in one of four layouts: what was said, row by row, on which scale, and what was refused.
 
 | layout | recognised by |
 | --- | --- |
@@ -11,13 +11,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from abkit_model.checkpoint import Scale
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, number, parse_csv, read_text
-from abkit_model.data.rating_scale import histogram_scale, ratings_scale
 from abkit_model.errors import LabelError
 
 IMAGE_COLUMNS = ("file", "image", "filename", "image_file", "path", "name", "item")
@@ -32,6 +31,12 @@ UNKNOWN = ("", "na")
 
 #: More ratings of one image than this are a mistake.
 MAX_COUNT = 10**9
+
+#: Highest ratings of the scales that are recognised; the lowest is 1.
+USUAL = (5.0, 7.0, 10.0)
+#: People who are offered the upper steps of a scale use them for more than one rating in a hundred (steps 6 and 7 have
+#: 33 % of the OASIS votes). Below that they may be slips, and a question costs less than scores on a wrong scale.
+SLIPS = 0.01
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class Vote:
     time: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What a table says about one image where it does not have the single ratings.
 
@@ -66,15 +71,15 @@ class Summary:
         sd: Standard deviation of the ratings; None where the table does not say.
     """
 
-    line: int
-    image: str
+    line: int = 0
+    image: str = ""
     n: int
-    counts: tuple[int, ...] | None
+    counts: tuple[int, ...] | None = None
     mean: float
     sd: float | None = None
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RatingRows:
     """A rating table, row by row.
 
@@ -82,8 +87,8 @@ class RatingRows:
         layout: `histogram`, `votes`, `mean` or `ava`.
         scale: The rating scale.
         sha256: Digest of the table's bytes.
-        votes: Single ratings, of the layout `votes`.
-        summaries: One entry an image, of the others.
+        votes: Single ratings, in the layout `votes`.
+        summaries: One entry per image, of the others.
         groups: Group of each image, where a column for it was named.
         rejected: Line and reason of each row that was refused.
     """
@@ -96,11 +101,6 @@ class RatingRows:
     groups: dict[str, str] = field(default_factory=dict)
     rejected: list[tuple[int, str]] = field(default_factory=list)
 
-    def sort(self) -> RatingRows:
-        """With refused rows in the order of the table."""
-        self.rejected.sort()
-        return self
-
 
 def read_rows(
     path: Path,
@@ -110,7 +110,7 @@ def read_rows(
     scale: tuple[float, float] | None = None,
     votes_only: bool = False,
 ) -> RatingRows:
-    """Read a rating table; rows that cannot be are refused one by one, with line and reason.
+    """Read a rating table; refuse rows that cannot be used, with line and reason.
 
     Args:
         path: CSV, gzipped CSV, or AVA's text layout.
@@ -121,39 +121,29 @@ def read_rows(
         votes_only: Insist on one row per vote.
 
     Raises:
-        LabelError: not readable, no known layout, a column that is not there, or a scale that cannot be.
+        LabelError: Not readable, no known layout, a column that is not there, or a scale that is not valid.
     """
     text, sha256 = read_text(path)
     first = text.split("\n", 1)[0].split()
     if not votes_only and len(first) >= 12 and all(re.fullmatch(r"\d+", part) for part in first[:12]):
         if column := group_column or image_column:
             raise LabelError(f"{path} is in AVA's text layout, which has no column {column!r}", "leave the option out")
-        return _read_ava(text, sha256, histogram_scale(path, scale, 1, 10))
-    table = parse_csv(path, text, sha256)
-    return read_table(table, image_column=image_column, group_column=group_column, scale=scale, votes_only=votes_only)
-
-
-def read_table(
-    table: CsvTable,
-    *,
-    image_column: str | None = None,
-    group_column: str | None = None,
-    scale: tuple[float, float] | None = None,
-    votes_only: bool = False,
-) -> RatingRows:
-    """The same for a table with a header that was read already."""
-    image = table.column(image_column, IMAGE_COLUMNS, "the file name of the image")
-    if group_column is not None:
-        table.column(group_column, (), "the group")
-    if votes_only:
-        table.column(None, RATER_COLUMNS, "the rater")
-        table.column(None, SCORE_COLUMNS, "the score")
-    rows = _by_layout(table, image, scale)
-    rows.rejected.extend(table.rejected)
-    if group_column is not None:
-        for _, row in table.rows:
-            rows.groups.setdefault(_cell(row, image), _cell(row, group_column) or _cell(row, image))
-    return rows.sort()
+        rows = _read_ava(text, sha256, _histogram_scale(path, scale, 1, 10))
+    else:
+        table = parse_csv(path, text, sha256)
+        image = table.column(image_column, IMAGE_COLUMNS, "the file name of the image")
+        if group_column is not None:
+            table.column(group_column, (), "the group")
+        if votes_only:
+            table.column(None, RATER_COLUMNS, "the rater")
+            table.column(None, SCORE_COLUMNS, "the score")
+        rows = _by_layout(table, image, scale)
+        rows.rejected.extend(table.rejected)
+        if group_column is not None:
+            for _, row in table.rows:
+                rows.groups.setdefault(_cell(row, image), _cell(row, group_column) or _cell(row, image))
+    rows.rejected.sort()
+    return rows
 
 
 def _by_layout(table: CsvTable, image: str, scale: tuple[float, float] | None) -> RatingRows:
@@ -173,16 +163,12 @@ def _by_layout(table: CsvTable, image: str, scale: tuple[float, float] | None) -
 
 
 def _read_ava(text: str, sha256: str, scale: Scale) -> RatingRows:
-    rows = RatingRows("ava", scale, sha256)
-    lines: dict[str, int] = {}
-    for line, parts in enumerate(map(str.split, text.splitlines()), start=1):
-        if not parts:
-            continue
-        if len(parts) < 12:
-            rows.rejected.append((line, "not a line of AVA's layout: index, image id, ten counts"))
-        else:
-            _add(rows, lines, line, f"{parts[1]}.jpg", _histogram(parts[2:12], rows.scale))
-    return rows.sort()
+    rows = RatingRows(layout="ava", scale=scale, sha256=sha256)
+    lines = [(line, parts) for line, parts in enumerate(map(str.split, text.splitlines()), start=1) if parts]
+    short = "not a line of AVA's layout: index, image id, ten counts"
+    rows.rejected += [(line, short) for line, parts in lines if len(parts) < 12]
+    full = (item for item in lines if len(item[1]) >= 12)
+    return _summarize(rows, ((line, f"{parts[1]}.jpg", _histogram(parts[2:12], scale)) for line, parts in full))
 
 
 def _read_histograms(
@@ -191,85 +177,79 @@ def _read_histograms(
     steps, names = [step for step, _ in numbered], [name for _, name in numbered]
     if steps != list(range(steps[0], steps[0] + len(steps))):
         raise LabelError(f"{table.path}: the columns {', '.join(names)} leave out a step of the scale")
-    rows = RatingRows("histogram", histogram_scale(table.path, scale, steps[0], len(steps)), table.sha256)
-    lines: dict[str, int] = {}
-    for line, row in table.rows:
-        _add(rows, lines, line, _cell(row, image), _histogram([row.get(c) for c in names], rows.scale))
-    return rows
+    found = _histogram_scale(table.path, scale, steps[0], len(steps))
+    rows = RatingRows(layout="histogram", scale=found, sha256=table.sha256)
+    cells = ((line, row, [row.get(name) for name in names]) for line, row in table.rows)
+    return _summarize(rows, ((line, _cell(row, image), _histogram(counts, found)) for line, row, counts in cells))
 
 
 def _read_means(table: CsvTable, image: str, mean: str, count: str, scale: tuple[float, float] | None) -> RatingRows:
     sd = table.find(SD_COLUMNS)
-    found = ratings_scale(table.path, scale, ((line, row.get(mean)) for line, row in table.rows))
-    rows = RatingRows("mean", found, table.sha256)
+    found = _ratings_scale(table.path, scale, ((line, row.get(mean)) for line, row in table.rows))
+    rows = RatingRows(layout="mean", scale=found, sha256=table.sha256)
+    cells = ((line, row, _mean(row.get(mean), row.get(count), _cell(row, sd), found)) for line, row in table.rows)
+    return _summarize(rows, ((line, _cell(row, image), read) for line, row, read in cells))
+
+
+def _summarize(rows: RatingRows, entries: Iterable[tuple[int, str, Summary | str]]) -> RatingRows:
+    """Keep the first usable row of each image; entries are line, image, and what was read or why it cannot be used."""
     lines: dict[str, int] = {}
-    for line, row in table.rows:
-        cells = row.get(mean), row.get(count), row.get(sd) if sd else None
-        _add(rows, lines, line, _cell(row, image), _mean(*cells, rows.scale))
+    for line, image, read in entries:
+        fault = (name_fault(image) if image else "no image") or (read if isinstance(read, str) else "")
+        if not fault and image in lines:
+            fault = f"{image} came before, on line {lines[image]}"
+        if fault or isinstance(read, str):
+            rows.rejected.append((line, fault))
+        else:
+            lines[image] = line
+            rows.summaries.append(replace(read, line=line, image=image))
     return rows
 
 
-def _add(rows: RatingRows, lines: dict[str, int], line: int, image: str, read: tuple[Summary | None, str]) -> None:
-    """Keep what a row says about an image, or the reason why not."""
-    summary, fault = read
-    fault = (name_fault(image) if image else "no image") or fault
-    if not fault and image in lines:
-        fault = f"{image} came before, on line {lines[image]}"
-    if fault or summary is None:
-        rows.rejected.append((line, fault))
-        return
-    lines[image] = line
-    rows.summaries.append(replace(summary, line=line, image=image))
-
-
-def _histogram(cells: Sequence[str | None], scale: Scale) -> tuple[Summary | None, str]:
+def _histogram(cells: Sequence[str | None], scale: Scale) -> Summary | str:
     counts = [number(cell) for cell in cells]
-    if any(c is None for c in counts):
-        return None, "a count is missing or is not a number"
+    if None in counts:
+        return "a count is missing or is not a number"
     whole = [int(c) for c in counts if c is not None and 0 <= c <= MAX_COUNT and c == int(c)]
     if len(whole) < len(counts):
-        return None, f"a count is negative, not whole, or above {MAX_COUNT:,}"
-    n = sum(whole)
+        return f"a count is negative, not whole, or above {MAX_COUNT:,}"
+    n, values = sum(whole), scale.values
     if n == 0:
-        return None, "it has no ratings"
-    values = scale.values
+        return "it has no ratings"
     mean = float(values @ whole) / n
-    sd = (max(float(values**2 @ whole) / n - mean**2, 0.0)) ** 0.5
-    return Summary(0, "", n, tuple(whole), mean, sd), ""
+    return Summary(n=n, counts=tuple(whole), mean=mean, sd=max(float(values**2 @ whole) / n - mean**2, 0.0) ** 0.5)
 
 
-def _mean(mean: str | None, count: str | None, sd: str | None, scale: Scale) -> tuple[Summary | None, str]:
+def _mean(mean: str | None, count: str | None, sd: str, scale: Scale) -> Summary | str:
     centre, n, spread = number(mean), number(count), number(sd)
     if centre is None or n is None:
-        return None, "image, mean or count is missing or is not a number"
+        return "image, mean or count is missing or is not a number"
     if not scale.low <= centre <= scale.high:
-        return None, f"the mean {centre:g} is outside {scale.low:g} to {scale.high:g}"
+        return f"the mean {centre:g} is outside {scale.low:g} to {scale.high:g}"
     if not 1 <= n <= MAX_COUNT or n != int(n):
-        return None, f"the count {n:g} is not a whole number above 0"
-    if spread is None and (sd or "").strip().lower() not in UNKNOWN:
-        return None, f"the standard deviation {(sd or '').strip()[:50]!r} is not a finite number"
+        return f"the count {n:g} is not a whole number above 0"
+    if spread is None and sd.lower() not in UNKNOWN:
+        return f"the standard deviation {sd[:50]!r} is not a finite number"
     if spread is not None and not 0 <= spread <= scale.high - scale.low:
-        return None, f"the standard deviation {spread:g} cannot be on a scale from {scale.low:g} to {scale.high:g}"
-    return Summary(0, "", int(n), None, centre, spread), ""
+        return f"the standard deviation {spread:g} is not possible on a scale from {scale.low:g} to {scale.high:g}"
+    return Summary(n=int(n), mean=centre, sd=spread)
 
 
 def _read_votes(table: CsvTable, image: str, rater: str, score: str, scale: tuple[float, float] | None) -> RatingRows:
-    found = ratings_scale(table.path, scale, ((line, row.get(score)) for line, row in table.rows))
-    rows = RatingRows("votes", found, table.sha256)
-    low, high = rows.scale.low, rows.scale.high
+    found = _ratings_scale(table.path, scale, ((line, row.get(score)) for line, row in table.rows))
+    rows = RatingRows(layout="votes", scale=found, sha256=table.sha256)
     time = table.find(TIME_COLUMNS)
     seen: dict[tuple[str, str], int] = {}
     for line, row in table.rows:
-        name, who, value = _cell(row, image), _cell(row, rater), number(row.get(score))
-        when = _cell(row, time) if time else ""
+        name, who, when, value = *(_cell(row, column) for column in (image, rater, time)), number(row.get(score))
         if not name or not who:
             fault = "no image or no rater"
         elif fault := name_fault(name) or name_fault(who) or name_fault(when):
             pass
         elif value is None:
             fault = f"the score {(row.get(score) or '')[:50]!r} is not a number"
-        elif not low <= value <= high:
-            fault = f"the score {value:g} is outside {low:g} to {high:g}"
+        elif not found.low <= value <= found.high:
+            fault = f"the score {value:g} is outside {found.low:g} to {found.high:g}"
         elif (name, who) in seen:
             # raters are people: reasons are kept and shown, and do not name them
             fault = f"the same rater voted on {name} before, on line {seen[name, who]}"
@@ -281,5 +261,56 @@ def _read_votes(table: CsvTable, image: str, rater: str, score: str, scale: tupl
     return rows
 
 
-def _cell(row: Row, column: str) -> str:
-    return (row.get(column) or "").strip()
+def _cell(row: Row, column: str | None) -> str:
+    return (row.get(column) or "").strip() if column else ""
+
+
+def _asked_scale(scale: tuple[float, float]) -> Scale:
+    """Return the scale from a lowest to a highest rating in steps of 1."""
+    low, high = scale
+    if not 0 < high - low < float("inf"):  # false for nan as well
+        raise LabelError(
+            f"a scale from {low:g} to {high:g} is not valid: the lowest rating must be below the highest, both finite",
+            "give one like 1 to 5",
+        )
+    bins = round(high - low) + 1
+    if not 2 <= bins <= 1000 or abs(high - low - (bins - 1)) > 1e-9:
+        raise LabelError(f"a scale from {low:g} to {high:g} has no whole steps of 1", "give one like 1 to 5")
+    return Scale(low, high, bins)
+
+
+def _histogram_scale(path: Path, scale: tuple[float, float] | None, first: int, steps: int) -> Scale:
+    """Return the scale of counts of so many steps, which begins with the first unless another one is asked for."""
+    found = _asked_scale(scale or (float(first), float(first + steps - 1)))
+    if found.bins != steps:
+        raise LabelError(
+            f"{path} has counts of {steps} steps, and a scale from {found.low:g} to {found.high:g} has {found.bins}",
+            "give a scale with as many steps as there are counts, or none; with a parent, its scale is taken",
+        )
+    return found
+
+
+def _ratings_scale(path: Path, scale: tuple[float, float] | None, cells: Iterable[tuple[int, str | None]]) -> Scale:
+    """Return the scale that is asked for, or the usual one into which all ratings fit.
+
+    Cells are line and text of each rating, or of each mean of ratings; those that are no number do not count. It is an
+    error when no usual scale is large enough, or when only a handful of ratings need the larger one.
+    """
+    if scale is not None:
+        return _asked_scale(scale)
+    ratings = [(line, value) for line, cell in cells if (value := number(cell)) is not None]
+    top = max((value for _, value in ratings), default=0.0)
+    high = next((h for h in USUAL if top <= h), None)
+    if high is None:
+        raise LabelError(f"{path} has ratings up to {top:g}: its scale is not 1 to 5, 7 or 10", "give the scale")
+    for smaller in USUAL[: USUAL.index(high)]:
+        beyond = [(line, value) for line, value in ratings if value > smaller]
+        if len(beyond) < SLIPS * len(ratings):
+            line, value = beyond[0]
+            raise LabelError(
+                f"{path}: {len(beyond):,} of {len(ratings):,} ratings {'lies' if len(beyond) == 1 else 'lie'} beyond "
+                f"1 to {smaller:g} (the first: {value:g} on line {line}), so its scale is not certain",
+                f"say --scale 1..{smaller:g} if they are mistakes (their rows are refused), "
+                f"--scale 1..{high:g} if they are meant",
+            )
+    return _asked_scale((1.0, high))
