@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from abkit.alerts.episodes import calm_down, observe
 from abkit.config import AlertSettings
+from abkit.records import percent
 from abkit.store.schema import Alert, Decision, KpiImport
 from abkit.vocabulary import DriftDecision, Severity
 
@@ -113,8 +114,8 @@ def file_imported(
         rule="import_rejects",
         labels={"feed": feed},
         severity=Severity.WARNING,
-        title=f"Import {feed}: {done.rejected:,} of {done.rows:,} rows rejected ({share:.1%})",
-        message=f"The file {done.name} has more rejected rows than the limit of {settings.reject_share:.1%}. "
+        title=f"Import {feed}: {done.rejected:,} of {done.rows:,} rows rejected ({percent(share, 1)})",
+        message=f"The file {done.name} has more rejected rows than the limit of {percent(settings.reject_share, 1)}. "
         "The other rows were imported. Look at the reasons, fix the export or the mapping, and import it again.",
         evidence={"import": done.id, "run": done.run_id, "command": f"abkit kpi rejects --import {done.id}"},
         firing=share > settings.reject_share,

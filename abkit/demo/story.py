@@ -42,7 +42,7 @@ class DayPlayed:
         index: 0-based number of the day.
         day: Its date.
         decision, cause: Result of that day's drift check; "" before the first.
-        srcc, srcc_low, srcc_high, n: Within-campaign SRCC of score and CTR over the last days, its 95% interval, and
+        srcc, srcc_low, srcc_high, n: Within-campaign SRCC of score and CTR over the last days, its 95 % interval, and
             its number of creatives.
         alerts: Titles of the alerts that are open at the end of the day.
     """

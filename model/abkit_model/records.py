@@ -106,3 +106,14 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     '{"p": null}'
     """
     return json.dumps(to_plain(value), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def percent(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """Return a share as a person reads it.
+
+    >>> percent(0.0125), percent(-0.1, 1, sign=True), percent(float("inf"))
+    ('1.25 %', '-10.0 %', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value * 100:{'+' if sign else ''}.{digits}f} %"

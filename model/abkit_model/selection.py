@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_ndtr, ndtr, ndtri
 
+from abkit_model.records import percent
+
 Floats = NDArray[np.float64]
 
 METHOD = "normal errors, independent between images, of one spread for all"
@@ -61,8 +63,8 @@ def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> Err
     if not _is_spread(half) or not isinstance(level, float) or not 0 < level < 1:
         return None
     source = (
-        f"from the {level:.0%} interval of the score, as if errors were normal: the model's card has no calibration "
-        "of pairs, so how well these probabilities hold was not measured"
+        f"from the {percent(level, 0)} interval of the score, as if errors were normal: the model's card has no "
+        "calibration of pairs, so how well these probabilities hold was not measured"
     )
     return ErrorSpread(float(half) / float(ndtri((1 + level) / 2)), source, False)
 

@@ -91,7 +91,7 @@ def agreement(
         with context.store() as store:
             study = study_store(store, source=source, campaign=campaign)
     if raters:
-        title = "score = truth of the image + bias of the rater + noise of the rater; 95% intervals of the bias"
+        title = "score = truth of the image + bias of the rater + noise of the rater; 95 % intervals of the bias"
         print_rows(study.by_rater(), form, title=title)
         for text in study.remarks():
             note(text)

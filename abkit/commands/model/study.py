@@ -24,6 +24,7 @@ from abkit.commands.model.options import (
     store_if_any,
 )
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows, progress_bars, show
+from abkit.records import percent
 
 if TYPE_CHECKING:
     from abkit.store.engine import Store
@@ -182,12 +183,13 @@ def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: P
     columns = [*names, "most_active"] if form is Format.TABLE else None
     if form is Format.CSV:
         columns = [name for name in rows[0] if name != "least_active"]
-    print_rows(rows, form, columns=columns, title=f"{sheets.report.n} images; 95% intervals, images resampled")
+    print_rows(rows, form, columns=columns, title=f"{sheets.report.n} images; 95 % intervals, images resampled")
     for path, reason in sheets.rejected:
         note(f"{names_of(path)[0]}: {reason}")
     together = sheets.report.share
     note(
-        f"all queries together: {together.value:.1%} [{together.low:.1%}, {together.high:.1%}] of the "
+        f"all queries together: {percent(together.value, 1)} "
+        f"[{percent(together.low, 1)}, {percent(together.high, 1)}] of the "
         f"standard deviation of the score ({sheets.report.score_std:.2f} steps); the hidden layer on the embedding "
         "gives the rest"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from abkit.commands.output import Format, note, print_rows
+from abkit.records import percent
 
 if TYPE_CHECKING:
     from abkit.demo.story import DemoWorkspace, Story
@@ -53,7 +54,7 @@ def _print_ranking(result: ScoringResult) -> None:
         for file in result.files
     ]
     scale = result.files[0].scale or (0, 1)
-    level = f"{result.files[0].ci_level or 0:.0%} interval"
+    level = f"{percent(result.files[0].ci_level or 0, 0)} interval"
     title = f"Campaign {result.campaign}, n = {len(rows)}: scale {scale[0]:g} to {scale[1]:g}, {level}"
     print_rows(rows, Format.TABLE, title=title)
     typer.echo()
@@ -81,7 +82,7 @@ def _print_story(story: Story) -> None:
     if last.srcc is not None and last.srcc_low is not None and last.srcc_high is not None:
         typer.echo(
             f"  last     within-campaign SRCC of score and CTR {last.srcc:.2f} "
-            f"({last.srcc_low:.2f} to {last.srcc_high:.2f}, 95% interval), n = {last.n}, last 7 days"
+            f"({last.srcc_low:.2f} to {last.srcc_high:.2f}, 95 % interval), n = {last.n}, last 7 days"
         )
     typer.echo(f"  report   {story.report}")
 

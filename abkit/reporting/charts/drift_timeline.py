@@ -142,4 +142,4 @@ def timeline_sentence(decisions: Sequence[Decision]) -> str:
         since = decision
     cause = f" ({last.cause.replace('_', ' ')})" if last.cause else ""
     checks = f"{len(ordered):,} check{'' if len(ordered) == 1 else 's'}"
-    return f"{last.decision.replace('_', ' ')}{cause} since {since.as_of:%d %b %Y}, after {checks}"
+    return f"{last.decision.replace('_', ' ')}{cause} since {since.as_of:%Y-%m-%d}, after {checks}"

@@ -9,6 +9,7 @@ from typing import Any
 
 import altair as alt
 
+from abkit.records import percent
 from abkit.reporting.charts.theme import INK, MUTED, SERIES, empty_chart, themed
 from abkit.stats.estimate import Estimate
 from abkit.stats.sequential.always_valid import ConfidenceSequence
@@ -38,7 +39,7 @@ def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: 
             "low": lift.ci_low,
             "high": lift.ci_high if math.isfinite(lift.ci_high) else open_end,
             "state": "better" if lift.ci_low > 0 else "worse" if lift.ci_high < 0 else "not shown",
-            "text": f"{lift.estimate:+.1%}",
+            "text": f"{percent(lift.estimate, 1, sign=True)}",
         }
         for name, lift in shown
     ]
@@ -110,7 +111,7 @@ def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[
     if stopped:
         there = alt.Chart(alt.Data(values=[{"at": at[stopped - 1]}]))
         layers.append(there.mark_rule(color=SERIES[2], strokeWidth=2).encode(x=f"at:{kind}"))
-    subtitle = f"{len(looks)} looks, level {sequence.level:.0%}; " + (
+    subtitle = f"{len(looks)} looks, level {percent(sequence.level, 0)}; " + (
         f"zero excluded from look {stopped} on" if stopped else "zero is not excluded at any look"
     )
     head = alt.TitleParams(title, subtitle=subtitle)

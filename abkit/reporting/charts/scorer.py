@@ -45,7 +45,7 @@ def head_chart(comparison: HeadComparison, width: int = 560) -> Any:
         "Learnable queries beside plain heads",
         subtitle=(
             f"{comparison.n} images of {comparison.subjects} subjects, {comparison.folds} folds × "
-            f"{comparison.repeats} repeats; 95% intervals, whole subjects resampled"
+            f"{comparison.repeats} repeats; 95 % intervals, whole subjects resampled"
         ),
     )
     return themed(alt.layer(lines, dots, labels).properties(width=width, height=34 * len(data), title=title))

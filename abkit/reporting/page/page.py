@@ -105,7 +105,7 @@ def headline_correlation(data: ReportData) -> CorrelationResult | None:
 
 def _state(alert: Alert, now: datetime) -> str:
     if alert.silenced_until is not None and alert.silenced_until > now:
-        return f"silenced until {alert.silenced_until:%d %b %Y} ({alert.silence_reason or 'no reason given'})"
+        return f"silenced until {alert.silenced_until:%Y-%m-%d} ({alert.silence_reason or 'no reason given'})"
     if alert.acknowledged_at is not None:
         return f"acknowledged by {alert.acknowledged_by or 'somebody'}"
     return "open"

@@ -173,7 +173,7 @@ def _(analysis: UnitAnalysis) -> View:
         }
         for one in analysis.comparisons
     ]
-    level = f"{analysis.comparisons[0].comparison.level:.0%} intervals"
+    level = f"{percent(analysis.comparisons[0].comparison.level, 0)} intervals"
     title = f"{measured}, against {analysis.control}; {level}"
     split = analysis.sample_ratio
     mismatch = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
 from abkit.workflows.kpis.import_kpis import ImportSummary
@@ -29,7 +30,7 @@ def _(record: ImportSummary) -> View:
 
 @view_of.register
 def _(record: LinkReport) -> View:
-    left = f"{len(record.unlinked):,} ads without a creative, {record.unlinked_share:.1%} of impressions"
+    left = f"{len(record.unlinked):,} ads without a creative, {percent(record.unlinked_share, 1)} of impressions"
     return View(tables=(Table.of(record.unlinked),), notes=(f"{record.linked:,} links made; {left}",))
 
 
@@ -54,7 +55,7 @@ def _(record: RaterStudy) -> View:
     table = Table(
         columns=("figure", "value", "ci_low", "ci_high", "n", *(("run_id",) if record.run_id else ())),
         rows=tuple(record.figures()),
-        title=f"{record.what}: {ratings}; 95% intervals, images resampled",
+        title=f"{record.what}: {ratings}; 95 % intervals, images resampled",
     )
     exact = "bias and noise describe these raters, and counts are exact: they have no interval here (--raters has)"
     return View(tables=(table,), notes=(*record.remarks(), exact))

@@ -29,7 +29,7 @@ def _(record: HeadStudy) -> View:
     result, rows = record.comparison, tuple(record.rows())
     title = (
         f"{result.n} images of {result.subjects} subjects, {result.folds} folds × {result.repeats} repeats; "
-        "95% intervals, whole subjects resampled"
+        "95 % intervals, whole subjects resampled"
     )
     table = Table(columns=tuple(name for name in _HEAD_COLUMNS if name in rows[0]), rows=rows, title=title)
     return View(tables=(table,), notes=(record.verdict,), chart=lambda: head_chart(result))

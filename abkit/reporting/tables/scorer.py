@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
 from abkit_model.scorer import Score
@@ -11,8 +12,8 @@ from abkit_model.scorer import Score
 def _score(record: Score) -> View:
     row = {
         "mean": record.mean,
-        f"{record.ci_level:.0%} low": record.ci_low,
-        f"{record.ci_level:.0%} high": record.ci_high,
+        f"{percent(record.ci_level, 0)} low": record.ci_low,
+        f"{percent(record.ci_level, 0)} high": record.ci_high,
         "spread of opinions": record.std,
         "novelty": record.novelty,
         "model": record.model[:12],

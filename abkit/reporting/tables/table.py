@@ -11,6 +11,8 @@ from datetime import date, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from abkit.records import percent as percent
+
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
@@ -162,17 +164,6 @@ def distinct(names: Sequence[str], room: int) -> list[str]:
         return short
     numbers = {name: f"…{number}" for number, name in enumerate(dict.fromkeys(names), start=1)}
     return [name if len(name) <= room else name[: room - len(numbers[name])] + numbers[name] for name in names]
-
-
-def percent(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
-    """Return a share as a person reads it.
-
-    >>> percent(0.0125), percent(-0.1, 1, sign=True), percent(float("inf"))
-    ('1.25 %', '-10.0 %', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value * 100:{'+' if sign else ''}.{digits}f} %"
 
 
 def interval(low: float, high: float, digits: int = 2, *, sign: bool = False) -> str:

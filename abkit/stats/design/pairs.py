@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from scipy.special import ndtr
 
 from abkit.errors import InvalidInput
-from abkit.records import Record
+from abkit.records import Record, percent
 from abkit.stats.design.power import Design, Rate
 from abkit.stats.design.sample_size import SampleSize, size_of
 
@@ -113,11 +113,12 @@ def _plan(
     lift = math.expm1(slope * gap)
     # Less than a tenth of a percent takes hundreds of millions of impressions.
     if lift < 0.001 or baseline * (1 + lift) >= 1:
-        return plan(f"the scores promise a lift of {lift:.2%}: too little to find in any test", False, lift)
+        return plan(f"the scores promise a lift of {percent(lift, 2)}: too little to find in any test", False, lift)
     size = size_of(Rate(baseline), lift, design)
     if size.days is None:
-        why = f"{size.total:,} units for an expected lift of {lift:.1%}; give the daily traffic to know the days"
+        units = f"{size.total:,} units for an expected lift of {percent(lift, 1)}"
+        why = f"{units}; give the daily traffic to know the days"
         return plan(why, True, lift, size)
     fits = size.days <= most_days
-    why = f"{size.days} days for an expected lift of {lift:.1%}" + ("" if fits else f": more than {most_days}")
+    why = f"{size.days} days for an expected lift of {percent(lift, 1)}" + ("" if fits else f": more than {most_days}")
     return plan(why, fits, lift, size)

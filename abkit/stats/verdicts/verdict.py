@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from abkit.records import Record
+from abkit.records import Record, percent
 from abkit.stats.estimate import Comparison
 from abkit.stats.verdicts.guards import Guard
 from abkit.vocabulary import Allocation, GuardStatus, Verdict
@@ -82,7 +82,8 @@ def judge(
     if planned_lift is not None and planned_lift > 0 and comparison.lift.ci_high < planned_lift:
         return Conclusion(
             Verdict.FUTILE,
-            f"{treatment} does not reach the planned lift of {planned_lift:.1%}: at most {comparison.lift.ci_high:.1%}",
+            f"{treatment} does not reach the planned lift of {percent(planned_lift, 1)}: "
+            f"at most {percent(comparison.lift.ci_high, 1)}",
             causal,
             (),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from abkit.records import Record
+from abkit.records import Record, percent
 from abkit.stats.estimate import Comparison, Estimate, PosteriorComparison
 from abkit.stats.proportions.stratified import Stratified
 from abkit.stats.sequential.always_valid import ConfidenceSequence, confidence_sequence
@@ -355,13 +355,14 @@ def _rule(plan: ExperimentPlan, basis: Basis, look: int) -> str:
     of = "days as clusters" if basis.by_day else "impressions as trials"
     if plan.monitoring is Monitoring.ANYTIME:
         return (
-            f"look {look}: {plan.level:.0%} confidence sequence over {of}, tuned to {basis.tuning:,.0f}, valid at any "
-            "look; Holm over treatments"
+            f"look {look}: {percent(plan.level, 0)} confidence sequence over {of}, tuned to {basis.tuning:,.0f}, "
+            "valid at any look; Holm over treatments"
         )
     if plan.monitoring is Monitoring.GROUP:
         return f"look {look} of {plan.looks} planned: O'Brien–Fleming spending over {of}; Bonferroni over treatments"
     return (
-        f"look {look}: {plan.level:.0%} fixed-horizon interval over {of}, valid for one look only; Holm over treatments"
+        f"look {look}: {percent(plan.level, 0)} fixed-horizon interval over {of}, valid for one look only; "
+        "Holm over treatments"
     )
 
 

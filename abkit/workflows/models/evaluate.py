@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from abkit.config import Settings
 from abkit.errors import UsageError
-from abkit.records import to_plain
+from abkit.records import percent, to_plain
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import ensure_active_model, find_model, load_scorer
@@ -102,7 +102,7 @@ def _on_ratings(
     figures, title = rating_figures(evaluation, card.digest, coverage)
     seen = int(scorer.trained_on(dataset.examples.views[0].sha256, dataset.table.sha256).sum())
     rejected, missing = len(dataset.table.rejected), len(dataset.missing)
-    promise = f"{card.name} {card.digest[:12]}; the interval promises {card.interval.level:.0%}"
+    promise = f"{card.name} {card.digest[:12]}; the interval promises {percent(card.interval.level, 0)}"
     return EvaluationResult(
         figures=figures,
         title=title,

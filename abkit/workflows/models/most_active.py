@@ -16,7 +16,7 @@ from PIL import Image
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.images import names_of
-from abkit.records import Record
+from abkit.records import Record, percent
 from abkit.store.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives
 from abkit.vocabulary import FileState
@@ -191,7 +191,7 @@ def _heading(query: QueryActivity, report: QueryReport) -> list[str]:
     return [
         f"Query {query.number} of query set {query.member}, over {report.n} images",
         f"activation {query.mean:+.3f} on average, standard deviation {query.std:.3f}; its part of the score's spread: "
-        f"{share.value:.1%} [{share.low:.1%}, {share.high:.1%}]",
+        f"{percent(share.value, 1)} [{percent(share.low, 1)}, {percent(share.high, 1)}]",
         f"most like query {query.twin[1]} of set {query.twin[0]}: rank correlation {alike.value:.2f} "
         f"[{alike.low:.2f}, {alike.high:.2f}]",
     ]

@@ -23,7 +23,7 @@ class Figure(Record):
     Attributes:
         figure: Name of the figure, such as "srcc".
         estimate: None where it is not defined.
-        ci_low, ci_high: Ends of its 95% interval; None where it has none.
+        ci_low, ci_high: Ends of its 95 % interval; None where it has none.
         n: Images, or pairs of images, behind it.
         model_version: Digest of the scorer.
     """
@@ -127,13 +127,13 @@ def rating_figures(figures: Evaluation, digest: str, coverage: float | None) -> 
     """Return SRCC, PLCC and the rest as figures, and their title."""
     estimates = {name: getattr(figures, name) for name in ("srcc", "plcc", "accuracy", "emd", "spread_srcc")}
     found = (*_intervals(estimates, figures.n, digest), _point("coverage", coverage, figures.n, digest))
-    return found, f"On {figures.n} images of {figures.subjects} subjects; 95% intervals, whole subjects resampled"
+    return found, f"On {figures.n} images of {figures.subjects} subjects; 95 % intervals, whole subjects resampled"
 
 
 def comparison_figures(figures: ComparisonFigures, digest: str) -> tuple[tuple[Figure, ...], str]:
     """Return how a scorer agrees with comparisons as figures, and their title."""
     estimates = {"picks_winner": figures.picks_winner, "comparison_correlation": figures.correlation}
-    return _intervals(estimates, figures.n, digest), f"On {figures.n} pairs; 95% intervals, images resampled"
+    return _intervals(estimates, figures.n, digest), f"On {figures.n} pairs; 95 % intervals, images resampled"
 
 
 def trained_result(trained: TrainedScorer, segment: str, *, registered: bool, run_id: int | None) -> TrainingResult:

@@ -28,7 +28,7 @@ class RaterStudy(Record):
 
     Attributes:
         agreement: ICC and alpha, with counts.
-        interval: 95% bootstrap intervals of them, images resampled.
+        interval: 95 % bootstrap intervals of them, images resampled.
         model: Truths, biases and noises.
         raters: Name or pseudonym of each rater of the model.
         votes: Number of ratings of each rater, shape (raters,).
@@ -85,7 +85,7 @@ class RaterStudy(Record):
         return found
 
     def by_rater(self) -> list[dict[str, Any]]:
-        """Return rows to print: votes, bias with its 95% interval, and noise of each rater."""
+        """Return rows to print: votes, bias with its 95 % interval, and noise of each rater."""
         rows = []
         for k, name in enumerate(self.raters):
             n, bias, noise = int(self.votes[k]), float(self.model.bias[k]), float(self.model.noise[k])

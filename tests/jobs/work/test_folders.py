@@ -98,7 +98,7 @@ def test_too_many_rejects_open_an_alert_and_a_good_file_calms_it(run_job: RunJob
         (alert,) = session.scalars(select(Alert)).all()
         assert session.scalar(select(func.count()).select_from(KpiReject)) == 2
     assert alert.rule == "import_rejects"
-    assert "2 of 10 rows rejected (20.0%)" in alert.title
+    assert "2 of 10 rows rejected (20.0 %)" in alert.title
 
     (inbox / "b.csv").write_text(HEADER + _row("a", day="2026-02-02"))
     run_job("import_kpis", TICK + timedelta(hours=1), folder="inbox", stable_seconds=0)

@@ -101,7 +101,7 @@ def test_the_timeline_has_a_lane_for_each_layer_and_one_for_the_decision(make_re
     words = texts(chart_svg(drift_timeline(data.drift_history, data.decision_history, data.correlation_history)))
     lanes = ["Data faults", "Input", "Scores", "Score–KPI relation", "KPI level", "Decision"]
     assert [word for word in words if word in lanes] == lanes
-    assert "retrain (concept shift) since 10 May 2025, after 22 checks" in words
+    assert "retrain (concept shift) since 2025-05-10, after 22 checks" in words
 
 
 def test_a_lane_shows_the_worst_verdict_of_the_day() -> None:
@@ -130,7 +130,7 @@ def test_a_decision_holds_since_it_last_changed() -> None:
         Decision(as_of=date(2025, 3, day), decision=word, cause="", run_id=day)
         for day, word in enumerate(words, start=1)
     ]
-    assert timeline_sentence(made) == "watch since 03 Mar 2025, after 4 checks"
+    assert timeline_sentence(made) == "watch since 2025-03-03, after 4 checks"
     assert timeline_sentence(made[:1]).endswith("after 1 check")
 
 

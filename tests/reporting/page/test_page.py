@@ -91,7 +91,7 @@ def test_the_decision_with_its_cause_and_what_to_do_stands_first(make_report: Ma
     headline = words.index("Retrain: the score no longer tells which creative wins")
     assert headline < words.index("within-campaign SRCC fell from 0.62 to 0.05 (n = 54)") < words.index("What to do")
     assert words.index("What to do") < words.index("Does the score tell what people click?")
-    assert "cause concept_shift, checked 19 May 2025 (run 177)" in words
+    assert "cause concept_shift, checked 2025-05-19 (run 177)" in words
 
 
 def test_every_score_has_its_interval_and_every_rate_its_n(make_report: MakeReport) -> None:

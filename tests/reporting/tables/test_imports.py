@@ -27,7 +27,7 @@ def test_an_import_and_its_unlinked_ads_are_tables_with_what_to_do(sqlite_store:
     assert "there is no file with this name" in str(missing)
 
     linked = link(sqlite_store)
-    assert "0 links made; 1 ads without a creative, 100.0% of impressions" in str(linked)
+    assert "0 links made; 1 ads without a creative, 100.0 % of impressions" in str(linked)
     assert linked.to_dict()["unlinked"][0]["ad"] == "1"
 
 
