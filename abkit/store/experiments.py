@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.store.creatives import creatives_named
+from abkit.store.kpis.delivery import by_breakdown, within
 from abkit.store.schema import (
     Ad,
     AdCreative,
@@ -103,33 +104,16 @@ def delivery(session: Session, ads: Sequence[int], first: date | None, last: dat
     Of several breakdowns and conversion events of one ad the one with most impressions counts: they are the same
     impressions.
     """
-    query = (
-        select(
-            Kpi.ad_id,
-            Kpi.segment_id,
-            Kpi.event,
-            Kpi.attribution_window,
-            Kpi.period_end,
-            func.sum(Kpi.impressions).label("impressions"),
-            func.sum(Kpi.clicks).label("clicks"),
-            func.sum(Kpi.conversions).label("conversions"),
-        )
-        .where(Kpi.ad_id.in_(ads), Kpi.period_end <= last)
-        .group_by(Kpi.ad_id, Kpi.segment_id, Kpi.event, Kpi.attribution_window, Kpi.period_end)
-    )
-    if first is not None:
-        query = query.where(Kpi.period_start >= first)
+    key = (Kpi.ad_id, Kpi.segment_id, Kpi.event, Kpi.attribution_window, Kpi.period_end)
+    sums = [func.sum(column).label(column.key) for column in (Kpi.impressions, Kpi.clicks, Kpi.conversions)]
+    query = select(*key, *sums).where(Kpi.ad_id.in_(ads), *within(Kpi, first, last)).group_by(*key)
     rows = session.execute(query).all()
     used = session.scalars(select(Segment).where(Segment.id.in_({row.segment_id for row in rows})))
     segments = {row.id: tuple(str(getattr(row, name)) for name in Dimension) for row in used}
-    breakdowns: dict[int, dict[tuple[Any, ...], list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        named = tuple(bool(value) for value in segments[row.segment_id])
-        breakdowns[row.ad_id][named, row.event, row.attribution_window].append(row)
     by_day: dict[date, Figures] = defaultdict(Figures)
     by_segment: dict[tuple[str, ...], Figures] = defaultdict(Figures)
-    for kinds in breakdowns.values():
-        for row in max(kinds.values(), key=lambda kind: (_total(kind, "impressions"), _total(kind, "conversions"))):
+    for kinds in by_breakdown(session, rows, "ad_id").values():
+        for row in next(iter(kinds.values())):
             figures = Figures(int(row.impressions), int(row.clicks), int(row.conversions))
             by_day[row.period_end] = by_day[row.period_end].plus(figures)
             by_segment[segments[row.segment_id]] = by_segment[segments[row.segment_id]].plus(figures)
@@ -137,10 +121,6 @@ def delivery(session: Session, ads: Sequence[int], first: date | None, last: dat
         select(Creative.sha256).join(AdCreative, AdCreative.creative_id == Creative.id).where(AdCreative.ad_id.in_(ads))
     )
     return Delivery(dict(by_day), dict(by_segment), frozenset(creatives))
-
-
-def _total(rows: Sequence[Any], column: str) -> int:
-    return sum(getattr(row, column) for row in rows)
 
 
 def results_of(session: Session, experiment: Experiment, kind: Kind | None = None) -> list[ExperimentResult]:

@@ -8,7 +8,7 @@ breakdowns of one ad (by placement, by age, none) and of its conversion events, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -68,7 +68,7 @@ def parse_segment(text: str | None) -> dict[str, str]:
 
 
 def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]:
-    conditions = _within(Kpi, filters.start, filters.end)
+    conditions = within(Kpi, filters.start, filters.end)
     if filters.campaign is not None:
         wanted = find_campaign(session, filters.campaign)
         only = only_campaigns()
@@ -85,7 +85,7 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
     return conditions
 
 
-def _within(table: Any, start: date | None, end: date | None) -> list[ColumnElement[bool]]:
+def within(table: Any, start: date | None, end: date | None) -> list[ColumnElement[bool]]:
     """Return conditions that a row's whole period lies between two days."""
     conditions = []
     if start is not None:
@@ -107,24 +107,33 @@ def _overlapped(filters: Filters) -> ColumnElement[bool]:
         other.period_start <= Kpi.period_start,
         other.period_end >= Kpi.period_start,
         or_(other.period_start < Kpi.period_start, other.period_end >= Kpi.period_end),
-        *_within(other, filters.start, filters.end),
+        *within(other, filters.start, filters.end),
     )
 
 
-def _preferred(kinds: Mapping[tuple[Any, ...], list[Any]]) -> tuple[Any, ...]:
-    """Return the breakdown and event with most impressions, then most conversions, then fewest dimensions."""
+def by_breakdown(session: Session, rows: Iterable[Any], owner: str) -> dict[int, dict[tuple[Any, ...], list[Any]]]:
+    """Return the rows of each owner by breakdown and conversion event. The first kind is the one that counts.
 
-    def order(kind: tuple[Any, ...]) -> tuple[Any, ...]:
-        rows = kinds[kind]
+    That is the one with most impressions, then most conversions, then fewest dimensions.
+
+    Args:
+        session: Where the segments are.
+        rows: Rows with a segment, an event, an attribution window and sums.
+        owner: Name of the column of the ad or creative whose impressions they are.
+    """
+    columns = [getattr(Segment, name) for name in Dimension]
+    breakdowns = {
+        row[0]: tuple(value != "" for value in row[1:]) for row in session.execute(select(Segment.id, *columns))
+    }
+    found: dict[int, dict[tuple[Any, ...], list[Any]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        found[getattr(row, owner)][breakdowns[row.segment_id], row.event, row.attribution_window].append(row)
+
+    def order(item: tuple[tuple[Any, ...], list[Any]]) -> tuple[Any, ...]:
+        kind, rows = item
         return (-sum(row.impressions for row in rows), -sum(row.conversions for row in rows), sum(kind[0]), kind)
 
-    return min(kinds, key=order)
-
-
-def _breakdowns(session: Session) -> dict[int, tuple[bool, ...]]:
-    """Return which dimensions each segment names."""
-    columns = [getattr(Segment, name) for name in Dimension]
-    return {row[0]: tuple(value != "" for value in row[1:]) for row in session.execute(select(Segment.id, *columns))}
+    return {number: dict(sorted(kinds.items(), key=order)) for number, kinds in found.items()}
 
 
 # --- sums per creative and campaign -------------------------------------------------------------------------------
@@ -260,18 +269,12 @@ def _read(session: Session, statement: Select[Any]) -> list[_Sum]:
 
 def _one_breakdown(session: Session, sums: Sequence[_Sum], left_out: dict[str, LeftOut]) -> dict[int, list[_Sum]]:
     """Return the sums of each ad, of one breakdown and one conversion event only."""
-    breakdowns = _breakdowns(session)
-    by_ad: dict[int, dict[tuple[Any, ...], list[_Sum]]] = defaultdict(lambda: defaultdict(list))
-    for row in sums:
-        by_ad[row.ad_id][breakdowns[row.segment_id], row.event, row.attribution_window].append(row)
     chosen = {}
-    for ad_id, kinds in by_ad.items():
-        best = _preferred(kinds)
-        chosen[ad_id] = kinds[best]
-        for kind, rows in kinds.items():
-            if kind != best:
-                reason = "further breakdowns of the same ad" if kind[0] != best[0] else "further conversion events"
-                left_out[reason].add(sum(row.impressions for row in rows))
+    for ad_id, kinds in by_breakdown(session, sums, "ad_id").items():
+        (best, chosen[ad_id]), *others = kinds.items()
+        for kind, rows in others:
+            reason = "further breakdowns of the same ad" if kind[0] != best[0] else "further conversion events"
+            left_out[reason].add(sum(row.impressions for row in rows))
     return chosen
 
 
@@ -325,17 +328,13 @@ def delivery_rows(session: Session, start: date | None, end: date) -> list[Deliv
         .join(Ad, Ad.id == Kpi.ad_id)
         .join(single, single.c.ad_id == Kpi.ad_id)
         .outerjoin(home, home.c.creative_id == single.c.creative_id)
-        .where(campaign.is_not(None), Kpi.impressions > 0, *_within(Kpi, start, end))
+        .where(campaign.is_not(None), Kpi.impressions > 0, *within(Kpi, start, end))
         .group_by(*order)
         .order_by(*order)
     )
-    longer = select(Kpi.id).where(Kpi.period_end > Kpi.period_start, *_within(Kpi, start, end)).limit(1)
+    longer = select(Kpi.id).where(Kpi.period_end > Kpi.period_start, *within(Kpi, start, end)).limit(1)
     if session.scalars(longer).first() is not None:
         statement = statement.where(~_overlapped(Filters(start, end)))
-    breakdowns = _breakdowns(session)
-    by_creative: dict[int, dict[tuple[Any, ...], list[Any]]] = defaultdict(lambda: defaultdict(list))
-    for row in session.execute(statement):
-        by_creative[row.creative_id][breakdowns[row.segment_id], row.event, row.attribution_window].append(row)
     return [
         DeliveryRow(
             creative_id=row.creative_id,
@@ -346,8 +345,8 @@ def delivery_rows(session: Session, start: date | None, end: date) -> list[Deliv
             impressions=int(row.impressions),
             clicks=int(row.clicks),
         )
-        for kinds in by_creative.values()
-        for row in kinds[_preferred(kinds)]
+        for kinds in by_breakdown(session, session.execute(statement), "creative_id").values()
+        for row in next(iter(kinds.values()))
     ]
 
 
@@ -377,7 +376,7 @@ def daily_impressions(session: Session, first: date, last: date) -> dict[date, i
     """Return the impressions of all ads by day, where the platforms report by day."""
     rows = session.execute(
         select(Kpi.period_start, func.sum(Kpi.impressions))
-        .where(Kpi.period_start == Kpi.period_end, *_within(Kpi, first, last))
+        .where(Kpi.period_start == Kpi.period_end, *within(Kpi, first, last))
         .group_by(Kpi.period_start)
     )
     return {day: int(impressions) for day, impressions in rows}
