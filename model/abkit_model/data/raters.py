@@ -21,7 +21,6 @@ class RaterModel:
         bias: (raters,), how much higher than others each rater scores; their mean, weighted by votes, is 0.
         noise: (raters,), standard deviation of each rater around truth + bias: low means consistent. NaN under 3 votes.
         weight: (raters,), 1 / variance, with the variance of a rater of few votes drawn towards that of all.
-        iterations: Until the truth moved by less than 1e-6.
     """
 
     truth: Floats
@@ -29,10 +28,9 @@ class RaterModel:
     bias: Floats
     noise: Floats
     weight: Floats
-    iterations: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement:
     """How much raters agree.
 
@@ -43,7 +41,7 @@ class Agreement:
         items: Images with at least two ratings.
         raters: Different raters.
         ratings: Ratings of these images.
-        mean_ratings: Ratings an item, in the mean that ICC(1) uses.
+        mean_ratings: Ratings per item, in the mean that ICC(1) uses.
     """
 
     icc_single: float
@@ -55,10 +53,10 @@ class Agreement:
     mean_ratings: float
 
 
-def rater_model(
-    item: Indices, rater: Indices, score: Floats, *, shrink_bias: bool = False, max_iterations: int = 200
-) -> RaterModel:
+def rater_model(item: Indices, rater: Indices, score: Floats, *, shrink_bias: bool = False) -> RaterModel:
     """Estimate truths, biases and noises by alternating projection, each rater weighted by 1 / variance.
+
+    It ends when no truth moves by 1e-6 any more, or after 200 iterations.
 
     Source: ITU-T P.910 (2023), annex E; Li & Bampis (2017), Recover subjective quality scores from noisy measurements,
     arXiv 1611.01715.
@@ -68,8 +66,7 @@ def rater_model(
         rater: (votes,), number of its rater, from 0 without gaps.
         score: (votes,).
         shrink_bias: Draw the bias of a rater of few votes towards 0, as far as chance alone would explain it (the best
-            linear prediction of a random effect). P.910 does not; with a handful of votes a rater it should.
-        max_iterations: Stop after this many.
+            linear prediction of a random effect). P.910 does not; with a handful of votes per rater it should.
 
     >>> item, rater = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 0, 1, 0, 1])
     >>> model = rater_model(item, rater, np.array([2.0, 4.0, 3.0, 5.0, 4.0, 6.0]))
@@ -83,9 +80,7 @@ def rater_model(
     truth = np.bincount(item, score, items) / np.bincount(item, minlength=items)
     bias, variance = np.zeros(raters), np.ones(raters)
     pooled = float(score.var())
-    iteration = 0
-    while iteration < max_iterations:
-        iteration += 1
+    for _ in range(200):
         bias = np.bincount(rater, score - truth[item], raters) / votes
         if shrink_bias:
             between = max(float(np.average(bias**2, weights=votes)) - pooled * raters / len(score), 0.0)
@@ -102,12 +97,13 @@ def rater_model(
             break
     noise = np.where(votes >= 3, np.sqrt(variance), np.nan)
     se = 1 / np.sqrt(np.bincount(item, 1 / variance[rater], items))
-    return RaterModel(truth, se, bias, noise, 1 / variance, iteration)
+    return RaterModel(truth, se, bias, noise, 1 / variance)
 
 
 def spread_over_bins(item: Indices, score: Floats, weight: Floats, values: Floats) -> Floats:
-    """Distribution of each image's votes over the bins, (items, S); a vote between two bins is split so that its
-    value is kept, one beyond the ends of the scale counts as the end.
+    """Return the distribution of each image's votes over the bins, (items, S).
+
+    A vote between two bins is split so that its value is kept; one beyond the ends of the scale counts as the end.
 
     Args:
         item: (votes,), number of the image, from 0 without gaps.
@@ -131,8 +127,7 @@ def spread_over_bins(item: Indices, score: Floats, weight: Floats, values: Float
 
 
 def corrected_distributions(item: Indices, rater: Indices, score: Floats, model: RaterModel, values: Floats) -> Floats:
-    """Distribution of each image's votes, (items, S), with each rater's bias taken out and consistent raters
-    counting for more.
+    """Return the distribution of each image's votes, (items, S), without the raters' biases.
 
     A vote is shifted by its rater's bias, cut at the ends of the scale, split between the two nearest bins, and
     weighted by 1 / variance of its rater (ITU-T P.910). What is left of the spread is disagreement about the image.
@@ -141,7 +136,7 @@ def corrected_distributions(item: Indices, rater: Indices, score: Floats, model:
         item: (votes,), number of the image, from 0 without gaps.
         rater: (votes,), number of the rater.
         score: (votes,).
-        model: Of these raters.
+        model: The model of these raters.
         values: (S,), what the bins stand for.
 
     >>> item, rater = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 0, 1, 0, 1])
@@ -154,7 +149,7 @@ def corrected_distributions(item: Indices, rater: Indices, score: Floats, model:
 
 
 def agreement(item: Indices, rater: Indices, score: Floats) -> Agreement:
-    """ICC(1) from one-way analysis of variance, and Krippendorff's alpha for interval data.
+    """Return ICC(1) from one-way analysis of variance, and Krippendorff's alpha for interval data.
 
     Raters may be different ones for each image. Sources: Shrout & Fleiss (1979), doi 10.1037/0033-2909.86.2.420,
     with the mean group size for unequal numbers; Krippendorff (2011), Computing Krippendorff's alpha-reliability.
@@ -164,7 +159,15 @@ def agreement(item: Indices, rater: Indices, score: Floats) -> Agreement:
     """
     items, raters = _items(item, score), len(np.unique(rater[np.bincount(item)[item] >= 2]))
     single, averaged, alpha, size = _reliability(items, np.ones(len(items)))
-    return Agreement(single, averaged, alpha, len(items), raters, int(items[:, 0].sum()), size)
+    return Agreement(
+        icc_single=single,
+        icc_mean=averaged,
+        alpha=alpha,
+        items=len(items),
+        raters=raters,
+        ratings=int(items[:, 0].sum()),
+        mean_ratings=size,
+    )
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,7 @@ class AgreementInterval:
 def agreement_interval(
     item: Indices, score: Floats, *, level: float = 0.95, resamples: int = 500, seed: int = 0
 ) -> AgreementInterval:
-    """How sure the figures of `agreement` are.
+    """Return bootstrap intervals of the figures of `agreement`.
 
     >>> low, high = agreement_interval(np.array([0, 0, 1, 1, 2, 2]), np.array([1.0, 2, 3, 5, 6, 6])).alpha
     >>> low <= high <= 1
@@ -199,7 +202,7 @@ def agreement_interval(
 
 
 def _items(item: Indices, score: Floats) -> Floats:
-    """Number of ratings, mean, and squares around it of each image with at least two ratings, (items, 3)."""
+    """Return number of ratings, mean, and squares around it of each image with at least two ratings, (items, 3)."""
     k = np.bincount(item)
     means = np.bincount(item, score) / np.maximum(k, 1)
     squares = np.bincount(item, (score - means[item]) ** 2)
@@ -207,7 +210,7 @@ def _items(item: Indices, score: Floats) -> Floats:
 
 
 def _reliability(items: Floats, times: Floats) -> tuple[float, float, float, float]:
-    """ICC(1), ICC(1, k), alpha and the mean group size, with each image taken so many times."""
+    """Return ICC(1), ICC(1, k), alpha and the mean group size, with each image taken so many times."""
     k, means, squares = items.T
     n, N = float(times.sum()), float(times @ k)
     if n < 2:
@@ -226,7 +229,7 @@ def _reliability(items: Floats, times: Floats) -> tuple[float, float, float, flo
 
 
 def ratings_needed(icc_single: float, reliability: float) -> int:
-    """How many ratings an image needs for its mean to have a reliability, by the Spearman–Brown formula.
+    """Return how many ratings an image needs for its mean to have a reliability, by the Spearman–Brown formula.
 
     Raises:
         ValueError: reliability outside 0…1, or ratings without any reliability.

@@ -1,0 +1,95 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from abkit_model.data.dataset import Comparisons, Examples
+from abkit_model.data.tokens import Features
+from abkit_model.query_transformer import QueryTransformer
+from abkit_model.training import loop
+from abkit_model.training.comparisons import ComparisonLabels
+from abkit_model.training.losses import ComparisonLoss, RatingLoss
+from abkit_model.training.ratings import RatingLabels
+from abkit_model.training.request import Recipe
+
+IMAGES = 24
+QUICK = Recipe(members=2, epochs=2, components=6, width=8, heads=2, queries=2, hidden=8, batch=8)
+
+
+def features() -> Features:
+    generator = torch.Generator().manual_seed(3)
+    rows = [
+        (torch.randn(6, 10, generator=generator).half(), torch.ones(6, dtype=torch.bool), one, (2, 3))
+        for one in torch.randn(IMAGES, 8, generator=generator)
+    ]
+    return Features(rows, [f"{i:064x}" for i in range(IMAGES)])
+
+
+def ratings() -> RatingLabels:
+    targets = np.random.default_rng(1).dirichlet(np.ones(5), IMAGES)
+    return RatingLabels(Examples([features()], targets, np.arange(1.0, 6.0), [str(i) for i in range(IMAGES)]))
+
+
+def comparisons() -> ComparisonLabels:
+    first, share = np.arange(IMAGES), np.random.default_rng(2).random(IMAGES)
+    return ComparisonLabels(Comparisons([features()], first, (first + 1) % IMAGES, share, np.ones(IMAGES)))
+
+
+LABELS = pytest.mark.parametrize("labels", [ratings, comparisons])
+
+
+def weights(network: QueryTransformer) -> dict[str, bytes]:
+    return {name: value.numpy().tobytes() for name, value in network.state_dict().items()}
+
+
+def test_ratings_and_comparisons_are_learned_from_in_one_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses: list[Any] = []
+    descend = loop.descend
+
+    def seen(member: torch.nn.Module, loss: Any, *rest: Any) -> None:
+        before = [value.clone() for value in member.parameters()]
+        descend(member, loss, *rest)
+        assert any((now != then).any() for now, then in zip(member.parameters(), before, strict=True))
+        losses.append(loss)
+
+    monkeypatch.setattr(loop, "descend", seen)
+    for labels in (ratings(), comparisons()):
+        loop.fit(labels, QUICK)
+    assert [type(loss) for loss in losses] == [RatingLoss] * QUICK.members + [ComparisonLoss] * QUICK.members
+
+
+@LABELS
+def test_training_again_gives_the_same_bytes_whatever_was_drawn_before(
+    labels: Callable[[], RatingLabels | ComparisonLabels],
+) -> None:
+    threads = torch.get_num_threads()
+    once = weights(loop.fit(labels(), QUICK))
+    torch.manual_seed(11)
+    torch.set_num_threads(2)
+    try:
+        again = weights(loop.fit(labels(), QUICK))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert once == again
+
+
+@LABELS
+def test_a_member_sees_every_position_once_per_pass_in_its_own_order(
+    labels: Callable[[], RatingLabels | ComparisonLabels], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+    kind = RatingLoss if labels is ratings else ComparisonLoss
+    call = kind.__call__
+
+    def remember(self: Any, member: Any, chosen: torch.Tensor, *rest: Any) -> torch.Tensor:
+        seen.append(chosen)
+        return call(self, member, chosen, *rest)
+
+    monkeypatch.setattr(kind, "__call__", remember)
+    loop.fit(labels(), QUICK)
+    orders = torch.cat(seen).reshape(QUICK.members * QUICK.epochs, IMAGES).tolist()
+    assert all(sorted(order) == list(range(IMAGES)) for order in orders)
+    assert len({tuple(order) for order in orders}) == len(orders)
