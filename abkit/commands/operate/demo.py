@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from abkit.commands.output import Format, note, print_rows
-from abkit.records import percent
+from abkit.commands.output import note
 
 if TYPE_CHECKING:
     from abkit.demo.story import DemoWorkspace, Story
-    from abkit.workflows.scoring.results import ScoringResult
 
 app = typer.Typer()
 
@@ -29,6 +27,8 @@ def demo(
     from abkit.commands.operate.demo_screen import DemoScreen
     from abkit.demo.kpi_simulation import World
     from abkit.demo.story import open_workspace, play
+    from abkit.reporting.tables.show import view
+    from abkit.reporting.tables.table import terminal_width
 
     workspace = open_workspace(folder or Path(tempfile.mkdtemp(prefix="abkit-demo-")))
     try:
@@ -36,28 +36,10 @@ def demo(
             story = play(workspace, screen)
     finally:
         workspace.store.close()
-    for result in story.scored:
-        _print_ranking(result)
+    for table in (table for result in story.scored for table in view(result).tables):
+        typer.echo(table.text(terminal_width()) + "\n")
     _print_story(story)
     _say_where(story, workspace)
-
-
-def _print_ranking(result: ScoringResult) -> None:
-    rows = [
-        {
-            "rank": file.rank,
-            "creative": file.path.name,
-            "score": f"{file.mean:.2f}",
-            "interval": "not calibrated" if file.ci_low is None else f"{file.ci_low:.2f} … {file.ci_high:.2f}",
-            "percentile": f"{file.percentile:.0f}",
-        }
-        for file in result.files
-    ]
-    scale = result.files[0].scale or (0, 1)
-    level = f"{percent(result.files[0].ci_level or 0, 0)} interval"
-    title = f"Campaign {result.campaign}, n = {len(rows)}: scale {scale[0]:g} to {scale[1]:g}, {level}"
-    print_rows(rows, Format.TABLE, title=title)
-    typer.echo()
 
 
 def _print_story(story: Story) -> None:

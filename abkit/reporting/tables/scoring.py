@@ -100,8 +100,8 @@ def _candidate_row(candidate: Candidate, result: Shortlist) -> dict[str, Any]:
         "rank": candidate.rank,
         "score": _number(candidate.score),
         f"{percent(level, 0)} interval": _between(candidate.ci_low, candidate.ci_high) or "–",
-        "P(best)": _probability(candidate.p_best),
-        "beats next": _probability(candidate.p_beats_next),
+        "P(best)": show_probability(candidate.p_best),
+        "beats next": show_probability(candidate.p_beats_next),
         "tie": candidate.tie_group,
         "kept": "yes" if candidate.kept else "no",
     }
@@ -169,7 +169,3 @@ def _between(low: float | None, high: float | None) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.2f}"
-
-
-def _probability(value: float | None) -> str:
-    return "–" if value is None else show_probability(value)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from abkit.config import Settings
 
 if TYPE_CHECKING:
-    from abkit_model.data.tokens import Row, TokenCache
+    from abkit_model.data.tokens import TokenCache
     from abkit_model.encoders.frozen import Encoded
 
 
@@ -41,23 +42,14 @@ class KeptTokens:
         """Yield the contents whose tokens are kept, with their tokens, batch by batch."""
         if self._cache is None:
             return
-        batch: dict[str, Row] = {}
-        for sha256 in sha256s:
-            row = self._cache.get(sha256, self.fingerprint)
-            if row is not None:
-                batch[sha256] = row
-            if len(batch) == self.settings.scoring.batch_size:
-                yield self._together(batch)
-                batch = {}
-        if batch:
-            yield self._together(batch)
-
-    def _together(self, batch: dict[str, Row]) -> tuple[list[str], Encoded]:
         from abkit_model.encoders.frozen import collate
 
-        rows = list(batch.values())
-        self.used += len(rows)
-        return list(batch), collate(rows, rows[0][0].shape[1], rows[0][2].shape[0])
+        found = ((sha256, self._cache.get(sha256, self.fingerprint)) for sha256 in sha256s)
+        kept = ((sha256, row) for sha256, row in found if row is not None)
+        while batch := list(islice(kept, self.settings.scoring.batch_size)):
+            digests, rows = [sha256 for sha256, _ in batch], [row for _, row in batch]
+            self.used += len(rows)
+            yield digests, collate(rows, rows[0][0].shape[1], rows[0][2].shape[0])
 
     def keep(self, sha256s: Sequence[str], encoded: Encoded) -> None:
         """Store the tokens of a batch."""

@@ -252,12 +252,14 @@ def distinct_names(names: Sequence[str]) -> list[str]:
             depth[name] += 1
 
 
-def show_probability(probability: float) -> str:
-    """Return a probability in two digits, never as certain as 0.00 or 1.00.
+def show_probability(probability: float | None) -> str:
+    """Return a probability in two digits, never as certain as 0.00 or 1.00; – for one that is not known.
 
     >>> show_probability(0.314), show_probability(0.001), show_probability(0.999)
     ('0.31', '<0.01', '>0.99')
     """
+    if probability is None:
+        return "–"
     if probability < 0.005:
         return "<0.01"
     return f"{probability:.2f}" if probability < 0.995 else ">0.99"

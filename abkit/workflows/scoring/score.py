@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.intake.images import names_of
 from abkit.records import to_plain
-from abkit.store import creatives, scores
+from abkit.store import creatives, schema, scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
@@ -35,18 +35,8 @@ if TYPE_CHECKING:
 # Files looked up in the store at once; small enough that a stop loses little work.
 _CHUNK = 512
 
-# What the store keeps of a score, beside its embedding.
-_COLUMNS = (
-    "mean",
-    "std",
-    "epistemic_std",
-    "distribution",
-    "ci_low",
-    "ci_high",
-    "ci_level",
-    "query_activations",
-    "novelty",
-)
+# What a ranked file says of its score, as the store has it.
+_FIGURES = ("mean", "std", "epistemic_std", "ci_low", "ci_high", "ci_level", "novelty")
 
 Progress = Callable[[int, int], None]
 
@@ -125,12 +115,12 @@ def score_paths(
         counts = Counter(file.state for file in files)
         run.outcome.update({state.value: counts[state] for state in (FileState.SCORED, FileState.KNOWN)})
         run.outcome.update(rejected=counts[FileState.REJECTED])
-        ranked = _rank(work, files)
+        fits = {}
         if text is not None:
-            images = {file.creative_id: file.path for file in ranked if file.creative_id is not None}
+            images = {file.creative_id: file.path for file in files if file.creative_id is not None}
             fits = fit_images(store, settings.scoring, run, campaign_id, text, images, show)
-            ranked = [_with_fit(file, fits) for file in ranked]
             run.outcome.update(encoder=text.encoder.name, encoder_fingerprint=text.encoder.fingerprint, fits=len(fits))
+        ranked = _rank(work, files, fits)
     return ScoringResult(
         files=tuple(ranked),
         campaign=campaign,
@@ -217,10 +207,11 @@ def _log(
     work: _Scoring, batch: Sequence[ImageFile], columns: Sequence[Mapping[str, Any]], made: Sequence[Score]
 ) -> None:
     """Write creatives, scores, embeddings and names of one batch, all or nothing."""
+    columns_of_scores = schema.Score.__table__.columns
     contents = [
         scores.ScoredContent(
             creative=creative,
-            score={name: to_plain(getattr(score, name)) for name in _COLUMNS},
+            score={name: to_plain(value) for name, value in vars(score).items() if name in columns_of_scores},
             embedding=score.embedding.astype("<f2").tobytes(),
         )
         for creative, score in zip(columns, made, strict=True)
@@ -241,7 +232,7 @@ def _write_names(session: Session, work: _Scoring, files: Sequence[ImageFile]) -
     creatives.write_names(session, work.run, names, campaign=work.campaign_id)
 
 
-def _rank(work: _Scoring, files: Sequence[ImageFile]) -> list[ScoredFile]:
+def _rank(work: _Scoring, files: Sequence[ImageFile], fits: Mapping[int, Fit]) -> list[ScoredFile]:
     """Return every file with its place in the campaign, best first, then the rejected ones."""
     version = work.active.version
     with work.store.read() as session:
@@ -252,31 +243,22 @@ def _rank(work: _Scoring, files: Sequence[ImageFile]) -> list[ScoredFile]:
             rejected.append(ScoredFile(path=file.path, status=file.state, reason=file.reason))
             continue
         place = places[file.creative_id]
+        figures: dict[str, Any] = {name: getattr(place.score, name) for name in _FIGURES}
+        if fit := fits.get(file.creative_id):
+            figures |= {"fit": fit.cosine, "fit_rank": fit.rank, "fit_n": fit.n}
         ranked.append(
             ScoredFile(
                 path=file.path,
                 status=file.state,
                 sha256=file.sha256,
                 creative_id=file.creative_id,
-                mean=place.score.mean,
-                std=place.score.std,
-                epistemic_std=place.score.epistemic_std,
                 distribution=tuple(place.score.distribution),
-                ci_low=place.score.ci_low,
-                ci_high=place.score.ci_high,
-                ci_level=place.score.ci_level,
                 scale=(version.scale_low, version.scale_high),
                 rank=place.rank,
                 percentile=place.percentile,
                 n=place.n,
                 model_version=version.digest,
-                novelty=place.score.novelty,
+                **figures,
             )
         )
-    ranked.sort(key=lambda file: (file.rank or 0, str(file.path)))
-    return ranked + rejected
-
-
-def _with_fit(file: ScoredFile, fits: Mapping[int, Fit]) -> ScoredFile:
-    fit = fits.get(file.creative_id) if file.creative_id is not None else None
-    return file if fit is None else replace(file, fit=fit.cosine, fit_rank=fit.rank, fit_n=fit.n)
+    return sorted(ranked, key=lambda file: (file.rank or 0, str(file.path))) + rejected

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from abkit.errors import AbkitError, UsageError
+from abkit.records import to_plain
 from abkit.store import creatives, imports, models, results, scores
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
@@ -52,14 +52,8 @@ def shortlist(
         AbkitError: No scores by this version, or a version whose errors were never measured.
     """
     _check(keep, p_best, min_probability)
-    arguments = {
-        "campaign": campaign,
-        "keep": keep,
-        "p_best": p_best,
-        "min_probability": min_probability,
-        "model": model,
-    }
-    with recorded_run(store, "shortlist", arguments, run=run) as run:
+    arguments = {"campaign": campaign, "keep": keep, "p_best": p_best, "min_probability": min_probability}
+    with recorded_run(store, "shortlist", arguments | {"model": model}, run=run) as run:
         with store.read() as session:
             number = creatives.find_campaign(session, campaign)
             version = models.find_by_prefix(session, model) if model else models.active_model(session)
@@ -74,42 +68,36 @@ def shortlist(
             raise _nothing_scored(campaign, version, len(missing))
         spread = _spread(version)
         line = draw_line([row.score.mean for row in ranked], spread.std, keep, p_best, min_probability)
-        candidates = _candidates(version, ranked, missing, line, names)
         clear, why = line.verdict(len(missing), asked=keep is not None)
-        run.outcome.update(
+        result = Shortlist(
+            creatives=tuple(_candidates(version, ranked, missing, line, names)),
+            campaign=campaign,
             n=len(ranked),
             unscored=len(missing),
             kept=line.kept,
             p_best_kept=line.p_best_kept,
+            p_best_demanded=p_best,
+            tie_threshold=min_probability,
             clear=clear,
+            why=why,
+            error_spread=spread.std,
+            error_spread_from=spread.source,
+            error_spread_measured=spread.measured,
+            method=METHOD,
+            calibration=_calibration(version),
+            relation=relation,
             model_version=version.digest,
-            error_spread=spread.std if spread.std < float("inf") else None,
+            model_name=version.name,
+            scale=(version.scale_low, version.scale_high),
+            demonstration=version.demonstration,
+            notice=str(version.card.get("notice", "")),
+            note=_note(len(ranked), keep),
+            run_id=run.id,
         )
-    return Shortlist(
-        creatives=tuple(candidates),
-        campaign=campaign,
-        n=len(ranked),
-        unscored=len(missing),
-        kept=line.kept,
-        p_best_kept=line.p_best_kept,
-        p_best_demanded=p_best,
-        tie_threshold=min_probability,
-        clear=clear,
-        why=why,
-        error_spread=spread.std,
-        error_spread_from=spread.source,
-        error_spread_measured=spread.measured,
-        method=METHOD,
-        calibration=_calibration(version),
-        relation=relation,
-        model_version=version.digest,
-        model_name=version.name,
-        scale=(version.scale_low, version.scale_high),
-        demonstration=version.demonstration,
-        notice=str(version.card.get("notice", "")),
-        note=_note(len(ranked), keep),
-        run_id=run.id,
-    )
+        told = ("n", "unscored", "kept", "p_best_kept", "clear", "model_version")
+        run.outcome.update({name: getattr(result, name) for name in told})
+        run.outcome.update(error_spread=to_plain(spread.std))
+    return result
 
 
 def _check(keep: int | None, p_best: float, min_probability: float) -> None:
@@ -161,36 +149,32 @@ def _candidates(
     latest = [called[0] if called else sha256[:12] for called, (_, sha256) in zip(named, found, strict=True)]
     titles = distinct_names(latest)
     for place, (title, called, (_, sha256)) in enumerate(zip(titles, named, found, strict=True)):
-        own = Candidate(
-            creative=title,
-            names=called,
-            sha256=sha256,
-            kept=place < line.kept,
-            reason=f"not judged: no score by {version.name} {version.digest[:12]}; score it again",
-        )
-        yield _judged(own, ranked[place], place, line) if place < len(ranked) else own
+        if place < len(ranked):
+            figures = _figures(ranked[place], place, line)
+        else:
+            figures = {"reason": f"not judged: no score by {version.name} {version.digest[:12]}; score it again"}
+        yield Candidate(creative=title, names=called, sha256=sha256, kept=place < line.kept, **figures)
 
 
-def _judged(candidate: Candidate, row: RankedScore, place: int, line: Line) -> Candidate:
+def _figures(row: RankedScore, place: int, line: Line) -> dict[str, Any]:
     last = len(line.means) - 1
     first, final = line.tied(place)
     left_out = line.kept <= last and place != line.kept
     far = "; far from the training images" if is_far(row.score.novelty) else ""
-    return replace(
-        candidate,
-        reason=line.reason(place) + far,
-        rank=row.rank,
-        score=row.score.mean,
-        ci_low=row.score.ci_low,
-        ci_high=row.score.ci_high,
-        ci_level=row.score.ci_level,
-        p_best=line.p_best[place],
-        p_beats_next=line.beats(place, place + 1) if place < last else None,
-        p_beats_first_left_out=line.beats(place, line.kept) if left_out else None,
-        tie_group=line.groups[place],
-        tied_with=final - first,
-        novelty=row.score.novelty,
-    )
+    return {
+        "reason": line.reason(place) + far,
+        "rank": row.rank,
+        "score": row.score.mean,
+        "ci_low": row.score.ci_low,
+        "ci_high": row.score.ci_high,
+        "ci_level": row.score.ci_level,
+        "p_best": line.p_best[place],
+        "p_beats_next": line.beats(place, place + 1) if place < last else None,
+        "p_beats_first_left_out": line.beats(place, line.kept) if left_out else None,
+        "tie_group": line.groups[place],
+        "tied_with": final - first,
+        "novelty": row.score.novelty,
+    }
 
 
 def _note(n: int, keep: int | None) -> str:
