@@ -99,28 +99,27 @@ class Channel:
         if not taken:
             raise NotDelivered(overheard.reason())
 
-    def check(self) -> None:
-        """Check that the address is there and that Apprise knows it, without sending anything.
-
-        Raises:
-            AbkitError: It is not; one sentence.
-        """
-        self._plugin()
+    def problem(self) -> str:
+        """Return what is wrong with the address, without sending anything; "" for nothing."""
+        try:
+            self._plugin()
+        except AbkitError as error:
+            return error.message
+        return ""
 
     def _plugin(self) -> Any:
         _load()
         import apprise
 
-        name, refers = self.settings.name, self.settings
-        address = read_address(f"channel {name}", env=refers.url_env, file=refers.url_file, workspace=self.workspace)
+        name, env, file = self.settings.name, self.settings.url_env, self.settings.url_file
+        address = read_address(f"channel {name}", env=env, file=file, workspace=self.workspace)
         with _Overheard():
             plugin = apprise.Apprise.instantiate(address, suppress_exceptions=True)
         if plugin is None:
             scheme = re.match(r"([a-z][a-z0-9+.-]{0,20})://", address, re.IGNORECASE)
             kind = f"it begins with {scheme[1].lower()}://" if scheme else "it has no scheme such as slack://"
-            where = refers.url_env or refers.url_file
             raise AbkitError(
-                f"channel {name}: Apprise does not understand its address in {where} ({kind})",
+                f"channel {name}: Apprise does not understand its address in {env or file} ({kind})",
                 hint="check it for a typo; the forms are listed at https://github.com/caronc/apprise/wiki",
             )
         return plugin
@@ -167,20 +166,12 @@ def try_channels(
         send: Whether to send a test message; otherwise only the addresses are checked.
     """
     if not send:
-        return {one.name: _problem(Channel(one, workspace, timeout_s)) for one in channels}
+        return {one.name: Channel(one, workspace, timeout_s).problem() for one in channels}
     deadline = time.monotonic() + timeout_s
     sent = {one.name: in_background(Channel(one, workspace, timeout_s), example()) for one in channels}
     while time.monotonic() < deadline and not all(future.done() for future in sent.values()):
         time.sleep(0.02)
     return {name: error_of(future, timeout_s) for name, future in sent.items()}
-
-
-def _problem(channel: Channel) -> str:
-    try:
-        channel.check()
-    except AbkitError as error:
-        return error.message
-    return ""
 
 
 def _load() -> None:

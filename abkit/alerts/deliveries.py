@@ -8,9 +8,8 @@ often.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -75,39 +74,25 @@ def plan(session: Session, settings: AlertSettings, now: datetime) -> int:
     resolve_calm(session, now)
     session.flush()
     candidates = alerts.to_be_told(session, since=now - timedelta(days=30))
-    history = _by_alert_and_channel(alerts.deliveries(session, [alert.id for alert in candidates]))
+    history: dict[tuple[int, str], list[AlertDelivery]] = defaultdict(list)
+    for row in alerts.deliveries(session, [alert.id for alert in candidates]):
+        history[row.alert_id, row.channel].append(row)
     rows = []
     for channel in settings.channel:
         # A new message joins those that wait: they go out as one once the channel answers again.
-        waiting = [
-            r.due_at for (_, name), rs in history.items() if name == channel.name for r in rs if r.state == "pending"
-        ]
+        pending = (row for past in history.values() for row in past if row.state == "pending")
+        waiting = [row.due_at for row in pending if row.channel == channel.name]
         due_at = max(min(waiting), now) if waiting else now
         for alert in candidates:
-            past = history.get((alert.id, channel.name), [])
+            past = history[alert.id, channel.name]
             if kind := message_due(alert, past, channel, settings, now):
                 sequence = 1 + max((row.sequence for row in past if row.kind == kind), default=0)
-                rows.append(_pending(alert.id, channel.name, kind, sequence, 1, due_at))
+                rows.append(_pending((alert.id, channel.name, kind, sequence, 1), due_at))
     insert_missing(session, AlertDelivery, rows, key=_KEY)
     return len(rows)
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """The result of sending one channel its messages.
-
-    Attributes:
-        channel: Its name.
-        alerts: Number of alerts in the message.
-        error: Why it failed, without secrets; "" if it was accepted.
-    """
-
-    channel: str
-    alerts: int
-    error: str = ""
-
-
-def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: datetime, run_id: int) -> list[Delivered]:
+def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: datetime, run_id: int) -> dict[str, str]:
     """Plan, then send to all channels at once; a channel that hangs delays no other.
 
     Args:
@@ -118,7 +103,7 @@ def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: date
         run_id: Run that delivers; each attempt points to it.
 
     Returns:
-        One entry per channel that was tried.
+        Why each channel that was tried failed, without secrets; "" if it accepted its message.
     """
     patience = timedelta(seconds=settings.attempt_seconds)
     with store.write() as session:
@@ -134,7 +119,7 @@ def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: date
             message = compose([(row.kind, about[row.alert_id]) for row in rows])
             target = Channel(channel, workspace, settings.attempt_seconds)
             under_way[channel.name] = (rows, in_background(target, message))
-    results = []
+    results = {}
     began = time.monotonic()
     while under_way:
         waited = timedelta(seconds=time.monotonic() - began)
@@ -146,15 +131,14 @@ def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: date
                 _record(session, settings, rows, error, now + waited)
             if error:
                 log.warning("channel %s: %s", name, error)
-            results.append(Delivered(name, len(rows), error))
+            results[name] = error
         time.sleep(0.02)
     return results
 
 
 def _record(
-    session: Session, settings: AlertSettings, rows: Iterable[AlertDelivery], error: str, now: datetime
+    session: Session, settings: AlertSettings, rows: Sequence[AlertDelivery], error: str, now: datetime
 ) -> None:
-    rows = list(rows)
     retries = []
     # All are tried again together, after the wait of the one that has failed most often.
     due_at = now + max((_retry_wait(settings, row.attempt) for row in rows), default=timedelta(0))
@@ -169,7 +153,8 @@ def _record(
             .values(state=state, finished_at=now, error=error)
         )
         if state == "failed":
-            retries.append(_pending(row.alert_id, row.channel, row.kind, row.sequence, row.attempt + 1, due_at))
+            key = (row.alert_id, row.channel, row.kind, row.sequence, row.attempt + 1)
+            retries.append(_pending(key, due_at))
     insert_missing(session, AlertDelivery, retries, key=_KEY)
 
 
@@ -179,23 +164,5 @@ def _retry_wait(settings: AlertSettings, attempt: int) -> timedelta:
     return min(_FIRST_RETRY * float(2 ** min(attempt - 1, 20)), longest)
 
 
-def _pending(
-    alert_id: int, channel: str, kind: str, sequence: int, attempt: int, due_at: datetime
-) -> dict[str, object]:
-    return {
-        "alert_id": alert_id,
-        "channel": channel,
-        "kind": kind,
-        "sequence": sequence,
-        "attempt": attempt,
-        "state": "pending",
-        "due_at": due_at,
-        "error": "",
-    }
-
-
-def _by_alert_and_channel(rows: Iterable[AlertDelivery]) -> dict[tuple[int, str], list[AlertDelivery]]:
-    found: dict[tuple[int, str], list[AlertDelivery]] = defaultdict(list)
-    for row in rows:
-        found[row.alert_id, row.channel].append(row)
-    return found
+def _pending(key: tuple[int, str, str, int, int], due_at: datetime) -> dict[str, object]:
+    return {**dict(zip(_KEY, key, strict=True)), "state": "pending", "due_at": due_at, "error": ""}

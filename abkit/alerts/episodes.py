@@ -142,18 +142,13 @@ def resolve_calm(session: Session, now: datetime) -> list[Alert]:
         select(Alert).where(Alert.resolved_at.is_(None), Alert.resolves_at <= now).with_for_update().order_by(Alert.id)
     ).all()
     for alert in due:
-        _resolve_if_calm(alert, now)
+        alert.resolved_at = now
     return list(due)
 
 
 def _calm(alert: Alert, now: datetime, calm: timedelta) -> None:
     if alert.clear_since is None:
-        alert.clear_since = now
-        alert.resolves_at = now + calm
-    _resolve_if_calm(alert, now)
-
-
-def _resolve_if_calm(alert: Alert, now: datetime) -> None:
+        alert.clear_since, alert.resolves_at = now, now + calm
     if alert.resolves_at is not None and now >= alert.resolves_at:
         alert.resolved_at = now
 

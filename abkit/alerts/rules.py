@@ -4,6 +4,7 @@ A message says what happened, how certain that is, the cause, what to do, and th
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from abkit.alerts.episodes import calm_down, observe
 from abkit.config import AlertSettings
 from abkit.records import percent
+from abkit.store.schedules import Lease
 from abkit.store.schema import Alert, Decision, KpiImport
 from abkit.vocabulary import DriftDecision, Severity
 
@@ -55,169 +57,131 @@ _ENDINGS = {
 }
 
 
-def decision_made(session: Session, settings: AlertSettings, decision: Decision, *, now: datetime) -> Alert | None:
-    """Observe the decision of a drift check.
+@dataclass(frozen=True)
+class Rules:
+    """The rules, as one run applies them at one instant.
 
-    Args:
+    Attributes:
         session: A writing session; the caller commits.
-        settings: `[alerts]`; its `decisions` open an alert.
-        decision: The row, with its id.
-        now: Instant of the check; its tick if it was scheduled.
+        settings: `[alerts]`: what opens an alert, and how long it must be calm to resolve.
+        now: Instant of the observation; the tick of a job.
+        run_id: Run that looked.
     """
-    scope = decision.scope or "all"
-    severity, happened, to_do = _DECISIONS.get(decision.decision, (Severity.WARNING, decision.decision, ""))
-    cause = _CAUSES.get(decision.cause, decision.cause or "unknown")
-    return observe(
-        session,
-        fingerprint=f"decision:{scope}",
-        rule="decision",
-        labels={"scope": scope, "decision": decision.decision, "cause": decision.cause},
-        severity=severity,
-        title=f"Drift check {scope}: {decision.decision}: {happened}",
-        message=f"Cause: {cause}. {_found(decision)}As of {decision.as_of}. {to_do}",
-        evidence={
-            "run": decision.run_id,
-            "decision": decision.id,
-            "reasons": decision.reasons,
-            "command": "abkit drift list",
-        },
-        kind=f"{decision.decision} {decision.cause}".strip(),
-        firing=decision.decision in settings.decisions,
-        now=now,
-        run_id=decision.run_id,
-        calm=timedelta(hours=settings.calm_hours),
-    )
 
+    session: Session
+    settings: AlertSettings
+    now: datetime
+    run_id: int
 
-def _found(decision: Decision) -> str:
-    """Return the sentences of the check, which have the figures, their intervals, and n."""
-    sentences = [str(sentence) for sentence in decision.reasons.get("reasons", [])][:5]
-    return f"Findings: {' '.join(sentences)} " if sentences else ""
+    def decision_made(self, decision: Decision) -> Alert | None:
+        """Observe the decision of a drift check; `decisions` open an alert."""
+        scope = decision.scope or "all"
+        severity, happened, to_do = _DECISIONS.get(decision.decision, (Severity.WARNING, decision.decision, ""))
+        cause = _CAUSES.get(decision.cause, decision.cause or "unknown")
+        # The sentences of the check have the figures, their intervals, and n.
+        found = " ".join(str(sentence) for sentence in decision.reasons.get("reasons", [])[:5])
+        return self._observe(
+            "decision",
+            scope,
+            labels={"scope": scope, "decision": decision.decision, "cause": decision.cause},
+            severity=severity,
+            title=f"Drift check {scope}: {decision.decision}: {happened}",
+            message=f"Cause: {cause}. {f'Findings: {found} ' if found else ''}As of {decision.as_of}. {to_do}",
+            evidence={"decision": decision.id, "reasons": decision.reasons, "command": "abkit drift list"},
+            kind=f"{decision.decision} {decision.cause}".strip(),
+            firing=decision.decision in self.settings.decisions,
+            calm_hours=self.settings.calm_hours,
+        )
 
+    def file_imported(self, done: KpiImport, feed: str) -> Alert | None:
+        """Observe the rejected rows of an imported KPI file; a share above `reject_share` opens an alert.
 
-def file_imported(
-    session: Session, settings: AlertSettings, done: KpiImport, *, feed: str, now: datetime
-) -> Alert | None:
-    """Observe the share of rejected rows of an imported KPI file.
+        Args:
+            done: Row of the import.
+            feed: Where the file came from: the schedule, or the folder.
+        """
+        share = done.rejected / done.rows if done.rows else 0.0
+        limit = self.settings.reject_share
+        return self._observe(
+            "import_rejects",
+            feed,
+            labels={"feed": feed},
+            severity=Severity.WARNING,
+            title=f"Import {feed}: {done.rejected:,} of {done.rows:,} rows rejected ({percent(share, 1)})",
+            message=f"The file {done.name} has more rejected rows than the limit of {percent(limit, 1)}. "
+            "The other rows were imported. Look at the reasons, fix the export or the mapping, and import it again.",
+            evidence={"import": done.id, "command": f"abkit kpi rejects --import {done.id}"},
+            firing=share > limit,
+            calm_hours=self.settings.calm_hours,
+        )
 
-    Args:
-        session: A writing session; the caller commits.
-        settings: `[alerts]`; a share above `reject_share` opens an alert.
-        done: Row of the import.
-        feed: Where the file came from: the schedule, or the folder.
-        now: Instant of the import; its tick if it was scheduled.
-    """
-    share = done.rejected / done.rows if done.rows else 0.0
-    return observe(
-        session,
-        fingerprint=f"import_rejects:{feed}",
-        rule="import_rejects",
-        labels={"feed": feed},
-        severity=Severity.WARNING,
-        title=f"Import {feed}: {done.rejected:,} of {done.rows:,} rows rejected ({percent(share, 1)})",
-        message=f"The file {done.name} has more rejected rows than the limit of {percent(settings.reject_share, 1)}. "
-        "The other rows were imported. Look at the reasons, fix the export or the mapping, and import it again.",
-        evidence={"import": done.id, "run": done.run_id, "command": f"abkit kpi rejects --import {done.id}"},
-        firing=share > settings.reject_share,
-        now=now,
-        run_id=done.run_id,
-        calm=timedelta(hours=settings.calm_hours),
-    )
+    def file_failed(self, failed: Mapping[str, str], feed: str) -> Alert | None:
+        """Observe the files of a watched folder that could not be imported at all; with none, the feed works again.
 
+        Args:
+            failed: Reason by file name.
+            feed: The schedule.
+        """
+        name, why = next(iter(failed.items()), ("", ""))
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        return self._observe(
+            "data_fault",
+            feed,
+            labels={"feed": feed},
+            severity=Severity.CRITICAL,
+            title=f"Import {feed}: {name}{more} could not be imported",
+            message=f"Cause: {why}. Nothing of it was imported. It is in failed/ with the reason beside it; "
+            "fix it and put it back into the folder.",
+            evidence={"failed": dict(list(failed.items())[:20]), "command": f"abkit schedule status {feed}"},
+            firing=bool(failed),
+        )
 
-def file_failed(
-    session: Session, settings: AlertSettings, *, feed: str, failed: Mapping[str, str], now: datetime, run_id: int
-) -> Alert | None:
-    """Observe the files of a watched folder that could not be imported at all; with none, the feed works again.
+    def job_ended(self, lease: Lease, outcome: Mapping[str, Any], failures: int) -> Alert | None:
+        """Observe the end of a scheduled job: `failures` in a row, 0 if it succeeded."""
+        how = str(outcome.get("how", "raised"))
+        said = [str(outcome[name]) for name in ("error", "hint") if outcome.get(name)]
+        cause = ": ".join([_ENDINGS.get(how, how), *said[:1]]) + "".join(f". Hint: {hint}" for hint in said[1:])
+        times = f" ({failures} times in a row)" if failures > 1 else ""
+        return self._observe(
+            "job_failed",
+            lease.schedule,
+            labels={"schedule": lease.schedule, "job": lease.job, "how": how},
+            severity=Severity.CRITICAL if failures >= self.settings.failures_until_critical else Severity.WARNING,
+            title=f"Job {lease.schedule} failed{times}",
+            message=f"Cause: {cause}. It is tried again, less and less often. "
+            f"Fix the cause, then run it at once with `abkit schedule trigger {lease.schedule}`.",
+            evidence={"failures": failures, "command": f"abkit schedule status {lease.schedule}"},
+            firing=failures > 0,
+        )
 
-    Args:
-        session: A writing session; the caller commits.
-        settings: `[alerts]`.
-        feed: The schedule.
-        failed: Reason by file name.
-        now: The tick.
-        run_id: Run that tried.
-    """
-    first = next(iter(failed.items()), ("", ""))
-    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-    return observe(
-        session,
-        fingerprint=f"data_fault:{feed}",
-        rule="data_fault",
-        labels={"feed": feed},
-        severity=Severity.CRITICAL,
-        title=f"Import {feed}: {first[0]}{more} could not be imported",
-        message=f"Cause: {first[1]}. Nothing of it was imported. It is in failed/ with the reason beside it; "
-        "fix it and put it back into the folder.",
-        evidence={"run": run_id, "failed": dict(list(failed.items())[:20]), "command": f"abkit schedule status {feed}"},
-        firing=bool(failed),
-        now=now,
-        run_id=run_id,
-        calm=timedelta(hours=settings.job_calm_hours),
-    )
+    def job_started(self, schedule: str, job: str, tick: datetime, *, late: bool, what_now: str) -> Alert | None:
+        """Observe that a tick was claimed or is overdue: in time, or later than its grace period allows."""
+        return self._observe(
+            "job_late",
+            schedule,
+            labels={"schedule": schedule, "job": job},
+            severity=Severity.WARNING,
+            title=f"Job {schedule} did not run in time: it was due at {tick:%Y-%m-%d %H:%M:%S} UTC",
+            message=f"Cause: the daemon was down, the machine asleep, or its workers busy. {what_now} "
+            "Look at the daemon; if it is always busy, give it more workers, or the job a longer grace period.",
+            evidence={"due": tick.isoformat(), "command": f"abkit schedule status {schedule}"},
+            firing=late,
+        )
 
-
-def job_ended(
-    session: Session,
-    settings: AlertSettings,
-    *,
-    schedule: str,
-    job: str,
-    outcome: Mapping[str, Any],
-    failures: int,
-    now: datetime,
-    run_id: int,
-) -> Alert | None:
-    """Observe the end of a scheduled job: `failures` in a row, 0 if it succeeded."""
-    how = str(outcome.get("how", "raised"))
-    said = [str(outcome[name]) for name in ("error", "hint") if outcome.get(name)]
-    cause = ": ".join([_ENDINGS.get(how, how), *said[:1]]) + "".join(f". Hint: {hint}" for hint in said[1:])
-    times = f" ({failures} times in a row)" if failures > 1 else ""
-    return observe(
-        session,
-        fingerprint=f"job_failed:{schedule}",
-        rule="job_failed",
-        labels={"schedule": schedule, "job": job, "how": how},
-        severity=Severity.CRITICAL if failures >= settings.failures_until_critical else Severity.WARNING,
-        title=f"Job {schedule} failed{times}",
-        message=f"Cause: {cause}. It is tried again, less and less often. "
-        f"Fix the cause, then run it at once with `abkit schedule trigger {schedule}`.",
-        evidence={"run": run_id, "failures": failures, "command": f"abkit schedule status {schedule}"},
-        firing=failures > 0,
-        now=now,
-        run_id=run_id,
-        calm=timedelta(hours=settings.job_calm_hours),
-    )
-
-
-def job_started(
-    session: Session,
-    settings: AlertSettings,
-    *,
-    schedule: str,
-    job: str,
-    tick: datetime,
-    late: bool,
-    what_now: str,
-    now: datetime,
-    run_id: int,
-) -> Alert | None:
-    """Observe that a tick was claimed or is overdue: in time, or later than its grace period allows."""
-    return observe(
-        session,
-        fingerprint=f"job_late:{schedule}",
-        rule="job_late",
-        labels={"schedule": schedule, "job": job},
-        severity=Severity.WARNING,
-        title=f"Job {schedule} did not run in time: it was due at {tick:%Y-%m-%d %H:%M:%S} UTC",
-        message=f"Cause: the daemon was down, the machine asleep, or its workers busy. {what_now} "
-        "Look at the daemon; if it is always busy, give it more workers, or the job a longer grace period.",
-        evidence={"run": run_id, "due": tick.isoformat(), "command": f"abkit schedule status {schedule}"},
-        firing=late,
-        now=now,
-        run_id=run_id,
-        calm=timedelta(hours=settings.job_calm_hours),
-    )
+    def _observe(
+        self, rule: str, about: str, *, evidence: Mapping[str, Any], calm_hours: float | None = None, **seen: Any
+    ) -> Alert | None:
+        hours = self.settings.job_calm_hours if calm_hours is None else calm_hours
+        return observe(
+            self.session,
+            fingerprint=f"{rule}:{about}",
+            rule=rule,
+            evidence={"run": self.run_id, **evidence},
+            now=self.now,
+            run_id=self.run_id,
+            calm=timedelta(hours=hours),
+            **seen,
+        )
 
 
 def schedule_retired(
@@ -232,6 +196,5 @@ def schedule_retired(
         now: The clock.
         feed_too: Whether the alerts about the files it imported end too, because nobody will look at them again.
     """
-    rules = ["job_failed", "job_late"] + (["data_fault", "import_rejects"] if feed_too else [])
-    for rule in rules:
+    for rule in ("job_failed", "job_late", *(("data_fault", "import_rejects") if feed_too else ())):
         calm_down(session, f"{rule}:{schedule}", now=now, calm=timedelta(hours=settings.job_calm_hours))

@@ -15,6 +15,9 @@ from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import RunState
 
 BAD_STATES = ("late", "failing", "stuck", "broken")
+_AS_DEFINED = (
+    *("key", "job", "cron", "next_run_at", "failures", "backoff_until", "missed", "grace_s", "source", "arguments"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,22 +79,13 @@ def unknown_schedule(key: str) -> UsageError:
 def _status(schedule: Schedule, last: Run | None, jobs: Collection[str], now: datetime) -> ScheduleStatus:
     state, problem = _judge(schedule, last, jobs, now)
     return ScheduleStatus(
-        key=schedule.key,
-        job=schedule.job,
         state=state,
         problem=problem,
-        cron=schedule.cron,
-        next_run_at=schedule.next_run_at,
         last_tick=last.tick if last else None,
         last_state=last.state if last else None,
         last_run=last.id if last else None,
         finished_at=last.finished_at if last else None,
-        failures=schedule.failures,
-        backoff_until=schedule.backoff_until,
-        missed=schedule.missed,
-        grace_s=schedule.grace_s,
-        source=schedule.source,
-        arguments=schedule.arguments,
+        **{name: getattr(schedule, name) for name in _AS_DEFINED},
     )
 
 

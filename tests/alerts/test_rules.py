@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from abkit.alerts import rules
+from abkit.alerts.rules import Rules
 from abkit.config import AlertSettings
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run
@@ -31,7 +31,7 @@ def _decide(store: Store, at: datetime, decision: str, cause: str = "", **settin
         )
         session.add(row)
         session.flush()
-        return rules.decision_made(session, AlertSettings(**settings), row, now=at)
+        return Rules(session, AlertSettings(**settings), at, run.id).decision_made(row)
 
 
 @both_engines

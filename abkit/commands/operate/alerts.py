@@ -24,6 +24,7 @@ _FIELDS = (
     *("times_returned", "clear_since", "resolved_at", "acknowledged_at", "acknowledged_by"),
     *("silenced_until", "silence_reason", "run_id"),
 )
+_ATTEMPT = ("channel", "kind", "sequence", "attempt", "state", "due_at", "finished_at", "error")
 
 
 @app.command("list")
@@ -39,8 +40,11 @@ def list_alerts(
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
         found = alerts.recent_alerts(session, 200) if every else alerts.open_alerts(session)
-        sent_to = _sent_to(session, [alert.id for alert in found])
-        rows = [_row(alert) | {"sent_to": ", ".join(sent_to.get(alert.id, [])) or None} for alert in found]
+        sent_to: dict[int, dict[str, None]] = {alert.id: {} for alert in found}
+        for attempt in alerts.deliveries(session, list(sent_to)):
+            if attempt.state == "delivered":
+                sent_to[attempt.alert_id][attempt.channel] = None
+        rows = [_row(alert) | {"sent_to": ", ".join(sent_to[alert.id]) or None} for alert in found]
     print_rows(rows, form, columns=_COLUMNS, empty="no open alerts")
     if exit_code and any(row["state"] == "firing" for row in rows):
         raise typer.Exit(3)
@@ -54,13 +58,7 @@ def show(ctx: typer.Context, alert: AlertId, form: FormatOption = Format.TABLE) 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
         row = _row(_find(session, alert))
-        attempts = [
-            {
-                name: getattr(attempt, name)
-                for name in ("channel", "kind", "sequence", "attempt", "state", "due_at", "finished_at", "error")
-            }
-            for attempt in alerts.deliveries(session, [alert])
-        ]
+        attempts = [{name: getattr(one, name) for name in _ATTEMPT} for one in alerts.deliveries(session, [alert])]
     if form is Format.JSON:
         print_json(row | {"deliveries": attempts})
         return
@@ -147,16 +145,6 @@ def _row(alert: Alert) -> dict[str, Any]:
     from abkit.store import alerts
 
     return {"state": alerts.state_of(alert, datetime.now(UTC))} | {name: getattr(alert, name) for name in _FIELDS}
-
-
-def _sent_to(session: Session, alert_ids: list[int]) -> dict[int, list[str]]:
-    from abkit.store import alerts
-
-    sent_to: dict[int, list[str]] = {}
-    for attempt in alerts.deliveries(session, alert_ids):
-        if attempt.state == "delivered" and attempt.channel not in sent_to.setdefault(attempt.alert_id, []):
-            sent_to[attempt.alert_id].append(attempt.channel)
-    return sent_to
 
 
 def _find(session: Session, alert_id: int) -> Alert:

@@ -21,6 +21,7 @@ app = typer.Typer(help="Run jobs on a schedule: the daemon and its schedules.", 
 Key = Annotated[str, typer.Argument(help="Name of the schedule.")]
 _STATUS_COLUMNS = ("key", "state", "last_tick", "last_state", "next_run_at", "missed", "failures", "problem")
 _LIST_COLUMNS = ("key", "job", "cron", "next_run_at", "state", "missed", "grace_s", "source")
+_RUN = ("tick", "state", "attempt", "started_at", "finished_at", "outcome")
 
 
 @app.command()
@@ -52,14 +53,7 @@ def run(
             note(f"schedule {key}: {what}") if daemon_settings.log_format is LogFormat.TEXT else None
         daemon = Daemon(store, settings, CATALOG, preload=["abkit.commands.app", "abkit.jobs.schedules"])
         if daemon_settings.port:
-            listen(
-                daemon,
-                store,
-                CATALOG.keys(),
-                host=daemon_settings.host,
-                port=daemon_settings.port,
-                poll_seconds=daemon_settings.poll_seconds,
-            )
+            listen(daemon)
         signal.signal(signal.SIGTERM, daemon.stop)
         signal.signal(signal.SIGINT, daemon.stop)
         daemon.run()
@@ -205,18 +199,8 @@ def _runs(ctx: typer.Context, key: str) -> list[dict[str, Any]]:
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
-        return [
-            {
-                "run": run.id,
-                "tick": run.tick,
-                "state": run.state,
-                "attempt": run.attempt,
-                "started_at": run.started_at,
-                "finished_at": run.finished_at,
-                "outcome": run.outcome,
-            }
-            for run in runs_of(session, key, limit=10)
-        ]
+        runs = runs_of(session, key, limit=10)
+        return [{"run": run.id} | {name: getattr(run, name) for name in _RUN} for run in runs]
 
 
 def _show_one(row: dict[str, Any]) -> None:

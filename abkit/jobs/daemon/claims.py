@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from abkit.alerts import rules
+from abkit.alerts.rules import Rules
 from abkit.config import Settings
 from abkit.errors import InvalidInput
 from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tick_after_clock_change
@@ -118,17 +118,9 @@ class Claims:
             MissedTicks.RUN_LAST: f"The last tick runs now; {_counted(plan.missed)} before it will not run.",
             MissedTicks.SKIP: f"{_counted(plan.missed)} will not run.",
         }[MissedTicks(schedule.missed)]
-        rules.job_started(
-            session,
-            self.settings.alerts,
-            schedule=schedule.key,
-            job=schedule.job,
-            tick=schedule.next_run_at,
-            late=plan.late,
-            what_now=f"Policy {schedule.missed}: {what_now}",
-            now=now,
-            run_id=run_id,
-        )
+        due = (schedule.key, schedule.job, schedule.next_run_at)
+        rules = Rules(session, self.settings.alerts, now, run_id)
+        rules.job_started(*due, late=plan.late, what_now=f"Policy {schedule.missed}: {what_now}")
 
     def _take_over(self, run: Run, now: datetime) -> Claimed | None:
         with self.store.write() as session:
@@ -161,16 +153,7 @@ class Claims:
             failures = 0 if ending.state is RunState.DONE else schedule.failures + 1
             backoff_until = now + self.backoff(failures) if failures else None
             schedules.count_failure(session, lease.schedule, failures=failures, backoff_until=backoff_until)
-            rules.job_ended(
-                session,
-                self.settings.alerts,
-                schedule=lease.schedule,
-                job=lease.job,
-                outcome=ending.outcome,
-                failures=failures,
-                now=now,
-                run_id=lease.run_id,
-            )
+            Rules(session, self.settings.alerts, now, lease.run_id).job_ended(lease, ending.outcome, failures)
         return True
 
     def backoff(self, failures: int) -> timedelta:

@@ -72,7 +72,7 @@ class Daemon:
         self.clock = clock
         self.ended: Counter[str] = Counter()
         self._last_poll = float("-inf")
-        self._catalog = catalog
+        self.catalog = catalog
         quick = frozenset(name for name, job in catalog.items() if job.quick)
         self._claims = Claims(store, settings, catalog.keys(), this_process(), quick)
         self._running: dict[int, _Running] = {}
@@ -144,7 +144,7 @@ class Daemon:
     def _free_workers(self) -> tuple[int, int]:
         """Return how many jobs may be started, and how many of the quick ones."""
         with self._guard:
-            quick = sum(self._catalog[entry.lease.job].quick for entry in self._running.values())
+            quick = sum(self.catalog[entry.lease.job].quick for entry in self._running.values())
             others = len(self._running) - quick
         return self.settings.daemon.workers - others, _QUICK_WORKERS - quick
 
@@ -165,7 +165,7 @@ class Daemon:
         entry = self._running[lease.run_id]
         try:
             log.info("start %s", lease.job, extra=about(lease))
-            assignment = _assignment(self._catalog, self.settings, lease, self.clock())
+            assignment = _assignment(self.catalog, self.settings, lease, self.clock())
             ending = process.supervise(assignment, time_limit_s=claimed.time_limit_s, cancelled=entry.cancelled)
             if ending.outcome.get("error", "").endswith("SIGTERM") and self._stop.wait(1):
                 # All processes are being stopped at once, this one too.

@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -23,6 +24,7 @@ from abkit.store.schema import AlertDelivery, Run
 
 log = logging.getLogger("abkit.jobs")
 
+_UP = "1 if the store answers"
 _POLLS_MISSED = 5
 _REQUEST_S = 10
 
@@ -35,51 +37,33 @@ class StoreMetrics(Collector):
         self._jobs = jobs
 
     def collect(self) -> Iterable[Metric]:
-        """All metrics; none but `abkit_store_up 0` when the store does not answer."""
-        up = GaugeMetricFamily("abkit_store_up", "1 if the store answers")
+        """Return all metrics; none but `abkit_store_up 0` when the store does not answer."""
         try:
             metrics = list(self._from_store())
         except (StoreError, SQLAlchemyError):
-            up.add_metric([], 0)
-            return [up]
-        up.add_metric([], 1)
-        return [up, *metrics]
+            return [_gauge("store_up", _UP, (), [((), 0)])]
+        return [_gauge("store_up", _UP, (), [((), 1)]), *metrics]
 
-    def _from_store(self) -> Iterable[Metric]:
+    def _from_store(self) -> Iterator[Metric]:
         now = wall_clock()
+        run_key = (Run.schedule, Run.what, Run.state)
+        attempt_key = (AlertDelivery.channel, AlertDelivery.state)
         with self._store.read() as session:
             statuses = schedule_status(session, self._jobs, now)
-            ended = session.execute(
-                select(Run.schedule, Run.what, Run.state, func.count())
-                .where(Run.schedule != "")
-                .group_by(Run.schedule, Run.what, Run.state)
-            ).all()
-            deliveries = session.execute(
-                select(AlertDelivery.channel, AlertDelivery.state, func.count()).group_by(
-                    AlertDelivery.channel, AlertDelivery.state
-                )
-            ).all()
-            opened = [(alert.severity, alerts.state_of(alert, now)) for alert in alerts.open_alerts(session)]
-        runs = GaugeMetricFamily("abkit_runs", "runs in the store", labels=["schedule", "job", "state"])
-        for schedule, job, state, count in ended:
-            runs.add_metric([schedule, job, state], count)
-        attempts = GaugeMetricFamily("abkit_alert_deliveries", "attempts to deliver", labels=["channel", "state"])
-        for channel, state, count in deliveries:
-            attempts.add_metric([channel, state], count)
-        open_now = GaugeMetricFamily("abkit_alerts_open", "open alerts", labels=["severity", "state"])
-        for pair in sorted(set(opened)):
-            open_now.add_metric(list(pair), opened.count(pair))
-        bad = GaugeMetricFamily(
-            "abkit_schedule_state", "1 for the state a schedule is in", labels=["schedule", "state"]
-        )
-        due = GaugeMetricFamily("abkit_schedule_next_run_timestamp_seconds", "the next tick", labels=["schedule"])
-        failures = GaugeMetricFamily("abkit_schedule_failures", "failures in a row", labels=["schedule"])
-        for one in statuses:
-            for state in ("ok", "new", "running", "paused", *BAD_STATES):
-                bad.add_metric([one.key, state], one.state == state)
-            due.add_metric([one.key], one.next_run_at.timestamp())
-            failures.add_metric([one.key], one.failures)
-        return runs, attempts, open_now, bad, due, failures
+            runs = session.execute(select(*run_key, func.count()).where(Run.schedule != "").group_by(*run_key)).all()
+            attempts = session.execute(select(*attempt_key, func.count()).group_by(*attempt_key)).all()
+            opened = Counter((alert.severity, alerts.state_of(alert, now)) for alert in alerts.open_alerts(session))
+        states = ("ok", "new", "running", "paused", *BAD_STATES)
+        state_of = {(one.key, state): one.state == state for one in statuses for state in states}
+        yield _gauge("runs", "runs in the store", ("schedule", "job", "state"), ((key, n) for *key, n in runs))
+        tried = ((key, n) for *key, n in attempts)
+        yield _gauge("alert_deliveries", "attempts to deliver", ("channel", "state"), tried)
+        yield _gauge("alerts_open", "open alerts", ("severity", "state"), sorted(opened.items()))
+        yield _gauge("schedule_state", "1 for the state a schedule is in", ("schedule", "state"), state_of.items())
+        next_runs = [([one.key], one.next_run_at.timestamp()) for one in statuses]
+        yield _gauge("schedule_next_run_timestamp_seconds", "the next tick", ("schedule",), next_runs)
+        failures = [([one.key], one.failures) for one in statuses]
+        yield _gauge("schedule_failures", "failures in a row", ("schedule",), failures)
 
 
 class _DaemonMetrics(Collector):
@@ -87,39 +71,43 @@ class _DaemonMetrics(Collector):
         self._daemon = daemon
 
     def collect(self) -> Iterable[Metric]:
-        age = GaugeMetricFamily("abkit_last_poll_age_seconds", "since this daemon reached the store")
-        age.add_metric([], self._daemon.seconds_since_poll)
-        running = GaugeMetricFamily("abkit_jobs_running", "jobs that run in this daemon")
-        running.add_metric([], self._daemon.running)
+        age = [((), self._daemon.seconds_since_poll)]
+        yield _gauge("last_poll_age_seconds", "since this daemon reached the store", (), age)
+        yield _gauge("jobs_running", "jobs that run in this daemon", (), [((), self._daemon.running)])
         ended = CounterMetricFamily("abkit_jobs_ended", "jobs that ended in this daemon", labels=["state"])
         for state, count in self._daemon.ended.items():
             ended.add_metric([state], count)
-        return [age, running, ended]
+        yield ended
+
+
+def _gauge(
+    name: str, what: str, labels: Sequence[str], values: Iterable[tuple[Sequence[str], float]]
+) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(f"abkit_{name}", what, labels=labels)
+    for key, value in values:
+        gauge.add_metric(key, value)
+    return gauge
 
 
 def health(daemon: Daemon, poll_seconds: float) -> tuple[int, dict[str, object]]:
-    """Status code and body of /healthz: 200 while this daemon polls the store, 503 when it does not."""
+    """Return the status code and body of /healthz: 200 while this daemon polls the store, 503 when it does not."""
     age = daemon.seconds_since_poll
-    limit = max(30.0, _POLLS_MISSED * poll_seconds)
-    well = age <= limit
-    problem = (
-        "" if well else f"the store was not reached for {age:.0f} s" if age < 1e9 else "the store was never reached"
-    )
-    return (200 if well else 503), {"ok": well, "problem": problem, "running": daemon.running}
+    well = age <= max(30.0, _POLLS_MISSED * poll_seconds)
+    lost = f"the store was not reached for {age:.0f} s" if age < 1e9 else "the store was never reached"
+    return (200 if well else 503), {"ok": well, "problem": "" if well else lost, "running": daemon.running}
 
 
-def listen(daemon: Daemon, store: Store, jobs: Collection[str], *, host: str, port: int, poll_seconds: float) -> int:
-    """Serve /healthz and /metrics in the background.
-
-    Returns:
-        The port that is listened on.
+def listen(daemon: Daemon) -> None:
+    """Serve /healthz and /metrics in the background, on the host and port of `[daemon]`.
 
     Raises:
-        AbkitError: the port is taken, or the host is not one of this machine.
+        AbkitError: The port is taken, or the host is not one of this machine.
     """
+    host, port = daemon.settings.daemon.host, daemon.settings.daemon.port
+    poll_seconds = daemon.settings.daemon.poll_seconds
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_DaemonMetrics(daemon))
-    registry.register(StoreMetrics(store, jobs))
+    registry.register(StoreMetrics(daemon.store, daemon.catalog))
     pages: dict[str, Callable[[], tuple[int, str, bytes]]] = {
         "/healthz": lambda: _json(*health(daemon, poll_seconds)),
         "/metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
@@ -148,7 +136,6 @@ def listen(daemon: Daemon, store: Store, jobs: Collection[str], *, host: str, po
             hint="another daemon on this machine? choose another port with --port, or none with --port 0",
         ) from error
     Thread(target=server.serve_forever, name="monitoring", daemon=True).start()
-    return int(server.server_address[1])
 
 
 def _json(status: int, body: dict[str, object]) -> tuple[int, str, bytes]:

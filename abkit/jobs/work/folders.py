@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field, field_validator
 from sqlalchemy import select
 
-from abkit.alerts import rules
+from abkit.alerts.rules import Rules
 from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
@@ -101,15 +101,14 @@ def _observe_imports(
     store: Store, settings: Settings, tick: Tick, failed: Mapping[str, str], *, imported: bool
 ) -> None:
     with store.write() as session:
+        rules = Rules(session, settings.alerts, tick.at, tick.run.id)
         done = session.scalars(select(KpiImport).where(KpiImport.run_id == tick.run.id).order_by(KpiImport.id)).all()
         # One observation per tick: the file with the largest share of rejects stands for all.
         if done:
             worst = max(done, key=lambda row: row.rejected / row.rows if row.rows else 0.0)
-            rules.file_imported(session, settings.alerts, worst, feed=tick.schedule, now=tick.at)
+            rules.file_imported(worst, tick.schedule)
         if imported:
-            rules.file_failed(
-                session, settings.alerts, feed=tick.schedule, failed=failed, now=tick.at, run_id=tick.run.id
-            )
+            rules.file_failed(failed, tick.schedule)
 
 
 def stable_files(files: Sequence[Path], now: datetime, seconds: float) -> tuple[list[Path], int]:

@@ -12,9 +12,9 @@ from pydantic import Field, model_validator
 from sqlalchemy import CursorResult, delete, exists, select
 from sqlalchemy.orm import Session
 
-from abkit.alerts import rules
 from abkit.alerts.channels import read_address
 from abkit.alerts.deliveries import deliver
+from abkit.alerts.rules import Rules
 from abkit.config import SecretFile, Settings
 from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
@@ -35,24 +35,16 @@ def deliver_alerts(store: Store, settings: Settings, tick: Tick, _arguments: Arg
     with store.write() as session:
         _observe_overdue(session, settings, tick)
     sent = deliver(store, settings.alerts, settings.workspace, now=tick.started_at, run_id=tick.run.id)
-    failed = {entry.channel: entry.error for entry in sent if entry.error}
+    failed = {channel: error for channel, error in sent.items() if error}
     return {"messages": len(sent) - len(failed)} | ({"failed": failed} if failed else {})
 
 
 def _observe_overdue(session: Session, settings: Settings, tick: Tick) -> None:
+    rules = Rules(session, settings.alerts, tick.started_at, tick.run.id)
     for status in schedule_status(session, tick.jobs, tick.started_at):
         if status.state in ("late", "broken") and status.key != tick.schedule:
-            rules.job_started(
-                session,
-                settings.alerts,
-                schedule=status.key,
-                job=status.job,
-                tick=status.next_run_at,
-                late=True,
-                what_now=f"It is still waiting: {status.problem}.",
-                now=tick.started_at,
-                run_id=tick.run.id,
-            )
+            what_now = f"It is still waiting: {status.problem}."
+            rules.job_started(status.key, status.job, status.next_run_at, late=True, what_now=what_now)
 
 
 def prune(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:

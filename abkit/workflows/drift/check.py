@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 import numpy as np
 from sqlalchemy.orm import Session
 
-from abkit.alerts.rules import decision_made
+from abkit.alerts.rules import Rules
 from abkit.config import DriftSettings, Settings
 from abkit.errors import UsageError
 from abkit.stats.monitoring.triage import triage
@@ -175,4 +175,4 @@ def _log(
     no_data = DriftDecision.INSUFFICIENT_DATA
     if report.decision is not no_data or no_data in settings.alerts.decisions:
         end_of_day = datetime.combine(report.as_of, time(23, 59, 59), UTC)
-        decision_made(session, settings.alerts, decision, now=now or end_of_day)
+        Rules(session, settings.alerts, now or end_of_day, report.run_id).decision_made(decision)
