@@ -90,21 +90,21 @@ def test_a_large_restatement_is_joined_as_a_set(store: Store, tmp_path: Path) ->
     assert count(store, KpiRevision) == 10_000
 
 
-def test_importing_the_older_file_again_does_not_bring_its_figures_back(sqlite_store: Store, tmp_path: Path) -> None:
+def test_importing_the_older_file_again_does_not_bring_its_figures_back(store: Store, tmp_path: Path) -> None:
     first = write(tmp_path / "first.csv", rows(ONE))
-    run_import(sqlite_store, first)
-    run_import(sqlite_store, write(tmp_path / "second.csv", rows(ONE.replace("1000", "2000"))))
-    run_import(sqlite_store, first)
+    run_import(store, first)
+    run_import(store, write(tmp_path / "second.csv", rows(ONE.replace("1000", "2000"))))
+    run_import(store, first)
 
-    assert figures(sqlite_store)[0][1] == 2000
+    assert figures(store)[0][1] == 2000
 
 
-def test_what_a_restating_file_does_not_say_stays(sqlite_store: Store, tmp_path: Path) -> None:
-    run_import(sqlite_store, write(tmp_path / "first.csv", rows(ONE)))
+def test_what_a_restating_file_does_not_say_stays(store: Store, tmp_path: Path) -> None:
+    run_import(store, write(tmp_path / "first.csv", rows(ONE)))
     short = rows("2026-01-01,1,999,20", header="day,ad,impressions,clicks")
-    assert run_import(sqlite_store, write(tmp_path / "second.csv", short))[0].updated == 1
+    assert run_import(store, write(tmp_path / "second.csv", short))[0].updated == 1
 
-    with sqlite_store.read() as session:
+    with store.read() as session:
         row = session.scalars(select(Kpi)).one()
         assert (row.impressions, row.conversions, row.spend, row.currency) == (999, 3, 4.5, "USD")
         assert session.scalars(select(Ad)).one().creative_name == "a.png"

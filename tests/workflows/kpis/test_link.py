@@ -70,28 +70,28 @@ def test_creatives_that_were_scored_later_are_linked_on_demand(store: Store, tmp
     assert link(store).linked == 0
 
 
-def test_a_name_that_two_creatives_have_is_not_guessed(sqlite_store: Store, tmp_path: Path) -> None:
-    add_creatives(sqlite_store, "/old/a.png", "/new/a.png")
-    run_import(sqlite_store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
+def test_a_name_that_two_creatives_have_is_not_guessed(store: Store, tmp_path: Path) -> None:
+    add_creatives(store, "/old/a.png", "/new/a.png")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
 
-    assert links(sqlite_store) == {}
-    assert link(sqlite_store).unlinked[0]["reason"] == "2 creatives have that name"
-
-
-def test_the_campaign_decides_between_creatives_of_one_name(sqlite_store: Store, tmp_path: Path) -> None:
-    add_creatives(sqlite_store, "/spring/a.png", campaign="spring")
-    (summer,) = add_creatives(sqlite_store, "/summer/a.png", campaign="summer")
-    run_import(sqlite_store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,summer,10,1", header=HEADER)))
-
-    assert links(sqlite_store) == {"1": (summer, "name")}
+    assert links(store) == {}
+    assert link(store).unlinked[0]["reason"] == "2 creatives have that name"
 
 
-def test_one_content_under_two_names_is_one_creative(sqlite_store: Store, tmp_path: Path) -> None:
-    (sha256,) = add_creatives(sqlite_store, "/one/a.png", content="same")
-    add_creatives(sqlite_store, "/two/a.png", campaign="other", content="same")
-    run_import(sqlite_store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
+def test_the_campaign_decides_between_creatives_of_one_name(store: Store, tmp_path: Path) -> None:
+    add_creatives(store, "/spring/a.png", campaign="spring")
+    (summer,) = add_creatives(store, "/summer/a.png", campaign="summer")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,summer,10,1", header=HEADER)))
 
-    assert links(sqlite_store) == {"1": (sha256, "name")}
+    assert links(store) == {"1": (summer, "name")}
+
+
+def test_one_content_under_two_names_is_one_creative(store: Store, tmp_path: Path) -> None:
+    (sha256,) = add_creatives(store, "/one/a.png", content="same")
+    add_creatives(store, "/two/a.png", campaign="other", content="same")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
+
+    assert links(store) == {"1": (sha256, "name")}
 
 
 def test_a_link_by_hand_replaces_the_one_by_name_and_stays(store: Store, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_creative_is_launched_on_its_first_day_with_impressions(store: Store, 
     assert launches(store)["spring", a] == date(2026, 1, 1)
 
 
-def test_ads_that_name_no_campaign_count_for_the_one_their_creative_is_in(sqlite_store: Store, tmp_path: Path) -> None:
-    (a,) = add_creatives(sqlite_store, "/ads/a.png")
-    run_import(sqlite_store, write(tmp_path / "k.csv", rows("2026-01-05,1,a.png,,10,1", header=HEADER)))
-    assert launches(sqlite_store) == {("spring", a): date(2026, 1, 5)}
+def test_ads_that_name_no_campaign_count_for_the_one_their_creative_is_in(store: Store, tmp_path: Path) -> None:
+    (a,) = add_creatives(store, "/ads/a.png")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-05,1,a.png,,10,1", header=HEADER)))
+    assert launches(store) == {("spring", a): date(2026, 1, 5)}

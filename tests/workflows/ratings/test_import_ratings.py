@@ -67,10 +67,10 @@ def test_votes_land_with_their_creatives_and_the_same_table_again_changes_nothin
     assert (count(store, Rating), count(store, RatingImport)) == (24, 1)
 
 
-def test_a_longer_table_brings_only_what_is_new(sqlite_store: Store, images: Path, tmp_path: Path) -> None:
-    import_labels(sqlite_store, Settings(), votes(tmp_path), images, scale=(1, 7))
+def test_a_longer_table_brings_only_what_is_new(store: Store, images: Path, tmp_path: Path) -> None:
+    import_labels(store, Settings(), votes(tmp_path), images, scale=(1, 7))
     longer = votes(tmp_path, [*VOTES, "rater 9,0.png,4"])
-    result = import_labels(sqlite_store, Settings(), longer, images, scale=(1, 7))
+    result = import_labels(store, Settings(), longer, images, scale=(1, 7))
     assert (result.imported, result.unchanged) == (1, 24)
 
 
@@ -98,7 +98,7 @@ def test_raters_are_kept_under_pseudonyms_that_differ_between_sources(
 
 
 def test_bad_rows_are_kept_with_line_and_reason_and_the_others_land(
-    sqlite_store: Store, images: Path, tmp_path: Path
+    store: Store, images: Path, tmp_path: Path
 ) -> None:
     bad = {
         "rater 0,0.png,3": "the same rater voted on 0.png before, on line 2",
@@ -108,23 +108,23 @@ def test_bad_rows_are_kept_with_line_and_reason_and_the_others_land(
         "rater 9,../votes.csv,3": "outside the folder of images",
         "rater 0,copy of 0.png,3": "the same content was rated under another name on line 2",
     }
-    result = import_labels(sqlite_store, Settings(), votes(tmp_path, [*VOTES, *bad]), images, scale=(1, 7))
+    result = import_labels(store, Settings(), votes(tmp_path, [*VOTES, *bad]), images, scale=(1, 7))
     assert (result.imported, result.rejected, result.rows) == (24, 6, 30)
-    with sqlite_store.read() as session:
+    with store.read() as session:
         kept = rating_rejects(session, result.import_id, 100)
     assert [row["line"] for row in kept] == list(range(26, 32))
     for row, reason in zip(kept, bad.values(), strict=True):
         assert reason in row["reason"]
 
 
-def test_images_that_come_later_bring_their_rows(sqlite_store: Store, images: Path, tmp_path: Path) -> None:
+def test_images_that_come_later_bring_their_rows(store: Store, images: Path, tmp_path: Path) -> None:
     few = tmp_path / "few"
     few.mkdir()
     for number in range(4):
         (few / f"{number}.png").write_bytes((images / f"{number}.png").read_bytes())
-    first = import_labels(sqlite_store, Settings(), votes(tmp_path), few, scale=(1, 7))
+    first = import_labels(store, Settings(), votes(tmp_path), few, scale=(1, 7))
     assert (first.imported, first.rejected) == (12, 12)
-    second = import_labels(sqlite_store, Settings(), votes(tmp_path), images, scale=(1, 7))
+    second = import_labels(store, Settings(), votes(tmp_path), images, scale=(1, 7))
     assert (second.imported, second.unchanged, second.rejected) == (12, 12, 0)
 
 
@@ -207,16 +207,16 @@ def test_agreement_in_the_store_is_that_of_the_table(store: Store, images: Path,
         study_store(store, source="again", campaign="spring")
 
 
-def test_agreement_of_a_campaign_takes_only_its_creatives(sqlite_store: Store, images: Path, tmp_path: Path) -> None:
-    import_labels(sqlite_store, Settings(), votes(tmp_path), images, scale=(1, 7))
-    run = begin_run(sqlite_store, "test", {})
-    with sqlite_store.write() as session:
+def test_agreement_of_a_campaign_takes_only_its_creatives(store: Store, images: Path, tmp_path: Path) -> None:
+    import_labels(store, Settings(), votes(tmp_path), images, scale=(1, 7))
+    run = begin_run(store, "test", {})
+    with store.write() as session:
         ids = session.scalars(select(Creative.id).order_by(Creative.id).limit(3)).all()
         spring = creatives.ensure_campaign(session, run, "spring")
         creatives.write_names(session, run, [(i, f"/{i}", str(i)) for i in ids], campaign=spring)
-    study = study_store(sqlite_store, campaign="spring")
+    study = study_store(store, campaign="spring")
     assert (study.agreement.items, study.agreement.ratings) == (3, 9)
-    assert study_store(sqlite_store).agreement.items == 8
+    assert study_store(store).agreement.items == 8
 
 
 @pytest.mark.realdata
