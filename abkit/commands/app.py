@@ -6,15 +6,16 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.output import keep_quiet
+from abkit.commands.output import keep_quiet, note
 
 app = typer.Typer(
     name="abkit",
@@ -86,6 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
     _end_in_order_when_told_to()
+    _say_guessed_encodings()
     try:
         _add_commands()
         app(arguments, standalone_mode=True)
@@ -95,6 +97,19 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         sys.exit(_tell(error))
+
+
+def _say_guessed_encodings() -> None:
+    """Print the warning that a table is not UTF-8 as a note; other warnings are printed as usual."""
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
+        if category is UnicodeWarning:
+            note(str(message))
+        else:
+            usual(message, category, *where, **how)
+
+    warnings.showwarning = show
 
 
 def _end_in_order_when_told_to() -> None:

@@ -1,7 +1,9 @@
 """One way to read tables: KPI exports, tables of labels and tables of experiments, in any dress, with one outcome."""
 
 import gzip
+import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -73,7 +75,9 @@ def test_every_dress_of_a_table_is_read_through_every_door(
     if door is experiments:  # a broken row refuses its experiment
         lines[2] = "other,b.png,1100"
     path = write(tmp_path / name, *lines, delimiter=delimiter, encoding=encoding, end=end)
-    rows, refused = door(path)
+    guessed = encoding in ("cp1252", "cp932", "utf-16-le", "utf-16-be")
+    with pytest.warns(UnicodeWarning, match="is not UTF-8: read as") if guessed else nullcontext():
+        rows, refused = door(path)
     assert rows == [(campaign, "a.png", "1000", "20"), (campaign, "c.png", "1200", "30")]
     assert refused == [(4, "3 cells where the header has 4: cut short")]
 
@@ -92,6 +96,68 @@ def test_a_row_that_cannot_be_divided_into_cells_is_set_aside_with_line_and_reas
 ) -> None:
     path = write(tmp_path / "table.csv", "a,a.png,1000,20", line, "a,c.png,1200,30")
     assert door(path) == ([("a", "a.png", "1000", "20"), ("a", "c.png", "1200", "30")], [(3, reason)])
+
+
+@DOORS
+@pytest.mark.parametrize(("end", "name"), [("\n", "table.csv"), ("\r\n", "table.csv.gz"), ("\r", "table.csv")])
+@pytest.mark.parametrize(
+    ("utf8", "other", "encoding"),
+    [
+        ("Frühling", "Größe", "cp1252"),
+        ("Frühling", "cafés", "cp1252"),
+        ("春のセール", "Größe", "cp1252"),
+        ("春のセール", "夏のセール", "cp932"),
+        ("Größe", "\x81", "latin-1"),
+        ("Łódź", "caf\xe9", "latin-1"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_table_whose_lines_are_in_mixed_encodings_is_refused_with_the_line(
+    tmp_path: Path,
+    door: Callable[[Path], Outcome],
+    utf8: str,
+    other: str,
+    encoding: str,
+    end: str,
+    name: str,
+    order: int,
+) -> None:
+    lines = [f"a,a.png,1,1{end}".encode()] * 3
+    both = [f"{utf8},b.png,1,1{end}".encode(), f"{other},c.png,1,1{end}".encode(encoding)]
+    content = (",".join(COLUMNS) + end).encode() + b"".join([*lines, *both[::order], *lines])
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(AbkitError, match="mixed encodings") as refused:
+        door(tmp_path / name)
+    at = (5, 6)[::order]
+    assert f"line {at[0]} is UTF-8, line {at[1]} is not" in refused.value.message
+    assert "UTF-8" in refused.value.hint
+
+
+@DOORS
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [
+        (("CAFÉ’S", "Größe", "naïve"), "cp1252"),  # the first line is valid UTF-8 too
+        (("ﾃｽ", "春のセール", "ﾊﾞﾅｰ広告"), "cp932"),  # so is this
+        (("ﾊﾞﾅｰ", "ﾃｽ", "ﾃｨ"), "cp932"),
+    ],
+)
+def test_a_line_that_is_valid_utf_8_by_chance_does_not_make_encodings_mixed(
+    tmp_path: Path, door: Callable[[Path], Outcome], names: tuple[str, ...], encoding: str
+) -> None:
+    lines = [f"{name},{arm}.png,1000,20" for name in names for arm in "ab"]
+    with pytest.warns(UnicodeWarning, match="table.csv is not UTF-8"):
+        rows, refused = door(write(tmp_path / "table.csv", *lines, encoding=encoding))
+    assert ([row[0] for row in rows[::2]], refused) == (list(names), [])
+
+
+def test_an_encoding_that_was_given_is_no_guess(tmp_path: Path) -> None:
+    path = write(tmp_path / "table.csv", "Größe,a.png,1000,20", encoding="cp1252")
+    january = (date(2026, 1, 1), date(2026, 1, 31))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = read_table(path, KpiOptions(period=january, encoding="windows-1252"))
+    assert table.reading["encoding"] == "windows-1252"
 
 
 @DOORS

@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import io
 import re
+import warnings
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -45,6 +46,9 @@ _CHUNK = 1 << 22
 _CELL_LIMIT = 131_072  # characters; a cell that is longer is a quote that was never closed
 _LINE_LIMIT = 1 << 24  # characters
 _MOST_BAD_QUOTES = 1_000
+_UTF8_WIDE = re.compile(rb"[\xe0-\xf4][\x80-\xbf]{2}")
+# Latin, Greek, Cyrillic, Hebrew and Arabic; what else has two bytes is rarer than two signs of Windows-1252.
+_UTF8_LETTER = re.compile(rb"[\xc2-\xc5\xce-\xd1\xd7-\xdb][\x80-\xbf]")
 _JAPANESE_RUN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uff01-\uff9f、。ー]{2,}")
 
 
@@ -137,6 +141,8 @@ def open_table(
 ) -> Iterator[OpenTable]:
     """Open a table of text, plain or gzipped.
 
+    A guess that is neither UTF-8 nor has a byte-order mark is a `UnicodeWarning`, which the command line prints.
+
     Args:
         path: The file.
         max_bytes: Limit of its size, after unpacking.
@@ -155,15 +161,16 @@ def open_table(
                 raise TableError(f"the file is {kind}, not CSV", hint="save the table as CSV (UTF-8)")
         found = encoding or find_encoding(content)
         content.seek(0)
+        if encoding is None and found not in ("utf-8", "utf-16"):
+            guess = f"{path.name} is not UTF-8: read as {found}; if names look wrong, save the table as UTF-8"
+            warnings.warn(guess, UnicodeWarning, stacklevel=3)
         try:
             with io.TextIOWrapper(content, ENCODINGS[found], newline="") as text:
                 yield OpenTable(text, found)
         except UnicodeError as error:
-            if encoding is not None:
-                raise TableError(f"the text is not {encoding}: {error}", hint="name its encoding") from error
-            raise TableError(
-                f"the text is not UTF-8, and not {found} either: {error}", hint="save the table as CSV (UTF-8)"
-            ) from error
+            tried = f"not {found}" if encoding else f"not UTF-8, and not {found} either"
+            hint = "name its encoding" if encoding else "save the table as CSV (UTF-8)"
+            raise TableError(f"the text is {tried}: {error}", hint=hint) from error
 
 
 @contextmanager
@@ -208,7 +215,7 @@ def find_encoding(file: BinaryIO) -> str:
     A byte-order mark decides; else valid UTF-8; else Shift_JIS when that gives runs of Japanese; else Windows-1252.
 
     Raises:
-        TableError: A binary file.
+        TableError: A binary file, or a text of which some lines are UTF-8 and others are not.
     """
     file.seek(0)
     head = file.read(_SAMPLE)
@@ -225,8 +232,7 @@ def find_encoding(file: BinaryIO) -> str:
             chunk = file.read(_CHUNK)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        file.seek(0)
-        return _legacy(file.read(_CHUNK))
+        return _legacy(file)
     return "utf-8"
 
 
@@ -242,15 +248,52 @@ def _without_mark(head: bytes) -> str | None:
     return None
 
 
-def _legacy(content: bytes) -> str:
-    """Tell Shift_JIS from Windows-1252: Western text that is valid Shift_JIS has lone characters, not runs."""
+def _legacy(file: BinaryIO) -> str:
+    """Tell Shift_JIS from Windows-1252 by the lines that are not UTF-8; a file that has lines of both is refused."""
+    file.seek(0)
+    text = io.TextIOWrapper(file, "latin-1", newline="")
+    first: dict[str, int] = {}
+    sample = bytearray()
+    for number, line in enumerate(iter(lambda: text.readline(_LINE_LIMIT), ""), 1):
+        if not line.isascii():
+            content = line.encode("latin-1")
+            kind = _utf8_kind(content)
+            first.setdefault(kind, number)
+            if kind == "other" and len(sample) < _CHUNK:
+                sample += content
+    text.detach()
+    found = "shift_jis" if _is_japanese(bytes(sample)) else "windows-1252"
+    # Half-width katakana in Shift_JIS can look like accented letters in UTF-8.
+    telling = ("wide",) if found == "shift_jis" else ("wide", "letters")
+    utf8 = [first[kind] for kind in telling if kind in first]
+    if utf8:
+        raise TableError(
+            f"the text is in mixed encodings: line {min(utf8):,} is UTF-8, line {first['other']:,} is not",
+            hint="save the whole table as UTF-8",
+        )
+    return found
+
+
+def _utf8_kind(line: bytes) -> str:
+    """Return "other" for what is not UTF-8, else whether it has "wide" characters, "letters" or only "symbols".
+
+    Symbols: `CAFÉ’S` in Windows-1252 is valid UTF-8 too, of a letter that no table has.
+    """
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return "other"
+    return "wide" if _UTF8_WIDE.search(line) else "letters" if _UTF8_LETTER.search(line) else "symbols"
+
+
+def _is_japanese(content: bytes) -> bool:
+    """Return whether a text is Shift_JIS: Western text that is valid Shift_JIS has lone characters, not runs."""
     try:
         text = codecs.getincrementaldecoder("cp932")().decode(content)
     except UnicodeDecodeError:
-        return "windows-1252"
+        return False
     foreign = sum(1 for char in text if ord(char) > 127)
-    in_runs = sum(len(run) for run in _JAPANESE_RUN.findall(text))
-    return "shift_jis" if in_runs > 0.5 * foreign else "windows-1252"
+    return sum(len(run) for run in _JAPANESE_RUN.findall(text)) > 0.5 * foreign
 
 
 def find_layout(sample: str, known: Callable[[Sequence[str]], int]) -> Layout:

@@ -97,9 +97,7 @@ def test_raters_are_kept_under_pseudonyms_that_differ_between_sources(
     assert result.imported == 2, "without the salt nobody can be recognised again"
 
 
-def test_bad_rows_are_kept_with_line_and_reason_and_the_others_land(
-    store: Store, images: Path, tmp_path: Path
-) -> None:
+def test_bad_rows_are_kept_with_line_and_reason_and_the_others_land(store: Store, images: Path, tmp_path: Path) -> None:
     bad = {
         "rater 0,0.png,3": "the same rater voted on 0.png before, on line 2",
         "rater 9,0.png,8": "the score 8 is outside 1 to 7",
