@@ -2,10 +2,10 @@
 
     python benchmarks/rater_correction.py $ABKIT_TESTDATA/oasis_beauty [--cache DIR] [--repeats 3] [--jobs 2]
 
-The default recipe is trained on distributions of all votes of a picture, and of 20, 10 and 5 votes drawn at random
+The default recipe is trained on distributions of all votes of an image, and of 20, 10 and 5 votes drawn at random
 (another draw and other folds in each repeat): plain, corrected as P.910 does, and corrected with the biases of raters
 of few votes drawn towards 0. What models say of subjects held out is judged against the mean of *all* votes of a
-picture, plain as people usually report it; beside it stands how near the targets themselves come to that mean.
+image, plain as people usually report it; beside it stands how near the targets themselves come to that mean.
 Intervals are 95 %, paired, whole subjects resampled.
 """
 
@@ -36,20 +36,20 @@ DRAWS = (5, 10, 20, None)
 
 
 def joined(folder, out):
-    """One row a vote, with the file and the subject of its picture."""
+    """One row per vote, with the file and the subject of its image."""
     with (folder / "ratings_per_image.csv").open(newline="") as file:
-        pictures = {row["item"]: row for row in csv.DictReader(file)}
+        images = {row["item"]: row for row in csv.DictReader(file)}
     with gzip.open(folder / "ratings_long.csv.gz", "rt", newline="") as file, out.open("w", newline="") as table:
         writer = csv.writer(table)
         writer.writerow(["rater", "image", "score", "subject"])
         for row in csv.DictReader(file):
-            picture = pictures[row["item"]]
-            writer.writerow([row["rater"], picture["file"], row["beauty"], picture["subject"]])
+            image = images[row["item"]]
+            writer.writerow([row["rater"], image["file"], row["beauty"], image["subject"]])
     return out
 
 
 def draw(item, votes, rng):
-    """Positions of `votes` votes of each picture, drawn at random; of all when None."""
+    """Positions of `votes` votes of each image, drawn at random; of all when None."""
     if votes is None:
         return np.arange(len(item))
     order = rng.permutation(len(item))
@@ -75,7 +75,7 @@ def _remember(examples):
 
 
 def said(job):
-    """Means that models trained on these targets give to pictures held out."""
+    """Means that models trained on these targets give to images held out."""
     target, seed = job
     examples = replace(_EXAMPLES[0], targets=target)
     return cross_validate(RatingLabels(examples), Recipe(seed=seed)).distributions @ examples.values
@@ -100,7 +100,7 @@ def main():
                 table, arguments.folder / "images", encoder, group_column="subject", scale=(1, 7), cache=cache
             )
             if dataset.missing:
-                raise SystemExit(f"{len(dataset.missing)} pictures are missing, the first: {dataset.missing[0]}")
+                raise SystemExit(f"{len(dataset.missing)} images are missing, the first: {dataset.missing[0]}")
             examples = dataset.examples
     number = {image: i for i, image in enumerate(dict.fromkeys(v.image for v in rows.votes))}
     item = np.array([number[v.image] for v in rows.votes])
@@ -108,9 +108,9 @@ def main():
     score = np.array([v.score for v in rows.votes])
     values = rows.scale.values
     observed = np.bincount(item, score) / np.bincount(item)
-    print(f"{len(score)} votes of {len(observed)} pictures by {len(set(rater))} raters")
+    print(f"{len(score)} votes of {len(observed)} images by {len(set(rater))} raters")
     if examples is not None and not np.allclose(examples.targets @ values, observed):
-        raise SystemExit("the pictures are not in the order of the votes")
+        raise SystemExit("the images are not in the order of the votes")
     kinds = [
         (votes, seed) for votes in DRAWS for seed in range(arguments.repeats if votes or examples is not None else 1)
     ]

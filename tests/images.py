@@ -44,7 +44,7 @@ def bomb(path: Path, side: int = 60_000) -> None:
 def broken_files(folder: Path) -> dict[str, str]:
     """Write one file of every kind that cannot be scored; return a word of the reason for each name."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "text.jpg").write_text("this is not a picture")
+    (folder / "text.jpg").write_text("this is not an image")
     (folder / "empty.png").touch()
     make_image(1, (400, 300)).save(folder / "whole.jpeg")
     data = (folder / "whole.jpeg").read_bytes()

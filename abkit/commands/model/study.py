@@ -23,7 +23,7 @@ from abkit.commands.model.options import (
     parse_scale,
     store_if_any,
 )
-from abkit.commands.output import Format, FormatOption, note, print_json, print_rows, progress_bars, show
+from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bars, show
 from abkit.records import percent
 
 if TYPE_CHECKING:
@@ -148,22 +148,10 @@ def explain(
 def _overlays(scorer: Scorer, images: list[Path], out: Path, form: Format) -> None:
     from abkit.workflows.models.explain import MEANING, write_overlays
 
-    rows: list[dict[str, object]] = [
-        {
-            "path": str(item.path),
-            "status": item.status,
-            "reason": item.reason,
-            "overlays": [str(file) for file in item.overlays],
-        }
-        for item in write_overlays(scorer, images, out)
-    ]
-    if form is Format.JSON:
-        print_json(rows)
-    else:
-        print_rows([{**row, "overlays": len(row["overlays"])} for row in rows], form)  # type: ignore[arg-type]
+    rows = [item.to_dict() for item in write_overlays(scorer, images, out)]
+    print_rows(rows if form is Format.JSON else [{**row, "overlays": len(row["overlays"])} for row in rows], form)
     note(MEANING)
-    if scorer.card.notice:
-        note(f"Note: {scorer.card.notice}")
+    _say_notice(scorer)
     if not any(row["status"] == "explained" for row in rows):
         raise typer.Exit(1)
 
@@ -194,5 +182,9 @@ def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: P
         "gives the rest"
     )
     note(f"{len(sheets.files)} contact sheets and queries.json in {out}: {MEANING}")
+    _say_notice(scorer)
+
+
+def _say_notice(scorer: Scorer) -> None:
     if scorer.card.notice:
         note(f"Note: {scorer.card.notice}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.config import Settings
 from abkit.errors import UsageError
 from abkit.records import RecordList
+from abkit.workflows.models.results import with_ends
 from abkit.workflows.models.train import Progress, names_comparisons, require_model, token_cache
 
 if TYPE_CHECKING:
@@ -66,12 +67,12 @@ class HeadStudy(RecordList):
         return [
             {
                 "head": head.name,
-                **_ends("srcc", head.srcc),
-                **_ends("plcc", head.plcc),
+                **with_ends("srcc", head.srcc),
+                **with_ends("plcc", head.plcc),
                 "accuracy": head.accuracy.value,
                 "emd": head.emd.value,
                 "spread_srcc": head.spread_srcc.value,
-                **_ends("spread_bias", head.spread_bias),
+                **with_ends("spread_bias", head.spread_bias),
                 **_difference("", head.srcc_difference),
                 **_difference("plcc_", head.plcc_difference),
                 "parameters": head.parameters,
@@ -146,19 +147,15 @@ def compare(
     return HeadStudy(heads, tuple(agreement))
 
 
-def _ends(name: str, value: Estimate) -> dict[str, float]:
-    return {name: value.value, f"{name}_low": value.low, f"{name}_high": value.high}
-
-
 def _difference(prefix: str, value: Estimate) -> dict[str, float]:
-    ends = _ends(f"{prefix}difference", value)
-    return {f"{prefix}queries_minus_this": ends.pop(f"{prefix}difference"), **ends}
+    ends = {f"{prefix}difference_low": value.low, f"{prefix}difference_high": value.high}
+    return {f"{prefix}queries_minus_this": value.value, **ends}
 
 
 def _agreement(figures: ComparisonFigures) -> dict[str, float]:
     return {
-        **_ends("picks_winner", figures.picks_winner),
-        **_ends("comparison_correlation", figures.correlation),
-        **_ends("picks_queries_minus_this", figures.picks_difference),
+        **with_ends("picks_winner", figures.picks_winner),
+        **with_ends("comparison_correlation", figures.correlation),
+        **with_ends("picks_queries_minus_this", figures.picks_difference),
         "pairs": figures.n,
     }

@@ -21,6 +21,7 @@ from abkit.store.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives
 from abkit.vocabulary import FileState
 from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
+from abkit.workflows.models.results import with_ends
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, find_files
 from abkit_model.errors import ImageRejected
 
@@ -133,10 +134,10 @@ def rows_of(sheets: Sheets) -> list[dict[str, Any]]:
             "query": query.number,
             "mean": query.mean,
             "std": query.std,
-            **_with_ends("effect", query.effect),
-            **_with_ends("share", query.share),
+            **with_ends("effect", query.effect),
+            **with_ends("share", query.share),
             "most_like": f"{query.twin[0]}-{query.twin[1]}",
-            **_with_ends("alike", query.alike),
+            **with_ends("alike", query.alike),
             "n": sheets.report.n,
             "most_active": [sheets.images[row][1] for row in query.most],
             "least_active": [sheets.images[row][1] for row in query.least],
@@ -144,10 +145,6 @@ def rows_of(sheets: Sheets) -> list[dict[str, Any]]:
         }
         for query, file in zip(sheets.report.queries, sheets.files, strict=True)
     ]
-
-
-def _with_ends(name: str, estimate: Any) -> dict[str, float]:
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
 def _write(scorer: Scorer, report: QueryReport, images: Sequence[ScoredCreative], out: Path) -> tuple[Path, ...]:

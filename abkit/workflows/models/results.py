@@ -123,6 +123,11 @@ class EvaluationResult(RecordList):
         return [figure.to_dict() for figure in self.figures]
 
 
+def with_ends(name: str, estimate: Estimate) -> dict[str, float]:
+    """Return an estimate and the ends of its interval by column: its name, and the name with _low and _high."""
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
 def rating_figures(figures: Evaluation, digest: str, coverage: float | None) -> tuple[tuple[Figure, ...], str]:
     """Return SRCC, PLCC and the rest as figures, and their title."""
     estimates = {name: getattr(figures, name) for name in ("srcc", "plcc", "accuracy", "emd", "spread_srcc")}
@@ -237,23 +242,15 @@ def _notes(
     if card.network["queries"] == 1:
         notes.append("a single query has no diversity")
     notes += [in_words(found, segment, what) for what, found in against.items()]
-    if from_comparisons_alone(card.data):
+    if card.data.get("layout") == "comparisons":
         notes.append(_about_comparisons(trained))
     if trained.seen_by_parent:
         notes.append(_about_seen(trained))
     notes += _unusable("row", trained.rejected) + _unusable("image", trained.missing)
     if not registered:
         return [*notes, "not registered: there is no workspace here (`abkit model register FOLDER` in one does it)"]
-    option = f" --segment {segment}" if segment else ""
-    return [
-        *notes,
-        f"registered; the active model stays as it is until `abkit model promote {card.digest[:12]}{option}`",
-    ]
-
-
-def from_comparisons_alone(data: Mapping[str, Any]) -> bool:
-    """Return whether a card's data say that its queries learned from comparisons and from no ratings."""
-    return data.get("layout") == "comparisons"
+    promote = f"abkit model promote {card.digest[:12]}" + (f" --segment {segment}" if segment else "")
+    return [*notes, f"registered; the active model stays as it is until `{promote}`"]
 
 
 def _unusable(what: str, rejects: Sequence[tuple[object, str]]) -> list[str]:
@@ -267,7 +264,7 @@ def _about_seen(trained: TrainedScorer) -> str:
     said = f"Note: the parent was trained on {trained.seen_by_parent} of these images"
     if trained.evaluation is not None or trained.agreement is not None:
         return f"{said}; no figure counts them, because they were not held out"
-    do = "compare" if from_comparisons_alone(trained.card.data) else "rate"
+    do = "compare" if trained.card.data.get("layout") == "comparisons" else "rate"
     return (
         f"{said}, and the others are too few to judge by: nothing says how good the tuned queries are, their scores "
         f"get no interval, and they cannot be compared with the parent; {do} other images, or tune a parent that was "

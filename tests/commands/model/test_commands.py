@@ -18,8 +18,8 @@ COUNT = 40
 
 
 def write_table(folder: Path, *, count: int = COUNT, steps: int = 5) -> Path:
-    """Pictures, and histograms of ratings on 1…steps whose level follows the number of the picture."""
-    paths = save_images(folder / "pictures", count)
+    """Images, and histograms of ratings on 1…steps whose level follows the number of the image."""
+    paths = save_images(folder / "images", count)
     table = folder / "ratings.csv"
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -42,7 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, "subprocess
 
     assert run("init").returncode == 0
     done = run(
-        "model", "train", "ratings.csv", "--images", "pictures", "--out", "models/ours",
+        "model", "train", "ratings.csv", "--images", "images", "--out", "models/ours",
         "--encoder", "bundled:efficientnet-lite0", "--group-column", "subject", "-f", "json",
     )  # fmt: skip
     return folder, done
@@ -68,7 +68,7 @@ def test_a_trained_version_scores_once_it_is_promoted(
 ) -> None:
     folder, _ = trained
     assert here("model", "promote", "ours", "--why", "first of its kind", cwd=folder).returncode == 0
-    scored = json.loads(here("score", "pictures", "-f", "json", cwd=folder).stdout)
+    scored = json.loads(here("score", "images", "-f", "json", cwd=folder).stdout)
     assert len(scored) == COUNT
     assert all(row["scale"] == [1, 5] for row in scored)
     back = here("model", "rollback", cwd=folder)
@@ -80,7 +80,7 @@ def test_evaluating_on_the_table_it_was_trained_on_is_said(
     trained: tuple[Path, "subprocess.CompletedProcess[str]"], here: Here
 ) -> None:
     folder, _ = trained
-    result = here("model", "evaluate", "ratings.csv", "--images", "pictures", "--model", "ours", cwd=folder)
+    result = here("model", "evaluate", "ratings.csv", "--images", "images", "--model", "ours", cwd=folder)
     assert result.returncode == 0, result.stderr
     assert "too good" in result.stderr
     state, outcome = last_run(folder, "model evaluate")
@@ -92,7 +92,7 @@ def test_an_evaluation_that_fails_is_a_failed_run(
     trained: tuple[Path, "subprocess.CompletedProcess[str]"], here: Here
 ) -> None:
     folder, _ = trained
-    result = here("model", "evaluate", "nowhere.csv", "--images", "pictures", "--model", "ours", cwd=folder)
+    result = here("model", "evaluate", "nowhere.csv", "--images", "images", "--model", "ours", cwd=folder)
     assert result.returncode == 1
     state, outcome = last_run(folder, "model evaluate")
     assert state == "failed"
@@ -112,7 +112,7 @@ def test_training_does_not_overwrite_a_checkpoint(
 ) -> None:
     folder, _ = trained
     before = (folder / "models" / "ours" / "card.json").read_bytes()
-    again = here("model", "train", "ratings.csv", "--images", "pictures", "--out", "models/ours", cwd=folder)
+    again = here("model", "train", "ratings.csv", "--images", "images", "--out", "models/ours", cwd=folder)
     assert again.returncode == 1
     assert again.stderr.count("Error:") == 1
     assert (folder / "models" / "ours" / "card.json").read_bytes() == before
@@ -128,9 +128,9 @@ def test_training_does_not_overwrite_a_checkpoint(
     ],
 )
 def test_a_table_that_cannot_be_used_is_one_sentence(here: Here, tmp_path: Path, table: str, said: str) -> None:
-    save_images(tmp_path / "pictures", 1)
+    save_images(tmp_path / "images", 1)
     (tmp_path / "ratings.csv").write_text(table)
-    result = here("model", "train", "ratings.csv", "--images", "pictures", "--out", "m")
+    result = here("model", "train", "ratings.csv", "--images", "images", "--out", "m")
     assert result.returncode == 1
     assert result.stderr.count("Error:") == 1
     assert said in result.stderr
@@ -145,7 +145,7 @@ def test_an_encoder_without_weights_says_what_is_missing_and_how_to_get_it(here:
         "train",
         "ratings.csv",
         "--images",
-        "pictures",
+        "images",
         "--out",
         "m",
         "--encoder",

@@ -41,7 +41,7 @@ def test_the_chart_shows_every_head(tmp_path: Path) -> None:
 
 def test_explain_writes_overlays_and_says_why_a_file_has_none(here: Here, tmp_path: Path) -> None:
     make_image(1).save(tmp_path / "ad one.png")
-    (tmp_path / "text.jpg").write_text("no picture")
+    (tmp_path / "text.jpg").write_text("no image")
     result = here("model", "explain", tmp_path / "ad one.png", tmp_path / "text.jpg", "--out", "o", "-f", "json")
     assert result.returncode == 0, result.stderr
     explained, rejected = json.loads(result.stdout)
@@ -53,16 +53,16 @@ def test_explain_writes_overlays_and_says_why_a_file_has_none(here: Here, tmp_pa
 
 
 def write_sevens(folder: Path) -> None:
-    """Pictures of ten subjects, and histograms of random ratings on 1…7."""
+    """Images of ten subjects, and histograms of random ratings on 1…7."""
     random = np.random.default_rng(0)
     rows = ["file,n1,n2,n3,n4,n5,n6,n7,subject"]
-    for number, path in enumerate(save_images(folder / "pictures", 40, size=(64, 64))):
+    for number, path in enumerate(save_images(folder / "images", 40, size=(64, 64))):
         rows.append(",".join([path.name, *map(str, random.integers(0, 9, 7)), f"s{number % 10}"]))
     (folder / "ratings.csv").write_text("\n".join(rows))
 
 
 LITE = ("--encoder", "bundled:efficientnet-lite0")
-TABLE = ("ratings.csv", "--images", "pictures", "--group-column", "subject")
+TABLE = ("ratings.csv", "--images", "images", "--group-column", "subject")
 WORK = {
     "train": ("model", "train", *TABLE, *LITE, "--out", "new"),
     "evaluate": ("model", "evaluate", *TABLE),

@@ -10,7 +10,7 @@ from tests.commands.conftest import Here, quick_recipe_of
 from tests.commands.model.test_commands import COUNT, write_table
 
 LITE = ("--encoder", "bundled:efficientnet-lite0")
-TRAIN = ("model", "train", "ratings.csv", "--images", "pictures", "--group-column", "subject", *LITE)
+TRAIN = ("model", "train", "ratings.csv", "--images", "images", "--group-column", "subject", *LITE)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_auto_shows_the_curve_of_srcc_by_queries_and_how_differently_they_look(
     assert "within one standard error" in done.stderr
 
 
-def test_a_segment_with_too_few_pictures_keeps_the_global_queries(here: Here, quick_workspace: Path) -> None:
+def test_a_segment_with_too_few_images_keeps_the_global_queries(here: Here, quick_workspace: Path) -> None:
     write_table(quick_workspace, steps=7)
     segment = ("--out", "games", "--parent", "active", "--segment", "games", "-f", "json")
     result = here(*TRAIN, *segment, cwd=quick_workspace)
@@ -92,7 +92,7 @@ def good_votes(raters: int = 3) -> list[str]:
         ([f"r{i},creative_{i:04d}.png,3,s" for i in range(COUNT)], (), "has 1 vote; 2 are needed"),
         (good_votes()[:3] * 30, (), "the same rater voted on creative_0000.png before"),
     ],
-    ids=["one rater", "out of range", "constant", "missing pictures", "one vote each", "duplicates"],
+    ids=["one rater", "out of range", "constant", "missing images", "one vote each", "duplicates"],
 )
 def test_labels_that_teach_nothing_are_one_sentence_and_nothing_is_written(
     here: Here, tmp_path: Path, rows: list[str], options: tuple[str, ...], said: str

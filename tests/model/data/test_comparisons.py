@@ -6,7 +6,7 @@ from abkit_model.data.comparisons import is_comparison_table, read_comparisons, 
 from abkit_model.errors import LabelError
 
 
-def table(tmp_path: Path, text: str, name: str = "choices.csv") -> Path:
+def table(tmp_path: Path, text: str, name: str = "comparisons.csv") -> Path:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
     return path
@@ -22,13 +22,13 @@ ann,b.jpg,c.jpg,right
 
 
 def test_votes_on_a_pair_are_counted_whichever_way_round_it_was_shown(tmp_path: Path) -> None:
-    choices = read_comparisons(table(tmp_path, VOTES))
-    assert choices.images == ("a.jpg", "b.jpg", "c.jpg")
-    assert choices.first.tolist() == [0, 1]
-    assert choices.second.tolist() == [1, 2]
-    assert choices.share.tolist() == pytest.approx([2.5 / 4, 0.0])
-    assert choices.weight.tolist() == [4, 1]
-    assert not choices.rejected
+    found = read_comparisons(table(tmp_path, VOTES))
+    assert found.images == ("a.jpg", "b.jpg", "c.jpg")
+    assert found.first.tolist() == [0, 1]
+    assert found.second.tolist() == [1, 2]
+    assert found.share.tolist() == pytest.approx([2.5 / 4, 0.0])
+    assert found.weight.tolist() == [4, 1]
+    assert not found.rejected
 
 
 def test_rows_that_cannot_be_are_refused_with_their_line_and_reason(tmp_path: Path) -> None:
@@ -41,19 +41,19 @@ def test_rows_that_cannot_be_are_refused_with_their_line_and_reason(tmp_path: Pa
         f"zoe,{'x' * 600},b.jpg,left": "longer than 500",
         "zoe,a\x1b.jpg,b.jpg,left": "cannot be printed",
     }
-    choices = read_comparisons(table(tmp_path, VOTES + "\n".join(bad)))
-    assert [line for line, _ in choices.rejected] == list(range(7, 14))
-    for (_, reason), expected in zip(choices.rejected, bad.values(), strict=True):
+    found = read_comparisons(table(tmp_path, VOTES + "\n".join(bad)))
+    assert [line for line, _ in found.rejected] == list(range(7, 14))
+    for (_, reason), expected in zip(found.rejected, bad.values(), strict=True):
         assert expected in reason
-    assert choices.weight.sum() == 5
+    assert found.weight.sum() == 5
 
 
 def test_outcomes_of_ab_tests_come_as_shares_with_weights_or_as_wins(tmp_path: Path) -> None:
     shares = "image_a,image_b,share,weight\na,b,0.9,20\nb,a,0.9,20\nb,c,0.7,1.5\nc,a,1.2,3\nc,a,0.5,0\n"
-    choices = read_comparisons(table(tmp_path, shares))
-    assert choices.share.tolist() == pytest.approx([0.5, 0.7])
-    assert choices.weight.tolist() == [40, 1.5]
-    assert [reason for _, reason in choices.rejected] == [
+    found = read_comparisons(table(tmp_path, shares))
+    assert found.share.tolist() == pytest.approx([0.5, 0.7])
+    assert found.weight.tolist() == [40, 1.5]
+    assert [reason for _, reason in found.rejected] == [
         "the share '1.2' is not between 0 and 1",
         "the weight '0' is not above 0",
     ]
@@ -82,32 +82,32 @@ def test_a_table_of_choices_that_teaches_nothing_is_one_sentence(tmp_path: Path)
 
 def test_single_choices_keep_rater_and_time(tmp_path: Path) -> None:
     text = "rater,image_a,image_b,choice,time\nann,a,b,b,2024-05-01T10:00:00Z\n"
-    (choice,), rejected, _ = read_single_comparisons(table(tmp_path, text))
-    assert (choice.rater, choice.time, choice.share) == ("ann", "2024-05-01T10:00:00Z", 0.0)
+    (one,), rejected, _ = read_single_comparisons(table(tmp_path, text))
+    assert (one.rater, one.time, one.share) == ("ann", "2024-05-01T10:00:00Z", 0.0)
     assert not rejected
 
 
 @pytest.mark.realdata
 def test_it_reads_the_choices_between_paintings(testdata: Path) -> None:
-    choices = read_comparisons(testdata / "pairwise_paintings" / "choices.csv")
-    assert (len(choices.images), len(choices.first)) == (411, 409)
-    assert choices.weight.sum() == 8_998
-    assert len(choices.rejected) == 44  # two pairs were shown to all 22 raters twice
+    found = read_comparisons(testdata / "pairwise_paintings" / "choices.csv")
+    assert (len(found.images), len(found.first)) == (411, 409)
+    assert found.weight.sum() == 8_998
+    assert len(found.rejected) == 44  # two pairs were shown to all 22 raters twice
 
 
 @pytest.mark.parametrize(
-    ("header", "choices"),
+    ("header", "expected"),
     [
         ("image_left,image_right,choice", True),
         ("winner,loser", True),
         ("a,b,share,weight", True),
         ("image_a,image_b", True),  # nothing says who won, and that is what the reader is told
-        ("image,rating,rater,left,right", False),  # ratings, with the crop of each picture
+        ("image,rating,rater,left,right", False),  # ratings, with the crop of each image
         ("image,rating,first,second", False),
         ("item,left,right,choice", True),
         ("image,n1,n2", False),
         ("a,b", False),
     ],
 )
-def test_ratings_with_columns_left_and_right_are_no_choices(header: str, choices: bool) -> None:
-    assert is_comparison_table(Path("table.csv"), header + "\n", "") is choices
+def test_ratings_with_columns_left_and_right_are_no_comparisons(header: str, expected: bool) -> None:
+    assert is_comparison_table(Path("table.csv"), header + "\n", "") is expected

@@ -100,7 +100,7 @@ def test_votes_of_one_rater_are_too_few(tmp_path: Path) -> None:
 
 
 def test_corrected_targets_take_a_strict_raters_strictness_out(tmp_path: Path) -> None:
-    """Half of the pictures were seen by two strict raters more: their plain means are too low."""
+    """Half of the images were seen by two strict raters more: their plain means are too low."""
     rng = np.random.default_rng(0)
     rows, liked = [], {}
     for i in range(60):

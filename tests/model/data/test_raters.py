@@ -118,7 +118,7 @@ def test_votes_on_bins_stay_there_and_count_as_often_as_they_weigh() -> None:
 
 
 def test_intervals_of_agreement_cover_the_truth_as_often_as_they_say() -> None:
-    covered, single = 0, 0.5  # as much variance between pictures as within
+    covered, single = 0, 0.5  # as much variance between images as within
     for seed in range(60):
         rng = np.random.default_rng(seed)
         item = np.repeat(np.arange(150), rng.integers(2, 7, 150))

@@ -20,7 +20,7 @@ def table(tmp_path: Path, text: str) -> Path:
 
 
 def votes(tmp_path: Path, *scores: float) -> Path:
-    """One row a vote, four of each picture; the first vote stands on line 2."""
+    """One row per vote, four of each image; the first vote stands on line 2."""
     rows = [f"rater {i % 4},{i // 4}.png,{score:g}" for i, score in enumerate(scores)]
     return table(tmp_path, "\n".join(["rater,image,score", *rows]))
 

@@ -1,4 +1,4 @@
-"""Queries that learn from nothing but choices: what their scores mean, how they are judged, and what is refused."""
+"""Queries that learn from nothing but comparisons: what their scores mean, how they are judged, and what is refused."""
 
 import shutil
 from dataclasses import replace
@@ -25,28 +25,28 @@ from tests.model.conftest import photograph
 
 ENCODER = "bundled:efficientnet-lite0"
 QUICK = Recipe(members=2, epochs=15, components=12, width=16, queries=2)
-PICTURES = 40
+IMAGES = 40
 
 
 @pytest.fixture(scope="module")
 def chosen(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of which people prefer the darker one, each compared with its neighbours on a ring of random order."""
+    """Images of which people prefer the darker one, each compared with its neighbours on a ring of random order."""
     folder = tmp_path_factory.mktemp("chosen")
     rng = np.random.default_rng(0)
-    light = rng.uniform(0.2, 1.6, PICTURES)
+    light = rng.uniform(0.2, 1.6, IMAGES)
     for i, one in enumerate(light):
         ImageEnhance.Brightness(photograph(i, 96, 72)).enhance(one).save(folder / f"{i}.png")
     rows = ["image_a,image_b,wins_a,wins_b"]
-    for i in range(PICTURES):
+    for i in range(IMAGES):
         for step in (1, 2):
-            j = (i + step) % PICTURES
+            j = (i + step) % IMAGES
             wins = rng.binomial(20, expit(3 * (light[j] - light[i])))
             rows.append(f"{i}.png,{j}.png,{wins},{20 - wins}")
-    (folder / "choices.csv").write_text("\n".join(rows))
+    (folder / "comparisons.csv").write_text("\n".join(rows))
     return folder
 
 
-def train(folder: Path, out: Path, table: str = "choices.csv", **options: object) -> TrainedScorer:
+def train(folder: Path, out: Path, table: str = "comparisons.csv", **options: object) -> TrainedScorer:
     arguments = {"encoder": ENCODER, "recipe": QUICK} | options
     progress = arguments.pop("progress", None)
     request = TrainingRequest(table=folder / table, images=folder, out=out, **arguments)
@@ -60,21 +60,20 @@ def trained(chosen: Path) -> TrainedScorer:
 
 @pytest.fixture(scope="module")
 def comparisons(chosen: Path) -> Comparisons:
-    return load_comparisons(chosen / "choices.csv", chosen, load_encoder(ENCODER), cache=TokenCache(chosen / "cache"))[
-        0
-    ]
+    cache = TokenCache(chosen / "cache")
+    return load_comparisons(chosen / "comparisons.csv", chosen, load_encoder(ENCODER), cache=cache)[0]
 
 
-def test_it_learns_from_choices_alone_which_of_two_new_pictures_is_preferred(trained: TrainedScorer) -> None:
+def test_it_learns_from_comparisons_alone_which_of_two_new_images_is_preferred(trained: TrainedScorer) -> None:
     figures = trained.agreement
     assert figures.picks_winner.value > 0.75
     assert figures.picks_winner.low > 0.5
     assert figures.correlation.value > 0.5
-    assert 20 <= figures.n < 2 * PICTURES  # pairs across folds are not judged
+    assert 20 <= figures.n < 2 * IMAGES  # pairs across folds are not judged
     assert trained.evaluation is None
 
 
-def test_a_score_is_the_chance_to_be_preferred_over_an_average_picture(
+def test_a_score_is_the_chance_to_be_preferred_over_an_average_image(
     trained: TrainedScorer, comparisons: Comparisons
 ) -> None:
     scorer = Scorer.load(trained.folder)
@@ -83,11 +82,11 @@ def test_a_score_is_the_chance_to_be_preferred_over_an_average_picture(
     chances = members[:, :, 1]
     assert np.abs(logit(chances).mean(axis=0)).max() < 0.01  # half precision on disk
     assert chances.std() > 0.05
-    picture = scorer.score_tokens(comparisons.views[0].batch([0]))[0]
-    assert sum(picture.distribution) == pytest.approx(1)
-    assert picture.mean == pytest.approx(picture.distribution[1])
-    assert np.isnan([picture.ci_low, picture.ci_high]).all()
-    assert picture.novelty > 0
+    image = scorer.score_tokens(comparisons.views[0].batch([0]))[0]
+    assert sum(image.distribution) == pytest.approx(1)
+    assert image.mean == pytest.approx(image.distribution[1])
+    assert np.isnan([image.ci_low, image.ci_high]).all()
+    assert image.novelty > 0
 
 
 def test_the_difference_of_log_odds_is_that_of_the_votes(comparisons: Comparisons) -> None:
@@ -102,7 +101,7 @@ def test_the_difference_of_log_odds_is_that_of_the_votes(comparisons: Comparison
 def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: TrainedScorer, chosen: Path) -> None:
     card = trained.card
     assert card.data["layout"] == "comparisons"
-    assert card.data["comparison_pairs"] == 2 * PICTURES
+    assert card.data["comparison_pairs"] == 2 * IMAGES
     assert card.metrics["comparison_folds"]["pairs"] == trained.agreement.n
     assert card.metrics["comparison_folds"]["picks_winner"]["low"] <= trained.agreement.picks_winner.value
     assert "grouped_folds" not in card.metrics
@@ -110,19 +109,21 @@ def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: Trai
     assert card.metrics["pairs"]["error_spread"] > 0
     assert (card.interval.half_width, card.interval.coverage) == (None, None)
     scorer = Scorer.load(trained.folder)
-    assert len(scorer.learned_images) == PICTURES
-    assert len(scorer.reference["reference.score"]) == PICTURES
+    assert len(scorer.learned_images) == IMAGES
+    assert len(scorer.reference["reference.score"]) == IMAGES
     assert scorer.reference["reference.score"].std() > 0
 
 
-def test_training_on_choices_again_gives_the_same_weights(trained: TrainedScorer, chosen: Path, tmp_path: Path) -> None:
+def test_training_on_comparisons_again_gives_the_same_weights(
+    trained: TrainedScorer, chosen: Path, tmp_path: Path
+) -> None:
     recipe = replace(QUICK, epochs=2)
     one, other = (train(chosen, tmp_path / name, name="scorer", recipe=recipe) for name in ("once", "again"))
     assert one.card.digest == other.card.digest
     assert one.card.digest != trained.card.digest
 
 
-def test_a_fold_learns_from_no_choice_that_shows_one_of_its_pictures(comparisons: Comparisons) -> None:
+def test_a_fold_learns_from_no_comparison_that_shows_one_of_its_images(comparisons: Comparisons) -> None:
     learned: list[Comparisons] = []
 
     def settle(others: ComparisonLabels, recipe: Recipe) -> tuple[Recipe, None]:
@@ -143,7 +144,7 @@ def test_a_fold_learns_from_no_choice_that_shows_one_of_its_pictures(comparisons
 
 
 def test_neighbours_are_held_out_together_so_that_most_pairs_can_be_judged() -> None:
-    """A ring of 400 pictures in random order: dealt one by one, a fifth of its pairs would lie within a fold."""
+    """A ring of 400 images in random order: dealt one by one, a fifth of its pairs would lie within a fold."""
     count = 400
     order = np.random.default_rng(1).permutation(count)
     ring = Comparisons(
@@ -155,7 +156,7 @@ def test_neighbours_are_held_out_together_so_that_most_pairs_can_be_judged() -> 
     assert max(np.unique(groups, return_counts=True)[1]) <= count // 10
 
 
-def test_copies_of_a_picture_are_held_out_together() -> None:
+def test_copies_of_an_image_are_held_out_together() -> None:
     names = [f"{i:064x}" for i in range(40)]
     names[39] = names[0]
     chain = np.arange(39)
@@ -176,7 +177,7 @@ def test_many_copies_do_not_tie_everything_to_everything() -> None:
 
 
 def test_tuned_from_a_parent_the_scores_stay_on_its_scale_and_are_held_against_it(chosen: Path, tmp_path: Path) -> None:
-    """A parent that learned from ratings that bright is good, tuned with choices for the dark."""
+    """A parent that learned from ratings that bright is good, tuned with comparisons for the dark."""
     rows = ["file,n1,n2,n3,n4,n5"]
     for i, light in enumerate(np.linspace(0.3, 1.6, 24)):
         ImageEnhance.Brightness(photograph(200 + i, 96, 72)).enhance(light).save(tmp_path / f"{i}.png")
@@ -192,32 +193,32 @@ def test_tuned_from_a_parent_the_scores_stay_on_its_scale_and_are_held_against_i
     against = tuned.card.metrics["picks_against_parent"]
     assert 0 < against["low"] <= against["value"]
     before, after = (Scorer.load(one.folder) for one in (parent, tuned))
-    pictures = [photograph(i, 96, 72) for i in range(8)]
-    means = [np.mean([s.mean for s in one.score(pictures)]) for one in (before, after)]
+    images = [photograph(i, 96, 72) for i in range(8)]
+    means = [np.mean([s.mean for s in one.score(images)]) for one in (before, after)]
     assert means[1] == pytest.approx(means[0], abs=0.5)
 
 
-def test_pictures_that_the_parent_learned_from_are_in_no_figure(
+def test_images_that_the_parent_learned_from_are_in_no_figure(
     trained: TrainedScorer, chosen: Path, tmp_path: Path
 ) -> None:
     tuned = train(chosen, tmp_path / "tuned", parent=trained.folder)
-    assert (tuned.agreement, tuned.seen_by_parent) == (None, PICTURES)
+    assert (tuned.agreement, tuned.seen_by_parent) == (None, IMAGES)
     assert not {"comparison_folds", "picks_against_parent", "pairs"} & set(tuned.card.metrics)
     assert tuned.card.novelty_limit == trained.card.novelty_limit
 
 
-def test_one_picture_in_every_pair_can_be_learned_from_but_not_judged(chosen: Path, tmp_path: Path) -> None:
-    """A champion against each variant: hold it out, and nothing is left to learn from."""
-    rows = ["image_a,image_b,wins_a,wins_b", *(f"0.png,{i}.png,{i % 20},{20 - i % 20}" for i in range(1, PICTURES))]
+def test_one_image_in_every_pair_can_be_learned_from_but_not_judged(chosen: Path, tmp_path: Path) -> None:
+    """The active model against each variant: hold it out, and nothing is left to learn from."""
+    rows = ["image_a,image_b,wins_a,wins_b", *(f"0.png,{i}.png,{i % 20},{20 - i % 20}" for i in range(1, IMAGES))]
     (chosen / "star.csv").write_text("\n".join(rows))
     found = train(chosen, tmp_path / "star", "star.csv", recipe=replace(QUICK, epochs=1))
     assert found.agreement is None
     assert found.folder.is_dir()
 
 
-def test_pictures_that_lost_their_pairs_are_not_learned_from(chosen: Path, tmp_path: Path) -> None:
-    """The last four are compared with a picture that is not there only, and one with its own copy."""
-    rows = (chosen / "choices.csv").read_text().splitlines()
+def test_images_that_lost_their_pairs_are_not_learned_from(chosen: Path, tmp_path: Path) -> None:
+    """The last four are compared with an image that is not there only, and one with its own copy."""
+    rows = (chosen / "comparisons.csv").read_text().splitlines()
     kept = [row for row in rows if not any(f"{i}.png" in row for i in range(35, 40))]
     shutil.copy(chosen / "39.png", chosen / "copy.png")
     lost = [f"{i}.png,nowhere.png,3,1" for i in range(35, 39)]
@@ -237,8 +238,8 @@ def test_work_inside_of_a_fold_is_heard_of(chosen: Path, tmp_path: Path) -> None
     assert [done for stage, done, _ in heard if stage == "queries"] == [1, 2]
 
 
-def test_choices_between_few_pictures_are_refused_and_nothing_is_written(chosen: Path, tmp_path: Path) -> None:
-    rows = (chosen / "choices.csv").read_text().splitlines()[:12]
+def test_comparisons_between_few_images_are_refused_and_nothing_is_written(chosen: Path, tmp_path: Path) -> None:
+    rows = (chosen / "comparisons.csv").read_text().splitlines()[:12]
     (chosen / "few.csv").write_text("\n".join(rows))
     with pytest.raises(LabelError, match=r"comparisons between \d+ images, 20 are needed"):
         train(chosen, tmp_path / "few", "few.csv")

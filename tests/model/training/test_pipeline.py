@@ -29,16 +29,16 @@ from abkit_model.training.request import Recipe, TrainingRequest
 from tests.model.conftest import network_config, photograph
 
 QUICK = Recipe(members=2, epochs=3, components=12, width=16, queries=2)
-PICTURES = 48
+IMAGES = 48
 
 
 @pytest.fixture(scope="module")
 def rated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures whose ratings follow their brightness, two of each subject."""
+    """Images whose ratings follow their brightness, two of each subject."""
     folder = tmp_path_factory.mktemp("rated")
     rng = np.random.default_rng(0)
     rows = ["file,n1,n2,n3,n4,n5,subject"]
-    for i in range(PICTURES):
+    for i in range(IMAGES):
         light = rng.uniform(0.2, 1.6)
         ImageEnhance.Brightness(photograph(i // 2, 96, 72)).enhance(light).save(folder / f"{i}.png")
         votes = rng.binomial(4, np.clip(light / 1.8, 0.05, 0.95), size=40)
@@ -74,20 +74,20 @@ def examples(rated: Path) -> Examples:
 def test_it_learns_from_ratings_what_people_like(trained: TrainedScorer) -> None:
     assert trained.evaluation.srcc.value > 0.6
     assert trained.evaluation.srcc.low < trained.evaluation.srcc.value < trained.evaluation.srcc.high
-    assert trained.evaluation.subjects == PICTURES // 2
+    assert trained.evaluation.subjects == IMAGES // 2
 
 
 def test_the_card_says_what_monitoring_needs(trained: TrainedScorer, rated: Path) -> None:
     scorer = Scorer.load(trained.folder)
     card = scorer.card
     assert card.digest == trained.card.digest
-    assert card.data["images"] == PICTURES
+    assert card.data["images"] == IMAGES
     assert card.data["table_sha256"] == read_ratings(rated / "ratings.csv").sha256
     assert card.interval.coverage is not None
     assert card.metrics["pairs"]["pairs"] > 0
     assert card.metrics["pairs"]["ece"]["value"] >= 0
     assert len(card.activations["mean"]) == QUICK.members * QUICK.queries
-    assert scorer.reference["reference.embedding"].shape == (PICTURES, scorer.encoder.embedding_dim)
+    assert scorer.reference["reference.embedding"].shape == (IMAGES, scorer.encoder.embedding_dim)
 
 
 def test_training_again_gives_the_same_weights(trained: TrainedScorer, rated: Path, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_number_of_queries_is_chosen_by_nested_validation(examples: Examples
     assert all(v.low < v.value < v.high for v in curve.values())
 
 
-def test_a_picture_unlike_the_training_pictures_is_flagged(trained: TrainedScorer, rated: Path) -> None:
+def test_an_image_unlike_the_training_images_is_flagged(trained: TrainedScorer, rated: Path) -> None:
     scorer = Scorer.load(trained.folder)
     familiar = scorer.score([rated / f"{i}.png" for i in range(6)])
     strange = scorer.score([Image.new("RGB", (96, 72), color) for color in ("white", "lime")])
@@ -146,17 +146,17 @@ def test_repeats_that_run_side_by_side_give_the_same_figures_without_a_file_for_
     ]
 
 
-def test_evaluating_on_the_training_pictures_is_reported_per_picture(trained: TrainedScorer, rated: Path) -> None:
+def test_evaluating_on_the_training_images_is_reported_per_image(trained: TrainedScorer, rated: Path) -> None:
     figures, coverage, dataset = evaluate_scorer(
         Scorer.load(trained.folder), rated / "ratings.csv", rated, cache=TokenCache(rated / "cache")
     )
-    assert figures.n == PICTURES
+    assert figures.n == IMAGES
     assert coverage is not None
     assert coverage > 0.8
     assert not dataset.missing
 
 
-def test_pictures_that_are_missing_or_outside_the_folder_are_named(rated: Path, tmp_path: Path) -> None:
+def test_images_that_are_missing_or_outside_the_folder_are_named(rated: Path, tmp_path: Path) -> None:
     text = (rated / "ratings.csv").read_text()
     (tmp_path / "more.csv").write_text(text + "\ngone.png,1,2,3,4,5,x\n../secret.png,1,2,3,4,5,y\n")
     (rated / "more.csv").write_text((tmp_path / "more.csv").read_text())
@@ -225,11 +225,11 @@ def test_the_shipped_queries_rank_the_photographs(testdata: Path) -> None:
     assert spearman(means, ratings.means[chosen]) > 0.7
 
 
-def test_choices_between_other_pictures_teach_what_ratings_do_not(examples: Examples, tmp_path: Path) -> None:
-    """Ratings praise brightness; people who choose between these pictures prefer the dark one."""
-    write_choices(tmp_path, prefer="dark")
+def test_comparisons_between_other_images_teach_what_ratings_do_not(examples: Examples, tmp_path: Path) -> None:
+    """Ratings praise brightness; people who choose between these images prefer the dark one."""
+    write_comparisons(tmp_path, prefer="dark")
     encoder = load_encoder("bundled:efficientnet-lite0")
-    comparisons, _, missing = load_comparisons(tmp_path / "choices.csv", tmp_path, encoder)
+    comparisons, _, missing = load_comparisons(tmp_path / "comparisons.csv", tmp_path, encoder)
     assert missing == ()
     agreement = {}
     for name, learned in (("ratings", None), ("both", comparisons)):
@@ -241,10 +241,10 @@ def test_choices_between_other_pictures_teach_what_ratings_do_not(examples: Exam
     assert agreement["both"] > 0.8
 
 
-def test_a_choice_that_shows_a_held_out_picture_is_not_used_in_its_fold(tmp_path: Path) -> None:
-    write_choices(tmp_path, prefer="dark")
+def test_a_comparison_that_shows_a_held_out_image_is_not_used_in_its_fold(tmp_path: Path) -> None:
+    write_comparisons(tmp_path, prefer="dark")
     encoder = load_encoder("bundled:efficientnet-lite0")
-    comparisons, _, _ = load_comparisons(tmp_path / "choices.csv", tmp_path, encoder)
+    comparisons, _, _ = load_comparisons(tmp_path / "comparisons.csv", tmp_path, encoder)
     hidden = comparisons.views[0].sha256[0]
     left = comparisons.without({hidden})
     assert left is not None
@@ -258,10 +258,10 @@ def test_a_choice_that_shows_a_held_out_picture_is_not_used_in_its_fold(tmp_path
     assert comparisons.without(set(comparisons.views[0].sha256)) is None
 
 
-def test_heads_are_held_against_comparisons_between_pictures_they_never_saw(examples: Examples, tmp_path: Path) -> None:
-    write_choices(tmp_path, prefer="bright")
+def test_heads_are_held_against_comparisons_between_images_they_never_saw(examples: Examples, tmp_path: Path) -> None:
+    write_comparisons(tmp_path, prefer="bright")
     encoder = load_encoder("bundled:efficientnet-lite0")
-    comparisons, _, _ = load_comparisons(tmp_path / "choices.csv", tmp_path, encoder)
+    comparisons, _, _ = load_comparisons(tmp_path / "comparisons.csv", tmp_path, encoder)
     heads = {name: HEADS[name] for name in ("ridge", QUERIES)}
     found = transfer(examples, comparisons, heads=heads, recipe=replace(QUICK, epochs=6), resamples=50)
     figures = {one.name: one for one in found}
@@ -271,8 +271,8 @@ def test_heads_are_held_against_comparisons_between_pictures_they_never_saw(exam
     assert figures["ridge"].picks_winner.low <= figures["ridge"].picks_winner.value
 
 
-def write_choices(folder: Path, *, prefer: str) -> None:
-    """Twelve pictures of other subjects, from dark to bright, each against the next but one."""
+def write_comparisons(folder: Path, *, prefer: str) -> None:
+    """Twelve images of other subjects, from dark to bright, each against the next but one."""
     light = np.linspace(0.3, 1.6, 12)
     for i, one in enumerate(light):
         ImageEnhance.Brightness(photograph(100 + i, 96, 72)).enhance(one).save(folder / f"c{i}.png")
@@ -280,35 +280,35 @@ def write_choices(folder: Path, *, prefer: str) -> None:
     for i in range(len(light)):
         for j in range(i + 2, len(light), 2):
             rows.append(f"c{i}.png,c{j}.png," + ("18,2" if prefer == "dark" else "2,18"))
-    (folder / "choices.csv").write_text("\n".join(rows))
+    (folder / "comparisons.csv").write_text("\n".join(rows))
 
 
-def test_pictures_that_the_parent_was_trained_on_count_in_no_figure(
+def test_images_that_the_parent_was_trained_on_count_in_no_figure(
     trained: TrainedScorer, rated: Path, tmp_path: Path
 ) -> None:
     tuned = train(rated, tmp_path / "unmeasured", parent=trained.folder)
-    assert (tuned.evaluation, tuned.seen_by_parent) == (None, PICTURES)
+    assert (tuned.evaluation, tuned.seen_by_parent) == (None, IMAGES)
     assert tuned.card.interval.half_width is None
     assert not {"grouped_folds", "pairs", "against_parent"} & set(tuned.card.metrics)
     assert tuned.card.novelty_limit == trained.card.novelty_limit
 
 
-def test_a_child_has_figures_of_the_pictures_that_its_parent_never_saw(rated: Path, tmp_path: Path) -> None:
+def test_a_child_has_figures_of_the_images_that_its_parent_never_saw(rated: Path, tmp_path: Path) -> None:
     header, *rows = (rated / "ratings.csv").read_text().splitlines()
     half = tmp_path / "half.csv"
-    half.write_text("\n".join([header, *rows[: PICTURES // 2]]))
+    half.write_text("\n".join([header, *rows[: IMAGES // 2]]))
     parent = train(rated, tmp_path / "parent", table=half)
     child = train(rated, tmp_path / "child", parent=parent.folder)
-    assert child.seen_by_parent == PICTURES // 2
+    assert child.seen_by_parent == IMAGES // 2
     assert child.evaluation is not None
-    assert child.evaluation.n == child.card.interval.n == PICTURES // 2
+    assert child.evaluation.n == child.card.interval.n == IMAGES // 2
     gap = child.card.metrics["against_parent"]
     assert gap["low"] <= gap["value"] <= gap["high"]
     grandchild = train(rated, tmp_path / "grandchild", parent=child.folder)
-    assert grandchild.seen_by_parent == PICTURES
+    assert grandchild.seen_by_parent == IMAGES
 
 
-def test_a_picture_is_known_by_its_content_when_the_table_was_edited(
+def test_an_image_is_known_by_its_content_when_the_table_was_edited(
     trained: TrainedScorer, rated: Path, tmp_path: Path
 ) -> None:
     header, *rows = (rated / "ratings.csv").read_text().splitlines()
@@ -320,8 +320,8 @@ def test_a_picture_is_known_by_its_content_when_the_table_was_edited(
     assert not scorer.trained_on(["ab" * 32], dataset.table.sha256).any()
 
 
-def test_copies_of_a_picture_are_held_out_together(rated: Path, tmp_path: Path) -> None:
-    for i in range(PICTURES):
+def test_copies_of_an_image_are_held_out_together(rated: Path, tmp_path: Path) -> None:
+    for i in range(IMAGES):
         (tmp_path / f"{i}.png").write_bytes((rated / f"{i}.png").read_bytes())
     (tmp_path / "copy of 3.png").write_bytes((rated / "3.png").read_bytes())
     (tmp_path / "round.png").symlink_to(tmp_path / "round.png")
@@ -344,13 +344,13 @@ def test_the_number_of_queries_for_the_figures_of_a_fold_is_chosen_without_it(
 
     monkeypatch.setattr("abkit_model.training.pipeline.choose_queries", chosen)
     train(rated, tmp_path / "auto", queries="auto")
-    assert asked[0] == PICTURES
+    assert asked[0] == IMAGES
     assert len(asked) == 6
-    assert max(asked[1:]) < PICTURES
+    assert max(asked[1:]) < IMAGES
 
 
 def test_too_few_subjects_to_choose_the_number_of_queries_are_one_sentence(examples: Examples) -> None:
-    few = replace(examples, groups=[str(i % 4) for i in range(PICTURES)])
+    few = replace(examples, groups=[str(i % 4) for i in range(IMAGES)])
     with pytest.raises(TrainingError, match="too few subjects"):
         choose_queries(few, QUICK)
 
@@ -371,8 +371,8 @@ def test_a_trained_scorer_is_held_against_comparisons(trained: TrainedScorer, ra
     pairs = [(b, w) for b in best for w in worst][:30]
     rows = ["image_a,image_b,wins_a,wins_b"]
     rows += [f"{b}.png,{w}.png,{'9,1' if k % 3 else '1,9'}" for k, (b, w) in enumerate(pairs)]
-    (tmp_path / "choices.csv").write_text("\n".join([*rows, "gone.png,0.png,1,0"]))
-    figures, seen, _, missing = evaluate_on_comparisons(scorer, tmp_path / "choices.csv", rated, cache=cache)
+    (tmp_path / "comparisons.csv").write_text("\n".join([*rows, "gone.png,0.png,1,0"]))
+    figures, seen, _, missing = evaluate_on_comparisons(scorer, tmp_path / "comparisons.csv", rated, cache=cache)
     assert figures.picks_winner.value == pytest.approx(2 / 3)
     assert figures.picks_winner.low <= 2 / 3 <= figures.picks_winner.high
     assert (figures.n, seen) == (30, 11)  # 0.png has lost its only pair

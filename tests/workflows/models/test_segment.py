@@ -1,4 +1,4 @@
-"""Queries for a segment: tuned from a parent, registered as its child, and never champion by themselves."""
+"""Queries for a segment: tuned from a parent, registered as its child, and never active by themselves."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_tuned_version_is_registered_with_its_parent_and_segment_and_the_activ
         assert models.active_model(session).digest == parent.digest
 
 
-def test_too_few_pictures_are_an_answer_that_its_run_keeps(
+def test_too_few_images_are_an_answer_that_its_run_keeps(
     scoring_store: Store, rated: TrainingRequest, tmp_path: Path
 ) -> None:
     result = train(scoring_store, replace(rated, out=tmp_path / "games"))
@@ -69,7 +69,7 @@ def test_too_few_pictures_are_an_answer_that_its_run_keeps(
     assert len(list_versions(scoring_store)) == 1
 
 
-def test_a_handful_of_pictures_is_too_few_and_no_error(rated: TrainingRequest, tmp_path: Path) -> None:
+def test_a_handful_of_images_is_too_few_and_no_error(rated: TrainingRequest, tmp_path: Path) -> None:
     rows = rated.table.read_text().splitlines()
     (tmp_path / "few.csv").write_text("\n".join([rows[0], *rows[30:34], "gone.png,1,1,1,1,1,1,1,x"]))
     shortage = segment.shortage_of(replace(rated, table=tmp_path / "few.csv"))
