@@ -14,7 +14,7 @@ from abkit.records import percent, to_plain
 from abkit.store.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import ensure_active_model, find_model, load_scorer
-from abkit.workflows.models.results import EvaluationResult, comparison_figures, limits, rating_figures
+from abkit.workflows.models.results import EvaluationResult, comparison_figures, evaluation_result, rating_figures
 from abkit.workflows.models.train import (
     Progress,
     alive,
@@ -99,19 +99,13 @@ def _on_ratings(
         cache=token_cache(settings),
         progress=progress,
     )
-    figures, title = rating_figures(evaluation, card.digest, coverage)
-    seen = int(scorer.trained_on(dataset.examples.views[0].sha256, dataset.table.sha256).sum())
-    rejected, missing = len(dataset.table.rejected), len(dataset.missing)
-    promise = f"{card.name} {card.digest[:12]}; the interval promises {percent(card.interval.level, 0)}"
-    return EvaluationResult(
-        figures=figures,
-        title=title,
-        notes=(promise, *limits(rejected, missing, seen)),
-        digest=card.digest,
-        name=card.name,
-        seen_in_training=seen,
-        rejected=rejected,
-        missing=missing,
+    return evaluation_result(
+        card,
+        rating_figures(evaluation, card.digest, coverage),
+        f"the interval promises {percent(card.interval.level, 0)}",
+        rejected=len(dataset.table.rejected),
+        missing=len(dataset.missing),
+        seen=int(scorer.trained_on(dataset.examples.views[0].sha256, dataset.table.sha256).sum()),
     )
 
 
@@ -123,18 +117,13 @@ def _on_comparisons(
     agreement, seen, table, missing = evaluate_on_comparisons(
         scorer, request.table, request.images, cache=token_cache(settings), progress=progress
     )
-    card = scorer.card
-    figures, title = comparison_figures(agreement, card.digest)
-    coin = f"{card.name} {card.digest[:12]}; a coin picks the winner in half of the pairs"
-    return EvaluationResult(
-        figures=figures,
-        title=title,
-        notes=(coin, *limits(len(table.rejected), len(missing), seen)),
-        digest=card.digest,
-        name=card.name,
-        seen_in_training=seen,
+    return evaluation_result(
+        scorer.card,
+        comparison_figures(agreement, scorer.card.digest),
+        "a coin picks the winner in half of the pairs",
         rejected=len(table.rejected),
         missing=len(missing),
+        seen=seen,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.records import Record, RecordList
 
 if TYPE_CHECKING:
+    from abkit_model.checkpoint import Card
     from abkit_model.evaluation.comparison_agreement import ComparisonFigures
     from abkit_model.evaluation.metrics import Estimate, Evaluation
     from abkit_model.training.release import TrainedScorer
@@ -193,17 +194,28 @@ def short_result(shortage: Shortage, segment: str) -> TrainingResult:
     return TrainingResult(decision="insufficient_data", segment=segment, shortage=shortage, notes=(said,))
 
 
-def limits(rejected: int, missing: int, seen_in_training: int) -> list[str]:
-    """Say what could not be used, and what was no test because the scorer had learned from it."""
-    notes = []
+def evaluation_result(
+    card: Card, figures: tuple[tuple[Figure, ...], str], meaning: str, *, rejected: int, missing: int, seen: int
+) -> EvaluationResult:
+    """Return the result of an evaluation: figures and their title, what they mean, and what limits them."""
+    notes = [f"{card.name} {card.digest[:12]}; {meaning}"]
     if rejected or missing:
         notes.append(f"{rejected} rows and {missing} images could not be used")
-    if seen_in_training:
+    if seen:
         notes.append(
-            f"Note: this scorer was trained on {seen_in_training} of these images, so the figures are too good; its "
-            "card has figures of images that were held out"
+            f"Note: this scorer was trained on {seen} of these images, so the figures are too good; its card has "
+            "figures of images that were held out"
         )
-    return notes
+    return EvaluationResult(
+        figures=figures[0],
+        title=figures[1],
+        notes=tuple(notes),
+        digest=card.digest,
+        name=card.name,
+        seen_in_training=seen,
+        rejected=rejected,
+        missing=missing,
+    )
 
 
 def _intervals(estimates: Mapping[str, Estimate], n: int, digest: str) -> tuple[Figure, ...]:

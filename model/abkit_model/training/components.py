@@ -52,18 +52,18 @@ def measure(network: QueryTransformer, *looks: Sequence[Features]) -> None:
     network.embedding_scale.copy_(embeddings.std(dim=0).clamp(min=1e-6))
     gram = torch.zeros(len(mean), len(mean), dtype=torch.float64)
     for v in valid:
-        z = ((v - network.token_mean) / network.token_scale).clamp(-network.config.clip, network.config.clip).double()
+        z = _standardized(v, network.token_mean, network.token_scale, network.config.clip)
         gram += z.T @ z
     network.token_basis.copy_(_leading(gram / count, network.config.components))
-    z = (
-        ((embeddings - network.embedding_mean) / network.embedding_scale)
-        .clamp(-network.config.clip, network.config.clip)
-        .double()
-    )
+    z = _standardized(embeddings, network.embedding_mean, network.embedding_scale, network.config.clip)
     _, singular, right = torch.linalg.svd(z, full_matrices=False)
     k = network.config.components
     scale = singular[:k] / len(z) ** 0.5
     network.embedding_basis.copy_(_signed(right[:k].T) / scale.clamp(min=1e-6))
+
+
+def _standardized(values: Tensor, mean: Tensor, scale: Tensor, clip: float) -> Tensor:
+    return ((values - mean) / scale).clamp(-clip, clip).double()
 
 
 def _leading(covariance: Tensor, k: int) -> Tensor:
@@ -89,11 +89,10 @@ def components_of(network: QueryTransformer, view: Features) -> tuple[Components
             seen = view.batch(range(start, min(start + 64, len(view.rows))))
             parts.append(network.components(seen.tokens, seen.embedding))
             masks.append(torch.nn.functional.pad(seen.mask, (0, longest - seen.mask.shape[1])))
-    tokens = [torch.nn.functional.pad(p.tokens, (0, 0, 0, longest - p.tokens.shape[1])) for p in parts]
-    merged = Components(
-        torch.cat(tokens), torch.cat([p.pooled for p in parts]), torch.cat([p.embedding for p in parts])
-    )
-    return Components(merged.tokens.clone(), merged.pooled.clone(), merged.embedding.clone()), torch.cat(masks).clone()
+    tokens = torch.cat([torch.nn.functional.pad(p.tokens, (0, 0, 0, longest - p.tokens.shape[1])) for p in parts])
+    pooled, embedding = torch.cat([p.pooled for p in parts]), torch.cat([p.embedding for p in parts])
+    # copies, because what was made in inference mode cannot be learned from
+    return Components(tokens.clone(), pooled.clone(), embedding.clone()), torch.cat(masks).clone()
 
 
 def take(view: Components, chosen: Tensor) -> Components:

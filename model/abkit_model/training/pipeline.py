@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,29 +22,8 @@ from abkit_model.training.comparisons import CHANCE, ComparisonLabels
 from abkit_model.training.holdout import cross_validate
 from abkit_model.training.loop import Labels, fit
 from abkit_model.training.ratings import RatingLabels, choose_queries
-from abkit_model.training.release import TrainedScorer, write_checkpoint
+from abkit_model.training.release import TrainedScorer, TrainingSet, write_checkpoint
 from abkit_model.training.request import AUTO, Recipe, TrainingRequest
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSet:
-    """Labels that were loaded for a request.
-
-    Attributes:
-        labels: What is learned from, and judged.
-        sha256: Digest of the table.
-        rejected: Line and reason of each row that was refused.
-        missing: Name and reason of each image that could not be used.
-        learned: Digests of all images that are learned from.
-        data: What the card says about them.
-    """
-
-    labels: RatingLabels | ComparisonLabels
-    sha256: str
-    rejected: tuple[tuple[int, str], ...]
-    missing: Missing
-    learned: Iterable[str]
-    data: Mapping[str, Any]
 
 
 def train_scorer(
@@ -103,14 +81,11 @@ def train_scorer(
     network = fit(labels, recipe, progress, start=start)
     card = write_checkpoint(
         request,
+        loaded,
         network,
         encoder,
-        labels.scale,
-        held,
-        view=view,
-        learned=loaded.learned,
-        metrics={"srcc_by_queries": curve} if curve else {},
-        data={**loaded.data, "images_seen_by_parent": int(seen.sum())},
+        replace(held, metrics={**held.metrics, **({"srcc_by_queries": curve} if curve else {})}),
+        seen=int(seen.sum()),
         recipe=recipe,
         parent=parent,
     )

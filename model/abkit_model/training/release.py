@@ -12,15 +12,39 @@ import torch
 from numpy.typing import NDArray
 
 from abkit_model import checkpoint as checkpoints
-from abkit_model.checkpoint import DEMONSTRATION_NOTICE, Card, Checkpoint, Scale
+from abkit_model.checkpoint import DEMONSTRATION_NOTICE, Card, Checkpoint
+from abkit_model.data.dataset import Missing
 from abkit_model.data.tokens import Features
 from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures
 from abkit_model.evaluation.metrics import Evaluation
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
+from abkit_model.training.comparisons import ComparisonLabels
 from abkit_model.training.holdout import HeldOut
+from abkit_model.training.ratings import RatingLabels
 from abkit_model.training.request import Recipe, TrainingRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """Labels that were loaded for a request.
+
+    Attributes:
+        labels: What is learned from, and judged.
+        sha256: Digest of the table.
+        rejected: Line and reason of each row that was refused.
+        missing: Name and reason of each image that could not be used.
+        learned: Digests of all images that are learned from.
+        data: What the card says about them.
+    """
+
+    labels: RatingLabels | ComparisonLabels
+    sha256: str
+    rejected: tuple[tuple[int, str], ...]
+    missing: Missing
+    learned: Iterable[str]
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +67,19 @@ class TrainedScorer:
     card: Card
     evaluation: Evaluation | None
     rejected: tuple[tuple[int, str], ...]
-    missing: tuple[tuple[str, str], ...]
+    missing: Missing
     seen_by_parent: int = 0
     agreement: ComparisonFigures | None = None
 
 
 def write_checkpoint(
     request: TrainingRequest,
+    loaded: TrainingSet,
     network: QueryTransformer,
     frozen: FrozenEncoder,
-    scale: Scale,
     held: HeldOut,
     *,
-    view: Features,
-    learned: Iterable[str],
-    metrics: Mapping[str, Any],
-    data: Mapping[str, Any],
+    seen: int,
     recipe: Recipe,
     parent: Scorer | None = None,
 ) -> Card:
@@ -66,39 +87,38 @@ def write_checkpoint(
 
     Args:
         request: The folder, which must be new, and what the scorer is called.
+        loaded: What was learned from.
         network: The trained queries.
         frozen: Their encoder.
-        scale: Scale of the scores.
         held: What images that were held out say.
-        view: The training images as they are.
-        learned: Digests of all images that were learned from.
-        metrics: Figures beside those in `held`.
-        data: What it learned from: digests and counts.
+        seen: How many of the images the parent was trained on.
         recipe: How they were trained.
         parent: The parent.
 
     Raises:
         CheckpointError: `out` exists already or cannot be written.
     """
+    view = loaded.labels.views[0]
     members = {"members": network.config.members, "queries": network.config.queries}  # with a parent, the parent's
     card = Card(
         name=request.name or request.out.name,
         encoder=frozen.name,
         encoder_fingerprint=frozen.fingerprint,
-        scale=scale,
+        scale=loaded.labels.scale,
         network=asdict(network.config),
         interval=held.interval,
         segment=request.segment,
         demonstration=request.demonstration,
         notice=DEMONSTRATION_NOTICE if request.demonstration else "",
         activations=_activations(network, view),
-        metrics={**held.metrics, "query_diversity": diversity(network, view), **metrics},
-        data=data,
+        metrics={**held.metrics, "query_diversity": diversity(network, view)},
+        data={**loaded.data, "images_seen_by_parent": seen},
         parent=parent.card.digest if parent else "",
         novelty_limit=held.novelty_limit or (parent.card.novelty_limit if parent else None),
         training={**asdict(recipe), **members, "torch": torch.__version__.partition("+")[0]},
     )
-    arrays = {**_half_weights(network), **held.reference, checkpoints.LEARNED_IMAGES: _image_digests(learned, parent)}
+    weights = {name: value.numpy().astype(np.float16) for name, value in network.state_dict().items()}
+    arrays = {**weights, **held.reference, checkpoints.LEARNED_IMAGES: _image_digests(loaded.learned, parent)}
     return checkpoints.save(Checkpoint(card, arrays), request.out)
 
 
@@ -109,15 +129,8 @@ def _activations(network: QueryTransformer, features: Features) -> dict[str, lis
             seen = features.batch(range(start, min(start + 64, len(features.rows))))
             chunks.append(network(seen.tokens, seen.mask, seen.embedding).activations.flatten(1))
     values = torch.cat(chunks)
-    return {"mean": _rounded(values.mean(dim=0).numpy()), "std": _rounded(values.std(dim=0).numpy())}
-
-
-def _rounded(values: NDArray[Any]) -> list[float]:
-    return [round(float(v), 6) for v in values]
-
-
-def _half_weights(network: QueryTransformer) -> dict[str, NDArray[Any]]:
-    return {k: v.numpy().astype(np.float16) for k, v in network.state_dict().items()}
+    found = {"mean": values.mean(dim=0), "std": values.std(dim=0)}
+    return {name: [round(v, 6) for v in one.tolist()] for name, one in found.items()}
 
 
 def _image_digests(sha256: Iterable[str], parent: Scorer | None) -> NDArray[np.uint64]:
