@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -132,7 +132,8 @@ def with_ends(name: str, estimate: Estimate) -> dict[str, float]:
 def rating_figures(figures: Evaluation, digest: str, coverage: float | None) -> tuple[tuple[Figure, ...], str]:
     """Return SRCC, PLCC and the rest as figures, and their title."""
     estimates = {name: getattr(figures, name) for name in ("srcc", "plcc", "accuracy", "emd", "spread_srcc")}
-    found = (*_intervals(estimates, figures.n, digest), _point("coverage", coverage, figures.n, digest))
+    covered = Figure(figure="coverage", estimate=coverage, n=figures.n, model_version=digest)
+    found = (*_intervals(estimates, figures.n, digest), covered)
     return found, f"On {figures.n} images of {figures.subjects} subjects; 95 % intervals, whole subjects resampled"
 
 
@@ -162,14 +163,14 @@ def trained_result(trained: TrainedScorer, segment: str, *, registered: bool, ru
         # a figure is not defined for constant scores, for instance
         if (found := card.metrics.get(key)) and None not in found.values()
     }
+    points = {"queries": card.network["queries"], "query_diversity": card.metrics.get("query_diversity")}
     estimates = {f"srcc_of_{queries}_queries": found for queries, found in curve.items()}
     estimates |= {f"{what}_against_parent": found for what, found in against.items()}
     return TrainingResult(
         decision="trained",
         figures=(
             *figures,
-            _point("queries", card.network["queries"], n, card.digest),
-            _point("query_diversity", card.metrics.get("query_diversity"), n, card.digest),
+            *(Figure(figure=name, estimate=value, n=n, model_version=card.digest) for name, value in points.items()),
             *_intervals({name: Estimate(**found) for name, found in estimates.items()}, n, card.digest),
         ),
         title=title,
@@ -232,10 +233,6 @@ def _intervals(estimates: Mapping[str, Estimate], n: int, digest: str) -> tuple[
     )
 
 
-def _point(name: str, value: float | None, n: int, digest: str) -> Figure:
-    return Figure(figure=name, estimate=value, n=n, model_version=digest)
-
-
 def _known(figure: float) -> float | None:
     """Return None for a figure that is not defined: JSON has no NaN, and PostgreSQL refuses it."""
     return figure if math.isfinite(figure) else None
@@ -258,18 +255,14 @@ def _notes(
         notes.append(_about_comparisons(trained))
     if trained.seen_by_parent:
         notes.append(_about_seen(trained))
-    notes += _unusable("row", trained.rejected) + _unusable("image", trained.missing)
+    for what, rejects in (("row", trained.rejected), ("image", trained.missing)):
+        if rejects:
+            several, (name, reason) = ("" if len(rejects) == 1 else "s"), rejects[0]
+            notes.append(f"{len(rejects)} {what}{several} could not be used, the first: {name}: {reason}")
     if not registered:
         return [*notes, "not registered: there is no workspace here (`abkit model register FOLDER` in one does it)"]
     promote = f"abkit model promote {card.digest[:12]}" + (f" --segment {segment}" if segment else "")
     return [*notes, f"registered; the active model stays as it is until `{promote}`"]
-
-
-def _unusable(what: str, rejects: Sequence[tuple[object, str]]) -> list[str]:
-    if not rejects:
-        return []
-    several = "" if len(rejects) == 1 else "s"
-    return [f"{len(rejects)} {what}{several} could not be used, the first: {rejects[0][0]}: {rejects[0][1]}"]
 
 
 def _about_seen(trained: TrainedScorer) -> str:

@@ -47,7 +47,7 @@ class TokenCache:
     max_bytes: int = 2 * 2**30
 
     def get(self, sha256: str, fingerprint: str) -> Row | None:
-        """Tokens of an image as this encoder saw it, or None when they must be made."""
+        """Return the tokens of an image as this encoder saw it, or None when they must be made."""
         path = self._path(sha256, fingerprint)
         try:
             stored = memoryview(path.read_bytes())
@@ -64,7 +64,7 @@ class TokenCache:
         return row
 
     def put(self, sha256: str, fingerprint: str, row: Row) -> bool:
-        """Store tokens; whether that worked. On a full disk it does not, and nothing is left behind."""
+        """Store tokens and return whether that worked; on a full disk it does not, and nothing is left behind."""
         tokens, mask, embedding, grid = row
         data = safetensors.torch.save(
             {
@@ -91,7 +91,7 @@ class TokenCache:
         return True
 
     def trim(self) -> int:
-        """Delete the files used longest ago until the limit holds; the number deleted."""
+        """Delete the files used longest ago until the limit holds, and return how many were deleted."""
         files = []
         for path in self.folder.rglob("*"):
             with suppress(OSError):  # another process may be tidying up too
@@ -116,7 +116,7 @@ class TokenCache:
 
 
 def _unpacked(data: bytes) -> Row | None:
-    """Tokens from safetensors, or None where something else is in there."""
+    """Return tokens from safetensors, or None where something else is in there."""
     try:
         arrays = safetensors.torch.load(data)
         down, across = arrays["grid"].tolist()
@@ -146,18 +146,18 @@ class Features:
         return _from_arrays, ([(t.numpy(), m.numpy(), e.numpy(), g) for t, m, e, g in self.rows], self.sha256)
 
     def batch(self, indices: Iterable[int]) -> Encoded:
-        """The images at some positions, padded to one length."""
+        """Return the images at some positions, padded to one length."""
         rows = [self.rows[i] for i in indices]
         return collate([(t.float(), m, e, g) for t, m, e, g in rows], rows[0][0].shape[1], rows[0][2].shape[0])
 
     def subset(self, keep: Iterable[int]) -> Features:
-        """The images at some positions, as a set of their own."""
+        """Return the images at some positions, as a set of their own."""
         chosen = list(keep)
         return Features([self.rows[i] for i in chosen], [self.sha256[i] for i in chosen])
 
     @property
     def embeddings(self) -> np.ndarray:
-        """`(n, E)` float32."""
+        """Embeddings of all images, `(n, E)` float32."""
         return torch.stack([row[2] for row in self.rows]).numpy()
 
 
@@ -176,7 +176,7 @@ def extract(
     mirrored: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Features, dict[int, str]]:
-    """Tokens of images on disk, and the reason for each position that has none.
+    """Return the tokens of images on disk, and the reason for each position that has none.
 
     Args:
         paths: Image files.
@@ -236,7 +236,7 @@ def _encode(
 
 
 def split(encoded: Encoded, row: int) -> Row:
-    """One image of a batch, without the padding of its length."""
+    """Return one image of a batch, without the padding of its length."""
     down, across = encoded.grid[row]
     length = down * across
     return encoded.tokens[row, :length], encoded.mask[row, :length], encoded.embedding[row], (down, across)
