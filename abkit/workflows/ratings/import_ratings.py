@@ -189,7 +189,9 @@ def _register_chunk(
 def _digest(labels: Labels, files: Mapping[str, ImageFile], source: str, image_column: str | None) -> str:
     """Return the identity of an import: the table, how it is read, and the images that were there."""
     contents = sorted((name, file.sha256) for name, file in files.items() if file.creative_id is not None)
-    said = [labels.sha256, labels.kind, labels.scale, source, image_column, contents]
+    # Stores made before migration 0010 hold digests with the former name of this kind; they must be found again.
+    kind = "choices" if labels.kind == "comparisons" else labels.kind
+    said = [labels.sha256, kind, labels.scale, source, image_column, contents]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 

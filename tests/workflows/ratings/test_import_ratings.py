@@ -1,14 +1,16 @@
 """Tables of ratings and comparisons into the store, on both engines."""
 
 import csv
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, InvalidInput, UsageError
-from abkit.store import creatives
+from abkit.store import creatives, migrate
 from abkit.store.engine import Store
 from abkit.store.imports import rating_rejects
 from abkit.store.runs import begin_run
@@ -161,6 +163,24 @@ def test_comparisons_are_kept_once_per_pair_and_rater_either_way_round(
     with store.read() as session:
         assert sorted(session.scalars(select(Comparison.share))) == [0, 1]
         assert all(pair.first_id < pair.second_id for pair in session.scalars(select(Comparison)))
+
+
+def test_comparisons_that_an_earlier_release_imported_are_found_again_after_the_upgrade(
+    sqlite_store: Store, images: Path, tmp_path: Path
+) -> None:
+    table = write(tmp_path / "pairs.csv", "rater,image_left,image_right,choice", ["ann,1.png,0.png,left"])
+    first = import_labels(sqlite_store, Settings(), table, images)
+    migrate.downgrade(sqlite_store, "0009_optimized")
+    contents = sorted((name, sha256((images / name).read_bytes()).hexdigest()) for name in ("0.png", "1.png"))
+    said = [sha256(table.read_bytes()).hexdigest(), "choices", None, "pairs", None, contents]
+    with sqlite_store.write() as session:
+        assert session.scalars(select(RatingImport.kind)).all() == ["choices"]
+        session.execute(update(RatingImport).values(digest=sha256(json.dumps(said).encode()).hexdigest()))
+    migrate.upgrade(sqlite_store)
+
+    again = import_labels(sqlite_store, Settings(), table, images)
+    assert (again.again, again.import_id, again.imported, again.unchanged) == (True, first.import_id, 0, 1)
+    assert count(sqlite_store, RatingImport) == 1
 
 
 def test_outcomes_of_ab_tests_keep_their_test_and_uncounted_rows_are_counted(
