@@ -44,11 +44,11 @@ def add_delivery(store: Store, alert: Alert, sequence: int = 1, due_at: datetime
         return row.id
 
 
-def test_open_alerts_are_those_of_today_or_of_the_end_of_a_day(store: Store) -> None:
-    add_alert(store, "a", NOW - DAY, resolved_at=NOW + DAY)
-    add_alert(store, "b", NOW)
-    add_alert(store, "c", NOW, resolved_at=NOW)
-    with store.read() as session:
+def test_open_alerts_are_those_of_today_or_of_the_end_of_a_day(sqlite_store: Store) -> None:
+    add_alert(sqlite_store, "a", NOW - DAY, resolved_at=NOW + DAY)
+    add_alert(sqlite_store, "b", NOW)
+    add_alert(sqlite_store, "c", NOW, resolved_at=NOW)
+    with sqlite_store.read() as session:
         now = [one.fingerprint for one in alerts.open_alerts(session)]
         then = {number: [one.fingerprint for one in alerts.open_alerts(session, day(number))] for number in (1, 2)}
         before = alerts.open_alerts(session, (NOW - 2 * DAY).date())

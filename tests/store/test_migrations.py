@@ -77,16 +77,16 @@ def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None
     store.close()
 
 
-def test_an_older_store_is_refused_with_what_to_do(store: Store) -> None:
-    migrate.downgrade(store, "-1")
+def test_an_older_store_is_refused_with_what_to_do(sqlite_store: Store) -> None:
+    migrate.downgrade(sqlite_store, "-1")
     with pytest.raises(StoreError, match="needs") as refused:
-        migrate.require_current(store)
+        migrate.require_current(sqlite_store)
     assert "abkit db upgrade" in (refused.value.hint or "")
 
 
-def test_a_store_of_a_newer_abkit_is_left_alone(store: Store) -> None:
-    with store.write() as session:
+def test_a_store_of_a_newer_abkit_is_left_alone(sqlite_store: Store) -> None:
+    with sqlite_store.write() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999_future'"))
     for attempt in (migrate.require_current, migrate.upgrade):
         with pytest.raises(StoreError, match="newer abkit"):
-            attempt(store)
+            attempt(sqlite_store)

@@ -23,11 +23,11 @@ def promote(store: Store, run: RunRecord, version: ModelVersion, segment: str = 
         models.promote(session, run, version, segment=segment, by="ann", why="better")
 
 
-def test_a_digest_is_registered_once_and_its_first_entry_stays(store: Store) -> None:
-    run = begin_run(store, "test", {})
-    first = add_version(store, run, "a")
-    again = add_version(store, run, "a", name="another name")
-    assert (again.id, again.name, count(store, ModelVersion)) == (first.id, "model a", 1)
+def test_a_digest_is_registered_once_and_its_first_entry_stays(sqlite_store: Store) -> None:
+    run = begin_run(sqlite_store, "test", {})
+    first = add_version(sqlite_store, run, "a")
+    again = add_version(sqlite_store, run, "a", name="another name")
+    assert (again.id, again.name, count(sqlite_store, ModelVersion)) == (first.id, "model a", 1)
     assert again.card == {"made": "by hand"}
 
 
@@ -52,12 +52,12 @@ def test_versions_are_found_by_digest_by_its_beginning_and_by_name(sqlite_store:
             models.find_by_prefix(session, "ab%")  # a wildcard of SQL is an ordinary letter
 
 
-def test_the_version_promoted_last_is_active_and_nothing_is_overwritten(store: Store) -> None:
-    run = begin_run(store, "test", {})
-    one, two = add_version(store, run, "a"), add_version(store, run, "b")
+def test_the_version_promoted_last_is_active_and_nothing_is_overwritten(sqlite_store: Store) -> None:
+    run = begin_run(sqlite_store, "test", {})
+    one, two = add_version(sqlite_store, run, "a"), add_version(sqlite_store, run, "b")
     for version in (two, one, two, one):
-        promote(store, run, version)
-    with store.read() as session:
+        promote(sqlite_store, run, version)
+    with sqlite_store.read() as session:
         active = models.active_model(session)
         history = session.scalars(select(Promotion.model_version_id).order_by(Promotion.id)).all()
     assert active is not None

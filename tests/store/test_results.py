@@ -67,17 +67,17 @@ def test_the_history_has_the_correlations_of_all_delivery_of_a_version(
     assert [row.estimate for row in found] == [0.1, 0.3]
 
 
-def test_the_latest_correlation_is_that_within_campaigns_where_it_has_an_estimate(store: Store) -> None:
-    version = add_version(store, begin_run(store, "test", {}))
-    correlation(store, version, 1, estimate=0.9, scope="within_campaign")
-    run = begin_run(store, "correlate", {})
+def test_the_latest_correlation_is_that_within_campaigns_where_it_has_an_estimate(sqlite_store: Store) -> None:
+    version = add_version(sqlite_store, begin_run(sqlite_store, "test", {}))
+    correlation(sqlite_store, version, 1, estimate=0.9, scope="within_campaign")
+    run = begin_run(sqlite_store, "correlate", {})
     for scope, estimate in (("all", 0.1), ("within_campaign", 0.2)):
-        correlation(store, version, 2, estimate=estimate, scope=scope, run_id=run.id)
-        correlation(store, version, 2, estimate=0.7, scope=scope, statistic="plcc", run_id=run.id)
-    run = begin_run(store, "correlate", {})
+        correlation(sqlite_store, version, 2, estimate=estimate, scope=scope, run_id=run.id)
+        correlation(sqlite_store, version, 2, estimate=0.7, scope=scope, statistic="plcc", run_id=run.id)
+    run = begin_run(sqlite_store, "correlate", {})
     for scope, value in (("all", 0.3), ("within_campaign", None)):
-        correlation(store, version, 2, metric="cvr", estimate=value, scope=scope, run_id=run.id)
-    with store.read() as session:
+        correlation(sqlite_store, version, 2, metric="cvr", estimate=value, scope=scope, run_id=run.id)
+    with sqlite_store.read() as session:
         found = results.last_correlations(session, version.id)
     assert [(row.metric, row.scope, row.estimate) for row in found] == [
         ("ctr", "within_campaign", 0.2),
@@ -125,9 +125,9 @@ def test_the_last_version_is_that_of_the_last_check_or_else_of_the_last_correlat
     assert [row.name if row else None for row in found] == ["model b", "model b", "model a"]
 
 
-def test_the_tests_of_a_check_belong_to_its_run(store: Store) -> None:
-    version = add_version(store, begin_run(store, "test", {}))
-    checks = [decide(store, version, number) for number in (1, 2)]
+def test_the_tests_of_a_check_belong_to_its_run(sqlite_store: Store) -> None:
+    version = add_version(sqlite_store, begin_run(sqlite_store, "test", {}))
+    checks = [decide(sqlite_store, version, number) for number in (1, 2)]
     row = {
         "model_version_id": version.id,
         "segment": "",
@@ -144,12 +144,12 @@ def test_the_tests_of_a_check_belong_to_its_run(store: Store) -> None:
         "reference_window": "model",
         "current_window": "days:7",
     }
-    with store.write() as session:
+    with sqlite_store.write() as session:
         results.write_results(session, DriftResult, [])
         for number, run_id in enumerate(checks, 1):
             tests = [{**row, "run_id": run_id, "layer": layer, "test": "x"} for layer in ("score", "kpi")]
             results.write_results(session, DriftResult, [{**one, "as_of": day(number)} for one in tests])
-    with store.read() as session:
+    with sqlite_store.read() as session:
         assert [(one.layer, one.run_id) for one in results.drift_results(session, checks[1:])] == [
             ("score", checks[1]),
             ("kpi", checks[1]),

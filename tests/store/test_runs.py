@@ -18,11 +18,11 @@ def only_run(store: Store) -> Run:
         return session.scalars(select(Run)).one()
 
 
-def test_a_run_says_who_did_what_with_which_code_and_its_outcome(store: Store) -> None:
-    with recorded_run(store, "kpi link", {"ad": "1"}) as run:
-        assert only_run(store).state == "running"
+def test_a_run_says_who_did_what_with_which_code_and_its_outcome(sqlite_store: Store) -> None:
+    with recorded_run(sqlite_store, "kpi link", {"ad": "1"}) as run:
+        assert only_run(sqlite_store).state == "running"
         run.outcome.update(linked=3)
-    row = only_run(store)
+    row = only_run(sqlite_store)
     assert (row.what, row.arguments, row.state, row.outcome) == ("kpi link", {"ad": "1"}, "done", {"linked": 3})
     assert (row.owner, row.code_version, row.attempt, row.schedule) == (this_process(), __version__, 1, "")
     assert row.finished_at is not None

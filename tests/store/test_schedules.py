@@ -55,14 +55,14 @@ def run_of(store: Store) -> Run:
         return session.scalars(select(Run)).one()
 
 
-def test_a_definition_is_added_once_changed_where_it_differs_and_else_left_alone(store: Store) -> None:
-    assert [save(store), save(store)] == ["added", "unchanged"]
-    with store.write() as session:
+def test_a_definition_is_added_once_changed_where_it_differs_and_else_left_alone(sqlite_store: Store) -> None:
+    assert [save(sqlite_store), save(sqlite_store)] == ["added", "unchanged"]
+    with sqlite_store.write() as session:
         schedules.count_failure(session, "daily", failures=3, backoff_until=TICK)
         schedules.set_enabled(session, "daily", False, next_run_at=TICK + HOUR)
         schedules.count_failure(session, "daily", failures=3, backoff_until=TICK)
-    assert save(store, grace_s=60) == "changed"
-    row = read(store)
+    assert save(sqlite_store, grace_s=60) == "changed"
+    row = read(sqlite_store)
     assert (row.grace_s, row.failures, row.backoff_until, row.next_run_at) == (60, 0, None, TICK)
     assert row.enabled is False  # whether it is paused is not part of its definition
     assert {column: getattr(row, column) for column in DEFINITION} == {**DAILY, "grace_s": 60}
@@ -87,14 +87,14 @@ def test_a_paused_schedule_resumes_from_its_next_tick(sqlite_store: Store) -> No
         assert schedules.all_schedules(session) == []
 
 
-def test_only_enabled_schedules_whose_tick_has_come_and_whose_job_does_not_run_are_due(store: Store) -> None:
+def test_only_enabled_schedules_whose_tick_has_come_and_whose_job_does_not_run_are_due(sqlite_store: Store) -> None:
     for key in ("a", "b", "c", "d"):
-        save(store, key)
-    with store.write() as session:
+        save(sqlite_store, key)
+    with sqlite_store.write() as session:
         schedules.set_enabled(session, "b", False, next_run_at=TICK)
         session.execute(update(Schedule).where(Schedule.key == "c").values(next_run_at=TICK - HOUR))
-    assert claim(store, read(store, "d"), next_run_at=TICK) is not None
-    with store.read() as session:
+    assert claim(sqlite_store, read(sqlite_store, "d"), next_run_at=TICK) is not None
+    with sqlite_store.read() as session:
         assert [row.key for row in schedules.due(session, TICK)] == ["c", "a"]
         assert [row.key for row in schedules.due(session, TICK - HOUR)] == ["c"]
         assert [row.key for row in schedules.all_schedules(session)] == ["a", "b", "c", "d"]

@@ -111,8 +111,8 @@ def test_ads_without_one_creative_are_left_out_and_their_impressions_told(seed: 
     assert found.impressions == 123
 
 
-def test_a_segment_and_a_campaign_filter_what_counts(store: Store) -> None:
-    seed = seeded(store)
+def test_a_segment_and_a_campaign_filter_what_counts(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
     (ad,) = seed.creatives("spring", [1.0])
     (other,) = seed.creatives("summer", [1.0])
     feed = seed.segment(placement="feed", country="DE")
@@ -155,11 +155,11 @@ def test_rows_of_periods_are_summed_over_ads_and_follow_the_same_rules(store: St
     assert [(one.creative_id, one.impressions) for one in inside] == [(1, 30), (2, 90)]
 
 
-def test_the_first_delivery_is_the_first_day_with_impressions_or_the_launch_if_earlier(store: Store) -> None:
-    seed = seeded(store)
+def test_the_first_delivery_is_the_first_day_with_impressions_or_the_launch_if_earlier(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
     first, second, third = seed.creatives("spring", [1.0, 2.0, 3.0], launched=[None, day(1), None])
     seed.kpis([row(first, 1, 0, 0), row(first, 3), row(first, 2), row(second, 4), row(third, 1)])
-    with store.read() as session:
+    with sqlite_store.read() as session:
         assert first_deliveries(session, [1, 2]) == {(1, 1): day(2), (2, 1): day(1)}
         assert first_deliveries(session, []) == {}
 

@@ -123,9 +123,9 @@ def test_a_digest_is_published_once(sqlite_store: Store) -> None:
     assert [count(sqlite_store, table) for table in (RatingImport, Rating)] == [1, 1]
 
 
-def test_a_source_keeps_its_salt_and_its_scale(store: Store) -> None:
-    run = begin_run(store, "test", {})
-    with store.write() as session:
+def test_a_source_keeps_its_salt_and_its_scale(sqlite_store: Store) -> None:
+    run = begin_run(sqlite_store, "test", {})
+    with sqlite_store.write() as session:
         made = source_of(session, run, "panel", None)
         assert source_of(session, run, "panel", (1, 7)) == source_of(session, run, "panel", None) == made
         assert source_of(session, run, "other", (1, 5))[1] != made[1]
