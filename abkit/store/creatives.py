@@ -172,24 +172,14 @@ def creatives_named(session: Session, names: Collection[str]) -> dict[str, tuple
     hashes = {name.lower(): name for name in names if _SHA256.fullmatch(name)}
     for sha256, id_ in creative_ids(session, hashes).items():
         found[hashes[sha256]] = ("sha256", {id_})
-    others = [name for name in names if name not in found]
-    for part in in_parts(others):
-        rows = session.execute(
-            select(CreativeAlias.name, CreativeAlias.creative_id).where(CreativeAlias.name.in_(part))
-        )
-        for name, creative_id in rows:
-            found.setdefault(name, ("name", set()))[1].add(creative_id)
-    by_base: dict[str, list[str]] = defaultdict(list)
-    for name in others:
-        if name not in found:
-            by_base[base_name(name)].append(name)
-    for part in in_parts(by_base):
-        rows = session.execute(
-            select(CreativeAlias.base_name, CreativeAlias.creative_id)
-            .where(CreativeAlias.base_name.in_(part))
-            .distinct()
-        )
-        for base, creative_id in rows:
-            for name in by_base[base]:
-                found.setdefault(name, ("name", set()))[1].add(creative_id)
+    for column, spelled in ((CreativeAlias.name, str), (CreativeAlias.base_name, base_name)):
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            if name not in found:
+                wanted[spelled(name)].append(name)
+        for part in in_parts(wanted):
+            known = select(column, CreativeAlias.creative_id).where(column.in_(part)).distinct()
+            for spelling, creative_id in session.execute(known):
+                for name in wanted[spelling]:
+                    found.setdefault(name, ("name", set()))[1].add(creative_id)
     return found

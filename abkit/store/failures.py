@@ -38,32 +38,28 @@ def _shown(engine: Engine) -> str:
     return engine.url.render_as_string(hide_password=True)
 
 
-def _locked(engine: Engine, _error: DatabaseError) -> StoreError:
-    return StoreError(
-        f"another process has been writing to {_shown(engine)} for more than {BUSY_TIMEOUT_S} seconds",
-        hint="wait for it to end, or use PostgreSQL for many writers",
-    )
+def _says(message: str, hint: str) -> Callable[[Engine, DatabaseError], StoreError]:
+    """Return the meaning of a code that always means the same; `{}` in the message stands for the store."""
+    return lambda engine, _error: StoreError(message.format(_shown(engine)), hint=hint)
 
 
-def _deadlock(engine: Engine, _error: DatabaseError) -> StoreError:
-    return StoreError(
-        f"another process and this one waited for each other in {_shown(engine)}; nothing was half-written",
-        hint="run the same command again: it goes on where it stopped",
-    )
-
-
-def _full(engine: Engine, _error: DatabaseError) -> StoreError:
-    return StoreError(
-        f"the disk that holds {_shown(engine)} is full or failing; nothing was half-written",
-        hint="free some space and run the same command again: it goes on where it stopped",
-    )
-
-
-def _damaged(engine: Engine, _error: DatabaseError) -> StoreError:
-    return StoreError(
-        f"{_shown(engine)} is not an SQLite database, or it is damaged",
-        hint="restore it from a backup, or run `abkit init` in another folder",
-    )
+_locked = _says(
+    f"another process has been writing to {{}} for more than {BUSY_TIMEOUT_S} seconds",
+    "wait for it to end, or use PostgreSQL for many writers",
+)
+_deadlock = _says(
+    "another process and this one waited for each other in {}; nothing was half-written",
+    "run the same command again: it goes on where it stopped",
+)
+_full = _says(
+    "the disk that holds {} is full or failing; nothing was half-written",
+    "free some space and run the same command again: it goes on where it stopped",
+)
+_damaged = _says(
+    "{} is not an SQLite database, or it is damaged",
+    "restore it from a backup, or run `abkit init` in another folder",
+)
+_lacks_tables = _says("the store {} lacks tables or columns that this version of abkit needs", "run `abkit db upgrade`")
 
 
 def _read_only(engine: Engine, _error: DatabaseError) -> StoreError:
@@ -89,13 +85,6 @@ def _cannot_open(engine: Engine, _error: DatabaseError) -> StoreError:
         f"the store {_shown(engine)} cannot be opened: there is no such file, or the folder {path.parent} is out of "
         "reach",
         hint="check the path and the folder's permissions, or run `abkit init`",
-    )
-
-
-def _lacks_tables(engine: Engine, _error: DatabaseError) -> StoreError:
-    return StoreError(
-        f"the store {_shown(engine)} lacks tables or columns that this version of abkit needs",
-        hint="run `abkit db upgrade`",
     )
 
 

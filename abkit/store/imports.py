@@ -2,16 +2,19 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, RatingImport, RatingReject
+from abkit.store.statements import total, wait_for_turn
 
 #: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
 SIMULATED_ACCOUNT = "abkit-demo-simulated"
+
+_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")
 
 Import = TypeVar("Import", KpiImport, RatingImport)
 
@@ -19,6 +22,26 @@ Import = TypeVar("Import", KpiImport, RatingImport)
 def import_of(session: Session, table: type[Import], digest: str) -> Import | None:
     """Return the import of a content that was read in the same way, if there was one."""
     return session.scalar(select(table).where(table.digest == digest))
+
+
+def begin_import(session: Session, lock: int, table: type[Import], digest: str, **columns: Any) -> tuple[Import, bool]:
+    """Wait until no other process publishes; return the import with this digest, and whether this made its row.
+
+    Args:
+        session: A writing session.
+        lock: The number that all processes wait for.
+        table: KPIs or ratings.
+        digest: Of the content and of the way it was read.
+        columns: Of the row, but for the counts: they are 0 for now.
+    """
+    wait_for_turn(session, lock)
+    if earlier := import_of(session, table, digest):
+        return earlier, False
+    counts = {name: 0 for name in _COUNTS if hasattr(table, name)}
+    record = table(digest=digest, imported_at=datetime.now(UTC), **counts, **columns)
+    session.add(record)
+    session.flush()
+    return record, True
 
 
 def kpi_rejects(session: Session, import_id: int | None, limit: int) -> list[dict[str, Any]]:
@@ -60,9 +83,9 @@ def reject_reasons(session: Session, import_id: int) -> list[str]:
 def reject_counts(session: Session, first: date, last: date) -> tuple[int, int]:
     """Return how many rows were rejected, and how many there were, in the KPI files that hold rows of these days."""
     files = select(Kpi.kpi_import_id).where(Kpi.period_start >= first, Kpi.period_end <= last).distinct()
-    columns: list[Any] = [func.coalesce(func.sum(KpiImport.rejected), 0), func.coalesce(func.sum(KpiImport.rows), 0)]
+    columns = [func.coalesce(total(column), 0) for column in (KpiImport.rejected, KpiImport.rows)]
     rejected, rows = session.execute(select(*columns).where(KpiImport.id.in_(files))).one()
-    return int(rejected), int(rows)
+    return rejected, rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +116,9 @@ def imported(session: Session, as_of: date) -> Imported:
         select(func.min(Kpi.period_start), func.max(Kpi.period_end), ads).where(in_time)
     ).one()
     unlinked = session.scalars(select(ads).where(in_time, Kpi.ad_id.not_in(select(AdCreative.ad_id)))).one()
-    files, rejected = session.execute(
-        select(func.count(KpiImport.id), func.coalesce(func.sum(KpiImport.rejected), 0))
-    ).one()
+    files, rejected = session.execute(select(func.count(KpiImport.id), total(KpiImport.rejected))).one()
     return Imported(
-        ads=every, unlinked_ads=unlinked, first_day=first, last_day=last, files=files, rejected_rows=int(rejected)
+        ads=every, unlinked_ads=unlinked, first_day=first, last_day=last, files=files, rejected_rows=rejected or 0
     )
 
 

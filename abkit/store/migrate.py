@@ -7,11 +7,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
 
 from abkit.errors import StoreError
 from abkit.store.engine import Store
 from abkit.store.schema import Base
+from abkit.store.statements import wait_for_turn
 
 # Any number, the same in all processes: PostgreSQL lets one of them migrate at a time.
 _MIGRATION_LOCK = 6_223_814
@@ -50,10 +50,10 @@ def downgrade(store: Store, revision: str) -> None:
 def _migrate(store: Store, revision: str, *, down: bool) -> None:
     _refuse_newer(store)
     with store.write() as session:
-        connection = session.connection()
-        if store.dialect == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        config = _config(connection)
+        wait_for_turn(session, _MIGRATION_LOCK)
+        config = Config()
+        config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+        config.attributes["connection"] = session.connection()
         (command.downgrade if down else command.upgrade)(config, revision)
 
 
@@ -90,10 +90,3 @@ def _refuse_newer(store: Store) -> None:
             f"the store {store.shown_url} is at migration {at}, made by a newer abkit than this one",
             hint="upgrade abkit (pip install --upgrade abkit), or name another store with --database-url",
         )
-
-
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config

@@ -5,7 +5,7 @@ changed: one means that the work is ours, zero that another process was first.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -80,16 +80,7 @@ def claim(
         The lease; None if the tick is not ours.
     """
     _wait_for_others(session, schedule)
-    moved = (
-        update(Schedule)
-        .where(
-            Schedule.id == schedule.id,
-            Schedule.next_run_at == schedule.next_run_at,
-            Schedule.enabled,
-            ~_running(schedule.key),
-        )
-        .values(next_run_at=next_run_at)
-    )
+    moved = _as_it_was_read(schedule).where(Schedule.enabled, ~_running(schedule.key)).values(next_run_at=next_run_at)
     if count_changed(session, moved) == 0:
         return None
     if session.scalar(select(Run.id).where(Run.schedule == schedule.key, Run.tick == tick)) is not None:
@@ -157,12 +148,7 @@ def count_failure(session: Session, key: str, *, failures: int, backoff_until: d
 
 def move_back(session: Session, schedule: Schedule, next_run_at: datetime) -> bool:
     """Move a schedule back to an earlier tick; False if another process was first."""
-    moved = (
-        update(Schedule)
-        .where(Schedule.id == schedule.id, Schedule.next_run_at == schedule.next_run_at)
-        .values(next_run_at=next_run_at)
-    )
-    return count_changed(session, moved) == 1
+    return count_changed(session, _as_it_was_read(schedule).values(next_run_at=next_run_at)) == 1
 
 
 def find(session: Session, key: str) -> Schedule | None:
@@ -190,14 +176,7 @@ def save(session: Session, key: str, definition: Mapping[str, Any], *, next_run_
     """
     present = find(session, key)
     if present is None:
-        row = {
-            "key": key,
-            **definition,
-            "enabled": True,
-            "next_run_at": next_run_at,
-            "failures": 0,
-            "created_at": now,
-        }
+        row = {"key": key, **definition, "enabled": True, "next_run_at": next_run_at, "failures": 0, "created_at": now}
         insert_missing(session, Schedule, [row], key=["key"])
         return "added"
     if all(getattr(present, column) == definition[column] for column in DEFINITION):
@@ -239,6 +218,10 @@ def _wait_for_others(session: Session, schedule: Schedule) -> None:
     session.execute(select(Schedule.id).where(Schedule.id == schedule.id).with_for_update())
 
 
+def _as_it_was_read(schedule: Schedule) -> Update:
+    return update(Schedule).where(Schedule.id == schedule.id, Schedule.next_run_at == schedule.next_run_at)
+
+
 def _running(key: Any) -> Exists:
     return exists().where(Run.schedule == key, Run.state == RunState.RUNNING)
 
@@ -278,13 +261,5 @@ def _insert_run(
 
 
 def _lease(run: Run, **taken_over: Any) -> Lease:
-    lease = Lease(
-        run_id=run.id,
-        schedule=run.schedule,
-        job=run.what,
-        arguments=run.arguments,
-        tick=run.tick,
-        attempt=run.attempt,
-        owner=run.owner,
-    )
-    return replace(lease, **taken_over)
+    same = {name: getattr(run, name) for name in ("schedule", "arguments", "tick", "attempt", "owner")}
+    return Lease(run_id=run.id, job=run.what, **same | taken_over)

@@ -9,6 +9,7 @@ Rules for all of them:
 - Names of constraints follow one convention, so that Alembic can change them on both engines.
 """
 
+import re
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -31,7 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from abkit.vocabulary import RunState
@@ -74,7 +75,7 @@ Json = JSON().with_variant(JSONB(), "postgresql")
 
 
 class Base(DeclarativeBase):
-    """What all tables share: the naming convention, and the column type of each Python type."""
+    """What all tables share: a key, a name like that of the class, and the column type of each Python type."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar = {
@@ -87,10 +88,12 @@ class Base(DeclarativeBase):
         list[float]: Json,
         bytes: LargeBinary,
     }
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True, sort_order=-1)
 
-
-def _id() -> Mapped[int]:
-    return mapped_column(BigId, primary_key=True, autoincrement=True)
+    @declared_attr.directive
+    def __tablename__(cls) -> str:  # noqa: N805  # SQLAlchemy calls it with the class
+        """Return the name of the class in snake case: `kpi_import` for `KpiImport`."""
+        return re.sub(r"\B(?=[A-Z])", "_", cls.__name__).lower()
 
 
 def _ref(target: str, **options: Any) -> Mapped[Any]:
@@ -108,7 +111,6 @@ def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
 class Run(Base):
     """One execution of a command or of a scheduled tick. Every figure points to the run that made it."""
 
-    __tablename__ = "run"
     __table_args__ = (
         # A tick of a schedule runs once; commands have no schedule and may run at any time.
         Index(
@@ -121,7 +123,6 @@ class Run(Base):
         ),
         _one_of("state", RunState),
     )
-    id: Mapped[int] = _id()
     what: Mapped[str]  # "score", "kpi import", "drift check", …
     arguments: Mapped[dict[str, Any]]
     code_version: Mapped[str]
@@ -142,8 +143,6 @@ class Run(Base):
 class Campaign(Base):
     """What is being advertised, for whom."""
 
-    __tablename__ = "campaign"
-    id: Mapped[int] = _id()
     key: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
@@ -153,8 +152,6 @@ class Campaign(Base):
 class Creative(Base):
     """One image content, whatever its names: two files with equal bytes are one creative."""
 
-    __tablename__ = "creative"
-    id: Mapped[int] = _id()
     sha256: Mapped[str] = mapped_column(unique=True)
     perceptual_hash: Mapped[str]  # 16 hexadecimal digits; near-duplicates differ in few bits
     width: Mapped[int]  # pixels, after the EXIF rotation
@@ -168,12 +165,10 @@ class Creative(Base):
 class CreativeAlias(Base):
     """A path or name under which a creative came. One creative may have several, and one name may mean several."""
 
-    __tablename__ = "creative_alias"
     __table_args__ = (
         UniqueConstraint("creative_id", "name"),
         Index("ix_creative_alias_base_name", "base_name"),
     )
-    id: Mapped[int] = _id()
     creative_id: Mapped[int] = _ref("creative")
     name: Mapped[str]  # as it was given, an absolute path as a rule
     base_name: Mapped[str]  # its last part, which is what KPI exports call the creative
@@ -184,12 +179,10 @@ class CreativeAlias(Base):
 class CampaignCreative(Base):
     """A creative that is a candidate for a campaign or runs in it."""
 
-    __tablename__ = "campaign_creative"
     __table_args__ = (
         UniqueConstraint("campaign_id", "creative_id"),
         Index("ix_campaign_creative_creative_id", "creative_id"),
     )
-    id: Mapped[int] = _id()
     campaign_id: Mapped[int] = _ref("campaign")
     creative_id: Mapped[int] = _ref("creative")
     launched_on: Mapped[date | None]  # the first day with impressions; None before
@@ -203,8 +196,6 @@ class CampaignCreative(Base):
 class ModelVersion(Base):
     """One trained scorer, known by the digest of its checkpoint."""
 
-    __tablename__ = "model_version"
-    id: Mapped[int] = _id()
     digest: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     location: Mapped[str]  # "shipped", or the folder of the checkpoint
@@ -224,9 +215,7 @@ class ModelVersion(Base):
 class Promotion(Base):
     """A version became the active model of a segment. The last row counts; a rollback is another row."""
 
-    __tablename__ = "promotion"
     __table_args__ = (Index("ix_promotion_segment_id", "segment", "id"),)
-    id: Mapped[int] = _id()
     model_version_id: Mapped[int] = _ref("model_version")
     segment: Mapped[str] = mapped_column(default="")
     promoted_at: Mapped[datetime]
@@ -238,9 +227,7 @@ class Promotion(Base):
 class Embedding(Base):
     """The pooled features that one encoder computed of a creative."""
 
-    __tablename__ = "embedding"
     __table_args__ = (UniqueConstraint("creative_id", "encoder_fingerprint"),)
-    id: Mapped[int] = _id()
     creative_id: Mapped[int] = _ref("creative")
     encoder_fingerprint: Mapped[str]
     vector: Mapped[bytes]  # float16, little-endian
@@ -250,12 +237,10 @@ class Embedding(Base):
 class Score(Base):
     """One creative scored by one model version, on that version's scale."""
 
-    __tablename__ = "score"
     __table_args__ = (
         UniqueConstraint("creative_id", "model_version_id"),
         Index("ix_score_model_version_id", "model_version_id"),
     )
-    id: Mapped[int] = _id()
     creative_id: Mapped[int] = _ref("creative")
     model_version_id: Mapped[int] = _ref("model_version")
     mean: Mapped[float]
@@ -276,12 +261,10 @@ class Score(Base):
 class BriefFit(Base):
     """How well a creative fits the text of a brief, in the space of one encoder: a cosine, not a probability."""
 
-    __tablename__ = "brief_fit"
     __table_args__ = (
         UniqueConstraint("creative_id", "encoder_fingerprint", "brief_sha256"),
         CheckConstraint("cosine >= -1.000001 AND cosine <= 1.000001", name="cosine"),
     )
-    id: Mapped[int] = _id()
     creative_id: Mapped[int] = _ref("creative")
     encoder: Mapped[str]
     encoder_fingerprint: Mapped[str]
@@ -298,8 +281,6 @@ class BriefFit(Base):
 class KpiImport(Base):
     """One imported KPI file, with what became of its rows."""
 
-    __tablename__ = "kpi_import"
-    id: Mapped[int] = _id()
     digest: Mapped[str] = mapped_column(unique=True)  # of the content and of the way it was read
     name: Mapped[str]
     options: Mapped[dict[str, Any]]  # mapping, detected formats, decimal sign, …
@@ -316,9 +297,7 @@ class KpiImport(Base):
 class KpiReject(Base):
     """A row of a KPI file that was refused, with its line and the reason."""
 
-    __tablename__ = "kpi_reject"
     __table_args__ = (UniqueConstraint("kpi_import_id", "line"),)
-    id: Mapped[int] = _id()
     kpi_import_id: Mapped[int] = _ref("kpi_import")
     line: Mapped[int]
     reason: Mapped[str]
@@ -328,9 +307,7 @@ class KpiReject(Base):
 class Segment(Base):
     """A slice of delivery by `Dimension`; '' means all, or not given."""
 
-    __tablename__ = "segment"
     __table_args__ = (UniqueConstraint("platform", "placement", "country", "device", "age", "gender", "other"),)
-    id: Mapped[int] = _id()
     platform: Mapped[str] = mapped_column(default="")
     placement: Mapped[str] = mapped_column(default="")
     country: Mapped[str] = mapped_column(default="")
@@ -343,9 +320,7 @@ class Segment(Base):
 class Ad(Base):
     """An ad of a platform. It may show several creatives, and may be known before any of them."""
 
-    __tablename__ = "ad"
     __table_args__ = (UniqueConstraint("platform", "account", "external_id"),)
-    id: Mapped[int] = _id()
     platform: Mapped[str] = mapped_column(default="")
     account: Mapped[str] = mapped_column(default="")
     external_id: Mapped[str]
@@ -357,12 +332,10 @@ class Ad(Base):
 class AdCreative(Base):
     """An ad shows a creative."""
 
-    __tablename__ = "ad_creative"
     __table_args__ = (
         UniqueConstraint("ad_id", "creative_id"),
         Index("ix_ad_creative_creative_id", "creative_id"),
     )
-    id: Mapped[int] = _id()
     ad_id: Mapped[int] = _ref("ad")
     creative_id: Mapped[int] = _ref("creative")
     linked_by: Mapped[str]  # "name", "sha256" or "hand"
@@ -372,7 +345,6 @@ class AdCreative(Base):
 class Kpi(Base):
     """What an ad delivered in a segment over a period: a day as a rule, longer where the export has totals only."""
 
-    __tablename__ = "kpi"
     __table_args__ = (
         UniqueConstraint("ad_id", "segment_id", "period_start", "period_end", "event", "attribution_window"),
         Index("ix_kpi_period_end", "period_end"),
@@ -380,7 +352,6 @@ class Kpi(Base):
         CheckConstraint("impressions >= 0 AND clicks >= 0 AND conversions >= 0", name="counts"),
         CheckConstraint("clicks <= impressions", name="clicks"),
     )
-    id: Mapped[int] = _id()
     ad_id: Mapped[int] = _ref("ad")
     segment_id: Mapped[int] = _ref("segment")
     period_start: Mapped[date]
@@ -399,9 +370,7 @@ class Kpi(Base):
 class KpiRevision(Base):
     """The former figures of a row that a later import restated, and that import."""
 
-    __tablename__ = "kpi_revision"
     __table_args__ = (UniqueConstraint("kpi_id", "kpi_import_id"),)
-    id: Mapped[int] = _id()
     kpi_id: Mapped[int] = _ref("kpi")
     kpi_import_id: Mapped[int] = _ref("kpi_import")
     impressions: Mapped[int]
@@ -418,8 +387,6 @@ class KpiRevision(Base):
 class RatingSource(Base):
     """One study, panel or series of A/B tests: its scale, and the salt of its raters' pseudonyms."""
 
-    __tablename__ = "rating_source"
-    id: Mapped[int] = _id()
     key: Mapped[str] = mapped_column(unique=True)
     scale_low: Mapped[float | None]  # None while it has comparisons only
     scale_high: Mapped[float | None]
@@ -431,8 +398,6 @@ class RatingSource(Base):
 class RatingImport(Base):
     """One imported table of ratings or comparisons, with what became of its rows."""
 
-    __tablename__ = "rating_import"
-    id: Mapped[int] = _id()
     digest: Mapped[str] = mapped_column(unique=True)  # of the table, of its images and of the way it was read
     name: Mapped[str]
     rating_source_id: Mapped[int] = _ref("rating_source")
@@ -449,9 +414,7 @@ class RatingImport(Base):
 class RatingReject(Base):
     """A row of such a table that was refused, with its line and the reason; cells may name people and are not kept."""
 
-    __tablename__ = "rating_reject"
     __table_args__ = (UniqueConstraint("rating_import_id", "line"),)
-    id: Mapped[int] = _id()
     rating_import_id: Mapped[int] = _ref("rating_import")
     line: Mapped[int]
     reason: Mapped[str]
@@ -460,9 +423,7 @@ class RatingReject(Base):
 class Rater(Base):
     """A person who judged, under a pseudonym. '' stands for everybody in tables that name no rater."""
 
-    __tablename__ = "rater"
     __table_args__ = (UniqueConstraint("rating_source_id", "pseudonym"),)
-    id: Mapped[int] = _id()
     rating_source_id: Mapped[int] = _ref("rating_source")
     pseudonym: Mapped[str]  # a keyed digest of the name; "test:…" for an A/B test
     created_at: Mapped[datetime]
@@ -472,12 +433,10 @@ class Rater(Base):
 class Rating(Base):
     """One score that a rater gave a creative, on the scale of the source."""
 
-    __tablename__ = "rating"
     __table_args__ = (
         UniqueConstraint("rater_id", "creative_id", "rated_at"),
         Index("ix_rating_creative_id", "creative_id"),
     )
-    id: Mapped[int] = _id()
     rater_id: Mapped[int] = _ref("rater")
     creative_id: Mapped[int] = _ref("creative")
     rated_at: Mapped[str] = mapped_column(default="")  # as in the table
@@ -488,12 +447,10 @@ class Rating(Base):
 class RatingSummary(Base):
     """The ratings of a creative in a source that has no single ratings: a histogram, or mean and number."""
 
-    __tablename__ = "rating_summary"
     __table_args__ = (
         UniqueConstraint("rating_source_id", "creative_id"),
         Index("ix_rating_summary_creative_id", "creative_id"),
     )
-    id: Mapped[int] = _id()
     rating_source_id: Mapped[int] = _ref("rating_source")
     creative_id: Mapped[int] = _ref("creative")
     n: Mapped[int]
@@ -506,7 +463,6 @@ class RatingSummary(Base):
 class Comparison(Base):
     """One creative against another: the vote of a rater, or the outcome of an A/B test."""
 
-    __tablename__ = "comparison"
     __table_args__ = (
         UniqueConstraint("rater_id", "first_id", "second_id", "compared_at"),
         Index("ix_comparison_first_id", "first_id"),
@@ -514,7 +470,6 @@ class Comparison(Base):
         CheckConstraint("first_id < second_id", name="pair"),
         CheckConstraint("share >= 0 AND share <= 1 AND weight > 0", name="share"),
     )
-    id: Mapped[int] = _id()
     rater_id: Mapped[int] = _ref("rater")
     first_id: Mapped[int] = _ref("creative")  # the smaller id, in whichever order they were shown
     second_id: Mapped[int] = _ref("creative")
@@ -530,9 +485,7 @@ class Comparison(Base):
 class CorrelationResult(Base):
     """Scores against a KPI: one coefficient, with its interval, window and filters."""
 
-    __tablename__ = "correlation_result"
     __table_args__ = (UniqueConstraint("run_id", "model_version_id", "metric", "segment", "scope", "statistic"),)
-    id: Mapped[int] = _id()
     run_id: Mapped[int] = _ref("run")
     model_version_id: Mapped[int] = _ref("model_version")
     metric: Mapped[str]  # Metric
@@ -555,9 +508,7 @@ class CorrelationResult(Base):
 class DriftResult(Base):
     """One test in one layer of a drift check: the current window against the reference."""
 
-    __tablename__ = "drift_result"
     __table_args__ = (UniqueConstraint("run_id", "layer", "test", "segment"),)
-    id: Mapped[int] = _id()
     run_id: Mapped[int] = _ref("run")
     model_version_id: Mapped[int | None] = _ref("model_version")
     layer: Mapped[str]  # Layer
@@ -581,8 +532,6 @@ class DriftResult(Base):
 class Decision(Base):
     """What follows from one drift check: the first row of the decision table that applies."""
 
-    __tablename__ = "decision"
-    id: Mapped[int] = _id()
     run_id: Mapped[int] = _ref("run", unique=True)
     model_version_id: Mapped[int | None] = _ref("model_version")
     decision: Mapped[str]  # DriftDecision
@@ -599,7 +548,6 @@ class Decision(Base):
 class Alert(Base):
     """An episode of something that needs a person, and what became of it."""
 
-    __tablename__ = "alert"
     __table_args__ = (
         UniqueConstraint("fingerprint", "opened_at"),
         # At most one open episode per fingerprint, however many processes there are.
@@ -611,7 +559,6 @@ class Alert(Base):
             postgresql_where=text("resolved_at IS NULL"),
         ),
     )
-    id: Mapped[int] = _id()
     fingerprint: Mapped[str]
     rule: Mapped[str]
     labels: Mapped[dict[str, Any]]
@@ -637,9 +584,7 @@ class Alert(Base):
 class AlertDelivery(Base):
     """One attempt to tell one channel about an alert."""
 
-    __tablename__ = "alert_delivery"
     __table_args__ = (UniqueConstraint("alert_id", "channel", "kind", "sequence", "attempt"),)
-    id: Mapped[int] = _id()
     alert_id: Mapped[int] = _ref("alert")
     channel: Mapped[str]  # its name in the configuration, never its address
     kind: Mapped[str]  # opened, repeated, resolved
@@ -656,8 +601,6 @@ class AlertDelivery(Base):
 class Schedule(Base):
     """What runs when: cron in UTC. The process that moves `next_run_at` on has claimed the tick."""
 
-    __tablename__ = "schedule"
-    id: Mapped[int] = _id()
     key: Mapped[str] = mapped_column(unique=True)
     job: Mapped[str]
     arguments: Mapped[dict[str, Any]]
@@ -680,8 +623,6 @@ class Schedule(Base):
 class Experiment(Base):
     """An A/B test: what is randomized, how it is allocated, how it was planned."""
 
-    __tablename__ = "experiment"
-    id: Mapped[int] = _id()
     key: Mapped[str] = mapped_column(unique=True)
     campaign_id: Mapped[int | None] = _ref("campaign")
     unit: Mapped[str]  # Unit
@@ -697,9 +638,7 @@ class Experiment(Base):
 class Variant(Base):
     """An arm of an experiment."""
 
-    __tablename__ = "variant"
     __table_args__ = (UniqueConstraint("experiment_id", "key"),)
-    id: Mapped[int] = _id()
     experiment_id: Mapped[int] = _ref("experiment")
     key: Mapped[str]
     is_control: Mapped[bool]
@@ -711,9 +650,7 @@ class Variant(Base):
 class ExperimentResult(Base):
     """One analysis of an experiment, or one decision about it. The number of looks is the number of analyses."""
 
-    __tablename__ = "experiment_result"
     __table_args__ = (UniqueConstraint("experiment_id", "kind", "sequence"),)
-    id: Mapped[int] = _id()
     experiment_id: Mapped[int] = _ref("experiment")
     kind: Mapped[str]  # analysis, decision
     sequence: Mapped[int]

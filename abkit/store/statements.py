@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, Insert, Update, text
+from sqlalchemy import BigInteger, CursorResult, FromClause, Insert, Update, cast, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,16 @@ def insert_missing(
     # In the order of the key: two processes that insert the same rows in different orders would each hold a row that
     # the other waits for, and PostgreSQL would end one of them.
     session.execute(statement, [dict(row) for row in sorted(rows, key=lambda row: [row[name] for name in key])])
+
+
+def total(column: Any) -> Any:
+    """Return the sum of a column of whole numbers as one; PostgreSQL would make a decimal of it."""
+    return cast(func.sum(column), BigInteger)
+
+
+def count_rows(session: Session, rows: type[Base] | FromClause, *where: Any) -> int:
+    """Return how many rows of a table or join meet the conditions."""
+    return session.scalars(select(func.count()).select_from(rows).where(*where)).one()
 
 
 def count_inserted(session: Session, statement: Insert) -> int:

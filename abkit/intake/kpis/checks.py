@@ -8,9 +8,10 @@ import polars as pl
 
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.dates import ReadDates, read_dates
-from abkit.intake.kpis.fields import COUNTS, DIMENSIONS, MONEY, NAMES
+from abkit.intake.kpis.fields import COUNTS, MONEY, NAMES
 from abkit.intake.kpis.numbers import ReadColumn, read_numbers
 from abkit.intake.kpis.reading import KpiOptions, RawTable
+from abkit.vocabulary import Dimension
 
 KnownCurrency = Callable[[list[tuple[str, str]]], Mapping[tuple[str, str], str]]
 _TOTAL = (
@@ -195,14 +196,14 @@ def _joined(problems: list[pl.Series]) -> pl.Series:
 def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return rows with `ad_no` and `segment_no` instead of their texts; the ads; the segments."""
     tables, columns = [], []
-    for name, key in (("ad_no", AD), ("segment_no", DIMENSIONS)):
+    for name, key in (("ad_no", AD), ("segment_no", tuple(Dimension))):
         # Most columns have one value throughout, and each one that a join has to look at costs memory.
         varied = [column for column in key if rows[column].n_unique() > 1] or [key[0]]
         table = rows.unique(varied, keep="first", maintain_order=True).select(key).with_row_index(name)
         numbers = table.select(name, *varied)
         columns.append(rows.select(varied).join(numbers, on=varied, how="left", maintain_order="left")[name])
         tables.append(table)
-    texts = {"ad", *AD, *DIMENSIONS}
+    texts = {"ad", *AD, *Dimension}
     return rows.select(pl.exclude(texts)).with_columns(columns), tables[0], tables[1]
 
 

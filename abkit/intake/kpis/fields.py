@@ -10,8 +10,7 @@ from abkit.vocabulary import Dimension
 PERIODS = ("day", "period_start", "period_end")
 COUNTS = ("impressions", "clicks", "conversions")
 MONEY = ("spend", "revenue")
-DIMENSIONS = tuple(name.value for name in Dimension)
-NAMES = ("ad", "account", "creative", "campaign", *DIMENSIONS, "currency", "event", "attribution_window")
+NAMES = ("ad", "account", "creative", "campaign", *map(str, Dimension), "currency", "event", "attribution_window")
 FIELDS = (*PERIODS, *NAMES, *COUNTS, *MONEY)
 
 # Names of these columns in the exports of the large platforms, without case, spaces and signs.

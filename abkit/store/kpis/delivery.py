@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from abkit.errors import UsageError
 from abkit.store.creatives import find_campaign, only_campaigns
 from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
-from abkit.store.statements import in_parts
+from abkit.store.statements import in_parts, total
 from abkit.vocabulary import Dimension
 
 #: Why ads are left out.
@@ -87,12 +87,8 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
 
 def within(table: Any, start: date | None, end: date | None) -> list[ColumnElement[bool]]:
     """Return conditions that a row's whole period lies between two days."""
-    conditions = []
-    if start is not None:
-        conditions.append(table.period_start >= start)
-    if end is not None:
-        conditions.append(table.period_end <= end)
-    return conditions
+    conditions = [] if start is None else [table.period_start >= start]
+    return conditions if end is None else [*conditions, table.period_end <= end]
 
 
 def _overlapped(filters: Filters) -> ColumnElement[bool]:
@@ -197,11 +193,11 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
             left_out[SEVERAL_CREATIVES if shown else NO_CREATIVE].add(impressions)
             continue
         attributed += chosen
-        total = totals[creative, campaign]
+        sums_here = totals[creative, campaign]
         for i, name in enumerate(("impressions", "clicks", "conversions")):
-            total[i] += sum(getattr(row, name) for row in chosen)
+            sums_here[i] += sum(getattr(row, name) for row in chosen)
     return Deliveries(
-        rows=tuple(Delivered(creative, campaign, *total) for (creative, campaign), total in totals.items()),
+        rows=tuple(Delivered(creative, campaign, *sums_here) for (creative, campaign), sums_here in totals.items()),
         left_out=dict(left_out),
         first=min((row.first for row in attributed), default=None),
         last=max((row.last for row in attributed), default=None),
@@ -209,26 +205,12 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Sum:
-    ad_id: int
-    segment_id: int
-    event: str
-    attribution_window: str
-    impressions: int
-    clicks: int
-    conversions: int
-    first: date
-    last: date
-    rows: int
-    longer: int  # rows of more than a day
-
-
+_TOTALS: list[Any] = [total(getattr(Kpi, name)).label(name) for name in ("impressions", "clicks", "conversions")]
 _KEY = (Kpi.ad_id, Kpi.segment_id, Kpi.event, Kpi.attribution_window)
 
 
-def _sums(session: Session, filters: Filters, left_out: dict[str, LeftOut]) -> list[_Sum]:
-    summed = _read(session, _summed(session, filters))
+def _sums(session: Session, filters: Filters, left_out: dict[str, LeftOut]) -> list[Row[Any]]:
+    summed = list(session.execute(_summed(session, filters)))
     periods = {row.ad_id for row in summed if row.longer}
     if not periods:
         return summed
@@ -236,7 +218,7 @@ def _sums(session: Session, filters: Filters, left_out: dict[str, LeftOut]) -> l
     kept = [
         row
         for part in in_parts(sorted(periods))
-        for row in _read(session, _summed(session, filters).where(Kpi.ad_id.in_(part), ~_overlapped(filters)))
+        for row in session.execute(_summed(session, filters).where(Kpi.ad_id.in_(part), ~_overlapped(filters)))
     ]
     before = [row for row in summed if row.ad_id in periods]
     dropped = sum(row.rows for row in before) - sum(row.rows for row in kept)
@@ -249,25 +231,18 @@ def _sums(session: Session, filters: Filters, left_out: dict[str, LeftOut]) -> l
 def _summed(session: Session, filters: Filters) -> Select[Any]:
     columns: list[Any] = [
         *_KEY,
-        func.sum(Kpi.impressions).label("impressions"),
-        func.sum(Kpi.clicks).label("clicks"),
-        func.sum(Kpi.conversions).label("conversions"),
+        *_TOTALS,
         func.min(Kpi.period_start).label("first"),
         func.max(Kpi.period_end).label("last"),
         func.count().label("rows"),
-        func.sum(case((Kpi.period_end > Kpi.period_start, 1), else_=0)).label("longer"),
+        total(case((Kpi.period_end > Kpi.period_start, 1), else_=0)).label("longer"),  # rows of more than a day
     ]
     return select(*columns).where(*_conditions(session, filters)).group_by(*_KEY)
 
 
-def _read(session: Session, statement: Select[Any]) -> list[_Sum]:
-    whole = ("impressions", "clicks", "conversions", "longer")  # PostgreSQL sums whole numbers into decimals
-    return [
-        _Sum(**{**row, **{name: int(row[name]) for name in whole}}) for row in session.execute(statement).mappings()
-    ]
-
-
-def _one_breakdown(session: Session, sums: Sequence[_Sum], left_out: dict[str, LeftOut]) -> dict[int, list[_Sum]]:
+def _one_breakdown(
+    session: Session, sums: Sequence[Row[Any]], left_out: dict[str, LeftOut]
+) -> dict[int, list[Row[Any]]]:
     """Return the sums of each ad, of one breakdown and one conversion event only."""
     chosen = {}
     for ad_id, kinds in by_breakdown(session, sums, "ad_id").items():
@@ -322,9 +297,8 @@ def delivery_rows(session: Session, start: date | None, end: date) -> list[Deliv
     key: list[Any] = [single.c.creative_id, campaign.label("campaign_id"), Kpi.segment_id, Kpi.event]
     key += [Kpi.attribution_window, Kpi.period_start, Kpi.period_end]
     order = [single.c.creative_id, campaign, *key[2:]]
-    sums: list[Any] = [func.sum(column).label(column.key) for column in (Kpi.impressions, Kpi.clicks, Kpi.conversions)]
     statement = (
-        select(*key, *sums)
+        select(*key, *_TOTALS)
         .join(Ad, Ad.id == Kpi.ad_id)
         .join(single, single.c.ad_id == Kpi.ad_id)
         .outerjoin(home, home.c.creative_id == single.c.creative_id)
@@ -335,16 +309,9 @@ def delivery_rows(session: Session, start: date | None, end: date) -> list[Deliv
     longer = select(Kpi.id).where(Kpi.period_end > Kpi.period_start, *within(Kpi, start, end)).limit(1)
     if session.scalars(longer).first() is not None:
         statement = statement.where(~_overlapped(Filters(start, end)))
+    same = [field.name for field in fields(DeliveryRow)]
     return [
-        DeliveryRow(
-            creative_id=row.creative_id,
-            campaign_id=row.campaign_id,
-            segment_id=row.segment_id,
-            period_start=row.period_start,
-            period_end=row.period_end,
-            impressions=int(row.impressions),
-            clicks=int(row.clicks),
-        )
+        DeliveryRow(**{name: getattr(row, name) for name in same})
         for kinds in by_breakdown(session, session.execute(statement), "creative_id").values()
         for row in next(iter(kinds.values()))
     ]
@@ -375,8 +342,8 @@ def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple
 def daily_impressions(session: Session, first: date, last: date) -> dict[date, int]:
     """Return the impressions of all ads by day, where the platforms report by day."""
     rows = session.execute(
-        select(Kpi.period_start, func.sum(Kpi.impressions))
+        select(Kpi.period_start, total(Kpi.impressions))
         .where(Kpi.period_start == Kpi.period_end, *within(Kpi, first, last))
         .group_by(Kpi.period_start)
     )
-    return {day: int(impressions) for day, impressions in rows}
+    return {day: impressions for day, impressions in rows}  # noqa: C416  # rows are not pairs to mypy

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from abkit.store.creatives import creatives_named
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Kpi
-from abkit.store.statements import in_parts, insert_into, insert_missing
+from abkit.store.statements import count_rows, in_parts, insert_into, insert_missing, total
 
 NO_NAME = "the export does not name a creative"
 NO_CREATIVE = "no scored creative has that name"
@@ -43,7 +43,7 @@ def link_ads(session: Session, ads: Collection[NamedAd], run_id: int) -> LinkOut
     outcome = LinkOutcome()
     found = creatives_named(session, {ad.name for ad in ads if ad.name})
     members = _campaigns_of(session, {one for _, ids in found.values() if len(ids) > 1 for one in ids})
-    by_hand = _linked_by_hand(session) if found else set()
+    by_hand = set(session.scalars(select(AdCreative.ad_id).where(AdCreative.linked_by == "hand"))) if found else set()
     rows: list[dict[str, Any]] = []
     for ad in ads:
         kind, ids = found.get(ad.name, ("name", set()))
@@ -57,9 +57,9 @@ def link_ads(session: Session, ads: Collection[NamedAd], run_id: int) -> LinkOut
             outcome.reasons[ad.ad_id] = NO_NAME
         else:
             outcome.reasons[ad.ad_id] = f"{len(ids)} creatives have that name" if ids else NO_CREATIVE
-    before = _links(session)
+    before = count_rows(session, AdCreative)
     insert_missing(session, AdCreative, rows, key=["ad_id", "creative_id"])
-    outcome.linked = _links(session) - before
+    outcome.linked = count_rows(session, AdCreative) - before
     for row in rows:
         outcome.reasons.pop(row["ad_id"], None)
     return outcome
@@ -77,49 +77,28 @@ def unlinked_ads(session: Session) -> list[NamedAd]:
 
 def owned_unlinked(session: Session, import_id: int) -> int:
     """Return how many rows whose figures came with an import belong to ads without a creative now."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(Kpi)
-            .where(Kpi.kpi_import_id == import_id, ~exists().where(AdCreative.ad_id == Kpi.ad_id))
-        )
-        or 0
-    )
+    return count_rows(session, Kpi, Kpi.kpi_import_id == import_id, ~exists().where(AdCreative.ad_id == Kpi.ad_id))
 
 
 def unlinked_delivery(session: Session) -> list[dict[str, Any]]:
     """Return the ads without a creative, with what they delivered and their share of all impressions; largest first."""
-    everything = session.scalar(select(func.sum(Kpi.impressions))) or 0
-    delivered = func.coalesce(func.sum(Kpi.impressions), 0)
+    everything = session.scalar(select(total(Kpi.impressions))) or 0
+    delivered = func.coalesce(total(Kpi.impressions), 0)
+    named: list[Any] = [Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Campaign.key]
     rows = session.execute(
-        select(
-            Ad.id,
-            Ad.platform,
-            Ad.account,
-            Ad.external_id,
-            Ad.creative_name,
-            Campaign.key,
-            func.count(Kpi.id),
-            delivered,
-        )
+        select(*named, func.count(Kpi.id), delivered)
         .select_from(Ad)
         .outerjoin(Kpi, Kpi.ad_id == Ad.id)
         .outerjoin(Campaign, Campaign.id == Ad.campaign_id)
         .where(~exists().where(AdCreative.ad_id == Ad.id))
-        .group_by(Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Campaign.key)
+        .group_by(*named)
         .order_by(delivered.desc(), Ad.id)
     )
     names = ("ad_id", "platform", "account", "ad", "creative", "campaign", "rows", "impressions")
-    # PostgreSQL sums whole numbers into decimals.
     found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
-    return [
-        {
-            **row,
-            "impressions": int(row["impressions"]),
-            "share_of_impressions": int(row["impressions"]) / int(everything) if everything else 0.0,
-        }
-        for row in found
-    ]
+    for row in found:
+        row["share_of_impressions"] = row["impressions"] / everything if everything else 0.0
+    return found
 
 
 def refresh_launches(session: Session, ads: Select[int], run_id: int) -> None:
@@ -156,16 +135,8 @@ def refresh_launches(session: Session, ads: Select[int], run_id: int) -> None:
 def _write_launches(session: Session, launched: Mapping[tuple[int, int], date], run_id: int) -> None:
     now = datetime.now(UTC)
     for part in in_parts(launched):
-        rows = [
-            {
-                "campaign_id": key[0],
-                "creative_id": key[1],
-                "launched_on": launched[key],
-                "created_at": now,
-                "run_id": run_id,
-            }
-            for key in part
-        ]
+        own = {"created_at": now, "run_id": run_id}
+        rows = [{"campaign_id": key[0], "creative_id": key[1], "launched_on": launched[key], **own} for key in part]
         statement = insert_into(session, CampaignCreative).values(rows)
         session.execute(
             statement.on_conflict_do_update(
@@ -183,11 +154,3 @@ def _campaigns_of(session: Session, creatives: Collection[int]) -> Mapping[int, 
         for creative, campaign in session.execute(member.where(CampaignCreative.creative_id.in_(part))):
             members[creative].add(campaign)
     return members
-
-
-def _linked_by_hand(session: Session) -> set[int]:
-    return set(session.scalars(select(AdCreative.ad_id).where(AdCreative.linked_by == "hand")))
-
-
-def _links(session: Session) -> int:
-    return session.scalar(select(func.count()).select_from(AdCreative)) or 0

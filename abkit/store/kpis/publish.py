@@ -37,17 +37,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from abkit.store.imports import import_of
+from abkit.store.imports import begin_import
 from abkit.store.kpis.links import NamedAd, link_ads, refresh_launches
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.store.staging import analyze
-from abkit.store.statements import count_inserted, insert_into, wait_for_turn
+from abkit.store.statements import count_inserted, count_rows, insert_into
 from abkit.vocabulary import Dimension
 
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_815
 _AD_KEY = ("platform", "account", "external_id")
-_SEGMENT_KEY = [name.value for name in Dimension]
+_SEGMENT_KEY = [*map(str, Dimension)]
 _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
 
 
@@ -73,7 +73,7 @@ STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative"
 STAGE_SEGMENT = _table(
     "stage_segment",
     Column("segment_no", Integer, primary_key=True, autoincrement=False),
-    *(Column(name.value, Text) for name in Dimension),
+    *(Column(name, Text) for name in _SEGMENT_KEY),
     Column("segment_id", BigInteger),
 )
 STAGE_KPI = _table(
@@ -122,20 +122,10 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     Returns:
         The import, and whether it is this one (False: another process was first).
     """
-    wait_for_turn(session, _PUBLISH_LOCK)
-    if earlier := import_of(session, KpiImport, header.digest):
-        return earlier, False
-    nothing = dict.fromkeys(("rows", "imported", "updated", "unchanged", "unlinked", "rejected"), 0)
-    record = KpiImport(
-        digest=header.digest,
-        name=header.name,
-        options=dict(header.options),
-        imported_at=datetime.now(UTC),
-        run_id=header.run_id,
-        **nothing,
-    )
-    session.add(record)
-    session.flush()
+    columns = {"name": header.name, "options": dict(header.options), "run_id": header.run_id}
+    record, is_new = begin_import(session, _PUBLISH_LOCK, KpiImport, header.digest, **columns)
+    if not is_new:
+        return record, False
     known = _number_ads_and_segments(session, header.run_id)
     matched = _match(session) if known else 0
     record.updated = _restate(session, record.id) if matched else 0
@@ -150,7 +140,8 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     )
     link_ads(session, [NamedAd(*row) for row in names], header.run_id)
     refresh_launches(session, select(STAGE_AD.c.ad_id), header.run_id)
-    record.unlinked = _count_unlinked(session)
+    unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
+    record.unlinked = count_rows(session, STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no), unlinked)
     session.flush()
     return record, True
 
@@ -166,7 +157,7 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
         .on_conflict_do_nothing(index_elements=["key"])
     )
     is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
-    known = session.scalar(select(func.count()).select_from(STAGE_AD).join(Ad, is_known)) or 0
+    known = count_rows(session, STAGE_AD.join(Ad, is_known))
     ads = insert_into(session, Ad).from_select(
         [*_AD_KEY, "creative_name", "campaign_id", "run_id"],
         select(*(STAGE_AD.c[name] for name in _AD_KEY), STAGE_AD.c.creative, Campaign.id, literal(run_id))
@@ -220,7 +211,7 @@ def _match(session: Session) -> int:
     matches = select(STAGE_KPI.c.line, Kpi.id, case((differs, 1), else_=0)).select_from(_STAGED.join(Kpi, same_key))
     session.execute(insert(STAGE_MATCH).from_select(["line", "kpi_id", "differs"], matches))
     analyze(session.connection(), STAGE_MATCH)
-    return session.scalar(select(func.count()).select_from(STAGE_MATCH)) or 0
+    return count_rows(session, STAGE_MATCH)
 
 
 def _new(name: str) -> Any:
@@ -243,7 +234,7 @@ def _restate(session: Session, import_id: int) -> int:
         .where(Kpi.id == STAGE_MATCH.c.kpi_id, STAGE_MATCH.c.line == STAGE_KPI.c.line, STAGE_MATCH.c.differs == 1)
         .execution_options(synchronize_session=False)
     )
-    return session.scalar(select(func.count()).where(STAGE_MATCH.c.differs == 1)) or 0
+    return count_rows(session, STAGE_MATCH, STAGE_MATCH.c.differs == 1)
 
 
 def _insert_new(session: Session, import_id: int, *, any_matched: bool) -> int:
@@ -268,15 +259,3 @@ def _keep_rejects(session: Session, import_id: int) -> int:
     rejects = select(literal(import_id), STAGE_REJECT.c.line, STAGE_REJECT.c.reason, STAGE_REJECT.c.content)
     names = ["kpi_import_id", "line", "reason", "content"]
     return count_inserted(session, insert(KpiReject).from_select(names, rejects.order_by(STAGE_REJECT.c.line)))
-
-
-def _count_unlinked(session: Session) -> int:
-    linked = exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no))
-            .where(~linked)
-        )
-        or 0
-    )

@@ -28,7 +28,6 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
-    func,
     insert,
     literal,
     or_,
@@ -38,7 +37,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
-from abkit.store.imports import import_of
+from abkit.store.imports import begin_import
 from abkit.store.runs import RunRecord
 from abkit.store.schema import (
     Base,
@@ -52,7 +51,7 @@ from abkit.store.schema import (
     RatingSummary,
 )
 from abkit.store.staging import analyze
-from abkit.store.statements import count_inserted, insert_into, insert_missing, wait_for_turn
+from abkit.store.statements import count_inserted, count_rows, insert_into, insert_missing
 
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_816
@@ -167,38 +166,24 @@ def publish(session: Session, header: LabelHeader) -> tuple[RatingImport, bool]:
     Returns:
         The import, and whether it is this one (False: another process was first).
     """
-    wait_for_turn(session, _PUBLISH_LOCK)
-    if earlier := import_of(session, RatingImport, header.digest):
-        return earlier, False
-    record = RatingImport(
-        digest=header.digest,
-        name=header.name,
-        rating_source_id=header.source_id,
-        kind=header.kind,
-        options=dict(header.options),
-        imported_at=datetime.now(UTC),
-        run_id=header.run_id,
-        **dict.fromkeys(("rows", "imported", "unchanged", "rejected"), 0),
-    )
-    session.add(record)
-    session.flush()
+    columns = {"name": header.name, "options": dict(header.options), "run_id": header.run_id}
+    columns |= {"rating_source_id": header.source_id, "kind": header.kind}
+    record, is_new = begin_import(session, _PUBLISH_LOCK, RatingImport, header.digest, **columns)
+    if not is_new:
+        return record, False
     if header.kind != "summaries":
         _number_raters(session, header)
     kind = _KINDS[header.kind]
-    staged = _count(session, STAGE_LABEL)
+    staged = count_rows(session, STAGE_LABEL)
     conflicts = _refuse_conflicts(session, kind, header)
     record.imported = _insert_new(session, kind, header, record.id)
     record.unchanged = staged - conflicts - record.imported
     rejects = select(literal(record.id), STAGE_FAULT.c.line, STAGE_FAULT.c.reason).order_by(STAGE_FAULT.c.line)
     session.execute(insert(RatingReject).from_select(["rating_import_id", "line", "reason"], rejects))
-    record.rejected = _count(session, STAGE_FAULT)
+    record.rejected = count_rows(session, STAGE_FAULT)
     record.rows = staged - conflicts + record.rejected
     session.flush()
     return record, True
-
-
-def _count(session: Session, table: Table) -> int:
-    return session.scalar(select(func.count()).select_from(table)) or 0
 
 
 def _number_raters(session: Session, header: LabelHeader) -> None:
@@ -234,8 +219,7 @@ def _refuse_conflicts(session: Session, kind: _Kind, header: LabelHeader) -> int
     lines = select(STAGE_LABEL.c.line, literal(CONFLICT)).join(kind.table, _same_key(kind, header)).where(differs)
     session.execute(insert(STAGE_FAULT).from_select(["line", "reason"], lines))
     refused = STAGE_LABEL.c.line.in_(select(STAGE_FAULT.c.line))
-    count = session.scalar(select(func.count()).select_from(STAGE_LABEL).where(refused)) or 0
-    if count:
+    if count := count_rows(session, STAGE_LABEL, refused):
         session.execute(delete(STAGE_LABEL).where(refused))
     return count
 
