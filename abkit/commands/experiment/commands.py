@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from abkit.commands.calc.input import numbers
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
-from abkit.vocabulary import Allocation, Correction, Dimension, ExperimentDecision, Metric, Monitoring, Unit
+from abkit.errors import InvalidInput, UsageError
+from abkit.vocabulary import (
+    Allocation,
+    Correction,
+    Dimension,
+    ExperimentDecision,
+    Metric,
+    Monitoring,
+    Unit,
+    parse_choice,
+)
 
 if TYPE_CHECKING:
     from abkit.workflows.experiments.analysis import Analysis
 
 app = typer.Typer(help="Design, guard, analyze and decide A/B tests.", no_args_is_help=True)
 
+DAY = ["%Y-%m-%d"]
 AsOfOption = Annotated[
-    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Last day that counts; today by default.")
+    datetime | None, typer.Option("--as-of", formats=DAY, help="Last day that counts; today by default.")
 ]
+PowerOption = Annotated[float, typer.Option("--power", help="Chance to find the planned lift.")]
 MonitoringOption = Annotated[Monitoring, typer.Option("--monitoring", help="How often the test is looked at.")]
 
 
@@ -33,7 +45,7 @@ def design(
     baseline: Annotated[
         float | None, typer.Option("--baseline", help="CTR of the control; by default what is known.")
     ] = None,
-    power: Annotated[float, typer.Option("--power", help="Chance to find the planned lift.")] = 0.8,
+    power: PowerOption = 0.8,
     alpha: Annotated[float, typer.Option("--alpha", help="Chance of a false alarm.")] = 0.05,
     monitoring: MonitoringOption = Monitoring.ANYTIME,
     most_days: Annotated[int, typer.Option("--most-days", min=1, help="Days that a test may take.")] = 60,
@@ -68,10 +80,10 @@ def create(
     metric: Annotated[Metric, typer.Option("--metric", "-m", help="What is compared.")] = Metric.CTR,
     split: Annotated[str | None, typer.Option("--split", help="Planned shares: 0.5,0.5. Default: equal.")] = None,
     campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="Campaign it belongs to.")] = None,
-    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")] = None,
+    start: Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day.")] = None,
     level: Annotated[float, typer.Option("--level", help="Confidence level of the intervals.")] = 0.95,
-    power: Annotated[float, typer.Option("--power", help="Chance to find the planned lift.")] = 0.8,
+    power: PowerOption = 0.8,
     lift: Annotated[float | None, typer.Option("--lift", help="The lift that the test is planned to find.")] = None,
     planned_total: Annotated[
         float | None, typer.Option("--planned-total", help="Planned impressions (or days) in all arms.")
@@ -83,7 +95,6 @@ def create(
     ] = None,
 ) -> None:
     """Fix the plan of an experiment before its first look."""
-    from abkit.vocabulary import parse_choice
     from abkit.workflows.experiments.experiments import create_experiment
     from abkit.workflows.experiments.plan import ExperimentPlan
 
@@ -96,8 +107,8 @@ def create(
         metric=metric,
         split=numbers(split, "--split") if split else None,
         campaign=campaign,
-        starts_on=_day(start),
-        ends_on=_day(end),
+        starts_on=start.date() if start else None,
+        ends_on=end.date() if end else None,
         level=level,
         power=power,
         lift=lift,
@@ -144,15 +155,31 @@ def analyze(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Analyze one experiment of the store (one more look), or thousands of tests from a table."""
-    from abkit.errors import UsageError
-
     if (key is None) == (table is None):
         raise UsageError("give either the name of an experiment or --table FILE")
     if table is not None:
         if by is not None or as_of is not None or exit_code:
             raise UsageError("--by, --as-of and --exit-code are for an experiment of the store, not for --table")
-        columns = (experiment_col, variant_col, impressions_col, clicks_col)
-        _analyze_table(table, columns, control, add_up, allocation, correction, level, plot, form)
+        from abkit.workflows.experiments.table import analyze_table
+
+        report = analyze_table(
+            table,
+            experiment=experiment_col,
+            variant=variant_col,
+            trials=impressions_col,
+            successes=clicks_col,
+            control=control,
+            add_up=add_up,
+            allocation=allocation,
+            correction=correction,
+            level=level,
+            progress=note,
+        )
+        show(report, form, rows=[row.to_dict() for row in report.comparisons])
+        if plot is not None:
+            from abkit.reporting.tables.experiments import table_chart
+
+            _save(table_chart(report), plot)
         return
     from abkit.reporting.tables.show import view
     from abkit.workflows.experiments.experiments import analyze_experiment
@@ -167,53 +194,24 @@ def analyze(
         raise typer.Exit(3)
 
 
-def _analyze_table(
-    path: Path,
-    columns: tuple[str, str, str, str],
-    control: str | None,
-    add_up: bool,
-    allocation: Allocation,
-    correction: Correction,
-    level: float,
-    plot: Path | None,
-    form: Format,
-) -> None:
-    from abkit.workflows.experiments.table import analyze_table
-
-    report = analyze_table(
-        path,
-        experiment=columns[0],
-        variant=columns[1],
-        trials=columns[2],
-        successes=columns[3],
-        control=control,
-        add_up=add_up,
-        allocation=allocation,
-        correction=correction,
-        level=level,
-        progress=note,
-    )
-    show(report, form, rows=[row.to_dict() for row in report.comparisons])
-    if plot is not None:
-        from abkit.reporting.charts.theme import save_chart
-        from abkit.reporting.tables.experiments import table_chart
-
-        note(f"chart: {save_chart(table_chart(report), plot)}")
-
-
 def _draw_analysis(analysis: Analysis, path: Path) -> None:
     """Write the forest plot, and next to it the sequence of each treatment."""
     from abkit.reporting.charts.experiment import sequence_chart
-    from abkit.reporting.charts.theme import save_chart
     from abkit.reporting.tables.experiments import analysis_chart
 
-    note(f"chart: {save_chart(analysis_chart(analysis), path)}")
+    _save(analysis_chart(analysis), path)
     for result in analysis.treatments:
         if result.sequence:
             slug = "".join(char if char.isalnum() else "-" for char in result.treatment)[:60]
             title = f"{analysis.experiment}: {result.treatment} against {analysis.control}"
             chart = sequence_chart(result.sequence, title=title, dates=result.days)
-            note(f"chart: {save_chart(chart, path.with_name(f'{path.stem}-{slug}{path.suffix}'))}")
+            _save(chart, path.with_name(f"{path.stem}-{slug}{path.suffix}"))
+
+
+def _save(chart: Any, path: Path) -> None:
+    from abkit.reporting.charts.theme import save_chart
+
+    note(f"chart: {save_chart(chart, path)}")
 
 
 @app.command("decide")
@@ -225,7 +223,7 @@ def decide(
     reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
     variant: Annotated[str | None, typer.Option("--variant", help="Variant that is shipped.")] = None,
     as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Day of the decision; today by default.")
+        datetime | None, typer.Option("--as-of", formats=DAY, help="Day of the decision; today by default.")
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -261,8 +259,6 @@ def list_(
 
 
 def _pairs(texts: list[str], option: str, form: str) -> dict[str, str]:
-    from abkit.errors import InvalidInput
-
     found: dict[str, str] = {}
     for text in texts:
         name, sign, value = text.partition("=")
@@ -273,13 +269,7 @@ def _pairs(texts: list[str], option: str, form: str) -> dict[str, str]:
 
 
 def _loss(text: str) -> float:
-    from abkit.errors import InvalidInput
-
     try:
         return float(text)
     except ValueError:
         raise InvalidInput(f"the acceptable loss is {text!r}; expected a share such as 0.05") from None
-
-
-def _day(value: datetime | None) -> date | None:
-    return value.date() if value else None

@@ -17,14 +17,13 @@ from abkit.stats.sequential.always_valid import ConfidenceSequence
 MOST_ROWS = 60
 
 
-def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: str = "", width: int = 560) -> Any:
+def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: str = "") -> Any:
     """Draw one line per treatment: its lift with the interval that decides. What excludes zero is colored.
 
     Args:
         lifts: Names and lifts (0.1 is +10 %); those without a finite value or a lower end are left out.
         title: Title of the chart.
         subtitle: The rule, the level, the look.
-        width: Width of the plot in pixels.
     """
     known = [(name, lift) for name, lift in lifts if math.isfinite(lift.estimate) and math.isfinite(lift.ci_low)]
     if not known:
@@ -60,19 +59,17 @@ def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: 
     dots = base.mark_point(filled=True, size=90, opacity=1).encode(x="estimate:Q", color=color)
     labels = base.mark_text(dy=-11, fontSize=12, color=INK).encode(x="estimate:Q", text="text:N")
     head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
-    return themed(
-        alt.layer(zero, lines, dots, labels).properties(width=width, height=max(110, 44 * len(data)), title=head)
-    )
+    height = max(110, 44 * len(data))
+    return themed(alt.layer(zero, lines, dots, labels).properties(width=560, height=height, title=head))
 
 
-def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[date] = (), width: int = 620) -> Any:
+def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[date] = ()) -> Any:
     """Draw the difference over time: the confidence sequence, and inside it the fixed-horizon interval.
 
     Args:
         sequence: The test as it looked at each look.
         title: Title of the chart.
         dates: Date of each look; its number by default.
-        width: Width of the plot in pixels.
     """
     looks = sequence.looks
     if len(looks) < 2:
@@ -81,32 +78,33 @@ def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[
     last = looks[-1].difference
     reach = 6 * max(abs(last.ci_low), abs(last.ci_high))
     at = [day.isoformat() for day in dates[: len(looks)]] + [look.look for look in looks[len(dates) :]]
+    bands = ["valid at any look", "valid at one planned look only"]
     rows = [
         {
-            "at": at[index],
+            "at": day,
             "band": name,
             "estimate": ends.estimate,
             "low": max(ends.ci_low, -reach),
             "high": min(ends.ci_high, reach),
         }
-        for index, look in enumerate(looks)
-        for ends, name in ((look.difference, "valid at any look"), (look.fixed, "valid at one planned look only"))
+        for day, look in zip(at, looks, strict=True)
+        for name, ends in zip(bands, (look.difference, look.fixed), strict=True)
     ]
     kind = "T" if dates else "Q"
     x = alt.X(f"at:{kind}", title="Day" if dates else "Look")
     color = alt.Color(
         "band:N",
         title=None,
-        scale=alt.Scale(domain=["valid at any look", "valid at one planned look only"], range=[SERIES[0], SERIES[4]]),
+        scale=alt.Scale(domain=bands, range=[SERIES[0], SERIES[4]]),
         legend=alt.Legend(orient="bottom", labelLimit=400, symbolOpacity=0.6),
     )
     base = alt.Chart(alt.Data(values=rows))
-    bands = base.mark_area(opacity=0.3).encode(
+    areas = base.mark_area(opacity=0.3).encode(
         x=x, y=alt.Y("low:Q", title="Difference", axis=alt.Axis(format="+.3~%", tickCount=7)), y2="high:Q", color=color
     )
     line = base.mark_line(color=INK, strokeWidth=1.8).encode(x=x, y="estimate:Q")
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="zero:Q")
-    layers = [bands, zero, line]
+    layers = [areas, zero, line]
     stopped = sequence.stopped_at
     if stopped:
         there = alt.Chart(alt.Data(values=[{"at": at[stopped - 1]}]))
@@ -115,4 +113,4 @@ def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[
         f"zero excluded from look {stopped} on" if stopped else "zero is not excluded at any look"
     )
     head = alt.TitleParams(title, subtitle=subtitle)
-    return themed(alt.layer(*layers).properties(width=width, height=round(0.5 * width), title=head))
+    return themed(alt.layer(*layers).properties(width=620, height=310, title=head))

@@ -67,10 +67,9 @@ def _treatment_row(result: TreatmentResult) -> dict[str, Any]:
 
 
 def _lift(comparison: Comparison | None, prefix: str = "") -> dict[str, Any]:
-    if comparison is None:
-        return {f"{prefix}lift": None, f"{prefix}interval": None}
-    lift = comparison.lift
-    return {f"{prefix}lift": percent(lift.estimate, 1, sign=True), f"{prefix}interval": _interval(lift)}
+    lift = comparison.lift if comparison else None
+    shown = (percent(lift.estimate, 1, sign=True), _interval(lift)) if lift else (None, None)
+    return dict(zip((f"{prefix}lift", f"{prefix}interval"), shown, strict=True))
 
 
 def _interval(lift: Estimate) -> str:

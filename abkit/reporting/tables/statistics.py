@@ -39,37 +39,25 @@ def comparison_title(comparison: Comparison) -> str:
 
 def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
     """Return the rows of a comparison: what, figure, interval."""
-    rows: list[dict[str, Any]] = []
+    difference, lift = comparison.difference, comparison.lift
+    rows = []
     for name, arm in (("control", comparison.control), ("treatment", comparison.treatment)):
         if isinstance(arm, ArmRate):
-            rows.append({"what": name, "figure": percent(arm.rate, 3), "interval": f"{arm.successes:,} of {arm.n:,}"})
+            rows.append((name, percent(arm.rate, 3), f"{arm.successes:,} of {arm.n:,}"))
+            change = percent(difference.estimate, 3, sign=True)
+            ends = interval(difference.ci_low, difference.ci_high, 3, sign=True)
         else:
-            rows.append({"what": name, "figure": f"{arm.mean:.5g}", "interval": f"n {arm.n:,g}"})
-    difference, lift = comparison.difference, comparison.lift
-    if isinstance(comparison.control, ArmRate):
-        cells = (
-            percent(difference.estimate, 3, sign=True),
-            interval(difference.ci_low, difference.ci_high, 3, sign=True),
-        )
-    else:
-        cells = (f"{difference.estimate:+.5g}", f"[{difference.ci_low:+.5g}, {difference.ci_high:+.5g}]")
-    rows.append({"what": "difference", "figure": cells[0], "interval": cells[1]})
-    rows.append(
-        {
-            "what": "lift",
-            "figure": percent(lift.estimate, 1, sign=True),
-            "interval": interval(lift.ci_low, lift.ci_high, 1, sign=True),
-        }
-    )
+            rows.append((name, f"{arm.mean:.5g}", f"n {arm.n:,g}"))
+            change = f"{difference.estimate:+.5g}"
+            ends = f"[{difference.ci_low:+.5g}, {difference.ci_high:+.5g}]"
+    rows.append(("difference", change, ends))
+    rows.append(("lift", percent(lift.estimate, 1, sign=True), interval(lift.ci_low, lift.ci_high, 1, sign=True)))
     if math.isfinite(comparison.p_value):
-        rows.append({"what": "p-value", "figure": f"{comparison.p_value:.4g}", "interval": comparison.alternative})
-    if comparison.bayes is not None:
-        posterior = comparison.bayes
-        rows.append(
-            {"what": "chance to win", "figure": percent(posterior.chance_to_win, 1), "interval": posterior.prior}
-        )
-        rows.append({"what": "expected loss", "figure": percent(posterior.expected_loss, 4), "interval": "if shipped"})
-    return rows
+        rows.append(("p-value", f"{comparison.p_value:.4g}", comparison.alternative))
+    if posterior := comparison.bayes:
+        rows.append(("chance to win", percent(posterior.chance_to_win, 1), posterior.prior))
+        rows.append(("expected loss", percent(posterior.expected_loss, 4), "if shipped"))
+    return [dict(zip(("what", "figure", "interval"), row, strict=True)) for row in rows]
 
 
 def _lift_chart(comparison: Comparison) -> Any:
@@ -81,20 +69,20 @@ def _lift_chart(comparison: Comparison) -> Any:
 
 @view_of.register
 def _sample_size(size: SampleSize) -> View:
-    rows = [
-        {"figure": "units in each treatment", "value": f"{size.per_variant:,}"},
-        {"figure": "units in the control", "value": f"{size.control:,}"},
-        {"figure": "units in total", "value": f"{size.total:,}"},
-        {"figure": "lift", "value": percent(size.lift, 2, sign=True)},
-        {"figure": "power", "value": percent(size.power, 1)},
-        {"figure": "alpha per comparison", "value": f"{size.alpha_per_comparison:.4g}"},
-        {"figure": "test", "value": size.method},
-    ]
+    figures = {
+        "units in each treatment": f"{size.per_variant:,}",
+        "units in the control": f"{size.control:,}",
+        "units in total": f"{size.total:,}",
+        "lift": percent(size.lift, 2, sign=True),
+        "power": percent(size.power, 1),
+        "alpha per comparison": f"{size.alpha_per_comparison:.4g}",
+        "test": size.method,
+    }
     if size.plan is not None:
-        rows.append({"figure": "stop at |z| of", "value": ", ".join(f"{z:.3f}" for z in size.plan.boundaries)})
+        figures["stop at |z| of"] = ", ".join(f"{z:.3f}" for z in size.plan.boundaries)
     if size.days is not None:
-        rows.append({"figure": "days", "value": f"{size.days:,}"})
-    return View(tables=(Table.of(rows),))
+        figures["days"] = f"{size.days:,}"
+    return View(tables=(Table.of([{"figure": name, "value": value} for name, value in figures.items()]),))
 
 
 @view_of.register
@@ -138,15 +126,9 @@ def _adjusted(adjusted: Adjusted) -> View:
 
 @view_of.register
 def _drift(drift: Drift) -> View:
+    keep = {"test": "test", "effect": "effect", "p": "p_value", "n reference": "n_reference", "n current": "n_current"}
     rows = [
-        {
-            "test": shift.test,
-            "effect": shift.effect,
-            "p": shift.p_value,
-            "n reference": shift.n_reference,
-            "n current": shift.n_current,
-            "note": shift.note,
-        }
+        {shown: getattr(shift, name) for shown, name in (keep | {"note": "note"}).items()}
         for shift in (drift.ks, drift.psi, drift.wasserstein)
     ]
     verdict = "drifted" if drift.drifted else "no significant drift that matters"

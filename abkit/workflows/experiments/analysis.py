@@ -216,17 +216,14 @@ def _compare(
 
 
 def _boundary(plan: ExperimentPlan, arms: Sequence[ArmDays], earlier: Sequence[Analysis]) -> GroupSequentialPlan | None:
-    if plan.monitoring is not Monitoring.GROUP or plan.planned_total is None:
+    total, now = plan.planned_total, sum(arm.trials for arm in arms)
+    if plan.monitoring is not Monitoring.GROUP or total is None or now == 0:
         return None
-    total = plan.planned_total
-    now = sum(arm.trials for arm in arms)
     rising: list[float] = []
     for look in earlier:
         share = sum(arm.trials for arm in look.totals.values()) / total
-        if share < 1 and share > (rising[-1] if rising else 0.0) and share < now / total:
+        if max([0.0, *rising]) < share < min(1, now / total):
             rising.append(share)
-    if now == 0:
-        return None
     alpha = (1 - plan.level) / max(len(arms) - 1, 1)
     return plan_looks([*rising, min(now / total, 1.0)], alpha=alpha)
 
@@ -265,18 +262,19 @@ def _horizon(
     if plan.monitoring is not Monitoring.FIXED:
         return ()
     have = sum(len(arm.exposures) if by_day else arm.trials for arm in arms)
-    wait = "wait for the end; a test that may be looked at while it runs is created with --monitoring anytime"
+    judged = [look for look in earlier if look.verdict is not Verdict.BLOCKED and look.totals != totals]
+    action = "wait for the end; a test that may be looked at while it runs is created with --monitoring anytime"
     if plan.planned_total and have < plan.planned_total:
         found = f"{have:,} of {plan.planned_total:,.0f} planned: a fixed-horizon verdict is valid at the end only"
-        return (Guard("horizon", GuardStatus.BLOCK, found, wait),)
-    if not plan.planned_total and not plan.has_ended(as_of):
+    elif not plan.planned_total and not plan.has_ended(as_of):
         found = "the end of the test is not reached: a fixed-horizon verdict is valid at the end only"
-        return (Guard("horizon", GuardStatus.BLOCK, found, wait + "; an end is given by --planned-total or --to"),)
-    judged = [look for look in earlier if look.verdict is not Verdict.BLOCKED and look.totals != totals]
-    if judged:
+        action += "; an end is given by --planned-total or --to"
+    elif judged:
         found = f"the one look of a fixed-horizon test was look {judged[0].look}; the data have changed since"
-        return (Guard("horizon", GuardStatus.BLOCK, found, f"the verdict was {judged[0].verdict}: decide by that one"),)
-    return (Guard("horizon", GuardStatus.PASS, "the planned end is reached"),)
+        action = f"the verdict was {judged[0].verdict}: decide by that one"
+    else:
+        return (Guard("horizon", GuardStatus.PASS, "the planned end is reached"),)
+    return (Guard("horizon", GuardStatus.BLOCK, found, action),)
 
 
 def _stability(sequence: ConfidenceSequence | None, name: str) -> tuple[Guard, ...]:
@@ -343,9 +341,7 @@ def _log_lift(comparison: Comparison | None) -> tuple[float, float] | None:
     if comparison is None:
         return None
     lift = comparison.lift
-    if not (math.isfinite(lift.estimate) and math.isfinite(lift.ci_high) and -1 < lift.ci_low < lift.ci_high):
-        return None
-    if lift.estimate <= -1:
+    if not (-1 < lift.estimate < math.inf and -1 < lift.ci_low < lift.ci_high < math.inf):
         return None
     width = math.log1p(lift.ci_high) - math.log1p(lift.ci_low)
     return math.log1p(lift.estimate), width / (2 * quantile((1 + comparison.level) / 2))
@@ -367,8 +363,5 @@ def _rule(plan: ExperimentPlan, basis: Basis, look: int) -> str:
 
 
 def _overall(conclusions: Sequence[Conclusion]) -> Verdict:
-    states = [conclusion.state for conclusion in conclusions]
-    for state in (Verdict.BETTER, Verdict.UNDECIDED, Verdict.BLOCKED, Verdict.FUTILE):
-        if state in states:
-            return state
-    return Verdict.WORSE
+    order = (Verdict.BETTER, Verdict.UNDECIDED, Verdict.BLOCKED, Verdict.FUTILE, Verdict.WORSE)
+    return min((conclusion.state for conclusion in conclusions), key=order.index)

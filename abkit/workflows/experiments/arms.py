@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -98,17 +100,13 @@ def compare_arms(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[Comparis
     if not (control.exposures and arm.exposures):
         return None
     try:
+        compared: Callable[..., Comparison]
         if basis.by_day:
-            one, two = _moments(control), _moments(arm)
-            return (
-                compare_ratios(one, two, method="sequential", level=basis.level, tuning=basis.tuning),
-                compare_ratios(one, two, level=basis.level),
-            )
-        first, second = Counts(control.total, control.trials), Counts(arm.total, arm.trials)
-        return (
-            compare(first, second, method="sequential", level=basis.level, tuning=basis.tuning),
-            compare(first, second, level=basis.level),
-        )
+            compared = partial(compare_ratios, _moments(control), _moments(arm), level=basis.level)
+        else:
+            counts = (Counts(side.total, side.trials) for side in (control, arm))
+            compared = partial(compare, *counts, level=basis.level)
+        return compared(method="sequential", tuning=basis.tuning), compared()
     except InvalidInput:
         # No days, one day, no exposures, no variance: the guards say which.
         return None
@@ -148,14 +146,14 @@ def check_guardrail(
 def within_segments(control: Arm, arm: Arm, metric: Metric, by: Dimension, level: float) -> Stratified | None:
     """Compare within segments, impressions as trials; None where no segment has both arms."""
     place = list(Dimension).index(by)
-    sides: list[dict[str, Figures]] = [{}, {}]
+    sides: list[dict[str, Figures]] = [defaultdict(Figures), defaultdict(Figures)]
     for side, source in zip(sides, (control, arm), strict=True):
         for segment, figures in source.delivery.by_segment.items():
-            side[segment[place]] = side.get(segment[place], Figures()).plus(figures)
-    names = sorted(set(sides[0]) | set(sides[1]))
+            side[segment[place]] = side[segment[place]].plus(figures)
+    one, two = sides
     try:
-        strata = [tuple(_counts(side.get(name, Figures()), metric) for side in sides) for name in names]
-        return compare_stratified([(one, two) for one, two in strata], level=level)
+        strata = [(_counts(one[name], metric), _counts(two[name], metric)) for name in sorted({*one, *two})]
+        return compare_stratified(strata, level=level)
     except InvalidInput:
         return None
 

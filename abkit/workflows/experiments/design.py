@@ -22,6 +22,7 @@ from abkit_model.selection import error_spread
 
 FEWEST_CREATIVES = 10
 MOST_VARIANTS = 200
+Z95 = 1.959964
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,7 @@ def design_from_scores(
     )
 
 
-def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float], *, reach: float = 1.959964) -> Relation:
+def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float]) -> Relation:
     """Fit what a score point has been worth: conditional Poisson of clicks within campaigns, clustered by creative."""
     used = [row for row in rows if row.creative_id in by_creative and row.impressions > 0 and row.campaign_id]
     if len(used) < FEWEST_CREATIVES:
@@ -142,7 +143,7 @@ def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float], *, 
     slope, error = float(fit.coefficients[0]), float(fit.standard_errors[0])
     if not math.isfinite(error):
         return Relation(creatives=len(used), note="the scores do not vary within any campaign")
-    low, high = slope - reach * error, slope + reach * error
+    low, high = slope - Z95 * error, slope + Z95 * error
     shown = low > 0
     note = "" if shown else f"a score point changes log CTR by {slope:.3f} [{low:.3f}, {high:.3f}]: not shown to help"
     return Relation(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -154,7 +156,10 @@ def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = 
                 for (name, shown), share in zip(plan.variants.items(), plan.split or (), strict=True)
             ]
             earlier = [read_analysis(row) for row in tables.results_of(session, experiment, "analysis")]
-            past = _readable(tables.latest_analyses(session, apart_from=experiment))
+            past = []
+            for row in tables.latest_analyses(session, apart_from=experiment):
+                with suppress(Unreadable):  # what another experiment wrote must not stop this one
+                    past.append(read_analysis(row))
         analysis = analyze(plan, arms, as_of=as_of, earlier=earlier, past=past, by=dimension)
         with store.write() as session:
             row = tables.add_result(
@@ -173,17 +178,6 @@ def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = 
 def _plan(session: Session, experiment: Experiment) -> ExperimentPlan:
     campaign = creatives.campaign_keys(session)[experiment.campaign_id] if experiment.campaign_id else None
     return read_plan(experiment, tables.variants_of(session, experiment), campaign)
-
-
-def _readable(rows: list[ExperimentResult]) -> list[Analysis]:
-    """Return the analyses that can be read: what another experiment wrote must not stop this one."""
-    found = []
-    for row in rows:
-        try:
-            found.append(read_analysis(row))
-        except Unreadable:
-            continue
-    return found
 
 
 def decide_experiment(
@@ -253,27 +247,24 @@ def _against(decision: ExperimentDecision, treatment: str | None, analysis: Anal
 def list_experiments(store: Store) -> list[ExperimentSummary]:
     """Return all experiments with their last verdict and decision, without reading the stored figures."""
     result = ExperimentResult
+    kept = ("metric", "unit", "allocation", "starts_on", "ends_on")
     with store.read() as session:
         columns = (result.experiment_id, result.kind, result.verdict, result.decided_by)
-        rows: dict[tuple[int, str], list[tuple[str, str]]] = {}
+        rows: dict[tuple[int, str], list[tuple[str | None, str | None]]] = defaultdict(list)
         for number, kind, verdict, person in session.execute(select(*columns).order_by(result.id)):
-            rows.setdefault((number, kind), []).append((verdict, person))
+            rows[number, kind].append((verdict, person))
         found = []
         for experiment in session.scalars(select(Experiment).order_by(Experiment.id)):
-            looks = rows.get((experiment.id, "analysis"), [])
-            decisions = rows.get((experiment.id, "decision"), [])
+            looks = rows[experiment.id, "analysis"]
+            decision, decided_by = (rows[experiment.id, "decision"] or [(None, None)])[-1]
             found.append(
                 ExperimentSummary(
                     experiment=experiment.key,
-                    metric=experiment.metric,
-                    unit=experiment.unit,
-                    allocation=experiment.allocation,
-                    starts_on=experiment.starts_on,
-                    ends_on=experiment.ends_on,
+                    **{name: getattr(experiment, name) for name in kept},
                     looks=len(looks),
                     verdict=looks[-1][0] if looks else None,
-                    decision=decisions[-1][0] if decisions else None,
-                    decided_by=decisions[-1][1] if decisions else None,
+                    decision=decision,
+                    decided_by=decided_by,
                 )
             )
         return found
@@ -286,19 +277,16 @@ def experiments_due(store: Store, day: date) -> list[str]:
     """
     result = ExperimentResult
     with store.read() as session:
-        looks: dict[int, set[date]] = {}
         decided = set(session.scalars(select(result.experiment_id).where(result.kind == "decision")))
-        for number, as_of in session.execute(
-            select(result.experiment_id, result.as_of).where(result.kind == "analysis")
-        ):
-            looks.setdefault(number, set()).add(as_of)
+        looks: dict[int, set[date]] = defaultdict(set)
+        for number, seen in session.execute(select(result.experiment_id, result.as_of).filter_by(kind="analysis")):
+            looks[number].add(seen)
         return [
             experiment.key
             for experiment in session.scalars(select(Experiment).order_by(Experiment.id))
             if experiment.id not in decided
             and (experiment.starts_on is None or experiment.starts_on <= day)
-            and day not in looks.get(experiment.id, set())
-            and not any(has_ended(experiment.ends_on, seen) for seen in looks.get(experiment.id, set()))
+            and not any(seen == day or has_ended(experiment.ends_on, seen) for seen in looks[experiment.id])
         ]
 
 
@@ -316,13 +304,9 @@ def _entry(row: ExperimentResult) -> HistoryEntry:
         result = read_analysis(row) if row.kind == "analysis" else read_decision(row)
     except Unreadable as error:
         unreadable = error.message
+    kept = ("kind", "sequence", "as_of", "verdict", "decided_by", "reason")
     return HistoryEntry(
-        kind=row.kind,
-        sequence=row.sequence,
-        as_of=row.as_of,
-        verdict=row.verdict,
-        decided_by=row.decided_by,
-        reason=row.reason,
+        **{name: getattr(row, name) for name in kept},
         rule=result.rule if result else None,
         run=row.run_id,
         result=result,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -178,8 +179,7 @@ def experiment_from_rows(
                 hint="see whether the metric is missing, or whether its units are in another variant too",
             )
     options: dict[str, Any] = {"method": method, "level": level, "alternative": side, "tuning": planned_units}
-    moments = {name: _moments(name, *values, metric, denominator) for name, values in sums.items()}
-    compared = [_compare(moments[names[0]], moments[name], options) for name in names[1:]]
+    compared = _comparisons(sums, names, metric, denominator, options)
     adjusted = adjust([one.p_value for one in compared], correction="holm", alpha=1 - level, family="treatments")
     return UnitAnalysis(
         unit=unit,
@@ -238,11 +238,9 @@ def _usable(table: nw.DataFrame[Any]) -> tuple[nw.DataFrame[Any], dict[str, int]
     crossed = len(table) - len(kept)
     kept, no_metric = without(kept, "y")
     kept, no_denominator = without(kept, "x")
-    counts: dict[str, int] = {}
-    for name in assigned["variant"].to_list():
-        counts[str(name)] = counts.get(str(name), 0) + 1
+    counts = Counter(map(str, assigned["variant"].to_list()))
     # A variant all of whose units are in another one too is still a variant: it is refused by name.
-    order = {str(name): counts.get(str(name), 0) for name in table["variant"].unique(maintain_order=True).to_list()}
+    order = {name: counts[name] for name in map(str, table["variant"].unique(maintain_order=True).to_list())}
     left_out = LeftOut(
         rows_without_unit=no_unit,
         rows_without_variant=no_variant,
@@ -285,26 +283,19 @@ def _sums_per_unit(table: nw.DataFrame[Any], names: Sequence[str]) -> dict[str, 
     return {name: (rows[arm == name], y[arm == name], x[arm == name]) for name in names}
 
 
-def _moments(
-    name: str,
-    _rows: NDArray[np.int64],
-    y: NDArray[np.float64],
-    x: NDArray[np.float64],
-    metric: str,
-    denominator: str | None,
-) -> Moments | PairMoments:
-    for column, values in ((metric, y), (denominator, x)):
-        if not np.isfinite(values).all():
-            raise InvalidInput(f"the column {column!r} is infinite for a unit of {name!r}; expected finite numbers")
-    return Moments.from_values(y) if denominator is None else PairMoments.from_values(y, x)
-
-
-def _compare(control: Moments | PairMoments, treatment: Moments | PairMoments, options: dict[str, Any]) -> Comparison:
-    if isinstance(control, PairMoments) and isinstance(treatment, PairMoments):
-        return compare_ratios(control, treatment, **options)
-    assert isinstance(control, Moments)  # noqa: S101 - both arms have a denominator, or neither
-    assert isinstance(treatment, Moments)  # noqa: S101
-    return compare_means(control, treatment, **options)
+def _comparisons(
+    sums: dict[str, Sums], names: list[str], metric: str, denominator: str | None, options: dict[str, Any]
+) -> list[Comparison]:
+    """Compare each variant with the first one."""
+    for name, (_, *pair) in sums.items():
+        for column, values in zip((metric, denominator), pair, strict=True):
+            if not np.isfinite(values).all():
+                raise InvalidInput(f"the column {column!r} is infinite for a unit of {name!r}; expected finite numbers")
+    if denominator is None:
+        means = [Moments.from_values(sums[name][1]) for name in names]
+        return [compare_means(means[0], treatment, **options) for treatment in means[1:]]
+    pairs = [PairMoments.from_values(*sums[name][1:]) for name in names]
+    return [compare_ratios(pairs[0], treatment, **options) for treatment in pairs[1:]]
 
 
 def _arm(name: str, rows: NDArray[np.int64], y: NDArray[np.float64], x: NDArray[np.float64], *, ratio: bool) -> UnitArm:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,6 @@ def analyze_table(
     successes: str,
     control: str | None = None,
     level: float = 0.95,
-    tuning: float = 5000,
     correction: Correction = Correction.BH,
     add_up: bool = False,
     allocation: Allocation = Allocation.RANDOM,
@@ -163,7 +163,6 @@ def analyze_table(
         successes: Column with clicks, conversions, ….
         control: Key of the control arm in every test; the first row of each test by default.
         level: Confidence level of the intervals; 1 − level is also the rate that the correction controls.
-        tuning: Planned units of a comparison, for the any-time p-values.
         correction: How p-values are adjusted over all comparisons.
         add_up: Whether rows of one arm are days, to be added up.
         allocation: `optimized` leaves out the check of the split.
@@ -177,7 +176,7 @@ def analyze_table(
         path, experiment=experiment, variant=variant, trials=trials, successes=successes, drop_duplicates=add_up
     )
     if len(table.trials) > MOST_CELLS:
-        raise AbkitError(f"{path.name} has {len(table.trials):,} arms; at most {MOST_CELLS:,} are analysed at once")
+        raise AbkitError(f"{path.name} has {len(table.trials):,} arms; at most {MOST_CELLS:,} are analyzed at once")
     base, table = _controls(table, control)
     treated = np.flatnonzero(base != np.arange(len(base)))
     progress(f"{len(table.experiments):,} tests, {len(treated):,} comparisons")
@@ -187,7 +186,6 @@ def analyze_table(
         table.successes[treated],
         table.trials[treated],
         level=level,
-        tuning=tuning,
     )
     tests = len(table.experiments)
     _, split = split_p(table.trials, table.experiment, tests)
@@ -251,48 +249,44 @@ def _shrunken(compared: BulkComparisons, unflagged: np.ndarray) -> tuple[list[fl
         effects = np.log1p(compared.lift)
         errors = (np.log1p(compared.lift_high) - np.log1p(compared.lift_low)) / (2 * quantile((1 + compared.level) / 2))
     known = np.isfinite(effects) & np.isfinite(errors) & (errors > 0)
-    learnt = known & unflagged
+    learned = known & unflagged
     lifts: list[float | None] = [None] * len(effects)
-    if learnt.sum() < FEWEST_FOR_PRIOR:
+    if learned.sum() < FEWEST_FOR_PRIOR:
         return lifts, None
-    prior = fit_effect_prior(effects[learnt].tolist(), errors[learnt].tolist())
-    for place, lift in zip(
-        np.flatnonzero(known), np.expm1(shrink_many(effects[known], errors[known], prior)).tolist(), strict=True
-    ):
+    prior = fit_effect_prior(effects[learned].tolist(), errors[learned].tolist())
+    shrunken = np.expm1(shrink_many(effects[known], errors[known], prior)).tolist()
+    for place, lift in zip(np.flatnonzero(known), shrunken, strict=True):
         lifts[place] = lift
     return lifts, prior
 
 
 def _controls(table: ArmTable, control: str | None) -> tuple[np.ndarray, ArmTable]:
     """Return for each arm the row of its control; tests without the control that is named are refused."""
-    count = len(table.variants)
-    row_of = np.full(len(table.experiments), -1)
     if control is None:
-        # The first row of each test: written last when walking backwards.
-        row_of[table.experiment[::-1]] = np.arange(count)[::-1]
-    else:
-        named = np.array([variant == control for variant in table.variants], dtype=bool)
-        row_of[table.experiment[named]] = np.flatnonzero(named)
-        missing = [key for key, row in zip(table.experiments, row_of, strict=True) if row < 0]
-        if missing:
-            return _controls(_without(table, row_of >= 0, missing, control), control)
+        _, first = np.unique(table.experiment, return_index=True)
+        return first[table.experiment], table
+    row_of = np.full(len(table.experiments), -1)
+    named = [row for row, variant in enumerate(table.variants) if variant == control]
+    row_of[table.experiment[named]] = named
+    if (row_of < 0).any():
+        return _controls(_without(table, row_of >= 0, control), control)
     return row_of[table.experiment], table
 
 
-def _without(table: ArmTable, kept: np.ndarray, missing: list[str], control: str) -> ArmTable:
+def _without(table: ArmTable, kept: np.ndarray, control: str) -> ArmTable:
     if not kept.any():
         raise AbkitError(
             f"no test has a variant {control!r}", hint="name the control as it stands in the table, or leave it out"
         )
     arms = kept[table.experiment]
     number = np.cumsum(kept) - 1
-    reasons = [Refused(key, f"no variant {control!r}, which was named as the control") for key in missing]
+    reason = f"no variant {control!r}, which was named as the control"
     return replace(
         table,
-        experiments=[key for key, keep in zip(table.experiments, kept, strict=True) if keep],
+        experiments=list(compress(table.experiments, kept)),
         experiment=number[table.experiment[arms]],
-        variants=[key for key, keep in zip(table.variants, arms, strict=True) if keep],
+        variants=list(compress(table.variants, arms)),
         trials=table.trials[arms],
         successes=table.successes[arms],
-        refused=table.refused + reasons,
+        refused=[*table.refused, *(Refused(key, reason) for key in compress(table.experiments, ~kept))],
     )
