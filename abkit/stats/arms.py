@@ -37,7 +37,7 @@ class Counts(Record):
     trials: int
 
     def __post_init__(self) -> None:
-        successes, trials = _whole(self.successes, "successes"), _whole(self.trials, "trials")
+        successes, trials = whole(self.successes, "successes"), whole(self.trials, "trials")
         if trials < 1:
             raise InvalidInput(f"an arm has {trials} trials; it needs at least 1")
         if successes > trials:
@@ -111,11 +111,6 @@ class Moments(Record):
         _check_n(len(array))
         return cls(len(array), float(array.mean()), float(array.var(ddof=1)) if len(array) > 1 else 0.0)
 
-    @property
-    def squared_error(self) -> float:
-        """Variance of the mean."""
-        return self.variance / self.n
-
     def __add__(self, other: Moments) -> Moments:
         """Return both together (days add up).
 
@@ -151,8 +146,7 @@ class PairMoments(Record):
     covariance: float
 
     def __post_init__(self) -> None:
-        Moments(self.n, self.mean_y, self.variance_y)
-        Moments(self.n, self.mean_x, self.variance_x)
+        self._each()
         _check_finite(self.covariance, "covariance")
         bound = math.sqrt(self.variance_y * self.variance_x)
         if abs(self.covariance) > bound * (1 + 1e-6) + 1e-12:
@@ -164,18 +158,10 @@ class PairMoments(Record):
     @classmethod
     def from_sums(cls, *, n: float, y: float, x: float, yy: float, xx: float, xy: float) -> PairMoments:
         """Return the moments from Σ1, Σy, Σx, Σy², Σx², Σxy."""
-        _check_n(n)
+        one, other = (Moments.from_sums(n=n, total=total, total_squares=s) for total, s in ((y, yy), (x, xx)))
         covariance = (xy - y * x / n) / (n - 1) if n > 1 else 0.0
-        variance_y, variance_x = _variance(n, y, yy), _variance(n, x, xx)
-        bound = math.sqrt(variance_y * variance_x)
-        return cls(
-            n=n,
-            mean_y=y / n,
-            mean_x=x / n,
-            variance_y=variance_y,
-            variance_x=variance_x,
-            covariance=min(max(covariance, -bound), bound),
-        )
+        bound = math.sqrt(one.variance * other.variance)
+        return _paired(one, other, min(max(covariance, -bound), bound))
 
     @classmethod
     def from_values(cls, y: ArrayLike, x: ArrayLike) -> PairMoments:
@@ -187,43 +173,33 @@ class PairMoments(Record):
         pairs = np.asarray((y, x), dtype=float)
         n = pairs.shape[1]
         _check_n(n)
-        mean, covariance = pairs.mean(axis=1), np.cov(pairs) if n > 1 else np.zeros((2, 2))
-        return cls(
-            n=n,
-            mean_y=float(mean[0]),
-            mean_x=float(mean[1]),
-            variance_y=float(covariance[0, 0]),
-            variance_x=float(covariance[1, 1]),
-            covariance=float(covariance[0, 1]),
-        )
+        covariance = np.cov(pairs) if n > 1 else np.zeros((2, 2))
+        one, other = (Moments(n, float(pairs[i].mean()), float(covariance[i, i])) for i in (0, 1))
+        return _paired(one, other, float(covariance[0, 1]))
 
     def __add__(self, other: PairMoments) -> PairMoments:
         """Return both together (days add up)."""
         n = self.n + other.n
-        y = Moments(self.n, self.mean_y, self.variance_y) + Moments(other.n, other.mean_y, other.variance_y)
-        x = Moments(self.n, self.mean_x, self.variance_x) + Moments(other.n, other.mean_x, other.variance_x)
+        y, x = (mine + theirs for mine, theirs in zip(self._each(), other._each(), strict=True))
         products = (self.n - 1) * self.covariance + (other.n - 1) * other.covariance
         products += (other.mean_y - self.mean_y) * (other.mean_x - self.mean_x) * self.n * other.n / n
-        return PairMoments(
-            n=n,
-            mean_y=y.mean,
-            mean_x=x.mean,
-            variance_y=y.variance,
-            variance_x=x.variance,
-            covariance=products / (n - 1),
-        )
+        return _paired(y, x, products / (n - 1))
+
+    def _each(self) -> tuple[Moments, Moments]:
+        return Moments(self.n, self.mean_y, self.variance_y), Moments(self.n, self.mean_x, self.variance_x)
 
 
-def _whole(value: float, what: str) -> int:
-    if type(value) is int:
-        whole = value
-    else:
-        if not math.isfinite(value) or value != int(value):
-            raise InvalidInput(f"an arm has {value} {what}; expected a whole number of 0 or more")
-        whole = int(value)
-    if whole < 0:
-        raise InvalidInput(f"an arm has {whole} {what}; expected a whole number of 0 or more")
-    return whole
+def _paired(y: Moments, x: Moments, covariance: float) -> PairMoments:
+    return PairMoments(
+        n=y.n, mean_y=y.mean, mean_x=x.mean, variance_y=y.variance, variance_x=x.variance, covariance=covariance
+    )
+
+
+def whole(value: float, what: str) -> int:
+    """Return a count as an integer; refuse one that is negative, missing or fractional."""
+    if value < 0 or (type(value) is not int and not (math.isfinite(value) and value == int(value))):
+        raise InvalidInput(f"an arm has {value} {what}; expected a whole number of 0 or more")
+    return int(value)
 
 
 def _variance(n: float, total: float, squares: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, prior_of
-from abkit.commands.output import Format, FormatOption, note, print_record
+from abkit.commands.output import Format, FormatOption, note, print_record, print_rows
 from abkit.vocabulary import Alternative, Correction, LiftMethod, Method
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ class X(StrEnum):
     COVARIATE = "covariate"
 
 
-_OF_MEANS = (None, Method.AUTO, Method.WELCH, Method.SEQUENTIAL)
+_DEFAULT = (None, Method.AUTO)
+_OF_MEANS = (*_DEFAULT, Method.WELCH, Method.SEQUENTIAL)
 
 
 def compare(
@@ -91,30 +92,25 @@ def _compared(
     from abkit.stats.means.pairs import compare_ratios, compare_with_covariate
     from abkit.stats.proportions import compare as proportions
 
-    base, other, method = arm_of(control), arm_of(treatment), options["method"]
-    if type(base) is not type(other):
+    method, both = options["method"], (arm_of(control), arm_of(treatment))
+    of_means = options | {"lift_method": lift_method, "method": Method.WELCH if method in _DEFAULT else method}
+    match both:
+        case Counts() as p0, Counts() as p1:
+            if method is Method.WELCH:
+                raise UsageError("welch compares means, and the arms are rates", hint="give the arms as N,MEAN,SD")
+            return proportions.compare(p0, p1, **options | {"method": method or Method.AUTO}, **of_posterior), {}
+        case Moments() as m0, Moments() as m1 if method is Method.BAYES or method in _OF_MEANS:
+            return compare_means(m0, m1, **of_means, **of_posterior), {}
+        case PairMoments() as r0, PairMoments() as r1 if method in _OF_MEANS:
+            if x is X.DENOMINATOR:
+                return compare_ratios(r0, r1, **of_means), {}
+            cuped = compare_with_covariate(r0, r1, **of_means)
+            return cuped.adjusted, {name: value for name, value in to_plain(cuped).items() if name != "adjusted"}
+    if type(both[0]) is not type(both[1]):
         raise UsageError(f"--control {control} and --treatment {treatment} are not of one kind")
-    if isinstance(base, Counts) and isinstance(other, Counts):
-        if method is Method.WELCH:
-            raise UsageError("welch compares means, and the arms are rates", hint="give the arms as N,MEAN,SD")
-        return proportions.compare(base, other, **{**options, "method": method or Method.AUTO}, **of_posterior), {}
-    if method not in _OF_MEANS and not (isinstance(base, Moments) and method is Method.BAYES):
-        raise UsageError(
-            f"{method} compares rates, and the arms are means", hint="use welch, sequential or, for means, bayes"
-        )
-    options = {**options, "lift_method": lift_method}
-    if method in (None, Method.AUTO):
-        options["method"] = Method.WELCH
-    if isinstance(base, Moments) and isinstance(other, Moments):
-        return compare_means(base, other, **options, **of_posterior), {}
-    assert isinstance(base, PairMoments)  # noqa: S101 - the third kind of arm
-    assert isinstance(other, PairMoments)  # noqa: S101
-    if x is X.DENOMINATOR:
-        return compare_ratios(base, other, **options), {}
-    cuped = compare_with_covariate(base, other, **options)
-    beside = to_plain(cuped)
-    del beside["adjusted"]
-    return cuped.adjusted, beside
+    raise UsageError(
+        f"{method} compares rates, and the arms are means", hint="use welch, sequential or, for means, bayes"
+    )
 
 
 def _questions(comparison: Comparison, margin: float | None, true_lift: float | None) -> dict[str, Any]:
@@ -132,8 +128,8 @@ def _questions(comparison: Comparison, margin: float | None, true_lift: float | 
         if value is not None and baseline == 0:
             raise InvalidInput(f"{name} is relative to the control, and the control is 0; expected a control above 0")
     if margin is not None:
-        more["non_inferiority"] = to_plain(non_inferior(comparison, margin=margin * baseline, level=comparison.level))
-        more["equivalence"] = to_plain(equivalent(comparison, margin=margin * baseline, level=comparison.level))
+        for name, test in (("non_inferiority", non_inferior), ("equivalence", equivalent)):
+            more[name] = to_plain(test(comparison, margin=margin * baseline, level=comparison.level))
     if true_lift is not None:
         error = wald_parts(comparison)[1]
         more["exaggeration"] = to_plain(exaggeration(true_lift * baseline, error, alpha=1 - comparison.level))
@@ -147,24 +143,18 @@ def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> N
 
     rows = comparison_rows(comparison)
     if "variance_kept" in extra:
-        kept = {"what": "variance kept", "figure": percent(extra["variance_kept"], 1), "interval": "by CUPED"}
-        rows.append(kept)
+        rows.append({"what": "variance kept", "figure": percent(extra["variance_kept"], 1), "interval": "by CUPED"})
     for name in ("non_inferiority", "equivalence"):
         if name in extra:
             tested = extra[name]
-            said = (
-                f"holds within {tested['margin']:.4g}"
-                if tested["holds"]
-                else f"not shown within {tested['margin']:.4g}"
-            )
+            said = f"{'holds' if tested['holds'] else 'not shown'} within {tested['margin']:.4g}"
             rows.append({"what": name.replace("_", "-"), "figure": f"p {tested['p_value']:.4g}", "interval": said})
     if "exaggeration" in extra:
         curse = extra["exaggeration"]
         factor = curse["exaggeration"]
         said = f"exaggeration {factor:.2f}, wrong sign {percent(curse['type_s'], 2)}" if factor else "no true effect"
         rows.append({"what": "significance", "figure": f"power {percent(curse['power'], 1)}", "interval": said})
-    record = {**to_plain(comparison), **extra}
-    print_record(record, form, rows=rows, title=comparison_title(comparison))
+    print_record(to_plain(comparison) | extra, form, rows=rows, title=comparison_title(comparison))
     for sentence in comparison.notes if form is not Format.JSON else ():
         note(sentence)
 
@@ -192,11 +182,9 @@ def _print_several(
         else:
             row["chance to win"] = percent(result.bayes.chance_to_win, 1)
         rows.append(row)
-    comparisons = [{**to_plain(result), **extra} for result, extra in zip(results, extras, strict=True)]
     if form is Format.CSV:
-        from abkit.commands.output import print_rows
-
         print_rows(rows, form)
         return
+    comparisons = [to_plain(result) | extra for result, extra in zip(results, extras, strict=True)]
     title = f"{correction}, family: {family}"
     print_record({"comparisons": comparisons, "adjusted": adjusted}, form, rows=rows, title=title)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import combinations
 
 from scipy.special import ndtr
 
@@ -48,8 +50,8 @@ class PairPlan(Record):
     treatment: str
     score_gap: float
     chance_scored_right: float
-    expected_lift: float | None
-    size: SampleSize | None
+    expected_lift: float | None = None
+    size: SampleSize | None = None
     worth_testing: bool
     why: str
 
@@ -79,46 +81,32 @@ def plan_pairs(
     if len(variants) < 2:
         raise InvalidInput(f"{len(variants)} variant is given; a test takes at least 2")
     design = design or Design()
-    plans = []
-    for index, one in enumerate(variants):
-        for other in variants[index + 1 :]:
-            low, high = sorted((one, other), key=lambda variant: variant.score)
-            plans.append(_plan(low, high, baseline, log_lift_per_point, design, most_days))
+    plans = [
+        _plan(one, other, baseline, log_lift_per_point, design, most_days) for one, other in combinations(variants, 2)
+    ]
     return tuple(sorted(plans, key=lambda plan: (not plan.worth_testing, -plan.score_gap)))
 
 
 def _plan(
-    low: ScoredVariant, high: ScoredVariant, baseline: float, slope: float | None, design: Design, most_days: int
+    one: ScoredVariant, other: ScoredVariant, baseline: float, slope: float | None, design: Design, most_days: int
 ) -> PairPlan:
+    low, high = sorted((one, other), key=lambda variant: variant.score)
     gap = high.score - low.score
     spread = math.hypot(low.standard_error, high.standard_error)
     chance = float(ndtr(gap / spread)) if spread > 0 else float(gap > 0) or 0.5
-
-    def plan(why: str, worth_testing: bool, lift: float | None = None, size: SampleSize | None = None) -> PairPlan:
-        return PairPlan(
-            control=low.key,
-            treatment=high.key,
-            score_gap=gap,
-            chance_scored_right=chance,
-            expected_lift=lift,
-            size=size,
-            worth_testing=worth_testing,
-            why=why,
-        )
-
+    plan = partial(PairPlan, control=low.key, treatment=high.key, score_gap=gap, chance_scored_right=chance)
     if slope is None:
-        return plan(
-            "no score–KPI relation is fitted yet: the score gap alone does not say how long a test takes", False
-        )
+        why = "no score–KPI relation is fitted yet: the score gap alone does not say how long a test takes"
+        return plan(worth_testing=False, why=why)
     lift = math.expm1(slope * gap)
     # Less than a tenth of a percent takes hundreds of millions of impressions.
     if lift < 0.001 or baseline * (1 + lift) >= 1:
-        return plan(f"the scores promise a lift of {percent(lift, 2)}: too little to find in any test", False, lift)
+        why = f"the scores promise a lift of {percent(lift, 2)}: too little to find in any test"
+        return plan(expected_lift=lift, worth_testing=False, why=why)
     size = size_of(Rate(baseline), lift, design)
+    fits = size.days is None or size.days <= most_days
     if size.days is None:
-        units = f"{size.total:,} units for an expected lift of {percent(lift, 1)}"
-        why = f"{units}; give the daily traffic to know the days"
-        return plan(why, True, lift, size)
-    fits = size.days <= most_days
-    why = f"{size.days} days for an expected lift of {percent(lift, 1)}" + ("" if fits else f": more than {most_days}")
-    return plan(why, fits, lift, size)
+        why = f"{size.total:,} units for an expected lift of {percent(lift, 1)}; give the daily traffic to know the days"
+    else:
+        why = f"{size.days} days for an expected lift of {percent(lift, 1)}" + ("" if fits else f": more than {most_days}")
+    return plan(expected_lift=lift, size=size, worth_testing=fits, why=why)

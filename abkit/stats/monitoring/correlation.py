@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from abkit.records import Record
-from abkit.stats.monitoring.within_groups import Pooled, pooled_pearson, pooled_spearman
+from abkit.stats.monitoring.within_groups import Pooled, group_index, pooled_pearson, pooled_spearman
 from abkit.vocabulary import CorrelationScope as Scope
 from abkit.vocabulary import CorrelationStatistic as Statistic
 from abkit.vocabulary import parse_choice
@@ -96,8 +96,11 @@ def correlate(
     x, y, group, cluster = x[known], y[known], group[known], cluster[known]
 
     pooled = (pooled_spearman if statistic is Statistic.SRCC else pooled_pearson)(x, y, group) if len(x) else _NOTHING
-    counted = _count(cluster, group) if scope is Scope.WITHIN_CAMPAIGN else len(np.unique(cluster))
+    index, size = group_index(group)
+    counted = len(np.unique(cluster if scope is Scope.ALL else cluster[size[index] > 1]))
     note = _why_not(x, y, pooled, counted, scope, max(4, min_creatives))
+    if note and not known.all():
+        note += f" ({(~known).sum()} more have no number for score or KPI)"
     low, high = (None, None) if note else _interval(pooled, cluster, statistic, level)
     return Correlation(
         statistic=statistic,
@@ -109,19 +112,12 @@ def correlate(
         n=counted,
         groups=pooled.groups,
         method=method,
-        note=note and note + _missing(known),
+        note=note,
     )
 
 
 _NOTHING = Pooled(math.nan, np.zeros(0), 0, 0)
 _WEIGHTS = {Statistic.PLCC: "their sums of squares", Statistic.SRCC: "n(n - 1)/(n + 1)"}
-
-
-def _count(cluster: NDArray[np.generic], group: NDArray[np.generic]) -> int:
-    if not len(group):
-        return 0
-    _, index, size = np.unique(group, return_inverse=True, return_counts=True)
-    return len(np.unique(cluster[size[index.reshape(-1)] > 1]))
 
 
 def _why_not(
@@ -141,19 +137,13 @@ def _why_not(
     return ""
 
 
-def _missing(known: NDArray[np.bool_]) -> str:
-    lost = int((~known).sum())
-    return f" ({lost} more have no number for score or KPI)" if lost else ""
-
-
 def _interval(pooled: Pooled, cluster: NDArray[np.generic], statistic: Statistic, level: float) -> tuple[float, float]:
     r = pooled.estimate
     # A perfect order of a few creatives is no proof of a perfect relation: the transform needs |r| < 1.
     inside = math.copysign(min(abs(r), 1 - 1 / pooled.n**2), r)
     freedom = pooled.n - pooled.groups - 2
     normal = math.sqrt((1 + r * r / 2 if statistic is Statistic.SRCC else 1) / freedom)
-    _, index = np.unique(cluster, return_inverse=True)
-    by_creative = np.bincount(index.reshape(-1), pooled.influence)
+    by_creative = np.bincount(group_index(cluster)[0], pooled.influence)
     jackknife = math.sqrt(float(by_creative @ by_creative)) / (1 - inside * inside)
     if statistic is Statistic.SRCC:
         jackknife *= math.sqrt((freedom + 3) / freedom)

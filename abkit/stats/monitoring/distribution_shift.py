@@ -37,12 +37,12 @@ class Shift(Record):
     """
 
     test: str
-    statistic: float | None
-    p_value: float | None
-    effect: float | None
+    statistic: float | None = None
+    p_value: float | None = None
+    effect: float | None = None
     n_reference: int
     n_current: int
-    method: str
+    method: str = ""
     note: str = ""
 
 
@@ -104,12 +104,14 @@ def drift(
         raise InvalidInput(f"{bins} bins; PSI takes at least 2")
     x, y = _finite(reference), _finite(current)
     n, m = len(x), len(y)
-    enough = n >= 2 and m >= 2
+    enough = min(n, m) >= 2
     if enough:
         ks, psi, wasserstein = _ks(x, y), _psi(x, y, bins), _wasserstein(x, y, seed)
     else:
         note = f"{n} reference and {m} current values; at least 2 of each are needed"
-        ks, psi, wasserstein = (_nothing(test, n, m, note) for test in ("ks", "psi", "wasserstein"))
+        ks, psi, wasserstein = (
+            Shift(test=test, n_reference=n, n_current=m, note=note) for test in ("ks", "psi", "wasserstein")
+        )
     return Drift(
         ks=ks,
         psi=psi,
@@ -152,7 +154,8 @@ def input_shift(
     x, y = _rows(reference), _rows(current)
     n, m = len(x), len(y)
     if n < 2 or m < 2:
-        return _nothing("energy", n, m, f"{n} reference and {m} current creatives; at least 2 of each are needed")
+        note = f"{n} reference and {m} current creatives; at least 2 of each are needed"
+        return Shift(test="energy", n_reference=n, n_current=m, note=note)
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"the windows have {x.shape[1]} and {y.shape[1]} features; they must be of one encoder")
     drawn = f"; {most:,} drawn at random from each larger window" if max(n, m) > most else ""
@@ -184,10 +187,6 @@ def _shift(
     )
 
 
-def _nothing(test: str, n: int, m: int, note: str) -> Shift:
-    return Shift(test=test, statistic=None, p_value=None, effect=None, n_reference=n, n_current=m, method="", note=note)
-
-
 def _finite(values: ArrayLike) -> Floats:
     array = np.asarray(values, np.float64).ravel()
     return array[np.isfinite(array)]
@@ -212,9 +211,8 @@ def _ks(x: Floats, y: Floats) -> Shift:
 
 def _psi(x: Floats, y: Floats, bins: int) -> Shift:
     edges = _edges(x, bins)
-    a = np.bincount(np.searchsorted(edges, x, side="left"), minlength=len(edges) + 1)
-    b = np.bincount(np.searchsorted(edges, y, side="left"), minlength=len(edges) + 1)
-    k = len(a)
+    k = len(edges) + 1
+    a, b = (np.bincount(np.searchsorted(edges, values, side="left"), minlength=k) for values in (x, y))
     p, q = (a + 0.5) / (len(x) + 0.5 * k), (b + 0.5) / (len(y) + 0.5 * k)
     psi = float(((q - p) * np.log(q / p)).sum())
     p_value = float(stats.chi2.sf(psi / (1 / len(x) + 1 / len(y)), k - 1))
@@ -233,14 +231,11 @@ def _wasserstein(x: Floats, y: Floats, seed: int) -> Shift:
     distance = float(stats.wasserstein_distance(x, y))
     spread = float(x.std())
     effect = distance / spread if spread > 0 else (0.0 if distance == 0 else math.inf)
-    rng = np.random.default_rng(seed)
-    if len(x) > _MOST_FOR_PERMUTATION or len(y) > _MOST_FOR_PERMUTATION:
-        drawn = f" of at most {_MOST_FOR_PERMUTATION:,} values per window"
-        x_, y_ = (v if len(v) <= _MOST_FOR_PERMUTATION else rng.choice(v, _MOST_FOR_PERMUTATION, False) for v in (x, y))
-    else:
-        drawn, (x_, y_) = "", (x, y)
+    rng, most = np.random.default_rng(seed), _MOST_FOR_PERMUTATION
+    drawn = f" of at most {most:,} values per window" if max(len(x), len(y)) > most else ""
+    few, others = (v if len(v) <= most else rng.choice(v, most, False) for v in (x, y))
     method = f"in score units; p from {PERMUTATIONS} permutations{drawn}"
-    return _shift("wasserstein", distance, _wasserstein_p(x_, y_, rng), len(x), len(y), method, effect)
+    return _shift("wasserstein", distance, _wasserstein_p(few, others, rng), len(x), len(y), method, effect)
 
 
 def _wasserstein_p(x: Floats, y: Floats, rng: np.random.Generator) -> float:

@@ -171,16 +171,9 @@ def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: i
 
 
 def _missing(n: tuple[int, int], needed: int) -> str:
-    short = [
-        f"{count} in the {name}"
-        for count, name in zip(n, ("reference", "current window"), strict=True)
-        if count < needed
-    ]
-    if not short:
-        return ""
-    return (
-        f"scored creatives with enough clicks beside others of their campaign: {' and '.join(short)}; needed: {needed}"
-    )
+    windows = zip(n, ("reference", "current window"), strict=True)
+    short = " and ".join(f"{count} in the {name}" for count, name in windows if count < needed)
+    return short and f"scored creatives with enough clicks beside others of their campaign: {short}; needed: {needed}"
 
 
 class _Rows:
@@ -224,15 +217,13 @@ class _Rows:
         # Cells have different creatives in them: their levels and the creatives' appeal are found in turns.
         cells = int(self.cell.max()) + 1
         in_cell, of_unit = group_sums(self.cell, self.clicks, cells), group_sums(unit, self.clicks, units)
-        appeal = np.ones(units)
-        expected = of_unit
+        appeal, expected = np.ones(units), of_unit
         for _ in range(_SWEEPS):
             level = in_cell / group_sums(self.cell, base * appeal[unit], cells).clip(1e-12)
             expected = group_sums(unit, base * level[self.cell], units)
             new = (of_unit + 0.5) / (expected + 0.5)
-            settled = np.abs(np.log(new / appeal)).max() < 1e-4
-            appeal = new
-            if settled:
+            moved, appeal = np.abs(np.log(new / appeal)).max(), new
+            if moved < 1e-4:
                 break
         return expected
 
@@ -252,8 +243,6 @@ class _Appeals:
     def comparable(self, enough: NDArray[np.bool_]) -> _Appeals:
         """Keep only creatives with enough clicks, in campaigns that have two of them in the window."""
         kept = self._only(enough)
-        if not len(kept.appeal):
-            return kept
         index, size = group_index(kept.campaign * 2 + kept.current)
         return kept._only(size[index] > 1)
 
@@ -266,13 +255,9 @@ class _Appeals:
     def score_unit(self, current: bool) -> float:
         """Return the standard deviation of the score inside campaigns, in a window; 0 when it does not vary."""
         mine = self.current == current
-        score, campaign = self.score[mine], self.campaign[mine]
-        if not len(score):
-            return 0.0
-        index, size = group_index(campaign)
-        inside = centered(score, index, size)
-        freedom = max(1, len(score) - len(size))
-        spread = math.sqrt(float(inside @ inside) / freedom)
+        index, size = group_index(self.campaign[mine])
+        inside = centered(self.score[mine], index, size)
+        spread = math.sqrt(float(inside @ inside) / max(1, len(inside) - len(size)))
         return spread if np.abs(inside).max(initial=0) > 1e-9 else 0.0
 
 

@@ -46,8 +46,8 @@ def pooled_pearson(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     >>> round(pooled_pearson([1, 2, 3, 11, 12, 13], [5, 6, 8, 1, 2, 3], list("aaabbb")).estimate, 3)
     0.968
     """
-    x, y, index, size = _prepared(x, y, group)
-    x, y = centered(x, index, size), centered(y, index, size)
+    index, size = group_index(group)
+    x, y = (centered(np.asarray(values, np.float64), index, size) for values in (x, y))
     many = size[index] > 1
     # Leaving row i out takes n_g / (n_g − 1) · x_i · y_i from the sum of products of its group.
     factor = np.where(many, size[index] / np.maximum(size[index] - 1, 1), 0.0)
@@ -70,15 +70,15 @@ def pooled_spearman(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> Pooled:
     >>> pooled_spearman([1, 2, 3, 11, 12, 13], [5, 6, 8, 1, 2, 3], list("aaabbb")).estimate
     1.0
     """
-    x, y, index, size = _prepared(x, y, group)
-    u, v = _centered_ranks(x, index, size), _centered_ranks(y, index, size)
+    index, size = group_index(group)
+    above_x, above_y = (_Above(np.asarray(values, np.float64), index, size) for values in (x, y))
+    u, v = (centered(above.mid_rank / (size[index] + 1), index, size) for above in (above_x, above_y))
     suu, svv, suv = float(u @ u), float(v @ v), float(u @ v)
     many = size[index] > 1
     n, groups = int(many.sum()), int((size > 1).sum())
     if not (suu > 0 and svv > 0):
         return Pooled(float("nan"), np.zeros_like(u), n, groups)
     estimate = suv / np.sqrt(suu * svv)
-    above_x, above_y = _Above(x, index, size), _Above(y, index, size)
     d_uv = u * v + above_x.mean_of(v) + above_y.mean_of(u)
     d_uu = u * u + 2 * above_x.mean_of(u)
     d_vv = v * v + 2 * above_y.mean_of(v)
@@ -114,19 +114,9 @@ def centered(values: Floats, index: Ints, size: Ints) -> Floats:
     return np.asarray(values - (group_sums(index, values, len(size)) / size)[index], np.float64)
 
 
-def _prepared(x: ArrayLike, y: ArrayLike, group: ArrayLike) -> tuple[Floats, Floats, Ints, Ints]:
-    index, size = group_index(group)
-    return np.asarray(x, np.float64), np.asarray(y, np.float64), index, size
-
-
 def _varies(sum_of_squares: float, values: Floats) -> bool:
     # Centering leaves rounding errors of constants behind; they are no variation.
     return bool(sum_of_squares > 0 and np.abs(values).max() > 1e-12)
-
-
-def _centered_ranks(values: Floats, index: Ints, size: Ints) -> Floats:
-    ranks = _Above(values, index, size).mid_rank
-    return centered(ranks / (size[index] + 1), index, size)
 
 
 class _Above:
@@ -152,7 +142,6 @@ class _Above:
     def mean_of(self, values: Floats) -> Floats:
         """Return for each row the sum of the values of the rows above it, ties half, over the size of the group."""
         sums = np.concatenate([[0.0], np.cumsum(values[self.order])])
-        above = sums[self.group_end] - (sums[self.begin] + sums[self.end]) / 2
         result = np.empty(len(values))
-        result[self.order] = above
+        result[self.order] = sums[self.group_end] - (sums[self.begin] + sums[self.end]) / 2
         return result / self.share

@@ -101,7 +101,6 @@ def compare_by_bayes(
     # Near 1 the failures are what doubles can tell apart: p1 > p0 where q0 > q1.
     mirrored = all(a > b for a, b in shapes)
     (a0, b0), (a1, b1) = ((b, a) for a, b in reversed(shapes)) if mirrored else shapes
-    mean0, mean1 = a0 / (a0 + b0), a1 / (a1 + b1)
     marks0, marks1 = _marks(a0, b0), _marks(a1, b1)
 
     def beats(gap: float = 0.0, log_ratio: float = 0.0) -> float:
@@ -116,13 +115,10 @@ def compare_by_bayes(
 
     # E[max(p0 − p1, 0)] by parts: the area under P(p0 > t > p1).
     x, weight = _panels((marks0, marks1))
-    above0, below1 = _above(a0, b0, x), betainc(a1, b1, x)
-    loss = float(weight @ (above0 * below1))
-    keeping = float(weight @ (betainc(a0, b0, x) * _above(a1, b1, x)))
     tail = (1 - level) / 2
-    spreads = [math.sqrt(_variance(a, b)) for a, b in shapes]
+    spreads = [math.sqrt(a * b / ((a + b) ** 2 * (a + b + 1))) for a, b in shapes]
     means = [a / (a + b) for a, b in shapes]
-    difference = mean1 - mean0
+    difference = a1 / (a1 + b1) - a0 / (a0 + b0)
     low, high = (_solve(lambda d: 1 - beats(d), p, difference, math.hypot(*spreads)) for p in (tail, 1 - tail))
     relative = math.hypot(*(spread / mean for spread, mean in zip(spreads, means, strict=True)))
     middle = math.log1p(difference / means[0]) if mirrored else math.log(means[1] / means[0])
@@ -148,8 +144,8 @@ def compare_by_bayes(
             model="beta-binomial",
             prior=prior_text,
             chance_to_win=beats(),
-            expected_loss=loss,
-            expected_loss_of_keeping=keeping,
+            expected_loss=float(weight @ (_above(a0, b0, x) * betainc(a1, b1, x))),
+            expected_loss_of_keeping=float(weight @ (betainc(a0, b0, x) * _above(a1, b1, x))),
             practical_lift=practical_lift,
             chance_of_practical_lift=beats(0.0, math.log1p(practical_lift)),
         ),
@@ -233,10 +229,6 @@ def _above(a: float, b: float, x: Array) -> Array:
     return np.asarray(betainc(b, a, 1 - x) if a > 1e-6 * (a + b) else betaincc(a, b, x))
 
 
-def _variance(a: float, b: float) -> float:
-    return a * b / ((a + b) ** 2 * (a + b + 1))
-
-
 def _log_density(x: Array, a: float, b: float) -> Array:
     # Relative to the mode, as only ratios of densities are used: exp() stays within range, and the digits of very
     # many trials are not lost between two large logarithms.
@@ -245,9 +237,9 @@ def _log_density(x: Array, a: float, b: float) -> Array:
     return logs
 
 
-@lru_cache(maxsize=2)
-def _legendre(count: int) -> tuple[Array, Array]:
-    return np.polynomial.legendre.leggauss(count)
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(16)
 
 
 def _marks(a: float, b: float) -> Array:
@@ -260,7 +252,7 @@ def _marks(a: float, b: float) -> Array:
 def _panels(marks: Sequence[Array]) -> tuple[Array, Array]:
     """Return Gauss–Legendre points and weights on the panels between the marks."""
     edges = np.unique(np.concatenate(marks))
-    nodes, weights = _legendre(16)
+    nodes, weights = _legendre()
     half = np.diff(edges) / 2
     center = (edges[:-1] + edges[1:]) / 2
     return (center[:, None] + half[:, None] * nodes).ravel(), (half[:, None] * weights).ravel()

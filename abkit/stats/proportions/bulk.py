@@ -142,8 +142,7 @@ def homogeneity_p(successes: Array, trials: Array, test: NDArray[np.intp], tests
 
 def split_p(trials: Array, test: NDArray[np.intp], tests: int) -> tuple[Array, Array]:
     """Return χ² of an equal split of the trials over the arms of each test, and its p-value: the bulk SRM guard."""
-    arms = np.bincount(test, minlength=tests)
-    return _chi2(trials, 1 / arms[test], test, tests, binomial=False)
+    return _chi2(trials, 1 / np.bincount(test, minlength=tests)[test], test, tests, binomial=False)
 
 
 def _chi2(counts: Array, base: Array, test: Any, tests: int, *, binomial: bool) -> tuple[Array, Array]:

@@ -8,7 +8,6 @@ Measured coverage: docs/statistics.md.
 from __future__ import annotations
 
 import math
-from typing import overload
 
 from abkit.errors import InvalidInput
 from abkit.stats.arms import Counts
@@ -35,34 +34,6 @@ LARGEST_EXPONENT = 700
 MOST_EXACT_TRIALS = 10**9
 
 
-@overload
-def compare(
-    control: Counts,
-    treatment: Counts,
-    /,
-    *,
-    method: Method | str = ...,
-    level: float = ...,
-    alternative: Alternative | str = ...,
-    tuning: float = ...,
-    prior: tuple[float, float] = ...,
-    practical_lift: float = ...,
-) -> Comparison: ...
-@overload
-def compare(
-    control_successes: float,
-    control_trials: float,
-    treatment_successes: float,
-    treatment_trials: float,
-    /,
-    *,
-    method: Method | str = ...,
-    level: float = ...,
-    alternative: Alternative | str = ...,
-    tuning: float = ...,
-    prior: tuple[float, float] = ...,
-    practical_lift: float = ...,
-) -> Comparison: ...
 def compare(
     *arms: Counts | float,
     method: Method | str = Method.AUTO,
@@ -176,11 +147,8 @@ def _sequential(rates: TwoRates, tuning: float) -> Comparison:
 
 
 def _exact(rates: TwoRates) -> Comparison:
-    """Compare by Fisher's exact test; intervals by MOVER from the Clopper–Pearson limits of each arm.
-
-    The p-value is exact (it conditions on both margins, and so is conservative). The limits of each arm are exact;
-    joined by MOVER they cover at least the level wherever it was measured (docs/statistics.md), at the price of width.
-    """
+    # The p-value conditions on both margins, and so is conservative. MOVER from exact limits covers at least the level
+    # wherever it was measured (docs/statistics.md), at the price of width.
     from scipy.stats import fisher_exact
 
     trials = rates.control.trials + rates.treatment.trials

@@ -65,16 +65,9 @@ class TwoRates:
         conventions: tuple[str, str, str],
         notes: tuple[str, ...] = (),
     ) -> Comparison:
-        """Return the comparison from the two-sided limits of difference and lift.
+        """Return the comparison from the two-sided limits of difference (cut to [−1, 1]) and lift.
 
-        Args:
-            difference: Limits of the difference; they are cut to [−1, 1].
-            lift: Limits of the lift.
-            p_value: P-value of no difference.
-            statistic: The test statistic.
-            method: Name of the analysis.
-            conventions: How the p-value, the difference and the lift were made.
-            notes: What a reader must know; that the control has no successes is added.
+        The conventions are those of p-value, difference and lift. A note on a control without successes is added.
         """
         control, treatment, alternative = self.control, self.treatment, self.alternative
         rate0, rate1 = control.rate, treatment.rate

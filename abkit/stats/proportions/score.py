@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 from abkit.stats.arms import Counts
 from abkit.stats.estimate import Comparison, Limits
@@ -31,7 +31,12 @@ def compare_by_score(rates: TwoRates) -> Comparison:
     >>> round(result.difference.ci_low, 6), round(result.difference.ci_high, 6)
     (0.001323, 0.01358)
     """
-    z = _statistic(rates) if 0 < rates.pooled < 1 else 0.0
+    from statsmodels.stats.proportion import score_test_proportions_2indep
+
+    z, p_value = 0.0, 1.0
+    if 0 < rates.pooled < 1:
+        z = float(_theirs(score_test_proportions_2indep, rates, return_results=False)[0])
+        p_value = tail_p(z, rates.alternative)
     difference, own = _interval(rates, "diff")
     (ratio_low, ratio_high), own_ratio = _interval(rates, "ratio")
     notes = few_notes(rates, "score")
@@ -40,7 +45,7 @@ def compare_by_score(rates: TwoRates) -> Comparison:
     return rates.compared(
         difference=difference,
         lift=(ratio_low - 1, ratio_high - 1),
-        p_value=tail_p(z, rates.alternative) if 0 < rates.pooled < 1 else 1.0,
+        p_value=p_value,
         statistic=z,
         method="score",
         conventions=(
@@ -52,18 +57,11 @@ def compare_by_score(rates: TwoRates) -> Comparison:
     )
 
 
-def _statistic(rates: TwoRates) -> float:
-    from statsmodels.stats.proportion import score_test_proportions_2indep
-
+def _theirs(function: Callable[..., Any], rates: TwoRates, **options: Any) -> Any:
+    """Call a function of statsmodels, whose first sample is the treatment."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        z, _ = score_test_proportions_2indep(*_theirs(rates), return_results=False)
-    return float(z)
-
-
-def _theirs(rates: TwoRates) -> tuple[int, int, int, int]:
-    """Return the figures as statsmodels has them: its first sample is the treatment."""
-    return *rates.figures[2:], *rates.figures[:2]
+        return function(*rates.figures[2:], *rates.figures[:2], **options)
 
 
 def _interval(rates: TwoRates, compare: Literal["diff", "ratio"]) -> tuple[Limits, bool]:
@@ -72,9 +70,7 @@ def _interval(rates: TwoRates, compare: Literal["diff", "ratio"]) -> tuple[Limit
 
     control, treatment = rates.control, rates.treatment
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            low, high = confint_proportions_2indep(*_theirs(rates), method="score", compare=compare, alpha=rates.alpha)
+        low, high = _theirs(confint_proportions_2indep, rates, method="score", compare=compare, alpha=rates.alpha)
     except (ValueError, ZeroDivisionError, FloatingPointError):
         low = high = math.nan
     if compare == "diff":
@@ -92,7 +88,9 @@ def _difference_ends(control: Counts, treatment: Counts, reach: float) -> Limits
     d = treatment.rate - control.rate
 
     def z(value: float) -> float:
-        return _score_z(control, treatment, *_constrained_difference(control, treatment, value), d - value)
+        p0, p1 = _constrained_difference(control, treatment, value)
+        variance = p1 * (1 - p1) / treatment.trials + p0 * (1 - p0) / control.trials
+        return _standardized(d - value, variance, control.trials + treatment.trials)
 
     return _crossing(z, d, -1.0, reach), _crossing(z, d, 1.0, -reach)
 
@@ -134,11 +132,6 @@ def _standardized(gap: float, variance: float, trials: int) -> float:
     if variance <= 0:
         return math.copysign(1e8, gap) if gap else 0.0
     return gap / math.sqrt(variance)
-
-
-def _score_z(control: Counts, treatment: Counts, p0: float, p1: float, gap: float) -> float:
-    variance = p1 * (1 - p1) / treatment.trials + p0 * (1 - p0) / control.trials
-    return _standardized(gap, variance, control.trials + treatment.trials)
 
 
 def _constrained_difference(control: Counts, treatment: Counts, difference: float) -> tuple[float, float]:

@@ -62,37 +62,25 @@ def compare_stratified(strata: Sequence[tuple[Counts | None, Counts | None]], *,
 
     check_level(level)
     both = [(control, treatment) for control, treatment in strata if control is not None and treatment is not None]
-    telling = [
-        (control, treatment)
-        for control, treatment in both
-        if 0 < control.successes + treatment.successes < control.trials + treatment.trials
-    ]
-    if not telling:
+    # One table per segment: treatment and control, successes and failures.
+    cells = [[(arm.successes, arm.trials - arm.successes) for arm in (pair[1], pair[0])] for pair in both]
+    tables = [table for table in np.array(cells, dtype=float) if table.sum(axis=0).all()]
+    if not tables:
         raise InvalidInput(
             f"none of {len(strata)} segments has both arms and some successes; expected at least one that does"
         )
-    tables = [
-        np.array(
-            [
-                [treatment.successes, treatment.trials - treatment.successes],
-                [control.successes, control.trials - control.successes],
-            ],
-            dtype=float,
-        )
-        for control, treatment in telling
-    ]
     with np.errstate(divide="ignore", invalid="ignore"):
         table = StratifiedTable(tables)
         low, high = table.oddsratio_pooled_confint(alpha=1 - level)
-        interaction = _interaction_p(table, tables) if len(telling) > 1 else math.nan
+        interaction = _interaction_p(table, tables) if len(tables) > 1 else math.nan
         p_value = float(table.test_null_odds(correction=False).pvalue)
     return Stratified(
         odds_ratio=Estimate(float(table.oddsratio_pooled), float(low), float(high)),
         difference=_post_stratified(both, level),
         p_value=p_value,
         interaction_p_value=interaction,
-        strata=len(telling),
-        left_out=len(strata) - len(telling),
+        strata=len(tables),
+        left_out=len(strata) - len(tables),
         level=level,
     )
 

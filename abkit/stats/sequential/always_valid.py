@@ -101,9 +101,9 @@ class ConfidenceSequence(Record):
         level: The chance that all intervals hold together.
         tuning: The total sample size that the sequence was tuned to.
         stopped_at: Number of the first look whose interval excluded zero, or None.
-        naive_stop: The same for the fixed-horizon interval: where one who peeks would have stopped.
+        naive_stop: The same for the fixed-horizon interval: where peeking would have stopped it.
         verdict: `better` or `worse` from the first look on whose interval excludes zero, `undecided` before. It never
-            turns round: where a later interval lies on the other side of zero, the effect was not stable or the data
+            reverses: where a later interval lies on the other side of zero, the effect was not stable or the data
             are faulty, and it is `contradicted` from then on.
     """
 

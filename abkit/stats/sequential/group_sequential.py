@@ -78,16 +78,22 @@ def plan_looks(
     >>> [round(z, 3) for z in plan_looks([0.2, 0.4, 0.6, 0.8, 1.0]).boundaries]
     [4.877, 3.357, 2.68, 2.29, 2.031]
     """
-    return _plan(_checked(information), alpha, parse_choice(Spending, spending, name="spending function"))
+    shares = tuple(float(share) for share in information)
+    rising = all(after > before for before, after in pairwise(shares))
+    if not shares or not rising or shares[0] <= 0 or shares[-1] > 1:
+        raise InvalidInput(f"the looks are at {list(shares)} of the sample; expected rising shares within (0, 1]")
+    return _plan(shares, alpha, parse_choice(Spending, spending, name="spending function"))
 
 
 @lru_cache(maxsize=256)
 def _plan(shares: tuple[float, ...], alpha: float, spending: Spending) -> GroupSequentialPlan:
     spent = [alpha_spent(share, alpha=alpha, spending=spending) for share in shares]
     boundaries: list[float] = []
-    for look, share in enumerate(shares):
-        before = spent[look - 1] if look else 0.0
-        boundaries.append(_next_boundary(shares[:look], boundaries, share, spent[look] - before))
+    nodes, density, before, spent_before = np.zeros(1), np.ones(1), 0.0, 0.0
+    for share, spent_now in zip(shares, spent, strict=True):
+        boundaries.append(_next_boundary(nodes, density, before, share, spent_now - spent_before))
+        nodes, density, _ = _step(nodes, density, before, share, boundaries[-1] * math.sqrt(share), 0.0)
+        before, spent_before = share, spent_now
     return GroupSequentialPlan(
         spending=spending,
         alpha=alpha,
@@ -105,9 +111,7 @@ def power_of_plan(plan: GroupSequentialPlan, drift: float) -> float:
     >>> round(power_of_plan(plan, 0.0), 4), round(power_of_plan(plan, 2.8016), 3)
     (0.05, 0.799)
     """
-    going_on = 1.0
-    nodes, density = np.zeros(1), np.ones(1)
-    before = 0.0
+    nodes, density, before, going_on = np.zeros(1), np.ones(1), 0.0, 1.0
     for share, boundary in zip(plan.information, plan.boundaries, strict=True):
         nodes, density, going_on = _step(nodes, density, before, share, boundary * math.sqrt(share), drift)
         before = share
@@ -127,21 +131,9 @@ def inflation(plan: GroupSequentialPlan, *, power: float = 0.8) -> float:
     return float((drifts[0] / drifts[1]) ** 2)
 
 
-def _checked(information: Sequence[float]) -> tuple[float, ...]:
-    shares = tuple(float(share) for share in information)
-    rising = all(after > before for before, after in pairwise(shares))
-    if not shares or not rising or shares[0] <= 0 or shares[-1] > 1:
-        raise InvalidInput(f"the looks are at {list(shares)} of the sample; expected rising shares within (0, 1]")
-    return shares
-
-
-def _next_boundary(shares: tuple[float, ...], boundaries: list[float], share: float, error: float) -> float:
+def _next_boundary(nodes: Array, density: Array, before: float, share: float, error: float) -> float:
     from scipy.optimize import brentq
 
-    nodes, density, before = np.zeros(1), np.ones(1), 0.0
-    for earlier, boundary in zip(shares, boundaries, strict=True):
-        nodes, density, _ = _step(nodes, density, before, earlier, boundary * math.sqrt(earlier), 0.0)
-        before = earlier
     sd = math.sqrt(share - before)
 
     def excess(z: float) -> float:
@@ -157,7 +149,7 @@ def _step(
 ) -> tuple[Any, Any, float]:
     """Carry the weighted points of the score process to the next look, as far as the test goes on."""
     sd = math.sqrt(share - before)
-    x, w = _legendre(_NODES)
+    x, w = _legendre()
     new = limit * x
     center = nodes + drift * (share - before)
     kernel = np.exp(-0.5 * ((new[:, None] - center[None, :]) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
@@ -165,7 +157,6 @@ def _step(
     return new, carried, float(carried.sum())
 
 
-@lru_cache(maxsize=4)
-def _legendre(count: int) -> tuple[Array, Array]:
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return nodes, weights
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(_NODES)

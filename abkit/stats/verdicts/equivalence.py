@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
@@ -66,7 +66,8 @@ def non_inferior(
     """
     difference, se, dof = wald_parts(comparison)
     check_level(level)
-    _check_margin(margin)
+    if not (math.isfinite(margin) and margin > 0):
+        raise InvalidInput(f"the margin is {margin}; expected the largest acceptable loss, above 0")
     higher = parse_choice(Direction, direction, name="direction") is Direction.HIGHER
     z, above = ((difference if higher else -difference) + margin) / se, Alternative.GREATER
     if tuning is None:
@@ -75,7 +76,15 @@ def non_inferior(
         n, alpha = comparison.control.n + comparison.treatment.n, two_sided_alpha(level, above)
         p_value = float(always_valid_p(z, n, alpha=alpha, tuning=tuning, alternative=above))
         reach = multiplier(n, alpha=alpha, tuning=tuning)
-    return _margin_test("non-inferiority", margin, difference, reach * se, p_value, level, tuning is not None)
+    return MarginTest(
+        question="non-inferiority",
+        margin=margin,
+        difference=Estimate(difference, difference - reach * se, difference + reach * se),
+        p_value=p_value,
+        holds=p_value < 1 - level,
+        level=level,
+        anytime=tuning is not None,
+    )
 
 
 def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) -> MarginTest:
@@ -89,14 +98,10 @@ def equivalent(comparison: Comparison, *, margin: float, level: float = 0.95) ->
     >>> equivalent(compare_means(Moments(1000, 10.0, 4.0), Moments(1000, 9.95, 4.0)), margin=0.1).holds
     False
     """
+    lower = non_inferior(comparison, margin=margin, level=level)
     difference, se, dof = wald_parts(comparison)
-    check_level(level)
-    _check_margin(margin)
-    p_value = max(
-        t_tail_p((difference + margin) / se, dof, Alternative.GREATER),
-        t_tail_p((difference - margin) / se, dof, Alternative.LESS),
-    )
-    return _margin_test("equivalence", margin, difference, t_quantile(level, dof) * se, p_value, level, False)
+    p_value = max(lower.p_value, t_tail_p((difference - margin) / se, dof, Alternative.LESS))
+    return replace(lower, question="equivalence", p_value=p_value, holds=p_value < 1 - level)
 
 
 def wald_parts(comparison: Comparison) -> tuple[float, float, float]:
@@ -113,22 +118,3 @@ def wald_parts(comparison: Comparison) -> tuple[float, float, float]:
         width = comparison.difference.ci_high - comparison.difference.ci_low
         return treatment.rate - control.rate, width / (2 * quantile((1 + comparison.level) / 2)), math.inf
     return treatment.rate - control.rate, math.sqrt(variance), math.inf
-
-
-def _margin_test(
-    question: str, margin: float, difference: float, reach: float, p_value: float, level: float, anytime: bool
-) -> MarginTest:
-    return MarginTest(
-        question=question,
-        margin=margin,
-        difference=Estimate(difference, difference - reach, difference + reach),
-        p_value=p_value,
-        holds=p_value < 1 - level,
-        level=level,
-        anytime=anytime,
-    )
-
-
-def _check_margin(margin: float) -> None:
-    if not (math.isfinite(margin) and margin > 0):
-        raise InvalidInput(f"the margin is {margin}; expected the largest acceptable loss, above 0")

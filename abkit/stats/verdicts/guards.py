@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 
 from abkit.records import Record
 from abkit.stats.verdicts.sample_ratio import ALPHA, sample_ratio
@@ -105,153 +106,125 @@ def check_guards(
     ['sample_ratio']
     """
     shown = arms if delivered is None else delivered
-    return (
-        _arms(shown),
-        _data(arms, by_day),
-        _split(shown, allocation, not by_day if trials_drawn is None else trials_drawn, alpha),
-        _days(shown, alternating),
-        _feed(shown, as_of, running, ends_on),
-        _metric(arms),
-        _creative(arms),
-    )
+    found = {
+        "arms": _arms(shown),
+        "data": _data(arms, by_day),
+        "sample_ratio": _split(shown, allocation, not by_day if trials_drawn is None else trials_drawn, alpha),
+        "days": _days(shown, alternating),
+        "feed": _feed(shown, as_of, running, ends_on),
+        "metric": _metric(arms),
+        "creative": _creative(arms),
+    }
+    return tuple(Guard(name, *parts) for name, parts in found.items())
 
 
-def _passed(name: str, message: str) -> Guard:
-    return Guard(name, GuardStatus.PASS, message)
+# Status, message and action of a guard.
+Found = tuple[GuardStatus, str, str]
+PASS, SKIPPED, BLOCK = GuardStatus.PASS, GuardStatus.SKIPPED, GuardStatus.BLOCK
 
 
-def _skipped(name: str, message: str) -> Guard:
-    return Guard(name, GuardStatus.SKIPPED, message)
+def _arms(arms: Sequence[ArmDays]) -> Found:
+    missing = ", ".join(arm.key for arm in arms if arm.trials == 0)
+    if missing:
+        action = "check that the ad is live and linked to the variant, and import its KPIs"
+        return BLOCK, f"no data for {missing}", action
+    return PASS, f"all {len(arms)} arms have data", ""
 
 
-def _blocked(name: str, message: str, action: str) -> Guard:
-    return Guard(name, GuardStatus.BLOCK, message, action)
-
-
-def _arms(arms: Sequence[ArmDays]) -> Guard:
-    missing = [arm.key for arm in arms if arm.trials == 0]
-    if not missing:
-        return _passed("arms", f"all {len(arms)} arms have data")
-    return _blocked(
-        "arms",
-        f"no data for {', '.join(missing)}",
-        "check that the ad is live and linked to the variant, and import its KPIs",
-    )
-
-
-def _data(arms: Sequence[ArmDays], by_day: bool) -> Guard:
+def _data(arms: Sequence[ArmDays], by_day: bool) -> Found:
     successes = sum(arm.total for arm in arms)
-    if successes < FEWEST_SUCCESSES:
-        return _blocked(
-            "data",
-            f"{successes} successes in total; at least {FEWEST_SUCCESSES} are needed to say anything",
-            "let it run longer",
-        )
     fewest = min((len(arm.exposures) for arm in arms), default=0)
-    if by_day and fewest < FEWEST_DAYS:
-        return _blocked(
-            "data",
-            f"{fewest} days in the shortest arm; days are the units here, and at least {FEWEST_DAYS} are needed",
-            "let it run longer",
-        )
-    return _passed("data", f"{successes:,} successes in total")
+    if successes < FEWEST_SUCCESSES:
+        message = f"{successes} successes in total; at least {FEWEST_SUCCESSES} are needed to say anything"
+    elif by_day and fewest < FEWEST_DAYS:
+        message = f"{fewest} days in the shortest arm; days are the units here, and at least {FEWEST_DAYS} are needed"
+    else:
+        return PASS, f"{successes:,} successes in total", ""
+    return BLOCK, message, "let it run longer"
 
 
-def _split(arms: Sequence[ArmDays], allocation: Allocation | str, trials_drawn: bool, alpha: float) -> Guard:
+def _split(arms: Sequence[ArmDays], allocation: Allocation | str, trials_drawn: bool, alpha: float) -> Found:
     if allocation != Allocation.RANDOM:
-        return _skipped("sample_ratio", "the platform chooses who sees what: the split is not random")
+        return SKIPPED, "the platform chooses who sees what: the split is not random", ""
     if not trials_drawn:
-        return _skipped(
-            "sample_ratio",
-            "impressions are not what was randomized, so their split says nothing about the randomization",
-        )
+        message = "impressions are not what was randomized, so their split says nothing about the randomization"
+        return SKIPPED, message, ""
     if len(arms) < 2 or sum(arm.trials for arm in arms) == 0:
-        return _skipped("sample_ratio", "no traffic to split yet")
+        return SKIPPED, "no traffic to split yet", ""
     tested = sample_ratio([arm.trials for arm in arms], [arm.share for arm in arms], alpha=alpha, sequential=True)
     seen = " : ".join(f"{arm.trials:,}" for arm in arms)
     planned = " : ".join(f"{arm.share:.3g}" for arm in arms)
     if tested.mismatch:
-        return _blocked(
-            "sample_ratio",
-            f"the arms got {seen}, but {planned} was planned (p = {tested.p_value:.2g}, valid at any look)",
-            "find what loses or misroutes units (redirects, filters, a late start), fix it and start the test again",
+        message = f"the arms got {seen}, but {planned} was planned (p = {tested.p_value:.2g}, valid at any look)"
+        action = (
+            "find what loses or misroutes units (redirects, filters, a late start), fix it and start the test again"
         )
-    return _passed("sample_ratio", f"the split {seen} fits {planned} (p = {tested.p_value:.2g})")
+        return BLOCK, message, action
+    return PASS, f"the split {seen} fits {planned} (p = {tested.p_value:.2g})", ""
 
 
-def _days(arms: Sequence[ArmDays], alternating: bool) -> Guard:
+def _days(arms: Sequence[ArmDays], alternating: bool) -> Found:
     dates = sorted({day for arm in arms for day, n in arm.exposures.items() if n})
     if not dates:
-        return _skipped("days", "no days yet")
+        return SKIPPED, "no days yet", ""
     expected = [dates[0] + timedelta(days=step) for step in range((dates[-1] - dates[0]).days + 1)]
     if alternating:
         gaps = [("no arm", day) for day in expected if day not in dates]
     else:
         gaps = [(arm.key, day) for arm in arms if arm.trials for day in expected if not arm.exposures.get(day)]
     if not gaps:
-        return _passed("days", f"data on every day from {dates[0]} to {dates[-1]}")
+        return PASS, f"data on every day from {dates[0]} to {dates[-1]}", ""
     shown = ", ".join(f"{key} on {day}" for key, day in gaps[:3]) + (", …" if len(gaps) > 3 else "")
-    return _blocked(
-        "days", f"{len(gaps)} days without data: {shown}", "import the missing days, or end the test before the gap"
-    )
+    message = f"{len(gaps)} days without data: {shown}"
+    return BLOCK, message, "import the missing days, or end the test before the gap"
 
 
-def _feed(arms: Sequence[ArmDays], as_of: date, running: bool, ends_on: date | None) -> Guard:
-    days = [day for arm in arms for day, n in arm.exposures.items() if n]
-    if not days or (not running and ends_on is None):
-        return _skipped("feed", "nothing is expected to arrive")
-    if not running and ends_on is not None:
-        missing = (ends_on - max(days)).days
-        if missing > SILENT_DAYS:
-            found = f"the last data are from {max(days)}, {missing} days before the end on {ends_on}"
-            return _blocked("feed", found, "import what is missing; if the ads stopped earlier, the test did too")
-        return _passed("feed", f"last data on {max(days)}, the end was {ends_on}")
-    silent = (as_of - max(days)).days
-    if silent > SILENT_DAYS:
-        return _blocked(
-            "feed", f"nothing has arrived since {max(days)}, {silent} days ago", "check the export and the ads"
-        )
-    return _passed("feed", f"last data on {max(days)}")
+def _feed(arms: Sequence[ArmDays], as_of: date, running: bool, ends_on: date | None) -> Found:
+    last = max((day for arm in arms for day, n in arm.exposures.items() if n), default=None)
+    if last is None or (not running and ends_on is None):
+        return SKIPPED, "nothing is expected to arrive", ""
+    if running or ends_on is None:
+        silent = (as_of - last).days
+        if silent > SILENT_DAYS:
+            return BLOCK, f"nothing has arrived since {last}, {silent} days ago", "check the export and the ads"
+        return PASS, f"last data on {last}", ""
+    missing = (ends_on - last).days
+    if missing > SILENT_DAYS:
+        message = f"the last data are from {last}, {missing} days before the end on {ends_on}"
+        return BLOCK, message, "import what is missing; if the ads stopped earlier, the test did too"
+    return PASS, f"last data on {last}, the end was {ends_on}", ""
 
 
-def _metric(arms: Sequence[ArmDays]) -> Guard:
+def _metric(arms: Sequence[ArmDays]) -> Found:
     trials, successes = sum(arm.trials for arm in arms), sum(arm.total for arm in arms)
     for arm in arms:
         # An arm that never had a success is held against all of them.
         rate = arm.total / arm.trials if arm.total else successes / max(trials, 1)
-        silence = _longest_silence(arm)
-        if silence is None or silence[2] * rate <= MOST_EXPECTED_IN_SILENCE:
-            continue
-        first, last, exposures = silence
-        return _blocked(
-            "metric",
-            f"{arm.key} has had no success from {first} to {last}, in {exposures:,} exposures "
-            f"({exposures * rate:.0f} were expected)",
-            "check the tracking of the metric",
-        )
-    return _passed("metric", "the metric keeps arriving with the exposures")
+        first, last, exposures = _longest_silence(arm)
+        if exposures * rate > MOST_EXPECTED_IN_SILENCE:
+            message = (
+                f"{arm.key} has had no success from {first} to {last}, in {exposures:,} exposures "
+                f"({exposures * rate:.0f} were expected)"
+            )
+            return BLOCK, message, "check the tracking of the metric"
+    return PASS, "the metric keeps arriving with the exposures", ""
 
 
-def _longest_silence(arm: ArmDays) -> tuple[date, date, int] | None:
+def _longest_silence(arm: ArmDays) -> tuple[date, date, int]:
     """Return first day, last day and exposures of the run of days without a success that has most exposures."""
-    longest: tuple[date, date, int] | None = None
-    first, exposures = None, 0
-    for day in sorted(day for day, n in arm.exposures.items() if n):
-        if arm.successes.get(day):
-            first, exposures = None, 0
-            continue
-        first, exposures = first or day, exposures + arm.exposures[day]
-        if longest is None or exposures > longest[2]:
-            longest = (first, day, exposures)
+    longest = (date.min, date.min, 0)
+    days = sorted(day for day, n in arm.exposures.items() if n)
+    for succeeded, run in groupby(days, key=lambda day: bool(arm.successes.get(day))):
+        silent = [] if succeeded else list(run)
+        exposures = sum(arm.exposures[day] for day in silent)
+        if exposures > longest[2]:
+            longest = (silent[0], silent[-1], exposures)
     return longest
 
 
-def _creative(arms: Sequence[ArmDays]) -> Guard:
-    changed = [arm.key for arm in arms if len(arm.creatives) > 1]
+def _creative(arms: Sequence[ArmDays]) -> Found:
+    changed = ", ".join(arm.key for arm in arms if len(arm.creatives) > 1)
     if changed:
-        return _blocked(
-            "creative",
-            f"{', '.join(changed)} showed more than one creative during the test",
-            "an arm is one creative: start a new test with the new one",
-        )
-    return _passed("creative", "no arm changed its creative")
+        message = f"{changed} showed more than one creative during the test"
+        return BLOCK, message, "an arm is one creative: start a new test with the new one"
+    return PASS, "no arm changed its creative", ""

@@ -15,6 +15,7 @@ from scipy.special import gammaln
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
+from abkit.stats.arms import whole
 
 ALPHA = 0.001
 """The false-alarm rate: low, because the alarm stops a test. Kohavi et al. use 0.0005 … 0.001."""
@@ -76,30 +77,32 @@ def sample_ratio(
     """
     if not 0 < alpha < 1:
         raise InvalidInput(f"alpha is {alpha}; it has to lie between 0 and 1, such as {ALPHA}")
-    counts = _counts(observed)
+    if len(observed) < 2:
+        raise InvalidInput(f"a split takes at least 2 arms; got {len(observed)}")
+    counts = tuple(whole(value, "units") for value in observed)
     weights = check_weights(expected if expected is not None else [1.0] * len(counts), arms=len(counts))
     total = sum(counts)
     wanted = tuple(total * weight for weight in weights)
-    used = [index for index, weight in enumerate(weights) if weight > 0]
+    used = np.array(weights) > 0
 
     def result(chi2: float, p_value: float, method: str) -> SampleRatio:
         return SampleRatio(
             observed=counts,
             expected=wanted,
             chi2=chi2,
-            dof=len(used) - 1,
+            dof=int(used.sum()) - 1,
             p_value=p_value,
             mismatch=p_value < alpha,
             alpha=alpha,
             method=method,
         )
 
-    if any(count for count, weight in zip(counts, weights, strict=True) if weight == 0):
+    seen, should = np.array(counts, dtype=float), np.array(wanted)
+    if seen[~used].any():
         return result(math.inf, 0.0, "impossible")
     if total == 0:
         return result(0.0, 1.0, "chi-square")
-    seen = np.array([counts[index] for index in used], dtype=float)
-    should = np.array([wanted[index] for index in used])
+    seen, should = seen[used], should[used]
     chi2 = float(((seen - should) ** 2 / should).sum())
     if sequential:
         p_value, method = _sequential_p(seen, should / total), "sequential multinomial"
@@ -108,7 +111,7 @@ def sample_ratio(
 
         p_value, method = float(chisquare(seen, should * (seen.sum() / should.sum())).pvalue), "chi-square"
     else:
-        p_value, method = _exact_p(seen.astype(int), should / total)
+        p_value, method = _exact_p(seen.astype(int), should / total), "exact multinomial"
     return result(chi2, p_value, method)
 
 
@@ -119,37 +122,28 @@ def check_weights(weights: Sequence[float], *, arms: int) -> tuple[float, ...]:
     (0.25, 0.25, 0.5)
     """
     values = tuple(float(weight) for weight in weights)
+    listed, total = ", ".join(f"{value:g}" for value in values), sum(values)
     if len(values) != arms:
         raise InvalidInput(f"{len(values)} expected shares for {arms} arms; expected one per arm")
-    if any(not math.isfinite(value) or value < 0 for value in values) or sum(values) <= 0:
-        raise InvalidInput(f"the expected split is {_listed(values)}; expected shares of 0 or more, one above 0")
-    total = sum(values)
+    if any(not math.isfinite(value) or value < 0 for value in values) or total <= 0:
+        raise InvalidInput(f"the expected split is {listed}; expected shares of 0 or more, one above 0")
     if max(values) < 1 and abs(total - 1) > 1e-6:
         raise InvalidInput(
-            f"the expected split {_listed(values)} sums to {total:g}; expected fractions that sum to 1, or weights"
+            f"the expected split {listed} sums to {total:g}; expected fractions that sum to 1, or weights"
         )
     return tuple(value / total for value in values)
 
 
-def _counts(observed: Sequence[float]) -> tuple[int, ...]:
-    if len(observed) < 2:
-        raise InvalidInput(f"a split takes at least 2 arms; got {len(observed)}")
-    for value in observed:
-        if not math.isfinite(value) or value < 0 or value != int(value):
-            raise InvalidInput(f"an arm has {value} units; expected a whole number of 0 or more")
-    return tuple(int(value) for value in observed)
-
-
-def _exact_p(counts: np.ndarray, shares: np.ndarray) -> tuple[float, str]:
+def _exact_p(counts: np.ndarray, shares: np.ndarray) -> float:
     """Return the probability of all splits at most as likely as the one seen: for more than two arms simulated."""
     from scipy.stats import binomtest, multinomial
 
     if len(counts) == 2:
-        return float(binomtest(int(counts[0]), int(counts.sum()), float(shares[0])).pvalue), "exact multinomial"
-    draws = multinomial(int(counts.sum()), shares).rvs(20_000, random_state=np.random.default_rng(0))
+        return float(binomtest(int(counts[0]), int(counts.sum()), float(shares[0])).pvalue)
     law = multinomial(int(counts.sum()), shares)
+    draws = law.rvs(20_000, random_state=np.random.default_rng(0))
     as_unlikely = int((law.logpmf(draws) <= law.logpmf(counts) + 1e-9).sum())
-    return (1 + as_unlikely) / (1 + len(draws)), "exact multinomial"
+    return (1 + as_unlikely) / (1 + len(draws))
 
 
 def _sequential_p(counts: np.ndarray, shares: np.ndarray) -> float:
@@ -162,7 +156,3 @@ def _sequential_p(counts: np.ndarray, shares: np.ndarray) -> float:
         - (counts * np.log(shares)).sum()
     )
     return float(min(1.0, math.exp(min(-log_ratio, 0.0))))
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)

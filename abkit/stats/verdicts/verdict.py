@@ -60,38 +60,25 @@ def judge(
     """
     causal = allocation == Allocation.RANDOM
     blocking = [guard for guard in guards if guard.status is GuardStatus.BLOCK]
+    difference, most = comparison.difference, comparison.lift.ci_high
+    estimate, low, high = difference.estimate, difference.ci_low, difference.ci_high
+    figures = f"{estimate:.4f} [{low:.4f}, {high:.4f}]"
     if blocking:
-        reasons = "; ".join(f"{guard.message} → {guard.action}" for guard in blocking)
-        return Conclusion(
-            Verdict.BLOCKED, f"no verdict on {treatment}: {reasons}", causal, tuple(guard.name for guard in blocking)
-        )
-    difference = comparison.difference
-    figures = f"{difference.estimate:.4f} [{difference.ci_low:.4f}, {difference.ci_high:.4f}]"
-    alpha = 1 - comparison.level
-    significant = difference.excludes(0.0) and (adjusted_p is None or adjusted_p <= alpha)
-    if significant:
-        up = difference.estimate > 0
-        if causal:
-            sentence = f"{treatment} caused a {'higher' if up else 'lower'} rate than {control}: {figures}"
-        else:
+        state, reasons = Verdict.BLOCKED, "; ".join(f"{guard.message} → {guard.action}" for guard in blocking)
+        sentence = f"no verdict on {treatment}: {reasons}"
+    elif difference.excludes(0.0) and (adjusted_p is None or adjusted_p <= 1 - comparison.level):
+        state, more = (Verdict.BETTER, "higher") if estimate > 0 else (Verdict.WORSE, "lower")
+        sentence = f"{treatment} caused a {more} rate than {control}: {figures}"
+        if not causal:
+            low, high = sorted((abs(low), abs(high)))
             sentence = (
-                f"{treatment}'s rate was {'higher' if up else 'lower'} than {control}'s by "
-                f"{_absolute(comparison)}; who saw it was not random, so other causes remain"
+                f"{treatment}'s rate was {more} than {control}'s by {abs(estimate):.4f} [{low:.4f}, {high:.4f}]; "
+                "who saw it was not random, so other causes remain"
             )
-        return Conclusion(Verdict.BETTER if up else Verdict.WORSE, sentence, causal, ())
-    if planned_lift is not None and planned_lift > 0 and comparison.lift.ci_high < planned_lift:
-        return Conclusion(
-            Verdict.FUTILE,
-            f"{treatment} does not reach the planned lift of {percent(planned_lift, 1)}: "
-            f"at most {percent(comparison.lift.ci_high, 1)}",
-            causal,
-            (),
-        )
-    return Conclusion(
-        Verdict.UNDECIDED, f"no difference shown between {treatment} and {control}: {figures}", causal, ()
-    )
-
-
-def _absolute(comparison: Comparison) -> str:
-    low, high = sorted((abs(comparison.difference.ci_low), abs(comparison.difference.ci_high)))
-    return f"{abs(comparison.difference.estimate):.4f} [{low:.4f}, {high:.4f}]"
+    elif planned_lift is not None and planned_lift > 0 and most < planned_lift:
+        state = Verdict.FUTILE
+        planned, reached = percent(planned_lift, 1), percent(most, 1)
+        sentence = f"{treatment} does not reach the planned lift of {planned}: at most {reached}"
+    else:
+        state, sentence = Verdict.UNDECIDED, f"no difference shown between {treatment} and {control}: {figures}"
+    return Conclusion(state, sentence, causal, tuple(guard.name for guard in blocking))

@@ -114,9 +114,7 @@ def test_simulated_power_with_several_arms_agrees_within_one_point(design: Desig
 
 @pytest.mark.parametrize("monitoring", ["fixed", "anytime", "group"])
 @pytest.mark.parametrize(("alternative", "lift"), [("two-sided", 0.1), ("greater", 0.1), ("less", -0.1)])
-def test_power_and_smallest_lift_are_the_sample_size_turned_round(
-    monitoring: str, alternative: str, lift: float
-) -> None:
+def test_power_and_smallest_lift_are_the_sample_size_inverted(monitoring: str, alternative: str, lift: float) -> None:
     design = Design(monitoring=monitoring, alternative=alternative)  # type: ignore[arg-type]
     rate = size_of(Rate(0.05), lift, design).per_variant
     mean = size_of(Mean(10.0, 5.0), lift, design).per_variant
@@ -185,7 +183,7 @@ def test_the_smallest_lift_is_that_of_its_own_sample_size() -> None:
         (lambda: size_of(Rate(0.1), -0.1, Design(alternative="greater")), "contradict each other"),
     ],
 )
-def test_plans_that_cannot_be_are_refused_with_the_value(make: object, said: str) -> None:
+def test_invalid_plans_are_refused_with_the_value(make: object, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         make()  # type: ignore[operator]
 

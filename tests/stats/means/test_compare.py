@@ -215,13 +215,10 @@ def test_means_agree_with_spotify_confidence() -> None:
         (lambda: moments_of_two(10, 1, 1, 1, 1, 5), "covariance is 5"),
         (lambda: compare_ratios(*[moments_of_two(10, 1, 0, 1, 0, 0)] * 2), "denominator"),
         (lambda: non_inferior(compare_means(Moments(9, 1, 1), Moments(9, 1, 1)), margin=0), "margin is 0"),
-        (
-            lambda: compare_with_covariate(*[moments_of_two(9, 1, 2, 1, 0, 0)] * 2),
-            "covariate is 2",
-        ),
+        (lambda: compare_with_covariate(*[moments_of_two(9, 1, 2, 1, 0, 0)] * 2), "covariate is 2"),
     ],
 )
-def test_figures_that_cannot_be_are_refused_with_the_value(make: object, said: str) -> None:
+def test_invalid_figures_are_refused_with_the_value(make: object, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         make()  # type: ignore[operator]
 

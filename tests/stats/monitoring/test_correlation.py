@@ -95,9 +95,8 @@ def test_the_interval_covers_the_truth(statistic: Statistic, n: int, campaigns: 
     for _ in range(runs):
         x, y = _pair(rng, n, rho, heavy)
         level = rng.normal(size=campaigns)[campaign]
-        found = correlate(x + level, y - level, statistic=statistic, campaign=campaign if campaigns > 1 else None) if (
-            campaigns > 1
-        ) else correlate(x, y, statistic=statistic)  # fmt: skip
+        several = {"campaign": campaign} if campaigns > 1 else {}
+        found = correlate(x + level * bool(several), y - level * bool(several), statistic=statistic, **several)
         assert found.ci_low is not None
         assert found.ci_high is not None
         covered += found.ci_low <= truth <= found.ci_high
@@ -138,7 +137,7 @@ def test_a_creative_in_several_campaigns_does_not_make_the_interval_narrower_eac
 
 
 @BOTH
-def test_numbers_that_are_none_are_left_out_and_said(statistic: Statistic) -> None:
+def test_missing_numbers_are_left_out_and_counted(statistic: Statistic) -> None:
     assert correlate([1, 2, np.nan, 4, 5], [1, 2, 3, np.inf, 5], statistic=statistic).note == (
         "creatives with score and KPI: 3; needed: 4 (2 more have no number for score or KPI)"
     )
@@ -160,7 +159,7 @@ def test_a_perfect_order_of_few_is_no_proof_of_a_perfect_relation(statistic: Sta
     )
 )
 @settings(max_examples=80, deadline=None)
-def test_whatever_comes_there_is_an_interval_around_the_estimate_or_a_reason(
+def test_for_any_rows_there_is_an_interval_around_the_estimate_or_a_reason(
     statistic: Statistic, rows: list[tuple[int, int, int]]
 ) -> None:
     for campaign in (None, [row[2] for row in rows]):

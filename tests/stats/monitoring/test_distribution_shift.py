@@ -43,7 +43,7 @@ def test_without_a_shift_the_p_value_is_small_no_more_often_than_it_should(test:
     assert alarms <= stats.binom.ppf(0.999, len(calm), 0.05)
 
 
-def test_the_input_effect_is_the_energy_coefficient_of_standardised_features() -> None:
+def test_the_input_effect_is_the_energy_coefficient_of_standardized_features() -> None:
     rng = np.random.default_rng(4)
     x, y = rng.normal(size=(60, 7)) * 3, rng.normal(0.5, 2, size=(50, 7))
     pooled = np.concatenate([x, y])

@@ -89,30 +89,13 @@ class World:
         self.campaign, self.score = campaign[self.creative], score[self.creative]
 
     def relation(self) -> RelationShift:
-        cell = self.campaign * 1000 + self.day
-        return relation_shift(
-            Delivery(
-                clicks=self.clicks,
-                impressions=self.impressions,
-                creative=self.creative,
-                campaign=self.campaign,
-                cell=cell,
-                score=self.score,
-                age=self.age,
-                current=self.current,
-            )
-        )
+        names = ("clicks", "impressions", "creative", "campaign", "score", "age", "current")
+        columns = {name: getattr(self, name) for name in names}
+        return relation_shift(Delivery(cell=self.campaign * 1000 + self.day, **columns))
 
     def level(self) -> LevelShift:
-        return level_shift(
-            clicks=self.clicks,
-            impressions=self.impressions,
-            unit=self.creative,
-            creative=self.creative,
-            period=self.day,
-            age=self.age,
-            current=self.current,
-        )
+        columns = {name: getattr(self, name) for name in ("clicks", "impressions", "creative", "age", "current")}
+        return level_shift(unit=self.creative, period=self.day, **columns)
 
 
 def _lost(found: RelationShift) -> bool:

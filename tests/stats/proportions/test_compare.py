@@ -274,7 +274,7 @@ def test_the_default_is_newcombe_with_the_pooled_p_value_unless_too_little_is_ex
         (1, math.inf, "inf trials"),
     ],
 )
-def test_counts_that_cannot_be_are_refused_with_the_value(successes: float, trials: float, said: str) -> None:
+def test_invalid_counts_are_refused_with_the_value(successes: float, trials: float, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         Counts(successes, trials)  # type: ignore[arg-type]
 

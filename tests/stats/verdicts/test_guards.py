@@ -48,7 +48,7 @@ def test_the_planned_shares_are_what_the_split_is_held_against() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"allocation": "optimised", "by_day": True}, "the platform chooses"),
+        ({"allocation": "optimized", "by_day": True}, "the platform chooses"),
         ({"by_day": True}, "not what was randomized"),
     ],
 )

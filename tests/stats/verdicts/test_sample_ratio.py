@@ -67,6 +67,6 @@ def test_the_sequential_guard_finds_a_real_fault() -> None:
         ([5000, 5000], [1, -1], "1, -1"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_value(observed: list[float], expected: list[float], said: str) -> None:
+def test_invalid_splits_are_refused_with_the_value(observed: list[float], expected: list[float], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         sample_ratio(observed, expected)
