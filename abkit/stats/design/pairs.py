@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from abkit.errors import InvalidInput
 from abkit.records import Record, percent
 from abkit.stats.design.power import Design, Rate
-from abkit.stats.design.sample_size import SampleSize, size_of
+from abkit.stats.design.sample_size import DEFAULT, SampleSize, size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def plan_pairs(
     *,
     baseline: float,
     log_lift_per_point: float | None = None,
-    design: Design | None = None,
+    design: Design = DEFAULT,
     most_days: int = 60,
 ) -> tuple[PairPlan, ...]:
     """Plan a test of every pair of variants, the most promising first.
@@ -80,7 +80,6 @@ def plan_pairs(
     """
     if len(variants) < 2:
         raise InvalidInput(f"{len(variants)} variant is given; a test takes at least 2")
-    design = design or Design()
     plans = [
         _plan(one, other, baseline, log_lift_per_point, design, most_days) for one, other in combinations(variants, 2)
     ]

@@ -19,6 +19,8 @@ Metric = Rate | Mean
 
 MOST_POWER = 1 - 1e-9
 
+DEFAULT = Design()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleSize(Record):
@@ -140,14 +142,13 @@ def sample_size(
     return size
 
 
-def size_of(metric: Metric, lift: float, design: Design | None = None) -> SampleSize:
+def size_of(metric: Metric, lift: float, design: Design = DEFAULT) -> SampleSize:
     """Return the units that a test of a metric takes to find a lift, by the metric's test.
 
     >>> plan = size_of(Rate(0.02), 0.10)
     >>> plan.per_variant, plan.total
     (80682, 161364)
     """
-    design = design or Design()
     effect = metric.effect(lift)
     if {Alternative.GREATER: effect < 0, Alternative.LESS: effect > 0}.get(design.alternative):
         raise InvalidInput(
@@ -182,7 +183,7 @@ def size_of(metric: Metric, lift: float, design: Design | None = None) -> Sample
     )
 
 
-def power_of(metric: Metric, lift: float, per_variant: float, design: Design | None = None) -> float:
+def power_of(metric: Metric, lift: float, per_variant: float, design: Design = DEFAULT) -> float:
     """Return the chance that a test of this size finds the lift.
 
     One look: the metric's test. Any-time and planned looks: the power whose sample size it is.
@@ -192,7 +193,6 @@ def power_of(metric: Metric, lift: float, per_variant: float, design: Design | N
     """
     from scipy.optimize import brentq
 
-    design = design or Design()
     effect = size_of(metric, lift, replace(design, monitoring=Monitoring.FIXED)).effect
     _check_units(per_variant, metric)
     if design.monitoring is Monitoring.FIXED:
@@ -207,7 +207,7 @@ def power_of(metric: Metric, lift: float, per_variant: float, design: Design | N
     return low if missing(low) >= 0 else float(brentq(missing, low, MOST_POWER, xtol=1e-7))
 
 
-def smallest_lift(metric: Metric, per_variant: float, design: Design | None = None) -> float:
+def smallest_lift(metric: Metric, per_variant: float, design: Design = DEFAULT) -> float:
     """Return the minimum detectable effect: the smallest lift that a test of this size finds with the wanted power.
 
     Negative where the alternative is `less`.
@@ -217,7 +217,6 @@ def smallest_lift(metric: Metric, per_variant: float, design: Design | None = No
     """
     from scipy.optimize import brentq
 
-    design = design or Design()
     _check_units(per_variant, metric)
     sign, low, high = metric.lifts(design)
 

@@ -92,7 +92,7 @@ def _plan(shares: tuple[float, ...], alpha: float, spending: Spending) -> GroupS
     nodes, density, before, spent_before = np.zeros(1), np.ones(1), 0.0, 0.0
     for share, spent_now in zip(shares, spent, strict=True):
         boundaries.append(_next_boundary(nodes, density, before, share, spent_now - spent_before))
-        nodes, density, _ = _step(nodes, density, before, share, boundaries[-1] * math.sqrt(share), 0.0)
+        nodes, density = _step(nodes, density, before, share, boundaries[-1] * math.sqrt(share), 0.0)
         before, spent_before = share, spent_now
     return GroupSequentialPlan(
         spending=spending,
@@ -111,11 +111,11 @@ def power_of_plan(plan: GroupSequentialPlan, drift: float) -> float:
     >>> round(power_of_plan(plan, 0.0), 4), round(power_of_plan(plan, 2.8016), 3)
     (0.05, 0.799)
     """
-    nodes, density, before, going_on = np.zeros(1), np.ones(1), 0.0, 1.0
+    nodes, density, before = np.zeros(1), np.ones(1), 0.0
     for share, boundary in zip(plan.information, plan.boundaries, strict=True):
-        nodes, density, going_on = _step(nodes, density, before, share, boundary * math.sqrt(share), drift)
+        nodes, density = _step(nodes, density, before, share, boundary * math.sqrt(share), drift)
         before = share
-    return 1 - going_on
+    return 1 - float(density.sum())
 
 
 def inflation(plan: GroupSequentialPlan, *, power: float = 0.8) -> float:
@@ -144,17 +144,14 @@ def _next_boundary(nodes: Array, density: Array, before: float, share: float, er
     return float(brentq(excess, 0.0, 38.0, xtol=1e-13, rtol=1e-13))
 
 
-def _step(
-    nodes: Array, weights: Array, before: float, share: float, limit: float, drift: float
-) -> tuple[Any, Any, float]:
+def _step(nodes: Array, weights: Array, before: float, share: float, limit: float, drift: float) -> tuple[Any, Any]:
     """Carry the weighted points of the score process to the next look, as far as the test goes on."""
     sd = math.sqrt(share - before)
     x, w = _legendre()
     new = limit * x
     center = nodes + drift * (share - before)
     kernel = np.exp(-0.5 * ((new[:, None] - center[None, :]) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
-    carried = limit * w * (kernel @ weights)
-    return new, carried, float(carried.sum())
+    return new, limit * w * (kernel @ weights)
 
 
 @lru_cache(maxsize=1)

@@ -67,10 +67,9 @@ def adjust(
     """
     correction = parse_choice(Correction, correction, name="correction")
     raw = np.asarray(p_values, dtype=float)
-    known = ~np.isnan(raw)
-    if ((raw[known] < 0) | (raw[known] > 1)).any():
-        bad = raw[known][(raw[known] < 0) | (raw[known] > 1)][0]
-        raise InvalidInput(f"a p-value is {bad:g}; it has to lie between 0 and 1")
+    known, outside = ~np.isnan(raw), raw[(raw < 0) | (raw > 1)]
+    if outside.size:
+        raise InvalidInput(f"a p-value is {outside[0]:g}; it has to lie between 0 and 1")
     adjusted = raw.copy()
     if correction is not Correction.NONE and known.any():
         adjusted[known] = _adjusted(raw[known], correction)

@@ -85,34 +85,31 @@ def sample_ratio(
     wanted = tuple(total * weight for weight in weights)
     used = np.array(weights) > 0
 
-    def result(chi2: float, p_value: float, method: str) -> SampleRatio:
-        return SampleRatio(
-            observed=counts,
-            expected=wanted,
-            chi2=chi2,
-            dof=int(used.sum()) - 1,
-            p_value=p_value,
-            mismatch=p_value < alpha,
-            alpha=alpha,
-            method=method,
-        )
-
     seen, should = np.array(counts, dtype=float), np.array(wanted)
+    chi2, p_value, method = 0.0, 1.0, "chi-square"
     if seen[~used].any():
-        return result(math.inf, 0.0, "impossible")
-    if total == 0:
-        return result(0.0, 1.0, "chi-square")
-    seen, should = seen[used], should[used]
-    chi2 = float(((seen - should) ** 2 / should).sum())
-    if sequential:
-        p_value, method = _sequential_p(seen, should / total), "sequential multinomial"
-    elif should.min() >= FEWEST_EXPECTED:
-        from scipy.stats import chisquare
+        chi2, p_value, method = math.inf, 0.0, "impossible"
+    elif total:
+        seen, should = seen[used], should[used]
+        chi2 = float(((seen - should) ** 2 / should).sum())
+        if sequential:
+            p_value, method = _sequential_p(seen, should / total), "sequential multinomial"
+        elif should.min() >= FEWEST_EXPECTED:
+            from scipy.stats import chisquare
 
-        p_value, method = float(chisquare(seen, should * (seen.sum() / should.sum())).pvalue), "chi-square"
-    else:
-        p_value, method = _exact_p(seen.astype(int), should / total), "exact multinomial"
-    return result(chi2, p_value, method)
+            p_value = float(chisquare(seen, should * (seen.sum() / should.sum())).pvalue)
+        else:
+            p_value, method = _exact_p(seen.astype(int), should / total), "exact multinomial"
+    return SampleRatio(
+        observed=counts,
+        expected=wanted,
+        chi2=chi2,
+        dof=int(used.sum()) - 1,
+        p_value=p_value,
+        mismatch=p_value < alpha,
+        alpha=alpha,
+        method=method,
+    )
 
 
 def check_weights(weights: Sequence[float], *, arms: int) -> tuple[float, ...]:

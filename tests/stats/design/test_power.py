@@ -11,7 +11,7 @@ from statsmodels.stats.proportion import power_proportions_2indep
 from abkit.errors import InvalidInput
 from abkit.stats.arms import PairMoments
 from abkit.stats.design.power import Design, Mean, Rate
-from abkit.stats.design.sample_size import power_of, sample_size, size_of, smallest_lift
+from abkit.stats.design.sample_size import SampleSize, power_of, sample_size, size_of, smallest_lift
 
 TESTS = 40_000
 
@@ -41,19 +41,17 @@ def test_sizes_for_means_agree_with_statsmodels(ratio: float) -> None:
     ],
 )
 def test_simulated_power_agrees_within_one_point(baseline: float, lift: float, design: Design) -> None:
-    size = size_of(Rate(baseline), lift, design)
-    rng = np.random.default_rng(11)
-    x0 = rng.binomial(size.control, baseline, TESTS)
-    x1 = rng.binomial(size.per_variant, baseline * (1 + lift), TESTS)
-    pooled = (x0 + x1) / (size.control + size.per_variant)
-    z = (x1 / size.per_variant - x0 / size.control) / np.sqrt(
-        pooled * (1 - pooled) * (1 / size.control + 1 / size.per_variant)
-    )
-    if design.alternative == "greater":
-        found = (stats.norm.sf(z) < design.alpha).mean()
-    else:
-        found = (2 * stats.norm.sf(np.abs(z)) < design.alpha).mean()
-    assert abs(found - design.power) < 0.01
+    p = simulated_p(size_of(Rate(baseline), lift, design), np.random.default_rng(11))
+    assert abs((p < design.alpha).mean() - design.power) < 0.01
+
+
+def simulated_p(size: SampleSize, rng: np.random.Generator) -> np.ndarray:
+    """Return p-values of the pooled z-test of control and treatment, where the planned lift is the truth."""
+    n0, n1 = size.control, size.per_variant
+    x0, x1 = rng.binomial(n0, size.baseline, TESTS), rng.binomial(n1, size.baseline * (1 + size.lift), TESTS)
+    pooled = (x0 + x1) / (n0 + n1)
+    z = (x1 / n1 - x0 / n0) / np.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
+    return stats.norm.sf(z) if size.alternative == "greater" else 2 * stats.norm.sf(np.abs(z))
 
 
 @pytest.mark.parametrize("design", [Design(), Design(power=0.9, alternative="less"), Design(ratio=3.0), Design(arms=4)])
@@ -101,14 +99,7 @@ def test_simulated_power_of_a_ratio_metric_agrees_within_one_point() -> None:
 
 @pytest.mark.parametrize("design", [Design(arms=3), Design(arms=3, ratio=0.5, alternative="greater")])
 def test_simulated_power_with_several_arms_agrees_within_one_point(design: Design) -> None:
-    size = size_of(Rate(0.05), 0.2, design)
-    rng = np.random.default_rng(23)
-    x0, x1 = rng.binomial(size.control, 0.05, TESTS), rng.binomial(size.per_variant, 0.06, TESTS)
-    pooled = (x0 + x1) / (size.control + size.per_variant)
-    z = (x1 / size.per_variant - x0 / size.control) / np.sqrt(
-        pooled * (1 - pooled) * (1 / size.control + 1 / size.per_variant)
-    )
-    p = stats.norm.sf(z) if design.alternative == "greater" else 2 * stats.norm.sf(np.abs(z))
+    p = simulated_p(size_of(Rate(0.05), 0.2, design), np.random.default_rng(23))
     assert abs((p < design.alpha / 2).mean() - 0.8) < 0.01
 
 
