@@ -13,7 +13,7 @@ from abkit.stats.arms import Moments
 from abkit.stats.estimate import ArmMean, Comparison, Estimate, PosteriorComparison
 from abkit.stats.means.estimates import compare_estimates
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING
-from abkit.stats.tails import check_level, quantile
+from abkit.stats.tails import quantile
 from abkit.vocabulary import Alternative, LiftMethod, Method
 
 _WELCH, _AUTO, _BAYES = Method.WELCH, Method.AUTO, Method.BAYES
@@ -58,6 +58,9 @@ def compare_means(
     (0.03692, 0.0368, 1.1632)
     >>> compare_means([3.0, 4.0, 5.0], [5.0, 6.0, 8.5]).difference.estimate
     2.5
+    >>> arms = Moments(100, 1.0, 0.005), Moments(100, 1.02, 0.005)
+    >>> round(compare_means(*arms, method="bayes", prior=(0.0, 0.01)).bayes.chance_to_win, 4)
+    0.9214
     """
     one, other = _mean(control), _mean(treatment)
     if method == _BAYES:
@@ -85,76 +88,36 @@ def _with_posterior(fixed: Comparison, prior: tuple[float, float], practical_lif
     control, treatment = fixed.control, fixed.treatment
     assert isinstance(control, ArmMean)  # noqa: S101 - proportions have the Beta-binomial model
     assert isinstance(treatment, ArmMean)  # noqa: S101
-    estimate, posterior = normal_posterior(
-        fixed.difference.estimate,
-        math.hypot(control.standard_error, treatment.standard_error),
-        prior_mean=prior[0],
-        prior_sd=prior[1],
-        level=fixed.level,
-        practical=practical_lift * abs(control.mean),
-    )
-    conventions = {
-        "p_value": "none: see chance_to_win",
-        "difference": f"posterior mean, central credible interval; prior {posterior.prior}",
-        "lift": f"without the prior: {fixed.conventions['lift']}",
-    }
+    (prior_mean, prior_sd), practical = prior, practical_lift * abs(control.mean)
+    if not math.isfinite(prior_mean) or not math.isfinite(practical):
+        raise InvalidInput(f"the prior's mean is {prior_mean} and the practical effect {practical}; expected numbers")
+    if not prior_sd > 0:
+        raise InvalidInput(f"the prior's standard deviation is {prior_sd}; expected a number above 0")
+    variance = math.hypot(control.standard_error, treatment.standard_error) ** 2
+    precision = 1 / variance + 1 / prior_sd**2
+    mean = (fixed.difference.estimate / variance + prior_mean / prior_sd**2) / precision
+    sd = math.sqrt(1 / precision)
+    reach, z = quantile((1 + fixed.level) / 2) * sd, mean / sd
+    density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    prior_text = "flat" if math.isinf(prior_sd) else f"Normal({prior_mean:g}, sd {prior_sd:g})"
     return replace(
         fixed,
-        difference=estimate,
+        difference=Estimate(mean, mean - reach, mean + reach),
         p_value=math.nan,
         statistic=math.nan,
         method="bayes",
-        conventions=conventions,
-        bayes=replace(posterior, practical_lift=practical_lift),
-    )
-
-
-def normal_posterior(
-    difference: float,
-    standard_error: float,
-    *,
-    prior_mean: float = 0.0,
-    prior_sd: float = math.inf,
-    level: float = 0.95,
-    practical: float = 0.0,
-) -> tuple[Estimate, PosteriorComparison]:
-    """Return the posterior of a difference (or of a lift) with a known standard error: the normal model.
-
-    Args:
-        difference: The estimate.
-        standard_error: Its standard error, above 0.
-        prior_mean: Where effects usually are.
-        prior_sd: How far they scatter; inf for a flat prior.
-        level: Level of the credible interval.
-        practical: The smallest effect that matters, in the same unit.
-
-    Returns:
-        The posterior estimate with its interval, and the chances.
-
-    >>> estimate, posterior = normal_posterior(0.02, 0.01, prior_sd=0.01)
-    >>> round(estimate.estimate, 6), round(posterior.chance_to_win, 4)
-    (0.01, 0.9214)
-    """
-    check_level(level)
-    if not math.isfinite(prior_mean) or not math.isfinite(practical):
-        raise InvalidInput(f"the prior's mean is {prior_mean} and the practical effect {practical}; expected numbers")
-    if not standard_error > 0:
-        raise InvalidInput(f"the standard error is {standard_error}; expected a number above 0")
-    if not prior_sd > 0:
-        raise InvalidInput(f"the prior's standard deviation is {prior_sd}; expected a number above 0")
-    precision = 1 / standard_error**2 + 1 / prior_sd**2
-    mean = (difference / standard_error**2 + (prior_mean / prior_sd**2 if math.isfinite(prior_sd) else 0.0)) / precision
-    sd = math.sqrt(1 / precision)
-    reach = quantile((1 + level) / 2) * sd
-    z = mean / sd
-    density = math.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    prior = "flat" if math.isinf(prior_sd) else f"Normal({prior_mean:g}, sd {prior_sd:g})"
-    return Estimate(mean, mean - reach, mean + reach), PosteriorComparison(
-        model="normal",
-        prior=prior,
-        chance_to_win=float(ndtr(z)),
-        expected_loss=sd * (density - z * float(ndtr(-z))),
-        expected_loss_of_keeping=sd * (density + z * float(ndtr(z))),
-        practical_lift=practical,
-        chance_of_practical_lift=float(ndtr((mean - practical) / sd)),
+        conventions={
+            "p_value": "none: see chance_to_win",
+            "difference": f"posterior mean, central credible interval; prior {prior_text}",
+            "lift": f"without the prior: {fixed.conventions['lift']}",
+        },
+        bayes=PosteriorComparison(
+            model="normal",
+            prior=prior_text,
+            chance_to_win=float(ndtr(z)),
+            expected_loss=sd * (density - z * float(ndtr(-z))),
+            expected_loss_of_keeping=sd * (density + z * float(ndtr(z))),
+            practical_lift=practical_lift,
+            chance_of_practical_lift=float(ndtr((mean - practical) / sd)),
+        ),
     )

@@ -16,7 +16,7 @@ from tea_tasting.aggr import Aggregates
 from abkit.errors import InvalidInput
 from abkit.stats.arms import Counts, Moments, PairMoments
 from abkit.stats.estimate import ArmMean
-from abkit.stats.means.compare import compare_means, normal_posterior
+from abkit.stats.means.compare import compare_means
 from abkit.stats.means.estimates import LIFT_INTERVALS
 from abkit.stats.means.pairs import compare_ratios, compare_with_covariate
 from abkit.stats.proportions.compare import compare
@@ -236,7 +236,10 @@ def test_single_values_are_compared_by_their_moments() -> None:
 
 
 def test_the_normal_posterior_agrees_with_simulation() -> None:
-    estimate, posterior = normal_posterior(0.02, 0.01, prior_mean=0.0, prior_sd=0.02, practical=0.01)
+    arms = Moments(100, 1.0, 0.005), Moments(100, 1.02, 0.005)
+    found = compare_means(*arms, method="bayes", prior=(0.0, 0.02), practical_lift=0.01)
+    estimate, posterior = found.difference, found.bayes
+    assert posterior is not None
     draws = np.random.default_rng(5).normal(estimate.estimate, 0.01 * 0.02 / math.hypot(0.01, 0.02), 400_000)
     assert estimate.estimate == pytest.approx(0.016, rel=1e-9)
     assert posterior.chance_to_win == pytest.approx((draws > 0).mean(), abs=0.002)
