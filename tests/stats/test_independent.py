@@ -151,7 +151,7 @@ def test_the_chance_to_win_of_few_successes_in_very_many_trials_is_that_of_gamma
     x0: int, x1: int, n0: int, n1: int
 ) -> None:
     found = compare(Counts(x0, n0), Counts(x1, n1), method="bayes").bayes
-    # With few failures instead everything is turned round.
+    # With few failures instead everything is mirrored.
     turned = compare(Counts(n1 - x1, n1), Counts(n0 - x0, n0), method="bayes").bayes
     assert turned.chance_to_win == pytest.approx(found.chance_to_win, rel=1e-6, abs=1e-9)
     assert found.chance_to_win == pytest.approx(special.betainc(x0 + 1, x1 + 1, n0 / (n0 + n1)), rel=1e-6, abs=1e-9)

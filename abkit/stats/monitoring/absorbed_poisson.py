@@ -94,8 +94,11 @@ def absorbed_poisson(
 
 
 def _cell_means(X: Floats, weight: Floats, index: NDArray[np.int64], cells: int) -> Floats:
-    sums = _column_sums(index, weight[:, None] * X, cells)
-    return np.asarray((sums / group_sums(index, weight, cells)[:, None])[index], np.float64)
+    of_weight = group_sums(index, weight, cells)
+    means = np.empty_like(X)
+    for column in range(X.shape[1]):
+        means[:, column] = (group_sums(index, weight * X[:, column], cells) / of_weight)[index]
+    return means
 
 
 def _moments(
@@ -109,9 +112,5 @@ def _moments(
 
 def _meat(scores: Floats, labels: NDArray[np.generic]) -> Floats:
     index, size = group_index(labels)
-    sums = _column_sums(index, scores, len(size))
+    sums = np.column_stack([group_sums(index, column, len(size)) for column in scores.T])
     return np.asarray(sums.T @ sums * (len(size) / max(1, len(size) - 1)), np.float64)
-
-
-def _column_sums(index: NDArray[np.int64], X: Floats, groups: int) -> Floats:
-    return np.column_stack([group_sums(index, column, groups) for column in X.T])

@@ -51,7 +51,7 @@ def triage(findings: Iterable[Finding]) -> Triage:
     | input or scores major and persistent, and the relation is not shown to hold | retrain | input_shift |
     | input or scores beyond a floor otherwise | watch | input_shift |
     | only the level of the KPI moved | watch | kpi_shift |
-    | nothing of that | stable | – |
+    | none of these | stable | – |
 
     A layer that cannot be judged adds a sentence; it does not change what the others decide.
 
