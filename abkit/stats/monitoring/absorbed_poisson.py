@@ -27,12 +27,10 @@ class PoissonFit:
     Attributes:
         coefficients: Shape (p,); 0 for a column that does not vary inside any cell.
         standard_errors: Shape (p,): the largest of the cluster-robust ones; infinite for such a column.
-        rows: Number of rows in cells that say something (two rows or more, a count above zero).
     """
 
     coefficients: Floats
     standard_errors: Floats
-    rows: int
 
 
 def absorbed_poisson(
@@ -61,7 +59,7 @@ def absorbed_poisson(
     y, e, X = y[told], e[told], X[told]
     p = X.shape[1]
     if not len(y):
-        return PoissonFit(np.zeros(p), np.full(p, np.inf), 0)
+        return PoissonFit(np.zeros(p), np.full(p, np.inf))
     index, size = group_index(index[told])
     cells = len(size)
     total = group_sums(index, y, cells)
@@ -70,7 +68,7 @@ def absorbed_poisson(
     spread = np.sqrt((X**2).mean(axis=0))
     varies = spread > 1e-9
     if not varies.any():
-        return PoissonFit(np.zeros(p), np.full(p, np.inf), len(y))
+        return PoissonFit(np.zeros(p), np.full(p, np.inf))
     X = X[:, varies] / spread[varies]
     beta = np.zeros(X.shape[1])
     for _ in range(_STEPS):
@@ -90,7 +88,7 @@ def absorbed_poisson(
     coefficients, errors = np.zeros(p), np.full(p, np.inf)
     coefficients[varies] = beta / spread[varies]
     errors[varies] = np.sqrt(variance) / spread[varies]
-    return PoissonFit(coefficients, errors, len(y))
+    return PoissonFit(coefficients, errors)
 
 
 def _cell_means(X: Floats, weight: Floats, index: NDArray[np.int64], cells: int) -> Floats:
