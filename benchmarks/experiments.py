@@ -30,7 +30,7 @@ X0, N0, X1, N1 = 480, 10_000, 560, 10_100
 
 
 def microseconds(function: Callable[[], object]) -> float:
-    """The best of many short runs: what other processes take is left out."""
+    """Return the best of many short runs: what other processes take is left out."""
     function()
     return min(timeit.repeat(function, number=5, repeat=200)) / 5 * 1e6
 
