@@ -197,8 +197,9 @@ def _paired(y: Moments, x: Moments, covariance: float) -> PairMoments:
 
 def whole(value: float, what: str) -> int:
     """Return a count as an integer; refuse one that is negative, missing or fractional."""
-    if value < 0 or (type(value) is not int and not (math.isfinite(value) and value == int(value))):
-        raise InvalidInput(f"an arm has {value} {what}; expected a whole number of 0 or more")
+    exact = type(value) is int or (math.isfinite(value) and value == int(value))
+    if not exact or value < 0:
+        raise InvalidInput(f"an arm has {int(value) if exact else value} {what}; expected a whole number of 0 or more")
     return int(value)
 
 
