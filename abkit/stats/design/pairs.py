@@ -105,7 +105,11 @@ def _plan(
     size = size_of(Rate(baseline), lift, design)
     fits = size.days is None or size.days <= most_days
     if size.days is None:
-        why = f"{size.total:,} units for an expected lift of {percent(lift, 1)}; give the daily traffic to know the days"
+        why = (
+            f"{size.total:,} units for an expected lift of {percent(lift, 1)}; give the daily traffic to know the days"
+        )
     else:
-        why = f"{size.days} days for an expected lift of {percent(lift, 1)}" + ("" if fits else f": more than {most_days}")
+        why = f"{size.days} days for an expected lift of {percent(lift, 1)}" + (
+            "" if fits else f": more than {most_days}"
+        )
     return plan(expected_lift=lift, size=size, worth_testing=fits, why=why)
