@@ -1,4 +1,4 @@
-"""Draw the creatives of the README anew: python docs/images/draw.py [FOLDER OF A DEMO THAT WAS PLAYED]
+"""Draw the images of the README anew: python docs/images/draw.py [FOLDER OF A DEMO THAT WAS PLAYED]
 
 Plays `abkit demo` (or reads the folder of one that was played with --folder), and writes ranked.png, report.png
 and timeline.png beside this file. Needs playwright and a Chromium on the path.
@@ -27,7 +27,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 
 
 def main(folder: Path | None) -> None:
-    """Write the creatives."""
+    """Write the images."""
     if folder is None:
         folder = Path(tempfile.mkdtemp()) / "demo"
         workspace = open_workspace(folder)
@@ -57,7 +57,7 @@ def draw_ranking(folder: Path) -> None:
 
 
 def photograph(address: str, path: Path, *, height: int = 900, part: str = "") -> None:
-    """A creative of the top of a page as Chromium shows it, or of one part of it."""
+    """Write an image of the top of a page as Chromium shows it, or of one part of it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page(viewport={"width": 1120, "height": height})
@@ -71,7 +71,7 @@ def photograph(address: str, path: Path, *, height: int = 900, part: str = "") -
 
 
 def shrink(path: Path, width: int) -> None:
-    """At most so wide, in 256 colours."""
+    """Make an image at most this wide, in 256 colors."""
     with Image.open(path) as image:
         small = image.convert("RGB")
     small.thumbnail((width, 10_000))
