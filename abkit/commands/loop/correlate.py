@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, show
 from abkit.vocabulary import Metric
-
-if TYPE_CHECKING:
-    from abkit.workflows.correlate import CorrelationReport
 
 app = typer.Typer()
 
@@ -65,11 +62,7 @@ def correlate(
         )
     show(report, form, as_rows=True)
     if plot:
-        _draw(report, plot)
+        from abkit.reporting.charts.score_kpi import correlation_chart
+        from abkit.reporting.charts.theme import save_chart
 
-
-def _draw(report: CorrelationReport, path: Path) -> None:
-    from abkit.reporting.charts.score_kpi import correlation_chart
-    from abkit.reporting.charts.theme import save_chart
-
-    note(f"chart: {save_chart(correlation_chart(report), path)}")
+        note(f"chart: {save_chart(correlation_chart(report), plot)}")

@@ -11,7 +11,6 @@ from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table, interval, percent, printable
 from abkit.vocabulary import FileState
 from abkit.workflows.scoring.results import (
-    Candidate,
     ScoredFile,
     ScoringResult,
     Shortlist,
@@ -74,18 +73,34 @@ def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
 def _(result: Shortlist) -> View:
     title = f"Campaign {result.campaign}: {result.kept} of {result.n} kept, by {result.model_name}"
     images = [(Path(one.names[0]) if one.names else None, one.sha256) for one in result.creatives]
-    rows = [_candidate_row(candidate, result) for candidate in result.creatives]
-    sentences = [
-        f"{'Clear' if result.clear else 'Not clear'}: {result.why}.",
-        f"These are probabilities of {_meaning(result)}, not of clicks:",
-        *(f"  {sentence}" for sentence in result.relation),
-        f"Error spread: {_spread(result)}, {result.error_spread_from}.",
+    level = next((one.ci_level for one in result.creatives if one.ci_level), 0)
+    rows = [
+        {
+            "creative": one.creative,
+            "rank": one.rank,
+            "score": _number(one.score),
+            f"{percent(level, 0)} interval": _between(one.ci_low, one.ci_high) or "–",
+            "P(best)": show_probability(one.p_best),
+            "beats next": show_probability(one.p_beats_next),
+            "tie": one.tie_group,
+            "kept": "yes" if one.kept else "no",
+        }
+        for one in result.creatives
     ]
-    if result.calibration is not None:
-        sentences.append(_calibration(result.calibration))
+    width = result.scale[1] - result.scale[0]
+    spread = f"{_number(result.error_spread)} steps" if width > 1 else f"{result.error_spread:.3f} of {width:g}"
+    people = "raters like those of the training would say"
+    if result.calibration is not None and result.calibration["labels"] == "comparisons":
+        people = "most people who choose between such images would prefer"
     return View(
         tables=(_with_images(rows, title, result.demonstration, images),),
-        sentences=tuple(sentences),
+        sentences=(
+            f"{'Clear' if result.clear else 'Not clear'}: {result.why}.",
+            f"These are probabilities of what {people}, not of clicks:",
+            *(f"  {sentence}" for sentence in result.relation),
+            f"Error spread: {spread}, {result.error_spread_from}.",
+            *([] if result.calibration is None else [_calibration(result.calibration)]),
+        ),
         notes=(
             f"run {result.run_id}, model version {result.model_version[:12]}",
             *(f"Note: {printable(text)}" for text in result.notes),
@@ -93,22 +108,8 @@ def _(result: Shortlist) -> View:
     )
 
 
-def _candidate_row(candidate: Candidate, result: Shortlist) -> dict[str, Any]:
-    level = next((one.ci_level for one in result.creatives if one.ci_level), 0)
-    return {
-        "creative": candidate.creative,
-        "rank": candidate.rank,
-        "score": _number(candidate.score),
-        f"{percent(level, 0)} interval": _between(candidate.ci_low, candidate.ci_high) or "–",
-        "P(best)": show_probability(candidate.p_best),
-        "beats next": show_probability(candidate.p_beats_next),
-        "tie": candidate.tie_group,
-        "kept": "yes" if candidate.kept else "no",
-    }
-
-
 def reasons(result: Shortlist) -> list[str]:
-    """Return why each candidate is kept or left out, one sentence per candidate, with the names of its copies."""
+    """Return why each candidate is kept or left out, one sentence per candidate, with the number of its copies."""
     lines = []
     for candidate in result.creatives:
         copies = len(candidate.names) - 1
@@ -133,19 +134,6 @@ def _with_images(
         names="creative",
         images=thumbnails,
     )
-
-
-def _meaning(result: Shortlist) -> str:
-    if result.calibration is not None and result.calibration["labels"] == "comparisons":
-        return "what most people who choose between such images would prefer"
-    return "what raters like those of the training would say"
-
-
-def _spread(result: Shortlist) -> str:
-    low, high = result.scale
-    if high - low > 1:
-        return f"{_number(result.error_spread)} steps"
-    return f"{result.error_spread:.3f} of {high - low:g}"
 
 
 def _calibration(figures: Mapping[str, Any]) -> str:
