@@ -53,27 +53,18 @@ def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[flo
         LabelError: Not readable, no known layout, or a column that is not there.
         InvalidInput: No row of it can be used.
     """
+    rows: tuple[Vote | Summary | Comparison, ...]
+    found: tuple[float, float] | None = None
     text, sha256 = read_text(path)
     if is_comparison_table(path, text, sha256):
-        choices, rejected, _ = read_single_comparisons(path)
-        labels = Labels(
-            kind="comparisons",
-            layout="comparisons",
-            scale=None,
-            rows=tuple(choices),
-            rejected=tuple(rejected),
-            sha256=sha256,
-        )
+        comparisons, rejected, _ = read_single_comparisons(path)
+        kind = layout = "comparisons"
+        rows = tuple(comparisons)
     else:
         read = read_rows(path, image_column=image_column, scale=scale)
-        labels = Labels(
-            kind="votes" if read.layout == "votes" else "summaries",
-            layout=read.layout,
-            scale=(read.scale.low, read.scale.high),
-            rows=(*read.votes, *read.summaries),
-            rejected=tuple(read.rejected),
-            sha256=sha256,
-        )
+        kind, layout = "votes" if read.layout == "votes" else "summaries", read.layout
+        found, rows, rejected = (read.scale.low, read.scale.high), (*read.votes, *read.summaries), read.rejected
+    labels = Labels(kind=kind, layout=layout, scale=found, rows=rows, rejected=tuple(rejected), sha256=sha256)
     if not labels.rows:
         first = f"; line {labels.rejected[0][0]}: {labels.rejected[0][1]}" if labels.rejected else ""
         raise InvalidInput(f"{path} has no usable row{first}")
@@ -129,14 +120,8 @@ def _values(row: Vote | Summary | Comparison, creatives: Mapping[str, int]) -> d
     if isinstance(row, Comparison):
         one, other = creatives[row.first], creatives[row.second]
         share = row.share if one < other else 1 - row.share
-        return {
-            **values,
-            "creative_id": min(one, other),
-            "second_id": max(one, other),
-            "at": row.time,
-            "share": share,
-            "weight": row.weight,
-        }
+        pair = {"creative_id": min(one, other), "second_id": max(one, other)}
+        return {**values, **pair, "at": row.time, "share": share, "weight": row.weight}
     values["creative_id"] = creatives[row.image]
     if isinstance(row, Vote):
         return {**values, "at": row.time, "score": row.score}

@@ -15,11 +15,6 @@ from abkit.commands.output import Format, FormatOption, note, print_rows, progre
 app = typer.Typer(help="Ratings and comparisons: import them, see agreement and bias of raters.", no_args_is_help=True)
 
 
-@app.callback()
-def ratings() -> None:
-    """Ratings and comparisons: import them, see agreement and bias of raters."""
-
-
 @app.command("import")
 def import_(
     ctx: typer.Context,

@@ -109,13 +109,8 @@ def _dates(table: RawTable, options: KpiOptions) -> ReadDates:
 def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn], dates: ReadDates) -> pl.DataFrame:
     """Return all rows with all columns: names as texts, dates and numbers as read; null where there is none."""
     frame = table.frame
-    columns: list[pl.Series | pl.Expr] = [frame["line"]]
-    for name in NAMES:
-        if name in frame.columns:
-            columns.append(_text(frame[name]).alias(name))
-        else:
-            columns.append(pl.lit("").alias(name))
-    rows = frame.select(columns)
+    texts = (_text(frame[name]) if name in frame.columns else pl.lit("").alias(name) for name in NAMES)
+    rows = frame.select(frame["line"], *texts)
     for name, default in (("platform", options.platform), ("account", options.account)):
         if default:
             rows = rows.with_columns(pl.when(pl.col(name) == "").then(pl.lit(default)).otherwise(name).alias(name))
@@ -175,22 +170,19 @@ def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
         checks[f"{name} has a null byte"] = pl.col(name).str.contains("\x00", literal=True)
     found = rows.select(check.fill_null(False).alias(reason) for reason, check in checks.items())
     return [
-        pl.select(pl.when(found[reason]).then(pl.lit(reason)).otherwise(None)).to_series()
-        for reason in checks
-        if found[reason].any()
+        pl.select(pl.when(found[reason]).then(pl.lit(reason))).to_series() for reason in checks if found[reason].any()
     ]
 
 
 def _joined(problems: list[pl.Series]) -> pl.Series:
     there = [problem for problem in problems if problem.null_count() < problem.len()]
     if not there:
-        height = problems[0].len() if problems else 0
-        return pl.Series([None], dtype=pl.String).new_from_index(0, height)
+        return pl.Series([None], dtype=pl.String).new_from_index(0, problems[0].len())
     frame = pl.DataFrame({str(number): problem for number, problem in enumerate(there)})
     text = frame.select(pl.concat_str(pl.all(), separator="; ", ignore_nulls=True)).to_series()
     # An invalid number of impressions counts as empty too: the first reason is enough.
     text = text.str.replace(r"(impressions (?:is not|is neg|is too|has)[^;]*); impressions is empty", "$1")
-    return pl.select(pl.when(text == "").then(None).otherwise(text)).to_series()
+    return pl.select(pl.when(text != "").then(text)).to_series()
 
 
 def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -199,10 +191,9 @@ def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
     for name, key in (("ad_no", AD), ("segment_no", tuple(Dimension))):
         # Most columns have one value throughout, and each one that a join has to look at costs memory.
         varied = [column for column in key if rows[column].n_unique() > 1] or [key[0]]
-        table = rows.unique(varied, keep="first", maintain_order=True).select(key).with_row_index(name)
-        numbers = table.select(name, *varied)
+        tables.append(rows.unique(varied, keep="first", maintain_order=True).select(key).with_row_index(name))
+        numbers = tables[-1].select(name, *varied)
         columns.append(rows.select(varied).join(numbers, on=varied, how="left", maintain_order="left")[name])
-        tables.append(table)
     texts = {"ad", *AD, *Dimension}
     return rows.select(pl.exclude(texts)).with_columns(columns), tables[0], tables[1]
 
@@ -264,13 +255,10 @@ def total_lines(raw: pl.DataFrame, rows: pl.DataFrame, reasons: pl.Series) -> pl
     Returns:
         The reasons, with that of the rows of totals.
     """
-    named = pl.lit(False)
-    for name in ("day", "period_start", "ad", "creative", "campaign", "account"):
-        if name in raw.columns and raw[name].dtype == pl.String:
-            named = named | pl.col(name).str.contains(_TOTAL).fill_null(False)
-    is_named = raw.select(named.alias("named")).to_series()
-    if is_named.len() != raw.height:
-        is_named = pl.Series([False], dtype=pl.Boolean).new_from_index(0, raw.height)
+    could_say = ("day", "period_start", "ad", "creative", "campaign", "account")
+    texts = [name for name in could_say if name in raw.columns and raw[name].dtype == pl.String]
+    named = pl.any_horizontal(pl.lit(False), *(pl.col(name).str.contains(_TOTAL).fill_null(False) for name in texts))
+    is_named = raw.select("line", named=named)["named"]
     sums = rows.select(pl.col("impressions").sum()).item() or 0
     lacking = (rows["external_id"] == "") | rows["period_start"].is_null()
     is_sum = lacking & (rows["impressions"] * 2 == sums) & (rows["impressions"] > 0) & (rows.height > 2)
@@ -329,16 +317,14 @@ def repeated_rows(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame,
     Returns:
         The rows that stay; `line` and `reason` of the others.
     """
-    nothing = pl.DataFrame(schema=_REFUSED)
     if rows.select(pl.struct(key).n_unique()).item() == rows.height:
-        return rows, nothing
-    figures = ["currency", "impressions", "clicks", "conversions", "spend", "revenue"]
+        return rows, pl.DataFrame(schema=_REFUSED)
+    figures = ["currency", *COUNTS, *MONEY]
     repeated = rows.filter(pl.struct(key).is_duplicated())
     groups = repeated.with_columns(
         pl.col("line").min().over(key).alias("first"),
         (pl.struct(figures).n_unique().over(key) == 1).alias("equal"),
         (pl.col("creative").n_unique().over(key) == 1).alias("one_creative"),
-        pl.col("line").sort().first().over(key).alias("_"),
     )
     other = pl.when(pl.col("line") == pl.col("first")).then(pl.col("line").sort().get(1).over(key)).otherwise("first")
     refused = (

@@ -89,7 +89,6 @@ def read_dates(frame: pl.DataFrame, fields: Sequence[str], name: str, dayfirst: 
             .then(pl.lit(f"{field} is empty"))
             .when(pl.col("problem").is_not_null())
             .then(pl.format("{} {}", pl.lit(field), pl.col("problem")))
-            .otherwise(None)
         ).to_series()
     return ReadDates(values, problems, found)
 
@@ -108,7 +107,6 @@ def _from_type(column: pl.Series, field: str) -> tuple[pl.Series, pl.Series]:
         .then(pl.format("{} has a time of day: {}", pl.lit(field), pl.col("raw").cast(pl.String)))
         .when(~day.is_between(EARLIEST, LATEST))
         .then(pl.format("{} is an impossible date: {}", pl.lit(field), day.cast(pl.String)))
-        .otherwise(None)
         .alias("problem"),
     )
     return read["value"], read["problem"]
@@ -139,7 +137,6 @@ def _detect(distinct: pl.DataFrame, name: str, dayfirst: bool | None) -> tuple[p
         .then(pl.format("does not fit the format of its column, {}: '{}'", pl.lit(best), shown))
         .when(chosen.is_null() | ~chosen.is_between(EARLIEST, LATEST))
         .then(impossible)
-        .otherwise(None)
     )
     return parsed.select("text", chosen.alias("value"), problem.alias("problem")), best
 
@@ -167,14 +164,14 @@ def _strict(code: str) -> pl.Expr:
     column = pl.col("date")
     read = column.str.to_date(code, strict=False)
     if code in _SHAPE:
-        return pl.when(column.str.contains(_SHAPE[code])).then(read).otherwise(None)
+        return pl.when(column.str.contains(_SHAPE[code])).then(read)
     if code.endswith("%Y"):
         # A year of two digits is not one of the first century.
-        return pl.when(column.str.contains(r"\d{4}$")).then(read).otherwise(None)
+        return pl.when(column.str.contains(r"\d{4}$")).then(read)
     if code.endswith("%y"):
         # 26/01/02 is more likely a year first than the 26th of January 2002.
         recent = column.str.contains(r"\D\d{2}$") & (read.dt.year() >= 2010)
-        return pl.when(recent).then(read).otherwise(None)
+        return pl.when(recent).then(read)
     return read
 
 

@@ -104,7 +104,7 @@ def parse_mapping(texts: Sequence[str]) -> dict[str, str]:
     return mapping
 
 
-def recognised(cells: Sequence[str], mapping: Mapping[str, str]) -> int:
+def recognized(cells: Sequence[str], mapping: Mapping[str, str]) -> int:
     """Return how many different fields a line names: how much it looks like the header."""
     mapped = {plain_name(column) for column in mapping}
     plain = {plain_name(cell) for cell in cells if cell and len(cell) <= 200}
@@ -125,7 +125,8 @@ def find_columns(names: Sequence[str], mapping: Mapping[str, str]) -> Columns:
     """
     names = [name.strip().lstrip("\ufeff") for name in names]
     position = _mapped(names, mapping)
-    ignored = {index for index, name in enumerate(names) if _lookup(mapping, name) is not None}
+    plain = {plain_name(column) for column in mapping}
+    ignored = {index for index, name in enumerate(names) if plain_name(name) in plain}
     for exact in (True, False):
         found: dict[str, list[int]] = {}
         for index, name in enumerate(names):
@@ -181,13 +182,6 @@ def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:
     return position
 
 
-def _lookup(mapping: Mapping[str, str], name: str) -> str | None:
-    for column, field in mapping.items():
-        if column == name or plain_name(column) == plain_name(name):
-            return field
-    return None
-
-
 def require_fields(columns: Columns, *, period_given: bool) -> None:
     """Refuse a file that lacks what every row needs.
 
@@ -203,14 +197,11 @@ def require_fields(columns: Columns, *, period_given: bool) -> None:
         missing.insert(0, "day (or period_start and period_end)")
     if not missing:
         return
-    example = missing[0].split(" ")[0]
-    hint = f"say which column it is: --map 'THEIR COLUMN={example}'"
+    hint = f"say which column it is: --map 'THEIR COLUMN={missing[0].split(' ')[0]}'"
     if not dated and not period_given:
         hint += "; for totals without a date say the period: --period 2026-01-01..2026-01-31"
-    raise InvalidInput(
-        f"no column is {_and(missing)}; the columns are: {listed(columns.names)}",
-        hint=hint,
-    )
+    parts = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+    raise InvalidInput(f"no column is {parts}; the columns are: {listed(columns.names)}", hint=hint)
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
@@ -221,7 +212,3 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     """
     shown = ", ".join(repr(name[:60]) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
-
-
-def _and(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

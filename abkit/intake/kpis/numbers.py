@@ -95,9 +95,9 @@ def _cleaned(column: pl.Series, field: str) -> _Texts:
         usual = signs.drop_nulls().mode().sort()[0]
         frame = pl.DataFrame({"text": texts, "sign": signs})
         problems = frame.select(
-            pl.when(pl.col("sign").is_not_null() & (pl.col("sign") != usual))
-            .then(pl.format("{} is in {} where the column is in {}", pl.lit(field), "sign", pl.lit(usual)))
-            .otherwise(None)
+            pl.when(pl.col("sign").is_not_null() & (pl.col("sign") != usual)).then(
+                pl.format("{} is in {} where the column is in {}", pl.lit(field), "sign", pl.lit(usual))
+            )
         ).to_series()
         texts = texts.str.replace(_SIGNS, "").str.strip_chars()
     texts = pl.select(pl.when(texts.is_in(_BLANK)).then(None).otherwise(texts)).to_series()
@@ -133,7 +133,7 @@ def _parsed(field: str, column: _Texts, sign: str | None) -> ReadColumn:
         d, g = ("\\.", ",") if sign != "," else (",", ".")
         valid = texts.str.contains(_VALID.format(d=d, g=g)) & texts.str.contains(r"\d")
         plain = texts.str.replace_all(f"[{g}'’ ]", "").str.replace(",", ".", literal=True)
-        values = pl.select(pl.when(valid).then(plain).otherwise(None)).to_series().cast(pl.Float64, strict=False)
+        values = pl.select(pl.when(valid).then(plain)).to_series().cast(pl.Float64, strict=False)
     frame = pl.DataFrame({"text": texts, "value": values, "problem": column.problems, "shown": column.shown})
     problems = frame.select(
         pl.when(pl.col("problem").is_not_null())
@@ -142,7 +142,6 @@ def _parsed(field: str, column: _Texts, sign: str | None) -> ReadColumn:
         .then(pl.format("{} has a percent sign: '{}'", pl.lit(field), pl.col("shown").str.slice(0, 60)))
         .when(pl.col("value").is_null() & pl.col("text").is_not_null())
         .then(pl.format("{} is not a number: '{}'", pl.lit(field), pl.col("shown").str.slice(0, 60)))
-        .otherwise(None)
     ).to_series()
     return _checked(field, values, problems, blank, sign)
 
@@ -169,8 +168,7 @@ def _checked(
         .then(pl.format("{} is not a whole number: {}", pl.lit(field), shown))
         .when(value.abs() > LARGEST)
         .then(pl.format("{} is too large: {}", pl.lit(field), shown))
-        .otherwise(None)
     )
     read = frame.select(value, reason.alias("problem"))
-    read = read.with_columns(pl.when(pl.col("problem").is_null()).then(value).otherwise(None).alias("value"))
+    read = read.with_columns(pl.when(pl.col("problem").is_null()).then(value).alias("value"))
     return ReadColumn(read["value"].cast(pl.Int64) if whole else read["value"], read["problem"], blank, decimal)

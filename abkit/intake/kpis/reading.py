@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
-from abkit.intake.kpis.fields import Columns, find_columns, recognised, require_fields
-from abkit_model.data.tables import ENCODINGS, BrokenRow, Layout, OpenTable, open_table, readable, require_file
+from abkit.intake.kpis.fields import Columns, find_columns, recognized, require_fields
+from abkit_model.data.tables import ENCODINGS, BrokenRow, Layout, OpenTable, open_table, readable
 
 # Polars takes a while to import, and a file that was imported before needs none of it.
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # A change in how files are read makes the same file another import.
 READER_VERSION = 1
-_SIZE_HINT = "split the file, or raise max_file_mb under [kpi] in abkit.toml"
+SIZE_HINT = "split the file, or raise max_file_mb under [kpi] in abkit.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,15 +114,6 @@ class RawTable:
         return self.frame.height + len(self.broken)
 
 
-def require_readable(path: Path, options: KpiOptions) -> None:
-    """Refuse what is not a file, or one that is too large.
-
-    Raises:
-        TableError: Not there, a folder, empty, or too large.
-    """
-    require_file(path, max_bytes=options.max_bytes, hint=_SIZE_HINT)
-
-
 def digest_of(path: Path, options: KpiOptions) -> str:
     """Return the identity of an import: the content, and how it is read.
 
@@ -167,8 +158,8 @@ def countable_rows(path: Path, options: KpiOptions) -> int:
 
 
 def _layout(table: OpenTable, options: KpiOptions) -> Layout:
-    layout = table.layout(lambda cells: recognised(cells, options.mapping))
-    if not recognised(layout.header, options.mapping):
+    layout = table.layout(lambda cells: recognized(cells, options.mapping))
+    if not recognized(layout.header, options.mapping):
         first = layout.delimiter.join(layout.header)[:120]
         raise InvalidInput(
             f"no header in the first lines: none has a known column name; the first line is {first!r}",
@@ -181,7 +172,7 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
     from abkit.intake.tables import read_frame
 
     broken: list[BrokenRow] = []
-    with open_table(path, max_bytes=options.max_bytes, encoding=options.encoding, hint=_SIZE_HINT) as table:
+    with open_table(path, max_bytes=options.max_bytes, encoding=options.encoding, hint=SIZE_HINT) as table:
         layout = _layout(table, options)
         columns = find_columns(layout.header, options.mapping)
         require_fields(columns, period_given=options.period is not None)

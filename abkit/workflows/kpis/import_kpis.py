@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError, InvalidInput, StoreError
-from abkit.intake.kpis.reading import KpiOptions, countable_rows, digest_of, read_table, require_readable
+from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
 from abkit.records import Record
 from abkit.store.engine import Store
 from abkit.store.imports import currencies_of, import_of, reject_reasons
@@ -21,11 +21,13 @@ from abkit.store.kpis.links import owned_unlinked
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
 from abkit.store.staging import publish_staged
+from abkit_model.data.tables import require_file
 
 if TYPE_CHECKING:
     from abkit.intake.kpis.checks import CheckedRows
 
 Note = Callable[[str], None]
+_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +91,7 @@ def import_files(
         summaries: list[ImportSummary] = []
         for path in paths:
             summaries.append(_import_file(store, path, options, record, note))
-            counts = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")
-            record.outcome.update({name: sum(getattr(one, name) for one in summaries) for name in counts})
+            record.outcome.update({name: sum(getattr(one, name) for one in summaries) for name in _COUNTS})
             record.outcome["refused_files"] = [one.file for one in summaries if one.error]
             record.still_alive()
         return summaries
@@ -101,7 +102,7 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
     name = str(path).encode("utf-8", "replace").decode()
     summary = ImportSummary(file=name)
     try:
-        require_readable(path, options)
+        require_file(path, max_bytes=options.max_bytes, hint=SIZE_HINT)
         before = path.stat()
         digest = digest_of(path, options)
         with store.read() as session:
@@ -163,17 +164,8 @@ def _store_rows(
 
 
 def _summary(summary: ImportSummary, record: KpiImport, reasons: Mapping[str, int]) -> ImportSummary:
-    return replace(
-        summary,
-        rows=record.rows,
-        imported=record.imported,
-        updated=record.updated,
-        unchanged=record.unchanged,
-        unlinked=record.unlinked,
-        rejected=record.rejected,
-        import_id=record.id,
-        reasons=reasons,
-    )
+    counts = {name: getattr(record, name) for name in _COUNTS}
+    return replace(summary, import_id=record.id, reasons=reasons, **counts)
 
 
 def _again(session: Session, summary: ImportSummary, earlier: KpiImport) -> ImportSummary:

@@ -66,12 +66,9 @@ def link_by_hand(
     """
     with recorded_run(store, "kpi link", {"ad": ad, "creative": creative}) as record:
         with store.write() as session:
-            wanted = select(Ad.id, Ad.platform, Ad.account).where(Ad.external_id == ad)
-            if platform is not None:
-                wanted = wanted.where(Ad.platform == platform)
-            if account is not None:
-                wanted = wanted.where(Ad.account == account)
-            ads = session.execute(wanted.order_by(Ad.id)).all()
+            said = {"external_id": ad, "platform": platform, "account": account}
+            wanted = [getattr(Ad, name) == value for name, value in said.items() if value is not None]
+            ads = session.execute(select(Ad.id, Ad.platform, Ad.account).where(*wanted).order_by(Ad.id)).all()
             if not ads:
                 raise InvalidInput(f"there is no ad {ad!r}", hint="`abkit kpi link` lists the ads without a creative")
             if len(ads) > 1:
@@ -102,7 +99,4 @@ def _not_one(session: Any, creative: str, ids: set[int]) -> tuple[str, str]:
             "score it first: abkit score PATH --campaign KEY",
         )
     hashes = session.scalars(select(Creative.sha256).where(Creative.id.in_(ids)).order_by(Creative.id)).all()
-    return (
-        f"{len(ids)} creatives are called {creative!r}",
-        f"say which by sha256: {', '.join(hashes[:5])}",
-    )
+    return f"{len(ids)} creatives are called {creative!r}", f"say which by sha256: {', '.join(hashes[:5])}"

@@ -156,12 +156,7 @@ def study_store(store: Store, *, source: str | None = None, campaign: str | None
         return study
 
 
-def _study(
-    image: NDArray[Any],
-    who: NDArray[Any],
-    score: NDArray[np.float64],
-    what: str,
-) -> RaterStudy:
+def _study(image: NDArray[Any], who: NDArray[Any], score: NDArray[np.float64], what: str) -> RaterStudy:
     from abkit_model.data.raters import agreement, agreement_interval, rater_model
 
     _, item = np.unique(image, return_inverse=True)

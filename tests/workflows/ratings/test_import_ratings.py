@@ -96,7 +96,7 @@ def test_raters_are_kept_under_pseudonyms_that_differ_between_sources(
         scale=(1, 7),
         source="spring",
     )
-    assert result.imported == 2, "without the salt nobody can be recognised again"
+    assert result.imported == 2, "without the salt nobody can be recognized again"
 
 
 def test_bad_rows_are_kept_with_line_and_reason_and_the_others_land(store: Store, images: Path, tmp_path: Path) -> None:
