@@ -165,7 +165,7 @@ def _checked(line: str) -> str:
             valid = False
         if not valid:
             also = " (0 and 7 are Sunday), or from sun to sat" if name == "weekday" else ""
-            raise _bad(line, f"the {name} cannot be {fields[position]!r}: it goes from {low} to {high}{also}")
+            raise _bad(line, f"the {name} {fields[position]!r} is invalid: it goes from {low} to {high}{also}")
     return " ".join(fields)
 
 

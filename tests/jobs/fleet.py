@@ -76,7 +76,7 @@ class Fleet:
         for process in self.processes:
             process.terminate()
         for process in self.processes:
-            process.wait(timeout=60)
+            process.wait(timeout=180)
         self.processes.clear()
 
     def logs(self) -> str:

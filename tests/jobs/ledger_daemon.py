@@ -21,14 +21,14 @@ from abkit.jobs.work.folders import ScoreFolder, score_folder
 from abkit.store.engine import Store
 
 
-class Behaviour(Arguments):
+class Behavior(Arguments):
     """How a job of the tests behaves."""
 
     seconds: float = 0.0
     how: str = ""
 
 
-def ledger(store: Store, _settings: Settings, tick: Tick, arguments: Behaviour) -> Mapping[str, Any]:
+def ledger(store: Store, _settings: Settings, tick: Tick, arguments: Behavior) -> Mapping[str, Any]:
     """The effect is a row in a table without a unique key, so that a second one would show."""
     key = {"schedule": tick.schedule, "tick": tick.at.isoformat()}
     with store.write() as session:
@@ -41,7 +41,7 @@ def ledger(store: Store, _settings: Settings, tick: Tick, arguments: Behaviour) 
     return {"written": 1}
 
 
-def misbehave(_store: Store, _settings: Settings, _tick: Tick, arguments: Behaviour) -> Mapping[str, Any]:
+def misbehave(_store: Store, _settings: Settings, _tick: Tick, arguments: Behavior) -> Mapping[str, Any]:
     """End in the way that is asked for."""
     if arguments.how.startswith("start "):
         subprocess.run(arguments.how.split()[1:], check=False)
@@ -69,9 +69,9 @@ def misbehave(_store: Store, _settings: Settings, _tick: Tick, arguments: Behavi
 
 
 CATALOG = {
-    "ledger": Job("ledger", "write a row", ledger, Behaviour),
-    "quick": Job("quick", "write a row at once", ledger, Behaviour, quick=True),
-    "misbehave": Job("misbehave", "end badly", misbehave, Behaviour),
+    "ledger": Job("ledger", "write a row", ledger, Behavior),
+    "quick": Job("quick", "write a row at once", ledger, Behavior, quick=True),
+    "misbehave": Job("misbehave", "end badly", misbehave, Behavior),
     "score_folder": Job("score_folder", "the product's", score_folder, ScoreFolder),
 }
 
@@ -79,6 +79,8 @@ CATALOG = {
 if __name__ == "__main__":
     settings = Settings(**json.loads(sys.argv[1]))
     logs.set_up(settings.daemon.log_format)
-    daemon = Daemon(Store(settings.store_url), settings, CATALOG, preload=["abkit.jobs.daemon.loop"])
+    daemon = Daemon(
+        Store(settings.store_url), settings, CATALOG, preload=["abkit.jobs.daemon.loop", "abkit.jobs.work.folders"]
+    )
     signal.signal(signal.SIGTERM, daemon.stop)
     daemon.run()

@@ -19,7 +19,7 @@ START = date(2025, 3, 3)
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two campaigns of pictures that differ, with thirty days of delivery."""
+    """Two campaigns of images that differ, with thirty days of delivery."""
     folder: Path = tmp_path_factory.mktemp("workspace")
     (folder / "abkit.toml").write_text("")
     store = Store(f"sqlite:///{folder / 'abkit.db'}")

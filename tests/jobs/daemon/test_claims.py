@@ -1,4 +1,4 @@
-"""Claims that meet: a schedule's job is never started twice at a time, whoever starts it."""
+"""Claims that meet: a schedule's job is never started twice at a time, however it is started."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

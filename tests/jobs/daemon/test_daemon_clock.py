@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -75,24 +74,27 @@ def test_a_day_forward_and_an_hour_back_follow_the_policy_and_no_tick_runs_twice
         several.environment = clock.environment | {"TZ": "Europe/Berlin"}
         several.start()
         for policy in ("run_last", "run_all", "skip"):
-            wait_until(lambda policy=policy: _finished(store, policy) == [hour], 60, "the tick of this hour")
+            wait_until(lambda policy=policy: _finished(store, policy) == [hour], 180, "the tick of this hour")
 
         leap = clock.now()
         clock.set(base + DAY)
-        wait_until(lambda: len(_ticks(store, "run_all")) == 25, 60, "every hour of the day")
-        wait_until(lambda: len(_ticks(store, "run_last")) == 2, 60, "the last hour of the day")
-        wait_until(lambda: len(_ticks(store, "skip")) == 2, 60, "the hour that is in time")
+        wait_until(lambda: len(_ticks(store, "run_all")) == 25, 180, "every hour of the day")
+        wait_until(lambda: len(_ticks(store, "run_last")) == 2, 180, "the last hour of the day")
+        wait_until(lambda: len(_ticks(store, "skip")) == 2, 180, "the hour that is in time")
         assert _ticks(store, "run_last") == [hour, hour + timedelta(days=1)]
         assert _ticks(store, "skip") == [hour, hour + timedelta(days=1)]
 
         clock.set(base + DAY - HOUR)
         since = clock.now()
-        wait_until(lambda: "the clock was set back" in several.logs(), 60, "the daemon to notice")
-        time.sleep(4)
-        with store.read() as session:
-            waiting = {row.key: row.next_run_at for row in session.scalars(select(Schedule))}
-        assert waiting["seconds"] < clock.now() + timedelta(minutes=1), "it does not wait for an hour"
-        wait_until(lambda: any(tick > since for tick in _ticks(store, "seconds")), 60, "ticks of each second to go on")
+        wait_until(lambda: "the clock was set back" in several.logs(), 180, "the daemon to notice")
+
+        def waits_for_an_hour() -> bool:
+            with store.read() as session:
+                (next_run_at,) = session.scalars(select(Schedule.next_run_at).where(Schedule.key == "seconds"))
+            return next_run_at >= clock.now() + timedelta(minutes=1)
+
+        wait_until(lambda: not waits_for_an_hour(), 180, "the schedule not to wait for an hour")
+        wait_until(lambda: any(tick > since for tick in _ticks(store, "seconds")), 180, "ticks of each second to go on")
         several.stop()
 
         # A run that was under way when the clock leapt lost its lease: it may be run again, and takes effect once.
@@ -122,7 +124,7 @@ def test_a_zone_that_changes_to_summer_time_changes_nothing(
         several.environment = clock.environment | {"TZ": "Europe/Berlin"}
         several.start()
         after = change + timedelta(seconds=4)
-        wait_until(lambda: any(tick > after for tick in _ticks(store, "seconds")), 60, "the change to pass")
+        wait_until(lambda: any(tick > after for tick in _ticks(store, "seconds")), 180, "the change to pass")
         several.stop()
         ticks = _ticks(store, "seconds")
         assert ticks == [ticks[0] + timedelta(seconds=second) for second in range(len(ticks))]

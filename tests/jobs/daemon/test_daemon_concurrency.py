@@ -67,7 +67,7 @@ def test_ticks_take_effect_exactly_once_with_several_daemons(
         for _ in range(daemons):
             several.start()
         wait_until(lambda: _all_there(store, wanted), 450, "all effects")
-        wait_until(lambda: len(_owners(store)) == daemons, 60, "each daemon to run a tick")
+        wait_until(lambda: len(_owners(store)) == daemons, 180, "each daemon to run a tick")
         several.stop()
 
         _check_effects(store)
@@ -89,7 +89,7 @@ def test_ticks_take_effect_exactly_once_though_daemons_are_killed_again_and_agai
             several.start()
         for _ in range(kills):
             done = len(rows(store, "effect"))
-            wait_until(lambda done=done: len(rows(store, "effect")) >= done + 5, 60, "five more effects")
+            wait_until(lambda done=done: len(rows(store, "effect")) >= done + 5, 180, "five more effects")
             time.sleep(chance.random() / 2)
             several.kill(chance.choice(several.processes))
             several.start()
@@ -106,7 +106,7 @@ def _finish_what_was_left(store: Store, several: Fleet) -> None:
 
     if not nothing_runs():
         several.start()
-        wait_until(nothing_runs, 30, "the last runs to be taken over")
+        wait_until(nothing_runs, 180, "the last runs to be taken over")
         several.stop()
 
 

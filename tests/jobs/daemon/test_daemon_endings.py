@@ -86,7 +86,7 @@ def ended(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         several.environment["PYTHONPATH"] = os.pathsep.join([str(folder / "without"), os.environ.get("PYTHONPATH", "")])
         daemon = several.start()
         try:
-            wait_until(lambda: all(_runs(store, key) and _ended(store, key) for key in jobs), 90, "all jobs to end")
+            wait_until(lambda: all(_runs(store, key) and _ended(store, key) for key in jobs), 180, "all jobs to end")
             lived = daemon.poll() is None
             left = subprocess.run(["pgrep", "-f", marker], capture_output=True, text=True, check=False)
             several.stop()
@@ -120,7 +120,7 @@ def test_an_outcome_too_long_to_keep_is_no_failure(ended: Ended) -> None:
     assert "too long to keep" in str(run.outcome)
 
 
-def test_each_line_of_the_log_is_an_object_with_the_run_whoever_writes_it(ended: Ended) -> None:
+def test_each_line_of_the_log_is_an_object_with_the_run(ended: Ended) -> None:
     lines = [json.loads(line) for line in ended.logs.splitlines()]
     by_jobs = [line for line in lines if "this will go" in line["message"] or "traceback" in line]
     assert len(by_jobs) == 3, "the warning, the failed thread, the failed job"
@@ -151,7 +151,7 @@ def test_alerts_and_heartbeat_do_not_wait_behind_long_jobs(sqlite_url: str, flee
         _once(store, "soon", job="quick")
         several = fleet(sqlite_url, workers=2, stop_seconds=0)
         several.start()
-        wait_until(lambda: "soon" in [key for key, _ in rows(store, "effect")], 60, "the quick one")
+        wait_until(lambda: "soon" in [key for key, _ in rows(store, "effect")], 180, "the quick one")
         running = [key for key in ("long-0", "long-1", "long-2") if _runs(store, key)]
         several.stop()
         assert len(running) == 2, "as many long ones as there are workers"
@@ -164,7 +164,7 @@ def test_a_job_that_keeps_failing_backs_off_and_does_not_spin(sqlite_store: Stor
     several.start()
     wait_until(
         lambda: len(_runs(sqlite_store, "bad")) >= 3 and _runs(sqlite_store, "bad")[2].finished_at is not None,
-        60,
+        180,
         "three",
     )
     several.stop()
@@ -184,7 +184,7 @@ def test_a_stop_lets_running_jobs_finish(sqlite_url: str, fleet: MakeFleet) -> N
         _once(store, "slow", arguments={"seconds": 3})
         several = fleet(sqlite_url, stop_seconds=20)
         several.start()
-        wait_until(lambda: len(rows(store, "execution")) == 1, 60, "the job to start")
+        wait_until(lambda: len(rows(store, "execution")) == 1, 180, "the job to start")
         several.stop()
         assert [run.state for run in _runs(store, "slow")] == ["done"]
         assert len(rows(store, "effect")) == 1
@@ -197,13 +197,13 @@ def test_a_stop_with_no_patience_gives_the_lease_back_and_another_daemon_goes_on
         _once(store, "slow", arguments={"seconds": 5})
         several = fleet(sqlite_url, stop_seconds=0, lease_seconds=600)
         several.start()
-        wait_until(lambda: len(rows(store, "execution")) == 1, 60, "the job to start")
+        wait_until(lambda: len(rows(store, "execution")) == 1, 180, "the job to start")
         several.stop()
         (run,) = _runs(store, "slow")
         assert (run.state, run.owner) == ("running", "")
 
         several.start()
-        wait_until(lambda: _runs(store, "slow")[0].state == "done", 60, "another daemon to finish it")
+        wait_until(lambda: _runs(store, "slow")[0].state == "done", 180, "another daemon to finish it")
         several.stop()
         assert _runs(store, "slow")[0].attempt == 2
         assert len(rows(store, "effect")) == 1
@@ -215,15 +215,15 @@ def test_a_stop_of_the_whole_process_group_loses_nothing(sqlite_url: str, fleet:
         _once(store, "slow", arguments={"seconds": 4})
         several = fleet(sqlite_url, lease_seconds=600)
         daemon = several.start()
-        wait_until(lambda: len(rows(store, "execution")) == 1, 60, "the job to start")
+        wait_until(lambda: len(rows(store, "execution")) == 1, 180, "the job to start")
         for process in [*psutil.Process(daemon.pid).children(recursive=True), psutil.Process(daemon.pid)]:
             process.send_signal(signal.SIGTERM)
-        daemon.wait(30)
+        daemon.wait(180)
         several.processes.clear()
         (run,) = _runs(store, "slow")
         assert (run.state, run.owner) == ("running", ""), "given back, not recorded as a failure"
         several.start()
-        wait_until(lambda: _runs(store, "slow")[0].state == "done", 60, "the next daemon to finish it")
+        wait_until(lambda: _runs(store, "slow")[0].state == "done", 180, "the next daemon to finish it")
         several.stop()
 
 
@@ -232,14 +232,14 @@ def test_a_job_dies_with_its_daemon_and_is_taken_over(ledger_url: str, fleet: Ma
         _once(store, "slow", arguments={"seconds": 4})
         several = fleet(ledger_url, lease_seconds=2)
         first = several.start()
-        wait_until(lambda: len(rows(store, "execution")) == 1, 60, "the job to start")
+        wait_until(lambda: len(rows(store, "execution")) == 1, 180, "the job to start")
         jobs = psutil.Process(first.pid).children(recursive=True)
         several.kill(first)
-        wait_until(lambda: not any(_alive(job) for job in jobs), 5, "the job to end with its daemon")
+        wait_until(lambda: not any(_alive(job) for job in jobs), 180, "the job to end with its daemon")
         assert rows(store, "effect") == []
 
         several.start()
-        wait_until(lambda: _runs(store, "slow")[0].state == "done", 60, "the takeover")
+        wait_until(lambda: _runs(store, "slow")[0].state == "done", 180, "the takeover")
         several.stop()
         assert len(rows(store, "execution")) == 2
         assert len(rows(store, "effect")) == 1
@@ -251,10 +251,10 @@ def test_a_run_that_kills_every_daemon_is_given_up_in_the_end(sqlite_url: str, f
         several = fleet(sqlite_url, lease_seconds=2, attempts=2)
         for attempt in (1, 2):
             daemon = several.start()
-            wait_until(lambda attempt=attempt: len(rows(store, "execution")) == attempt, 60, "the job to start")
+            wait_until(lambda attempt=attempt: len(rows(store, "execution")) == attempt, 180, "the job to start")
             several.kill(daemon)
         several.start()
-        wait_until(lambda: _runs(store, "slow")[0].state == "abandoned", 60, "the run to be given up")
+        wait_until(lambda: _runs(store, "slow")[0].state == "abandoned", 180, "the run to be given up")
         several.stop()
         with store.read() as session:
             assert session.scalars(select(Alert).where(Alert.rule == "job_failed")).one().labels["how"] == "abandoned"
@@ -266,16 +266,16 @@ def test_a_frozen_daemon_loses_its_run_and_its_late_result_does_not_count(ledger
         _once(store, "slow", arguments={"seconds": 3})
         several = fleet(ledger_url, lease_seconds=2)
         sleeper = several.start()
-        wait_until(lambda: len(rows(store, "execution")) == 1, 60, "the job to start")
+        wait_until(lambda: len(rows(store, "execution")) == 1, 180, "the job to start")
         family = [psutil.Process(sleeper.pid), *psutil.Process(sleeper.pid).children(recursive=True)]
         for process in family:
             process.suspend()
         several.start()
-        wait_until(lambda: len(rows(store, "execution")) == 2, 60, "the takeover")
+        wait_until(lambda: len(rows(store, "execution")) == 2, 180, "the takeover")
         for process in reversed(family):
             process.resume()
-        wait_until(lambda: _runs(store, "slow")[0].state == "done", 60, "the end")
-        time.sleep(1)
+        wait_until(lambda: _runs(store, "slow")[0].state == "done", 180, "the end")
+        wait_until(lambda: "another daemon has the run" in several.logs(), 180, "the sleeper to hear of it")
         several.stop()
         (run,) = _runs(store, "slow")
         assert run.attempt == 2
@@ -290,14 +290,14 @@ def test_a_daemon_asleep_follows_the_policy_of_each_schedule(sqlite_url: str, fl
             add_schedule(store, policy, first=first, missed=policy, grace_s=2)
         several = fleet(sqlite_url)
         daemon = several.start()
-        wait_until(lambda: len(rows(store, "effect")) >= 9, 60, "three ticks of each")
+        wait_until(lambda: len(rows(store, "effect")) >= 9, 180, "three ticks of each")
         os.kill(daemon.pid, signal.SIGSTOP)
         time.sleep(8)
         os.kill(daemon.pid, signal.SIGCONT)
         awake = _now()
         later = (awake + timedelta(seconds=2)).isoformat()
         wait_until(
-            lambda: len({key for key, tick in rows(store, "effect") if tick > later}) == 3, 60, "all three to go on"
+            lambda: len({key for key, tick in rows(store, "effect") if tick > later}) == 3, 180, "all three to go on"
         )
         several.stop()
         effects = rows(store, "effect")
