@@ -68,13 +68,13 @@ def synchronize(
         raise UsageError(f"two schedules are called {twice!r}", hint="give each [[schedule]] a key of its own")
     wanted = {entry.key: _definition(entry, BUILT_IN) for entry in _BUILT_IN}
     wanted |= {entry.key: _definition(entry, FROM_FILE) for entry in configured}
-    done: dict[str, str] = {}
     with store.write() as session:
-        present = {schedule.key: schedule for schedule in schedules.all_schedules(session)}
-        for key, values in wanted.items():
-            first = Cron(values["cron"]).after(now)
-            done[key] = schedules.save(session, key, values, next_run_at=first, now=now)
-        gone = [key for key, row in present.items() if row.source == FROM_FILE and key not in wanted]
+        present = schedules.all_schedules(session)
+        done = {
+            key: schedules.save(session, key, values, next_run_at=Cron(values["cron"]).after(now), now=now)
+            for key, values in wanted.items()
+        }
+        gone = [row.key for row in present if row.source == FROM_FILE and row.key not in wanted]
         _remove(session, gone, alerts or AlertSettings(), now)
     return {key: what for key, what in done.items() if what != "unchanged"} | dict.fromkeys(gone, "removed")
 
