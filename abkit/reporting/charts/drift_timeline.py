@@ -44,13 +44,13 @@ def drift_timeline(
     correlations: Sequence[CorrelationResult] = (),
     width: int = 620,
 ) -> Any:
-    """What each drift check found: the relation with its interval, then one lane a layer, then the decision.
+    """Draw what each drift check found: the relation with its interval, one lane per layer, the decision.
 
     Args:
-        findings: of all checks; a lane shows the worst verdict of its layer on a day.
-        decisions: of all checks.
-        correlations: estimates over time; the within-campaign SRCC for CTR is drawn.
-        width: of the plot in pixels.
+        findings: Results of all checks; a lane shows the worst verdict of its layer on a day.
+        decisions: Decisions of all checks.
+        correlations: Estimates over time; the within-campaign SRCC for CTR is drawn.
+        width: Width of the plot in pixels.
     """
     if not decisions and not findings:
         return empty_chart("Drift timeline", "No drift check has been made yet: abkit drift check")
@@ -130,7 +130,7 @@ def _lane_rows(
 
 
 def timeline_sentence(decisions: Sequence[Decision]) -> str:
-    """The present decision, since when it has held, and how many checks there were."""
+    """Return the present decision, since when it has held, and how many checks there were."""
     if not decisions:
         return "No decision has been recorded yet"
     ordered = sorted(decisions, key=lambda d: (d.as_of, d.run_id))

@@ -123,7 +123,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelHeader:
     """An import without its rows: digest and name of the table, and how it was read."""
 
