@@ -85,7 +85,7 @@ def main(folder: Path, number: int) -> None:
 def _from_cache(scorer: Scorer, cache: TokenCache, batch: range) -> list[Score]:
     rows = [cache.get(f"{i:064d}", scorer.encoder.fingerprint) for i in batch]
     kept = [row for row in rows if row is not None]
-    return scorer.score_tokens(collate(kept, kept[0][0].shape[1], kept[0][2].shape[0]))
+    return scorer.score_tokens(collate(kept))
 
 
 def _report(clock: Clock, number: int, changed: float) -> None:

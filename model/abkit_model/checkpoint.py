@@ -145,7 +145,8 @@ def save(checkpoint: Checkpoint, folder: Path) -> Card:
         CheckpointError: A number on the card is not finite, or the folder exists already or cannot be written.
     """
     data = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in sorted(checkpoint.arrays.items())})
-    facts = _facts(checkpoint.card)
+    facts = asdict(checkpoint.card)
+    facts["metrics"] = to_plain(facts["metrics"])
     facts["weights_sha256"] = hashlib.sha256(data).hexdigest()
     facts["digest"] = _digest(facts)
     try:
@@ -236,13 +237,6 @@ def _read_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-def _facts(card: Card) -> dict[str, Any]:
-    facts = asdict(card)
-    facts.pop("digest")
-    facts["metrics"] = to_plain(facts["metrics"])
-    return facts
-
-
 def _digest(facts: Mapping[str, Any]) -> str:
     # weights_sha256 is one of the facts, so this one digest covers the weights too
     content = {k: v for k, v in facts.items() if k != "digest"}
@@ -250,12 +244,10 @@ def _digest(facts: Mapping[str, Any]) -> str:
 
 
 def _card(facts: Mapping[str, Any]) -> Card:
-    known = {f.name for f in fields(Card)}
-    values = {k: v for k, v in facts.items() if k in known}
-    values["scale"] = Scale(**values["scale"])
-    values["interval"] = Interval(**values["interval"])
-    values["metrics"] = to_plain(values.get("metrics", {}))  # an earlier release wrote NaN
-    return Card(**values)
+    values = {f.name: facts[f.name] for f in fields(Card) if f.name in facts}
+    parsed = {"scale": Scale(**values["scale"]), "interval": Interval(**values["interval"])}
+    metrics = to_plain(values.get("metrics", {}))  # an earlier release wrote NaN
+    return Card(**(values | parsed | {"metrics": metrics}))
 
 
 #: Deeper than any card: functions that walk through one call themselves for each level.

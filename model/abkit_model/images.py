@@ -83,8 +83,7 @@ def open_image(source: Path | bytes) -> DecodedImage:
     data = source if isinstance(source, bytes) else read_file(source)
     if not data:
         raise ImageRejected("the file is empty")
-    if len(data) > MAX_FILE_BYTES:
-        raise ImageRejected(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
+    _refuse_file_of(len(data))
     _refuse_huge_webp(data)
     with _open_header(data) as image:
         _refuse_size(*image.size)
@@ -93,7 +92,7 @@ def open_image(source: Path | bytes) -> DecodedImage:
         turned = _is_turned(image)
         _draft(image)
         rgb = _decoded(image)
-    width, height = (stored[1], stored[0]) if turned else stored
+    width, height = reversed(stored) if turned else stored
     return DecodedImage(image=rgb, width=width, height=height, media_type=media_type)
 
 
@@ -147,8 +146,7 @@ def read_file(path: Path) -> bytes:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             raise ImageRejected("not a regular file")
-        if status.st_size > MAX_FILE_BYTES:
-            raise ImageRejected(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
+        _refuse_file_of(status.st_size)
         return path.read_bytes()
     except FileNotFoundError as error:
         reason = "the link points to nothing" if path.is_symlink() else "the file does not exist"
@@ -200,6 +198,11 @@ def _damage(error: Exception) -> str:
     if "truncated" in text or "end of file" in text or isinstance(error, EOFError):
         return "the image is cut off: the file ends too early"
     return f"the image is damaged ({error or type(error).__name__})"
+
+
+def _refuse_file_of(size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise ImageRejected(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
 
 
 def _refuse_size(width: int, height: int) -> None:

@@ -159,9 +159,9 @@ class Scorer:
         if errors not in ("raise", "keep"):
             raise ValueError(f"errors is {errors!r}; expected 'raise' or 'keep'")
         if isinstance(images, str | os.PathLike | bytes | Image.Image) or getattr(images, "ndim", 4) < 4:
-            return self._score_batch([("", cast(ImageLike, images))], errors)[0]
+            return self._score_batch([(_name(one := cast(ImageLike, images)), one)], errors)[0]
         found: list[Score | ImageRejected] = []
-        named = ((_name(place, image), image) for place, image in enumerate(images))
+        named = ((_name(image, place), image) for place, image in enumerate(images))
         while some := list(islice(named, batch)):
             found += self._score_batch(some, errors)
         return found
@@ -172,7 +172,7 @@ class Scorer:
             try:
                 prepared.append(self.prepare(to_rgb(image)))
             except ImageRejected as error:
-                rejected = ImageRejected(error.reason, name or _path(image))
+                rejected = ImageRejected(error.reason, name)
                 if errors == "raise":
                     raise rejected from error
                 prepared.append(rejected)
@@ -204,49 +204,37 @@ class Scorer:
     @torch.inference_mode()
     def score_tokens(self, encoded: Encoded) -> list[Score]:
         """Run only the queries, on what the encoder saw now or earlier."""
-        opinion = self.network(encoded.tokens, encoded.mask, encoded.embedding)
-        return self._scores(opinion, encoded)
-
-    def _scores(self, opinion: Opinion, encoded: Encoded) -> list[Score]:
+        opinion: Opinion = self.network(encoded.tokens, encoded.mask, encoded.embedding)
         distribution = opinion.probabilities.mean(dim=1)  # (B, S)
         members = opinion.probabilities @ self._values  # (B, M)
         mean = members.mean(dim=1)
         std = (distribution @ self._values.square() - mean.square()).clamp(min=0).sqrt()
         epistemic = members.std(dim=1, correction=1) if members.shape[1] > 1 else torch.full_like(mean, float("nan"))
-        activations = opinion.activations.flatten(1)  # (B, M·K)
-        embedding = encoded.embedding.numpy().astype(np.float16)
         novelty = self.network.distance(encoded.embedding) / (self.card.novelty_limit or float("nan"))
         scale, interval = self.card.scale, self.card.interval
         half = float("nan") if interval.half_width is None else interval.half_width
-        scores = []
-        for row in range(len(mean)):
-            center = float(mean[row])
-            scores.append(
-                Score(
-                    mean=center,
-                    std=float(std[row]),
-                    distribution=tuple(distribution[row].tolist()),
-                    ci_low=max(scale.low, center - half) if half == half else half,
-                    ci_high=min(scale.high, center + half) if half == half else half,
-                    ci_level=interval.level,
-                    epistemic_std=float(epistemic[row]),
-                    query_activations=tuple(activations[row].tolist()),
-                    embedding=embedding[row],
-                    novelty=float(novelty[row]),
-                    model=self.card.digest,
-                    notice=self.card.notice,
-                )
+        return [
+            Score(
+                mean=center,
+                std=float(std[row]),
+                distribution=tuple(distribution[row].tolist()),
+                ci_low=max(center - half, scale.low),  # NaN stays NaN in this order
+                ci_high=min(center + half, scale.high),
+                ci_level=interval.level,
+                epistemic_std=float(epistemic[row]),
+                query_activations=tuple(opinion.activations[row].flatten().tolist()),
+                embedding=encoded.embedding[row].numpy().astype(np.float16),
+                novelty=float(novelty[row]),
+                model=self.card.digest,
+                notice=self.card.notice,
             )
-        return scores
+            for row, center in enumerate(mean.tolist())
+        ]
 
 
-def _name(place: int, image: ImageLike) -> str:
-    path = _path(image)
-    return f"images[{place}] ({path})" if path else f"images[{place}]"
-
-
-def _path(image: ImageLike) -> str:
-    return os.fspath(image) if isinstance(image, str | os.PathLike) else ""
+def _name(image: ImageLike, place: int | None = None) -> str:
+    path = os.fspath(image) if isinstance(image, str | os.PathLike) else ""
+    return path if place is None else f"images[{place}] ({path})" if path else f"images[{place}]"
 
 
 def build_network(checkpoint: Checkpoint) -> QueryTransformer:

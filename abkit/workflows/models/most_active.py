@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
@@ -20,7 +20,6 @@ from abkit.records import Record, percent
 from abkit.store.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives
 from abkit.vocabulary import FileState
-from abkit.workflows.models.contact_sheet import TILE, Tile, contact_sheet
 from abkit.workflows.models.results import with_ends
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, find_files
 from abkit_model.errors import ImageRejected
@@ -34,6 +33,11 @@ MEANING = (
     "a query has no name: what the images of a sheet have in common is for a person to see, and may be nothing; "
     "docs/reading-overlays.md explains how to read it"
 )
+
+COLUMNS = 6
+TILE = (180, 135)  # pixels, across and down
+_CAPTION, _GAP, _LINE = 36, 10, 22
+_INK, _MUTED, _EMPTY = "#1d2433", "#5b6478", "#e6e8ee"
 
 
 @dataclass(frozen=True)
@@ -154,17 +158,16 @@ def _write(scorer: Scorer, report: QueryReport, images: Sequence[ScoredCreative]
     try:
         out.mkdir(parents=True, exist_ok=True)
         for place, query in enumerate(report.queries):
-            ends = {
-                name: [(images[row], images[row].activations[place]) for row in rows]
-                for name, rows in (("most active", query.most), ("least active", query.least))
-            }
-            tiles = [
-                (name, [Tile(_thumbnail(p, thumbnails), p.name.rsplit("/", 1)[-1], f"{a:+.3f}") for p, a in end])
-                for name, end in ends.items()
-            ]
+            listed: dict[str, Any] = {"query_set": query.member, "query": query.number}
+            tiles = []
+            for name, rows in (("most active", query.most), ("least active", query.least)):
+                end = [(images[row], images[row].activations[place]) for row in rows]
+                listed[name.replace(" ", "_")] = [{"name": p.name, "sha256": p.sha256, "activation": a} for p, a in end]
+                shown = [Tile(_thumbnail(p, thumbnails), p.name.rsplit("/", 1)[-1], f"{a:+.3f}") for p, a in end]
+                tiles.append((name, shown))
+            listing.append(listed)
             files.append(out / f"query-{query.member}-{query.number}.png")
             contact_sheet(_heading(query, report), tiles).save(files[-1])
-            listing.append({"query_set": query.member, "query": query.number, **_listed(ends)})
         text = json.dumps(
             {"model": scorer.card.digest, "n": report.n, "queries": listing}, ensure_ascii=False, indent=1
         )
@@ -174,13 +177,6 @@ def _write(scorer: Scorer, report: QueryReport, images: Sequence[ScoredCreative]
             f"the sheets cannot be written to {out}: {error.strerror}", hint="name another folder"
         ) from error
     return tuple(files)
-
-
-def _listed(ends: Mapping[str, Sequence[tuple[ScoredCreative, float]]]) -> dict[str, Any]:
-    return {
-        name.replace(" ", "_"): [{"name": p.name, "sha256": p.sha256, "activation": a} for p, a in end]
-        for name, end in ends.items()
-    }
 
 
 def _heading(query: QueryActivity, report: QueryReport) -> list[str]:
@@ -207,3 +203,67 @@ def _thumbnail(image: ScoredCreative, kept: dict[str, Image.Image | None]) -> Im
                 small.thumbnail(TILE)
                 kept[image.sha256] = small
     return kept[image.sha256]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image on a sheet.
+
+    Attributes:
+        image: The image, of any size; None where the file is gone.
+        name: Its name.
+        figure: The figure below the name.
+    """
+
+    image: Image.Image | None
+    name: str
+    figure: str
+
+
+def contact_sheet(heading: Sequence[str], blocks: Sequence[tuple[str, Sequence[Tile]]]) -> Image.Image:
+    """Draw a sheet: lines of heading, then titled blocks of tiles.
+
+    >>> contact_sheet(["Two"], [("most", [Tile(None, "a.png", "1.0"), Tile(None, "b.png", "0.9")])]).size
+    (1150, 255)
+    """
+    step = TILE[1] + _CAPTION + _GAP
+    rows = [-(-len(tiles) // COLUMNS) for _, tiles in blocks]
+    height = 2 * _GAP + _LINE * len(heading) + sum(_GAP + _LINE + count * step for count in rows)
+    sheet = Image.new("RGB", (COLUMNS * (TILE[0] + _GAP) + _GAP, height), "white")
+    draw = ImageDraw.Draw(sheet)
+    top = _GAP
+    for number, line in enumerate(heading):
+        _print(draw, (_GAP, top), line, 16 if number == 0 else 13, _INK if number == 0 else _MUTED, sheet.width)
+        top += _LINE
+    for (title, tiles), count in zip(blocks, rows, strict=True):
+        top += _GAP
+        _print(draw, (_GAP, top), title, 14, _INK, sheet.width)
+        for place, tile in enumerate(tiles):
+            row, column = divmod(place, COLUMNS)
+            _draw(sheet, draw, tile, _GAP + column * (TILE[0] + _GAP), top + _LINE + row * step)
+        top += _LINE + count * step
+    return sheet
+
+
+def _draw(sheet: Image.Image, draw: ImageDraw.ImageDraw, tile: Tile, left: int, top: int) -> None:
+    if tile.image is None:
+        draw.rectangle((left, top, left + TILE[0], top + TILE[1]), fill=_EMPTY)
+        _print(draw, (left + 8, top + 8), "cannot be read", 12, _MUTED, TILE[0])
+    else:
+        small = tile.image.copy()
+        small.thumbnail(TILE)
+        sheet.paste(small, (left + (TILE[0] - small.width) // 2, top + TILE[1] - small.height))
+    _print(draw, (left, top + TILE[1] + 2), tile.name, 12, _INK, TILE[0])
+    _print(draw, (left, top + TILE[1] + 18), tile.figure, 12, _MUTED, TILE[0])
+
+
+def _print(draw: ImageDraw.ImageDraw, at: tuple[int, int], text: str, size: int, color: str, width: int) -> None:
+    font = ImageFont.load_default(size)
+    text = "".join(letter if letter.isprintable() else "?" for letter in text[:500])
+    if not isinstance(font, ImageFont.FreeTypeFont):  # the small built-in one knows no other letters
+        text = text.encode("latin-1", "replace").decode("latin-1")
+    if draw.textlength(text, font) > width:
+        while text and draw.textlength(text + "…", font) > width:
+            text = text[:-1]
+        text += "…"
+    draw.text(at, text, fill=color, font=font)

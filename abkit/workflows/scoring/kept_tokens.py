@@ -49,7 +49,7 @@ class KeptTokens:
         while batch := list(islice(kept, self.settings.scoring.batch_size)):
             digests, rows = [sha256 for sha256, _ in batch], [row for _, row in batch]
             self.used += len(rows)
-            yield digests, collate(rows, rows[0][0].shape[1], rows[0][2].shape[0])
+            yield digests, collate(rows)
 
     def keep(self, sha256s: Sequence[str], encoded: Encoded) -> None:
         """Store the tokens of a batch."""

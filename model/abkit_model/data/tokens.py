@@ -16,13 +16,10 @@ import safetensors
 import safetensors.torch
 import torch
 from PIL import ImageOps
-from torch import Tensor
 
-from abkit_model.encoders.frozen import Encoded, FrozenEncoder, collate
+from abkit_model.encoders.frozen import Encoded, FrozenEncoder, Row, collate
 from abkit_model.errors import ImageRejected
 from abkit_model.images import open_image, read_file
-
-Row = tuple[Tensor, Tensor, Tensor, tuple[int, int]]
 
 _DIGEST_BYTES = 32
 _UNFINISHED = ".unfinished"
@@ -147,8 +144,7 @@ class Features:
 
     def batch(self, indices: Iterable[int]) -> Encoded:
         """Return the images at some positions, padded to one length."""
-        rows = [self.rows[i] for i in indices]
-        return collate([(t.float(), m, e, g) for t, m, e, g in rows], rows[0][0].shape[1], rows[0][2].shape[0])
+        return collate([self.rows[i] for i in indices])
 
     def subset(self, keep: Iterable[int]) -> Features:
         """Return the images at some positions, as a set of their own."""

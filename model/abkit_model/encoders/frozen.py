@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
+from torch.nn.utils.rnn import pad_sequence
 
 from abkit_model.errors import EncoderUnavailable
 from abkit_model.images import Canvas, Prepared, prepare
 
 #: What the tokens of an image mean. Changing how they are made must change this, so that old queries are refused.
 TOKEN_LAYOUT = 1
+
+#: What is kept of one image: tokens `(T, D)`, mask `(T,)`, embedding `(E,)`, and rows and columns of the tokens.
+Row: TypeAlias = tuple[Tensor, Tensor, Tensor, tuple[int, int]]
 
 # More images at once do not fit the processor's caches: 8 were twice as fast as 32 on two cores.
 _MICRO_BATCH = 8
@@ -109,14 +113,18 @@ class FrozenEncoder:
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, item in enumerate(batch):
             groups[item.shape].append(index)
-        rows: dict[int, tuple[Tensor, Tensor, Tensor, tuple[int, int]]] = {}
-        chunks = [g[i : i + _MICRO_BATCH] for g in groups.values() for i in range(0, len(g), _MICRO_BATCH)]
-        for indices in chunks:
-            tokens, mask, embedding = self._encode_one_shape([batch[i] for i in indices])
+        rows: dict[int, Row] = {}
+        fast = torch.autocast("cpu", torch.bfloat16) if self._bfloat16 else nullcontext()
+        for indices in (g[i : i + _MICRO_BATCH] for g in groups.values() for i in range(0, len(g), _MICRO_BATCH)):
+            some = [batch[i] for i in indices]
+            normalized = self._normalize(torch.from_numpy(np.stack([item.pixels for item in some])))
+            width, height = torch.tensor([[item.width, item.height] for item in some]).T
+            with fast:
+                tokens, mask, embedding = self._backbone.features(normalized, width, height)
             grid = (int(mask.shape[1]), int(mask.shape[2]))
             for row, index in enumerate(indices):
                 rows[index] = (tokens[row].flatten(0, 1), mask[row].flatten(), embedding[row], grid)
-        return collate([rows[i] for i in range(len(batch))], self.token_dim, self.embedding_dim)
+        return collate([rows[i] for i in range(len(batch))])
 
     def differentiable(self, pixels: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens `(1, T, D)`, mask `(1, T)` and embedding `(1, E)` of pixels `(H, W, 3)`, with gradients."""
@@ -130,29 +138,14 @@ class FrozenEncoder:
         # permuting HWC memory gives the channels_last layout without a copy
         return (pixels.permute(0, 3, 1, 2).float() - mean) / std  # (B, 3, H, W)
 
-    def _encode_one_shape(self, batch: Sequence[Prepared]) -> tuple[Tensor, Tensor, Tensor]:
-        pixels = torch.from_numpy(np.stack([item.pixels for item in batch]))  # (B, H, W, 3) uint8
-        normalized = self._normalize(pixels)
-        width = torch.tensor([item.width for item in batch])
-        height = torch.tensor([item.height for item in batch])
-        fast = torch.autocast("cpu", torch.bfloat16) if self._bfloat16 else nullcontext()
-        with fast:
-            return self._backbone.features(normalized, width, height)
 
-
-def collate(
-    rows: Sequence[tuple[Tensor, Tensor, Tensor, tuple[int, int]]], token_dim: int, embedding_dim: int
-) -> Encoded:
+def collate(rows: Sequence[Row]) -> Encoded:
     """Stack per-image tokens of different lengths into one padded batch."""
-    longest = max((tokens.shape[0] for tokens, *_ in rows), default=0)
-    tokens = torch.zeros(len(rows), longest, token_dim)
-    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
-    embedding = torch.zeros(len(rows), embedding_dim)
-    for row, (some, valid, pooled, _) in enumerate(rows):
-        tokens[row, : some.shape[0]] = some
-        mask[row, : valid.shape[0]] = valid
-        embedding[row] = pooled
-    return Encoded(tokens, mask, embedding, tuple(grid for *_, grid in rows))
+    if not rows:
+        return Encoded(torch.zeros(0, 0, 0), torch.zeros(0, 0, dtype=torch.bool), torch.zeros(0, 0), ())
+    tokens, masks, embeddings, grids = zip(*rows, strict=True)
+    padded = pad_sequence([some.float() for some in tokens], batch_first=True)
+    return Encoded(padded, pad_sequence(list(masks), batch_first=True), torch.stack(embeddings), grids)
 
 
 def no_text_tower(name: str) -> EncoderUnavailable:
@@ -169,15 +162,16 @@ def has_fast_bfloat16() -> bool:
     return bool(probe()) if probe is not None else False
 
 
-def valid_cells(size: Tensor, stride: int, cells: int) -> Tensor:
-    """Return `(B, cells)` bool: cells at least half covered by `size` pixels, and always the first one."""
-    covered = torch.clamp(torch.round(size / stride), min=1)
-    return torch.arange(cells).unsqueeze(0) < covered.unsqueeze(1)
-
-
 def valid_grid(height: Tensor, width: Tensor, stride: int, cells: tuple[int, int]) -> Tensor:
-    """Return `(B, h, w)` bool: cells of a grid of `(h, w)` that show the image and not padding."""
-    return valid_cells(height, stride, cells[0])[:, :, None] & valid_cells(width, stride, cells[1])[:, None, :]
+    """Return `(B, h, w)` bool: cells of a grid of `(h, w)` that show the image and not padding.
+
+    They are at least half covered by the image; the first row and column always are.
+    """
+    rows, columns = (
+        torch.arange(count).unsqueeze(0) < torch.round(size / stride).clamp(min=1).unsqueeze(1)
+        for size, count in zip((height, width), cells, strict=True)
+    )
+    return rows[:, :, None] & columns[:, None, :]
 
 
 def masked_moments(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

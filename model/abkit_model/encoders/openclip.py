@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
 from abkit_model.encoders import libraries
-from abkit_model.encoders.frozen import masked_moments, pool_to, valid_cells, valid_grid
+from abkit_model.encoders.frozen import masked_moments, pool_to, valid_grid
 from abkit_model.encoders.libraries import file_digest
 from abkit_model.encoders.openclip_towers import TextTower, Tower, tower_of
 from abkit_model.errors import EncoderUnavailable
@@ -109,39 +109,31 @@ class OpenCLIPTower:
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)`."""
         if self.canvas.square:
-            return self._in_a_square(pixels, width, height)
+            tokens, embedding, mask = self._run(pixels, width, height)
+            return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
         cell = self.canvas.cell
         down, across = pixels.shape[2] // cell, pixels.shape[3] // cell
-        rows = valid_cells(height, cell, down)  # (B, h)
-        columns = valid_cells(width, cell, across)  # (B, w)
-        mask = rows[:, :, None] & columns[:, None, :]
-        sizes = list(zip(rows.sum(dim=1).tolist(), columns.sum(dim=1).tolist(), strict=True))
+        mask = valid_grid(height, width, cell, (down, across))
+        sizes = list(zip(mask[:, :, 0].sum(dim=1).tolist(), mask[:, 0].sum(dim=1).tolist(), strict=True))
         found: dict[int, tuple[Tensor, Tensor]] = {}
         for size in set(sizes):
             chosen = [i for i, other in enumerate(sizes) if other == size]
-            tokens, embedding = self._run(pixels[chosen, :, : size[0] * cell, : size[1] * cell], size)
+            inside = pixels[chosen, :, : size[0] * cell, : size[1] * cell]
+            tokens, embedding, _ = self._run(inside, width[chosen], height[chosen])
             tokens = F.pad(tokens, (0, across - size[1], 0, down - size[0]))  # (b, D, h, w)
             found.update((i, (tokens[k], embedding[k])) for k, i in enumerate(chosen))
         tokens = torch.stack([found[i][0] for i in range(len(sizes))])
         embedding = torch.stack([found[i][1] for i in range(len(sizes))])
         return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
 
-    def _run(self, pixels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Return tokens `(b, D, h, w)` and embedding `(b, E)` of images that fill their cells."""
-        tokens, pooled = self._tower.run(pixels, self._block)
-        tokens = tokens.float()
-        if tokens.shape[2:] != size:
-            tokens = torch.cat(pool_to(tokens, self.canvas.cell * size[0] // tokens.shape[2], self.canvas.cell), dim=1)
-        everywhere = torch.ones(len(pixels), *size, dtype=torch.bool)
-        return tokens, torch.cat([pooled.float(), *masked_moments(tokens, everywhere)], dim=1)
-
-    def _in_a_square(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        tokens, pooled = self._tower.run(pixels, self._block)  # (B, D, h, w), (B, P)
-        tokens, pooled = tokens.float(), pooled.float()
-        stride = pixels.shape[2] // tokens.shape[2]
-        mask = valid_grid(height, width, stride, (tokens.shape[2], tokens.shape[3]))
-        embedding = torch.cat([pooled, *masked_moments(tokens, mask)], dim=1)
-        return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
+    def _run(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return tokens `(b, D, h, w)`, embedding `(b, E)` and mask `(b, h, w)`."""
+        tokens, pooled = self._tower.run(pixels, self._block)  # (b, D, h, w), (b, P)
+        tokens, cell = tokens.float(), self.canvas.cell
+        if not self.canvas.square and tokens.shape[2] != pixels.shape[2] // cell:
+            tokens = torch.cat(pool_to(tokens, pixels.shape[2] // tokens.shape[2], cell), dim=1)
+        mask = valid_grid(height, width, pixels.shape[2] // tokens.shape[2], (tokens.shape[2], tokens.shape[3]))
+        return tokens, torch.cat([pooled.float(), *masked_moments(tokens, mask)], dim=1), mask
 
 
 # How much longer than a square's side an image may be: 16 : 1 keeps its area, beyond it is scaled down.

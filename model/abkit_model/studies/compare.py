@@ -21,7 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from multiprocessing import get_context
 
@@ -34,11 +34,6 @@ from abkit_model.evaluation.metrics import Estimate, Floats, Positions, clustere
 from abkit_model.records import Record
 from abkit_model.studies.heads import HEADS, QUERIES, Head, prepare_fold, refuse_few_subjects
 from abkit_model.training.request import Recipe
-
-#: What is estimated of each head, in the order in which `summarize` computes it.
-FIGURES = (
-    "srcc", "plcc", "accuracy", "emd", "spread_srcc", "spread_bias", "srcc_difference", "plcc_difference",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +65,10 @@ class HeadFigures(Record):
     spread_bias: Estimate
     srcc_difference: Estimate
     plcc_difference: Estimate
+
+
+#: What is estimated of each head, in the order in which `summarize` computes it.
+FIGURES = tuple(field.name for field in fields(HeadFigures))[3:]
 
 
 @dataclass(frozen=True)
@@ -115,8 +114,8 @@ def compare_heads(
     recipes = [replace(recipe or Recipe(), seed=seed + repeat) for repeat in range(repeats)]
     if jobs == 1:
         done = [
-            run_repeat(examples, heads, one, folds=folds, progress=_of(progress, repeat, repeats))
-            for repeat, one in enumerate(recipes)
+            run_repeat(examples, heads, one, folds=folds, progress=progress and partial(_count, progress, i, repeats))
+            for i, one in enumerate(recipes)
         ]
     else:
         done = []
@@ -164,10 +163,8 @@ def run_repeat(
     return Repeat(predictions, sizes, seconds)
 
 
-def _of(progress: Progress | None, repeat: int, repeats: int) -> Progress | None:
-    if progress is None:
-        return None
-    return lambda stage, done, total: progress(stage, repeat * total + done, repeats * total)
+def _count(progress: Progress, repeat: int, repeats: int, stage: str, done: int, total: int) -> None:
+    progress(stage, repeat * total + done, repeats * total)
 
 
 def summarize(done: Sequence[Repeat], examples: Examples, *, folds: int, resamples: int = 1000) -> HeadComparison:

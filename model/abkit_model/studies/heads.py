@@ -9,25 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from abkit_model.data.dataset import Examples
 from abkit_model.data.labels import discretised_normal
 from abkit_model.errors import TrainingError
-from abkit_model.evaluation.metrics import grouped_folds, spearman, spread
+from abkit_model.evaluation.metrics import Floats, Positions, grouped_folds, spearman, spread
 from abkit_model.query_transformer import Components, NetworkConfig, QuerySet, QueryTransformer
 from abkit_model.training.components import components_of, measure, network_config, take
 from abkit_model.training.loop import descend, one_thread
 from abkit_model.training.losses import RatingLoss
 from abkit_model.training.request import Recipe
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.intp]
 #: Probabilities, activations and attention, as of the queries; the last two empty.
 Answer = tuple[Tensor, Tensor, Tensor]
 QUERIES = "learnable queries"
@@ -56,9 +53,9 @@ class Fold:
     views: Sequence[tuple[Components, Tensor]]
     targets: Floats
     values: Floats
-    train: Indices
-    test: Indices
-    inner: Indices
+    train: Positions
+    test: Positions
+    inner: Positions
     config: NetworkConfig
     recipe: Recipe
 
@@ -99,22 +96,20 @@ def refuse_few_subjects(groups: Sequence[str], *, folds: int, seeds: Sequence[in
             )
 
 
-def prepare_fold(examples: Examples, fold_of: Indices, number: int, recipe: Recipe) -> Fold:
+def prepare_fold(examples: Examples, fold_of: Positions, number: int, recipe: Recipe) -> Fold:
     """Measure scales and principal components on the training images and apply them to all."""
     train, test = np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)
     config = network_config(examples.views[0], len(examples.values), recipe)
     network = QueryTransformer(replace(config, members=1))
     inside = examples.subset(train)
     measure(network, inside.views)
-    views = [components_of(network, view) for view in examples.views]
-    inner = grouped_folds(inside.groups, folds=INNER_FOLDS, seed=recipe.seed)
     return Fold(
-        views=views,
+        views=[components_of(network, view) for view in examples.views],
         targets=examples.targets,
         values=examples.values,
         train=train,
         test=test,
-        inner=inner,
+        inner=grouped_folds(inside.groups, folds=INNER_FOLDS, seed=recipe.seed),
         config=config,
         recipe=recipe,
     )
@@ -144,7 +139,7 @@ def _closed_form(
     gram, across = kernel(both, both), kernel(X[0][fold.test], both)
     y, part = np.tile(means[fold.train], len(X)), np.tile(fold.inner, len(X))
 
-    def solve(keep: Indices, penalty: float, rows: Floats) -> Floats:
+    def solve(keep: Positions, penalty: float, rows: Floats) -> Floats:
         center = y[keep].mean()
         dual = np.linalg.solve(gram[np.ix_(keep, keep)] + penalty * np.eye(len(keep)), y[keep] - center)
         return np.asarray(rows[:, keep] @ dual + center)
@@ -166,9 +161,9 @@ def _closed_form(
     return np.array(shaped), X[0].shape[1] + 1
 
 
-def _trained(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe) -> tuple[Floats, int]:
+def _trained(fold: Fold, make: Callable[[Fold], nn.Module], **changes: Any) -> tuple[Floats, int]:
     """Train an ensemble on all of the fold, with the learning rate that is best on parts left out."""
-    values = torch.from_numpy(fold.values).float()
+    recipe = replace(fold.recipe, **changes)
     means = fold.targets @ fold.values
 
     def inner_srcc(rate: float) -> float:
@@ -176,7 +171,7 @@ def _trained(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe) -> tuple
         for part in range(TUNED_ON):
             keep, out = fold.train[fold.inner != part], fold.train[fold.inner == part]
             member = _one(fold, make, replace(recipe, learning_rate=rate), part, keep)
-            figures.append(spearman((_predict(fold, member, out) @ values.numpy()).astype(np.float64), means[out]))
+            figures.append(spearman(_predict(fold, member, out) @ fold.values, means[out]))
         return float(np.mean(figures))
 
     with one_thread():
@@ -186,9 +181,9 @@ def _trained(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe) -> tuple
         return np.stack([_predict(fold, member, fold.test) for member in members]), size
 
 
-def _one(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe, number: int, train: Indices) -> nn.Module:
+def _one(fold: Fold, make: Callable[[Fold], nn.Module], recipe: Recipe, number: int, train: Positions) -> nn.Module:
     torch.manual_seed(recipe.seed * 1000 + number)
-    member = make()
+    member = make(fold)
     generator = torch.Generator().manual_seed(recipe.seed * 1000 + number)
     targets, values = torch.from_numpy(fold.targets).float(), torch.from_numpy(fold.values).float()
     loss = RatingLoss(views=fold.views, targets=targets, values=values, recipe=recipe)
@@ -196,7 +191,7 @@ def _one(fold: Fold, make: Callable[[], nn.Module], recipe: Recipe, number: int,
     return member
 
 
-def _predict(fold: Fold, member: nn.Module, images: Indices) -> Floats:
+def _predict(fold: Fold, member: nn.Module, images: Positions) -> Floats:
     """Predict the distributions `(n, S)` of some images."""
     view, mask = fold.views[0]
     chosen = torch.from_numpy(images)
@@ -206,7 +201,7 @@ def _predict(fold: Fold, member: nn.Module, images: Indices) -> Floats:
 
 
 class PooledHead(nn.Module):
-    """A linear layer or an MLP on the pooled embedding.
+    """A linear layer or an MLP on the pooled embedding, or on pooled tokens.
 
     With `softmax` it predicts the distribution, as NIMA does (Talebi & Milanfar 2018, arXiv 1709.05424). Without, it
     predicts the mean, as the LAION aesthetic predictors do, with one spread for all images.
@@ -214,17 +209,18 @@ class PooledHead(nn.Module):
 
     values: Tensor
 
-    def __init__(self, inputs: int, values: Tensor, hidden: tuple[int, ...] = (), softmax: bool = False) -> None:
+    def __init__(self, fold: Fold, hidden: tuple[int, ...] = (HIDDEN,), softmax: bool = True) -> None:
         super().__init__()
-        self.register_buffer("values", values)
+        self.register_buffer("values", torch.from_numpy(fold.values).float())
         self.softmax = softmax
+        inputs = self.inputs(fold)
         layers: list[nn.Module] = [nn.Dropout(DROPOUT)]
         for width in hidden:
             layers += [nn.Linear(inputs, width), nn.ReLU(), nn.Dropout(DROPOUT / 2)]
             inputs = width
         self.layers = nn.Sequential(*layers)
-        self.out = nn.Linear(inputs, len(values) if softmax else 1)
-        self.center = nn.Parameter(values.mean())
+        self.out = nn.Linear(inputs, len(self.values) if softmax else 1)
+        self.center = nn.Parameter(self.values.mean())
         self.log_spread = nn.Parameter(torch.tensor(0.3))
 
     def forward(self, seen: Components, mask: Tensor) -> Answer:
@@ -235,26 +231,25 @@ class PooledHead(nn.Module):
             out = -0.5 * distance.square()
         return out.softmax(dim=-1), out[:, :0], out[:, :0]
 
+    def inputs(self, fold: Fold) -> int:
+        """Return how many numbers the layers see."""
+        return fold.config.embedding_dim
+
     def read(self, seen: Components, mask: Tensor) -> Tensor:
         """Return what the layers see: the whole standardized embedding `(B, E)`."""
         return seen.embedding
 
 
-class MeanPoolingHead(PooledHead):
-    """The mean of the valid tokens, next to the principal components of the embedding."""
-
-    def read(self, seen: Components, mask: Tensor) -> Tensor:
-        """Return what the layers see: `(B, 2 P)`."""
-        weight = mask.float() / mask.sum(dim=1, keepdim=True)
-        return torch.cat([torch.einsum("bt,btp->bp", weight, seen.tokens), seen.pooled], dim=1)
-
-
 class AttentionPoolingHead(PooledHead):
     """One learned query pools the tokens, next to the principal components of the embedding."""
 
-    def __init__(self, inputs: int, values: Tensor, hidden: tuple[int, ...] = (), softmax: bool = False) -> None:
-        super().__init__(inputs, values, hidden, softmax)
-        self.query = nn.Parameter(torch.zeros(inputs // 2))
+    def __init__(self, fold: Fold) -> None:
+        super().__init__(fold)
+        self.query = nn.Parameter(torch.zeros(fold.config.components))
+
+    def inputs(self, fold: Fold) -> int:
+        """Return 2 P: pooled tokens and the components of the embedding."""
+        return 2 * fold.config.components
 
     def read(self, seen: Components, mask: Tensor) -> Tensor:
         """Return what the layers see: `(B, 2 P)`."""
@@ -263,31 +258,28 @@ class AttentionPoolingHead(PooledHead):
         return torch.cat([torch.einsum("bt,btp->bp", weight, seen.tokens), seen.pooled], dim=1)
 
 
-def queries(fold: Fold) -> tuple[Floats, int]:
-    """Train the querying transformer as `training.loop.fit` does."""
-    return _trained(fold, lambda: QuerySet(fold.config), fold.recipe)
+class MeanPoolingHead(AttentionPoolingHead):
+    """The mean of the valid tokens instead: the query stays at zero."""
+
+    def __init__(self, fold: Fold) -> None:
+        super().__init__(fold)
+        self.query.requires_grad_(False)
 
 
-def _pooled(fold: Fold, hidden: tuple[int, ...], softmax: bool) -> tuple[Floats, int]:
-    recipe = fold.recipe if softmax else replace(fold.recipe, loss="mse", rank_weight=0.0)
-    values = torch.from_numpy(fold.values).float()
-    width = fold.views[0][0].embedding.shape[1]
-    return _trained(fold, lambda: PooledHead(width, values, hidden, softmax=softmax), recipe)
+def _queries(fold: Fold) -> nn.Module:
+    return QuerySet(fold.config)
 
 
-def _pooled_tokens(fold: Fold, head: type[PooledHead]) -> tuple[Floats, int]:
-    values = torch.from_numpy(fold.values).float()
-    inputs = 2 * fold.config.components
-    return _trained(fold, lambda: head(inputs, values, (HIDDEN,), softmax=True), fold.recipe)
-
+#: Of heads that predict the mean only.
+MEAN_LOSS: dict[str, Any] = {"loss": "mse", "rank_weight": 0.0}
 
 HEADS: dict[str, Head] = {
     "ridge": ridge,
     "kernel ridge": kernel_ridge,
-    "linear (LAION)": partial(_pooled, hidden=(), softmax=False),
-    "MLP (LAION)": partial(_pooled, hidden=(HIDDEN, 16), softmax=False),
-    "MLP + EMD (NIMA)": partial(_pooled, hidden=(HIDDEN,), softmax=True),
-    "mean pooling": partial(_pooled_tokens, head=MeanPoolingHead),
-    "attention pooling": partial(_pooled_tokens, head=AttentionPoolingHead),
-    QUERIES: queries,
+    "linear (LAION)": partial(_trained, make=partial(PooledHead, hidden=(), softmax=False), **MEAN_LOSS),
+    "MLP (LAION)": partial(_trained, make=partial(PooledHead, hidden=(HIDDEN, 16), softmax=False), **MEAN_LOSS),
+    "MLP + EMD (NIMA)": partial(_trained, make=PooledHead),
+    "mean pooling": partial(_trained, make=MeanPoolingHead),
+    "attention pooling": partial(_trained, make=AttentionPoolingHead),
+    QUERIES: partial(_trained, make=_queries),
 }
