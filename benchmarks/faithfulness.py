@@ -17,7 +17,7 @@ The protocol, written before the figures:
    the trained model's own in deletion and insertion. A map that is as good with random weights shows the image.
 5. Maps of queries: the same by the query's activation, in its standard deviations; the 20 queries take turns.
 6. Means over images; 95 % percentile bootstrap of images, differences paired. The map that ships is the one whose
-   deletion and insertion both beat random maps surely; if there are several, the one with the better insertion.
+   deletion and insertion both beat random maps significantly; if there are several, the one with the better insertion.
 """
 
 import argparse

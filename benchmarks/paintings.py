@@ -6,7 +6,7 @@
 "choices" and "both" are linear in the embedding. With --ratings, queries learn too: from choices alone as `abkit model
 train choices.csv` does, from choices with the shipped queries as `--parent`, and from ratings and choices at once as
 `abkit model train ratings.csv --comparisons choices.csv` does.
-Pairs form rings. A ring is cut into arcs of neighbouring paintings; five folds are dealt by arc. Choices are learned
+Pairs form rings. A ring is cut into arcs of neighboring paintings; five folds are dealt by arc. Choices are learned
 from pairs whose two paintings both lie in the training folds, and judged on pairs whose two paintings are both held
 out, so that no painting is on both sides.
 """

@@ -81,7 +81,7 @@ class Card:
         encoder_fingerprint: Fingerprint of its architecture, weights and preprocessing; tokens of another are refused.
         scale: The rating scale.
         segment: Slice that the queries were tuned for; '' means all.
-        demonstration: True when scores of these weights must be labelled as a demonstration.
+        demonstration: True when scores of these weights must be labeled as a demonstration.
         notice: What to tell everyone who sees a score, or ''.
         network: The hyper-parameters of the network.
         interval: The conformal interval.

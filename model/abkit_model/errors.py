@@ -57,7 +57,7 @@ class CheckpointError(ModelError):
 
 
 class TableError(AbkitError):
-    """A table file that cannot be read. The message does not name the file: whoever reports it does."""
+    """A table file that cannot be read. The message does not name the file: the caller does."""
 
 
 class LabelError(ModelError):

@@ -89,12 +89,12 @@ def evaluate_on_comparisons(
         The figures, how many of the images it was trained on, the table, and image and reason of each missing one.
 
     Raises:
-        LabelError: a table of choices that cannot be used.
+        LabelError: The table of comparisons cannot be used.
     """
-    comparisons, choices, missing = load_comparisons(
+    comparisons, pairs, missing = load_comparisons(
         table, images, scorer.encoder, mirrored=False, cache=cache, progress=progress
     )
     view = comparisons.views[0]
     means = predict(scorer.network, view)[0] @ scorer.card.scale.values
     (figures,) = against_comparisons({scorer.card.name: [means]}, comparisons, resamples=resamples)
-    return figures, int(scorer.trained_on(view.sha256, choices.sha256).sum()), choices, missing
+    return figures, int(scorer.trained_on(view.sha256, pairs.sha256).sum()), pairs, missing
