@@ -4,7 +4,9 @@ Every command that changes the store works inside `recorded_run`, and every figu
 """
 
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -97,16 +99,38 @@ def recorded_run(
     if run is not None:
         yield run
         return
-    run = begin_run(store, what, arguments)
     try:
+        with _signals_held_back():
+            run = begin_run(store, what, arguments)
         yield run
     except BaseException as error:
+        if run is None:
+            raise
         state = RunState.FAILED if isinstance(error, Exception) else RunState.INTERRUPTED
         # If the store itself fails, the first error is the one to report.
-        with suppress(AbkitError):
+        with suppress(AbkitError), _signals_held_back():
             end_run(run, state, {**run.outcome, **explained(error)})
         raise
     end_run(run, RunState.DONE, run.outcome)
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Deliver Ctrl-C and SIGTERM after the block: in between, a run would keep its row and never be ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    former = {
+        number: signal.signal(number, lambda sent, _: held.append(sent)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+    if held:
+        signal.raise_signal(held[0])
 
 
 def explained(error: BaseException) -> dict[str, str]:

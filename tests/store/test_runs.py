@@ -1,11 +1,14 @@
 """Runs: every command leaves one row that says how it ended."""
 
+import signal
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from abkit.errors import UsageError
+from abkit.store import runs
 from abkit.store.engine import Store
 from abkit.store.runs import begin_run, end_run, last_runs, recorded_run, rejected_files, this_process
 from abkit.store.schema import Run
@@ -93,3 +96,21 @@ def test_rejected_files_are_those_of_the_campaign_or_of_the_days(sqlite_store: S
         assert rejected_files(session, campaign="spring", first=past, last=past) == (2, 6)
         assert rejected_files(session, campaign=None, first=today - timedelta(days=1), last=today) == (3, 8)
         assert rejected_files(session, campaign=None, first=past, last=past) == (0, 0)
+
+
+@pytest.mark.parametrize("moment", ["begin_run", "end_run"])
+def test_a_stop_while_the_row_is_written_still_ends_the_run(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    real = getattr(runs, moment)
+
+    def interrupted(*arguments: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(runs, moment, interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), recorded_run(sqlite_store, "score", {}):
+        raise KeyboardInterrupt
+    assert only_run(sqlite_store).state == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is before

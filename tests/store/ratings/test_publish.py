@@ -45,7 +45,7 @@ def import_rows(
     run = begin_run(store, "ratings import", {})
     with store.write() as session:
         source, _ = source_of(session, run, "panel", None if kind == "comparisons" else (1.0, 7.0))
-    header = LabelHeader(digest, f"{digest}.csv", source, kind, {}, run.id)
+    header = LabelHeader(digest=digest, name=f"{digest}.csv", source_id=source, kind=kind, options={}, run_id=run.id)
     staged = pl.DataFrame([{"line": number, **row} for number, row in enumerate(rows, 2)], schema_overrides=TEXT)
     refused = pl.DataFrame(list(faults), schema={"line": pl.Int64, "reason": pl.String}, orient="row")
     frames = [(STAGE_LABEL, staged), (STAGE_FAULT, refused)]
