@@ -50,7 +50,7 @@ def draw_ranking(folder: Path) -> None:
     title = f"{len(creatives)} variants of one campaign, ranked before launch"
     subtitle = (
         f"predicted mean opinion, {data.model.scale_low:g} to {data.model.scale_high:g}, "
-        f"with its {creatives[0].ci_level:.0%} predictive interval (demonstration weights)"
+        f"with its {100 * creatives[0].ci_level:.0f} % predictive interval (demonstration weights)"
     )
     path = save_chart(ranked_strip(creatives, title, subtitle), HERE / "ranked.png")
     shrink(path, 1000)
