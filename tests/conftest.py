@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -16,6 +17,10 @@ from abkit.store.engine import Store
 from tests.postgres import postgres
 
 ENGINES = ("sqlite", "postgresql")
+
+# A shell that starts the tests in the background ignores Ctrl-C for them, and the processes they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -87,7 +87,7 @@ class Seed:
         return ads
 
     def link(self, ad: int, other_ad: int) -> None:
-        """The ad may show the picture of the other ad, too."""
+        """The ad may show the creative of the other ad, too."""
         with self.store.write() as session:
             creative = session.scalars(select(AdCreative.creative_id).where(AdCreative.ad_id == other_ad)).one()
             self._add(session, AdCreative, ad_id=ad, creative_id=creative, linked_by="hand")
