@@ -18,7 +18,7 @@ from tests.postgres import postgres
 
 ENGINES = ("sqlite", "postgresql")
 
-# A shell that starts the tests in the background ignores Ctrl-C for them, and the processes they start would inherit that.
+# A shell that starts the tests in the background ignores Ctrl-C for them, and their child processes would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
