@@ -72,13 +72,13 @@ def show(
     from abkit.records import RecordList
     from abkit.reporting.tables.show import flattened, view
 
-    if rows is None:
+    if rows is None and (form is Format.CSV or as_rows):
         rows = record.rows() if isinstance(record, RecordList) else [flattened(record.to_dict())]
     seen = view(record)
     if form is Format.JSON:
-        print_json(list(rows) if as_rows else record)
+        print_json(list(rows or ()) if as_rows else record)
     elif form is Format.CSV:
-        _print_csv(rows, columns)
+        _print_csv(rows or (), columns)
     else:
         for table in seen.tables:
             if table.rows:

@@ -111,7 +111,8 @@ def recorded_run(
         with suppress(AbkitError), _signals_held_back():
             end_run(run, state, {**run.outcome, **explained(error)})
         raise
-    end_run(run, RunState.DONE, run.outcome)
+    with _signals_held_back():
+        end_run(run, RunState.DONE, run.outcome)
 
 
 @contextmanager

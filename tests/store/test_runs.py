@@ -114,3 +114,18 @@ def test_a_stop_while_the_row_is_written_still_ends_the_run(
         raise KeyboardInterrupt
     assert only_run(sqlite_store).state == "interrupted"
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_stop_while_a_finished_run_is_ended_comes_after_it_is_done(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = runs.end_run
+
+    def interrupted(*arguments: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+        real(*arguments)
+
+    monkeypatch.setattr(runs, "end_run", interrupted)
+    with pytest.raises(KeyboardInterrupt), recorded_run(sqlite_store, "score", {}):
+        pass
+    assert only_run(sqlite_store).state == "done"

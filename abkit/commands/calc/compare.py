@@ -137,9 +137,8 @@ def _questions(comparison: Comparison, margin: float | None, true_lift: float | 
 
 
 def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> None:
-    from abkit.records import to_plain
+    from abkit.records import percent, to_plain
     from abkit.reporting.tables.statistics import comparison_rows, comparison_title
-    from abkit.reporting.tables.table import percent
 
     rows = comparison_rows(comparison)
     if "variance_kept" in extra:
@@ -162,9 +161,9 @@ def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> N
 def _print_several(
     results: list[Comparison], extras: list[dict[str, Any]], correction: Correction, alpha: float, form: Format
 ) -> None:
-    from abkit.records import to_plain
+    from abkit.records import percent, to_plain
     from abkit.reporting.tables.statistics import comparison_rows
-    from abkit.reporting.tables.table import interval, percent
+    from abkit.reporting.tables.table import interval
     from abkit.stats.verdicts.multiplicity import adjust
 
     family = f"{len(results)} treatments against one control"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from abkit.records import to_plain
+from abkit.records import percent, to_plain
 from abkit.reporting.tables.show import View, view_of
-from abkit.reporting.tables.table import Table, interval, percent
+from abkit.reporting.tables.table import Table, interval
 from abkit.stats.estimate import Comparison, Estimate
 from abkit.workflows.experiments.analysis import Analysis, TreatmentResult
 from abkit.workflows.experiments.design import DesignReport

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
-from abkit.reporting.tables.table import Table, percent
+from abkit.reporting.tables.table import Table
 from abkit.vocabulary import CorrelationScope
 from abkit.workflows.correlate import CorrelationReport
 from abkit.workflows.drift.results import DriftReport, LayerResult

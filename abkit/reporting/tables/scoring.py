@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
-from abkit.reporting.tables.table import Table, interval, percent, printable
+from abkit.reporting.tables.table import Table, interval, printable
 from abkit.vocabulary import FileState
 from abkit.workflows.scoring.results import (
     ScoredFile,

@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import Any
 
 from abkit.records import Record, to_plain
-from abkit.reporting.tables.table import PIPE_WIDTH, Table, terminal_width
+from abkit.reporting.tables.table import Table, terminal_width
 
-# Where records come from → the module that shows them, imported when the first one is shown. The longest name counts.
+# Where records come from → the module that shows them, imported when the first one is shown.
 _MODULES: Mapping[str, str] = {
     "abkit.workflows.scoring": "abkit.reporting.tables.scoring",
     "abkit.workflows.drift": "abkit.reporting.tables.monitoring",
@@ -53,9 +53,9 @@ def view_of(record: object) -> View:
 def view(record: object) -> View:
     """Return what a reader sees of a record."""
     name = type(record).__module__
-    known = [prefix for prefix in _MODULES if name == prefix or name.startswith(f"{prefix}.")]
-    if known:
-        import_module(_MODULES[max(known, key=len)])
+    for place, module in _MODULES.items():
+        if f"{name}.".startswith(f"{place}."):
+            import_module(module)
     return view_of(record)
 
 
@@ -104,6 +104,3 @@ def flattened(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = item
     return flat
-
-
-__all__ = ["PIPE_WIDTH", "Record", "View", "as_html", "as_text", "flattened", "view", "view_of"]

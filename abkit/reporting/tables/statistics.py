@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
-from abkit.reporting.tables.table import Table, interval, percent
+from abkit.reporting.tables.table import Table, interval
 from abkit.stats.design.sample_size import SampleSize
 from abkit.stats.estimate import ArmRate, Comparison
 from abkit.stats.means.pairs import CupedComparison

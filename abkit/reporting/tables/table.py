@@ -11,7 +11,7 @@ from datetime import date, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from abkit.records import percent as percent
+from abkit.records import percent
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -76,8 +76,9 @@ class Table:
         # A title may be wider than its table: it is not wrapped to the table's width.
         title = Text(self.title, no_wrap=True, overflow="ignore") if self.title else None
         table = RichTable(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+        numeric = self._numeric_columns()
         for i, column in enumerate(self.columns):
-            right = all(_looks_numeric(row.get(column)) for row in self.rows)
+            right = column in numeric
             table.add_column(
                 Text(column.replace("_", " ")),
                 justify="right" if right else "left",
@@ -91,7 +92,7 @@ class Table:
 
     def html(self) -> str:
         """Return the table as an HTML element; every text in it is escaped."""
-        numeric = {column for column in self.columns if all(_looks_numeric(row.get(column)) for row in self.rows)}
+        numeric = self._numeric_columns()
         images = self.images() if self.images is not None else ()
         head = "".join(_cell("th", column.replace("_", " "), column in numeric) for column in self.columns)
         body = []
@@ -104,6 +105,9 @@ class Table:
             f"<table>{title}<thead><tr>{'<th></th>' if images else ''}{head}</tr></thead>"
             f"<tbody>{''.join(body)}</tbody></table>"
         )
+
+    def _numeric_columns(self) -> set[str]:
+        return {column for column in self.columns if all(_looks_numeric(row.get(column)) for row in self.rows)}
 
 
 def shown(value: Any) -> str:
