@@ -216,13 +216,12 @@ class Workspace:
         Raises:
             UsageError: There is no such campaign, segment or version.
         """
-        from abkit.vocabulary import Metric, parse_choice
         from abkit.workflows.correlate import correlate
 
         return correlate(
             self.store,
             self.settings,
-            metric=parse_choice(Metric, metric, name="metric").value,
+            metric=metric,
             as_of=as_of or _today(),
             campaign=campaign,
             segment=segment,
@@ -253,13 +252,16 @@ class Workspace:
         """
         from abkit.workflows.drift.check import CURRENT, REFERENCE, check_drift
 
+        now = datetime.now(UTC)
+        day = as_of or now.date()
         return check_drift(
             self.store,
             self.settings,
             reference=reference or REFERENCE,
             current=current or CURRENT,
-            as_of=as_of or _today(),
+            as_of=day,
             model=model,
+            now=None if day < now.date() else now,
         )
 
     def experiment(self, key: str, *, as_of: date | None = None) -> Analysis:

@@ -149,6 +149,20 @@ def test_a_drift_check_decides_and_says_what_is_missing(shop: ab.Workspace) -> N
     assert {"layer", "test", "verdict"} <= set(found.to_polars().columns)
 
 
+def test_a_drift_check_of_today_is_not_dated_at_the_end_of_the_day(shop: ab.Workspace) -> None:
+    from datetime import UTC, datetime
+
+    from sqlalchemy import select
+
+    from abkit.store.schema import Decision
+
+    shop.check_drift()
+    with shop.store.read() as session:
+        last = session.scalars(select(Decision.decided_at).order_by(Decision.id.desc())).first()
+    assert last is not None
+    assert last <= datetime.now(UTC)
+
+
 def test_the_report_is_written_into_the_workspace(shop: ab.Workspace) -> None:
     path = shop.report(campaign="spring")
     assert path == shop.settings.workspace / "report.html"

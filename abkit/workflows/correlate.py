@@ -126,7 +126,7 @@ def correlate(
     store: Store,
     settings: Settings,
     *,
-    metric: str,
+    metric: Metric | str,
     as_of: date,
     campaign: str | None = None,
     segment: str | None = None,

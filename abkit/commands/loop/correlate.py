@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -44,15 +44,11 @@ def correlate(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Correlate scores with clicks or conversions: over all creatives and within campaign, with 95 % intervals."""
-    from abkit.workflows import correlate as workflow
-
     context: CommandContext = ctx.obj
-    with context.store() as store:
-        report = workflow.correlate(
-            store,
-            context.settings,
-            metric=metric,
-            as_of=as_of.date() if as_of else datetime.now(UTC).date(),
+    with context.workspace as workspace:
+        report = workspace.correlate(
+            metric,
+            as_of=as_of.date() if as_of else None,
             campaign=campaign,
             segment=segment,
             start=start.date() if start else None,

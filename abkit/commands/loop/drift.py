@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -37,19 +37,10 @@ def check(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Check data, input, scores, score-KPI relation and KPI level; decide: stable, watch, retrain, fix_data."""
-    from abkit.workflows.drift.check import check_drift
-
     context: CommandContext = ctx.obj
-    now = datetime.now(UTC)
-    with context.store() as store:
-        report = check_drift(
-            store,
-            context.settings,
-            reference=reference,
-            current=current,
-            as_of=as_of.date() if as_of else now.date(),
-            model=model,
-            now=None if as_of and as_of.date() < now.date() else now,
+    with context.workspace as workspace:
+        report = workspace.check_drift(
+            reference=reference, current=current, as_of=as_of.date() if as_of else None, model=model
         )
     columns = ["layer", "test", "statistic", "threshold", "p_value", "n_reference", "n_current", "verdict"]
     show(report, form, columns=columns)

@@ -44,17 +44,14 @@ def score(
 ) -> None:
     """Score creatives, log the scores, and rank the variants of a campaign; known creatives are not scored again."""
     from abkit.errors import UsageError
-    from abkit.workflows.scoring.score import score_paths
 
     if brief_encoder is not None and brief is None:
         raise UsageError("--brief-encoder without --brief has nothing to read", hint='add --brief "what it shows"')
     if explain is not None:
         _refuse_file(explain)
     context: CommandContext = ctx.obj
-    with context.store() as store, progress_bar("scoring") as progress:
-        result = score_paths(
-            store,
-            context.settings,
+    with context.workspace as workspace, progress_bar("scoring") as progress:
+        result = workspace.score(
             paths,
             campaign=campaign,
             model=model,
@@ -62,7 +59,7 @@ def score(
             brief_encoder=brief_encoder,
             progress=progress,
         )
-        overlays = _write_overlays(store, result, explain, progress) if explain is not None else 0
+        overlays = _write_overlays(workspace.store, result, explain, progress) if explain is not None else 0
     show(result, form, columns=[name for name in result.rows()[0] if name != "distribution"], as_rows=True)
     if explain is not None:
         from abkit.workflows.models.explain import MEANING

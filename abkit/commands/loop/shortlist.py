@@ -37,13 +37,10 @@ def shortlist(
 ) -> None:
     """Choose what to launch from the logged scores: P(best), ties, and with -v the reason for each creative."""
     from abkit.reporting.tables.scoring import reasons
-    from abkit.workflows.scoring.shortlist import shortlist as choose
 
     context: CommandContext = ctx.obj
-    with context.store() as store:
-        result = choose(
-            store, campaign=campaign, keep=keep, p_best=p_best, min_probability=min_probability, model=model
-        )
+    with context.workspace as workspace:
+        result = workspace.shortlist(campaign, keep=keep, p_best=p_best, min_probability=min_probability, model=model)
     show(result, form)
     if verbose and form is Format.TABLE:
         typer.echo("\n" + "\n".join(reasons(result)))
