@@ -149,18 +149,20 @@ def test_a_drift_check_decides_and_says_what_is_missing(shop: ab.Workspace) -> N
     assert {"layer", "test", "verdict"} <= set(found.to_polars().columns)
 
 
-def test_a_drift_check_of_today_is_not_dated_at_the_end_of_the_day(shop: ab.Workspace) -> None:
-    from datetime import UTC, datetime
+def test_alerts_of_a_drift_check_of_today_are_dated_now_and_of_an_earlier_day_at_its_end(
+    shop: ab.Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, date, datetime
 
-    from sqlalchemy import select
-
-    from abkit.store.schema import Decision
-
+    instants: list[datetime | None] = []
+    monkeypatch.setattr(
+        "abkit.workflows.drift.check.check_drift", lambda *_, **options: instants.append(options["now"])
+    )
     shop.check_drift()
-    with shop.store.read() as session:
-        last = session.scalars(select(Decision.decided_at).order_by(Decision.id.desc())).first()
-    assert last is not None
-    assert last <= datetime.now(UTC)
+    shop.check_drift(as_of=date(2025, 3, 10))
+    assert instants[0] is not None
+    assert instants[0] <= datetime.now(UTC)
+    assert instants[1] is None
 
 
 def test_the_report_is_written_into_the_workspace(shop: ab.Workspace) -> None:
