@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from abkit.config import Settings
-    from abkit.store.engine import Store
+    from abkit.store.database.engine import Store
     from abkit.vocabulary import Metric
     from abkit.workflows.correlate import CorrelationReport
     from abkit.workflows.drift.results import DriftReport
@@ -82,8 +82,8 @@ class Workspace:
         Raises:
             StoreError: It is not there, or at another migration than this abkit needs.
         """
-        from abkit.store.engine import Store
-        from abkit.store.migrate import require_current
+        from abkit.store.database.engine import Store
+        from abkit.store.database.migrate import require_current
 
         store = Store(self.settings.store_url)
         try:

@@ -26,7 +26,7 @@ from sqlalchemy import insert, text
 
 from abkit.config import Settings
 from abkit.store import migrate, schema
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.workflows.correlate import correlate
 

@@ -22,7 +22,7 @@ import polars as pl
 from sqlalchemy import text
 
 from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 
 COLUMNS = (
@@ -130,7 +130,7 @@ IMPORTER = """
 import json, resource, sys, time
 from pathlib import Path
 from abkit.intake.kpis.reading import KpiOptions
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.workflows.kpis.import_kpis import import_files
 store = Store(sys.argv[1])
 start = time.perf_counter()

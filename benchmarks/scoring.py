@@ -43,7 +43,7 @@ ABKIT_SCORE = """
 import json, resource, sys, time
 from pathlib import Path
 from abkit.config import load_settings
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.workflows import active_model
 from abkit.workflows.scoring.score import score_paths
 import abkit_model.scorer
@@ -64,7 +64,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from abkit.config import load_settings
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.workflows.active_model import promote, register_checkpoint
 from abkit_model import checkpoint
 shipped = checkpoint.load(checkpoint.default_checkpoint())

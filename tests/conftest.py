@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from tests.postgres import postgres
 
 ENGINES = ("sqlite", "postgresql")

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from abkit.intake.kpis.reading import KpiOptions
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias, Kpi
 from abkit.workflows.kpis.import_kpis import ImportSummary, import_files

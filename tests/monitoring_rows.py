@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import begin_run
 from abkit.store.schema import (

@@ -21,9 +21,9 @@ from abkit.alerts.episodes import SEVERITIES, resolve_calm
 from abkit.alerts.messages import compose
 from abkit.config import AlertSettings, ChannelSettings
 from abkit.store import alerts
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
+from abkit.store.database.statements import insert_missing
 from abkit.store.schema import Alert, AlertDelivery
-from abkit.store.statements import insert_missing
 from abkit.vocabulary import Severity
 
 log = logging.getLogger("abkit.alerts")

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from abkit.store.failures import is_duplicate
+from abkit.store.database.failures import is_duplicate
 from abkit.store.schema import Alert
 from abkit.vocabulary import Severity, parse_choice
 

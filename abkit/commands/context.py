@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from abkit.config import Settings
-    from abkit.store.engine import Store
+    from abkit.store.database.engine import Store
     from abkit.workspace import Workspace
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from abkit.config import Settings, in_words
 from abkit.errors import UsageError
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
 
 Clock = Callable[[], datetime]

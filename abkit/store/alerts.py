@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from abkit.store.database.statements import count_changed
 from abkit.store.schema import Alert, AlertDelivery
-from abkit.store.statements import count_changed
 
 
 def open_alerts(session: Session, as_of: date | None = None) -> Sequence[Alert]:

@@ -10,9 +10,9 @@ from sqlalchemy import Subquery, func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
+from abkit.store.database.statements import in_parts, insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias
-from abkit.store.statements import in_parts, insert_missing
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 

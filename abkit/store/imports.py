@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from abkit.store.database.statements import total, wait_for_turn
 from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, RatingImport, RatingReject
-from abkit.store.statements import total, wait_for_turn
 
 #: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
 SIMULATED_ACCOUNT = "abkit-demo-simulated"

@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
+from abkit.store.database.statements import insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import ModelVersion, Promotion, Score
-from abkit.store.statements import insert_missing
 
 
 @dataclass(frozen=True, kw_only=True)

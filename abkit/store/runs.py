@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Run
 from abkit.version import __version__
 from abkit.vocabulary import RunState

@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Exists, Update, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
+from abkit.store.database.statements import count_changed, insert_missing
 from abkit.store.schema import Run, Schedule
-from abkit.store.statements import count_changed, insert_missing
 from abkit.version import __version__
 from abkit.vocabulary import RunState
 

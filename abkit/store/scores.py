@@ -11,6 +11,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.store.creatives import creative_ids, write_creatives
+from abkit.store.database.statements import in_parts, insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import (
     BriefFit,
@@ -22,7 +23,6 @@ from abkit.store.schema import (
     ModelVersion,
     Score,
 )
-from abkit.store.statements import in_parts, insert_missing
 
 # --- writing ------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from abkit.errors import AbkitError, UsageError
 from abkit.store import models
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import ModelVersion
 

@@ -17,7 +17,7 @@ from abkit.stats.monitoring.correlation import Correlation
 from abkit.store import creatives, models
 from abkit.store import results as found
 from abkit.store import scores as score_rows
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from abkit.config import CONFIG_NAME, load_settings
 from abkit.errors import AbkitError
-from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 
 _FIRST_CONFIG = """\

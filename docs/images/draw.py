@@ -20,7 +20,7 @@ from abkit.demo.story import open_workspace, play
 from abkit.reporting.charts.scores import ranked_strip
 from abkit.reporting.charts.theme import save_chart
 from abkit.reporting.page.gather import gather
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 
 HERE = Path(__file__).parent
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from abkit.config import AlertSettings, ChannelSettings
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from tests.conftest import ENGINES, MakeDatabase
 

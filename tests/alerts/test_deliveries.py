@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 from abkit.alerts.deliveries import deliver
 from abkit.alerts.episodes import observe
 from abkit.config import AlertSettings, ChannelSettings
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Alert, AlertDelivery
 from tests.alerts.conftest import SECRET, Service, both_engines
 

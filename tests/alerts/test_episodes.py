@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from abkit.alerts.episodes import observe, resolve_calm
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert
 from tests.alerts.conftest import both_engines

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from abkit.alerts.rules import Rules
 from abkit.config import AlertSettings
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, Decision
 from tests.alerts.conftest import both_engines

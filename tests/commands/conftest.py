@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from abkit.commands.app import main
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
 from tests.workflows.conftest import make_checkpoint

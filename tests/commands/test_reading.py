@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Base, ModelVersion, Promotion
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here

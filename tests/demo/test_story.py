@@ -16,7 +16,7 @@ from abkit.demo.kpi_simulation import FIELDS, Contender, World, simulate
 from abkit.demo.story import open_workspace
 from abkit.errors import AbkitError
 from abkit.intake.kpis.reading import KpiOptions
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Creative, CreativeAlias
 from abkit.workflows.drift.check import check_drift
 from abkit.workflows.kpis.import_kpis import import_files

@@ -18,7 +18,7 @@ from abkit.jobs.daemon import logs
 from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.job import Arguments, Job, Tick
 from abkit.jobs.work.folders import ScoreFolder, score_folder
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 
 
 class Behavior(Arguments):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from abkit.store import creatives, models, scores
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.models import ModelEntry
 from abkit.store.runs import RunRecord
 from abkit.store.schema import Base, ModelVersion

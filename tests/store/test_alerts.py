@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from abkit.store import alerts
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, AlertDelivery
 from tests.store.rows import NOW, day

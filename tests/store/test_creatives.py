@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from abkit.errors import UsageError
 from abkit.store import creatives
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, begin_run
 from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias
 from tests.store.rows import content, count, day

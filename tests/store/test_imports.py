@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from abkit.store import imports
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, KpiImport, KpiReject, RatingImport, RatingReject, RatingSource
 from tests.monitoring_rows import Seed, seeded
 from tests.store.rows import NOW, day

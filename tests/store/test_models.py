@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from abkit.errors import UsageError
 from abkit.store import models
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import RunRecord, begin_run
 from abkit.store.schema import ModelVersion, Promotion

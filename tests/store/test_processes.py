@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from abkit.store import migrate
 from abkit.store.creatives import ensure_campaign
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
+from abkit.store.database.statements import insert_missing
 from abkit.store.runs import begin_run, recorded_run
 from abkit.store.schema import Campaign, Run
-from abkit.store.statements import insert_missing
 
 PROCESSES, EACH = 4, 25
 ROUNDS, ROWS = 8, 1000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from abkit.store import results
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, begin_run
 from abkit.store.schema import CorrelationResult, Decision, DriftResult, ModelVersion
 from tests.store.rows import NOW, add_version, day

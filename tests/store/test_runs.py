@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from abkit.errors import UsageError
 from abkit.store import runs
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run, end_run, last_runs, recorded_run, rejected_files, this_process
 from abkit.store.schema import Run
 from abkit.version import __version__

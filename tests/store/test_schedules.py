@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from abkit.store import schedules
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schedules import DEFINITION, Lease
 from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import RunState

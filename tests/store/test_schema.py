@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import UniqueConstraint, select, update
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Base, KpiReject, Run
 from abkit.vocabulary import Dimension, RunState

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from abkit.store import creatives, scores
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, begin_run
 from abkit.store.schema import BriefFit, Creative, Embedding, Score
 from tests.store.rows import add_scores, add_version, content, count, score

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.workflows.active_model import promote, register_checkpoint
 
 ENCODER = "bundled:efficientnet-lite0"

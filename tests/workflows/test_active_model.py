@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from abkit.errors import AbkitError, UsageError
 from abkit.store import models
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Base, ModelVersion, Promotion
 from abkit.workflows.active_model import (

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from abkit.config import Settings
 from abkit.errors import UsageError
 from abkit.stats.monitoring.correlation import Correlation
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import CorrelationResult, Run
 from abkit.workflows.correlate import CorrelationReport, correlate
 from tests.monitoring_rows import Seed, seeded

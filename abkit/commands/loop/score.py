@@ -12,7 +12,7 @@ from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, progress_bar, show, shown
 
 if TYPE_CHECKING:
-    from abkit.store.engine import Store
+    from abkit.store.database.engine import Store
     from abkit.workflows.scoring.results import ScoringResult
     from abkit.workflows.scoring.score import Progress
 

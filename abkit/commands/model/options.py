@@ -14,7 +14,7 @@ from abkit.errors import UsageError
 
 if TYPE_CHECKING:
     from abkit.config import Settings
-    from abkit.store.engine import Store
+    from abkit.store.database.engine import Store
 
 #: The frozen encoder where none is named; as in `abkit_model`, which takes longer to import.
 ENCODER = "bundled:efficientnet-lite2"

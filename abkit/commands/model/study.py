@@ -27,7 +27,7 @@ from abkit.commands.output import Format, FormatOption, note, print_rows, progre
 from abkit.records import percent
 
 if TYPE_CHECKING:
-    from abkit.store.engine import Store
+    from abkit.store.database.engine import Store
     from abkit_model.scorer import Scorer
 
 

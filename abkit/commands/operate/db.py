@@ -12,14 +12,14 @@ from abkit.commands.context import CommandContext
 from abkit.commands.output import note
 
 if TYPE_CHECKING:
-    from abkit.store.engine import Store
+    from abkit.store.database.engine import Store
 
 app = typer.Typer(help="Upgrade the store, show its version, check it.", no_args_is_help=True)
 
 
 @contextmanager
 def _any_store(ctx: typer.Context) -> Iterator[Store]:
-    from abkit.store.engine import Store
+    from abkit.store.database.engine import Store
 
     context: CommandContext = ctx.obj
     store = Store(context.settings.store_url)
@@ -32,7 +32,7 @@ def _any_store(ctx: typer.Context) -> Iterator[Store]:
 @app.command()
 def upgrade(ctx: typer.Context) -> None:
     """Upgrade the store to the migration that this abkit needs. Running it again changes nothing."""
-    from abkit.store import migrate
+    from abkit.store.database import migrate
     from abkit.workflows.workspace import upgrade_store
 
     with _any_store(ctx) as store:
@@ -45,7 +45,7 @@ def upgrade(ctx: typer.Context) -> None:
 @app.command()
 def current(ctx: typer.Context) -> None:
     """Print the migration of the store."""
-    from abkit.store import migrate
+    from abkit.store.database import migrate
 
     with _any_store(ctx) as store:
         at = migrate.current(store)
@@ -58,7 +58,7 @@ def current(ctx: typer.Context) -> None:
 def check(ctx: typer.Context) -> None:
     """Check that the store has the right migration and the expected tables. Exits with 1 if it does not."""
     from abkit.errors import StoreError
-    from abkit.store import migrate
+    from abkit.store.database import migrate
 
     with _any_store(ctx) as store:
         migrate.require_current(store)

@@ -14,7 +14,7 @@ from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tic
 from abkit.jobs.daemon.logs import about
 from abkit.jobs.daemon.process import Ending
 from abkit.store import schedules
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schedules import Lease
 from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import MissedTicks, RunState

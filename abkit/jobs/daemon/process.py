@@ -27,7 +27,7 @@ from abkit.config import Settings
 from abkit.errors import AbkitError, StoreError
 from abkit.jobs.daemon import logs
 from abkit.jobs.job import Job, Tick
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, explained
 from abkit.store.schedules import Lease
 from abkit.vocabulary import RunState

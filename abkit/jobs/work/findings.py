@@ -10,7 +10,7 @@ from sqlalchemy import select
 from abkit.config import Settings
 from abkit.errors import AbkitError, StoreError
 from abkit.jobs.job import Arguments, Tick
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import CorrelationResult, Decision
 from abkit.vocabulary import Metric
 

@@ -15,7 +15,7 @@ from abkit.alerts.rules import Rules
 from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import KpiImport
 
 _COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")

@@ -20,7 +20,7 @@ from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.status import schedule_status
 from abkit.store import alerts
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Alert, AlertDelivery, Run
 from abkit.vocabulary import RunState
 

@@ -24,7 +24,7 @@ from abkit.version import __version__
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from abkit.store.engine import Store
+    from abkit.store.database.engine import Store
     from abkit.store.schema import CorrelationResult
 
 CAMPAIGNS_SHOWN = 6

@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session, aliased
 
 from abkit.errors import UsageError
 from abkit.store.creatives import find_campaign, only_campaigns
+from abkit.store.database.statements import in_parts, total
 from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
-from abkit.store.statements import in_parts, total
 from abkit.vocabulary import Dimension
 
 #: Why ads are left out.

@@ -10,8 +10,8 @@ from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from abkit.store.creatives import creatives_named
+from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, total
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Kpi
-from abkit.store.statements import count_rows, in_parts, insert_into, insert_missing, total
 
 NO_NAME = "the export does not name a creative"
 NO_CREATIVE = "no scored creative has that name"

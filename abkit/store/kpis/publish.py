@@ -37,11 +37,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from abkit.store.database.staging import analyze
+from abkit.store.database.statements import count_inserted, count_rows, insert_into
 from abkit.store.imports import begin_import
 from abkit.store.kpis.links import NamedAd, link_ads, refresh_launches
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
-from abkit.store.staging import analyze
-from abkit.store.statements import count_inserted, count_rows, insert_into
 from abkit.vocabulary import Dimension
 
 # Any number, the same in all processes.

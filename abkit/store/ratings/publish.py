@@ -37,6 +37,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
+from abkit.store.database.staging import analyze
+from abkit.store.database.statements import count_inserted, count_rows, insert_into, insert_missing
 from abkit.store.imports import begin_import
 from abkit.store.runs import RunRecord
 from abkit.store.schema import (
@@ -50,8 +52,6 @@ from abkit.store.schema import (
     RatingSource,
     RatingSummary,
 )
-from abkit.store.staging import analyze
-from abkit.store.statements import count_inserted, count_rows, insert_into, insert_missing
 
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_816

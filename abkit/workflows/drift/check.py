@@ -12,7 +12,7 @@ from abkit.config import DriftSettings, Settings
 from abkit.errors import UsageError
 from abkit.stats.monitoring.triage import triage
 from abkit.store import imports, models, results, runs, scores
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery as kpi_delivery
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import RunRecord, recorded_run

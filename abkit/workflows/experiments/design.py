@@ -15,7 +15,7 @@ from abkit.stats.design.pairs import PairPlan, ScoredVariant, plan_pairs
 from abkit.stats.design.power import Design
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
 from abkit.store import creatives, models, scores
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, deliveries
 from abkit.store.schema import CreativeAlias
 from abkit_model.selection import error_spread

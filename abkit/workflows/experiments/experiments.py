@@ -14,7 +14,7 @@ from abkit.errors import AbkitError, InvalidInput
 from abkit.records import Record
 from abkit.store import creatives
 from abkit.store import experiments as tables
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment, ExperimentResult, Variant
 from abkit.vocabulary import Dimension, ExperimentDecision, Verdict, parse_choice

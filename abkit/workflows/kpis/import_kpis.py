@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 from abkit.errors import AbkitError, InvalidInput, StoreError
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
 from abkit.records import Record
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
+from abkit.store.database.staging import publish_staged
 from abkit.store.imports import currencies_of, import_of, reject_reasons
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.links import owned_unlinked
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
-from abkit.store.staging import publish_staged
 from abkit_model.data.tables import require_file
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from sqlalchemy import delete, select
 from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.store.creatives import base_name, creatives_named
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
+from abkit.store.database.statements import insert_missing
 from abkit.store.kpis.links import link_ads, refresh_launches, unlinked_ads, unlinked_delivery
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Ad, AdCreative, Creative
-from abkit.store.statements import insert_missing
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from abkit.config import Settings
 from abkit.errors import UsageError
 from abkit.records import percent, to_plain
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import ensure_active_model, find_model, load_scorer
 from abkit.workflows.models.results import EvaluationResult, comparison_figures, evaluation_result, rating_figures

@@ -17,7 +17,7 @@ from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.images import names_of
 from abkit.records import Record, percent
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives
 from abkit.vocabulary import FileState
 from abkit.workflows.models.results import with_ends

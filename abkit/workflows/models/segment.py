@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from abkit.errors import UsageError
 from abkit.store import models
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
 from abkit.workflows.active_model import SHIPPED, ensure_active_model, entry_of, find_model, read_checkpoint
 from abkit.workflows.models.results import Shortage

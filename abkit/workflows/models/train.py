@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.records import to_plain
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import register_checkpoint
 from abkit.workflows.models.results import Shortage, TrainingResult, short_result, trained_result

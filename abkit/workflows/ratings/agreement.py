@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.records import Record
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.ratings import read as ratings
 from abkit.store.runs import recorded_run
 

@@ -19,10 +19,10 @@ from abkit.intake.images import names_of
 from abkit.intake.ratings import Labels, read_labels, stage_rows
 from abkit.records import Record
 from abkit.store import creatives, imports
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
+from abkit.store.database.staging import publish_staged
 from abkit.store.ratings import publish as rating_publish
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.store.staging import publish_staged
 from abkit.vocabulary import FileState
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, hash_files, one_of_each
 from abkit_model.data.csv_table import is_inside

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
 from abkit.store import scores
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders
 

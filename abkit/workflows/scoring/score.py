@@ -20,7 +20,7 @@ from abkit.errors import AbkitError
 from abkit.intake.images import names_of
 from abkit.records import to_plain
 from abkit.store import creatives, schema, scores
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
 from abkit.workflows.active_model import ActiveModel, ensure_active_model, find_model

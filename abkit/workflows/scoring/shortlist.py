@@ -9,7 +9,7 @@ from typing import Any
 from abkit.errors import AbkitError, UsageError
 from abkit.records import to_plain
 from abkit.store import creatives, imports, models, results, scores
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.store.scores import RankedScore

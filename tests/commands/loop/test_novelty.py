@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from tests.commands.conftest import Here
 from tests.conftest import Abkit
 from tests.images import broken_files, save_images

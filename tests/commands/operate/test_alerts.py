@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from abkit.alerts.episodes import observe
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from tests.alerts.conftest import SECRET, Service, new_service  # noqa: F401  # a fixture
 from tests.commands.conftest import Here

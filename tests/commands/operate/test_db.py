@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, select, text
 
-from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from abkit.store.schema import Run
 from tests.commands.conftest import Here
 from tests.conftest import Abkit, MakeDatabase

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from tests.commands.conftest import Here
 from tests.monitoring_rows import seeded
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from abkit.store import imports
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from tests.kpi_files import figures, rows, run_import, write
 
 GOOD = "2026-01-01,1,a.png,spring,1000,20,3,4.50,USD"

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from abkit.config import Settings
 from abkit.jobs.daemon.claims import Claims
 from abkit.store import schedules
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Run, Schedule
 from tests.jobs.fleet import add_schedule
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Run, Schedule
 from tests.jobs.fleet import Fleet, add_schedule, ledger_store, rows, wait_until
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from abkit.errors import StoreError
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Run
 from tests.jobs.fleet import Fleet, add_schedule, expected, ledger_store, rows, wait_until
 from tests.postgres import postgres

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Alert, Run, Schedule
 from tests.jobs.fleet import Fleet, add_schedule, ledger_store, rows, wait_until
 

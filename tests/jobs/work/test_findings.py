@@ -9,7 +9,7 @@ from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.work.findings import experiments
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment
 from abkit.workflows.experiments.experiments import create_experiment

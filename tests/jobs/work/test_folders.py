@@ -15,7 +15,7 @@ from abkit.errors import AbkitError
 from abkit.jobs.job import Tick
 from abkit.jobs.schedules import CATALOG
 from abkit.jobs.work.folders import stable_files
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, Kpi, KpiReject
 from tests.alerts.conftest import both_engines

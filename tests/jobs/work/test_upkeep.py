@@ -17,7 +17,7 @@ from abkit.jobs.job import Tick
 from abkit.jobs.schedules import CATALOG, add, remove, set_enabled, synchronize
 from abkit.jobs.status import schedule_status
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, AlertDelivery, Run, Schedule
 from tests.alerts.conftest import both_engines

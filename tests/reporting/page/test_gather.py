@@ -14,7 +14,7 @@ from abkit.errors import UsageError
 from abkit.reporting.page.gather import gather, make_report
 from abkit.reporting.page.page import render_report
 from abkit.reporting.page.thumbnails import thumbnail
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.imports import SIMULATED_ACCOUNT
 from abkit.store.runs import recorded_run
 from abkit.store.schema import (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from abkit.errors import UsageError
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import (
     NO_CREATIVE,
     SEVERAL_CREATIVES,

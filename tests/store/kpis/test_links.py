@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from abkit.store import creatives
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.kpis.links import (
     NO_CREATIVE,
     NO_NAME,

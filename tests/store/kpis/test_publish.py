@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from abkit.store import staging
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.kpis import publish as tables
 from abkit.store.kpis.publish import ImportHeader, publish
 from abkit.store.runs import begin_run

@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 
 from abkit.errors import UsageError
 from abkit.store import creatives
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
+from abkit.store.database.staging import publish_staged
 from abkit.store.ratings.publish import (
     CONFLICT,
     STAGE_FAULT,
@@ -29,7 +30,6 @@ from abkit.store.schema import (
     RatingSource,
     RatingSummary,
 )
-from abkit.store.staging import publish_staged
 from tests.store.rows import add_scores, add_version, content, count
 
 TEXT = {"rater": pl.String, "at": pl.String}

@@ -10,8 +10,8 @@ from sqlalchemy import func, select, update
 
 from abkit.config import Settings
 from abkit.errors import UsageError
-from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import begin_run, end_run
 from abkit.store.schema import Alert, CampaignCreative, Decision, DriftResult, KpiImport

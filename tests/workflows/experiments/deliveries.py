@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Ad, Kpi, KpiImport, Segment
 from abkit.workflows.experiments.analysis import Analysis

@@ -8,7 +8,7 @@ import pytest
 from abkit.errors import AbkitError
 from abkit.stats.design.power import Design
 from abkit.store import models
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import ModelVersion
 from abkit.workflows.experiments.design import design_from_scores

@@ -9,7 +9,7 @@ import pytest
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.stats.estimate import Estimate
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.experiments import Delivery, Figures
 from abkit.vocabulary import Metric, Verdict
 from abkit.workflows.experiments.analysis import Analysis, TreatmentResult, analyze

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import select, text
 
 from abkit.errors import AbkitError
-from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from abkit.store.schema import Experiment, ExperimentResult
 from abkit.vocabulary import Allocation, Metric, Verdict
 from abkit.workflows.experiments.analysis import Analysis

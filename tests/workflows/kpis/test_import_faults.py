@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 from sqlalchemy import func, select, text
 
-from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from tests.kpi_files import run_import
 

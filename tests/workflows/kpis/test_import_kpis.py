@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from abkit.store import imports
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, Campaign, CampaignCreative, Kpi, KpiImport, KpiReject, KpiRevision, Run, Segment
 from tests.kpi_files import add_creatives, figures, rows, run_import, write
 from tests.smadex import write_periods

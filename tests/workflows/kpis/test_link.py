@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from abkit.errors import InvalidInput
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative
 from abkit.workflows.kpis.link import link, link_by_hand
 from tests.kpi_files import add_creatives, rows, run_import, write

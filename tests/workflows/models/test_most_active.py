@@ -7,7 +7,7 @@ from PIL import Image
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.workflows.models.most_active import TILE, Tile, contact_sheet, most_active, rows_of
 from abkit.workflows.scoring.score import score_paths
 from abkit_model.scorer import Scorer

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from abkit.errors import UsageError
 from abkit.store import models
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import Run
 from abkit.workflows.active_model import list_versions
 from abkit.workflows.models import segment

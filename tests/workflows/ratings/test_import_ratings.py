@@ -10,8 +10,9 @@ from sqlalchemy import func, select, update
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, InvalidInput, UsageError
-from abkit.store import creatives, migrate
-from abkit.store.engine import Store
+from abkit.store import creatives
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from abkit.store.imports import rating_rejects
 from abkit.store.runs import begin_run
 from abkit.store.schema import (

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from abkit.config import ScoringSettings, Settings
 from abkit.errors import AbkitError, UsageError
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import BriefFit, Embedding, Run, Score
 from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.scoring.results import ScoringResult

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from abkit.config import ScoringSettings, Settings
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import CreativeAlias, Embedding, Run, Score
 from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.scoring.score import score_paths

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.intake.images import hash_file
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.schema import (
     CampaignCreative,
     Creative,

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.store import creatives, models, results, scores
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion, Run
 from abkit.workflows.scoring.score import score_paths

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import insert, literal, select, update
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
+from abkit.store.database.statements import count_changed, count_inserted, in_parts, insert_missing, wait_for_turn
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign
-from abkit.store.statements import count_changed, count_inserted, in_parts, insert_missing, wait_for_turn
 from tests.store.rows import count
 
 

@@ -9,9 +9,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from abkit.errors import StoreError
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
+from abkit.store.database.statements import wait_for_turn
 from abkit.store.schema import Base
-from abkit.store.statements import wait_for_turn
 
 # Any number, the same in all processes: PostgreSQL lets one of them migrate at a time.
 _MIGRATION_LOCK = 6_223_814
@@ -19,7 +19,7 @@ _MIGRATION_LOCK = 6_223_814
 
 def migrations_folder() -> Path:
     """Return the folder of the migrations: inside the package when installed, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(__file__).resolve().parents[2]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"
 

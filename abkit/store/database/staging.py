@@ -11,7 +11,7 @@ from sqlalchemy import Connection, FromClause, MetaData, Table, text
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable, DropTable
 
-from abkit.store.engine import Store
+from abkit.store.database.engine import Store
 
 if TYPE_CHECKING:
     import polars as pl

@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from abkit.errors import StoreError
-from abkit.store.failures import BUSY_TIMEOUT_S, explain
+from abkit.store.database.failures import BUSY_TIMEOUT_S, explain
 
 
 class Store:

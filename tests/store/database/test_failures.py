@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from abkit.errors import StoreError
-from abkit.store import engine, failures, migrate
-from abkit.store.engine import Store
-from abkit.store.failures import is_duplicate
+from abkit.store.database import engine, failures, migrate
+from abkit.store.database.engine import Store
+from abkit.store.database.failures import is_duplicate
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign, Run
 from tests.conftest import MakeDatabase

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import inspect, select, text
 
 from abkit.errors import StoreError
-from abkit.store import migrate
-from abkit.store.engine import Store
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import RatingImport, RatingSource, Score
 from tests.store.rows import NOW

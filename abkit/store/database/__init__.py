@@ -1,0 +1,1 @@
+"""The database itself: connections, migrations, what its faults mean, statements and staging."""
