@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import quote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -228,7 +229,8 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """URL of the store: as configured, else the SQLite file of the workspace."""
-        return self.database_url or f"sqlite:///{self.workspace / 'abkit.db'}"
+        # A folder may be called "100%20ads" or "a?b", and in a URL these signs mean something else.
+        return self.database_url or f"sqlite:///{quote(str(self.workspace / 'abkit.db'))}"
 
     @property
     def cache_folder(self) -> Path:

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from abkit.alerts.messages import Message, example
 from abkit.config import ChannelSettings
@@ -115,6 +116,12 @@ class Channel:
         address = read_address(f"channel {name}", env=env, file=file, workspace=self.workspace)
         with _Overheard():
             plugin = apprise.Apprise.instantiate(address, suppress_exceptions=True)
+        if sign := _sign_to_escape(address, plugin):
+            raise AbkitError(
+                f"channel {name}: a bare {sign} cuts a name, password or value of its address in {env or file}: "
+                f"write that {sign} as {quote(sign, safe='')}",
+                hint="a sign that belongs to a password is written by its code, such as %40 for @",
+            )
         if plugin is None:
             scheme = re.match(r"([a-z][a-z0-9+.-]{0,20})://", address, re.IGNORECASE)
             kind = f"it begins with {scheme[1].lower()}://" if scheme else "it has no scheme such as slack://"
@@ -123,6 +130,34 @@ class Channel:
                 hint="check it for a typo; the forms are listed at https://github.com/caronc/apprise/wiki",
             )
         return plugin
+
+
+def _sign_to_escape(address: str, plugin: Any) -> str:
+    """Return a sign of a user name, password or value that Apprise takes for a part of the URL's own; "" for none.
+
+    Args:
+        address: The address.
+        plugin: What Apprise made of it, or None.
+
+    >>> _sign_to_escape("mailtos://ana:p@ss@smtp.example.com", None)
+    '@'
+    >>> _sign_to_escape("mailtos://ana:p%40ss@smtp.example.com?to=ops@example.com", None)
+    ''
+    """
+    rest = address.partition("://")[2]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if authority.count("@") > 1:
+        return "@"
+    if plugin is None and "@" not in authority and "@" in rest and not re.fullmatch(r"[^:]*(:\d+)?", authority):
+        return rest[len(authority)]
+    secret = authority.rpartition("@")[0].partition(":")[2]
+    # Some services have three parts before the @, and take them all.
+    if ":" in secret and plugin is not None and unquote(plugin.password or "") == unquote(secret.partition(":")[0]):
+        return ":"
+    query = rest.partition("?")[2]
+    if ";" in query:
+        return ";"
+    return "&" if any(part and "=" not in part for part in query.split("&")[1:]) else ""
 
 
 def in_background(channel: Channel, message: Message) -> "Future[None]":

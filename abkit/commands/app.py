@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.output import keep_quiet, note
+from abkit.commands.output import keep_quiet, note, show_stand_ins
 
 app = typer.Typer(
     name="abkit",
@@ -88,6 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     debug = "--debug" in arguments
     _end_in_order_when_told_to()
     _say_guessed_encodings()
+    show_stand_ins()
     try:
         _add_commands()
         app(arguments, standalone_mode=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -45,11 +48,35 @@ def note(text: str) -> None:
         typer.echo(text, err=True)
 
 
+def show_stand_ins() -> None:
+    """Print ? for letters that the encoding of a terminal or pipe lacks, and say so once, instead of failing."""
+    told = False
+
+    def stand_in(error: UnicodeError) -> tuple[str, int]:
+        nonlocal told
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        if not told:
+            told = True
+            note(f"{sys.stdout.encoding} lacks some letters of this output: they are shown as ?; PYTHONUTF8=1 helps")
+        return "?" * (error.end - error.start), error.end
+
+    codecs.register_error("abkit-stand-in", stand_in)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # stderr never fails: it escapes them
+        sys.stdout.reconfigure(errors="abkit-stand-in")
+
+
 def print_json(value: Any) -> None:
     """Print a record or plain data as JSON on stdout; numbers that are not finite become null."""
     from abkit.records import to_json
 
-    sys.stdout.write(to_json(value, indent=2) + "\n")
+    text = to_json(value, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # JSON can say any letter in ASCII: programs get the names whole, whatever the code page.
+        text = json.dumps(json.loads(text), indent=2)
+    sys.stdout.write(text + "\n")
 
 
 def show(
@@ -66,7 +93,7 @@ def show(
         record: The record.
         form: Table, JSON or CSV.
         rows: Rows of the CSV; by default those of a `RecordList`, and one with all figures of any other record.
-        columns: Columns of the CSV; all of the first row's by default.
+        columns: Columns of the CSV; all that any row has by default.
         as_rows: Make the JSON a list of the rows too.
     """
     from abkit.records import RecordList
@@ -189,18 +216,19 @@ def _print_table(table: Table) -> None:
 
 
 def _print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
-    names = list(columns or (rows[0] if rows else ()))
+    # Rows may differ in depth: a result that one arm has and another lacks makes columns of its own.
+    names = list(columns or dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(sys.stdout)
     writer.writerow(names)
     writer.writerows([[_harmless(row.get(name)) for name in names] for row in rows])
 
 
 def _harmless(value: Any) -> Any:
-    from abkit.records import to_json
+    from abkit.records import to_json, to_plain
 
     # A spreadsheet runs what begins like a formula.
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     if isinstance(value, list | tuple | dict):
         return to_json(value)
-    return value
+    return to_plain(value)

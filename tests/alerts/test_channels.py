@@ -71,3 +71,30 @@ def test_a_mail_keeps_its_lines_and_a_file_name_is_no_markup(
     if html is not None:
         assert "<b>" not in html.get_content()
         assert html.get_content().count("<br") >= 3
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("mailtos://smtp.example.com?user=ana&pass=12;34&to=ops@example.com", "write that ; as %3B"),
+        ("mailtos://smtp.example.com?user=ana&pass=12&34&to=ops@example.com", "write that & as %26"),
+        ("mailtos://ana:p@ss@smtp.example.com?to=ops@example.com", "write that @ as %40"),
+        ("mailtos://ana:p/ss@smtp.example.com?to=ops@example.com", "write that / as %2F"),
+        ("mailtos://ana:p#ss@smtp.example.com?to=ops@example.com", "write that # as %23"),
+        ("mailtos://ana:p?ss@smtp.example.com?to=ops@example.com", "write that ? as %3F"),
+        ("mailtos://ana:p:ss@smtp.example.com?to=ops@example.com", "write that : as %3A"),
+        ("json://ana:12;34@example.com/in?-token=a;b", "write that ; as %3B"),
+        ("mailtos://ana%40a.com:p%40%3B%26ss@smtp.example.com?to=ops@example.com", ""),
+        ("mailtos://smtp.example.com?user=ana@a.com&pass=1%3B2&to=ops@example.com", ""),
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#general", ""),
+        ("tgram://123456789:abcdefg_hijklmnop/12315544/", ""),
+    ],
+)
+def test_a_sign_that_would_cut_a_password_is_named_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str, said: str
+) -> None:
+    monkeypatch.setenv("ADDRESS", address)
+    problem = Channel(ChannelSettings(name="ops", url_env="ADDRESS"), tmp_path, 5).problem()
+    assert problem.endswith(said) if said else problem == ""
+    assert "smtp" not in problem
+    assert "ss" not in problem.replace("address", "").replace("password", "")

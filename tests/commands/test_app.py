@@ -1,5 +1,6 @@
 """The command line as a whole: help, completion, quiet, errors, and what starting it costs."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,3 +62,33 @@ def test_a_bug_is_one_sentence_with_a_way_to_see_more(here: Here, monkeypatch: p
     assert "Error: RuntimeError: something unforeseen" in done.stderr
     assert "abkit --debug" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_code_page_that_lacks_letters_gets_stand_ins_and_json_keeps_the_names(tmp_path: Path) -> None:
+    table = tmp_path / "tests.csv"
+    table.write_text("test,arm,views,clicks\n герой,a,1000,50\n герой,b,1010,80\n", encoding="utf-8")
+    options = ["--experiment-col", "test", "--variant-col", "arm", "--impressions-col", "views"]
+    command = ["experiment", "analyze", "--table", str(table), *options, "--clicks-col", "clicks", "-f"]
+    done = {
+        form: subprocess.run(
+            [sys.executable, "-m", "abkit", *command, form],
+            env={**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"},
+            capture_output=True,
+            check=False,
+        )
+        for form in ("csv", "json")
+    }
+    assert [one.returncode for one in done.values()] == [0, 0]
+    assert b"?????,a,b" in done["csv"].stdout
+    assert done["csv"].stderr.count(b"lacks some letters") == 1
+    assert json.loads(done["json"].stdout)["comparisons"][0]["experiment"] == "герой"
+
+
+@pytest.mark.parametrize("name", ["100%20ads", "50% off", "a?b=c", "a#b"])
+def test_a_workspace_may_be_called_anything_that_a_folder_may(here: Here, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    assert here("init", ".", cwd=folder).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name]
+    assert (folder / "abkit.db").is_file()
+    assert here("schedule", "list", cwd=folder).returncode == 0

@@ -162,6 +162,7 @@ def _print_several(
     results: list[Comparison], extras: list[dict[str, Any]], correction: Correction, alpha: float, form: Format
 ) -> None:
     from abkit.records import percent, to_plain
+    from abkit.reporting.tables.show import flattened
     from abkit.reporting.tables.statistics import comparison_rows
     from abkit.reporting.tables.table import interval
     from abkit.stats.verdicts.multiplicity import adjust
@@ -181,9 +182,10 @@ def _print_several(
         else:
             row["chance to win"] = percent(result.bayes.chance_to_win, 1)
         rows.append(row)
-    if form is Format.CSV:
-        print_rows(rows, form)
-        return
     comparisons = [to_plain(result) | extra for result, extra in zip(results, extras, strict=True)]
+    if form is Format.CSV:
+        numbered = enumerate(zip(comparisons, adjusted.p_values, strict=True), start=1)
+        print_rows([{"arm": n, **flattened(one), "adjusted_p": p} for n, (one, p) in numbered], form)
+        return
     title = f"{correction}, family: {family}"
     print_record({"comparisons": comparisons, "adjusted": adjusted}, form, rows=rows, title=title)

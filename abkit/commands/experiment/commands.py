@@ -181,13 +181,15 @@ def analyze(
 
             _save(table_chart(report), plot)
         return
-    from abkit.reporting.tables.show import view
+    from abkit.records import to_plain
+    from abkit.reporting.tables.show import flattened
     from abkit.workflows.experiments.experiments import analyze_experiment
 
     context: CommandContext = ctx.obj
     with context.store() as store:
         analysis = analyze_experiment(store, str(key), as_of=(as_of or datetime.now(UTC)).date(), by=by)
-    show(analysis, form, rows=view(analysis).tables[0].rows)
+    figures = [flattened(to_plain(replace(result, sequence=None, days=()))) for result in analysis.treatments]
+    show(analysis, form, rows=figures)
     if plot is not None:
         _draw_analysis(analysis, plot)
     if exit_code and analysis.verdict == "blocked":

@@ -139,7 +139,7 @@ def compare_by_bayes(
             "difference": f"posterior mean, central credible interval; {prior_text}",
             "lift": f"posterior median, central credible interval; {prior_text}",
         },
-        notes=baseline_notes(control),
+        notes=_notes(control, lifts[1], prior_text),
         bayes=PosteriorComparison(
             model="beta-binomial",
             prior=prior_text,
@@ -150,6 +150,14 @@ def compare_by_bayes(
             chance_of_practical_lift=beats(0.0, math.log1p(practical_lift)),
         ),
     )
+
+
+def _notes(control: Counts, lift: float, prior: str) -> tuple[str, ...]:
+    """Return what to say about a control without successes: its lift is finite by the prior alone."""
+    if control.successes or not math.isfinite(lift):
+        return baseline_notes(control)
+    none = f"the control has 0 of {control.trials:,} successes"
+    return (f"{none}: its rate, and with it the lift, rests on the prior, {prior}",)
 
 
 def rank(

@@ -1,5 +1,7 @@
 """`abkit calc`: figures in, JSON out, without a store."""
 
+import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +64,39 @@ def test_several_treatments_are_corrected_and_the_family_is_named(calc: Calc) ->
     assert len(found["comparisons"]) == 2
     assert found["adjusted"]["p_values"][0] == pytest.approx(2 * found["comparisons"][0]["p_value"])
     assert found["adjusted"]["family"] == "2 treatments against one control"
+
+
+@pytest.mark.parametrize(
+    "arms",
+    [
+        (*ARMS, "--treatment", "500/10050"),
+        (*ARMS, "--treatment", "500/10050", "--method", "bayes"),
+        ("--control", "1000,10,3", "--treatment", "1000,10.3,3", "--treatment", "900,9.1,2.5", "--margin", "0.1"),
+    ],
+)
+def test_the_csv_of_several_treatments_has_the_figures_of_the_json_and_no_dressed_up_texts(
+    calc: Calc, arms: tuple[str, ...]
+) -> None:
+    printed = CliRunner().invoke(app, ["compare", *arms, "-f", "csv"], catch_exceptions=False).stdout
+    found = calc("compare", *arms)
+    for number, row in enumerate(csv.DictReader(io.StringIO(printed))):
+        one, adjusted = found["comparisons"][number], found["adjusted"]["p_values"][number]
+        assert row["arm"] == str(number + 1)
+        assert (float(row["adjusted_p"]) if row["adjusted_p"] else None) == adjusted
+        for part in ("difference", "lift"):
+            for figure in ("estimate", "ci_low", "ci_high"):
+                assert float(row[f"{part}.{figure}"]) == one[part][figure]
+    assert number == 1
+    assert "%" not in printed.replace("95 %", "")
+    assert ",'" not in printed
+
+
+def test_by_bayes_a_control_without_clicks_has_a_finite_lift_and_the_note_says_on_what_it_rests(calc: Calc) -> None:
+    found = calc("compare", "--method", "bayes", "--control", "0/500", "--treatment", "3/500")
+    assert found["lift"]["estimate"] > 0
+    assert found["notes"] == [
+        "the control has 0 of 500 successes: its rate, and with it the lift, rests on the prior, Beta(1, 1) in each arm"
+    ]
 
 
 def test_means_are_compared_from_n_mean_and_sd(calc: Calc) -> None:

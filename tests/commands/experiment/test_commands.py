@@ -1,5 +1,7 @@
 """`abkit experiment`: thousands of tests from a table, and one from the store, by real commands."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -55,6 +57,12 @@ def test_an_experiment_from_creation_to_decision(here: Here, tmp_path: Path) -> 
     assert (found["verdict"], found["look"]) == ("better", 1)
     assert (folder / "forest.svg").read_text().startswith("<svg")
     assert (folder / "forest-new.svg").exists()
+    printed = here("experiment", "analyze", "t", "--as-of", "2026-10-10", "-f", "csv", cwd=folder).stdout
+    (row,) = csv.DictReader(io.StringIO(printed))
+    for figure in ("estimate", "ci_low", "ci_high"):
+        assert float(row[f"deciding.lift.{figure}"]) == found["treatments"][0]["deciding"]["lift"][figure]
+    assert float(row["adjusted_p"]) == found["treatments"][0]["adjusted_p"]
+    assert row["verdict.state"] == "better"
     decided = here("experiment", "decide", "t", "ship", "--by", "Ana", "--reason", "clear", cwd=folder)
     assert decided.returncode == 0, decided.stderr
     listed = json.loads(here("experiment", "list", "-f", "json", cwd=folder).stdout)
