@@ -13,6 +13,7 @@ from PIL import Image
 
 from abkit_model.errors import ImageRejected
 from abkit_model.images import DecodedImage, open_image, read_file
+from abkit_model.names import composed
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -113,9 +114,9 @@ class Content:
 
 
 def names_of(path: Path) -> tuple[str, str]:
-    """Return the full name of a file and its last part, as text that every database accepts."""
+    """Return the full name of a file and its last part, composed (NFC), as text that every database accepts."""
     # A name that is not UTF-8 is kept readable: no database takes lone surrogates.
-    full = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
+    full = composed(os.fsencode(path.absolute()).decode("utf-8", "backslashreplace"))
     return full, full.rsplit("/", 1)[-1]
 
 

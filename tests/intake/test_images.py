@@ -4,11 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import pytest
 
-from abkit.intake.images import find_images, hash_file, perceptual_hash, read_content
+from abkit.intake.images import find_images, hash_file, names_of, perceptual_hash, read_content
 from abkit_model.errors import ImageRejected
 from tests.images import make_image, save_images
 
@@ -16,6 +17,7 @@ LIMIT = 2**20
 
 LOOK = """
 import sys
+import unicodedata
 from pathlib import Path
 from abkit.intake.images import find_images, hash_file
 from abkit_model.errors import ImageRejected
@@ -152,3 +154,10 @@ def test_a_resized_copy_is_near_and_another_image_is_far() -> None:
     original = perceptual_hash(make_image(1, (400, 300)))
     assert distance(original, perceptual_hash(make_image(1, (400, 300)).resize((200, 150)))) <= 4
     assert distance(original, perceptual_hash(make_image(2, (400, 300)).rotate(180))) > 8
+
+
+def test_a_name_with_its_accents_apart_is_kept_composed_as_exports_write_it(tmp_path: Path) -> None:
+    path = tmp_path / unicodedata.normalize("NFD", "été-größe.png")
+    full, base = names_of(path)
+    assert base == "été-größe.png"
+    assert full == f"{tmp_path}/été-größe.png"
