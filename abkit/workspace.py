@@ -70,9 +70,9 @@ class Workspace:
         Raises:
             AbkitError: The folder or the store cannot be written.
         """
-        from abkit.workflows.workspace import make_workspace
+        from abkit.workflows.workspace import make_workspace, named_folder
 
-        made = make_workspace(Path(path), database_url=database_url)
+        made = make_workspace(named_folder(path), database_url=database_url)
         return cls.open(made.config, database_url=database_url)
 
     @cached_property

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from abkit.config import CONFIG_NAME, load_settings
-from abkit.errors import AbkitError
+from abkit.errors import AbkitError, UsageError
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
@@ -23,6 +23,17 @@ class Workspace:
 
     config: Path
     store_url: str
+
+
+def named_folder(name: str | Path) -> Path:
+    """Return the folder of a new workspace.
+
+    Raises:
+        UsageError: The name is empty: an unset variable in a script is not the current folder.
+    """
+    if not str(name).strip():
+        raise UsageError("the name of the folder is empty", hint="say which folder; . is the current one")
+    return Path(name)
 
 
 def make_workspace(folder: Path, *, database_url: str | None = None) -> Workspace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,13 +15,13 @@ app = typer.Typer()
 @app.command("init")
 def init(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="Folder of the workspace; created if it does not exist.")] = Path(),
+    folder: Annotated[str, typer.Argument(help="Folder of the workspace; created if it does not exist.")] = ".",
 ) -> None:
     """Create a workspace: abkit.toml and the store. Running it again changes nothing."""
-    from abkit.workflows.workspace import make_workspace
+    from abkit.workflows.workspace import make_workspace, named_folder
 
     context: CommandContext = ctx.obj
-    made = make_workspace(folder, database_url=context.database_url)
+    made = make_workspace(named_folder(folder), database_url=context.database_url)
     typer.echo(made.config)
     note(f"store: {made.store_url}")
     note("next: abkit score IMAGES --campaign NAME")

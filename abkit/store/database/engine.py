@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -34,6 +35,13 @@ class Store:
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self.engine.dialect.name
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a store on SQLite; None in memory and on PostgreSQL."""
+        name = self.engine.url.database
+        in_file = self.dialect == "sqlite" and name and name != ":memory:" and not name.startswith("file:")
+        return Path(name) if in_file and name else None
 
     @property
     def shown_url(self) -> str:

@@ -70,6 +70,13 @@ def require_current(store: Store) -> None:
     Raises:
         StoreError: The store is empty, older or newer; the hint says what to do.
     """
+    path = store.file
+    if path is not None and not path.exists():
+        # Connecting would create an empty file.
+        raise StoreError(
+            f"the store {store.shown_url} cannot be opened: there is no such file",
+            hint=f"check the path and the permissions of {path.parent}, or run `abkit init`",
+        )
     at = current(store)
     if at == head():
         return

@@ -83,7 +83,7 @@ def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
     Raises:
         InvalidInput: A value is not valid; the message has it, and what was expected.
     """
-    if not plan.key or not plan.key.isprintable() or len(plan.key) > 200:
+    if not plan.key.strip() or not plan.key.isprintable() or len(plan.key) > 200:
         raise InvalidInput(f"the key is {plan.key[:50]!r}; expected 1 to 200 printable characters")
     if len(plan.variants) < 2:
         raise InvalidInput(f"{len(plan.variants)} variant is given; an experiment needs a control and a treatment")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -86,7 +87,10 @@ def import_files(
     Raises:
         StoreError: The store fails; the files before are imported, this one left no trace.
     """
-    arguments = {"files": [str(path).encode("utf-8", "replace").decode() for path in paths], **options.reading()}
+    if run is None and paths and not any(os.path.lexists(path) for path in paths):
+        # A mistyped path leaves no run behind that looks like work.
+        return [_missing(path) for path in paths]
+    arguments = {"files": [_shown(path) for path in paths], **options.reading()}
     with recorded_run(store, "kpi import", arguments, run=run) as record:
         summaries: list[ImportSummary] = []
         for path in paths:
@@ -97,9 +101,17 @@ def import_files(
         return summaries
 
 
-def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, note: Note) -> ImportSummary:
+def _missing(path: Path) -> ImportSummary:
+    return ImportSummary(file=_shown(path), error="there is no file with this name", hint="check the path")
+
+
+def _shown(path: Path) -> str:
     # A file name can hold bytes that are not text, which neither stores nor terminals accept.
-    name = str(path).encode("utf-8", "replace").decode()
+    return str(path).encode("utf-8", "replace").decode()
+
+
+def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, note: Note) -> ImportSummary:
+    name = _shown(path)
     summary = ImportSummary(file=name)
     try:
         require_file(path, max_bytes=options.max_bytes, hint=SIZE_HINT)

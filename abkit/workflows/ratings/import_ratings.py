@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from abkit.records import Record
 from abkit.store import creatives, imports
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
+from abkit.store.keys import clean_key
 from abkit.store.ratings import publish as rating_publish
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
@@ -100,11 +102,10 @@ def import_labels(
         InvalidInput: No row or no image of it can be used.
         UsageError: The source has ratings on another scale.
     """
-    source = source or table.name.split(".")[0]
-    if not source.isprintable() or len(source) > 200:
-        raise UsageError(
-            f"{source[:50]!r} is not a valid name for a source", hint="say --source NAME, 200 characters at most"
-        )
+    source = clean_key(table.name.split(".")[0] if source is None else source, "study (--source)")
+    for path in (table, images):
+        if not os.path.lexists(path):
+            raise UsageError(f"there is no file or folder {str(path)!r}", hint="check the path")
     arguments = {"table": str(table), "images": str(images), "source": source, "scale": scale}
     with recorded_run(store, "ratings import", arguments) as run:
         labels = read_labels(table, image_column=image_column, scale=scale)

@@ -6,6 +6,7 @@ rejected (`image_files.py`).
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.orm import Session
 
 from abkit.config import Settings
-from abkit.errors import AbkitError
+from abkit.errors import AbkitError, UsageError
 from abkit.intake.images import names_of
 from abkit.records import to_plain
 from abkit.store import creatives, schema, scores
 from abkit.store.database.engine import Store
+from abkit.store.keys import clean_key
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
 from abkit.workflows.active_model import ActiveModel, ensure_active_model, find_model
@@ -85,7 +87,12 @@ def score_paths(
     Raises:
         AbkitError: Nothing was found, or the scorer, an encoder, the brief or the store cannot be used.
     """
+    campaign = clean_key(campaign, "campaign")
     files, ignored = find_files(paths)
+    if run is None and files and not any(os.path.lexists(file.path) for file in files):
+        # A mistyped path leaves no campaign and no run behind.
+        named = ", ".join(repr(str(path)) for path in paths[:5])
+        raise UsageError(f"there is no file or folder {named}", hint="check the path")
     if not files:
         left = f" ({ignored} files with other names were ignored)" if ignored else ""
         raise AbkitError(

@@ -126,6 +126,14 @@ def test_a_damaged_file_is_told_from_one_that_is_no_database(sqlite_store: Store
         store.close()
 
 
+def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'mistyped.db'}")
+    with pytest.raises(StoreError, match="no such file") as refused:
+        migrate.require_current(store)
+    assert "abkit init" in refused.value.hint
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path / 'none' / 'abkit.db'}")
     with pytest.raises(StoreError, match="no such file") as refused:

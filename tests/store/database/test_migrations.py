@@ -71,6 +71,8 @@ def test_a_table_of_choices_of_an_earlier_release_is_one_of_comparisons(store: S
 
 def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None:
     store = Store(database_url)
+    with store.read() as session:
+        session.connection()  # on SQLite, this makes an empty file
     with pytest.raises(StoreError, match="not an abkit store") as refused:
         migrate.require_current(store)
     assert "abkit init" in (refused.value.hint or "")
