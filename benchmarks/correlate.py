@@ -25,7 +25,8 @@ from scipy import stats
 from sqlalchemy import insert, text
 
 from abkit.config import Settings
-from abkit.store import migrate, schema
+from abkit.store import schema
+from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.workflows.correlate import correlate

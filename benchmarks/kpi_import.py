@@ -21,7 +21,7 @@ from pathlib import Path
 import polars as pl
 from sqlalchemy import text
 
-from abkit.store import migrate
+from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 

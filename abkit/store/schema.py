@@ -35,7 +35,19 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from abkit.vocabulary import RunState
+from abkit.vocabulary import (
+    Allocation,
+    CorrelationScope,
+    CorrelationStatistic,
+    DriftDecision,
+    DriftVerdict,
+    Layer,
+    Metric,
+    MissedTicks,
+    RunState,
+    Severity,
+    Unit,
+)
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -485,7 +497,12 @@ class Comparison(Base):
 class CorrelationResult(Base):
     """Scores against a KPI: one coefficient, with its interval, window and filters."""
 
-    __table_args__ = (UniqueConstraint("run_id", "model_version_id", "metric", "segment", "scope", "statistic"),)
+    __table_args__ = (
+        UniqueConstraint("run_id", "model_version_id", "metric", "segment", "scope", "statistic"),
+        _one_of("metric", Metric),
+        _one_of("scope", CorrelationScope),
+        _one_of("statistic", CorrelationStatistic),
+    )
     run_id: Mapped[int] = _ref("run")
     model_version_id: Mapped[int] = _ref("model_version")
     metric: Mapped[str]  # Metric
@@ -508,7 +525,11 @@ class CorrelationResult(Base):
 class DriftResult(Base):
     """One test in one layer of a drift check: the current window against the reference."""
 
-    __table_args__ = (UniqueConstraint("run_id", "layer", "test", "segment"),)
+    __table_args__ = (
+        UniqueConstraint("run_id", "layer", "test", "segment"),
+        _one_of("layer", Layer),
+        _one_of("verdict", DriftVerdict),
+    )
     run_id: Mapped[int] = _ref("run")
     model_version_id: Mapped[int | None] = _ref("model_version")
     layer: Mapped[str]  # Layer
@@ -532,6 +553,7 @@ class DriftResult(Base):
 class Decision(Base):
     """What follows from one drift check: the first row of the decision table that applies."""
 
+    __table_args__ = (_one_of("decision", DriftDecision),)
     run_id: Mapped[int] = _ref("run", unique=True)
     model_version_id: Mapped[int | None] = _ref("model_version")
     decision: Mapped[str]  # DriftDecision
@@ -549,6 +571,7 @@ class Alert(Base):
     """An episode of something that needs a person, and what became of it."""
 
     __table_args__ = (
+        _one_of("severity", Severity),
         UniqueConstraint("fingerprint", "opened_at"),
         # At most one open episode per fingerprint, however many processes there are.
         Index(
@@ -601,6 +624,7 @@ class AlertDelivery(Base):
 class Schedule(Base):
     """What runs when: cron in UTC. The process that moves `next_run_at` on has claimed the tick."""
 
+    __table_args__ = (_one_of("missed", MissedTicks),)
     key: Mapped[str] = mapped_column(unique=True)
     job: Mapped[str]
     arguments: Mapped[dict[str, Any]]
@@ -623,6 +647,11 @@ class Schedule(Base):
 class Experiment(Base):
     """An A/B test: what is randomized, how it is allocated, how it was planned."""
 
+    __table_args__ = (
+        _one_of("unit", Unit),
+        _one_of("allocation", Allocation),
+        _one_of("metric", Metric),
+    )
     key: Mapped[str] = mapped_column(unique=True)
     campaign_id: Mapped[int | None] = _ref("campaign")
     unit: Mapped[str]  # Unit

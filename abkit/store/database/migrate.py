@@ -1,5 +1,7 @@
 """Migrations: bring a store to the version of this code, and refuse a store of another version."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -7,6 +9,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from abkit.errors import StoreError
 from abkit.store.database.engine import Store
@@ -49,12 +53,40 @@ def downgrade(store: Store, revision: str) -> None:
 
 def _migrate(store: Store, revision: str, *, down: bool) -> None:
     _refuse_newer(store)
-    with store.write() as session:
+    with _without_foreign_keys(store) as session:
         wait_for_turn(session, _MIGRATION_LOCK)
         config = Config()
         config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
         config.attributes["connection"] = session.connection()
         (command.downgrade if down else command.upgrade)(config, revision)
+
+
+@contextmanager
+def _without_foreign_keys(store: Store) -> Iterator[Session]:
+    """Yield a session in one writing transaction in which SQLite may replace a table that others refer to.
+
+    SQLite changes a constraint only by making the table anew, and would not drop the old one. It takes the pragma
+    outside of transactions only; that every reference still holds is checked before the commit.
+    """
+    if store.dialect != "sqlite":
+        with store.write() as session:
+            yield session
+        return
+    with store.connect() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None  # noqa: S101
+        driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            connection.execution_options(abkit_write=True)
+            with Session(connection, expire_on_commit=False) as session, session.begin():
+                yield session
+                if broken := session.execute(text("PRAGMA foreign_key_check")).first():
+                    raise StoreError(
+                        f"the migration would leave a row of {broken[0]} that refers to none of {broken[2]}",
+                        hint="nothing was changed; run `abkit db check`, or go back to a backup",
+                    )
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")
 
 
 def differences(store: Store) -> list[str]:

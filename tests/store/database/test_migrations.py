@@ -1,13 +1,32 @@
 """Models and migrations agree, on both engines, there and back."""
 
+import re
+import sqlite3
+from contextlib import closing
+from enum import StrEnum
+
 import pytest
 from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from abkit.errors import StoreError
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import RatingImport, RatingSource, Score
+from abkit.vocabulary import (
+    Allocation,
+    CorrelationScope,
+    CorrelationStatistic,
+    DriftDecision,
+    DriftVerdict,
+    Layer,
+    Metric,
+    MissedTicks,
+    RunState,
+    Severity,
+    Unit,
+)
 from tests.store.rows import NOW
 from tests.workflows.scoring.test_shortlist import campaign
 
@@ -92,3 +111,46 @@ def test_a_store_of_a_newer_abkit_is_left_alone(sqlite_store: Store) -> None:
     for attempt in (migrate.require_current, migrate.upgrade):
         with pytest.raises(StoreError, match="newer abkit"):
             attempt(sqlite_store)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "words"),
+    [
+        ("run", "state", RunState),
+        ("correlation_result", "metric", Metric),
+        ("correlation_result", "scope", CorrelationScope),
+        ("correlation_result", "statistic", CorrelationStatistic),
+        ("drift_result", "layer", Layer),
+        ("drift_result", "verdict", DriftVerdict),
+        ("decision", "decision", DriftDecision),
+        ("alert", "severity", Severity),
+        ("schedule", "missed", MissedTicks),
+        ("experiment", "unit", Unit),
+        ("experiment", "allocation", Allocation),
+        ("experiment", "metric", Metric),
+    ],
+)
+def test_the_store_takes_exactly_the_words_of_the_vocabulary(
+    store: Store, table: str, column: str, words: type[StrEnum]
+) -> None:
+    checks = {check["name"]: check["sqltext"] for check in inspect(store.engine).get_check_constraints(table)}
+    assert set(re.findall(r"'(\w+)'", checks[f"ck_{table}_{column}"])) == set(words)
+
+
+def test_a_constraint_added_later_leaves_the_partial_index_of_open_alerts(store: Store) -> None:
+    found = {index["name"]: index for index in inspect(store.engine).get_indexes("alert")}
+    where = found["uq_alert_open"]["dialect_options"][f"{store.dialect}_where"]
+    assert "resolved_at IS NULL" in str(where)
+
+
+def test_a_row_that_refers_to_nothing_stops_the_migration_and_nothing_is_changed(sqlite_store: Store) -> None:
+    begin_run(sqlite_store, "test", {})
+    migrate.downgrade(sqlite_store, "-1")
+    at = migrate.current(sqlite_store)
+    with closing(sqlite3.connect(str(sqlite_store.engine.url.database))) as connection, connection:
+        connection.execute("INSERT INTO campaign (key, name, created_at, run_id) VALUES ('c', '', '2026-01-01', 99)")
+    with pytest.raises(StoreError, match="a row of campaign that refers to none of run"):
+        migrate.upgrade(sqlite_store)
+    assert migrate.current(sqlite_store) == at
+    with pytest.raises(IntegrityError), sqlite_store.write() as session:
+        session.execute(text("UPDATE campaign SET run_id = 98"))

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from abkit.store import staging
+from abkit.store.database import staging
 from abkit.store.database.engine import Store
 from abkit.store.kpis import publish as tables
 from abkit.store.kpis.publish import ImportHeader, publish
