@@ -232,6 +232,7 @@ def _notes(table: RawTable, numbers: Mapping[str, ReadColumn]) -> list[str]:
         for name in ("clicks", "conversions")
         if name in numbers and numbers[name].blank
     ]
+    notes += [note for column in numbers.values() for note in column.notes]
     if "conversions" not in numbers:
         notes.append("no column holds conversions: they count as 0 (--map 'THEIR COLUMN=conversions')")
     return notes

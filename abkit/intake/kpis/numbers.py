@@ -1,54 +1,49 @@
-"""Numbers as exports write them: the format is found for the whole column, and refused when it could be two.
+"""Counts and amounts of an export: its columns of numbers read by the one rule, and every cell that is refused named.
 
-`1.234` is one and a bit, or one thousand two hundred and thirty-four. What decides: `--decimal`; else a number in the
-column that can be read in one way only (`12.5`, `1,234.5`, `1.234.567`); else one in another column of the same file.
+The decimal sign is that of `--decimal`; else that of the numbers in the column which can be read in one way only; else
+that of the other columns of the file, where they agree: one program wrote the file. That is said in a note, unless the
+column holds counts and the sign makes whole numbers of them.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.fields import COUNTS, MONEY
+from abkit_model.data.number_columns import Evidence, WrittenColumn, could_be_two, evidence, figures, written_column
+from abkit_model.data.numbers import CODES, both_readings
 
 LARGEST = 1e15  # a count or an amount beyond this is an error, and floats lose units soon after
-_SPACES = r"[\u00a0\u2007\u2009\u202f\t ]"
-_SIGNS = r"[$€£¥￥₹₩₽₺₫฿₴₪元円]"
-_BLANK = ("", "-", "--", "–", "—")
-# What can be read with one decimal sign only. {d} is the decimal sign, {g} the other one.
-_DEFINITE = (
-    r"^[+-]?\d*{d}(\d{{1,2}}|\d{{4,}})([eE][+-]?\d+)?$",
-    r"^[+-]?(0\d*|\d{{4,}})?{d}\d{{3}}$",
-    r"^[+-]?\d{{1,3}}({g}\d{{3}})+{d}\d+$",
-    r"^[+-]?\d{{1,3}}({g}\d{{3}}){{2,}}$",
-)
-_EITHER = r"^[+-]?[1-9]\d{0,2}[.,]\d{3}$"
-_VALID = r"^[+-]?(\d+|\d{{1,3}}([{g}'’ ]\d{{3}})+)?({d}\d*)?([eE][+-]?\d+)?$"
+WHOLE = COUNTS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReadColumn:
     """A column that was read.
 
     Attributes:
-        values: Int64 for counts, Float64 for money; null where the cell is blank or invalid.
+        values: Int64 for whole numbers, else Float64; null where the cell is blank or invalid.
         problems: For each row the reason why it is refused, or null.
         blank: Number of blank cells.
         decimal: The decimal sign that was found or given; None where nothing depends on it.
+        notes: What was guessed, or counted as blank.
     """
 
     values: pl.Series
     problems: pl.Series
     blank: int
     decimal: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read_numbers(frame: pl.DataFrame, names: Mapping[str, str], decimal: str | None) -> dict[str, ReadColumn]:
     """Read the columns of counts and money.
 
     Args:
-        frame: One column per field; those that do not hold numbers are left alone.
+        frame: One column per field; those that do not hold numbers are left alone. Amounts may wear the currency that
+            a column `currency` has for their row; without one, the currency of most amounts.
         names: By field, the file's own name of the column, for messages.
         decimal: "." or "," when it was given.
 
@@ -56,94 +51,118 @@ def read_numbers(frame: pl.DataFrame, names: Mapping[str, str], decimal: str | N
         InvalidInput: The numbers of a column could be read in two ways.
     """
     fields = [field for field in (*COUNTS, *MONEY) if field in frame.columns]
-    texts = {field: _cleaned(frame[field], field) for field in fields if not frame[field].dtype.is_numeric()}
-    found = {field: _evidence(texts[field].texts) for field in texts}
-    anywhere = _stronger([evidence for evidence in found.values() if evidence])
+    columns = {field: written_column(frame[field]) for field in fields if not frame[field].dtype.is_numeric()}
+    found = {field: evidence(column) for field, column in columns.items()}
     read: dict[str, ReadColumn] = {}
     for field in fields:
-        if field not in texts:
+        if field not in columns:
             read[field] = _checked(field, frame[field].cast(pl.Float64), None, frame[field].null_count())
             continue
-        sign = decimal or _stronger([found[field]]) or anywhere
-        if sign is None:
-            either = texts[field].texts.filter(texts[field].texts.str.contains(_EITHER))
-            if either.len():
-                raise InvalidInput(
-                    f"column {names[field]!r}: {either[0]!r} (and {either.len() - 1:,} more like it) can be read in "
-                    "two ways, and no number in the file says which",
-                    hint="say the decimal sign: --decimal . or --decimal ,",
-                )
-        read[field] = _parsed(field, texts[field], sign)
+        column, notes = columns[field], []
+        sign = decimal or _own_sign(found[field], names[field])
+        if sign is None and found[field].either is not None:
+            sign, guess = _sign_of_the_file(field, column, found, names)
+            notes += guess
+        currencies = frame["currency"] if "currency" in frame.columns else None
+        one = _parsed(field, column, sign, currencies, mixed=decimal is None and found[field].mixed)
+        if column.placeholders and field not in ("clicks", "conversions"):
+            notes.append(f"{column.placeholders:,} cells of {names[field]!r} say that there is no figure: left blank")
+        read[field] = replace(one, notes=tuple(notes))
     return read
 
 
-@dataclass(frozen=True)
-class _Texts:
-    texts: pl.Series  # null where blank
-    problems: pl.Series
-    shown: pl.Series
+def _own_sign(found: Evidence, name: str) -> str | None:
+    if found.mixed and found.sign is None:
+        point, comma = found.first["."], found.first[","]
+        raise InvalidInput(
+            f"column {name!r} has decimal points ({point!r}) and decimal commas ({comma!r}), as many of each",
+            hint="say the decimal sign, and numbers with the other one are rejected: --decimal . or --decimal ,",
+        )
+    return found.sign
 
 
-def _cleaned(column: pl.Series, field: str) -> _Texts:
-    shown = column.cast(pl.String)
-    texts = shown.str.strip_chars()
-    if texts.str.contains(r"[^0-9.,+\-]").any():
-        texts = texts.str.replace_all(_SPACES, " ").str.strip_chars()
-    problems = pl.Series([None], dtype=pl.String).new_from_index(0, texts.len())
-    if field in MONEY and texts.str.contains(_SIGNS).any():
-        signs = texts.str.extract(f"({_SIGNS})")
-        usual = signs.drop_nulls().mode().sort()[0]
-        frame = pl.DataFrame({"text": texts, "sign": signs})
-        problems = frame.select(
-            pl.when(pl.col("sign").is_not_null() & (pl.col("sign") != usual)).then(
-                pl.format("{} is in {} where the column is in {}", pl.lit(field), "sign", pl.lit(usual))
-            )
-        ).to_series()
-        texts = texts.str.replace(_SIGNS, "").str.strip_chars()
-    texts = pl.select(pl.when(texts.is_in(_BLANK)).then(None).otherwise(texts)).to_series()
-    return _Texts(texts, problems, shown)
+def _sign_of_the_file(
+    field: str, column: WrittenColumn, found: Mapping[str, Evidence], names: Mapping[str, str]
+) -> tuple[str, list[str]]:
+    """Return the sign that the other columns agree on, and the note that says so.
+
+    Raises:
+        InvalidInput: They say nothing, or different things, or counts would not be whole with their sign.
+    """
+    either, several = found[field].either, found[field].several
+    assert either is not None  # noqa: S101
+    more = f" (and {several - 1:,} more like it)" if several > 1 else ""
+    signs = {one.sign for one in found.values()} - {None}
+    if len(signs) == 1 and not any(one.mixed for one in found.values()):
+        (sign,) = signs
+        assert sign is not None  # noqa: S101
+        values = figures(column, sign).drop_nulls()
+        whole = bool((values == values.floor()).all())
+        if field not in WHOLE or whole:
+            other = next(names[name] for name, one in found.items() if one.sign == sign)
+            # A count such as 1.204 is no count: where the other reading cannot be meant, nothing was guessed.
+            other_way = figures(column, "," if sign == "." else ".").drop_nulls()
+            if field in WHOLE and bool((other_way != other_way.floor()).any()):
+                return sign, []
+            return sign, [f"{names[field]!r}: {either!r} is read with the decimal sign {sign!r} of column {other!r}"]
+        raise InvalidInput(
+            f"column {names[field]!r}: {both_readings(either)}{more}: can be read in two ways; the other columns have "
+            f"the decimal sign {sign!r}, with which this is no whole number",
+            hint="say the decimal sign: --decimal . or --decimal , (or write thousands without a sign)",
+        )
+    said = "the other columns of the file differ" if signs else "no number in the file says which"
+    raise InvalidInput(
+        f"column {names[field]!r}: {both_readings(either)}{more}: can be read in two ways, and {said}",
+        hint="say the decimal sign: --decimal . or --decimal ,",
+    )
 
 
-def _evidence(texts: pl.Series) -> Mapping[str, int]:
-    if not texts.str.contains(r"[.,]").any():
-        return {}
-    # Spaces and apostrophes are never decimal signs.
-    texts = texts.str.replace_all("[ '’]", "")
-    counts = {}
-    for sign, other in ((".", ","), (",", ".")):
-        d, g = f"\\{sign}", f"\\{other}"
-        pattern = "|".join(f"(?:{definite.format(d=d, g=g)})" for definite in _DEFINITE)
-        counts[sign] = int(texts.str.contains(pattern).sum())
-    return counts
+def _parsed(
+    field: str, column: WrittenColumn, sign: str | None, currencies: pl.Series | None, *, mixed: bool
+) -> ReadColumn:
+    """Read the numbers of a column with a decimal sign, and say why each of the others is refused."""
+    values = figures(column, sign)
+    plain = column.currency is None and column.percent is None
+    if plain and not mixed and values.null_count() == column.blank:
+        return _checked(field, values, None, column.blank, sign)
+    rows = {"value": values, "filled": column.filled, "shown": column.shown.str.slice(0, 60)}
+    rows["two"] = could_be_two(column) if mixed else pl.Series([False]).new_from_index(0, values.len())
+    rows["percent"] = column.shown.str.contains("[%％٪]")
+    frame, what, shown = pl.DataFrame(rows), pl.lit(field), pl.col("shown")
+    # A number with the other decimal sign is refused, and then nobody knows what 1.234 means in that column.
+    with_sign = f" with the decimal sign {sign}" if sign else ""
+    said = (
+        pl.when("two")
+        .then(pl.format("{} could be two numbers in a column that has both decimal signs: '{}'", what, shown))
+        .when("percent")
+        .then(pl.format("{} has a percent sign: '{}'", what, shown))
+        .when(pl.col("filled") & pl.col("value").is_null())
+        .then(pl.format("{} is not a number{}: '{}'", what, pl.lit(with_sign), shown))
+    )
+    problems = frame.select(said.alias("problem")).to_series()
+    if column.currency is not None:
+        worn = frame.with_columns(column.currency.alias("worn"), problems.alias("problem"))
+        problems = worn.select(pl.coalesce("problem", _of_currency(field, column.currency, currencies))).to_series()
+    return _checked(field, values, problems, column.blank, sign)
 
 
-def _stronger(evidence: Sequence[Mapping[str, int]]) -> str | None:
-    dots = sum(one.get(".", 0) for one in evidence)
-    commas = sum(one.get(",", 0) for one in evidence)
-    if dots == commas:
-        return None
-    return "." if dots > commas else ","
-
-
-def _parsed(field: str, column: _Texts, sign: str | None) -> ReadColumn:
-    texts = column.texts
-    blank = int(texts.is_null().sum())
-    values = texts.cast(pl.Int64, strict=False).cast(pl.Float64)
-    if int(values.is_null().sum()) > blank:
-        d, g = ("\\.", ",") if sign != "," else (",", ".")
-        valid = texts.str.contains(_VALID.format(d=d, g=g)) & texts.str.contains(r"\d")
-        plain = texts.str.replace_all(f"[{g}'’ ]", "").str.replace(",", ".", literal=True)
-        values = pl.select(pl.when(valid).then(plain)).to_series().cast(pl.Float64, strict=False)
-    frame = pl.DataFrame({"text": texts, "value": values, "problem": column.problems, "shown": column.shown})
-    problems = frame.select(
-        pl.when(pl.col("problem").is_not_null())
-        .then("problem")
-        .when(pl.col("value").is_null() & pl.col("text").str.contains("%", literal=True))
-        .then(pl.format("{} has a percent sign: '{}'", pl.lit(field), pl.col("shown").str.slice(0, 60)))
-        .when(pl.col("value").is_null() & pl.col("text").is_not_null())
-        .then(pl.format("{} is not a number: '{}'", pl.lit(field), pl.col("shown").str.slice(0, 60)))
-    ).to_series()
-    return _checked(field, values, problems, blank, sign)
+def _of_currency(field: str, worn: pl.Series, currencies: pl.Series | None) -> pl.Expr:
+    """Return why a number that names a currency is refused: by the currency of its row, else by that of the column."""
+    if field in COUNTS:
+        return pl.when(pl.col("worn").is_not_null()).then(
+            pl.format("{} has a currency: '{}'", pl.lit(field), pl.col("shown"))
+        )
+    usual = pl.lit(worn.drop_nulls().mode().sort()[0])
+    expected = usual
+    if currencies is not None:
+        row = currencies.cast(pl.String).str.strip_chars().str.to_uppercase()
+        # `$` may be the sign of the row's currency, and a row without one has that of the column.
+        row = pl.select(pl.when(row != "").then(row)).to_series()
+        expected = pl.when(pl.lit(row).is_null()).then(usual).when(pl.col("worn").is_in(list(CODES))).then(pl.lit(row))
+        expected = expected.otherwise("worn")
+    return pl.when(pl.col("worn") != expected).then(
+        pl.format("{} is in {} where {} is expected: '{}'", pl.lit(field), pl.col("worn"), expected, pl.col("shown"))
+    )
 
 
 def _checked(
@@ -155,7 +174,7 @@ def _checked(
         {"value": values, "problem": problems if problems is not None else [None] * values.len()},
         schema={"value": pl.Float64, "problem": pl.String},
     )
-    whole = field in COUNTS
+    whole = field in WHOLE
     shown = value.cast(pl.String).str.strip_suffix(".0")
     reason = (
         pl.when(pl.col("problem").is_not_null())
@@ -171,4 +190,9 @@ def _checked(
     )
     read = frame.select(value, reason.alias("problem"))
     read = read.with_columns(pl.when(pl.col("problem").is_null()).then(value).alias("value"))
-    return ReadColumn(read["value"].cast(pl.Int64) if whole else read["value"], read["problem"], blank, decimal)
+    return ReadColumn(
+        values=read["value"].cast(pl.Int64) if whole else read["value"],
+        problems=read["problem"],
+        blank=blank,
+        decimal=decimal,
+    )
