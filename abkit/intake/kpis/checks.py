@@ -82,7 +82,7 @@ def check(table: RawTable, options: KpiOptions, known_currency: KnownCurrency) -
         names=good.filter(pl.col("creative") != "").select("ad_no", "creative").unique(maintain_order=True),
         segments=segments.join(good.select("segment_no"), on="segment_no", how="semi", maintain_order="left"),
         rejects=_rejects(table, pl.concat([*bad, changed, repeated]), names),
-        notes=_notes(table, numbers),
+        notes=[*dates.notes, *_notes(table, numbers)],
         found=_found(numbers, dates),
     )
 
@@ -103,7 +103,7 @@ def _dates(table: RawTable, options: KpiOptions) -> ReadDates:
         name: pl.Series([day], dtype=pl.Date).new_from_index(0, n)
         for name, day in zip(("period_start", "period_end"), options.period, strict=True)
     }
-    return ReadDates(said, {}, "as said")
+    return ReadDates(values=said, problems={}, format="as said")
 
 
 def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn], dates: ReadDates) -> pl.DataFrame:
