@@ -7,7 +7,7 @@ The steps, in the order of the code:
 2. The row of the import; campaigns, ads and segments that are new.
 3. Which staged rows are in the store already, and which of those have other figures.
 4. The former figures of those go to `kpi_revision`, the new ones replace them; rows that are new are inserted.
-5. Rejects; links to creatives; first days of delivery.
+5. Rejects; links to creatives; which rows count; first days of delivery.
 6. The counts.
 """
 
@@ -40,6 +40,7 @@ from sqlalchemy.orm import Session
 from abkit.store.database.staging import analyze
 from abkit.store.database.statements import count_inserted, count_rows, insert_into
 from abkit.store.imports import begin_import
+from abkit.store.kpis.counting import recount
 from abkit.store.kpis.links import NamedAd, link_ads, refresh_launches
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.vocabulary import Dimension
@@ -139,6 +140,7 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
         .join(Ad, Ad.id == STAGE_AD.c.ad_id)
     )
     link_ads(session, [NamedAd(*row) for row in names], header.run_id)
+    recount(session, session.scalars(select(STAGE_AD.c.ad_id)).all())
     refresh_launches(session, select(STAGE_AD.c.ad_id), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
     record.unlinked = count_rows(session, STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no), unlinked)
