@@ -6,8 +6,8 @@ Rows that are there are settled after the last migration, by the code of that ve
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011_counts_once"
-down_revision = "0010_comparisons"
+revision = "0012_counts_once"
+down_revision = "0011_vocabulary"
 branch_labels = None
 depends_on = None
 
