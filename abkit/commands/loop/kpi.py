@@ -51,6 +51,7 @@ def import_(
         account=account,
         period=parse_period(period) if period else None,
         encoding=encoding,
+        recipes=context.settings.kpi_recipes,
         max_file_mb=limits.max_file_mb,
         max_rows=limits.max_rows,
     )

@@ -68,6 +68,7 @@ STAGE_AD = _table(
     Column("external_id", Text),
     Column("creative", Text),
     Column("campaign", Text),
+    Column("campaign_name", Text),
     Column("ad_id", BigInteger),
 )
 STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative", Text))
@@ -150,13 +151,19 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
 
 def _number_ads_and_segments(session: Session, run_id: int) -> int:
     """Make the campaigns, ads and segments that are new, and note all ids. Return how many ads were known before."""
-    keys = select(
-        STAGE_AD.c.campaign, literal(""), literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id)
+    _use_known_campaigns(session)
+    named = func.max(STAGE_AD.c.campaign_name)
+    keys = select(STAGE_AD.c.campaign, named, literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id))
+    campaigns = insert_into(session, Campaign).from_select(
+        ["key", "name", "created_at", "run_id"], keys.where(STAGE_AD.c.campaign != "").group_by(STAGE_AD.c.campaign)
     )
     session.execute(
-        insert_into(session, Campaign)
-        .from_select(["key", "name", "created_at", "run_id"], keys.where(STAGE_AD.c.campaign != "").distinct())
-        .on_conflict_do_nothing(index_elements=["key"])
+        # A name that a person gave stays.
+        campaigns.on_conflict_do_update(
+            index_elements=["key"],
+            set_={"name": campaigns.excluded.name},
+            where=and_(Campaign.name == "", campaigns.excluded.name != ""),
+        )
     )
     is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
     known = count_rows(session, STAGE_AD.join(Ad, is_known))
@@ -190,6 +197,20 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
     # Until now the planner knows these ids as NULL throughout, and would join row by row.
     analyze(session.connection(), STAGE_AD, STAGE_SEGMENT)
     return known
+
+
+def _use_known_campaigns(session: Session) -> None:
+    """Put ads into the campaign that is known by its name, where none is known by its id.
+
+    Scores are stored under the name that people use; an export with ids must not make a second campaign of it.
+    """
+    is_named = exists().where(Campaign.key == STAGE_AD.c.campaign_name)
+    has_id = exists().where(Campaign.key == STAGE_AD.c.campaign)
+    session.execute(
+        update(STAGE_AD)
+        .values(campaign=STAGE_AD.c.campaign_name)
+        .where(STAGE_AD.c.campaign_name != "", is_named, ~has_id)
+    )
 
 
 _STAGED = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no).join(
