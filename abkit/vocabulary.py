@@ -227,6 +227,7 @@ class FileState(StrEnum):
     KNOWN = "known"
     SCORED = "scored"
     REJECTED = "rejected"
+    SKIPPED = "skipped"
 
 
 class WindowKind(StrEnum):

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from abkit_model.decoding.formats import IMAGE_SUFFIXES, kind_of_suffix
 from abkit_model.errors import ImageRejected
 from abkit_model.images import DecodedImage, open_image, read_file
 from abkit_model.names import composed
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
@@ -25,11 +24,13 @@ class FoundImages:
     Attributes:
         files: Images, in order of their names within a folder; no path twice.
         unusable: Path and reason of what was named but cannot be read.
-        ignored: Number of files in folders that do not have the suffix of an image.
+        skipped: Path and reason of images, designs and videos in folders of a kind that is not read.
+        ignored: Number of all other files in folders.
     """
 
     files: tuple[Path, ...]
     unusable: tuple[tuple[Path, str], ...]
+    skipped: tuple[tuple[Path, str], ...]
     ignored: int
 
 
@@ -42,6 +43,7 @@ def find_images(paths: Sequence[Path]) -> FoundImages:
     # `os.path` and not the methods of Path: these raise where a folder on the way may not be searched.
     files: dict[Path, None] = {}
     unusable: dict[Path, str] = {}
+    skipped: dict[Path, str] = {}
     ignored = 0
     for path in paths:
         if has_magic(str(path)) and not os.path.lexists(path):
@@ -57,11 +59,13 @@ def find_images(paths: Sequence[Path]) -> FoundImages:
                         unusable[entry] = reason
                     elif entry.suffix.lower() in IMAGE_SUFFIXES:
                         files[entry] = None
+                    elif kind := kind_of_suffix(entry.suffix):
+                        skipped[entry] = kind.reason
                     else:
                         ignored += 1
             else:
                 files[match] = None
-    return FoundImages(tuple(files), tuple(unusable.items()), ignored)
+    return FoundImages(tuple(files), tuple(unusable.items()), tuple(skipped.items()), ignored)
 
 
 def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[Path, str]]:

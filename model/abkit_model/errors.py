@@ -44,6 +44,10 @@ class ImageRejected(ModelError):
         self.item = item
 
 
+class KindNotRead(ImageRejected):
+    """A file of a kind that is not read, such as a PDF: nothing is wrong with it, and the reason says what to do."""
+
+
 class EncoderUnavailable(ModelError):
     """The frozen encoder cannot be built: its name is unknown, or its weights or libraries are not on this machine."""
 

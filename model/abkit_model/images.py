@@ -19,17 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from abkit_model.errors import ImageRejected
+from abkit_model.decoding import animations, formats, heif, png
+from abkit_model.decoding.colors import in_srgb
+from abkit_model.decoding.formats import MEDIA_TYPES, SUPPORTED
+from abkit_model.decoding.grounds import compose, single_color
+from abkit_model.errors import ImageRejected, KindNotRead
 
-#: Formats that are opened; Pillow knows many more, each of them a parser that nobody needs for ads.
-MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "GIF": "image/gif",
-    "WEBP": "image/webp",
-    "BMP": "image/bmp",
-    "TIFF": "image/tiff",
-}
 #: Smaller images carry too little to be judged.
 MIN_SIDE = 32
 #: 64 megapixels take 192 MB once decoded. Refused from the header, before anything is decoded.
@@ -43,15 +38,25 @@ DRAFT_PIXELS = 1_000_000
 # always raises, so its warning would only be noise on the terminal.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-_KNOWN_OTHERS = {
-    b"%PDF": "a PDF",
-    b"8BPS": "a Photoshop file",
-    b"<svg": "an SVG drawing",
-    b"<?xm": "an XML or SVG file",
-    b"<!DO": "an HTML page",
-    b"<htm": "an HTML page",
-    b"PK\x03\x04": "a ZIP archive",
-}
+#: How a file becomes pixels. It counts up when the same file gives other pixels than before.
+RULES = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the pixels of a file came about, where that is not plain.
+
+    Attributes:
+        notes: What was done, assumed or noticed, a few words each.
+        frame: Which frame of an animation this is, from 1; None where nothing moves.
+        frames: How many frames it has.
+        changed: Whether an earlier release of abkit (`RULES` 1) made other pixels of the same file.
+    """
+
+    notes: tuple[str, ...] = ()
+    frame: int | None = None
+    frames: int | None = None
+    changed: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,37 +68,49 @@ class DecodedImage:
         width: Width in pixels as stored in the file, after rotation by EXIF.
         height: Height likewise.
         media_type: For example `image/png`, by content and not by name.
+        reading: How the pixels came about.
     """
 
     image: Image.Image
     width: int
     height: int
     media_type: str
+    reading: Reading = Reading()
 
 
 def open_image(source: Path | bytes) -> DecodedImage:
     """Decode one image from a file or from the bytes of one. Safe to call from several threads.
 
-    Of an animation the first frame counts. Transparency is composited over white, 16-bit samples are scaled to
-    8 bits, and EXIF rotation is applied.
+    Colors become sRGB: embedded profiles are followed, and inks and samples of 16 bits converted. Transparency is
+    composited over white, or over a dark ground where white would hide the image. Of an animation the first frame
+    counts, or the first one that shows something. EXIF rotation is applied.
 
     Raises:
-        ImageRejected: This file cannot be scored; the reason says why.
+        KindNotRead: This is not one of the formats that are read; the reason says which kind it is and what to do.
+        ImageRejected: This file cannot be scored; the reason says why. Nothing else escapes from a hostile file.
     """
     data = source if isinstance(source, bytes) else read_file(source)
     if not data:
         raise ImageRejected("the file is empty")
     _refuse_file_of(len(data))
     _refuse_huge_webp(data)
-    with _open_header(data) as image:
-        _refuse_size(*image.size)
-        media_type = MEDIA_TYPES[str(image.format)]
-        stored = image.size
-        turned = _is_turned(image)
-        _draft(image)
-        rgb = _decoded(image)
+    try:
+        data, notes = png.without_oversized_chunks(data)
+        with _open_header(data) as image:
+            _refuse_size(*image.size)
+            media_type = heif.media_type(data) if image.format == "HEIF" else MEDIA_TYPES.get(str(image.format))
+            if media_type is None:
+                raise KindNotRead(f"{image.format} is not read; {SUPPORTED}")
+            stored = image.size
+            turned = _is_turned(image)
+            _draft(image)
+            pixels, reading = _decoded(image, notes)
+    except ImageRejected:
+        raise
+    except Exception as error:  # a hostile file can raise anything; the rest of its folder goes on
+        raise ImageRejected(_damage(error)) from error
     width, height = reversed(stored) if turned else stored
-    return DecodedImage(image=rgb, width=width, height=height, media_type=media_type)
+    return DecodedImage(image=pixels, width=width, height=height, media_type=media_type, reading=reading)
 
 
 ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]"
@@ -119,7 +136,7 @@ def to_rgb(source: ImageLike) -> Image.Image:
     if not isinstance(source, Image.Image):
         raise ImageRejected(f"a {type(source).__name__} is not an image; pass a path, a PIL image or an array")
     _refuse_size(*source.size)
-    return _decoded(source)
+    return _decoded(source)[0]
 
 
 def _from_array(pixels: NDArray[Any]) -> Image.Image:
@@ -161,36 +178,70 @@ def read_file(path: Path) -> bytes:
         raise ImageRejected(f"the file is not readable: {os.strerror(error.errno or 0)}") from error
 
 
-def _decoded(image: Image.Image) -> Image.Image:
-    """Decode an image, turn it upright and convert it to RGB."""
+def _decoded(image: Image.Image, notes: tuple[str, ...] = ()) -> tuple[Image.Image, Reading]:
+    """Decode an image, turn it upright and make opaque sRGB of it."""
+    said = dict.fromkeys(notes)
+    changed = False
+
+    def convert(frame: Image.Image) -> Image.Image:
+        nonlocal changed
+        frame.load()
+        colored = in_srgb(_upright(frame))
+        said.update(dict.fromkeys(colored.notes))
+        changed |= colored.changed
+        if colored.image.mode != "RGBA":
+            return colored.image if colored.image is not frame else frame.copy()
+        composed = compose(colored.image)
+        said.update({composed.note: None} if composed.note else {})
+        changed |= bool(composed.note)
+        return composed.image
+
     try:
-        image.load()
-        return _in_rgb(_upright(image))
+        pixels = convert(image)
+        frames = animations.number_of_frames(image)
+        chosen = animations.Chosen(pixels, 1)
+        if frames > 1 and image.format in animations.MOVING:
+            chosen = animations.choose_frame(image, pixels, convert)
+            said[f"an animation: frame {chosen.frame} of {frames} was scored"] = None
+        elif frames > 1 and image.format == "TIFF":
+            said[f"{frames} pages: the first was scored"] = None
+        if color := single_color(chosen.image):
+            said[f"nothing to see: every pixel is {color}"] = None
     except ImageRejected:
         raise
     except MemoryError as error:
         raise ImageRejected("there is not enough memory to decode it") from error
     except Exception as error:  # a damaged file can raise nearly anything from a decoder
         raise ImageRejected(_damage(error)) from error
+    moving = frames > 1 and image.format in animations.MOVING
+    reading = Reading(
+        notes=tuple(said),
+        frame=chosen.frame if moving else None,
+        frames=frames if moving else None,
+        changed=changed or chosen.frame > 1,
+    )
+    return chosen.image, reading
 
 
 def _open_header(data: bytes) -> Image.Image:
     try:
-        return Image.open(BytesIO(data), formats=list(MEDIA_TYPES))
+        if formats.is_heif(data):
+            return heif.open_header(data)
+        return Image.open(BytesIO(data), formats=[name for name in MEDIA_TYPES if name not in ("MPO", "HEIF")])
     except Image.DecompressionBombError as error:
         raise ImageRejected(f"more than {MAX_PIXELS // 1_000_000} megapixels") from error
     except UnidentifiedImageError as error:
-        raise ImageRejected(_not_an_image(data)) from error
-    except Exception as error:  # damaged headers raise nearly anything
-        raise ImageRejected(_damage(error)) from error
+        raise _not_an_image(data) from error
 
 
-def _not_an_image(data: bytes) -> str:
-    other = next((name for magic, name in _KNOWN_OTHERS.items() if data.startswith(magic)), "")
-    if not other and data[4:8] == b"ftyp":
-        other = "an AVIF, HEIC or video file"
-    supported = "JPEG, PNG, GIF, WebP, BMP and TIFF are read"
-    return f"not a supported image but {other}; {supported}" if other else f"not an image; {supported}"
+def _not_an_image(data: bytes) -> ImageRejected:
+    if formats.is_heif(data):
+        return ImageRejected("the HEIC image is damaged: save it once more, or as JPEG")
+    if kind := formats.kind_of(data):
+        return KindNotRead(kind.reason)
+    if formats.video_type(data):
+        return KindNotRead("a video is not an image: `abkit score` scores its frames")
+    return ImageRejected(f"not an image; {SUPPORTED}")
 
 
 def _damage(error: Exception) -> str:
@@ -251,31 +302,6 @@ def _upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # damaged EXIF is no reason to refuse the image
         return image
-
-
-def _in_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _scale_to_8_bit(image).convert("RGB")
-    if image.mode == "LAB":
-        raise ImageRejected("color mode LAB is not supported; export it as RGB")
-    if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
-    return image.copy() if image.mode == "RGB" else image.convert("RGB")
-
-
-def _scale_to_8_bit(image: Image.Image) -> Image.Image:
-    """Scale samples of more than 8 bits; converting in Pillow would clip them at 255."""
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ImageRejected("the image has samples that are not finite numbers")
-    if image.mode.startswith("I;16"):
-        top = 65535.0
-    else:  # 32-bit integers and floats do not say their range: take the smallest usual one that holds them
-        top = next((t for t in (1.0, 255.0, 65535.0) if values.max() <= t), float(values.max()))
-        top = 255.0 if image.mode == "I" and top == 1.0 else top
-    return Image.fromarray(np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8), "L")
 
 
 @dataclass(frozen=True)

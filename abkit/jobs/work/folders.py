@@ -59,10 +59,13 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
     folder = _watched(settings.workspace, arguments.folder)
     found = find_images([folder])
     ready, waiting = stable_files(found.files, tick.started_at, arguments.stable_seconds)
+    counts: dict[str, Any] = {"files": len(ready), "still_written": waiting, "ignored": found.ignored}
+    if found.skipped:
+        counts["not_read"] = {path.name: reason for path, reason in found.skipped[:20]}
     if not ready:
-        return {"files": 0, "still_written": waiting, "ignored": found.ignored}
+        return counts
     score_paths(store, settings, ready, campaign=arguments.campaign, run=tick.run)
-    return {**tick.run.outcome, "files": len(ready), "still_written": waiting, "ignored": found.ignored}
+    return {**tick.run.outcome, **counts}
 
 
 def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportKpis) -> Mapping[str, Any]:

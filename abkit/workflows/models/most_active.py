@@ -107,7 +107,7 @@ def most_active(
     )
     sheets = _write(scorer, report, images, out)
     named = tuple((image.sha256, image.name) for image in images)
-    rejected = tuple((file.path, file.reason) for file in files if file.state is FileState.REJECTED)
+    rejected = tuple((file.path, file.reason) for file in files if file.reason)
     return Sheets(report, named, sheets, out / "queries.json", rejected)
 
 

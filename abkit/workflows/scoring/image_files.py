@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from abkit.config import ScoringSettings
 from abkit.intake.images import Content, find_images, hash_file, read_content
 from abkit.vocabulary import FileState
-from abkit_model.errors import ImageRejected
+from abkit_model.errors import ImageRejected, KindNotRead
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,9 +29,9 @@ class ImageFile:
 
     Attributes:
         path: Path as it was found.
-        state: found, then hashed, then known or scored; or rejected on the way.
+        state: found, then hashed, then known or scored; or rejected on the way, or skipped for its kind.
         sha256: Digest of its content, 64 hex digits; "" before it is hashed.
-        reason: Why it was rejected; "" otherwise.
+        reason: Why it was rejected or skipped; "" otherwise.
         creative_id: Id of its content in the store; None until it is written.
     """
 
@@ -44,16 +44,26 @@ class ImageFile:
     @property
     def settled(self) -> bool:
         """Whether nothing more happens to this file."""
-        return self.state in (FileState.KNOWN, FileState.SCORED, FileState.REJECTED)
+        return self.state not in (FileState.FOUND, FileState.HASHED)
 
     def reject(self, reason: str) -> None:
         """Leave the file out from here on."""
         self.state, self.reason = FileState.REJECTED, reason
 
+    def refuse(self, error: Exception) -> None:
+        """Leave the file out for what its reader raised: as skipped where nothing is wrong with it but its kind."""
+        if isinstance(error, ImageRejected):
+            self.reject(error.reason)
+        else:  # whatever one file does, the others go on
+            self.reject(f"it cannot be read ({type(error).__name__}: {error})")
+        if isinstance(error, KindNotRead):
+            self.state = FileState.SKIPPED
+
     def share_fate(self, original: ImageFile) -> None:
         """Settle a copy like the file that was decoded for their common content."""
-        if original.state is FileState.REJECTED:
-            self.reject(original.reason)  # what cannot be decoded cannot be decoded under another name either
+        if original.state in (FileState.REJECTED, FileState.SKIPPED):
+            # what cannot be decoded cannot be decoded under another name either
+            self.state, self.reason = original.state, original.reason
         elif original.sha256 != self.sha256:
             self.reject("its content changed while it was being read; try again")
         else:
@@ -70,10 +80,13 @@ class Decoded(Generic[Prepared]):
 
 
 def find_files(paths: Sequence[Path]) -> tuple[list[ImageFile], int]:
-    """Return the image files under these paths, what is unusable already rejected; and how many others were ignored."""
+    """Return the image files under these paths, what is unusable already rejected or skipped; and how many others were
+    ignored.
+    """
     found = find_images(paths)
     files = [ImageFile(path) for path in found.files]
     files += [ImageFile(path, FileState.REJECTED, reason=reason) for path, reason in found.unusable]
+    files += [ImageFile(path, FileState.SKIPPED, reason=reason) for path, reason in found.skipped]
     return files, found.ignored
 
 
@@ -88,14 +101,14 @@ def decoders() -> Iterator[ThreadPoolExecutor]:
 
 
 def hash_files(pool: ThreadPoolExecutor, files: Sequence[ImageFile], settings: ScoringSettings) -> None:
-    """Hash the files that were found; those that cannot be read or are too large are rejected."""
+    """Hash the files that were found; those that cannot be read or are too large are rejected, whatever they raise."""
 
     def attempt(file: ImageFile) -> None:
         try:
             file.sha256 = hash_file(file.path, max_bytes=max_bytes(settings))
             file.state = FileState.HASHED
-        except ImageRejected as refused:
-            file.reject(refused.reason)
+        except Exception as error:
+            file.refuse(error)
 
     list(pool.map(attempt, [file for file in files if file.state is FileState.FOUND]))
 
@@ -131,8 +144,8 @@ def decode_batches(
         try:
             content = read_content(file.path, max_bytes=max_bytes(settings))
             prepared = prepare(content.decoded.image)
-        except ImageRejected as refused:
-            file.reject(refused.reason)
+        except Exception as error:
+            file.refuse(error)
             return None
         file.sha256 = content.sha256
         return Decoded(file, content, prepared)
