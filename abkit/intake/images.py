@@ -1,9 +1,9 @@
-"""Images on disk: which files a person meant, and what one file contains."""
+"""Images and videos on disk: which files a person meant, and what one file contains."""
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from abkit_model.decoding.formats import IMAGE_SUFFIXES, kind_of_suffix
+from abkit_model.decoding.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, kind_of_suffix
 from abkit_model.errors import ImageRejected
-from abkit_model.images import DecodedImage, open_image, read_file
+from abkit_model.images import RULES, DecodedImage, Reading, open_creative, read_file
 from abkit_model.names import composed
 
 
@@ -57,7 +57,7 @@ def find_images(paths: Sequence[Path]) -> FoundImages:
                 for entry, reason in _walk(match, ()):
                     if reason:
                         unusable[entry] = reason
-                    elif entry.suffix.lower() in IMAGE_SUFFIXES:
+                    elif entry.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
                         files[entry] = None
                     elif kind := kind_of_suffix(entry.suffix):
                         skipped[entry] = kind.reason
@@ -91,7 +91,7 @@ def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[Pa
 
 @dataclass(frozen=True)
 class Content:
-    """One image content, decoded.
+    """The content of one file, decoded.
 
     Attributes:
         sha256: Digest of the file's bytes, 64 hex digits.
@@ -114,7 +114,31 @@ class Content:
             "height": self.decoded.height,
             "media_type": self.decoded.media_type,
             "bytes": self.size,
+            "reading": stored_reading(self.decoded.reading),
         }
+
+
+def stored_reading(reading: Reading) -> dict[str, Any]:
+    """Return how pixels came about, as the store keeps it: with the rules that made them."""
+    found = asdict(reading)
+    del found["changed"]
+    return {"rules": RULES, **{name: value for name, value in found.items() if value}}
+
+
+def restored_reading(stored: Mapping[str, Any] | None) -> Reading | None:
+    """Return what the store keeps as a record; None where other rules made the pixels, or it is not known which.
+
+    >>> restored_reading(stored_reading(Reading(frame=3, frames=12)))
+    Reading(notes=(), frame=3, frames=12, seconds=(), changed=False)
+    """
+    if stored is None or stored.get("rules") != RULES:
+        return None
+    return Reading(
+        notes=tuple(stored.get("notes", ())),
+        frame=stored.get("frame"),
+        frames=stored.get("frames"),
+        seconds=tuple(stored.get("seconds", ())),
+    )
 
 
 def names_of(path: Path) -> tuple[str, str]:
@@ -140,7 +164,7 @@ def read_content(path: Path, *, max_bytes: int) -> Content:
         ImageRejected: The file cannot be used; nothing else escapes from a hostile file.
     """
     data = _read(path, max_bytes)
-    decoded = open_image(data)
+    decoded = open_creative(data)
     return Content(hashlib.sha256(data).hexdigest(), perceptual_hash(decoded.image), len(data), decoded)
 
 

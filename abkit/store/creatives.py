@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Subquery, func, select
+from sqlalchemy import Subquery, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
@@ -97,7 +97,7 @@ def creative_ids(session: Session, sha256s: Collection[str]) -> dict[str, int]:
 
 def creative_columns(session: Session, sha256s: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return what the store knows of creatives, by content, as `write_creatives` takes it."""
-    names = ("sha256", "perceptual_hash", "width", "height", "media_type", "bytes")
+    names = ("sha256", "perceptual_hash", "width", "height", "media_type", "bytes", "reading")
     wanted = [getattr(Creative, name) for name in names]
     return {
         row.sha256: dict(row._mapping)
@@ -110,6 +110,23 @@ def write_creatives(session: Session, run: RunRecord, contents: Iterable[Mapping
     """Write the columns of creatives; those that the store knows stay as they are."""
     own = {"created_at": datetime.now(UTC), "run_id": run.id}
     insert_missing(session, Creative, [{**content, **own} for content in contents], key=["sha256"])
+
+
+def readings(session: Session, sha256s: Collection[str]) -> dict[str, dict[str, Any] | None]:
+    """Return how the pixels of creatives that the store knows came about, by content; None where nobody noted it."""
+    return {
+        sha256: reading
+        for part in in_parts(sorted(sha256s))
+        for sha256, reading in session.execute(
+            select(Creative.sha256, Creative.reading).where(Creative.sha256.in_(part))
+        )
+    }
+
+
+def update_readings(session: Session, contents: Iterable[Mapping[str, Any]]) -> None:
+    """Write what today's rules make of creatives that the store knows: all their columns but size and time."""
+    for content in contents:
+        session.execute(update(Creative).where(Creative.sha256 == content["sha256"]).values(**content))
 
 
 # --- names --------------------------------------------------------------------------------------------------------

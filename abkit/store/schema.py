@@ -162,7 +162,7 @@ class Campaign(Base):
 
 
 class Creative(Base):
-    """One image content, whatever its names: two files with equal bytes are one creative."""
+    """One image or video content, whatever its names: two files with equal bytes are one creative."""
 
     sha256: Mapped[str] = mapped_column(unique=True)
     perceptual_hash: Mapped[str]  # 16 hexadecimal digits; near-duplicates differ in few bits
@@ -170,6 +170,8 @@ class Creative(Base):
     height: Mapped[int]
     media_type: Mapped[str]
     bytes: Mapped[int]
+    # How its pixels came about, with the rules that made them; None where an earlier release read it.
+    reading: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, or_, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.store.creatives import creative_ids, write_creatives
@@ -75,6 +75,13 @@ def write_fits(
     }
     rows = [{"creative_id": id_, "cosine": cosine, **own} for id_, cosine in cosines.items()]
     insert_missing(session, BriefFit, rows, key=["creative_id", "encoder_fingerprint", "brief_sha256"])
+
+
+def forget_scores(session: Session, sha256s: Collection[str]) -> None:
+    """Delete what scorers and encoders said about contents: their pixels are others now."""
+    for ids in in_parts(sorted(creative_ids(session, sha256s).values())):
+        for table in (Score, Embedding, BriefFit):
+            session.execute(delete(table).where(table.creative_id.in_(ids)))
 
 
 # --- of one version -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from abkit_model.decoding import animations, formats, heif, png
+from abkit_model.decoding import animations, formats, heif, png, video
 from abkit_model.decoding.colors import in_srgb
 from abkit_model.decoding.formats import MEDIA_TYPES, SUPPORTED
 from abkit_model.decoding.grounds import compose, single_color
@@ -38,6 +38,8 @@ DRAFT_PIXELS = 1_000_000
 # always raises, so its warning would only be noise on the terminal.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
+#: What is said of every score of a video.
+FRAMES_ONLY = "video, frames only: the mean of its poster and up to three more frames, without sound and motion"
 #: How a file becomes pixels. It counts up when the same file gives other pixels than before.
 RULES = 2
 
@@ -48,14 +50,16 @@ class Reading:
 
     Attributes:
         notes: What was done, assumed or noticed, a few words each.
-        frame: Which frame of an animation this is, from 1; None where nothing moves.
-        frames: How many frames it has.
+        frame: Which frame of an animation this is, from 1; None where nothing moves, and of a video.
+        frames: How many frames an animation has.
+        seconds: When the frames of a video are shown; () for an image.
         changed: Whether an earlier release of abkit (`RULES` 1) made other pixels of the same file.
     """
 
     notes: tuple[str, ...] = ()
     frame: int | None = None
     frames: int | None = None
+    seconds: tuple[float, ...] = ()
     changed: bool = False
 
 
@@ -69,6 +73,7 @@ class DecodedImage:
         height: Height likewise.
         media_type: For example `image/png`, by content and not by name.
         reading: How the pixels came about.
+        more: Further frames of a video, which count as much as `image`, its poster; () for an image.
     """
 
     image: Image.Image
@@ -76,6 +81,30 @@ class DecodedImage:
     height: int
     media_type: str
     reading: Reading = Reading()
+    more: tuple[Image.Image, ...] = ()
+
+
+def open_creative(source: Path | bytes) -> DecodedImage:
+    """Decode an image as `open_image` does, or the poster and three more frames of a video.
+
+    Raises:
+        KindNotRead: This is not one of the formats that are read, or an extra is not installed.
+        ImageRejected: This file cannot be scored; the reason says why.
+    """
+    data = source if isinstance(source, bytes) else read_file(source)
+    media_type = formats.video_type(data)
+    if not media_type:
+        return open_image(data)
+    _refuse_file_of(len(data))
+    film = video.open_film(data)
+    poster, more = film.frames[0], film.frames[1:]
+    notes = [FRAMES_ONLY]
+    if film.seconds[0] > 0:
+        notes.append("the video starts with blank frames: its poster is the first that shows something")
+    if all(single_color(frame) for frame in film.frames):
+        notes.append(f"nothing to see: every pixel is {single_color(poster)}")
+    reading = Reading(notes=tuple(notes), seconds=film.seconds)
+    return DecodedImage(poster, film.width, film.height, media_type, reading, more)
 
 
 def open_image(source: Path | bytes) -> DecodedImage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast, overload
@@ -63,6 +63,39 @@ class Score(Record):
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the embedding as plain JSON; what is not finite becomes None."""
         return {f.name: to_plain(getattr(self, f.name)) for f in fields(self) if f.name != "embedding"}
+
+
+def mean_of_frames(scores: Sequence[Score]) -> Score:
+    """Return the score of several frames as one: the mixture of what people would say about each of them.
+
+    The interval is the mean of the frames' intervals, and the novelty that of the frame farthest from the training.
+
+    Args:
+        scores: Of the frames, by one scorer; at least one.
+    """
+    if len(scores) == 1:
+        return scores[0]
+
+    def mean_of(name: str) -> float:
+        return float(np.mean([getattr(score, name) for score in scores]))
+
+    def means_of(name: str) -> tuple[float, ...]:
+        return tuple(np.mean([getattr(score, name) for score in scores], axis=0).tolist())
+
+    mean = mean_of("mean")
+    within = np.mean([score.std**2 for score in scores])
+    return replace(
+        scores[0],
+        mean=mean,
+        std=float(np.sqrt(within + np.mean([(score.mean - mean) ** 2 for score in scores]))),
+        distribution=means_of("distribution"),
+        ci_low=mean_of("ci_low"),
+        ci_high=mean_of("ci_high"),
+        epistemic_std=mean_of("epistemic_std"),
+        query_activations=means_of("query_activations"),
+        embedding=np.mean([score.embedding.astype(np.float32) for score in scores], axis=0).astype(np.float16),
+        novelty=max(score.novelty for score in scores),
+    )
 
 
 class Scorer:

@@ -20,13 +20,13 @@ def thumbnail(path: Path, sha256: str, side: int = SIDE) -> str:
         side: Longer edge in pixels, at most.
     """
     from abkit_model.errors import ImageRejected
-    from abkit_model.images import open_image, read_file
+    from abkit_model.images import open_creative, read_file
 
     try:
         content = read_file(path)
         if len(content) > MAX_BYTES or hashlib.sha256(content).hexdigest() != sha256:
             return ""
-        image = open_image(content).image
+        image = open_creative(content).image
     except (ImageRejected, OSError, ValueError):
         return ""
     image.thumbnail((side, side))

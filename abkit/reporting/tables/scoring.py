@@ -20,6 +20,8 @@ from abkit.workflows.scoring.results import (
 )
 
 _BAR_CELLS = 12
+# So many rejected and skipped files are named each.
+_LISTED = 50
 
 
 @view_of.register
@@ -37,9 +39,14 @@ def _(result: ScoringResult) -> View:
 
 def scoring_notes(result: ScoringResult) -> list[str]:
     """Return what happened while scoring, then what the reader of the scores has to know."""
-    notes = [f"rejected: {printable(file.path)}: {file.reason}" for file in result.rejected]
+    notes = []
+    for state, files in ((FileState.REJECTED, result.rejected), (FileState.SKIPPED, result.skipped)):
+        notes += [f"{state}: {printable(file.path)}: {printable(file.reason)}" for file in files[:_LISTED]]
+        if len(files) > _LISTED:
+            notes.append(f"{state}: {len(files) - _LISTED:,} more files; -f json lists all of them")
     states = [file.status for file in result.files]
-    counts = [f"{states.count(state)} {state}" for state in (FileState.SCORED, FileState.KNOWN, FileState.REJECTED)]
+    shown = [FileState.SCORED, FileState.KNOWN, FileState.REJECTED] + [FileState.SKIPPED] * bool(result.skipped)
+    counts = [f"{states.count(state)} {state}" for state in shown]
     notes.append(f"{', '.join(counts)} (run {result.run_id})")
     if result.from_tokens:
         notes.append(f"{result.from_tokens} of them without the encoder, from what it saw earlier")

@@ -53,14 +53,14 @@ def write_overlays(
         AbkitError: The folder cannot be written to.
     """
     from abkit_model.explain import explain, overlay
-    from abkit_model.images import open_image
+    from abkit_model.images import open_creative
 
     results, taken = [], set[str]()
     try:
         out.mkdir(parents=True, exist_ok=True)
         for done, path in enumerate(images, start=1):
             try:
-                image = open_image(path).image
+                image = open_creative(path).image  # of a video its poster
             except ImageRejected as error:
                 results.append(Explained(path, "rejected", error.reason))
                 continue

@@ -21,7 +21,7 @@ from abkit.store.database.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives
 from abkit.vocabulary import FileState
 from abkit.workflows.models.results import with_ends
-from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, find_files
+from abkit.workflows.scoring.image_files import ImageFile, all_frames, decode_batches, decoders, find_files
 from abkit_model.errors import ImageRejected
 
 if TYPE_CHECKING:
@@ -114,13 +114,17 @@ def most_active(
 def _score(
     scorer: Scorer, files: Sequence[ImageFile], progress: Callable[[int, int], None] | None
 ) -> list[ScoredCreative]:
+    from abkit_model.scorer import mean_of_frames
+
     found = [file for file in files if file.state is FileState.FOUND]
     images: dict[str, ScoredCreative] = {}  # a content counts once, whatever its names
     done = 0
     with decoders() as pool:
         for batch in decode_batches(pool, found, scorer.prepare, ScoringSettings()):
-            scores = scorer.score_prepared([decoded.prepared for decoded in batch])
-            for decoded, score in zip(batch, scores, strict=True):
+            frames, parts = all_frames(batch)
+            scores = scorer.score_prepared(frames)
+            for decoded, part in zip(batch, parts, strict=True):
+                score = mean_of_frames(scores[part])
                 sha256, name = decoded.content.sha256, names_of(decoded.file.path)[0]
                 row = ScoredCreative(sha256, name, list(score.query_activations), list(score.distribution))
                 images.setdefault(sha256, row)
@@ -192,14 +196,14 @@ def _heading(query: QueryActivity, report: QueryReport) -> list[str]:
 
 def _thumbnail(image: ScoredCreative, kept: dict[str, Image.Image | None]) -> Image.Image | None:
     """Return a thumbnail of the content that was scored; None where the file is gone or shows something else now."""
-    from abkit_model.images import open_image, read_file
+    from abkit_model.images import open_creative, read_file
 
     if image.sha256 not in kept:
         kept[image.sha256] = None
         with suppress(ImageRejected):
             data = read_file(Path(image.name))
             if hashlib.sha256(data).hexdigest() == image.sha256:
-                small = open_image(data).image
+                small = open_creative(data).image
                 small.thumbnail(TILE)
                 kept[image.sha256] = small
     return kept[image.sha256]

@@ -16,7 +16,7 @@ from abkit.errors import AbkitError, UsageError
 from abkit.store import scores
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
-from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders
+from abkit.workflows.scoring.image_files import ImageFile, all_frames, decode_batches, decoders
 
 if TYPE_CHECKING:
     from abkit.workflows.active_model import ActiveModel
@@ -129,10 +129,11 @@ def fit_images(
     done = 0
     with decoders() as pool:
         for batch in decode_batches(pool, unseen, brief.encoder.prepare, settings):
-            vectors = brief.encoder.encode([decoded.prepared for decoded in batch]).embedding.numpy()
+            frames, parts = all_frames(batch)
+            vectors = brief.encoder.encode(frames).embedding.numpy()
             made = {
-                decoded.file.creative_id: vector.astype("<f2").tobytes()
-                for decoded, vector in zip(batch, vectors, strict=True)
+                decoded.file.creative_id: vectors[part].mean(axis=0).astype("<f2").tobytes()
+                for decoded, part in zip(batch, parts, strict=True)
                 if decoded.file.creative_id is not None
             }
             with store.write() as session:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -17,6 +18,8 @@ from abkit_model.errors import ImageRejected, KindNotRead
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from abkit_model.images import Reading
 
 Prepared = TypeVar("Prepared")
 
@@ -33,6 +36,7 @@ class ImageFile:
         sha256: Digest of its content, 64 hex digits; "" before it is hashed.
         reason: Why it was rejected or skipped; "" otherwise.
         creative_id: Id of its content in the store; None until it is written.
+        reading: How its pixels came about; None where that is not known.
     """
 
     path: Path
@@ -40,6 +44,7 @@ class ImageFile:
     sha256: str = ""
     reason: str = ""
     creative_id: int | None = None
+    reading: Reading | None = None
 
     @property
     def settled(self) -> bool:
@@ -72,11 +77,18 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class Decoded(Generic[Prepared]):
-    """One file with its content, and its pixels as an encoder wants them."""
+    """One file with its content, and its pixels as an encoder wants them: one image, or the frames of a video."""
 
     file: ImageFile
     content: Content
-    prepared: Prepared
+    frames: tuple[Prepared, ...]
+
+
+def all_frames(batch: Sequence[Decoded[Prepared]]) -> tuple[list[Prepared], list[slice]]:
+    """Return the frames of a batch one after the other, and which of them belong to each file."""
+    frames = [frame for decoded in batch for frame in decoded.frames]
+    ends = list(accumulate(len(decoded.frames) for decoded in batch))
+    return frames, [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def find_files(paths: Sequence[Path]) -> tuple[list[ImageFile], int]:
@@ -143,12 +155,12 @@ def decode_batches(
     def attempt(file: ImageFile) -> Decoded[Prepared] | None:
         try:
             content = read_content(file.path, max_bytes=max_bytes(settings))
-            prepared = prepare(content.decoded.image)
+            frames = tuple(prepare(image) for image in (content.decoded.image, *content.decoded.more))
         except Exception as error:
             file.refuse(error)
             return None
-        file.sha256 = content.sha256
-        return Decoded(file, content, prepared)
+        file.sha256, file.reading = content.sha256, content.decoded.reading
+        return Decoded(file, content, frames)
 
     waiting = iter(files)
     ahead: deque[Future[Decoded[Prepared] | None]] = deque()

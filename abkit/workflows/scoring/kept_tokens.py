@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -51,13 +51,13 @@ class KeptTokens:
             self.used += len(rows)
             yield digests, collate(rows)
 
-    def keep(self, sha256s: Sequence[str], encoded: Encoded) -> None:
-        """Store the tokens of a batch."""
+    def keep(self, positions: Mapping[str, int], encoded: Encoded) -> None:
+        """Store the tokens of contents, each at its position in a batch."""
         from abkit_model.data.tokens import split
 
         if self._cache is None:
             return
-        for position, sha256 in enumerate(sha256s):
+        for sha256, position in positions.items():
             if self.failed:
                 return
             self.failed = not self._cache.put(sha256, self.fingerprint, split(encoded, position))

@@ -12,6 +12,7 @@ from abkit.records import Record, RecordList
 from abkit.vocabulary import FileState
 
 _NAMED = 5
+_SENTENCES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +21,12 @@ class ScoredFile(Record):
 
     Attributes:
         path: Path as it was found.
-        status: scored (now), known (scored before), or rejected.
-        reason: Why it was rejected; "" otherwise.
-        sha256: Digest of its content; None where it was rejected, as everything below.
+        status: scored (now), known (scored before), rejected, or skipped: a kind of file that is not read.
+        reason: Why it was rejected or skipped, and what to do; "" otherwise.
+        notes: How its pixels came about, where that is not plain: colors converted, a ground, a blank image.
+        frame, frames: Which frame of an animation was scored, from 1, and how many it has; None where nothing moves.
+        seconds: When the frames of a video are shown whose mean its score is; () for an image.
+        sha256: Digest of its content; None where it has no score, as everything below.
         mean, std: Mean and standard deviation of the predicted opinions, on the scale.
         epistemic_std: Standard deviation of the mean between the query sets; None with a single one.
         distribution: Probability of each step of the scale.
@@ -39,6 +43,10 @@ class ScoredFile(Record):
     path: Path
     status: FileState
     reason: str = ""
+    notes: tuple[str, ...] = ()
+    frame: int | None = None
+    frames: int | None = None
+    seconds: tuple[float, ...] = ()
     sha256: str | None = None
     creative_id: int | None = None
     mean: float | None = None
@@ -71,7 +79,7 @@ class ScoringResult(RecordList):
     Attributes:
         files: Every file that was found or named.
         notice: What everybody who sees a score of this scorer has to be told.
-        ignored: How many files in folders do not have the name of an image.
+        ignored: How many files in folders have neither the name of an image nor that of a kind to tell of.
         note: What happened on the way, such as a new active model; "" otherwise.
         brief, brief_encoder: The text and the encoder that read it; "" without one.
         from_tokens: How many contents were scored without the encoder, from what it saw earlier.
@@ -97,7 +105,7 @@ class ScoringResult(RecordList):
     @property
     def usable(self) -> tuple[ScoredFile, ...]:
         """The files that have a score, best first."""
-        return tuple(file for file in self.files if file.status is not FileState.REJECTED)
+        return tuple(file for file in self.files if file.status in (FileState.SCORED, FileState.KNOWN))
 
     @property
     def rejected(self) -> tuple[ScoredFile, ...]:
@@ -105,10 +113,16 @@ class ScoringResult(RecordList):
         return tuple(file for file in self.files if file.status is FileState.REJECTED)
 
     @property
+    def skipped(self) -> tuple[ScoredFile, ...]:
+        """The files of kinds that are not read, each with what to do."""
+        return tuple(file for file in self.files if file.status is FileState.SKIPPED)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these scores has to be told."""
         far = far_note([file.path.name for file in self.usable if file.far], len(self.usable), "intervals")
-        return tuple(text for text in (far, self.note, self.notice if self.usable else "") if text)
+        read = reading_notes({file.path.name: file.notes for file in self.usable})
+        return tuple(text for text in (*read, far, self.note, self.notice if self.usable else "") if text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,10 +241,47 @@ def far_note(far: Sequence[str], n: int, figures: str) -> str:
     if not far:
         return ""
     are, them = ("is", "it") if len(far) == 1 else ("are", "them")
-    more = f" and {len(far) - _NAMED} more" if len(far) > _NAMED else ""
     return (
         f"{len(far)} of {n} creatives {are} far from anything the queries were trained on; "
-        f"the {figures} promise nothing for {them}: {', '.join(far[:_NAMED])}{more}"
+        f"the {figures} promise nothing for {them}: {listed(far)}"
+    )
+
+
+def reading_notes(notes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return one sentence for everything that was noted about files, with the first five of their names.
+
+    Args:
+        notes: What was noted, by the name of the file.
+
+    >>> reading_notes({"a.png": ["converted to sRGB"], "b.png": ["converted to sRGB"], "c.png": []})
+    ['converted to sRGB: a.png, b.png']
+    """
+    names: dict[str, list[str]] = {}
+    for name, texts in notes.items():
+        for text in texts:
+            names.setdefault(text, []).append(name)
+    said = [f"{text}: {listed(some)}" for text, some in sorted(names.items(), key=lambda item: -len(item[1]))]
+    more = len(said) - _SENTENCES
+    return said[:_SENTENCES] + ([f"{more} more notes about single files are in the JSON (-f json)"] if more > 0 else [])
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the first five of some names, and how many more there are.
+
+    >>> listed(["a", "b", "c", "d", "e", "f"])
+    'a, b, c, d, e and 1 more'
+    """
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def anew_note(names: Sequence[str]) -> str:
+    """Return what to tell the reader about files whose former scores were of other pixels; "" where there are none."""
+    if not names:
+        return ""
+    return (
+        f"scored anew, because an earlier release ignored their color profile, or put them on white, or took their "
+        f"blank first frame; the former scores are deleted: {listed(names)}"
     )
 
 

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
-from abkit.intake.images import names_of
+from abkit.intake.images import names_of, restored_reading
 from abkit.records import to_plain
 from abkit.store import creatives, schema, scores
 from abkit.store.database.engine import Store
@@ -27,9 +27,17 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
 from abkit.workflows.active_model import ActiveModel, ensure_active_model, find_model
 from abkit.workflows.scoring.brief import Fit, fit_images, read_brief
-from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, find_files, hash_files, one_of_each
+from abkit.workflows.scoring.image_files import (
+    ImageFile,
+    all_frames,
+    decode_batches,
+    decoders,
+    find_files,
+    hash_files,
+    one_of_each,
+)
 from abkit.workflows.scoring.kept_tokens import KeptTokens
-from abkit.workflows.scoring.results import ScoredFile, ScoringResult
+from abkit.workflows.scoring.results import ScoredFile, ScoringResult, anew_note
 
 if TYPE_CHECKING:
     from abkit_model.scorer import Score
@@ -53,6 +61,7 @@ class _Scoring:
     campaign_id: int
     active: ActiveModel
     kept: KeptTokens
+    anew: list[str] = field(default_factory=list)  # names of files whose pixels an earlier release made otherwise
 
 
 def score_paths(
@@ -83,6 +92,8 @@ def score_paths(
         brief_encoder: The encoder that reads the brief, where that of the scorer cannot.
         run: The run of a scheduled tick; a run is recorded when None.
         progress: Called with (files done, files in all).
+
+    Files of kinds that are not read are named in the result, each with what to do.
 
     Raises:
         AbkitError: Nothing was found, or the scorer, an encoder, the brief or the store cannot be used.
@@ -122,6 +133,8 @@ def score_paths(
         counts = Counter(file.state for file in files)
         run.outcome.update({state.value: counts[state] for state in (FileState.SCORED, FileState.KNOWN)})
         run.outcome.update(rejected=counts[FileState.REJECTED])
+        if counts[FileState.SKIPPED]:
+            run.outcome.update(skipped=counts[FileState.SKIPPED])
         fits = {}
         if text is not None:
             images = {file.creative_id: file.path for file in files if file.creative_id is not None}
@@ -137,7 +150,7 @@ def score_paths(
         notice=active.notice,
         run_id=run.id,
         ignored=ignored,
-        note="; ".join(note for note in (active.note, work.kept.note) if note),
+        note="; ".join(note for note in (active.note, work.kept.note, anew_note(work.anew)) if note),
         brief=text.text if text else "",
         brief_encoder=text.encoder.name if text else "",
         from_tokens=work.kept.used,
@@ -148,16 +161,18 @@ def _score_files(work: _Scoring, files: Sequence[ImageFile], progress: Progress)
     """Take every file from found to known, scored or rejected, some hundred at a time.
 
     1. Hash the files.
-    2. Ask the store which contents this version has scored: those files are known.
-    3. Score one file of every other content, and log batch by batch.
-    4. Copies share the fate of the file with their content.
-    5. Write the names of known files and of copies.
+    2. Read anew what the store knows from an earlier release, and forget scores of pixels that are others now.
+    3. Ask the store which contents this version has scored: those files are known.
+    4. Score one file of every other content, and log batch by batch.
+    5. Copies share the fate of the file with their content.
+    6. Write the names of known files and of copies.
     """
     progress(0, len(files))
     with decoders() as pool:
         for start in range(0, len(files), _CHUNK):
             chunk = files[start : start + _CHUNK]
             hash_files(pool, chunk, work.settings.scoring)
+            _read_anew(work, pool, chunk)
             _mark_known(work, chunk)
             known = [file for file in chunk if file.state is FileState.KNOWN]
             originals = one_of_each(chunk)
@@ -174,6 +189,29 @@ def _score_files(work: _Scoring, files: Sequence[ImageFile], progress: Progress)
     for file in files:  # copies of a content that an earlier part of the list brought
         if file.state is FileState.KNOWN and file.sha256 in scored:
             file.state = FileState.SCORED
+
+
+def _read_anew(work: _Scoring, pool: ThreadPoolExecutor, files: Sequence[ImageFile]) -> None:
+    """Decode contents that the store knows under other rules than today's, and write how they read now.
+
+    Where the pixels are others, scores, embeddings and fits of the former ones are deleted: beside those of today's
+    rules they would be compared with what they cannot be compared with.
+    """
+    with work.store.read() as session:
+        readings = creatives.readings(session, {file.sha256 for file in files if file.state is FileState.HASHED})
+    for file in files:
+        file.reading = restored_reading(readings.get(file.sha256))
+    outdated = [file for sha256, file in one_of_each(files).items() if sha256 in readings and file.reading is None]
+    for batch in decode_batches(pool, outdated, lambda image: None, work.settings.scoring):
+        changed = [decoded.content for decoded in batch if decoded.content.decoded.reading.changed]
+        with work.store.write() as session:
+            creatives.update_readings(session, [decoded.content.columns() for decoded in batch])
+            scores.forget_scores(session, [content.sha256 for content in changed])
+        work.anew.extend(decoded.file.path.name for decoded in batch if decoded.content in changed)
+        work.run.still_alive()
+    found = {file.sha256: file.reading for file in files if file.reading is not None}
+    for file in files:
+        file.reading = found.get(file.sha256)
 
 
 def _mark_known(work: _Scoring, files: Sequence[ImageFile]) -> None:
@@ -193,6 +231,8 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
     """
     if not originals:
         return
+    from abkit_model.scorer import mean_of_frames
+
     scorer = work.active.scorer
     with work.store.read() as session:
         columns = creatives.creative_columns(session, originals)
@@ -202,10 +242,18 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
         _log(work, seen, [columns[sha256] for sha256 in digests], scorer.score_tokens(encoded))
         yield
     for batch in decode_batches(pool, list(remaining.values()), scorer.prepare, work.settings.scoring):
-        encoded = scorer.encode([decoded.prepared for decoded in batch])
+        frames, parts = all_frames(batch)
+        encoded = scorer.encode(frames)
         contents = [decoded.content.columns() for decoded in batch]
-        _log(work, [decoded.file for decoded in batch], contents, scorer.score_tokens(encoded))
-        work.kept.keep([decoded.content.sha256 for decoded in batch], encoded)
+        made = scorer.score_tokens(encoded)
+        _log(work, [decoded.file for decoded in batch], contents, [mean_of_frames(made[part]) for part in parts])
+        # Images only: the frames of a video are decoded again for another version.
+        images = [
+            (decoded.content.sha256, part.start)
+            for decoded, part in zip(batch, parts, strict=True)
+            if part.stop - part.start == 1
+        ]
+        work.kept.keep(dict(images), encoded)
         yield
     work.kept.trim()
 
@@ -245,12 +293,16 @@ def _rank(work: _Scoring, files: Sequence[ImageFile], fits: Mapping[int, Fit]) -
     with work.store.read() as session:
         places = {place.creative_id: place for place in scores.ranking(session, work.campaign_id, version.id)}
     ranked, rejected = [], []
+    readings = {file.sha256: file.reading for file in files if file.reading is not None}
     for file in sorted(files, key=lambda file: file.path):
         if file.creative_id is None:
             rejected.append(ScoredFile(path=file.path, status=file.state, reason=file.reason))
             continue
         place = places[file.creative_id]
         figures: dict[str, Any] = {name: getattr(place.score, name) for name in _FIGURES}
+        if reading := file.reading or readings.get(file.sha256):
+            figures |= {"notes": reading.notes, "frame": reading.frame, "frames": reading.frames}
+            figures |= {"seconds": reading.seconds}
         if fit := fits.get(file.creative_id):
             figures |= {"fit": fit.cosine, "fit_rank": fit.rank, "fit_n": fit.n}
         ranked.append(

@@ -19,7 +19,7 @@ from PIL import ImageOps
 
 from abkit_model.encoders.frozen import Encoded, FrozenEncoder, Row, collate
 from abkit_model.errors import ImageRejected
-from abkit_model.images import open_image, read_file
+from abkit_model.images import RULES, open_image, read_file
 
 _DIGEST_BYTES = 32
 _UNFINISHED = ".unfinished"
@@ -109,7 +109,8 @@ class TokenCache:
         return deleted
 
     def _path(self, sha256: str, fingerprint: str) -> Path:
-        return self.folder / fingerprint / sha256[:2] / f"{sha256}.tokens"
+        # Other rules make other pixels of the same file, and these other tokens.
+        return self.folder / f"{fingerprint}-{RULES}" / sha256[:2] / f"{sha256}.tokens"
 
 
 def _unpacked(data: bytes) -> Row | None:

@@ -138,7 +138,7 @@ def printable(text: str) -> str:
 
 
 def _from_lab(image: Image.Image) -> Image.Image:
-    transform = _transform(ImageCms.createProfile("LAB"), "LAB")
+    transform = _transform(ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), "LAB")
     done = ImageCms.applyTransform(image, transform)
     assert done is not None  # noqa: S101
     return done

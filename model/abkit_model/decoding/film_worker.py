@@ -27,7 +27,7 @@ _CPU_SECONDS = 60
 _MOST_FRAMES = MAX_SECONDS * 120
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The film is not decoded; the text says why."""
 
 

@@ -19,9 +19,9 @@ MEDIA_TYPES = {
 SUPPORTED = "JPEG, PNG, GIF, WebP, AVIF, BMP and TIFF are read, HEIC and video with an extra"
 
 IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .avif .avifs .heic .heif .hif .bmp .dib .tif .tiff".split()
+    ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .avif .avifs .heic .heif .hif .bmp .dib .tif .tiff".split()  # noqa: SIM905
 )
-VIDEO_SUFFIXES = frozenset(".mp4 .m4v .mov .qt .webm".split())
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".qt", ".webm"})
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ _BY_MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"CWS", _FLASH),
     (0, b"ZWS", _FLASH),
 )
-_HEIF_BRANDS = frozenset("heic heix heim heis hevc hevx hevm hevs mif1 mif2 msf1".split())
+_HEIF_BRANDS = frozenset(["heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs", "mif1", "mif2", "msf1"])
 _AVIF_BRANDS = frozenset({"avif", "avis"})
 
 

@@ -44,7 +44,7 @@ def compose(layer: Image.Image) -> Composed:
     name = _ground(layer)
     color = _GROUNDS[name] if name else _WHITE
     image = Image.alpha_composite(Image.new("RGBA", layer.size, color), layer).convert("RGB")
-    note = "transparent: scored on a {} ground, for on white it could hardly be seen".format(name) if name else ""
+    note = f"transparent: scored on a {name} ground, for on white it could hardly be seen" if name else ""
     return Composed(image, note)
 
 

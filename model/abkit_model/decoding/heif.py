@@ -9,6 +9,7 @@ from PIL import Image
 
 from abkit_model.errors import KindNotRead
 
+MISSING = "a HEIC image is read with an extra: pip install 'abkit[heic]', or save it as JPEG"
 _lock = threading.Lock()
 
 
@@ -22,7 +23,7 @@ def open_header(data: bytes) -> Image.Image:
     try:
         import pi_heif
     except ImportError as error:
-        raise KindNotRead("a HEIC image is read with an extra: pip install 'abkit[heic]', or save it as JPEG") from error
+        raise KindNotRead(MISSING) from error
     with _lock:
         if "HEIF" not in Image.OPEN:
             pi_heif.register_heif_opener()

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -71,10 +72,10 @@ def open_film(data: bytes) -> Film:
     )
 
 
-def _decode(path: Path) -> tuple[dict[str, object], bytes] | tuple[dict[str, list[int]], bytes]:  # noqa: D103
+def _decode(path: Path) -> tuple[dict[str, Any], bytes]:
     # Isolated, so that nothing in the folder of the user is imported; one thread, so that films do not compete.
     command = [sys.executable, "-I", str(Path(film_worker.__file__)), str(path)]
-    alone = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = {**os.environ, **alone, "OPENCV_LOG_LEVEL": "OFF", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
     try:
         done = subprocess.run(  # noqa: S603  # our own file, with the path of our own copy

@@ -119,13 +119,14 @@ def test_the_files_used_longest_ago_go_first_and_abandoned_ones_too(tmp_path: Pa
     for number, name in enumerate(names):
         cache.put(name, ENCODER, row(number))
         age = time.time() - 1000 + number
-        os.utime(tmp_path / ENCODER / name[:2] / f"{name}.tokens", (age, age))
-    killed, writing = tmp_path / ENCODER / "killed.unfinished", tmp_path / ENCODER / "writing.unfinished"
+        os.utime(next(tmp_path.rglob(f"{name}.tokens")), (age, age))
+    folder = next(tmp_path.rglob("*.tokens")).parents[1]
+    killed, writing = folder / "killed.unfinished", folder / "writing.unfinished"
     for path in (killed, writing):
         path.write_bytes(b"half")
     os.utime(killed, (1, 1))
     assert cache.get(names[0], ENCODER) is not None  # used now
-    size = (tmp_path / ENCODER / "00" / f"{names[0]}.tokens").stat().st_size
+    size = next(tmp_path.rglob(f"{names[0]}.tokens")).stat().st_size
     assert TokenCache(tmp_path, max_bytes=2 * size).trim() == 2
     assert [cache.get(name, ENCODER) is not None for name in names] == [True, False, False, True]
     assert (killed.exists(), writing.exists()) == (False, True)
