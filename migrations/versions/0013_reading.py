@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0012_reading"
-down_revision = "0011_vocabulary"
+revision = "0013_reading"
+down_revision = "0012_counts_once"
 branch_labels = None
 depends_on = None
 
