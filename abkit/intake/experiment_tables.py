@@ -12,12 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput
-from abkit.intake.tables import is_parquet, read_frame, refusing_damage
+from abkit.intake.tables import composed_texts, is_parquet, read_frame, refusing_damage
 from abkit.records import Record
 from abkit.stats.arms import Counts
 from abkit.stats.proportions.bulk import impossible_counts
-from abkit_model.data.tables import BrokenRow, open_table, require_file
+from abkit_model.data.tables import TableOptions, open_table, require_file
+from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import TableError
+from abkit_model.names import composed
 
 MOST_BYTES = 2 * 1024**3
 _LINE, _BROKEN = "\0line", "\0broken"  # no column of a file is called so
@@ -58,9 +60,16 @@ class ArmTable:
 
 
 def read_experiments(
-    path: Path, *, experiment: str, variant: str, trials: str, successes: str, drop_duplicates: bool = False
+    path: Path,
+    *,
+    experiment: str,
+    variant: str,
+    trials: str,
+    successes: str,
+    drop_duplicates: bool = False,
+    options: TableOptions | None = None,
 ) -> ArmTable:
-    """Read arms of experiments from CSV or Parquet, one row per arm.
+    """Read arms of experiments from text, a spreadsheet or Parquet, one row per arm.
 
     An experiment with an invalid or broken row, with one arm only, or with an arm named twice is refused as a whole;
     the others go on.
@@ -72,12 +81,13 @@ def read_experiments(
         trials: Column with impressions, users, ….
         successes: Column with clicks, conversions, ….
         drop_duplicates: Add up rows of one arm (days) instead of refusing them.
+        options: What the user said about how the table is written.
 
     Raises:
         AbkitError: The file cannot be read, or a column is missing.
     """
     columns = (experiment, variant, trials, successes)
-    table = _named(_read(path, columns), columns)
+    table = _named(_read(path, columns, options), columns)
     empty = pl.all_horizontal(pl.col("experiment", "variant", "trials_text", "successes_text").is_null())
     table = table.filter(~empty)
     nameless = table.filter(pl.col("experiment").is_null() | pl.col("variant").is_null()).height
@@ -129,13 +139,13 @@ def _text(column: str) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def read_arms(path: Path) -> dict[str, Counts]:
+def read_arms(path: Path, options: TableOptions | None = None) -> dict[str, Counts]:
     """Read variants with their counts: columns variant, successes, trials.
 
     Raises:
         AbkitError: The file cannot be read, a column is missing, a count is invalid, or a variant occurs twice.
     """
-    table = _unbroken(path, _read(path, ("variant", "successes", "trials")))
+    table = _unbroken(path, _read(path, ("variant", "successes", "trials"), options))
     arms: dict[str, Counts] = {}
     for row in table.iter_rows(named=True):
         name = str(row["variant"])
@@ -153,13 +163,13 @@ def read_arms(path: Path) -> dict[str, Counts]:
     return arms
 
 
-def read_numbers(path: Path, column: str | None) -> NDArray[np.float64]:
+def read_numbers(path: Path, column: str | None, options: TableOptions | None = None) -> NDArray[np.float64]:
     """Read one column of numbers; the only one when no name is given. Missing values are left out.
 
     Raises:
         AbkitError: The file cannot be read, or the column is missing or not numeric.
     """
-    table = _unbroken(path, _read(path, () if column is None else (column,)))
+    table = _unbroken(path, _read(path, () if column is None else (column,), options))
     if column is None:
         numeric = [name for name in table.columns if _is_numeric(table[name])]
         if len(numeric) != 1:
@@ -186,7 +196,7 @@ def _unbroken(path: Path, table: pl.DataFrame) -> pl.DataFrame:
     return table.drop(_LINE, _BROKEN)
 
 
-def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+def _read(path: Path, columns: Sequence[str], options: TableOptions | None = None) -> pl.DataFrame:
     """Read columns (all when none is named), with the line of each row and what is broken about it.
 
     Text comes as text; broken rows come with the cells that they have.
@@ -194,30 +204,36 @@ def _read(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     try:
         require_file(path, max_bytes=MOST_BYTES)
         with refusing_damage():
-            return _read_parquet(path, columns) if is_parquet(path) else _read_text(path, columns)
+            return _read_parquet(path, columns) if is_parquet(path) else _read_text(path, columns, options)
     except TableError as error:
         raise InvalidInput(f"{path.name} cannot be read: {error.message}", error.hint) from error
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> pl.DataFrame:
     names = _positions(path, list(pl.read_parquet_schema(path)), columns)
-    table = pl.read_parquet(path, columns=list(names)).with_row_index(_LINE, offset=1)
+    table = composed_texts(pl.read_parquet(path, columns=list(names))).with_row_index(_LINE, offset=1)
     return table.with_columns(pl.lit(None, dtype=pl.String).alias(_BROKEN))
 
 
-def _read_text(path: Path, columns: Sequence[str]) -> pl.DataFrame:
+def _read_text(path: Path, columns: Sequence[str], options: TableOptions | None = None) -> pl.DataFrame:
     broken: list[BrokenRow] = []
-    with open_table(path, max_bytes=MOST_BYTES) as source:
+    with open_table(path, max_bytes=MOST_BYTES, options=options) as source:
+        columns = [composed(name) for name in columns]
         layout = source.layout(lambda cells: len({*cells} & {*columns}))
         position = _positions(path, layout.header, columns)
         table = read_frame(source, layout, position, broken, number=_LINE)
+    at = f"sheet {layout.sheet!r}, " if layout.sheet else ""
     rows = [
-        (row.line, *(row.cells[place] if place < len(row.cells) else None for place in position.values()), row.reason)
-        for row in broken
+        (one.line, *(one.cells[n] if n < len(one.cells) else None for n in position.values()), at + one.reason)
+        for one in broken
     ]
-    refused = pl.DataFrame(rows, schema={**table.schema, _BROKEN: pl.String}, orient="row")
     table = table.with_columns(pl.lit(None, dtype=pl.String).alias(_BROKEN))
-    return pl.concat([table, refused]).sort(_LINE) if rows else table
+    if not rows:
+        return table
+    texts = pl.DataFrame(rows, schema=dict.fromkeys(table.columns, pl.String) | {_LINE: pl.Int64}, orient="row")
+    # A broken row has texts where a spreadsheet has numbers.
+    refused = texts.with_columns(pl.col(name).cast(dtype, strict=False) for name, dtype in table.schema.items())
+    return pl.concat([table, refused]).sort(_LINE)
 
 
 def _positions(path: Path, names: Sequence[str], columns: Sequence[str]) -> dict[str, int]:

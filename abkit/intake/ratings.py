@@ -11,8 +11,8 @@ import polars as pl
 
 from abkit.errors import InvalidInput
 from abkit_model.data.comparisons import Comparison, is_comparison_table, read_single_comparisons
-from abkit_model.data.csv_table import read_text
 from abkit_model.data.rating_rows import Summary, Vote, read_rows
+from abkit_model.data.tables import TableOptions
 
 _STAGE = {
     **dict.fromkeys(("line", "creative_id", "second_id", "n"), pl.Int64),
@@ -46,7 +46,13 @@ class Labels:
         return tuple(dict.fromkeys(name for row in self.rows for name in _images(row)))
 
 
-def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[float, float] | None = None) -> Labels:
+def read_labels(
+    path: Path,
+    *,
+    image_column: str | None = None,
+    scale: tuple[float, float] | None = None,
+    options: TableOptions | None = None,
+) -> Labels:
     """Read a table: of comparisons when it names two images per row, else of ratings in one of their four layouts.
 
     Raises:
@@ -55,13 +61,13 @@ def read_labels(path: Path, *, image_column: str | None = None, scale: tuple[flo
     """
     rows: tuple[Vote | Summary | Comparison, ...]
     found: tuple[float, float] | None = None
-    text, sha256 = read_text(path)
-    if is_comparison_table(path, text, sha256):
-        comparisons, rejected, _ = read_single_comparisons(path)
+    if is_comparison_table(path, options):
+        comparisons, rejected, sha256 = read_single_comparisons(path, options)
         kind = layout = "comparisons"
         rows = tuple(comparisons)
     else:
-        read = read_rows(path, image_column=image_column, scale=scale)
+        read = read_rows(path, image_column=image_column, scale=scale, options=options)
+        sha256 = read.sha256
         kind, layout = "votes" if read.layout == "votes" else "summaries", read.layout
         found, rows, rejected = (read.scale.low, read.scale.high), (*read.votes, *read.summaries), read.rejected
     labels = Labels(kind=kind, layout=layout, scale=found, rows=rows, rejected=tuple(rejected), sha256=sha256)

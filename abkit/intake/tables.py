@@ -1,24 +1,33 @@
-"""Tables from outside as data frames: the columns that are wanted, of CSV in any dress or of Parquet."""
+"""Tables from outside as data frames: the columns that are wanted, of CSV in any dress, spreadsheets or Parquet."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from operator import itemgetter
 from pathlib import Path
 
 import polars as pl
 
-from abkit_model.data.tables import BrokenRow, Layout, OpenTable, readable
+from abkit_model.data.layouts import Layout, bare
+from abkit_model.data.sheets import Cell, OpenSheets, cell_text
+from abkit_model.data.tables import OpenTable, readable
+from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import TableError
 
 _AT_ONCE = 100_000
 
 
 def read_frame(
-    table: OpenTable, layout: Layout, position: Mapping[str, int], broken: list[BrokenRow], *, number: str = "line"
+    table: OpenTable | OpenSheets,
+    layout: Layout,
+    position: Mapping[str, int],
+    broken: list[BrokenRow],
+    *,
+    number: str = "line",
 ) -> pl.DataFrame:
-    """Read columns of a table of text, as texts.
+    """Read columns of a table: of text as texts, of a spreadsheet with the type that all cells of a column have.
 
     Args:
         table: The open table.
@@ -33,6 +42,8 @@ def read_frame(
     Raises:
         TableError: This is not CSV, or not in its encoding.
     """
+    if isinstance(table, OpenSheets):
+        return _sheet_frame(table, layout, position, broken, number)
     picked = list(position.values())
     # One picked column gives a text where several give a tuple.
     pick = itemgetter(*picked) if len(picked) > 1 else lambda cells: (cells[picked[0]],)
@@ -57,10 +68,67 @@ def read_frame(
     return pl.concat(frames())
 
 
+def _sheet_frame(
+    table: OpenSheets, layout: Layout, position: Mapping[str, int], broken: list[BrokenRow], number: str
+) -> pl.DataFrame:
+    picked = list(position.values())
+    lines: list[int] = []
+    columns: list[list[Cell]] = [[] for _ in picked]
+    for line, cells in table.cells(layout):
+        if fault := table.fault(layout, line, picked):
+            broken.append(BrokenRow(line, fault, [cell_text(cell) for cell in cells]))
+            continue
+        lines.append(line)
+        for column, index in zip(columns, picked, strict=True):
+            column.append(cells[index])
+    read = [_typed(name, column) for name, column in zip(position, columns, strict=True)]
+    return pl.DataFrame([pl.Series(number, lines, dtype=pl.Int64), *read])
+
+
+def _typed(name: str, cells: Sequence[Cell]) -> pl.Series:
+    """Return a column with the type that all its cells have, so that nobody asks for its format; else texts."""
+    kinds = {type(cell) for cell in cells if cell != ""}
+    present = [None if cell == "" else cell for cell in cells]
+    if kinds and kinds <= {int, float}:
+        texts = [None if cell is None else cell_text(cell) for cell in present]
+        # A number of more digits than a spreadsheet keeps is text that shows it.
+        if not any(text and "E" in text for text in texts):
+            column = pl.Series(name, present, dtype=pl.Float64, strict=False)
+            return column.cast(pl.Int64) if (column.drop_nulls() % 1 == 0).all() else column
+    if kinds and kinds <= {date, datetime}:
+        days = pl.Series(name, [None if cell is None else cell_text(cell) for cell in present], dtype=pl.String)
+        if kinds == {date} or (days.drop_nulls().str.len_chars() == 10).all():
+            return days.str.to_date("%Y-%m-%d")
+        midnight = pl.when(days.str.len_chars() == 10).then(pl.lit(" 00:00:00")).otherwise(pl.lit(""))
+        moments = pl.concat_str(days, midnight)
+        return pl.select(moments.str.to_datetime("%Y-%m-%d %H:%M:%S").alias(name)).to_series()
+    return pl.Series(name, [cell_text(cell) for cell in cells], dtype=pl.String)
+
+
 def is_parquet(path: Path) -> bool:
     """Return whether the file begins as Parquet does."""
     with path.open("rb") as file:
         return file.read(4) == b"PAR1"
+
+
+def composed_texts(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame of Parquet with its texts in composed letters (NFC), and as what they mean where they are escaped.
+
+    Looks before it rewrites: most columns of a million rows have nothing of either.
+    """
+    changed = []
+    for name, dtype in frame.schema.items():
+        if dtype != pl.String:
+            continue
+        column = frame[name]
+        if (column.str.len_bytes() != column.str.len_chars()).any():
+            column = column.str.normalize("NFC")
+        escaped = column.str.starts_with("=") | column.str.starts_with("'")
+        if escaped.any():
+            texts = column.filter(escaped).unique()
+            column = column.replace(texts, pl.Series([bare(text) for text in texts], dtype=pl.String))
+        changed.append(column)
+    return frame.with_columns(changed)
 
 
 def count_parquet(path: Path) -> int:

@@ -18,7 +18,6 @@ from abkit.store import creatives, models
 from abkit.store import results as found
 from abkit.store import scores as score_rows
 from abkit.store.database.engine import Store
-from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
@@ -74,7 +73,6 @@ class CorrelationReport(RecordList):
         segment, campaign: The filters; "" and None for all.
         impressions: How many counted.
         note: What is missing; "" otherwise.
-        set_aside: Rows that do not count because others hold the same delivery.
     """
 
     metric: Metric
@@ -87,7 +85,6 @@ class CorrelationReport(RecordList):
     impressions: int
     note: str
     run_id: int
-    set_aside: tuple[SetAside, ...] = ()
 
     @property
     def shown_version(self) -> VersionReport | None:
@@ -185,7 +182,6 @@ def correlate(
             impressions=delivered.impressions,
             note=note,
             run_id=run.id,
-            set_aside=delivered.set_aside,
         )
         with store.write() as session:
             found.write_results(session, CorrelationResult, _rows(report, filters, limits))
@@ -299,7 +295,6 @@ def _rows(report: CorrelationReport, filters: Filters, limits: CorrelateSettings
                 "campaign": report.campaign,
                 "segment": report.segment,
                 "campaigns": result.groups,
-                "set_aside": to_plain(report.set_aside),
                 "left_out": {reason: asdict(one) for reason, one in version.left_out.items()},
             },
         }

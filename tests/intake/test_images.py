@@ -17,7 +17,6 @@ LIMIT = 2**20
 
 LOOK = """
 import sys
-import unicodedata
 from pathlib import Path
 from abkit.intake.images import find_images, hash_file
 from abkit_model.errors import ImageRejected

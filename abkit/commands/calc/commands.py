@@ -10,6 +10,7 @@ import typer
 from abkit.commands.calc.compare import compare
 from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, numbers, prior_of
 from abkit.commands.output import Format, FormatOption, show
+from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
 from abkit.vocabulary import Alternative, Monitoring, Spending
 
 app = typer.Typer(
@@ -119,8 +120,11 @@ def rank(
         list[str] | None, typer.Argument(help="NAME=SUCCESSES/TRIALS, one per variant.", metavar="VARIANT…")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="CSV or Parquet with columns variant, successes, trials.")
+        Path | None, typer.Option("--file", help="CSV, XLSX or Parquet with columns variant, successes, trials.")
     ] = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
     level: LevelOption = 0.95,
     prior: Annotated[str, typer.Option("--prior", help="Beta prior SUCCESSES,FAILURES of each variant.")] = "1,1",
     form: FormatOption = Format.TABLE,
@@ -131,7 +135,8 @@ def rank(
     from abkit.stats.arms import Counts
     from abkit.stats.proportions import bayes
 
-    arms: dict[str, Counts | tuple[float, float]] = {} if file is None else {**read_arms(file)}
+    options = table_options(encoding, header_line, sheet)
+    arms: dict[str, Counts | tuple[float, float]] = {} if file is None else {**read_arms(file, options)}
     for text in variant or ():
         name, _, figures = text.rpartition("=")
         if not name or name in arms:
@@ -143,11 +148,14 @@ def rank(
 
 @app.command("drift")
 def drift(
-    reference: Annotated[Path, typer.Option("--reference", help="CSV or Parquet with the reference values.")],
-    current: Annotated[Path, typer.Option("--current", help="CSV or Parquet with the current values.")],
+    reference: Annotated[Path, typer.Option("--reference", help="CSV, XLSX or Parquet with the reference values.")],
+    current: Annotated[Path, typer.Option("--current", help="CSV, XLSX or Parquet with the current values.")],
     column: Annotated[
         str | None, typer.Option("--column", help="Column to read; the only numeric one by default.")
     ] = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
     bins: Annotated[int, typer.Option("--bins", min=2, help="PSI: quantile bins of the reference.")] = 10,
     alpha: Annotated[float, typer.Option("--alpha", help="Error rate of the check.")] = 0.01,
     floor: Annotated[
@@ -161,9 +169,9 @@ def drift(
     from abkit.intake.experiment_tables import read_numbers
     from abkit.stats.monitoring import distribution_shift
 
-    found = distribution_shift.drift(
-        read_numbers(reference, column), read_numbers(current, column), alpha=alpha, floor=floor, bins=bins, seed=seed
-    )
+    options = table_options(encoding, header_line, sheet)
+    samples = [read_numbers(path, column, options) for path in (reference, current)]
+    found = distribution_shift.drift(*samples, alpha=alpha, floor=floor, bins=bins, seed=seed)
     show(found, form)
     if exit_code and found.drifted:
         raise typer.Exit(3)

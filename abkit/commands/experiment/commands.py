@@ -12,6 +12,7 @@ import typer
 from abkit.commands.calc.input import numbers
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
+from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
 from abkit.errors import InvalidInput, UsageError
 from abkit.vocabulary import (
     Allocation,
@@ -136,8 +137,11 @@ def analyze(
         Path | None, typer.Option("--plot", help="Write the forest plot to this file, the sequences next to it.")
     ] = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="Many tests: CSV, TSV or Parquet, one row per arm.")
+        Path | None, typer.Option("--table", help="Many tests: CSV, XLSX or Parquet, one row per arm.")
     ] = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
     experiment_col: Annotated[str, typer.Option("--experiment-col")] = "experiment",
     variant_col: Annotated[str, typer.Option("--variant-col")] = "variant",
     impressions_col: Annotated[str, typer.Option("--impressions-col")] = "impressions",
@@ -170,6 +174,7 @@ def analyze(
             successes=clicks_col,
             control=control,
             add_up=add_up,
+            options=table_options(encoding, header_line, sheet),
             allocation=allocation,
             correction=correction,
             level=level,

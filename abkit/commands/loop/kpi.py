@@ -10,6 +10,7 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
 from abkit.commands.output import Format, FormatOption, note
+from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption
 
 app = typer.Typer(help="KPI exports: import them, see what was refused, link ads to creatives.", no_args_is_help=True)
 
@@ -31,9 +32,9 @@ def import_(
     period: Annotated[
         str | None, typer.Option("--period", metavar="FIRST..LAST", help="The days that totals without a date cover.")
     ] = None,
-    encoding: Annotated[
-        str | None, typer.Option("--encoding", help="utf-8, utf-16, shift_jis or windows-1252; detected by default.")
-    ] = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Import KPI exports. The same file again changes nothing; a later one restates the periods that it covers."""
@@ -51,7 +52,8 @@ def import_(
         account=account,
         period=parse_period(period) if period else None,
         encoding=encoding,
-        recipes=context.settings.kpi_recipes,
+        header_line=header_line,
+        sheet=sheet,
         max_file_mb=limits.max_file_mb,
         max_rows=limits.max_rows,
     )

@@ -11,6 +11,7 @@ from abkit.commands.context import CommandContext
 from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
 from abkit.commands.model.options import ImageColumnOption, ImagesOption, LabelsArgument, ScaleOption, parse_scale
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar
+from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
 
 app = typer.Typer(help="Ratings and comparisons: import them, see agreement and bias of raters.", no_args_is_help=True)
 
@@ -22,6 +23,9 @@ def import_(
     images: ImagesOption,
     scale: ScaleOption = None,
     image_column: ImageColumnOption = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
     source: Annotated[
         str | None, typer.Option("--source", help="The study that its raters belong to; the file's name by default.")
     ] = None,
@@ -40,6 +44,7 @@ def import_(
             source=source,
             image_column=image_column,
             scale=parse_scale(scale),
+            options=table_options(encoding, header_line, sheet),
             progress=progress,
         )
     print_results([result], form)
@@ -61,13 +66,16 @@ def rejects(
 def agreement(
     ctx: typer.Context,
     table: Annotated[
-        Path | None, typer.Argument(help="CSV with one row per vote: image, rater, score; the store by default.")
+        Path | None, typer.Argument(help="A table with one row per vote: image, rater, score; the store by default.")
     ] = None,
     scale: ScaleOption = None,
     source: Annotated[str | None, typer.Option("--source", help="Only ratings in the store of this study.")] = None,
     campaign: Annotated[
         str | None, typer.Option("--campaign", help="Only ratings in the store of this campaign's creatives.")
     ] = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
     raters: Annotated[bool, typer.Option("--raters", help="Show bias and noise instead, one row per rater.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -78,7 +86,7 @@ def agreement(
     if table is not None:
         if source or campaign:
             raise UsageError("--source and --campaign select ratings in the store, not in a table", hint="drop one")
-        study = study_table(table, scale=parse_scale(scale))
+        study = study_table(table, scale=parse_scale(scale), options=table_options(encoding, header_line, sheet))
     else:
         if scale:
             raise UsageError("--scale is for a table: stored ratings have the scale of their source", hint="drop it")

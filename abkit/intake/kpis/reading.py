@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -13,16 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
-from abkit.intake.kpis.columns import Columns, find_columns, recognized, require_fields
-from abkit.intake.kpis.platforms import Recipe, content_of, load_recipes
-from abkit_model.data.tables import ENCODINGS, BrokenRow, Layout, OpenTable, open_table, readable
+from abkit.intake.kpis.fields import Columns, find_columns, recognized, require_fields
+from abkit_model.data.encodings import ENCODINGS, encoding_named
+from abkit_model.data.layouts import Layout
+from abkit_model.data.sheets import OpenSheets
+from abkit_model.data.tables import OpenTable, TableOptions, open_table, readable
+from abkit_model.data.text_rows import BrokenRow
 
 # Polars takes a while to import, and a file that was imported before needs none of it.
 if TYPE_CHECKING:
     import polars as pl
 
 # A change in how files are read makes the same file another import.
-READER_VERSION = 1
+READER_VERSION = 2
 SIZE_HINT = "split the file, or raise max_file_mb under [kpi] in abkit.toml"
 
 
@@ -38,7 +40,8 @@ class KpiOptions:
         account: Account of rows that do not name one.
         period: First and last day of files that have no dates.
         encoding: Encoding of the text; None finds it out.
-        recipes: A file of the user, or a folder of files, that says what platforms call their columns.
+        header_line: Line of the header, from 1; None finds it out.
+        sheet: Sheet of a spreadsheet; None finds it out.
         max_file_mb: Larger files are refused unread; of a gzipped file the unpacked size counts.
         max_rows: Files with more rows are refused.
     """
@@ -50,47 +53,35 @@ class KpiOptions:
     account: str = ""
     period: tuple[date, date] | None = None
     encoding: str | None = None
-    recipes: Path | None = None
+    header_line: int | None = None
+    sheet: str | None = None
     max_file_mb: float = 2048
     max_rows: int = 20_000_000
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
             raise UsageError(f"the decimal sign cannot be {self.decimal!r}", hint="use --decimal . or --decimal ,")
-        if self.encoding is not None and self.encoding not in ENCODINGS:
+        if self.encoding is not None and encoding_named(self.encoding) is None:
             raise UsageError(f"there is no encoding {self.encoding!r}", hint=f"known encodings: {', '.join(ENCODINGS)}")
+        if self.header_line is not None and self.header_line < 1:
+            raise UsageError(f"the header cannot be in line {self.header_line}", hint="lines count from 1")
         if self.period and self.period[1] < self.period[0]:
             raise UsageError(f"the period ends before it begins: {self.period[0]}..{self.period[1]}")
+
+    @property
+    def table(self) -> TableOptions:
+        """What was said about how the table is written."""
+        return TableOptions(encoding=self.encoding, header_line=self.header_line, sheet=self.sheet)
 
     @property
     def max_bytes(self) -> float:
         """The limit of a file's size."""
         return self.max_file_mb * 1e6
 
-    @property
-    def known_recipes(self) -> tuple[Recipe, ...]:
-        """What platforms call their columns: the user's recipes, then those of abkit."""
-        return load_recipes(self.recipes)
-
-    def command(self, path: Path) -> str:
-        """Return the command that imports a file with these options, for a hint to complete."""
-        parts = ["abkit kpi import", shlex.quote(str(path))]
-        parts += [f"--map {shlex.quote(f'{column}={name}')}" for column, name in self.mapping.items()]
-        if self.dayfirst is not None:
-            parts.append("--dayfirst" if self.dayfirst else "--no-dayfirst")
-        for name in ("decimal", "platform", "account", "encoding"):
-            if value := getattr(self, name):
-                parts.append(f"--{name} {shlex.quote(value)}")
-        if self.period:
-            parts.append(f"--period {self.period[0]}..{self.period[1]}")
-        return " ".join(parts)
-
     def reading(self) -> dict[str, Any]:
         """Return what decides how a file is understood, as JSON holds it: part of the digest of an import."""
         said = asdict(self)
-        said.pop("max_file_mb"), said.pop("max_rows"), said.pop("recipes")
-        if own := content_of(self.recipes):
-            said["recipes"] = hashlib.sha256(own.encode()).hexdigest()
+        said.pop("max_file_mb"), said.pop("max_rows")
         said["mapping"] = dict(sorted(self.mapping.items()))
         said["period"] = [day.isoformat() for day in self.period] if self.period else None
         return said
@@ -121,7 +112,7 @@ class RawTable:
 
     Attributes:
         frame: A column `line` (the line of the file where the row begins; of Parquet the number of the row, from 1)
-            and one column per field that the file has: texts from CSV, typed from Parquet.
+            and one column per field that the file has: texts from CSV, typed from Parquet and spreadsheets.
         columns: Which column of the file each field is.
         broken: Rows that could not be divided into cells.
         reading: How the file was read, for the record: format, encoding, delimiter, line of the header.
@@ -174,17 +165,16 @@ def countable_rows(path: Path, options: KpiOptions) -> int:
         with refusing_damage():
             if is_parquet(path):
                 return count_parquet(path)
-            with open_table(path, max_bytes=options.max_bytes, encoding=options.encoding) as table:
+            with open_table(path, max_bytes=options.max_bytes, options=options.table) as table:
                 broken: list[BrokenRow] = []
                 return sum(1 for _ in table.rows(_layout(table, options), broken)) + len(broken)
     except AbkitError:
         return 0
 
 
-def _layout(table: OpenTable, options: KpiOptions) -> Layout:
-    recipes = options.known_recipes
-    layout = table.layout(lambda cells: recognized(cells, options.mapping, recipes))
-    if not recognized(layout.header, options.mapping, recipes):
+def _layout(table: OpenTable | OpenSheets, options: KpiOptions) -> Layout:
+    layout = table.layout(lambda cells: recognized(cells, options.mapping))
+    if not recognized(layout.header, options.mapping):
         first = layout.delimiter.join(layout.header)[:120]
         raise InvalidInput(
             f"no header in the first lines: none has a known column name; the first line is {first!r}",
@@ -193,21 +183,14 @@ def _layout(table: OpenTable, options: KpiOptions) -> Layout:
     return layout
 
 
-def _columns(names: Sequence[str], path: Path, options: KpiOptions) -> Columns:
-    recipes = options.known_recipes
-    columns = find_columns(names, options.mapping, recipes)
-    given = options.period is not None
-    require_fields(columns, period_given=given, command=options.command(path), recipes=recipes)
-    return columns
-
-
 def _read_csv(path: Path, options: KpiOptions) -> RawTable:
     from abkit.intake.tables import read_frame
 
     broken: list[BrokenRow] = []
-    with open_table(path, max_bytes=options.max_bytes, encoding=options.encoding, hint=SIZE_HINT) as table:
+    with open_table(path, max_bytes=options.max_bytes, options=options.table, hint=SIZE_HINT) as table:
         layout = _layout(table, options)
-        columns = _columns(layout.header, path, options)
+        columns = find_columns(layout.header, options.mapping)
+        require_fields(columns, period_given=options.period is not None)
         frame = read_frame(table, layout, columns.position, broken)
     reading = {
         "format": "csv",
@@ -215,6 +198,8 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
         "delimiter": layout.delimiter,
         "header_line": layout.header_line,
     }
+    if layout.sheet:
+        reading |= {"format": "spreadsheet", "sheet": layout.sheet, "first_column": layout.first_column}
     return RawTable(frame, columns, broken, reading)
 
 
@@ -222,11 +207,12 @@ def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
     """Read only the columns that are fields, with their types."""
     import polars as pl
 
-    from abkit.intake.tables import count_parquet
+    from abkit.intake.tables import composed_texts, count_parquet
 
     schema = pl.read_parquet_schema(path)
     names = list(schema)
-    columns = _columns(names, path, options)
+    columns = find_columns(names, options.mapping)
+    require_fields(columns, period_given=options.period is not None)
     # A small file can hold a great many rows.
     if (rows := count_parquet(path)) > options.max_rows:
         raise InvalidInput(
@@ -237,7 +223,7 @@ def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
         _require_simple(columns.named(name), schema[names[index]])
     # Names are compared stripped, columns are read by what they are called in the file.
     wanted = [pl.col(names[index]).alias(name) for name, index in columns.position.items()]
-    frame = pl.scan_parquet(path).select(wanted).collect().with_row_index("line", offset=1)
+    frame = composed_texts(pl.scan_parquet(path).select(wanted).collect()).with_row_index("line", offset=1)
     return RawTable(frame.with_columns(pl.col("line").cast(pl.Int64)), columns, reading={"format": "parquet"})
 
 

@@ -19,6 +19,7 @@ from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.sample_ratio import ALPHA as SRM_ALPHA
 from abkit.stats.verdicts.shrinkage import EffectPrior, fit_effect_prior, shrink_many
 from abkit.vocabulary import Allocation, Correction
+from abkit_model.data.tables import TableOptions
 
 MOST_CELLS = 10**7
 FEWEST_FOR_PRIOR = 10
@@ -145,6 +146,7 @@ def analyze_table(
     level: float = 0.95,
     correction: Correction = Correction.BH,
     add_up: bool = False,
+    options: TableOptions | None = None,
     allocation: Allocation = Allocation.RANDOM,
     progress: Callable[[str], None] = lambda _: None,
 ) -> TableReport:
@@ -165,6 +167,7 @@ def analyze_table(
         level: Confidence level of the intervals; 1 − level is also the rate that the correction controls.
         correction: How p-values are adjusted over all comparisons.
         add_up: Whether rows of one arm are days, to be added up.
+        options: What the user said about how the table is written.
         allocation: `optimized` leaves out the check of the split.
         progress: Told what is happening.
 
@@ -173,7 +176,13 @@ def analyze_table(
     """
     progress(f"reading {path.name}")
     table = read_experiments(
-        path, experiment=experiment, variant=variant, trials=trials, successes=successes, drop_duplicates=add_up
+        path,
+        experiment=experiment,
+        variant=variant,
+        trials=trials,
+        successes=successes,
+        drop_duplicates=add_up,
+        options=options,
     )
     if len(table.trials) > MOST_CELLS:
         raise AbkitError(f"{path.name} has {len(table.trials):,} arms; at most {MOST_CELLS:,} are analyzed at once")

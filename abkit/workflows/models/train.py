@@ -126,11 +126,10 @@ def names_comparisons(table: Path) -> bool:
     """Return whether a table names two images per row; False for one that cannot be read: reading it says why."""
     require_model()
     from abkit_model.data.comparisons import is_comparison_table
-    from abkit_model.data.csv_table import read_text
     from abkit_model.errors import LabelError
 
     try:
-        return is_comparison_table(table, *read_text(table))
+        return is_comparison_table(table)
     except LabelError:
         return False
 

@@ -18,6 +18,7 @@ from abkit.store.runs import recorded_run
 
 if TYPE_CHECKING:
     from abkit_model.data.raters import Agreement, AgreementInterval, RaterModel
+    from abkit_model.data.tables import TableOptions
 
 TARGET = 0.9
 
@@ -95,7 +96,9 @@ class RaterStudy(Record):
         return rows
 
 
-def study_table(table: Path, *, scale: tuple[float, float] | None = None) -> RaterStudy:
+def study_table(
+    table: Path, *, scale: tuple[float, float] | None = None, options: TableOptions | None = None
+) -> RaterStudy:
     """Study the raters of a table with one row per vote.
 
     Raises:
@@ -104,7 +107,7 @@ def study_table(table: Path, *, scale: tuple[float, float] | None = None) -> Rat
     """
     from abkit_model.data.rating_rows import read_rows
 
-    rows = read_rows(table, scale=scale, votes_only=True)
+    rows = read_rows(table, scale=scale, votes_only=True, options=options)
     votes, rejected = rows.votes, rows.rejected
     if not votes:
         first = f"; line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""

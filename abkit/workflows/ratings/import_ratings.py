@@ -28,6 +28,7 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, hash_files, one_of_each
 from abkit_model.data.csv_table import is_inside
+from abkit_model.data.tables import TableOptions
 
 # Images registered in one transaction; small enough that a stop loses little work.
 _CHUNK = 256
@@ -79,6 +80,7 @@ def import_labels(
     source: str | None = None,
     image_column: str | None = None,
     scale: tuple[float, float] | None = None,
+    options: TableOptions | None = None,
     progress: Progress = lambda done, total: None,
 ) -> LabelImport:
     """Import a table of ratings or comparisons; the same again changes nothing.
@@ -95,6 +97,7 @@ def import_labels(
         source: The study; the name of the file by default. Raters of two sources are different people.
         image_column: Column that names the image, for ratings; found when None.
         scale: Lowest and highest rating; found when None.
+        options: What the user said about how the table is written.
         progress: Called with (images done, images in all).
 
     Raises:
@@ -108,7 +111,7 @@ def import_labels(
             raise UsageError(f"there is no file or folder {str(path)!r}", hint="check the path")
     arguments = {"table": str(table), "images": str(images), "source": source, "scale": scale}
     with recorded_run(store, "ratings import", arguments) as run:
-        labels = read_labels(table, image_column=image_column, scale=scale)
+        labels = read_labels(table, image_column=image_column, scale=scale, options=options)
         files = _register(store, settings, run, labels, images, progress)
         if all(file.creative_id is None for file in files.values()):
             name, file = next(iter(files.items()))

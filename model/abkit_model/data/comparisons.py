@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit_model.data.csv_table import CsvTable, Row, name_fault, number, parse_csv, read_csv
-from abkit_model.data.rating_rows import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS
+from abkit_model.data.csv_table import CsvTable, Row, name_fault, number, read_csv
+from abkit_model.data.rating_rows import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS, USUAL_COLUMNS
+from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
 FIRST_COLUMNS = ("image_left", "image_a", "left", "image_1", "image1", "first", "a", "winner")
@@ -26,6 +27,10 @@ TEST_COLUMNS = ("experiment", "test", "experiment_id", "test_id")
 SHARE_COLUMNS = ("share", "share_a", "p_a_better", "probability")
 WEIGHT_COLUMNS = ("weight", "certainty", "n", "votes")
 WINS_COLUMNS = (("wins_a", "wins_left", "wins_1", "wins"), ("wins_b", "wins_right", "wins_2", "losses"))
+
+#: Names of columns by which the header is found below titles.
+_USUAL = USUAL_COLUMNS | frozenset((*FIRST_COLUMNS, *SECOND_COLUMNS, *CHOICE_COLUMNS, *TEST_COLUMNS))
+_USUAL |= frozenset((*SHARE_COLUMNS, *WEIGHT_COLUMNS, *WINS_COLUMNS[0], *WINS_COLUMNS[1]))
 
 #: What a choice may say, and the share of the first image that it means. A name of one of the two is understood too.
 CHOICES = {"left": 1.0, "a": 1.0, "1": 1.0, "first": 1.0, "right": 0.0, "b": 0.0, "2": 0.0, "second": 0.0}
@@ -83,7 +88,7 @@ class ComparisonTable:
     sha256: str
 
 
-def read_comparisons(path: Path) -> ComparisonTable:
+def read_comparisons(path: Path, options: TableOptions | None = None) -> ComparisonTable:
     """Read a table of comparisons and count them by pair; rows that cannot be used are refused with line and reason.
 
     Refused are: an image against itself, a choice that names neither image, a second row of one rater (or test) on
@@ -91,12 +96,13 @@ def read_comparisons(path: Path) -> ComparisonTable:
     Rows that name neither a rater nor a test are counted, however many there are of a pair.
 
     Args:
-        path: CSV or gzipped CSV in one of the layouts above.
+        path: A table in one of the layouts above.
+        options: What the user said about how it is written.
 
     Raises:
         LabelError: Not readable, no known layout, fewer than two pairs left, or nothing but ties.
     """
-    comparisons, rejected, sha256 = read_single_comparisons(path)
+    comparisons, rejected, sha256 = read_single_comparisons(path, options)
     number_of: dict[str, int] = {}
     wins: dict[tuple[int, int], float] = defaultdict(float)
     weight: dict[tuple[int, int], float] = defaultdict(float)
@@ -125,13 +131,15 @@ def read_comparisons(path: Path) -> ComparisonTable:
     )
 
 
-def read_single_comparisons(path: Path) -> tuple[list[Comparison], list[tuple[int, str]], str]:
+def read_single_comparisons(
+    path: Path, options: TableOptions | None = None
+) -> tuple[list[Comparison], list[tuple[int, str]], str]:
     """Return every usable row of a table of comparisons, line and reason of each refused one, and the table's digest.
 
     Raises:
         LabelError: Not readable, or no known layout.
     """
-    table = read_csv(path)
+    table = read_csv(path, options, usual=_USUAL)
     reader = _Reader(table)
     comparisons: list[Comparison] = []
     rejected = list(table.rejected)
@@ -152,9 +160,9 @@ def read_single_comparisons(path: Path) -> tuple[list[Comparison], list[tuple[in
     return comparisons, sorted(rejected), table.sha256
 
 
-def is_comparison_table(path: Path, text: str, sha256: str) -> bool:
+def is_comparison_table(path: Path, options: TableOptions | None = None) -> bool:
     """Return whether the columns of a table are those of comparisons rather than of ratings."""
-    table = parse_csv(path, text, sha256, header_only=True)
+    table = read_csv(path, options, usual=_USUAL, header_only=True)
     first, second = table.find(FIRST_COLUMNS), table.find(SECOND_COLUMNS)
     if first is None or second is None:
         return False

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from abkit_model.data.tables import BrokenRow, find_layout, open_table, read_rows
+from abkit_model.data.layouts import bare
+from abkit_model.data.sheets import OpenSheets
+from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
+from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import LabelError, TableError
+from abkit_model.names import composed
 
 #: A table of ten million votes is smaller; a file that unpacks to more is damaged or meant to harm.
 MAX_BYTES = 2**29
+#: A small Parquet file can hold a great many rows.
+MAX_PARQUET_ROWS = 20_000_000
 #: What a file name or the name of a rater may have at most.
 MAX_NAME = 500
 
@@ -66,47 +73,100 @@ class CsvTable:
         return name
 
 
-def read_text(path: Path) -> tuple[str, str]:
-    """Return the text of a file, unpacked when it is gzipped, and the SHA-256 of its bytes.
+def read_text(path: Path, options: TableOptions | None = None) -> tuple[str, str]:
+    """Return a text, unpacked when it is packed, and the SHA-256 of its bytes; '' of a spreadsheet or Parquet.
 
     Raises:
         LabelError: Not readable, damaged, larger than 512 MiB, or not text.
     """
-    try:
-        with open_table(path, max_bytes=MAX_BYTES) as table:
-            return table.text.read().removeprefix("\ufeff"), table.sha256()
-    except TableError as error:
-        raise _unreadable(path, error) from error
+    with _opened(path, options) as table:
+        return (table.text.read().removeprefix("\ufeff") if isinstance(table, OpenTable) else ""), table.sha256()
 
 
-def parse_csv(path: Path, text: str, sha256: str, *, header_only: bool = False) -> CsvTable:
-    """Split a table with a header into cells, or only its header.
+def first_line(path: Path, options: TableOptions | None = None) -> str:
+    """Return the first line of a text; '' of a spreadsheet or Parquet.
 
     Raises:
-        LabelError: Empty, or not CSV.
+        LabelError: Not readable, damaged, larger than 512 MiB, or not text.
     """
-    broken: list[BrokenRow] = []
-    try:
-        layout = find_layout(text, lambda _: 0)
-        rows = [] if header_only else list(read_rows(io.StringIO(text, newline=""), layout, broken))
-    except TableError as error:
-        raise _unreadable(path, error) from error
-    return CsvTable(
-        path,
-        tuple(filter(None, layout.header)),
-        tuple((line, dict(zip(layout.header, cells, strict=True))) for line, cells in rows),
-        tuple((row.line, row.reason) for row in broken),
-        sha256,
-    )
+    if is_parquet(path):
+        return ""
+    with _opened(path, options) as table:
+        return table.text.readline(1 << 16).removeprefix("\ufeff") if isinstance(table, OpenTable) else ""
 
 
-def read_csv(path: Path) -> CsvTable:
-    """Read a table with a header, plain or gzipped.
+def read_csv(
+    path: Path, options: TableOptions | None = None, *, usual: Collection[str] = (), header_only: bool = False
+) -> CsvTable:
+    """Read a table with a header: text in any dress, a spreadsheet, or Parquet.
+
+    Args:
+        path: The file.
+        options: What the user said about how it is written.
+        usual: Names of columns, in lower case, by which the header is found below titles.
+        header_only: Leave the rows out.
 
     Raises:
         LabelError: Not readable, too large, not text, or not a table.
     """
-    return parse_csv(path, *read_text(path))
+    if is_parquet(path):
+        return _of_parquet(path, header_only)
+    broken: list[BrokenRow] = []
+    with _opened(path, options) as table:
+        layout = table.layout(lambda cells: len({cell.lower() for cell in cells}.intersection(usual)))
+        rows = [] if header_only else list(table.rows(layout, broken))
+        sha256 = table.sha256()
+    at = f"sheet {layout.sheet!r}, " if layout.sheet else ""
+    return CsvTable(
+        path,
+        tuple(filter(None, layout.header)),
+        tuple((line, dict(zip(layout.header, cells, strict=True))) for line, cells in rows),
+        tuple((row.line, at + row.reason) for row in broken),
+        sha256,
+    )
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file is there and begins as Parquet does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+    except OSError:
+        return False
+
+
+def _of_parquet(path: Path, header_only: bool) -> CsvTable:
+    import polars as pl
+
+    try:
+        require_file(path, max_bytes=MAX_BYTES)
+        names = list(pl.read_parquet_schema(path))
+        if pl.scan_parquet(path).select(pl.len()).collect().item() > MAX_PARQUET_ROWS:
+            raise TableError(f"it has more than {MAX_PARQUET_ROWS:,} rows", hint="split the table")
+        frame = pl.read_parquet(path, n_rows=0 if header_only else None)
+        texts = frame.select(pl.all().cast(pl.String).fill_null(""))
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except TableError as error:
+        raise _unreadable(path, error) from error
+    except BaseException as error:
+        # A panic inside polars is no Exception, and its class cannot be imported.
+        if isinstance(error, pl.exceptions.PolarsError) or type(error).__name__ == "PanicException":
+            first = next(iter(str(error).splitlines()), "")[:200]
+            raise _unreadable(path, TableError(f"the content is damaged: {first}", hint="export it again")) from error
+        raise
+    header = [composed(name.strip()) for name in names]
+    rows = (dict(zip(header, (bare(composed(cell)) for cell in row), strict=True)) for row in texts.iter_rows())
+    return CsvTable(path, tuple(filter(None, header)), tuple(enumerate(rows, 1)), (), sha256)
+
+
+@contextmanager
+def _opened(path: Path, options: TableOptions | None) -> Iterator[OpenTable | OpenSheets]:
+    try:
+        with open_table(path, max_bytes=MAX_BYTES, options=options) as table:
+            yield table
+    except TableError as error:
+        raise _unreadable(path, error) from error
 
 
 def _unreadable(path: Path, error: TableError) -> LabelError:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from abkit_model.checkpoint import Scale
-from abkit_model.data.csv_table import CsvTable, Row, name_fault, number, parse_csv, read_text
+from abkit_model.data.csv_table import CsvTable, Row, first_line, name_fault, number, read_csv, read_text
+from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
 IMAGE_COLUMNS = ("file", "image", "filename", "image_file", "path", "name", "item")
@@ -26,6 +27,9 @@ TIME_COLUMNS = ("time", "timestamp", "rated_at", "voted_at", "date")
 MEAN_COLUMNS = ("mean", "mean_score", "mos", "score_mean", "rating_mean", "beauty_mean")
 SD_COLUMNS = ("sd", "std", "score_sd", "rating_sd", "beauty_sd")
 COUNT_COLUMNS = ("n", "count", "votes", "n_ratings", "n_votes")
+#: Names of columns by which the header of a rating table is found below titles.
+USUAL_COLUMNS = frozenset((*IMAGE_COLUMNS, *RATER_COLUMNS, *SCORE_COLUMNS, *TIME_COLUMNS))
+USUAL_COLUMNS |= frozenset((*MEAN_COLUMNS, *SD_COLUMNS, *COUNT_COLUMNS, *(f"n{step}" for step in range(11))))
 #: How tables leave a standard deviation open: an empty cell, or R's word for it.
 UNKNOWN = ("", "na")
 
@@ -109,28 +113,29 @@ def read_rows(
     group_column: str | None = None,
     scale: tuple[float, float] | None = None,
     votes_only: bool = False,
+    options: TableOptions | None = None,
 ) -> RatingRows:
     """Read a rating table; refuse rows that cannot be used, with line and reason.
 
     Args:
-        path: CSV, gzipped CSV, or AVA's text layout.
+        path: Text in any dress, a spreadsheet, Parquet, or AVA's text layout.
         image_column: Column with the file name; found by its usual names when None.
         group_column: Column whose values tie near-duplicates together.
         scale: Lowest and highest rating. Needed for votes and means when it is not 1 to 5, 7 or 10, or when hardly any
             rating needs the larger one of these.
         votes_only: Insist on one row per vote.
+        options: What the user said about how the table is written.
 
     Raises:
         LabelError: Not readable, no known layout, a column that is not there, or a scale that is not valid.
     """
-    text, sha256 = read_text(path)
-    first = text.split("\n", 1)[0].split()
+    first = first_line(path, options).split()
     if not votes_only and len(first) >= 12 and all(re.fullmatch(r"\d+", part) for part in first[:12]):
         if column := group_column or image_column:
             raise LabelError(f"{path} is in AVA's text layout, which has no column {column!r}", "leave the option out")
-        rows = _read_ava(text, sha256, _histogram_scale(path, scale, 1, 10))
+        rows = _read_ava(*read_text(path, options), _histogram_scale(path, scale, 1, 10))
     else:
-        table = parse_csv(path, text, sha256)
+        table = read_csv(path, options, usual=USUAL_COLUMNS | {name.lower() for name in (image_column,) if name})
         image = table.column(image_column, IMAGE_COLUMNS, "the file name of the image")
         if group_column is not None:
             table.column(group_column, (), "the group")

@@ -109,5 +109,5 @@ def test_it_reads_the_choices_between_paintings(testdata: Path) -> None:
         ("a,b", False),
     ],
 )
-def test_ratings_with_columns_left_and_right_are_no_comparisons(header: str, expected: bool) -> None:
-    assert is_comparison_table(Path("table.csv"), header + "\n", "") is expected
+def test_ratings_with_columns_left_and_right_are_no_comparisons(tmp_path: Path, header: str, expected: bool) -> None:
+    assert is_comparison_table(table(tmp_path, header + "\n")) is expected

@@ -1,0 +1,399 @@
+"""Spreadsheets as tables: the sheet and its header are found, cells keep their types, faulty cells keep their name.
+
+The library that reads them gives an empty cell for an error (`#N/A`) and for a formula that was never calculated, and
+it makes room for every cell between the first and the last one. So an XLSX is looked through first: how large it
+unpacks, how far its cells reach, and which of them have no value that could be trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from html import unescape
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from abkit_model.data.layouts import Layout, bare
+from abkit_model.data.text_rows import BrokenRow
+from abkit_model.errors import TableError
+from abkit_model.names import composed
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet, CalamineWorkbook
+
+Cell = str | float | int | bool | date | datetime | time | timedelta
+
+_MOST_CELLS = 30_000_000
+_MOST_FAULTS = 100_000
+_HEADER_WITHIN = 20_000  # rows
+_CHUNK = 1 << 22
+_EXACT = 1e15  # spreadsheets keep 15 digits of a number
+_SAVE = "open it in a spreadsheet program, and save the table as XLSX or CSV"
+_TAG = rb"<(?:\w+:)?"
+_CELL = re.compile(_TAG + rb"c\b([^<>]*?[^<>/])>(.*?)</(?:\w+:)?c\s*>", re.DOTALL)
+_FILLED = re.compile(_TAG + rb"c\b[^<>]*?\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"'](?:[^<>]*[^<>/])?>")
+_PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
+_ERROR = re.compile(rb"\bt\s*=\s*[\"']e[\"']")
+_FORMULA = re.compile(_TAG + rb"f\b")
+_VALUE = re.compile(_TAG + rb"v\b[^<>]*>([^<]*)<")
+_REPEATED = re.compile(
+    rb"<table:table-(?:row|cell)\b[^<>]*number-(?:rows|columns)-repeated\s*=\s*[\"'](\d{4,})[\"'][^<>]*[^/]>(.{0,2000})",
+    re.DOTALL,
+)
+
+
+def column_letters(index: int) -> str:
+    """Return what a spreadsheet calls a column.
+
+    >>> column_letters(0), column_letters(25), column_letters(26), column_letters(701)
+    ('A', 'Z', 'AA', 'ZZ')
+    """
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def cell_text(cell: Cell) -> str:
+    """Return a cell as text that can be read in one way only.
+
+    A number has a decimal point, never three digits after it, so that no one takes it for thousands; a whole number of
+    more than 15 digits shows that the spreadsheet rounded it. A date is ISO, and a time of midnight is left out.
+
+    >>> cell_text(1204.0), cell_text(1.204), cell_text(1.2e17), cell_text(datetime(2026, 1, 5))
+    ('1204', '1.2040', '1.200000000000000E+17', '2026-01-05')
+    """
+    if isinstance(cell, str):
+        return bare(composed(cell))
+    if isinstance(cell, bool):
+        return str(cell).upper()
+    if isinstance(cell, int | float):
+        if abs(cell) >= _EXACT:
+            return f"{cell:.15E}"
+        if cell == int(cell):
+            return str(int(cell))
+        text = f"{cell:.15g}" if abs(cell) >= 1e-4 else f"{cell:.17f}".rstrip("0")
+        return f"{text}0" if re.search(r"\.\d{3}$", text) else text
+    if isinstance(cell, datetime):
+        return cell.date().isoformat() if cell.time() == time() else cell.isoformat(" ", "seconds")
+    return str(cell)
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    name: str
+    rows: Sequence[Sequence[Cell]]
+    first_column: int
+    faults: Mapping[tuple[int, int], str]  # by row from 1 and column from 0
+
+
+@dataclass(frozen=True)
+class OpenSheets:
+    """A spreadsheet that is open for reading: the same methods as a table of text, and `cells`.
+
+    Attributes:
+        workbook: The spreadsheet.
+        digest: SHA-256 of its bytes.
+        said_sheet: The sheet that the user named.
+        said_line: The row that the user named.
+        scanned: What is wrong with single cells, by sheet.
+        encoding: Spreadsheets have none.
+    """
+
+    workbook: CalamineWorkbook
+    digest: str
+    said_sheet: str | None = None
+    said_line: int | None = None
+    scanned: Mapping[str, Mapping[tuple[int, int], str]] = field(default_factory=dict)
+    encoding: str = ""
+    _read: dict[str, _Sheet] = field(default_factory=dict)
+
+    def sha256(self) -> str:
+        """Return the digest of the bytes of the spreadsheet."""
+        return self.digest
+
+    def layout(self, known: Callable[[Sequence[str]], int]) -> Layout:
+        """Find the sheet and its header: the row that names the most known columns.
+
+        Raises:
+            TableError: No sheet has a table, or several have one and none was named.
+        """
+        names = [self.said_sheet] if self.said_sheet else self._visible()
+        headers = filter(None, (self._header(name, known) for name in names))
+        found = [(known(one.header), one) for one in headers]
+        if not found:
+            at = f" in row {self.said_line:,}" if self.said_line else ""
+            raise TableError(f"no sheet has a header{at}", hint=f"it has the sheets {_listed(self._visible())}")
+        most = max(count for count, _ in found)
+        best = [layout for count, layout in found if count == most]
+        if len(best) > 1:
+            raise TableError(
+                f"the sheets {_listed([one.sheet for one in best])} could all be the table",
+                hint=f"say which: --sheet {best[0].sheet!r}",
+            )
+        return best[0]
+
+    def rows(self, layout: Layout, broken: list[BrokenRow]) -> Iterator[tuple[int, list[str]]]:
+        """Yield the number and the cells, as texts, of each row below the header that is not blank."""
+        named = [index for index, name in enumerate(layout.header) if name]
+        for number, cells in self.cells(layout):
+            texts = [cell_text(cell) for cell in cells]
+            if fault := self.fault(layout, number, named):
+                broken.append(BrokenRow(number, fault, texts))
+            else:
+                yield number, texts
+
+    def cells(self, layout: Layout) -> Iterator[tuple[int, Sequence[Cell]]]:
+        """Yield the number and the cells, with their types, of each row below the header that is not blank."""
+        sheet = self._sheet(layout.sheet)
+        for number, cells in enumerate(sheet.rows[layout.lines_before :], layout.lines_before + 1):
+            faulty = bool(sheet.faults) and bool(self.fault(layout, number, range(len(cells))))
+            if faulty or any(cell != "" for cell in cells):
+                yield number, cells
+
+    def fault(self, layout: Layout, number: int, columns: Sequence[int]) -> str:
+        """Return what is wrong with a row in these columns, or ''."""
+        sheet = self._sheet(layout.sheet)
+        if not sheet.faults:
+            return ""
+        for column in (sheet.first_column + index for index in columns):
+            if (number, column) in sheet.faults:
+                return f"cell {column_letters(column)}{number} {sheet.faults[number, column]}"
+        return ""
+
+    def _visible(self) -> list[str]:
+        from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+        return [
+            one.name
+            for one in self.workbook.sheets_metadata
+            if one.typ == SheetTypeEnum.WorkSheet and one.visible == SheetVisibleEnum.Visible
+        ]
+
+    def _sheet(self, name: str) -> _Sheet:
+        if name not in self._read:
+            if name not in self.workbook.sheet_names:
+                raise TableError(f"there is no sheet {name!r}", hint=f"it has {_listed(self.workbook.sheet_names)}")
+            sheet = _guarded(lambda: self.workbook.get_sheet_by_name(name))
+            faults = dict(self.scanned.get(name, {}))
+            _add_merged(sheet, faults)
+            first = sheet.start[1] if sheet.start else 0
+            self._read[name] = _Sheet(name, list(sheet.iter_rows()), first, faults)
+        return self._read[name]
+
+    def _header(self, name: str, known: Callable[[Sequence[str]], int]) -> Layout | None:
+        best: tuple[int, Layout] | None = None
+        sheet = self._sheet(name)
+        for number, cells in enumerate(sheet.rows[:_HEADER_WITHIN], 1):
+            if self.said_line not in (None, number):
+                continue
+            if number > 30 and best and best[0] >= 3:
+                break
+            header = [cell_text(cell).strip() for cell in cells]
+            if any(header) and (best is None or known(header) > best[0]):
+                best = known(header), Layout("\t", header, number, number, 0, name, sheet.first_column)
+        return best[1] if best else None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:20])
+
+
+def _add_merged(sheet: CalamineSheet, faults: dict[tuple[int, int], str]) -> None:
+    """Note the cells that are hidden under a merged one: nobody says whether its value counts for each of them."""
+    for (top, left), (bottom, right) in sheet.merged_cell_ranges or []:
+        if (bottom - top + 1) * (right - left + 1) + len(faults) > _MOST_FAULTS:
+            raise TableError("too many cells are merged", hint="undo the merging, and save it again")
+        first = f"{column_letters(left)}{top + 1}"
+        for row in range(top, bottom + 1):
+            for column in range(left, right + 1):
+                if (row, column) != (top, left):
+                    faults.setdefault((row + 1, column), f"is merged with {first}: undo the merging")
+
+
+def open_sheets(
+    content: BinaryIO, *, max_bytes: float, sheet: str | None = None, header_line: int | None = None
+) -> OpenSheets:
+    """Open a spreadsheet: XLSX, XLSM, XLS or ODS.
+
+    Args:
+        content: Its bytes, from the beginning.
+        max_bytes: Limit of what it unpacks to.
+        sheet: The sheet that the user named.
+        header_line: The row of the header that the user named.
+
+    Raises:
+        TableError: Damaged, protected with a password, too large, or another kind of file.
+    """
+    data = io.BytesIO(content.read())
+    scanned: Mapping[str, Mapping[tuple[int, int], str]] = {}
+    if data.getvalue().startswith(b"PK"):
+        with zipfile.ZipFile(data) as archive:
+            scanned = _scan(archive, data, max_bytes)
+    data.seek(0)
+
+    def opened() -> CalamineWorkbook:
+        from python_calamine import CalamineWorkbook
+
+        return CalamineWorkbook.from_filelike(data)
+
+    return OpenSheets(_guarded(opened), hashlib.sha256(data.getvalue()).hexdigest(), sheet, header_line, scanned)
+
+
+def _guarded(act: Callable[[], Any]) -> Any:
+    """Turn whatever the reading library says about a spreadsheet into a refusal."""
+    from python_calamine import CalamineError, PasswordError
+
+    try:
+        return act()
+    except PasswordError as error:
+        raise TableError("the spreadsheet is protected with a password", hint="save a copy without it") from error
+    except CalamineError as error:
+        raise TableError(f"the spreadsheet cannot be read: {str(error)[:200]}", hint=_SAVE) from error
+    except BaseException as error:
+        # A panic inside the library is no Exception, and its class cannot be imported.
+        if type(error).__name__ == "PanicException":
+            raise TableError("the spreadsheet is damaged", hint=_SAVE) from error
+        raise
+
+
+def _scan(archive: zipfile.ZipFile, data: BinaryIO, max_bytes: float) -> dict[str, dict[tuple[int, int], str]]:
+    """Look through an XLSX or ODS before it is opened: its size, its extent, and its faulty cells by sheet.
+
+    Raises:
+        TableError: It unpacks to more than the limit, or its cells reach too far.
+    """
+    names = archive.namelist()
+    if any(name.startswith("xl/") and name.endswith(".bin") and "workbook" in name for name in names):
+        raise TableError("the file is a binary spreadsheet (XLSB)", hint=_SAVE)
+    if not any(name.endswith(("workbook.xml", "content.xml")) for name in names):
+        raise TableError("the file is a document, not a spreadsheet", hint="save the table as XLSX or CSV")
+    budget = max_bytes
+    for one in archive.infolist():
+        budget -= _unpacked_size(data, one, budget)
+    if "content.xml" in names:
+        _refuse_repetition(archive)
+        return {}
+    paths = _paths_of_sheets(archive)
+    stale = re.search(rb"fullCalcOnLoad\s*=\s*[\"'](?:1|true)", archive.read("xl/workbook.xml")) is not None
+    return {name: _faults(archive, path, stale) for name, path in paths.items() if path in names}
+
+
+def _unpacked_size(data: BinaryIO, member: zipfile.ZipInfo, most: float) -> int:
+    """Return how much a member unpacks to; its entry in the archive could lie, and is not asked."""
+    data.seek(member.header_offset + 26)
+    name, extra = struct.unpack("<HH", data.read(4))
+    data.seek(name + extra, io.SEEK_CUR)
+    if member.flag_bits & 1:
+        raise TableError("the spreadsheet is protected with a password", hint="save a copy without it")
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise TableError("the spreadsheet is packed in an unusual way", hint=_SAVE)
+    if member.compress_type == zipfile.ZIP_STORED:
+        return member.compress_size
+    unpack, left, size = zlib.decompressobj(-zlib.MAX_WBITS), member.compress_size, 0
+    while left > 0 and (packed := data.read(min(left, _CHUNK))):
+        left -= len(packed)
+        while packed:
+            size += len(unpack.decompress(packed, _CHUNK))
+            packed = unpack.unconsumed_tail
+            if size > most:
+                raise TableError("the spreadsheet unpacks to more than its limit", hint="split the table")
+    return size
+
+
+def _refuse_repetition(archive: zipfile.ZipFile) -> None:
+    # A cell or row that has a value and is repeated a thousand times is no table, and fills the memory.
+    for found in _REPEATED.finditer(archive.read("content.xml")):
+        row = re.split(rb"</table:table-(?:row|cell)>", found.group(2))[0]
+        if b"office:value" in row or b"<text:p" in row:
+            raise TableError(f"a cell or row is repeated {int(found.group(1)):,} times", hint=_SAVE)
+
+
+def _paths_of_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return by the name of a sheet the path of its part in an XLSX."""
+
+    def attributes(tag: str, text: str) -> Iterator[dict[str, str]]:
+        for found in re.findall(rf"<(?:\w+:)?{tag}\b([^<>]*)>", text):
+            pairs = re.findall(r"([\w:]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", found)
+            yield {key.split(":")[-1]: unescape(one or other) for key, one, other in pairs}
+
+    try:
+        workbook = archive.read("xl/workbook.xml").decode("utf-8-sig")
+        links = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8-sig")
+    except (KeyError, UnicodeDecodeError) as error:
+        raise TableError("the spreadsheet is damaged: its list of sheets cannot be read", hint=_SAVE) from error
+    target = {one.get("Id", ""): one.get("Target", "") for one in attributes("Relationship", links)}
+    return {
+        one["name"]: path[1:] if (path := target.get(one.get("id", ""), "")).startswith("/") else f"xl/{path}"
+        for one in attributes("sheet", workbook)
+        if "name" in one
+    }
+
+
+def _faults(archive: zipfile.ZipFile, path: str, stale: bool) -> dict[tuple[int, int], str]:
+    """Return the cells of one sheet that have no value to be trusted.
+
+    Raises:
+        TableError: The sheet has too many of them, or its cells reach too far.
+    """
+    faults: dict[tuple[int, int], str] = {}
+    reach = [1, 1]
+    with archive.open(path) as content:
+        rest = b""
+        while chunk := content.read(_CHUNK):
+            rest += chunk
+            cut = max(rest.rfind(b"<row"), rest.rfind(b":row"))
+            if cut > 0:
+                _look(rest[:cut], stale, faults, reach)
+                rest = rest[cut:]
+            elif len(rest) > 16 * _CHUNK:
+                raise TableError("a row of the spreadsheet has no end", hint=_SAVE)
+        _look(rest, stale, faults, reach)
+    if reach[0] * reach[1] > _MOST_CELLS:
+        last = f"{column_letters(reach[1] - 1)}{reach[0]}"
+        raise TableError(
+            f"the cells of a sheet reach to {last}, which is too far",
+            hint="delete what stands far below or to the right of the table, or save the table as CSV",
+        )
+    if len(faults) > _MOST_FAULTS:
+        raise TableError("too many cells of a sheet have errors or formulas that were never calculated", hint=_SAVE)
+    return faults
+
+
+def _look(xml: bytes, stale: bool, faults: dict[tuple[int, int], str], reach: list[int]) -> None:
+    columns = set()
+    for letters, row in _FILLED.findall(xml):
+        columns.add(letters)
+        reach[0] = max(reach[0], int(row))
+    reach[1] = max([reach[1], *(_column_index(letters) + 1 for letters in columns)])
+    if b"<f" not in xml and b":f" not in xml and not _ERROR.search(xml):
+        return
+    for attributes, inside in _CELL.findall(xml):
+        error, formula = _ERROR.search(attributes), _FORMULA.search(inside)
+        place = _PLACE.search(attributes)
+        if not (error or formula):
+            continue
+        if place is None:
+            raise TableError("the spreadsheet has an error or formula in a cell without an address", hint=_SAVE)
+        value = _VALUE.search(inside)
+        shown = value.group(1).strip() if value else b""
+        key = int(place.group(2)), _column_index(place.group(1))
+        if error:
+            faults[key] = f"has an error: {shown.decode('utf-8', 'replace')[:20]}"
+        elif not shown or (stale and shown == b"0"):
+            faults[key] = "has a formula that was never calculated: open the file in a spreadsheet program and save it"
+
+
+def _column_index(letters: bytes) -> int:
+    index = 0
+    for letter in letters:
+        index = 26 * index + letter - 64
+    return index - 1
