@@ -62,10 +62,15 @@ class ScoringSettings(_Section):
 
 
 class KpiSettings(_Section):
-    """`[kpi]`: how large an export may be."""
+    """`[kpi]`: how large an export may be, and what its columns are called."""
 
     max_file_mb: float = Field(default=2048, gt=0, description="larger files are refused without being read")
     max_rows: int = Field(default=20_000_000, ge=1, description="files with more rows are refused")
+    recipes: Path | None = Field(
+        default=None,
+        description="a file, or a folder of files, that says what further platforms call their columns "
+        "([platforms.md](platforms.md)); relative to the workspace",
+    )
 
 
 class CorrelateSettings(_Section):
@@ -231,6 +236,11 @@ class Settings(BaseSettings):
         """URL of the store: as configured, else the SQLite file of the workspace."""
         # A folder may be called "100%20ads" or "a?b", and in a URL these signs mean something else.
         return self.database_url or f"sqlite:///{quote(str(self.workspace / 'abkit.db'))}"
+
+    @property
+    def kpi_recipes(self) -> Path | None:
+        """The user's own file or folder of recipes for KPI exports."""
+        return self.workspace / self.kpi.recipes if self.kpi.recipes else None
 
     @property
     def cache_folder(self) -> Path:

@@ -139,6 +139,15 @@ class Dimension(StrEnum):
     OTHER = "other"
 
 
+class SetAsideReason(StrEnum):
+    """Why a stored row does not count: other rows hold the same delivery."""
+
+    PERIOD = "period"
+    BREAKDOWN = "breakdown"
+    EVENT = "event"
+    SAME_AD = "same_ad"
+
+
 class Layer(StrEnum):
     """The layers of a drift check."""
 

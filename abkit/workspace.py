@@ -187,6 +187,7 @@ class Workspace:
         from abkit.intake.kpis.reading import KpiOptions
         from abkit.workflows.kpis.import_kpis import import_files
 
+        options.setdefault("recipes", self.settings.kpi_recipes)
         return tuple(import_files(self.store, _paths(paths), KpiOptions(**options)))
 
     def correlate(

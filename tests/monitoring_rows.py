@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from abkit.store.database.engine import Store
+from abkit.store.kpis.counting import recount
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import begin_run
 from abkit.store.schema import (
@@ -124,6 +125,7 @@ class Seed:
                 )
             if values:
                 session.execute(insert(Kpi), values)
+                recount(session, sorted({row["ad_id"] for row in values}))
 
     def _everything(self, session: Session) -> int:
         found = session.scalars(select(Segment.id).where(Segment.platform == "", Segment.placement == "")).first()

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.store.creatives import creatives_named
-from abkit.store.kpis.delivery import by_breakdown, within
+from abkit.store.database.statements import among, total
+from abkit.store.kpis.counting import SetAside, counts, set_aside, within
+from abkit.store.kpis.same_ads import groups_of
 from abkit.store.schema import (
     Ad,
     AdCreative,
@@ -50,11 +52,13 @@ class Delivery:
         by_day: Figures by day; a row that spans several days counts on its last one.
         by_segment: Figures by segment, in the order of `Dimension`.
         creatives: Digests of the creatives shown.
+        set_aside: Rows that do not count because others hold the same delivery.
     """
 
     by_day: Mapping[date, Figures] = field(default_factory=dict)
     by_segment: Mapping[tuple[str, ...], Figures] = field(default_factory=dict)
     creatives: frozenset[str] = frozenset()
+    set_aside: tuple[SetAside, ...] = ()
 
 
 def find_experiment(session: Session, key: str) -> Experiment:
@@ -98,29 +102,38 @@ def creative_named(session: Session, name: str) -> int | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def delivery(session: Session, ads: Sequence[int], first: date | None, last: date) -> Delivery:
-    """Return what these ads delivered from `first` to `last`.
+def delivery(
+    session: Session, ads: Sequence[int], first: date | None, last: date, by: Dimension | None = None
+) -> Delivery:
+    """Return what these ads delivered from `first` to `last`, of the rows that count.
 
-    Of several breakdowns and conversion events of one ad the one with most impressions counts: they are the same
-    impressions.
+    Args:
+        session: A reading session.
+        ads: Ids of the ads.
+        first, last: The period of a row lies inside; `first` None is open.
+        by: A dimension that is looked at: breakdowns without it do not compete.
     """
-    key = (Kpi.ad_id, Kpi.segment_id, Kpi.event, Kpi.attribution_window, Kpi.period_end)
-    sums = [func.sum(column).label(column.key) for column in (Kpi.impressions, Kpi.clicks, Kpi.conversions)]
-    query = select(*key, *sums).where(Kpi.ad_id.in_(ads), *within(Kpi, first, last)).group_by(*key)
-    rows = session.execute(query).all()
-    used = session.scalars(select(Segment).where(Segment.id.in_({row.segment_id for row in rows})))
+    shown = groups_of(session, ads)
+    conditions = [among(session, Kpi.ad_id, shown), *within(Kpi, first, last)]
+    counted = counts(session, first, last, [by] if by else [])
+    key = (Kpi.segment_id, Kpi.period_end)
+    sums = [total(column).label(column.key) for column in (Kpi.impressions, Kpi.clicks, Kpi.conversions)]
+    rows = session.execute(select(*key, *sums).where(counted, *conditions).group_by(*key)).all()
+    used = session.scalars(select(Segment).where(among(session, Segment.id, {row.segment_id for row in rows})))
     segments = {row.id: tuple(str(getattr(row, name)) for name in Dimension) for row in used}
     by_day: dict[date, Figures] = defaultdict(Figures)
     by_segment: dict[tuple[str, ...], Figures] = defaultdict(Figures)
-    for kinds in by_breakdown(session, rows, "ad_id").values():
-        for row in next(iter(kinds.values())):
-            figures = Figures(int(row.impressions), int(row.clicks), int(row.conversions))
-            by_day[row.period_end] = by_day[row.period_end].plus(figures)
-            by_segment[segments[row.segment_id]] = by_segment[segments[row.segment_id]].plus(figures)
+    for row in rows:
+        figures = Figures(row.impressions, row.clicks, row.conversions)
+        by_day[row.period_end] = by_day[row.period_end].plus(figures)
+        by_segment[segments[row.segment_id]] = by_segment[segments[row.segment_id]].plus(figures)
     creatives = session.scalars(
-        select(Creative.sha256).join(AdCreative, AdCreative.creative_id == Creative.id).where(AdCreative.ad_id.in_(ads))
+        select(Creative.sha256)
+        .join(AdCreative, AdCreative.creative_id == Creative.id)
+        .where(among(session, AdCreative.ad_id, shown))
     )
-    return Delivery(dict(by_day), dict(by_segment), frozenset(creatives))
+    left = set_aside(session, counted, conditions)
+    return Delivery(dict(by_day), dict(by_segment), frozenset(creatives), left)
 
 
 def results_of(session: Session, experiment: Experiment, kind: Kind | None = None) -> list[ExperimentResult]:

@@ -329,6 +329,8 @@ class Segment(Base):
     age: Mapped[str] = mapped_column(default="")
     gender: Mapped[str] = mapped_column(default="")
     other: Mapped[str] = mapped_column(default="")
+    # By dimension: V has a value, A is a word for "all", - is not given. None until rows of it were first counted.
+    breakdown: Mapped[str | None]
 
 
 class Ad(Base):
@@ -341,6 +343,8 @@ class Ad(Base):
     creative_name: Mapped[str] = mapped_column(default="")  # as in the export; links are made by it
     campaign_id: Mapped[int | None] = _ref("campaign", index=True)
     run_id: Mapped[int] = _ref("run")
+    # The ad that this one repeats under another name; its rows count as rows of that one.
+    same_as: Mapped[int | None] = mapped_column(index=True)
 
 
 class AdCreative(Base):
@@ -362,6 +366,14 @@ class Kpi(Base):
     __table_args__ = (
         UniqueConstraint("ad_id", "segment_id", "period_start", "period_end", "event", "attribution_window"),
         Index("ix_kpi_period_end", "period_end"),
+        # Few rows do not count, and every analysis says how many.
+        Index(
+            "ix_kpi_left_out",
+            "left_out",
+            "ad_id",
+            sqlite_where=text("left_out <> ''"),
+            postgresql_where=text("left_out <> ''"),
+        ),
         CheckConstraint("period_end >= period_start", name="period"),
         CheckConstraint("impressions >= 0 AND clicks >= 0 AND conversions >= 0", name="counts"),
         CheckConstraint("clicks <= impressions", name="clicks"),
@@ -379,6 +391,7 @@ class Kpi(Base):
     spend: Mapped[float | None]
     revenue: Mapped[float | None]
     kpi_import_id: Mapped[int] = _ref("kpi_import")
+    left_out: Mapped[str] = mapped_column(default="", server_default="")  # '' counts; else SetAsideReason
 
 
 class KpiRevision(Base):

@@ -18,6 +18,7 @@ from abkit.store import creatives, models
 from abkit.store import results as found
 from abkit.store import scores as score_rows
 from abkit.store.database.engine import Store
+from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
@@ -73,6 +74,7 @@ class CorrelationReport(RecordList):
         segment, campaign: The filters; "" and None for all.
         impressions: How many counted.
         note: What is missing; "" otherwise.
+        set_aside: Rows that do not count because others hold the same delivery.
     """
 
     metric: Metric
@@ -85,6 +87,7 @@ class CorrelationReport(RecordList):
     impressions: int
     note: str
     run_id: int
+    set_aside: tuple[SetAside, ...] = ()
 
     @property
     def shown_version(self) -> VersionReport | None:
@@ -182,6 +185,7 @@ def correlate(
             impressions=delivered.impressions,
             note=note,
             run_id=run.id,
+            set_aside=delivered.set_aside,
         )
         with store.write() as session:
             found.write_results(session, CorrelationResult, _rows(report, filters, limits))
@@ -295,6 +299,7 @@ def _rows(report: CorrelationReport, filters: Filters, limits: CorrelateSettings
                 "campaign": report.campaign,
                 "segment": report.segment,
                 "campaigns": result.groups,
+                "set_aside": to_plain(report.set_aside),
                 "left_out": {reason: asdict(one) for reason, one in version.left_out.items()},
             },
         }

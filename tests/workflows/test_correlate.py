@@ -96,7 +96,7 @@ def test_a_total_beside_its_days_is_counted_once(engines: Seed) -> None:
     report = _run(engines)
 
     assert [one.trials for one in report.versions[0].measured] == [70_000] * 5
-    assert report.versions[0].left_out["rows that another period of the same ad covers"].count == 5
+    assert [(one.reason, one.rows) for one in report.set_aside] == [("period", 5)]
 
 
 def test_two_breakdowns_of_the_same_delivery_are_counted_once(engines: Seed) -> None:
@@ -109,7 +109,7 @@ def test_two_breakdowns_of_the_same_delivery_are_counted_once(engines: Seed) -> 
     report = _run(engines)
 
     assert [one.trials for one in report.versions[0].measured] == [10_000] * 5
-    assert "further breakdowns of the same ad" in report.versions[0].left_out
+    assert [one.reason for one in report.set_aside] == ["breakdown"]
     assert [one.trials for one in _run(engines, segment="placement=feed").versions[0].measured] == [5_000] * 5
 
 

@@ -52,6 +52,7 @@ def import_(
         account=account,
         period=parse_period(period) if period else None,
         encoding=encoding,
+        recipes=context.settings.kpi_recipes,
         header_line=header_line,
         sheet=sheet,
         max_file_mb=limits.max_file_mb,

@@ -24,6 +24,7 @@ _REFUSED = {"line": pl.Int64, "reason": pl.String}
 LONGEST_NAME = 1_000
 # PostgreSQL keeps no null bytes in texts.
 _NUL, _SHOWN_NUL = "\x00", "\ufffd"
+_TEXTS = (*NAMES, "ad_name", "campaign_name")
 KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attribution_window")
 AD = ("platform", "account", "external_id")
 
@@ -34,7 +35,7 @@ class CheckedRows:
 
     Attributes:
         good: Rows to publish: `line`, `ad_no`, `segment_no`, the rest of the natural key, currency and figures.
-        ads: `ad_no`, platform, account, external_id, creative and campaign as last named ('' if never).
+        ads: `ad_no`, platform, account, external_id; creative, campaign and its name as last named ('' if never).
         names: `ad_no`, `creative`: every creative name that an ad has.
         segments: `segment_no` and the dimensions.
         rejects: `line`, `reason`, `content` (JSON of the cells as they came).
@@ -75,14 +76,15 @@ def check(table: RawTable, options: KpiOptions, known_currency: KnownCurrency) -
     good = rows.filter(reasons.is_null()) if bad[0].height else rows
     good, changed = currency_changes(good, ads, known_currency)
     good, repeated = repeated_rows(good, KEY)
-    named = [pl.col(name).filter(pl.col(name) != "").last().fill_null("") for name in ("creative", "campaign")]
+    last = ("creative", "campaign", "campaign_name")
+    named = [pl.col(name).filter(pl.col(name) != "").last().fill_null("") for name in last]
     return CheckedRows(
         good=good.select("line", *KEY, "currency", *COUNTS, *MONEY),
         ads=ads.join(good.group_by("ad_no").agg(named), on="ad_no", how="inner", maintain_order="left"),
         names=good.filter(pl.col("creative") != "").select("ad_no", "creative").unique(maintain_order=True),
         segments=segments.join(good.select("segment_no"), on="segment_no", how="semi", maintain_order="left"),
         rejects=_rejects(table, pl.concat([*bad, changed, repeated]), names),
-        notes=_notes(table, numbers),
+        notes=[*dates.notes, *_notes(table, options, numbers)],
         found=_found(numbers, dates),
     )
 
@@ -103,15 +105,22 @@ def _dates(table: RawTable, options: KpiOptions) -> ReadDates:
         name: pl.Series([day], dtype=pl.Date).new_from_index(0, n)
         for name, day in zip(("period_start", "period_end"), options.period, strict=True)
     }
-    return ReadDates(said, {}, "as said")
+    return ReadDates(values=said, problems={}, format="as said")
 
 
 def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn], dates: ReadDates) -> pl.DataFrame:
     """Return all rows with all columns: names as texts, dates and numbers as read; null where there is none."""
     frame = table.frame
-    texts = (_text(frame[name]) if name in frame.columns else pl.lit("").alias(name) for name in NAMES)
+    texts = (_text(frame[name]) if name in frame.columns else pl.lit("").alias(name) for name in _TEXTS)
     rows = frame.select(frame["line"], *texts)
-    for name, default in (("platform", options.platform), ("account", options.account)):
+    said = table.columns
+    defaults = {
+        "platform": options.platform or said.platform,
+        "account": options.account,
+        "event": said.event,
+        "attribution_window": said.attribution_window,
+    }
+    for name, default in defaults.items():
         if default:
             rows = rows.with_columns(pl.when(pl.col(name) == "").then(pl.lit(default)).otherwise(name).alias(name))
     start = dates.values.get("day", dates.values.get("period_start"))
@@ -126,21 +135,16 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
     currency = pl.col("currency").str.to_uppercase()
     if table.columns.currency and "currency" not in frame.columns:
         currency = pl.lit(table.columns.currency)
-    in_campaign = (
-        pl.when(pl.col("campaign") == "").then("creative").otherwise(pl.col("campaign") + "/" + pl.col("creative"))
-    )
+    called = pl.when(pl.col("ad_name") == "").then("creative").otherwise("ad_name")
+    in_campaign = pl.when(pl.col("campaign") == "").then(called).otherwise(pl.col("campaign") + "/" + called)
     return rows.with_columns(
         start.alias("period_start"),
         end.alias("period_end"),
         *(values.alias(name) for name, values in figures.items()),
         *absent,
         currency.alias("currency"),
-        # Without an id of its own, the ad is the creative in its campaign.
-        external_id=pl.when(pl.col("ad") != "")
-        .then("ad")
-        .when(pl.col("creative") == "")
-        .then(pl.lit(""))
-        .otherwise(in_campaign),
+        # Without an id of its own, the ad is its name, else its creative, in its campaign.
+        external_id=pl.when(pl.col("ad") != "").then("ad").when(called == "").then(pl.lit("")).otherwise(in_campaign),
     ).with_columns(
         # A blank cell means zero; a missing column means unknown.
         pl.col(name).fill_null(0)
@@ -165,7 +169,7 @@ def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
         "the currency is not three letters": ~pl.col("currency").str.contains(r"^([A-Z]{3})?$"),
         "the ad id was rounded by a spreadsheet": pl.col("ad").str.contains(r"^\d([.,]\d+)?[eE]\+\d+$"),
     }
-    for name in NAMES:
+    for name in _TEXTS:
         checks[f"{name} has more than {LONGEST_NAME:,} characters"] = pl.col(name).str.len_bytes() > 4 * LONGEST_NAME
         checks[f"{name} has a null byte"] = pl.col(name).str.contains("\x00", literal=True)
     found = rows.select(check.fill_null(False).alias(reason) for reason, check in checks.items())
@@ -194,7 +198,7 @@ def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
         tables.append(rows.unique(varied, keep="first", maintain_order=True).select(key).with_row_index(name))
         numbers = tables[-1].select(name, *varied)
         columns.append(rows.select(varied).join(numbers, on=varied, how="left", maintain_order="left")[name])
-    texts = {"ad", *AD, *Dimension}
+    texts = {"ad", "ad_name", *AD, *Dimension}
     return rows.select(pl.exclude(texts)).with_columns(columns), tables[0], tables[1]
 
 
@@ -226,13 +230,19 @@ def _storable(text: str) -> str:
     return text.replace(_NUL, _SHOWN_NUL)
 
 
-def _notes(table: RawTable, numbers: Mapping[str, ReadColumn]) -> list[str]:
+def _notes(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn]) -> list[str]:
     notes = [
         f"{numbers[name].blank:,} blank cells of {table.columns.named(name)!r} count as 0"
         for name in ("clicks", "conversions")
         if name in numbers and numbers[name].blank
     ]
     notes += [note for column in numbers.values() for note in column.notes]
+    columns = table.columns
+    if columns.platform and "platform" not in columns.position and not options.platform:
+        notes.append(f"an export of {columns.title}: platform is {columns.platform!r} (--platform says otherwise)")
+    if columns.event and "event" not in columns.position:
+        notes.append(f"conversions are those of {columns.named('conversions')!r}: event is {columns.event!r}")
+    notes += columns.notes
     if "conversions" not in numbers:
         notes.append("no column holds conversions: they count as 0 (--map 'THEIR COLUMN=conversions')")
     return notes

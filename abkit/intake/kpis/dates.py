@@ -3,59 +3,40 @@
 Only the distinct texts of a column are looked at, each weighted by its rows: a million daily rows have few dates.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import polars as pl
 
 from abkit.errors import InvalidInput
+from abkit.intake.kpis.date_texts import SERIAL, DateText, read_text
 
-_UNAMBIGUOUS = {
-    "YYYY-MM-DD": "%Y-%m-%d",
-    "YYYY/MM/DD": "%Y/%m/%d",
-    "YYYY.MM.DD": "%Y.%m.%d",
-    "YYYYMMDD": "%Y%m%d",
-    "YYYY年MM月DD日": "%Y年%m月%d日",
-    "D Mon YYYY": "%d %b %Y",
-    "D-Mon-YYYY": "%d-%b-%Y",
-    "D-Mon-YY": "%d-%b-%y",
-    "Mon D, YYYY": "%b %d, %Y",
-    "D Month YYYY": "%d %B %Y",
-    "Month D, YYYY": "%B %d, %Y",
-}
-# Day and month could be in either order: the day-first and the month-first format.
-_EITHER_WAY = (
-    ("%d/%m/%Y", "%m/%d/%Y"),
-    ("%d.%m.%Y", "%m.%d.%Y"),
-    ("%d-%m-%Y", "%m-%d-%Y"),
-    ("%d/%m/%y", "%m/%d/%y"),
-    ("%d.%m.%y", "%m.%d.%y"),
-)
-_SHAPE = {
-    "%Y-%m-%d": r"^\d{4}-\d{1,2}-\d{1,2}$",
-    "%Y/%m/%d": r"^\d{4}/\d{1,2}/\d{1,2}$",
-    "%Y.%m.%d": r"^\d{4}\.\d{1,2}\.\d{1,2}$",
-    "%Y%m%d": r"^\d{8}$",
-}
-_TIME = r"^(\S+)[T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)? ?(Z|UTC|[+-]\d{2}:?\d{2})?$"
-_MIDNIGHT = r"[T ]0{1,2}:00(:00(\.0+)?)? ?(Z|UTC|[+-]\d{2}:?\d{2})?$"
 EARLIEST, LATEST = date(1990, 1, 1), date(2100, 1, 1)
+MOST_DATES = 100_000
+_READ = {"text": pl.String, "first": pl.Date, "last": pl.Date, "timed": pl.Boolean, "problem": pl.String}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReadDates:
     """Columns of dates that were read.
 
     Attributes:
-        values: By field, Date; null where the cell has no valid date.
+        values: By field, Date; null where the cell has no valid date. A column of days whose texts name longer times
+            (months, weeks, ranges) gives `period_start` and `period_end`.
         problems: By field, for each row the reason why it is refused, or null.
         format: The format that was found, for the record.
+        timed: By field, whether the cell has a time of day other than midnight; its value is the day all the same, and
+            it has a problem.
+        notes: What was guessed.
     """
 
     values: dict[str, pl.Series]
     problems: dict[str, pl.Series]
     format: str
+    timed: dict[str, pl.Series] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_dates(frame: pl.DataFrame, fields: Sequence[str], name: str, dayfirst: bool | None) -> ReadDates:
@@ -73,27 +54,51 @@ def read_dates(frame: pl.DataFrame, fields: Sequence[str], name: str, dayfirst: 
     if all(frame[field].dtype in (pl.Date, pl.Null) or frame[field].dtype == pl.Datetime for field in fields):
         typed = {field: _from_type(frame[field], field) for field in fields}
         return ReadDates(
-            {field: values for field, (values, _) in typed.items()},
-            {field: problems for field, (_, problems) in typed.items()},
-            "typed",
+            values={field: values for field, (values, _, _) in typed.items()},
+            problems={field: problems for field, (_, problems, _) in typed.items()},
+            format="typed",
+            timed={field: timed for field, (_, _, timed) in typed.items()},
         )
-    texts = {field: frame[field].cast(pl.String).str.strip_chars() for field in fields}
+    texts = {field: _texts(frame[field]) for field in fields}
     distinct = pl.concat([column.rename("text") for column in texts.values()]).value_counts(name="rows")
-    table, found = _detect(distinct.filter(pl.col("text").is_not_null() & (pl.col("text") != "")), name, dayfirst)
-    values, problems = {}, {}
-    for field, column in texts.items():
+    distinct = distinct.filter(pl.col("text").is_not_null() & (pl.col("text") != "")).sort("text")
+    if distinct.height > MOST_DATES:
+        raise InvalidInput(
+            f"column {name!r} has {distinct.height:,} different texts; expected days, of which there are fewer",
+            hint="export one row per day, or say which column has the day: --map 'THEIR COLUMN=day'",
+        )
+    rows = dict(distinct.iter_rows())
+    read = {text: read_text(text) for text in rows}
+    found, suspects, notes = _format_of(read, rows, name, dayfirst)
+    unit = _most_common({text: one.unit for text, one in read.items() if found in one.readings}, rows, "day")
+    table = pl.DataFrame(
+        [(text, *_chosen(text, one, found, unit, suspects)) for text, one in read.items()], schema=_READ, orient="row"
+    )
+    values, problems, timed = {}, {}, {}
+    for number, (one_field, column) in enumerate(texts.items()):
         joined = column.rename("text").to_frame().join(table, on="text", how="left", maintain_order="left")
-        values[field] = joined["value"]
-        problems[field] = joined.select(
+        if fields[0] == "day" and unit != "day":
+            values["period_start"], values["period_end"] = joined["first"], joined["last"]
+        else:
+            values[one_field] = joined["last" if number else "first"]
+        timed[one_field] = joined["timed"].fill_null(False)
+        problems[one_field] = joined.select(
             pl.when(pl.col("text").is_null() | (pl.col("text") == ""))
-            .then(pl.lit(f"{field} is empty"))
+            .then(pl.lit(f"{one_field} is empty"))
             .when(pl.col("problem").is_not_null())
-            .then(pl.format("{} {}", pl.lit(field), pl.col("problem")))
+            .then(pl.format("{} {}", pl.lit(one_field), pl.col("problem")))
         ).to_series()
-    return ReadDates(values, problems, found)
+    if unit != "day":
+        notes.append(f"{name!r} has {unit}, not days: each row is the total of its period")
+    return ReadDates(values=values, problems=problems, format=found, timed=timed, notes=tuple(notes))
 
 
-def _from_type(column: pl.Series, field: str) -> tuple[pl.Series, pl.Series]:
+def _texts(column: pl.Series) -> pl.Series:
+    texts = column.cast(pl.String).str.strip_chars()
+    return texts.str.strip_suffix(".0") if column.dtype.is_float() else texts
+
+
+def _from_type(column: pl.Series, field: str) -> tuple[pl.Series, pl.Series, pl.Series]:
     frame = pl.DataFrame({"raw": column})
     timed, day = pl.lit(False), pl.col("raw").cast(pl.Date)
     if column.dtype == pl.Datetime:
@@ -108,72 +113,120 @@ def _from_type(column: pl.Series, field: str) -> tuple[pl.Series, pl.Series]:
         .when(~day.is_between(EARLIEST, LATEST))
         .then(pl.format("{} is an impossible date: {}", pl.lit(field), day.cast(pl.String)))
         .alias("problem"),
+        (timed & pl.col("raw").is_not_null()).alias("timed"),
     )
-    return read["value"], read["problem"]
+    return read["value"], read["problem"], read["timed"]
 
 
-def _detect(distinct: pl.DataFrame, name: str, dayfirst: bool | None) -> tuple[pl.DataFrame, str]:
-    """Return the distinct texts with `value` and `problem`, and the name of the format that most rows have."""
-    day_part = pl.col("text").str.replace(_TIME, "$1")
-    timed = (day_part != pl.col("text")) & ~pl.col("text").str.contains(_MIDNIGHT)
-    formats = {**_UNAMBIGUOUS, **{_shown(code): code for pair in _EITHER_WAY for code in pair}}
-    parsed = distinct.with_columns(day_part.alias("date"), timed.alias("timed")).with_columns(
-        _strict(code).alias(key) for key, code in formats.items()
-    )
-    fits = {key: int(parsed.filter(pl.col(key).is_not_null())["rows"].sum()) for key in formats}
-    best = max(fits, key=lambda key: fits[key])
-    either_way = pl.lit(False)
-    for pair in _EITHER_WAY:
-        if fits[best] and best in map(_shown, pair):
-            best, either_way = _which_first(parsed, (_shown(pair[0]), _shown(pair[1])), name, dayfirst)
-    chosen, shown = pl.col(best), pl.col("text").str.slice(0, 40)
-    impossible = pl.format("is an impossible date: '{}'", shown)
-    problem = (
-        pl.when("timed")
-        .then(pl.format("has a time of day: '{}'", shown))
-        .when(either_way)
-        .then(pl.format("could be day or month first in a column that has both: '{}'", shown))
-        .when(chosen.is_null() & pl.any_horizontal(pl.col(key).is_not_null() for key in formats))
-        .then(pl.format("does not fit the format of its column, {}: '{}'", pl.lit(best), shown))
-        .when(chosen.is_null() | ~chosen.is_between(EARLIEST, LATEST))
-        .then(impossible)
-    )
-    return parsed.select("text", chosen.alias("value"), problem.alias("problem")), best
+def _most_common(kinds: Mapping[str, str], rows: Mapping[str, int], default: str) -> str:
+    counted: Counter[str] = Counter()
+    for text, kind in kinds.items():
+        counted[kind] += rows[text]
+    return counted.most_common(1)[0][0] if counted else default
 
 
-def _which_first(parsed: pl.DataFrame, pair: tuple[str, str], name: str, dayfirst: bool | None) -> tuple[str, pl.Expr]:
+def _format_of(
+    read: Mapping[str, DateText], rows: Mapping[str, int], name: str, dayfirst: bool | None
+) -> tuple[str, frozenset[str], list[str]]:
+    """Return the format that most rows have, the texts that cannot be trusted even so, and notes."""
+    fits: Counter[str] = Counter()
+    for text, one in read.items():
+        fits.update(dict.fromkeys(one.readings, rows[text]))
+    if not fits:
+        return "YYYY-MM-DD", frozenset(), []
+    best = fits.most_common(1)[0][0]
+    suspects: frozenset[str] = frozenset()
+    notes = []
+    if best.startswith(("DD", "MM", "YY")) and not best.startswith("YYYY"):
+        sign, year = best[2], "YYYY" if "YYYY" in best else "YY"
+        family = [f"DD{sign}MM{sign}{year}", f"MM{sign}DD{sign}{year}"]
+        if year == "YYYY":
+            best, suspects = _which_first(read, rows, family, name, dayfirst)
+        else:
+            best = _which_of_three(read, [*family, f"YY{sign}MM{sign}DD"], name, dayfirst)
+    example = next((text for text, one in read.items() if best in one.readings), None)
+    if example is not None:
+        day = read[example].readings[best][0]
+        if best == SERIAL:
+            notes.append(
+                f"{name!r}: {example!r} is read as the day number of a spreadsheet, {day} (if the workbook counts from "
+                "1904, save the column as text first)"
+            )
+        elif "YY" in best.replace("YYYY", ""):
+            notes.append(f"{name!r}: years of two digits: {example!r} is read as {day}")
+    return best, suspects, notes
+
+
+def _which_first(
+    read: Mapping[str, DateText], rows: Mapping[str, int], family: Sequence[str], name: str, dayfirst: bool | None
+) -> tuple[str, frozenset[str]]:
     """Return the day-first or the month-first format, and which texts cannot be trusted even so."""
-    day, month = (pl.col(key) for key in pair)
-    differ = day.is_not_null() & month.is_not_null() & (day != month)
+    day, month = family
     if dayfirst is not None:
-        return pair[0 if dayfirst else 1], pl.lit(False)
-    only_day = int(parsed.filter(day.is_not_null() & month.is_null())["rows"].sum())
-    only_month = int(parsed.filter(month.is_not_null() & day.is_null())["rows"].sum())
-    if only_day == only_month and (only_day or parsed.filter(differ).height):
-        texts = parsed.filter(differ if parsed.filter(differ).height else day.is_not_null())["text"]
+        return (day if dayfirst else month), frozenset()
+    only_day = {text for text, one in read.items() if day in one.readings and month not in one.readings}
+    only_month = {text for text, one in read.items() if month in one.readings and day not in one.readings}
+    both = (text for text, one in read.items() if day in one.readings and month in one.readings)
+    differ = [text for text in both if read[text].readings[day] != read[text].readings[month]]
+    days, months = (sum(rows[text] for text in texts) for texts in (only_day, only_month))
+    if days == months and (days or differ):
+        shown = (
+            f"{differ[0]!r} is {_shown(read[differ[0]], day)} or {_shown(read[differ[0]], month)}: it"
+            if differ
+            else f"{min(only_day)!r} and {min(only_month)!r}: they"
+        )
         raise InvalidInput(
-            f"column {name!r}: {texts.sort()[0]!r} can be read with the day or the month first, and "
-            + ("the column has dates of both kinds" if only_day else "nothing in the column says which"),
+            f"column {name!r}: {shown} can be read with the day or the month first, and "
+            + ("the column has dates of both kinds" if days else "nothing in the column says which"),
             hint="say it: --dayfirst or --no-dayfirst",
         )
     # Where both orders occur in one column, a text that fits both cannot be trusted.
-    return pair[0 if only_day > only_month else 1], differ if min(only_day, only_month) else pl.lit(False)
+    return (day if days > months else month), frozenset(differ if min(days, months) else ())
 
 
-def _strict(code: str) -> pl.Expr:
-    column = pl.col("date")
-    read = column.str.to_date(code, strict=False)
-    if code in _SHAPE:
-        return pl.when(column.str.contains(_SHAPE[code])).then(read)
-    if code.endswith("%Y"):
-        # A year of two digits is not one of the first century.
-        return pl.when(column.str.contains(r"\d{4}$")).then(read)
-    if code.endswith("%y"):
-        # 26/01/02 is more likely a year first than the 26th of January 2002.
-        recent = column.str.contains(r"\D\d{2}$") & (read.dt.year() >= 2010)
-        return pl.when(recent).then(read)
-    return read
+def _which_of_three(read: Mapping[str, DateText], family: Sequence[str], name: str, dayfirst: bool | None) -> str:
+    """Return the order of dates with years of two digits: the only one in which all of them are dates."""
+    if dayfirst is not None:
+        return family[0 if dayfirst else 1]
+    texts = [text for text, one in read.items() if set(family) & set(one.readings)]
+    orders = [key for key in family if all(key in read[text].readings for text in texts)]
+    for text in texts:
+        seen = {read[text].readings[key] for key in orders}
+        if len(seen) != 1:
+            kinds = orders or [key for key in family if key in read[text].readings]
+            meant = " or ".join(dict.fromkeys(_shown(read[text], key) for key in kinds))
+            raise InvalidInput(
+                f"column {name!r}: {text!r} is {meant}: it can be read with the day or the month first"
+                + (", or the year" if family[2] in kinds else "")
+                + (", and nothing in the column says which" if orders else ", and the column has several kinds"),
+                hint="say it: --dayfirst or --no-dayfirst, or export years of four digits",
+            )
+    return orders[0]
 
 
-def _shown(code: str) -> str:
-    return code.replace("%d", "DD").replace("%m", "MM").replace("%Y", "YYYY").replace("%y", "YY")
+def _shown(one: DateText, key: str) -> str:
+    first, last = one.readings[key]
+    return f"{first}" if first == last else f"{first} to {last}"
+
+
+def _chosen(
+    text: str, one: DateText, found: str, unit: str, suspects: frozenset[str]
+) -> tuple[date | None, date | None, bool, str | None]:
+    """Return first day, last day, whether there is a time of day, and what is wrong with a text."""
+    shown = text[:40]
+    first, last = one.readings.get(found, (None, None))
+    if first is None or last is None or one.unit != unit:
+        if not one.readings:
+            return None, None, one.timed, f"{one.reason or 'is an impossible date'}: '{shown}'"
+        if SERIAL in one.readings:
+            day = one.readings[SERIAL][0]
+            why = f"is an impossible date: '{shown}' (as the day number of a spreadsheet {day}, in a column of {found})"
+            return None, None, one.timed, why
+        return None, None, one.timed, f"does not fit the format of its column, {found}: '{shown}'"
+    if one.timed:
+        return first, last, True, f"has a time of day: '{shown}'"
+    if text in suspects:
+        return first, last, False, f"could be day or month first in a column that has both: '{shown}'"
+    if not (first >= EARLIEST and last <= LATEST):
+        return first, last, False, f"is an impossible date: '{shown}'"
+    return first, last, False, None

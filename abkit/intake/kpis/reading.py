@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
-from abkit.intake.kpis.fields import Columns, find_columns, recognized, require_fields
+from abkit.intake.kpis.columns import Columns, find_columns, recognized, require_fields
+from abkit.intake.kpis.platforms import Recipe, content_of, load_recipes
 from abkit_model.data.encodings import ENCODINGS, encoding_named
 from abkit_model.data.layouts import Layout
 from abkit_model.data.sheets import OpenSheets
@@ -40,6 +42,7 @@ class KpiOptions:
         account: Account of rows that do not name one.
         period: First and last day of files that have no dates.
         encoding: Encoding of the text; None finds it out.
+        recipes: A file of the user, or a folder of files, that says what platforms call their columns.
         header_line: Line of the header, from 1; None finds it out.
         sheet: Sheet of a spreadsheet; None finds it out.
         max_file_mb: Larger files are refused unread; of a gzipped file the unpacked size counts.
@@ -53,6 +56,7 @@ class KpiOptions:
     account: str = ""
     period: tuple[date, date] | None = None
     encoding: str | None = None
+    recipes: Path | None = None
     header_line: int | None = None
     sheet: str | None = None
     max_file_mb: float = 2048
@@ -78,10 +82,30 @@ class KpiOptions:
         """The limit of a file's size."""
         return self.max_file_mb * 1e6
 
+    @property
+    def known_recipes(self) -> tuple[Recipe, ...]:
+        """What platforms call their columns: the user's recipes, then those of abkit."""
+        return load_recipes(self.recipes)
+
+    def command(self, path: Path) -> str:
+        """Return the command that imports a file with these options, for a hint to complete."""
+        parts = ["abkit kpi import", shlex.quote(str(path))]
+        parts += [f"--map {shlex.quote(f'{column}={name}')}" for column, name in self.mapping.items()]
+        if self.dayfirst is not None:
+            parts.append("--dayfirst" if self.dayfirst else "--no-dayfirst")
+        for name in ("decimal", "platform", "account", "encoding"):
+            if value := getattr(self, name):
+                parts.append(f"--{name} {shlex.quote(value)}")
+        if self.period:
+            parts.append(f"--period {self.period[0]}..{self.period[1]}")
+        return " ".join(parts)
+
     def reading(self) -> dict[str, Any]:
         """Return what decides how a file is understood, as JSON holds it: part of the digest of an import."""
         said = asdict(self)
-        said.pop("max_file_mb"), said.pop("max_rows")
+        said.pop("max_file_mb"), said.pop("max_rows"), said.pop("recipes")
+        if own := content_of(self.recipes):
+            said["recipes"] = hashlib.sha256(own.encode()).hexdigest()
         said["mapping"] = dict(sorted(self.mapping.items()))
         said["period"] = [day.isoformat() for day in self.period] if self.period else None
         return said
@@ -173,8 +197,9 @@ def countable_rows(path: Path, options: KpiOptions) -> int:
 
 
 def _layout(table: OpenTable | OpenSheets, options: KpiOptions) -> Layout:
-    layout = table.layout(lambda cells: recognized(cells, options.mapping))
-    if not recognized(layout.header, options.mapping):
+    recipes = options.known_recipes
+    layout = table.layout(lambda cells: recognized(cells, options.mapping, recipes))
+    if not recognized(layout.header, options.mapping, recipes):
         first = layout.delimiter.join(layout.header)[:120]
         raise InvalidInput(
             f"no header in the first lines: none has a known column name; the first line is {first!r}",
@@ -183,14 +208,21 @@ def _layout(table: OpenTable | OpenSheets, options: KpiOptions) -> Layout:
     return layout
 
 
+def _columns(names: Sequence[str], path: Path, options: KpiOptions) -> Columns:
+    recipes = options.known_recipes
+    columns = find_columns(names, options.mapping, recipes)
+    given = options.period is not None
+    require_fields(columns, period_given=given, command=options.command(path), recipes=recipes)
+    return columns
+
+
 def _read_csv(path: Path, options: KpiOptions) -> RawTable:
     from abkit.intake.tables import read_frame
 
     broken: list[BrokenRow] = []
     with open_table(path, max_bytes=options.max_bytes, options=options.table, hint=SIZE_HINT) as table:
         layout = _layout(table, options)
-        columns = find_columns(layout.header, options.mapping)
-        require_fields(columns, period_given=options.period is not None)
+        columns = _columns(layout.header, path, options)
         frame = read_frame(table, layout, columns.position, broken)
     reading = {
         "format": "csv",
@@ -211,8 +243,7 @@ def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
 
     schema = pl.read_parquet_schema(path)
     names = list(schema)
-    columns = find_columns(names, options.mapping)
-    require_fields(columns, period_given=options.period is not None)
+    columns = _columns(names, path, options)
     # A small file can hold a great many rows.
     if (rows := count_parquet(path)) > options.max_rows:
         raise InvalidInput(

@@ -82,7 +82,13 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     ready, waiting = stable_files(found, tick.started_at, arguments.stable_seconds)
     given = arguments.model_dump(include={"mapping", "dayfirst", "decimal", "platform", "account"})
     limits = settings.kpi
-    options = KpiOptions(**given, period=arguments.period, max_file_mb=limits.max_file_mb, max_rows=limits.max_rows)
+    options = KpiOptions(
+        **given,
+        period=arguments.period,
+        recipes=settings.kpi_recipes,
+        max_file_mb=limits.max_file_mb,
+        max_rows=limits.max_rows,
+    )
     failed: dict[str, str] = {}
     rows: Counter[str] = Counter()
     for path in ready:

@@ -59,6 +59,7 @@ def _correlation_notes(report: CorrelationReport) -> list[str]:
         notes = [f"delivery from {report.first} to {report.last}, {report.impressions:,} impressions {run}"]
     else:
         notes = [f"no delivery of a single creative up to {report.as_of} {run}"]
+    notes += [f"set aside: {one}" for one in report.set_aside]
     for version in report.versions:
         for reason, left in version.left_out.items():
             impressions = f", {left.impressions:,} impressions" if left.impressions else ""

@@ -1,9 +1,25 @@
 """SQL that SQLite and PostgreSQL spell differently, or that has to be spelled with care on both."""
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, CursorResult, FromClause, Insert, Update, cast, func, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    CursorResult,
+    FromClause,
+    Insert,
+    Update,
+    and_,
+    any_,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -75,6 +91,15 @@ def wait_for_turn(session: Session, lock: int) -> None:
     """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
+
+
+def among(session: Session, column: Any, ids: Collection[int]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of any number of ids, which travel as one value."""
+    if session.get_bind().dialect.name == "postgresql":
+        listed: Any = any_(literal(list(ids), ARRAY(BigInteger)))
+        return and_(column == listed)
+    each = func.json_each(json.dumps(list(ids))).table_valued("value")
+    return and_(column.in_(select(each.c.value)))
 
 
 def in_parts(values: Collection[T]) -> Iterator[list[T]]:

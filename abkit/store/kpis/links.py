@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from abkit.store.creatives import creatives_named
 from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, total
+from abkit.store.kpis.counting import counts
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Kpi
 
 NO_NAME = "the export does not name a creative"
@@ -82,13 +83,14 @@ def owned_unlinked(session: Session, import_id: int) -> int:
 
 def unlinked_delivery(session: Session) -> list[dict[str, Any]]:
     """Return the ads without a creative, with what they delivered and their share of all impressions; largest first."""
-    everything = session.scalar(select(total(Kpi.impressions))) or 0
+    counted = counts(session)
+    everything = session.scalar(select(total(Kpi.impressions)).where(counted)) or 0
     delivered = func.coalesce(total(Kpi.impressions), 0)
     named: list[Any] = [Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Campaign.key]
     rows = session.execute(
         select(*named, func.count(Kpi.id), delivered)
         .select_from(Ad)
-        .outerjoin(Kpi, Kpi.ad_id == Ad.id)
+        .outerjoin(Kpi, and_(Kpi.ad_id == Ad.id, counted))
         .outerjoin(Campaign, Campaign.id == Ad.campaign_id)
         .where(~exists().where(AdCreative.ad_id == Ad.id))
         .group_by(*named)
@@ -117,7 +119,7 @@ def refresh_launches(session: Session, ads: Select[int], run_id: int) -> None:
         select(AdCreative.creative_id, Ad.campaign_id, func.min(Kpi.period_start))
         .join(Ad, Ad.id == AdCreative.ad_id)
         .join(Kpi, Kpi.ad_id == Ad.id)
-        .where(AdCreative.creative_id.in_(touched), Kpi.impressions > 0)
+        .where(AdCreative.creative_id.in_(touched), Kpi.left_out == "", Kpi.impressions > 0)
         .group_by(AdCreative.creative_id, Ad.campaign_id)
     ).all()
     anywhere = {creative: day for creative, campaign, day in first_days if campaign is None}

@@ -7,7 +7,7 @@ The steps, in the order of the code:
 2. The row of the import; campaigns, ads and segments that are new.
 3. Which staged rows are in the store already, and which of those have other figures.
 4. The former figures of those go to `kpi_revision`, the new ones replace them; rows that are new are inserted.
-5. Rejects; links to creatives; first days of delivery.
+5. Rejects; links to creatives; which rows count; first days of delivery.
 6. The counts.
 """
 
@@ -40,6 +40,7 @@ from sqlalchemy.orm import Session
 from abkit.store.database.staging import analyze
 from abkit.store.database.statements import count_inserted, count_rows, insert_into
 from abkit.store.imports import begin_import
+from abkit.store.kpis.counting import recount
 from abkit.store.kpis.links import NamedAd, link_ads, refresh_launches
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.vocabulary import Dimension
@@ -67,6 +68,7 @@ STAGE_AD = _table(
     Column("external_id", Text),
     Column("creative", Text),
     Column("campaign", Text),
+    Column("campaign_name", Text),
     Column("ad_id", BigInteger),
 )
 STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative", Text))
@@ -139,6 +141,7 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
         .join(Ad, Ad.id == STAGE_AD.c.ad_id)
     )
     link_ads(session, [NamedAd(*row) for row in names], header.run_id)
+    recount(session, session.scalars(select(STAGE_AD.c.ad_id)).all())
     refresh_launches(session, select(STAGE_AD.c.ad_id), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
     record.unlinked = count_rows(session, STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no), unlinked)
@@ -148,13 +151,19 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
 
 def _number_ads_and_segments(session: Session, run_id: int) -> int:
     """Make the campaigns, ads and segments that are new, and note all ids. Return how many ads were known before."""
-    keys = select(
-        STAGE_AD.c.campaign, literal(""), literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id)
+    _use_known_campaigns(session)
+    named = func.coalesce(func.max(STAGE_AD.c.campaign_name), "")
+    keys = select(STAGE_AD.c.campaign, named, literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id))
+    campaigns = insert_into(session, Campaign).from_select(
+        ["key", "name", "created_at", "run_id"], keys.where(STAGE_AD.c.campaign != "").group_by(STAGE_AD.c.campaign)
     )
     session.execute(
-        insert_into(session, Campaign)
-        .from_select(["key", "name", "created_at", "run_id"], keys.where(STAGE_AD.c.campaign != "").distinct())
-        .on_conflict_do_nothing(index_elements=["key"])
+        # A name that a person gave stays.
+        campaigns.on_conflict_do_update(
+            index_elements=["key"],
+            set_={"name": campaigns.excluded.name},
+            where=and_(Campaign.name == "", campaigns.excluded.name != ""),
+        )
     )
     is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
     known = count_rows(session, STAGE_AD.join(Ad, is_known))
@@ -188,6 +197,20 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
     # Until now the planner knows these ids as NULL throughout, and would join row by row.
     analyze(session.connection(), STAGE_AD, STAGE_SEGMENT)
     return known
+
+
+def _use_known_campaigns(session: Session) -> None:
+    """Put ads into the campaign that is known by its name, where none is known by its id.
+
+    Scores are stored under the name that people use; an export with ids must not make a second campaign of it.
+    """
+    is_named = exists().where(Campaign.key == STAGE_AD.c.campaign_name)
+    has_id = exists().where(Campaign.key == STAGE_AD.c.campaign)
+    session.execute(
+        update(STAGE_AD)
+        .values(campaign=STAGE_AD.c.campaign_name)
+        .where(STAGE_AD.c.campaign_name != "", is_named, ~has_id)
+    )
 
 
 _STAGED = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no).join(

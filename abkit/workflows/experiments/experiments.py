@@ -152,7 +152,11 @@ def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = 
                 raise InvalidInput(f"{key} starts on {plan.starts_on}; {as_of} is before that")
             last = min(as_of, plan.ends_on) if plan.ends_on else as_of
             arms = [
-                Arm(name, share, tables.delivery(session, tables.ads_named(session, shown), plan.starts_on, last))
+                Arm(
+                    name,
+                    share,
+                    tables.delivery(session, tables.ads_named(session, shown), plan.starts_on, last, dimension),
+                )
                 for (name, shown), share in zip(plan.variants.items(), plan.split or (), strict=True)
             ]
             earlier = [read_analysis(row) for row in tables.results_of(session, experiment, "analysis")]

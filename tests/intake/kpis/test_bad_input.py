@@ -1,9 +1,12 @@
 """Every kind of bad export: each row is imported or kept as a reject, and both add up to the rows of the file."""
 
+import itertools
+import shlex
 from pathlib import Path
 
 import pytest
 
+from abkit.intake.kpis.fields import parse_mapping
 from abkit.store import imports
 from abkit.store.database.engine import Store
 from tests.kpi_files import figures, rows, run_import, write
@@ -95,7 +98,8 @@ def test_legacy_encodings_are_told_apart(sqlite_store: Store, tmp_path: Path, en
 
 
 def test_japanese_headers_in_shift_jis_are_known(sqlite_store: Store, tmp_path: Path) -> None:
-    path = write(tmp_path / "k.csv", '日付,広告ID,表示回数,クリック数,費用\n2026年1月2日,1,"1,234",5,10.5\n', "cp932")
+    content = '日,広告ID,インプレッション数,クリック数,コスト\n2026年1月2日,1,"1,234",5,10.5\n'
+    path = write(tmp_path / "k.csv", content, "cp932")
     assert run_import(sqlite_store, path)[0].imported == 1
     assert figures(sqlite_store)[0][1] == 1234
 
@@ -232,11 +236,6 @@ EXPORTS = {
         "2026-01-01,2026-01-31,Spring,Hero 2,120208000000000002,instagram,story,300,10,6,10,1,Purchase,7-day click\n",
         (2, 1),
     ),
-    "Meta Ads Manager in German": (
-        'Tag,Kampagnenname,Werbeanzeigen-ID,Impressionen,Link-Klicks,"Ausgegebener Betrag (EUR)"\n'
-        "2026-01-01,Frühling,120208000000000003,1000,10,12.34\n",
-        (1, 0),
-    ),
     "Google Ads": (
         'Ad performance report\n"January 1, 2026 - January 31, 2026"\n'
         "Day,Campaign,Ad group,Ad ID,Ad type,Currency code,Impr.,Clicks,CTR,Avg. CPC,Cost,Conversions,Conv. value\n"
@@ -244,12 +243,6 @@ EXPORTS = {
         '2026-01-02,Brand,g,7001,Image ad,EUR,"2,000",15,0.75%,0.5,7.10,0.50,10.00\n'
         'Total: Account, --, --, --, --,EUR,"3,234",27,0.83%,0.5,13.20,1.50,30.00\n',
         (1, 2),
-    ),
-    "Google Ads in German": (
-        "Anzeigenbericht\n1. Januar 2026 - 31. Januar 2026\n"
-        "Tag\tKampagne\tAnzeigen-ID\tWährungscode\tImpr.\tKlicks\tCTR\tKosten\tConversions\n"
-        "2026-01-01\tMarke\t7002\tEUR\t1.234\t12\t0,97 %\t6,10\t1,00\n",
-        (1, 0),
     ),
     "TikTok Ads Manager": (
         "Ad name,Ad ID,By Day,Currency,Cost,Impressions,Clicks (destination),CTR (destination),Conversions\n"
@@ -263,6 +256,37 @@ EXPORTS = {
         (1, 0),
     ),
 }
+
+
+# No public source says what these call the ad's id: abkit guesses, and the person decides.
+GUESSED = {
+    "Meta Ads Manager in German": (
+        'Tag,Kampagnenname,Werbeanzeigen-ID,Impressionen,Link-Klicks,"Ausgegebener Betrag (EUR)"\n'
+        "2026-01-01,Frühling,120208000000000003,1000,10,12.34\n",
+        (1, 0),
+    ),
+    "Google Ads in German": (
+        "Anzeigenbericht\n1. Januar 2026 - 31. Januar 2026\n"
+        "Tag\tKampagne\tAnzeigen-ID\tWährungscode\tImpr.\tKlicks\tCTR\tKosten\tConversions\n"
+        "2026-01-01\tMarke\t7002\tEUR\t1.234\t12\t0,97 %\t6,10\t1,00\n",
+        (1, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("platform", GUESSED)
+def test_a_column_without_a_known_name_is_guessed_and_the_command_of_the_hint_imports_the_file(
+    sqlite_store: Store, tmp_path: Path, platform: str
+) -> None:
+    content, (imported, rejected) = GUESSED[platform]
+    path = write(tmp_path / "k.csv", content)
+    refused = run_import(sqlite_store, path)[0]
+    assert refused.imported == 0
+    command = shlex.split((refused.hint or "").partition(": ")[2].partition(";")[0])
+    assert command[:4] == ["abkit", "kpi", "import", str(path)]
+    options = [value for name, value in itertools.pairwise(command) if name == "--map"]
+    summary = run_import(sqlite_store, path, mapping=parse_mapping(options))[0]
+    assert (summary.error, summary.imported, summary.rejected) == (None, imported, rejected), summary.reasons
 
 
 @pytest.mark.parametrize("platform", EXPORTS)

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 
 from abkit.store.database.engine import Store
+from abkit.store.kpis.counting import recount
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Ad, Kpi, KpiImport, Segment
 from abkit.workflows.experiments.analysis import Analysis
@@ -57,6 +58,7 @@ class Deliveries:
                             conversions=int(self.rng.binomial(clicks, 0.1)), kpi_import_id=self.imported,
                         )
                     )  # fmt: skip
+            recount(session, [ad.id])
 
 
 def plan(**changes: object) -> ExperimentPlan:

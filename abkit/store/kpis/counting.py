@@ -1,0 +1,255 @@
+"""Which stored rows count: settled for the ads that an import touches, and read by every analysis.
+
+`kpi.left_out` is '' where a row counts, else the reason. Rows compete over all time and without any filter; where an
+analysis looks at a window that cuts a longer period, or at a dimension, the rows inside compete anew: the days of a
+month that counts as a whole count in a week of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, and_, case, func, not_, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from abkit.records import Record, percent
+from abkit.store.database.statements import among, in_parts, total
+from abkit.store.kpis.once import COLUMNS, breakdown_of, choose
+from abkit.store.kpis.same_ads import groups_of, unite
+from abkit.store.schema import Ad, Kpi, Segment
+from abkit.vocabulary import Dimension, SetAsideReason
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def recount(session: Session, ads: Collection[int]) -> None:
+    """Decide anew which rows of these ads count; call it where their rows changed, came or went.
+
+    Args:
+        session: A writing session; it holds what changed.
+        ads: Ids of the ads; those that are the same as one of them are looked at too.
+    """
+    if not ads:
+        return
+    session.flush()
+    _note_breakdowns(session)
+    _settle(session, ads)
+    if changed := unite(session, ads):
+        _settle(session, changed)
+
+
+def settle_all(session: Session) -> None:
+    """Decide which rows count in a store of an earlier release; nothing is left to do in any other."""
+    if session.scalars(select(Segment.id).where(Segment.breakdown.is_(None)).limit(1)).first() is not None:
+        recount(session, session.scalars(select(Ad.id)).all())
+
+
+def _note_breakdowns(session: Session) -> None:
+    columns = [getattr(Segment, name) for name in Dimension]
+    new = session.execute(select(Segment.id, *columns).where(Segment.breakdown.is_(None))).all()
+    if new:
+        values = [
+            {"id": row[0], "breakdown": breakdown_of(dict(zip(map(str, Dimension), row[1:], strict=True)))}
+            for row in new
+        ]
+        session.execute(update(Segment), values)
+
+
+def _settle(session: Session, ads: Collection[int]) -> None:
+    groups = groups_of(session, ads)
+    contested = _contested(session, groups)
+    settled = [ad for ad in groups if ad not in contested]
+    _mark(session, settled, "", Kpi.left_out != "")
+    for part in in_parts(sorted(contested)):
+        rows = _rows(session, {ad: groups[ad] for ad in part})
+        decided = choose(rows).join(rows.select("id", before="left_out"), on="id").sort("id")
+        for reason, changed in _by_reason(decided):
+            session.execute(
+                update(Kpi)
+                .where(among(session, Kpi.id, changed))
+                .values(left_out=reason)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _by_reason(decided: pl.DataFrame) -> Iterable[tuple[str, list[int]]]:
+    import polars as pl
+
+    changed = decided.filter(pl.col("left_out") != pl.col("before"))
+    for (reason,), rows in changed.partition_by("left_out", as_dict=True).items():
+        yield str(reason), rows["id"].to_list()
+
+
+def _mark(session: Session, ads: Collection[int], reason: str, *where: ColumnElement[bool]) -> None:
+    if ads:
+        statement = update(Kpi).where(among(session, Kpi.ad_id, ads), *where).values(left_out=reason)
+        session.execute(statement.execution_options(synchronize_session=False))
+
+
+def _contested(session: Session, groups: dict[int, int]) -> set[int]:
+    """Return the ads with rows that may hold the same delivery: several kinds of rows, long periods, several names."""
+    sizes: dict[int, int] = {}
+    for group in groups.values():
+        sizes[group] = sizes.get(group, 0) + 1
+    kinds = (Segment.breakdown, Kpi.event, Kpi.attribution_window)
+    several = or_(*(func.min(kind) != func.max(kind) for kind in kinds))
+    longer = func.max(case((Kpi.period_end > Kpi.period_start, 1), else_=0)) == 1
+    found = session.scalars(
+        select(Kpi.ad_id)
+        .join(Segment, Segment.id == Kpi.segment_id)
+        .where(among(session, Kpi.ad_id, groups))
+        .group_by(Kpi.ad_id)
+        .having(or_(several, and_(longer, func.count() > 1)))
+    )
+    return set(found) | {ad for ad, group in groups.items() if sizes[group] > 1}
+
+
+def _rows(session: Session, groups: dict[int, int], *where: ColumnElement[bool]) -> pl.DataFrame:
+    """Return the rows of ads as the rule takes them, with what is noted of them now."""
+    import polars as pl
+
+    figures = (Kpi.impressions, Kpi.clicks, Kpi.conversions)
+    name = Ad.account + "\n" + Ad.external_id
+    columns: list[Any] = [Kpi.id, Kpi.ad_id, name, Segment.breakdown, Kpi.event, Kpi.attribution_window]
+    columns += [Kpi.segment_id, Kpi.period_start, Kpi.period_end, *figures, Kpi.left_out]
+    found = session.execute(
+        select(*columns)
+        .join(Segment, Segment.id == Kpi.segment_id)
+        .join(Ad, Ad.id == Kpi.ad_id)
+        .where(among(session, Kpi.ad_id, groups), *where)
+    )
+    schema = dict.fromkeys((*COLUMNS, "left_out"), pl.String) | {
+        **dict.fromkeys(("id", "ad", "segment_id", "impressions", "clicks"), pl.Int64),
+        **dict.fromkeys(("period_start", "period_end"), pl.Date),
+        "conversions": pl.Float64,
+    }
+    rows = pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row")
+    return rows.with_columns(pl.col("ad").replace(groups)) if rows.height else rows
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside(Record):
+    """Rows that do not count because other rows hold the same delivery.
+
+    Attributes:
+        reason: What these other rows are.
+        rows: How many do not count.
+        impressions: What they hold.
+        share: Of all impressions that the analysis could have taken, in [0, 1].
+    """
+
+    reason: SetAsideReason
+    rows: int
+    impressions: int
+    share: float
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        rows = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        return f"{rows}, {self.impressions:,} impressions ({percent(self.share, 1)}): {_SAID[self.reason]}"
+
+
+_SAID = {
+    SetAsideReason.PERIOD: "periods that overlap rows that count",
+    SetAsideReason.BREAKDOWN: "other breakdowns of delivery that counts",
+    SetAsideReason.EVENT: "further conversion events or attribution windows of delivery that counts",
+    SetAsideReason.SAME_AD: "ads that count under another name or account",
+}
+
+
+def within(table: Any, start: date | None, end: date | None) -> list[ColumnElement[bool]]:
+    """Return conditions that a row's whole period lies between two days."""
+    conditions = [] if start is None else [table.period_start >= start]
+    return conditions if end is None else [*conditions, table.period_end <= end]
+
+
+def counts(
+    session: Session, start: date | None = None, end: date | None = None, asked: Collection[str] = ()
+) -> ColumnElement[bool]:
+    """Return the condition on `kpi` that a row counts; the only way to sum what was delivered.
+
+    Args:
+        session: A reading session.
+        start, end: The analysis takes rows whose period lies inside; None is open.
+        asked: Dimensions that the analysis looks at: breakdowns without them do not compete.
+    """
+    anew = _decided_anew(session, start, end, asked)
+    if not anew:
+        return Kpi.left_out == ""
+    groups = groups_of(session, anew)
+    rows = _rows(session, groups, *within(Kpi, start, end), *_cut_by(asked))
+    chosen = choose(rows).filter(left_out="")["id"].to_list() if rows.height else []
+    return or_(
+        and_(Kpi.left_out == "", not_(among(session, Kpi.ad_id, groups))),
+        among(session, Kpi.id, chosen),
+    )
+
+
+def _cut_by(asked: Collection[str]) -> list[ColumnElement[bool]]:
+    pattern = "".join("V" if name in asked else "_" for name in Dimension)
+    return [Segment.breakdown.like(pattern)] if asked else []
+
+
+def _decided_anew(session: Session, start: date | None, end: date | None, asked: Collection[str]) -> list[int]:
+    """Return the ads of which rows that are left out may count in this window, or with these dimensions."""
+    left_out = and_(Kpi.left_out != "", *within(Kpi, start, end))
+    anew: set[int] = set()
+    if asked:
+        cut = select(Kpi.ad_id).join(Segment, Segment.id == Kpi.segment_id).where(left_out, *_cut_by(asked))
+        anew.update(session.scalars(cut.distinct()))
+    other = aliased(Kpi)
+    edges = [and_(other.period_start < start, other.period_end >= start)] if start else []
+    edges += [and_(other.period_end > end, other.period_start <= end)] if end else []
+    if edges:
+        # Few rows are left out, and few periods are longer than a day: both are found by an index.
+        inside = set(session.scalars(select(Kpi.ad_id).where(left_out).distinct()))
+        if inside:
+            groups = groups_of(session, inside)
+            cut_off = select(other.ad_id).where(among(session, other.ad_id, groups), other.left_out == "", or_(*edges))
+            broken = {groups[ad] for ad in session.scalars(cut_off.distinct())}
+            anew.update(ad for ad, group in groups.items() if group in broken)
+    return sorted(anew)
+
+
+def set_aside(
+    session: Session,
+    counted: ColumnElement[bool],
+    conditions: Sequence[ColumnElement[bool]] = (),
+    impressions: int | None = None,
+) -> tuple[SetAside, ...]:
+    """Return what an analysis leaves out, by reason, the largest first.
+
+    Args:
+        session: A reading session.
+        counted: Of `counts`.
+        conditions: Which rows the analysis could take.
+        impressions: Those that count, where they are known.
+    """
+    plain = counted.compare(Kpi.left_out == "")
+    rest = Kpi.left_out != "" if plain else not_(counted)
+    shown = total(Kpi.impressions)
+    found = session.execute(select(Kpi.left_out, func.count(), shown).where(rest, *conditions).group_by(Kpi.left_out))
+    rows = [(SetAsideReason(reason or SetAsideReason.PERIOD), number, sums) for reason, number, sums in found]
+    if not rows:
+        return ()
+    if impressions is None:
+        impressions = session.scalar(select(shown).where(counted, *conditions)) or 0
+    everything = impressions + sum(row[2] for row in rows)
+    by_reason: dict[SetAsideReason, tuple[int, int]] = {}
+    for reason, number, sums in rows:
+        before = by_reason.get(reason, (0, 0))
+        by_reason[reason] = before[0] + number, before[1] + sums
+    records = [
+        SetAside(reason=reason, rows=number, impressions=sums, share=sums / everything if everything else 0.0)
+        for reason, (number, sums) in by_reason.items()
+    ]
+    return tuple(sorted(records, key=lambda one: (-one.impressions, -one.rows, one.reason)))
