@@ -68,6 +68,19 @@ def test_files_that_are_not_named_like_images_are_left_alone_and_counted(tmp_pat
     assert (len(found.files), found.ignored) == (1, 1)
 
 
+def test_files_of_kinds_that_are_not_read_are_named_with_what_to_do(tmp_path: Path) -> None:
+    save_images(tmp_path, 1)
+    for name in ("banner.svg", "layout.PSD", "shot.CR3", "film.avi", "prices.csv"):
+        (tmp_path / name).write_bytes(b"x")
+    for name in ("photo.HEIC", "photo.avif", "film.mp4", "film.MOV", "film.webm"):
+        (tmp_path / name).write_bytes(b"x")
+    found = find_images([tmp_path])
+    assert {path.name for path, _ in found.skipped} == {"banner.svg", "layout.PSD", "shot.CR3", "film.avi"}
+    assert all("is not read: " in reason for _, reason in found.skipped)
+    assert found.ignored == 1
+    assert len(found.files) == 6
+
+
 def test_a_file_that_is_named_outright_is_taken_whatever_its_name(tmp_path: Path) -> None:
     path = tmp_path / "upload.bin"
     make_image(1).save(path, format="PNG")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
 from abkit_model.errors import ImageRejected
 
@@ -89,7 +89,9 @@ def _converted(pixels: Image.Image, profile: bytes) -> tuple[Image.Image, str, b
             said = f"the color profile is for {printable(space) or 'another kind of image'} and was ignored"
             return pixels.convert("RGB"), said, False
         if mode == "L" and pixels.mode != "L":
-            return pixels.convert("RGB"), "the color profile is for gray images and was ignored", False
+            if not _is_gray(pixels):
+                return pixels.convert("RGB"), "the color profile is for gray images and was ignored", False
+            pixels = pixels.getchannel(0)  # a format without gray, such as WebP
         if _is_srgb(opened, mode):
             return pixels.convert("RGB"), "", False
         transform = _transform(opened, mode)
@@ -99,6 +101,11 @@ def _converted(pixels: Image.Image, profile: bytes) -> tuple[Image.Image, str, b
         return done, f"converted from the color profile {_description(opened)} to sRGB", True
     except Exception:  # a damaged profile raises whatever its parser meets
         return pixels.convert("RGB"), "the color profile is damaged and was ignored", False
+
+
+def _is_gray(pixels: Image.Image) -> bool:
+    red, green, blue = pixels.split()
+    return all(ImageChops.difference(red, other).getbbox() is None for other in (green, blue))
 
 
 def _is_srgb(opened: ImageCms.ImageCmsProfile, mode: str) -> bool:

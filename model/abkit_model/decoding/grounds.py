@@ -18,8 +18,8 @@ _ENOUGH = 0.25
 # Below this share of transparent pixels the ground is no more than a rim or rounded corners.
 _TRANSPARENT = 0.05
 _SIDE = 256
-# All channels of an image of one color lie within so many levels; JPEG moves them a little.
-_ONE_COLOR = 4
+# The channels of an image of one color lie within so many levels; WebP moves them most.
+_ONE_COLOR = 8
 
 
 @dataclass(frozen=True)

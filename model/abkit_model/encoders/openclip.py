@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -25,19 +26,21 @@ MAX_SIZE = 1024
 
 @dataclass(frozen=True)
 class Name:
-    """The parts of `MODEL/PRETRAINED@block=B,size=S`, of which the last two may be left out.
+    """The parts of `MODEL/PRETRAINED@tag=T,block=B,size=S`, of which the last three may be left out.
 
     Attributes:
         architecture: OpenCLIP's name of the model.
         pretrained: A tag of OpenCLIP, or the path of a weights file.
         block: Block whose tokens are taken, counted from 1; 0 for the last.
         size: A square image is scaled to this many pixels a side; 0 for what the tower was trained on.
+        tag: The tag of OpenCLIP whose weights are in the file; "" where it is not said.
     """
 
     architecture: str
     pretrained: str
     block: int = 0
     size: int = 0
+    tag: str = ""
 
 
 def parse(rest: str) -> Name:
@@ -47,19 +50,19 @@ def parse(rest: str) -> Name:
         EncoderUnavailable: The name does not say which weights, or has an option that does not exist.
 
     >>> parse("ViT-B-32/laion2b_s34b_b79k@block=9,size=320")
-    Name(architecture='ViT-B-32', pretrained='laion2b_s34b_b79k', block=9, size=320)
+    Name(architecture='ViT-B-32', pretrained='laion2b_s34b_b79k', block=9, size=320, tag='')
     """
     named, at, tail = rest.rpartition("@")
-    options: dict[str, int] = {}
+    options: dict[str, Any] = {}
     if at and "=" in tail and "/" not in tail:  # else the @ belongs to the path of a file
         for option in tail.split(","):
-            match = re.fullmatch(r"(block|size)=([1-9][0-9]{0,4})", option)
-            if match is None or match[1] in options:
+            match = re.fullmatch(r"(block|size)=([1-9][0-9]{0,4})|(tag)=([\w.-]+)", option)
+            if match is None or (match[1] or match[3]) in options:
                 raise EncoderUnavailable(
                     f"openclip:{rest} has an option {option!r} that cannot be used",
-                    "write @block=NUMBER, @size=PIXELS or @block=NUMBER,size=PIXELS at the end",
+                    "write @block=NUMBER, @size=PIXELS, @tag=TAG, or several as in @block=9,size=320, at the end",
                 )
-            options[match[1]] = int(match[2])
+            options |= {match[1]: int(match[2])} if match[1] else {match[3]: match[4]}
         rest = named
     architecture, slash, pretrained = rest.partition("/")
     if not slash or not architecture or not pretrained:
@@ -186,6 +189,8 @@ def load(rest: str, *, text: bool = False) -> OpenCLIPTower:
         )
     config = open_clip.get_pretrained_cfg(name.architecture, name.pretrained) or {}
     weights = _find(name.architecture, name.pretrained, config)
+    if name.tag:
+        config = _tag_of_file(open_clip, name, config)
     # some tags were trained with another activation than the model of that name has today
     quick_gelu = bool(config.get("quick_gelu") or open_clip.get_model_config(name.architecture).get("quick_gelu"))
     try:
@@ -214,14 +219,68 @@ def load(rest: str, *, text: bool = False) -> OpenCLIPTower:
     )
 
 
+def _tag_of_file(open_clip: Any, name: Name, config: dict[str, Any]) -> dict[str, Any]:
+    """Return what OpenCLIP knows about the tag whose weights are said to be in a file."""
+    said = open_clip.get_pretrained_cfg(name.architecture, name.tag)
+    if config or not said:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name.architecture)) or "none"
+        why = "it names a tag already" if config else f"OpenCLIP has no such tag of {name.architecture}"
+        raise EncoderUnavailable(f"@tag={name.tag} says nothing about {name.pretrained}: {why}", f"its tags are {tags}")
+    found: dict[str, Any] = said
+    return found
+
+
 def _normalization(open_clip: Any, name: Name, config: dict[str, Any]) -> tuple[Any, Any]:
-    """Mean and standard deviation of the colors: of the tag, else what all tags of the model have in common."""
+    """Return mean and standard deviation of the colors that the weights were trained with.
+
+    1. Of the tag that is named, or said to be in the file.
+    2. Of the configuration beside the file, or of the tag that the file was published as.
+    3. What all tags of the model have in common; where no tag is known, what OpenCLIP itself trains with.
+
+    Raises:
+        EncoderUnavailable: The file may hold weights of tags that differ.
+    """
+    tags = open_clip.list_pretrained_tags_by_model(name.architecture)
+    ways = {tag: open_clip.get_pretrained_cfg(name.architecture, tag) for tag in tags}
+    default = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
     if not config:
-        tags = open_clip.list_pretrained_tags_by_model(name.architecture)
-        ways = [open_clip.get_pretrained_cfg(name.architecture, tag) for tag in tags]
-        if len({(tuple(way["mean"]), tuple(way["std"])) for way in ways}) == 1:
-            config = ways[0]
-    return config.get("mean") or open_clip.OPENAI_DATASET_MEAN, config.get("std") or open_clip.OPENAI_DATASET_STD
+        config = _beside(Path(name.pretrained).expanduser()) or _published(Path(name.pretrained).expanduser(), ways)
+    if not config:
+        kinds: dict[tuple[Any, ...], list[str]] = {}
+        for tag, way in ways.items():
+            kind = (*(way.get("mean") or default["mean"]), *(way.get("std") or default["std"]))
+            kinds.setdefault(kind, []).append(tag)
+        if len(kinds) > 1:
+            raise EncoderUnavailable(
+                f"{name.pretrained} does not say how its colors are normalized, and the tags of {name.architecture} "
+                "differ in it",
+                f"say which tag it is: openclip:{name.architecture}/{name.pretrained}@tag=TAG, where TAG is one of "
+                + "; or of ".join(f"{', '.join(tags)} (mean {kind[0]:.3g})" for kind, tags in kinds.items()),
+            )
+        config = next(iter(ways.values()), {})
+    return config.get("mean") or default["mean"], config.get("std") or default["std"]
+
+
+def _beside(weights: Path) -> dict[str, Any]:
+    """Return what the configuration in the folder of a weights file says about colors, as OpenCLIP saves it there."""
+    try:
+        with (weights.parent / "open_clip_config.json").open("rb") as file:
+            said = json.loads(file.read(2**20))["preprocess_cfg"]
+        mean, std = ([float(value) for value in said[name]] for name in ("mean", "std"))
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+    return {"mean": mean, "std": std} if len(mean) == len(std) == 3 and min(std) > 0 else {}
+
+
+def _published(weights: Path, ways: dict[str, Any]) -> dict[str, Any]:
+    """Return the tag under which a file was published: it lies in the cache of its hub, or has the name of its URL."""
+    for way in ways.values():
+        repository = str(way.get("hf_hub") or "").rpartition("/")[0]
+        if repository and f"models--{repository.replace('/', '--')}" in weights.parts:
+            return dict(way)
+    # OpenAI's files are named like the model, others with the tag and a digest.
+    names = [way for way in ways.values() if os.path.basename(str(way.get("url") or "")) == weights.name]
+    return dict(names[0]) if len(names) == 1 and re.search(r"-[0-9a-f]{8}\.\w+$", weights.name) else {}
 
 
 def _find(architecture: str, pretrained: str, config: dict[str, Any]) -> Path:

@@ -13,13 +13,17 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from sqlalchemy import text
 
 from abkit.store.database.engine import Store
 from tests.commands.conftest import Here
 from tests.conftest import Abkit
-from tests.images import broken_files, save_images
+from tests.films import save_film
+from tests.images import broken_files, make_image, save_images
+from tests.profiles import DISPLAY_P3, in_space, rgb_profile
 
 FIELDS = {
     "path", "sha256", "creative_id", "status", "reason", "mean", "std", "distribution",
@@ -278,3 +282,107 @@ def test_help_is_quick_to_import_and_needs_no_heavy_library(abkit: Abkit, tmp_pa
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
+
+
+def entries_of(here: Here, workspace: Path, *arguments: str) -> dict[str, dict[str, object]]:
+    result = here("score", "ads", "-c", "spring", "-f", "json", *arguments, cwd=workspace)
+    return {Path(entry["path"]).name: entry for entry in json.loads(result.stdout)}
+
+
+def test_a_folder_as_phones_and_designers_leave_it_is_scored_and_the_rest_is_named(
+    here: Here, quick_workspace: Path
+) -> None:
+    ads = quick_workspace / "ads"
+    save_images(ads, 1)
+    make_image(2, (320, 240)).save(ads / "phone.jpg", "MPO", save_all=True, append_images=[make_image(3)])
+    make_image(4).save(ads / "photo.avif", quality=90)
+    (ads / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    for name in ("banner.svg", "layout.psd", "terms.pdf"):
+        (ads / name).write_bytes(b"x")
+    (ads / "prices.csv").touch()
+    result = here("score", "ads", "-c", "spring", cwd=quick_workspace)
+    assert result.returncode == 0, result.stderr
+    assert "3 scored, 0 known, 1 rejected, 3 skipped" in result.stderr
+    for name in ("IMG_1.HEIC: the HEIC image is damaged", "banner.svg: an SVG drawing", "layout.psd: a Photoshop file"):
+        assert name in result.stderr
+    assert "1 files in these folders do not have the name of an image" in result.stderr
+    entries = entries_of(here, quick_workspace)
+    assert entries["terms.pdf"]["status"] == "skipped"
+    assert entries["terms.pdf"]["reason"] == "a PDF is not read: export its pages as PNG or JPEG"
+    assert entries["phone.jpg"]["status"] == "known"
+
+
+def test_where_nothing_is_scored_the_skipped_files_are_named_and_the_command_fails(
+    here: Here, quick_workspace: Path
+) -> None:
+    (quick_workspace / "ads").mkdir()
+    for number in range(60):
+        (quick_workspace / "ads" / f"{number:02}.svg").write_text("<svg/>")
+    result = here("score", "ads", "-c", "spring", cwd=quick_workspace)
+    assert result.returncode == 1
+    assert result.stderr.count("an SVG drawing is not read") == 50
+    assert "10 more files" in result.stderr
+    assert len(entries_of(here, quick_workspace)) == 60
+
+
+def test_how_pixels_came_about_is_told_now_and_the_next_time(here: Here, quick_workspace: Path) -> None:
+    ads = quick_workspace / "ads"
+    save_images(ads, 1)
+    pixels = in_space(np.asarray(make_image(5)), DISPLAY_P3)
+    Image.fromarray(pixels).save(ads / "p3.png", icc_profile=rgb_profile("Display P3", DISPLAY_P3))
+    Image.new("RGB", (64, 64), "white").save(ads / "blank.png")
+    white = Image.new("RGB", (80, 60), "white")
+    white.save(ads / "fading.gif", save_all=True, append_images=[make_image(6, (80, 60))])
+    result = here("score", "ads", "-c", "spring", cwd=quick_workspace)
+    assert "converted from the color profile “Display P3” to sRGB: p3.png" in result.stderr
+    assert "nothing to see: every pixel is #ffffff: blank.png" in result.stderr
+    assert "an animation: frame 2 of 2 was scored: fading.gif" in result.stderr
+    entries = entries_of(here, quick_workspace)
+    assert {entry["status"] for entry in entries.values()} == {"known"}
+    assert (entries["fading.gif"]["frame"], entries["fading.gif"]["frames"]) == (2, 2)
+    assert entries["p3.png"]["notes"] == ["converted from the color profile “Display P3” to sRGB"]
+    assert entries["creative_0000.png"]["notes"] == []
+
+
+def test_a_video_is_one_creative_whose_score_is_the_mean_of_its_frames(here: Here, quick_workspace: Path) -> None:
+    pytest.importorskip("cv2")
+    from abkit_model.images import open_creative
+    from abkit_model.scorer import Scorer
+
+    (quick_workspace / "ads").mkdir()
+    scenes = [make_image(seed, (160, 120)) for seed in range(4) for _ in range(5)]
+    film = save_film(quick_workspace / "ads" / "film.mp4", scenes)
+    save_images(quick_workspace / "ads", 1)
+    result = here("score", "ads", "-c", "spring", cwd=quick_workspace)
+    assert "video, frames only" in result.stderr
+    entry = entries_of(here, quick_workspace)["film.mp4"]
+    decoded = open_creative(film)
+    scorer = Scorer.load(quick_workspace / "checkpoint")
+    means = [scorer.score(frame).mean for frame in (decoded.image, *decoded.more)]
+    assert len(means) == 4
+    assert entry["mean"] == pytest.approx(np.mean(means), abs=1e-4)
+    assert entry["seconds"] == [0, 0.5, 1, 1.5]
+    with closing(sqlite3.connect(quick_workspace / "abkit.db")) as connection:
+        rows = connection.execute("SELECT media_type, width, height FROM creative ORDER BY media_type").fetchall()
+    assert rows == [("image/png", 96, 64), ("video/mp4", 160, 120)]
+
+
+def test_scores_of_an_earlier_release_are_made_anew_where_the_pixels_are_others(
+    here: Here, quick_workspace: Path
+) -> None:
+    save_images(quick_workspace / "ads", 1)
+    pixels = in_space(np.asarray(make_image(5)), DISPLAY_P3)
+    profile = rgb_profile("Display P3", DISPLAY_P3)
+    Image.fromarray(pixels).save(quick_workspace / "ads" / "p3.png", icc_profile=profile)
+    before = entries_of(here, quick_workspace)
+    with closing(sqlite3.connect(quick_workspace / "abkit.db")) as connection:
+        connection.execute("UPDATE creative SET reading = NULL")
+        connection.execute("UPDATE score SET mean = 1.5, run_id = 1")
+        connection.commit()
+    result = here("score", "ads", "-c", "spring", cwd=quick_workspace)
+    assert "scored anew" in result.stderr
+    assert "p3.png" in result.stderr.partition("scored anew")[2]
+    after = entries_of(here, quick_workspace)
+    assert after["p3.png"]["mean"] == pytest.approx(before["p3.png"]["mean"])
+    assert after["creative_0000.png"]["mean"] == 1.5  # its pixels are the same: what was logged stays
+    assert "scored anew" not in here("score", "ads", "-c", "spring", cwd=quick_workspace).stderr

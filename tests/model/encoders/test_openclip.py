@@ -309,3 +309,60 @@ def test_a_long_thin_image_still_has_tokens(weights: dict[str, Path]) -> None:
     encoded = encoder.encode([encoder.prepare(Image.new("RGB", (4000, 32), "red"))])
     assert encoded.mask.sum() >= 16
     assert encoded.tokens.isfinite().all()
+
+
+OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
+def normalization(model: str, file: object, **options: str) -> tuple[object, object]:
+    open_clip = libraries.load("open_clip")
+    name = openclip.Name(model, str(file), **options)  # type: ignore[arg-type]
+    config = openclip._tag_of_file(open_clip, name, {}) if name.tag else {}
+    mean, std = openclip._normalization(open_clip, name, config)
+    return tuple(mean), tuple(std)
+
+
+def test_a_file_whose_model_has_tags_that_differ_is_refused_with_the_tags_to_choose_from() -> None:
+    with pytest.raises(EncoderUnavailable, match="does not say how its colors are normalized") as refused:
+        normalization("ViT-L-14", "/srv/x.bin")
+    assert "openclip:ViT-L-14//srv/x.bin@tag=TAG" in refused.value.hint
+    assert "laion2b_s32b_b82k (mean 0.5)" in refused.value.hint
+    assert "datacomp_xl_s13b_b90k" in refused.value.hint
+
+
+@pytest.mark.parametrize("tag", ["laion2b_s32b_b82k", "openai", "dfn2b"])
+def test_a_file_said_to_be_a_tag_has_the_colors_of_the_tag(tag: str) -> None:
+    wanted = HALF if tag == "laion2b_s32b_b82k" else OPENAI
+    assert normalization("ViT-L-14", "/srv/x.bin", tag=tag) == wanted
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"),
+    [
+        ("/c/models--laion--CLIP-ViT-L-14-laion2B-s32B-b82K/snapshots/1/open_clip_pytorch_model.bin", HALF),
+        ("/c/models--laion--CLIP-ViT-L-14-DataComp.XL-s13B-b90K/snapshots/1/open_clip_model.safetensors", OPENAI),
+    ],
+)
+def test_a_file_in_the_cache_of_its_hub_has_the_colors_of_its_tag(file: str, wanted: object) -> None:
+    assert normalization("ViT-L-14", file) == wanted
+
+
+def test_a_configuration_beside_the_file_says_how_colors_are_normalized(tmp_path: Path) -> None:
+    said = {"preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(said))
+    assert normalization("ViT-L-14", tmp_path / "x.bin") == ((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    for damaged in ("", "[]", '{"preprocess_cfg": {"mean": "x", "std": [1, 1, 1]}}'):
+        (tmp_path / "open_clip_config.json").write_text(damaged)
+        with pytest.raises(EncoderUnavailable, match="does not say how"):
+            normalization("ViT-L-14", tmp_path / "x.bin")
+
+
+@pytest.mark.parametrize(("model", "wanted"), [("ViT-B-32", OPENAI), ("ViT-B-16-SigLIP", HALF)])
+def test_a_file_has_the_colors_that_all_tags_of_its_model_agree_in(model: str, wanted: object) -> None:
+    assert normalization(model, "/srv/x.bin") == wanted
+
+
+def test_a_tag_that_the_model_does_not_have_is_one_sentence(weights: dict[str, Path]) -> None:
+    with pytest.raises(EncoderUnavailable, match="no such tag of ViT-small-test"):
+        load(weights, "ViT-small-test", "@tag=nothing")
