@@ -12,10 +12,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput
+from abkit.intake.decimals import settle
 from abkit.intake.tables import composed_texts, is_parquet, read_frame, refusing_damage
 from abkit.records import Record
 from abkit.stats.arms import Counts
 from abkit.stats.proportions.bulk import impossible_counts
+from abkit_model.data.number_columns import could_be_two, figures, written_column
+from abkit_model.data.numbers import grammar
 from abkit_model.data.tables import TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import TableError
@@ -49,6 +52,7 @@ class ArmTable:
         trials: Trials of each arm.
         successes: Successes of each arm.
         refused: The experiments that cannot be analyzed, with the reason.
+        notes: What was guessed about the numbers.
     """
 
     experiments: list[str]
@@ -57,6 +61,7 @@ class ArmTable:
     trials: NDArray[np.float64]
     successes: NDArray[np.float64]
     refused: list[Refused]
+    notes: tuple[str, ...] = ()
 
 
 def read_experiments(
@@ -68,6 +73,7 @@ def read_experiments(
     successes: str,
     drop_duplicates: bool = False,
     options: TableOptions | None = None,
+    decimal: str | None = None,
 ) -> ArmTable:
     """Read arms of experiments from text, a spreadsheet or Parquet, one row per arm.
 
@@ -82,12 +88,13 @@ def read_experiments(
         successes: Column with clicks, conversions, ….
         drop_duplicates: Add up rows of one arm (days) instead of refusing them.
         options: What the user said about how the table is written.
+        decimal: The decimal sign, "." or ","; None finds it out.
 
     Raises:
-        AbkitError: The file cannot be read, or a column is missing.
+        AbkitError: The file cannot be read, a column is missing, or its numbers could be read in two ways.
     """
     columns = (experiment, variant, trials, successes)
-    table = _named(_read(path, columns, options), columns)
+    table, notes = _named(_read(path, columns, options), columns, decimal)
     empty = pl.all_horizontal(pl.col("experiment", "variant", "trials_text", "successes_text").is_null())
     table = table.filter(~empty)
     nameless = table.filter(pl.col("experiment").is_null() | pl.col("variant").is_null()).height
@@ -112,26 +119,43 @@ def read_experiments(
         trials=good["trials"].to_numpy(),
         successes=good["successes"].to_numpy(),
         refused=reasons,
+        notes=notes,
     )
 
 
-def _named(raw: pl.DataFrame, columns: tuple[str, str, str, str]) -> pl.DataFrame:
-    """Return the four columns under their names here; counts as numbers, and as the text that stood there."""
+def _named(
+    raw: pl.DataFrame, columns: tuple[str, str, str, str], decimal: str | None
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Return the four columns under their names here, counts as numbers and as the text that stood there; and notes."""
     experiment, variant, *counts = columns
+    figures_of, notes = _figures(raw, counts, decimal)
     numbers, texts = [], []
     for name, column in zip(("trials", "successes"), counts, strict=True):
-        text = _text(column)
-        if raw.schema[column].is_numeric():
-            numbers.append(pl.col(column).cast(pl.Float64).alias(name))
-            texts.append(pl.when(pl.col(column).is_not_null()).then(pl.lit("")).alias(f"{name}_text"))
-        else:
-            numbers.append(text.cast(pl.Float64, strict=False).alias(name))
-            texts.append(text.alias(f"{name}_text"))
+        numbers.append(figures_of[column].alias(name))
+        text = pl.lit("") if raw.schema[column].is_numeric() else _text(column)
+        texts.append(pl.when(pl.col(column).is_not_null()).then(text).alias(f"{name}_text"))
     keys = [_text(column) for column in (experiment, variant)]
     null_byte = pl.any_horizontal(key.str.contains("\0", literal=True) for key in keys)
     broken = pl.when(null_byte).then(pl.lit("a null byte in a name")).otherwise(pl.col(_BROKEN))
     shown = [key.str.replace_all("\0", "\ufffd", literal=True) for key in keys]
-    return raw.select(shown[0].alias("experiment"), shown[1].alias("variant"), *numbers, *texts, broken.alias("broken"))
+    named = [shown[0].alias("experiment"), shown[1].alias("variant"), *texts, broken.alias("broken")]
+    return raw.select(named).with_columns(numbers), notes
+
+
+def _figures(
+    table: pl.DataFrame, columns: Sequence[str], decimal: str | None
+) -> tuple[dict[str, pl.Series], tuple[str, ...]]:
+    """Return columns of counts as numbers, Float64, null where a cell is blank or no number; and what was guessed."""
+    written = {name: written_column(table[name]) for name in columns if not table.schema[name].is_numeric()}
+    settled = settle(written, decimal, whole=columns)
+    read = {name: table[name].cast(pl.Float64) for name in columns if name not in written}
+    for name, column in written.items():
+        wrong = could_be_two(column) if settled[name].mixed else pl.Series([False]).new_from_index(0, table.height)
+        for dress in (column.percent, None if column.currency is None else column.currency.is_not_null()):
+            wrong = wrong if dress is None else wrong | dress
+        values = figures(column, settled[name].sign)
+        read[name] = pl.select(pl.when(~wrong).then(values)).to_series()
+    return read, tuple(note for one in settled.values() for note in one.notes)
 
 
 def _text(column: str) -> pl.Expr:
@@ -139,37 +163,55 @@ def _text(column: str) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def read_arms(path: Path, options: TableOptions | None = None) -> dict[str, Counts]:
+def read_arms(path: Path, options: TableOptions | None = None, decimal: str | None = None) -> dict[str, Counts]:
     """Read variants with their counts: columns variant, successes, trials.
 
     Raises:
-        AbkitError: The file cannot be read, a column is missing, a count is invalid, or a variant occurs twice.
+        AbkitError: The file cannot be read, a column is missing, a count is invalid or could be two, or a variant
+            occurs twice.
     """
     table = _unbroken(path, _read(path, ("variant", "successes", "trials"), options))
+    read, _ = _figures(table, ("successes", "trials"), decimal)
     arms: dict[str, Counts] = {}
-    for row in table.iter_rows(named=True):
+    for row, successes, trials in zip(table.iter_rows(named=True), read["successes"], read["trials"], strict=True):
         name = str(row["variant"])
         if name in arms:
             raise InvalidInput(f"{path.name}: the variant {name!r} occurs twice; expected one row per variant")
-        try:
-            arms[name] = Counts(float(row["successes"]), float(row["trials"]))  # type: ignore[arg-type]
-        except InvalidInput as error:
-            raise InvalidInput(f"{path.name}, variant {name!r}: {error}") from error
-        except (TypeError, ValueError) as error:
+        if successes is None or trials is None:
             raise InvalidInput(
                 f"{path.name}, variant {name!r} has {row['successes']} successes in {row['trials']} trials; "
                 "expected whole numbers"
-            ) from error
+            )
+        try:
+            arms[name] = Counts(successes, trials)
+        except InvalidInput as error:
+            raise InvalidInput(f"{path.name}, variant {name!r}: {error}") from error
     return arms
 
 
-def read_numbers(path: Path, column: str | None, options: TableOptions | None = None) -> NDArray[np.float64]:
-    """Read one column of numbers; the only one when no name is given. Missing values are left out.
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """One column of numbers.
+
+    Attributes:
+        values: The numbers, in the order of the rows.
+        missing: How many cells are blank, say that there is no figure (`--`, `N/A`), or are NaN: they are left out.
+    """
+
+    values: NDArray[np.float64]
+    missing: int
+
+
+def read_numbers(
+    path: Path, column: str | None, options: TableOptions | None = None, decimal: str | None = None
+) -> Figures:
+    """Read one column of numbers; the only one when no name is given. Missing values are left out and counted.
 
     Raises:
-        AbkitError: The file cannot be read, or the column is missing or not numeric.
+        AbkitError: The file cannot be read, the column is missing, or a cell of it is no number or could be two.
     """
-    table = _unbroken(path, _read(path, () if column is None else (column,), options))
+    table = _read(path, () if column is None else (column,), options)
+    lines, table = table[_LINE], _unbroken(path, table)
     if column is None:
         numeric = [name for name in table.columns if _is_numeric(table[name])]
         if len(numeric) != 1:
@@ -177,17 +219,45 @@ def read_numbers(path: Path, column: str | None, options: TableOptions | None = 
                 f"{path.name} has {len(numeric)} columns of numbers; expected one", hint="name it with --column"
             )
         column = numeric[0]
-    values = table[column].cast(pl.Float64, strict=False).drop_nulls().drop_nans().to_numpy()
-    if not len(values):
+    if table.schema[column].is_numeric():
+        read = table[column].cast(pl.Float64)
+    else:
+        read = _understood(path, column, table[column], lines, decimal)
+    values = read.drop_nulls().drop_nans()
+    if not values.len():
         raise AbkitError(f"{path.name}: column {column!r} has no numbers")
-    return np.asarray(values, dtype=float)
+    return Figures(values=np.asarray(values.to_numpy(), dtype=float), missing=read.len() - values.len())
+
+
+def _understood(path: Path, column: str, cells: pl.Series, lines: pl.Series, decimal: str | None) -> pl.Series:
+    """Return the figures of a column; refuse it when a cell is filled and no number."""
+    written = written_column(cells)
+    settled = settle({column: written}, decimal)[column]
+    read = figures(written, settled.sign)
+    wrong = written.filled & read.is_null()
+    if settled.mixed:
+        wrong = wrong | could_be_two(written)
+    if written.currency is not None:
+        usual = written.currency.drop_nulls().mode().sort()[0]
+        wrong = wrong | (written.currency != usual).fill_null(False)
+    if wrong.any():
+        first = int(wrong.arg_true()[0])
+        sign = f" with the decimal sign {settled.sign}" if settled.sign else ""
+        raise InvalidInput(
+            f"{path.name}: {int(wrong.sum()):,} of {cells.len():,} cells of column {column!r} are not numbers{sign}; "
+            f"the first is {str(cells[first])[:60]!r} on line {lines[first]}",
+            hint="correct them, or leave the cells blank",
+        )
+    return read
 
 
 def _is_numeric(values: pl.Series) -> bool:
     if values.dtype != pl.String:
         return values.dtype.is_numeric()
-    filled = values.filter(values.str.strip_chars() != "")
-    return filled.len() > 0 and filled.str.strip_chars().cast(pl.Float64, strict=False).null_count() == 0
+    written = written_column(values)
+    filled = written.texts.filter(written.filled)
+    known = filled.str.contains(grammar(".")) | filled.str.contains(grammar(","))
+    return filled.len() > 0 and bool(known.fill_null(False).all())
 
 
 def _unbroken(path: Path, table: pl.DataFrame) -> pl.DataFrame:

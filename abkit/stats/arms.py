@@ -6,6 +6,7 @@ They are checked when they are made, so that no analysis meets impossible figure
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,12 +56,17 @@ class Counts(Record):
 
     @classmethod
     def parse(cls, text: str) -> Counts:
-        """Read `480/10000`.
+        """Read `480/10000`; refuse `1.000/20.000`, which may be thousands.
 
         >>> Counts.parse("480/10000")
         Counts(successes=480, trials=10000)
         """
         parts = text.replace(" ", "").replace("_", "").split("/")
+        if any(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", part) for part in parts):
+            thousands = "/".join(part.replace(".", "") for part in parts)
+            raise InvalidInput(
+                f"{text!r} can be read in two ways: as it stands, or as {thousands}; expected whole numbers"
+            )
         try:
             successes, trials = (float(part) for part in parts)
         except ValueError:

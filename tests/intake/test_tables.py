@@ -210,11 +210,32 @@ def test_a_name_with_a_null_byte_refuses_its_experiment(tmp_path: Path) -> None:
 
 def test_a_column_of_numbers_may_be_called_line(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("line,name\n3,a\n5,b\n")
-    assert read_numbers(tmp_path / "table.csv", "line").tolist() == [3, 5]
-    assert read_numbers(tmp_path / "table.csv", None).tolist() == [3, 5]
+    assert read_numbers(tmp_path / "table.csv", "line").values.tolist() == [3, 5]
+    assert read_numbers(tmp_path / "table.csv", None).values.tolist() == [3, 5]
 
 
 def test_keys_that_look_like_numbers_stay_as_they_are_written(tmp_path: Path) -> None:
     path = write(tmp_path / "table.csv", "007,1.0,1000,20", "007,2.0,1000,30")
     table = read_experiments(path, **NAMED)
     assert (table.experiments, table.variants) == (["007"], ["1.0", "2.0"])
+
+
+def test_counts_of_experiments_may_have_thousands_and_two_readings_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(";".join(COLUMNS) + "\na;a;1.234.567;1.204\na;b;1.200.000;998\n")
+    table = read_experiments(path, **NAMED)
+    assert (table.trials.tolist(), table.successes.tolist()) == ([1234567, 1200000], [1204, 998])
+    path.write_text(path.read_text().replace("1.234.567", "234.567").replace("1.200.000", "200.000"))
+    with pytest.raises(AbkitError, match=r"'234\.567' is 234\.567 or 234567") as refused:
+        read_experiments(path, **NAMED)
+    assert "--decimal" in refused.value.hint
+    assert read_experiments(path, **NAMED, decimal=",").trials.tolist() == [234567, 200000]
+
+
+@pytest.mark.parametrize("text", ["12%", "$5", "5 apples", "--", "1_000", "nan", "2.5"])
+def test_a_count_that_is_no_number_refuses_its_experiment(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "table.csv", f"a,a,1000,{text}", "a,b,1000,30", "b,a,1000,20", "b,b,1000,30")
+    table = read_experiments(path, **NAMED)
+    assert table.experiments == ["b"]
+    assert [one.experiment for one in table.refused] == ["a"]
+    assert text in table.refused[0].reason

@@ -8,8 +8,17 @@ from typing import Annotated
 import typer
 
 from abkit.commands.calc.compare import compare
-from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, numbers, prior_of
-from abkit.commands.output import Format, FormatOption, show
+from abkit.commands.calc.input import (
+    AlternativeOption,
+    DecimalOption,
+    LevelOption,
+    arm_of,
+    numbers,
+    prior_of,
+    rate_of,
+    units,
+)
+from abkit.commands.output import Format, FormatOption, note, show
 from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
 from abkit.vocabulary import Alternative, Monitoring, Spending
 
@@ -30,7 +39,10 @@ def sample_size(
     per_variant: Annotated[
         float | None,
         typer.Option(
-            "--per-variant", help="Units in each treatment. Without --lift: show the smallest lift; with it: the power."
+            "--per-variant",
+            parser=units,
+            metavar="UNITS",
+            help="Units in each treatment. Without --lift: show the smallest lift; with it: the power.",
         ),
     ] = None,
     sd: Annotated[
@@ -53,7 +65,10 @@ def sample_size(
         Spending.OBRIEN_FLEMING
     ),
     daily_traffic: Annotated[
-        float | None, typer.Option("--daily-traffic", help="Units per day over all arms: shows the days.")
+        float | None,
+        typer.Option(
+            "--daily-traffic", parser=units, metavar="UNITS", help="Units per day over all arms: shows the days."
+        ),
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -127,6 +142,7 @@ def rank(
     sheet: SheetOption = None,
     level: LevelOption = 0.95,
     prior: Annotated[str, typer.Option("--prior", help="Beta prior SUCCESSES,FAILURES of each variant.")] = "1,1",
+    decimal: DecimalOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Rank variants by their chance to be best."""
@@ -136,12 +152,12 @@ def rank(
     from abkit.stats.proportions import bayes
 
     options = table_options(encoding, header_line, sheet)
-    arms: dict[str, Counts | tuple[float, float]] = {} if file is None else {**read_arms(file, options)}
+    arms: dict[str, Counts | tuple[float, float]] = {} if file is None else {**read_arms(file, options, decimal)}
     for text in variant or ():
         name, _, figures = text.rpartition("=")
         if not name or name in arms:
             raise InvalidInput(f"{text!r} is not a new variant; expected NAME=SUCCESSES/TRIALS, each name once")
-        arms[name] = Counts.parse(figures)
+        arms[name] = rate_of(figures, decimal)
     ranking = bayes.rank(arms, level=level, prior=prior_of(prior))
     show(ranking, form)
 
@@ -162,6 +178,7 @@ def drift(
         float, typer.Option("--floor", help="Largest KS distance that does not matter, however significant.")
     ] = 0.1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the permutations.")] = 0,
+    decimal: DecimalOption = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the values drifted.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -170,8 +187,11 @@ def drift(
     from abkit.stats.monitoring import distribution_shift
 
     options = table_options(encoding, header_line, sheet)
-    samples = [read_numbers(path, column, options) for path in (reference, current)]
-    found = distribution_shift.drift(*samples, alpha=alpha, floor=floor, bins=bins, seed=seed)
+    read = [read_numbers(path, column, options, decimal) for path in (reference, current)]
+    for path, one in zip((reference, current), read, strict=True):
+        if one.missing:
+            note(f"{path.name}: {one.missing:,} cells without a figure are left out")
+    found = distribution_shift.drift(read[0].values, read[1].values, alpha=alpha, floor=floor, bins=bins, seed=seed)
     show(found, form)
     if exit_code and found.drifted:
         raise typer.Exit(3)

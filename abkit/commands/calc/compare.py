@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, prior_of
+from abkit.commands.calc.input import AlternativeOption, DecimalOption, LevelOption, arm_of, prior_of, units
 from abkit.commands.output import Format, FormatOption, note, print_record, print_rows
 from abkit.vocabulary import Alternative, Correction, LiftMethod, Method
 
 if TYPE_CHECKING:
+    from abkit.stats.arms import Counts, Moments, PairMoments
     from abkit.stats.estimate import Comparison
+
+    Arm = Counts | Moments | PairMoments
 
 
 class X(StrEnum):
@@ -22,6 +25,7 @@ class X(StrEnum):
     COVARIATE = "covariate"
 
 
+_KINDS = "a rate is SUCCESSES/TRIALS, a mean N,MEAN,SD, a pair N,ΣY,ΣX,ΣY²,ΣX²,ΣXY"
 _DEFAULT = (None, Method.AUTO)
 _OF_MEANS = (*_DEFAULT, Method.WELCH, Method.SEQUENTIAL)
 
@@ -43,7 +47,13 @@ def compare(
     level: LevelOption = 0.95,
     alternative: AlternativeOption = Alternative.TWO_SIDED,
     tuning: Annotated[
-        float, typer.Option("--planned-total", help="sequential: the planned units in both arms, fixed beforehand.")
+        float,
+        typer.Option(
+            "--planned-total",
+            parser=units,
+            metavar="UNITS",
+            help="sequential: the planned units in both arms, fixed beforehand.",
+        ),
     ] = 5000,
     prior: Annotated[
         str | None,
@@ -65,14 +75,16 @@ def compare(
         float | None, typer.Option("--true-lift", help="Show how far significance would exaggerate at this lift.")
     ] = None,
     correction: Annotated[Correction, typer.Option("--correction", help="For several treatments.")] = Correction.HOLM,
+    decimal: DecimalOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Compare treatments with their control."""
     options: dict[str, Any] = {"method": method, "level": level, "alternative": alternative, "tuning": tuning}
+    arms = [arm_of(text, decimal) for text in (control, *treatment)]
     of_posterior: dict[str, Any] = {"practical_lift": practical_lift}
     if prior is not None:
         of_posterior["prior"] = prior_of(prior)
-    found = [_compared(control, text, options, of_posterior, lift_method, x) for text in treatment]
+    found = [_compared(arms[0], arm, options, of_posterior, lift_method, x) for arm in arms[1:]]
     results = [result for result, _ in found]
     extras = [more | _questions(result, margin, true_lift) for result, more in found]
     if len(results) == 1:
@@ -82,7 +94,7 @@ def compare(
 
 
 def _compared(
-    control: str, treatment: str, options: dict[str, Any], of_posterior: dict[str, Any], lift_method: LiftMethod, x: X
+    control: Arm, treatment: Arm, options: dict[str, Any], of_posterior: dict[str, Any], lift_method: LiftMethod, x: X
 ) -> tuple[Comparison, dict[str, Any]]:
     """Compare two arms by what they are; return the comparison, and what belongs beside it."""
     from abkit.errors import UsageError
@@ -92,7 +104,7 @@ def _compared(
     from abkit.stats.means.pairs import compare_ratios, compare_with_covariate
     from abkit.stats.proportions import compare as proportions
 
-    method, both = options["method"], (arm_of(control), arm_of(treatment))
+    method, both = options["method"], (control, treatment)
     of_means = options | {"lift_method": lift_method, "method": Method.WELCH if method in _DEFAULT else method}
     match both:
         case Counts() as p0, Counts() as p1:
@@ -107,7 +119,7 @@ def _compared(
             cuped = compare_with_covariate(r0, r1, **of_means)
             return cuped.adjusted, {name: value for name, value in to_plain(cuped).items() if name != "adjusted"}
     if type(both[0]) is not type(both[1]):
-        raise UsageError(f"--control {control} and --treatment {treatment} are not of one kind")
+        raise UsageError("--control and --treatment are not of one kind", hint=_KINDS)
     raise UsageError(
         f"{method} compares rates, and the arms are means", hint="use welch, sequential or, for means, bayes"
     )

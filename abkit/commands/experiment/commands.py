@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import numbers
+from abkit.commands.calc.input import DecimalOption, numbers
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
@@ -150,6 +150,7 @@ def analyze(
         str | None, typer.Option("--control", help="Name of the control arm; the first row of each test by default.")
     ] = None,
     add_up: Annotated[bool, typer.Option("--add-up", help="Rows of one arm are days: add them up.")] = False,
+    decimal: DecimalOption = None,
     allocation: Annotated[
         Allocation, typer.Option("--allocation", help="With --table: whether variants were assigned at random.")
     ] = Allocation.RANDOM,
@@ -178,6 +179,7 @@ def analyze(
             allocation=allocation,
             correction=correction,
             level=level,
+            decimal=decimal,
             progress=note,
         )
         show(report, form, rows=[row.to_dict() for row in report.comparisons])

@@ -1,19 +1,14 @@
-"""Counts and amounts of an export: its columns of numbers read by the one rule, and every cell that is refused named.
-
-The decimal sign is that of `--decimal`; else that of the numbers in the column which can be read in one way only; else
-that of the other columns of the file, where they agree: one program wrote the file. That is said in a note, unless the
-column holds counts and the sign makes whole numbers of them.
-"""
+"""Counts and amounts of an export, read by the one rule; every cell that is refused gets its reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import polars as pl
 
-from abkit.errors import InvalidInput
+from abkit.intake.decimals import settle
 from abkit.intake.kpis.fields import COUNTS, MONEY
-from abkit_model.data.number_columns import Evidence, WrittenColumn, could_be_two, evidence, figures, written_column
-from abkit_model.data.numbers import CODES, both_readings
+from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
+from abkit_model.data.numbers import CODES
 
 LARGEST = 1e15  # a count or an amount beyond this is an error, and floats lose units soon after
 WHOLE = COUNTS
@@ -52,69 +47,20 @@ def read_numbers(frame: pl.DataFrame, names: Mapping[str, str], decimal: str | N
     """
     fields = [field for field in (*COUNTS, *MONEY) if field in frame.columns]
     columns = {field: written_column(frame[field]) for field in fields if not frame[field].dtype.is_numeric()}
-    found = {field: evidence(column) for field, column in columns.items()}
+    settled = settle(columns, decimal, names=names, whole=WHOLE)
     read: dict[str, ReadColumn] = {}
     for field in fields:
         if field not in columns:
             read[field] = _checked(field, frame[field].cast(pl.Float64), None, frame[field].null_count())
             continue
-        column, notes = columns[field], []
-        sign = decimal or _own_sign(found[field], names[field])
-        if sign is None and found[field].either is not None:
-            sign, guess = _sign_of_the_file(field, column, found, names)
-            notes += guess
+        column, sign = columns[field], settled[field]
+        notes = list(sign.notes)
         currencies = frame["currency"] if "currency" in frame.columns else None
-        one = _parsed(field, column, sign, currencies, mixed=decimal is None and found[field].mixed)
+        one = _parsed(field, column, sign.sign, currencies, mixed=sign.mixed)
         if column.placeholders and field not in ("clicks", "conversions"):
             notes.append(f"{column.placeholders:,} cells of {names[field]!r} say that there is no figure: left blank")
         read[field] = replace(one, notes=tuple(notes))
     return read
-
-
-def _own_sign(found: Evidence, name: str) -> str | None:
-    if found.mixed and found.sign is None:
-        point, comma = found.first["."], found.first[","]
-        raise InvalidInput(
-            f"column {name!r} has decimal points ({point!r}) and decimal commas ({comma!r}), as many of each",
-            hint="say the decimal sign, and numbers with the other one are rejected: --decimal . or --decimal ,",
-        )
-    return found.sign
-
-
-def _sign_of_the_file(
-    field: str, column: WrittenColumn, found: Mapping[str, Evidence], names: Mapping[str, str]
-) -> tuple[str, list[str]]:
-    """Return the sign that the other columns agree on, and the note that says so.
-
-    Raises:
-        InvalidInput: They say nothing, or different things, or counts would not be whole with their sign.
-    """
-    either, several = found[field].either, found[field].several
-    assert either is not None  # noqa: S101
-    more = f" (and {several - 1:,} more like it)" if several > 1 else ""
-    signs = {one.sign for one in found.values()} - {None}
-    if len(signs) == 1 and not any(one.mixed for one in found.values()):
-        (sign,) = signs
-        assert sign is not None  # noqa: S101
-        values = figures(column, sign).drop_nulls()
-        whole = bool((values == values.floor()).all())
-        if field not in WHOLE or whole:
-            other = next(names[name] for name, one in found.items() if one.sign == sign)
-            # A count such as 1.204 is no count: where the other reading cannot be meant, nothing was guessed.
-            other_way = figures(column, "," if sign == "." else ".").drop_nulls()
-            if field in WHOLE and bool((other_way != other_way.floor()).any()):
-                return sign, []
-            return sign, [f"{names[field]!r}: {either!r} is read with the decimal sign {sign!r} of column {other!r}"]
-        raise InvalidInput(
-            f"column {names[field]!r}: {both_readings(either)}{more}: can be read in two ways; the other columns have "
-            f"the decimal sign {sign!r}, with which this is no whole number",
-            hint="say the decimal sign: --decimal . or --decimal , (or write thousands without a sign)",
-        )
-    said = "the other columns of the file differ" if signs else "no number in the file says which"
-    raise InvalidInput(
-        f"column {names[field]!r}: {both_readings(either)}{more}: can be read in two ways, and {said}",
-        hint="say the decimal sign: --decimal . or --decimal ,",
-    )
 
 
 def _parsed(

@@ -148,6 +148,7 @@ def analyze_table(
     add_up: bool = False,
     options: TableOptions | None = None,
     allocation: Allocation = Allocation.RANDOM,
+    decimal: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> TableReport:
     """Analyze every test of a table.
@@ -169,6 +170,7 @@ def analyze_table(
         add_up: Whether rows of one arm are days, to be added up.
         options: What the user said about how the table is written.
         allocation: `optimized` leaves out the check of the split.
+        decimal: The decimal sign of the counts, "." or ","; None finds it out.
         progress: Told what is happening.
 
     Raises:
@@ -183,7 +185,10 @@ def analyze_table(
         successes=successes,
         drop_duplicates=add_up,
         options=options,
+        decimal=decimal,
     )
+    for guess in table.notes:
+        progress(guess)
     if len(table.trials) > MOST_CELLS:
         raise AbkitError(f"{path.name} has {len(table.trials):,} arms; at most {MOST_CELLS:,} are analyzed at once")
     base, table = _controls(table, control)

@@ -208,6 +208,53 @@ def test_rank_reads_figures_and_files(calc: Calc, tmp_path: Path) -> None:
     assert sum(row["chance_to_be_best"] for row in found) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("text", ["1,480/20,000", "1.480/20.000", "1'480/20'000", "1,480/20000"])
+def test_thousands_in_arms_are_read_when_the_decimal_sign_is_said(calc: Calc, text: str) -> None:
+    found = calc("compare", "--control", text, "--treatment", "9/90", "--decimal", "," if "." in text else ".")
+    assert found["control"]["rate"] == 1480 / 20000
+
+
+@pytest.mark.parametrize("text", ["1000,12.5,3.25", "1000;12,5;3,25", "1.000;12,5;3,25", "1_000, 12.50, 3.250"])
+def test_a_mean_is_written_with_commas_or_semicolons(calc: Calc, text: str) -> None:
+    found = calc("compare", "--control", text, "--treatment", "1000,12.5,3")["control"]
+    assert (found["n"], found["mean"]) == (1000, 12.5)
+    assert calc("srm", "--observed", "500, 530, 520")["dof"] == 2
+
+
+def test_drift_reads_every_value_or_refuses_the_column_with_both_readings(
+    calc: Calc, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = [900 + 7 * number % 200 for number in range(100)] + [2000 + 3 * number for number in range(60)]
+    write = {"plain.csv": str, "commas.csv": lambda number: f'"{number:,}"'}
+    for name, written in write.items():
+        (tmp_path / name).write_text("impressions\n" + "\n".join(map(written, values)) + "\n")
+    files = ("drift", "--reference", str(tmp_path / "plain.csv"), "--current", str(tmp_path / "commas.csv"))
+    with pytest.raises(SystemExit):
+        main(["calc", *files])
+    assert "'1,005' is 1005 or 1.005 (and 102 more like it)" in (said := capsys.readouterr().err)
+    assert "--decimal" in said
+    found = calc(*files, "--decimal", ".")
+    assert (found["ks"]["n_reference"], found["ks"]["n_current"], found["ks"]["statistic"]) == (160, 160, 0)
+
+
+def test_drift_refuses_cells_that_are_no_numbers_with_their_count_and_says_how_many_are_blank(
+    calc: Calc, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = "day,ctr\n" + "".join(f"2026-01-{day:02},{day / 10}%\n" for day in range(1, 29))
+    (tmp_path / "good.csv").write_text(good)
+    (tmp_path / "some.csv").write_text(good.replace(",0.7%", ",").replace("0.8%", "--"))
+    (tmp_path / "bad.csv").write_text(good.replace("0.7%", "about 1").replace("0.8%", "1.2.3"))
+    read = ("drift", "--reference", str(tmp_path / "good.csv"), "--current")
+    with pytest.raises(SystemExit):
+        main(["calc", *read, str(tmp_path / "some.csv"), "-f", "json"])
+    assert '"n_current": 26' in (said := capsys.readouterr()).out
+    assert "some.csv: 2 cells without a figure are left out" in said.err
+    with pytest.raises(SystemExit):
+        main(["calc", *read, str(tmp_path / "bad.csv"), "--column", "ctr"])
+    assert "2 of 28 cells of column 'ctr' are not numbers" in (error := capsys.readouterr().err)
+    assert "'about 1' on line 8" in error
+
+
 def test_drift_needs_both_certainty_and_size(calc: Calc, tmp_path: Path) -> None:
     import numpy as np
 
@@ -261,6 +308,20 @@ def test_drift_needs_both_certainty_and_size(calc: Calc, tmp_path: Path) -> None
         (("rank", "a=1/10"), "takes at least 2 arms; got 1"),
         (("rank", "a=1/10", "a=2/10"), "not a new variant"),
         (("rank", "--file", "nothing.csv"), "there is no file with this name"),
+        (("compare", "--control", "1.000/20.000", "--treatment", "9/90"), "'1.000' is 1 or 1000, and no other number"),
+        (("compare", "--control", "1,000/20,000", "--treatment", "9/90"), "'1,000' is 1000 or 1"),
+        (("rank", "a=1.000/20.000", "b=9/90"), "'1.000' is 1 or 1000"),
+        (
+            ("compare", "--control", "10,000,12.5", "--treatment", "9,1,1"),
+            "read in two ways: 3 numbers (10, 000, 12.5) or 2 (10000, 12.5)",
+        ),
+        (("compare", "--control", "1,200,5,300,2,400", "--treatment", "9,1,1"), "2, 400) or 3 (1200, 5300, 2400)"),
+        (("compare", "--control", "1000,12.345,1.234", "--treatment", "9,1,1"), "'12.345' is 12.345 or 12345"),
+        (("srm", "--observed", "10,000,10,200"), "4 numbers (10, 000, 10, 200) or 2 (10000, 10200)"),
+        (("srm", "--observed", "10,100,10,200"), "4 numbers (10, 100, 10, 200) or 2 (10100, 10200)"),
+        (("sample-size", "--baseline", "0.1", "--per-variant", "20.000"), "'20.000' is 20 or 20000"),
+        (("compare", *ARMS, "--planned-total", "5.000"), "'5.000' is 5 or 5000"),
+        (("compare", *ARMS, "--decimal", "x"), "the decimal sign cannot be 'x'"),
     ],
 )
 def test_bad_input_is_one_sentence_with_the_value(
