@@ -230,6 +230,32 @@ class FileState(StrEnum):
     SKIPPED = "skipped"
 
 
+class LinkedBy(StrEnum):
+    """How an ad was linked to a creative: by names and hashes alone, or by a person who said so."""
+
+    NAME = "name"
+    SHA256 = "sha256"
+    NORMALIZED = "normalized"
+    PATTERN = "pattern"
+    SIMILAR = "similar"
+    HASH = "hash"
+    TABLE = "table"
+    HAND = "hand"
+
+
+#: Links that are remade by themselves; all others stay until a person removes them.
+AUTOMATIC_LINKS: Final = (LinkedBy.NAME, LinkedBy.SHA256, LinkedBy.NORMALIZED)
+
+
+class LinkStatus(StrEnum):
+    """How far an ad is from having its creative."""
+
+    LINKED = "linked"
+    SUGGESTED = "suggested"
+    AMBIGUOUS = "ambiguous"
+    UNLINKED = "unlinked"
+
+
 class WindowKind(StrEnum):
     """What a window of a drift check is made of: the model's own sample, a campaign, or the last days."""
 

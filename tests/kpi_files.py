@@ -7,9 +7,10 @@ from pathlib import Path
 from sqlalchemy import select
 
 from abkit.intake.kpis.reading import KpiOptions
+from abkit.store.creatives import write_names
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
-from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias, Kpi
+from abkit.store.schema import Campaign, Creative, Kpi
 from abkit.workflows.kpis.import_kpis import ImportSummary, import_files
 
 HEADER = "day,ad,creative,campaign,impressions,clicks,conversions,spend,currency"
@@ -70,17 +71,6 @@ def add_creatives(store: Store, *paths: str, campaign: str = "spring", content: 
                 )
                 session.add(creative)
                 session.flush()
-            session.add_all(
-                [
-                    CreativeAlias(
-                        creative_id=creative.id,
-                        name=path,
-                        base_name=path.rsplit("/", 1)[-1],
-                        created_at=now,
-                        run_id=run.id,
-                    ),
-                    CampaignCreative(campaign_id=target.id, creative_id=creative.id, created_at=now, run_id=run.id),
-                ]
-            )
+            write_names(session, run, [(creative.id, path, path.rsplit("/", 1)[-1])], campaign=target.id)
             hashes.append(sha256)
     return hashes

@@ -1,21 +1,18 @@
 """Campaigns and their creatives: contents, the names under which they came, and when they were launched."""
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Subquery, func, select, update
+from sqlalchemy import Subquery, and_, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
+from abkit.names import base_name, composed, is_sha256
 from abkit.store.database.statements import in_parts, insert_missing
 from abkit.store.runs import RunRecord
-from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias
-
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-
+from abkit.store.schema import Campaign, CampaignAlias, CampaignCreative, Creative, CreativeAlias
 
 # --- campaigns ----------------------------------------------------------------------------------------------------
 
@@ -132,19 +129,10 @@ def update_readings(session: Session, contents: Iterable[Mapping[str, Any]]) -> 
 # --- names --------------------------------------------------------------------------------------------------------
 
 
-def base_name(name: str) -> str:
-    """Return the last part of a path, of either kind.
-
-    >>> base_name("ads/a.png"), base_name("C:\\\\ads\\\\b.png")
-    ('a.png', 'b.png')
-    """
-    return re.split(r"[/\\]", name)[-1]
-
-
 def write_names(
     session: Session, run: RunRecord, names: Iterable[tuple[int, str, str]], *, campaign: int | None = None
 ) -> None:
-    """Write the names under which creatives came.
+    """Write the names under which creatives came. A creative has names of its own in each campaign.
 
     Args:
         session: A writing session.
@@ -154,24 +142,41 @@ def write_names(
     """
     named = list(dict.fromkeys(names))
     own = {"created_at": datetime.now(UTC), "run_id": run.id}
-    aliases = [{"creative_id": id_, "name": name, "base_name": base, **own} for id_, name, base in named]
+    aliases = [{"creative_id": id_, "name": name, "base_name": composed(base), **own} for id_, name, base in named]
     insert_missing(session, CreativeAlias, aliases, key=["creative_id", "name"])
-    if campaign is not None:
-        own |= {"campaign_id": campaign, "launched_on": None}
-        members = [{"creative_id": id_, **own} for id_ in dict.fromkeys(id_ for id_, _, _ in named)]
-        insert_missing(session, CampaignCreative, members, key=["campaign_id", "creative_id"])
-
-
-def creative_names(session: Session, creatives: Collection[int]) -> dict[int, list[tuple[str, str]]]:
-    """Return the names of each creative, the latest first: in full, and their last part."""
-    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
-    for part in in_parts(creatives):
-        rows = session.execute(
-            select(CreativeAlias.creative_id, CreativeAlias.name, CreativeAlias.base_name)
-            .where(CreativeAlias.creative_id.in_(part))
-            .order_by(CreativeAlias.id.desc())
+    if campaign is None:
+        return
+    ids = list(dict.fromkeys(id_ for id_, _, _ in named))
+    members = [{"creative_id": id_, "campaign_id": campaign, "launched_on": None, **own} for id_ in ids]
+    insert_missing(session, CampaignCreative, members, key=["campaign_id", "creative_id"])
+    wanted = {(id_, name) for id_, name, _ in named}
+    found = {
+        (creative, name): alias
+        for part in in_parts(ids)
+        for alias, creative, name in session.execute(
+            select(CreativeAlias.id, CreativeAlias.creative_id, CreativeAlias.name).where(
+                CreativeAlias.creative_id.in_(part)
+            )
         )
-        for creative, name, base in rows:
+        if (creative, name) in wanted
+    }
+    here = [{"campaign_id": campaign, "creative_alias_id": alias, "run_id": run.id} for alias in found.values()]
+    insert_missing(session, CampaignAlias, here, key=["campaign_id", "creative_alias_id"])
+
+
+def creative_names(
+    session: Session, creatives: Collection[int], *, campaign: int | None = None
+) -> dict[int, list[tuple[str, str]]]:
+    """Return the names of each creative, in full and their last part: those of a campaign first, the latest first."""
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    rows = select(CreativeAlias.creative_id, CreativeAlias.name, CreativeAlias.base_name)
+    if campaign is not None:
+        of_campaign = and_(CampaignAlias.creative_alias_id == CreativeAlias.id, CampaignAlias.campaign_id == campaign)
+        rows = rows.outerjoin(CampaignAlias, of_campaign)
+        rows = rows.order_by(CampaignAlias.id.is_(None), CampaignAlias.id.desc())
+    rows = rows.order_by(CreativeAlias.id.desc())
+    for part in in_parts(creatives):
+        for creative, name, base in session.execute(rows.where(CreativeAlias.creative_id.in_(part))):
             found[creative].append((name, base))
     return dict(found)
 
@@ -186,10 +191,10 @@ def creatives_named(session: Session, names: Collection[str]) -> dict[str, tuple
         By name: "sha256" or "name", and the ids.
     """
     found: dict[str, tuple[str, set[int]]] = {}
-    hashes = {name.lower(): name for name in names if _SHA256.fullmatch(name)}
+    hashes = {name.lower(): name for name in names if is_sha256(name)}
     for sha256, id_ in creative_ids(session, hashes).items():
         found[hashes[sha256]] = ("sha256", {id_})
-    for column, spelled in ((CreativeAlias.name, str), (CreativeAlias.base_name, base_name)):
+    for column, spelled in ((CreativeAlias.name, str), (CreativeAlias.base_name, _composed_base)):
         wanted: dict[str, list[str]] = defaultdict(list)
         for name in names:
             if name not in found:
@@ -200,3 +205,7 @@ def creatives_named(session: Session, names: Collection[str]) -> dict[str, tuple
                 for name in wanted[spelling]:
                     found.setdefault(name, ("name", set()))[1].add(creative_id)
     return found
+
+
+def _composed_base(name: str) -> str:
+    return composed(base_name(name))

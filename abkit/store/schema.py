@@ -32,9 +32,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from abkit.names import link_key
 from abkit.vocabulary import (
     Allocation,
     CorrelationScope,
@@ -42,6 +44,7 @@ from abkit.vocabulary import (
     DriftDecision,
     DriftVerdict,
     Layer,
+    LinkedBy,
     Metric,
     MissedTicks,
     RunState,
@@ -117,6 +120,13 @@ def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+def _link_key_of(column: str) -> Mapped[str]:
+    def key(context: DefaultExecutionContext) -> str:
+        return link_key(context.get_current_parameters()[column])  # type: ignore[no-untyped-call]
+
+    return mapped_column(Text, default=key, index=True)
+
+
 # --- who did what ---------------------------------------------------------------------------------------------
 
 
@@ -185,8 +195,21 @@ class CreativeAlias(Base):
     )
     creative_id: Mapped[int] = _ref("creative")
     name: Mapped[str]  # as it was given, an absolute path as a rule
-    base_name: Mapped[str]  # its last part, which is what KPI exports call the creative
+    base_name: Mapped[str]  # its last part with composed accents, which is what KPI exports call the creative
+    link_key: Mapped[str] = _link_key_of("base_name")  # what linking compares: abkit.names
     created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class CampaignAlias(Base):
+    """A creative came into a campaign under this name. In another campaign it may have another one."""
+
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "creative_alias_id"),
+        Index("ix_campaign_alias_creative_alias_id", "creative_alias_id"),
+    )
+    campaign_id: Mapped[int] = _ref("campaign")
+    creative_alias_id: Mapped[int] = _ref("creative_alias")
     run_id: Mapped[int] = _ref("run")
 
 
@@ -340,11 +363,28 @@ class Ad(Base):
     platform: Mapped[str] = mapped_column(default="")
     account: Mapped[str] = mapped_column(default="")
     external_id: Mapped[str]
-    creative_name: Mapped[str] = mapped_column(default="")  # as in the export; links are made by it
+    creative_name: Mapped[str] = mapped_column(default="")  # as in the latest export that names one
     campaign_id: Mapped[int | None] = _ref("campaign", index=True)
     run_id: Mapped[int] = _ref("run")
     # The ad that this one repeats under another name; its rows count as rows of that one.
     same_as: Mapped[int | None] = mapped_column(index=True)
+
+
+class AdName(Base):
+    """A name that an ad has had in an export: of its creative, or its own where there is none. Links are made by it."""
+
+    __table_args__ = (UniqueConstraint("ad_id", "name"),)
+    ad_id: Mapped[int] = _ref("ad")
+    name: Mapped[str]
+    link_key: Mapped[str] = _link_key_of("name")  # what linking compares: abkit.names
+    run_id: Mapped[int] = _ref("run")
+
+
+class AdUnlinked(Base):
+    """A person removed the links of this ad: linking by names leaves it alone until a person links it again."""
+
+    ad_id: Mapped[int] = _ref("ad", unique=True)
+    run_id: Mapped[int] = _ref("run")
 
 
 class AdCreative(Base):
@@ -353,10 +393,12 @@ class AdCreative(Base):
     __table_args__ = (
         UniqueConstraint("ad_id", "creative_id"),
         Index("ix_ad_creative_creative_id", "creative_id"),
+        _one_of("linked_by", LinkedBy),
     )
     ad_id: Mapped[int] = _ref("ad")
     creative_id: Mapped[int] = _ref("creative")
-    linked_by: Mapped[str]  # "name", "sha256" or "hand"
+    linked_by: Mapped[str]  # LinkedBy
+    confidence: Mapped[float | None]  # of a suggestion that a person took, 0 … 1
     run_id: Mapped[int] = _ref("run")
 
 

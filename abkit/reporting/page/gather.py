@@ -125,7 +125,8 @@ def _ranking(
     best, last = places, list[RankedScore]()
     if len(places) > shown + LAST_SHOWN:
         best, last = places[:shown], places[-LAST_SHOWN:]
-    names = creatives.creative_names(session, [place.creative_id for place in (*best, *last)])
+    shown_here = [place.creative_id for place in (*best, *last)]
+    names = creatives.creative_names(session, shown_here, campaign=campaign_id)
     here, anywhere = _delivery(delivered, campaign_id), _delivery(delivered, None)
 
     def creative(place: RankedScore) -> RankedCreative:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
+from abkit.vocabulary import LinkStatus
 from abkit.workflows.kpis.import_kpis import ImportSummary
 from abkit.workflows.kpis.link import LinkReport
 from abkit.workflows.ratings.agreement import RaterStudy
@@ -31,7 +32,12 @@ def _(record: ImportSummary) -> View:
 @view_of.register
 def _(record: LinkReport) -> View:
     left = f"{len(record.unlinked):,} ads without a creative, {percent(record.unlinked_share, 1)} of impressions"
-    return View(tables=(Table.of(record.unlinked),), notes=(f"{record.linked:,} links made; {left}",))
+    notes = [f"{record.linked:,} links made; {left}"]
+    if record.withdrawn:
+        notes.append(f"{record.withdrawn:,} links are no longer clear and were withdrawn")
+    if any(row["status"] == LinkStatus.AMBIGUOUS for row in record.unlinked):
+        notes.append("ambiguous ads are linked to none; say which it is: abkit kpi link --ad ID --creative PATH")
+    return View(tables=(Table.of(record.unlinked),), notes=tuple(notes))
 
 
 @view_of.register

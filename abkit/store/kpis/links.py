@@ -1,79 +1,224 @@
-"""Which creatives an ad shows: found by the name or hash in the export, or linked by hand."""
+"""Which creatives an ad shows: links that names and hashes decide, made and withdrawn as names come in."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy import Row, Select, and_, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from abkit.store.creatives import creatives_named
-from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, total
+from abkit.names import is_sha256
+from abkit.store.creatives import creative_ids, creative_names
+from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, total, wait_for_turn
 from abkit.store.kpis.counting import counts
-from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Kpi
+from abkit.store.kpis.matching import Candidates, NamedCreative
+from abkit.store.schema import (
+    Ad,
+    AdCreative,
+    AdName,
+    AdUnlinked,
+    Campaign,
+    CampaignAlias,
+    CampaignCreative,
+    CreativeAlias,
+    Kpi,
+)
+from abkit.vocabulary import AUTOMATIC_LINKS, LinkedBy, LinkStatus
 
-NO_NAME = "the export does not name a creative"
-NO_CREATIVE = "no scored creative has that name"
+# Any number, the same in all processes: names that come in one and ads that come in another must see each other.
+_LINK_LOCK = 6_223_816
+_MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class NamedAd:
-    """An ad under one of its creative names."""
+class Missing:
+    """Why an ad has no creative."""
 
-    ad_id: int
-    name: str
-    campaign_id: int | None
+    status: LinkStatus
+    reason: str
+
+
+NO_NAME = Missing(LinkStatus.UNLINKED, "the export does not name a creative")
+NO_CREATIVE = Missing(LinkStatus.UNLINKED, "no scored creative has that name")
+REMOVED = Missing(LinkStatus.UNLINKED, "a person removed its link")
 
 
 @dataclass
 class LinkOutcome:
-    """What linking found: how many links are new, and why ads got none."""
+    """What linking did: links made and withdrawn, and why ads that were looked at have none."""
 
     linked: int = 0
-    reasons: dict[int, str] = field(default_factory=dict)
+    withdrawn: int = 0
+    missing: dict[int, Missing] = field(default_factory=dict)
+
+    def reason(self, ad: int) -> Missing:
+        """Return why an ad has no creative; an ad that was not looked at has no name."""
+        return self.missing.get(ad, NO_NAME)
 
 
-def link_ads(session: Session, ads: Collection[NamedAd], run_id: int) -> LinkOutcome:
-    """Link ads to the creatives that their names or hashes mean; links that are there stay.
+def name_ads(session: Session, names: Select[int, str], run_id: int, *, numbers: bool = True) -> None:
+    """Keep names of ads, each once.
 
-    A name that several creatives have is not guessed: unless exactly one of them is in the ad's campaign, the ad stays
-    unlinked. An ad that was linked by hand stays as it is.
+    Args:
+        session: A writing session.
+        names: Selects the id of the ad and the name.
+        run_id: Of this run.
+        numbers: Whether a name may be a number.
     """
+    named = names.subquery()
+    ad, name = named.c
+    known = exists().where(AdName.ad_id == ad, AdName.name == name)
+    rows = session.execute(select(ad, name).where(~known).distinct())
+    new = [{"ad_id": id_, "name": text, "run_id": run_id} for id_, text in rows if numbers or not text.isdecimal()]
+    insert_missing(session, AdName, new, key=["ad_id", "name"])
+
+
+def relink(
+    session: Session, run_id: int, *, ads: Select[int] | None = None, keys: Collection[str] | None = None
+) -> LinkOutcome:
+    """Make the links that names and hashes decide now, and withdraw those that they no longer do.
+
+    What a person linked stays as it is, and an ad whose links a person removed stays without.
+
+    1. Wait for other processes that link.
+    2. The ads to look at, with all their names, and the creatives that these can mean.
+    3. What each name means (`matching`), against the links that are there.
+    4. The difference is written, and the first days of delivery follow.
+
+    Args:
+        session: A writing session.
+        run_id: Of this run.
+        ads: Selects the ids of the ads to look at; all when None, unless there are keys.
+        keys: Look at the ads with names of these keys only: those of creatives that are new.
+    """
+    wait_for_turn(session, _LINK_LOCK)
     outcome = LinkOutcome()
-    found = creatives_named(session, {ad.name for ad in ads if ad.name})
-    members = _campaigns_of(session, {one for _, ids in found.values() if len(ids) > 1 for one in ids})
-    by_hand = set(session.scalars(select(AdCreative.ad_id).where(AdCreative.linked_by == "hand"))) if found else set()
-    rows: list[dict[str, Any]] = []
-    for ad in ads:
-        kind, ids = found.get(ad.name, ("name", set()))
-        if len(ids) > 1 and ad.campaign_id is not None:
-            inside = {one for one in ids if ad.campaign_id in members[one]}
-            ids = inside if len(inside) == 1 else ids
-        if len(ids) == 1:
-            if ad.ad_id not in by_hand:
-                rows.append({"ad_id": ad.ad_id, "creative_id": next(iter(ids)), "linked_by": kind, "run_id": run_id})
-        elif not ad.name:
-            outcome.reasons[ad.ad_id] = NO_NAME
-        else:
-            outcome.reasons[ad.ad_id] = f"{len(ids)} creatives have that name" if ids else NO_CREATIVE
-    before = count_rows(session, AdCreative)
+    names = _names_to_link(session, ads, keys)
+    candidates = _candidates(session, {key for _, _, key, _ in names})
+    wanted: dict[tuple[int, int], LinkedBy] = {}
+    unclear: dict[int, tuple[int, ...]] = {}
+    for ad, name, key, campaign in names:
+        found = candidates.match(name, key, campaign)
+        if found.creative_id is not None and found.linked_by is not None:
+            wanted.setdefault((ad, found.creative_id), found.linked_by)
+        elif found.candidates or ad not in unclear:
+            unclear[ad] = found.candidates
+    looked_at = {ad for ad, *_ in names}
+    there = _automatic_links(session, looked_at)
+    gone = {pair: row for pair, row in there.items() if wanted.get(pair) != row.linked_by}
+    new = [pair for pair in wanted if pair not in there or pair in gone]
+    for part in in_parts([row.id for row in gone.values()]):
+        session.execute(delete(AdCreative).where(AdCreative.id.in_(part)))
+    rows = [{"ad_id": ad, "creative_id": c, "linked_by": wanted[ad, c], "run_id": run_id} for ad, c in new]
     insert_missing(session, AdCreative, rows, key=["ad_id", "creative_id"])
-    outcome.linked = count_rows(session, AdCreative) - before
-    for row in rows:
-        outcome.reasons.pop(row["ad_id"], None)
+    outcome.linked = sum(pair not in there for pair in new)
+    outcome.withdrawn = sum(pair not in wanted for pair in gone)
+    linked = {ad for ad, _ in wanted}
+    outcome.missing = _describe(session, {ad: ids for ad, ids in unclear.items() if ad not in linked})
+    outcome.missing |= dict.fromkeys(session.scalars(select(AdUnlinked.ad_id)), REMOVED)
+    refresh_launches(session, {creative for _, creative in (*new, *gone)}, run_id)
+    _leave_campaigns(session, [pair for pair in gone if pair not in wanted])
     return outcome
 
 
-def unlinked_ads(session: Session) -> list[NamedAd]:
-    """Return every ad without a creative."""
-    rows = session.execute(
-        select(Ad.id, Ad.creative_name, Ad.campaign_id)
-        .where(~exists().where(AdCreative.ad_id == Ad.id))
-        .order_by(Ad.id)
+def _names_to_link(
+    session: Session, ads: Select[int] | None, keys: Collection[str] | None
+) -> list[tuple[int, str, str, int | None]]:
+    """Return ad, name, key and campaign of all names of the ads that automatic linking decides."""
+    by_a_person = exists().where(AdCreative.ad_id == AdName.ad_id, AdCreative.linked_by.not_in(AUTOMATIC_LINKS))
+    removed = exists().where(AdUnlinked.ad_id == AdName.ad_id)
+    rows = (
+        select(AdName.ad_id, AdName.name, AdName.link_key, Ad.campaign_id)
+        .join(Ad, Ad.id == AdName.ad_id)
+        .where(~by_a_person, ~removed)
+        .order_by(AdName.id)
     )
-    return [NamedAd(*row) for row in rows]
+    if keys is None:
+        statements = [rows if ads is None else rows.where(AdName.ad_id.in_(ads))]
+    else:
+        touched = [select(AdName.ad_id).where(AdName.link_key.in_(part)) for part in in_parts(sorted(keys))]
+        statements = [rows.where(AdName.ad_id.in_(part)) for part in touched]
+    found = (row for statement in statements for row in session.execute(statement))
+    return list(dict.fromkeys((row.ad_id, row.name, row.link_key, row.campaign_id) for row in found))
+
+
+def _candidates(session: Session, keys: Collection[str]) -> Candidates:
+    """Return the creatives of campaigns that names with these keys could mean."""
+    # Images that came with ratings only have names, too, but are not what anybody advertises.
+    in_a_campaign = exists().where(CampaignCreative.creative_id == CreativeAlias.creative_id)
+    statement = (
+        select(
+            CreativeAlias.creative_id,
+            CreativeAlias.name,
+            CreativeAlias.base_name,
+            CreativeAlias.link_key,
+            CampaignAlias.campaign_id,
+        )
+        .outerjoin(CampaignAlias, CampaignAlias.creative_alias_id == CreativeAlias.id)
+        .where(in_a_campaign)
+    )
+    wanted = sorted(keys)
+    named = (
+        NamedCreative(*row)
+        for part in in_parts(wanted)
+        for row in session.execute(statement.where(CreativeAlias.link_key.in_(part)))
+    )
+    return Candidates(named, creative_ids(session, [key for key in wanted if is_sha256(key)]).items())
+
+
+def _automatic_links(session: Session, ads: Collection[int]) -> dict[tuple[int, int], Row[int, int, int, str]]:
+    """Return the links of these ads that were made by themselves, by ad and creative."""
+    wanted = select(AdCreative.id, AdCreative.ad_id, AdCreative.creative_id, AdCreative.linked_by)
+    wanted = wanted.where(AdCreative.linked_by.in_(AUTOMATIC_LINKS))
+    return {
+        (row.ad_id, row.creative_id): row
+        for part in in_parts(sorted(ads))
+        for row in session.execute(wanted.where(AdCreative.ad_id.in_(part)))
+    }
+
+
+def _describe(session: Session, unclear: Mapping[int, tuple[int, ...]]) -> dict[int, Missing]:
+    shown = {id_ for ids in unclear.values() for id_ in ids[:_MOST_SHOWN]}
+    names = creative_names(session, sorted(shown))
+    missing: dict[int, Missing] = {}
+    for ad, ids in unclear.items():
+        if ids:
+            called = ", ".join(names[id_][0][0] for id_ in ids[:_MOST_SHOWN])
+            more = ", …" if len(ids) > _MOST_SHOWN else ""
+            missing[ad] = Missing(LinkStatus.AMBIGUOUS, f"{len(ids)} creatives match that name: {called}{more}")
+        else:
+            missing[ad] = NO_CREATIVE
+    return missing
+
+
+def _leave_campaigns(session: Session, withdrawn: Collection[tuple[int, int]]) -> None:
+    """Take creatives out of campaigns that only a withdrawn link had put them into."""
+    campaigns: dict[int, int] = {}
+    for part in in_parts([ad for ad, _ in withdrawn]):
+        rows = session.execute(select(Ad.id, Ad.campaign_id).where(Ad.id.in_(part), Ad.campaign_id.is_not(None)))
+        campaigns.update((ad, campaign) for ad, campaign in rows if campaign is not None)
+    pairs = {(campaigns[ad], creative) for ad, creative in withdrawn if ad in campaigns}
+    named = select(CampaignAlias.id).join(CreativeAlias, CreativeAlias.id == CampaignAlias.creative_alias_id)
+    for campaign, creative in sorted(pairs):
+        own = named.where(CreativeAlias.creative_id == creative)
+        delivered = (
+            select(AdCreative.id)
+            .join(Ad, Ad.id == AdCreative.ad_id)
+            .where(AdCreative.creative_id == creative, Ad.campaign_id == campaign)
+        )
+        session.execute(
+            delete(CampaignCreative)
+            .where(CampaignCreative.campaign_id == campaign, CampaignCreative.creative_id == creative)
+            # Rows from before names were kept by campaign say nothing about where a creative was scored.
+            .where(own.exists(), ~own.where(CampaignAlias.campaign_id == campaign).exists(), ~delivered.exists())
+            .execution_options(synchronize_session=False)
+        )
+
+
+def creatives_of(session: Session, ads: Select[int]) -> set[int]:
+    """Return the creatives that some ads are linked to."""
+    return set(session.scalars(select(AdCreative.creative_id).where(AdCreative.ad_id.in_(ads))))
 
 
 def owned_unlinked(session: Session, import_id: int) -> int:
@@ -103,35 +248,40 @@ def unlinked_delivery(session: Session) -> list[dict[str, Any]]:
     return found
 
 
-def refresh_launches(session: Session, ads: Select[int], run_id: int) -> None:
-    """Set `campaign_creative.launched_on` to the first day with impressions of the creatives of some ads.
+def refresh_launches(session: Session, creatives: Collection[int], run_id: int) -> None:
+    """Set `campaign_creative.launched_on` to the first day with impressions of these creatives; None without any.
 
     An ad that names its campaign puts its creative into it. An ad that names none counts for every campaign that the
     creative is in.
-
-    Args:
-        session: A writing session.
-        ads: Selects the ids of the ads whose creatives are looked at.
-        run_id: Of this run.
     """
-    touched = select(AdCreative.creative_id).where(AdCreative.ad_id.in_(ads))
-    first_days = session.execute(
+    launched: dict[tuple[int, int], date] = {}
+    delivered = (
         select(AdCreative.creative_id, Ad.campaign_id, func.min(Kpi.period_start))
         .join(Ad, Ad.id == AdCreative.ad_id)
         .join(Kpi, Kpi.ad_id == Ad.id)
-        .where(AdCreative.creative_id.in_(touched), Kpi.left_out == "", Kpi.impressions > 0)
+        .where(Kpi.left_out == "", Kpi.impressions > 0)
         .group_by(AdCreative.creative_id, Ad.campaign_id)
-    ).all()
-    anywhere = {creative: day for creative, campaign, day in first_days if campaign is None}
-    launched: dict[tuple[int, int], date] = {
-        (campaign, creative): day for creative, campaign, day in first_days if campaign is not None
-    }
-    for part in in_parts(anywhere):
-        member = select(CampaignCreative.campaign_id, CampaignCreative.creative_id)
-        for campaign, creative in session.execute(member.where(CampaignCreative.creative_id.in_(part))):
-            day = anywhere[creative]
-            launched[campaign, creative] = min(day, launched.get((campaign, creative), day))
+    )
+    member = select(CampaignCreative.campaign_id, CampaignCreative.creative_id, CampaignCreative.launched_on)
+    stale: set[tuple[int, int]] = set()
+    for part in in_parts(sorted(creatives)):
+        first_days = session.execute(delivered.where(AdCreative.creative_id.in_(part))).all()
+        anywhere = {creative: day for creative, campaign, day in first_days if campaign is None}
+        launched |= {(campaign, creative): day for creative, campaign, day in first_days if campaign is not None}
+        for campaign, creative, known in session.execute(member.where(CampaignCreative.creative_id.in_(part))):
+            if creative in anywhere:
+                day = anywhere[creative]
+                launched[campaign, creative] = min(day, launched.get((campaign, creative), day))
+            if known is not None and (campaign, creative) not in launched:
+                stale.add((campaign, creative))
     _write_launches(session, launched, run_id)
+    for campaign, creative in sorted(stale):
+        session.execute(
+            update(CampaignCreative)
+            .where(CampaignCreative.campaign_id == campaign, CampaignCreative.creative_id == creative)
+            .values(launched_on=None)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _write_launches(session: Session, launched: Mapping[tuple[int, int], date], run_id: int) -> None:
@@ -147,12 +297,3 @@ def _write_launches(session: Session, launched: Mapping[tuple[int, int], date], 
                 where=CampaignCreative.launched_on.is_distinct_from(statement.excluded.launched_on),
             )
         )
-
-
-def _campaigns_of(session: Session, creatives: Collection[int]) -> Mapping[int, set[int]]:
-    members: dict[int, set[int]] = defaultdict(set)
-    for part in in_parts(creatives):
-        member = select(CampaignCreative.creative_id, CampaignCreative.campaign_id)
-        for creative, campaign in session.execute(member.where(CampaignCreative.creative_id.in_(part))):
-            members[creative].add(campaign)
-    return members

@@ -41,7 +41,7 @@ from abkit.store.database.staging import analyze
 from abkit.store.database.statements import count_inserted, count_rows, insert_into
 from abkit.store.imports import begin_import
 from abkit.store.kpis.counting import recount
-from abkit.store.kpis.links import NamedAd, link_ads, refresh_launches
+from abkit.store.kpis.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.vocabulary import Dimension
 
@@ -135,14 +135,11 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     record.imported = _insert_new(session, record.id, any_matched=bool(matched))
     record.rejected = _keep_rejects(session, record.id)
     record.rows = record.imported + matched + record.rejected
-    names = session.execute(
-        select(STAGE_AD.c.ad_id, STAGE_NAME.c.creative, Ad.campaign_id)
-        .join(STAGE_NAME, STAGE_NAME.c.ad_no == STAGE_AD.c.ad_no)
-        .join(Ad, Ad.id == STAGE_AD.c.ad_id)
-    )
-    link_ads(session, [NamedAd(*row) for row in names], header.run_id)
-    recount(session, session.scalars(select(STAGE_AD.c.ad_id)).all())
-    refresh_launches(session, select(STAGE_AD.c.ad_id), header.run_id)
+    ads = select(STAGE_AD.c.ad_id)
+    _name_ads(session, header.run_id)
+    relink(session, header.run_id, ads=ads)
+    recount(session, session.scalars(ads).all())
+    refresh_launches(session, creatives_of(session, ads), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
     record.unlinked = count_rows(session, STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no), unlinked)
     session.flush()
@@ -211,6 +208,15 @@ def _use_known_campaigns(session: Session) -> None:
         .values(campaign=STAGE_AD.c.campaign_name)
         .where(STAGE_AD.c.campaign_name != "", is_named, ~has_id)
     )
+
+
+def _name_ads(session: Session, run_id: int) -> None:
+    """Keep the names that ads have in the file: of their creatives, or their own where it names no creative."""
+    named = select(STAGE_AD.c.ad_id, STAGE_NAME.c.creative).join(STAGE_NAME, STAGE_NAME.c.ad_no == STAGE_AD.c.ad_no)
+    name_ads(session, named, run_id)
+    own = select(STAGE_AD.c.ad_id, STAGE_AD.c.external_id).where(STAGE_AD.c.creative == "")
+    # A number is the platform's and means no file, even where a file is called by a number.
+    name_ads(session, own, run_id, numbers=False)
 
 
 _STAGED = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no).join(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
-from sqlalchemy import select
 
 from abkit.errors import AbkitError
 from abkit.records import Record
@@ -17,7 +16,6 @@ from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
 from abkit.store import creatives, models, scores
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, deliveries
-from abkit.store.schema import CreativeAlias
 from abkit_model.selection import error_spread
 
 FEWEST_CREATIVES = 10
@@ -94,12 +92,8 @@ def design_from_scores(
             raise AbkitError(
                 f"{campaign} has {len(ranked)} scored variant; a test takes at least 2", hint="score more creatives"
             )
-        aliases = session.execute(
-            select(CreativeAlias.creative_id, CreativeAlias.base_name)
-            .where(CreativeAlias.creative_id.in_([row.creative_id for row in ranked]))
-            .order_by(CreativeAlias.id.desc())
-        )
-        names = {row.creative_id: row.base_name for row in aliases}
+        aliases = creatives.creative_names(session, [row.creative_id for row in ranked], campaign=number)
+        names = {creative: latest for creative, ((_, latest), *_) in aliases.items()}
         delivered = deliveries(session, Filters(end=as_of))
         by_creative = scores.mean_scores(session, version.id)
         spread = error_spread(version.card.get("metrics") or {}, version.card.get("interval") or {})

@@ -19,10 +19,12 @@ from sqlalchemy.orm import Session
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.images import names_of, restored_reading
+from abkit.names import link_key
 from abkit.records import to_plain
 from abkit.store import creatives, schema, scores
 from abkit.store.database.engine import Store
 from abkit.store.keys import clean_key
+from abkit.store.kpis.links import relink
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
 from abkit.workflows.active_model import ActiveModel, ensure_active_model, find_model
@@ -130,6 +132,7 @@ def score_paths(
             kept=KeptTokens(settings, active.version.encoder_fingerprint),
         )
         _score_files(work, files, show)
+        _link(work, files)
         counts = Counter(file.state for file in files)
         run.outcome.update({state.value: counts[state] for state in (FileState.SCORED, FileState.KNOWN)})
         run.outcome.update(rejected=counts[FileState.REJECTED])
@@ -285,6 +288,16 @@ def _write_names(session: Session, work: _Scoring, files: Sequence[ImageFile]) -
         file.creative_id = ids[file.sha256]
     names = [(ids[file.sha256], *names_of(file.path)) for file in files]
     creatives.write_names(session, work.run, names, campaign=work.campaign_id)
+
+
+def _link(work: _Scoring, files: Sequence[ImageFile]) -> None:
+    """Link the ads that have waited for these creatives; withdraw links that a second content makes unclear."""
+    known = [file for file in files if file.creative_id is not None]
+    keys = {link_key(names_of(file.path)[1]) for file in known} | {file.sha256 for file in known}
+    with work.store.write() as session:
+        outcome = relink(session, work.run.id, keys=keys)
+    if outcome.linked or outcome.withdrawn:
+        work.run.outcome.update(ads_linked=outcome.linked, links_withdrawn=outcome.withdrawn)
 
 
 def _rank(work: _Scoring, files: Sequence[ImageFile], fits: Mapping[int, Fit]) -> list[ScoredFile]:

@@ -69,7 +69,7 @@ def shortlist(
                 raise _nothing_scored(campaign)
             ranked = scores.ranking(session, number, version.id)
             missing = scores.unscored(session, number, version.id)
-            names = creatives.creative_names(session, creatives.candidates(session, number))
+            names = creatives.creative_names(session, creatives.candidates(session, number), campaign=number)
             measured = results.last_correlations(session, version.id)
             relation = _relation(measured, simulated=imports.is_simulated(session))
         if not ranked:

@@ -154,3 +154,55 @@ def test_a_row_that_refers_to_nothing_stops_the_migration_and_nothing_is_changed
     assert migrate.current(sqlite_store) == at
     with pytest.raises(IntegrityError), sqlite_store.write() as session:
         session.execute(text("UPDATE campaign SET run_id = 98"))
+
+
+def test_names_ads_and_links_of_an_earlier_release_get_what_linking_needs(store: Store) -> None:
+    run, rescored, rated = (begin_run(store, what, {}).id for what in ("score", "score", "ratings import"))
+    migrate.downgrade(store, "0013_reading")
+    now = NOW.replace(tzinfo=None)
+    with store.write() as session:
+
+        def insert(table: str, **values: object) -> None:
+            names, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+            session.execute(text(f"INSERT INTO {table} ({names}) VALUES ({marks})"), values)
+
+        for id_, key in enumerate(("spring", "summer"), 1):
+            insert("campaign", id=id_, key=key, name=key, created_at=now, run_id=run)
+        sizes = {"perceptual_hash": "0" * 16, "width": 1, "height": 1, "media_type": "", "bytes": 1}
+        for id_ in (1, 2, 3):
+            insert("creative", id=id_, sha256=str(id_), created_at=now, run_id=run, **sizes)
+        aliases = [
+            (1, 1, "/ads/Caf\u0065\u0301_1.PNG", run),
+            (2, 1, "/summer/other.png", rescored),
+            (3, 2, "/ads/b.png", run),
+            (4, 3, "/rated/c.png", rated),
+        ]
+        for id_, creative, name, by in aliases:
+            base = name.rsplit("/", 1)[1]
+            insert("creative_alias", id=id_, creative_id=creative, name=name, base_name=base, created_at=now, run_id=by)
+        for campaign, creative, by in ((1, 1, run), (2, 1, rescored), (1, 2, run), (2, 2, rescored)):
+            insert("campaign_creative", campaign_id=campaign, creative_id=creative, created_at=now, run_id=by)
+        for id_, external, creative in ((1, "11", "/x/b.png"), (2, "12", ""), (3, "Hero", ""), (4, "13", "later.png")):
+            insert("ad", id=id_, platform="", account="", external_id=external, creative_name=creative, run_id=run)
+        for ad, creative, by in ((1, 2, "name"), (4, 2, "name"), (2, 1, "hand")):
+            insert("ad_creative", ad_id=ad, creative_id=creative, linked_by=by, run_id=run)
+    migrate.upgrade(store)
+
+    with store.read() as session:
+        keys = session.execute(text("SELECT base_name, link_key FROM creative_alias ORDER BY id")).all()
+        assert keys[0] == ("Caf\u00e9_1.PNG", "caf\u00e91")
+        assert [key for _, key in keys] == ["caf\u00e91", "other", "b", "c"]
+        names = session.execute(text("SELECT ad_id, name, link_key FROM ad_name ORDER BY ad_id, id")).all()
+        # An ad that was linked under a name that the store did not keep has that of its creative.
+        assert names == [
+            (1, "/x/b.png", "b"),
+            (3, "Hero", "hero"),
+            (4, "later.png", "later"),
+            (4, "b.png", "b"),
+        ]
+        found = "SELECT campaign_id, creative_alias_id FROM campaign_alias ORDER BY campaign_id, creative_alias_id"
+        assert session.execute(text(found)).all() == [(1, 1), (1, 3), (2, 2), (2, 3)]
+        links = "SELECT ad_id, creative_id, linked_by FROM ad_creative ORDER BY id"
+        assert session.execute(text(links)).all() == [(1, 2, "name"), (4, 2, "name"), (2, 1, "hand")]
+    migrate.downgrade(store, "0013_reading")
+    migrate.upgrade(store)

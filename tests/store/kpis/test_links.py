@@ -2,21 +2,23 @@
 
 import pytest
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from abkit.store import creatives
 from abkit.store.database.engine import Store
 from abkit.store.kpis.links import (
     NO_CREATIVE,
     NO_NAME,
-    NamedAd,
-    link_ads,
+    LinkOutcome,
+    name_ads,
     owned_unlinked,
     refresh_launches,
-    unlinked_ads,
+    relink,
     unlinked_delivery,
 )
 from abkit.store.runs import RunRecord, begin_run
-from abkit.store.schema import Ad, AdCreative, CampaignCreative
+from abkit.store.schema import Ad, AdCreative, AdName, CampaignCreative
+from abkit.vocabulary import LinkStatus
 from tests.monitoring_rows import Seed, seeded
 from tests.store.rows import NOW, add_scores, add_version, content, day
 
@@ -26,13 +28,19 @@ def run(sqlite_store: Store) -> RunRecord:
     return begin_run(sqlite_store, "test", {})
 
 
-def add_ad(store: Store, run: RunRecord, name: str, campaign: str | None = None) -> NamedAd:
+def add_ad(store: Store, run: RunRecord, name: str, campaign: str | None = None) -> int:
     with store.write() as session:
         target = creatives.ensure_campaign(session, run, campaign) if campaign else None
         ad = Ad(external_id=f"{name}-{campaign}", creative_name=name, campaign_id=target, run_id=run.id)
         session.add(ad)
         session.flush()
-        return NamedAd(ad.id, name, target)
+        name_ads(session, select(Ad.id, Ad.creative_name).where(Ad.id == ad.id, Ad.creative_name != ""), run.id)
+        return ad.id
+
+
+def link(store: Store, run: RunRecord) -> LinkOutcome:
+    with store.write() as session:
+        return relink(session, run.id)
 
 
 def links(store: Store) -> list[tuple[int, int, str]]:
@@ -45,15 +53,17 @@ def test_names_and_hashes_link_and_linking_again_adds_nothing(store: Store) -> N
     run = begin_run(store, "test", {})
     ids = add_scores(store, run, add_version(store, run), {"x": 1.0, "b": 2.0})
     by_name, by_hash = add_ad(store, run, "x.png"), add_ad(store, run, content("b")["sha256"])
+    by_key = add_ad(store, run, "B")
     unknown, nameless = add_ad(store, run, "z.png"), add_ad(store, run, "")
-    with store.write() as session:
-        outcome = link_ads(session, unlinked_ads(session), run.id)
-    assert outcome.linked == 2
-    assert outcome.reasons == {unknown.ad_id: NO_CREATIVE, nameless.ad_id: NO_NAME}
-    assert links(store) == [(by_name.ad_id, ids["x"], "name"), (by_hash.ad_id, ids["b"], "sha256")]
-    with store.write() as session:
-        assert link_ads(session, [by_name, by_hash], run.id).linked == 0
-        assert unlinked_ads(session) == [unknown, nameless]
+    outcome = link(store, run)
+    assert (outcome.linked, outcome.withdrawn) == (3, 0)
+    assert outcome.missing == {unknown: NO_CREATIVE}
+    assert outcome.reason(nameless) == NO_NAME
+    expected = [(by_name, ids["x"], "name"), (by_hash, ids["b"], "sha256"), (by_key, ids["b"], "normalized")]
+    assert links(store) == expected
+    again = link(store, run)
+    assert (again.linked, again.withdrawn) == (0, 0)
+    assert links(store) == expected
 
 
 def test_a_name_of_several_creatives_links_only_where_the_campaign_decides(sqlite_store: Store, run: RunRecord) -> None:
@@ -61,23 +71,88 @@ def test_a_name_of_several_creatives_links_only_where_the_campaign_decides(sqlit
     ids = add_scores(sqlite_store, run, version, {"x": 1.0})
     ids |= add_scores(sqlite_store, run, version, {"y": 1.0}, campaign="summer")
     with sqlite_store.write() as session:
-        creatives.write_names(session, run, [(id_, f"/{id_}/same.png", "same.png") for id_ in ids.values()])
+        for key, id_ in zip(("spring", "summer"), ids.values(), strict=True):
+            target = creatives.find_campaign(session, key)
+            creatives.write_names(session, run, [(id_, f"/{id_}/same.png", "same.png")], campaign=target)
     ads = [add_ad(sqlite_store, run, "same.png", campaign) for campaign in ("summer", "winter", None)]
-    with sqlite_store.write() as session:
-        outcome = link_ads(session, ads, run.id)
-    assert links(sqlite_store) == [(ads[0].ad_id, ids["y"], "name")]
-    assert outcome.reasons == dict.fromkeys((ads[1].ad_id, ads[2].ad_id), "2 creatives have that name")
+    outcome = link(sqlite_store, run)
+    assert links(sqlite_store) == [(ads[0], ids["y"], "name")]
+    assert {ad: (one.status, one.reason) for ad, one in outcome.missing.items()} == dict.fromkeys(
+        ads[1:], (LinkStatus.AMBIGUOUS, "2 creatives match that name: /1/same.png, /2/same.png")
+    )
 
 
 def test_an_ad_that_was_linked_by_hand_stays_as_it_is(sqlite_store: Store, run: RunRecord) -> None:
     ids = add_scores(sqlite_store, run, add_version(sqlite_store, run), {"x": 1.0, "y": 2.0})
     ad = add_ad(sqlite_store, run, "x.png")
     with sqlite_store.write() as session:
-        session.add(AdCreative(ad_id=ad.ad_id, creative_id=ids["y"], linked_by="hand", run_id=run.id))
-        session.flush()
-        outcome = link_ads(session, [ad], run.id)
-    assert (outcome.linked, outcome.reasons) == (0, {})
-    assert links(sqlite_store) == [(ad.ad_id, ids["y"], "hand")]
+        session.add(AdCreative(ad_id=ad, creative_id=ids["y"], linked_by="hand", run_id=run.id))
+    outcome = link(sqlite_store, run)
+    assert (outcome.linked, outcome.missing) == (0, {})
+    assert links(sqlite_store) == [(ad, ids["y"], "hand")]
+
+
+def test_a_link_that_a_second_content_makes_unclear_is_withdrawn_with_all_that_it_did(store: Store) -> None:
+    run = begin_run(store, "test", {})
+    version = add_version(store, run)
+    ids = add_scores(store, run, version, {"hero": 1.0})
+    ad, exact = add_ad(store, run, "Hero", "summer"), add_ad(store, run, "hero.png", "spring")
+    link(store, run)
+    assert links(store) == [(ad, ids["hero"], "normalized"), (exact, ids["hero"], "name")]
+    assert members(store) == {("spring", ids["hero"])}
+    with store.write() as session:  # as delivery puts it into the campaign of the ad
+        summer = creatives.find_campaign(session, "summer")
+        row = CampaignCreative(campaign_id=summer, creative_id=ids["hero"], created_at=NOW, run_id=run.id)
+        session.add(row)
+    with store.write() as session:
+        other = add_other(session, run, "hero.jpg")
+        outcome = relink(session, run.id, keys={"hero"})
+    assert (outcome.linked, outcome.withdrawn) == (0, 1)
+    assert outcome.missing[ad].status is LinkStatus.AMBIGUOUS
+    assert links(store) == [(exact, ids["hero"], "name")]
+    assert members(store) == {("spring", ids["hero"]), ("spring", other)}
+
+
+def add_other(session: Session, run: RunRecord, name: str) -> int:
+    """A creative of the campaign spring that no version has scored."""
+    creatives.write_creatives(session, run, [content(name)])
+    id_ = creatives.creative_ids(session, [content(name)["sha256"]])[content(name)["sha256"]]
+    spring = creatives.find_campaign(session, "spring")
+    creatives.write_names(session, run, [(id_, f"/ads/{name}", name)], campaign=spring)
+    return id_
+
+
+def members(store: Store) -> set[tuple[str, int]]:
+    with store.read() as session:
+        keys = creatives.campaign_keys(session)
+        return {(keys[row.campaign_id], row.creative_id) for row in session.scalars(select(CampaignCreative))}
+
+
+def test_only_the_ads_with_the_given_keys_are_looked_at(sqlite_store: Store, run: RunRecord) -> None:
+    add_scores(sqlite_store, run, add_version(sqlite_store, run), {"x": 1.0, "y": 2.0})
+    add_ad(sqlite_store, run, "x.png")
+    ad = add_ad(sqlite_store, run, "y.png")
+    with sqlite_store.write() as session:
+        assert relink(session, run.id, keys={"y", "z"}).linked == 1
+    assert [row[0] for row in links(sqlite_store)] == [ad]
+
+
+def test_images_that_came_with_ratings_only_are_not_linked(sqlite_store: Store, run: RunRecord) -> None:
+    with sqlite_store.write() as session:
+        creatives.write_creatives(session, run, [content("x")])
+        ids = creatives.creative_ids(session, [content("x")["sha256"]])
+        creatives.write_names(session, run, [(id_, "/rated/x.png", "x.png") for id_ in ids.values()])
+    ad = add_ad(sqlite_store, run, "x.png")
+    assert link(sqlite_store, run).missing == {ad: NO_CREATIVE}
+
+
+def test_all_names_that_an_ad_has_had_are_linked(sqlite_store: Store, run: RunRecord) -> None:
+    ids = add_scores(sqlite_store, run, add_version(sqlite_store, run), {"x": 1.0, "y": 2.0})
+    ad = add_ad(sqlite_store, run, "x.png")
+    with sqlite_store.write() as session:
+        session.add(AdName(ad_id=ad, name="Y.JPG", run_id=run.id))
+    link(sqlite_store, run)
+    assert links(sqlite_store) == [(ad, ids["x"], "name"), (ad, ids["y"], "normalized")]
 
 
 def test_unlinked_ads_come_with_their_share_of_all_impressions_the_largest_first(store: Store) -> None:
@@ -106,7 +181,7 @@ def test_ads_without_delivery_have_no_share(sqlite_store: Store, run: RunRecord)
 
 def launches(seed: Seed) -> dict[tuple[int, int], object]:
     with seed.store.write() as session:
-        refresh_launches(session, select(Ad.id), seed.run_id)
+        refresh_launches(session, set(session.scalars(select(AdCreative.creative_id))), seed.run_id)
     with seed.store.read() as session:
         members = session.scalars(select(CampaignCreative))
         return {(row.campaign_id, row.creative_id): row.launched_on for row in members}

@@ -45,11 +45,13 @@ def test_import_links_by_file_name_path_and_hash(store: Store, tmp_path: Path) -
         "2026-01-01,4,/ads/a.png,spring,10,1",
         "2026-01-01,5,A.PNG,spring,10,1",
         "2026-01-01,6,,spring,10,1",
+        "2026-01-01,7,z.png,spring,10,1",
     ]
     summary = run_import(store, write(tmp_path / "k.csv", rows(*lines, header=HEADER)))[0]
 
-    assert (summary.imported, summary.unlinked) == (6, 2)
-    assert links(store) == {"1": (a, "name"), "2": (b, "name"), "3": (c, "sha256"), "4": (a, "name")}
+    assert (summary.imported, summary.unlinked) == (7, 2)
+    names = {"1": (a, "name"), "2": (b, "name"), "4": (a, "name"), "5": (a, "normalized")}
+    assert links(store) == {**names, "3": (c, "sha256")}
 
 
 def test_creatives_that_were_scored_later_are_linked_on_demand(store: Store, tmp_path: Path) -> None:
@@ -75,7 +77,8 @@ def test_a_name_that_two_creatives_have_is_not_guessed(store: Store, tmp_path: P
     run_import(store, write(tmp_path / "k.csv", rows("2026-01-01,1,a.png,spring,10,1", header=HEADER)))
 
     assert links(store) == {}
-    assert link(store).unlinked[0]["reason"] == "2 creatives have that name"
+    (row,) = link(store).unlinked
+    assert (row["status"], row["reason"]) == ("ambiguous", "2 creatives match that name: /old/a.png, /new/a.png")
 
 
 def test_the_campaign_decides_between_creatives_of_one_name(store: Store, tmp_path: Path) -> None:
