@@ -254,3 +254,32 @@ def test_a_store_without_an_active_model_begins_with_the_shipped_scorer(
     with sqlite_store.read() as session:
         version = session.scalars(select(ModelVersion)).one()
     assert (version.digest, version.location) == (result.model_version, "shipped")
+
+
+def test_a_scheduled_folder_goes_on_past_whatever_one_file_does(
+    quick_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from abkit.intake import images
+    from abkit.jobs.job import Tick
+    from abkit.jobs.work.folders import ScoreFolder, score_folder
+    from abkit.store.runs import begin_run
+
+    save_images(tmp_path / "ads", 2)
+    make_image(5, (320, 240)).save(tmp_path / "ads" / "phone.jpg", "MPO", save_all=True, append_images=[make_image(6)])
+    (tmp_path / "ads" / "banner.svg").write_text("<svg/>")
+    make_image(7).save(tmp_path / "ads" / "hostile.png")
+    read = images.open_creative
+
+    def hostile(data: bytes) -> object:
+        if data == (tmp_path / "ads" / "hostile.png").read_bytes():
+            raise KeyError("MPO")
+        return read(data)
+
+    monkeypatch.setattr(images, "open_creative", hostile)
+    now = datetime.now(UTC)
+    tick = Tick(schedule="feed", at=now, started_at=now, attempt=1, run=begin_run(quick_store, "score_folder", {}))
+    done = score_folder(quick_store, settings, tick, ScoreFolder(folder=Path("ads"), stable_seconds=0))
+    assert (done["scored"], done["rejected"], done["files"]) == (3, 1, 4)
+    assert done["not_read"] == {
+        "banner.svg": "an SVG drawing is not read: export it as PNG in the size in which it is shown"
+    }
