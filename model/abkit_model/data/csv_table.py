@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from abkit_model.data.layouts import bare
+from abkit_model.data.numbers import decimal_sign, written
 from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
@@ -66,6 +67,31 @@ class CsvTable:
         """
         lower = {c.lower(): c for c in self.columns}
         return next((self._once(lower[name]) for name in usual if name in lower), None)
+
+    def numbers(
+        self, *columns: str | None, low: float = -math.inf, high: float = math.inf
+    ) -> Callable[[str | None], float | None]:
+        """Return a function that reads the cells of some columns, which share one decimal sign; None where it cannot.
+
+        Figures below `low` or above `high` cannot be meant: on a scale from 1 to 5, `3.512` is no thousands.
+
+        Raises:
+            LabelError: A number could be two figures, and no other says which.
+        """
+        texts = (row.get(column) or "" for _, row in self.rows for column in columns if column)
+        try:
+            sign = decimal_sign(texts, low, high) or "."
+        except ValueError as reason:
+            names = ", ".join(repr(column) for column in columns if column)
+            raise LabelError(
+                f"{self.path}, {names}: {reason}", "write thousands without a sign, and decimals of one kind"
+            ) from None
+
+        def read(text: str | None) -> float | None:
+            found = written(text or "")
+            return None if found is None or found.currency or found.percent else found.value(sign)
+
+        return read
 
     def _once(self, name: str) -> str:
         if (times := self.columns.count(name)) > 1:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -184,16 +184,25 @@ def _read_histograms(
         raise LabelError(f"{table.path}: the columns {', '.join(names)} leave out a step of the scale")
     found = _histogram_scale(table.path, scale, steps[0], len(steps))
     rows = RatingRows(layout="histogram", scale=found, sha256=table.sha256)
+    read = table.numbers(*names, low=0)
     cells = ((line, row, [row.get(name) for name in names]) for line, row in table.rows)
-    return _summarize(rows, ((line, _cell(row, image), _histogram(counts, found)) for line, row, counts in cells))
+    return _summarize(rows, ((line, _cell(row, image), _histogram(counts, found, read)) for line, row, counts in cells))
 
 
 def _read_means(table: CsvTable, image: str, mean: str, count: str, scale: tuple[float, float] | None) -> RatingRows:
     sd = table.find(SD_COLUMNS)
-    found = _ratings_scale(table.path, scale, ((line, row.get(mean)) for line, row in table.rows))
+    low, high = scale or (-USUAL[-1], USUAL[-1])
+    centre, spread = table.numbers(mean, low=low, high=high), table.numbers(sd, low=0, high=high - low)
+    whole = table.numbers(count, low=0)
+    found = _ratings_scale(table.path, scale, ((line, centre(row.get(mean))) for line, row in table.rows))
     rows = RatingRows(layout="mean", scale=found, sha256=table.sha256)
-    cells = ((line, row, _mean(row.get(mean), row.get(count), _cell(row, sd), found)) for line, row in table.rows)
-    return _summarize(rows, ((line, _cell(row, image), read) for line, row, read in cells))
+
+    def summary(row: Row) -> Summary | str:
+        said = _cell(row, sd)
+        return _mean(centre(row.get(mean)), whole(row.get(count)), spread(said), said, found)
+
+    cells = ((line, row, summary(row)) for line, row in table.rows)
+    return _summarize(rows, ((line, _cell(row, image), one) for line, row, one in cells))
 
 
 def _summarize(rows: RatingRows, entries: Iterable[tuple[int, str, Summary | str]]) -> RatingRows:
@@ -211,8 +220,10 @@ def _summarize(rows: RatingRows, entries: Iterable[tuple[int, str, Summary | str
     return rows
 
 
-def _histogram(cells: Sequence[str | None], scale: Scale) -> Summary | str:
-    counts = [number(cell) for cell in cells]
+def _histogram(
+    cells: Sequence[str | None], scale: Scale, read: Callable[[str | None], float | None] = number
+) -> Summary | str:
+    counts = [read(cell) for cell in cells]
     if None in counts:
         return "a count is missing or is not a number"
     whole = [int(c) for c in counts if c is not None and 0 <= c <= MAX_COUNT and c == int(c)]
@@ -225,8 +236,7 @@ def _histogram(cells: Sequence[str | None], scale: Scale) -> Summary | str:
     return Summary(n=n, counts=tuple(whole), mean=mean, sd=max(float(values**2 @ whole) / n - mean**2, 0.0) ** 0.5)
 
 
-def _mean(mean: str | None, count: str | None, sd: str, scale: Scale) -> Summary | str:
-    centre, n, spread = number(mean), number(count), number(sd)
+def _mean(centre: float | None, n: float | None, spread: float | None, sd: str, scale: Scale) -> Summary | str:
     if centre is None or n is None:
         return "image, mean or count is missing or is not a number"
     if not scale.low <= centre <= scale.high:
@@ -241,12 +251,14 @@ def _mean(mean: str | None, count: str | None, sd: str, scale: Scale) -> Summary
 
 
 def _read_votes(table: CsvTable, image: str, rater: str, score: str, scale: tuple[float, float] | None) -> RatingRows:
-    found = _ratings_scale(table.path, scale, ((line, row.get(score)) for line, row in table.rows))
+    low, high = scale or (-USUAL[-1], USUAL[-1])
+    read = table.numbers(score, low=low, high=high)
+    found = _ratings_scale(table.path, scale, ((line, read(row.get(score))) for line, row in table.rows))
     rows = RatingRows(layout="votes", scale=found, sha256=table.sha256)
     time = table.find(TIME_COLUMNS)
     seen: dict[tuple[str, str], int] = {}
     for line, row in table.rows:
-        name, who, when, value = *(_cell(row, column) for column in (image, rater, time)), number(row.get(score))
+        name, who, when, value = *(_cell(row, column) for column in (image, rater, time)), read(row.get(score))
         if not name or not who:
             fault = "no image or no rater"
         elif fault := name_fault(name) or name_fault(who) or name_fault(when):
@@ -295,15 +307,15 @@ def _histogram_scale(path: Path, scale: tuple[float, float] | None, first: int, 
     return found
 
 
-def _ratings_scale(path: Path, scale: tuple[float, float] | None, cells: Iterable[tuple[int, str | None]]) -> Scale:
+def _ratings_scale(path: Path, scale: tuple[float, float] | None, cells: Iterable[tuple[int, float | None]]) -> Scale:
     """Return the scale that is asked for, or the usual one into which all ratings fit.
 
-    Cells are line and text of each rating, or of each mean of ratings; those that are no number do not count. It is an
+    Cells are line and value of each rating, or of each mean of ratings; those that are no number do not count. It is an
     error when no usual scale is large enough, or when only a handful of ratings need the larger one.
     """
     if scale is not None:
         return _asked_scale(scale)
-    ratings = [(line, value) for line, cell in cells if (value := number(cell)) is not None]
+    ratings = [(line, value) for line, value in cells if value is not None]
     top = max((value for _, value in ratings), default=0.0)
     high = next((h for h in USUAL if top <= h), None)
     if high is None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from abkit_model.data import csv_table
+from abkit_model.data import csv_table, rating_rows
 from abkit_model.data.labels import read_ratings
 from abkit_model.errors import LabelError
 
@@ -148,3 +148,21 @@ def test_it_reads_the_beauty_ratings(testdata: Path) -> None:
     assert ratings.counts.sum() == 117_390
     assert not ratings.rejected
     assert np.isfinite(ratings.distributions).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "score"), [("3,5", 3.5), ("3.512", 3.512), ("3,512", 3.512), ("３．５", 3.5), ("$3", None), ("3%", None)]
+)
+def test_ratings_are_numbers_of_any_locale_and_the_scale_says_what_cannot_be_meant(
+    tmp_path: Path, text: str, score: float | None
+) -> None:
+    (tmp_path / "votes.csv").write_text(f"image;rater;score\na.jpg;r;{text}\nb.jpg;r;5\n")
+    found = rating_rows.read_rows(tmp_path / "votes.csv")
+    assert [vote.score for vote in found.votes] == ([] if score is None else [score]) + [5.0]
+    assert len(found.rejected) == (score is None)
+
+
+def test_counts_of_ratings_that_could_be_two_figures_refuse_the_table(tmp_path: Path) -> None:
+    (tmp_path / "means.csv").write_text("image;mean;n\na.jpg;3,5;1.200\nb.jpg;4,5;900\n")
+    with pytest.raises(LabelError, match=r"'n': '1\.200' is 1\.2 or 1200"):
+        rating_rows.read_rows(tmp_path / "means.csv")
