@@ -18,7 +18,12 @@ app = typer.Typer(help="KPI exports: import them, see what was refused, link ads
 @app.command("import")
 def import_(
     ctx: typer.Context,
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="CSV or Parquet exports.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE…", help="Exports (CSV, XLSX, ODS, Parquet, packed or not), or folders.", show_default=False
+        ),
+    ],
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="COLUMN=FIELD", help="The field that a column holds; 'COLUMN=' leaves it out."),

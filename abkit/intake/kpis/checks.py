@@ -12,6 +12,7 @@ from abkit.intake.kpis.fields import COUNTS, MONEY, NAMES
 from abkit.intake.kpis.numbers import ReadColumn, read_numbers
 from abkit.intake.kpis.reading import KpiOptions, RawTable
 from abkit.vocabulary import Dimension
+from abkit_model.data.sheets import column_letters
 
 KnownCurrency = Callable[[list[tuple[str, str]]], Mapping[tuple[str, str], str]]
 _TOTAL = (
@@ -223,7 +224,22 @@ def _rejects(table: RawTable, bad: pl.DataFrame, names: Mapping[str, str]) -> pl
         orient="row",
     )
     reason = pl.col("reason").str.replace_all(_NUL, _SHOWN_NUL, literal=True)
-    return pl.concat([found, broken]).with_columns(reason).sort("line")
+    return pl.concat([found, broken]).with_columns(reason).with_columns(_placed(table)).sort("line")
+
+
+def _placed(table: RawTable) -> pl.Expr:
+    """Return the reason with the place in a spreadsheet: its sheet, and the cell where the reason names a field."""
+    if "sheet" not in table.reading:
+        return pl.col("reason")
+    first = table.reading["first_column"]
+    cells = [
+        pl.when(pl.col("reason").str.starts_with(f"{field} ")).then(
+            pl.format("cell {}{}", pl.lit(column_letters(first + index)), "line")
+        )
+        for field, index in table.columns.position.items()
+    ]
+    place = pl.coalesce(*cells, pl.format("row {}", "line"))
+    return pl.format("{} (sheet '{}', {})", "reason", pl.lit(table.reading["sheet"]), place).alias("reason")
 
 
 def _storable(text: str) -> str:

@@ -42,6 +42,9 @@ class ImportKpis(Arguments):
     platform: str = ""
     account: str = ""
     period: tuple[date, date] | None = None
+    encoding: str | None = None
+    header_line: int | None = None
+    sheet: str | None = None
 
     @field_validator("period", mode="before")
     @classmethod
@@ -80,7 +83,7 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     folder = _watched(settings.workspace, arguments.folder, writable=True)
     found = [entry for entry in folder.iterdir() if _is_export(entry)]
     ready, waiting = stable_files(found, tick.started_at, arguments.stable_seconds)
-    given = arguments.model_dump(include={"mapping", "dayfirst", "decimal", "platform", "account"})
+    given = arguments.model_dump(exclude={"folder", "stable_seconds", "period"})
     limits = settings.kpi
     options = KpiOptions(
         **given,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError, InvalidInput, StoreError
+from abkit.intake.kpis.fields import listed
+from abkit.intake.kpis.files import find_exports
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
 from abkit.records import Record
 from abkit.store.database.engine import Store
@@ -79,7 +81,7 @@ def import_files(
 
     Args:
         store: A store at the current migration.
-        paths: The files.
+        paths: The files; a folder stands for the tables in it.
         options: What the user said about them.
         run: Run of a scheduled tick; the import records its own when None.
         note: Receives remarks for the person at the terminal.
@@ -90,10 +92,13 @@ def import_files(
     if run is None and paths and not any(os.path.lexists(path) for path in paths):
         # A mistyped path leaves no run behind that looks like work.
         return [_missing(path) for path in paths]
-    arguments = {"files": [_shown(path) for path in paths], **options.reading()}
+    found = find_exports(paths)
+    for folder, names in found.left_alone.items():
+        note(f"{_shown(folder)}: left alone, as no table by its name: {listed([_shown(Path(name)) for name in names])}")
+    arguments = {"files": [_shown(path) for path in found.files], **options.reading()}
     with recorded_run(store, "kpi import", arguments, run=run) as record:
         summaries: list[ImportSummary] = []
-        for path in paths:
+        for path in found.files:
             summaries.append(_import_file(store, path, options, record, note))
             record.outcome.update({name: sum(getattr(one, name) for one in summaries) for name in _COUNTS})
             record.outcome["refused_files"] = [one.file for one in summaries if one.error]
@@ -141,8 +146,6 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
         if (after := path.stat()) and (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InvalidInput("the file changed while it was read", hint="wait until it is complete")
         if table.columns.unused:
-            from abkit.intake.kpis.fields import listed
-
             note(f"{name}: unused columns: {listed(table.columns.unused)} (--map 'COLUMN=field')")
         for remark in checked.notes:
             note(f"{name}: {remark}")
@@ -195,5 +198,6 @@ def _again(session: Session, summary: ImportSummary, earlier: KpiImport) -> Impo
 
 def _kinds(reasons: Sequence[str]) -> Counter[str]:
     """Count reasons without the values in them."""
+    reasons = [re.sub(r"\bcell [A-Z]{1,3}\d+", "a cell", reason) for reason in reasons]
     value = re.compile(r":? ?(line )?('.*?'|(?<![A-Za-z])-?\d[\d.,:+\-]*(e[+-]?\d+)?)")
     return Counter(re.sub(r"(…[ .:]*)+…", "…", value.sub(" …", reason)).strip() for reason in reasons)

@@ -27,7 +27,7 @@ from abkit.store.ratings import publish as rating_publish
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, hash_files, one_of_each
-from abkit_model.data.csv_table import is_inside
+from abkit_model.data.csv_table import files_named, is_inside
 from abkit_model.data.tables import TableOptions
 
 # Images registered in one transaction; small enough that a stop loses little work.
@@ -144,7 +144,7 @@ def _register(
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="--images is the folder of the images")
-    files = {name: ImageFile(folder / name) for name in labels.images()}
+    files = {name: ImageFile(path) for name, path in files_named(folder, labels.images()).items()}
     with decoders() as pool:
         for start in range(0, len(files), _CHUNK):
             chunk = list(files.values())[start : start + _CHUNK]

@@ -205,6 +205,20 @@ def is_inside(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
 
+def files_named(folder: Path, names: Collection[str]) -> dict[str, Path]:
+    """Return where the files are that a table names: on a disk, accents may stand apart from their letters."""
+    paths = {name: folder / name for name in names}
+    listings: dict[Path, dict[str, Path]] = {}
+    for name, path in paths.items():
+        if name.isascii() or os.path.lexists(path) or not is_inside(path, folder):
+            continue
+        if path.parent not in listings:
+            there = path.parent.iterdir() if path.parent.is_dir() else ()
+            listings[path.parent] = {composed(one.name): one for one in there}
+        paths[name] = listings[path.parent].get(composed(path.name), path)
+    return paths
+
+
 def name_fault(name: str) -> str:
     """Return why a name cannot be kept, or an empty string.
 

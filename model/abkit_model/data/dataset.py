@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit_model.data.comparisons import MIN_PAIRS, ComparisonTable, read_comparisons
-from abkit_model.data.csv_table import is_inside
+from abkit_model.data.csv_table import files_named, is_inside
 from abkit_model.data.labels import MIN_IMAGES, RatingTable, read_ratings
 from abkit_model.data.tokens import Features, TokenCache, extract
 from abkit_model.encoders.frozen import FrozenEncoder
@@ -175,7 +175,8 @@ def _views(
     progress: Progress | None,
 ) -> tuple[list[Features], NDArray[np.intp], Missing]:
     """Return the views of the images that are usable, their positions, and name and reason of each of the others."""
-    paths = [folder / name for name in names]
+    places = files_named(folder, names)
+    paths = [places[name] for name in names]
     refused = {i: "outside the folder of images" for i, path in enumerate(paths) if not is_inside(path, folder)}
     usable = [i for i in range(len(paths)) if i not in refused]
     views = []

@@ -101,6 +101,7 @@ _CANDIDATES: Mapping[str, tuple[tuple[str, ...], float]] = {
     "euc-jp": (("japanese",), 1.0),
 }
 _MARGIN = 1.0  # a rival that costs so little more could be meant as well
+_FOREIGN = 0.5
 _WORST = 3.0  # per letter: no language writes this
 _TOKENS = 600
 _CHUNK = 1 << 22
@@ -276,14 +277,15 @@ def _reading(name: str, content: bytes) -> _Reading | None:
     if any(unicodedata.category(char) in ("Cc", "Co", "Cn") for char in set(text) - {"\n"}):
         return None
     languages, start = _CANDIDATES[name]
-    asian = languages[0] in CHARACTERS
-    cost = start
-    for line in text.split("\n"):
-        cost += sum(_sign_cost(line, place) for place, char in enumerate(line) if _is_sign(char))
-        for word in _WORD.findall(line):
-            if not word.isascii():
-                cost += _asian_cost(word, languages[0], name) if asian else min(_cost(word, one) for one in languages)
-    return _Reading(name, text, cost)
+    lines = text.split("\n")
+    cost = start + sum(_sign_cost(line, place) for line in lines for place, char in enumerate(line) if _is_sign(char))
+    words = [word for line in lines for word in _WORD.findall(line) if not word.isascii()]
+    if languages[0] in CHARACTERS:
+        return _Reading(name, text, cost + sum(_asian_cost(word, languages[0], name) for word in words))
+    costs = [[_cost(word, language) for language in languages] for word in words]
+    # A table is mostly in one language; a word of another one costs a little more.
+    main = (sum(min(one[n], min(one) + _FOREIGN) for one in costs) for n in range(len(languages)))
+    return _Reading(name, text, cost + min(main))
 
 
 def _is_sign(char: str) -> bool:

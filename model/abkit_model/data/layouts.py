@@ -99,7 +99,7 @@ def _records(text: str, delimiter: str, skip: int = 0) -> Iterator[Layout]:
             return
     csv.field_size_limit(CELL_LIMIT)
     while True:
-        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
         before, lines.record = lines.line, []
         try:
             cells = next(reader)

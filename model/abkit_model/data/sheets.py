@@ -43,7 +43,7 @@ _ERROR = re.compile(rb"\bt\s*=\s*[\"']e[\"']")
 _FORMULA = re.compile(_TAG + rb"f\b")
 _VALUE = re.compile(_TAG + rb"v\b[^<>]*>([^<]*)<")
 _REPEATED = re.compile(
-    rb"<table:table-(?:row|cell)\b[^<>]*number-(?:rows|columns)-repeated\s*=\s*[\"'](\d{4,})[\"'][^<>]*[^/]>(.{0,2000})",
+    rb"<table:table-(?:row|cell)\b[^<>]*number-(?:rows|columns)-repeated\s*=\s*[\"'](\d{4,})[\"'](?:[^<>]*[^<>/])?>(.{0,2000})",
     re.DOTALL,
 )
 

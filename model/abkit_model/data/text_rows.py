@@ -46,8 +46,8 @@ def read_rows(text: io.TextIOBase, layout: Layout, broken: list[BrokenRow]) -> I
         next(lines)
     width, delimiter = len(layout.header), layout.delimiter
     full, trailing = width + layout.trailing, layout.trailing
-    # A header may end in a delimiter where rows do not: its last column has no name and no cells.
-    named = len(layout.header) - (not layout.header[-1])
+    # A header may end in delimiters where rows do not: its last columns have no names and no cells.
+    named = max((index for index, name in enumerate(layout.header, 1) if name), default=0)
     csv.field_size_limit(CELL_LIMIT)
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     bad_quotes = 0
