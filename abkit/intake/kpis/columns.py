@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from abkit.errors import InvalidInput
-from abkit.intake.kpis.fields import LABELS, MONEY, currency_in, listed, plain_name
+from abkit.intake.kpis.fields import LABELS, MONEY, UNSTORED, currency_in, listed, plain_name
 from abkit.intake.kpis.platforms import RESULTS, UNUSED, Meaning, Recipe, common_meanings, load_recipes, recognize
 from abkit_model.names import composed
 
 _NAME_OF_PLATFORM, _COMMON = range(2)  # how near a name is to the file: its platform's, or anybody's
 _LEAST_LIKE = 75  # of 100: names less alike than this are no guess
+_WORTH_A_GUESS = ("conversions", "spend")  # a file may lack them; a command that is written anyway names them too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,21 +195,24 @@ class _Choice:
 
     def _label(self) -> None:
         """Let a name stand for a key that is missing, and say which is which where both are there."""
+        pairs = []
         for key, label in LABELS.items():
-            if label not in self.position:
+            if label not in self.position or key == "ad":
                 continue
             if key in self.position:
-                if key != "ad":
-                    both = self.names[self.position[key]], self.names[self.position[label]]
-                    self.notes.append(f"{key} is {both[0]!r}, and {both[1]!r} its label")
-            elif key != "ad" and key not in self.undecided:
+                pairs.append((key, self.position[key], self.position[label]))
+            elif key not in self.undecided:
                 self.position[key] = self.position.pop(label)
         if "ad_name" in self.position and "creative" not in self.position and "creative" not in self.undecided:
             # What an ad is called is what it shows, as far as the file says.
             self.position["creative"] = self.position.pop("ad_name")
             if "ad" in self.position:
-                both = self.names[self.position["ad"]], self.names[self.position["creative"]]
-                self.notes.append(f"ad is {both[0]!r}, and {both[1]!r} names its creative")
+                pairs.insert(0, ("ad", self.position["ad"], self.position["creative"]))
+        for label in UNSTORED:
+            self.passed.update({self.position.pop(label)} if label in self.position else ())
+        if pairs:
+            said = (f"{key} is {self.names[at]!r}, named by {self.names[label]!r}" for key, at, label in pairs)
+            self.notes.append("; ".join(said))
 
 
 def _currency(names: Sequence[str], position: Mapping[str, int]) -> str | None:
@@ -318,7 +322,8 @@ def require_fields(
         f"columns {' and '.join(map(repr, names))} could {'both' if len(names) == 2 else 'all'} be {name}"
         for name, names in columns.undecided.items()
     ]
-    guesses = suggest_mapping(columns, missing, recipes) if missing else {}
+    absent = [name for name in _WORTH_A_GUESS if name not in columns.position and name not in columns.undecided]
+    guesses = suggest_mapping(columns, [*missing, *absent], recipes)
     options = [(names[0], name) for name, names in columns.undecided.items()] + list(guesses.items())
     guessed = {("ad" if name in ("ad_name", "creative") else name) for name in guesses.values()}
     options += [("THEIR COLUMN", name) for name in missing if name not in guessed]

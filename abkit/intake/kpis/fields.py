@@ -11,12 +11,20 @@ from abkit_model.names import composed
 PERIODS = ("day", "period_start", "period_end")
 COUNTS = ("impressions", "clicks", "conversions")
 MONEY = ("spend", "revenue")
-NAMES = ("ad", "account", "creative", "campaign", *map(str, Dimension), "currency", "event", "attribution_window")
+NAMES = (
+    "ad", "account", "creative", "ad_set", "campaign", *map(str, Dimension), "currency", "event", "attribution_window",
+)  # fmt: skip
 
 # A key has a name beside it: the key identifies, the name is its label, and stands for it where there is no key.
-LABELS = {"ad": "ad_name", "campaign": "campaign_name", "account": "account_name"}
+#: Names that are only compared and named: the store keeps those of campaigns, and of ads as their creative.
+UNSTORED = ("account_name", "ad_set_name")
+LABELS = {"ad": "ad_name", "campaign": "campaign_name", "account": "account_name", "ad_set": "ad_set_name"}
 FIELDS = (*PERIODS, *NAMES, *LABELS.values(), *COUNTS, *MONEY)
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]{1,4})\s*[)\]]\s*$")
+# ISO 4217, without ALL, which means all.
+_CURRENCIES = frozenset(
+    ["AED", "AFN", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BHD", "BIF", "BMD", "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNY", "COP", "CRC", "CUP", "CVE", "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GNF", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY", "KES", "KGS", "KHR", "KMF", "KPW", "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LYD", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB", "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VES", "VND", "VUV", "WST", "XAF", "XCD", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG"]
+)
 _SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "zł": "PLN", "R$": "BRL", "US$": "USD"}
 
 
@@ -35,14 +43,14 @@ def plain_name(name: str) -> str:
 def currency_in(name: str) -> str | None:
     """Return the currency that a column name has in brackets.
 
-    >>> currency_in("Amount spent (USD)"), currency_in("消化金額（JPY）"), currency_in("Spend (€)"), currency_in("CPC")
+    >>> currency_in("Spent (USD)"), currency_in("消化金額（JPY）"), currency_in("Spend (€)"), currency_in("Rate (CTR)")
     ('USD', 'JPY', 'EUR', None)
     """
     found = _BRACKETS.search(unicodedata.normalize("NFKC", name).strip())
     if not found:
         return None
     text = found.group(1).strip()
-    return text if re.fullmatch(r"[A-Z]{3}", text) else _SIGNS.get(text)
+    return text if text in _CURRENCIES else _SIGNS.get(text)
 
 
 def parse_mapping(texts: Sequence[str]) -> dict[str, str]:

@@ -1,0 +1,352 @@
+"""Synthetic exports of platforms with known totals: what each calls its columns, written out beside its source.
+
+The headers come from the sources, not from the recipes of abkit: a recipe that lost a name fails here.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+CREATIVES = ("hero-1.png", "hero-2.jpg", "spring_sale_v3.png")
+DAYS = tuple(f"2026-01-{day:02d}" for day in range(1, 5))
+# What the ads of the creatives are called: in another case, without extension, with one.
+AD_NAMES = ("hero-1.png", "Hero-2", "SPRING_SALE_V3.PNG")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """One export.
+
+    Attributes:
+        platform: What `platform` shall be for its rows; "" where no signature of the platform is known.
+        title: The platform's name for people.
+        language: Two letters.
+        source: Where the header is published.
+        columns: Pairs of a header and what its cells hold: a role of `cells`, or the text that stands in every row.
+        currency: What the rows shall have as currency.
+        needs_map: Options of `--map` that the file needs, because no source names these columns.
+    """
+
+    platform: str
+    title: str
+    language: str
+    source: str
+    columns: Sequence[tuple[str, str]]
+    currency: str = ""
+    needs_map: Sequence[str] = ()
+
+    @property
+    def has(self) -> frozenset[str]:
+        """The roles of its columns."""
+        return frozenset(role for _, role in self.columns)
+
+    def content(self) -> str:
+        """The file."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header for header, _ in self.columns)
+        for at, day in enumerate(DAYS):
+            for number in range(len(CREATIVES)):
+                given = cells(at, number, day)
+                writer.writerow(given.get(role, role) for _, role in self.columns)
+        return text.getvalue()
+
+    def totals(self) -> dict[str, float]:
+        """What the store shall hold of it."""
+        rows = [cells(at, number, day) for at, day in enumerate(DAYS) for number in range(len(CREATIVES))]
+        figures = [name for name in ("impressions", "clicks", "conversions", "spend") if name in self.has]
+        return {name: round(sum(float(row[name]) for row in rows), 2) for name in figures}
+
+
+def cells(at: int, number: int, day: str) -> dict[str, str]:
+    """The cells of one ad on one day, by role."""
+    return {
+        "day": day,
+        "ad": f"12020{number:04d}",
+        "ad_name": AD_NAMES[number],
+        "campaign": "881100",
+        "campaign_name": "Spring",
+        "ad_set": f"77{number}",
+        "ad_set_name": f"Set {number}",
+        "account": "4455",
+        "account_name": "ACME",
+        "impressions": str(10_007 + 1_000 * number + 13 * at),
+        "clicks": str(101 + 10 * number + at),
+        "all clicks": str(401 + 10 * number + at),
+        "conversions": str(5 + number + at),
+        "spend": f"{31.5 + number + at / 4:.2f}",
+        "revenue": f"{310.5 + number + at:.2f}",
+    }
+
+
+_CASE = "reported export"
+_MUREO = "https://github.com/logly/mureo mureo/byod/adapters/meta_ads.py"
+_ADLOOP = "https://github.com/CommandersAct/Adloop-Documentation"
+_STARTHINKER = "https://github.com/google/starthinker"
+
+EXPORTS = [
+    Export(
+        platform="meta", title="Meta Ads", language="en", source=_CASE, currency="EUR",
+        columns=[
+            ("Day", "day"), ("Campaign name", "campaign_name"), ("Campaign ID", "campaign"), ("Ad name", "ad_name"),
+            ("Ad ID", "ad"), ("Account name", "account_name"), ("Account ID", "account"),
+            ("Impressions", "impressions"), ("Link clicks", "clicks"), ("Clicks (all)", "all clicks"),
+            ("Amount spent (EUR)", "spend"), ("Results", "conversions"), ("Result indicator", "actions:purchase"),
+            ("Reporting starts", "day"), ("Reporting ends", "day"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="de", source=_CASE, currency="EUR",
+        columns=[
+            ("Tag", "day"), ("Name der Kampagne", "campaign_name"), ("Name der Anzeige", "ad_name"),
+            ("Impressionen", "impressions"), ("Link-Klicks", "clicks"), ("Ausgegebener Betrag (EUR)", "spend"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="es", source=_CASE, currency="EUR",
+        columns=[
+            ("Día", "day"), ("Nombre de la campaña", "campaign_name"), ("Nombre del anuncio", "ad_name"),
+            ("Impresiones", "impressions"), ("Clics en el enlace", "clicks"), ("Importe gastado (EUR)", "spend"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="pt", source=_CASE, currency="BRL",
+        columns=[
+            ("Dia", "day"), ("Nome da campanha", "campaign_name"), ("Nome do anúncio", "ad_name"),
+            ("Impressões", "impressions"), ("Cliques no link", "clicks"), ("Valor usado (BRL)", "spend"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="ja", source=_MUREO, currency="JPY",
+        columns=[
+            ("日", "day"), ("キャンペーン名", "campaign_name"), ("広告セット名", "Set"), ("広告名", "ad_name"),
+            ("インプレッション", "impressions"), ("クリック(すべて)", "clicks"), ("消化金額 (JPY)", "spend"),
+            ("リーチ", "900"), ("フリークエンシー", "1.2"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="fr", source=f"{_MUREO}; https://github.com/logly/mureo/pull/56",
+        currency="EUR", needs_map=["Jour=day"],
+        columns=[
+            ("Jour", "day"), ("Nom de la campagne", "campaign_name"), ("Nom de la publicité", "ad_name"),
+            ("Impressions", "impressions"), ("Clics sur un lien", "clicks"), ("Montant dépensé (EUR)", "spend"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="ko", source=_MUREO, currency="KRW",
+        needs_map=["날짜=day", "클릭=clicks"],
+        columns=[
+            ("날짜", "day"), ("캠페인 이름", "campaign_name"), ("광고 이름", "ad_name"), ("노출", "impressions"),
+            ("클릭", "clicks"), ("지출 금액 (KRW)", "spend"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="zh", source=_MUREO, currency="USD",
+        needs_map=["日期=day", "点击=clicks"],
+        columns=[
+            ("日期", "day"), ("广告系列名称", "campaign_name"), ("广告名称", "ad_name"), ("展示次数", "impressions"),
+            ("点击", "clicks"), ("已花费金额 (USD)", "spend"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads", language="en", source=_CASE, currency="EUR",
+        columns=[
+            ("Day", "day"), ("Campaign", "campaign_name"), ("Ad ID", "ad"), ("Creative name", "ad_name"),
+            ("Currency code", "EUR"), ("Impr.", "impressions"), ("Clicks", "clicks"), ("CTR", "2.91%"),
+            ("Cost", "spend"), ("Conversions", "conversions"), ("Conv. value", "revenue"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads", language="de",
+        source="https://support.google.com/google-ads/answer/2454071?hl=de", currency="", needs_map=["Anzeige=creative"],
+        columns=[
+            ("Tag", "day"), ("Kampagne", "campaign_name"), ("Anzeige", "ad_name"), ("Impr.", "impressions"),
+            ("Klicks", "clicks"), ("Kosten", "spend"), ("Conversions", "conversions"),
+        ],
+    ),
+    Export(
+        platform="tiktok", title="TikTok Ads", language="en",
+        source="https://ads.tiktok.com/help/article?aid=10000166", currency="USD",
+        columns=[
+            ("Ad name", "ad_name"), ("Ad ID", "ad"), ("By Day", "day"), ("Currency", "USD"), ("Cost", "spend"),
+            ("Impressions", "impressions"), ("Clicks (destination)", "clicks"), ("Clicks (all)", "all clicks"),
+            ("CTR (destination)", "1.00%"), ("CPM", "4.10"), ("Conversions", "conversions"),
+        ],
+    ),
+    Export(
+        platform="linkedin", title="LinkedIn Ads", language="en", source=f"{_ADLOOP} Linkedin-Ads-metrics-&-dimensions.md",
+        columns=[
+            ("Date", "day"), ("Campaign Group", "Group"), ("Campaign", "campaign_name"), ("Campaign ID", "campaign"),
+            ("Ad ID", "ad"), ("Ad name", "ad_name"), ("Impressions", "impressions"), ("Clicks", "clicks"),
+            ("Spent", "spend"), ("External website conversions", "conversions"), ("Conversion value", "revenue"),
+        ],
+    ),
+    Export(
+        platform="pinterest", title="Pinterest Ads", language="en", source=f"{_ADLOOP} Pinterest-metrics-&-dimensions.md",
+        columns=[
+            ("Date", "day"), ("Campaign name", "campaign_name"), ("Campaign ID", "campaign"), ("Ad group name", "Set"),
+            ("Pin Promotion ID", "ad"), ("Ad name", "ad_name"), ("Impressions", "impressions"), ("Pin clicks", "clicks"),
+            ("Spend", "spend"), ("Conversions", "conversions"), ("Revenue", "revenue"),
+        ],
+    ),
+    Export(
+        platform="pinterest", title="Pinterest Ads (API)", language="en",
+        source="https://github.com/pinterest/api-description v5/openapi.json",
+        columns=[
+            ("DATE", "day"), ("CAMPAIGN_ID", "campaign"), ("CAMPAIGN_NAME", "campaign_name"), ("AD_ID", "ad"),
+            ("AD_NAME", "ad_name"), ("PAID_IMPRESSION", "impressions"), ("CLICKTHROUGH_1", "clicks"),
+            ("SPEND_IN_DOLLAR", "spend"), ("TOTAL_CONVERSIONS", "conversions"),
+        ],
+    ),
+    Export(
+        platform="snapchat", title="Snapchat Ads", language="en", source=f"{_ADLOOP} Snapchat-Ads-metrics-&-dimension.md",
+        columns=[
+            ("Date", "day"), ("Campaign ID", "campaign"), ("Campaign name", "campaign_name"), ("Ad set ID", "ad_set"),
+            ("Ad ID", "ad"), ("Ad name", "ad_name"), ("Total Impressions", "impressions"), ("Swipes", "clicks"),
+            ("Amount spent", "spend"), ("Conversion Purchases", "conversions"),
+        ],
+    ),
+    Export(
+        platform="amazon", title="Amazon Sponsored Ads", language="en", currency="USD",
+        source="https://github.com/idealerror/amazon-ads-api-docs en-us/guides/reporting/v2/advertising-console.md",
+        columns=[
+            ("Date", "day"), ("Currency", "USD"), ("Campaign Name", "campaign_name"), ("Advertised asin", "ad"),
+            ("Creative name", "ad_name"), ("Impressions", "impressions"), ("Clicks", "clicks"),
+            ("Click-Thru Rate (CTR)", "1.0%"), ("Spend", "spend"), ("7 Day Total Orders (#)", "conversions"),
+            ("7 Day Total Sales", "revenue"),
+        ],
+    ),
+    Export(
+        platform="amazon-dsp", title="Amazon DSP", language="en", currency="EUR",
+        source="https://github.com/idealerror/amazon-ads-api-docs en-us/guides/reporting/dsp/console-vs-api.md",
+        columns=[
+            ("Date", "day"), ("Order name", "campaign_name"), ("Order ID", "campaign"), ("Order currency", "EUR"),
+            ("Line item name", "Set"), ("Creative name", "ad_name"), ("Creative ID", "ad"),
+            ("Impressions", "impressions"), ("Click-throughs", "clicks"), ("Total cost", "spend"),
+            ("Total purchases", "conversions"), ("Total product sales", "revenue"),
+        ],
+    ),
+    Export(
+        platform="x", title="X Ads", language="en", source=f"{_ADLOOP} Twitter-Ads-metrics-&-dimensions.md; "
+        "https://business.twitter.com/it/help/campaign-measurement-and-analytics/export-csv-definitions.html",
+        columns=[
+            ("Time", "day"), ("Campaign ID", "campaign"), ("Campaign name", "campaign_name"), ("Ads", "ad"),
+            ("Ad name", "ad_name"), ("Spend", "spend"), ("Impressions", "impressions"), ("Engagements", "900"),
+            ("Clicks", "clicks"), ("Purchases", "conversions"),
+        ],
+    ),
+    Export(
+        platform="microsoft", title="Microsoft Advertising", language="en", currency="USD",
+        source="https://github.com/MicrosoftDocs/BingAds-docs Advertising/bingads-13/reporting-service/"
+        "adperformancereportcolumn.md",
+        columns=[
+            ("TimePeriod", "day"), ("AccountName", "account_name"), ("AccountId", "account"),
+            ("CampaignName", "campaign_name"), ("CampaignId", "campaign"), ("AdId", "ad"), ("AdTitle", "ad_name"),
+            ("CurrencyCode", "USD"), ("Impressions", "impressions"), ("Clicks", "clicks"), ("Ctr", "1.0%"),
+            ("Spend", "spend"), ("Conversions", "conversions"), ("Revenue", "revenue"),
+        ],
+    ),
+    Export(
+        platform="the-trade-desk", title="The Trade Desk", language="en",
+        source="https://docs.adverity.com/guides/tips-and-best-practices/the-trade-desk-tips.html",
+        columns=[
+            ("Date", "day"), ("Campaign", "campaign_name"), ("Creative", "ad_name"), ("Impressions", "impressions"),
+            ("Clicks", "clicks"), ("Advertiser Cost (Advertiser Currency)", "spend"),
+        ],
+    ),
+    Export(
+        platform="dv360", title="Display & Video 360", language="en", currency="EUR",
+        source=f"https://developers.google.com/bid-manager/reference/rest/v2/filters-metrics; {_STARTHINKER} "
+        "scripts/itp_audit.json",
+        columns=[
+            ("Date", "day"), ("Advertiser", "account_name"), ("Advertiser ID", "account"),
+            ("Advertiser Currency", "EUR"), ("Insertion Order", "campaign_name"), ("Insertion Order ID", "campaign"),
+            ("Line Item", "Set"), ("Line Item ID", "ad_set"), ("Creative", "ad_name"), ("Creative ID", "ad"),
+            ("Impressions", "impressions"), ("Clicks", "clicks"), ("Total Conversions", "conversions"),
+            ("Revenue (Adv Currency)", "spend"),
+        ],
+    ),
+    Export(
+        platform="cm360", title="Campaign Manager 360", language="en",
+        source="https://github.com/googleads/googleads-dfa-reporting-samples/issues/12",
+        columns=[
+            ("Advertiser", "account_name"), ("Date", "day"), ("Site (DCM)", "example.com"), ("Campaign", "campaign_name"),
+            ("Creative", "ad_name"), ("Placement", "MPU"), ("Campaign ID", "campaign"),
+            ("Click-through URL", "https://example.com"), ("Impressions", "impressions"), ("Clicks", "clicks"),
+        ],
+    ),
+    Export(
+        platform="ga4", title="Google Analytics 4", language="en",
+        source="https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema",
+        columns=[
+            ("date", "day"), ("campaignName", "campaign_name"), ("googleAdsCreativeId", "ad"), ("ad_name", "ad_name"),
+            ("advertiserAdImpressions", "impressions"), ("advertiserAdClicks", "clicks"),
+            ("advertiserAdCost", "spend"), ("keyEvents", "conversions"),
+        ],
+    ),
+    Export(
+        platform="appsflyer", title="AppsFlyer", language="en",
+        source="https://support.appsflyer.com/hc/ja/articles/207034536; "
+        "https://help.funnel.io/en/articles/3220691-what-data-can-i-get-from-appsflyer-aggregated-reports",
+        columns=[
+            ("Date", "day"), ("Media Source (PID)", "appsflyer"), ("Campaign (c)", "campaign_name"),
+            ("Adset Name", "Set"), ("Ad Name", "ad_name"), ("Ad ID", "ad"), ("Impressions", "impressions"),
+            ("Clicks", "clicks"), ("Installs", "conversions"), ("Cost", "spend"),
+        ],
+    ),
+    Export(
+        platform="criteo", title="Criteo", language="en", currency="USD",
+        source="https://developers.criteo.com/marketing-solutions/docs/campaign-statistics",
+        columns=[
+            ("AdsetId", "ad_set"), ("Day", "day"), ("Currency", "USD"), ("AdId", "ad"), ("Ad", "ad_name"),
+            ("Displays", "impressions"), ("Clicks", "clicks"), ("AdvertiserCost", "spend"), ("Sales", "conversions"),
+        ],
+    ),
+    Export(
+        platform="", title="Reddit Ads", language="en",
+        source="https://docs.hockeystack.com/integrations/ad-platforms/reddit-ads",
+        columns=[
+            ("date", "day"), ("account_id", "account"), ("campaign_id", "campaign"), ("campaign_name", "campaign_name"),
+            ("adgroup_id", "ad_set"), ("ad_id", "ad"), ("ad_name", "ad_name"), ("impressions", "impressions"),
+            ("clicks", "clicks"), ("spend", "spend"),
+        ],
+    ),
+    Export(
+        platform="yahoo-japan", title="Yahoo! JAPAN Ads", language="ja",
+        source="https://github.com/yahoojp-marketing/ads-display-api-documents reports/v16/AD.csv",
+        columns=[
+            ("日", "day"), ("アカウントID", "account"), ("キャンペーンID", "campaign"),
+            ("キャンペーン名", "campaign_name"), ("広告グループID", "ad_set"), ("広告ID", "ad"),
+            ("ファイル名", "ad_name"), ("インプレッション数", "impressions"), ("クリック数", "clicks"),
+            ("クリック率", "1.0%"), ("コスト", "spend"), ("コンバージョン数", "conversions"),
+        ],
+    ),
+    Export(
+        platform="yahoo-japan", title="Yahoo! JAPAN Ads", language="en",
+        source="https://github.com/yahoojp-marketing/ads-display-api-documents reports/v16/AD.csv",
+        columns=[
+            ("Daily", "day"), ("Account ID", "account"), ("Campaign ID", "campaign"), ("Campaign Name", "campaign_name"),
+            ("Ad Group ID", "ad_set"), ("Ad ID", "ad"), ("File Name", "ad_name"), ("Impressions", "impressions"),
+            ("Clicks", "clicks"), ("CTR", "1.0%"), ("Cost", "spend"), ("Conversions", "conversions"),
+        ],
+    ),
+    Export(
+        platform="", title="LINE Ads", language="ja", source="https://quartet-communications.com/info/sns-ads/88873",
+        needs_map=["表示=impressions", "クリック=clicks", "金額=spend"],
+        columns=[
+            ("日", "day"), ("広告アカウントID", "account"), ("キャンペーンID", "campaign"), ("広告グループID", "ad_set"),
+            ("広告ID", "ad"), ("広告名", "ad_name"), ("表示", "impressions"), ("クリック", "clicks"), ("金額", "spend"),
+        ],
+    ),
+    Export(
+        platform="naver", title="NAVER Search Ads", language="en",
+        source="http://naver.github.io/searchad-apidoc/notice/2022/07/21/notice1/; "
+        "https://gist.github.com/naver-searchad/186ca42e1e8596b0e3dcf74e3a86c04f",
+        columns=[
+            ("Date", "day"), ("CUSTOMER ID", "account"), ("Campaign ID", "campaign"), ("Ad ID", "ad"),
+            ("Ad name", "ad_name"), ("Impression", "impressions"), ("Click", "clicks"), ("Cost", "spend"),
+            ("Conversion count", "conversions"), ("Sales by conversion", "revenue"),
+        ],
+    ),
+]  # fmt: skip
