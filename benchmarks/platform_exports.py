@@ -62,7 +62,8 @@ def sources() -> list[str]:
     for recipe in sorted((one for one in load_recipes() if one.platform), key=lambda one: one.title.casefold()):
         cells = []
         for language in LANGUAGES:
-            named = {alike.get(key, key) for block in recipe.headers if block.language == language for key in block.names}
+            blocks = [block for block in recipe.headers if block.language == language]
+            named = {alike.get(key, key) for block in blocks for key in block.names}
             lacking = [field for field in NEEDED if field not in named and not (language == "en" and field == "day")]
             cells.append("missing" if not named else f"without {', '.join(lacking)}" if lacking else "sourced")
         lines.append(f"| {recipe.title} | {' | '.join(cells)} |")

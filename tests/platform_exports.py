@@ -335,8 +335,8 @@ EXPORTS = [
         platform="", title="LINE Ads", language="ja", source="https://quartet-communications.com/info/sns-ads/88873",
         needs_map=["表示=impressions", "クリック=clicks", "金額=spend"],
         columns=[
-            ("日", "day"), ("広告アカウントID", "account"), ("キャンペーンID", "campaign"), ("広告グループID", "ad_set"),
-            ("広告ID", "ad"), ("広告名", "ad_name"), ("表示", "impressions"), ("クリック", "clicks"), ("金額", "spend"),
+            ("日", "day"), ("広告アカウントID", "account"), ("キャンペーンID", "campaign"),
+            ("広告グループID", "ad_set"), ("広告ID", "ad"), ("広告名", "ad_name"), ("表示", "impressions"), ("クリック", "clicks"), ("金額", "spend"),
         ],
     ),
     Export(
