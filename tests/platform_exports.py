@@ -97,6 +97,20 @@ EXPORTS = [
         ],
     ),
     Export(
+        platform="meta", title="Meta Ads (purchases)", language="en", currency="IDR",
+        source="https://github.com/Briyanes/meta-ads-report-generator ctlptopurchase/TTUG-bulan-ini-ad-creative.csv",
+        columns=[
+            ("Ads", "ad_name"), ("Delivery status", "active"), ("Delivery level", "one ad"), ("Reach", "900"),
+            ("Cost per 1,000 Accounts Center accounts reached", "17.2"), ("Impressions", "impressions"),
+            ("CPM (cost per 1,000 impressions)", "8.6"), ("Frequency", "1.9"), ("Link clicks", "clicks"),
+            ("Outbound clicks", "90"), ("Clicks (all)", "all clicks"), ("CTR (all)", "2.8"), ("CPC (all)", "0.3"),
+            ("CTR (link click-through rate)", "1.5"), ("Cost per content view", "7.1"),
+            ("Purchases", "conversions"), ("Cost per purchase", "3.1"), ("Purchases conversion value", "revenue"),
+            ("Purchase ROAS (return on ad spend)", "2.1"), ("Amount spent (IDR)", "spend"),
+            ("Reporting starts", "day"), ("Reporting ends", "day"),
+        ],
+    ),
+    Export(
         platform="meta", title="Meta Ads", language="de", source=_CASE, currency="EUR",
         columns=[
             ("Tag", "day"), ("Name der Kampagne", "campaign_name"), ("Name der Anzeige", "ad_name"),

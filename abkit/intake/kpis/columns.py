@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,8 @@ from abkit_model.names import composed
 
 _NAME_OF_PLATFORM, _COMMON = range(2)  # how near a name is to the file: its platform's, or anybody's
 _LEAST_LIKE = 75  # of 100: names less alike than this are no guess
+# Rates and reach in English say so themselves: nobody misses them. Compared with plain names.
+_RATE = re.compile(r"(avg|average)?(ctr|cpc|cpm|cpa|cpv|cvr|ecpm|ecpc|roas|acos|frequency|reach|costper|clickthrurate)")
 _WORTH_A_GUESS = ("conversions", "spend")  # a file may lack them; a command that is written anyway names them too
 
 
@@ -98,6 +101,8 @@ def find_columns(
             continue
         if found := _meaning(index, name, recipe, recipes):
             candidates.setdefault(found.meaning.field, []).append(found)
+        elif _RATE.match(name):
+            known.add(index)
     known.update(one.index for one in candidates.pop(UNUSED, []))
     choice = _Choice(names, position, candidates)
     choice.decide()
