@@ -219,6 +219,13 @@ class RunState(StrEnum):
     SKIPPED = "skipped"
 
 
+class RejectKind(StrEnum):
+    """Why a row of a KPI file is not in the store: it was refused, or is no fault (a total, a row of nothing)."""
+
+    REJECTED = "rejected"
+    SET_ASIDE = "set_aside"
+
+
 class FileState(StrEnum):
     """How far an image file has come on its way into the store."""
 

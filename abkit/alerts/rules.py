@@ -96,18 +96,21 @@ class Rules:
     def file_imported(self, done: KpiImport, feed: str) -> Alert | None:
         """Observe the rejected rows of an imported KPI file; a share above `reject_share` opens an alert.
 
+        Rows that were set aside (totals, ads that rested) count for nothing here.
+
         Args:
             done: Row of the import.
             feed: Where the file came from: the schedule, or the folder.
         """
-        share = done.rejected / done.rows if done.rows else 0.0
+        rows = done.rows - done.set_aside
+        share = done.rejected / rows if rows else 0.0
         limit = self.settings.reject_share
         return self._observe(
             "import_rejects",
             feed,
             labels={"feed": feed},
             severity=Severity.WARNING,
-            title=f"Import {feed}: {done.rejected:,} of {done.rows:,} rows rejected ({percent(share, 1)})",
+            title=f"Import {feed}: {done.rejected:,} of {rows:,} rows rejected ({percent(share, 1)})",
             message=f"The file {done.name} has more rejected rows than the limit of {percent(limit, 1)}. "
             "The other rows were imported. Look at the reasons, fix the export or the mapping, and import it again.",
             evidence={"import": done.id, "command": f"abkit kpi rejects --import {done.id}"},

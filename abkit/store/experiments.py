@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.store.creatives import creatives_named
-from abkit.store.database.statements import among, total
+from abkit.store.database.statements import among, as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.same_ads import groups_of
 from abkit.store.schema import (
@@ -37,11 +37,15 @@ class Figures(NamedTuple):
 
     impressions: int = 0
     clicks: int = 0
-    conversions: int = 0
+    conversions: float = 0
 
     def plus(self, other: Figures) -> Figures:
         """Return both together."""
-        return Figures(*(one + two for one, two in zip(self, other, strict=True)))
+        return Figures(
+            self.impressions + other.impressions,
+            self.clicks + other.clicks,
+            as_count(self.conversions + other.conversions),
+        )
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ def delivery(
     by_day: dict[date, Figures] = defaultdict(Figures)
     by_segment: dict[tuple[str, ...], Figures] = defaultdict(Figures)
     for row in rows:
-        figures = Figures(row.impressions, row.clicks, row.conversions)
+        figures = Figures(row.impressions, row.clicks, as_count(row.conversions))
         by_day[row.period_end] = by_day[row.period_end].plus(figures)
         by_segment[segments[row.segment_id]] = by_segment[segments[row.segment_id]].plus(figures)
     creatives = session.scalars(

@@ -1,5 +1,6 @@
 """Imported files, of KPIs and of ratings: found again by their digest, with the rows that were refused."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -14,7 +15,7 @@ from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, Rating
 #: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
 SIMULATED_ACCOUNT = "abkit-demo-simulated"
 
-_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")
+_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 
 Import = TypeVar("Import", KpiImport, RatingImport)
 
@@ -45,12 +46,14 @@ def begin_import(session: Session, lock: int, table: type[Import], digest: str, 
 
 
 def kpi_rejects(session: Session, import_id: int | None, limit: int) -> list[dict[str, Any]]:
-    """Return the rows of KPI files that were refused (of one import, or of all), latest import first, at most so many.
+    """Return the rows of KPI files that were refused or set aside (of one import, or of all), latest import first.
+
+    Of one import the refused rows come first.
 
     Returns:
-        Of each: import_id, file, line, reason and content (the cells).
+        Of each, at most `limit`: import_id, file, kind, line, reason and content (the cells).
     """
-    content = [KpiReject.content]
+    content = [KpiReject.kind, KpiReject.content]
     return _rejects(session, KpiImport, KpiReject, KpiReject.kpi_import_id, content, import_id, limit)
 
 
@@ -69,21 +72,30 @@ def _rejects(
     limit: int,
 ) -> list[dict[str, Any]]:
     columns = [files.id.label("import_id"), files.name.label("file"), rejects.line, rejects.reason, *more]
-    statement = select(*columns).join(files, files.id == of_file).order_by(files.id.desc(), rejects.line).limit(limit)
+    order = [column for column in more if column.key == "kind"]  # "rejected" stands before "set_aside"
+    statement = select(*columns).join(files, files.id == of_file)
+    statement = statement.order_by(files.id.desc(), *order, rejects.line).limit(limit)
     if import_id is not None:
         statement = statement.where(files.id == import_id)
     return [dict(row._mapping) for row in session.execute(statement)]
 
 
-def reject_reasons(session: Session, import_id: int) -> list[str]:
-    """Return the reason of every reject of a KPI import."""
-    return list(session.scalars(select(KpiReject.reason).where(KpiReject.kpi_import_id == import_id)))
+def reject_reasons(session: Session, import_id: int) -> Mapping[str, list[str]]:
+    """Return the reason of every row of a KPI import that was refused or set aside, by kind (`RejectKind`)."""
+    reasons: dict[str, list[str]] = defaultdict(list)
+    kept = select(KpiReject.kind, KpiReject.reason).where(KpiReject.kpi_import_id == import_id).order_by(KpiReject.line)
+    for kind, reason in session.execute(kept):
+        reasons[kind].append(reason)
+    return reasons
 
 
 def reject_counts(session: Session, first: date, last: date) -> tuple[int, int]:
-    """Return how many rows were rejected, and how many there were, in the KPI files that hold rows of these days."""
+    """Return how many rows were rejected, and how many there were, in the KPI files that hold rows of these days.
+
+    Rows that were set aside are neither.
+    """
     files = select(Kpi.kpi_import_id).where(Kpi.period_start >= first, Kpi.period_end <= last).distinct()
-    columns = [func.coalesce(total(column), 0) for column in (KpiImport.rejected, KpiImport.rows)]
+    columns = [func.coalesce(total(column), 0) for column in (KpiImport.rejected, KpiImport.rows - KpiImport.set_aside)]
     rejected, rows = session.execute(select(*columns).where(KpiImport.id.in_(files))).one()
     return rejected, rows
 
@@ -98,6 +110,7 @@ class Imported:
         first_day, last_day: Days that the delivery spans; None without any.
         files: Imported files.
         rejected_rows: Their rows that were refused.
+        set_aside_rows: Their rows that are no fault: lines of totals, and rows in which nothing was delivered.
     """
 
     ads: int
@@ -106,6 +119,7 @@ class Imported:
     last_day: date | None
     files: int
     rejected_rows: int
+    set_aside_rows: int
 
 
 def imported(session: Session, as_of: date) -> Imported:
@@ -116,24 +130,34 @@ def imported(session: Session, as_of: date) -> Imported:
         select(func.min(Kpi.period_start), func.max(Kpi.period_end), ads).where(in_time)
     ).one()
     unlinked = session.scalars(select(ads).where(in_time, Kpi.ad_id.not_in(select(AdCreative.ad_id)))).one()
-    files, rejected = session.execute(select(func.count(KpiImport.id), total(KpiImport.rejected))).one()
+    files, rejected, aside = session.execute(
+        select(func.count(KpiImport.id), total(KpiImport.rejected), total(KpiImport.set_aside))
+    ).one()
     return Imported(
-        ads=every, unlinked_ads=unlinked, first_day=first, last_day=last, files=files, rejected_rows=rejected or 0
+        ads=every,
+        unlinked_ads=unlinked,
+        first_day=first,
+        last_day=last,
+        files=files,
+        rejected_rows=rejected or 0,
+        set_aside_rows=aside or 0,
     )
 
 
-def currencies_of(session: Session, accounts: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-    """Return the currency of accounts (platform, account), as far as the store has one."""
+def impressions_and_clicks(
+    session: Session, ads: Collection[tuple[str, str, str]]
+) -> Mapping[tuple[str, str, str], tuple[int, int]]:
+    """Return the impressions and clicks in the store of ads (platform, account, id), as far as it knows them."""
     found = {}
-    for platform, account in accounts:
-        currency = session.scalar(
-            select(Kpi.currency)
+    for platform, account, external_id in ads:
+        sums = (
+            select(total(Kpi.impressions), total(Kpi.clicks))
             .join(Ad, Ad.id == Kpi.ad_id)
-            .where(Ad.platform == platform, Ad.account == account, Kpi.currency != "")
-            .limit(1)
+            .where(Ad.platform == platform, Ad.account == account, Ad.external_id == external_id)
         )
-        if currency:
-            found[platform, account] = currency
+        impressions, clicks = session.execute(sums).one()
+        if impressions is not None:
+            found[platform, account, external_id] = (impressions, clicks)
     return found
 
 

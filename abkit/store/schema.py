@@ -47,6 +47,7 @@ from abkit.vocabulary import (
     LinkedBy,
     Metric,
     MissedTicks,
+    RejectKind,
     RunState,
     Severity,
     Unit,
@@ -327,15 +328,17 @@ class KpiImport(Base):
     unchanged: Mapped[int]
     unlinked: Mapped[int]
     rejected: Mapped[int]
+    set_aside: Mapped[int] = mapped_column(default=0, server_default="0")  # total lines and rows without delivery
     imported_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 
 
 class KpiReject(Base):
-    """A row of a KPI file that was refused, with its line and the reason."""
+    """A row of a KPI file that is not in `kpi`: refused, or set aside as no fault; with its line and the reason."""
 
-    __table_args__ = (UniqueConstraint("kpi_import_id", "line"),)
+    __table_args__ = (UniqueConstraint("kpi_import_id", "line"), _one_of("kind", RejectKind))
     kpi_import_id: Mapped[int] = _ref("kpi_import")
+    kind: Mapped[str] = mapped_column(default=RejectKind.REJECTED, server_default="rejected")
     line: Mapped[int]
     reason: Mapped[str]
     content: Mapped[dict[str, Any]]  # its cells by column
@@ -363,6 +366,7 @@ class Ad(Base):
     platform: Mapped[str] = mapped_column(default="")
     account: Mapped[str] = mapped_column(default="")
     external_id: Mapped[str]
+    ad_set: Mapped[str] = mapped_column(default="", server_default="")  # as last named; a part of the id of ads without
     creative_name: Mapped[str] = mapped_column(default="")  # as in the latest export that names one
     campaign_id: Mapped[int | None] = _ref("campaign", index=True)
     run_id: Mapped[int] = _ref("run")
@@ -418,7 +422,6 @@ class Kpi(Base):
         ),
         CheckConstraint("period_end >= period_start", name="period"),
         CheckConstraint("impressions >= 0 AND clicks >= 0 AND conversions >= 0", name="counts"),
-        CheckConstraint("clicks <= impressions", name="clicks"),
     )
     ad_id: Mapped[int] = _ref("ad")
     segment_id: Mapped[int] = _ref("segment")
@@ -428,8 +431,8 @@ class Kpi(Base):
     attribution_window: Mapped[str] = mapped_column(default="")
     currency: Mapped[str] = mapped_column(default="")
     impressions: Mapped[int]
-    clicks: Mapped[int]
-    conversions: Mapped[int]  # may exceed clicks: view-through
+    clicks: Mapped[int]  # may exceed the impressions of a day: shown before midnight, clicked after it
+    conversions: Mapped[float]  # may exceed clicks: view-through; fractional where the platform divides the credit
     spend: Mapped[float | None]
     revenue: Mapped[float | None]
     kpi_import_id: Mapped[int] = _ref("kpi_import")
@@ -444,7 +447,7 @@ class KpiRevision(Base):
     kpi_import_id: Mapped[int] = _ref("kpi_import")
     impressions: Mapped[int]
     clicks: Mapped[int]
-    conversions: Mapped[int]
+    conversions: Mapped[float]
     spend: Mapped[float | None]
     revenue: Mapped[float | None]
     currency: Mapped[str] = mapped_column(default="")

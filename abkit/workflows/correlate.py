@@ -26,6 +26,7 @@ from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, par
 
 _NO_SCORES = "nothing has been scored yet: `abkit score IMAGES --campaign KEY`"
 _NO_KPIS = "no scored creative has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"
+_MODELED = "conversions are fractions: the platform models them; CVR is their mean per click, and not a share of clicks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +35,13 @@ class Measured:
 
     Attributes:
         campaign: Key of the campaign; "" for delivery outside of any.
-        events, trials: `events` of `trials` is the metric.
+        events, trials: `events` per `trials` is the metric; events are fractions where conversions are modeled.
     """
 
     creative_id: int
     campaign: str
     score: float
-    events: int
+    events: float
     trials: int
 
 
@@ -73,7 +74,7 @@ class CorrelationReport(RecordList):
         first, last: First and last day of delivery that counted; None without any.
         segment, campaign: The filters; "" and None for all.
         impressions: How many counted.
-        note: What is missing; "" otherwise.
+        note: What is missing, or that conversions are modeled; "" otherwise.
         set_aside: Rows that do not count because others hold the same delivery.
     """
 
@@ -173,7 +174,10 @@ def correlate(
             delivered = deliveries(session, filters)
             active, keys = models.active_model(session), creatives.campaign_keys(session)
             reports = [_version_report(session, version, delivered, kpi, limits, keys, active) for version in versions]
-        note = _NO_SCORES if not versions else "" if any(one.measured for one in reports) else _NO_KPIS
+        measured = [row for one in reports for row in one.measured]
+        note = _NO_SCORES if not versions else "" if measured else _NO_KPIS
+        if any(not float(row.events).is_integer() for row in measured):
+            note = _MODELED
         report = CorrelationReport(
             metric=kpi,
             versions=tuple(reports),
@@ -257,14 +261,14 @@ def _version_report(
 
 
 def _by_creative(rows: Sequence[Delivered]) -> list[Delivered]:
-    sums: dict[int, list[int]] = {}
+    sums: dict[int, list[Any]] = {}
     for row in rows:
         total = sums.get(row.creative_id, (0, 0, 0))
         sums[row.creative_id] = [*map(sum, zip(total, (row.impressions, row.clicks, row.conversions), strict=True))]
     return [Delivered(creative, None, *total) for creative, total in sums.items()]
 
 
-def _counts(row: Delivered, metric: Metric) -> tuple[int, int]:
+def _counts(row: Delivered, metric: Metric) -> tuple[float, int]:
     return (row.clicks, row.impressions) if metric is Metric.CTR else (row.conversions, row.clicks)
 
 

@@ -52,11 +52,12 @@ def test_refused_rows_come_with_file_line_and_reason_the_latest_import_first(see
     assert of_first[1] == {
         "import_id": first,
         "file": "one.csv",
+        "kind": "rejected",
         "line": 2,
         "reason": "line 2",
         "content": {"ad": 2},
     }
-    assert reasons == ["line 1", "line 2"]
+    assert reasons == {"rejected": ["line 1", "line 2"]}
 
 
 def test_refused_rows_of_ratings_have_no_cells(seed: Seed) -> None:
@@ -103,12 +104,13 @@ def test_before_any_import_there_is_no_delivery(sqlite_store: Store) -> None:
     assert (found.ads, found.first_day, found.files, found.rejected_rows) == (0, None, 0, 0)
 
 
-def test_the_currency_of_an_account_is_that_of_its_rows(seed: Seed) -> None:
+def test_impressions_and_clicks_of_an_ad_are_those_of_all_its_rows(seed: Seed) -> None:
     (ad,) = seed.creatives("spring", [1.0])
-    seed.kpis([{"ad_id": ad, "day": day(1), "impressions": 1, "clicks": 0}])
+    seed.kpis([{"ad_id": ad, "day": day(n), "impressions": 10 * n, "clicks": n} for n in (1, 2)])
     with seed.store.write() as session:
-        session.scalars(select(Ad)).one().account = imports.SIMULATED_ACCOUNT
+        row = session.scalars(select(Ad)).one()
+        row.account, row.external_id = imports.SIMULATED_ACCOUNT, "7001"
+    known = ("", imports.SIMULATED_ACCOUNT, "7001")
     with seed.store.read() as session:
-        accounts = [("", imports.SIMULATED_ACCOUNT), ("", "other")]
-        assert imports.currencies_of(session, accounts) == {("", imports.SIMULATED_ACCOUNT): "EUR"}
+        assert imports.impressions_and_clicks(session, [known, ("", "other", "7001")]) == {known: (30, 3)}
         assert imports.is_simulated(session) is True

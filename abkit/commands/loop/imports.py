@@ -50,6 +50,7 @@ def print_rejects(
     """Print the rows that were refused, each with its line and the reason; the latest import first."""
     with context.store() as store, store.read() as session:
         rows = rejects(session, import_id, limit)
-    print_rows(rows, form, columns=["import_id", "file", "line", "reason"], empty="no row was refused")
+    kind = ["kind"] if rows and "kind" in rows[0] else []
+    print_rows(rows, form, columns=["import_id", "file", *kind, "line", "reason"], empty="no row was refused")
     if len(rows) == limit:
         note(f"only the first {limit:,}: --limit shows more")

@@ -76,7 +76,7 @@ def import_(
 def rejects(
     ctx: typer.Context, import_id: ImportOption = None, limit: LimitOption = 100, form: FormatOption = Format.TABLE
 ) -> None:
-    """List the rows that were refused, each with its line and the reason; the latest import first."""
+    """List the rows that were refused or set aside, each with its line and the reason; the latest import first."""
     from abkit.store.imports import kpi_rejects
 
     print_rejects(ctx.obj, kpi_rejects, import_id, limit, form)

@@ -1,32 +1,37 @@
 """Checks of an export as a whole: every row is either good, or a reject with its reasons."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 
 import polars as pl
 
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.dates import ReadDates, read_dates
-from abkit.intake.kpis.fields import COUNTS, MONEY, NAMES
+from abkit.intake.kpis.fields import COUNTS, MONEY, NAMES, WHOLE, plain_name
 from abkit.intake.kpis.numbers import ReadColumn, read_numbers
 from abkit.intake.kpis.reading import KpiOptions, RawTable
-from abkit.vocabulary import Dimension
+from abkit.intake.kpis.repeats import KEY, repeated_rows, summed_rows
+from abkit.intake.kpis.result_types import counts_any_result, without_other_results
+from abkit.intake.kpis.set_aside import IDLE, TOTAL, idle_rows, total_lines
+from abkit.vocabulary import Dimension, RejectKind
 from abkit_model.data.sheets import column_letters
 
-KnownCurrency = Callable[[list[tuple[str, str]]], Mapping[tuple[str, str], str]]
-_TOTAL = (
-    r"(?i)^\s*((grand|sub|overall)[ -]?)?"
-    r"(totals?|gesamt(ergebnis|summe)?|summe|итого|total général|合計|总计|總計|합계)"
-    r"\s*($|[:：(\-–—]|rows?\b|of\b|\d)|^\s*results from \d+"
-)
-_TOTAL_REASON = "looks like a row of totals"
-_REFUSED = {"line": pl.Int64, "reason": pl.String}
+AdKey = tuple[str, str, str]
+Delivered = Callable[[list[AdKey]], Mapping[AdKey, tuple[int, int]]]
 LONGEST_NAME = 1_000
+MOST_LATE_CLICKS = 10
+"""An ad without a single impression may have so many: it was shown before the first day that was imported."""
+
+PROVISIONAL_DAYS = 3
+"""For so many days platforms still credit conversions to a day, and take back clicks that were invalid."""
+
 # PostgreSQL keeps no null bytes in texts.
 _NUL, _SHOWN_NUL = "\x00", "\ufffd"
 _TEXTS = (*NAMES, "ad_name", "campaign_name")
-KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attribution_window")
+# What exports write where there is nothing to say.
+_NOTHING = ("-", "--", "---", "–", "—")
 AD = ("platform", "account", "external_id")
 
 
@@ -35,11 +40,14 @@ class CheckedRows:
     """An export after its checks.
 
     Attributes:
-        good: Rows to publish: `line`, `ad_no`, `segment_no`, the rest of the natural key, currency and figures.
-        ads: `ad_no`, platform, account, external_id; creative, campaign and its name as last named ('' if never).
+        good: Rows to publish: `line`, `rows` (of the file: several where they were added up), `idle` (1 where nothing
+            was delivered), `ad_no`, `segment_no`, the rest of the natural key, currency and figures.
+        ads: `ad_no`, platform, account, external_id; creative, campaign, its name and ad set as last named ('' if
+            never), and `idle` (1 where all rows are).
         names: `ad_no`, `creative`: every creative name that an ad has.
         segments: `segment_no` and the dimensions.
-        rejects: `line`, `reason`, `content` (JSON of the cells as they came).
+        rejects: Rows that were refused or set aside: `line`, `kind`, `reason`, `content` (JSON of the cells as they
+            came). Idle rows are here too, and stay here unless they take back figures of an earlier import.
         notes: Remarks for the person at the terminal.
         found: Formats that were found, for the record.
     """
@@ -53,13 +61,14 @@ class CheckedRows:
     found: Mapping[str, str] = field(default_factory=dict)
 
 
-def check(table: RawTable, options: KpiOptions, known_currency: KnownCurrency) -> CheckedRows:
+def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: date) -> CheckedRows:
     """Check all rows of an export.
 
     Args:
         table: The cells as they came.
         options: What the user said about the file.
-        known_currency: Returns, for pairs of platform and account, the currency of earlier imports.
+        delivered: Returns, for ads of earlier imports, their impressions and clicks.
+        today: The day of the import.
 
     Raises:
         InvalidInput: An ambiguous format; dates both in the file and in the options.
@@ -68,25 +77,67 @@ def check(table: RawTable, options: KpiOptions, known_currency: KnownCurrency) -
     numbers = read_numbers(table.frame, names, options.decimal)
     dates = _dates(table, options)
     rows = _rows(table, options, numbers, dates)
-    problems = [*dates.problems.values(), *(column.problems for column in numbers.values())]
-    reasons = _joined([*problems, *_row_problems(rows)])
-    reasons = total_lines(table.frame, rows, reasons)
+    rows, notes = _results(table, options, rows)
+    unreadable = [column.problems for column in numbers.values()]
+    reasons = _joined([*dates.problems.values(), *unreadable, *_row_problems(rows)])
+    total = total_lines(table.frame, rows)
+    idle = idle_rows(rows, _joined(unreadable).is_not_null()) & ~total
+    bad = _set_aside(rows, reasons, total, idle)
+    # An idle row may take back what an earlier file said; for that its ad and its day have to be known.
+    restates = idle & rows["period_start"].is_not_null() & (rows["external_id"] != "")
     # From here on rows carry numbers instead of texts: a million rows have few ads and segments.
     rows, ads, segments = _numbered(rows)
-    bad = [pl.DataFrame({"line": rows["line"], "reason": reasons}).filter(pl.col("reason").is_not_null())]
-    good = rows.filter(reasons.is_null()) if bad[0].height else rows
-    good, changed = currency_changes(good, ads, known_currency)
-    good, repeated = repeated_rows(good, KEY)
-    last = ("creative", "campaign", "campaign_name")
+    resting = rows.filter(restates & rows["impressions"].is_not_null())
+    good = rows.filter(reasons.is_null() & ~total & ~idle)
+    good, late = too_many_clicks(good, ads, delivered)
+    finer = [name for name in ("ad_set", "hour") if name in table.columns.position]
+    good, repeated = repeated_rows(good, (*KEY, *finer))
+    good, unsummed, remarks = summed_rows(good, finer)
+    resting = resting.unique(KEY, keep="first", maintain_order=True)
+    resting = resting.join(good, on=KEY, how="anti", maintain_order="left")
+    good = good.with_columns(idle=pl.lit(0))
+    resting = resting.with_columns(idle=pl.lit(1), rows=pl.lit(1))
+    landing = pl.concat([good, resting.select(good.columns)]) if resting.height else good
+    refused = [part.with_columns(kind=pl.lit(RejectKind.REJECTED.value)) for part in (late, repeated, unsummed)]
+    last = ("creative", "campaign", "campaign_name", "ad_set")
     named = [pl.col(name).filter(pl.col(name) != "").last().fill_null("") for name in last]
+    of_ads = landing.group_by("ad_no").agg(*named, pl.col("idle").min())
     return CheckedRows(
-        good=good.select("line", *KEY, "currency", *COUNTS, *MONEY),
-        ads=ads.join(good.group_by("ad_no").agg(named), on="ad_no", how="inner", maintain_order="left"),
+        good=landing.select("line", "rows", "idle", *KEY, "currency", *COUNTS, *MONEY),
+        ads=ads.join(of_ads, on="ad_no", how="inner", maintain_order="left"),
         names=good.filter(pl.col("creative") != "").select("ad_no", "creative").unique(maintain_order=True),
-        segments=segments.join(good.select("segment_no"), on="segment_no", how="semi", maintain_order="left"),
-        rejects=_rejects(table, pl.concat([*bad, changed, repeated]), names),
-        notes=[*dates.notes, *_notes(table, options, numbers)],
+        segments=segments.join(landing.select("segment_no"), on="segment_no", how="semi", maintain_order="left"),
+        rejects=_rejects(table, pl.concat([bad, *refused], how="diagonal"), names),
+        notes=[
+            *(*dates.notes, *_notes(table, options, numbers), *notes, *remarks),
+            *(*_currencies(good, ads), *_provisional(good, today)),
+        ],
         found=_found(numbers, dates),
+    )
+
+
+def _results(table: RawTable, options: KpiOptions, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Leave out results of other types than conversions, unless the user said that the column holds conversions."""
+    column = table.columns.named("conversions")
+    said = {plain_name(name) for name, field in options.mapping.items() if field == "conversions"}
+    has_results = table.columns.results or counts_any_result(column)
+    if "conversions" not in table.columns.position or not has_results or plain_name(column) in said:
+        return rows, []
+    return without_other_results(rows, column)
+
+
+def _set_aside(rows: pl.DataFrame, reasons: pl.Series, total: pl.Series, idle: pl.Series) -> pl.DataFrame:
+    """Return `line`, `reason` and `kind` of the rows that are no fault, and of those that are."""
+    found = pl.DataFrame({"line": rows["line"], "reason": reasons, "total": total, "idle": idle})
+    found = found.filter(pl.col("reason").is_not_null() | pl.col("total") | pl.col("idle"))
+    aside = pl.col("total") | pl.col("idle")
+    return found.select(
+        "line",
+        pl.when("total").then(pl.lit(TOTAL)).when("idle").then(pl.lit(IDLE)).otherwise("reason").alias("reason"),
+        pl.when(aside)
+        .then(pl.lit(RejectKind.SET_ASIDE.value))
+        .otherwise(pl.lit(RejectKind.REJECTED.value))
+        .alias("kind"),
     )
 
 
@@ -129,7 +180,7 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
     assert start is not None and end is not None  # noqa: S101, PT018
     figures = {name: numbers[name].values for name in (*COUNTS, *MONEY) if name in numbers}
     absent = [
-        pl.lit(None, pl.Int64 if name in COUNTS else pl.Float64).alias(name)
+        pl.lit(None, pl.Int64 if name in WHOLE else pl.Float64).alias(name)
         for name in (*COUNTS, *MONEY)
         if name not in figures
     ]
@@ -137,14 +188,17 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
     if table.columns.currency and "currency" not in frame.columns:
         currency = pl.lit(table.columns.currency)
     called = pl.when(pl.col("ad_name") == "").then("creative").otherwise("ad_name")
-    in_campaign = pl.when(pl.col("campaign") == "").then(called).otherwise(pl.col("campaign") + "/" + called)
+    above = [
+        pl.when(pl.col(name) != "").then(pl.col(name) + "/").otherwise(pl.lit("")) for name in ("campaign", "ad_set")
+    ]
+    in_campaign = pl.concat_str(*above, called)
     return rows.with_columns(
         start.alias("period_start"),
         end.alias("period_end"),
         *(values.alias(name) for name, values in figures.items()),
         *absent,
         currency.alias("currency"),
-        # Without an id of its own, the ad is its name, else its creative, in its campaign.
+        # Without an id of its own, the ad is its name, else its creative, in its campaign and ad set.
         external_id=pl.when(pl.col("ad") != "").then("ad").when(called == "").then(pl.lit("")).otherwise(in_campaign),
     ).with_columns(
         # A blank cell means zero; a missing column means unknown.
@@ -157,7 +211,8 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
 def _text(column: pl.Series) -> pl.Series:
     if column.dtype.is_float() and column.drop_nulls().is_finite().all() and (column.drop_nulls() % 1 == 0).all():
         column = column.cast(pl.Int64, strict=False)
-    return column.cast(pl.String).fill_null("").str.strip_chars()
+    text = column.cast(pl.String).fill_null("").str.strip_chars()
+    return text.replace(_NOTHING, [""] * len(_NOTHING))
 
 
 def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
@@ -165,7 +220,6 @@ def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
     checks: dict[str, pl.Expr] = {
         "no ad and no creative": pl.col("external_id") == "",
         "impressions is empty": pl.col("impressions").is_null(),
-        "clicks above impressions": pl.col("clicks") > pl.col("impressions"),
         "the period ends before it begins": pl.col("period_end") < pl.col("period_start"),
         "the currency is not three letters": ~pl.col("currency").str.contains(r"^([A-Z]{3})?$"),
         "the ad id was rounded by a spreadsheet": pl.col("ad").str.contains(r"^\d([.,]\d+)?[eE]\+\d+$"),
@@ -199,7 +253,7 @@ def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
         tables.append(rows.unique(varied, keep="first", maintain_order=True).select(key).with_row_index(name))
         numbers = tables[-1].select(name, *varied)
         columns.append(rows.select(varied).join(numbers, on=varied, how="left", maintain_order="left")[name])
-    texts = {"ad", "ad_name", *AD, *Dimension}
+    texts = {"ad", "ad_name", "platform", "account", "external_id", *Dimension}
     return rows.select(pl.exclude(texts)).with_columns(columns), tables[0], tables[1]
 
 
@@ -213,13 +267,17 @@ def _rejects(table: RawTable, bad: pl.DataFrame, names: Mapping[str, str]) -> pl
         for field, name in names.items()
     ]
     content = table.frame.select("line", content=pl.struct(cells).struct.json_encode()) if bad.height else None
-    schema = {"line": pl.Int64, "reason": pl.String, "content": pl.String}
+    schema = {"line": pl.Int64, "kind": pl.String, "reason": pl.String, "content": pl.String}
     found = (
         bad.join(content, on="line", how="left").select(*schema) if content is not None else pl.DataFrame(schema=schema)
     )
     shown = {row.line: _storable(table.reading["delimiter"].join(row.cells)[:500]) for row in table.broken}
+    kind = RejectKind.REJECTED.value
     broken = pl.DataFrame(
-        [(row.line, row.reason, json.dumps({"row": shown[row.line]}, ensure_ascii=False)) for row in table.broken],
+        [
+            (row.line, kind, row.reason, json.dumps({"row": shown[row.line]}, ensure_ascii=False))
+            for row in table.broken
+        ],
         schema=schema,
         orient="row",
     )
@@ -260,7 +318,7 @@ def _notes(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColum
         notes.append(f"conversions are those of {columns.named('conversions')!r}: event is {columns.event!r}")
     notes += columns.notes
     if "conversions" not in numbers:
-        notes.append("no column holds conversions: they count as 0 (--map 'THEIR COLUMN=conversions')")
+        notes.append("no column holds conversions: unknown, stored as 0 (--map 'THEIR COLUMN=conversions')")
     return notes
 
 
@@ -271,100 +329,64 @@ def _found(numbers: Mapping[str, ReadColumn], dates: ReadDates) -> dict[str, str
     }
 
 
-def total_lines(raw: pl.DataFrame, rows: pl.DataFrame, reasons: pl.Series) -> pl.Series:
-    """Mark rows of totals: they are called so, or lack an ad or a date and have the sum of all other rows.
+def too_many_clicks(good: pl.DataFrame, ads: pl.DataFrame, delivered: Delivered) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Take out rows with more clicks than impressions, of ads that have more clicks than impressions altogether.
 
-    Args:
-        raw: The cells as they came.
-        rows: The same rows as read.
-        reasons: For each row why it is refused already, or null.
-
-    Returns:
-        The reasons, with that of the rows of totals.
-    """
-    could_say = ("day", "period_start", "ad", "creative", "campaign", "account")
-    texts = [name for name in could_say if name in raw.columns and raw[name].dtype == pl.String]
-    named = pl.any_horizontal(pl.lit(False), *(pl.col(name).str.contains(_TOTAL).fill_null(False) for name in texts))
-    is_named = raw.select("line", named=named)["named"]
-    sums = rows.select(pl.col("impressions").sum()).item() or 0
-    lacking = (rows["external_id"] == "") | rows["period_start"].is_null()
-    is_sum = lacking & (rows["impressions"] * 2 == sums) & (rows["impressions"] > 0) & (rows.height > 2)
-    return pl.select(
-        pl.when(is_named | is_sum.fill_null(False)).then(pl.lit(_TOTAL_REASON)).otherwise(reasons)
-    ).to_series()
-
-
-def currency_changes(good: pl.DataFrame, ads: pl.DataFrame, known: KnownCurrency) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Take out rows whose currency is not that of their account.
-
-    The currency of an account is that of earlier imports; else that of most of its rows here, and the first of equals.
+    An ad that was shown before midnight is clicked after it: the row of that day has a click and no impression. Over
+    the whole ad, in this file and in earlier ones, there cannot be more clicks than impressions: then columns are mixed
+    up, and every rate would be wrong.
 
     Args:
         good: Rows that are good so far, with `ad_no`.
-        ads: Platform and account by `ad_no`.
-        known: Returns, for pairs of platform and account, the currency in the store.
+        ads: Platform, account and id by `ad_no`.
+        delivered: Returns, for ads, the impressions and clicks in the store.
 
     Returns:
         The rows that stay; `line` and `reason` of the others.
     """
-    owner = ["platform", "account"]
-    used = good.filter(pl.col("currency") != "").group_by("ad_no", "currency").agg(pl.len(), pl.col("line").min())
-    used = used.join(ads.select("ad_no", *owner), on="ad_no")
-    counted = (
-        used.group_by(*owner, "currency")
-        .agg(pl.col("len").sum(), pl.col("line").min())
-        .sort("len", "line", descending=[True, False])
-        .unique(owner, keep="first", maintain_order=True)
-    )
-    accounts = list(counted.select(owner).iter_rows())
-    earlier = known(accounts)
-    usual = [earlier.get(account, here) for account, here in zip(accounts, counted["currency"], strict=True)]
-    other = used.join(
-        counted.select(*owner, pl.Series("usual", usual, dtype=pl.String)), on=owner, maintain_order="left"
-    ).filter(pl.col("currency") != pl.col("usual"))
-    if not other.height:
-        return good, pl.DataFrame(schema=_REFUSED)
-    refused = good.join(other.select("ad_no", "currency", "account", "usual"), on=["ad_no", "currency"]).select(
-        "line",
-        pl.when(pl.col("account") == "")
-        .then(pl.format("currency {} where rows without an account are in {}: give --account", "currency", "usual"))
-        .otherwise(pl.format("currency {} where the account '{}' is in {}", "currency", "account", "usual"))
-        .alias("reason"),
-    )
-    return good.join(refused, on="line", how="anti", maintain_order="left"), refused
+    nothing = pl.DataFrame(schema={"line": pl.Int64, "reason": pl.String})
+    suspects = good.filter(pl.col("clicks") > pl.col("impressions")).select("ad_no").unique()
+    if not suspects.height:
+        return good, nothing
+    sums = good.join(suspects, on="ad_no", how="semi").group_by("ad_no").agg(pl.col("impressions", "clicks").sum())
+    sums = sums.filter(pl.col("clicks") > pl.col("impressions")).join(ads.select("ad_no", *AD), on="ad_no")
+    earlier = delivered(list(sums.select(AD).iter_rows()))
+    refused = []
+    for ad_no, impressions, clicks, *key in sums.select("ad_no", "impressions", "clicks", *AD).iter_rows():
+        before = earlier.get(tuple(key), (0, 0))
+        shown, clicked = impressions + before[0], clicks + before[1]
+        if clicked > shown and not (shown == 0 and clicked <= MOST_LATE_CLICKS):
+            reason = f"clicks above impressions over all rows of the ad: {clicked:,} clicks, {shown:,} impressions"
+            refused.append((ad_no, reason))
+    if not refused:
+        return good, nothing
+    of_ads = pl.DataFrame(refused, schema={"ad_no": good["ad_no"].dtype, "reason": pl.String}, orient="row")
+    above = good.filter(pl.col("clicks") > pl.col("impressions")).join(of_ads, on="ad_no").select("line", "reason")
+    return good.join(above, on="line", how="anti", maintain_order="left"), above
 
 
-def repeated_rows(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Take out rows of one key: equal figures count once, different figures do not count at all.
+def _currencies(good: pl.DataFrame, ads: pl.DataFrame) -> list[str]:
+    """Say which accounts have amounts in several currencies."""
+    if good.filter(pl.col("currency") != "")["currency"].n_unique() < 2:
+        return []
+    owners = good.filter(pl.col("currency") != "").select("ad_no", "currency").unique()
+    owners = owners.join(ads.select("ad_no", "platform", "account"), on="ad_no")
+    several = owners.group_by("platform", "account").agg(pl.col("currency").unique().sort())
+    return [
+        f"{f'account {account!r}' if account else 'rows without an account'} in several currencies "
+        f"({', '.join(currencies)}): each row keeps its own, and amounts of different currencies are never added up"
+        for _, account, currencies in several.sort("platform", "account").iter_rows()
+        if len(currencies) > 1
+    ]
 
-    Args:
-        rows: Rows with `line`, the key and the figures.
-        key: The natural key.
 
-    Returns:
-        The rows that stay; `line` and `reason` of the others.
-    """
-    if rows.select(pl.struct(key).n_unique()).item() == rows.height:
-        return rows, pl.DataFrame(schema=_REFUSED)
-    figures = ["currency", *COUNTS, *MONEY]
-    repeated = rows.filter(pl.struct(key).is_duplicated())
-    groups = repeated.with_columns(
-        pl.col("line").min().over(key).alias("first"),
-        (pl.struct(figures).n_unique().over(key) == 1).alias("equal"),
-        (pl.col("creative").n_unique().over(key) == 1).alias("one_creative"),
-    )
-    other = pl.when(pl.col("line") == pl.col("first")).then(pl.col("line").sort().get(1).over(key)).otherwise("first")
-    refused = (
-        groups.with_columns(other.alias("other"))
-        .filter(~(pl.col("equal") & pl.col("one_creative") & (pl.col("line") == pl.col("first"))))
-        .select(
-            "line",
-            pl.when(pl.col("equal") & pl.col("one_creative"))
-            .then(pl.format("duplicate of line {}", "first"))
-            .when("one_creative")
-            .then(pl.format("different figures from line {} for the same ad, period and segment", "other"))
-            .otherwise(pl.format("a different creative from line {} for the same ad, period and segment", "other"))
-            .alias("reason"),
-        )
-    )
-    return rows.join(refused.select("line"), on="line", how="anti", maintain_order="left"), refused
+def _provisional(good: pl.DataFrame, today: date) -> list[str]:
+    """Say how many rows are so recent that the platform may still change them."""
+    first = today - timedelta(days=PROVISIONAL_DAYS)
+    recent = good.filter(pl.col("period_end") >= first)["rows"].sum()
+    if not recent:
+        return []
+    return [
+        f"{recent:,} rows end on {first} or later: figures of the last {PROVISIONAL_DAYS} days are provisional, as "
+        "platforms still credit conversions to them; import these days once more later"
+    ]

@@ -10,10 +10,10 @@ from abkit_model.names import composed
 
 PERIODS = ("day", "period_start", "period_end")
 COUNTS = ("impressions", "clicks", "conversions")
+WHOLE = ("impressions", "clicks")  # a conversion may be shared between ads
 MONEY = ("spend", "revenue")
-NAMES = (
-    "ad", "account", "creative", "ad_set", "campaign", *map(str, Dimension), "currency", "event", "attribution_window",
-)  # fmt: skip
+_OF_THE_AD = ("ad", "account", "creative", "ad_set", "campaign")
+NAMES = (*_OF_THE_AD, "hour", *map(str, Dimension), "currency", "event", "attribution_window")
 
 # A key has a name beside it: the key identifies, the name is its label, and stands for it where there is no key.
 #: Names that are only compared and named: the store keeps those of campaigns, and of ads as their creative.

@@ -6,12 +6,11 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from abkit.intake.decimals import settle
-from abkit.intake.kpis.fields import COUNTS, MONEY
+from abkit.intake.kpis.fields import COUNTS, MONEY, WHOLE
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
 from abkit_model.data.numbers import CODES
 
 LARGEST = 1e15  # a count or an amount beyond this is an error, and floats lose units soon after
-WHOLE = COUNTS
 
 
 @dataclass(frozen=True, kw_only=True)

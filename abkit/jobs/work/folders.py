@@ -18,7 +18,7 @@ from abkit.jobs.job import Arguments, Tick
 from abkit.store.database.engine import Store
 from abkit.store.schema import KpiImport
 
-_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")
+_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 # Endings of files that a program is still writing.
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
 
@@ -117,7 +117,7 @@ def _observe_imports(
         done = session.scalars(select(KpiImport).where(KpiImport.run_id == tick.run.id).order_by(KpiImport.id)).all()
         # One observation per tick: the file with the largest share of rejects stands for all.
         if done:
-            worst = max(done, key=lambda row: row.rejected / row.rows if row.rows else 0.0)
+            worst = max(done, key=lambda row: row.rejected / max(row.rows - row.set_aside, 1))
             rules.file_imported(worst, tick.schedule)
         if imported:
             rules.file_failed(failed, tick.schedule)

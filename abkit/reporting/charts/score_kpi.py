@@ -25,13 +25,13 @@ class ScorePoint:
     Attributes:
         campaign: Key of the campaign.
         score: Predicted mean opinion, on the model's scale.
-        events: Clicks for CTR, conversions for CVR.
+        events: Clicks for CTR, conversions for CVR; fractions where those are modeled.
         trials: Impressions for CTR, clicks for CVR; at least 1.
     """
 
     campaign: str
     score: float
-    events: int
+    events: float
     trials: int
 
     @property
@@ -95,7 +95,8 @@ def score_kpi_scatter(
 
     More than twelve campaigns get one line together: the common slope inside campaigns, through the overall mean.
 
-    The vertical line of a dot is the 95 % Wilson interval of its rate; its area is the number of trials. More than
+    The vertical line of a dot is the 95 % Wilson interval of its rate; where conversions are modeled there is none,
+    and the subtitle says so. The area of a dot is the number of trials. More than
     2,000 creatives are thinned to a fixed sample of 2,000, and the subtitle says so.
 
     Args:
@@ -113,6 +114,8 @@ def score_kpi_scatter(
         keep = np.sort(np.random.default_rng(0).choice(len(shown), MAX_POINTS, replace=False))
         shown = [points[i] for i in keep]
         subtitle.append(f"{MAX_POINTS:,} of {len(points):,} creatives are drawn")
+    if any(not float(point.events).is_integer() for point in points):
+        subtitle.append("conversions are modeled by the platform: dots have no intervals of counts")
     campaigns = sorted({readable(point.campaign) for point in points})
     many = len(campaigns) > MAX_COLORS
     if many:
@@ -178,6 +181,9 @@ def _dot_rows(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
     events = np.array([point.events for point in points])
     trials = np.array([point.trials for point in points])
     low, high = proportion_confint(np.minimum(events, trials), trials, method="wilson")
+    if (events % 1).any():
+        # A modeled numerator has no binomial interval, and a whole one among them is modeled too.
+        low = high = events / trials
     return [
         {
             "campaign": readable(point.campaign),

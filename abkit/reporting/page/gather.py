@@ -215,4 +215,5 @@ def _coverage(row: imports.Imported, delivered: Deliveries) -> Coverage:
         last_day=row.last_day,
         files=row.files,
         rejected_rows=row.rejected_rows,
+        set_aside_rows=row.set_aside_rows,
     )

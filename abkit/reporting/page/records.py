@@ -40,6 +40,7 @@ class Coverage:
     last_day: date | None = None
     files: int = 0
     rejected_rows: int = 0
+    set_aside_rows: int = 0
 
     @property
     def unlinked_share(self) -> float | None:

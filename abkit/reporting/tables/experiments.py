@@ -51,6 +51,7 @@ def _(analysis: Analysis) -> View:
             Table.of(checks, title="Guards"),
         ),
         sentences=tuple(line for result in analysis.treatments for line in _sentences(result)),
+        notes=analysis.notes,
         chart=lambda: analysis_chart(analysis),
     )
 

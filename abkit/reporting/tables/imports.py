@@ -11,7 +11,7 @@ from abkit.workflows.kpis.link import LinkReport
 from abkit.workflows.ratings.agreement import RaterStudy
 from abkit.workflows.ratings.import_ratings import LabelImport
 
-_KPI_COLUMNS = ("file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected")
+_KPI_COLUMNS = ("file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 _LABEL_COLUMNS = (
     "file", "source", "kind", "rows", "imported", "unchanged", "rejected", "images", "import_id", "run_id",
 )  # fmt: skip
@@ -24,7 +24,8 @@ def _(record: ImportSummary) -> View:
     notes += [f"Hint: {record.hint}"] if record.hint else []
     for reason, rows in list(record.reasons.items())[:_MOST_REASONS]:
         notes.append(f"{record.file}: {rows:,} rejected: {reason}")
-    if record.reasons:
+    notes += [f"{record.file}: {rows:,} set aside: {reason}" for reason, rows in record.aside.items()]
+    if record.reasons or record.aside:
         notes.append(f"list them: abkit kpi rejects --import {record.import_id}")
     return View(tables=(Table(columns=_KPI_COLUMNS, rows=(record.to_dict(),), names="file"),), notes=tuple(notes))
 

@@ -50,14 +50,14 @@ class ArmDays:
         key: The arm's name.
         share: Its planned share of the traffic.
         exposures: Trials by day.
-        successes: Successes by day.
+        successes: Successes by day; fractions where they are modeled.
         creatives: The creatives that were shown, as far as known.
     """
 
     key: str
     share: float
     exposures: Mapping[date, int]
-    successes: Mapping[date, int]
+    successes: Mapping[date, float]
     creatives: frozenset[str] = frozenset()
 
     @property
@@ -66,9 +66,10 @@ class ArmDays:
         return sum(self.exposures.values())
 
     @property
-    def total(self) -> int:
-        """All successes."""
-        return sum(self.successes.values())
+    def total(self) -> float:
+        """All successes, to a billionth: fractions do not add up to the last digit."""
+        total = sum(self.successes.values())
+        return round(total, 9) if isinstance(total, float) else total
 
 
 def check_guards(
@@ -135,7 +136,7 @@ def _data(arms: Sequence[ArmDays], by_day: bool) -> Found:
     successes = sum(arm.total for arm in arms)
     fewest = min((len(arm.exposures) for arm in arms), default=0)
     if successes < FEWEST_SUCCESSES:
-        message = f"{successes} successes in total; at least {FEWEST_SUCCESSES} are needed to say anything"
+        message = f"{successes:,} successes in total; at least {FEWEST_SUCCESSES} are needed to say anything"
     elif by_day and fewest < FEWEST_DAYS:
         message = f"{fewest} days in the shortest arm; days are the units here, and at least {FEWEST_DAYS} are needed"
     else:

@@ -64,6 +64,16 @@ def total(column: Any) -> Any:
     return cast(func.sum(column), BigInteger)
 
 
+def as_count(value: float) -> int | float:
+    """Return a sum of conversions without what adding up fractions leaves behind: whole where it is whole.
+
+    >>> as_count(4.0), as_count(0.1 + 0.2), as_count(2.5 + 1.33 + 1)
+    (4, 0.3, 4.83)
+    """
+    rounded = round(float(value), 9)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
 def count_rows(session: Session, rows: type[Base] | FromClause, *where: Any) -> int:
     """Return how many rows of a table or join meet the conditions."""
     return session.scalars(select(func.count()).select_from(rows).where(*where)).one()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.store.creatives import find_campaign, only_campaigns
-from abkit.store.database.statements import total
+from abkit.store.database.statements import as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.same_ads import shown_creatives
 from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
@@ -106,7 +106,7 @@ class Delivered:
     campaign_id: int | None
     impressions: int
     clicks: int
-    conversions: int
+    conversions: float
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
     counted = counts(session, filters.start, filters.end, filters.segment)
     conditions = _conditions(session, filters)
     ads = _ads(session)
-    totals: dict[tuple[int, int | None], list[int]] = defaultdict(lambda: [0, 0, 0])
+    totals: dict[tuple[int, int | None], list[Any]] = defaultdict(lambda: [0, 0, 0])
     attributed = []
     everything = 0
     first_and_last = (func.min(Kpi.period_start).label("first"), func.max(Kpi.period_end).label("last"))
@@ -151,7 +151,10 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
         for i, name in enumerate(("impressions", "clicks", "conversions")):
             sums_here[i] += getattr(row, name)
     return Deliveries(
-        rows=tuple(Delivered(creative, campaign, *sums_here) for (creative, campaign), sums_here in totals.items()),
+        rows=tuple(
+            Delivered(creative, campaign, impressions, clicks, as_count(conversions))
+            for (creative, campaign), (impressions, clicks, conversions) in totals.items()
+        ),
         left_out=dict(left_out),
         first=min((row.first for row in attributed), default=None),
         last=max((row.last for row in attributed), default=None),
@@ -160,7 +163,9 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
     )
 
 
-_TOTALS: list[Any] = [total(getattr(Kpi, name)).label(name) for name in ("impressions", "clicks", "conversions")]
+# Conversions may be fractions.
+_TOTALS: list[Any] = [total(getattr(Kpi, name)).label(name) for name in ("impressions", "clicks")]
+_TOTALS.append(func.sum(Kpi.conversions).label("conversions"))
 
 
 def _ads(session: Session) -> dict[int, tuple[int | None, int, int]]:

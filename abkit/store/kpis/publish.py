@@ -5,10 +5,11 @@ The steps, in the order of the code:
 1. One import at a time, on PostgreSQL by an advisory lock, on SQLite by the transaction itself. If another process
    has published the same file in the meantime, nothing is left to do.
 2. The row of the import; campaigns, ads and segments that are new.
-3. Which staged rows are in the store already, and which of those have other figures.
+3. Which staged rows are in the store already, and which of those have other figures. A row without any delivery counts
+   only there, where it takes back what an earlier file said; elsewhere it stays set aside.
 4. The former figures of those go to `kpi_revision`, the new ones replace them; rows that are new are inserted.
-5. Rejects; links to creatives; which rows count; first days of delivery.
-6. The counts.
+5. Rejects and rows set aside; links to creatives; which rows count; first days of delivery.
+6. The counts, in rows of the file: a staged row may be the sum of several.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Column,
     Date,
     Float,
+    FromClause,
     Integer,
     MetaData,
     Table,
@@ -38,12 +40,12 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from abkit.store.database.staging import analyze
-from abkit.store.database.statements import count_inserted, count_rows, insert_into
+from abkit.store.database.statements import count_inserted, count_rows, insert_into, total
 from abkit.store.imports import begin_import
 from abkit.store.kpis.counting import recount
 from abkit.store.kpis.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
-from abkit.vocabulary import Dimension
+from abkit.vocabulary import Dimension, RejectKind
 
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_815
@@ -69,6 +71,8 @@ STAGE_AD = _table(
     Column("creative", Text),
     Column("campaign", Text),
     Column("campaign_name", Text),
+    Column("ad_set", Text),
+    Column("idle", Integer),  # 1 where no row of the file has any delivery: such an ad is not made
     Column("ad_id", BigInteger),
 )
 STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative", Text))
@@ -81,6 +85,8 @@ STAGE_SEGMENT = _table(
 STAGE_KPI = _table(
     "stage_kpi",
     Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("rows", Integer),  # of the file: several where they were added up
+    Column("idle", Integer),  # 1 where nothing was delivered: the row is in stage_reject too
     Column("ad_no", BigInteger),
     Column("segment_no", BigInteger),
     Column("period_start", Date),
@@ -90,11 +96,17 @@ STAGE_KPI = _table(
     Column("currency", Text),
     Column("impressions", BigInteger),
     Column("clicks", BigInteger),
-    Column("conversions", BigInteger),
+    Column("conversions", Float(53)),
     Column("spend", Float(53)),
     Column("revenue", Float(53)),
 )
-STAGE_REJECT = _table("stage_reject", Column("line", BigInteger), Column("reason", Text), Column("content", Json))
+STAGE_REJECT = _table(
+    "stage_reject",
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text),
+    Column("reason", Text),
+    Column("content", Json),
+)
 # The rows of the file whose key is in the store already.
 STAGE_MATCH = _table(
     "stage_match",
@@ -133,17 +145,28 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     record.updated = _restate(session, record.id) if matched else 0
     record.unchanged = matched - record.updated
     record.imported = _insert_new(session, record.id, any_matched=bool(matched))
-    record.rejected = _keep_rejects(session, record.id)
-    record.rows = record.imported + matched + record.rejected
-    ads = select(STAGE_AD.c.ad_id)
+    record.rejected, record.set_aside = _keep_rejects(session, record.id, any_matched=bool(matched))
+    record.rows = record.imported + matched + record.rejected + record.set_aside
+    ads = select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))
     _name_ads(session, header.run_id)
     relink(session, header.run_id, ads=ads)
     recount(session, session.scalars(ads).all())
     refresh_launches(session, creatives_of(session, ads), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
-    record.unlinked = count_rows(session, STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no), unlinked)
+    staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)
+    record.unlinked = _file_rows(session, staged, unlinked, _delivers)
     session.flush()
     return record, True
+
+
+# Rows that land: those with delivery, and idle ones that take back what is in the store.
+_delivers = or_(STAGE_KPI.c.idle == 0, exists().where(STAGE_MATCH.c.line == STAGE_KPI.c.line))
+
+
+def _file_rows(session: Session, rows: FromClause, *where: Any) -> int:
+    """Return how many rows of the file are in staged rows that meet the conditions."""
+    counted = select(func.coalesce(total(STAGE_KPI.c.rows), 0)).select_from(rows).where(*where)
+    return int(session.scalars(counted).one())
 
 
 def _number_ads_and_segments(session: Session, run_id: int) -> int:
@@ -151,8 +174,9 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
     _use_known_campaigns(session)
     named = func.coalesce(func.max(STAGE_AD.c.campaign_name), "")
     keys = select(STAGE_AD.c.campaign, named, literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id))
+    made = and_(STAGE_AD.c.campaign != "", STAGE_AD.c.idle == 0)
     campaigns = insert_into(session, Campaign).from_select(
-        ["key", "name", "created_at", "run_id"], keys.where(STAGE_AD.c.campaign != "").group_by(STAGE_AD.c.campaign)
+        ["key", "name", "created_at", "run_id"], keys.where(made).group_by(STAGE_AD.c.campaign)
     )
     session.execute(
         # A name that a person gave stays.
@@ -165,19 +189,20 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
     is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
     known = count_rows(session, STAGE_AD.join(Ad, is_known))
     ads = insert_into(session, Ad).from_select(
-        [*_AD_KEY, "creative_name", "campaign_id", "run_id"],
-        select(*(STAGE_AD.c[name] for name in _AD_KEY), STAGE_AD.c.creative, Campaign.id, literal(run_id))
+        [*_AD_KEY, "ad_set", "creative_name", "campaign_id", "run_id"],
+        select(*(STAGE_AD.c[name] for name in (*_AD_KEY, "ad_set", "creative")), Campaign.id, literal(run_id))
         .select_from(STAGE_AD.outerjoin(Campaign, Campaign.key == STAGE_AD.c.campaign))
         # SQLite takes ON CONFLICT after a SELECT only behind a WHERE.
-        .where(STAGE_AD.c.ad_no >= 0),
+        .where(STAGE_AD.c.idle == 0),
     )
     name = case((ads.excluded.creative_name != "", ads.excluded.creative_name), else_=Ad.creative_name)
+    ad_set = case((ads.excluded.ad_set != "", ads.excluded.ad_set), else_=Ad.ad_set)
     campaign = func.coalesce(ads.excluded.campaign_id, Ad.campaign_id)
     session.execute(
         ads.on_conflict_do_update(
             index_elements=list(_AD_KEY),
-            set_={"creative_name": name, "campaign_id": campaign},
-            where=or_(Ad.creative_name != name, Ad.campaign_id.is_distinct_from(campaign)),
+            set_={"creative_name": name, "ad_set": ad_set, "campaign_id": campaign},
+            where=or_(Ad.creative_name != name, Ad.ad_set != ad_set, Ad.campaign_id.is_distinct_from(campaign)),
         )
     )
     session.execute(
@@ -214,7 +239,7 @@ def _name_ads(session: Session, run_id: int) -> None:
     """Keep the names that ads have in the file: of their creatives, or their own where it names no creative."""
     named = select(STAGE_AD.c.ad_id, STAGE_NAME.c.creative).join(STAGE_NAME, STAGE_NAME.c.ad_no == STAGE_AD.c.ad_no)
     name_ads(session, named, run_id)
-    own = select(STAGE_AD.c.ad_id, STAGE_AD.c.external_id).where(STAGE_AD.c.creative == "")
+    own = select(STAGE_AD.c.ad_id, STAGE_AD.c.external_id).where(STAGE_AD.c.creative == "", STAGE_AD.c.idle == 0)
     # A number is the platform's and means no file, even where a file is called by a number.
     name_ads(session, own, run_id, numbers=False)
 
@@ -225,7 +250,7 @@ _STAGED = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no).join(
 
 
 def _match(session: Session) -> int:
-    """Note the staged rows whose key is in the store, and return how many."""
+    """Note the staged rows whose key is in the store, and return how many rows of the file they are."""
     # A table that has just grown has no statistics yet, and PostgreSQL would compare row by row.
     analyze(session.connection(), Kpi.__table__)
     same_key = and_(
@@ -240,7 +265,10 @@ def _match(session: Session) -> int:
     matches = select(STAGE_KPI.c.line, Kpi.id, case((differs, 1), else_=0)).select_from(_STAGED.join(Kpi, same_key))
     session.execute(insert(STAGE_MATCH).from_select(["line", "kpi_id", "differs"], matches))
     analyze(session.connection(), STAGE_MATCH)
-    return count_rows(session, STAGE_MATCH)
+    return _file_rows(session, _MATCHED)
+
+
+_MATCHED = STAGE_KPI.join(STAGE_MATCH, STAGE_MATCH.c.line == STAGE_KPI.c.line)
 
 
 def _new(name: str) -> Any:
@@ -263,7 +291,7 @@ def _restate(session: Session, import_id: int) -> int:
         .where(Kpi.id == STAGE_MATCH.c.kpi_id, STAGE_MATCH.c.line == STAGE_KPI.c.line, STAGE_MATCH.c.differs == 1)
         .execution_options(synchronize_session=False)
     )
-    return count_rows(session, STAGE_MATCH, STAGE_MATCH.c.differs == 1)
+    return _file_rows(session, _MATCHED, STAGE_MATCH.c.differs == 1)
 
 
 def _insert_new(session: Session, import_id: int, *, any_matched: bool) -> int:
@@ -278,13 +306,21 @@ def _insert_new(session: Session, import_id: int, *, any_matched: bool) -> int:
         STAGE_KPI.c.revenue,
         literal(import_id),
     ).select_from(_STAGED)
+    new = STAGE_KPI.c.idle == 0
     if any_matched:
-        rows = rows.where(~exists().where(STAGE_MATCH.c.line == STAGE_KPI.c.line))
+        new = and_(new, ~exists().where(STAGE_MATCH.c.line == STAGE_KPI.c.line))
     names = ["ad_id", "segment_id", *columns, "clicks", "conversions", "spend", "revenue", "kpi_import_id"]
-    return count_inserted(session, insert(Kpi).from_select(names, rows))
+    session.execute(insert(Kpi).from_select(names, rows.where(new)))
+    return _file_rows(session, STAGE_KPI, new)
 
 
-def _keep_rejects(session: Session, import_id: int) -> int:
-    rejects = select(literal(import_id), STAGE_REJECT.c.line, STAGE_REJECT.c.reason, STAGE_REJECT.c.content)
-    names = ["kpi_import_id", "line", "reason", "content"]
-    return count_inserted(session, insert(KpiReject).from_select(names, rejects.order_by(STAGE_REJECT.c.line)))
+def _keep_rejects(session: Session, import_id: int, *, any_matched: bool) -> tuple[int, int]:
+    """Keep what does not land; return how many rows were rejected, and how many set aside."""
+    columns = ("line", "kind", "reason", "content")
+    kept = select(literal(import_id), *(STAGE_REJECT.c[name] for name in columns)).order_by(STAGE_REJECT.c.line)
+    if any_matched:
+        kept = kept.where(~exists().where(STAGE_MATCH.c.line == STAGE_REJECT.c.line))
+    inserted = count_inserted(session, insert(KpiReject).from_select(["kpi_import_id", *columns], kept))
+    of_this = (KpiReject.kpi_import_id == import_id, KpiReject.kind == RejectKind.REJECTED)
+    rejected = count_rows(session, KpiReject, *of_this) if inserted else 0
+    return rejected, inserted - rejected

@@ -24,11 +24,18 @@ from abkit.workflows.experiments.arms import (
     Basis,
     check_guardrail,
     compare_arms,
+    is_modeled,
     is_proportion,
     posterior,
     within_segments,
 )
 from abkit.workflows.experiments.plan import ExperimentPlan
+
+MODELED = (
+    "conversions are fractions: the platform models them and divides the credit between ads; days are compared as "
+    "clusters, as fractions are no counts of a binomial"
+)
+"""What is said of figures whose numerator is modeled."""
 
 FEWEST_PAST_TESTS = 10
 """Fewer say too little of what lifts are like."""
@@ -69,10 +76,10 @@ class TreatmentResult(Record):
 
 @dataclass(frozen=True)
 class Total(Record):
-    """What one arm has in all: trials and successes of the metric."""
+    """What one arm has in all: trials and successes of the metric; successes are fractions where they are modeled."""
 
     trials: int
-    successes: int
+    successes: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +102,7 @@ class Analysis(Record):
         correction: How p-values were adjusted, with the family.
         boundary: The planned looks' boundaries, for group-sequential monitoring.
         verdict: That of the best treatment.
+        notes: What to know about the figures: that conversions are modeled, or may still change.
     """
 
     experiment: str
@@ -112,6 +120,7 @@ class Analysis(Record):
     correction: str
     boundary: GroupSequentialPlan | None
     verdict: Verdict
+    notes: tuple[str, ...] = ()
 
 
 def analyze(
@@ -198,6 +207,7 @@ def analyze(
         correction=f"{adjusted.correction}: {adjusted.controls}; family: {adjusted.family}",
         boundary=boundary,
         verdict=_overall([result.verdict for result in treatments]),
+        notes=(MODELED,) if is_modeled(*days) else (),
     )
 
 

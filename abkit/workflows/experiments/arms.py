@@ -80,8 +80,8 @@ class Basis:
         return cls(by_day, plan.level, 2.0 * PLANNED_DAYS if by_day else float(DEFAULT_TUNING))
 
 
-def counts_of(figures: Figures, metric: Metric) -> tuple[int, int]:
-    """Return trials and successes of a metric.
+def counts_of(figures: Figures, metric: Metric) -> tuple[int, float]:
+    """Return trials and successes of a metric; modeled conversions may be fractions.
 
     >>> counts_of(Figures(impressions=1000, clicks=20, conversions=3), Metric.CVR)
     (20, 3)
@@ -90,9 +90,17 @@ def counts_of(figures: Figures, metric: Metric) -> tuple[int, int]:
     return getattr(figures, trials), getattr(figures, successes)
 
 
+def is_modeled(*arms: ArmDays) -> bool:
+    """Return whether successes are fractions on any day: the platform divides the credit, and counts nothing."""
+    return any(not float(n).is_integer() for arm in arms for n in arm.successes.values())
+
+
 def is_proportion(*arms: ArmDays) -> bool:
-    """Return whether successes are a part of the trials; conversions may exceed clicks (view-through)."""
-    return all(arm.total <= arm.trials for arm in arms)
+    """Return whether successes are a part of the trials.
+
+    Conversions may exceed clicks (view-through), and modeled ones are not counted at all.
+    """
+    return not is_modeled(*arms) and all(arm.total <= arm.trials for arm in arms)
 
 
 def compare_arms(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[Comparison, Comparison] | None:
@@ -104,7 +112,7 @@ def compare_arms(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[Comparis
         if basis.by_day:
             compared = partial(compare_ratios, _moments(control), _moments(arm), level=basis.level)
         else:
-            counts = (Counts(side.total, side.trials) for side in (control, arm))
+            counts = (Counts(int(side.total), side.trials) for side in (control, arm))
             compared = partial(compare, *counts, level=basis.level)
         return compared(method="sequential", tuning=basis.tuning), compared()
     except InvalidInput:
@@ -113,7 +121,8 @@ def compare_arms(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[Comparis
 
 
 def _moments(arm: ArmDays) -> PairMoments:
-    days = sorted(day for day, n in arm.exposures.items() if n)
+    # A day with late clicks and no impressions counts with what it has.
+    days = sorted(day for day, n in arm.exposures.items() if n or arm.successes.get(day))
     if not days:
         raise InvalidInput("an arm has no days with exposures; expected at least 2")
     y = np.array([arm.successes.get(day, 0) for day in days], dtype=float)
@@ -123,7 +132,8 @@ def _moments(arm: ArmDays) -> PairMoments:
 
 def posterior(control: ArmDays, arm: ArmDays) -> PosteriorComparison | None:
     """Return beta-binomial figures with a uniform prior."""
-    return compare(Counts(control.total, control.trials), Counts(arm.total, arm.trials), method="bayes").bayes
+    counts = (Counts(int(side.total), side.trials) for side in (control, arm))
+    return compare(*counts, method="bayes").bayes
 
 
 def check_guardrail(
@@ -160,4 +170,4 @@ def within_segments(control: Arm, arm: Arm, metric: Metric, by: Dimension, level
 
 def _counts(figures: Figures, metric: Metric) -> Counts | None:
     trials, successes = counts_of(figures, metric)
-    return Counts(successes, trials) if trials else None
+    return Counts(successes, trials) if trials else None  # type: ignore[arg-type]  # fractions are refused

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,23 +20,24 @@ from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, dig
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
-from abkit.store.imports import currencies_of, import_of, reject_reasons
+from abkit.store.imports import import_of, impressions_and_clicks, reject_reasons
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.links import owned_unlinked
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
+from abkit.vocabulary import RejectKind
 from abkit_model.data.tables import require_file
 
 if TYPE_CHECKING:
-    from abkit.intake.kpis.checks import CheckedRows
+    from abkit.intake.kpis.checks import AdKey, CheckedRows
 
 Note = Callable[[str], None]
-_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected")
+_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSummary(Record):
-    """What became of one file: imported + updated + unchanged + rejected = rows.
+    """What became of one file: imported + updated + unchanged + rejected + set_aside = rows.
 
     Attributes:
         file: Name of the file, as it was given.
@@ -45,8 +47,10 @@ class ImportSummary(Record):
         unchanged: Rows that were there with the same figures.
         unlinked: Rows, of these three kinds, whose ad has no creative.
         rejected: Rows kept with line and reason; all countable rows of a file that was refused as a whole.
+        set_aside: Rows that are no fault: lines of totals, and rows in which nothing was delivered.
         import_id: Id of the import in the store; None for a file that was refused as a whole.
         reasons: Number of rejected rows by kind of reason.
+        aside: Number of rows set aside by reason.
         error: Why the file was refused as a whole.
         hint: What to do about that.
     """
@@ -58,8 +62,10 @@ class ImportSummary(Record):
     unchanged: int = 0
     unlinked: int = 0
     rejected: int = 0
+    set_aside: int = 0
     import_id: int | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
+    aside: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     hint: str | None = None
 
@@ -137,12 +143,12 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
         from abkit.intake.kpis.checks import check
         from abkit.intake.tables import refusing_damage
 
-        def known(accounts: list[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
+        def delivered(ads: list[AdKey]) -> Mapping[AdKey, tuple[int, int]]:
             with store.read() as session:
-                return currencies_of(session, accounts)
+                return impressions_and_clicks(session, ads)
 
         with refusing_damage():
-            checked = check(table, options, known)
+            checked = check(table, options, delivered, datetime.now(UTC).date())
         if (after := path.stat()) and (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
             raise InvalidInput("the file changed while it was read", hint="wait until it is complete")
         if table.columns.unused:
@@ -162,11 +168,9 @@ def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, 
 def _store_rows(
     store: Store, checked: CheckedRows, header: kpi_publish.ImportHeader, summary: ImportSummary
 ) -> ImportSummary:
-    reasons = dict(_kinds(checked.rejects["reason"].to_list()).most_common())
-
     def publish(session: Session) -> ImportSummary:
         record, first = kpi_publish.publish(session, header)
-        return _summary(summary, record, reasons) if first else _again(session, summary, record)
+        return _summary(session, summary, record) if first else _again(session, summary, record)
 
     frames = [
         (kpi_publish.STAGE_AD, checked.ads),
@@ -178,20 +182,21 @@ def _store_rows(
     return publish_staged(store, frames, publish, kpi_publish.TEMPORARY)
 
 
-def _summary(summary: ImportSummary, record: KpiImport, reasons: Mapping[str, int]) -> ImportSummary:
+def _summary(session: Session, summary: ImportSummary, record: KpiImport) -> ImportSummary:
     counts = {name: getattr(record, name) for name in _COUNTS}
-    return replace(summary, import_id=record.id, reasons=reasons, **counts)
+    texts = reject_reasons(session, record.id) if record.rejected or record.set_aside else {}
+    reasons, aside = (dict(_kinds(texts.get(kind, [])).most_common()) for kind in RejectKind)
+    return replace(summary, import_id=record.id, reasons=reasons, aside=aside, **counts)
 
 
 def _again(session: Session, summary: ImportSummary, earlier: KpiImport) -> ImportSummary:
     """Summarize the same file once more: what landed is unchanged, and links may have been made since."""
     unlinked = min(earlier.unlinked, owned_unlinked(session, earlier.id)) if earlier.unlinked else 0
-    reasons = _kinds(reject_reasons(session, earlier.id)) if earlier.rejected else Counter()
     return replace(
-        _summary(summary, earlier, dict(reasons.most_common())),
+        _summary(session, summary, earlier),
         imported=0,
         updated=0,
-        unchanged=earlier.rows - earlier.rejected,
+        unchanged=earlier.rows - earlier.rejected - earlier.set_aside,
         unlinked=unlinked,
     )
 

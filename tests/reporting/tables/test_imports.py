@@ -16,7 +16,7 @@ assert abkit.__all__  # importing the package names the module that shows record
 
 
 def test_an_import_and_its_unlinked_ads_are_tables_with_what_to_do(sqlite_store: Store, tmp_path: Path) -> None:
-    lines = ["2026-01-01,1,a.png,spring,1000,20,3,4.5,USD", "2026-01-02,1,a.png,spring,10,20,3,4.5,USD"]
+    lines = ["2026-01-01,1,a.png,spring,1000,20,3,4.5,USD", "2026-01-02,2,a.png,spring,10,20,3,4.5,USD"]
     (summary,) = run_import(sqlite_store, write(tmp_path / "k.csv", rows(*lines)))
     text = str(summary)
     assert "imported" in text.splitlines()[0]

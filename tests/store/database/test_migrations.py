@@ -13,7 +13,18 @@ from abkit.errors import StoreError
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
-from abkit.store.schema import RatingImport, RatingSource, Score
+from abkit.store.schema import (
+    Ad,
+    Campaign,
+    Kpi,
+    KpiImport,
+    KpiReject,
+    KpiRevision,
+    RatingImport,
+    RatingSource,
+    Score,
+    Segment,
+)
 from abkit.vocabulary import (
     Allocation,
     CorrelationScope,
@@ -86,6 +97,61 @@ def test_a_table_of_choices_of_an_earlier_release_is_one_of_comparisons(store: S
         (migrate.upgrade if revision == "head" else migrate.downgrade)(store, revision)
         with store.read() as session:
             assert session.scalars(kinds).all() == expected
+
+
+def test_rows_of_an_earlier_release_keep_their_figures_and_take_fractions_and_late_clicks_now(store: Store) -> None:
+    run = begin_run(store, "test", {})
+    counts = dict.fromkeys(("rows", "imported", "updated", "unchanged", "unlinked", "rejected"), 1)
+    with store.write() as session:
+        campaign_row = Campaign(key="spring", created_at=NOW, run_id=run.id)
+        imports = [
+            KpiImport(digest=d, name=d, options={}, imported_at=NOW, run_id=run.id, **counts) for d in ("one", "two")
+        ]
+        segment = Segment()
+        session.add_all([campaign_row, segment, *imports])
+        session.flush()
+        ad = Ad(external_id="7001", campaign_id=campaign_row.id, run_id=run.id)
+        session.add(ad)
+        session.flush()
+        day = {"period_start": NOW.date(), "period_end": NOW.date(), "spend": 0.1, "revenue": None}
+        kpi = Kpi(
+            ad_id=ad.id, segment_id=segment.id, impressions=3_000_000_000, clicks=35, conversions=3,
+            kpi_import_id=imports[0].id, **day,
+        )  # fmt: skip
+        session.add(kpi)
+        session.flush()
+        former = {"impressions": 1200, "clicks": 30, "conversions": 2, "spend": 0.2, "revenue": 1.5, "currency": "EUR"}
+        session.add(KpiRevision(kpi_id=kpi.id, kpi_import_id=imports[1].id, **former))
+        session.add(KpiReject(kpi_import_id=imports[0].id, line=9, reason="no ad", content={"day": ""}))
+    figures = text(
+        "SELECT k.impressions, k.clicks, k.conversions, k.spend, k.revenue, r.impressions, r.conversions, r.revenue, "
+        "j.line, j.reason FROM kpi k JOIN kpi_revision r ON r.kpi_id = k.id, kpi_reject j"
+    )
+    expected = (3_000_000_000, 35, 3, 0.1, None, 1200, 2, 1.5, 9, "no ad")
+    checks: dict[str, set[str]] = {}
+    for revision in ("0014_links", "head"):
+        (migrate.upgrade if revision == "head" else migrate.downgrade)(store, revision)
+        with store.read() as session:
+            assert tuple(session.execute(figures).one()) == expected
+        inspector = inspect(store.engine)
+        checks[revision] = {check["name"] for check in inspector.get_check_constraints("kpi")}
+        assert len(inspector.get_foreign_keys("kpi")) == 3
+        indexes = {index["name"] for index in inspector.get_indexes("kpi") if not index.get("unique")}
+        assert indexes == {"ix_kpi_period_end", "ix_kpi_left_out"}
+    assert checks["head"] == {"ck_kpi_counts", "ck_kpi_period"}
+    assert checks["0014_links"] == {*checks["head"], "ck_kpi_clicks"}
+    assert migrate.differences(store) == []
+
+    with store.write() as session:
+        session.execute(text("UPDATE kpi SET conversions = 2.5, impressions = 0, clicks = 1"))
+        reject = session.scalars(select(KpiReject)).one()
+        assert (reject.kind, session.scalars(select(KpiImport.set_aside)).all()) == ("rejected", [0, 0])
+    with store.read() as session:
+        assert session.execute(select(Kpi.conversions, Kpi.impressions, Kpi.clicks)).one() == (2.5, 0, 1)
+    with pytest.raises(IntegrityError), store.write() as session:
+        session.execute(text("UPDATE kpi SET clicks = -1"))
+    with pytest.raises(IntegrityError), store.write() as session:
+        session.execute(text("UPDATE kpi_reject SET kind = 'lost'"))
 
 
 def test_an_empty_database_is_refused_with_what_to_do(database_url: str) -> None:

@@ -24,14 +24,24 @@ def stage(session: Session, rows: list[dict[str, Any]], rejects: list[dict[str, 
     connection = session.connection()
     staging.create_stage(connection, tables.TEMPORARY)
     ads = [
-        {"ad_no": n, "platform": "meta", "account": "1", "external_id": row["ad"], "creative": "", "campaign": "spring"}
+        {
+            "ad_no": n,
+            "platform": "meta",
+            "account": "1",
+            "external_id": row["ad"],
+            "creative": "",
+            "campaign": "spring",
+            "ad_set": "",
+            "idle": row.get("idle", 0),
+        }
         for n, row in enumerate(rows)
     ]
     blank = dict.fromkeys(Dimension, "")
     texts = {"event": "", "attribution_window": ""}
     kpis = [
         {
-            "line": n + 2, "ad_no": n, "segment_no": 0, "period_start": row["day"], "period_end": row["day"],
+            "line": n + 2, "rows": 1, "idle": 0, "ad_no": n, "segment_no": 0,
+            "period_start": row["day"], "period_end": row["day"],
             **texts, **FIGURES, **{name: row[name] for name in row if name not in ("ad", "day")},
         }
         for n, row in enumerate(rows)
@@ -41,7 +51,7 @@ def stage(session: Session, rows: list[dict[str, Any]], rejects: list[dict[str, 
         (tables.STAGE_AD, pl.DataFrame(ads)),
         (tables.STAGE_SEGMENT, pl.DataFrame([{"segment_no": 0, **blank}])),
         (tables.STAGE_KPI, pl.DataFrame(kpis, schema_overrides=money)),
-        (tables.STAGE_REJECT, pl.DataFrame(rejects or [])),
+        (tables.STAGE_REJECT, pl.DataFrame([{"kind": "rejected", **reject} for reject in rejects or []])),
     ):
         staging.fill(connection, table, frame)
 
