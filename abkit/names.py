@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from abkit_model.names import composed
 
-__all__ = ["base_name", "composed", "is_sha256", "link_key", "plain_key"]
+__all__ = ["base_name", "composed", "is_sha256", "link_key", "plain_key", "words"]
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -27,6 +27,7 @@ _EXTENSION = re.compile(
 # dash tells that apart from a name about copy ("long-copy"). A number in brackets is not in this list: it comes from
 # a computer that found another file of that name, which may show something else.
 _DUPLICATE = re.compile(r"(?<=\S)\s+[-–—]\s*(copy|kopie)(\s+\d+)?$", re.IGNORECASE)
+_WORD = re.compile(r"\d+|[^\W\d_]+")
 _SEPARATOR = re.compile(r"[\s_.+/\\\-\u2010-\u2015\u2212]+")
 
 
@@ -64,6 +65,16 @@ def plain_key(name: str) -> str:
     ('herocopy', 'hero')
     """
     return _key(name, duplicates=False)
+
+
+def words(name: str) -> list[str]:
+    """Return the words and numbers of a name, without extension and case; a number has no leading zeros.
+
+    >>> words("Summer_Sale-v01 1080x1080.PNG")
+    ['summer', 'sale', 'v', '1', '1080', 'x', '1080']
+    """
+    text = _EXTENSION.sub("", _file_part(name)).casefold()
+    return [word.lstrip("0") or word for word in _WORD.findall(composed(text))]
 
 
 def _key(name: str, *, duplicates: bool) -> str:

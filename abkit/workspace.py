@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from abkit.workflows.drift.results import DriftReport
     from abkit.workflows.experiments.analysis import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
+    from abkit.workflows.kpis.link import LinkReport
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
 
@@ -189,6 +190,19 @@ class Workspace:
 
         options.setdefault("recipes", self.settings.kpi_recipes)
         return tuple(import_files(self.store, _paths(paths), KpiOptions(**options)))
+
+    def link(self, *, accept: float | None = None) -> LinkReport:
+        """Link ads to creatives by their names, and list the ads that have none: suggested, ambiguous, unlinked.
+
+        Args:
+            accept: Take the suggestions with at least this confidence, above 0 and up to 1.
+
+        Raises:
+            UsageError: No such confidence.
+        """
+        from abkit.workflows.kpis.link import link
+
+        return link(self.store, accept=accept)
 
     def correlate(
         self,

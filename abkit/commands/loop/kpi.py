@@ -91,18 +91,33 @@ def link(
     ] = None,
     platform: Annotated[str | None, typer.Option("--platform", help="Platform of the ad, where ids repeat.")] = None,
     account: Annotated[str | None, typer.Option("--account", help="Account of the ad, where ids repeat.")] = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove the links of --ad; names do not link it again.")
+    ] = False,
+    table: Annotated[
+        Path | None, typer.Option("--table", metavar="FILE", help="Link as this table says: columns ad and creative.")
+    ] = None,
+    accept: Annotated[
+        float | None, typer.Option("--accept", metavar="0…1", help="Take suggestions with at least this confidence.")
+    ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Link ads to creatives by name and hash, and list those that stay without one."""
+    """Link ads to creatives by name and hash; list those without one: suggested, ambiguous, unlinked."""
     from abkit.errors import UsageError
     from abkit.workflows.kpis import link as kpi_link
 
-    if (ad is None) != (creative is None):
-        raise UsageError("--ad and --creative belong together", hint="abkit kpi link --ad ID --creative NAME")
+    if (ad is None) != (creative is None and not remove):
+        raise UsageError("--ad needs --creative or --remove", hint="abkit kpi link --ad ID --creative NAME")
+    if sum((ad is not None, table is not None, accept is not None)) > 1 or (remove and creative is not None):
+        raise UsageError("these options do not go together", hint="say --ad, --table or --accept, one at a time")
     context: CommandContext = ctx.obj
     with context.store() as store:
-        if ad is not None and creative is not None:
+        if table is not None:
+            report = kpi_link.link_table(store, table)
+        elif ad is not None and creative is not None:
             report = kpi_link.link_by_hand(store, ad, creative, platform=platform, account=account)
+        elif ad is not None:
+            report = kpi_link.remove_link(store, ad, platform=platform, account=account)
         else:
-            report = kpi_link.link(store)
+            report = kpi_link.link(store, accept=accept)
     print_results([report], form, report.unlinked, empty="every ad has its creative")

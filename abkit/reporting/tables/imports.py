@@ -38,6 +38,11 @@ def _(record: LinkReport) -> View:
         notes.append(f"{record.withdrawn:,} links are no longer clear and were withdrawn")
     if any(row["status"] == LinkStatus.AMBIGUOUS for row in record.unlinked):
         notes.append("ambiguous ads are linked to none; say which it is: abkit kpi link --ad ID --creative PATH")
+    if any(row["status"] == LinkStatus.SUGGESTED for row in record.unlinked):
+        notes.append("suggestions wait for you: abkit kpi link --accept 0.95 takes those of that confidence or more")
+    notes += [f"line {line}: {reason}" for line, reason in record.refused[:_MOST_REASONS]]
+    if len(record.refused) > _MOST_REASONS:
+        notes.append(f"{len(record.refused) - _MOST_REASONS:,} more rows of the table were refused")
     return View(tables=(Table.of(record.unlinked),), notes=tuple(notes))
 
 

@@ -122,6 +122,66 @@ def relink(
     return outcome
 
 
+def set_links(session: Session, pairs: Mapping[tuple[int, int], float | None], by: LinkedBy, run_id: int) -> int:
+    """Write links that a person decided: they replace those that were made by themselves, or taken from suggestions.
+
+    Args:
+        session: A writing session.
+        pairs: By ad and creative, the confidence of the suggestion, or None.
+        by: How the person said so.
+        run_id: Of this run.
+
+    Returns:
+        How many links are new.
+    """
+    before = _forget(session, {ad for ad, _ in pairs}, kept=(LinkedBy.HAND, LinkedBy.TABLE))
+    rows = [
+        {"ad_id": ad, "creative_id": creative, "linked_by": by, "confidence": confidence, "run_id": run_id}
+        for (ad, creative), confidence in pairs.items()
+    ]
+    insert_missing(session, AdCreative, rows, key=["ad_id", "creative_id"])
+    refresh_launches(session, {creative for _, creative in (*pairs, *before)}, run_id)
+    _leave_campaigns(session, [pair for pair in before if pair not in pairs])
+    return sum(pair not in before for pair in pairs)
+
+
+def remove_links(session: Session, ads: Collection[int], run_id: int) -> int:
+    """Remove all links of these ads, and keep linking by names from making them anew; return how many there were."""
+    before = _forget(session, ads, kept=())
+    rows = [{"ad_id": ad, "run_id": run_id} for ad in ads]
+    insert_missing(session, AdUnlinked, rows, key=["ad_id"])
+    refresh_launches(session, {creative for _, creative in before}, run_id)
+    _leave_campaigns(session, before)
+    return len(before)
+
+
+def _forget(session: Session, ads: Collection[int], *, kept: Collection[LinkedBy]) -> list[tuple[int, int]]:
+    before: list[tuple[int, int]] = []
+    for part in in_parts(sorted(ads)):
+        there = select(AdCreative.ad_id, AdCreative.creative_id).where(AdCreative.ad_id.in_(part))
+        before += [(ad, creative) for ad, creative in session.execute(there)]
+        session.execute(delete(AdUnlinked).where(AdUnlinked.ad_id.in_(part)))
+        session.execute(delete(AdCreative).where(AdCreative.ad_id.in_(part), AdCreative.linked_by.not_in(kept)))
+    return before
+
+
+def names_of_ads(session: Session, ads: Collection[int]) -> dict[int, list[str]]:
+    """Return the names of ads, in the order of the ads; those without a name are not in it."""
+    names: dict[int, list[str]] = {}
+    for part in in_parts(ads):
+        found = select(AdName.ad_id, AdName.name).where(AdName.ad_id.in_(part)).order_by(AdName.id)
+        for ad, name in session.execute(found):
+            names.setdefault(ad, []).append(name)
+    return {ad: names[ad] for ad in ads if ad in names}
+
+
+def advertised_names(session: Session) -> list[tuple[int, str]]:
+    """Return id and file names of all creatives that are in a campaign."""
+    member = exists().where(CampaignCreative.creative_id == CreativeAlias.creative_id)
+    rows = session.execute(select(CreativeAlias.creative_id, CreativeAlias.base_name).where(member).distinct())
+    return [(creative, name) for creative, name in rows]
+
+
 def _names_to_link(
     session: Session, ads: Select[int] | None, keys: Collection[str] | None
 ) -> list[tuple[int, str, str, int | None]]:

@@ -86,3 +86,18 @@ def test_a_guessed_encoding_is_a_note_and_one_that_was_given_is_not(here: Here, 
     given = here("kpi", "import", "latin.csv", "--encoding", "windows-1252", "--platform", "x", cwd=workspace)
     assert (guessed.returncode, given.returncode) == (0, 0)
     assert "is not UTF-8" not in given.stderr
+
+
+def test_links_are_suggested_taken_from_a_table_and_removed(here: Here, workspace: Path) -> None:
+    path = write(workspace / "k.csv", rows("2026-01-01,1,hero,10,1", header="day,ad,creative,impressions,clicks"))
+    assert here("kpi", "import", path, cwd=workspace).returncode == 0
+    (row,) = json.loads(here("kpi", "link", "-f", "json", cwd=workspace).stdout)
+    assert (row["status"], row["suggestion"], row["confidence"]) == ("unlinked", None, None)
+
+    table = write(workspace / "links.csv", rows("1,hero.png", header="ad,creative"))
+    done = here("kpi", "link", "--table", table, cwd=workspace)
+    assert done.returncode == 0
+    assert "line 2: no scored creative is called 'hero.png'" in done.stderr
+    assert here("kpi", "link", "--ad", "1", "--remove", cwd=workspace).returncode == 0
+    for said in (["--ad", "1"], ["--remove"], ["--accept", "2"], ["--ad", "1", "--remove", "--accept", "1"]):
+        assert here("kpi", "link", *said, cwd=workspace).returncode == 2, said

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from abkit.errors import InvalidInput
 from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative
-from abkit.workflows.kpis.link import link, link_by_hand
+from abkit.workflows.kpis.link import link, link_by_hand, link_table, remove_link
 from tests.kpi_files import add_creatives, rows, run_import, write
 
 HEADER = "day,ad,creative,campaign,impressions,clicks"
@@ -140,3 +140,59 @@ def test_ads_that_name_no_campaign_count_for_the_one_their_creative_is_in(store:
     (a,) = add_creatives(store, "/ads/a.png")
     run_import(store, write(tmp_path / "k.csv", rows("2026-01-05,1,a.png,,10,1", header=HEADER)))
     assert launches(store) == {("spring", a): date(2026, 1, 5)}
+
+
+def test_a_second_content_of_the_name_withdraws_the_link_and_images_that_come_late_are_linked(
+    store: Store, tmp_path: Path
+) -> None:
+    (hero,) = add_creatives(store, "/ads/hero.png")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-05,1,Hero,,10,1", header=HEADER)))
+    assert links(store) == {"1": (hero, "normalized")}
+    assert launches(store) == {("spring", hero): date(2026, 1, 5)}
+
+    (other,) = add_creatives(store, "/ads/hero.jpg")
+    report = link(store)
+    assert (report.linked, report.withdrawn, links(store)) == (0, 1, {})
+    assert report.unlinked[0]["status"] == "ambiguous"
+    assert launches(store) == {("spring", hero): None, ("spring", other): None}
+
+
+def test_suggestions_wait_until_a_person_takes_them(store: Store, tmp_path: Path) -> None:
+    names = ("/ads/spring_sale_beach_v1.png", "/ads/spring_sale_beach_v2.png", "/ads/red_dress.png")
+    first, *_ = add_creatives(store, *names)
+    lines = ["2026-01-05,1,Sprng Sale Beach v1,,10,1", "2026-01-05,2,blue_dress,,10,1", "2026-01-05,3,x_v9,,10,1"]
+    run_import(store, write(tmp_path / "k.csv", rows(*lines, header=HEADER)))
+    report = link(store)
+    assert links(store) == {}
+    assert [(row["ad"], row["status"], row["suggestion"]) for row in report.unlinked] == [
+        ("1", "suggested", "spring_sale_beach_v1.png"),
+        ("2", "unlinked", None),
+        ("3", "unlinked", None),
+    ]
+    assert link(store, accept=1).linked == 0
+    assert link(store, accept=report.unlinked[0]["confidence"] - 0.01).linked == 1
+    assert links(store) == {"1": (first, "similar")}
+    assert link(store).withdrawn == 0
+
+
+def test_a_table_links_ads_and_says_which_rows_it_could_not_use(sqlite_store: Store, tmp_path: Path) -> None:
+    a, b = add_creatives(sqlite_store, "/ads/a.png", "/ads/b.png")
+    lines = [f"2026-01-05,{ad},{name},,10,1" for ad, name in ((1, "x"), (2, "a.png"), (3, "y"))]
+    run_import(sqlite_store, write(tmp_path / "k.csv", rows(*lines, header=HEADER)))
+    table = rows("1;a.png", "2;b.png", "9;a.png", "3;z.png", "3;", header="Ad;Creative")
+    report = link_table(sqlite_store, write(tmp_path / "links.csv", table))
+    assert report.linked == 2
+    assert [line for line, _ in report.refused] == [4, 5, 6]
+    assert links(sqlite_store) == {"1": (a, "table"), "2": (b, "table")}
+
+
+def test_a_link_that_a_person_removed_stays_away_until_a_person_links_again(store: Store, tmp_path: Path) -> None:
+    (a,) = add_creatives(store, "/ads/a.png")
+    run_import(store, write(tmp_path / "k.csv", rows("2026-01-05,1,a.png,spring,10,1", header=HEADER)))
+    report = remove_link(store, "1")
+    assert (report.withdrawn, links(store)) == (1, {})
+    assert report.unlinked[0]["reason"] == "a person removed its link"
+    assert launches(store) == {("spring", a): None}
+    assert (link(store).linked, links(store)) == (0, {})
+    assert link_by_hand(store, "1", "a.png").linked == 1
+    assert links(store) == {"1": (a, "hand")}
