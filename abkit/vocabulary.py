@@ -261,6 +261,20 @@ class LinkStatus(StrEnum):
     SUGGESTED = "suggested"
     AMBIGUOUS = "ambiguous"
     UNLINKED = "unlinked"
+class ShortlistUnit(StrEnum):
+    """What a shortlist chooses."""
+
+    CREATIVE = "creative"
+    IDEA = "idea"
+
+
+class IdeaSource(StrEnum):
+    """How a creative came to its idea: by its name, as a resized copy, by a person, or set apart by one."""
+
+    NAME = "name"
+    COPY = "copy"
+    HAND = "hand"
+    APART = "apart"
 
 
 class WindowKind(StrEnum):

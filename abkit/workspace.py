@@ -156,6 +156,7 @@ class Workspace:
         p_best: float = 0.9,
         min_probability: float = 0.9,
         model: str | None = None,
+        by_idea: bool = False,
     ) -> Shortlist:
         """Choose which creatives of a campaign to launch, from the logged scores.
 
@@ -165,6 +166,7 @@ class Workspace:
             p_best: That probability, in (0, 1).
             min_probability: P(A beats B) from which two creatives are not tied, in (0.5, 1).
             model: Name or digest of a version, instead of the active model.
+            by_idea: Choose distinct ideas: the best size of each stands for it, and its other sizes go with it.
 
         Raises:
             AbkitError: Nothing in this campaign has been scored.
@@ -172,7 +174,13 @@ class Workspace:
         from abkit.workflows.scoring.shortlist import shortlist
 
         return shortlist(
-            self.store, campaign=campaign, keep=keep, p_best=p_best, min_probability=min_probability, model=model
+            self.store,
+            campaign=campaign,
+            keep=keep,
+            p_best=p_best,
+            min_probability=min_probability,
+            model=model,
+            by_idea=by_idea,
         )
 
     def import_kpis(self, paths: Paths, **options: Any) -> tuple[ImportSummary, ...]:

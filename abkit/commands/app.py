@@ -31,6 +31,7 @@ COMMANDS = {
     "init": "operate.init",
     "score": "loop.score",
     "shortlist": "loop.shortlist",
+    "idea": "loop.idea",
     "correlate": "loop.correlate",
     "drift": "loop.drift",
     "kpi": "loop.kpi",

@@ -43,6 +43,7 @@ from abkit.vocabulary import (
     CorrelationStatistic,
     DriftDecision,
     DriftVerdict,
+    IdeaSource,
     Layer,
     LinkedBy,
     Metric,
@@ -224,6 +225,25 @@ class CampaignCreative(Base):
     campaign_id: Mapped[int] = _ref("campaign")
     creative_id: Mapped[int] = _ref("creative")
     launched_on: Mapped[date | None]  # the first day with impressions; None before
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class Idea(Base):
+    """What several creatives show in other sizes or crops. A creative without a row is an idea of its own."""
+
+    name: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class IdeaCreative(Base):
+    """A creative is one of the sizes of an idea, and how that was found."""
+
+    __table_args__ = (_one_of("source", IdeaSource),)
+    creative_id: Mapped[int] = _ref("creative", unique=True)
+    idea_id: Mapped[int] = _ref("idea", index=True)
+    source: Mapped[str]  # IdeaSource
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 

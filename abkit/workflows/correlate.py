@@ -14,7 +14,7 @@ from abkit.config import CorrelateSettings, Settings
 from abkit.records import Record, RecordList, to_plain
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation
-from abkit.store import creatives, models
+from abkit.store import creatives, ideas, models
 from abkit.store import results as found
 from abkit.store import scores as score_rows
 from abkit.store.database.engine import Store
@@ -101,7 +101,7 @@ class CorrelationReport(RecordList):
         shared = {"segment": self.segment, "as_of": self.as_of, "run_id": self.run_id}
         if self.versions:
             return [
-                {"metric": self.metric.value, **_figures(result), "campaigns": result.groups}
+                {"metric": self.metric.value, **_figures(result), "ideas": result.ideas, "campaigns": result.groups}
                 | {"model_version": version.model_version, "model_name": version.model_name}
                 | {"method": result.method, "note": result.note}
                 | shared
@@ -109,7 +109,8 @@ class CorrelationReport(RecordList):
                 for result in version.results
             ]
         unknown = dict.fromkeys(("estimate", "ci_low", "ci_high", "ci_level"))
-        nothing = {"n": 0, "campaigns": 0, "model_version": None, "model_name": None, "method": "", "note": self.note}
+        nothing: dict[str, Any] = dict.fromkeys(("n", "ideas", "campaigns"), 0)
+        nothing |= {"model_version": None, "model_name": None, "method": "", "note": self.note}
         return [
             {"metric": self.metric.value, "scope": scope.value, "statistic": statistic.value}
             | unknown
@@ -209,6 +210,7 @@ def _version_report(
     active: ModelVersion | None,
 ) -> VersionReport:
     scores = score_rows.mean_scores(session, version.id)
+    labels = ideas.ideas_of(session)
     left_out = {reason: LeftOut(one.count, one.impressions) for reason, one in delivered.left_out.items()}
     scored = [row for row in delivered.rows if row.creative_id in scores]
     unscored = [row for row in delivered.rows if row.creative_id not in scores]
@@ -234,6 +236,7 @@ def _version_report(
                 None if scope is CorrelationScope.ALL else np.array([row.campaign_id for row in rows], dtype=np.int64)
             ),
             creative=np.array([row.creative_id for row in rows], dtype=np.int64),
+            idea=np.array([labels.get(row.creative_id, -row.creative_id) for row in rows], dtype=np.int64),
             min_creatives=limits.min_creatives,
         )
         for scope, rows in ((CorrelationScope.ALL, everywhere), (CorrelationScope.WITHIN_CAMPAIGN, inside))
@@ -302,6 +305,7 @@ def _rows(report: CorrelationReport, filters: Filters, limits: CorrelateSettings
                 **limits.model_dump(),
                 "campaign": report.campaign,
                 "segment": report.segment,
+                "ideas": result.ideas,
                 "campaigns": result.groups,
                 "set_aside": to_plain(report.set_aside),
                 "left_out": {reason: asdict(one) for reason, one in version.left_out.items()},

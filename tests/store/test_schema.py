@@ -12,7 +12,7 @@ from abkit.store.schema import Base, KpiReject, Run
 from abkit.vocabulary import Dimension, RunState
 
 #: Append-only: a promotion may be repeated.
-WITHOUT_KEY = {"promotion"}
+WITHOUT_KEY = {"promotion", "idea"}
 
 
 def test_every_natural_key_is_free_of_null() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, show
+from abkit.vocabulary import ShortlistUnit
 
 app = typer.Typer()
 
@@ -29,6 +30,9 @@ def shortlist(
     model: Annotated[
         str | None, typer.Option("--model", help="Use scores of this version (name or digest), not the active model.")
     ] = None,
+    by: Annotated[
+        ShortlistUnit, typer.Option("--by", help="Choose creatives, or ideas: sizes of one idea go together.")
+    ] = ShortlistUnit.CREATIVE,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit with 3 when the scores cannot tell the kept from those left out.")
     ] = False,
@@ -40,7 +44,14 @@ def shortlist(
 
     context: CommandContext = ctx.obj
     with context.workspace as workspace:
-        result = workspace.shortlist(campaign, keep=keep, p_best=p_best, min_probability=min_probability, model=model)
+        result = workspace.shortlist(
+            campaign,
+            keep=keep,
+            p_best=p_best,
+            min_probability=min_probability,
+            model=model,
+            by_idea=by is ShortlistUnit.IDEA,
+        )
     show(result, form)
     if verbose and form is Format.TABLE:
         typer.echo("\n" + "\n".join(reasons(result)))

@@ -34,10 +34,12 @@ def _(report: DesignReport) -> View:
         }
         for pair in report.pairs
     ]
-    baseline = f"baseline {percent(report.baseline, 3)} ({report.baseline_from})"
+    notes = [f"baseline {percent(report.baseline, 3)} ({report.baseline_from})", report.relation.note]
+    if report.other_shapes:
+        notes.append(f"{report.other_shapes:,} pairs of two shapes or of one idea are left out: nothing to test there")
     return View(
         tables=(Table.of(rows, title=f"{report.campaign}: pairs, the most promising first"),),
-        notes=(baseline, report.relation.note) if report.relation.note else (baseline,),
+        notes=tuple(filter(None, notes)),
     )
 
 

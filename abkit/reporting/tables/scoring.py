@@ -11,6 +11,7 @@ from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table, interval, printable
 from abkit.vocabulary import FileState
+from abkit.workflows.scoring.ideas import IdeaReport
 from abkit.workflows.scoring.results import (
     ScoredFile,
     ScoringResult,
@@ -48,6 +49,8 @@ def scoring_notes(result: ScoringResult) -> list[str]:
     shown = [FileState.SCORED, FileState.KNOWN, FileState.REJECTED] + [FileState.SKIPPED] * bool(result.skipped)
     counts = [f"{states.count(state)} {state}" for state in shown]
     notes.append(f"{', '.join(counts)} (run {result.run_id})")
+    if result.ideas:
+        notes.append(f"{count(len(result.usable), 'file')}, {count(result.ideas, 'idea')}")
     if result.from_tokens:
         notes.append(f"{result.from_tokens} of them without the encoder, from what it saw earlier")
     if result.ignored:
@@ -79,7 +82,8 @@ def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
 
 @view_of.register
 def _(result: Shortlist) -> View:
-    title = f"Campaign {result.campaign}: {result.kept} of {result.n} kept, by {result.model_name}"
+    kept = f"{result.kept} of {result.n} {'ideas ' if result.by_idea else ''}kept"
+    title = f"Campaign {result.campaign}: {kept}, by {result.model_name}"
     images = [(Path(one.names[0]) if one.names else None, one.sha256) for one in result.creatives]
     level = next((one.ci_level for one in result.creatives if one.ci_level), 0)
     rows = [
@@ -93,6 +97,7 @@ def _(result: Shortlist) -> View:
             "tie": one.tie_group,
             "kept": "yes" if one.kept else "no",
         }
+        | ({"size of": one.size_of or "–"} if result.by_idea else {})
         for one in result.creatives
     ]
     width = result.scale[1] - result.scale[0]
@@ -165,3 +170,48 @@ def _between(low: float | None, high: float | None) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.2f}"
+
+
+@view_of.register
+def _(report: IdeaReport) -> View:
+    rows = [
+        {
+            "creative": one.creative,
+            "idea": idea.idea,
+            "name": idea.name,
+            "size": f"{one.width}×{one.height}",
+            "found by": one.source.value,
+        }
+        for idea in report.found
+        for one in idea.creatives
+    ]
+    suggested = [
+        {
+            "creative": one.first,
+            "and": one.second,
+            "why": one.why,
+            "bits apart": one.bits,
+            "cosine": one.cosine,
+        }
+        for one in report.suggested
+    ]
+    title = f"Campaign {report.campaign}: {count(report.n, 'creative')}, {count(report.ideas, 'idea')}"
+    notes = [f"{title}: none of them is another size of one that is there"] if not rows else []
+    if suggested:
+        notes.append(f"say which are one idea: abkit idea join NAME NAME --campaign {report.campaign}")
+    return View(
+        tables=(
+            Table.of(rows, title=title, names="creative"),
+            Table.of(suggested, title="May be one idea; a person has to say", names="creative"),
+        ),
+        notes=tuple(notes),
+    )
+
+
+def count(n: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> count(1, "idea"), count(20, "file")
+    ('1 idea', '20 files')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

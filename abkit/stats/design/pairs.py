@@ -83,7 +83,12 @@ def plan_pairs(
     plans = [
         _plan(one, other, baseline, log_lift_per_point, design, most_days) for one, other in combinations(variants, 2)
     ]
-    return tuple(sorted(plans, key=lambda plan: (not plan.worth_testing, -plan.score_gap)))
+    return tuple(sorted(plans, key=by_promise))
+
+
+def by_promise(plan: PairPlan) -> tuple[bool, float]:
+    """Return what sorts plans: those worth a test first, then the largest gap of scores."""
+    return not plan.worth_testing, -plan.score_gap
 
 
 def _plan(

@@ -17,7 +17,7 @@ from abkit.vocabulary import parse_choice
 
 METHOD = (
     "Fisher's z with the larger of the normal-theory standard error (Bonett-Wright for ranks) and the "
-    "delete-one-creative jackknife"
+    "delete-one-creative jackknife, all sizes of an idea left out together"
 )
 
 
@@ -32,6 +32,7 @@ class Correlation(Record):
         ci_low, ci_high: Its interval; None when there is no estimate.
         level: Confidence level of the interval.
         n: Number of creatives it rests on (for "within_campaign": in campaigns with at least two of them).
+        ideas: How many ideas these are: the interval takes sizes of one idea for one observation.
         groups: Number of campaigns it rests on; 1 for "all".
         method: How the interval was made, and the weights of the campaigns.
         note: Why there is no estimate; "" when there is one.
@@ -44,6 +45,7 @@ class Correlation(Record):
     ci_high: float | None
     level: float
     n: int
+    ideas: int
     groups: int
     method: str
     note: str = ""
@@ -56,6 +58,7 @@ def correlate(
     statistic: Statistic | str,
     campaign: ArrayLike | None = None,
     creative: ArrayLike | None = None,
+    idea: ArrayLike | None = None,
     level: float = 0.95,
     min_creatives: int = 4,
 ) -> Correlation:
@@ -63,12 +66,13 @@ def correlate(
 
     The interval is Fisher's z transform with the larger of two standard errors: that of normal theory,
     √(1/(n − g − 2)) for Pearson and √((1 + r²/2)/(n − g − 2)) for Spearman (Bonett & Wright 2000, Psychometrika 65),
-    g being the number of campaigns (1 for "all"), and the jackknife that leaves out one creative at a time, which also
-    holds under heavy tails and for creatives that run in several campaigns. Within campaigns, Pearson centers both
-    variables on the campaign (a campaign counts by its sums of squares); Spearman ranks within the campaign and weights
-    it by n(n − 1)/(n + 1), so it is the mean rank correlation of campaigns of these sizes.
+    g being the number of campaigns (1 for "all") and n that of ideas in them, and the jackknife that leaves out one
+    idea at a time, which also holds under heavy tails and for creatives that run in several campaigns. Within
+    campaigns, Pearson centers both variables on the campaign (a campaign counts by its sums of squares); Spearman ranks
+    within the campaign and weights it by n(n − 1)/(n + 1), so it is the mean rank correlation of campaigns of these
+    sizes.
 
-    Assumes that creatives are independent of each other. The KPI is taken as it is: its own noise makes the correlation
+    Assumes that ideas are independent of each other. The KPI is taken as it is: its own noise makes the correlation
     smaller than that with the true rate.
 
     Args:
@@ -77,6 +81,7 @@ def correlate(
         statistic: "srcc" or "plcc".
         campaign: Shape (n,); with it, the correlation within campaigns.
         creative: Shape (n,); rows of the same creative are left out together. Each row is its own by default.
+        idea: Shape (n,); so are creatives of the same idea. Each creative is its own by default.
         level: Confidence level of the interval.
         min_creatives: Fewest creatives for an estimate, at least 4.
 
@@ -90,18 +95,22 @@ def correlate(
     statistic = parse_choice(Statistic, statistic, name="statistic")
     scope = Scope.ALL if campaign is None else Scope.WITHIN_CAMPAIGN
     group = np.zeros(len(x), np.int64) if campaign is None else np.asarray(campaign)
-    cluster = np.arange(len(x)) if creative is None else np.asarray(creative)
+    unit = np.arange(len(x)) if creative is None else np.asarray(creative)
+    cluster = unit if idea is None else np.asarray(idea)
     method = METHOD if scope is Scope.ALL else f"{METHOD}; campaigns weighted by {_WEIGHTS[statistic]}"
     known = np.isfinite(x) & np.isfinite(y)
-    x, y, group, cluster = x[known], y[known], group[known], cluster[known]
+    x, y, group, unit, cluster = x[known], y[known], group[known], unit[known], cluster[known]
 
     pooled = (pooled_spearman if statistic is Statistic.SRCC else pooled_pearson)(x, y, group) if len(x) else _NOTHING
     index, size = group_index(group)
-    counted = len(np.unique(cluster if scope is Scope.ALL else cluster[size[index] > 1]))
-    note = _why_not(x, y, pooled, counted, scope, max(4, min_creatives))
+    many = np.full(len(x), True) if scope is Scope.ALL else size[index] > 1
+    counted, ideas = len(np.unique(unit[many])), len(np.unique(cluster[many]))
+    # An idea counts once in each campaign: its sizes there are no independent observations.
+    independent = len(np.unique(np.column_stack([index, group_index(cluster)[0]])[many], axis=0))
+    note = _why_not(x, y, pooled, counted, independent, scope, max(4, min_creatives))
     if note and not known.all():
         note += f" ({(~known).sum()} more have no number for score or KPI)"
-    low, high = (None, None) if note else _interval(pooled, cluster, statistic, level)
+    low, high = (None, None) if note else _interval(pooled, cluster, independent, statistic, level)
     return Correlation(
         statistic=statistic,
         scope=scope,
@@ -110,6 +119,7 @@ def correlate(
         ci_high=high,
         level=level,
         n=counted,
+        ideas=ideas,
         groups=pooled.groups,
         method=method,
         note=note,
@@ -121,13 +131,21 @@ _WEIGHTS = {Statistic.PLCC: "their sums of squares", Statistic.SRCC: "n(n - 1)/(
 
 
 def _why_not(
-    x: NDArray[np.float64], y: NDArray[np.float64], pooled: Pooled, counted: int, scope: Scope, needed: int
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    pooled: Pooled,
+    counted: int,
+    independent: int,
+    scope: Scope,
+    needed: int,
 ) -> str:
     where = " in campaigns with at least two of them" if scope is Scope.WITHIN_CAMPAIGN else ""
     if counted < needed:
         return f"creatives with score and KPI{where}: {counted}; needed: {needed}"
-    if scope is Scope.WITHIN_CAMPAIGN and pooled.n - pooled.groups - 2 < 2:
-        return f"{pooled.n} creatives in {pooled.groups} campaigns leave too little to compare inside campaigns"
+    if scope is Scope.WITHIN_CAMPAIGN and independent - pooled.groups - 2 < 2:
+        return f"{independent} creatives in {pooled.groups} campaigns leave too little to compare inside campaigns"
+    if independent < needed:
+        return f"the {counted} creatives{where} are {independent} ideas; needed: {needed}"
     inside = " within every campaign" if scope is Scope.WITHIN_CAMPAIGN else ""
     if not np.isfinite(pooled.estimate):
         if not np.any(y):
@@ -137,11 +155,13 @@ def _why_not(
     return ""
 
 
-def _interval(pooled: Pooled, cluster: NDArray[np.generic], statistic: Statistic, level: float) -> tuple[float, float]:
+def _interval(
+    pooled: Pooled, cluster: NDArray[np.generic], independent: int, statistic: Statistic, level: float
+) -> tuple[float, float]:
     r = pooled.estimate
     # A perfect order of a few creatives is no proof of a perfect relation: the transform needs |r| < 1.
-    inside = math.copysign(min(abs(r), 1 - 1 / pooled.n**2), r)
-    freedom = pooled.n - pooled.groups - 2
+    inside = math.copysign(min(abs(r), 1 - 1 / independent**2), r)
+    freedom = independent - pooled.groups - 2
     normal = math.sqrt((1 + r * r / 2 if statistic is Statistic.SRCC else 1) / freedom)
     by_creative = np.bincount(group_index(cluster)[0], pooled.influence)
     jackknife = math.sqrt(float(by_creative @ by_creative)) / (1 - inside * inside)

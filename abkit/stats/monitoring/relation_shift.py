@@ -99,6 +99,8 @@ class Delivery:
         score: Shape (n,): score of the creative.
         age: Shape (n,): days since the creative's first delivery in the campaign.
         current: Shape (n,), bool: in the current window rather than in the reference.
+        idea: Shape (n,), labels: creatives of one idea are no independent observations and count once. Each creative
+            is its own by default.
     """
 
     clicks: ArrayLike
@@ -109,10 +111,11 @@ class Delivery:
     score: ArrayLike
     age: ArrayLike
     current: ArrayLike
+    idea: ArrayLike | None = None
 
 
 def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: int = 10) -> RelationShift:
-    """Compare the relation of score and CTR in two windows. Assumes independent creatives.
+    """Compare the relation of score and CTR in two windows. Assumes that ideas are independent of each other.
 
     Args:
         delivery: The rows of both windows.
@@ -188,6 +191,8 @@ class _Rows:
         self.age = np.where(np.isfinite(age), np.maximum(age, 0), 0.0)[keep]
         self.current = np.asarray(delivery.current, bool)[keep]
         self.creative, _ = group_index(np.asarray(delivery.creative)[keep])
+        idea = delivery.creative if delivery.idea is None else delivery.idea
+        self.idea, _ = group_index(np.asarray(idea)[keep])
         self.campaign, _ = group_index(np.asarray(delivery.campaign)[keep])
         self.cell, _ = group_index(np.asarray(delivery.cell)[keep])
 
@@ -195,7 +200,7 @@ class _Rows:
         """Take steps 2 and 3: the age curve, and each creative's clicks over those expected."""
         young = np.log1p(self.age)
         columns = [young, self.age / 30, self.score * ~self.current, self.score * self.current]
-        fit = absorbed_poisson(self.clicks, self.impressions, np.column_stack(columns), self.cell, [self.creative])
+        fit = absorbed_poisson(self.clicks, self.impressions, np.column_stack(columns), self.cell, [self.idea])
         base = self.impressions * np.exp(fit.coefficients[0] * young + fit.coefficients[1] * self.age / 30)
         keys = np.column_stack([self.campaign, self.creative, self.current])
         unique, unit = np.unique(keys, axis=0, return_inverse=True)
@@ -209,6 +214,7 @@ class _Rows:
             score=self.score[first],
             campaign=unique[:, 0],
             creative=unique[:, 1],
+            idea=self.idea[first],
             current=unique[:, 2].astype(bool),
         )
         return appeals.comparable(expected >= min_clicks)
@@ -238,6 +244,7 @@ class _Appeals:
     score: Floats
     campaign: Ints
     creative: Ints
+    idea: Ints
     current: NDArray[np.bool_]
 
     def comparable(self, enough: NDArray[np.bool_]) -> _Appeals:
@@ -250,7 +257,7 @@ class _Appeals:
         return _Appeals(**{name: getattr(self, name)[keep] for name in self.__dataclass_fields__})
 
     def count(self, current: bool) -> int:
-        return len(np.unique(self.creative[self.current == current]))
+        return len(np.unique(self.idea[self.current == current]))
 
     def score_unit(self, current: bool) -> float:
         """Return the standard deviation of the score inside campaigns, in a window; 0 when it does not vary."""
@@ -267,11 +274,15 @@ class _Regression:
     def __init__(self, appeals: _Appeals, current: bool, unit: float) -> None:
         mine = appeals.current == current
         self.clicks = int(appeals.clicks[mine].sum())
-        self.creatives = int(appeals.creative.max()) + 1
-        self.creative = appeals.creative[mine]
+        self.ideas = int(appeals.idea.max()) + 1
+        self.creatives, self.idea = len(np.unique(appeals.creative[mine])), appeals.idea[mine]
         self.index, size = group_index(appeals.campaign[mine])
         noise = 1 / appeals.expected[mine]
-        self.freedom = int(mine.sum()) - len(size) - 1
+        # An idea in a campaign is one observation, in however many sizes.
+        self.pairs, self.pair = np.unique(np.column_stack([self.index, self.idea]), axis=0, return_inverse=True)
+        self.pair = self.pair.reshape(-1)
+        self.freedom = len(self.pairs) - len(size) - 1
+        self.rows_freedom = int(mine.sum()) - len(size) - 1
         x, y = appeals.score[mine] / unit, appeals.appeal[mine]
         weight = 1 / (self._spread(x, y, noise) + noise)
         self._sums(x, y, weight)
@@ -281,25 +292,35 @@ class _Regression:
         self._sums(x, y, 1 / noise.clip(1e-3))
         slope = self.sxy / self.sxx if self.sxx > 0 else 0.0
         left = self.y - slope * self.x
-        return max(0.0, float(left @ left) / max(1, self.freedom) - float(noise.mean()))
+        return max(0.0, float(left @ left) / max(1, self.rows_freedom) - float(noise.mean()))
 
     def _sums(self, x: Floats, y: Floats, weight: Floats) -> None:
         total = np.bincount(self.index, weight)
         self.x = x - (np.bincount(self.index, weight * x) / total)[self.index]
         self.y = y - (np.bincount(self.index, weight * y) / total)[self.index]
-        self.weight, share = weight, weight / total[self.index]
+        self.weight, self.total = weight, total
         self.sxx = float(weight @ self.x**2) if np.abs(self.x).max(initial=0) > 1e-9 else 0.0
         self.syy, self.sxy = float(weight @ self.y**2), float(weight @ (self.x * self.y))
-        # Leaving out a row takes w / (1 − w / Σw) of its products from the sums of its campaign.
-        self.taken = weight / np.maximum(1 - share, 1e-9)
 
     @property
     def without(self) -> Floats:
-        """Slope without each creative, shape (creatives,); those of the other window change nothing."""
-        lost_xy = np.bincount(self.creative, self.taken * self.x * self.y, self.creatives)
-        lost_xx = np.bincount(self.creative, self.taken * self.x**2, self.creatives)
+        """Slope without each idea, shape (ideas,); those of the other window change nothing."""
+        lost_xy, lost_xx = self._lost(self.y), self._lost(self.x)
         slopes: Floats = (self.sxy - lost_xy) / np.maximum(self.sxx - lost_xx, 1e-9 * self.sxx)
         return slopes
+
+    def _lost(self, y: Floats) -> Floats:
+        """Return what Σ w·x·y inside campaigns loses without each idea, shape (ideas,).
+
+        Without the rows S, a campaign of weight W has a new mean and loses Σ_S w·x·y + Σ_S w·x · Σ_S w·y / (W − Σ_S w).
+        """
+        w_xy, w_x, w_y, w = (
+            np.bincount(self.pair, self.weight * values) for values in (self.x * y, self.x, y, np.ones_like(self.x))
+        )
+        rest = self.total[self.pairs[:, 0]] - w
+        moved = np.where(rest > 1e-9 * w, w_x * w_y / np.maximum(rest, 1e-300), 0.0)
+        lost: Floats = np.bincount(self.pairs[:, 1], w_xy + moved, self.ideas).astype(np.float64)
+        return lost
 
     def result(self) -> Slope:
         slope = self.sxy / self.sxx
@@ -312,7 +333,7 @@ class _Regression:
             ci_low=slope - half,
             ci_high=slope + half,
             correlation=self.sxy / scale if scale > 0 else 0.0,
-            creatives=len(np.unique(self.creative)),
+            creatives=self.creatives,
             clicks=self.clicks,
         )
 

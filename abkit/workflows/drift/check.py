@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 
 import numpy as np
@@ -11,7 +12,7 @@ from abkit.alerts.rules import Rules
 from abkit.config import DriftSettings, Settings
 from abkit.errors import UsageError
 from abkit.stats.monitoring.triage import triage
-from abkit.store import imports, models, results, runs, scores
+from abkit.store import ideas, imports, models, results, runs, scores
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery as kpi_delivery
 from abkit.store.models import ReferenceSample
@@ -95,10 +96,12 @@ def check_drift(
 def _test_layers(session: Session, settings: DriftSettings, windows: DriftWindows) -> list[LayerResult]:
     version = windows.version
     current = reference = _NO_CREATIVES
+    labels = ideas.ideas_of(session)
     if version is not None:
-        current = scores.creative_sample(session, version, list(windows.current_creatives))
+        current = scores.creative_sample(session, version, _one_of_each_idea(windows.current_creatives, labels))
         if windows.reference.kind is not WindowKind.MODEL:
-            reference = scores.creative_sample(session, version, list(windows.reference_creatives))
+            sample_ids = _one_of_each_idea(windows.reference_creatives, labels)
+            reference = scores.creative_sample(session, version, sample_ids)
         elif version.reference:
             sample = ReferenceSample.from_bytes(version.reference)
             reference = CreativeSample(
@@ -110,6 +113,7 @@ def _test_layers(session: Session, settings: DriftSettings, windows: DriftWindow
         windows,
         scores.mean_scores(session, version.id) if version else {},
         kpi_delivery.first_deliveries(session, {row.creative_id for row in rows}),
+        labels,
     )
     return [
         *_test_data(session, settings, windows, current),
@@ -118,6 +122,14 @@ def _test_layers(session: Session, settings: DriftSettings, windows: DriftWindow
         judge_relation(delivered, set(windows.current_creatives), settings),
         judge_level(delivered, settings),
     ]
+
+
+def _one_of_each_idea(creatives: Iterable[int], labels: Mapping[int, int]) -> list[int]:
+    """Return the first creative of each idea: several sizes of one are no independent observations."""
+    first: dict[int, int] = {}
+    for creative in creatives:
+        first.setdefault(labels.get(creative, -creative), creative)
+    return list(first.values())
 
 
 def _test_data(

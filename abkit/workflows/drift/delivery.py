@@ -32,12 +32,14 @@ class Delivered:
         current: Shape (n,), bool: in the current window rather than in the reference.
         score: Shape (n,): score of the creative, NaN where it has none.
         age: Shape (n,): days since the first delivery of the creative in the campaign, in the middle of the period.
+        idea: Shape (n,): label of the idea of the creative.
     """
 
     rows: list[DeliveryRow]
     current: NDArray[np.bool_]
     score: NDArray[np.float64]
     age: NDArray[np.float64]
+    idea: NDArray[np.int64]
 
     @cached_property
     def start(self) -> NDArray[np.int64]:
@@ -68,6 +70,7 @@ class Delivered:
             score=self.score[keep],
             age=self.age[keep],
             current=self.current[keep],
+            idea=self.idea[keep],
         )
         return relation_shift(delivery, min_creatives=settings.min_creatives, min_clicks=settings.min_clicks)
 
@@ -77,6 +80,7 @@ def sort_delivery(
     windows: DriftWindows,
     scores: dict[int, float],
     first: dict[tuple[int, int], date],
+    ideas: dict[int, int],
 ) -> Delivered:
     """Sort rows into the two windows; those that belong to neither are left out.
 
@@ -85,6 +89,7 @@ def sort_delivery(
         windows: The windows of the check.
         scores: Score by creative.
         first: First day of delivery by creative and campaign.
+        ideas: Label of the idea by creative; one that is missing is an idea of its own.
     """
     sorted_rows = [(row, window) for row in rows if (window := windows.window_of(row)) is not Window.NEITHER]
     ages = [
@@ -96,6 +101,7 @@ def sort_delivery(
         current=np.array([window is Window.CURRENT for _, window in sorted_rows], bool),
         score=np.array([scores.get(row.creative_id, math.nan) for row, _ in sorted_rows], np.float64),
         age=np.array(ages, np.float64),
+        idea=np.array([ideas.get(row.creative_id, -row.creative_id) for row, _ in sorted_rows], np.int64),
     )
 
 
@@ -172,7 +178,7 @@ def judge_level(both: Delivered, settings: DriftSettings) -> LayerResult:
         clicks=clicks,
         impressions=impressions,
         unit=_labels(creative, campaign, segment),
-        creative=creative,
+        creative=both.idea[short],
         period=both.start[short],
         age=both.age[short],
         current=both.current[short],

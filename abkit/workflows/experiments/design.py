@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.records import Record
-from abkit.stats.design.pairs import PairPlan, ScoredVariant, plan_pairs
+from abkit.stats.design.pairs import PairPlan, ScoredVariant, by_promise, plan_pairs
 from abkit.stats.design.power import Design
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
-from abkit.store import creatives, models, scores
+from abkit.store import creatives, ideas, models, scores
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, deliveries
+from abkit.store.schema import Creative, CreativeAlias
 from abkit_model.selection import error_spread
 
 FEWEST_CREATIVES = 10
 MOST_VARIANTS = 200
 Z95 = 1.959964
+#: Widths over heights are one shape up to this factor: rounding to whole pixels.
+SAME_SHAPE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +61,8 @@ class DesignReport(Record):
         baseline: The rate that the tests are planned with.
         baseline_from: Where it comes from.
         relation: What a score point has been worth.
-        pairs: The pairs, the most promising first.
+        pairs: The pairs, the most promising first: of creatives of one shape, which one placement can show.
+        other_shapes: How many pairs are left out because no placement shows both.
     """
 
     campaign: str
@@ -63,6 +71,7 @@ class DesignReport(Record):
     baseline_from: str
     relation: Relation
     pairs: tuple[PairPlan, ...]
+    other_shapes: int = 0
 
 
 def design_from_scores(
@@ -94,31 +103,58 @@ def design_from_scores(
             )
         aliases = creatives.creative_names(session, [row.creative_id for row in ranked], campaign=number)
         names = {creative: latest for creative, ((_, latest), *_) in aliases.items()}
+        aliases = session.execute(
+            select(CreativeAlias.creative_id, CreativeAlias.base_name)
+            .where(CreativeAlias.creative_id.in_([row.creative_id for row in ranked]))
+            .order_by(CreativeAlias.id.desc())
+        )
+        names = {row.creative_id: row.base_name for row in aliases}
+        ids = [row.creative_id for row in ranked]
+        shapes, labels = _shapes(session, ids), ideas.ideas_of(session, ids)
         delivered = deliveries(session, Filters(end=as_of))
         by_creative = scores.mean_scores(session, version.id)
         spread = error_spread(version.card.get("metrics") or {}, version.card.get("interval") or {})
     rate, source = _baseline(delivered, number, baseline)
     relation = fit_relation(delivered.rows, by_creative)
-    variants = [
-        ScoredVariant(
-            names.get(row.creative_id, row.sha256[:12]),
-            row.score.mean,
-            # Where nothing says how wrong a score can be, which of two is better is a coin toss.
-            spread.std if spread else math.inf,
+    # Where nothing says how wrong a score can be, which of two is better is a coin toss.
+    error = spread.std if spread else math.inf
+    groups: dict[int, dict[int, ScoredVariant]] = defaultdict(dict)
+    for row in ranked:  # best first: of one idea in two resolutions, the better one is tested
+        variant = ScoredVariant(names.get(row.creative_id, row.sha256[:12]), row.score.mean, error)
+        groups[shapes[row.creative_id]].setdefault(labels[row.creative_id], variant)
+    testable = [list(group.values()) for group in groups.values() if len(group) > 1]
+    if not testable:
+        raise AbkitError(
+            f"no two scored variants of {campaign} have one shape, and no placement shows both of a pair",
+            hint="make the variants of a test in one size",
         )
-        for row in ranked
+    plans = [
+        plan_pairs(
+            group, baseline=rate, log_lift_per_point=relation.log_lift_per_point, design=design, most_days=most_days
+        )
+        for group in testable
     ]
-    pairs = plan_pairs(
-        variants, baseline=rate, log_lift_per_point=relation.log_lift_per_point, design=design, most_days=most_days
-    )
+    pairs = sorted((pair for plan in plans for pair in plan), key=by_promise)
     return DesignReport(
         campaign=campaign,
         model_version=version.digest,
         baseline=rate,
         baseline_from=source,
         relation=relation,
-        pairs=pairs,
+        pairs=tuple(pairs),
+        other_shapes=len(ranked) * (len(ranked) - 1) // 2 - len(pairs),
     )
+
+
+def _shapes(session: Session, creatives: Sequence[int]) -> dict[int, int]:
+    """Return a label of the shape of each creative: equal where width : height differs by rounding only."""
+    sides = session.execute(select(Creative.id, Creative.width, Creative.height).where(Creative.id.in_(creatives)))
+    label, first, found = 0, -math.inf, {}
+    for ratio, id_ in sorted((math.log(width / height), id_) for id_, width, height in sides):
+        if ratio - first > SAME_SHAPE:
+            label, first = label + 1, ratio
+        found[id_] = label
+    return found
 
 
 def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float]) -> Relation:

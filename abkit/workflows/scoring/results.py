@@ -83,6 +83,7 @@ class ScoringResult(RecordList):
         note: What happened on the way, such as a new active model; "" otherwise.
         brief, brief_encoder: The text and the encoder that read it; "" without one.
         from_tokens: How many contents were scored without the encoder, from what it saw earlier.
+        ideas: How many ideas the files with a score are: sizes and crops of one count once.
     """
 
     files: tuple[ScoredFile, ...]
@@ -97,6 +98,7 @@ class ScoringResult(RecordList):
     brief: str = ""
     brief_encoder: str = ""
     from_tokens: int = 0
+    ideas: int = 0
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per file."""
@@ -143,6 +145,8 @@ class Candidate(Record):
         tied_with: How many other candidates it is not told apart from.
         novelty: Distance from the training images in units of the version's limit; above 1 neither interval nor
             probabilities promise anything. None where the version has no limit, or an earlier release scored it.
+        idea: Label of its idea: equal for creatives that are sizes of one idea.
+        size_of: The creative that stands for its idea, where ideas are chosen and this is another size of it; "" else.
     """
 
     creative: str
@@ -161,6 +165,8 @@ class Candidate(Record):
     tie_group: int | None = None
     tied_with: int | None = None
     novelty: float | None = None
+    idea: int | None = None
+    size_of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +175,8 @@ class Shortlist(RecordList):
 
     Attributes:
         creatives: All candidates.
-        n: Scored candidates, each content once.
+        n: Scored candidates, each content once; where ideas are chosen, ideas.
+        by_idea: Whether ideas were chosen: the best size stands for each, and the others go with it.
         unscored: Candidates without a score by this version.
         kept: How many are on the shortlist.
         p_best_kept: Probability that the best of the scored candidates is on it.
@@ -208,6 +215,7 @@ class Shortlist(RecordList):
     notice: str
     note: str
     run_id: int
+    by_idea: bool = False
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per candidate, each with the campaign, the version and the run."""

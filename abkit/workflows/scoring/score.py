@@ -21,7 +21,7 @@ from abkit.errors import AbkitError, UsageError
 from abkit.intake.images import names_of, restored_reading
 from abkit.names import link_key
 from abkit.records import to_plain
-from abkit.store import creatives, schema, scores
+from abkit.store import creatives, ideas, schema, scores
 from abkit.store.database.engine import Store
 from abkit.store.keys import clean_key
 from abkit.store.kpis.links import relink
@@ -40,6 +40,7 @@ from abkit.workflows.scoring.image_files import (
 )
 from abkit.workflows.scoring.kept_tokens import KeptTokens
 from abkit.workflows.scoring.results import ScoredFile, ScoringResult, anew_note
+from abkit.workflows.scoring.same_idea import find_ideas
 
 if TYPE_CHECKING:
     from abkit_model.scorer import Score
@@ -144,6 +145,7 @@ def score_paths(
             fits = fit_images(store, settings.scoring, run, campaign_id, text, images, show)
             run.outcome.update(encoder=text.encoder.name, encoder_fingerprint=text.encoder.fingerprint, fits=len(fits))
         ranked = _rank(work, files, fits)
+        labels = _find_ideas(work, files)
     return ScoringResult(
         files=tuple(ranked),
         campaign=campaign,
@@ -157,6 +159,7 @@ def score_paths(
         brief=text.text if text else "",
         brief_encoder=text.encoder.name if text else "",
         from_tokens=work.kept.used,
+        ideas=len(set(labels.values())),
     )
 
 
@@ -298,6 +301,16 @@ def _link(work: _Scoring, files: Sequence[ImageFile]) -> None:
         outcome = relink(session, work.run.id, keys=keys)
     if outcome.linked or outcome.withdrawn:
         work.run.outcome.update(ads_linked=outcome.linked, links_withdrawn=outcome.withdrawn)
+
+
+def _find_ideas(work: _Scoring, files: Sequence[ImageFile]) -> dict[int, int]:
+    """Put the files together that are one idea in several sizes; return the idea of each creative among them."""
+    seen = {file.creative_id for file in files if file.creative_id is not None}
+    if not seen:
+        return {}
+    with work.store.write() as session:
+        find_ideas(session, work.run, work.campaign_id, work.active.version.encoder_fingerprint, seen)
+        return ideas.ideas_of(session, seen)
 
 
 def _rank(work: _Scoring, files: Sequence[ImageFile], fits: Mapping[int, Fit]) -> list[ScoredFile]:

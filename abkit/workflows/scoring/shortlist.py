@@ -8,7 +8,7 @@ from typing import Any
 
 from abkit.errors import AbkitError, UsageError
 from abkit.records import to_plain
-from abkit.store import creatives, imports, models, results, scores
+from abkit.store import creatives, ideas, imports, models, results, scores
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
@@ -37,6 +37,7 @@ def shortlist(
     p_best: float = P_BEST,
     min_probability: float = MIN_PROBABILITY,
     model: str | None = None,
+    by_idea: bool = False,
     run: RunRecord | None = None,
 ) -> Shortlist:
     """Choose the candidates of a campaign that are worth launching, from scores that are logged; no model is loaded.
@@ -53,6 +54,7 @@ def shortlist(
         p_best: The probability with which the best candidate has to be kept; above 0, at most 1.
         min_probability: Two creatives are told apart from this P(A beats B) on; between 0.5 and 1.
         model: Name or digest of a version; the active model when None.
+        by_idea: Choose distinct ideas: the best size of each stands for it, and its other sizes go with it.
         run: A run that has its row already; one is recorded when None.
 
     Raises:
@@ -61,6 +63,7 @@ def shortlist(
     """
     _check(keep, p_best, min_probability)
     arguments = {"campaign": campaign, "keep": keep, "p_best": p_best, "min_probability": min_probability}
+    arguments["by_idea"] = by_idea
     with recorded_run(store, "shortlist", arguments | {"model": model}, run=run) as run:
         with store.read() as session:
             number = creatives.find_campaign(session, campaign)
@@ -72,16 +75,20 @@ def shortlist(
             names = creatives.creative_names(session, creatives.candidates(session, number), campaign=number)
             measured = results.last_correlations(session, version.id)
             relation = _relation(measured, simulated=imports.is_simulated(session))
+            labels = ideas.ideas_of(session, [*(row.creative_id for row in ranked), *(id_ for id_, _ in missing)])
         if not ranked:
             raise _nothing_scored(campaign, version, len(missing))
         spread = _spread(version)
-        line = draw_line([row.score.mean for row in ranked], spread.std, keep, p_best, min_probability)
-        clear, why = line.verdict(len(missing), asked=keep is not None)
+        stand_for, other_sizes = _best_of_each(ranked, labels) if by_idea else (ranked, [])
+        judged = {labels[row.creative_id] for row in ranked} if by_idea else set()
+        unscored = sum(labels[id_] not in judged for id_, _ in missing)
+        line = draw_line([row.score.mean for row in stand_for], spread.std, keep, p_best, min_probability)
+        clear, why = line.verdict(unscored, asked=keep is not None)
         result = Shortlist(
-            creatives=tuple(_candidates(version, ranked, missing, line, names)),
+            creatives=tuple(_candidates(version, stand_for, other_sizes, missing, line, names, labels)),
             campaign=campaign,
-            n=len(ranked),
-            unscored=len(missing),
+            n=len(stand_for),
+            unscored=unscored,
             kept=line.kept,
             p_best_kept=line.p_best_kept,
             p_best_demanded=p_best,
@@ -99,8 +106,9 @@ def shortlist(
             scale=(version.scale_low, version.scale_high),
             demonstration=version.demonstration,
             notice=str(version.card.get("notice", "")),
-            note=_note(len(ranked), keep),
+            note=_note(len(stand_for), keep),
             run_id=run.id,
+            by_idea=by_idea,
         )
         told = ("n", "unscored", "kept", "p_best_kept", "clear", "model_version")
         run.outcome.update({name: getattr(result, name) for name in told})
@@ -144,24 +152,58 @@ def _spread(version: ModelVersion) -> ErrorSpread:
     return spread
 
 
+def _best_of_each(
+    ranked: Sequence[RankedScore], labels: Mapping[int, int]
+) -> tuple[list[RankedScore], list[RankedScore]]:
+    """Return the best-scored size of each idea, and the other sizes, both best first."""
+    seen: set[int] = set()
+    best: list[RankedScore] = []
+    others: list[RankedScore] = []
+    for row in ranked:
+        (others if labels[row.creative_id] in seen else best).append(row)
+        seen.add(labels[row.creative_id])
+    return best, others
+
+
 def _candidates(
     version: ModelVersion,
     ranked: Sequence[RankedScore],
+    other_sizes: Sequence[RankedScore],
     missing: Sequence[tuple[int, str]],
     line: Line,
     names: Mapping[int, Sequence[tuple[str, str]]],
+    labels: Mapping[int, int],
 ) -> Iterator[Candidate]:
-    """Yield the scored candidates, best first, then those without a score."""
-    found = [*((row.creative_id, row.sha256) for row in ranked), *missing]
+    """Yield the scored candidates, best first, then other sizes of them, then those without a score."""
+    found = [*((row.creative_id, row.sha256) for row in (*ranked, *other_sizes)), *missing]
     named = [tuple(full for full, _ in names.get(id_, ())) for id_, _ in found]
     latest = [called[0] if called else sha256[:12] for called, (_, sha256) in zip(named, found, strict=True)]
     titles = distinct_names(latest)
-    for place, (title, called, (_, sha256)) in enumerate(zip(titles, named, found, strict=True)):
+    place_of = {labels[row.creative_id]: place for place, row in enumerate(ranked)} if other_sizes else {}
+    for place, (title, called, (id_, sha256)) in enumerate(zip(titles, named, found, strict=True)):
+        figures: dict[str, Any] = {"kept": place < line.kept}
         if place < len(ranked):
-            figures = _figures(ranked[place], place, line)
+            figures |= _figures(ranked[place], place, line)
+        elif place < len(ranked) + len(other_sizes):
+            figures = _figures_of_size(other_sizes[place - len(ranked)], place_of[labels[id_]], line, titles)
         else:
-            figures = {"reason": f"not judged: no score by {version.name} {version.digest[:12]}; score it again"}
-        yield Candidate(creative=title, names=called, sha256=sha256, kept=place < line.kept, **figures)
+            figures["reason"] = f"not judged: no score by {version.name} {version.digest[:12]}; score it again"
+        yield Candidate(creative=title, names=called, sha256=sha256, idea=labels[id_], **figures)
+
+
+def _figures_of_size(row: RankedScore, first: int, line: Line, titles: Sequence[str]) -> dict[str, Any]:
+    kept = first < line.kept
+    return {
+        "kept": kept,
+        "reason": f"{'kept' if kept else 'left out'} with {titles[first]}: another size of that idea",
+        "rank": row.rank,
+        "score": row.score.mean,
+        "ci_low": row.score.ci_low,
+        "ci_high": row.score.ci_high,
+        "ci_level": row.score.ci_level,
+        "novelty": row.score.novelty,
+        "size_of": titles[first],
+    }
 
 
 def _figures(row: RankedScore, place: int, line: Line) -> dict[str, Any]:

@@ -170,3 +170,25 @@ def test_for_any_rows_there_is_an_interval_around_the_estimate_or_a_reason(
             assert found.ci_low is not None
             assert found.ci_high is not None
             assert -1 <= found.ci_low <= found.estimate <= found.ci_high <= 1
+
+
+def test_sizes_of_one_idea_count_once_and_the_interval_covers_as_often_as_it_says() -> None:
+    rng, truth, ideas, sizes, worlds = np.random.default_rng(8), 0.4, 40, 4, 400
+    covered, alone = 0, 0
+    for _ in range(worlds):
+        x, y = rng.multivariate_normal([0, 0], [[1, truth], [truth, 1]], ideas).T
+        columns = [np.repeat(v, sizes) + 0.05 * rng.normal(size=ideas * sizes) for v in (x, y)]
+        found = correlate(*columns, statistic="plcc", idea=np.repeat(np.arange(ideas), sizes))
+        assert (found.n, found.ideas) == (ideas * sizes, ideas)
+        covered += found.ci_low <= truth <= found.ci_high
+        one = correlate(*columns, statistic="plcc")
+        alone += one.ci_low <= truth <= one.ci_high
+    # 95 % less three standard errors of a share of 400; taken for independent, they cover far less.
+    assert covered / worlds >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / worlds)
+    assert alone / worlds < 0.8
+
+
+def test_too_few_ideas_are_too_few_however_many_sizes_they_have() -> None:
+    x = np.arange(30.0)
+    found = correlate(x, x % 7, statistic="srcc", idea=np.arange(30) % 3)
+    assert (found.estimate, found.note) == (None, "the 30 creatives are 3 ideas; needed: 4")

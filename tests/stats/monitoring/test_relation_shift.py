@@ -200,3 +200,24 @@ def test_creatives_that_ran_in_one_window_only_are_no_ground_for_a_level() -> No
     world = World(1)
     world.creative = world.creative + 1000 * world.current
     assert world.level().note == "creatives that delivered in both windows: 0; needed: 10"
+
+
+def test_the_error_of_the_slope_leaves_out_all_sizes_of_an_idea_at_once() -> None:
+    world = World(3, per_campaign=12)
+    names = ("clicks", "impressions", "creative", "campaign", "score", "age", "current")
+    columns = {name: getattr(world, name) for name in names} | {"cell": world.campaign * 1000 + world.day}
+    whole = relation_shift(Delivery(**columns, idea=world.creative // 3))
+    apart = relation_shift(Delivery(**columns))
+    assert whole.reference is not None
+    assert apart.reference is not None
+    assert whole.reference.slope == pytest.approx(apart.reference.slope, abs=1e-9)
+    assert (whole.n_reference, apart.n_reference) == (12, 36)
+    # Three copies of everything, each an idea with its two twins, know no more than one of them.
+    twice = {name: np.tile(value, 3) for name, value in columns.items()}
+    twice["creative"] = np.concatenate([world.creative + 1000 * copy for copy in range(3)])
+    copied = relation_shift(Delivery(**twice, idea=np.tile(world.creative, 3)))
+    assert copied.reference is not None
+    assert copied.reference.standard_error == pytest.approx(apart.reference.standard_error, rel=0.05)
+    believed = relation_shift(Delivery(**twice)).reference
+    assert believed is not None
+    assert believed.standard_error < 0.7 * apart.reference.standard_error

@@ -4,13 +4,16 @@ from datetime import date
 
 import numpy as np
 import pytest
+from sqlalchemy import select, update
 
 from abkit.errors import AbkitError
 from abkit.stats.design.power import Design
 from abkit.store import models
 from abkit.store.database.engine import Store
+from abkit.store.ideas import put_together
 from abkit.store.runs import recorded_run
-from abkit.store.schema import ModelVersion
+from abkit.store.schema import Creative, ModelVersion
+from abkit.vocabulary import IdeaSource
 from abkit.workflows.experiments.design import design_from_scores
 from tests.monitoring_rows import Seed, seeded
 
@@ -80,3 +83,22 @@ def test_where_nothing_says_how_wrong_scores_can_be_the_better_of_two_is_a_guess
     seed.creatives("spring", [4.0, 6.0])  # by a version whose card has neither an interval nor a calibration of pairs
     report = design_from_scores(seed.store, "spring", as_of=date(2025, 3, 1), design=Design(), baseline=0.02)
     assert report.pairs[0].chance_scored_right == 0.5
+
+
+def test_only_creatives_of_one_shape_are_paired_and_sizes_of_one_idea_never(seed: Seed) -> None:
+    seed.creatives("spring", [4.0, 5.0, 6.0, 7.0])
+    with seed.store.write() as session:
+        ids = session.scalars(select(Creative.id).order_by(Creative.id)).all()
+        for id_, (width, height) in zip(ids, [(1080, 1080), (540, 541), (1080, 1920), (720, 1280)], strict=True):
+            session.execute(update(Creative).where(Creative.id == id_).values(width=width, height=height))
+    options = {"as_of": date(2025, 3, 1), "design": Design(), "baseline": 0.02}
+    report = design_from_scores(seed.store, "spring", **options)  # type: ignore[arg-type]
+    assert [(pair.score_gap, report.other_shapes) for pair in report.pairs] == [(1.0, 4), (1.0, 4)]
+    with recorded_run(seed.store, "test", {}) as run, seed.store.write() as session:
+        put_together(session, run, ids[:2], IdeaSource.HAND)
+    (pair,) = design_from_scores(seed.store, "spring", **options).pairs  # type: ignore[arg-type]
+    assert pair.score_gap == 1.0
+    with recorded_run(seed.store, "test", {}) as run, seed.store.write() as session:
+        put_together(session, run, ids[2:], IdeaSource.HAND)
+    with pytest.raises(AbkitError, match="no two scored variants of spring have one shape"):
+        design_from_scores(seed.store, "spring", **options)  # type: ignore[arg-type]
