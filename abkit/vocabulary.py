@@ -261,6 +261,8 @@ class LinkStatus(StrEnum):
     SUGGESTED = "suggested"
     AMBIGUOUS = "ambiguous"
     UNLINKED = "unlinked"
+
+
 class ShortlistUnit(StrEnum):
     """What a shortlist chooses."""
 

@@ -20,7 +20,7 @@ from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
 from abkit.store import creatives, ideas, models, scores
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, deliveries
-from abkit.store.schema import Creative, CreativeAlias
+from abkit.store.schema import Creative
 from abkit_model.selection import error_spread
 
 FEWEST_CREATIVES = 10
@@ -103,12 +103,6 @@ def design_from_scores(
             )
         aliases = creatives.creative_names(session, [row.creative_id for row in ranked], campaign=number)
         names = {creative: latest for creative, ((_, latest), *_) in aliases.items()}
-        aliases = session.execute(
-            select(CreativeAlias.creative_id, CreativeAlias.base_name)
-            .where(CreativeAlias.creative_id.in_([row.creative_id for row in ranked]))
-            .order_by(CreativeAlias.id.desc())
-        )
-        names = {row.creative_id: row.base_name for row in aliases}
         ids = [row.creative_id for row in ranked]
         shapes, labels = _shapes(session, ids), ideas.ideas_of(session, ids)
         delivered = deliveries(session, Filters(end=as_of))

@@ -92,9 +92,9 @@ def list_ideas(store: Store, *, campaign: str, most: int = 20) -> IdeaReport:
         number = creatives.find_campaign(session, campaign)
         version = models.active_model(session)
         everyone = ideas.members(session, number, version.encoder_fingerprint if version else "")
-        named = _shown_names(session, everyone)
+        named = _shown_names(session, number, everyone)
         found = _found(session, number, everyone, named)
-        suggested = suggestions(everyone, named, idea_names(session, everyone))
+        suggested = suggestions(everyone, named, idea_names(session, number, everyone))
     return IdeaReport(
         campaign=campaign,
         n=len(everyone),
@@ -164,14 +164,14 @@ def _changed(
         with store.write() as session:
             wait_for_turn(session, IDEA_LOCK)
             number = creatives.find_campaign(session, campaign)
-            change(session, run, _shown_names(session, ideas.members(session, number, "")))
+            change(session, run, _shown_names(session, number, ideas.members(session, number, "")))
         report = list_ideas(store, campaign=campaign)
         run.outcome.update(creatives=report.n, ideas=report.ideas)
     return replace(report, run_id=run.id)
 
 
-def _shown_names(session: Session, everyone: Sequence[Member]) -> dict[int, str]:
-    called = creatives.creative_names(session, [one.creative_id for one in everyone])
+def _shown_names(session: Session, campaign: int, everyone: Sequence[Member]) -> dict[int, str]:
+    called = creatives.creative_names(session, [one.creative_id for one in everyone], campaign=campaign)
     full = [called[one.creative_id][0][0] if one.creative_id in called else one.sha256[:12] for one in everyone]
     return {one.creative_id: name for one, name in zip(everyone, distinct_names(full), strict=True)}
 

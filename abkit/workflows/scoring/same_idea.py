@@ -74,7 +74,7 @@ def find_ideas(session: Session, run: RunRecord, campaign: int, fingerprint: str
     wait_for_turn(session, IDEA_LOCK)
     found = ideas.members(session, campaign, fingerprint)
     everyone = [one for one in found if one.source is not IdeaSource.APART]
-    names = idea_names(session, everyone)
+    names = idea_names(session, campaign, everyone)
     for group in _same_name(everyone, names):
         if any(one.creative_id in new for one in group):
             _join(session, run, group, IdeaSource.NAME, names)
@@ -97,9 +97,9 @@ def _join(
         ideas.put_together(session, run, [*anchor, *free], source, name=names[ids[0]][0])
 
 
-def idea_names(session: Session, everyone: Sequence[Member]) -> dict[int, tuple[str, str]]:
+def idea_names(session: Session, campaign: int, everyone: Sequence[Member]) -> dict[int, tuple[str, str]]:
     """Return by creative what its latest name says of its idea, and the folder of that file."""
-    called = creatives.creative_names(session, [one.creative_id for one in everyone])
+    called = creatives.creative_names(session, [one.creative_id for one in everyone], campaign=campaign)
     found = {}
     for one in everyone:
         full = called[one.creative_id][0][0] if one.creative_id in called else ""
