@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -77,6 +77,7 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     numbers = read_numbers(table.frame, names, options.decimal)
     dates = _dates(table, options)
     rows = _rows(table, options, numbers, dates)
+    rows, dates, hourly = _hours_of_days(table, rows, dates)
     rows, notes = _results(table, options, rows)
     unreadable = [column.problems for column in numbers.values()]
     reasons = _joined([*dates.problems.values(), *unreadable, *_row_problems(rows)])
@@ -90,7 +91,7 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     resting = rows.filter(restates & rows["impressions"].is_not_null())
     good = rows.filter(reasons.is_null() & ~total & ~idle)
     good, late = too_many_clicks(good, ads, delivered)
-    finer = [name for name in ("ad_set", "hour") if name in table.columns.position]
+    finer = [name for name in ("ad_set", "hour") if name in table.columns.position or (hourly and name == "hour")]
     good, repeated = repeated_rows(good, (*KEY, *finer))
     good, unsummed, remarks = summed_rows(good, finer)
     resting = resting.unique(KEY, keep="first", maintain_order=True)
@@ -114,6 +115,21 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
         ],
         found=_found(numbers, dates),
     )
+
+
+def _hours_of_days(table: RawTable, rows: pl.DataFrame, dates: ReadDates) -> tuple[pl.DataFrame, ReadDates, bool]:
+    """Take full hours in the column of days as hours of these days; other times of day stay a fault."""
+    timed = dates.timed.get("day")
+    if timed is None or not timed.any() or "hour" in table.columns.position:
+        return rows, dates, False
+    column = table.frame["day"]
+    text = column.dt.strftime("%Y-%m-%d %H:%M:%S") if column.dtype == pl.Datetime else column.cast(pl.String)
+    hour = text.str.extract(r"[T ](\d{1,2}):00(?::00(?:\.0+)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?$").str.zfill(2)
+    if hour.filter(timed).null_count():
+        return rows, dates, False
+    problems = {**dates.problems, "day": pl.select(pl.when(~timed).then(dates.problems["day"])).to_series()}
+    rows = rows.with_columns(hour=hour.fill_null("00"))
+    return rows, replace(dates, problems=problems), True
 
 
 def _results(table: RawTable, options: KpiOptions, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:

@@ -134,7 +134,7 @@ def _ranking(
         found = (thumbnail(Path(name), place.sha256) for name, _ in aliases[:5])
         elsewhere = place.creative_id not in here and place.creative_id in anywhere
         impressions, clicks = (anywhere if elsewhere else here).get(place.creative_id, (0, 0))
-        low, high = map(float, wilson(clicks, impressions, 0.05)) if impressions else (None, None)
+        low, high = map(float, wilson(min(clicks, impressions), impressions, 0.05)) if impressions else (None, None)
         return RankedCreative(
             rank=place.rank,
             name=Path(aliases[0][0]).name if aliases else place.sha256[:12],

@@ -1,0 +1,76 @@
+"""Rows of one key: hours are summed to days, ad sets kept apart or summed, currencies stay with their rows."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from abkit.store.database.engine import Store
+from abkit.store.schema import Ad, Kpi
+from tests.kpi_files import figures, rows, run_import, write
+
+
+@pytest.mark.parametrize("column", ["Hour", "Time of day", "Hour of day (ad account time zone)"])
+def test_hours_are_summed_to_days(sqlite_store: Store, tmp_path: Path, column: str) -> None:
+    lines = [f"2026-01-0{day},1,{hour:02}:00:00 - {hour:02}:59:59,10,1,0.5" for day in (1, 2) for hour in range(24)]
+    header = f"day,ad,{column},impressions,clicks,conversions"
+    summary = run_import(sqlite_store, write(tmp_path / "k.csv", rows(*lines, header=header)))[0]
+    assert (summary.imported, summary.rejected) == (48, 0)
+    assert [row[1:] for row in figures(sqlite_store)] == [(240, 24, 12), (240, 24, 12)]
+
+
+def test_hours_in_the_column_of_days_are_summed_too(sqlite_store: Store, tmp_path: Path) -> None:
+    lines = [f"2026-01-01 {hour:02}:00:00,1,10,1" for hour in range(24)]
+    summary = run_import(sqlite_store, write(tmp_path / "k.csv", rows(*lines, header="day,ad,impressions,clicks")))[0]
+    assert (summary.imported, summary.rejected) == (24, 0)
+    assert [row[1:3] for row in figures(sqlite_store)] == [(240, 24)]
+
+
+def test_one_hour_never_stands_for_its_day(sqlite_store: Store, tmp_path: Path) -> None:
+    path = write(tmp_path / "k.csv", rows("2026-01-01,1,13,10,1", header="day,ad,hour,impressions,clicks"))
+    assert run_import(sqlite_store, path)[0].rejected == 1
+    path = write(tmp_path / "t.csv", rows("2026-01-01 13:00,1,10,1", header="day,ad,impressions,clicks"))
+    assert run_import(sqlite_store, path)[0].rejected == 1
+
+
+def test_one_ad_name_in_several_ad_sets_is_imported_as_it_is(sqlite_store: Store, tmp_path: Path) -> None:
+    lines = [f"2026-01-{day:02},spring,set {n},a.png,{100 * n},{n}" for day in range(1, 8) for n in range(1, 4)]
+    header = "day,campaign,Ad set name,creative,impressions,clicks"
+    summary = run_import(sqlite_store, write(tmp_path / "k.csv", rows(*lines, header=header)))[0]
+    assert (summary.imported, summary.rejected) == (21, 0)
+    with sqlite_store.read() as session:
+        assert set(session.scalars(select(Ad.external_id))) == {f"spring/set {n}/a.png" for n in range(1, 4)}
+        assert set(session.scalars(select(Ad.ad_set))) == {"set 1", "set 2", "set 3"}
+
+
+def test_an_ad_id_in_several_ad_sets_is_one_ad_with_their_sum(sqlite_store: Store, tmp_path: Path) -> None:
+    header = "day,ad,Ad set name,impressions,clicks"
+    lines = ["2026-01-01,7,x,100,1", "2026-01-01,7,y,50,2", "2026-01-01,7,y,50,2"]
+    summary = run_import(sqlite_store, write(tmp_path / "k.csv", rows(*lines, header=header)))[0]
+    assert (summary.imported, summary.rejected) == (2, 1)
+    assert [row[1:3] for row in figures(sqlite_store)] == [(150, 3)]
+    total = write(tmp_path / "total.csv", rows("2026-01-01,7,150,3", header="day,ad,impressions,clicks"))
+    assert run_import(sqlite_store, total)[0].unchanged == 1
+
+
+def test_two_currencies_come_in_with_their_rows(sqlite_store: Store, tmp_path: Path) -> None:
+    lines = ["2026-01-01,1,10,1,2.5,EUR", "2026-01-01,2,10,1,3.5,USD", "2026-01-02,1,10,1,2.5,EUR"]
+    header = "day,ad,impressions,clicks,spend,currency"
+    assert run_import(sqlite_store, write(tmp_path / "k.csv", rows(*lines, header=header)))[0].imported == 3
+    with sqlite_store.read() as session:
+        sums = session.execute(select(Kpi.currency, func.sum(Kpi.spend)).group_by(Kpi.currency)).all()
+    assert sorted(map(tuple, sums)) == [("EUR", 5.0), ("USD", 3.5)]
+
+
+@pytest.mark.parametrize(
+    ("result", "conversions"),
+    [("Purchase", 4), ("actions:offsite_conversion.fb_pixel_lead", 4), ("reach", 0), ("actions:link_click", 0)],
+)
+def test_results_are_conversions_only_where_their_type_is_one(
+    sqlite_store: Store, tmp_path: Path, result: str, conversions: int
+) -> None:
+    line = f"2026-01-01,1,10,1,4,{result}"
+    header = "Day,Ad ID,Impressions,Link clicks,Results,Result indicator"
+    summary = run_import(sqlite_store, write(tmp_path / "k.csv", rows(line, header=header)))[0]
+    assert (summary.error, summary.imported) == (None, 1)
+    assert figures(sqlite_store)[0][3] == conversions
