@@ -129,7 +129,7 @@ def test_rows_of_an_earlier_release_keep_their_figures_and_take_fractions_and_la
     )
     expected = (3_000_000_000, 35, 3, 0.1, None, 1200, 2, 1.5, 9, "no ad")
     checks: dict[str, set[str]] = {}
-    for revision in ("0014_links", "head"):
+    for revision in ("0015_ideas", "head"):
         (migrate.upgrade if revision == "head" else migrate.downgrade)(store, revision)
         with store.read() as session:
             assert tuple(session.execute(figures).one()) == expected
@@ -139,7 +139,7 @@ def test_rows_of_an_earlier_release_keep_their_figures_and_take_fractions_and_la
         indexes = {index["name"] for index in inspector.get_indexes("kpi") if not index.get("unique")}
         assert indexes == {"ix_kpi_period_end", "ix_kpi_left_out"}
     assert checks["head"] == {"ck_kpi_counts", "ck_kpi_period"}
-    assert checks["0014_links"] == {*checks["head"], "ck_kpi_clicks"}
+    assert checks["0015_ideas"] == {*checks["head"], "ck_kpi_clicks"}
     assert migrate.differences(store) == []
 
     with store.write() as session:
