@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015_ideas"
-down_revision = "0014_links"
+revision = "0016_ideas"
+down_revision = "0015_rows"
 branch_labels = None
 depends_on = None
 
