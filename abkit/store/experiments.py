@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
@@ -115,29 +114,28 @@ def delivery(
         session: A reading session.
         ads: Ids of the ads.
         first, last: The period of a row lies inside; `first` None is open.
-        by: A dimension that is looked at: breakdowns without it do not compete.
+        by: A dimension that `by_segment` is for: breakdowns without it do not compete there.
     """
     shown = groups_of(session, ads)
     conditions = [among(session, Kpi.ad_id, shown), *within(Kpi, first, last)]
-    counted = counts(session, first, last, [by] if by else [])
-    key = (Kpi.segment_id, Kpi.period_end)
+    counted = counts(session, first, last)
     sums = [total(column).label(column.key) for column in (Kpi.impressions, Kpi.clicks, Kpi.conversions)]
-    rows = session.execute(select(*key, *sums).where(counted, *conditions).group_by(*key)).all()
-    used = session.scalars(select(Segment).where(among(session, Segment.id, {row.segment_id for row in rows})))
-    segments = {row.id: tuple(str(getattr(row, name)) for name in Dimension) for row in used}
-    by_day: dict[date, Figures] = defaultdict(Figures)
-    by_segment: dict[tuple[str, ...], Figures] = defaultdict(Figures)
-    for row in rows:
-        figures = Figures(row.impressions, row.clicks, as_count(row.conversions))
-        by_day[row.period_end] = by_day[row.period_end].plus(figures)
-        by_segment[segments[row.segment_id]] = by_segment[segments[row.segment_id]].plus(figures)
+
+    def summed(column: Any, which: ColumnElement[bool]) -> dict[Any, Figures]:
+        rows = session.execute(select(column, *sums).where(which, *conditions).group_by(column))
+        return {row[0]: Figures(row.impressions, row.clicks, as_count(row.conversions)) for row in rows}
+
+    by_day = summed(Kpi.period_end, counted)
+    by_segment = summed(Kpi.segment_id, counts(session, first, last, [by]) if by else counted)
+    used = session.scalars(select(Segment).where(among(session, Segment.id, by_segment)))
+    segments = {tuple(str(getattr(row, name)) for name in Dimension): by_segment[row.id] for row in used}
     creatives = session.scalars(
         select(Creative.sha256)
         .join(AdCreative, AdCreative.creative_id == Creative.id)
         .where(among(session, AdCreative.ad_id, shown))
     )
     left = set_aside(session, counted, conditions)
-    return Delivery(dict(by_day), dict(by_segment), frozenset(creatives), left)
+    return Delivery(by_day, segments, frozenset(creatives), left)
 
 
 def results_of(session: Session, experiment: Experiment, kind: Kind | None = None) -> list[ExperimentResult]:

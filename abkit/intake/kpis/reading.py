@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
+from abkit.intake.kpis.assets import refuse_assets
 from abkit.intake.kpis.columns import Columns, find_columns, recognized, require_fields
 from abkit.intake.kpis.platforms import Recipe, content_of, load_recipes
 from abkit_model.data.encodings import ENCODINGS, encoding_named
@@ -210,6 +211,7 @@ def _layout(table: OpenTable | OpenSheets, options: KpiOptions) -> Layout:
 
 def _columns(names: Sequence[str], path: Path, options: KpiOptions) -> Columns:
     recipes = options.known_recipes
+    refuse_assets(names)
     columns = find_columns(names, options.mapping, recipes)
     given = options.period is not None
     require_fields(columns, period_given=given, command=options.command(path), recipes=recipes)

@@ -216,4 +216,5 @@ def _coverage(row: imports.Imported, delivered: Deliveries) -> Coverage:
         files=row.files,
         rejected_rows=row.rejected_rows,
         set_aside_rows=row.set_aside_rows,
+        set_aside=delivered.set_aside,
     )

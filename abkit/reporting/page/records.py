@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
+from abkit.store.kpis.counting import SetAside
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 
 
@@ -41,6 +42,7 @@ class Coverage:
     files: int = 0
     rejected_rows: int = 0
     set_aside_rows: int = 0
+    set_aside: tuple[SetAside, ...] = ()
 
     @property
     def unlinked_share(self) -> float | None:

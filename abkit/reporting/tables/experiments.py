@@ -53,7 +53,7 @@ def _(analysis: Analysis) -> View:
             Table.of(checks, title="Guards"),
         ),
         sentences=tuple(line for result in analysis.treatments for line in _sentences(result)),
-        notes=analysis.notes,
+        notes=(*analysis.notes, *(f"set aside: {one}" for one in analysis.set_aside)),
         chart=lambda: analysis_chart(analysis),
     )
 

@@ -25,6 +25,7 @@ def _(record: ImportSummary) -> View:
     for reason, rows in list(record.reasons.items())[:_MOST_REASONS]:
         notes.append(f"{record.file}: {rows:,} rejected: {reason}")
     notes += [f"{record.file}: {rows:,} set aside: {reason}" for reason, rows in record.aside.items()]
+    notes += [f"{record.file}: set aside: {one}" for one in record.not_counted]
     if record.reasons or record.aside:
         notes.append(f"list them: abkit kpi rejects --import {record.import_id}")
     return View(tables=(Table(columns=_KPI_COLUMNS, rows=(record.to_dict(),), names="file"),), notes=tuple(notes))

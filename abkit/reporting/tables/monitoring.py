@@ -74,7 +74,10 @@ def _(report: DriftReport) -> View:
     return View(
         tables=(Table.of([_layer_row(row) for row in report.results], title=title),),
         sentences=(f"Decision: {report.decision}{cause}", *(f"  {reason}" for reason in report.reasons)),
-        notes=(f"run {report.run_id}, model version {(report.model_version or 'none')[:12]}",),
+        notes=(
+            f"run {report.run_id}, model version {(report.model_version or 'none')[:12]}",
+            *(f"set aside: {one}" for one in report.set_aside),
+        ),
     )
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, and_, case, func, not_, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, not_, or_, select, update
+from sqlalchemy.orm import Session
 
 from abkit.records import Record, percent
 from abkit.store.database.statements import among, in_parts, total
@@ -25,29 +25,37 @@ from abkit.vocabulary import Dimension, SetAsideReason
 if TYPE_CHECKING:
     import polars as pl
 
+# Written out, not as parameters: an engine takes the index of the rows that are left out only where it sees this.
+COUNTS: ColumnElement[bool] = Kpi.left_out == literal_column("''")
+LEFT_OUT: ColumnElement[bool] = Kpi.left_out != literal_column("''")
+
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
-def recount(session: Session, ads: Collection[int]) -> None:
+def recount(
+    session: Session, ads: Collection[int], days: tuple[date, date] | None = None, *, every: bool = False
+) -> None:
     """Decide anew which rows of these ads count; call it where their rows changed, came or went.
 
     Args:
         session: A writing session; it holds what changed.
         ads: Ids of the ads; those that are the same as one of them are looked at too.
+        days: First and last of the rows that changed; all days by default.
+        every: Whether the ads did not come in one file, and may repeat each other.
     """
     if not ads:
         return
     session.flush()
     _note_breakdowns(session)
     _settle(session, ads)
-    if changed := unite(session, ads):
+    if changed := unite(session, ads, days, every=every):
         _settle(session, changed)
 
 
 def settle_all(session: Session) -> None:
     """Decide which rows count in a store of an earlier release; nothing is left to do in any other."""
     if session.scalars(select(Segment.id).where(Segment.breakdown.is_(None)).limit(1)).first() is not None:
-        recount(session, session.scalars(select(Ad.id)).all())
+        recount(session, session.scalars(select(Ad.id)).all(), every=True)
 
 
 def _note_breakdowns(session: Session) -> None:
@@ -64,8 +72,9 @@ def _note_breakdowns(session: Session) -> None:
 def _settle(session: Session, ads: Collection[int]) -> None:
     groups = groups_of(session, ads)
     contested = _contested(session, groups)
-    settled = [ad for ad in groups if ad not in contested]
-    _mark(session, settled, "", Kpi.left_out != "")
+    if settled := (groups.keys() - contested) & _ads_left_out(session):
+        again = update(Kpi).where(LEFT_OUT, among(session, Kpi.ad_id, settled)).values(left_out="")
+        session.execute(again.execution_options(synchronize_session=False))
     for part in in_parts(sorted(contested)):
         rows = _rows(session, {ad: groups[ad] for ad in part})
         decided = choose(rows).join(rows.select("id", before="left_out"), on="id").sort("id")
@@ -86,10 +95,10 @@ def _by_reason(decided: pl.DataFrame) -> Iterable[tuple[str, list[int]]]:
         yield str(reason), rows["id"].to_list()
 
 
-def _mark(session: Session, ads: Collection[int], reason: str, *where: ColumnElement[bool]) -> None:
-    if ads:
-        statement = update(Kpi).where(among(session, Kpi.ad_id, ads), *where).values(left_out=reason)
-        session.execute(statement.execution_options(synchronize_session=False))
+def _ads_left_out(session: Session, *where: ColumnElement[bool]) -> set[int]:
+    """Return the ads with rows that are left out; grouped as their index is, which SQLite takes only then."""
+    found = select(Kpi.ad_id).where(LEFT_OUT, *where).group_by(Kpi.left_out, Kpi.ad_id)
+    return set(session.scalars(found))
 
 
 def _contested(session: Session, groups: dict[int, int]) -> set[int]:
@@ -184,12 +193,12 @@ def counts(
     """
     anew = _decided_anew(session, start, end, asked)
     if not anew:
-        return Kpi.left_out == ""
+        return COUNTS
     groups = groups_of(session, anew)
     rows = _rows(session, groups, *within(Kpi, start, end), *_cut_by(asked))
     chosen = choose(rows).filter(left_out="")["id"].to_list() if rows.height else []
     return or_(
-        and_(Kpi.left_out == "", not_(among(session, Kpi.ad_id, groups))),
+        and_(COUNTS, not_(among(session, Kpi.ad_id, groups))),
         among(session, Kpi.id, chosen),
     )
 
@@ -201,22 +210,18 @@ def _cut_by(asked: Collection[str]) -> list[ColumnElement[bool]]:
 
 def _decided_anew(session: Session, start: date | None, end: date | None, asked: Collection[str]) -> list[int]:
     """Return the ads of which rows that are left out may count in this window, or with these dimensions."""
-    left_out = and_(Kpi.left_out != "", *within(Kpi, start, end))
+    inside = _ads_left_out(session)
     anew: set[int] = set()
-    if asked:
-        cut = select(Kpi.ad_id).join(Segment, Segment.id == Kpi.segment_id).where(left_out, *_cut_by(asked))
-        anew.update(session.scalars(cut.distinct()))
-    other = aliased(Kpi)
-    edges = [and_(other.period_start < start, other.period_end >= start)] if start else []
-    edges += [and_(other.period_end > end, other.period_start <= end)] if end else []
-    if edges:
-        # Few rows are left out, and few periods are longer than a day: both are found by an index.
-        inside = set(session.scalars(select(Kpi.ad_id).where(left_out).distinct()))
-        if inside:
-            groups = groups_of(session, inside)
-            cut_off = select(other.ad_id).where(among(session, other.ad_id, groups), other.left_out == "", or_(*edges))
-            broken = {groups[ad] for ad in session.scalars(cut_off.distinct())}
-            anew.update(ad for ad, group in groups.items() if group in broken)
+    if asked and inside:
+        cut = select(Kpi.ad_id).join(Segment, Segment.id == Kpi.segment_id).where(LEFT_OUT, *within(Kpi, start, end))
+        anew.update(session.scalars(cut.where(*_cut_by(asked)).distinct()))
+    edges = [and_(Kpi.period_start < start, Kpi.period_end >= start)] if start else []
+    edges += [and_(Kpi.period_end > end, Kpi.period_start <= end)] if end else []
+    if edges and inside:
+        groups = groups_of(session, inside)
+        cut_off = select(Kpi.ad_id).where(or_(*edges), COUNTS).distinct()
+        broken = {groups[ad] for ad in session.scalars(cut_off) if ad in groups}
+        anew.update(ad for ad, group in groups.items() if group in broken)
     return sorted(anew)
 
 
@@ -234,22 +239,34 @@ def set_aside(
         conditions: Which rows the analysis could take.
         impressions: Those that count, where they are known.
     """
-    plain = counted.compare(Kpi.left_out == "")
-    rest = Kpi.left_out != "" if plain else not_(counted)
+    rest = LEFT_OUT if counted is COUNTS else not_(counted)
     shown = total(Kpi.impressions)
     found = session.execute(select(Kpi.left_out, func.count(), shown).where(rest, *conditions).group_by(Kpi.left_out))
+    # What counts over all time may not count in a window: other periods do there.
     rows = [(SetAsideReason(reason or SetAsideReason.PERIOD), number, sums) for reason, number, sums in found]
-    if not rows:
-        return ()
-    if impressions is None:
-        impressions = session.scalar(select(shown).where(counted, *conditions)) or 0
-    everything = impressions + sum(row[2] for row in rows)
-    by_reason: dict[SetAsideReason, tuple[int, int]] = {}
-    for reason, number, sums in rows:
-        before = by_reason.get(reason, (0, 0))
-        by_reason[reason] = before[0] + number, before[1] + sums
+    if rows and impressions is None:
+        impressions = session.scalar(select(shown).where(counted, *conditions))
+    return _shared(rows, impressions or 0)
+
+
+def together(parts: Iterable[SetAside], impressions: int) -> tuple[SetAside, ...]:
+    """Return what several parts of an analysis leave out as one.
+
+    Args:
+        parts: Of each part.
+        impressions: Those that count, in all parts.
+    """
+    return _shared([(one.reason, one.rows, one.impressions) for one in parts], impressions)
+
+
+def _shared(rows: Iterable[tuple[SetAsideReason, int, int]], counted: int) -> tuple[SetAside, ...]:
+    sums: dict[SetAsideReason, tuple[int, int]] = {}
+    for reason, number, impressions in rows:
+        before = sums.get(reason, (0, 0))
+        sums[reason] = before[0] + number, before[1] + impressions
+    everything = counted + sum(impressions for _, impressions in sums.values())
     records = [
-        SetAside(reason=reason, rows=number, impressions=sums, share=sums / everything if everything else 0.0)
-        for reason, (number, sums) in by_reason.items()
+        SetAside(reason=reason, rows=number, impressions=shown, share=shown / everything if everything else 0.0)
+        for reason, (number, shown) in sums.items()
     ]
     return tuple(sorted(records, key=lambda one: (-one.impressions, -one.rows, one.reason)))

@@ -226,6 +226,11 @@ def delivery_rows(session: Session, start: date | None, end: date) -> list[Deliv
     return [DeliveryRow(**row._mapping) for row in rows]
 
 
+def set_aside_between(session: Session, start: date | None, end: date) -> tuple[SetAside, ...]:
+    """Return what does not count of the periods between two days, because other rows hold the same delivery."""
+    return set_aside(session, counts(session, start, end), within(Kpi, start, end))
+
+
 def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple[int, int], date]:
     """Return the first day on which each creative delivered in each campaign (creative, campaign), in any window."""
     shown = shown_creatives().subquery()

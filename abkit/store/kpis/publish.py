@@ -42,7 +42,7 @@ from sqlalchemy.orm import Session
 from abkit.store.database.staging import analyze
 from abkit.store.database.statements import count_inserted, count_rows, insert_into, total
 from abkit.store.imports import begin_import
-from abkit.store.kpis.counting import recount
+from abkit.store.kpis.counting import SetAside, counts, recount, set_aside
 from abkit.store.kpis.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.vocabulary import Dimension, RejectKind
@@ -150,13 +150,19 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     ads = select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))
     _name_ads(session, header.run_id)
     relink(session, header.run_id, ads=ads)
-    recount(session, session.scalars(ads).all())
+    first, last = session.execute(select(func.min(STAGE_KPI.c.period_start), func.max(STAGE_KPI.c.period_end))).one()
+    recount(session, session.scalars(ads).all(), (first, last))
     refresh_launches(session, creatives_of(session, ads), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
     staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)
     record.unlinked = _file_rows(session, staged, unlinked, _delivers)
     session.flush()
     return record, True
+
+
+def staged_set_aside(session: Session) -> tuple[SetAside, ...]:
+    """Return which rows of the staged ads do not count, of this import and of earlier ones."""
+    return set_aside(session, counts(session), [Kpi.ad_id.in_(select(STAGE_AD.c.ad_id))])
 
 
 # Rows that land: those with delivery, and idle ones that take back what is in the store.

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from abkit.alerts.rules import Rules
 from abkit.config import DriftSettings, Settings
 from abkit.errors import UsageError
+from abkit.records import to_plain
 from abkit.stats.monitoring.triage import triage
 from abkit.store import ideas, imports, models, results, runs, scores
 from abkit.store.database.engine import Store
@@ -75,6 +76,7 @@ def check_drift(
             version = models.find_by_prefix(session, model) if model else models.active_model(session)
             windows = resolve_windows(session, before, window, as_of=as_of, settings=settings.drift, version=version)
             tests = _test_layers(session, settings.drift, windows)
+            aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
         decided = triage([test.finding for test in tests])
         report = DriftReport(
             decision=decided.decision,
@@ -86,6 +88,7 @@ def check_drift(
             as_of=as_of,
             model_version=version.digest if version else None,
             run_id=run.id,
+            set_aside=aside,
         )
         with store.write() as session:
             _log(session, settings, report, version.id if version else None, now)
@@ -176,7 +179,7 @@ def _log(
         model_version_id=version_id,
         decision=report.decision.value,
         cause=report.cause,
-        reasons={"reasons": list(report.reasons)},
+        reasons={"reasons": list(report.reasons), "set_aside": to_plain(report.set_aside)},
         scope=f"{report.current} against {report.reference}",
         as_of=report.as_of,
         decided_at=datetime.now(UTC),

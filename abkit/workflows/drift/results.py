@@ -8,6 +8,7 @@ from typing import Any
 
 from abkit.records import Record, RecordList
 from abkit.stats.monitoring.triage import Finding
+from abkit.store.kpis.counting import SetAside
 from abkit.vocabulary import DriftDecision, DriftVerdict, Layer
 
 
@@ -59,6 +60,7 @@ class DriftReport(RecordList):
         reference, current: The windows, as written.
         as_of: The last day that counts.
         model_version: Digest of the version whose scores were looked at; None where nothing was scored.
+        set_aside: Rows of the windows that do not count because others hold the same delivery.
     """
 
     decision: DriftDecision
@@ -70,6 +72,7 @@ class DriftReport(RecordList):
     as_of: date
     model_version: str | None
     run_id: int
+    set_aside: tuple[SetAside, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data; the cause is None where there is none."""

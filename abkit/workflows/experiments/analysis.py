@@ -18,6 +18,7 @@ from abkit.stats.verdicts.guards import ArmDays, Guard, check_guards
 from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.shrinkage import Exaggeration, exaggeration, fit_effect_prior, shrink
 from abkit.stats.verdicts.verdict import Conclusion, judge
+from abkit.store.kpis.counting import SetAside, together
 from abkit.vocabulary import Allocation, Dimension, GuardStatus, Metric, Monitoring, Unit, Verdict
 from abkit.workflows.experiments.arms import (
     Arm,
@@ -103,6 +104,7 @@ class Analysis(Record):
         boundary: The planned looks' boundaries, for group-sequential monitoring.
         verdict: That of the best treatment.
         notes: What to know about the figures: that conversions are modeled, or may still change.
+        set_aside: Rows of the arms that do not count because others hold the same delivery.
     """
 
     experiment: str
@@ -121,6 +123,7 @@ class Analysis(Record):
     boundary: GroupSequentialPlan | None
     verdict: Verdict
     notes: tuple[str, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
 
 
 def analyze(
@@ -208,6 +211,9 @@ def analyze(
         boundary=boundary,
         verdict=_overall([result.verdict for result in treatments]),
         notes=(MODELED,) if is_modeled(*days) else (),
+        set_aside=together(
+            [one for arm in arms for one in arm.delivery.set_aside], sum(arm.trials for arm in delivered)
+        ),
     )
 
 

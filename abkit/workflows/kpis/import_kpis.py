@@ -22,6 +22,7 @@ from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
 from abkit.store.imports import import_of, impressions_and_clicks, reject_reasons
 from abkit.store.kpis import publish as kpi_publish
+from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.links import owned_unlinked
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
@@ -51,6 +52,8 @@ class ImportSummary(Record):
         import_id: Id of the import in the store; None for a file that was refused as a whole.
         reasons: Number of rejected rows by kind of reason.
         aside: Number of rows set aside by reason.
+        not_counted: Rows of the file's ads, of this or an earlier import, that do not count because others hold the
+            same delivery.
         error: Why the file was refused as a whole.
         hint: What to do about that.
     """
@@ -66,6 +69,7 @@ class ImportSummary(Record):
     import_id: int | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
     aside: Mapping[str, int] = field(default_factory=dict)
+    not_counted: tuple[SetAside, ...] = ()
     error: str | None = None
     hint: str | None = None
 
@@ -170,7 +174,9 @@ def _store_rows(
 ) -> ImportSummary:
     def publish(session: Session) -> ImportSummary:
         record, first = kpi_publish.publish(session, header)
-        return _summary(session, summary, record) if first else _again(session, summary, record)
+        if not first:
+            return _again(session, summary, record)
+        return replace(_summary(session, summary, record), not_counted=kpi_publish.staged_set_aside(session))
 
     frames = [
         (kpi_publish.STAGE_AD, checked.ads),

@@ -1,0 +1,33 @@
+"""Figures of delivery are summed through one door: whoever reads them from `kpi` asks which rows count."""
+
+import re
+from pathlib import Path
+
+import abkit
+
+SOURCES = Path(abkit.__file__).parent
+FIGURE = re.compile(r"\bKpi\.(impressions|clicks|conversions|spend|revenue)\b|getattr\(Kpi\b")
+ASKS = re.compile(r"\bcounts\(|\bCOUNTS\b|left_out == \"\"")
+# Writing and restating rows is no reading.
+WRITES = {"store/kpis/publish.py"}
+
+
+def statements(source: str) -> list[str]:
+    """The functions of a module, each as text."""
+    return re.split(r"^(?=def |class |_?[A-Z_]+\b.*= )", source, flags=re.MULTILINE)
+
+
+def test_every_function_that_reads_figures_of_kpi_asks_which_rows_count() -> None:
+    found, silent = set(), []
+    for path in sorted(SOURCES.rglob("*.py")):
+        name = path.relative_to(SOURCES).as_posix()
+        if name in WRITES:
+            continue
+        for part in statements(path.read_text(encoding="utf-8")):
+            if part.startswith("def ") and FIGURE.search(part):
+                found.add(name)
+                if not ASKS.search(part):
+                    silent.append(f"{name}: {part.splitlines()[0]}")
+    assert found >= {"store/kpis/counting.py", "store/kpis/delivery.py", "store/experiments.py", "store/kpis/links.py"}
+    # The rule itself reads every row.
+    assert [one.split("(")[0] for one in silent] == ["store/kpis/counting.py: def _rows"]

@@ -1,0 +1,281 @@
+"""Counts once: whatever the order of files, every reader sums each impression once and says what it set aside."""
+
+import random
+from datetime import date, timedelta
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from abkit.config import Settings
+from abkit.reporting.page.gather import gather
+from abkit.store import experiments
+from abkit.store.database.engine import Store
+from abkit.store.kpis.delivery import Deliveries, Filters, daily_impressions, deliveries, delivery_rows
+from abkit.store.kpis.links import unlinked_delivery
+from abkit.store.schema import Ad, Kpi
+from abkit.vocabulary import Dimension
+from abkit.workflows.correlate import correlate
+from abkit.workflows.drift.check import check_drift
+from tests.conftest import MakeDatabase
+from tests.kpi_files import add_creatives, run_import, write
+
+START = date(2026, 1, 1)
+DAYS, ADS = 10, 2
+Row = tuple[int, int, int, int, int]  # day, ad, impressions, clicks, conversions
+
+
+def _delivered() -> list[Row]:
+    dice = random.Random(7)
+    rows = []
+    for number in range(DAYS):
+        for ad in range(ADS):
+            clicks = dice.randint(10, 60)
+            rows.append((number, ad, dice.randint(800, 3000), clicks, dice.randint(1, clicks)))
+    return rows
+
+
+ROWS = _delivered()
+TOTAL = sum(row[2] for row in ROWS), sum(row[3] for row in ROWS)
+
+
+def day(number: int) -> str:
+    return (START + timedelta(number)).isoformat()
+
+
+def table(header: str, lines: list[str]) -> str:
+    return "\n".join([header, *lines]) + "\n"
+
+
+def halves(header: str, cells: tuple[str, str], *, total: str = "") -> str:
+    """Each row in two parts, and where asked the sum beside them."""
+    lines = []
+    for number, ad, shown, clicks, conversions in ROWS:
+        parts = [(cells[0], shown // 3, clicks // 3, conversions // 3)]
+        parts.append((cells[1], shown - shown // 3, clicks - clicks // 3, conversions - conversions // 3))
+        if total:
+            parts.insert(1, (total, shown, clicks, conversions))
+        lines += [f"{day(number)},120{ad},{cell},{i},{c},{v}" for cell, i, c, v in parts]
+    return table(f"Day,Ad ID,{header},Impressions,Clicks,Conversions", lines)
+
+
+def plain(ad: str = "120{}", header: str = "Ad ID", rows: list[Row] = ROWS) -> str:
+    lines = [f"{day(n)},{ad.format(a)},{i},{c},{v}" for n, a, i, c, v in rows]
+    return table(f"Day,{header},Impressions,Clicks,Conversions", lines)
+
+
+def periods(*spans: tuple[int, int], more: int = 0) -> str:
+    lines = []
+    for first, last in spans:
+        for ad in range(ADS):
+            inside = [row for row in ROWS if row[1] == ad and first <= row[0] <= last]
+            shown, clicks, conversions = (sum(row[place] for row in inside) for place in (2, 3, 4))
+            lines.append(f"{day(first)},{day(last)},120{ad},{shown + more},{clicks},{conversions}")
+    return table("Reporting starts,Reporting ends,Ad ID,Impressions,Clicks,Conversions", lines)
+
+
+def events(*names: str) -> str:
+    """Every event has all impressions and clicks, and the first one the conversions."""
+    lines = [
+        f"{day(n)},120{a},{i},{c},{v if name == names[0] else 1},{name}" for n, a, i, c, v in ROWS for name in names
+    ]
+    return table("Day,Ad ID,Impressions,Clicks,Conversions,event", lines)
+
+
+def windows() -> str:
+    return events("7d click", "1d view").replace(",event\n", ",attribution_window\n")
+
+
+def actions() -> str:
+    """Conversion actions without impressions, as some platforms list them beside the delivery."""
+    lines = [
+        f"{day(n)},120{a},0,0,{v if name == 'sale' else 1},{name}" for n, a, _, _, v in ROWS for name in ("sale", "x")
+    ]
+    return table("Day,Ad ID,Impressions,Clicks,Conversions,event", lines)
+
+
+NO_CONVERSIONS = [(n, a, i, c, 0) for n, a, i, c, _ in ROWS]
+KINDS: dict[str, list[str]] = {
+    "a total beside its days": [plain(), periods((0, DAYS - 1))],
+    "weeks beside their days and a total": [plain(), periods((0, 6), (7, DAYS - 1)), periods((0, DAYS - 1))],
+    "weeks that overlap": [periods((0, 4), (5, DAYS - 1)), periods((2, 6))],
+    "one span exported twice": [periods((0, DAYS - 1)), periods((0, DAYS - 2))],
+    "All among the ages": [halves("Age", ("18-24", "25-34"), total="All")],
+    "Gesamt among the devices": [halves("Device", ("Handy", "Desktop"), total="Gesamt")],
+    "all placements in Chinese": [halves("placement", ("feed", "story"), total="全部")],
+    "no breakdown beside one": [plain(), halves("Age", ("18-24", "25-34"))],
+    "two breakdowns": [halves("Age", ("18-24", "25-34")), halves("placement", ("feed", "story"))],
+    "breakdowns and a total of days": [halves("Age", ("18-24", "25-34"), total="Total"), periods((0, DAYS - 1))],
+    "platforms beside their sum": [plain(), halves("platform", ("facebook", "instagram"))],
+    "all platforms among them": [halves("platform", ("facebook", "instagram"), total="All")],
+    "ids, then names": [plain(), plain("hero{}.png", "Creative name")],
+    "without an account, then with": [plain(), plain("act_1,120{}", "Account ID,Ad ID")],
+    "three mappings": [plain(), plain("hero{}.png", "Creative name"), plain("act_1,120{}", "Account ID,Ad ID")],
+    "two conversion events": [events("sale", "signup")],
+    "two attribution windows": [windows()],
+    "conversion actions beside delivery": [plain(rows=NO_CONVERSIONS), actions()],
+}
+
+
+def read(store: Store, **filters: object) -> Deliveries:
+    with store.read() as session:
+        return deliveries(session, Filters(**filters))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_impression_counts_once_in_any_order_of_files(
+    kind: str, new_database: MakeDatabase, tmp_path: Path
+) -> None:
+    files = KINDS[kind]
+    for place, order in enumerate(list(permutations(range(len(files))))[::-1][:3]):
+        store = Store(new_database("sqlite", migrated=True))
+        for number in order:
+            run_import(store, write(tmp_path / f"{place}-{number}.csv", files[number]))
+        _every_reader_counts_once(store)
+        store.close()
+
+
+@pytest.mark.parametrize("kind", ["a total beside its days", "All among the ages", "three mappings", "two breakdowns"])
+def test_postgresql_counts_the_same(kind: str, new_database: MakeDatabase, tmp_path: Path) -> None:
+    store = Store(new_database("postgresql", migrated=True))
+    for number, content in enumerate(KINDS[kind]):
+        run_import(store, write(tmp_path / f"{number}.csv", content))
+    _every_reader_counts_once(store)
+    store.close()
+
+
+def _every_reader_counts_once(store: Store) -> None:
+    found = read(store)
+    assert found.impressions == TOTAL[0]
+    with store.read() as session:
+        counted = experiments.delivery(session, session.scalars(select(Ad.id)).all(), None, START + timedelta(DAYS))
+        stored = session.execute(select(Kpi.impressions, Kpi.left_out)).all()
+        unlinked = unlinked_delivery(session)
+    figures = list(counted.by_day.values())
+    assert sum(one.impressions for one in figures) == TOTAL[0]
+    assert sum(one.clicks for one in figures) == TOTAL[1]
+    assert sum(one.conversions for one in figures) == sum(row[4] for row in ROWS)
+    assert sum(row["impressions"] for row in unlinked) == TOTAL[0]
+    assert sum(row["share_of_impressions"] for row in unlinked) == pytest.approx(1)
+    # What is set aside is told with its share, and nothing is in neither.
+    aside = [row for row in stored if row.left_out]
+    assert sum(one.rows for one in found.set_aside) == len(aside)
+    assert sum(one.impressions for one in found.set_aside) == sum(row.impressions for row in aside)
+    everything = sum(row.impressions for row in stored)
+    assert sum(one.share for one in found.set_aside) == pytest.approx(1 - TOTAL[0] / everything)
+    assert counted.set_aside == found.set_aside
+
+
+def _linked(store: Store, path: Path) -> None:
+    """Three creatives, shown by the ads that the files name."""
+    names = [f"hero{ad}.png" for ad in range(ADS)]
+    add_creatives(store, *names)
+    content = table(
+        "Day,Ad ID,Creative name,Campaign,Impressions,Clicks",
+        [f"{day(n)},120{a},hero{a}.png,spring,{i},{c}" for n, a, i, c, _ in ROWS],
+    )
+    run_import(store, write(path / "linked.csv", content))
+
+
+def test_correlate_drift_and_report_read_the_same_rows_and_say_what_they_set_aside(
+    store: Store, tmp_path: Path
+) -> None:
+    _linked(store, tmp_path)
+    run_import(store, write(tmp_path / "ages.csv", halves("Age", ("18-24", "25-34"), total="All")))
+    run_import(store, write(tmp_path / "month.csv", periods((0, DAYS - 1))))
+    last = START + timedelta(DAYS - 1)
+    report = correlate(store, Settings(), metric="ctr", as_of=last)
+    assert report.impressions == TOTAL[0]
+    assert {one.reason.value: one.impressions for one in report.set_aside} == {
+        "breakdown": 2 * TOTAL[0],
+        "period": TOTAL[0],
+    }
+    assert report.to_dict()["set_aside"][0]["share"] == pytest.approx(0.5)
+    drift = check_drift(store, Settings(), current="days:3", as_of=last)
+    assert drift.set_aside == report.set_aside
+    page = gather(store, as_of=last)
+    assert (page.coverage.impressions, page.coverage.set_aside) == (TOTAL[0], report.set_aside)
+    with store.read() as session:
+        rows = delivery_rows(session, None, last)
+        daily = daily_impressions(session, START, last)
+    assert sum(row.impressions for row in rows) == sum(daily.values()) == TOTAL[0]
+
+
+def test_a_dimension_that_is_asked_for_is_answered_by_its_own_export(store: Store, tmp_path: Path) -> None:
+    for name, cells in (("Age", ("18-24", "25-34")), ("placement", ("feed", "story"))):
+        run_import(store, write(tmp_path / f"{name}.csv", halves(name, cells)))
+    for wanted in ({"age": "18-24"}, {"placement": "feed"}):
+        assert read(store, segment=wanted).impressions == sum(row[2] // 3 for row in ROWS)
+    with store.read() as session:
+        ads = session.scalars(select(Ad.id)).all()
+        for by, values in ((Dimension.AGE, {"18-24", "25-34"}), (Dimension.PLACEMENT, {"feed", "story"})):
+            found = experiments.delivery(session, ads, None, START + timedelta(DAYS), by)
+            place = list(Dimension).index(by)
+            assert {segment[place] for segment in found.by_segment} == values
+            assert sum(one.impressions for one in found.by_segment.values()) == TOTAL[0]
+
+
+def test_days_count_in_a_window_that_cuts_a_longer_total(store: Store, tmp_path: Path) -> None:
+    few = [row for row in ROWS if row[0] < 5]
+    run_import(store, write(tmp_path / "days.csv", plain(rows=few)))
+    run_import(store, write(tmp_path / "month.csv", periods((0, DAYS - 1))))
+    assert read(store).impressions == TOTAL[0]  # the days hold half of the total
+    found = read(store, end=START + timedelta(6))
+    assert (found.impressions, found.set_aside) == (sum(row[2] for row in few), ())
+    found = read(store, start=START + timedelta(1))
+    assert found.impressions == sum(row[2] for row in few if row[0] >= 1)
+
+
+def test_a_later_finer_file_a_restatement_and_the_same_file_again_end_alike(store: Store, tmp_path: Path) -> None:
+    month = write(tmp_path / "month.csv", periods((0, DAYS - 1)))
+    run_import(store, month)
+    assert read(store).impressions == TOTAL[0]
+    restated = [(n, a, i + 50, c, v) for n, a, i, c, v in ROWS]
+    for content in (plain(rows=[row for row in ROWS if row[0] < 4]), plain(), plain(rows=restated)):
+        run_import(store, write(tmp_path / "days.csv", content))
+    wanted = TOTAL[0] + 50 * len(ROWS)
+    assert read(store).impressions == wanted
+    run_import(store, month)
+    run_import(store, write(tmp_path / "month2.csv", periods((0, DAYS - 1), more=1)))
+    found = read(store)
+    assert (found.impressions, [(one.reason.value, one.rows) for one in found.set_aside]) == (wanted, [("period", ADS)])
+
+
+def test_the_figures_of_ads_that_are_one_belong_to_the_creative_of_either(store: Store, tmp_path: Path) -> None:
+    run_import(store, write(tmp_path / "ids.csv", plain()))
+    names = [f"hero{ad}.png" for ad in range(ADS)]
+    add_creatives(store, *names)
+    more = [(n + 5, a, i, c, v) for n, a, i, c, v in ROWS if n >= 5]  # five days that the ids do not have
+    older = [row for row in ROWS if row[0] >= 5]
+    run_import(store, write(tmp_path / "names.csv", plain("hero{}.png", "Creative name", [*older, *more])))
+    found = read(store)
+    assert found.impressions == TOTAL[0] + sum(row[2] for row in more)
+    assert sum(row.impressions for row in found.rows) == found.impressions  # none is without its creative
+    with store.read() as session:
+        for name in ("1201", "hero1.png"):
+            ads = experiments.ads_named(session, name)
+            figures = experiments.delivery(session, ads, None, START + timedelta(30)).by_day.values()
+            wanted = sum(row[2] for row in [*ROWS, *more] if row[1] == 1)
+            assert sum(one.impressions for one in figures) == wanted
+
+
+def test_ads_that_only_look_alike_stay_two(store: Store, tmp_path: Path) -> None:
+    other = [(n, a, i + 1, c, v) for n, a, i, c, v in ROWS]
+    run_import(store, write(tmp_path / "one.csv", plain()))
+    run_import(store, write(tmp_path / "two.csv", plain("hero{}.png", "Creative name", other)))
+    run_import(store, write(tmp_path / "three.csv", plain("x,130{}", "Account ID,Ad ID")))
+    run_import(store, write(tmp_path / "four.csv", plain("y,140{}", "Account ID,Ad ID", other)))
+    same = [(n, 7, 1000, 20, 1) for n in range(DAYS)]  # figures that many ads have
+    run_import(store, write(tmp_path / "five.csv", plain("15{}", rows=same)))
+    run_import(store, write(tmp_path / "six.csv", plain("16{}", rows=same)))
+    # Account x has no other account's name: its equal figures are those of the ads without one.
+    wanted = 2 * TOTAL[0] + len(ROWS) + 2 * 1000 * DAYS
+    assert read(store).impressions == wanted
+
+
+def test_figures_of_a_store_without_overlaps_are_those_that_it_holds(store: Store, tmp_path: Path) -> None:
+    run_import(store, write(tmp_path / "one.csv", plain()))
+    run_import(store, write(tmp_path / "later.csv", periods((20, 27), (28, 30), more=500)))
+    found = read(store)
+    assert (found.impressions, found.set_aside) == (TOTAL[0] + 2 * ADS * 500, ())
