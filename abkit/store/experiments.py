@@ -119,7 +119,8 @@ def delivery(
     shown = groups_of(session, ads)
     conditions = [among(session, Kpi.ad_id, shown), *within(Kpi, first, last)]
     counted = counts(session, first, last)
-    sums = [total(column).label(column.key) for column in (Kpi.impressions, Kpi.clicks, Kpi.conversions)]
+    sums = [total(column).label(column.key) for column in (Kpi.impressions, Kpi.clicks)]
+    sums.append(func.sum(Kpi.conversions).label("conversions"))  # fractions are conversions, too
 
     def summed(column: Any, which: ColumnElement[bool]) -> dict[Any, Figures]:
         rows = session.execute(select(column, *sums).where(which, *conditions).group_by(column))
