@@ -5,8 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016_rows"
-down_revision = "0015_ideas"
+revision = "0015_rows"
+down_revision = "0014_links"
 branch_labels = None
 depends_on = None
 
