@@ -157,3 +157,20 @@ def launch(store: Store, days: dict[int, date]) -> None:
             session.execute(
                 update(CampaignCreative).where(CampaignCreative.creative_id == creative).values(launched_on=launched)
             )
+
+
+def test_a_creative_has_its_own_name_in_each_campaign(store: Store) -> None:
+    run = begin_run(store, "test", {})
+    with store.write() as session:
+        creatives.write_creatives(session, run, [content("a")])
+        (id_,) = creatives.creative_ids(session, [content("a")["sha256"]]).values()
+        keys = ("spring", "summer", "autumn")
+        spring, summer, autumn = (creatives.ensure_campaign(session, run, key) for key in keys)
+        for campaign, name in ((spring, "a.png"), (summer, "b.png"), (autumn, "a.png"), (None, "rated.png")):
+            creatives.write_names(session, run, [(id_, f"/ads/{name}", name)], campaign=campaign)
+    with store.read() as session:
+        latest = {
+            campaign: creatives.creative_names(session, [id_], campaign=campaign)[id_][0][1]
+            for campaign in (spring, summer, autumn, None)
+        }
+    assert latest == {spring: "a.png", summer: "b.png", autumn: "a.png", None: "rated.png"}

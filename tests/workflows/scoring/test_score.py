@@ -1,7 +1,7 @@
 """Scoring: every content once, every name kept, whole rows only, ranks that add up."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from abkit.errors import AbkitError
 from abkit.intake.images import hash_file
 from abkit.store.database.engine import Store
 from abkit.store.schema import (
+    AdCreative,
     CampaignCreative,
     Creative,
     CreativeAlias,
@@ -26,6 +27,7 @@ from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.scoring.image_files import decode_batches
 from abkit.workflows.scoring.score import score_paths
 from tests.images import broken_files, make_image, save_images, unusual_files
+from tests.kpi_files import rows, run_import, write
 from tests.workflows.conftest import make_checkpoint_between
 
 
@@ -283,3 +285,26 @@ def test_a_scheduled_folder_goes_on_past_whatever_one_file_does(
     assert done["not_read"] == {
         "banner.svg": "an SVG drawing is not read: export it as PNG in the size in which it is shown"
     }
+
+
+def test_ads_that_came_before_their_images_are_linked_and_launched_when_these_are_scored(
+    quick_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    lines = rows(
+        "2026-01-05,1,CREATIVE 0000,10,1", "2026-01-05,2,later,10,1", header="day,ad,creative,impressions,clicks"
+    )
+    assert run_import(quick_store, write(tmp_path / "k.csv", lines))[0].unlinked == 2
+    save_images(tmp_path / "ads", 2)
+    result = score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring")
+
+    with quick_store.read() as session:
+        run = session.get_one(Run, result.run_id)
+        assert run.outcome is not None
+        assert (run.outcome["ads_linked"], run.outcome["links_withdrawn"]) == (1, 0)
+        (link,) = session.scalars(select(AdCreative))
+        assert (link.ad_id, link.linked_by) == (1, "normalized")
+        launched = select(CampaignCreative.launched_on).where(CampaignCreative.creative_id == link.creative_id)
+        assert session.scalars(launched).one() == date(2026, 1, 5)
+    make_image(7).save(tmp_path / "ads" / "creative_0000.jpg")
+    score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring")
+    assert count(quick_store, AdCreative) == 0
