@@ -38,7 +38,8 @@ from abkit.vocabulary import (
     Severity,
     Unit,
 )
-from tests.store.rows import NOW
+from tests.monitoring_rows import seeded
+from tests.store.rows import NOW, day
 from tests.workflows.scoring.test_shortlist import campaign
 
 
@@ -129,7 +130,7 @@ def test_rows_of_an_earlier_release_keep_their_figures_and_take_fractions_and_la
     )
     expected = (3_000_000_000, 35, 3, 0.1, None, 1200, 2, 1.5, 9, "no ad")
     checks: dict[str, set[str]] = {}
-    for revision in ("0015_ideas", "head"):
+    for revision in ("0014_links", "head"):
         (migrate.upgrade if revision == "head" else migrate.downgrade)(store, revision)
         with store.read() as session:
             assert tuple(session.execute(figures).one()) == expected
@@ -139,7 +140,7 @@ def test_rows_of_an_earlier_release_keep_their_figures_and_take_fractions_and_la
         indexes = {index["name"] for index in inspector.get_indexes("kpi") if not index.get("unique")}
         assert indexes == {"ix_kpi_period_end", "ix_kpi_left_out"}
     assert checks["head"] == {"ck_kpi_counts", "ck_kpi_period"}
-    assert checks["0015_ideas"] == {*checks["head"], "ck_kpi_clicks"}
+    assert checks["0014_links"] == {*checks["head"], "ck_kpi_clicks"}
     assert migrate.differences(store) == []
 
     with store.write() as session:
@@ -272,3 +273,21 @@ def test_names_ads_and_links_of_an_earlier_release_get_what_linking_needs(store:
         assert session.execute(text(links)).all() == [(1, 2, "name"), (4, 2, "name"), (2, 1, "hand")]
     migrate.downgrade(store, "0013_reading")
     migrate.upgrade(store)
+
+
+def test_rows_of_an_earlier_release_are_settled_and_those_without_overlap_stay_as_they_are(store: Store) -> None:
+    seed = seeded(store)
+    one, two = seed.creatives("spring", [1.0, 2.0])
+    young, everyone = seed.segment(age="18-24"), seed.segment(age="All")
+    shown = {"clicks": 10, "impressions": 700}
+    seed.kpis([{"ad_id": one, "day": day(1), "segment_id": segment, **shown} for segment in (young, everyone)])
+    seed.kpis([{"ad_id": two, "day": day(number), **shown} for number in (1, 2)])
+    figures = text("SELECT ad_id, period_start, impressions, clicks FROM kpi ORDER BY id")
+    settled = text("SELECT ad_id, left_out FROM kpi ORDER BY id")
+    with store.read() as session:
+        before, expected = session.execute(figures).all(), session.execute(settled).all()
+    assert expected == [(one, ""), (one, "breakdown"), (two, ""), (two, "")]
+    migrate.downgrade(store, "0011_vocabulary")
+    migrate.upgrade(store)
+    with store.read() as session:
+        assert (session.execute(figures).all(), session.execute(settled).all()) == (before, expected)
