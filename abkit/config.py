@@ -66,6 +66,11 @@ class KpiSettings(_Section):
 
     max_file_mb: float = Field(default=2048, gt=0, description="larger files are refused without being read")
     max_rows: int = Field(default=20_000_000, ge=1, description="files with more rows are refused")
+    time_zone: str = Field(
+        default="",
+        description="time zone of the accounts' days where an import does not say it (`--time-zone`), "
+        "such as `Europe/Berlin`; unknown if empty",
+    )
     recipes: Path | None = Field(
         default=None,
         description="a file, or a folder of files, that says what further platforms call their columns "
@@ -194,6 +199,74 @@ class ScheduleSettings(_Section):
     missed: MissedTicks = Field(default=MissedTicks.RUN_LAST, description="what to do with late ticks")
 
 
+class ImportOptions(_Section):
+    """Options of `abkit kpi import`; what is left out is found, or comes from `[kpi]`."""
+
+    mapping: dict[str, str] = Field(default_factory=dict, description="field by column name")
+    dayfirst: bool | None = Field(default=None, description="whether 01/02/2026 is the first of February")
+    decimal: str | None = Field(default=None, description="decimal sign")
+    platform: str = Field(default="", description="platform of rows that do not name one")
+    account: str = Field(default="", description="account of rows that do not name one")
+    encoding: str | None = Field(default=None, description="encoding of the text")
+    header_line: int | None = Field(default=None, ge=1, description="line of the header")
+    sheet: str | None = Field(default=None, description="sheet of a spreadsheet")
+    time_zone: str | None = Field(default=None, description="time zone of the days; that of `[kpi]` if unset")
+
+    def said(self) -> dict[str, Any]:
+        """Return the options, without those of the class that is derived from this one."""
+        return {name: getattr(self, name) for name in ImportOptions.model_fields}
+
+
+class SourceSettings(ImportOptions):
+    """`[[source]]`: a command or an address whose output is imported on a schedule."""
+
+    key: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,60}$", description="name of the source, and of its schedule")
+    cron: str = Field(default="0 5 * * *", description='when, in UTC: "minute hour day month weekday"')
+    command: tuple[str, ...] = Field(
+        default=(),
+        description="program and arguments; what it prints is the export. No shell; `{today}` and `{yesterday}` are "
+        "days",
+    )
+    url: str = Field(default="", description="or the address of the export, http or https; the same two words")
+    url_env: str = Field(
+        default="",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="or the environment variable that holds the address",
+    )
+    headers_env: dict[str, str] = Field(
+        default_factory=dict, description="by name of a request header, the environment variable that holds its value"
+    )
+    timeout_seconds: float = Field(default=600, gt=0, le=86_400, description="time that getting it may take")
+    max_mb: float = Field(default=512, gt=0, description="larger exports are refused")
+
+    @model_validator(mode="after")
+    def _has_one_origin(self) -> Self:
+        given = [name for name in ("command", "url", "url_env") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"source {self.key} needs one of command, url and url_env")
+        if self.command and (not self.command[0].strip() or self.headers_env):
+            raise ValueError(f"source {self.key}: the command is empty, or headers_env is given with a command")
+        if self.url and not self.url.startswith(("https://", "http://")):
+            raise ValueError(f"source {self.key}: the url must begin with https:// or http://")
+        return self
+
+    @property
+    def max_bytes(self) -> float:
+        """The limit of the export's size."""
+        return self.max_mb * 1e6
+
+    @property
+    def schedule(self) -> ScheduleSettings:
+        """The schedule that gets it: its job has an hour to import what came."""
+        return ScheduleSettings(
+            key=self.key,
+            job="import_source",
+            cron=self.cron,
+            arguments={"source": self.key},
+            time_limit_seconds=int(self.timeout_seconds) + 3600,
+        )
+
+
 class Settings(BaseSettings):
     """All settings."""
 
@@ -218,6 +291,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     daemon: DaemonSettings = DaemonSettings()
     schedule: tuple[ScheduleSettings, ...] = ()
+    source: tuple[SourceSettings, ...] = ()
 
     @classmethod
     def settings_customise_sources(
@@ -236,6 +310,11 @@ class Settings(BaseSettings):
         """URL of the store: as configured, else the SQLite file of the workspace."""
         # A folder may be called "100%20ads" or "a?b", and in a URL these signs mean something else.
         return self.database_url or f"sqlite:///{quote(str(self.workspace / 'abkit.db'))}"
+
+    @property
+    def schedules(self) -> tuple[ScheduleSettings, ...]:
+        """The schedules of the configuration: those of `[[schedule]]`, and one for each `[[source]]`."""
+        return (*self.schedule, *(one.schedule for one in self.source))
 
     @property
     def kpi_recipes(self) -> Path | None:

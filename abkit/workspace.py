@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 if TYPE_CHECKING:
     from abkit.config import Settings
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from abkit.workflows.drift.results import DriftReport
     from abkit.workflows.experiments.analysis import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
+    from abkit.workflows.kpis.imports import ImportList, UndoReport
     from abkit.workflows.kpis.link import LinkReport
+    from abkit.workflows.kpis.preview import ImportPreview
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
 
@@ -183,21 +185,54 @@ class Workspace:
             by_idea=by_idea,
         )
 
-    def import_kpis(self, paths: Paths, **options: Any) -> tuple[ImportSummary, ...]:
-        """Import KPI exports, CSV or Parquet: good rows land, bad rows are kept with the reason.
+    @overload
+    def import_kpis(
+        self, paths: Paths, *, dry_run: Literal[False] = False, **options: Any
+    ) -> tuple[ImportSummary, ...]: ...
+
+    @overload
+    def import_kpis(self, paths: Paths, *, dry_run: Literal[True], **options: Any) -> tuple[ImportPreview, ...]: ...
+
+    def import_kpis(
+        self, paths: Paths, *, dry_run: bool = False, **options: Any
+    ) -> tuple[ImportSummary, ...] | tuple[ImportPreview, ...]:
+        """Import KPI exports: good rows land, bad rows are kept with the reason.
 
         Args:
             paths: The files.
+            dry_run: Change nothing, and return what an import would understand.
             options: How the files are read, as `abkit kpi import` takes it: `mapping`, `platform`, `account`, ….
 
         Raises:
-            UsageError: There is no such option.
+            UsageError: There is no such option, or its value is not valid.
         """
-        from abkit.intake.kpis.reading import KpiOptions
-        from abkit.workflows.kpis.import_kpis import import_files
+        from abkit.workflows.kpis.import_kpis import import_files, options_of
+        from abkit.workflows.kpis.preview import preview_files
 
-        options.setdefault("recipes", self.settings.kpi_recipes)
-        return tuple(import_files(self.store, _paths(paths), KpiOptions(**options)))
+        said = options_of(self.settings, **options)
+        if dry_run:
+            return tuple(preview_files(self.store, _paths(paths), said))
+        return tuple(import_files(self.store, _paths(paths), said))
+
+    def imports(self) -> ImportList:
+        """Return the imported KPI files, the latest first: what came in, when, and whether it still counts."""
+        from abkit.workflows.kpis.imports import list_imports
+
+        return list_imports(self.store)
+
+    def undo_import(self, import_id: int) -> UndoReport:
+        """Take an import of KPIs back out, with everything that hangs on it; figures that it replaced come back.
+
+        Args:
+            import_id: Number of the import, as `imports()` has it.
+
+        Raises:
+            UsageError: There is no such import, or it was taken back before.
+            InvalidInput: An earlier release imported it, and did not keep what an undo needs.
+        """
+        from abkit.workflows.kpis.imports import undo_import
+
+        return undo_import(self.store, import_id)
 
     def link(self, *, accept: float | None = None) -> LinkReport:
         """Link ads to creatives by their names, and list the ads that have none: suggested, ambiguous, unlinked.

@@ -14,6 +14,7 @@ from abkit.jobs.job import Catalog, Job
 from abkit.jobs.status import unknown_schedule
 from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
+from abkit.jobs.work.sources import ImportSource, import_source
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 from abkit.store import schedules
 from abkit.store.database.engine import Store
@@ -25,6 +26,7 @@ CATALOG: Catalog = {
     for job in (
         Job("score_folder", "score the new images of a watched folder", score_folder, ScoreFolder),
         Job("import_kpis", "import the KPI exports of a watched folder", import_kpis, ImportKpis),
+        Job("import_source", "get the export of a [[source]] and import it", import_source, ImportSource),
         Job("correlate", "correlate scores with a KPI", correlate, Correlate),
         Job("drift_check", "check all drift layers and decide", drift_check, DriftCheck),
         Job("experiments", "analyze the running experiments", experiments),

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from abkit.store.database.statements import total, wait_for_turn
-from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, RatingImport, RatingReject
+from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, KpiUndo, RatingImport, RatingReject
 
 #: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
 SIMULATED_ACCOUNT = "abkit-demo-simulated"
@@ -89,6 +89,14 @@ def reject_reasons(session: Session, import_id: int) -> Mapping[str, list[str]]:
     return reasons
 
 
+def zones_of_imports(session: Session) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """Return time zone and contents of each import that counts and whose time zone is known."""
+    undone = select(KpiUndo.kpi_import_id)
+    known = select(KpiImport.time_zone, KpiImport.contents)
+    rows = session.execute(known.where(KpiImport.time_zone != "", KpiImport.id.not_in(undone)))
+    return [(zone, contents) for zone, contents in rows]
+
+
 def reject_counts(session: Session, first: date, last: date) -> tuple[int, int]:
     """Return how many rows were rejected, and how many there were, in the KPI files that hold rows of these days.
 
@@ -130,8 +138,11 @@ def imported(session: Session, as_of: date) -> Imported:
         select(func.min(Kpi.period_start), func.max(Kpi.period_end), ads).where(in_time)
     ).one()
     unlinked = session.scalars(select(ads).where(in_time, Kpi.ad_id.not_in(select(AdCreative.ad_id)))).one()
+    undone = select(KpiUndo.kpi_import_id)
     files, rejected, aside = session.execute(
-        select(func.count(KpiImport.id), total(KpiImport.rejected), total(KpiImport.set_aside))
+        select(func.count(KpiImport.id), total(KpiImport.rejected), total(KpiImport.set_aside)).where(
+            KpiImport.id.not_in(undone)
+        )
     ).one()
     return Imported(
         ads=every,

@@ -103,6 +103,7 @@ class Base(DeclarativeBase):
         date: Date,
         dict[str, Any]: Json,
         list[float]: Json,
+        list[str]: Json,
         bytes: LargeBinary,
     }
     id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=True, sort_order=-1)
@@ -349,7 +350,41 @@ class KpiImport(Base):
     unlinked: Mapped[int]
     rejected: Mapped[int]
     set_aside: Mapped[int] = mapped_column(default=0, server_default="0")  # total lines and rows without delivery
+    # Of the days in the file: an IANA name such as Europe/Berlin; '' is unknown.
+    time_zone: Mapped[str] = mapped_column(default="", server_default="")
+    contents: Mapped[dict[str, Any] | None]  # accounts, days, totals, with a format version; None in an earlier release
     imported_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class KpiArchive(Base):
+    """A part of what an import delivered, compressed: rows that two files share outlive the undo of one of them."""
+
+    __table_args__ = (UniqueConstraint("kpi_import_id", "stage", "part"),)
+    kpi_import_id: Mapped[int] = _ref("kpi_import")
+    stage: Mapped[str]  # the staging table that the rows were in
+    part: Mapped[int]
+    content: Mapped[bytes]  # Parquet
+
+
+class KpiUndo(Base):
+    """An import that was taken back out; its row in `kpi_import` stays, as a trace."""
+
+    kpi_import_id: Mapped[int] = _ref("kpi_import", unique=True)
+    undone_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class KpiMapping(Base):
+    """What a person said about the columns of one header, with `--map`: it goes for the next file of the account."""
+
+    __table_args__ = (UniqueConstraint("header", "platform", "account"),)
+    header: Mapped[str]  # sha256 of the column names
+    platform: Mapped[str] = mapped_column(default="")
+    account: Mapped[str] = mapped_column(default="")
+    mapping: Mapped[dict[str, Any]]  # by column name, the field; '' leaves the column out
+    columns: Mapped[list[str]]
+    kpi_import_id: Mapped[int] = _ref("kpi_import")  # the file with which it was said
     run_id: Mapped[int] = _ref("run")
 
 
@@ -471,6 +506,7 @@ class KpiRevision(Base):
     spend: Mapped[float | None]
     revenue: Mapped[float | None]
     currency: Mapped[str] = mapped_column(default="")
+    former_import_id: Mapped[int | None]  # whose figures these were; None in an earlier release
 
 
 # --- what people and audiences said ---------------------------------------------------------------------------

@@ -17,6 +17,7 @@ MISTYPED = {
     "score a path": ("score", "nothere", "--campaign", "c"),
     "score a pattern": ("score", "nothere/*.png", "--campaign", "c"),
     "import KPIs": ("kpi", "import", "missing.csv", "also-missing.csv"),
+    "try an import": ("kpi", "import", "missing.csv", "--dry-run"),
     "import ratings": ("ratings", "import", "missing.csv", "--images", "."),
     "import ratings of images": ("ratings", "import", "votes.csv", "--images", "nothere"),
 }

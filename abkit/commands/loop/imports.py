@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.output import Format, note, print_rows
+from abkit.commands.output import Format, note, print_rows, show
 from abkit.records import Record
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from abkit.commands.context import CommandContext
+    from abkit.workflows.kpis.preview import ImportPreview
 
 ImportOption = Annotated[int | None, typer.Option("--import", help="Only rows of this import.")]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Largest number of rows.")]
@@ -54,3 +56,22 @@ def print_rejects(
     print_rows(rows, form, columns=["import_id", "file", *kind, "line", "reason"], empty="no row was refused")
     if len(rows) == limit:
         note(f"only the first {limit:,}: --limit shows more")
+
+
+def is_asked() -> bool:
+    """Return whether a person is at the terminal who can answer a question."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def print_previews(previews: Sequence[ImportPreview], form: Format) -> None:
+    """Print previews of imports one after the other; as JSON one list, as CSV one line per column of each file."""
+    if form is Format.TABLE:
+        for preview in previews:
+            show(preview, form)
+    else:
+        columns = [
+            {"file": preview.file, "column": column, "field": field}
+            for preview in previews
+            for column, field in preview.columns.items()
+        ]
+        print_rows([one.to_dict() for one in previews] if form is Format.JSON else columns, form)

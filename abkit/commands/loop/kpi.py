@@ -8,9 +8,18 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
-from abkit.commands.output import Format, FormatOption, note
+from abkit.commands.loop.imports import (
+    ImportOption,
+    LimitOption,
+    is_asked,
+    print_previews,
+    print_rejects,
+    print_results,
+)
+from abkit.commands.output import Format, FormatOption, note, show
 from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption
+
+ImportArgument = Annotated[int, typer.Argument(metavar="IMPORT", help="Number of the import; `abkit kpi list` has it.")]
 
 app = typer.Typer(help="KPI exports: import them, see what was refused, link ads to creatives.", no_args_is_help=True)
 
@@ -40,16 +49,31 @@ def import_(
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,
     sheet: SheetOption = None,
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", metavar="ZONE", help="Time zone of the account, such as Europe/Berlin.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be imported and what refused; change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Import without a preview, at a terminal too.")] = False,
+    forget_mapping: Annotated[
+        bool, typer.Option("--forget-mapping", help="Do without the mapping that is remembered for these columns.")
+    ] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Import KPI exports. The same file again changes nothing; a later one restates the periods that it covers."""
+    """Import KPI exports. The same file again changes nothing; a later one restates the periods that it covers.
+
+    At a terminal, a preview comes first and asks once. What --map said is remembered for the next file with the same
+    columns from the same account.
+    """
     from abkit.intake.kpis.fields import parse_mapping
-    from abkit.intake.kpis.reading import KpiOptions, parse_period
-    from abkit.workflows.kpis.import_kpis import import_files
+    from abkit.intake.kpis.reading import parse_period
+    from abkit.workflows.kpis.import_kpis import import_files, options_of
+    from abkit.workflows.kpis.preview import preview_files
 
     context: CommandContext = ctx.obj
-    limits = context.settings.kpi
-    options = KpiOptions(
+    options = options_of(
+        context.settings,
         mapping=parse_mapping(mapping or []),
         dayfirst=dayfirst,
         decimal=decimal,
@@ -57,14 +81,20 @@ def import_(
         account=account,
         period=parse_period(period) if period else None,
         encoding=encoding,
-        recipes=context.settings.kpi_recipes,
         header_line=header_line,
         sheet=sheet,
-        max_file_mb=limits.max_file_mb,
-        max_rows=limits.max_rows,
+        time_zone=time_zone,
     )
     with context.store() as store:
-        summaries = import_files(store, files, options, note=note)
+        if dry_run or (form is Format.TABLE and not yes and is_asked()):
+            previews = preview_files(store, files, options, forget_mapping=forget_mapping)
+            if dry_run:
+                print_previews(previews, form)
+                raise typer.Exit(0 if any(one.lands for one in previews) else 1)
+            if any(one.good for one in previews):
+                print_previews(previews, form)
+                typer.confirm("import?", default=True, abort=True, err=True)
+        summaries = import_files(store, files, options, note=note, forget_mapping=forget_mapping)
     print_results(summaries, form)
     if any(summary.unlinked for summary in summaries):
         note("list the ads without a creative: abkit kpi link")
@@ -80,6 +110,64 @@ def rejects(
     from abkit.store.imports import kpi_rejects
 
     print_rejects(ctx.obj, kpi_rejects, import_id, limit, form)
+
+
+@app.command("list")
+def list_(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
+    """List the files that were imported, the latest first: what came in, when, and whether it still counts."""
+    from abkit.workflows.kpis.imports import list_imports
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        found = list_imports(store)
+    if not found.imports:
+        note("nothing was imported yet: abkit kpi import FILE")
+    show(found, form, as_rows=True)
+
+
+@app.command("show")
+def show_(ctx: typer.Context, import_id: ImportArgument, form: FormatOption = Format.TABLE) -> None:
+    """Show one import: where it came from, how it was read, what it holds, and what became of its rows."""
+    from abkit.workflows.kpis.imports import show_import
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        found = show_import(store, import_id)
+    show(found, form)
+
+
+@app.command()
+def mappings(
+    ctx: typer.Context,
+    forget: Annotated[int | None, typer.Option("--forget", metavar="MAPPING", help="Forget this one.")] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List the mappings that are remembered: what --map said, by header and account."""
+    from abkit.workflows.kpis.mappings import forget_mapping, list_mappings
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        if forget is not None:
+            forget_mapping(store, forget)
+            note(f"mapping {forget} is forgotten")
+        found = list_mappings(store)
+    if not found.mappings:
+        note("no mapping is remembered: abkit kpi import FILE --map 'COLUMN=FIELD' makes one")
+    show(found, form, as_rows=True)
+
+
+@app.command()
+def undo(ctx: typer.Context, import_id: ImportArgument, form: FormatOption = Format.TABLE) -> None:
+    """Take an import back out, with everything that hangs on it; figures that it replaced come back.
+
+    Afterwards the store holds the figures that it would hold without that file, whatever came before and after it.
+    """
+    from abkit.workflows.kpis.imports import undo_import
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        done = undo_import(store, import_id)
+    show(done, form)
 
 
 @app.command()

@@ -47,7 +47,7 @@ def run(
     daemon_settings = context.settings.daemon.model_copy(update={k: v for k, v in given.items() if v is not None})
     settings = context.settings.model_copy(update={"daemon": daemon_settings})
     with context.store() as store:
-        changed = synchronize(store, settings.schedule, wall_clock(), settings.alerts)
+        changed = synchronize(store, settings.schedules, wall_clock(), settings.alerts)
         logs.set_up(daemon_settings.log_format)
         for key, what in changed.items():
             note(f"schedule {key}: {what}") if daemon_settings.log_format is LogFormat.TEXT else None

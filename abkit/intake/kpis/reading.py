@@ -46,6 +46,7 @@ class KpiOptions:
         recipes: A file of the user, or a folder of files, that says what platforms call their columns.
         header_line: Line of the header, from 1; None finds it out.
         sheet: Sheet of a spreadsheet; None finds it out.
+        time_zone: Time zone of the days, such as "Europe/Berlin"; "" is unknown. It is stored with the import.
         max_file_mb: Larger files are refused unread; of a gzipped file the unpacked size counts.
         max_rows: Files with more rows are refused.
     """
@@ -60,10 +61,12 @@ class KpiOptions:
     recipes: Path | None = None
     header_line: int | None = None
     sheet: str | None = None
+    time_zone: str = ""
     max_file_mb: float = 2048
     max_rows: int = 20_000_000
 
     def __post_init__(self) -> None:
+        require_time_zone(self.time_zone)
         if self.decimal not in (None, ".", ","):
             raise UsageError(f"the decimal sign cannot be {self.decimal!r}", hint="use --decimal . or --decimal ,")
         if self.encoding is not None and encoding_named(self.encoding) is None:
@@ -104,12 +107,24 @@ class KpiOptions:
     def reading(self) -> dict[str, Any]:
         """Return what decides how a file is understood, as JSON holds it: part of the digest of an import."""
         said = asdict(self)
-        said.pop("max_file_mb"), said.pop("max_rows"), said.pop("recipes")
+        said.pop("time_zone"), said.pop("max_file_mb"), said.pop("max_rows"), said.pop("recipes")
         if own := content_of(self.recipes):
             said["recipes"] = hashlib.sha256(own.encode()).hexdigest()
         said["mapping"] = dict(sorted(self.mapping.items()))
         said["period"] = [day.isoformat() for day in self.period] if self.period else None
         return said
+
+
+def require_time_zone(name: str) -> None:
+    """Refuse what is no time zone; "" is unknown.
+
+    Raises:
+        UsageError: There is no such time zone.
+    """
+    from zoneinfo import available_timezones
+
+    if name and name not in available_timezones():
+        raise UsageError(f"there is no time zone {name!r}", hint="use an IANA name such as Europe/Berlin or UTC")
 
 
 def parse_period(text: str) -> tuple[date, date]:
@@ -180,6 +195,25 @@ def read_table(path: Path, options: KpiOptions) -> RawTable:
     if table.rows == 0:
         raise InvalidInput("the file has a header and no rows", hint="export it again")
     return table
+
+
+def header_of(path: Path, options: KpiOptions) -> list[str]:
+    """Return the column names of a file, as `Columns.names` has them.
+
+    Raises:
+        AbkitError: The file cannot be read, or no line of it has a known column name.
+    """
+    from abkit.intake.tables import is_parquet, refusing_damage
+
+    with refusing_damage():
+        if is_parquet(path):
+            import polars as pl
+
+            names = list(pl.read_parquet_schema(path))
+        else:
+            with open_table(path, max_bytes=options.max_bytes, options=options.table, hint=SIZE_HINT) as table:
+                names = list(_layout(table, options).header)
+    return [name.strip().lstrip("\ufeff") for name in names]
 
 
 def countable_rows(path: Path, options: KpiOptions) -> int:

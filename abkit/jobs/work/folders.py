@@ -12,13 +12,13 @@ from pydantic import Field, field_validator
 from sqlalchemy import select
 
 from abkit.alerts.rules import Rules
-from abkit.config import Settings
+from abkit.config import ImportOptions, Settings
 from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
 from abkit.store.database.engine import Store
 from abkit.store.schema import KpiImport
 
-_COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
+COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 # Endings of files that a program is still writing.
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
 
@@ -31,20 +31,12 @@ class ScoreFolder(Arguments):
     stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within this time wait")
 
 
-class ImportKpis(Arguments):
+class ImportKpis(ImportOptions, Arguments):
     """Arguments of `import_kpis`: the folder, and the options of `abkit kpi import`."""
 
     folder: Path = Field(description="watched folder inside the workspace; done/ and failed/ are created in it")
     stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within this time wait")
-    mapping: dict[str, str] = Field(default_factory=dict, description="field by column name")
-    dayfirst: bool | None = None
-    decimal: str | None = None
-    platform: str = ""
-    account: str = ""
     period: tuple[date, date] | None = None
-    encoding: str | None = None
-    header_line: int | None = None
-    sheet: str | None = None
 
     @field_validator("period", mode="before")
     @classmethod
@@ -77,41 +69,31 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     Oldest first, because a later file that restates a period replaces its figures. A crash between the import and the
     move does no harm: the file is imported once more, which changes nothing.
     """
-    from abkit.intake.kpis.reading import KpiOptions
-    from abkit.workflows.kpis.import_kpis import import_files
+    from abkit.workflows.kpis.import_kpis import import_files, options_of
 
     folder = _watched(settings.workspace, arguments.folder, writable=True)
     found = [entry for entry in folder.iterdir() if _is_export(entry)]
     ready, waiting = stable_files(found, tick.started_at, arguments.stable_seconds)
-    given = arguments.model_dump(exclude={"folder", "stable_seconds", "period"})
-    limits = settings.kpi
-    options = KpiOptions(
-        **given,
-        period=arguments.period,
-        recipes=settings.kpi_recipes,
-        max_file_mb=limits.max_file_mb,
-        max_rows=limits.max_rows,
-    )
+    options = options_of(settings, **arguments.said(), period=arguments.period)
     failed: dict[str, str] = {}
     rows: Counter[str] = Counter()
     for path in ready:
         (summary,) = import_files(store, [path], options, run=tick.run)
-        rows.update({name: getattr(summary, name) for name in _COUNTS})
+        rows.update({name: getattr(summary, name) for name in COUNTS})
         if summary.error is None:
             _archive(path, folder / "done")
         else:
             failed[path.name] = summary.error
             _archive(path, folder / "failed", reason=f"{summary.error}\n{summary.hint or ''}".strip() + "\n")
-    _observe_imports(store, settings, tick, failed, imported=bool(ready))
+    observe_imports(store, settings, tick, failed, imported=bool(ready))
     # The outcome is that of all files, not of the last one.
     tick.run.outcome.clear()
     counts = {"files": len(ready), "refused_files": len(failed), "still_written": waiting, **rows}
     return counts | {"reasons": dict(list(failed.items())[:20])} if failed else counts
 
 
-def _observe_imports(
-    store: Store, settings: Settings, tick: Tick, failed: Mapping[str, str], *, imported: bool
-) -> None:
+def observe_imports(store: Store, settings: Settings, tick: Tick, failed: Mapping[str, str], *, imported: bool) -> None:
+    """Open or resolve the alerts about what a tick imported: a large share of rejects, files that were refused."""
     with store.write() as session:
         rules = Rules(session, settings.alerts, tick.at, tick.run.id)
         done = session.scalars(select(KpiImport).where(KpiImport.run_id == tick.run.id).order_by(KpiImport.id)).all()

@@ -6,12 +6,19 @@ from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
 from abkit.vocabulary import LinkStatus
+from abkit.workflows.kpis.contents import Contents
 from abkit.workflows.kpis.import_kpis import ImportSummary
+from abkit.workflows.kpis.imports import ImportList, ImportRecord, UndoReport
 from abkit.workflows.kpis.link import LinkReport
+from abkit.workflows.kpis.mappings import MappingList
+from abkit.workflows.kpis.preview import ImportPreview
 from abkit.workflows.ratings.agreement import RaterStudy
 from abkit.workflows.ratings.import_ratings import LabelImport
 
 _KPI_COLUMNS = ("file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
+_LIST_COLUMNS = (
+    "import", "file", "at", "account", "days", "ads", "rows", "imported", "updated", "rejected", "state",
+)  # fmt: skip
 _LABEL_COLUMNS = (
     "file", "source", "kind", "rows", "imported", "unchanged", "rejected", "images", "import_id", "run_id",
 )  # fmt: skip
@@ -29,6 +36,91 @@ def _(record: ImportSummary) -> View:
     if record.reasons or record.aside:
         notes.append(f"list them: abkit kpi rejects --import {record.import_id}")
     return View(tables=(Table(columns=_KPI_COLUMNS, rows=(record.to_dict(),), names="file"),), notes=tuple(notes))
+
+
+@view_of.register
+def _(record: ImportPreview) -> View:
+    if record.error is not None:
+        notes = (f"Error: {record.file}: {record.error}", *([f"Hint: {record.hint}"] if record.hint else ()))
+        return View(notes=notes)
+    if record.imported_before is not None:
+        return View(notes=tuple(f"{record.file}: {text}" for text in record.notes))
+    seen = record.contents or Contents()
+    export = f"{record.platform} export, " if record.platform else ""
+    days = f", {seen.first_day} … {seen.last_day}" if seen.first_day else ""
+    title = f"{record.file}: {export}{record.rows:,} rows{days}; nothing is imported yet"
+    fields = tuple(
+        {"your column": column, "our field": field or "(not used)", "total": seen.totals.get(field)}
+        for column, field in record.columns.items()
+    )
+    refused = tuple({"rows": count, "refused or set aside because": reason} for reason, count in record.refused.items())
+    accounts = "; ".join(one.shown for one in seen.accounts if one.shown) or "not given"
+    read = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in record.reading.items())
+    sentences = [
+        f"{record.good:,} of {record.rows:,} rows would be imported, {seen.ads:,} ads in {seen.campaigns:,} campaigns; "
+        f"account: {accounts}; time zone: {record.time_zone or 'unknown'}",
+        f"read as: {read}",
+    ]
+    tables = (
+        Table(columns=("your column", "our field", "total"), rows=fields, title=title),
+        Table.of(record.first_rows, title="the first rows, as they are understood"),
+        Table.of(refused),
+    )
+    notes = tuple(f"{record.file}: {text}" for text in record.notes)
+    return View(tables=tables, sentences=tuple(sentences), notes=notes)
+
+
+@view_of.register
+def _(record: MappingList) -> View:
+    rows = []
+    for one in record.mappings:
+        said = ", ".join(f"{column} = {field or '(left out)'}" for column, field in one.mapping.items())
+        account = " / ".join(filter(None, (one.platform, one.account))) or "(not given)"
+        rows.append({"mapping": one.mapping_id, "account": account, "columns": said, "import": one.import_id})
+    return View(tables=(Table.of(rows),))
+
+
+@view_of.register
+def _(record: ImportList) -> View:
+    rows = []
+    for row in record.rows():
+        days = f"{row['first_day']} … {row['last_day']}" if row["first_day"] else None
+        rows.append(row | {"import": row["import_id"], "days": days, "at": f"{row['imported_at']:%Y-%m-%d %H:%M}"})
+    return View(tables=(Table(columns=_LIST_COLUMNS, rows=tuple(rows), names="file"),))
+
+
+@view_of.register
+def _(record: ImportRecord) -> View:
+    seen = record.contents
+    figures: dict[str, object] = {"file": record.file, "imported at": record.imported_at, "run": record.run_id}
+    if record.undone_at is not None:
+        figures |= {"undone at": record.undone_at, "undone by run": record.undone_by}
+    if seen is not None:
+        figures["account"] = "; ".join(one.shown or "(not given)" for one in seen.accounts) or None
+        figures["days"] = f"{seen.first_day} … {seen.last_day}" if seen.first_day else None
+        figures["time zone"] = record.time_zone or "unknown"
+        figures |= {"ads": seen.ads, "campaigns": seen.campaigns}
+        currency = f" ({seen.currencies[0]})" if len(seen.currencies) == 1 else ""
+        totals = {f"{name}{currency if name in ('spend', 'revenue') else ''}": n for name, n in seen.totals.items()}
+        figures |= {f"total {name}": n for name, n in totals.items()}
+    figures |= {name.replace("_", " "): count for name, count in record.counts.items()}
+    figures |= {f"refused: {reason}": count for reason, count in list(record.reasons.items())[:_MOST_REASONS]}
+    figures |= {f"column {column!r}": field or "(left out)" for column, field in record.mapping.items()}
+    figures |= {name.replace("_", " "): value for name, value in record.reading.items()}
+    rows = tuple({"figure": name, "value": value} for name, value in figures.items())
+    return View(tables=(Table(columns=("figure", "value"), rows=rows, title=f"import {record.import_id}"),))
+
+
+@view_of.register
+def _(record: UndoReport) -> View:
+    went = {name: getattr(record, name) for name in ("ads", "segments", "campaigns", "links", "rejects", "mappings")}
+    gone = ", ".join(f"{count:,} {name}" for name, count in went.items() if count)
+    sentences = [
+        f"import {record.import_id} ({record.file}) is taken back: {record.removed:,} rows are gone, "
+        f"{record.restored:,} have the figures of another import again, {record.kept:,} came with a later one too",
+        *([f"gone with it, because nothing else needs them: {gone}"] if gone else []),
+    ]
+    return View(sentences=tuple(sentences), notes=("the same file can be imported again",))
 
 
 @view_of.register

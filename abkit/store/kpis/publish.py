@@ -12,10 +12,12 @@ The steps, in the order of the code:
 6. The counts, in rows of the file: a staged row may be the sum of several.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -39,13 +41,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from abkit.store.database.staging import analyze
-from abkit.store.database.statements import count_inserted, count_rows, insert_into, total
+from abkit.store.database.staging import analyze, create_stage, fill
+from abkit.store.database.statements import count_inserted, count_rows, insert_into, total, wait_for_turn
 from abkit.store.imports import begin_import
 from abkit.store.kpis.counting import SetAside, counts, recount, set_aside
 from abkit.store.kpis.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.vocabulary import Dimension, RejectKind
+
+if TYPE_CHECKING:
+    import polars as pl
 
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_815
@@ -118,12 +123,14 @@ STAGE_MATCH = _table(
 
 @dataclass(frozen=True)
 class ImportHeader:
-    """An import without its rows: digest and name of the file, and how it was read."""
+    """An import without its rows: digest and name of the file, how it was read, and what is in it."""
 
     digest: str
     name: str
     options: Mapping[str, Any]
     run_id: int
+    time_zone: str = ""
+    contents: Mapping[str, Any] = field(default_factory=dict)
 
 
 def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
@@ -136,7 +143,13 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     Returns:
         The import, and whether it is this one (False: another process was first).
     """
-    columns = {"name": header.name, "options": dict(header.options), "run_id": header.run_id}
+    columns = {
+        "name": header.name,
+        "options": dict(header.options),
+        "run_id": header.run_id,
+        "time_zone": header.time_zone,
+        "contents": dict(header.contents),
+    }
     record, is_new = begin_import(session, _PUBLISH_LOCK, KpiImport, header.digest, **columns)
     if not is_new:
         return record, False
@@ -173,6 +186,37 @@ def _file_rows(session: Session, rows: FromClause, *where: Any) -> int:
     """Return how many rows of the file are in staged rows that meet the conditions."""
     counted = select(func.coalesce(total(STAGE_KPI.c.rows), 0)).select_from(rows).where(*where)
     return int(session.scalars(counted).one())
+
+
+def stage_again(session: Session, frames: Mapping[str, pl.DataFrame], run_id: int) -> None:
+    """Stage rows that an import delivered once before, inside a transaction, and match them with the store.
+
+    Args:
+        session: A writing session that holds the lock of imports.
+        frames: By name of the staging table; columns that this version does not know are left out.
+        run_id: Of the import.
+    """
+    connection = session.connection()
+    create_stage(connection, TEMPORARY)
+    for name, frame in frames.items():
+        table = TEMPORARY.tables[name]
+        fill(connection, table, frame.select(column for column in frame.columns if column in table.columns))
+    _number_ads_and_segments(session, run_id)
+    _match(session)
+
+
+def publish_again(session: Session, import_id: int, run_id: int) -> None:
+    """Publish what `stage_again` staged as rows of an import that is there."""
+    _name_ads(session, run_id)
+    matched = count_rows(session, STAGE_MATCH)
+    if matched:
+        _restate(session, import_id)
+    _insert_new(session, import_id, any_matched=bool(matched))
+
+
+def wait_for_imports(session: Session) -> None:
+    """Wait until no other process publishes KPIs, and hold them back until the end of the transaction."""
+    wait_for_turn(session, _PUBLISH_LOCK)
 
 
 def _number_ads_and_segments(session: Session, run_id: int) -> int:
@@ -286,11 +330,11 @@ def _new(name: str) -> Any:
 def _restate(session: Session, import_id: int) -> int:
     """Keep the former figures of rows that differ, replace them, and return how many."""
     former = (
-        select(Kpi.id, literal(import_id), *(getattr(Kpi, name) for name in _FIGURES))
+        select(Kpi.id, literal(import_id), *(getattr(Kpi, name) for name in _FIGURES), Kpi.kpi_import_id)
         .join(STAGE_MATCH, STAGE_MATCH.c.kpi_id == Kpi.id)
         .where(STAGE_MATCH.c.differs == 1)
     )
-    session.execute(insert(KpiRevision).from_select(["kpi_id", "kpi_import_id", *_FIGURES], former))
+    session.execute(insert(KpiRevision).from_select(["kpi_id", "kpi_import_id", *_FIGURES, "former_import_id"], former))
     session.execute(
         update(Kpi)
         .values(**{name: _new(name) for name in _FIGURES}, kpi_import_id=import_id)

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import os
-import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from abkit.errors import AbkitError, InvalidInput, StoreError
+from abkit.config import Settings
+from abkit.errors import StoreError, UsageError
 from abkit.intake.kpis.fields import listed
 from abkit.intake.kpis.files import find_exports
-from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
+from abkit.intake.kpis.reading import KpiOptions
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
-from abkit.store.imports import import_of, impressions_and_clicks, reject_reasons
+from abkit.store.imports import reject_reasons, zones_of_imports
+from abkit.store.kpis import archive
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.links import owned_unlinked
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
 from abkit.vocabulary import RejectKind
-from abkit_model.data.tables import require_file
-
-if TYPE_CHECKING:
-    from abkit.intake.kpis.checks import AdKey, CheckedRows
+from abkit.workflows.kpis.contents import Contents
+from abkit.workflows.kpis.mappings import forget, remember
+from abkit.workflows.kpis.reasons import kinds
+from abkit.workflows.kpis.understanding import Refused, Understood, understand
 
 Note = Callable[[str], None]
 _COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
@@ -79,6 +78,29 @@ class ImportSummary(Record):
         return self.imported + self.updated + self.unchanged > 0
 
 
+def options_of(settings: Settings, **said: Any) -> KpiOptions:
+    """Return the options of an import: what was said, and the limits, recipes and time zone of the configuration.
+
+    Raises:
+        UsageError: There is no such option, or its value is not valid.
+    """
+    kpi = settings.kpi
+    usual = {
+        "recipes": settings.kpi_recipes,
+        "time_zone": kpi.time_zone,
+        "max_file_mb": kpi.max_file_mb,
+        "max_rows": kpi.max_rows,
+    }
+    unknown = sorted(said.keys() - set(_names(KpiOptions)))
+    if unknown:
+        raise UsageError(f"there is no option {unknown[0]!r}", hint=f"options: {', '.join(_names(KpiOptions))}")
+    return KpiOptions(**usual | {name: value for name, value in said.items() if value is not None})
+
+
+def _names(record: Any) -> list[str]:
+    return [option.name for option in fields(record)]
+
+
 def import_files(
     store: Store,
     paths: Sequence[Path],
@@ -86,6 +108,8 @@ def import_files(
     *,
     run: RunRecord | None = None,
     note: Note = lambda _: None,
+    forget_mapping: bool = False,
+    shown_as: str | None = None,
 ) -> list[ImportSummary]:
     """Import files one after the other; one that is refused does not stop the others.
 
@@ -95,6 +119,8 @@ def import_files(
         options: What the user said about them.
         run: Run of a scheduled tick; the import records its own when None.
         note: Receives remarks for the person at the terminal.
+        forget_mapping: Do without the mapping that is remembered for the header, and forget it.
+        shown_as: What the files are called in the store, where their own names say nothing.
 
     Raises:
         StoreError: The store fails; the files before are imported, this one left no trace.
@@ -105,11 +131,12 @@ def import_files(
     found = find_exports(paths)
     for folder, names in found.left_alone.items():
         note(f"{_shown(folder)}: left alone, as no table by its name: {listed([_shown(Path(name)) for name in names])}")
-    arguments = {"files": [_shown(path) for path in found.files], **options.reading()}
+    arguments = {"files": [shown_as or _shown(path) for path in found.files], **options.reading()}
     with recorded_run(store, "kpi import", arguments, run=run) as record:
         summaries: list[ImportSummary] = []
         for path in found.files:
-            summaries.append(_import_file(store, path, options, record, note))
+            name = shown_as or _shown(path)
+            summaries.append(_import_file(store, path, options, record, note, name, recalling=not forget_mapping))
             record.outcome.update({name: sum(getattr(one, name) for one in summaries) for name in _COUNTS})
             record.outcome["refused_files"] = [one.file for one in summaries if one.error]
             record.still_alive()
@@ -125,57 +152,58 @@ def _shown(path: Path) -> str:
     return str(path).encode("utf-8", "replace").decode()
 
 
-def _import_file(store: Store, path: Path, options: KpiOptions, run: RunRecord, note: Note) -> ImportSummary:
-    name = _shown(path)
+def _import_file(
+    store: Store, path: Path, options: KpiOptions, run: RunRecord, note: Note, name: str, *, recalling: bool
+) -> ImportSummary:
     summary = ImportSummary(file=name)
     try:
-        require_file(path, max_bytes=options.max_bytes, hint=SIZE_HINT)
-        before = path.stat()
-        digest = digest_of(path, options)
-        with store.read() as session:
-            earlier = import_of(session, KpiImport, digest)
-            if earlier:
-                note(f"{name}: imported before, on {earlier.imported_at:%Y-%m-%d %H:%M} UTC; nothing to do")
-                return _again(session, summary, earlier)
-        try:
-            table = read_table(path, options)
-        except AbkitError:
-            lost = countable_rows(path, options)
-            summary = replace(summary, rows=lost, rejected=lost)
-            raise
-        summary = replace(summary, rows=table.rows, rejected=table.rows)
-        from abkit.intake.kpis.checks import check
-        from abkit.intake.tables import refusing_damage
-
-        def delivered(ads: list[AdKey]) -> Mapping[AdKey, tuple[int, int]]:
-            with store.read() as session:
-                return impressions_and_clicks(session, ads)
-
-        with refusing_damage():
-            checked = check(table, options, delivered, datetime.now(UTC).date())
-        if (after := path.stat()) and (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            raise InvalidInput("the file changed while it was read", hint="wait until it is complete")
-        if table.columns.unused:
-            note(f"{name}: unused columns: {listed(table.columns.unused)} (--map 'COLUMN=field')")
-        for remark in checked.notes:
-            note(f"{name}: {remark}")
-        read_as = {**options.reading(), **table.reading, **checked.found}
-        del table
-        header = kpi_publish.ImportHeader(digest, name, read_as, run.id)
-        return _store_rows(store, checked, header, summary)
-    except StoreError:
-        raise
-    except AbkitError as error:
-        return replace(summary, error=error.message, hint=error.hint)
+        known = understand(store, path, options, recalling=recalling)
+    except Refused as refused:
+        if isinstance(refused.error, StoreError):
+            raise refused.error from refused
+        error = refused.error
+        return replace(summary, rows=refused.rows, rejected=refused.rows, error=error.message, hint=error.hint)
+    if known.earlier is not None:
+        note(f"{name}: imported before, on {known.earlier.imported_at:%Y-%m-%d %H:%M} UTC; nothing to do")
+        with store.write() as session:
+            earlier = session.get_one(KpiImport, known.earlier.id)
+            earlier.time_zone = earlier.time_zone or options.time_zone
+            return _again(session, summary, earlier)
+    for remark in (*known.notes, *_zone_remarks(store, known)):
+        note(f"{name}: {remark}")
+    return _store_rows(store, known, summary, name, run, said=options.mapping, forgetting=not recalling)
 
 
 def _store_rows(
-    store: Store, checked: CheckedRows, header: kpi_publish.ImportHeader, summary: ImportSummary
+    store: Store,
+    known: Understood,
+    summary: ImportSummary,
+    name: str,
+    run: RunRecord,
+    *,
+    said: Mapping[str, str],
+    forgetting: bool,
 ) -> ImportSummary:
+    checked, contents, columns = known.checked, known.contents, known.columns
+    assert checked is not None and contents is not None and columns is not None  # noqa: S101, PT018  # not imported before
+    header = kpi_publish.ImportHeader(
+        known.digest,
+        name,
+        known.reading or {},
+        run.id,
+        time_zone=known.options.time_zone,
+        contents=contents.to_json(),
+    )
+
     def publish(session: Session) -> ImportSummary:
         record, first = kpi_publish.publish(session, header)
         if not first:
             return _again(session, summary, record)
+        archive.keep(session, record.id, kept)
+        if said:
+            remember(session, said, columns.names, contents.accounts, import_id=record.id, run_id=run.id)
+        elif forgetting:
+            forget(session, columns.names, contents.accounts)
         return replace(_summary(session, summary, record), not_counted=kpi_publish.staged_set_aside(session))
 
     frames = [
@@ -185,13 +213,33 @@ def _store_rows(
         (kpi_publish.STAGE_KPI, checked.good),
         (kpi_publish.STAGE_REJECT, checked.rejects),
     ]
+    kept = archive.pack(frames[:-1])
     return publish_staged(store, frames, publish, kpi_publish.TEMPORARY)
+
+
+def _zone_remarks(store: Store, known: Understood) -> list[str]:
+    """Return a remark for each account whose earlier files have their days in another time zone."""
+    zone, contents = known.options.time_zone, known.contents
+    if not zone or contents is None:
+        return []
+    with store.read() as session:
+        others = zones_of_imports(session)
+    found: dict[str, set[str]] = {}
+    for other, kept in others:
+        earlier = Contents.of_json(kept)
+        for account in earlier.accounts if earlier and other not in ("", zone) else ():
+            if account in contents.accounts:
+                found.setdefault(account.shown or "(not given)", set()).add(other)
+    return [
+        f"account {account}: earlier files have days of {' and '.join(sorted(zones))}, this one of {zone}"
+        for account, zones in sorted(found.items())
+    ]
 
 
 def _summary(session: Session, summary: ImportSummary, record: KpiImport) -> ImportSummary:
     counts = {name: getattr(record, name) for name in _COUNTS}
     texts = reject_reasons(session, record.id) if record.rejected or record.set_aside else {}
-    reasons, aside = (dict(_kinds(texts.get(kind, [])).most_common()) for kind in RejectKind)
+    reasons, aside = (dict(kinds(texts.get(kind, [])).most_common()) for kind in RejectKind)
     return replace(summary, import_id=record.id, reasons=reasons, aside=aside, **counts)
 
 
@@ -205,10 +253,3 @@ def _again(session: Session, summary: ImportSummary, earlier: KpiImport) -> Impo
         unchanged=earlier.rows - earlier.rejected - earlier.set_aside,
         unlinked=unlinked,
     )
-
-
-def _kinds(reasons: Sequence[str]) -> Counter[str]:
-    """Count reasons without the values in them."""
-    reasons = [re.sub(r"\bcell [A-Z]{1,3}\d+", "a cell", reason) for reason in reasons]
-    value = re.compile(r":? ?(line )?('.*?'|(?<![A-Za-z])-?\d[\d.,:+\-]*(e[+-]?\d+)?)")
-    return Counter(re.sub(r"(…[ .:]*)+…", "…", value.sub(" …", reason)).strip() for reason in reasons)

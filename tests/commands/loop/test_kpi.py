@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here
@@ -101,3 +102,77 @@ def test_links_are_suggested_taken_from_a_table_and_removed(here: Here, workspac
     assert here("kpi", "link", "--ad", "1", "--remove", cwd=workspace).returncode == 0
     for said in (["--ad", "1"], ["--remove"], ["--accept", "2"], ["--ad", "1", "--remove", "--accept", "1"]):
         assert here("kpi", "link", *said, cwd=workspace).returncode == 2, said
+
+
+def test_imports_are_listed_shown_and_taken_back(here: Here, workspace: Path) -> None:
+    assert "nothing was imported yet" in here("kpi", "list", cwd=workspace).stderr
+    path = write(workspace / "k.csv", rows("2026-01-13,1,10,1", header="day,ad,impressions,clicks"))
+    here("kpi", "import", path, cwd=workspace)
+    (listed,) = json.loads(here("kpi", "list", "-f", "json", cwd=workspace).stdout)
+    assert [listed[name] for name in ("file", "rows", "first_day", "state")] == [str(path), 1, "2026-01-13", "counts"]
+    shown = here("kpi", "show", listed["import_id"], cwd=workspace).stdout
+    for text in ("import 1", str(path), "2026-01-13 … 2026-01-13", "total impressions", "delimiter", "unknown"):
+        assert text in shown
+
+    undone = here("kpi", "undo", listed["import_id"], cwd=workspace)
+    assert "1 rows are gone" in undone.stdout
+    assert "undone" in here("kpi", "list", cwd=workspace).stdout
+    again = here("kpi", "undo", listed["import_id"], cwd=workspace)
+    assert again.returncode == 2
+    assert "was taken back" in again.stderr
+    assert here("kpi", "import", path, cwd=workspace).returncode == 0
+    assert here("kpi", "show", "99", cwd=workspace).returncode == 2
+
+
+def test_a_dry_run_shows_what_would_be_imported(here: Here, workspace: Path) -> None:
+    content = rows("2026-01-13,1,10,1", "2026-01-14,1,-10,0", header="day,ad,impressions,clicks")
+    path = write(workspace / "k.csv", content)
+    said = here("kpi", "import", path, "--dry-run", cwd=workspace)
+    assert said.returncode == 0, said.stderr
+    for text in ("our field", "1 of 2 rows would be imported", "is negative", "2026-01-13"):
+        assert text in said.stdout
+    (seen,) = json.loads(here("kpi", "import", path, "--dry-run", "-f", "json", cwd=workspace).stdout)
+    assert (seen["good"], seen["columns"]["ad"]) == (1, "ad")
+    assert "day,day" in here("kpi", "import", path, "--dry-run", "-f", "csv", cwd=workspace).stdout
+    assert json.loads(here("kpi", "list", "-f", "json", cwd=workspace).stdout) == []
+    refused = here("kpi", "import", write(workspace / "x.csv", "a,b\n1,2\n"), "--dry-run", cwd=workspace)
+    assert refused.returncode == 1
+    assert "Hint: " in refused.stderr
+
+
+def test_a_person_at_a_terminal_is_asked_once(here: Here, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(workspace / "k.csv", rows("2026-01-13,1,10,1", header="day,ad,impressions,clicks"))
+    asked: list[str] = []
+
+    def answer(text: str, **_: object) -> bool:
+        asked.append(text)
+        if len(asked) == 1:
+            raise typer.Abort
+        return True
+
+    monkeypatch.setattr("abkit.commands.loop.kpi.is_asked", lambda: True)
+    monkeypatch.setattr("typer.confirm", answer)
+    assert here("kpi", "import", path, "-f", "csv", "--dry-run", cwd=workspace).returncode == 0
+    assert asked == []
+    refused = here("kpi", "import", path, cwd=workspace)
+    assert refused.returncode == 1
+    assert "our field" in refused.stdout
+    assert "undone" not in here("kpi", "list", cwd=workspace).stdout
+    done = here("kpi", "import", path, cwd=workspace)
+    assert done.returncode == 0
+    assert len(asked) == 2
+    here("kpi", "import", path, cwd=workspace)  # imported before: nothing to ask
+    here("kpi", "import", write(workspace / "l.csv", path.read_text() + "2026-01-14,1,5,1\n"), "--yes", cwd=workspace)
+    assert len(asked) == 2
+    assert len(json.loads(here("kpi", "list", "-f", "json", cwd=workspace).stdout)) == 2
+
+
+def test_remembered_mappings_are_listed_and_forgotten(here: Here, workspace: Path) -> None:
+    assert "no mapping is remembered" in here("kpi", "mappings", cwd=workspace).stderr
+    path = write(workspace / "k.csv", rows("2026-01-13,1,10,1", header="day,number,impressions,clicks"))
+    here("kpi", "import", path, "--map", "number=ad", cwd=workspace)
+    assert "number = ad" in here("kpi", "mappings", cwd=workspace).stdout
+    (kept,) = json.loads(here("kpi", "mappings", "-f", "json", cwd=workspace).stdout)
+    assert kept["mapping"] == {"number": "ad"}
+    assert here("kpi", "mappings", "--forget", kept["mapping_id"], "-f", "json", cwd=workspace).stdout.strip() == "[]"
+    assert here("kpi", "mappings", "--forget", "7", cwd=workspace).returncode == 2

@@ -1,0 +1,138 @@
+"""Read and check a KPI file without changing anything: an import stores the result, a preview shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abkit.errors import AbkitError, InvalidInput
+from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
+from abkit.store.database.engine import Store
+from abkit.store.imports import import_of, impressions_and_clicks
+from abkit.store.schema import KpiImport
+from abkit.workflows.kpis.contents import Contents, contents_of
+from abkit.workflows.kpis.mappings import Remembered, recall
+from abkit_model.data.tables import require_file
+
+if TYPE_CHECKING:
+    from abkit.intake.kpis.checks import AdKey, CheckedRows
+    from abkit.intake.kpis.columns import Columns
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Understood:
+    """A file as an import understands it.
+
+    Attributes:
+        options: What was said, with the mapping that was remembered.
+        digest: Identity of the import.
+        earlier: The import of the same content, read in the same way; nothing else is known then.
+        columns: Which column is which field.
+        checked: The rows.
+        contents: What the good rows hold.
+        rows: Number of rows in the file.
+        reading: How it was read, for the record.
+        notes: Remarks for the person at the terminal.
+        remembered: The mapping that was remembered, if it was used.
+    """
+
+    options: KpiOptions
+    digest: str
+    earlier: KpiImport | None = None
+    columns: Columns | None = None
+    checked: CheckedRows | None = None
+    contents: Contents | None = None
+    rows: int = 0
+    reading: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+    remembered: Remembered | None = None
+
+
+class Refused(Exception):
+    """A file is refused as a whole: the error, and how many rows could be counted."""
+
+    def __init__(self, error: AbkitError, rows: int) -> None:
+        super().__init__(error.message)
+        self.error, self.rows = error, rows
+
+
+def understand(store: Store, path: Path, options: KpiOptions, *, recalling: bool = True) -> Understood:
+    """Read and check a file.
+
+    Args:
+        store: Knows earlier imports, currencies of accounts and remembered mappings.
+        path: The file.
+        options: What the user said.
+        recalling: Whether a remembered mapping is used where the user gave none.
+
+    Raises:
+        Refused: The file is refused as a whole.
+    """
+    try:
+        require_file(path, max_bytes=options.max_bytes, hint=SIZE_HINT)
+        before = path.stat()
+        known = _known(store, path, options)
+        remembered = None if known.earlier or not recalling or options.mapping else recall(store, path, options)
+        if remembered is not None:
+            said = _known(store, path, replace(options, mapping=remembered.mapping))
+            understood = said if said.earlier else _read(store, path, replace(said, remembered=remembered))
+            accounts = understood.contents.accounts if understood.contents else ()
+            if all(account in remembered.accounts for account in accounts):
+                known = understood
+            else:
+                # The same header from another account: its columns may mean something else.
+                remembered = None
+        if not known.earlier and known.checked is None:
+            known = _read(store, path, known)
+        if (after := path.stat()) and (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+            raise InvalidInput("the file changed while it was read", hint="wait until it is complete")
+        return known
+    except AbkitError as error:
+        raise Refused(error, 0) from error
+
+
+def _known(store: Store, path: Path, options: KpiOptions) -> Understood:
+    digest = digest_of(path, options)
+    with store.read() as session:
+        return Understood(options=options, digest=digest, earlier=import_of(session, KpiImport, digest))
+
+
+def _read(store: Store, path: Path, known: Understood) -> Understood:
+    options = known.options
+    try:
+        table = read_table(path, options)
+    except AbkitError as error:
+        raise Refused(error, countable_rows(path, options)) from error
+    from abkit.intake.kpis.checks import check
+    from abkit.intake.kpis.fields import listed
+    from abkit.intake.tables import refusing_damage
+
+    def delivered(ads: list[AdKey]) -> Mapping[AdKey, tuple[int, int]]:
+        with store.read() as session:
+            return impressions_and_clicks(session, ads)
+
+    try:
+        with refusing_damage():
+            checked = check(table, options, delivered, datetime.now(UTC).date())
+    except AbkitError as error:
+        raise Refused(error, table.rows) from error
+    notes = []
+    if known.remembered is not None:
+        same = f"import {known.remembered.import_id}"
+        notes.append(f"the columns are mapped as for {same}; --forget-mapping does without")
+    if table.columns.unused:
+        notes.append(f"unused columns: {listed(table.columns.unused)} (--map 'COLUMN=field')")
+    return replace(
+        known,
+        columns=table.columns,
+        checked=checked,
+        contents=contents_of(checked),
+        rows=table.rows,
+        reading={**options.reading(), **table.reading, **checked.found},
+        notes=(*notes, *checked.notes),
+    )
