@@ -32,6 +32,8 @@ COMMANDS = {
     "score": "loop.score",
     "shortlist": "loop.shortlist",
     "idea": "loop.idea",
+    "campaign": "loop.campaign",
+    "creative": "loop.creative",
     "correlate": "loop.correlate",
     "drift": "loop.drift",
     "kpi": "loop.kpi",

@@ -18,6 +18,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.experiments": "abkit.reporting.tables.experiments",
     "abkit.workflows.models": "abkit.reporting.tables.models",
     "abkit.workflows.kpis": "abkit.reporting.tables.imports",
+    "abkit.workflows.campaigns": "abkit.reporting.tables.campaigns",
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.stats": "abkit.reporting.tables.statistics",

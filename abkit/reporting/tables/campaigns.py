@@ -1,0 +1,59 @@
+"""Show campaigns and creatives."""
+
+from __future__ import annotations
+
+from abkit.reporting.tables.show import View, view_of
+from abkit.reporting.tables.table import Table
+from abkit.workflows.campaigns import CampaignChange, CampaignList, CreativeList, CreativeRecord
+
+
+@view_of.register
+def _(record: CampaignList) -> View:
+    return View(tables=(Table.of(record.rows(), names="campaign"),))
+
+
+@view_of.register
+def _(record: CampaignChange) -> View:
+    counted = {"creatives": record.creatives, "ads": record.ads, "experiments": record.experiments}
+    took = ", ".join(f"{number:,} {name}" for name, number in counted.items() if number)
+    word = "as" if record.what == "renamed" else "into"
+    where = f" {word} {record.became!r}" if record.became else ""
+    return View(sentences=(f"campaign {record.campaign!r} is {record.what}{where}{': ' + took if took else ''}",))
+
+
+@view_of.register
+def _(record: CreativeList) -> View:
+    rows = [
+        {
+            "creative": one.creative,
+            "sha256": one.sha256[:12],
+            "pixels": f"{one.width}×{one.height}",
+            "campaigns": ", ".join(one.campaigns),
+            "score": [None, *one.scores.values()][-1],
+            "ads": one.ads,
+            "impressions": one.impressions,
+            "clicks": one.clicks,
+            "last_day": one.last_day,
+        }
+        for one in record.creatives
+    ]
+    return View(tables=(Table.of(rows, names="creative"),))
+
+
+@view_of.register
+def _(record: CreativeRecord) -> View:
+    figures: dict[str, object] = {
+        "sha256": record.sha256,
+        "pixels": f"{record.width} × {record.height}",
+        "media type": record.media_type,
+        "bytes": record.size,
+        "added at": record.added_at,
+    }
+    figures |= {f"name {number}": name for number, name in enumerate(record.names, start=1)}
+    for key, day in record.campaigns.items():
+        figures[f"campaign {key}"] = f"launched {day}" if day else "not launched"
+    figures |= {f"score by {version}": mean for version, mean in record.scores.items()}
+    figures |= {name: getattr(record, name) for name in ("ads", "impressions", "clicks", "conversions")}
+    figures |= {"first day": record.first_day, "last day": record.last_day}
+    rows = tuple({"figure": name, "value": value} for name, value in figures.items())
+    return View(tables=(Table(columns=("figure", "value"), rows=rows, title=record.creative),))

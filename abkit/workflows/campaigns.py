@@ -1,0 +1,251 @@
+"""Campaigns: list them, rename one, merge two, delete an empty one; and look at their creatives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from abkit.errors import UsageError
+from abkit.records import Record, RecordList
+from abkit.store import campaigns
+from abkit.store.creatives import candidates, creative_names, creatives_named, find_campaign
+from abkit.store.database.engine import Store
+from abkit.store.database.statements import in_parts, total
+from abkit.store.keys import clean_key
+from abkit.store.runs import recorded_run
+from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative, Kpi, ModelVersion, Score
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignList(RecordList):
+    """The campaigns, each with its creatives, ads, experiments, impressions that count, and days."""
+
+    campaigns: tuple[Mapping[str, Any], ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per campaign."""
+        return [dict(row) for row in self.campaigns]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignChange(Record):
+    """What happened to a campaign.
+
+    Attributes:
+        campaign: Its key, before.
+        became: The key under which all of it is now; "" where it was deleted.
+        what: renamed, merged or deleted.
+        creatives, ads, experiments: How many of each it had.
+    """
+
+    campaign: str
+    became: str
+    what: str
+    creatives: int = 0
+    ads: int = 0
+    experiments: int = 0
+
+
+def list_campaigns(store: Store) -> CampaignList:
+    """Return all campaigns, by key."""
+    with store.read() as session:
+        return CampaignList(campaigns=tuple(campaigns.campaign_rows(session)))
+
+
+def rename_campaign(store: Store, key: str, new: str) -> CampaignChange:
+    """Give a campaign another key; scores, ads, experiments and figures stay with it.
+
+    Raises:
+        UsageError: There is no such campaign, or the new key is taken or not valid.
+    """
+    new = clean_key(new, "campaign")
+    _require(store, key)
+    with recorded_run(store, "campaign rename", {"campaign": key, "to": new}), store.write() as session:
+        campaigns.rename(session, key, new)
+    return CampaignChange(campaign=key, became=new, what="renamed")
+
+
+def merge_campaigns(store: Store, key: str, into: str) -> CampaignChange:
+    """Move all of a campaign into another one, and remove it.
+
+    Raises:
+        UsageError: There is no such campaign, or it is the same one twice.
+    """
+    _require(store, key, into)
+    with recorded_run(store, "campaign merge", {"campaign": key, "into": into}) as run, store.write() as session:
+        moved = campaigns.merge(session, key, into)
+        run.outcome.update(moved)
+    return CampaignChange(campaign=key, became=into, what="merged", **moved)
+
+
+def delete_campaign(store: Store, key: str) -> CampaignChange:
+    """Delete a campaign without ads and experiments; its creatives stay, with their scores.
+
+    Raises:
+        UsageError: There is no such campaign, or ads or experiments hang on it.
+    """
+    _require(store, key)
+    with recorded_run(store, "campaign delete", {"campaign": key}) as run, store.write() as session:
+        run.outcome.update(creatives=(creatives := campaigns.remove(session, key)))
+    return CampaignChange(campaign=key, became="", what="deleted", creatives=creatives)
+
+
+def _require(store: Store, *keys: str) -> None:
+    with store.read() as session:
+        for key in keys:
+            find_campaign(session, key)
+
+
+# --- creatives ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreativeRecord(Record):
+    """A creative, under all its names.
+
+    Attributes:
+        creative: The last part of its latest name.
+        sha256: Digest of its content.
+        width, height: In pixels.
+        media_type: Such as image/png.
+        size: Of the file, in bytes.
+        added_at: When it came, UTC.
+        names: All its names, the latest first.
+        campaigns: By campaign, the first day of delivery; None before.
+        scores: By name of the model version, the mean score.
+        ads: Number of ads that show it.
+        impressions, clicks, conversions: What counts of their delivery.
+        first_day, last_day: Days that it spans.
+    """
+
+    creative: str
+    sha256: str
+    width: int
+    height: int
+    media_type: str
+    size: int
+    added_at: datetime
+    names: tuple[str, ...]
+    campaigns: Mapping[str, date | None]
+    scores: Mapping[str, float]
+    ads: int
+    impressions: int
+    clicks: int
+    conversions: float
+    first_day: date | None
+    last_day: date | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreativeList(RecordList):
+    """Creatives, the latest first."""
+
+    creatives: tuple[CreativeRecord, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row per creative."""
+        return [record.to_dict() for record in self.creatives]
+
+
+def list_creatives(store: Store, *, campaign: str | None = None, limit: int = 100) -> CreativeList:
+    """Return creatives with their campaigns, scores and delivery, the latest first.
+
+    Args:
+        store: A store at the current migration.
+        campaign: Only candidates of this campaign.
+        limit: At most so many.
+
+    Raises:
+        UsageError: There is no such campaign.
+    """
+    with store.read() as session:
+        latest = select(Creative.id).order_by(Creative.id.desc()).limit(limit)
+        if campaign is None:
+            ids = list(session.scalars(latest))
+        else:
+            ids = sorted(candidates(session, find_campaign(session, campaign)), reverse=True)[:limit]
+        return CreativeList(creatives=tuple(_creatives(session, ids)))
+
+
+def show_creative(store: Store, name: str) -> CreativeRecord:
+    """Return one creative.
+
+    Args:
+        store: A store at the current migration.
+        name: A name, a path or the sha256.
+
+    Raises:
+        UsageError: There is none, or several have that name.
+    """
+    with store.read() as session:
+        _, ids = creatives_named(session, {name}).get(name, ("", set()))
+        found = _creatives(session, sorted(ids))
+    if not found:
+        raise UsageError(f"no creative is called {name!r}", hint="`abkit creative list` lists them")
+    if len(found) > 1:
+        which = ", ".join(one.sha256 for one in found[:5])
+        raise UsageError(f"{len(found)} creatives are called {name!r}", hint=f"say which by sha256: {which}")
+    return found[0]
+
+
+def _creatives(session: Session, ids: list[int]) -> list[CreativeRecord]:
+    names = creative_names(session, ids)
+    members: dict[int, dict[str, date | None]] = {id_: {} for id_ in ids}
+    scores: dict[int, dict[str, float]] = {id_: {} for id_ in ids}
+    delivered: dict[int, Any] = {}
+    rows: dict[int, Creative] = {}
+    for part in in_parts(ids):
+        rows |= {row.id: row for row in session.scalars(select(Creative).where(Creative.id.in_(part)))}
+        member = select(CampaignCreative.creative_id, Campaign.key, CampaignCreative.launched_on)
+        member = member.join(Campaign, Campaign.id == CampaignCreative.campaign_id).order_by(Campaign.key)
+        for id_, key, day in session.execute(member.where(CampaignCreative.creative_id.in_(part))):
+            members[id_][key] = day
+        scored = select(Score.creative_id, ModelVersion.name, Score.mean)
+        scored = scored.join(ModelVersion, ModelVersion.id == Score.model_version_id).order_by(Score.id)
+        for id_, version, mean in session.execute(scored.where(Score.creative_id.in_(part))):
+            scores[id_][version] = mean
+        sums = (
+            select(
+                AdCreative.creative_id,
+                func.count(Ad.id.distinct()).label("ads"),
+                func.coalesce(total(Kpi.impressions), 0).label("impressions"),
+                func.coalesce(total(Kpi.clicks), 0).label("clicks"),
+                func.coalesce(func.sum(Kpi.conversions), 0).label("conversions"),
+                func.min(Kpi.period_start).label("first_day"),
+                func.max(Kpi.period_end).label("last_day"),
+            )
+            .join(Ad, Ad.id == AdCreative.ad_id)
+            .outerjoin(Kpi, (Kpi.ad_id == Ad.id) & (Kpi.left_out == ""))
+            .where(AdCreative.creative_id.in_(part))
+            .group_by(AdCreative.creative_id)
+        )
+        delivered |= {row.creative_id: row for row in session.execute(sums)}
+    found = []
+    for id_ in ids:
+        row, sums_of = rows[id_], delivered.get(id_)
+        found.append(
+            CreativeRecord(
+                creative=names[id_][0][1] if id_ in names else row.sha256[:12],
+                sha256=row.sha256,
+                width=row.width,
+                height=row.height,
+                media_type=row.media_type,
+                size=row.bytes,
+                added_at=row.created_at,
+                names=tuple(name for name, _ in names.get(id_, ())),
+                campaigns=members[id_],
+                scores=scores[id_],
+                ads=sums_of.ads if sums_of else 0,
+                impressions=sums_of.impressions if sums_of else 0,
+                clicks=sums_of.clicks if sums_of else 0,
+                conversions=float(sums_of.conversions) if sums_of else 0.0,
+                first_day=sums_of.first_day if sums_of else None,
+                last_day=sums_of.last_day if sums_of else None,
+            )
+        )
+    return found
