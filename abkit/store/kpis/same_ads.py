@@ -149,6 +149,7 @@ def _equal_ads(
     some = shared[:: max(1, len(shared) // _MOST_PERIODS)]
     here = _totals(session, ads, some)
     there = _totals(session, others, some).rename({"ad": "other"})
+    delivering = here["ad"].n_unique()
     known = _known(session, {*here["ad"], *there["other"]})
     candidates = _telling(here, [*period, *figures]).join(_telling(there, [*period, *figures]), on=[*period, *figures])
     pairs = set(candidates.select("ad", "other").unique().iter_rows()) | _by_name(known, here["ad"], there["other"])
@@ -172,15 +173,26 @@ def _equal_ads(
         .group_by("ad", "other")
         .agg(share=pl.col("equal").mean(), days=pl.col("first").sum(), digits=(digits * pl.col("first")).sum())
     )
-    same = []
+    same: list[tuple[int, int]] = []
+    unproven: list[tuple[tuple[int, int], float, int]] = []
     for row in proof.sort("digits", "ad", "other", descending=[True, False, False]).iter_rows(named=True):
-        one, two = row["ad"], row["other"]
-        if known[one].related(known[two]):
+        pair = row["ad"], row["other"]
+        if known[pair[0]].related(known[pair[1]]):
             proven = row["share"] >= _SHARE_RELATED and row["digits"] >= _DIGITS_RELATED
         else:
             proven = row["share"] >= _SHARE_ALONE and row["digits"] >= _DIGITS_ALONE and row["days"] >= _DAYS_ALONE
         if proven:
-            same.append((one, two))
+            same.append(pair)
+        elif row["share"] >= _SHARE_ALONE:
+            unproven.append((pair, row["digits"], row["days"]))
+    # What a day or two of one ad cannot prove, all ads of a file together can: each has exactly one that agrees.
+    ones, twos = ({pair[side] for pair, _, _ in unproven} for side in (0, 1))
+    one_to_one = len(ones) == len(twos) == len(unproven)
+    all_of_them = len(unproven) + len(same) >= _SHARE_ALONE * delivering
+    digits_of_all = sum(shown for _, shown, _ in unproven)
+    days_of_all = sum(number for _, _, number in unproven)
+    if one_to_one and all_of_them and digits_of_all >= _DIGITS_ALONE and days_of_all >= _DAYS_ALONE:
+        same += [pair for pair, _, _ in unproven]
     return _one_each(same, known)
 
 

@@ -260,6 +260,18 @@ def test_the_figures_of_ads_that_are_one_belong_to_the_creative_of_either(store:
             assert sum(one.impressions for one in figures) == wanted
 
 
+def test_few_days_of_all_ads_prove_together_that_they_came_twice(store: Store, tmp_path: Path) -> None:
+    few = [row for row in ROWS if row[0] < 2]
+    run_import(store, write(tmp_path / "ids.csv", plain(rows=few)))
+    run_import(store, write(tmp_path / "names.csv", plain("hero{}.png", "Creative name", few)))
+    assert read(store).impressions == sum(row[2] for row in few)
+    # One of them alone proves nothing.
+    alone = [(n + 50, a, i, c, v) for n, a, i, c, v in few if a == 0]
+    run_import(store, write(tmp_path / "ids2.csv", plain("77{}", rows=alone)))
+    run_import(store, write(tmp_path / "names2.csv", plain("seven{}.png", "Creative name", alone)))
+    assert read(store).impressions == sum(row[2] for row in [*few, *alone, *alone])
+
+
 def test_ads_that_only_look_alike_stay_two(store: Store, tmp_path: Path) -> None:
     other = [(n, a, i + 1, c, v) for n, a, i, c, v in ROWS]
     run_import(store, write(tmp_path / "one.csv", plain()))
