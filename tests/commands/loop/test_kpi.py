@@ -22,7 +22,7 @@ def workspace(tmp_path: Path) -> Path:
 def test_json_has_one_object_a_file_and_notes_go_to_stderr(here: Here, workspace: Path) -> None:
     good = write(
         workspace / "good.csv",
-        rows("1/13/2026,1,10,1,x", "1/14/2026,1,10,11,x", header="Date,Ad ID,Impr.,Link clicks,Theme"),
+        rows("1/13/2026,1,10,1,x", "1/14/2026,2,10,11,x", header="Date,Ad ID,Impr.,Link clicks,Theme"),
     )
     done = here("kpi", "import", good, workspace / "none.csv", "-f", "json", cwd=workspace)
 
@@ -36,7 +36,9 @@ def test_json_has_one_object_a_file_and_notes_go_to_stderr(here: Here, workspace
     assert "there is no file" in done.stderr
 
     listed = here("kpi", "rejects", "--import", first["import_id"], "-f", "json", cwd=workspace)
-    assert [(row["line"], row["reason"]) for row in json.loads(listed.stdout)] == [(3, "clicks above impressions")]
+    assert [(row["line"], row["reason"]) for row in json.loads(listed.stdout)] == [
+        (3, "clicks above impressions over all rows of the ad: 11 clicks, 10 impressions")
+    ]
 
 
 def test_nothing_imported_is_exit_code_one_with_the_option_to_write(here: Here, workspace: Path) -> None:

@@ -148,7 +148,9 @@ def test_an_ad_without_id_is_its_creative_in_its_campaign(sqlite_store: Store, t
 def test_a_broken_file_does_not_stop_the_others(sqlite_store: Store, tmp_path: Path) -> None:
     good = write(tmp_path / "good.csv", rows(ONE))
     broken = write(tmp_path / "broken.parquet", b"PAR1 and nothing else")
-    found = run_import(sqlite_store, broken, tmp_path / "missing.csv", tmp_path, good)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    found = run_import(sqlite_store, broken, tmp_path / "missing.csv", empty, good)
 
     assert [one.imported for one in found] == [0, 0, 0, 1]
     assert "damaged" in (found[0].error or "")
