@@ -317,7 +317,7 @@ def _count_again(session: Session, place: _Place) -> None:
         left += session.scalars(select(Ad.id).where(Ad.id.in_(part)))
         for known in (Ad.id.in_(part), Ad.same_as.in_(part)):
             session.execute(update(Ad).where(known).values(same_as=None).execution_options(synchronize_session=False))
-    recount(session, left)
+    recount(session, left, every=True)  # they came in files of their own
 
 
 # --- ads, segments, campaigns -----------------------------------------------------------------------------------------

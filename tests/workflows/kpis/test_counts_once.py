@@ -18,6 +18,7 @@ from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
 from abkit.workflows.correlate import correlate
 from abkit.workflows.drift.check import check_drift
+from abkit.workflows.kpis.imports import undo_import
 from tests.conftest import MakeDatabase
 from tests.kpi_files import add_creatives, run_import, write
 
@@ -258,6 +259,16 @@ def test_the_figures_of_ads_that_are_one_belong_to_the_creative_of_either(store:
             figures = experiments.delivery(session, ads, None, START + timedelta(30)).by_day.values()
             wanted = sum(row[2] for row in [*ROWS, *more] if row[1] == 1)
             assert sum(one.impressions for one in figures) == wanted
+
+
+def test_what_an_undone_import_leaves_counts_once(store: Store, tmp_path: Path) -> None:
+    files = KINDS["three mappings"]
+    numbers = [run_import(store, write(tmp_path / f"{n}.csv", text))[0].import_id for n, text in enumerate(files)]
+    for number, aside in ((numbers[0], 1), (numbers[2], 0)):
+        undo_import(store, number or 0)
+        found = read(store)
+        assert found.impressions == TOTAL[0]
+        assert sum(one.impressions for one in found.set_aside) == aside * TOTAL[0]
 
 
 def test_few_days_of_all_ads_prove_together_that_they_came_twice(store: Store, tmp_path: Path) -> None:
