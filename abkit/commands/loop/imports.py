@@ -60,7 +60,7 @@ def print_rejects(
 
 def is_asked() -> bool:
     """Return whether a person is at the terminal who can answer a question."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def print_previews(previews: Sequence[ImportPreview], form: Format) -> None:
