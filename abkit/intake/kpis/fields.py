@@ -16,9 +16,9 @@ _OF_THE_AD = ("ad", "account", "creative", "ad_set", "campaign")
 NAMES = (*_OF_THE_AD, "hour", *map(str, Dimension), "currency", "event", "attribution_window")
 
 # A key has a name beside it: the key identifies, the name is its label, and stands for it where there is no key.
-#: Names that are only compared and named: the store keeps those of campaigns, and of ads as their creative.
-UNSTORED = ("account_name", "ad_set_name")
 LABELS = {"ad": "ad_name", "campaign": "campaign_name", "account": "account_name", "ad_set": "ad_set_name"}
+# Labels that are only named in a note: the store keeps those of campaigns, and of ads as their creative.
+UNSTORED = ("account_name", "ad_set_name")
 FIELDS = (*PERIODS, *NAMES, *LABELS.values(), *COUNTS, *MONEY)
 _BRACKETS = re.compile(r"[(\[]\s*([^()\[\]]{1,4})\s*[)\]]\s*$")
 # ISO 4217, without ALL, which means all.

@@ -97,9 +97,9 @@ class KpiOptions:
         parts += [f"--map {shlex.quote(f'{column}={name}')}" for column, name in self.mapping.items()]
         if self.dayfirst is not None:
             parts.append("--dayfirst" if self.dayfirst else "--no-dayfirst")
-        for name in ("decimal", "platform", "account", "encoding"):
+        for name in ("decimal", "platform", "account", "encoding", "header_line", "sheet", "time_zone"):
             if value := getattr(self, name):
-                parts.append(f"--{name} {shlex.quote(value)}")
+                parts.append(f"--{name.replace('_', '-')} {shlex.quote(str(value))}")
         if self.period:
             parts.append(f"--period {self.period[0]}..{self.period[1]}")
         return " ".join(parts)

@@ -178,3 +178,40 @@ def test_remembered_mappings_are_listed_and_forgotten(here: Here, workspace: Pat
     assert kept["mapping"] == {"number": "ad"}
     assert here("kpi", "mappings", "--forget", kept["mapping_id"], "-f", "json", cwd=workspace).stdout.strip() == "[]"
     assert here("kpi", "mappings", "--forget", "7", cwd=workspace).returncode == 2
+
+
+RECIPE = """
+platform = "shopnet"
+title = "Shop Net"
+signatures = [["Werbemittel", "Sichtkontakte"]]
+
+[[headers]]
+language = "de"
+source = "our own export"
+day = ["Buchungstag"]
+creative = ["Werbemittel"]
+impressions = ["Sichtkontakte"]
+clicks = ["Besuche"]
+"""
+
+
+def test_the_recipes_of_the_configuration_name_columns_and_a_change_reads_the_file_again(
+    here: Here, workspace: Path
+) -> None:
+    header = "Buchungstag,Werbemittel,Sichtkontakte,Besuche"
+    path = write(workspace / "k.csv", rows("2026-01-01,a.png,10,1", header=header))
+    assert here("kpi", "import", path, cwd=workspace).returncode == 1
+
+    (workspace / "recipes").mkdir()
+    write(workspace / "recipes" / "shopnet.toml", RECIPE)
+    with (workspace / "abkit.toml").open("a", encoding="utf-8") as config:
+        config.write('\n[kpi]\nrecipes = "recipes"\n')
+    done = here("kpi", "import", path, "-f", "json", cwd=workspace)
+    assert done.returncode == 0, done.stderr
+    assert "an export of Shop Net: platform is 'shopnet'" in done.stderr
+    assert json.loads(done.stdout)[0]["imported"] == 1
+
+    write(workspace / "recipes" / "shopnet.toml", RECIPE.replace("Besuche", "Visits"))
+    again = here("kpi", "import", path, cwd=workspace)
+    assert "imported before" not in again.stderr
+    assert "no column is clicks" in again.stderr

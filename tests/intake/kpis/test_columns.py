@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.columns import Columns, find_columns, require_fields, suggest_mapping
 from abkit.intake.kpis.platforms import load_recipes
+from abkit.intake.kpis.reading import KpiOptions
 
 
 def found(*names: str, **mapping: str) -> dict[str, str]:
@@ -109,6 +111,17 @@ def test_the_command_of_the_hint_is_accepted_as_it_is() -> None:
     guesses = suggest_mapping(find_columns(names, {}), ["day", "ad", "impressions", "clicks"])
     assert set(guesses) == set(names)
     require_fields(find_columns(names, guesses), period_given=False)
+
+
+def test_the_command_keeps_all_that_was_said() -> None:
+    options = KpiOptions(
+        mapping={"Theme": "other"}, decimal=",", dayfirst=False, account="a b", encoding="utf-16", header_line=3,
+        sheet="Q1", time_zone="Europe/Berlin", period=(date(2026, 1, 1), date(2026, 1, 31)),
+    )  # fmt: skip
+    assert options.command(Path("my file.csv")) == (
+        "abkit kpi import 'my file.csv' --map Theme=other --no-dayfirst --decimal , --account 'a b' --encoding utf-16 "
+        "--header-line 3 --sheet Q1 --time-zone Europe/Berlin --period 2026-01-01..2026-01-31"
+    )
 
 
 def test_two_columns_of_one_name_are_to_be_renamed() -> None:

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from abkit.intake.kpis.columns import find_columns
-from abkit.intake.kpis.fields import plain_name
+from abkit.intake.kpis.fields import FIELDS, LABELS, plain_name
 from abkit.intake.kpis.platforms import UNUSED, Recipe, common_meanings, load_recipes
 from tests.platform_exports import EXPORTS
 
@@ -54,6 +54,14 @@ def test_events_and_windows_are_of_names_that_the_block_has(recipe: Recipe) -> N
     for block in recipe.headers:
         names = {name for key, those in block.names.items() if key != UNUSED for name in those}
         assert {*block.events, *block.windows} <= names
+
+
+def test_each_field_is_known_by_its_own_name() -> None:
+    for field in FIELDS:
+        spaced = field.replace("_", " ").upper()
+        columns = find_columns(["day", spaced] if field != "day" else [spaced], {})
+        assert not columns.unused
+        assert common_meanings(RECIPES)[plain_name(field)].field in (field, LABELS.get(field))
 
 
 def test_no_header_is_taken_for_another_platform() -> None:

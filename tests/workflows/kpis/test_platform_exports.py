@@ -72,6 +72,16 @@ def test_no_ad_is_linked_to_a_creative_that_only_looks_like_it(
         assert session.scalar(select(func.count()).select_from(AdCreative)) == 0
 
 
+def test_the_same_export_as_parquet_comes_in_as_well(sqlite_store: Store, tmp_path: Path) -> None:
+    import polars as pl
+
+    for at, export in enumerate(export for export in EXPORTS if not export.needs_map):
+        path = tmp_path / f"{at}.parquet"
+        pl.read_csv(export.content().encode(), infer_schema_length=None).write_parquet(path)
+        summary = run_import(sqlite_store, path)[0]
+        assert (summary.error, summary.rejected, summary.rows) == (None, 0, len(CREATIVES) * len(DAYS)), export.title
+
+
 def test_every_header_names_its_source() -> None:
     assert all(export.source for export in EXPORTS)
 
