@@ -31,6 +31,10 @@ _NOT_YET = re.compile(
 _PIXEL = re.compile(r"offsite_conversion|pixel", re.IGNORECASE)
 
 
+#: The event of results whose type the export leaves out.
+UNTYPED = "results"
+
+
 def counts_any_result(column: str) -> bool:
     """Return whether a column counts results of whatever type, rather than conversions.
 
@@ -63,6 +67,12 @@ def without_other_results(rows: pl.DataFrame, column: str) -> tuple[pl.DataFrame
     Returns:
         The rows, and notes of what was left out.
     """
+    rows, untyped = _few_enough_for_conversions(rows)
+    if untyped:
+        return rows, [
+            f"column {column!r} does not say which results it counts: with fewer than half as many as clicks they are "
+            f"taken as conversions of the event {UNTYPED!r} (if they are none: --map {column + '='!r})"
+        ]
     types = rows["event"].unique().to_list()
     others = [result for result in types if not is_conversion(result)]
     if not others:
@@ -82,6 +92,20 @@ def without_other_results(rows: pl.DataFrame, column: str) -> tuple[pl.DataFrame
         event=pl.when(other).then(pl.lit("")).otherwise("event"),
     )
     return kept, notes
+
+
+def _few_enough_for_conversions(rows: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
+    """Name the event of results without a type, where nothing speaks against conversions.
+
+    Exports of Meta leave the type out by default. Clicks, views, reach and visits are about as many as clicks and
+    more; X counts any engagement as a result.
+    """
+    if rows.filter(pl.col("event") != "").height or rows.filter(pl.col("platform") == "x").height:
+        return rows, False
+    results, clicks = (float(rows[name].sum() or 0) for name in ("conversions", "clicks"))
+    if not 0 < results < clicks / 2:
+        return rows, False
+    return rows.with_columns(event=pl.lit(UNTYPED)), True
 
 
 def _listed(names: Sequence[str]) -> str:
