@@ -75,7 +75,7 @@ def test_no_ad_is_linked_to_a_creative_that_only_looks_like_it(
 def test_the_same_export_as_parquet_comes_in_as_well(sqlite_store: Store, tmp_path: Path) -> None:
     import polars as pl
 
-    for at, export in enumerate(export for export in EXPORTS if not export.needs_map):
+    for at, export in enumerate([export for export in EXPORTS if not export.needs_map][::4]):
         path = tmp_path / f"{at}.parquet"
         pl.read_csv(export.content().encode(), infer_schema_length=None).write_parquet(path)
         summary = run_import(sqlite_store, path)[0]
