@@ -323,3 +323,35 @@ def parse_choice(kind: type[Choice], value: str, *, name: str) -> Choice:
     except ValueError:
         expected = ", ".join(kind)
         raise InvalidInput(f"the {name} is {value!r}; expected one of {expected}") from None
+
+
+class PreflightVerdict(StrEnum):
+    """What a check before launch says; the order is that of their gravity."""
+
+    PASS = "pass"  # noqa: S105 (no password)
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class PreflightCheck(StrEnum):
+    """What is looked at before launch."""
+
+    READABLE = "readable"
+    BLANK = "blank"
+    DUPLICATE = "duplicate"
+    MARKS = "marks"
+    FORMAT = "format"
+    SIZE = "size"
+    RATIO = "ratio"
+    WEIGHT = "weight"
+    ANIMATION = "animation"
+    ZONES = "zones"
+    TEXT = "text"
+
+
+class Mark(StrEnum):
+    """Whether a file carries a mark of its origin, or lacks the one that a near-copy of it has."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    LOST = "lost"

@@ -29,6 +29,7 @@ app = typer.Typer(
 # Command → the module with its `app`, a Typer of its own: with one command it is that command, with several a group.
 COMMANDS = {
     "init": "operate.init",
+    "preflight": "operate.preflight",
     "score": "loop.score",
     "shortlist": "loop.shortlist",
     "idea": "loop.idea",

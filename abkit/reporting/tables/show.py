@@ -20,6 +20,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.kpis": "abkit.reporting.tables.imports",
     "abkit.workflows.campaigns": "abkit.reporting.tables.campaigns",
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
+    "abkit.workflows.preflight": "abkit.reporting.tables.preflight",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.stats": "abkit.reporting.tables.statistics",
     "abkit_model.scorer": "abkit.reporting.tables.scorer",
