@@ -58,7 +58,7 @@ def write(path: Path, *lines: str, delimiter: str = ",", encoding: str = "utf-8"
     """Write a table; a name that ends in .gz is packed."""
     text = end.join(delimiter.join(line.split(",")) for line in (",".join(COLUMNS), *lines)) + end
     data = text.encode(encoding)
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     return path
 
 
@@ -125,7 +125,7 @@ def test_a_table_whose_lines_are_in_mixed_encodings_is_refused_with_the_line(
     lines = [f"a,a.png,1,1{end}".encode()] * 3
     both = [f"{utf8},b.png,1,1{end}".encode(), f"{other},c.png,1,1{end}".encode(encoding)]
     content = (",".join(COLUMNS) + end).encode() + b"".join([*lines, *both[::order], *lines])
-    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    (tmp_path / name).write_bytes(gzip.compress(content, mtime=0) if name.endswith("gz") else content)
     with pytest.raises(AbkitError, match="mixed encodings") as refused:
         door(tmp_path / name)
     at = (5, 6)[::order]
@@ -168,13 +168,14 @@ def test_an_encoding_that_was_given_is_no_guess(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf \n\n", "the file is empty"),
         (b"\x00\x01\x02\x03" * 500, "a binary file"),
         (b"PK\x03\x04aaaaaaaaaaa", "the ZIP archive or spreadsheet cannot be read"),
-        (gzip.compress(b"%PDF-1.7 and so on"), "a PDF"),
-        (gzip.compress(b"experiment,creative,impressions,clicks\n" * 99)[:40], "damaged"),
+        (gzip.compress(b"%PDF-1.7 and so on", mtime=0), "a PDF"),
+        (gzip.compress(b"experiment,creative,impressions,clicks\n" * 99, mtime=0)[:40], "damaged"),
         (b"experiment,creative,impressions,clicks\na\x81b,c,1,1\n", "reads as no language"),
         (b"experiment,creative,impressions,clicks\n" + b"x" * 20_000_000, "more than 16,777,216 characters"),
-        (gzip.compress(b"0" * 30_000_000), "more than 25 MB"),
+        (gzip.compress(b"0" * 30_000_000, mtime=0), "more than 25 MB"),
         (None, "there is no file with this name"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",
 )
 def test_what_is_no_table_is_refused_with_the_reason_and_what_to_do(
     tmp_path: Path, door: Callable[[Path], Outcome], content: bytes | None, said: str, monkeypatch: pytest.MonkeyPatch
