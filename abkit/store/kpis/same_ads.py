@@ -1,7 +1,8 @@
 """Ads that are one: the same account imported under another mapping, or with and without its platforms.
 
 Two ads are the same when files that have one of them never have the other, and what they delivered on the days that
-both have is equal: day by day, in figures that do not agree by chance. An ad without a platform is the same as those of
+both have is equal: day by day, or a total of one and the sum of the other's days, in figures that do not agree by
+chance. An ad without a platform is the same as those of
 its id on named platforms when it delivered their sum.
 """
 
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session, aliased
 
 from abkit.store.database.statements import among, total
 from abkit.store.kpis.once import means_all
+from abkit.store.kpis.period_sums import SUMS, totals_and_sums
 from abkit.store.schema import Ad, AdCreative, Kpi
 from abkit.vocabulary import Dimension
 
@@ -30,6 +32,7 @@ _DAYS_ALONE = 3  # different figures that agree, where the names say nothing
 _SHARE_RELATED, _SHARE_ALONE = 0.5, 0.9  # of the days that both have
 _MOST_EQUAL = 20  # figures that more ads than this have on one day tell none of them
 _MOST_PERIODS = 40  # that candidates are looked for in; all that both have prove them
+_SAME_CONVERSIONS = 1e-6  # fractions add up to a little more or less
 _SUM_IS = 0.02  # how far a sum over platforms may be from the total
 
 
@@ -137,21 +140,25 @@ def _others(session: Session, ads: Collection[int], days: tuple[date, date] | No
     return {row.id for row in found if any(_agree(row.platform, platform) for platform in platforms)}
 
 
+_PERIOD, _FIGURES = ["period_start", "period_end"], ["impressions", "clicks"]
+
+
 def _equal_ads(
     session: Session, ads: Collection[int], others: Collection[int], days: tuple[date, date] | None
 ) -> list[tuple[int, int]]:
     import polars as pl
 
-    period, figures = ["period_start", "period_end"], ["impressions", "clicks"]
     shared = _shared_periods(session, ads, others, days)
-    if not shared:
-        return []
     some = shared[:: max(1, len(shared) // _MOST_PERIODS)]
-    here = _totals(session, ads, some)
-    there = _totals(session, others, some).rename({"ad": "other"})
+    sums_here, sums_there = totals_and_sums(session, ads, others, days)
+    here = pl.concat([_exact(session, ads, some), sums_here])
+    there = pl.concat([_exact(session, others, some), sums_there]).rename({"ad": "other"})
+    if here.is_empty() or there.is_empty():
+        return []
     delivering = here["ad"].n_unique()
     known = _known(session, {*here["ad"], *there["other"]})
-    candidates = _telling(here, [*period, *figures]).join(_telling(there, [*period, *figures]), on=[*period, *figures])
+    key = [*_PERIOD, *_FIGURES]
+    candidates = _telling(here, key).join(_telling(there, key), on=key)
     pairs = set(candidates.select("ad", "other").unique().iter_rows()) | _by_name(known, here["ad"], there["other"])
     pairs = {
         (one, two)
@@ -161,18 +168,9 @@ def _equal_ads(
     apart = _apart(session, pairs)
     if not apart:
         return []
-    here = _totals(session, {one for one, _ in apart}, shared)
-    there = _totals(session, {two for _, two in apart}, shared).rename({"ad": "other"})
-    both = pl.DataFrame(sorted(apart), schema={"ad": pl.Int64, "other": pl.Int64}, orient="row")
-    common = both.join(here, on="ad").join(there, on=["other", *period], suffix="_other")
-    equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_other") for name in figures)
-    digits = ((pl.col("impressions") + 1) * (pl.col("clicks") + 1)).cast(pl.Float64).log10()
-    proof = (
-        common.with_columns(equal=equal)
-        .with_columns(first=pl.col("equal") & pl.struct(figures).is_first_distinct().over("ad", "other", "equal"))
-        .group_by("ad", "other")
-        .agg(share=pl.col("equal").mean(), days=pl.col("first").sum(), digits=(digits * pl.col("first")).sum())
-    )
+    here = pl.concat([_exact(session, {one for one, _ in apart}, shared), sums_here])
+    there = pl.concat([_exact(session, {two for _, two in apart}, shared), sums_there]).rename({"ad": "other"})
+    proof = _proof(apart, here, there)
     same: list[tuple[int, int]] = []
     unproven: list[tuple[tuple[int, int], float, int]] = []
     for row in proof.sort("digits", "ad", "other", descending=[True, False, False]).iter_rows(named=True):
@@ -194,6 +192,39 @@ def _equal_ads(
     if one_to_one and all_of_them and digits_of_all >= _DIGITS_ALONE and days_of_all >= _DAYS_ALONE:
         same += [pair for pair, _, _ in unproven]
     return _one_each(same, known)
+
+
+def _proof(pairs: Collection[tuple[int, int]], here: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
+    """Return by pair the share of its periods that agree, and how many different figures and digits these are."""
+    import polars as pl
+
+    both = pl.DataFrame(sorted(pairs), schema={"ad": pl.Int64, "other": pl.Int64}, orient="row")
+    common = both.join(here, on="ad").join(there, on=["other", *_PERIOD], suffix="_other")
+    shown, shown_other = pl.col("impressions"), pl.col("impressions_other")
+    added, added_other = pl.col("parts") > 0, pl.col("parts_other") > 0
+    # Two sums say nothing of a total; a sum below its total may lack days.
+    common = common.filter(~(added & added_other | added & (shown < shown_other) | added_other & (shown_other < shown)))
+    equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_other") for name in _FIGURES)
+    conversions, others = pl.col("conversions"), pl.col("conversions_other")
+    converted = ((conversions - others).abs() < _SAME_CONVERSIONS) | (conversions == 0) | (others == 0)
+    equal &= ~(added | added_other) | converted
+    digits = ((shown + 1) * (pl.col("clicks") + 1)).cast(pl.Float64).log10()
+    # A total of many days is as good as these.
+    worth = pl.max_horizontal("parts", "parts_other", 1)
+    first = pl.col("first")
+    return (
+        common.with_columns(equal=equal)
+        .with_columns(first=pl.col("equal") & pl.struct(_FIGURES).is_first_distinct().over("ad", "other", "equal"))
+        .group_by("ad", "other")
+        .agg(share=pl.col("equal").mean(), days=(worth * first).sum(), digits=(digits * first).sum())
+    )
+
+
+def _exact(session: Session, ads: Collection[int], periods: Sequence[tuple[date, date]]) -> pl.DataFrame:
+    import polars as pl
+
+    rows = _totals(session, ads, periods)
+    return rows.with_columns(conversions=pl.lit(0.0), parts=pl.lit(0, pl.Int64)).select(*SUMS)
 
 
 def _shared_periods(

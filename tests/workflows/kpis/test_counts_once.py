@@ -66,14 +66,14 @@ def plain(ad: str = "120{}", header: str = "Ad ID", rows: list[Row] = ROWS) -> s
     return table(f"Day,{header},Impressions,Clicks,Conversions", lines)
 
 
-def periods(*spans: tuple[int, int], more: int = 0) -> str:
+def periods(*spans: tuple[int, int], more: int = 0, ad: str = "120{}", header: str = "Ad ID") -> str:
     lines = []
     for first, last in spans:
-        for ad in range(ADS):
-            inside = [row for row in ROWS if row[1] == ad and first <= row[0] <= last]
+        for number in range(ADS):
+            inside = [row for row in ROWS if row[1] == number and first <= row[0] <= last]
             shown, clicks, conversions = (sum(row[place] for row in inside) for place in (2, 3, 4))
-            lines.append(f"{day(first)},{day(last)},120{ad},{shown + more},{clicks},{conversions}")
-    return table("Reporting starts,Reporting ends,Ad ID,Impressions,Clicks,Conversions", lines)
+            lines.append(f"{day(first)},{day(last)},{ad.format(number)},{shown + more},{clicks},{conversions}")
+    return table(f"Reporting starts,Reporting ends,{header},Impressions,Clicks,Conversions", lines)
 
 
 def events(*names: str) -> str:
@@ -113,6 +113,15 @@ KINDS: dict[str, list[str]] = {
     "ids, then names": [plain(), plain("hero{}.png", "Creative name")],
     "without an account, then with": [plain(), plain("act_1,120{}", "Account ID,Ad ID")],
     "three mappings": [plain(), plain("hero{}.png", "Creative name"), plain("act_1,120{}", "Account ID,Ad ID")],
+    "a total under ids beside days under names": [plain("hero{}.png", "Creative name"), periods((0, DAYS - 1))],
+    "days under ids beside weeks under names": [
+        plain(),
+        periods((0, 6), (7, DAYS - 1), ad="hero{}.png", header="Creative name"),
+    ],
+    "a total without an account beside ages with one": [
+        halves("Age", ("18-24", "25-34")).replace("Ad ID", "Account ID,Ad ID").replace(",120", ",act_1,120"),
+        periods((0, DAYS - 1)),
+    ],
     "two conversion events": [events("sale", "signup")],
     "two attribution windows": [windows()],
     "conversion actions beside delivery": [plain(rows=NO_CONVERSIONS), actions()],
@@ -137,7 +146,15 @@ def test_each_impression_counts_once_in_any_order_of_files(
         store.close()
 
 
-@pytest.mark.parametrize("kind", ["a total beside its days", "All among the ages", "three mappings", "two breakdowns"])
+ON_POSTGRESQL = (
+    "a total beside its days",
+    "a total under ids beside days under names",
+    "All among the ages",
+    "three mappings",
+)
+
+
+@pytest.mark.parametrize("kind", ON_POSTGRESQL)
 def test_postgresql_counts_the_same(kind: str, new_database: MakeDatabase, tmp_path: Path) -> None:
     store = Store(new_database("postgresql", migrated=True))
     for number, content in enumerate(KINDS[kind]):
@@ -295,6 +312,33 @@ def test_ads_that_only_look_alike_stay_two(store: Store, tmp_path: Path) -> None
     # Account x has no other account's name: its equal figures are those of the ads without one.
     wanted = 2 * TOTAL[0] + len(ROWS) + 2 * 1000 * DAYS
     assert read(store).impressions == wanted
+
+
+def test_days_that_came_one_by_one_count_once_beside_their_total_under_other_names(
+    store: Store, tmp_path: Path
+) -> None:
+    run_import(store, write(tmp_path / "month.csv", periods((0, DAYS - 1))))
+    for number in range(DAYS):
+        rows = [row for row in ROWS if row[0] == number]
+        run_import(store, write(tmp_path / f"{number}.csv", plain("hero{}.png", "Creative name", rows)))
+    found = read(store)
+    assert (found.impressions, [one.rows for one in found.set_aside]) == (TOTAL[0], [ADS])
+
+
+@pytest.mark.parametrize("place", [2, 3, 4])  # impressions, clicks, conversions
+def test_a_total_that_is_one_off_the_days_of_another_ad_stays_beside_them(
+    store: Store, tmp_path: Path, place: int
+) -> None:
+    rows = [(*row[:place], row[place] + (row[0] == 3), *row[place + 1 :]) for row in ROWS]
+    run_import(store, write(tmp_path / "days.csv", plain("hero{}.png", "Creative name", rows)))  # type: ignore[arg-type]
+    run_import(store, write(tmp_path / "month.csv", periods((0, DAYS - 1))))
+    assert read(store).impressions == TOTAL[0] + sum(row[2] for row in rows)
+    same = [(n, a, 1000, 20, 1) for n, a, *_ in ROWS]  # days that all are alike prove nothing
+    run_import(store, write(tmp_path / "alike.csv", plain("alike{}.png", "Creative name", same)))
+    lines = [f"{day(0)},{day(DAYS - 1)},99,{1000 * DAYS},{20 * DAYS},{DAYS}"]
+    header = "Reporting starts,Reporting ends,Ad ID,Impressions,Clicks,Conversions"
+    run_import(store, write(tmp_path / "alike-month.csv", table(header, lines)))
+    assert read(store).impressions == TOTAL[0] + sum(row[2] for row in rows) + 1000 * (len(same) + DAYS)
 
 
 def test_figures_of_a_store_without_overlaps_are_those_that_it_holds(store: Store, tmp_path: Path) -> None:
