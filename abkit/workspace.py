@@ -126,29 +126,32 @@ class Workspace:
         """Score creatives, log the scores and rank the campaign's variants; known creatives are not scored again.
 
         Args:
-            paths: Images, folders, or patterns such as "ads/*.png".
+            paths: Images, folders, or patterns such as "ads/*.png"; or addresses as text (`s3://bucket/ads/`).
             campaign: Key of the campaign that the creatives are candidates of.
             model: Name or digest of a version, instead of the active model.
             brief: What the creatives are meant to show; their fit to it is logged (OpenCLIP encoders).
             brief_encoder: The encoder that reads the brief where the scorer's cannot.
-            progress: Called with (creatives done, creatives in all).
+            progress: Called with (creatives done, creatives in all); while they are fetched, with these.
 
         Raises:
             UsageError: There are no images at these paths, or no such version.
             AbkitError: The model or the store cannot be used.
         """
+        from abkit.workflows.scoring.image_files import fetched_images
         from abkit.workflows.scoring.score import score_paths
 
-        return score_paths(
-            self.store,
-            self.settings,
-            _paths(paths),
-            campaign=campaign,
-            model=model,
-            brief=brief,
-            brief_encoder=brief_encoder,
-            progress=progress,
-        )
+        fetching = progress or (lambda done, total: None)
+        with fetched_images(_paths(paths), self.settings.scoring, progress=fetching) as found:
+            return score_paths(
+                self.store,
+                self.settings,
+                found,
+                campaign=campaign,
+                model=model,
+                brief=brief,
+                brief_encoder=brief_encoder,
+                progress=progress,
+            )
 
     def shortlist(
         self,
@@ -199,20 +202,22 @@ class Workspace:
         """Import KPI exports: good rows land, bad rows are kept with the reason.
 
         Args:
-            paths: The files.
+            paths: The files, or addresses as text (`https://…`, `s3://…`).
             dry_run: Change nothing, and return what an import would understand.
             options: How the files are read, as `abkit kpi import` takes it: `mapping`, `platform`, `account`, ….
 
         Raises:
             UsageError: There is no such option, or its value is not valid.
         """
+        from abkit.intake.kpis.files import fetched_exports
         from abkit.workflows.kpis.import_kpis import import_files, options_of
         from abkit.workflows.kpis.preview import preview_files
 
         said = options_of(self.settings, **options)
-        if dry_run:
-            return tuple(preview_files(self.store, _paths(paths), said))
-        return tuple(import_files(self.store, _paths(paths), said))
+        with fetched_exports(_paths(paths), said) as found:
+            if dry_run:
+                return tuple(preview_files(self.store, found, said))
+            return tuple(import_files(self.store, found, said))
 
     def imports(self) -> ImportList:
         """Return the imported KPI files, the latest first: what came in, when, and whether it still counts."""
@@ -354,8 +359,8 @@ class Workspace:
         return make_report(self.store, path, campaign=campaign, as_of=as_of)
 
 
-def _paths(paths: Paths) -> list[Path]:
-    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+def _paths(paths: Paths) -> list[str | Path]:
+    return [paths] if isinstance(paths, str | Path) else list(paths)
 
 
 def _today() -> date:

@@ -168,9 +168,9 @@ def score_adverts(workspace: DemoWorkspace, progress: Callable[[str, int, int], 
 
 def _contenders(scored: list[ScoringResult]) -> list[Contender]:
     return [
-        Contender(result.campaign, file.path.name, file.mean)
+        Contender(result.campaign, file.name, file.mean)
         for result in scored
-        for file in sorted(result.files, key=lambda file: file.path)
+        for file in sorted(result.files, key=lambda file: str(file.path))
         if file.mean is not None
     ]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +18,12 @@ from abkit.commands.loop.imports import (
     print_rejects,
     print_results,
 )
-from abkit.commands.output import Format, FormatOption, note, show
+from abkit.commands.output import Format, FormatOption, note, progress_bar, show
 from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption
+
+if TYPE_CHECKING:
+    from abkit.intake.kpis.reading import KpiOptions
+    from abkit.intake.remote.fetch import Fetched
 
 ImportArgument = Annotated[int, typer.Argument(metavar="IMPORT", help="Number of the import; `abkit kpi list` has it.")]
 
@@ -28,9 +34,11 @@ app = typer.Typer(help="KPI exports: import them, see what was refused, link ads
 def import_(
     ctx: typer.Context,
     files: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="FILE…", help="Exports (CSV, XLSX, ODS, Parquet, packed or not), or folders.", show_default=False
+            metavar="FILE…",
+            help="Exports (CSV, XLSX, ODS, Parquet, packed or not), or folders; also s3://, gs://, az://, https://.",
+            show_default=False,
         ),
     ],
     mapping: Annotated[
@@ -85,21 +93,34 @@ def import_(
         sheet=sheet,
         time_zone=time_zone,
     )
-    with context.store() as store:
+    with context.store() as store, _fetched(files, options) as found:
         if dry_run or (form is Format.TABLE and not yes and is_asked()):
-            previews = preview_files(store, files, options, forget_mapping=forget_mapping)
+            previews = preview_files(store, found, options, forget_mapping=forget_mapping)
             if dry_run:
                 print_previews(previews, form)
                 raise typer.Exit(0 if any(one.lands for one in previews) else 1)
             if any(one.good for one in previews):
                 print_previews(previews, form)
                 typer.confirm("import?", default=True, abort=True, err=True)
-        summaries = import_files(store, files, options, note=note, forget_mapping=forget_mapping)
+        summaries = import_files(store, found, options, note=note, forget_mapping=forget_mapping)
     print_results(summaries, form)
     if any(summary.unlinked for summary in summaries):
         note("list the ads without a creative: abkit kpi link")
     if not any(summary.landed for summary in summaries):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _fetched(files: list[str], options: KpiOptions) -> Iterator[Fetched]:
+    from abkit.intake.kpis.files import fetched_exports
+
+    with ExitStack() as stack:
+        if not any("://" in file for file in files):
+            yield stack.enter_context(fetched_exports(files, options))
+            return
+        with progress_bar("fetching") as progress:
+            found = stack.enter_context(fetched_exports(files, options, progress=progress))
+        yield found
 
 
 @app.command()

@@ -22,7 +22,10 @@ app = typer.Typer()
 @app.command("score")
 def score(
     ctx: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Images, folders, or patterns such as 'ads/*.png'.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Images, folders, or patterns such as 'ads/*.png'; also s3://, gs://, az://, https://."),
+    ],
     campaign: Annotated[
         str, typer.Option("--campaign", "-c", help="The campaign whose candidates these creatives are.")
     ] = "default",
@@ -49,6 +52,8 @@ def score(
         raise UsageError("--brief-encoder without --brief has nothing to read", hint='add --brief "what it shows"')
     if explain is not None:
         _refuse_file(explain)
+        if any("://" in path for path in paths):
+            raise UsageError("--explain needs the images on this machine", hint="download them, and name that folder")
     context: CommandContext = ctx.obj
     with context.workspace as workspace, progress_bar("scoring") as progress:
         result = workspace.score(
@@ -87,7 +92,7 @@ def _write_overlays(store: Store, result: ScoringResult, folder: Path, progress:
     from abkit.workflows.models.evaluate import pick_scorer
     from abkit.workflows.models.explain import write_overlays
 
-    images = {file.creative_id: file.path for file in reversed(result.usable)}
+    images = {file.creative_id: Path(file.path) for file in reversed(result.usable)}
     if not images:
         return 0
     scorer = pick_scorer(store, model=result.model_version)

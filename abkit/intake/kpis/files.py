@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions
+from abkit.intake.remote.fetch import Fetched, Limits, Progress, fetched
 from abkit_model.data.tables import SUFFIXES, readable
 
 
@@ -43,3 +46,18 @@ def find_exports(paths: Sequence[Path]) -> FoundExports:
         if others := [entry.name for entry in seen if entry not in set(tables)]:
             left_alone[path] = others
     return FoundExports(files, left_alone)
+
+
+@contextmanager
+def fetched_exports(
+    paths: Sequence[str | Path], options: KpiOptions, *, progress: Progress = lambda done, total: None
+) -> Iterator[Fetched]:
+    """Yield the exports behind paths and addresses (`s3://…`, `https://…`); what was fetched is gone afterwards.
+
+    Raises:
+        UsageError: An address is not of a kind that is read, or holds credentials.
+    """
+    limits = Limits(file_bytes=options.max_bytes, size_hint=SIZE_HINT)
+    wanted = lambda name: name.lower().endswith(SUFFIXES)  # noqa: E731
+    with fetched(paths, wanted=wanted, deep=False, limits=limits, progress=progress) as found:
+        yield found

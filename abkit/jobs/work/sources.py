@@ -13,13 +13,14 @@ import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from abkit.config import Settings, SourceSettings
 from abkit.errors import AbkitError
+from abkit.intake.remote.web import SameHost
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.work.folders import COUNTS, observe_imports
 from abkit.store.database.engine import Store
@@ -130,18 +131,6 @@ def _ended(process: "subprocess.Popen[bytes]") -> int | None:
 # --- an address -----------------------------------------------------------------------------------------------------
 
 
-class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follow a redirect to the same host only: the headers hold credentials."""
-
-    def redirect_request(
-        self, request: urllib.request.Request, file: IO[bytes], code: int, text: str, headers: Any, url: str
-    ) -> urllib.request.Request | None:
-        before, after = urlsplit(request.full_url), urlsplit(url)
-        if (before.scheme, before.netloc) != (after.scheme, after.netloc):
-            raise AbkitError(f"it redirects to another host ({after.scheme}://{after.hostname})")
-        return super().redirect_request(request, file, code, text, headers, url)
-
-
 def _fetch(source: SourceSettings, tick: Tick, path: Path) -> None:
     """Fetch the address into the file.
 
@@ -152,7 +141,7 @@ def _fetch(source: SourceSettings, tick: Tick, path: Path) -> None:
     address = _dated(_variable(source, source.url_env) if source.url_env else source.url, tick)
     host = _host(source, address)
     headers = {name: _variable(source, variable) for name, variable in source.headers_env.items()}
-    opener = urllib.request.build_opener(_SameHost)
+    opener = urllib.request.build_opener(SameHost)
     try:
         request = urllib.request.Request(address, headers=headers)  # noqa: S310  # the scheme was checked
         with opener.open(request, timeout=source.timeout_seconds) as answer, path.open("wb") as out:

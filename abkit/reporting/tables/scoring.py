@@ -30,7 +30,7 @@ def _(result: ScoringResult) -> View:
     names = distinct_names([str(file.path) for file in result.usable])
     with_fit = bool(result.brief)
     rows = [_score_row(file, name, with_fit) for file, name in zip(result.usable, names, strict=True)]
-    images = [(file.path, file.sha256 or "") for file in result.usable]
+    images = [(Path(file.path), file.sha256 or "") for file in result.usable]
     title = f"Campaign {result.campaign}: scores by {result.model_name} {result.model_version[:12]}"
     return View(
         tables=(_with_images(rows, title, result.demonstration, images),),

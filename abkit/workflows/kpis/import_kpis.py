@@ -15,6 +15,7 @@ from abkit.errors import StoreError, UsageError
 from abkit.intake.kpis.fields import listed
 from abkit.intake.kpis.files import find_exports
 from abkit.intake.kpis.reading import KpiOptions
+from abkit.intake.remote.fetch import Fetched
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
@@ -103,7 +104,7 @@ def _names(record: Any) -> list[str]:
 
 def import_files(
     store: Store,
-    paths: Sequence[Path],
+    paths: Sequence[Path] | Fetched,
     options: KpiOptions,
     *,
     run: RunRecord | None = None,
@@ -115,7 +116,7 @@ def import_files(
 
     Args:
         store: A store at the current migration.
-        paths: The files; a folder stands for the tables in it.
+        paths: The files, fetched or not; a folder stands for the tables in it.
         options: What the user said about them.
         run: Run of a scheduled tick; the import records its own when None.
         note: Receives remarks for the person at the terminal.
@@ -125,22 +126,32 @@ def import_files(
     Raises:
         StoreError: The store fails; the files before are imported, this one left no trace.
     """
-    if run is None and paths and not any(os.path.lexists(path) for path in paths):
+    given = paths if isinstance(paths, Fetched) else Fetched(paths=tuple(paths))
+    refused = [ImportSummary(file=one.address, error=one.reason, hint=one.hint) for one in given.refused]
+    if run is None and not any(os.path.lexists(path) for path in given.paths):
         # A mistyped path leaves no run behind that looks like work.
-        return [_missing(path) for path in paths]
-    found = find_exports(paths)
+        return [_missing(path) for path in given.paths] + refused
+    found = find_exports(given.paths)
+    for address, others in given.left_alone.items():
+        names = [other.rsplit("/", 1)[-1] for other in others]
+        note(f"{address}: left alone, as no table by its name: {listed(names)}")
     for folder, names in found.left_alone.items():
         note(f"{_shown(folder)}: left alone, as no table by its name: {listed([_shown(Path(name)) for name in names])}")
-    arguments = {"files": [shown_as or _shown(path) for path in found.files], **options.reading()}
+
+    def called(path: Path) -> str:
+        return shown_as or given.in_words(_shown(path))
+
+    arguments = {"files": [called(path) for path in found.files], **options.reading()}
     with recorded_run(store, "kpi import", arguments, run=run) as record:
         summaries: list[ImportSummary] = []
         for path in found.files:
-            name = shown_as or _shown(path)
-            summaries.append(_import_file(store, path, options, record, note, name, recalling=not forget_mapping))
+            summary = _import_file(store, path, options, record, note, called(path), recalling=not forget_mapping)
+            error, hint = (given.in_words(text) if text else text for text in (summary.error, summary.hint))
+            summaries.append(replace(summary, error=error, hint=hint))
             record.outcome.update({name: sum(getattr(one, name) for one in summaries) for name in _COUNTS})
-            record.outcome["refused_files"] = [one.file for one in summaries if one.error]
+            record.outcome["refused_files"] = [one.file for one in (*summaries, *refused) if one.error]
             record.still_alive()
-        return summaries
+        return summaries + refused
 
 
 def _missing(path: Path) -> ImportSummary:

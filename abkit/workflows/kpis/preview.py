@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.errors import StoreError
 from abkit.intake.kpis.files import find_exports
 from abkit.intake.kpis.reading import KpiOptions
+from abkit.intake.remote.fetch import Fetched
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.workflows.kpis.contents import Contents
@@ -67,30 +68,34 @@ class ImportPreview(Record):
 
 
 def preview_files(
-    store: Store, paths: Sequence[Path], options: KpiOptions, *, forget_mapping: bool = False
+    store: Store, paths: Sequence[Path] | Fetched, options: KpiOptions, *, forget_mapping: bool = False
 ) -> list[ImportPreview]:
     """Return what an import of these files would do; the store stays as it is.
 
     Args:
         store: A store at the current migration.
-        paths: The files; a folder stands for the tables in it.
+        paths: The files, fetched or not; a folder stands for the tables in it.
         options: What the user said about them.
         forget_mapping: Do without the mapping that is remembered for the header.
 
     Raises:
         StoreError: The store cannot be read.
     """
-    return [_preview(store, path, options, recalling=not forget_mapping) for path in find_exports(paths).files]
+    given = paths if isinstance(paths, Fetched) else Fetched(paths=tuple(paths))
+    recalling = not forget_mapping
+    seen = [_preview(store, path, options, given, recalling=recalling) for path in find_exports(given.paths).files]
+    return seen + [ImportPreview(file=one.address, error=one.reason, hint=one.hint) for one in given.refused]
 
 
-def _preview(store: Store, path: Path, options: KpiOptions, *, recalling: bool) -> ImportPreview:
-    name = str(path).encode("utf-8", "replace").decode()
+def _preview(store: Store, path: Path, options: KpiOptions, given: Fetched, *, recalling: bool) -> ImportPreview:
+    name = given.in_words(str(path).encode("utf-8", "replace").decode())
     try:
         known = understand(store, path, options, recalling=recalling)
     except Refused as refused:
         if isinstance(refused.error, StoreError):
             raise refused.error from refused
-        return ImportPreview(file=name, rows=refused.rows, error=refused.error.message, hint=refused.error.hint)
+        error, hint = given.in_words(refused.error.message), given.in_words(refused.error.hint or "") or None
+        return ImportPreview(file=name, rows=refused.rows, error=error, hint=hint)
     if known.earlier is not None:
         when = f"imported before, on {known.earlier.imported_at:%Y-%m-%d %H:%M} UTC; nothing would change"
         return ImportPreview(file=name, imported_before=known.earlier.id, rows=known.earlier.rows, notes=(when,))

@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from abkit.config import ScoringSettings
-from abkit.intake.images import Content, find_images, hash_file, read_content
+from abkit.intake.images import Content, find_images, hash_file, names_of, read_content
+from abkit.intake.remote.address import Address
+from abkit.intake.remote.fetch import Fetched, Limits, Progress, fetched
 from abkit.vocabulary import FileState
+from abkit_model.decoding.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, kind_of_suffix
 from abkit_model.errors import ImageRejected, KindNotRead
+from abkit_model.names import composed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +35,8 @@ class ImageFile:
     """One file, and how far it has come.
 
     Attributes:
-        path: Path as it was found.
+        path: Path as it was found, or was fetched to.
+        origin: Where it was fetched from; None for a file of this machine.
         state: found, then hashed, then known or scored; or rejected on the way, or skipped for its kind.
         sha256: Digest of its content, 64 hex digits; "" before it is hashed.
         reason: Why it was rejected or skipped; "" otherwise.
@@ -45,6 +50,19 @@ class ImageFile:
     reason: str = ""
     creative_id: int | None = None
     reading: Reading | None = None
+    origin: Address | None = None
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Its full name and the last part of it, as the store keeps them."""
+        if self.origin is None:
+            return names_of(self.path)
+        return composed(self.origin.shown), composed(self.origin.name)
+
+    @property
+    def shown(self) -> Path | str:
+        """Its path as it was found, or the address that it was fetched from."""
+        return self.path if self.origin is None else self.origin.shown
 
     @property
     def settled(self) -> bool:
@@ -91,15 +109,56 @@ def all_frames(batch: Sequence[Decoded[Prepared]]) -> tuple[list[Prepared], list
     return frames, [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def find_files(paths: Sequence[Path]) -> tuple[list[ImageFile], int]:
+@contextmanager
+def fetched_images(
+    paths: Sequence[str | Path], settings: ScoringSettings, *, progress: Progress = lambda done, total: None
+) -> Iterator[Fetched]:
+    """Yield the images behind paths and addresses (`s3://…`, `https://…`); what was fetched is gone afterwards.
+
+    Raises:
+        UsageError: An address is not of a kind that is read, or holds credentials.
+    """
+    limits = Limits(file_bytes=max_bytes(settings), size_hint="raise max_file_mb under [scoring] in abkit.toml")
+    with fetched(paths, wanted=_is_image, deep=True, limits=limits, progress=progress) as found:
+        yield found
+
+
+def _is_image(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+
+
+def find_files(paths: Sequence[Path] | Fetched) -> tuple[list[ImageFile], int]:
     """Return the image files under these paths, what is unusable already rejected or skipped; and how many others were
     ignored.
     """
+    if isinstance(paths, Fetched):
+        files, ignored = find_files(paths.paths)
+        for file in files:
+            file.origin = paths.origins.get(file.path)
+        return files + _not_fetched(paths), ignored + sum(
+            kind_of_suffix(Path(name).suffix) is None for others in paths.left_alone.values() for name in others
+        )
     found = find_images(paths)
     files = [ImageFile(path) for path in found.files]
     files += [ImageFile(path, FileState.REJECTED, reason=reason) for path, reason in found.unusable]
     files += [ImageFile(path, FileState.SKIPPED, reason=reason) for path, reason in found.skipped]
     return files, found.ignored
+
+
+def _not_fetched(fetched: Fetched) -> list[ImageFile]:
+    """Return a rejected file for what could not be fetched, a skipped one for what is of a kind that is not read."""
+    files = [
+        _elsewhere(one.address, FileState.REJECTED, f"{one.reason} ({one.hint})" if one.hint else one.reason)
+        for one in fetched.refused
+    ]
+    others = [name for names in fetched.left_alone.values() for name in names]
+    kinds = {name: kind_of_suffix(Path(name).suffix) for name in others}
+    return files + [_elsewhere(name, FileState.SKIPPED, kind.reason) for name, kind in kinds.items() if kind]
+
+
+def _elsewhere(shown: str, state: FileState, reason: str) -> ImageFile:
+    origin = Address(scheme=shown.split(":", 1)[0], full=shown, shown=shown)
+    return ImageFile(Path(origin.name), state, reason=reason, origin=origin)
 
 
 @contextmanager

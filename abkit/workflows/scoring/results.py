@@ -20,7 +20,7 @@ class ScoredFile(Record):
     """What became of one file.
 
     Attributes:
-        path: Path as it was found.
+        path: Path as it was found; the address, as text, of a file that was fetched.
         status: scored (now), known (scored before), rejected, or skipped: a kind of file that is not read.
         reason: Why it was rejected or skipped, and what to do; "" otherwise.
         notes: How its pixels came about, where that is not plain: colors converted, a ground, a blank image.
@@ -40,7 +40,7 @@ class ScoredFile(Record):
             the brief's encoder has seen; None without a brief.
     """
 
-    path: Path
+    path: Path | str
     status: FileState
     reason: str = ""
     notes: tuple[str, ...] = ()
@@ -65,6 +65,11 @@ class ScoredFile(Record):
     fit: float | None = None
     fit_rank: int | None = None
     fit_n: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The last part of its path or address."""
+        return str(self.path).rsplit("/", 1)[-1]
 
     @property
     def far(self) -> bool:
@@ -122,8 +127,8 @@ class ScoringResult(RecordList):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these scores has to be told."""
-        far = far_note([file.path.name for file in self.usable if file.far], len(self.usable), "intervals")
-        read = reading_notes({file.path.name: file.notes for file in self.usable})
+        far = far_note([file.name for file in self.usable if file.far], len(self.usable), "intervals")
+        read = reading_notes({file.name: file.notes for file in self.usable})
         return tuple(text for text in (*read, far, self.note, self.notice if self.usable else "") if text)
 
 

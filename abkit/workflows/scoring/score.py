@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
-from abkit.intake.images import names_of, restored_reading
+from abkit.intake.images import restored_reading
+from abkit.intake.remote.fetch import Fetched
 from abkit.names import link_key
 from abkit.records import to_plain
 from abkit.store import creatives, ideas, schema, scores
@@ -70,7 +71,7 @@ class _Scoring:
 def score_paths(
     store: Store,
     settings: Settings,
-    paths: Sequence[Path],
+    paths: Sequence[Path] | Fetched,
     *,
     campaign: str,
     model: str | None = None,
@@ -88,7 +89,7 @@ def score_paths(
     Args:
         store: Where scores are logged.
         settings: Limits and batch size.
-        paths: Files, folders or globs.
+        paths: Files, folders or globs, fetched or not.
         campaign: Key of the campaign; it is made when it is new.
         model: Name or digest of a version; the active model when None.
         brief: A text; how well the images fit it is returned and logged beside the scores.
@@ -103,17 +104,21 @@ def score_paths(
     """
     campaign = clean_key(campaign, "campaign")
     files, ignored = find_files(paths)
+    asked = list(paths.named) if isinstance(paths, Fetched) else [str(path) for path in paths]
     if run is None and files and not any(os.path.lexists(file.path) for file in files):
         # A mistyped path leaves no campaign and no run behind.
-        named = ", ".join(repr(str(path)) for path in paths[:5])
+        if isinstance(paths, Fetched) and paths.refused:
+            first = paths.refused[0]
+            raise AbkitError(f"{first.address}: {first.reason}", hint=first.hint)
+        named = ", ".join(map(repr, asked[:5]))
         raise UsageError(f"there is no file or folder {named}", hint="check the path")
     if not files:
         left = f" ({ignored} files with other names were ignored)" if ignored else ""
         raise AbkitError(
-            f"there are no images in {', '.join(str(path) for path in paths)}{left}",
+            f"there are no images in {', '.join(asked)}{left}",
             hint="name files, folders or a pattern such as 'ads/*.png'",
         )
-    arguments: dict[str, Any] = {"paths": [str(path) for path in paths], "campaign": campaign, "model": model}
+    arguments: dict[str, Any] = {"paths": asked, "campaign": campaign, "model": model}
     if brief is not None:
         arguments |= {"brief": brief, "brief_encoder": brief_encoder}
     show = progress or (lambda done, total: None)
@@ -213,7 +218,7 @@ def _read_anew(work: _Scoring, pool: ThreadPoolExecutor, files: Sequence[ImageFi
         with work.store.write() as session:
             creatives.update_readings(session, [decoded.content.columns() for decoded in batch])
             scores.forget_scores(session, [content.sha256 for content in changed])
-        work.anew.extend(decoded.file.path.name for decoded in batch if decoded.content in changed)
+        work.anew.extend(decoded.file.names[1] for decoded in batch if decoded.content in changed)
         work.run.still_alive()
     found = {file.sha256: file.reading for file in files if file.reading is not None}
     for file in files:
@@ -289,14 +294,14 @@ def _write_names(session: Session, work: _Scoring, files: Sequence[ImageFile]) -
     ids = creatives.creative_ids(session, {file.sha256 for file in files})
     for file in files:
         file.creative_id = ids[file.sha256]
-    names = [(ids[file.sha256], *names_of(file.path)) for file in files]
+    names = [(ids[file.sha256], *file.names) for file in files]
     creatives.write_names(session, work.run, names, campaign=work.campaign_id)
 
 
 def _link(work: _Scoring, files: Sequence[ImageFile]) -> None:
     """Link the ads that have waited for these creatives; withdraw links that a second content makes unclear."""
     known = [file for file in files if file.creative_id is not None]
-    keys = {link_key(names_of(file.path)[1]) for file in known} | {file.sha256 for file in known}
+    keys = {link_key(file.names[1]) for file in known} | {file.sha256 for file in known}
     with work.store.write() as session:
         outcome = relink(session, work.run.id, keys=keys)
     if outcome.linked or outcome.withdrawn:
@@ -320,9 +325,9 @@ def _rank(work: _Scoring, files: Sequence[ImageFile], fits: Mapping[int, Fit]) -
         places = {place.creative_id: place for place in scores.ranking(session, work.campaign_id, version.id)}
     ranked, rejected = [], []
     readings = {file.sha256: file.reading for file in files if file.reading is not None}
-    for file in sorted(files, key=lambda file: file.path):
+    for file in sorted(files, key=lambda file: str(file.shown)):
         if file.creative_id is None:
-            rejected.append(ScoredFile(path=file.path, status=file.state, reason=file.reason))
+            rejected.append(ScoredFile(path=file.shown, status=file.state, reason=file.reason))
             continue
         place = places[file.creative_id]
         figures: dict[str, Any] = {name: getattr(place.score, name) for name in _FIGURES}
@@ -333,7 +338,7 @@ def _rank(work: _Scoring, files: Sequence[ImageFile], fits: Mapping[int, Fit]) -
             figures |= {"fit": fit.cosine, "fit_rank": fit.rank, "fit_n": fit.n}
         ranked.append(
             ScoredFile(
-                path=file.path,
+                path=file.shown,
                 status=file.state,
                 sha256=file.sha256,
                 creative_id=file.creative_id,

@@ -1,0 +1,134 @@
+"""Addresses of files that lie elsewhere: which are accepted, and how they are shown and stored."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from abkit.errors import UsageError
+
+#: By scheme of a bucket, the package that reads it.
+BUCKETS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
+_WEB = ("https", "http")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+# What becomes of an address that somebody makes a Path of.
+_COLLAPSED = re.compile(r"(s3|gs|az|https?):/[^/]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where a file or folder lies.
+
+    Attributes:
+        scheme: s3, gs, az, https or http.
+        full: The whole address, which may hold a signature: never shown, never stored.
+        shown: The address without query, fragment and credentials.
+    """
+
+    scheme: str
+    full: str
+    shown: str
+
+    @property
+    def is_web(self) -> bool:
+        """Whether it is fetched by HTTP; otherwise it lies in a bucket."""
+        return self.scheme in _WEB
+
+    @property
+    def key(self) -> str:
+        """Bucket and key of an address of a bucket."""
+        return self.full.split("://", 1)[1]
+
+    @property
+    def name(self) -> str:
+        """The last part of the address, readable."""
+        last = self.shown.rstrip("/").rsplit("/", 1)[-1]
+        return unquote(last) if self.is_web else last
+
+
+def is_address(path: str | Path) -> bool:
+    """Return whether this names something that lies elsewhere.
+
+    >>> [is_address(path) for path in ("s3://ads/spring/", "ads/spring", "C:/ads")]
+    [True, False, False]
+    """
+    return isinstance(path, str) and _SCHEME.match(path) is not None
+
+
+def local_path(path: str | Path) -> Path:
+    """Return a path of this machine.
+
+    Raises:
+        UsageError: It was an address before somebody made a Path of it.
+    """
+    if isinstance(path, Path) and _COLLAPSED.match(str(path)) and not path.exists():
+        raise UsageError("an address cannot be a Path: that loses a slash", hint="give the address as text")
+    return Path(path)
+
+
+def parse_address(text: str) -> Address:
+    """Return an address that can be fetched.
+
+    Raises:
+        UsageError: It is none of a known kind, or it holds credentials; the message does not repeat it.
+
+    >>> parse_address("https://example.com/may.csv?signature=1f3a").shown
+    'https://example.com/may.csv'
+    """
+    found = _SCHEME.match(text)
+    scheme = found.group(1).lower() if found else ""
+    if scheme not in (*BUCKETS, *_WEB):
+        raise UsageError(
+            f"addresses that begin with {scheme}:// are not read", hint="s3://, gs://, az:// and https:// are"
+        )
+    if any(not char.isprintable() for char in text):
+        raise UsageError(f"the {scheme} address holds characters that cannot be printed", hint="check the address")
+    rest = text.split("://", 1)[1]
+    place, _, inner = rest.partition("/")
+    if "@" in place and (scheme in _WEB or ":" in place.split("@")[0]):
+        raise UsageError(
+            f"the {scheme} address holds credentials, which others can see in the list of processes",
+            hint="leave them out: buckets take theirs from the environment, and the web takes a presigned address",
+        )
+    if scheme in BUCKETS:
+        if re.search(r"\?[\w.-]+=", inner):
+            raise UsageError(
+                f"{scheme}:// addresses have no query", hint="use the https:// address if it is a presigned one"
+            )
+        if not place or re.search(r"[*?\[]", place):
+            raise UsageError(f"the {scheme} address names no bucket", hint=f"{scheme}://BUCKET/FOLDER/")
+        return Address(scheme=scheme, full=f"{scheme}://{rest}", shown=f"{scheme}://{rest}")
+    return _web_address(scheme, text)
+
+
+def _web_address(scheme: str, text: str) -> Address:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or " " in text:
+        raise UsageError(f"this is not a valid {scheme} address", hint="https://HOST/PATH")
+    if scheme == "http" and not is_loopback(host):
+        raise UsageError(
+            f"http://{host} is not encrypted, so that anybody on the way could change the file",
+            hint="use https://; http:// is for this machine only",
+        )
+    shown_host = f"[{host}]" if ":" in host else host
+    shown = f"{scheme}://{shown_host}{f':{port}' if port else ''}{parts.path}"
+    return Address(scheme=scheme, full=text, shown=shown)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, by its name or number alone.
+
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "10.0.0.1", "example.com")]
+    [True, True, True, False, False]
+    """
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,144 @@
+"""`abkit kpi import` and `abkit score` with files that lie elsewhere, under the names that they have there."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.commands.conftest import Here
+from tests.images import make_image, save_images
+from tests.kpi_files import rows
+from tests.remote_files import BUCKET, S3, SECRET, Server, Web, serving
+
+DAY = rows("2026-01-01,1,creative_0000,spring,100,5,1,2,EUR")
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Server]:
+    with serving(Web) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving(S3) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        yield server
+
+
+def dump(workspace: Path) -> str:
+    """Everything that the store holds, as text."""
+    with closing(sqlite3.connect(workspace / "abkit.db")) as connection:
+        connection.text_factory = lambda data: data.decode("utf-8", "replace")
+        return "\n".join(connection.iterdump())
+
+
+def test_an_export_of_the_web_is_imported_once_and_its_signature_is_nowhere(
+    here: Here, quick_workspace: Path, web: Server
+) -> None:
+    web.files["/may.csv"] = DAY.encode()
+    web.files["/odd.csv"] = b"day,theirs\n2026-01-01,2\n"
+    signed = f"{web.url}/may.csv?X-Signature={SECRET}"
+    done = here("kpi", "import", signed, f"{web.url}/none.csv?k={SECRET}", "-f", "json", cwd=quick_workspace)
+    assert done.returncode == 0, done.stderr
+    first, second = json.loads(done.stdout)
+    assert (first["file"], first["imported"], first["error"]) == (f"{web.url}/may.csv", 1, None)
+    assert (second["file"], second["error"]) == (f"{web.url}/none.csv", "the host answered with status 404")
+    again = here("kpi", "import", signed + "2", "-f", "json", cwd=quick_workspace)
+    assert json.loads(again.stdout)[0]["unchanged"] == 1
+
+    refused = here("kpi", "import", f"{web.url}/odd.csv?k={SECRET}", cwd=quick_workspace)
+    assert refused.returncode == 1
+    assert f"abkit kpi import {web.url}/odd.csv" in refused.stderr
+    assert "abkit-fetch-" not in refused.stderr
+    preview = here("kpi", "import", f"{web.url}/odd.csv?k={SECRET}", "--dry-run", cwd=quick_workspace)
+    assert f"abkit kpi import {web.url}/odd.csv" in preview.stderr
+
+    stored = dump(quick_workspace)
+    assert f"{web.url}/may.csv" in stored
+    for text in (stored, *(said.stdout + said.stderr for said in (done, again, refused, preview))):
+        assert SECRET not in text
+        assert "abkit-fetch-" not in text
+
+
+def test_addresses_that_all_fail_leave_nothing_behind(here: Here, quick_workspace: Path, web: Server) -> None:
+    before = dump(quick_workspace)
+    done = here("kpi", "import", f"{web.url}/none.csv?k={SECRET}", cwd=quick_workspace)
+    assert done.returncode == 1
+    scored = here("score", f"{web.url}/none.png?k={SECRET}", "-c", "new", cwd=quick_workspace)
+    assert scored.returncode == 1
+    assert f"{web.url}/none.png: the host answered with status 404" in scored.stderr
+    assert dump(quick_workspace) == before
+    assert SECRET not in done.stderr + scored.stderr
+
+
+def test_a_folder_of_exports_in_a_bucket_is_imported(here: Here, quick_workspace: Path, s3: Server) -> None:
+    s3.files = {"kpi/a.csv": DAY.encode(), "kpi/b.csv": DAY.replace("-01,", "-02,").encode(), "kpi/readme.md": b"x"}
+    done = here("kpi", "import", f"s3://{BUCKET}/kpi/", "-f", "json", cwd=quick_workspace)
+    assert [(row["file"], row["imported"]) for row in json.loads(done.stdout)] == [
+        (f"s3://{BUCKET}/kpi/a.csv", 1),
+        (f"s3://{BUCKET}/kpi/b.csv", 1),
+    ], done.stderr
+    assert "left alone, as no table by its name: 'readme.md'" in done.stderr
+
+
+def test_images_of_a_bucket_are_scored_once_under_their_names_there_and_linked(
+    here: Here, quick_workspace: Path, s3: Server, web: Server, tmp_path: Path
+) -> None:
+    first, second = save_images(tmp_path / "made", 2)
+    s3.files = {"ads/creative_0000.png": first.read_bytes(), "ads/de/creative_0001.png": second.read_bytes()}
+    s3.files |= {"ads/logo.svg": b"<svg/>", "ads/notes.txt": b"x", "ads/broken.png": b"no image"}
+    assert here("kpi", "import", write(tmp_path / "k.csv"), cwd=quick_workspace).returncode == 0
+
+    done = here("score", f"s3://{BUCKET}/ads", "-c", "spring", "-f", "json", cwd=quick_workspace)
+    assert done.returncode == 0, done.stderr
+    found = {row["path"].removeprefix(f"s3://{BUCKET}/ads/"): row["status"] for row in json.loads(done.stdout)}
+    assert found == {
+        "creative_0000.png": "scored", "de/creative_0001.png": "scored", "broken.png": "rejected",
+        "logo.svg": "skipped",
+    }  # fmt: skip
+    assert "1 files in these folders do not have the name of an image" in done.stderr
+    assert json.loads(here("kpi", "link", "-f", "json", cwd=quick_workspace).stdout) == []
+
+    # The same content behind another address is known, and the signature of that address is not kept.
+    web.files["/creative_0000.png"] = first.read_bytes()
+    signed = f"{web.url}/creative_0000.png?X-Signature={SECRET}"
+    again = here("score", signed, "-c", "spring", "-f", "json", cwd=quick_workspace)
+    assert [(row["path"], row["status"]) for row in json.loads(again.stdout)] == [(signed.split("?")[0], "known")]
+    stored = dump(quick_workspace)
+    assert f"'s3://{BUCKET}/ads/de/creative_0001.png'" in stored
+    assert SECRET not in stored + again.stderr + done.stderr
+    assert "abkit-fetch-" not in stored
+
+    table = here("score", f"s3://{BUCKET}/ads", "-c", "spring", cwd=quick_workspace)
+    assert "creative_0001.png" in table.stdout
+    assert f"rejected: s3://{BUCKET}/ads/broken.png" in table.stderr
+
+
+def write(path: Path) -> Path:
+    path.write_text(DAY)
+    return path
+
+
+def test_overlays_need_the_images_on_this_machine(here: Here, quick_workspace: Path) -> None:
+    done = here("score", "s3://ads/x.png", "--explain", "out", cwd=quick_workspace)
+    assert done.returncode == 2
+    assert "download them" in done.stderr
+
+
+def test_python_takes_addresses_as_text(quick_workspace: Path, web: Server, tmp_path: Path) -> None:
+    import abkit
+
+    make_image(7).save(tmp_path / "hero.png")
+    web.files |= {"/hero.png": (tmp_path / "hero.png").read_bytes(), "/day.csv": DAY.encode()}
+    with abkit.Workspace.open(quick_workspace) as workspace:
+        (seen,) = workspace.import_kpis(f"{web.url}/day.csv", dry_run=True)
+        (done,) = workspace.import_kpis([f"{web.url}/day.csv"])
+        scored = workspace.score(f"{web.url}/hero.png")
+    assert (seen.file, seen.good, done.imported) == (f"{web.url}/day.csv", 1, 1)
+    assert [(file.path, file.name) for file in scored.usable] == [(f"{web.url}/hero.png", "hero.png")]
