@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from abkit_model.names import composed
 
-__all__ = ["base_name", "composed", "is_sha256", "link_key", "plain_key", "words"]
+__all__ = ["base_name", "composed", "is_sha256", "link_key", "plain_key", "stem", "words"]
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -67,6 +67,15 @@ def plain_key(name: str) -> str:
     return _key(name, duplicates=False)
 
 
+def stem(name: str) -> str:
+    """Return a name in lower case without its folder, its extension and what marks a duplicate.
+
+    >>> stem("ads/Hero_v1.PNG"), stem("Hero_v1 - Copy")
+    ('hero_v1', 'hero_v1')
+    """
+    return _stem(name, duplicates=True)
+
+
 def words(name: str) -> list[str]:
     """Return the words and numbers of a name, without extension and case; a number has no leading zeros.
 
@@ -80,6 +89,16 @@ def words(name: str) -> list[str]:
 def _key(name: str, *, duplicates: bool) -> str:
     if is_sha256(name):
         return name.lower()
+    text = _stem(name, duplicates=duplicates)
+
+    def between_digits(found: re.Match[str]) -> str:
+        around = text[found.start() - 1 : found.start()] + text[found.end() : found.end() + 1]
+        return " " if len(around) == 2 and around.isdecimal() else ""
+
+    return _SEPARATOR.sub(between_digits, text) or composed(name.strip().casefold())
+
+
+def _stem(name: str, *, duplicates: bool) -> str:
     text = _file_part(name)
     before = None
     while text != before:
@@ -88,13 +107,7 @@ def _key(name: str, *, duplicates: bool) -> str:
             text = _DUPLICATE.sub("", text).strip()
         text = _EXTENSION.sub("", text).strip() or text
     # Letters that casefold to several can be composed differently afterwards.
-    text = composed(text.casefold())
-
-    def between_digits(found: re.Match[str]) -> str:
-        around = text[found.start() - 1 : found.start()] + text[found.end() : found.end() + 1]
-        return " " if len(around) == 2 and around.isdecimal() else ""
-
-    return _SEPARATOR.sub(between_digits, text) or composed(name.strip().casefold())
+    return composed(text.casefold())
 
 
 def _file_part(name: str) -> str:

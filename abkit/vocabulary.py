@@ -252,6 +252,8 @@ class LinkedBy(StrEnum):
 
 #: Links that are remade by themselves; all others stay until a person removes them.
 AUTOMATIC_LINKS: Final = (LinkedBy.NAME, LinkedBy.SHA256, LinkedBy.NORMALIZED)
+#: Links that a person makes many of at once, and can take back at once.
+LINKS_IN_BULK: Final = (LinkedBy.HASH, LinkedBy.PATTERN, LinkedBy.SIMILAR, LinkedBy.TABLE)
 
 
 class LinkStatus(StrEnum):

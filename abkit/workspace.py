@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from abkit.workflows.experiments.analysis import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
     from abkit.workflows.kpis.imports import ImportList, UndoReport
-    from abkit.workflows.kpis.link import LinkReport
+    from abkit.workflows.kpis.link_report import LinkReport
     from abkit.workflows.kpis.preview import ImportPreview
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
@@ -239,18 +239,40 @@ class Workspace:
 
         return undo_import(self.store, import_id)
 
-    def link(self, *, accept: float | None = None) -> LinkReport:
+    def link(
+        self,
+        *,
+        accept: float | None = None,
+        patterns: Sequence[str] = (),
+        images: Path | str | None = None,
+        everything: bool = False,
+    ) -> LinkReport:
         """Link ads to creatives by their names, and list the ads that have none: suggested, ambiguous, unlinked.
 
         Args:
             accept: Take the suggestions with at least this confidence, above 0 and up to 1.
+            patterns: Link by the fields of names instead, such as `{brand}_{concept}_v{n}_{size}`.
+            images: Folder of images that are named as the ads, to be recognized among the creatives; suggestions are
+                those by image then.
+            everything: List the links that are there, too.
 
         Raises:
-            UsageError: No such confidence.
+            UsageError: No such confidence, pattern or folder, or two ways to link at once.
         """
+        from abkit.errors import UsageError
         from abkit.workflows.kpis.link import link
+        from abkit.workflows.kpis.link_images import link_images
+        from abkit.workflows.kpis.link_pattern import link_by_pattern
 
-        return link(self.store, accept=accept)
+        if sum((bool(patterns), accept is not None or images is not None, everything)) > 1:
+            hint = "say patterns, or images and accept, or everything"
+            raise UsageError("these arguments do not go together", hint=hint)
+        if patterns:
+            return link_by_pattern(self.store, patterns)
+        if images is not None:
+            limit = round(self.settings.scoring.max_file_mb * 2**20)
+            return link_images(self.store, Path(images), max_bytes=limit, accept=accept)
+        return link(self.store, accept=accept, everything=everything)
 
     def correlate(
         self,

@@ -143,9 +143,36 @@ def restored_reading(stored: Mapping[str, Any] | None) -> Reading | None:
 
 def names_of(path: Path) -> tuple[str, str]:
     """Return the full name of a file and its last part, composed (NFC), as text that every database accepts."""
-    # A name that is not UTF-8 is kept readable: no database takes lone surrogates.
-    full = composed(os.fsencode(path.absolute()).decode("utf-8", "backslashreplace"))
+    full = _storable(os.fsencode(path.absolute()))
     return full, full.rsplit("/", 1)[-1]
+
+
+def file_called(name: str) -> Path:
+    """Return the file that `names_of` gave this full name, however its accents are composed on disk.
+
+    Where there is none any more, the name is returned as it is.
+    """
+    path = Path(name)
+    if os.path.lexists(path) or (name.isascii() and "\\" not in name):
+        return path
+    found = Path(path.anchor)
+    for part in path.relative_to(found).parts:
+        here = found / part
+        if not os.path.lexists(here):
+            try:
+                entries = sorted(os.scandir(found), key=lambda entry: entry.name)
+            except OSError:
+                return path
+            here = next((Path(entry) for entry in entries if _storable(os.fsencode(entry.name)) == part), path)
+            if here == path:
+                return path
+        found = here
+    return found
+
+
+def _storable(name: bytes) -> str:
+    # A name that is not UTF-8 is kept readable: no database takes lone surrogates.
+    return composed(name.decode("utf-8", "backslashreplace"))
 
 
 def hash_file(path: Path, *, max_bytes: int) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit.intake.images import find_images, hash_file, names_of, perceptual_hash, read_content
+from abkit.intake.images import file_called, find_images, hash_file, names_of, perceptual_hash, read_content
 from abkit_model.errors import ImageRejected
 from tests.images import make_image, save_images
 
@@ -18,7 +18,7 @@ LIMIT = 2**20
 LOOK = """
 import sys
 from pathlib import Path
-from abkit.intake.images import find_images, hash_file
+from abkit.intake.images import file_called, find_images, hash_file
 from abkit_model.errors import ImageRejected
 found = find_images([Path(name) for name in sys.argv[1:]])
 for path, reason in found.unusable:
@@ -173,3 +173,16 @@ def test_a_name_with_its_accents_apart_is_kept_composed_as_exports_write_it(tmp_
     full, base = names_of(path)
     assert base == "été-größe.png"
     assert full == f"{tmp_path}/été-größe.png"
+
+
+def test_a_file_whose_accents_are_apart_on_disk_is_found_by_its_composed_name(tmp_path: Path) -> None:
+    apart = unicodedata.normalize("NFD", "été")
+    folder = tmp_path / apart
+    folder.mkdir()
+    not_utf8 = os.fsdecode(b"caf\xe9.png")
+    for name in ("plain.png", f"{apart}.png", not_utf8):
+        (folder / name).write_bytes(b"x")
+        assert file_called(names_of(folder / name)[0]) == folder / name
+    gone = names_of(folder / "größe.png")[0]
+    assert str(file_called(gone)) == gone
+    assert str(file_called("/no\\x00 such/ä\0.png")) == "/no\\x00 such/ä\0.png"

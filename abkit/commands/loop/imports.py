@@ -29,7 +29,7 @@ def print_results(
     Args:
         records: The records.
         form: Table, JSON or CSV.
-        rows: The rows of the table; one per record by default.
+        rows: The rows of the table, all whose keys are columns of CSV; one per record by default.
         empty: Printed on stderr instead of an empty table.
     """
     from abkit.reporting.tables.show import view
@@ -38,8 +38,9 @@ def print_results(
     for text in (text for seen in views for text in seen.notes):
         note(text)
     table = views[0].tables[0]
+    columns = table.columns if rows is None or form is Format.TABLE else None
     rows = [record.to_dict() for record in records] if rows is None else rows
-    print_rows(rows, form, columns=table.columns or None, title=table.title, names=table.names, empty=empty)
+    print_rows(rows, form, columns=columns or None, title=table.title, names=table.names, empty=empty)
 
 
 def print_rejects(

@@ -209,16 +209,38 @@ def link(
     accept: Annotated[
         float | None, typer.Option("--accept", metavar="0…1", help="Take suggestions with at least this confidence.")
     ] = None,
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pattern",
+            metavar="PATTERN",
+            help="Link by the fields of names, such as '{brand}_{concept}_v{n}_{size}'; several are tried in order.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", metavar="FOLDER", help="Recognize images of the ads, named by ad id or ad name."),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="List the linked ads too: what each shows, and how.")] = False,
+    undo: Annotated[
+        str | None,
+        typer.Option("--undo", metavar="KIND", help="Take back all links by hash, pattern, similar or table."),
+    ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Link ads to creatives by name and hash; list those without one: suggested, ambiguous, unlinked."""
     from abkit.errors import UsageError
     from abkit.workflows.kpis import link as kpi_link
+    from abkit.workflows.kpis.link_images import link_images
+    from abkit.workflows.kpis.link_pattern import link_by_pattern
 
     if (ad is None) != (creative is None and not remove):
         raise UsageError("--ad needs --creative or --remove", hint="abkit kpi link --ad ID --creative NAME")
-    if sum((ad is not None, table is not None, accept is not None)) > 1 or (remove and creative is not None):
-        raise UsageError("these options do not go together", hint="say --ad, --table or --accept, one at a time")
+    suggestions = accept is not None or images is not None
+    ways = (ad is not None, table is not None, bool(pattern), undo is not None, suggestions)
+    if sum(ways) > 1 or (remove and creative is not None) or (all_ and any(ways)):
+        hint = "say --ad, --table, --pattern, --undo, --all or --accept (with --images or without), one at a time"
+        raise UsageError("these options do not go together", hint=hint)
     context: CommandContext = ctx.obj
     with context.store() as store:
         if table is not None:
@@ -227,6 +249,13 @@ def link(
             report = kpi_link.link_by_hand(store, ad, creative, platform=platform, account=account)
         elif ad is not None:
             report = kpi_link.remove_link(store, ad, platform=platform, account=account)
+        elif pattern:
+            report = link_by_pattern(store, pattern)
+        elif undo is not None:
+            report = kpi_link.undo_links(store, undo)
+        elif images is not None:
+            limit = round(context.settings.scoring.max_file_mb * 2**20)
+            report = link_images(store, images, max_bytes=limit, accept=accept)
         else:
-            report = kpi_link.link(store, accept=accept)
-    print_results([report], form, report.unlinked, empty="every ad has its creative")
+            report = kpi_link.link(store, accept=accept, everything=all_)
+    print_results([report], form, report.rows(), empty="every ad has its creative")

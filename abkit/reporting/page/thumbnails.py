@@ -19,11 +19,12 @@ def thumbnail(path: Path, sha256: str, side: int = SIDE) -> str:
         sha256: SHA-256 of the content that was scored, in hex.
         side: Longer edge in pixels, at most.
     """
+    from abkit.intake.images import file_called
     from abkit_model.errors import ImageRejected
     from abkit_model.images import open_creative, read_file
 
     try:
-        content = read_file(path)
+        content = read_file(file_called(str(path)))
         if len(content) > MAX_BYTES or hashlib.sha256(content).hexdigest() != sha256:
             return ""
         image = open_creative(content).image

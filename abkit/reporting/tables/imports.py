@@ -9,7 +9,7 @@ from abkit.vocabulary import LinkStatus
 from abkit.workflows.kpis.contents import Contents
 from abkit.workflows.kpis.import_kpis import ImportSummary
 from abkit.workflows.kpis.imports import ImportList, ImportRecord, UndoReport
-from abkit.workflows.kpis.link import LinkReport
+from abkit.workflows.kpis.link_report import LinkReport
 from abkit.workflows.kpis.mappings import MappingList
 from abkit.workflows.kpis.preview import ImportPreview
 from abkit.workflows.ratings.agreement import RaterStudy
@@ -19,6 +19,7 @@ _KPI_COLUMNS = ("file", "rows", "imported", "updated", "unchanged", "unlinked", 
 _LIST_COLUMNS = (
     "import", "file", "at", "account", "days", "ads", "rows", "imported", "updated", "rejected", "state",
 )  # fmt: skip
+_LINK_COLUMNS = ("ad", "creative", "impressions", "status", "shows", "linked_by", "confidence", "run", "reason")
 _LABEL_COLUMNS = (
     "file", "source", "kind", "rows", "imported", "unchanged", "rejected", "images", "import_id", "run_id",
 )  # fmt: skip
@@ -128,15 +129,21 @@ def _(record: LinkReport) -> View:
     left = f"{len(record.unlinked):,} ads without a creative, {percent(record.unlinked_share, 1)} of impressions"
     notes = [f"{record.linked:,} links made; {left}"]
     if record.withdrawn:
-        notes.append(f"{record.withdrawn:,} links are no longer clear and were withdrawn")
+        notes.append(f"{record.withdrawn:,} links are no longer clear or were taken back")
     if any(row["status"] == LinkStatus.AMBIGUOUS for row in record.unlinked):
         notes.append("ambiguous ads are linked to none; say which it is: abkit kpi link --ad ID --creative PATH")
     if any(row["status"] == LinkStatus.SUGGESTED for row in record.unlinked):
-        notes.append("suggestions wait for you: abkit kpi link --accept 0.95 takes those of that confidence or more")
+        again = "--images FOLDER --accept" if any("bits" in row for row in record.unlinked) else "--accept"
+        notes.append(f"suggestions wait for you: abkit kpi link {again} 0.95 takes those of that confidence or more")
+    notes += record.notes
     notes += [f"line {line}: {reason}" for line, reason in record.refused[:_MOST_REASONS]]
     if len(record.refused) > _MOST_REASONS:
         notes.append(f"{len(record.refused) - _MOST_REASONS:,} more rows of the table were refused")
-    return View(tables=(Table.of(record.unlinked),), notes=tuple(notes))
+    rows = record.rows()
+    if not record.links:
+        return View(tables=(Table.of(rows),), notes=tuple(notes))
+    where = tuple(name for name in ("platform", "account") if any(row[name] for row in rows))
+    return View(tables=(Table(columns=(*where, *_LINK_COLUMNS), rows=tuple(rows)),), notes=tuple(notes))
 
 
 @view_of.register

@@ -3,22 +3,19 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 
-from sqlalchemy import Row, Select, and_, delete, exists, func, select, update
+from sqlalchemy import Row, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.names import is_sha256
 from abkit.store.creatives import creative_ids, creative_names
-from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, total, wait_for_turn
-from abkit.store.kpis.counting import counts
+from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, wait_for_turn
 from abkit.store.kpis.matching import Candidates, NamedCreative
 from abkit.store.schema import (
     Ad,
     AdCreative,
     AdName,
     AdUnlinked,
-    Campaign,
     CampaignAlias,
     CampaignCreative,
     CreativeAlias,
@@ -155,6 +152,16 @@ def remove_links(session: Session, ads: Collection[int], run_id: int) -> int:
     return len(before)
 
 
+def take_links_back(session: Session, by: LinkedBy, run_id: int) -> int:
+    """Remove all links that were made in this way; return how many there were."""
+    rows = session.execute(select(AdCreative.ad_id, AdCreative.creative_id).where(AdCreative.linked_by == by))
+    before = [(ad, creative) for ad, creative in rows]
+    session.execute(delete(AdCreative).where(AdCreative.linked_by == by))
+    refresh_launches(session, {creative for _, creative in before}, run_id)
+    _leave_campaigns(session, before)
+    return len(before)
+
+
 def _forget(session: Session, ads: Collection[int], *, kept: Collection[LinkedBy]) -> list[tuple[int, int]]:
     before: list[tuple[int, int]] = []
     for part in in_parts(sorted(ads)):
@@ -163,23 +170,6 @@ def _forget(session: Session, ads: Collection[int], *, kept: Collection[LinkedBy
         session.execute(delete(AdUnlinked).where(AdUnlinked.ad_id.in_(part)))
         session.execute(delete(AdCreative).where(AdCreative.ad_id.in_(part), AdCreative.linked_by.not_in(kept)))
     return before
-
-
-def names_of_ads(session: Session, ads: Collection[int]) -> dict[int, list[str]]:
-    """Return the names of ads, in the order of the ads; those without a name are not in it."""
-    names: dict[int, list[str]] = {}
-    for part in in_parts(ads):
-        found = select(AdName.ad_id, AdName.name).where(AdName.ad_id.in_(part)).order_by(AdName.id)
-        for ad, name in session.execute(found):
-            names.setdefault(ad, []).append(name)
-    return {ad: names[ad] for ad in ads if ad in names}
-
-
-def advertised_names(session: Session) -> list[tuple[int, str]]:
-    """Return id and file names of all creatives that are in a campaign."""
-    member = exists().where(CampaignCreative.creative_id == CreativeAlias.creative_id)
-    rows = session.execute(select(CreativeAlias.creative_id, CreativeAlias.base_name).where(member).distinct())
-    return [(creative, name) for creative, name in rows]
 
 
 def _names_to_link(
@@ -284,28 +274,6 @@ def creatives_of(session: Session, ads: Select[int]) -> set[int]:
 def owned_unlinked(session: Session, import_id: int) -> int:
     """Return how many rows whose figures came with an import belong to ads without a creative now."""
     return count_rows(session, Kpi, Kpi.kpi_import_id == import_id, ~exists().where(AdCreative.ad_id == Kpi.ad_id))
-
-
-def unlinked_delivery(session: Session) -> list[dict[str, Any]]:
-    """Return the ads without a creative, with what they delivered and their share of all impressions; largest first."""
-    counted = counts(session)
-    everything = session.scalar(select(total(Kpi.impressions)).where(counted)) or 0
-    delivered = func.coalesce(total(Kpi.impressions), 0)
-    named: list[Any] = [Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Campaign.key]
-    rows = session.execute(
-        select(*named, func.count(Kpi.id), delivered)
-        .select_from(Ad)
-        .outerjoin(Kpi, and_(Kpi.ad_id == Ad.id, counted))
-        .outerjoin(Campaign, Campaign.id == Ad.campaign_id)
-        .where(~exists().where(AdCreative.ad_id == Ad.id))
-        .group_by(*named)
-        .order_by(delivered.desc(), Ad.id)
-    )
-    names = ("ad_id", "platform", "account", "ad", "creative", "campaign", "rows", "impressions")
-    found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
-    for row in found:
-        row["share_of_impressions"] = row["impressions"] / everything if everything else 0.0
-    return found
 
 
 def refresh_launches(session: Session, creatives: Collection[int], run_id: int) -> None:

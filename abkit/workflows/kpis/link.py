@@ -1,8 +1,6 @@
 """Link ads to creatives: all that names and hashes decide, or one by hand; and list what is left for a person."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,75 +9,81 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import InvalidInput, UsageError
 from abkit.names import base_name
-from abkit.records import Record
 from abkit.store.creatives import creatives_named
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import in_parts
-from abkit.store.kpis.links import (
-    NO_CREATIVE,
-    LinkOutcome,
-    advertised_names,
-    names_of_ads,
-    relink,
-    remove_links,
-    set_links,
-    unlinked_delivery,
-)
+from abkit.store.kpis.link_lists import advertised_names, linked_delivery, names_of_ads
+from abkit.store.kpis.links import NO_CREATIVE, relink, remove_links, set_links, take_links_back
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Ad, Creative
-from abkit.vocabulary import LinkedBy, LinkStatus
+from abkit.vocabulary import LINKS_IN_BULK, LinkedBy, LinkStatus
+from abkit.workflows.kpis.link_report import LinkReport, link_report, open_ads
 from abkit.workflows.kpis.link_table import read_links
 from abkit.workflows.kpis.suggestions import Suggestion, suggest
 
 
-@dataclass(frozen=True, kw_only=True)
-class LinkReport(Record):
-    """What linking did, and the ads that a person has to look at.
-
-    Attributes:
-        linked: Number of new links.
-        withdrawn: Number of links that were made by themselves and are no longer clear.
-        unlinked: The ads without a creative, the largest first: platform, account, ad, creative (its name in the
-            export), campaign, rows, impressions, share_of_impressions (of all ads), status (`LinkStatus`), suggestion
-            with its confidence in [0, 1], and reason.
-        refused: Line and reason of the rows of a table that were not linked.
-    """
-
-    linked: int
-    withdrawn: int = 0
-    unlinked: tuple[dict[str, Any], ...]
-    refused: tuple[tuple[int, str], ...] = ()
-
-    @property
-    def unlinked_share(self) -> float:
-        """Share of all impressions that the ads without a creative have, 0 … 1."""
-        return float(sum(row["share_of_impressions"] for row in self.unlinked))
-
-
-def link(store: Store, *, accept: float | None = None, run: RunRecord | None = None) -> LinkReport:
+def link(
+    store: Store, *, accept: float | None = None, everything: bool = False, run: RunRecord | None = None
+) -> LinkReport:
     """Link what names and hashes decide now, suggest creatives for the rest, and list what is left for a person.
 
     Args:
         store: A store at the current migration.
         accept: Take the suggestions with at least this confidence, above 0 and up to 1; None takes none.
+        everything: Report the links that are there, too.
         run: Run of a scheduled tick; linking records its own when None.
 
     Raises:
         UsageError: No such confidence.
     """
-    if accept is not None and not 0 < accept <= 1:
-        raise UsageError(f"{accept:g} is not a confidence", hint="say a number above 0 and up to 1, such as 0.95")
+    check_confidence(accept)
     with recorded_run(store, "kpi link", {"accept": accept}, run=run) as record:
         with store.write() as session:
             outcome = relink(session, record.id)
-            rows = _open(session, outcome)
+            rows = open_ads(session, outcome)
             suggestions = _suggest(session, rows)
             if accept is not None:
                 taken = {ad: one for ad, one in suggestions.items() if one.confidence >= accept}
                 pairs = {(ad, one.creative_id): one.confidence for ad, one in taken.items()}
                 outcome.linked += set_links(session, pairs, LinkedBy.SIMILAR, record.id)
                 rows = {ad: row for ad, row in rows.items() if ad not in taken}
-        return _report(record, outcome, rows)
+            links = linked_delivery(session) if everything else []
+        return link_report(record, outcome, rows, links=links)
+
+
+def check_confidence(accept: float | None) -> None:
+    """Refuse what is not a confidence.
+
+    Raises:
+        UsageError: It is not above 0 and up to 1.
+    """
+    if accept is not None and not 0 < accept <= 1:
+        raise UsageError(f"{accept:g} is not a confidence", hint="say a number above 0 and up to 1, such as 0.95")
+
+
+def undo_links(store: Store, kind: str) -> LinkReport:
+    """Take back all links that were made in one way; names and hashes decide about their ads again.
+
+    Args:
+        store: A store at the current migration.
+        kind: hash, pattern, similar or table (`LINKS_IN_BULK`).
+
+    Raises:
+        UsageError: Links of this kind are not taken back as a whole.
+    """
+    if kind not in LINKS_IN_BULK:
+        kinds = ", ".join(LINKS_IN_BULK)
+        raise UsageError(
+            f"{kind!r} is not a kind of links that can be taken back (these are: {kinds})",
+            hint="one link goes with: abkit kpi link --ad ID --remove",
+        )
+    with recorded_run(store, "kpi link", {"undo": kind}) as record:
+        with store.write() as session:
+            removed = take_links_back(session, LinkedBy(kind), record.id)
+            outcome = relink(session, record.id)
+            rows = open_ads(session, outcome)
+        outcome.withdrawn += removed
+        return link_report(record, outcome, rows)
 
 
 def link_table(store: Store, path: Path) -> LinkReport:
@@ -111,9 +115,9 @@ def link_table(store: Store, path: Path) -> LinkReport:
                     pairs[meant[0], next(iter(creatives))] = None
             made = set_links(session, pairs, LinkedBy.TABLE, record.id)
             outcome = relink(session, record.id)
-            rows = _open(session, outcome)
+            rows = open_ads(session, outcome)
         outcome.linked += made
-        return _report(record, outcome, rows, sorted(refused))
+        return link_report(record, outcome, rows, sorted(refused))
 
 
 def remove_link(store: Store, ad: str, *, platform: str | None = None, account: str | None = None) -> LinkReport:
@@ -126,9 +130,9 @@ def remove_link(store: Store, ad: str, *, platform: str | None = None, account: 
         with store.write() as session:
             removed = remove_links(session, [_ad(session, ad, platform, account)], record.id)
             outcome = relink(session, record.id)
-            rows = _open(session, outcome)
+            rows = open_ads(session, outcome)
         outcome.withdrawn += removed
-        return _report(record, outcome, rows)
+        return link_report(record, outcome, rows)
 
 
 def link_by_hand(
@@ -155,9 +159,9 @@ def link_by_hand(
             (creative_id,) = ids
             made = set_links(session, {(ad_id, creative_id): None}, LinkedBy.HAND, record.id)
             outcome = relink(session, record.id)
-            rows = _open(session, outcome)
+            rows = open_ads(session, outcome)
         outcome.linked += made
-        return _report(record, outcome, rows)
+        return link_report(record, outcome, rows)
 
 
 def _ads_called(session: Session, ids: set[str]) -> dict[str, list[Row[int, str, str, str]]]:
@@ -194,21 +198,6 @@ def _not_one(session: Session, creative: str, ids: set[int]) -> tuple[str, str]:
     return f"{len(ids)} creatives are called {creative!r}", f"say which by sha256: {', '.join(hashes[:5])}"
 
 
-def _open(session: Session, outcome: LinkOutcome) -> dict[int, dict[str, Any]]:
-    """Return the ads without a creative as rows, by ad, the largest first."""
-    rows: dict[int, dict[str, Any]] = {}
-    for row in unlinked_delivery(session):
-        ad = row.pop("ad_id")
-        missing = outcome.reason(ad)
-        rows[ad] = row | {
-            "status": missing.status,
-            "suggestion": None,
-            "confidence": None,
-            "reason": missing.reason,
-        }
-    return rows
-
-
 def _suggest(session: Session, rows: dict[int, dict[str, Any]]) -> dict[int, Suggestion]:
     """Find suggestions for the ads whose names no creative has, and note them in the rows."""
     wanting = [ad for ad, row in rows.items() if row["reason"] == NO_CREATIVE.reason]
@@ -223,18 +212,3 @@ def _suggest(session: Session, rows: dict[int, dict[str, Any]]) -> dict[int, Sug
             "reason": "similar name",
         }
     return found
-
-
-def _report(
-    record: RunRecord,
-    outcome: LinkOutcome,
-    rows: dict[int, dict[str, Any]],
-    refused: Sequence[tuple[int, str]] = (),
-) -> LinkReport:
-    ambiguous = sum(row["status"] is LinkStatus.AMBIGUOUS for row in rows.values())
-    record.outcome.update(
-        linked=outcome.linked, withdrawn=outcome.withdrawn, unlinked_ads=len(rows), ambiguous_ads=ambiguous
-    )
-    return LinkReport(
-        linked=outcome.linked, withdrawn=outcome.withdrawn, unlinked=tuple(rows.values()), refused=tuple(refused)
-    )

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
-from abkit.intake.images import names_of
+from abkit.intake.images import file_called, names_of
 from abkit.records import Record, percent
 from abkit.store.database.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives
@@ -201,7 +201,7 @@ def _thumbnail(image: ScoredCreative, kept: dict[str, Image.Image | None]) -> Im
     if image.sha256 not in kept:
         kept[image.sha256] = None
         with suppress(ImageRejected):
-            data = read_file(Path(image.name))
+            data = read_file(file_called(image.name))
             if hashlib.sha256(data).hexdigest() == image.sha256:
                 small = open_creative(data).image
                 small.thumbnail(TILE)

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import typer
 
+from abkit.store.database.engine import Store
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here
-from tests.kpi_files import rows, write
+from tests.images import make_image
+from tests.kpi_files import add_creatives, rows, write
 
 COLUMNS = ["file", "rows", "imported", "updated", "unchanged", "unlinked", "rejected"]
 
@@ -102,8 +104,40 @@ def test_links_are_suggested_taken_from_a_table_and_removed(here: Here, workspac
     assert done.returncode == 0
     assert "line 2: no scored creative is called 'hero.png'" in done.stderr
     assert here("kpi", "link", "--ad", "1", "--remove", cwd=workspace).returncode == 0
-    for said in (["--ad", "1"], ["--remove"], ["--accept", "2"], ["--ad", "1", "--remove", "--accept", "1"]):
+    wrong = [["--ad", "1"], ["--remove"], ["--accept", "2"], ["--ad", "1", "--remove", "--accept", "1"]]
+    wrong += [["--pattern", "hero"], ["--pattern", "{a}", "--accept", "1"], ["--images", "nowhere"], ["--undo", "hand"]]
+    wrong += [["--all", "--undo", "hash"], ["--images", ".", "--table", str(table)]]
+    for said in wrong:
         assert here("kpi", "link", *said, cwd=workspace).returncode == 2, said
+
+
+def test_links_by_pattern_and_by_image_are_listed_and_taken_back(here: Here, workspace: Path) -> None:
+    store = Store(f"sqlite:///{workspace / 'abkit.db'}")
+    add_creatives(store, "/ads/acme_winter_v1_9x16.png", "/ads/hero.png")
+    store.close()
+    lines = ("2026-01-01,1,women - Winter - v1,10,1", "2026-01-01,2,Hero,10,1", "2026-01-01,3,x,10,1")
+    path = write(workspace / "k.csv", rows(*lines, header="day,ad,creative,impressions,clicks"))
+    assert here("kpi", "import", path, cwd=workspace).returncode == 0
+    patterns = ["--pattern", "{brand}_{concept}_v{n}_{size}", "--pattern", "{who} - {concept} - v{n}"]
+    linked = here("kpi", "link", *patterns, cwd=workspace)
+    assert linked.returncode == 0, linked.stderr
+    assert "pattern" in linked.stdout
+    assert "1 links made" in linked.stderr
+
+    listed = json.loads(here("kpi", "link", "--all", "-f", "json", cwd=workspace).stdout)
+    assert [(row["ad"], row["status"], row["linked_by"]) for row in listed] == [
+        ("1", "linked", "pattern"),
+        ("2", "linked", "normalized"),
+        ("3", "unlinked", None),
+    ]
+    header = here("kpi", "link", "--all", "-f", "csv", cwd=workspace).stdout.splitlines()[0]
+    assert header.split(",") == list(listed[0])
+    taken = here("kpi", "link", "--undo", "pattern", cwd=workspace)
+    assert (taken.returncode, "1 links are no longer clear or were taken back" in taken.stderr) == (0, True)
+
+    make_image(1).save(workspace / "3.png")
+    seen = json.loads(here("kpi", "link", "--images", workspace, "-f", "json", cwd=workspace).stdout)
+    assert [(row["ad"], row["bits"]) for row in seen] == [("1", None), ("3", None)]
 
 
 def test_imports_are_listed_shown_and_taken_back(here: Here, workspace: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
+from abkit.intake.images import names_of
 from abkit.reporting.page.gather import gather, make_report
 from abkit.reporting.page.page import render_report
 from abkit.reporting.page.thumbnails import thumbnail
@@ -256,3 +258,10 @@ def test_a_file_that_changed_since_it_was_scored_is_not_shown(creatives: list[Pa
     assert thumbnail(creatives[0].with_name("gone.png"), sha256) == ""
     creatives[0].write_bytes(b"not a creative")
     assert thumbnail(creatives[0], hashlib.sha256(b"not a creative").hexdigest()) == ""
+
+
+def test_a_file_whose_accents_are_apart_on_disk_is_shown(creatives: list[Path]) -> None:
+    apart = creatives[0].rename(creatives[0].with_name(unicodedata.normalize("NFD", "été.png")))
+    stored = Path(names_of(apart)[0])
+    assert stored != apart
+    assert thumbnail(stored, hashlib.sha256(apart.read_bytes()).hexdigest()).startswith("data:image/jpeg")

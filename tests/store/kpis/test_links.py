@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from abkit.store import creatives
 from abkit.store.database.engine import Store
+from abkit.store.kpis.link_lists import unlinked_delivery
 from abkit.store.kpis.links import (
     NO_CREATIVE,
     NO_NAME,
@@ -14,7 +15,6 @@ from abkit.store.kpis.links import (
     owned_unlinked,
     refresh_launches,
     relink,
-    unlinked_delivery,
 )
 from abkit.store.runs import RunRecord, begin_run
 from abkit.store.schema import Ad, AdCreative, AdName, CampaignCreative

@@ -196,3 +196,45 @@ def test_a_link_that_a_person_removed_stays_away_until_a_person_links_again(stor
     assert (link(store).linked, links(store)) == (0, {})
     assert link_by_hand(store, "1", "a.png").linked == 1
     assert links(store) == {"1": (a, "hand")}
+
+
+def written_otherwise(name: str, number: int) -> str:
+    """A file name as an ads manager may have it: without extension, in another case, with other separators, a copy."""
+    stem = name.removesuffix(".png")
+    stem = (stem, stem.upper(), stem.title())[number % 3]
+    stem = stem.replace("_", ("_", "-", " ", ".")[number // 3 % 4])
+    return stem + ("", ".jpg", ".png")[number // 12 % 3] + ("", " - Copy", " – Kopie 2")[number // 36 % 3]
+
+
+def test_of_a_whole_account_every_ad_is_linked_to_its_creative_and_to_no_other(store: Store, tmp_path: Path) -> None:
+    versions = ("v1", "v11", "v1_1", "v2", "1080x1080", "9x16", "16x9", "1_1_v1", "11_v1", "(1)")
+    names = [f"{stem}_{version}.png" for version in versions for stem in ("hero", "sale_beach", "été", "a", "a_b")]
+    names += [f"teaser_{n}_{n * 11}.png" for n in range(25)] + [f"teaser_{n}{n * 11}.png" for n in range(25)]
+    assert len(set(names)) == 100
+    hashes = add_creatives(store, *(f"/ads/{name}" for name in names))
+    lines = [f"2026-01-05,{n},{written_otherwise(name, n)},spring,10,1" for n, name in enumerate(names)]
+    summary = run_import(store, write(tmp_path / "k.csv", rows(*lines, header=HEADER)))[0]
+
+    assert (summary.imported, summary.unlinked) == (100, 0)
+    assert {ad: sha256 for ad, (sha256, _) in links(store).items()} == dict(
+        zip(map(str, range(100)), hashes, strict=True)
+    )
+    report = link(store)
+    assert (report.linked, report.withdrawn, report.unlinked) == (0, 0, ())
+
+
+def test_where_contents_collide_no_ad_is_linked_to_a_wrong_one(store: Store, tmp_path: Path) -> None:
+    """Each ad's own creative is missing, or there is a second content of its name."""
+    names = ("hero.png", "hero.jpg", "sale_v11.png", "sale_v2.png", "sale (1).png", "a_1_1.png", "b_1080x1080.png")
+    add_creatives(store, *(f"/ads/{name}" for name in (*names, "Tall_9x16.png", "tall-9x16.jpg")))
+    asked = ("Hero", "hero - Copy", "hero.webp", "sale_v1", "sale_v1_1", "sale v1.1", "sale", "a_11", "a 11.png")
+    asked += ("b_9x16", "b_1080", "TALL 9x16", "tall", "b_1080x1080_2", "sale_v2 (1)", "long-copy", "hero2")
+    lines = [f"2026-01-05,{n},{name},spring,10,1" for n, name in enumerate(asked)]
+    run_import(store, write(tmp_path / "k.csv", rows(*lines, header=HEADER)))
+
+    assert links(store) == {}
+    left = {row["creative"]: row["status"] for row in link(store).unlinked}
+    assert left.keys() == set(asked)
+    assert {name for name, status in left.items() if status == "ambiguous"} == {
+        "Hero", "hero - Copy", "hero.webp", "TALL 9x16",
+    }  # fmt: skip

@@ -308,3 +308,33 @@ def test_ads_that_came_before_their_images_are_linked_and_launched_when_these_ar
     make_image(7).save(tmp_path / "ads" / "creative_0000.jpg")
     score_paths(quick_store, settings, [tmp_path / "ads"], campaign="spring")
     assert count(quick_store, AdCreative) == 0
+
+
+def test_images_that_a_job_scores_after_a_job_imported_their_kpis_are_linked_and_launched(
+    scoring_store: Store, settings: Settings, tmp_path: Path
+) -> None:
+    from abkit.jobs.job import Tick
+    from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
+    from abkit.store.runs import begin_run
+
+    def tick(job: str) -> Tick:
+        now = datetime.now(UTC)
+        return Tick(schedule="feed", at=now, started_at=now, attempt=1, run=begin_run(scoring_store, job, {}))
+
+    (tmp_path / "inbox").mkdir()
+    header = "day,ad,creative,campaign,impressions,clicks"
+    lines = ("2026-01-07,1,Creative-0000,spring,10,1", "2026-01-05,1,Creative-0000,spring,10,1")
+    write(tmp_path / "inbox/k.csv", rows(*lines, "2026-01-05,2,later,spring,10,1", header=header))
+    imported = import_kpis(
+        scoring_store, settings, tick("import_kpis"), ImportKpis(folder=Path("inbox"), stable_seconds=0)
+    )
+    assert (imported["imported"], imported["unlinked"]) == (3, 3)
+    save_images(tmp_path / "ads", 1)
+    folder = ScoreFolder(folder=Path("ads"), campaign="spring", stable_seconds=0)
+    scored = score_folder(scoring_store, settings, tick("score_folder"), folder)
+
+    assert (scored["scored"], scored["ads_linked"]) == (1, 1)
+    with scoring_store.read() as session:
+        (link,) = session.scalars(select(AdCreative))
+        assert link.linked_by == "normalized"
+        assert session.scalars(select(CampaignCreative.launched_on)).one() == date(2026, 1, 5)
