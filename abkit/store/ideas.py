@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from abkit.store.database.statements import in_parts
@@ -116,32 +116,66 @@ def stored_ideas(session: Session, campaign: int | None = None) -> list[StoredId
     return [StoredIdea(id=id_, name=name, creatives=tuple(them)) for (id_, name), them in found.items()]
 
 
-def put_together(
-    session: Session, run: RunRecord, creatives: Iterable[int], source: IdeaSource, *, name: str = ""
-) -> int:
-    """Make creatives one idea; where some are part of one, the others join the oldest of these. Return its id."""
-    wanted = list(dict.fromkeys(creatives))
-    known = ideas_of(session, wanted)
+@dataclass(frozen=True, kw_only=True)
+class Joining:
+    """Creatives and ideas that become one idea.
+
+    Attributes:
+        into: Id of the idea that takes them; None for a new one.
+        name: What a new one is called.
+        ideas: Ids of the ideas that become part of it; their creatives stay as they were found.
+        creatives: Ids of the creatives that are in no idea yet, and how each was found.
+    """
+
+    into: int | None
+    name: str
+    ideas: tuple[int, ...]
+    creatives: tuple[tuple[int, IdeaSource], ...]
+
+
+def join(session: Session, run: RunRecord, joinings: Sequence[Joining]) -> list[int]:
+    """Make one idea of each of these; return their ids. No creative and no idea is in two of them."""
     now = datetime.now(UTC)
-    if existing := [idea for idea in known.values() if idea > 0]:
-        idea = min(existing)
-    else:
-        made = Idea(name=name, created_at=now, run_id=run.id)
-        session.add(made)
-        session.flush()
-        idea = made.id
-    joining = [id_ for id_ in wanted if known[id_] != idea]
-    if source is IdeaSource.HAND:
-        mine = update(IdeaCreative).where(IdeaCreative.creative_id.in_(wanted))
-        session.execute(mine.values(source=source.value, run_id=run.id))
-    _take_out(session, joining)
+    made = [Idea(name=one.name, created_at=now, run_id=run.id) for one in joinings if one.into is None]
+    session.add_all(made)
+    session.flush()
+    fresh = iter(made)
+    into = [next(fresh).id if one.into is None else one.into for one in joinings]
+    for idea, one in zip(into, joinings, strict=True):
+        for part in in_parts(one.ideas):
+            moving = update(IdeaCreative).where(IdeaCreative.idea_id.in_(part))
+            session.execute(moving.values(idea_id=idea, run_id=run.id))
     session.add_all(
         IdeaCreative(creative_id=id_, idea_id=idea, source=source.value, created_at=now, run_id=run.id)
-        for id_ in joining
+        for idea, one in zip(into, joinings, strict=True)
+        for id_, source in one.creatives
     )
     session.flush()
     _drop_empty(session)
-    return idea
+    return into
+
+
+def put_together(session: Session, run: RunRecord, creatives: Iterable[int], *, name: str) -> int:
+    """Make one idea of creatives and of all that is one idea with any of them, by hand; return its id."""
+    wanted = list(dict.fromkeys(creatives))
+    known = ideas_of(session, wanted)
+    existing = sorted({idea for idea in known.values() if idea > 0})
+    for part in in_parts(wanted):
+        mine = update(IdeaCreative).where(IdeaCreative.creative_id.in_(part))
+        session.execute(mine.values(source=IdeaSource.HAND.value, run_id=run.id))
+    joining = Joining(
+        into=existing[0] if existing else None,
+        name=name,
+        ideas=tuple(existing[1:]),
+        creatives=tuple((id_, IdeaSource.HAND) for id_ in wanted if known[id_] < 0),
+    )
+    return join(session, run, [joining])[0]
+
+
+def joined_by_hand(session: Session) -> set[int]:
+    """Return the ids of the ideas of which a person has said that a creative belongs there."""
+    by_hand = select(IdeaCreative.idea_id).where(IdeaCreative.source == IdeaSource.HAND.value)
+    return set(session.scalars(by_hand.distinct()))
 
 
 def set_apart(session: Session, run: RunRecord, creatives: Sequence[int], names: Mapping[int, str]) -> None:
@@ -161,11 +195,11 @@ def set_apart(session: Session, run: RunRecord, creatives: Sequence[int], names:
     _drop_empty(session)
 
 
-def confirm(session: Session, run: RunRecord, idea: int) -> int:
-    """Say that an idea is right as it is, by hand; return how many creatives it has."""
-    mine = update(IdeaCreative).where(IdeaCreative.idea_id == idea)
-    session.execute(mine.values(source=IdeaSource.HAND.value, run_id=run.id))
-    return session.scalars(select(func.count()).where(IdeaCreative.idea_id == idea)).one()
+def confirm(session: Session, run: RunRecord, creatives: Sequence[int]) -> None:
+    """Say that creatives are right where they are, by hand."""
+    for part in in_parts(creatives):
+        mine = update(IdeaCreative).where(IdeaCreative.creative_id.in_(part))
+        session.execute(mine.values(source=IdeaSource.HAND.value, run_id=run.id))
 
 
 def _take_out(session: Session, creatives: Sequence[int]) -> None:

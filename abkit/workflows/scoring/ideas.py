@@ -106,11 +106,11 @@ def list_ideas(store: Store, *, campaign: str, most: int = 20) -> IdeaReport:
 
 
 def join_creatives(store: Store, names: Sequence[str], *, campaign: str) -> IdeaReport:
-    """Make creatives of a campaign one idea, by hand.
+    """Make creatives of a campaign one idea, by hand, with the other sizes of each; `split_creatives` undoes it.
 
     Args:
         store: Store with the campaign.
-        names: Their file names, or as much of a path or of a sha256 as is unique in the campaign.
+        names: Their file names, with as many folders as make them unique in the campaign.
         campaign: Its key.
 
     Raises:
@@ -121,8 +121,9 @@ def join_creatives(store: Store, names: Sequence[str], *, campaign: str) -> Idea
 
     def join(session: Session, run: RunRecord, named: Mapping[int, str]) -> None:
         wanted = [_find(name, named) for name in names]
-        called = min((named[id_] for id_ in wanted), key=len)
-        ideas.put_together(session, run, wanted, IdeaSource.HAND, name=called)
+        if len(set(wanted)) < 2:
+            raise UsageError(f"these are all names of {named[wanted[0]]!r}", hint="name another creative to join it to")
+        ideas.put_together(session, run, wanted, name=min((named[id_] for id_ in wanted), key=len))
 
     return _changed(store, campaign, "join", join)
 
@@ -141,17 +142,17 @@ def confirm_ideas(store: Store, numbers: Sequence[int], *, campaign: str) -> Ide
     """Say by hand that ideas of a campaign are right: the next scoring changes nothing about them.
 
     Raises:
-        UsageError: No such campaign, or an idea that has no creative in it.
+        UsageError: No such campaign, or an idea that has no two creatives in it.
     """
 
-    def confirm(session: Session, run: RunRecord, _: Mapping[int, str]) -> None:
-        known = {idea.id for idea in ideas.stored_ideas(session, creatives.find_campaign(session, campaign))}
+    def confirm(session: Session, run: RunRecord, named: Mapping[int, str]) -> None:
+        shown = {idea.id: idea for idea in _shown(session, creatives.find_campaign(session, campaign), named)}
         for number in numbers:
-            if number not in known:
+            if number not in shown:
                 raise UsageError(
                     f"campaign {campaign!r} has no idea {number}", hint=f"abkit idea list --campaign {campaign}"
                 )
-            ideas.confirm(session, run, number)
+            ideas.confirm(session, run, [id_ for id_, _ in shown[number].creatives])
 
     return _changed(store, campaign, "confirm", confirm)
 
@@ -204,9 +205,16 @@ def _found(
                     source=source,
                 )
                 for id_, source in idea.creatives
-                if id_ in by_id
             ),
         )
-        for idea in ideas.stored_ideas(session, campaign)
-        if len(idea.creatives) > 1
+        for idea in _shown(session, campaign, named)
     )
+
+
+def _shown(session: Session, campaign: int, named: Mapping[int, str]) -> list[ideas.StoredIdea]:
+    """Return the ideas with at least two creatives in the campaign, with these creatives only."""
+    inside = (
+        replace(idea, creatives=tuple(one for one in idea.creatives if one[0] in named))
+        for idea in ideas.stored_ideas(session, campaign)
+    )
+    return [idea for idea in inside if len(idea.creatives) > 1]

@@ -7,9 +7,8 @@ of one layout, made to be tested against each other, look as much alike as two c
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -35,10 +34,12 @@ COPY_COSINE = 0.93
 ALIKE_COSINE = 0.985
 #: Sides of one shape: their ratios differ by no more than rounding to whole pixels makes them.
 SAME_SHAPE = 0.02
+#: A hash with fewer steps up, or fewer down, tells next to nothing.
+FEWEST_STEPS = 6
 
 IDEA_LOCK = 6_223_821
-_BITS = np.array([bin(byte).count("1") for byte in range(256)], np.uint8)
-_BYTES_AT_ONCE = 2**26
+_PAIRS_AT_ONCE = 2**18
+_MOST_PAIRS = 20_000
 _MOST_OF_ONE_NAME = 20
 _MOST_COMPARED = 5_000
 
@@ -75,26 +76,63 @@ def find_ideas(session: Session, run: RunRecord, campaign: int, fingerprint: str
     found = ideas.members(session, campaign, fingerprint)
     everyone = [one for one in found if one.source is not IdeaSource.APART]
     names = idea_names(session, campaign, everyone)
+    growing = _Ideas(everyone, ideas.joined_by_hand(session))
     for group in _same_name(everyone, names):
         if any(one.creative_id in new for one in group):
-            _join(session, run, group, IdeaSource.NAME, names)
+            growing.join(group, IdeaSource.NAME)
     for pair in _copies(everyone, new):
-        _join(session, run, pair, IdeaSource.COPY, names)
+        growing.join(pair, IdeaSource.COPY)
+    ideas.join(session, run, growing.joinings(names))
 
 
-def _join(
-    session: Session, run: RunRecord, group: Sequence[Member], source: IdeaSource, names: Mapping[int, tuple[str, str]]
-) -> None:
-    by_hand = {one.idea for one in group if one.source is IdeaSource.HAND}
-    if len(by_hand) > 1:
-        # A person has put them into different ideas: those that nobody has judged stay where they are.
-        return
-    ids = [one.creative_id for one in group]
-    known = ideas.ideas_of(session, ids)
-    if len(set(known.values())) > 1:
-        free = [one.creative_id for one in group if one.source is not IdeaSource.HAND]
-        anchor = [one.creative_id for one in group if one.source is IdeaSource.HAND][:1]
-        ideas.put_together(session, run, [*anchor, *free], source, name=names[ids[0]][0])
+class _Ideas:
+    """The ideas of a campaign while they grow together: whole ideas join, and never two that have a size in common.
+
+    Two files of one size are variants to be tested against each other, or two revisions: a person has to say.
+    """
+
+    def __init__(self, everyone: Sequence[Member], by_hand: Collection[int]) -> None:
+        self._by_hand = by_hand
+        self._label = {one.creative_id: one.idea or -one.creative_id for one in everyone}
+        self._members: dict[int, list[Member]] = defaultdict(list)
+        for one in everyone:
+            self._members[self._label[one.creative_id]].append(one)
+        self._source: dict[int, IdeaSource] = {}
+        self._taken: dict[int, list[int]] = {}
+
+    def join(self, group: Sequence[Member], source: IdeaSource) -> None:
+        """Make one idea of the ideas of a group, unless a person has put some of them into different ones."""
+        labels = list(dict.fromkeys(self._label[one.creative_id] for one in group))
+        by_hand = [label for label in labels if label in self._by_hand]
+        if len(by_hand) > 1:
+            # those that nobody has judged stay where they are
+            return
+        into = (by_hand or sorted(label for label in labels if label > 0) or labels)[0]
+        for label in labels:
+            if label != into and not _sizes(self._members[label]) & _sizes(self._members[into]):
+                self._take(into, label, source)
+
+    def _take(self, into: int, label: int, source: IdeaSource) -> None:
+        joining = self._members.pop(label)
+        for one in (*joining, *self._members[into]):
+            self._label[one.creative_id] = into
+            self._source.setdefault(one.creative_id, source)
+        self._members[into] += joining
+        self._taken.setdefault(into, []).extend([*self._taken.pop(label, []), label])
+
+    def joinings(self, names: Mapping[int, tuple[str, str]]) -> list[ideas.Joining]:
+        """Return what has to be written."""
+        return [
+            ideas.Joining(
+                into=into if into > 0 else None,
+                name=names[self._members[into][0].creative_id][0],
+                ideas=tuple(label for label in taken if label > 0),
+                creatives=tuple(
+                    (one.creative_id, self._source[one.creative_id]) for one in self._members[into] if one.idea is None
+                ),
+            )
+            for into, taken in self._taken.items()
+        ]
 
 
 def idea_names(session: Session, campaign: int, everyone: Sequence[Member]) -> dict[int, tuple[str, str]]:
@@ -120,7 +158,7 @@ def _same_name(everyone: Sequence[Member], names: Mapping[int, tuple[str, str]])
         folders: dict[str, list[Member]] = defaultdict(list)
         for one in group:
             folders[names[one.creative_id][1]].append(one)
-        yield from (inside for inside in folders.values() if len(_sizes(inside)) > 1)
+        yield from (inside for inside in folders.values() if len(_sizes(inside)) == len(inside) > 1)
 
 
 def _sizes(group: Sequence[Member]) -> set[tuple[int, int]]:
@@ -128,37 +166,74 @@ def _sizes(group: Sequence[Member]) -> set[tuple[int, int]]:
 
 
 def _copies(everyone: Sequence[Member], new: Collection[int]) -> Iterator[tuple[Member, Member]]:
-    """Yield pairs of one shape in two resolutions whose hash and embedding agree; one of each pair is new."""
-    for one, other, _ in _near(everyone, [one for one in everyone if one.creative_id in new], COPY_BITS):
-        resolutions = (one.width, one.height) != (other.width, other.height)
-        cosine = _cosine(one, other)
-        if resolutions and _same_shape(one, other) and cosine is not None and cosine >= COPY_COSINE:
-            yield one, other
+    """Yield pairs of one shape in two resolutions whose hash and embedding agree, the closest first.
+
+    One of each pair is new.
+    """
+    widths, shapes = np.array([one.width for one in everyone]), _shapes(everyone)
+    heights = np.array([one.height for one in everyone])
+    steps = _ones(_hashes(everyone))
+    # What has hardly a step in brightness (blank, a gradient, a line of text on white) is near everything like it.
+    tells = (steps >= FEWEST_STEPS) & (steps <= 64 - FEWEST_STEPS)
+
+    def may_be_one(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
+        resolutions = (widths[one] != widths[other]) | (heights[one] != heights[other])
+        alike = abs(shapes[one] - shapes[other]) <= SAME_SHAPE
+        found: NDArray[np.bool_] = alike & resolutions & tells[one] & tells[other]
+        return found
+
+    some = np.array([one.creative_id in new for one in everyone], bool)
+    found = [
+        (bits, -cosine, one, other)
+        for one, other, bits in _near(everyone, some, COPY_BITS, may_be_one)
+        if (cosine := _cosine(one, other)) is not None and cosine >= COPY_COSINE
+    ]
+    yield from ((one, other) for _, _, one, other in sorted(found, key=lambda pair: pair[:2]))
 
 
-def _near(everyone: Sequence[Member], some: Sequence[Member], bits: int) -> Iterator[tuple[Member, Member, int]]:
-    """Yield pairs of some members with any others whose hashes differ in at most so many bits."""
-    place = {one.creative_id: index for index, one in enumerate(everyone)}
-    mine = {one.creative_id for one in some}
-    hashes = _hashes(everyone)
-    step = max(1, _BYTES_AT_ONCE // max(1, hashes.size))
-    for start in range(0, len(some), step):
-        block = some[start : start + step]
-        apart = _BITS[_hashes(block)[:, None, :] ^ hashes[None, :, :]].sum(axis=2, dtype=np.uint8)  # (block, all)
-        for row, column in zip(*(apart <= bits).nonzero(), strict=True):
-            one, other = block[row], everyone[column]
-            # A pair of two of them is met twice, and everybody meets themselves.
-            if place[one.creative_id] < column or other.creative_id not in mine:
-                yield one, other, int(apart[row, column])
+def _near(
+    everyone: Sequence[Member],
+    some: NDArray[np.bool_],
+    bits: int,
+    wanted: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]],
+) -> Iterator[tuple[Member, Member, int]]:
+    """Yield wanted pairs of some members with any others whose hashes differ in at most so many bits.
+
+    Where there are more of them than a person can ever look at, these are the closest.
+    """
+    hashes, mine = _hashes(everyone), np.flatnonzero(some)
+    found = np.empty((3, 0), np.intp)
+    step = max(1, _PAIRS_AT_ONCE // max(1, len(everyone)))
+    for start in range(0, len(mine), step):
+        block = mine[start : start + step]
+        apart = _ones(hashes[block, None] ^ hashes[None, :])  # (block, all)
+        rows, columns = (apart <= bits).nonzero()
+        firsts = block[rows]
+        # A pair of two of them is met twice, and everybody meets themselves.
+        kept = ((firsts < columns) | ~some[columns]) & wanted(firsts, columns)
+        pairs = np.stack([firsts, columns, apart[rows, columns].astype(np.intp)])[:, kept]
+        found = np.concatenate([found, pairs], axis=1)
+        if found.shape[1] > _MOST_PAIRS:
+            found = found[:, np.argsort(found[2].astype(np.uint8), kind="stable")[:_MOST_PAIRS]]
+    for one, other, apart_in in found.T.tolist():
+        yield everyone[one], everyone[other], apart_in
 
 
-def _hashes(some: Sequence[Member]) -> NDArray[np.uint8]:
-    text = "".join(one.perceptual_hash for one in some)
-    return np.frombuffer(bytes.fromhex(text), np.uint8).reshape(len(some), 8)
+def _hashes(some: Sequence[Member]) -> NDArray[np.uint64]:
+    return np.array([int(one.perceptual_hash, 16) for one in some], np.uint64)
 
 
-def _same_shape(one: Member, other: Member) -> bool:
-    return abs(math.log(one.width / one.height * other.height / other.width)) <= SAME_SHAPE
+def _ones(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """Return how many of the 64 bits of each word are 1: of every 2, 4 and 8 bits, then all of them."""
+    words = words - ((words >> np.uint64(1)) & np.uint64(0x5555_5555_5555_5555))
+    pairs = np.uint64(0x3333_3333_3333_3333)
+    words = (words & pairs) + ((words >> np.uint64(2)) & pairs)
+    words = (words + (words >> np.uint64(4))) & np.uint64(0x0F0F_0F0F_0F0F_0F0F)
+    return ((words * np.uint64(0x0101_0101_0101_0101)) >> np.uint64(56)).astype(np.uint8)
+
+
+def _shapes(some: Sequence[Member]) -> NDArray[np.float64]:
+    return np.log([one.width / one.height for one in some])
 
 
 def _cosine(one: Member, other: Member) -> float | None:
@@ -175,39 +250,59 @@ def suggestions(
     """Return pairs that may be one idea: names of one size, near copies, and alike images in different shapes."""
     if not everyone:
         return []
-    bits = {(one.creative_id, other.creative_id): apart for one, other, apart in _near(everyone, everyone, ALIKE_BITS)}
-    by_id = {one.creative_id: one for one in everyone}
-    pairs = dict.fromkeys(bits, "nearly the same image")
-    groups: dict[str, list[int]] = defaultdict(list)
-    for id_, (name, _) in names.items():
-        if name:
-            groups[name].append(id_)
-    for group in groups.values():
-        pairs |= dict.fromkeys(combinations(group[:_MOST_OF_ONE_NAME], 2), "the same name but for the size")
-    pairs |= {pair: "alike in another shape" for pair in _alike(everyone) if pair not in pairs}
-    found = []
-    for (first, second), why in pairs.items():
-        one, other = by_id[first], by_id[second]
+    labels = np.array([one.idea or -one.creative_id for one in everyone])
+    apart = np.array([one.source is IdeaSource.APART for one in everyone], bool)
+    by_hand = np.array([one.source is IdeaSource.HAND for one in everyone], bool)
+
+    def open_(one: NDArray[np.intp], other: NDArray[np.intp]) -> NDArray[np.bool_]:
         # Two that a person has put into different ideas are not suggested again.
-        judged = IdeaSource.APART in (one.source, other.source) or one.source == other.source == IdeaSource.HAND
-        if judged or (one.idea is not None and one.idea == other.idea):
-            continue
-        apart = int(_BITS[_hashes([one])[0] ^ _hashes([other])[0]].sum())
-        cosine = _cosine(one, other)
-        found.append(Suggestion(first=named[first], second=named[second], why=why, bits=apart, cosine=cosine))
+        judged = apart[one] | apart[other] | (by_hand[one] & by_hand[other])
+        found: NDArray[np.bool_] = ~judged & (labels[one] != labels[other])
+        return found
+
+    pairs: dict[tuple[int, int], tuple[Member, Member, str]] = {}
+    for one, other, _ in _near(everyone, np.ones(len(everyone), bool), ALIKE_BITS, open_):
+        pairs[one.creative_id, other.creative_id] = (one, other, "nearly the same image")
+    groups: dict[str, list[int]] = defaultdict(list)
+    for index, member in enumerate(everyone):
+        if name := names[member.creative_id][0]:
+            groups[name].append(index)
+    for group in groups.values():
+        for first, second in combinations(group[:_MOST_OF_ONE_NAME], 2):
+            if open_(np.array([first]), np.array([second]))[0]:
+                one, other = everyone[first], everyone[second]
+                pairs[one.creative_id, other.creative_id] = (one, other, "the same name but for the size")
+    for one, other in _alike(everyone, open_):
+        pairs.setdefault((one.creative_id, other.creative_id), (one, other, "alike in another shape"))
+    found = [
+        Suggestion(
+            first=named[one.creative_id],
+            second=named[other.creative_id],
+            why=why,
+            bits=(int(one.perceptual_hash, 16) ^ int(other.perceptual_hash, 16)).bit_count(),
+            cosine=_cosine(one, other),
+        )
+        for one, other, why in pairs.values()
+    ]
     return sorted(found, key=lambda one: (one.bits > ALIKE_BITS, -(one.cosine or 0.0), one.bits, one.first))
 
 
-def _alike(everyone: Sequence[Member]) -> Iterator[tuple[int, int]]:
-    """Yield pairs of different shapes whose embeddings are as alike as hardly any two different images are."""
+def _alike(
+    everyone: Sequence[Member], wanted: Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray[np.bool_]]
+) -> Iterator[tuple[Member, Member]]:
+    """Yield wanted pairs of different shapes whose embeddings are as alike as hardly any two different images are."""
     length = max((len(one.vector) for one in everyone if one.vector), default=0)
-    seen = [one for one in everyone if one.vector and len(one.vector) == length][:_MOST_COMPARED]
+    seen = [index for index, one in enumerate(everyone) if one.vector and len(one.vector) == length][:_MOST_COMPARED]
     if len(seen) < 2:
         return
-    vectors = np.frombuffer(b"".join(one.vector or b"" for one in seen), "<f2").reshape(len(seen), -1)
+    vectors = np.frombuffer(b"".join(everyone[index].vector or b"" for index in seen), "<f2").reshape(len(seen), -1)
     unit = vectors.astype(np.float32)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True).clip(1e-6)
     cosines = np.triu(unit @ unit.T, 1)
-    for row, column in zip(*(cosines >= ALIKE_COSINE).nonzero(), strict=True):
-        if not _same_shape(seen[row], seen[column]):
-            yield seen[row].creative_id, seen[column].creative_id
+    rows, columns = (cosines >= ALIKE_COSINE).nonzero()
+    place, shapes = np.array(seen), _shapes(everyone)
+    one, other = place[rows], place[columns]
+    kept = wanted(one, other) & (abs(shapes[one] - shapes[other]) > SAME_SHAPE)
+    best = np.argsort(-cosines[rows, columns][kept], kind="stable")[:_MOST_PAIRS]
+    for first, second in zip(one[kept][best].tolist(), other[kept][best].tolist(), strict=True):
+        yield everyone[first], everyone[second]

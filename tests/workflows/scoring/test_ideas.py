@@ -99,7 +99,7 @@ def test_variants_of_one_size_are_never_put_together_but_suggested(
 def test_a_copy_in_another_resolution_is_the_same_idea_whatever_its_name(
     quick_store: Store, settings: Settings, tmp_path: Path
 ) -> None:
-    base = make_image(1, (320, 240))
+    base = make_image(4, (320, 240))
     base.save(tmp_path / "launch.png")
     base.resize((480, 360), Image.Resampling.LANCZOS).save(tmp_path / "final-final.jpg", quality=92)
     save(tmp_path, stranger=(7, (320, 240)))
