@@ -23,6 +23,8 @@ _CONTRAST = 60
 # … and so much of it is near one or the other: print has two tones, and photographs have many.
 _TWO_TONED = 0.62
 _NEAR_TONE = 0.25
+# Letters stand on a ground: this share of the cell lies within so little of the way from dark to light.
+_GROUND, _FLAT = 0.4, 0.15
 # Letters stand in lines: so many cells of text side by side.
 _LINE = 4
 # Whose colors differ from those around them by less cannot be seen (as `abkit_model.decoding.grounds` has it).
@@ -111,7 +113,7 @@ def _text_cells(image: Image.Image) -> NDArray[np.bool_]:
 
 
 def _like_text(gray: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Return which cells look like print: many steps both ways, two tones, high contrast."""
+    """Return which cells look like print: many steps both ways, two tones far apart, and one of them flat."""
     rows, columns = gray.shape[0] // _CELL, gray.shape[1] // _CELL
     gray = gray[: rows * _CELL, : columns * _CELL]
     steps = np.zeros(gray.shape, np.int16)
@@ -125,6 +127,9 @@ def _like_text(gray: NDArray[np.int16]) -> NDArray[np.bool_]:
     dark, light = np.percentile(tones, (10, 90), axis=-1)
     span = (light - dark)[..., None]
     near = np.minimum(np.abs(tones - dark[..., None]), np.abs(tones - light[..., None])) <= _NEAR_TONE * span
+    ordered = np.sort(tones, axis=-1)
+    reach = round(_GROUND * ordered.shape[-1])
+    ground = (ordered[..., reach:] - ordered[..., :-reach]).min(axis=-1)
     density = rising + falling
     balanced = np.minimum(rising, falling) >= 0.25 * np.maximum(rising, falling)
     return np.asarray(
@@ -133,6 +138,7 @@ def _like_text(gray: NDArray[np.int16]) -> NDArray[np.bool_]:
         & balanced
         & (light - dark >= _CONTRAST)
         & (near.mean(axis=-1) >= _TWO_TONED)
+        & (ground <= _FLAT * (light - dark))
     )
 
 
