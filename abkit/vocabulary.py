@@ -9,6 +9,9 @@ from abkit.errors import InvalidInput
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
+#: Days after their end on which a platform still credits conversions to the figures of a day.
+PROVISIONAL_DAYS = 3
+
 
 class Alternative(StrEnum):
     """Which difference between treatment and control counts."""

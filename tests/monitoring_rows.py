@@ -119,7 +119,7 @@ class Seed:
                         "currency": "EUR",
                         "impressions": int(row["impressions"]),
                         "clicks": int(row["clicks"]),
-                        "conversions": int(row.get("conversions", 0)),
+                        "conversions": row.get("conversions", 0),
                         "kpi_import_id": row.get("kpi_import_id", self.import_id),
                     }
                 )

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.store.creatives import creatives_named
-from abkit.store.database.statements import among, as_count, total
+from abkit.store.database.statements import among, any_fraction, as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
+from abkit.store.kpis.provisional import Provisional, provisional
 from abkit.store.kpis.same_ads import groups_of
 from abkit.store.schema import (
     Ad,
@@ -56,12 +57,16 @@ class Delivery:
         by_segment: Figures by segment, in the order of `Dimension`.
         creatives: Digests of the creatives shown.
         set_aside: Rows that do not count because others hold the same delivery.
+        provisional: Rows of days that the platform may still change; None without any.
+        modeled: Whether any row has a fraction of a conversion, whatever the sums are.
     """
 
     by_day: Mapping[date, Figures] = field(default_factory=dict)
     by_segment: Mapping[tuple[str, ...], Figures] = field(default_factory=dict)
     creatives: frozenset[str] = frozenset()
     set_aside: tuple[SetAside, ...] = ()
+    provisional: Provisional | None = None
+    modeled: bool = False
 
 
 def find_experiment(session: Session, key: str) -> Experiment:
@@ -136,7 +141,14 @@ def delivery(
         .where(among(session, AdCreative.ad_id, shown))
     )
     left = set_aside(session, counted, conditions)
-    return Delivery(by_day, segments, frozenset(creatives), left)
+    return Delivery(
+        by_day=by_day,
+        by_segment=segments,
+        creatives=frozenset(creatives),
+        set_aside=left,
+        provisional=provisional(session, counted, conditions),
+        modeled=bool(session.scalar(select(any_fraction(Kpi.conversions)).where(counted, *conditions))),
+    )
 
 
 def results_of(session: Session, experiment: Experiment, kind: Kind | None = None) -> list[ExperimentResult]:

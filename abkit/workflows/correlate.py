@@ -20,6 +20,7 @@ from abkit.store import scores as score_rows
 from abkit.store.database.engine import Store
 from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment
+from abkit.store.kpis.provisional import Provisional
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice
@@ -76,6 +77,7 @@ class CorrelationReport(RecordList):
         impressions: How many counted.
         note: What is missing, or that conversions are modeled; "" otherwise.
         set_aside: Rows that do not count because others hold the same delivery.
+        provisional: Rows of days that the platform may still change; None without any.
     """
 
     metric: Metric
@@ -89,6 +91,7 @@ class CorrelationReport(RecordList):
     note: str
     run_id: int
     set_aside: tuple[SetAside, ...] = ()
+    provisional: Provisional | None = None
 
     @property
     def shown_version(self) -> VersionReport | None:
@@ -177,7 +180,7 @@ def correlate(
             reports = [_version_report(session, version, delivered, kpi, limits, keys, active) for version in versions]
         measured = [row for one in reports for row in one.measured]
         note = _NO_SCORES if not versions else "" if measured else _NO_KPIS
-        if any(not float(row.events).is_integer() for row in measured):
+        if measured and kpi is Metric.CVR and delivered.modeled:
             note = _MODELED
         report = CorrelationReport(
             metric=kpi,
@@ -191,6 +194,7 @@ def correlate(
             note=note,
             run_id=run.id,
             set_aside=delivered.set_aside,
+            provisional=delivered.provisional,
         )
         with store.write() as session:
             found.write_results(session, CorrelationResult, _rows(report, filters, limits))

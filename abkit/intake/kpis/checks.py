@@ -15,7 +15,7 @@ from abkit.intake.kpis.reading import KpiOptions, RawTable
 from abkit.intake.kpis.repeats import KEY, repeated_rows, summed_rows
 from abkit.intake.kpis.result_types import counts_any_result, without_other_results
 from abkit.intake.kpis.set_aside import IDLE, TOTAL, idle_rows, total_lines
-from abkit.vocabulary import Dimension, RejectKind
+from abkit.vocabulary import PROVISIONAL_DAYS, Dimension, RejectKind
 from abkit_model.data.sheets import column_letters
 
 AdKey = tuple[str, str, str]
@@ -24,7 +24,6 @@ LONGEST_NAME = 1_000
 MOST_LATE_CLICKS = 10
 """An ad without a single impression may have so many: it was shown before the first day that was imported."""
 
-PROVISIONAL_DAYS = 3
 """For so many days platforms still credit conversions to a day, and take back clicks that were invalid."""
 
 # PostgreSQL keeps no null bytes in texts.

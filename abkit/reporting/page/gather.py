@@ -217,4 +217,6 @@ def _coverage(row: imports.Imported, delivered: Deliveries) -> Coverage:
         rejected_rows=row.rejected_rows,
         set_aside_rows=row.set_aside_rows,
         set_aside=delivered.set_aside,
+        provisional=delivered.provisional,
+        modeled=delivered.modeled,
     )

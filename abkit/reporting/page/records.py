@@ -9,6 +9,7 @@ from datetime import date, datetime
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
 from abkit.store.kpis.counting import SetAside
+from abkit.store.kpis.provisional import Provisional
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 
 
@@ -43,6 +44,8 @@ class Coverage:
     rejected_rows: int = 0
     set_aside_rows: int = 0
     set_aside: tuple[SetAside, ...] = ()
+    provisional: Provisional | None = None
+    modeled: bool = False
 
     @property
     def unlinked_share(self) -> float | None:

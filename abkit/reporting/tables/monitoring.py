@@ -60,6 +60,7 @@ def _correlation_notes(report: CorrelationReport) -> list[str]:
     else:
         notes = [f"no delivery of a single creative up to {report.as_of} {run}"]
     notes += [f"set aside: {one}" for one in report.set_aside]
+    notes += [f"provisional: {report.provisional}"] if report.provisional else []
     for version in report.versions:
         for reason, left in version.left_out.items():
             impressions = f", {left.impressions:,} impressions" if left.impressions else ""
@@ -77,6 +78,7 @@ def _(report: DriftReport) -> View:
         notes=(
             f"run {report.run_id}, model version {(report.model_version or 'none')[:12]}",
             *(f"set aside: {one}" for one in report.set_aside),
+            *([f"provisional: {report.provisional}"] if report.provisional else []),
         ),
     )
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Update,
     and_,
     any_,
+    case,
     cast,
     func,
     literal,
@@ -62,6 +63,11 @@ def insert_missing(
 def total(column: Any) -> Any:
     """Return the sum of a column of whole numbers as one; PostgreSQL would make a decimal of it."""
     return cast(func.sum(column), BigInteger)
+
+
+def any_fraction(column: Any) -> Any:
+    """Return the condition that some value of a column is no whole number: 1 or 0, None without rows."""
+    return func.max(case((column != cast(column, BigInteger), 1), else_=0))
 
 
 def as_count(value: float) -> int | float:

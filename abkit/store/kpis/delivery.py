@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.store.creatives import find_campaign, only_campaigns
-from abkit.store.database.statements import as_count, total
+from abkit.store.database.statements import any_fraction, as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
+from abkit.store.kpis.provisional import Provisional, provisional
 from abkit.store.kpis.same_ads import shown_creatives
 from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
 from abkit.vocabulary import Dimension
@@ -119,6 +120,8 @@ class Deliveries:
         first, last: Days that the rows span; None without rows.
         impressions: Of all rows that the filters let through and that count, attributed or not.
         set_aside: Rows that do not count because others hold the same delivery.
+        provisional: Rows of days that the platform may still change; None without any.
+        modeled: Whether any row has a fraction of a conversion, whatever the sums are.
     """
 
     rows: tuple[Delivered, ...]
@@ -127,6 +130,8 @@ class Deliveries:
     last: date | None
     impressions: int
     set_aside: tuple[SetAside, ...] = ()
+    provisional: Provisional | None = None
+    modeled: bool = False
 
 
 def deliveries(session: Session, filters: Filters) -> Deliveries:
@@ -139,7 +144,9 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
     attributed = []
     everything = 0
     first_and_last = (func.min(Kpi.period_start).label("first"), func.max(Kpi.period_end).label("last"))
-    sums = select(Kpi.ad_id, *_TOTALS, *first_and_last).where(counted, *conditions).group_by(Kpi.ad_id)
+    modeled = False
+    fraction = any_fraction(Kpi.conversions).label("fraction")
+    sums = select(Kpi.ad_id, *_TOTALS, *first_and_last, fraction).where(counted, *conditions).group_by(Kpi.ad_id)
     for row in session.execute(sums):
         everything += row.impressions
         campaign, creative, shown = ads[row.ad_id]
@@ -147,6 +154,7 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
             left_out[SEVERAL_CREATIVES if shown else NO_CREATIVE].add(row.impressions)
             continue
         attributed.append(row)
+        modeled |= bool(row.fraction)
         sums_here = totals[creative, campaign]
         for i, name in enumerate(("impressions", "clicks", "conversions")):
             sums_here[i] += getattr(row, name)
@@ -160,6 +168,8 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
         last=max((row.last for row in attributed), default=None),
         impressions=everything,
         set_aside=set_aside(session, counted, conditions, everything),
+        provisional=provisional(session, counted, conditions),
+        modeled=modeled,
     )
 
 
@@ -229,6 +239,11 @@ def delivery_rows(session: Session, start: date | None, end: date) -> list[Deliv
 def set_aside_between(session: Session, start: date | None, end: date) -> tuple[SetAside, ...]:
     """Return what does not count of the periods between two days, because other rows hold the same delivery."""
     return set_aside(session, counts(session, start, end), within(Kpi, start, end))
+
+
+def provisional_between(session: Session, start: date | None, end: date) -> Provisional | None:
+    """Return what counts of the periods between two days, and that the platform may still change."""
+    return provisional(session, counts(session, start, end), within(Kpi, start, end))
 
 
 def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple[int, int], date]:

@@ -77,6 +77,7 @@ def check_drift(
             windows = resolve_windows(session, before, window, as_of=as_of, settings=settings.drift, version=version)
             tests = _test_layers(session, settings.drift, windows)
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
+            fresh = kpi_delivery.provisional_between(session, windows.first_delivery_day, as_of)
         decided = triage([test.finding for test in tests])
         report = DriftReport(
             decision=decided.decision,
@@ -89,6 +90,7 @@ def check_drift(
             model_version=version.digest if version else None,
             run_id=run.id,
             set_aside=aside,
+            provisional=fresh,
         )
         with store.write() as session:
             _log(session, settings, report, version.id if version else None, now)

@@ -9,6 +9,7 @@ from typing import Any
 from abkit.records import Record, RecordList
 from abkit.stats.monitoring.triage import Finding
 from abkit.store.kpis.counting import SetAside
+from abkit.store.kpis.provisional import Provisional
 from abkit.vocabulary import DriftDecision, DriftVerdict, Layer
 
 
@@ -61,6 +62,7 @@ class DriftReport(RecordList):
         as_of: The last day that counts.
         model_version: Digest of the version whose scores were looked at; None where nothing was scored.
         set_aside: Rows of the windows that do not count because others hold the same delivery.
+        provisional: Rows of the windows that the platform may still change; None without any.
     """
 
     decision: DriftDecision
@@ -73,6 +75,7 @@ class DriftReport(RecordList):
     model_version: str | None
     run_id: int
     set_aside: tuple[SetAside, ...] = ()
+    provisional: Provisional | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data; the cause is None where there is none."""

@@ -19,6 +19,7 @@ from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.shrinkage import Exaggeration, exaggeration, fit_effect_prior, shrink
 from abkit.stats.verdicts.verdict import Conclusion, judge
 from abkit.store.kpis.counting import SetAside, together
+from abkit.store.kpis.provisional import all_provisional
 from abkit.vocabulary import Allocation, Dimension, GuardStatus, Metric, Monitoring, Unit, Verdict
 from abkit.workflows.experiments.arms import (
     Arm,
@@ -146,7 +147,10 @@ def analyze(
         by: A dimension of delivery to stratify by.
     """
     days, delivered = ([arm.days(metric) for arm in arms] for metric in (plan.metric, Metric.CTR))
-    by_day = plan.allocation is Allocation.OPTIMIZED or plan.unit is not Unit.IMPRESSION or not is_proportion(*days)
+    # Halves may add up to whole numbers by day, and are modeled all the same.
+    modeled = is_modeled(*days) or (plan.metric is Metric.CVR and any(arm.delivery.modeled for arm in arms))
+    independent = plan.unit is Unit.IMPRESSION and is_proportion(*days) and not modeled
+    by_day = plan.allocation is Allocation.OPTIMIZED or not independent
     totals = {arm.key: Total(arm.trials, arm.total) for arm in days}
     guards = check_guards(
         days,
@@ -194,6 +198,7 @@ def analyze(
                 verdict=_conclusion(plan, deciding, (*guards, *_stability(sequence, arm.key)), arm.key, control.key, p),
             )
         )
+    fresh = all_provisional(arm.delivery.provisional for arm in arms)
     return Analysis(
         experiment=plan.key,
         as_of=as_of,
@@ -210,7 +215,7 @@ def analyze(
         correction=f"{adjusted.correction}: {adjusted.controls}; family: {adjusted.family}",
         boundary=boundary,
         verdict=_overall([result.verdict for result in treatments]),
-        notes=(MODELED,) if is_modeled(*days) else (),
+        notes=(*([MODELED] if modeled else []), *([str(fresh)] if fresh else [])),
         set_aside=together(
             [one for arm in arms for one in arm.delivery.set_aside], sum(arm.trials for arm in delivered)
         ),
