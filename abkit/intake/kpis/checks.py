@@ -76,6 +76,7 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     numbers = read_numbers(table.frame, names, options.decimal)
     dates = _dates(table, options)
     rows = _rows(table, options, numbers, dates)
+    rows, foreign = _own_currency(table, rows)
     rows, dates, hourly = _hours_of_days(table, rows, dates)
     rows, notes = _results(table, options, rows)
     unreadable = [column.problems for column in numbers.values()]
@@ -109,11 +110,29 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
         segments=segments.join(landing.select("segment_no"), on="segment_no", how="semi", maintain_order="left"),
         rejects=_rejects(table, pl.concat([bad, *refused], how="diagonal"), names),
         notes=[
-            *(*dates.notes, *_notes(table, options, numbers), *notes, *remarks),
+            *(*dates.notes, *_notes(table, options, numbers), *foreign, *notes, *remarks),
             *(*_currencies(good, ads), *_provisional(good, today)),
         ],
         found=_found(numbers, dates),
     )
+
+
+def _own_currency(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """Leave amounts out whose column names another currency than their row has: a row has one currency."""
+    notes = []
+    for name, currency in table.columns.currencies.items():
+        foreign = (pl.col("currency") != "") & (pl.col("currency") != currency) & (pl.col(name) != 0)
+        found = rows.filter(foreign.fill_null(False))["currency"]
+        if not found.len():
+            continue
+        column = table.columns.named(name)
+        notes.append(
+            f"{found.len():,} amounts of {column!r} are left out: they are in {currency} and their rows in "
+            f"{', '.join(sorted(found.unique()))}, and amounts of two currencies have no sum; "
+            f"--map '{column}=' leaves the column out"
+        )
+        rows = rows.with_columns(pl.when(foreign.fill_null(False)).then(None).otherwise(pl.col(name)).alias(name))
+    return rows, notes
 
 
 def _hours_of_days(table: RawTable, rows: pl.DataFrame, dates: ReadDates) -> tuple[pl.DataFrame, ReadDates, bool]:

@@ -26,7 +26,8 @@ class Columns:
         position: By field that was found, the index of its column.
         names: The column names of the file.
         unused: The names of the columns whose meaning is unknown.
-        currency: Currency of the money columns, where their names say it.
+        currency: Currency of the rows, where the name of a money column says it: that of spend before that of revenue.
+        currencies: By money column whose name says it, its currency.
         platform: Platform whose export this is; "" where the header does not say.
         title: Its name for people.
         event: Which event the conversions count, where the name of their column says it.
@@ -40,6 +41,7 @@ class Columns:
     names: Sequence[str]
     unused: Sequence[str] = ()
     currency: str | None = None
+    currencies: Mapping[str, str] = field(default_factory=dict)
     platform: str = ""
     title: str = ""
     event: str = ""
@@ -108,11 +110,14 @@ def find_columns(
     choice.decide()
     settled = known | choice.passed | set(position.values())
     counted = choice.taken.get("conversions")
+    said_by_name = {name: currency_in(names[position[name]]) for name in MONEY if name in position}
+    currencies = {name: currency for name, currency in said_by_name.items() if currency}
     return Columns(
         position=position,
         names=names,
         unused=[name for index, name in enumerate(names) if index not in settled and name and plain[index] not in said],
-        currency=_currency(names, position),
+        currency=next(iter(currencies.values()), None),
+        currencies=currencies,
         platform=recipe.platform if recipe else "",
         title=recipe.title if recipe else "",
         event=counted.meaning.event if counted else "",
@@ -218,16 +223,6 @@ class _Choice:
         if pairs:
             said = (f"{key} is {self.names[at]!r}, named by {self.names[label]!r}" for key, at, label in pairs)
             self.notes.append("; ".join(said))
-
-
-def _currency(names: Sequence[str], position: Mapping[str, int]) -> str | None:
-    currencies = {currency_in(names[position[name]]) for name in MONEY if name in position} - {None}
-    if len(currencies) > 1:
-        raise InvalidInput(
-            f"the money columns are in different currencies: {', '.join(sorted(map(str, currencies)))}",
-            hint="leave one out with --map 'COLUMN='",
-        )
-    return currencies.pop() if currencies else None
 
 
 def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:

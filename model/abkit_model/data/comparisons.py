@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit_model.data.csv_table import CsvTable, Row, name_fault, number, read_csv
+from abkit_model.data.csv_table import CsvTable, Row, name_fault, read_csv
 from abkit_model.data.rating_rows import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS, USUAL_COLUMNS
 from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
@@ -137,7 +137,7 @@ def read_single_comparisons(
     """Return every usable row of a table of comparisons, line and reason of each refused one, and the table's digest.
 
     Raises:
-        LabelError: Not readable, or no known layout.
+        LabelError: Not readable, no known layout, or a number could be two figures.
     """
     table = read_csv(path, options, usual=_USUAL)
     reader = _Reader(table)
@@ -187,6 +187,8 @@ class _Reader:
         self.test = None if self.rater else table.find(TEST_COLUMNS)
         self.share, self.weight = table.find(SHARE_COLUMNS), table.find(WEIGHT_COLUMNS)
         self.wins, self.losses = (table.find(names) for names in WINS_COLUMNS)
+        self.read_wins = table.numbers(self.wins, self.losses, low=0)
+        self.read_share, self.read_weight = table.numbers(self.share, low=0, high=1), table.numbers(self.weight, low=0)
         choice = table.find(CHOICE_COLUMNS)
         self.choice = None if choice == self.first else choice
         if not _says_which_won(table):
@@ -217,13 +219,13 @@ class _Reader:
     def _outcome(self, row: Row, one: str, other: str) -> tuple[float, float] | str:
         """Return share of the first and weight, or what is wrong with them."""
         if self.wins and self.losses and not self.share:
-            won, lost = number(row.get(self.wins)), number(row.get(self.losses))
+            won, lost = self.read_wins(row.get(self.wins)), self.read_wins(row.get(self.losses))
             if won is None or lost is None or min(won, lost) < 0 or not 0 < won + lost <= MAX_WEIGHT:
                 return f"wins of {row.get(self.wins)!r} and {row.get(self.losses)!r} are not valid"
             return won / (won + lost), won + lost
         share = 1.0  # columns `winner` and `loser` say who won by themselves
         if self.share:
-            found = number(row.get(self.share))
+            found = self.read_share(row.get(self.share))
             if found is None or not 0 <= found <= 1:
                 return f"the share {row.get(self.share)!r} is not between 0 and 1"
             share = found
@@ -233,7 +235,7 @@ class _Reader:
             if found is None:
                 return f"the choice {said[:50]!r} is neither left nor right"
             share = found
-        weight = number(row.get(self.weight)) if self.weight else 1.0
+        weight = self.read_weight(row.get(self.weight)) if self.weight else 1.0
         if weight is None or not 0 < weight <= MAX_WEIGHT:
             return f"the weight {row.get(self.weight or '')!r} is not above 0"
         return share, weight

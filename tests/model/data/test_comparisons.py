@@ -111,3 +111,37 @@ def test_it_reads_the_choices_between_paintings(testdata: Path) -> None:
 )
 def test_ratings_with_columns_left_and_right_are_no_comparisons(tmp_path: Path, header: str, expected: bool) -> None:
     assert is_comparison_table(table(tmp_path, header + "\n")) is expected
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "share", "weight"),
+    [
+        ("share;weight", ["0,75;1.250,5", "0,125;10"], [0.75, 0.125], [1250.5, 10]),
+        ("share;weight", ["0.75;1,250.5", "0.125;10"], [0.75, 0.125], [1250.5, 10]),
+        ("share;weight", ["０.75;1 250", ".125;10"], [0.75, 0.125], [1250, 10]),
+        ("wins_a;wins_b", ["1.234.567;0", "1;3"], [1, 0.25], [1_234_567, 4]),
+        ("wins_a;wins_b", ["30;10,0", "1'000;3'000"], [0.75, 0.25], [40, 4000]),
+    ],
+)
+def test_numbers_are_read_by_the_rule_of_all_tables(
+    tmp_path: Path, header: str, cells: list[str], share: list[float], weight: list[float]
+) -> None:
+    lines = [f"image_a;image_b;{header}", f"a.jpg;b.jpg;{cells[0]}", f"a.jpg;c.jpg;{cells[1]}"]
+    found = read_comparisons(table(tmp_path, "\n".join(lines) + "\n"))
+    assert found.share.tolist() == pytest.approx(share)
+    assert found.weight.tolist() == pytest.approx(weight)
+    assert not found.rejected
+
+
+@pytest.mark.parametrize("header", ["share;weight", "wins_b;wins_a"])
+def test_a_number_that_could_be_two_is_refused_with_both_readings(tmp_path: Path, header: str) -> None:
+    text = f"image_a;image_b;{header}\na.jpg;b.jpg;1;1.234\na.jpg;c.jpg;0;7\n"
+    with pytest.raises(LabelError, match=r"'1\.234' is 1\.234 or 1234, and no other number says which"):
+        read_comparisons(table(tmp_path, text))
+
+
+def test_what_is_no_number_is_refused_with_its_line(tmp_path: Path) -> None:
+    text = "image_a;image_b;share;weight\na;b;0.5;2\na;c;0.75;3\nb;c;75%;2\nb;d;0.5;$2\nb;e;;1\n"
+    found = read_comparisons(table(tmp_path, text))
+    assert [line for line, _ in found.rejected] == [4, 5, 6]
+    assert found.weight.tolist() == [2, 3]

@@ -1,0 +1,48 @@
+"""A row has one currency: amounts of a column that names another one are left out, and named."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from abkit.intake.kpis.reading import KpiOptions
+from abkit.store.database.engine import Store
+from abkit.store.schema import Kpi
+from abkit.workflows.kpis.import_kpis import import_files
+from tests.kpi_files import write
+
+EUR = [("EUR", 5.5, None), ("EUR", 6, 0)]
+BOTH = [("EUR", 5, None), ("USD", 6, 8)]
+NEITHER = [("EUR", None, None), ("USD", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "kept", "said"),
+    [
+        ("Spend (EUR),Revenue (USD)", ["5.5,9", "6,0"], EUR, "1 amounts of 'Revenue (USD)'"),
+        ("Revenue (USD),Spend (EUR)", ["9,5.5", "0,6"], EUR, "in USD and their rows in EUR"),
+        ("Spend (EUR),Revenue (EUR)", ["5,9", "6,8"], [("EUR", 5, 9), ("EUR", 6, 8)], ""),
+        ("Spend,Revenue (USD)", ["5,9", "6,8"], [("USD", 5, 9), ("USD", 6, 8)], ""),
+        ("Currency,Spend,Revenue (USD)", ["EUR,5,9", "usd,6,8"], BOTH, "their rows in EUR"),
+        ("Currency,Spend (GBP)", ["EUR,5", "USD,6"], NEITHER, "their rows in EUR, USD"),
+    ],
+)
+def test_amounts_in_another_currency_than_their_row_are_left_out_with_a_note(
+    sqlite_store: Store,
+    tmp_path: Path,
+    header: str,
+    cells: list[str],
+    kept: list[tuple[str, float | None, float | None]],
+    said: str,
+) -> None:
+    lines = [f"2026-01-0{day},1,1000,10,{text}" for day, text in enumerate(cells, 1)]
+    file = write(tmp_path / "a.csv", "\n".join([f"Day,Ad ID,Impressions,Clicks,{header}", *lines]) + "\n")
+    remarks: list[str] = []
+    (summary,) = import_files(sqlite_store, [file], KpiOptions(), note=remarks.append)
+    assert (summary.imported, summary.rejected) == (2, 0)
+    with sqlite_store.read() as session:
+        found = session.execute(select(Kpi.currency, Kpi.spend, Kpi.revenue).order_by(Kpi.period_start)).all()
+    assert [tuple(row) for row in found] == kept
+    notes = [note for note in remarks if "left out: they are in" in note]
+    assert len(notes) == bool(said)
+    assert all(said in note for note in notes)
