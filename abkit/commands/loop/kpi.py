@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -34,13 +35,13 @@ app = typer.Typer(help="KPI exports: import them, see what was refused, link ads
 def import_(
     ctx: typer.Context,
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="FILE…",
             help="Exports (CSV, XLSX, ODS, Parquet, packed or not), or folders; also s3://, gs://, az://, https://.",
             show_default=False,
         ),
-    ],
+    ] = None,
     mapping: Annotated[
         list[str] | None,
         typer.Option("--map", metavar="COLUMN=FIELD", help="The field that a column holds; 'COLUMN=' leaves it out."),
@@ -59,6 +60,15 @@ def import_(
     sheet: SheetOption = None,
     time_zone: Annotated[
         str | None, typer.Option("--time-zone", metavar="ZONE", help="Time zone of the account, such as Europe/Berlin.")
+    ] = None,
+    sql: Annotated[
+        str | None, typer.Option("--sql", metavar="URL", help="Import the rows of --query from this database …")
+    ] = None,
+    sql_env: Annotated[
+        str | None, typer.Option("--sql-env", metavar="NAME", help="… or from the one whose URL is in this variable.")
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", metavar="FILE", help="A file with one SELECT, or the SELECT itself.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be imported and what refused; change nothing.")
@@ -93,7 +103,7 @@ def import_(
         sheet=sheet,
         time_zone=time_zone,
     )
-    with context.store() as store, _fetched(files, options) as found:
+    with context.store() as store, _origin(files or [], sql, sql_env, query, options) as found:
         if dry_run or (form is Format.TABLE and not yes and is_asked()):
             previews = preview_files(store, found, options, forget_mapping=forget_mapping)
             if dry_run:
@@ -108,6 +118,42 @@ def import_(
         note("list the ads without a creative: abkit kpi link")
     if not any(summary.landed for summary in summaries):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _origin(
+    files: list[str], sql: str | None, sql_env: str | None, query: str | None, options: KpiOptions
+) -> Iterator[Fetched]:
+    from abkit.errors import UsageError
+    from abkit.intake.kpis.files import queried_export
+    from abkit.intake.warehouse import has_password, shown_url
+
+    given = [bool(files), sql is not None, sql_env is not None]
+    if sum(given) != 1 or (query is None) != bool(files):
+        raise UsageError(
+            "name files, or a database and a query", hint="abkit kpi import FILE…, or --sql-env NAME --query FILE"
+        )
+    if query is None:
+        with _fetched(files, options) as found:
+            yield found
+        return
+    url = os.environ.get(sql_env, "").strip() if sql_env is not None else sql or ""
+    if not url:
+        raise UsageError(f"the environment variable {sql_env} is not set", hint="put the URL of the database there")
+    shown_url(url)
+    if sql is not None and has_password(url):
+        raise UsageError(
+            "the URL holds a password, which others can see in the list of processes",
+            hint="put the URL into an environment variable, and name that: --sql-env NAME",
+        )
+    text, name = query, "query"
+    if not any(char.isspace() for char in query) or os.path.isfile(query):
+        try:
+            text, name = Path(query).read_text("utf-8"), Path(query).name
+        except (OSError, ValueError):
+            raise UsageError(f"{query} cannot be read as text", hint="name a file with one SELECT") from None
+    with queried_export(url, text, name, options) as found:
+        yield found
 
 
 @contextmanager

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from abkit.errors import AbkitError
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions
-from abkit.intake.remote.fetch import Fetched, Limits, Progress, fetched
+from abkit.intake.remote.address import Address
+from abkit.intake.remote.fetch import Fetched, Limits, Progress, Refusal, fetched
+from abkit.intake.warehouse import shown_url, write_query
 from abkit_model.data.tables import SUFFIXES, readable
 
 
@@ -61,3 +65,32 @@ def fetched_exports(
     wanted = lambda name: name.lower().endswith(SUFFIXES)  # noqa: E731
     with fetched(paths, wanted=wanted, deep=False, limits=limits, progress=progress) as found:
         yield found
+
+
+_QUERY_S = 1800
+
+
+@contextmanager
+def queried_export(url: str, query: str, name: str, options: KpiOptions) -> Iterator[Fetched]:
+    """Yield the rows of a query as an export; they are gone afterwards.
+
+    Args:
+        url: The database; its password is neither shown nor stored.
+        query: One statement that reads.
+        name: What the query is called in the store.
+        options: Limits of rows and size.
+
+    Raises:
+        UsageError: The database is of no engine that is read.
+    """
+    shown = f"{shown_url(url)}#{name}"
+    # Only this user can read the folder.
+    with TemporaryDirectory(prefix="abkit-query-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "result.parquet"
+        try:
+            write_query(url, query, path, seconds=_QUERY_S, max_rows=options.max_rows, max_bytes=options.max_bytes)
+        except AbkitError as error:
+            refusal = Refusal(address=shown, reason=error.message, hint=error.hint or "")
+            yield Fetched(paths=(), refused=(refusal,), named=(shown,))
+            return
+        yield Fetched(paths=(path,), origins={path: Address(scheme="sql", full=shown, shown=shown)}, named=(shown,))

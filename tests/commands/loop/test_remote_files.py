@@ -142,3 +142,26 @@ def test_python_takes_addresses_as_text(quick_workspace: Path, web: Server, tmp_
         scored = workspace.score(f"{web.url}/hero.png")
     assert (seen.file, seen.good, done.imported) == (f"{web.url}/day.csv", 1, 1)
     assert [(file.path, file.name) for file in scored.usable] == [(f"{web.url}/hero.png", "hero.png")]
+
+
+def test_the_rows_of_a_query_are_imported_and_the_password_is_nowhere(here: Here, quick_workspace: Path) -> None:
+    with closing(sqlite3.connect(quick_workspace / "ads.db")) as connection:
+        connection.execute("CREATE TABLE ads (day, ad, creative, impressions, clicks)")
+        connection.execute("INSERT INTO ads VALUES ('2026-01-01', '007', 'a', 100, 5)")
+        connection.commit()
+    (quick_workspace / "ads.sql").write_text("SELECT * FROM ads")
+    said = ("kpi", "import", "--query", "ads.sql", "-f", "json")
+    done = here(*said, "--sql", "sqlite:///ads.db", cwd=quick_workspace)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert (row["file"], row["imported"]) == ("sqlite:///ads.db#ads.sql", 1)
+    again = here(*said, "--sql-env", "URL", cwd=quick_workspace, URL="sqlite:///ads.db")
+    assert json.loads(again.stdout)[0]["unchanged"] == 1
+
+    url = f"postgresql://me:{SECRET}@127.0.0.1:9/ads"
+    refused = here(*said, "--sql", url, cwd=quick_workspace)
+    assert (refused.returncode, "--sql-env NAME" in refused.stderr) == (2, True)
+    gone = here(*said, "--sql-env", "URL", cwd=quick_workspace, URL=url)
+    assert (gone.returncode, "cannot be reached" in gone.stdout) == (1, True)
+    assert here("kpi", "import", cwd=quick_workspace).returncode == 2
+    assert SECRET not in dump(quick_workspace) + refused.stderr + gone.stderr + gone.stdout
