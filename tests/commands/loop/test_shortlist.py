@@ -19,11 +19,11 @@ from tests.images import make_image, save_images
 
 ROW = {
     "rank", "creative", "names", "sha256", "score", "ci_low", "ci_high", "ci_level", "p_best", "p_beats_next",
-    "p_beats_first_left_out", "tie_group", "tied_with", "novelty", "kept", "reason",
+    "p_beats_first_left_out", "tie_group", "tied_with", "novelty", "kept", "reason", "idea", "size_of",
 }  # fmt: skip
 WHOLE = {
     "campaign", "n", "unscored", "kept", "p_best_kept", "p_best_demanded", "tie_threshold", "clear", "why", "method",
-    "error_spread", "error_spread_from", "error_spread_measured", "calibration", "relation", "model_version",
+    "by_idea", "error_spread", "error_spread_from", "error_spread_measured", "calibration", "relation", "model_version",
     "model_name", "scale", "demonstration", "notice", "note", "run_id", "creatives",
 }  # fmt: skip
 
