@@ -18,7 +18,7 @@ from abkit.store.database.engine import Store
 from abkit.store.database.statements import in_parts, total
 from abkit.store.keys import clean_key
 from abkit.store.runs import recorded_run
-from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative, Kpi, ModelVersion, Score
+from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative, Kpi, ModelVersion, Schedule, Score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class CampaignChange(Record):
         became: The key under which all of it is now; "" where it was deleted.
         what: renamed, merged or deleted.
         creatives, ads, experiments: How many of each it had.
+        schedules: Keys of the schedules whose arguments still name it.
     """
 
     campaign: str
@@ -49,6 +50,7 @@ class CampaignChange(Record):
     creatives: int = 0
     ads: int = 0
     experiments: int = 0
+    schedules: tuple[str, ...] = ()
 
 
 def list_campaigns(store: Store) -> CampaignList:
@@ -67,7 +69,7 @@ def rename_campaign(store: Store, key: str, new: str) -> CampaignChange:
     _require(store, key)
     with recorded_run(store, "campaign rename", {"campaign": key, "to": new}), store.write() as session:
         campaigns.rename(session, key, new)
-    return CampaignChange(campaign=key, became=new, what="renamed")
+    return CampaignChange(campaign=key, became=new, what="renamed", schedules=_schedules_of(store, key))
 
 
 def merge_campaigns(store: Store, key: str, into: str) -> CampaignChange:
@@ -80,7 +82,8 @@ def merge_campaigns(store: Store, key: str, into: str) -> CampaignChange:
     with recorded_run(store, "campaign merge", {"campaign": key, "into": into}) as run, store.write() as session:
         moved = campaigns.merge(session, key, into)
         run.outcome.update(moved)
-    return CampaignChange(campaign=key, became=into, what="merged", **moved)
+    named = _schedules_of(store, key)
+    return CampaignChange(campaign=key, became=into, what="merged", schedules=named, **moved)
 
 
 def delete_campaign(store: Store, key: str) -> CampaignChange:
@@ -92,7 +95,17 @@ def delete_campaign(store: Store, key: str) -> CampaignChange:
     _require(store, key)
     with recorded_run(store, "campaign delete", {"campaign": key}) as run, store.write() as session:
         run.outcome.update(creatives=(creatives := campaigns.remove(session, key)))
-    return CampaignChange(campaign=key, became="", what="deleted", creatives=creatives)
+    named = _schedules_of(store, key)
+    return CampaignChange(campaign=key, became="", what="deleted", creatives=creatives, schedules=named)
+
+
+def _schedules_of(store: Store, key: str) -> tuple[str, ...]:
+    """Return the schedules that name a campaign: as their campaign, or as a window such as campaign:spring."""
+    with store.read() as session:
+        rows = session.execute(select(Schedule.key, Schedule.arguments).order_by(Schedule.key))
+        wanted = {key, f"campaign:{key}"}
+        named = ("campaign", "reference", "current")
+        return tuple(schedule for schedule, said in rows if wanted.intersection(str(said.get(name)) for name in named))
 
 
 def _require(store: Store, *keys: str) -> None:

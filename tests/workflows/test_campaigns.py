@@ -1,14 +1,16 @@
 """Campaigns are renamed, merged and deleted without losing what hangs on them; creatives show what is known."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from abkit.errors import UsageError
+from abkit.reporting.tables.campaigns import view_of
 from abkit.store.database.engine import Store
-from abkit.store.schema import Ad, Campaign, CampaignCreative, Run
+from abkit.store.schema import Ad, Campaign, CampaignCreative, Run, Schedule
 from abkit.workflows.campaigns import (
     delete_campaign,
     list_campaigns,
@@ -58,6 +60,21 @@ def test_a_renamed_campaign_keeps_all_that_hangs_on_it(filled: Store) -> None:
     assert after == before
     with filled.read() as session:
         assert session.scalars(select(Run.what).order_by(Run.id.desc())).first() == "campaign rename"
+
+
+def test_a_rename_says_which_schedules_still_name_the_old_key(filled: Store) -> None:
+    said = {"a": {"campaign": "spring"}, "b": {"current": "campaign:spring"}, "c": {"campaign": "sale"}, "d": {}}
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    common: dict[str, Any] = {"job": "score", "cron": "0 0 * * *", "grace_s": 1, "time_limit_s": 1}
+    common |= {"missed": "run_last", "source": "command", "next_run_at": now, "created_at": now}
+    with filled.write() as session:
+        for key, arguments in said.items():
+            session.add(Schedule(key=key, arguments=arguments, **common))
+    done = rename_campaign(filled, "spring", "summer")
+    assert done.schedules == ("a", "b")
+    (note,) = view_of(done).notes
+    assert note == "these schedules still name 'spring': a, b; change their arguments"
+    assert rename_campaign(filled, "summer", "winter").schedules == ()
 
 
 def test_a_merged_campaign_brings_its_ads_creatives_and_launches(filled: Store) -> None:

@@ -18,7 +18,10 @@ def _(record: CampaignChange) -> View:
     took = ", ".join(f"{number:,} {name}" for name, number in counted.items() if number)
     word = "as" if record.what == "renamed" else "into"
     where = f" {word} {record.became!r}" if record.became else ""
-    return View(sentences=(f"campaign {record.campaign!r} is {record.what}{where}{': ' + took if took else ''}",))
+    named = ", ".join(record.schedules)
+    notes = (f"these schedules still name {record.campaign!r}: {named}; change their arguments",) if named else ()
+    sentence = f"campaign {record.campaign!r} is {record.what}{where}{': ' + took if took else ''}"
+    return View(sentences=(sentence,), notes=notes)
 
 
 @view_of.register
