@@ -104,7 +104,10 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     named = [pl.col(name).filter(pl.col(name) != "").last().fill_null("") for name in last]
     of_ads = landing.group_by("ad_no").agg(*named, pl.col("idle").min())
     return CheckedRows(
-        good=landing.select("line", "rows", "idle", *KEY, "currency", *COUNTS, *MONEY),
+        # In this order the store takes them fastest.
+        good=landing.select("line", "rows", "idle", *KEY, "currency", *COUNTS, *MONEY).sort(
+            KEY[:3], maintain_order=True
+        ),
         ads=ads.join(of_ads, on="ad_no", how="inner", maintain_order="left"),
         names=good.filter(pl.col("creative") != "").select("ad_no", "creative").unique(maintain_order=True),
         segments=segments.join(landing.select("segment_no"), on="segment_no", how="semi", maintain_order="left"),
@@ -246,7 +249,8 @@ def _text(column: pl.Series) -> pl.Series:
     if column.dtype.is_float() and column.drop_nulls().is_finite().all() and (column.drop_nulls() % 1 == 0).all():
         column = column.cast(pl.Int64, strict=False)
     text = column.cast(pl.String).fill_null("").str.strip_chars()
-    return text.replace(_NOTHING, [""] * len(_NOTHING))
+    nothing = text.is_in(_NOTHING)
+    return text.set(nothing, "") if nothing.any() else text
 
 
 def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:

@@ -72,7 +72,7 @@ def _note_breakdowns(session: Session) -> None:
 def _settle(session: Session, ads: Collection[int]) -> None:
     groups = groups_of(session, ads)
     contested = _contested(session, groups)
-    if settled := (groups.keys() - contested) & _ads_left_out(session):
+    if settled := (groups.keys() - contested) & ads_left_out(session):
         again = update(Kpi).where(LEFT_OUT, among(session, Kpi.ad_id, settled)).values(left_out="")
         session.execute(again.execution_options(synchronize_session=False))
     for part in in_parts(sorted(contested)):
@@ -95,7 +95,7 @@ def _by_reason(decided: pl.DataFrame) -> Iterable[tuple[str, list[int]]]:
         yield str(reason), rows["id"].to_list()
 
 
-def _ads_left_out(session: Session, *where: ColumnElement[bool]) -> set[int]:
+def ads_left_out(session: Session, *where: ColumnElement[bool]) -> set[int]:
     """Return the ads with rows that are left out; grouped as their index is, which SQLite takes only then."""
     found = select(Kpi.ad_id).where(LEFT_OUT, *where).group_by(Kpi.left_out, Kpi.ad_id)
     return set(session.scalars(found))
@@ -210,7 +210,7 @@ def _cut_by(asked: Collection[str]) -> list[ColumnElement[bool]]:
 
 def _decided_anew(session: Session, start: date | None, end: date | None, asked: Collection[str]) -> list[int]:
     """Return the ads of which rows that are left out may count in this window, or with these dimensions."""
-    inside = _ads_left_out(session)
+    inside = ads_left_out(session)
     anew: set[int] = set()
     if asked and inside:
         cut = select(Kpi.ad_id).join(Segment, Segment.id == Kpi.segment_id).where(LEFT_OUT, *within(Kpi, start, end))

@@ -309,10 +309,15 @@ def _platform_sums(session: Session, ads: Collection[int]) -> Iterable[tuple[int
     import polars as pl
 
     mine, other = aliased(Ad), aliased(Ad)
+    # The key of ads begins with the platform: by way of the few that there are, the others are found in its index.
+    platforms = select(Ad.platform).distinct().subquery()
+    is_other = (mine.account == other.account) & (mine.external_id == other.external_id)
     rows = session.execute(
         select(other.account, other.external_id, other.platform, other.id, mine.platform, mine.id)
-        .join(mine, (mine.account == other.account) & (mine.external_id == other.external_id))
-        .where(among(session, mine.id, ads), mine.platform != other.platform)
+        .select_from(mine)
+        .join(platforms, platforms.c.platform != mine.platform)
+        .join(other, (other.platform == platforms.c.platform) & is_other)
+        .where(among(session, mine.id, ads))
     )
     keys: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
     for account, external_id, platform, ad, my_platform, my_ad in rows:
