@@ -10,6 +10,8 @@ import polars as pl
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.dates import ReadDates, read_dates
 from abkit.intake.kpis.fields import COUNTS, MONEY, NAMES, WHOLE, plain_name
+from abkit.intake.kpis.headers_again import AGAIN, headers_again
+from abkit.intake.kpis.identity import IDS, rounded, text_of
 from abkit.intake.kpis.numbers import ReadColumn, read_numbers
 from abkit.intake.kpis.reading import KpiOptions, RawTable
 from abkit.intake.kpis.repeats import KEY, repeated_rows, summed_rows
@@ -29,8 +31,6 @@ MOST_LATE_CLICKS = 10
 # PostgreSQL keeps no null bytes in texts.
 _NUL, _SHOWN_NUL = "\x00", "\ufffd"
 _TEXTS = (*NAMES, "ad_name", "campaign_name")
-# What exports write where there is nothing to say.
-_NOTHING = ("-", "--", "---", "–", "—")
 AD = ("platform", "account", "external_id")
 
 
@@ -80,16 +80,17 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     rows, dates, hourly = _hours_of_days(table, rows, dates)
     rows, notes = _results(table, options, rows)
     unreadable = [column.problems for column in numbers.values()]
-    reasons = _joined([*dates.problems.values(), *unreadable, *_row_problems(rows)])
-    total = total_lines(table.frame, rows)
-    idle = idle_rows(rows, _joined(unreadable).is_not_null()) & ~total
-    bad = _set_aside(rows, reasons, total, idle)
+    again, below = headers_again(table.frame, names)
+    reasons = _joined([below, *dates.problems.values(), *unreadable, *_row_problems(rows)])
+    total = total_lines(table.frame, rows) & below.is_null() & ~again
+    idle = idle_rows(rows, _joined([below, *unreadable]).is_not_null()) & ~total & ~again
+    bad = _set_aside(rows, reasons, {AGAIN: again, TOTAL: total, IDLE: idle})
     # An idle row may take back what an earlier file said; for that its ad and its day have to be known.
     restates = idle & rows["period_start"].is_not_null() & (rows["external_id"] != "")
     # From here on rows carry numbers instead of texts: a million rows have few ads and segments.
     rows, ads, segments = _numbered(rows)
     resting = rows.filter(restates & rows["impressions"].is_not_null())
-    good = rows.filter(reasons.is_null() & ~total & ~idle)
+    good = rows.filter(reasons.is_null() & ~total & ~idle & ~again)
     good, late = too_many_clicks(good, ads, delivered)
     finer = [name for name in ("ad_set", "hour") if name in table.columns.position or (hourly and name == "hour")]
     good, repeated = repeated_rows(good, (*KEY, *finer))
@@ -147,10 +148,19 @@ def _hours_of_days(table: RawTable, rows: pl.DataFrame, dates: ReadDates) -> tup
     text = column.dt.strftime("%Y-%m-%d %H:%M:%S") if column.dtype == pl.Datetime else column.cast(pl.String)
     hour = text.str.extract(r"[T ](\d{1,2}):00(?::00(?:\.0+)?)?\s*(?:Z|UTC|[+-]\d{2}:?\d{2})?$").str.zfill(2)
     if hour.filter(timed).null_count():
-        return rows, dates, False
+        return rows, _without_midnights(rows, text, timed, dates), False
     problems = {**dates.problems, "day": pl.select(pl.when(~timed).then(dates.problems["day"])).to_series()}
     rows = rows.with_columns(hour=hour.fill_null("00"))
     return rows, replace(dates, problems=problems), True
+
+
+def _without_midnights(rows: pl.DataFrame, text: pl.Series, timed: pl.Series, dates: ReadDates) -> ReadDates:
+    """Refuse midnight too on days with other times of day: it is a part of the day, and not all of it."""
+    midnight = text.str.contains(r"[T ]\d{1,2}:00").fill_null(False) & ~timed
+    part = midnight & rows["period_start"].is_in(rows.filter(timed)["period_start"].unique().implode())
+    reason = pl.lit("day has a time of day: midnight, beside other times of that day")
+    said = pl.coalesce(dates.problems["day"], pl.when(part).then(reason))
+    return replace(dates, problems={**dates.problems, "day": pl.select(said).to_series()})
 
 
 def _results(table: RawTable, options: KpiOptions, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
@@ -163,18 +173,15 @@ def _results(table: RawTable, options: KpiOptions, rows: pl.DataFrame) -> tuple[
     return without_other_results(rows, column)
 
 
-def _set_aside(rows: pl.DataFrame, reasons: pl.Series, total: pl.Series, idle: pl.Series) -> pl.DataFrame:
-    """Return `line`, `reason` and `kind` of the rows that are no fault, and of those that are."""
-    found = pl.DataFrame({"line": rows["line"], "reason": reasons, "total": total, "idle": idle})
-    found = found.filter(pl.col("reason").is_not_null() | pl.col("total") | pl.col("idle"))
-    aside = pl.col("total") | pl.col("idle")
-    return found.select(
+def _set_aside(rows: pl.DataFrame, reasons: pl.Series, no_faults: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """Return `line`, `reason` and `kind` of the rows that are no fault, by why, and of those that are."""
+    why = pl.coalesce(*(pl.when(where).then(pl.lit(reason)) for reason, where in no_faults.items()))
+    found = rows.select("line", why=why).with_columns(reason=reasons)
+    kinds = {True: RejectKind.SET_ASIDE.value, False: RejectKind.REJECTED.value}
+    return found.filter(pl.col("reason").is_not_null() | pl.col("why").is_not_null()).select(
         "line",
-        pl.when("total").then(pl.lit(TOTAL)).when("idle").then(pl.lit(IDLE)).otherwise("reason").alias("reason"),
-        pl.when(aside)
-        .then(pl.lit(RejectKind.SET_ASIDE.value))
-        .otherwise(pl.lit(RejectKind.REJECTED.value))
-        .alias("kind"),
+        pl.coalesce("why", "reason").alias("reason"),
+        pl.col("why").is_not_null().replace_strict(kinds, return_dtype=pl.String).alias("kind"),
     )
 
 
@@ -200,7 +207,7 @@ def _dates(table: RawTable, options: KpiOptions) -> ReadDates:
 def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn], dates: ReadDates) -> pl.DataFrame:
     """Return all rows with all columns: names as texts, dates and numbers as read; null where there is none."""
     frame = table.frame
-    texts = (_text(frame[name]) if name in frame.columns else pl.lit("").alias(name) for name in _TEXTS)
+    texts = (text_of(frame[name]) if name in frame.columns else pl.lit("").alias(name) for name in _TEXTS)
     rows = frame.select(frame["line"], *texts)
     said = table.columns
     defaults = {
@@ -245,14 +252,6 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
     )
 
 
-def _text(column: pl.Series) -> pl.Series:
-    if column.dtype.is_float() and column.drop_nulls().is_finite().all() and (column.drop_nulls() % 1 == 0).all():
-        column = column.cast(pl.Int64, strict=False)
-    text = column.cast(pl.String).fill_null("").str.strip_chars()
-    nothing = text.is_in(_NOTHING)
-    return text.set(nothing, "") if nothing.any() else text
-
-
 def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
     """Return what is wrong with single rows, apart from invalid dates and numbers."""
     checks: dict[str, pl.Expr] = {
@@ -260,7 +259,7 @@ def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
         "impressions is empty": pl.col("impressions").is_null(),
         "the period ends before it begins": pl.col("period_end") < pl.col("period_start"),
         "the currency is not three letters": ~pl.col("currency").str.contains(r"^([A-Z]{3})?$"),
-        "the ad id was rounded by a spreadsheet": pl.col("ad").str.contains(r"^\d([.,]\d+)?[eE]\+\d+$"),
+        **{f"the {name.replace('_', ' ')} id was rounded by a spreadsheet": rounded(name) for name in IDS},
     }
     for name in _TEXTS:
         checks[f"{name} has more than {LONGEST_NAME:,} characters"] = pl.col(name).str.len_bytes() > 4 * LONGEST_NAME

@@ -13,7 +13,7 @@ TOTAL = "looks like a row of totals"
 IDLE = "nothing was delivered: 0 impressions, and 0 of everything else"
 
 # By language of the account: English, German, French, Spanish and Portuguese, Italian, Dutch, Polish, Russian,
-# Japanese, Korean, Chinese.
+# Japanese, Korean, Chinese, and those of the comments.
 _WORDS = (
     r"((grand|sub|overall|account|campaign)[ -]?)?totals?|all ads",
     r"(zwischen|end|ins)?gesamt(summe|ergebnis|wert)?|(zwischen|end)?summe",
@@ -26,6 +26,10 @@ _WORDS = (
     r"(総|小)?合?計|総合計",
     r"(전체 ?|총 ?)?합계|총계|소계",
     r"(总|合|小)计|(總|合|小)計|总和|總和",
+    # Czech and Slovak, Hungarian, Turkish, Swedish, Danish and Norwegian, Finnish, Greek, Croatian.
+    r"celkem|celkom|spolu|összesen|(genel )?toplam|totalt|sammanlagt|i alt|sum|yhteensä|(γενικό )?σύνολο|ukupno",
+    # Ukrainian and Bulgarian, Arabic, Hebrew, Hindi, Thai, Vietnamese, Indonesian.
+    r"всього|разом|общо|(المجموع|الإجمالي)( الكلي)?|סה[\"״]?כ|סך הכו?ל|कुल|รวม(ทั้งหมด)?|tổng( cộng)?|jumlah( total)?",
 )
 _NAME = f"({'|'.join(_WORDS)})"
 # "Total", "Total: Ads", "Total (7)", "Total of 12 results": nothing follows that could be the rest of a name.

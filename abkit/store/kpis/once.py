@@ -35,13 +35,26 @@ todos todas todo toda tudo geral totalgeneral totalgeral
 tutti tutte tutto tutta totale totali totaal allemaal
 wszystkie wszystko wszyscy razem ogółem suma łącznie
 все всего всё итого tümü hepsi toplam alla totalt vše všechny celkem összes
+tüm hepsi kaikki totalt samtliga semua seluruh összes toate όλα όλες усі всі الكل جميع הכל सभी ทั้งหมด tất
+worldwide everywhere
 すべて 全て 全体 全部 合計 総計 전체 모두 합계 총계 所有 总计 合计 總計 全體 总体 不限
 """
 _NOUN_WORDS = """
 ages agegroups genders devices devicetypes countries regions placements positions platforms networks publishers
 segments audiences traffic
+länder staaten regionen geräte altersgruppen geschlechter platzierungen plattformen landen apparaten plaatsingen
+pays appareils emplacements plateformes régions países dispositivos ubicaciones plataformas posicionamentos regiones
+paesi dispositivi posizionamenti piattaforme kraje urządzenia umiejscowienia platformy страны устройства плейсменты
+ülkeler cihazlar yerleşimler yaşlar cinsiyetler länder enheter maat laitteet země zařízení
 """
 _ALL, _NOUNS = frozenset(_ALL_WORDS.split()), frozenset(_NOUN_WORDS.split())
+_ARTICLES = frozenset(["the", "die", "les", "los", "las", "os", "as", "i", "gli", "le", "de", "het"])
+# Without blanks between words.
+_ALL_IN_ONE = re.compile(
+    r"(所有|全部|全|不限)(的)?(国家|國家|地区|地區|设备|設備|装置|裝置|年龄|年齡|性别|性別|版位|平台)"
+    r"|(すべて|全て|全)の?(国|地域|デバイス|年齢|性別|配置|プラットフォーム)"
+    r"|(모든|전체)(국가|지역|기기|연령|성별|노출위치|게재위치|플랫폼)"
+)
 # Names of people and places begin with such words too: only in these is "All …" always a sum.
 _PLAIN = (Dimension.AGE, Dimension.GENDER, Dimension.DEVICE)
 
@@ -55,9 +68,10 @@ def means_all(dimension: Dimension, value: str) -> bool:
     text = unicodedata.normalize("NFKC", value).casefold()
     words = re.findall(r"[^\W_]+", text)
     if not words:
-        return False
-    joined = "".join(words)
-    if joined in _ALL or (words[0] in _ALL and "".join(words[1:]) in _NOUNS):
+        # Some exports write a star.
+        return text.strip() == "*"
+    joined, noun = "".join(words), "".join(word for word in words[1:] if word not in _ARTICLES)
+    if joined in _ALL or (words[0] in _ALL and noun in _NOUNS) or _ALL_IN_ONE.fullmatch(joined):
         return True
     return dimension in _PLAIN and words[0] in _ALL and len(words) <= 4
 

@@ -33,6 +33,8 @@ def kinds(store: Store) -> list[tuple[str, int]]:
         "Risultati di 20 inserzioni", "Totaal", "Eindtotaal", "Totaal: account", "Suma", "Łącznie", "Razem: konto",
         "Ogółem", "合計", "総計", "合計: アカウント", "小計",
         "합계", "총계", "전체 합계", "总计", "合计", "總計", "总计：账户",
+        "Celkem", "Összesen", "Toplam", "Totalt", "Yhteensä", "I alt: konto", "Σύνολο", "المجموع", "รวม", "Tổng",
+        "Jumlah", "Ukupno", "Всього", "סך הכל", "कुल",
         "Итого", "Итого: аккаунт", "Всего", "Результаты: 20 объявлений",
     ],
 )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Names and ids as they were meant: without letters that nobody sees, and without what a spreadsheet made of an id."""
+
+import polars as pl
+
+# Ids of platforms. Other names may well look like numbers: a creative can be called `12.0`.
+IDS = ("ad", "account", "campaign", "ad_set")
+# What exports write where there is nothing to say.
+_NOTHING = ("-", "--", "---", "–", "—")
+# Zero-width characters, marks of direction and soft hyphens; not the joiners that Persian and Hindi are written with.
+_UNSEEN = r"[\u{AD}\u{200B}\u{200E}\u{200F}\u{202A}-\u{202E}\u{2060}\u{2066}-\u{2069}\u{FEFF}]"
+_WIDE_BLANK = r"[\u{A0}\u{2007}\u{202F}]"
+_GROUPED = r"^\d{1,3}(,\d{3}){3,}$|^\d{1,3}(\.\d{3}){3,}$|^\d{1,3}(['’ ]\d{3}){3,}$"
+_WITH_TENTHS = r"^\d{1,15}\.0+$"
+# A number of more digits than a spreadsheet or a floating-point number keeps.
+_ROUNDED = r"^\d[.,]\d+[eE]\+?\d{1,2}$|^\d[eE]\+\d{1,2}$|^\d{16,}\.0+$"
+_EXACT = 2.0**53
+
+
+def text_of(column: pl.Series) -> pl.Series:
+    """Return names or ids as texts: blank where there is none.
+
+    >>> text_of(pl.Series("ad", ["\\u200b12,345,678,901 ", "7.0", "--", None])).to_list()
+    ['12345678901', '7', '', '']
+    >>> text_of(pl.Series("ad", [12.0, float("nan"), 1.2e17])).to_list()
+    ['12', '', '1.2e17']
+    """
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+        whole = (column.drop_nulls() % 1 == 0).all() and column.drop_nulls().is_finite().all()
+        number = pl.col(column.name)
+        if whole:
+            exact = pl.when(number.abs() < _EXACT).then(number).cast(pl.Int64).cast(pl.String)
+            column = column.to_frame().select(exact.fill_null(number.cast(pl.String))).to_series()
+    text = column.cast(pl.String).fill_null("")
+    if (text.str.len_bytes() != text.str.len_chars()).any():
+        text = text.str.replace_all(_UNSEEN, "").str.replace_all(_WIDE_BLANK, " ")
+    text = text.str.strip_chars()
+    nothing = text.is_in(_NOTHING)
+    if nothing.any():
+        text = text.set(nothing, "")
+    if column.name not in IDS:
+        return text
+    return _bare_ids(text)
+
+
+def _bare_ids(text: pl.Series) -> pl.Series:
+    if text.str.contains(_GROUPED).any():
+        bare = pl.col(text.name).str.replace_all(r"\D", "")
+        meant = pl.when(pl.col(text.name).str.contains(_GROUPED)).then(bare).otherwise(text.name)
+        text = text.to_frame().select(meant.alias(text.name)).to_series()
+    if text.str.contains(_WITH_TENTHS).any():
+        bare = pl.col(text.name).str.replace(r"\.0+$", "")
+        long = pl.col(text.name).str.len_chars() > (0 if text.name in ("ad", "account") else 7)
+        meant = pl.when(pl.col(text.name).str.contains(_WITH_TENTHS) & long).then(bare).otherwise(text.name)
+        text = text.to_frame().select(meant.alias(text.name)).to_series()
+    return text
+
+
+def rounded(name: str) -> pl.Expr:
+    """Return where an id has lost digits in a spreadsheet: `1.2E+17` stands for many ids.
+
+    >>> ids = pl.DataFrame({"ad": ["1.2E+17", "120200000000000011.0", "5e10", "12"]})
+    >>> ids.select(rounded("ad")).to_series().to_list()
+    [True, True, False, False]
+    """
+    return pl.col(name).str.contains(_ROUNDED)
