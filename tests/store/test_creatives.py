@@ -69,7 +69,9 @@ def test_what_is_known_of_a_creative_is_what_writing_takes(sqlite_store: Store, 
     row = content("a", width=3, bytes=12)
     with sqlite_store.write() as session:
         creatives.write_creatives(session, run, [row])
-        assert creatives.creative_columns(session, [row["sha256"], "f" * 64]) == {row["sha256"]: row}
+        assert creatives.creative_columns(session, [row["sha256"], "f" * 64]) == {
+            row["sha256"]: {"reading": None, **row}
+        }
 
 
 def test_names_come_latest_first(sqlite_store: Store, run: RunRecord) -> None:

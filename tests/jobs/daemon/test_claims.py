@@ -59,7 +59,7 @@ def test_a_poisoned_row_does_not_keep_the_others_from_running(store: Store) -> N
         add_schedule(store, key, first=NOW)
     with store.write() as session:
         session.execute(text("UPDATE schedule SET cron = 'at noon' WHERE key = 'cron'"))
-        session.execute(text("UPDATE schedule SET missed = 'pray' WHERE key = 'missed'"))
+        session.execute(text("UPDATE schedule SET cron = '0 0 30 2 *' WHERE key = 'missed'"))
     claims = Claims(store, Settings(), {"ledger"}, "daemon")
     assert [claimed.lease.schedule for claimed in claims.next(NOW, 10)] == ["well"]
     assert _due(store, "missed").next_run_at > NOW, "it is not looked at again at once"

@@ -16,6 +16,7 @@ from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import CheckpointError, LabelError, TrainingError
 from abkit_model.evaluation.trained_scorer import evaluate_on_comparisons, evaluate_scorer, predict
+from abkit_model.images import RULES
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.studies.compare import compare_heads, transfer
@@ -191,7 +192,7 @@ def test_training_is_refused_before_it_starts_when_it_cannot_end_well(rated: Pat
 def test_a_token_file_that_was_damaged_is_made_again(rated: Path, trained: TrainedScorer) -> None:
     cache = TokenCache(rated / "cache")
     path = next(iter(sorted((rated / "cache").rglob("*.tokens"))))
-    sha256, fingerprint = path.stem, path.parent.parent.name
+    sha256, fingerprint = path.stem, path.parent.parent.name.removesuffix(f"-{RULES}")
     whole = path.read_bytes()
     assert cache.get(sha256, fingerprint) is not None
     path.write_bytes(whole[:-7])
@@ -202,7 +203,7 @@ def test_a_token_file_that_was_damaged_is_made_again(rated: Path, trained: Train
 def test_the_token_cache_keeps_to_its_size(tmp_path: Path, rated: Path, trained: TrainedScorer) -> None:
     cache = TokenCache(rated / "cache")
     path = next(iter(sorted((rated / "cache").rglob("*.tokens"))))
-    row = cache.get(path.stem, path.parent.parent.name)
+    row = cache.get(path.stem, path.parent.parent.name.removesuffix(f"-{RULES}"))
     assert row is not None
     small = TokenCache(tmp_path, max_bytes=2 * path.stat().st_size)
     for number in range(4):

@@ -13,7 +13,6 @@ from abkit.store.database.engine import Store
 from abkit.store.ideas import put_together
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Creative, ModelVersion
-from abkit.vocabulary import IdeaSource
 from abkit.workflows.experiments.design import design_from_scores
 from tests.monitoring_rows import Seed, seeded
 
@@ -95,10 +94,10 @@ def test_only_creatives_of_one_shape_are_paired_and_sizes_of_one_idea_never(seed
     report = design_from_scores(seed.store, "spring", **options)  # type: ignore[arg-type]
     assert [(pair.score_gap, report.other_shapes) for pair in report.pairs] == [(1.0, 4), (1.0, 4)]
     with recorded_run(seed.store, "test", {}) as run, seed.store.write() as session:
-        put_together(session, run, ids[:2], IdeaSource.HAND)
+        put_together(session, run, ids[:2], name="")
     (pair,) = design_from_scores(seed.store, "spring", **options).pairs  # type: ignore[arg-type]
     assert pair.score_gap == 1.0
     with recorded_run(seed.store, "test", {}) as run, seed.store.write() as session:
-        put_together(session, run, ids[2:], IdeaSource.HAND)
+        put_together(session, run, ids[2:], name="")
     with pytest.raises(AbkitError, match="no two scored variants of spring have one shape"):
         design_from_scores(seed.store, "spring", **options)  # type: ignore[arg-type]
