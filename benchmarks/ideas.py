@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from abkit.intake.images import perceptual_hash
 from abkit.store.ideas import Member
-from abkit.workflows.scoring.same_idea import ALIKE_BITS, ALIKE_COSINE, _alike, _copies, _near
+from abkit.workflows.scoring.same_idea import ALIKE_BITS, ALIKE_COSINE, _copies, suggestions
 from abkit_model.scorer import Scorer
 
 SHAPES = {"1:1": 1.0, "4:5": 0.8, "9:16": 9 / 16, "16:9": 16 / 9}
@@ -85,8 +85,9 @@ def members(scorer: Scorer, made: list[tuple[int, str, Image.Image]]) -> list[Me
 def print_table(folder: Path, made: list[tuple[int, str, Image.Image]], everyone: list[Member]) -> None:
     """Print how many pairs each rule finds, of every kind."""
     joined = {frozenset((a.creative_id, b.creative_id)) for a, b in _copies(everyone, range(len(everyone)))}
-    near = {frozenset((a.creative_id, b.creative_id)) for a, b, _ in _near(everyone, everyone, ALIKE_BITS)}
-    suggested = near | {frozenset(pair) for pair in _alike(everyone)}
+    numbers = {one.creative_id: str(one.creative_id) for one in everyone}
+    found = suggestions(everyone, numbers, dict.fromkeys(numbers, ("", "")))
+    suggested = {frozenset((int(one.first), int(one.second))) for one in found}
     counts: dict[str, list[int]] = {}
     for (a, (first, kind_a, _)), (b, (second, kind_b, _)) in combinations(enumerate(made), 2):
         if first != second:
