@@ -22,7 +22,7 @@ def text_of(column: pl.Series) -> pl.Series:
     >>> text_of(pl.Series("ad", ["\\u200b12,345,678,901 ", "7.0", "--", None])).to_list()
     ['12345678901', '7', '', '']
     >>> text_of(pl.Series("ad", [12.0, float("nan"), 1.2e17])).to_list()
-    ['12', '', '1.2e17']
+    ['12', '', '1.2e+17']
     """
     if column.dtype.is_float():
         column = column.fill_nan(None)
@@ -44,15 +44,15 @@ def text_of(column: pl.Series) -> pl.Series:
 
 
 def _bare_ids(text: pl.Series) -> pl.Series:
-    if text.str.contains(_GROUPED).any():
-        bare = pl.col(text.name).str.replace_all(r"\D", "")
-        meant = pl.when(pl.col(text.name).str.contains(_GROUPED)).then(bare).otherwise(text.name)
-        text = text.to_frame().select(meant.alias(text.name)).to_series()
-    if text.str.contains(_WITH_TENTHS).any():
-        bare = pl.col(text.name).str.replace(r"\.0+$", "")
-        long = pl.col(text.name).str.len_chars() > (0 if text.name in ("ad", "account") else 7)
-        meant = pl.when(pl.col(text.name).str.contains(_WITH_TENTHS) & long).then(bare).otherwise(text.name)
-        text = text.to_frame().select(meant.alias(text.name)).to_series()
+    """Return ids without thousands separators, and without the tenths of a floating-point number."""
+    grouped, tenths = text.str.contains(_GROUPED), text.str.contains(_WITH_TENTHS)
+    if text.name not in ("ad", "account"):
+        # A campaign may be called 2.0.
+        tenths = tenths & (text.str.len_chars() > len("00000.0"))
+    if grouped.any():
+        text = text.zip_with(~grouped, text.str.replace_all(r"\D", ""))
+    if tenths.any():
+        text = text.zip_with(~tenths, text.str.replace(r"\.0+$", ""))
     return text
 
 
