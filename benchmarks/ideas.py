@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from abkit.intake.images import perceptual_hash
+from abkit.intake.images import ALIKE_BITS, perceptual_hash
 from abkit.store.ideas import Member
-from abkit.workflows.scoring.same_idea import ALIKE_BITS, ALIKE_COSINE, _copies, suggestions
+from abkit.workflows.scoring.same_idea import ALIKE_COSINE, _copies, suggestions
 from abkit_model.scorer import Scorer
 
 SHAPES = {"1:1": 1.0, "4:5": 0.8, "9:16": 9 / 16, "16:9": 16 / 9}

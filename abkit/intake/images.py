@@ -16,6 +16,13 @@ from abkit_model.errors import ImageRejected
 from abkit_model.images import RULES, DecodedImage, Reading, open_creative, read_file
 from abkit_model.names import composed
 
+#: What tells copies by `perceptual_hash`, in bits of 64. Resized and re-encoded copies differ in 2 as the median,
+#: variants of one layout in 1 to 4, different web ads, pages and photographs in 12 and more.
+COPY_BITS = 2
+ALIKE_BITS = 6
+#: Two images are of one shape where width over height differs by no more than rounding to whole pixels makes it.
+SAME_SHAPE = 0.02
+
 
 @dataclass(frozen=True)
 class FoundImages:

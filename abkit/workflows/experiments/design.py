@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
+from abkit.intake.images import SAME_SHAPE
 from abkit.records import Record
 from abkit.stats.design.pairs import PairPlan, ScoredVariant, by_promise, plan_pairs
 from abkit.stats.design.power import Design
@@ -26,8 +27,6 @@ from abkit_model.selection import error_spread
 FEWEST_CREATIVES = 10
 MOST_VARIANTS = 200
 Z95 = 1.959964
-#: Widths over heights are one shape up to this factor: rounding to whole pixels.
-SAME_SHAPE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)

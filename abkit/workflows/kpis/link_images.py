@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from abkit.errors import UsageError
-from abkit.intake.images import Content, find_images, names_of, read_content
+from abkit.intake.images import ALIKE_BITS, SAME_SHAPE, Content, find_images, names_of, read_content
 from abkit.intake.kpis.fields import listed
 from abkit.names import link_key, stem
 from abkit.store.database.engine import Store
@@ -30,12 +30,8 @@ from abkit.workflows.kpis.link import check_confidence
 from abkit.workflows.kpis.link_report import LinkReport, link_report, links_of, open_ads
 from abkit_model.errors import ImageRejected
 
-#: Of 64 bits. Resized and re-encoded copies differ in 2 as the median, variants of one layout in 1 to 4, different web
-#: ads, pages and photographs in 12 and more.
-MOST_BITS = 6
 # Of an image with few edges, such as a blank one, the hash says next to nothing.
 _PLAIN = 8
-_SAME_SHAPE = 0.02
 _MOST_SHOWN = 5
 
 
@@ -151,11 +147,11 @@ def _near(content: Content, creatives: Sequence[Advertised]) -> dict[int, int]:
         return same
     width, height = content.decoded.width, content.decoded.height
     # Small copies are rounded to whole pixels.
-    most = _SAME_SHAPE + 1 / min(width, height)
+    most = SAME_SHAPE + 1 / min(width, height)
     found = {}
     for one in creatives:
         bits = (mine ^ int(one.perceptual_hash, 16)).bit_count()
-        if bits <= MOST_BITS and abs(math.log(width / height * one.height / one.width)) <= most:
+        if bits <= ALIKE_BITS and abs(math.log(width / height * one.height / one.width)) <= most:
             found[one.creative_id] = bits
     return found
 

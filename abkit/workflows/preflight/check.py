@@ -15,7 +15,7 @@ from PIL import Image
 from abkit.errors import UsageError
 from abkit.intake.animation_times import playing
 from abkit.intake.image_marks import Marks, marks_of
-from abkit.intake.images import find_images, perceptual_hash
+from abkit.intake.images import COPY_BITS, SAME_SHAPE, find_images, perceptual_hash
 from abkit.intake.placements import Placement, placement_table, placements_named
 from abkit.vocabulary import Mark, PreflightCheck, PreflightVerdict
 from abkit.workflows.preflight.looks import Looks, look_at
@@ -25,13 +25,9 @@ from abkit_model.decoding.formats import video_type
 from abkit_model.errors import ImageRejected, KindNotRead
 from abkit_model.images import open_image, read_file
 
-#: Of 64 bits of the perceptual hash: copies in another size or compression differ by 2 as the median.
-COPY_BITS = 2
-# The variants of one layout are as near by their hash. Copies also have the same colors, everywhere: thumbnails of so
-# many pixels per side differ by so little on average and nowhere by more (of 255 levels).
+# The variants of one layout are as near by their hash as copies are. Copies also have the same colors, everywhere:
+# thumbnails of so many pixels per side differ by so little on average and nowhere by more (of 255 levels).
 _THUMBNAIL, _MEAN_APART, _MOST_APART = 32, 4, 32
-# Sides of one shape: their ratios differ by no more than rounding to whole pixels makes them.
-_SAME_SHAPE = 0.02
 _ALWAYS = (PreflightCheck.READABLE, PreflightCheck.BLANK, PreflightCheck.DUPLICATE, PreflightCheck.MARKS)
 
 
@@ -219,7 +215,7 @@ def _near_copies(files: Sequence[_Opened]) -> dict[int, list[_Opened]]:
 def _is_copy(one: _Opened, other: _Opened) -> bool:
     if (one.hash ^ other.hash).bit_count() > COPY_BITS:
         return False
-    if abs(one.facts.ratio / other.facts.ratio - 1) > _SAME_SHAPE:
+    if abs(one.facts.ratio / other.facts.ratio - 1) > SAME_SHAPE:
         return False
     apart = np.abs(one.thumbnail - other.thumbnail)
     return bool(apart.mean() <= _MEAN_APART and apart.max() <= _MOST_APART)

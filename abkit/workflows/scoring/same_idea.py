@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from abkit.intake.idea_names import idea_name
+from abkit.intake.images import ALIKE_BITS, COPY_BITS, SAME_SHAPE
 from abkit.records import Record
 from abkit.store import creatives, ideas
 from abkit.store.database.statements import wait_for_turn
@@ -24,16 +25,10 @@ from abkit.store.ideas import Member
 from abkit.store.runs import RunRecord
 from abkit.vocabulary import IdeaSource
 
-#: Of 64 bits of the perceptual hash. Different web ads, pages and photographs differ in 12 and more, resized and
-#: re-encoded copies in 2 as the median; the variants of one layout in 1 to 4.
-COPY_BITS = 2
-ALIKE_BITS = 6
 #: Cosine of the embeddings. Resized copies have 0.96 and more in 19 of 20 cases; between different images of one kind
 #: 0.94 to 0.99 is passed by 1 pair in 1,000: alone it says little.
 COPY_COSINE = 0.93
 ALIKE_COSINE = 0.985
-#: Sides of one shape: their ratios differ by no more than rounding to whole pixels makes them.
-SAME_SHAPE = 0.02
 #: A hash with fewer steps up, or fewer down, tells next to nothing.
 FEWEST_STEPS = 6
 
