@@ -82,6 +82,7 @@ def cells(at: int, number: int, day: str) -> dict[str, str]:
 
 _CASE = "reported export"
 _MUREO = "https://github.com/logly/mureo mureo/byod/adapters/meta_ads.py"
+_PAWEN = "https://github.com/Wail17/pawen-command src/lib/ads/csvParser.ts"
 _ADLOOP = "https://github.com/CommandersAct/Adloop-Documentation"
 _STARTHINKER = "https://github.com/google/starthinker"
 
@@ -140,11 +141,55 @@ EXPORTS = [
         ],
     ),
     Export(
-        platform="meta", title="Meta Ads", language="fr", source=f"{_MUREO}; https://github.com/logly/mureo/pull/56",
-        currency="EUR", needs_map=["Jour=day"],
+        platform="meta", title="Meta Ads", language="fr",
+        source=f"{_MUREO}; https://github.com/logly/mureo/pull/56; {_PAWEN} (Jour)", currency="EUR",
         columns=[
             ("Jour", "day"), ("Nom de la campagne", "campaign_name"), ("Nom de la publicité", "ad_name"),
             ("Impressions", "impressions"), ("Clics sur un lien", "clicks"), ("Montant dépensé (EUR)", "spend"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads (website purchases)", language="fr", source=_PAWEN, currency="EUR",
+        columns=[
+            ("Jour", "day"), ("Nom de la campagne", "campaign_name"), ("Nom de l'ensemble de publicités", "Set"),
+            ("Nom de la publicité", "ad_name"), ("Portée", "900"), ("Fréquence", "1.2"), ("Impressions", "impressions"),
+            ("Clics (tous)", "all clicks"), ("Clics sur le lien", "clicks"), ("Montant dépensé (EUR)", "spend"),
+            ("Résultats", "900"), ("Coût par résultat", "0.3"), ("Achats sur le site web", "conversions"),
+            ("Valeur de conversion", "revenue"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads (website purchases)", language="de", source=_PAWEN, currency="EUR",
+        columns=[
+            ("Datum", "day"), ("Kampagnenname", "campaign_name"), ("Name der Anzeigengruppe", "Set"),
+            ("Anzeigenname", "ad_name"), ("Reichweite", "900"), ("Frequenz", "1.2"), ("Impressionen", "impressions"),
+            ("Klicks (alle)", "all clicks"), ("Link-Klicks", "clicks"), ("Ausgegebener Betrag (EUR)", "spend"),
+            ("Website-Käufe", "conversions"), ("Conversion-Wert", "revenue"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads (website purchases)", language="es", source=_PAWEN, currency="EUR",
+        columns=[
+            ("Fecha", "day"), ("Nombre de la campaña", "campaign_name"), ("Nombre del conjunto de anuncios", "Set"),
+            ("Nombre del anuncio", "ad_name"), ("Alcance", "900"), ("Frecuencia", "1.2"), ("Impresiones", "impressions"),
+            ("Clics (todos)", "clicks"), ("Importe gastado (EUR)", "spend"), ("Compras en el sitio web", "conversions"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads (website purchases)", language="pt", source=_PAWEN, currency="BRL",
+        columns=[
+            ("Dia", "day"), ("Nome da campanha", "campaign_name"), ("Nome do conjunto de anúncios", "Set"),
+            ("Nome do anúncio", "ad_name"), ("Frequência", "1.2"), ("Impressões", "impressions"),
+            ("Cliques (todos)", "clicks"), ("Valor gasto (BRL)", "spend"), ("Compras no site", "conversions"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="it", source=_PAWEN, currency="EUR",
+        columns=[
+            ("Giorno", "day"), ("Nome della campagna", "campaign_name"), ("Nome del gruppo di inserzioni", "Set"),
+            ("Nome dell'inserzione", "ad_name"), ("Copertura", "900"), ("Frequenza", "1.2"),
+            ("Impressioni", "impressions"), ("Clic sul link", "clicks"), ("Clic (tutti)", "all clicks"),
+            ("Importo speso (EUR)", "spend"), ("Acquisti sul sito web", "conversions"), ("Risultati", "900"),
         ],
     ),
     Export(
