@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from abkit.intake.kpis.reading import KpiOptions
-from abkit.store.creatives import write_names
+from abkit.store.catalog.creatives import write_names
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign, Creative, Kpi

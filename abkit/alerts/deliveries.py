@@ -20,9 +20,9 @@ from abkit.alerts.channels import Channel, error_of, in_background
 from abkit.alerts.episodes import SEVERITIES, resolve_calm
 from abkit.alerts.messages import compose
 from abkit.config import AlertSettings, ChannelSettings
-from abkit.store import alerts
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import insert_missing
+from abkit.store.jobs import alerts
 from abkit.store.schema import Alert, AlertDelivery
 from abkit.vocabulary import Severity
 

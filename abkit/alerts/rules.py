@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from abkit.alerts.episodes import calm_down, observe
 from abkit.config import AlertSettings
 from abkit.records import percent
-from abkit.store.schedules import Lease
+from abkit.store.jobs.schedules import Lease
 from abkit.store.schema import Alert, Decision, KpiImport
 from abkit.vocabulary import DriftDecision, Severity
 

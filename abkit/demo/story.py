@@ -22,8 +22,8 @@ from abkit.config import Settings, load_settings
 from abkit.demo.adverts import THEMES, write_adverts
 from abkit.demo.kpi_simulation import Contender, Simulation, World, simulate
 from abkit.errors import AbkitError
-from abkit.store.alerts import open_alerts
 from abkit.store.database.engine import Store
+from abkit.store.jobs.alerts import open_alerts
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Alert, CorrelationResult, Decision
 from abkit.workflows.scoring.results import ScoringResult

@@ -16,8 +16,8 @@ from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, drift_che
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
 from abkit.jobs.work.sources import ImportSource, import_source
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
-from abkit.store import schedules
 from abkit.store.database.engine import Store
+from abkit.store.jobs import schedules
 from abkit.store.schema import Schedule
 
 # A schedule can run these and nothing else.

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from abkit.errors import InvalidInput, UsageError
 from abkit.jobs.cron import Cron, jitter
 from abkit.records import Record
-from abkit.store import schedules
+from abkit.store.jobs import schedules
 from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import RunState
 

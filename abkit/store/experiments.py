@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
-from abkit.store.creatives import creatives_named
+from abkit.store.catalog.creatives import creatives_named
 from abkit.store.database.statements import among, any_fraction, as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.provisional import Provisional, provisional

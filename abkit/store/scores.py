@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from abkit.store.creatives import creative_ids, write_creatives
+from abkit.store.catalog.creatives import creative_ids, write_creatives
 from abkit.store.database.statements import in_parts, insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import (

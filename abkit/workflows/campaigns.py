@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.records import Record, RecordList
-from abkit.store import campaigns
-from abkit.store.creatives import candidates, creative_names, creatives_named, find_campaign
+from abkit.store.catalog import campaigns
+from abkit.store.catalog.creatives import candidates, creative_names, creatives_named, find_campaign
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import in_parts, total
 from abkit.store.keys import clean_key

@@ -14,9 +14,10 @@ from abkit.config import CorrelateSettings, Settings
 from abkit.records import Record, RecordList, to_plain
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation
-from abkit.store import creatives, ideas, models
+from abkit.store import models
 from abkit.store import results as found
 from abkit.store import scores as score_rows
+from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment

@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import text
 
 from abkit.jobs.cron import Cron
-from abkit.store import schedules
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
+from abkit.store.jobs import schedules
 
 SCRIPT = Path(__file__).parent / "ledger_daemon.py"
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from abkit.store import creatives, models, scores
+from abkit.store import models, scores
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.models import ModelEntry
 from abkit.store.runs import RunRecord

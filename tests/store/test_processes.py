@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from abkit.store.creatives import ensure_campaign
+from abkit.store.catalog.creatives import ensure_campaign
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import insert_missing

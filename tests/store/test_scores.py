@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from abkit.store import creatives, scores
+from abkit.store import scores
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, begin_run
 from abkit.store.schema import BriefFit, Creative, Embedding, Score

@@ -35,7 +35,7 @@ def list_alerts(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the open alerts, newest first."""
-    from abkit.store import alerts
+    from abkit.store.jobs import alerts
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
@@ -53,7 +53,7 @@ def list_alerts(
 @app.command()
 def show(ctx: typer.Context, alert: AlertId, form: FormatOption = Format.TABLE) -> None:
     """Show one alert: what happened, the cause, what to do, the evidence, and each attempt to deliver it."""
-    from abkit.store import alerts
+    from abkit.store.jobs import alerts
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
@@ -142,14 +142,14 @@ def send_test(
 
 
 def _row(alert: Alert) -> dict[str, Any]:
-    from abkit.store import alerts
+    from abkit.store.jobs import alerts
 
     return {"state": alerts.state_of(alert, datetime.now(UTC))} | {name: getattr(alert, name) for name in _FIELDS}
 
 
 def _find(session: Session, alert_id: int) -> Alert:
     from abkit.errors import UsageError
-    from abkit.store import alerts
+    from abkit.store.jobs import alerts
 
     found = alerts.find(session, alert_id)
     if found is None:

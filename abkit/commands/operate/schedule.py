@@ -195,7 +195,7 @@ def _statuses(ctx: typer.Context) -> list[ScheduleStatus]:
 
 
 def _runs(ctx: typer.Context, key: str) -> list[dict[str, Any]]:
-    from abkit.store.schedules import runs_of
+    from abkit.store.jobs.schedules import runs_of
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:

@@ -13,9 +13,9 @@ from abkit.errors import InvalidInput
 from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tick_after_clock_change
 from abkit.jobs.daemon.logs import about
 from abkit.jobs.daemon.process import Ending
-from abkit.store import schedules
 from abkit.store.database.engine import Store
-from abkit.store.schedules import Lease
+from abkit.store.jobs import schedules
+from abkit.store.jobs.schedules import Lease
 from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import MissedTicks, RunState
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from abkit.store.schedules import Lease
+from abkit.store.jobs.schedules import Lease
 from abkit.vocabulary import LogFormat
 
 _FIELDS = ("run", "schedule", "tick", "attempt")

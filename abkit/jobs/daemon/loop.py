@@ -27,10 +27,10 @@ from abkit.jobs.daemon.logs import about
 from abkit.jobs.daemon.process import INTERRUPTED, Assignment, Ending
 from abkit.jobs.job import Catalog, Clock, wall_clock
 from abkit.jobs.status import unknown_schedule
-from abkit.store import schedules
 from abkit.store.database.engine import Store
+from abkit.store.jobs import schedules
+from abkit.store.jobs.schedules import Lease
 from abkit.store.runs import this_process
-from abkit.store.schedules import Lease
 from abkit.vocabulary import RunState
 
 log = logging.getLogger("abkit.jobs")

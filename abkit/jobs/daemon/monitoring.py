@@ -18,8 +18,8 @@ from abkit.errors import AbkitError, StoreError
 from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.job import wall_clock
 from abkit.jobs.status import BAD_STATES, schedule_status
-from abkit.store import alerts
 from abkit.store.database.engine import Store
+from abkit.store.jobs import alerts
 from abkit.store.schema import AlertDelivery, Run
 
 log = logging.getLogger("abkit.jobs")

@@ -28,8 +28,8 @@ from abkit.errors import AbkitError, StoreError
 from abkit.jobs.daemon import logs
 from abkit.jobs.job import Job, Tick
 from abkit.store.database.engine import Store
+from abkit.store.jobs.schedules import Lease
 from abkit.store.runs import RunRecord, explained
-from abkit.store.schedules import Lease
 from abkit.vocabulary import RunState
 
 log = logging.getLogger("abkit.jobs")

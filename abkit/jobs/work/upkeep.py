@@ -19,8 +19,8 @@ from abkit.config import SecretFile, Settings
 from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.status import schedule_status
-from abkit.store import alerts
 from abkit.store.database.engine import Store
+from abkit.store.jobs import alerts
 from abkit.store.schema import Alert, AlertDelivery, Run
 from abkit.vocabulary import RunState
 

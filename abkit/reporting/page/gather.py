@@ -15,8 +15,10 @@ from abkit.reporting.page.page import headline_correlation, write_report
 from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
 from abkit.reporting.page.thumbnails import thumbnail
 from abkit.stats.proportions.intervals import wilson
-from abkit.store import alerts, creatives, imports, models, results, runs
+from abkit.store import imports, models, results, runs
 from abkit.store import scores as score_rows
+from abkit.store.catalog import creatives
+from abkit.store.jobs import alerts
 from abkit.store.kpis.delivery import NO_CREATIVE, Deliveries, Filters, deliveries
 from abkit.store.scores import RankedScore, ranking
 from abkit.version import __version__

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
-from abkit.store.creatives import find_campaign, only_campaigns
+from abkit.store.catalog.creatives import find_campaign, only_campaigns
 from abkit.store.database.statements import any_fraction, as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.provisional import Provisional, provisional

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
-from abkit.store.creatives import creative_names
+from abkit.store.catalog.creatives import creative_names
 from abkit.store.database.statements import in_parts, total
 from abkit.store.kpis.counting import counts
 from abkit.store.schema import Ad, AdCreative, AdName, Campaign, CampaignCreative, Creative, CreativeAlias, Kpi

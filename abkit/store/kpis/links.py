@@ -8,7 +8,7 @@ from sqlalchemy import Row, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.names import is_sha256
-from abkit.store.creatives import creative_ids, creative_names
+from abkit.store.catalog.creatives import creative_ids, creative_names
 from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, wait_for_turn
 from abkit.store.kpis.matching import Candidates, NamedCreative
 from abkit.store.schema import (

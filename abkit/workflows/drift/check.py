@@ -13,7 +13,8 @@ from abkit.config import DriftSettings, Settings
 from abkit.errors import UsageError
 from abkit.records import to_plain
 from abkit.stats.monitoring.triage import triage
-from abkit.store import ideas, imports, models, results, runs, scores
+from abkit.store import imports, models, results, runs, scores
+from abkit.store.catalog import ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery as kpi_delivery
 from abkit.store.models import ReferenceSample

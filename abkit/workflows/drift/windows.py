@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from abkit.config import DriftSettings
 from abkit.errors import UsageError
-from abkit.store import creatives, results
+from abkit.store import results
+from abkit.store.catalog import creatives
 from abkit.store.kpis.delivery import DeliveryRow
 from abkit.store.schema import ModelVersion
 from abkit.vocabulary import Window, WindowKind

@@ -18,7 +18,8 @@ from abkit.records import Record
 from abkit.stats.design.pairs import PairPlan, ScoredVariant, by_promise, plan_pairs
 from abkit.stats.design.power import Design
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
-from abkit.store import creatives, ideas, models, scores
+from abkit.store import models, scores
+from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, deliveries
 from abkit.store.schema import Creative

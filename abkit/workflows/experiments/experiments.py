@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.records import Record
-from abkit.store import creatives
 from abkit.store import experiments as tables
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment, ExperimentResult, Variant

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import InvalidInput, UsageError
 from abkit.names import base_name
-from abkit.store.creatives import creatives_named
+from abkit.store.catalog.creatives import creatives_named
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import in_parts
 from abkit.store.kpis.link_lists import advertised_names, linked_delivery, names_of_ads

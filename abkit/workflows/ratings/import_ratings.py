@@ -19,7 +19,8 @@ from abkit.errors import InvalidInput, UsageError
 from abkit.intake.images import names_of
 from abkit.intake.ratings import Labels, read_labels, stage_rows
 from abkit.records import Record
-from abkit.store import creatives, imports
+from abkit.store import imports
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
 from abkit.store.keys import clean_key

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.records import Record, RecordList
-from abkit.store import creatives, ideas, models
+from abkit.store import models
+from abkit.store.catalog import creatives, ideas
+from abkit.store.catalog.ideas import Member
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import wait_for_turn
-from abkit.store.ideas import Member
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import IdeaSource
 from abkit.workflows.scoring.results import distinct_names

@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from abkit.intake.idea_names import idea_name
 from abkit.intake.images import ALIKE_BITS, COPY_BITS, SAME_SHAPE
 from abkit.records import Record
-from abkit.store import creatives, ideas
+from abkit.store.catalog import creatives, ideas
+from abkit.store.catalog.ideas import Member
 from abkit.store.database.statements import wait_for_turn
-from abkit.store.ideas import Member
 from abkit.store.runs import RunRecord
 from abkit.vocabulary import IdeaSource
 

@@ -22,7 +22,8 @@ from abkit.intake.images import restored_reading
 from abkit.intake.remote.fetch import Fetched
 from abkit.names import link_key
 from abkit.records import to_plain
-from abkit.store import creatives, ideas, schema, scores
+from abkit.store import schema, scores
+from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.keys import clean_key
 from abkit.store.kpis.links import relink

@@ -8,7 +8,8 @@ from typing import Any
 
 from abkit.errors import AbkitError, UsageError
 from abkit.records import to_plain
-from abkit.store import creatives, ideas, imports, models, results, scores
+from abkit.store import imports, models, results, scores
+from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion

@@ -8,8 +8,8 @@ from sqlalchemy import select, text
 
 from abkit.config import Settings
 from abkit.jobs.daemon.claims import Claims
-from abkit.store import schedules
 from abkit.store.database.engine import Store
+from abkit.store.jobs import schedules
 from abkit.store.schema import Run, Schedule
 from tests.jobs.fleet import add_schedule
 

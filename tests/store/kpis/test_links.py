@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from abkit.store import creatives
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.kpis.link_lists import unlinked_delivery
 from abkit.store.kpis.links import (

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, update
 
 from abkit.errors import UsageError
-from abkit.store import creatives
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
 from abkit.store.ratings.publish import (

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from abkit.errors import AbkitError
 from abkit.stats.design.power import Design
 from abkit.store import models
+from abkit.store.catalog.ideas import put_together
 from abkit.store.database.engine import Store
-from abkit.store.ideas import put_together
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Creative, ModelVersion
 from abkit.workflows.experiments.design import design_from_scores

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from abkit.errors import AbkitError, UsageError
-from abkit.store.creatives import find_campaign
+from abkit.store.catalog.creatives import find_campaign
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run

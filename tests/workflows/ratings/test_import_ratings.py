@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, InvalidInput, UsageError
-from abkit.store import creatives
+from abkit.store.catalog import creatives
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.imports import rating_rejects

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from abkit.errors import UsageError
-from abkit.store import creatives
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Embedding

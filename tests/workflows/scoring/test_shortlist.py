@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
-from abkit.store import creatives, models, results, scores
+from abkit.store import models, results, scores
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion, Run

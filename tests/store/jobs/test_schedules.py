@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from abkit.store import schedules
 from abkit.store.database.engine import Store
-from abkit.store.schedules import DEFINITION, Lease
+from abkit.store.jobs import schedules
+from abkit.store.jobs.schedules import DEFINITION, Lease
 from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import RunState
 

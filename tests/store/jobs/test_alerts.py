@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from abkit.store import alerts
 from abkit.store.database.engine import Store
+from abkit.store.jobs import alerts
 from abkit.store.runs import begin_run
 from abkit.store.schema import Alert, AlertDelivery
 from tests.store.rows import NOW, day

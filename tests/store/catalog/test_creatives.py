@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from abkit.errors import UsageError
-from abkit.store import creatives
+from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, begin_run
 from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias

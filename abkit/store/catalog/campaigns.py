@@ -6,7 +6,7 @@ from sqlalchemy import Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
-from abkit.store.creatives import find_campaign
+from abkit.store.catalog.creatives import find_campaign
 from abkit.store.database.statements import total
 from abkit.store.schema import Ad, Campaign, CampaignAlias, CampaignCreative, Experiment, Kpi
 

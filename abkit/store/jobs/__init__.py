@@ -1,0 +1,1 @@
+"""What the daemon does and says: schedules with their ticks, alerts with their deliveries."""
