@@ -78,6 +78,27 @@ class KpiSettings(_Section):
     )
 
 
+class MoneySettings(_Section):
+    """`[money]`: the one currency of an analysis, and what others are worth in it."""
+
+    currency: str = Field(
+        default="",
+        pattern=r"^([A-Z]{3})?$",
+        description="currency of amounts, such as `EUR`; that of the rows if empty, and rows in several are refused",
+    )
+    rates: Path | None = Field(
+        default=None,
+        description="CSV with the columns `currency,rate` and, where rates change, `date`, their first day: what a "
+        "unit of each is worth in `currency`; relative to the workspace",
+    )
+    margin_rate: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="share of the revenue that is left before advertising, for the metric `margin`",
+    )
+
+
 class CorrelateSettings(_Section):
     """`[correlate]`: which creatives have enough delivery to count."""
 
@@ -286,6 +307,7 @@ class Settings(BaseSettings):
     )
     scoring: ScoringSettings = ScoringSettings()
     kpi: KpiSettings = KpiSettings()
+    money: MoneySettings = MoneySettings()
     correlate: CorrelateSettings = CorrelateSettings()
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()

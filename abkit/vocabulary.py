@@ -80,10 +80,18 @@ class Spending(StrEnum):
 
 
 class Metric(StrEnum):
-    """Which KPI is analyzed: clicks per impression, or conversions per click."""
+    """Which KPI is analyzed; `abkit.metrics` says what is divided by what."""
 
     CTR = "ctr"
     CVR = "cvr"
+    CONVERSIONS_PER_IMPRESSION = "conversions_per_impression"
+    CPC = "cpc"
+    CPA = "cpa"
+    CPM = "cpm"
+    REVENUE_PER_IMPRESSION = "revenue_per_impression"
+    REVENUE_PER_CONVERSION = "revenue_per_conversion"
+    ROAS = "roas"
+    MARGIN = "margin"
 
 
 class Unit(StrEnum):

@@ -359,9 +359,10 @@ class Workspace:
         Raises:
             AbkitError: There is no such experiment, or it cannot be analyzed as of this day.
         """
+        from abkit.intake.rates import rates_of
         from abkit.workflows.experiments.experiments import analyze_experiment
 
-        return analyze_experiment(self.store, key, as_of=as_of or _today())
+        return analyze_experiment(self.store, key, as_of=as_of or _today(), rates=rates_of(self.settings))
 
     def report(self, out: str | Path | None = None, *, campaign: str | None = None, as_of: date | None = None) -> Path:
         """Write the report: one HTML file with the decision, the ranked creatives, score against KPI, drift.

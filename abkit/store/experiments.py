@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
+from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import creatives_named
-from abkit.store.database.statements import among, any_fraction, as_count, total
+from abkit.store.database.statements import among, any_fraction
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
+from abkit.store.kpis.money import Figures, exchange_of, figures_by
 from abkit.store.kpis.provisional import Provisional, provisional
 from abkit.store.kpis.same_ads import groups_of
 from abkit.store.schema import (
@@ -30,22 +32,6 @@ from abkit.store.schema import (
 from abkit.vocabulary import Dimension
 
 Kind = Literal["analysis", "decision"]
-
-
-class Figures(NamedTuple):
-    """What was counted of a delivery."""
-
-    impressions: int = 0
-    clicks: int = 0
-    conversions: float = 0
-
-    def plus(self, other: Figures) -> Figures:
-        """Return both together."""
-        return Figures(
-            self.impressions + other.impressions,
-            self.clicks + other.clicks,
-            as_count(self.conversions + other.conversions),
-        )
 
 
 @dataclass(frozen=True)
@@ -110,8 +96,25 @@ def creative_named(session: Session, name: str) -> int | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
+def currency_of(
+    session: Session, ads: Sequence[int], first: date | None, last: date, rates: Rates | None = None
+) -> Exchange:
+    """Return the one currency of what these ads delivered.
+
+    Raises:
+        AbkitError: It is in several, and no table says how to convert them; or the table lacks one of them.
+    """
+    shown = among(session, Kpi.ad_id, groups_of(session, ads))
+    return exchange_of(session, rates, shown, counts(session, first, last), *within(Kpi, first, last))
+
+
 def delivery(
-    session: Session, ads: Sequence[int], first: date | None, last: date, by: Dimension | None = None
+    session: Session,
+    ads: Sequence[int],
+    first: date | None,
+    last: date,
+    by: Dimension | None = None,
+    money: Exchange | None = None,
 ) -> Delivery:
     """Return what these ads delivered from `first` to `last`, of the rows that count.
 
@@ -120,21 +123,16 @@ def delivery(
         ads: Ids of the ads.
         first, last: The period of a row lies inside; `first` None is open.
         by: A dimension that `by_segment` is for: breakdowns without it do not compete there.
+        money: The currency of spend and revenue; without it both are None.
     """
     shown = groups_of(session, ads)
     conditions = [among(session, Kpi.ad_id, shown), *within(Kpi, first, last)]
     counted = counts(session, first, last)
-    sums = [total(column).label(column.key) for column in (Kpi.impressions, Kpi.clicks)]
-    sums.append(func.sum(Kpi.conversions).label("conversions"))  # fractions are conversions, too
-
-    def summed(column: Any, which: ColumnElement[bool]) -> dict[Any, Figures]:
-        rows = session.execute(select(column, *sums).where(which, *conditions).group_by(column))
-        return {row[0]: Figures(row.impressions, row.clicks, as_count(row.conversions)) for row in rows}
-
-    by_day = summed(Kpi.period_end, counted)
-    by_segment = summed(Kpi.segment_id, counts(session, first, last, [by]) if by else counted)
-    used = session.scalars(select(Segment).where(among(session, Segment.id, by_segment)))
-    segments = {tuple(str(getattr(row, name)) for name in Dimension): by_segment[row.id] for row in used}
+    by_day = figures_by(session, [Kpi.period_end], money, counted, *conditions)
+    segmented = counts(session, first, last, [by]) if by else counted
+    by_segment = figures_by(session, [Kpi.segment_id], money, segmented, *conditions)
+    used = session.scalars(select(Segment).where(among(session, Segment.id, [key for (key,) in by_segment])))
+    segments = {tuple(str(getattr(row, name)) for name in Dimension): by_segment[row.id,] for row in used}
     creatives = session.scalars(
         select(Creative.sha256)
         .join(AdCreative, AdCreative.creative_id == Creative.id)
@@ -142,7 +140,7 @@ def delivery(
     )
     left = set_aside(session, counted, conditions)
     return Delivery(
-        by_day=by_day,
+        by_day={day: figures for (day,), figures in by_day.items()},
         by_segment=segments,
         creatives=frozenset(creatives),
         set_aside=left,

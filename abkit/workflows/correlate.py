@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from abkit.config import CorrelateSettings, Settings
+from abkit.errors import InvalidInput
 from abkit.records import Record, RecordList, to_plain
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation
@@ -163,6 +164,8 @@ def correlate(
         UsageError: No such campaign, version or segment.
     """
     kpi = parse_choice(Metric, metric, name="metric")
+    if kpi not in (Metric.CTR, Metric.CVR):
+        raise InvalidInput(f"scores are correlated with ctr and cvr, and not with {kpi} yet")
     wanted = parse_segment(segment)
     limits = settings.correlate
     if min_impressions is not None:

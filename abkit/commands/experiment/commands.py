@@ -11,9 +11,11 @@ import typer
 
 from abkit.commands.calc.input import DecimalOption, numbers
 from abkit.commands.context import CommandContext
+from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
 from abkit.errors import InvalidInput, UsageError
+from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import (
     Allocation,
     Correction,
@@ -78,7 +80,9 @@ def create(
     ],
     unit: Annotated[Unit, typer.Option("--unit", help="What is randomized.")],
     allocation: Annotated[Allocation, typer.Option("--allocation", help="At random, or as the platform optimizes.")],
-    metric: Annotated[Metric, typer.Option("--metric", "-m", help="What is compared.")] = Metric.CTR,
+    metric: Annotated[
+        Metric, typer.Option("--metric", "-m", help=f"What is compared and decides. {METRIC_HELP}")
+    ] = Metric.CTR,
     split: Annotated[str | None, typer.Option("--split", help="Planned shares: 0.5,0.5. Default: equal.")] = None,
     campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="Campaign it belongs to.")] = None,
     start: Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day.")] = None,
@@ -93,6 +97,9 @@ def create(
     looks: Annotated[int | None, typer.Option("--looks", min=1, help="With --monitoring group: planned looks.")] = None,
     guardrail: Annotated[
         list[str] | None, typer.Option("--guardrail", help="METRIC=LOSS such as cvr=0.05: at most 5 % worse.")
+    ] = None,
+    margin_rate: Annotated[
+        float | None, typer.Option("--margin-rate", help="Share of the revenue that is left before advertising.")
     ] = None,
 ) -> None:
     """Fix the plan of an experiment before its first look."""
@@ -120,6 +127,7 @@ def create(
             parse_choice(Metric, name, name="metric of a guardrail"): _loss(text)
             for name, text in _pairs(guardrail or [], "--guardrail", "METRIC=LOSS").items()
         },
+        margin_rate=context.settings.money.margin_rate if margin_rate is None else margin_rate,
     )
     with context.store() as store:
         create_experiment(store, plan)
@@ -133,6 +141,8 @@ def analyze(
     key: Annotated[str | None, typer.Argument(help="The experiment; or give --table.")] = None,
     as_of: AsOfOption = None,
     by: Annotated[Dimension | None, typer.Option("--by", help="Stratify by this dimension of delivery.")] = None,
+    rates: RatesOption = None,
+    currency: CurrencyOption = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Write the forest plot to this file, the sequences next to it.")
     ] = None,
@@ -163,8 +173,10 @@ def analyze(
     if (key is None) == (table is None):
         raise UsageError("give either the name of an experiment or --table FILE")
     if table is not None:
-        if by is not None or as_of is not None or exit_code:
-            raise UsageError("--by, --as-of and --exit-code are for an experiment of the store, not for --table")
+        if by is not None or as_of is not None or exit_code or rates or currency:
+            raise UsageError(
+                "--by, --as-of, --rates, --currency and --exit-code are for an experiment of the store, not for --table"
+            )
         from abkit.workflows.experiments.table import analyze_table
 
         report = analyze_table(
@@ -193,8 +205,9 @@ def analyze(
     from abkit.workflows.experiments.experiments import analyze_experiment
 
     context: CommandContext = ctx.obj
+    money = rates_of(context.settings, rates, currency)
     with context.store() as store:
-        analysis = analyze_experiment(store, str(key), as_of=(as_of or datetime.now(UTC)).date(), by=by)
+        analysis = analyze_experiment(store, str(key), as_of=(as_of or datetime.now(UTC)).date(), by=by, rates=money)
     figures = [flattened(to_plain(replace(result, sequence=None, days=()))) for result in analysis.treatments]
     show(analysis, form, rows=figures)
     if plot is not None:

@@ -66,19 +66,20 @@ def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCh
     return dict(tick.run.outcome)
 
 
-def experiments(store: Store, _settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
+def experiments(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
     """Analyze each experiment that is running or has just ended, once for the day of the tick.
 
     An experiment that cannot be analyzed does not stop the others.
     """
+    from abkit.intake.rates import rates_of
     from abkit.workflows.experiments.experiments import analyze_experiment, experiments_due
 
-    today = tick.at.date()
+    today, rates = tick.at.date(), rates_of(settings)
     verdicts: dict[str, str] = {}
     failed: dict[str, str] = {}
     for key in experiments_due(store, today):
         try:
-            verdicts[key] = analyze_experiment(store, key, as_of=today).verdict.value
+            verdicts[key] = analyze_experiment(store, key, as_of=today, rates=rates).verdict.value
         except StoreError:
             raise
         except AbkitError as error:

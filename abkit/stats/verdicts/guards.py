@@ -49,27 +49,31 @@ class ArmDays:
     Attributes:
         key: The arm's name.
         share: Its planned share of the traffic.
-        exposures: Trials by day.
-        successes: Successes by day; fractions where they are modeled.
+        exposures: Trials by day, or the denominator of a metric that is no share.
+        successes: Successes by day, or its numerator; fractions where they are modeled.
         creatives: The creatives that were shown, as far as known.
     """
 
     key: str
     share: float
-    exposures: Mapping[date, int]
+    exposures: Mapping[date, float]
     successes: Mapping[date, float]
     creatives: frozenset[str] = frozenset()
 
     @property
-    def trials(self) -> int:
+    def trials(self) -> float:
         """All exposures."""
-        return sum(self.exposures.values())
+        return _whole(sum(self.exposures.values()))
 
     @property
     def total(self) -> float:
-        """All successes, to a billionth: fractions do not add up to the last digit."""
-        total = sum(self.successes.values())
-        return round(total, 9) if isinstance(total, float) else total
+        """All successes."""
+        return _whole(sum(self.successes.values()))
+
+
+def _whole(total: float) -> float:
+    """Return a sum to a billionth: fractions do not add up to the last digit."""
+    return round(total, 9) if isinstance(total, float) else total
 
 
 def check_guards(
@@ -204,16 +208,16 @@ def _metric(arms: Sequence[ArmDays]) -> Found:
         first, last, exposures = _longest_silence(arm)
         if exposures * rate > MOST_EXPECTED_IN_SILENCE:
             message = (
-                f"{arm.key} has had no success from {first} to {last}, in {exposures:,} exposures "
+                f"{arm.key} has had no success from {first} to {last}, in {exposures:,.0f} exposures "
                 f"({exposures * rate:.0f} were expected)"
             )
             return BLOCK, message, "check the tracking of the metric"
     return PASS, "the metric keeps arriving with the exposures", ""
 
 
-def _longest_silence(arm: ArmDays) -> tuple[date, date, int]:
+def _longest_silence(arm: ArmDays) -> tuple[date, date, float]:
     """Return first day, last day and exposures of the run of days without a success that has most exposures."""
-    longest = (date.min, date.min, 0)
+    longest = (date.min, date.min, 0.0)
     days = sorted(day for day, n in arm.exposures.items() if n)
     for succeeded, run in groupby(days, key=lambda day: bool(arm.successes.get(day))):
         silent = [] if succeeded else list(run)

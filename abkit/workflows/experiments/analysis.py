@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from abkit.metrics import METRICS
+from abkit.money import Exchange
 from abkit.records import Record, percent
 from abkit.stats.estimate import Comparison, Estimate, PosteriorComparison
 from abkit.stats.proportions.stratified import Stratified
@@ -78,9 +80,12 @@ class TreatmentResult(Record):
 
 @dataclass(frozen=True)
 class Total(Record):
-    """What one arm has in all: trials and successes of the metric; successes are fractions where they are modeled."""
+    """What one arm has in all: trials and successes of the metric, or denominator and numerator where it is no share.
 
-    trials: int
+    Successes are fractions where they are modeled.
+    """
+
+    trials: float
     successes: float
 
 
@@ -106,6 +111,7 @@ class Analysis(Record):
         verdict: That of the best treatment.
         notes: What to know about the figures: that conversions are modeled, or may still change.
         set_aside: Rows of the arms that do not count because others hold the same delivery.
+        currency: The currency of amounts; "" where none is named or none is compared.
     """
 
     experiment: str
@@ -125,6 +131,7 @@ class Analysis(Record):
     verdict: Verdict
     notes: tuple[str, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    currency: str = ""
 
 
 def analyze(
@@ -135,6 +142,7 @@ def analyze(
     earlier: Sequence[Analysis] = (),
     past: Sequence[Analysis] = (),
     by: Dimension | None = None,
+    money: Exchange | None = None,
 ) -> Analysis:
     """Analyze the arms of one experiment.
 
@@ -145,15 +153,20 @@ def analyze(
         earlier: The earlier looks at this experiment, oldest first.
         past: The last analyses of other experiments: what lifts are like.
         by: A dimension of delivery to stratify by.
+        money: The currency of the arms' amounts, where any metric is made of money.
     """
+    definition = METRICS[plan.metric]
+    currency = money.currency if money else ""
     days, delivered = ([arm.days(metric) for arm in arms] for metric in (plan.metric, Metric.CTR))
+    events = [arm.events(plan.metric) for arm in arms]
     # Halves may add up to whole numbers by day, and are modeled all the same.
-    modeled = is_modeled(*days) or (plan.metric is Metric.CVR and any(arm.delivery.modeled for arm in arms))
-    independent = plan.unit is Unit.IMPRESSION and is_proportion(*days) and not modeled
+    of_conversions = "conversions" in (definition.denominator, definition.events)
+    modeled = of_conversions and (is_modeled(*events) or any(arm.delivery.modeled for arm in arms))
+    independent = plan.unit is Unit.IMPRESSION and definition.share and is_proportion(*days) and not modeled
     by_day = plan.allocation is Allocation.OPTIMIZED or not independent
     totals = {arm.key: Total(arm.trials, arm.total) for arm in days}
     guards = check_guards(
-        days,
+        events,
         allocation=plan.allocation,
         as_of=as_of,
         running=not plan.has_ended(as_of),
@@ -195,7 +208,9 @@ def analyze(
                     for metric, margin in plan.guardrails.items()
                 },
                 strata=within_segments(arms[0], source, plan.metric, by, plan.level) if by and not by_day else None,
-                verdict=_conclusion(plan, deciding, (*guards, *_stability(sequence, arm.key)), arm.key, control.key, p),
+                verdict=_conclusion(
+                    plan, deciding, (*guards, *_stability(sequence, arm.key)), arm.key, control.key, p, currency
+                ),
             )
         )
     fresh = all_provisional(arm.delivery.provisional for arm in arms)
@@ -215,11 +230,32 @@ def analyze(
         correction=f"{adjusted.correction}: {adjusted.controls}; family: {adjusted.family}",
         boundary=boundary,
         verdict=_overall([result.verdict for result in treatments]),
-        notes=(*([MODELED] if modeled else []), *([str(fresh)] if fresh else [])),
+        notes=(
+            *([MODELED] if modeled else []),
+            *([str(fresh)] if fresh else []),
+            *(money.notes if money else ()),
+            *_without_money(arms, plan),
+        ),
+        currency=currency,
         set_aside=together(
-            [one for arm in arms for one in arm.delivery.set_aside], sum(arm.trials for arm in delivered)
+            [one for arm in arms for one in arm.delivery.set_aside], int(sum(arm.trials for arm in delivered))
         ),
     )
+
+
+def _without_money(arms: Sequence[Arm], plan: ExperimentPlan) -> Iterator[str]:
+    """Say which days of which arm are left out of metrics of money, because not all of it is known."""
+    for metric in (plan.metric, *plan.guardrails):
+        definition = METRICS[metric]
+        for arm in arms:
+            figures = arm.delivery.by_day.values()
+            out = [one for one in figures if definition.terms(one) is None]
+            if out:
+                share = sum(one.impressions for one in out) / max(sum(one.impressions for one in figures), 1)
+                yield (
+                    f"{arm.key}: {len(out):,} days ({percent(share, 1)} of the impressions) are left out of "
+                    f"{definition.name}, as {' or '.join(definition.needs)} of some rows is not known"
+                )
 
 
 def _compare(
@@ -318,6 +354,7 @@ def _conclusion(
     treatment: str,
     control: str,
     adjusted_p: float,
+    currency: str,
 ) -> Conclusion:
     if deciding is None:
         reasons = [guard for guard in guards if guard.status is GuardStatus.BLOCK]
@@ -337,6 +374,8 @@ def _conclusion(
         # Bonferroni is in the boundary of planned looks already.
         adjusted_p=None if plan.monitoring is Monitoring.GROUP else adjusted_p,
         planned_lift=plan.lift,
+        metric=METRICS[plan.metric],
+        currency=currency,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from abkit.errors import InvalidInput
+from abkit.metrics import METRICS
 from abkit.stats.arms import Counts, PairMoments
 from abkit.stats.estimate import Comparison, PosteriorComparison
 from abkit.stats.means.pairs import compare_ratios
@@ -18,18 +19,13 @@ from abkit.stats.proportions.stratified import Stratified, compare_stratified
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING
 from abkit.stats.verdicts.equivalence import MarginTest, non_inferior
 from abkit.stats.verdicts.guards import ArmDays
-from abkit.store.experiments import Delivery, Figures
+from abkit.store.experiments import Delivery
+from abkit.store.kpis.money import Figures
 from abkit.vocabulary import Dimension, Metric, Monitoring
 from abkit.workflows.experiments.plan import ExperimentPlan
 
 PLANNED_DAYS = 28
 """What a sequence over days is tuned to when the plan has no total: four weeks."""
-
-_TERMS: Mapping[Metric, tuple[str, str]] = {
-    Metric.CTR: ("impressions", "clicks"),
-    Metric.CVR: ("clicks", "conversions"),
-}
-"""The trials and the successes of each metric."""
 
 
 @dataclass(frozen=True)
@@ -40,22 +36,34 @@ class Arm:
         key: Name of the variant.
         share: Planned share of the traffic.
         delivery: What it delivered until the day of the analysis.
+        margin_rate: The share of the revenue that is left before advertising.
     """
 
     key: str
     share: float
     delivery: Delivery
+    margin_rate: float = 1.0
 
     def days(self, metric: Metric) -> ArmDays:
-        """Return trials and successes of the metric, day by day."""
-        counted = {day: counts_of(figures, metric) for day, figures in self.delivery.by_day.items()}
+        """Return denominator and numerator of the metric, day by day; days whose money is not known are left out."""
+        counted = {
+            day: terms
+            for day, figures in self.delivery.by_day.items()
+            if (terms := METRICS[metric].terms(figures, margin_rate=self.margin_rate)) is not None
+        }
         return ArmDays(
             key=self.key,
             share=self.share,
-            exposures={day: trials for day, (trials, _) in counted.items()},
-            successes={day: successes for day, (_, successes) in counted.items()},
+            exposures={day: below for day, (below, _) in counted.items()},
+            successes={day: above for day, (_, above) in counted.items()},
             creatives=self.delivery.creatives,
         )
+
+    def events(self, metric: Metric) -> ArmDays:
+        """Return what has to keep arriving for the metric to be read: its clicks or conversions, by impressions."""
+        events = METRICS[metric].events
+        counted = Metric.CTR if events == "clicks" else Metric.CONVERSIONS_PER_IMPRESSION
+        return self.days(metric if METRICS[metric].share else counted)
 
 
 @dataclass(frozen=True)
@@ -80,16 +88,6 @@ class Basis:
         return cls(by_day, plan.level, 2.0 * PLANNED_DAYS if by_day else float(DEFAULT_TUNING))
 
 
-def counts_of(figures: Figures, metric: Metric) -> tuple[int, float]:
-    """Return trials and successes of a metric; modeled conversions may be fractions.
-
-    >>> counts_of(Figures(impressions=1000, clicks=20, conversions=3), Metric.CVR)
-    (20, 3)
-    """
-    trials, successes = _TERMS[metric]
-    return getattr(figures, trials), getattr(figures, successes)
-
-
 def is_modeled(*arms: ArmDays) -> bool:
     """Return whether successes are fractions on any day: the platform divides the credit, and counts nothing."""
     return any(not float(n).is_integer() for arm in arms for n in arm.successes.values())
@@ -100,7 +98,8 @@ def is_proportion(*arms: ArmDays) -> bool:
 
     Conversions may exceed clicks (view-through), and modeled ones are not counted at all.
     """
-    return not is_modeled(*arms) and all(arm.total <= arm.trials for arm in arms)
+    whole = not is_modeled(*arms) and all(float(n).is_integer() for arm in arms for n in arm.exposures.values())
+    return whole and all(arm.total <= arm.trials for arm in arms)
 
 
 def compare_arms(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[Comparison, Comparison] | None:
@@ -112,7 +111,7 @@ def compare_arms(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[Comparis
         if basis.by_day:
             compared = partial(compare_ratios, _moments(control), _moments(arm), level=basis.level)
         else:
-            counts = (Counts(int(side.total), side.trials) for side in (control, arm))
+            counts = (Counts(int(side.total), int(side.trials)) for side in (control, arm))
             compared = partial(compare, *counts, level=basis.level)
         return compared(method="sequential", tuning=basis.tuning), compared()
     except InvalidInput:
@@ -132,7 +131,7 @@ def _moments(arm: ArmDays) -> PairMoments:
 
 def posterior(control: ArmDays, arm: ArmDays) -> PosteriorComparison | None:
     """Return beta-binomial figures with a uniform prior."""
-    counts = (Counts(int(side.total), side.trials) for side in (control, arm))
+    counts = (Counts(int(side.total), int(side.trials)) for side in (control, arm))
     return compare(*counts, method="bayes").bayes
 
 
@@ -144,13 +143,16 @@ def check_guardrail(
     The confidence level is the plan's, one-sided.
     """
     one, two = control.days(metric), arm.days(metric)
-    basis = Basis.planned(plan, by_day=by_day or not is_proportion(one, two))
+    definition = METRICS[metric]
+    basis = Basis.planned(plan, by_day=by_day or not (definition.share and is_proportion(one, two)))
     pair = compare_arms(one, two, basis)
     rate = one.total / one.trials if one.trials else 0.0
     if pair is None or rate == 0:
         return None
     tuning = basis.tuning if plan.monitoring is Monitoring.ANYTIME else None
-    return non_inferior(pair[1], margin=margin * rate, level=plan.level, tuning=tuning)
+    return non_inferior(
+        pair[1], margin=margin * abs(rate), level=plan.level, direction=definition.direction, tuning=tuning
+    )
 
 
 def within_segments(control: Arm, arm: Arm, metric: Metric, by: Dimension, level: float) -> Stratified | None:
@@ -169,5 +171,5 @@ def within_segments(control: Arm, arm: Arm, metric: Metric, by: Dimension, level
 
 
 def _counts(figures: Figures, metric: Metric) -> Counts | None:
-    trials, successes = counts_of(figures, metric)
+    trials, successes = METRICS[metric].terms(figures) or (0, 0)
     return Counts(successes, trials) if trials else None  # type: ignore[arg-type]  # fractions are refused

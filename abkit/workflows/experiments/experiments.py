@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError, InvalidInput
+from abkit.money import Rates
 from abkit.records import Record
 from abkit.store import experiments as tables
 from abkit.store.catalog import creatives
@@ -130,7 +131,9 @@ def create_experiment(store: Store, plan: ExperimentPlan) -> int:
         return row.id
 
 
-def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = None) -> Analysis:
+def analyze_experiment(
+    store: Store, key: str, *, as_of: date, by: str | None = None, rates: Rates | None = None
+) -> Analysis:
     """Analyze what arrived until `as_of`, and record it as one more look.
 
     Args:
@@ -138,10 +141,11 @@ def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = 
         key: Key of the experiment.
         as_of: The last day that counts.
         by: A dimension of delivery (placement, country, …) to stratify by.
+        rates: The currency of amounts, and what others are worth in it; that of the rows by default.
 
     Raises:
-        AbkitError: There is no such experiment or dimension, `as_of` is before the start, or the plan or an earlier
-            look was written by a newer abkit.
+        AbkitError: There is no such experiment or dimension, `as_of` is before the start, the plan or an earlier look
+            was written by a newer abkit, or amounts are in several currencies.
     """
     dimension = parse_choice(Dimension, by, name="dimension of --by") if by is not None else None
     with recorded_run(store, "experiment analyze", {"key": key, "as_of": as_of.isoformat(), "by": by}) as run:
@@ -151,20 +155,24 @@ def analyze_experiment(store: Store, key: str, *, as_of: date, by: str | None = 
             if plan.starts_on and as_of < plan.starts_on:
                 raise InvalidInput(f"{key} starts on {plan.starts_on}; {as_of} is before that")
             last = min(as_of, plan.ends_on) if plan.ends_on else as_of
+            ads = {name: tables.ads_named(session, shown) for name, shown in plan.variants.items()}
+            every = [ad for each in ads.values() for ad in each]
+            money = tables.currency_of(session, every, plan.starts_on, last, rates) if plan.needs_money else None
             arms = [
                 Arm(
                     name,
                     share,
-                    tables.delivery(session, tables.ads_named(session, shown), plan.starts_on, last, dimension),
+                    tables.delivery(session, ads[name], plan.starts_on, last, dimension, money),
+                    plan.margin_rate,
                 )
-                for (name, shown), share in zip(plan.variants.items(), plan.split or (), strict=True)
+                for name, share in zip(plan.variants, plan.split or (), strict=True)
             ]
             earlier = [read_analysis(row) for row in tables.results_of(session, experiment, "analysis")]
             past = []
             for row in tables.latest_analyses(session, apart_from=experiment):
                 with suppress(Unreadable):  # what another experiment wrote must not stop this one
                     past.append(read_analysis(row))
-        analysis = analyze(plan, arms, as_of=as_of, earlier=earlier, past=past, by=dimension)
+        analysis = analyze(plan, arms, as_of=as_of, earlier=earlier, past=past, by=dimension, money=money)
         with store.write() as session:
             row = tables.add_result(
                 session,

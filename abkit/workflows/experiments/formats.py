@@ -24,7 +24,7 @@ from abkit.workflows.experiments.plan import ExperimentPlan
 FORMAT = 1
 """The version that is written. JSON without a version is of format 0."""
 
-_PLAN = ("level", "power", "lift", "planned_total", "monitoring", "looks", "guardrails")
+_PLAN = ("level", "power", "lift", "planned_total", "monitoring", "looks", "guardrails", "margin_rate")
 """The part of a plan that has no columns of its own."""
 
 Kept = TypeVar("Kept")

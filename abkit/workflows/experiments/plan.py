@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from abkit.errors import InvalidInput
+from abkit.metrics import METRICS
 from abkit.records import Record
 from abkit.stats.verdicts.sample_ratio import check_weights
-from abkit.vocabulary import Allocation, Metric, Monitoring, Unit, parse_choice
+from abkit.vocabulary import Allocation, Direction, Metric, Monitoring, Unit, parse_choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +30,12 @@ class ExperimentPlan(Record):
         ends_on: Last day that counts; the test runs through the whole of it.
         level: Confidence level of the intervals.
         power: Power that the test was planned with.
-        lift: Lift that it was planned to find, or None.
+        lift: Lift that it was planned to find, or None; below 0 where lower is better.
         planned_total: Units in all arms (impressions, or days where days are the units), or None.
         monitoring: How often the test is looked at.
         looks: Planned looks, for `group`.
         guardrails: Metric → the largest acceptable relative loss.
+        margin_rate: For the margin: the share of the revenue that is left before advertising.
 
     Raises:
         InvalidInput: A unit, allocation, metric or monitoring that does not exist.
@@ -55,6 +57,12 @@ class ExperimentPlan(Record):
     monitoring: Monitoring = Monitoring.ANYTIME
     looks: int | None = None
     guardrails: Mapping[Metric, float] = field(default_factory=dict)
+    margin_rate: float = 1.0
+
+    @property
+    def needs_money(self) -> bool:
+        """Whether any of its metrics is made of spend or revenue."""
+        return any(METRICS[metric].needs for metric in (self.metric, *self.guardrails))
 
     def __post_init__(self) -> None:
         for name, kind in (("unit", Unit), ("allocation", Allocation), ("metric", Metric), ("monitoring", Monitoring)):
@@ -111,9 +119,20 @@ def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
         raise InvalidInput(f"the planned total is {plan.planned_total}; expected 1 or more")
     if plan.lift is not None and not (math.isfinite(plan.lift) and plan.lift > -1 and plan.lift != 0):
         raise InvalidInput(f"the planned lift is {plan.lift}; expected a number above -1 other than 0, such as 0.1")
+    if plan.lift is not None and METRICS[plan.metric].direction is Direction.LOWER and plan.lift > 0:
+        raise InvalidInput(
+            f"the planned lift of {plan.metric} is {plan.lift}, and lower is better there",
+            hint=f"expected a number below 0, such as {-min(plan.lift, 0.9):g}",
+        )
+    if not 0 < plan.margin_rate <= 1:
+        raise InvalidInput(
+            f"the margin rate is {plan.margin_rate}; expected the share of the revenue that is left, such as 0.4"
+        )
     for metric, margin in plan.guardrails.items():
         if metric not in list(Metric) or not 0 < margin < 1:
-            raise InvalidInput(f"the guardrail {metric}={margin}; expected ctr or cvr and a loss between 0 and 1")
+            raise InvalidInput(
+                f"the guardrail {metric}={margin}; expected a metric ({', '.join(Metric)}) and a loss between 0 and 1"
+            )
     shares = check_weights(plan.split or [1.0] * len(plan.variants), arms=len(plan.variants))
     if min(shares) == 0:
         name = list(plan.variants)[shares.index(0)]

@@ -291,3 +291,24 @@ def test_rows_of_an_earlier_release_are_settled_and_those_without_overlap_stay_a
     migrate.upgrade(store)
     with store.read() as session:
         assert (session.execute(figures).all(), session.execute(settled).all()) == (before, expected)
+
+
+def test_experiments_of_an_earlier_release_stay_and_new_ones_may_be_of_money(store: Store) -> None:
+    migrate.downgrade(store, "0017_imports")
+    run = begin_run(store, "experiment create", {})
+    insert = text(
+        "INSERT INTO experiment (key, unit, allocation, metric, plan, created_at, run_id)"
+        " VALUES (:key, 'day', 'random', :metric, '{}', :now, :run)"
+    )
+    with store.write() as session:
+        session.execute(insert, {"key": "old", "metric": "cvr", "now": NOW, "run": run.id})
+    with pytest.raises(IntegrityError), store.write() as session:
+        session.execute(insert, {"key": "new", "metric": "roas", "now": NOW, "run": run.id})
+    migrate.upgrade(store)
+    with store.write() as session:
+        session.execute(insert, {"key": "new", "metric": "roas", "now": NOW, "run": run.id})
+    with store.read() as session:
+        assert session.execute(text("SELECT key, metric FROM experiment ORDER BY id")).all() == [
+            ("old", "cvr"),
+            ("new", "roas"),
+        ]

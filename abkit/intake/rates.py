@@ -1,0 +1,87 @@
+"""Tables of exchange rates: a CSV with the columns currency, rate and, where rates change, date."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from abkit.config import Settings
+from abkit.errors import InvalidInput, UsageError
+from abkit.money import Rates
+
+_MOST_BYTES = 5_000_000
+_EXPECTED = "expected the columns currency,rate and, where rates change, date: USD,0.92,2026-03-01"
+
+
+def rates_of(settings: Settings, path: Path | None = None, currency: str | None = None) -> Rates | None:
+    """Return the currency that amounts are wanted in with its table of rates; None where nothing says one.
+
+    Args:
+        settings: `[money]` has both where they are not given.
+        path: The table.
+        currency: The currency that is converted to; else the one whose rate is 1.
+
+    Raises:
+        UsageError: The file is not such a table, or nothing says the currency.
+    """
+    wanted = (currency or settings.money.currency).strip().upper()
+    if wanted and not re.fullmatch("[A-Z]{3}", wanted):
+        raise UsageError(f"the currency is {currency!r}; expected three letters such as EUR")
+    configured = settings.money.rates
+    chosen = path or (settings.workspace / configured if configured else None)
+    if chosen is None:
+        return Rates(wanted) if wanted else None
+    rows = list(_rows(chosen))
+    ones = sorted({name for name, rate, _ in rows if rate == 1})
+    if not wanted and len(ones) != 1:
+        raise UsageError(
+            f"{chosen.name} does not say what its rates are in",
+            hint='give --currency EUR, currency = "EUR" under [money], or a line EUR,1',
+        )
+    target = wanted or ones[0]
+    if any(name == target and rate != 1 for name, rate, _ in rows):
+        raise UsageError(f"{chosen.name} has a rate of {target} other than 1, and {target} is what is converted to")
+    return Rates.of(target, rows, chosen.name)
+
+
+def _rows(path: Path) -> Iterator[tuple[str, float, date | None]]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}", hint=_EXPECTED) from error
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{path} is larger than {_MOST_BYTES // 1_000_000} MB; that is no table of rates")
+    try:
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        header = [cell.strip().lower() for cell in next(lines, [])]
+        if header not in (["currency", "rate"], ["currency", "rate", "date"]):
+            raise UsageError(f"{path.name} has the columns {', '.join(header)[:200] or 'none'}", hint=_EXPECTED)
+        for cells in lines:
+            if any(cell.strip() for cell in cells):
+                yield _row([cell.strip() for cell in cells], len(header), f"{path.name}, line {lines.line_num}")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} is not a CSV file in UTF-8: {error}", hint=_EXPECTED) from error
+
+
+def _row(cells: list[str], width: int, where: str) -> tuple[str, float, date | None]:
+    if len(cells) != width:
+        raise InvalidInput(f"{where} has {len(cells)} cells; expected {width}", hint=_EXPECTED)
+    name = cells[0].upper()
+    if not re.fullmatch("[A-Z]{3}", name):
+        raise InvalidInput(f"{where}: the currency is {cells[0][:20]!r}; expected three letters such as USD")
+    # Written out with a point: float() also takes "1_0", "inf" and digits of other scripts.
+    rate = float(cells[1]) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", cells[1]) else math.nan
+    if not rate > 0:
+        raise InvalidInput(f"{where}: the rate is {cells[1][:20]!r}; expected a number above 0 such as 0.92")
+    if width == 2 or not cells[2]:
+        return name, rate, None
+    try:
+        return name, rate, date.fromisoformat(cells[2])
+    except ValueError:
+        raise InvalidInput(f"{where}: the date is {cells[2][:20]!r}; expected one such as 2026-03-01") from None
