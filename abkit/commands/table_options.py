@@ -1,4 +1,7 @@
-"""What commands that read a table let the user say about how it is written."""
+"""Tables that commands read: files or addresses, and what the user can say about how they are written.
+
+Every command that reads a table takes it through `file_or_address`, and has all four options (a test looks).
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,36 @@ EncodingOption = Annotated[
 HeaderLineOption = Annotated[
     int | None, typer.Option("--header-line", min=1, help="Line (or row of a sheet) of the header; found by default.")
 ]
+
+
+def file_or_address(text: str) -> str:
+    """Return what names a table: a path, or an address such as `s3://…` or `https://…`."""
+    return text
+
+
+def _decimal(text: str) -> str:
+    from abkit.errors import UsageError
+
+    if text not in (".", ","):
+        raise UsageError(f"the decimal sign cannot be {text!r}", hint="use --decimal . or --decimal ,")
+    return text
+
+
+DecimalOption = Annotated[
+    str | None,
+    typer.Option("--decimal", parser=_decimal, metavar="SIGN", help="The decimal sign, . or , where it is not clear."),
+]
 SheetOption = Annotated[str | None, typer.Option("--sheet", help="Sheet of a spreadsheet; found by default.")]
 
 
-def table_options(encoding: str | None, header_line: int | None, sheet: str | None) -> TableOptions:
+def table_options(
+    encoding: str | None, header_line: int | None, sheet: str | None, decimal: str | None
+) -> TableOptions:
     """Return what the user said.
 
     Raises:
-        TableError: There is no such encoding.
+        TableError: There is no such encoding or decimal sign.
     """
     from abkit_model.data.tables import TableOptions
 
-    return TableOptions(encoding=encoding, header_line=header_line, sheet=sheet)
+    return TableOptions(encoding=encoding, header_line=header_line, sheet=sheet, decimal=decimal)

@@ -73,7 +73,6 @@ def read_experiments(
     successes: str,
     drop_duplicates: bool = False,
     options: TableOptions | None = None,
-    decimal: str | None = None,
 ) -> ArmTable:
     """Read arms of experiments from text, a spreadsheet or Parquet, one row per arm.
 
@@ -88,13 +87,12 @@ def read_experiments(
         successes: Column with clicks, conversions, ….
         drop_duplicates: Add up rows of one arm (days) instead of refusing them.
         options: What the user said about how the table is written.
-        decimal: The decimal sign, "." or ","; None finds it out.
 
     Raises:
         AbkitError: The file cannot be read, a column is missing, or its numbers could be read in two ways.
     """
     columns = (experiment, variant, trials, successes)
-    table, notes = _named(_read(path, columns, options), columns, decimal)
+    table, notes = _named(_read(path, columns, options), columns, _decimal(options))
     empty = pl.all_horizontal(pl.col("experiment", "variant", "trials_text", "successes_text").is_null())
     table = table.filter(~empty)
     nameless = table.filter(pl.col("experiment").is_null() | pl.col("variant").is_null()).height
@@ -158,12 +156,16 @@ def _figures(
     return read, tuple(note for one in settled.values() for note in one.notes)
 
 
+def _decimal(options: TableOptions | None) -> str | None:
+    return options.decimal if options else None
+
+
 def _text(column: str) -> pl.Expr:
     text = pl.col(column).cast(pl.String).str.strip_chars()
     return pl.when(text != "").then(text)
 
 
-def read_arms(path: Path, options: TableOptions | None = None, decimal: str | None = None) -> dict[str, Counts]:
+def read_arms(path: Path, options: TableOptions | None = None) -> dict[str, Counts]:
     """Read variants with their counts: columns variant, successes, trials.
 
     Raises:
@@ -171,7 +173,7 @@ def read_arms(path: Path, options: TableOptions | None = None, decimal: str | No
             occurs twice.
     """
     table = _unbroken(path, _read(path, ("variant", "successes", "trials"), options))
-    read, _ = _figures(table, ("successes", "trials"), decimal)
+    read, _ = _figures(table, ("successes", "trials"), _decimal(options))
     arms: dict[str, Counts] = {}
     for row, successes, trials in zip(table.iter_rows(named=True), read["successes"], read["trials"], strict=True):
         name = str(row["variant"])
@@ -202,9 +204,7 @@ class Figures:
     missing: int
 
 
-def read_numbers(
-    path: Path, column: str | None, options: TableOptions | None = None, decimal: str | None = None
-) -> Figures:
+def read_numbers(path: Path, column: str | None, options: TableOptions | None = None) -> Figures:
     """Read one column of numbers; the only one when no name is given. Missing values are left out and counted.
 
     Raises:
@@ -222,7 +222,7 @@ def read_numbers(
     if table.schema[column].is_numeric():
         read = table[column].cast(pl.Float64)
     else:
-        read = _understood(path, column, table[column], lines, decimal)
+        read = _understood(path, column, table[column], lines, _decimal(options))
     values = read.drop_nulls().drop_nans()
     if not values.len():
         raise AbkitError(f"{path.name}: column {column!r} has no numbers")

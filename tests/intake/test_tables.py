@@ -15,6 +15,7 @@ from abkit.intake.experiment_tables import read_experiments, read_numbers
 from abkit.intake.kpis.reading import KpiOptions, read_table
 from abkit_model.data import csv_table
 from abkit_model.data.csv_table import read_csv
+from abkit_model.data.tables import TableOptions
 
 COLUMNS = ("experiment", "creative", "impressions", "clicks")
 NAMED = dict(zip(("experiment", "variant", "trials", "successes"), COLUMNS, strict=True))
@@ -230,7 +231,7 @@ def test_counts_of_experiments_may_have_thousands_and_two_readings_are_refused(t
     with pytest.raises(AbkitError, match=r"'234\.567' is 234\.567 or 234567") as refused:
         read_experiments(path, **NAMED)
     assert "--decimal" in refused.value.hint
-    assert read_experiments(path, **NAMED, decimal=",").trials.tolist() == [234567, 200000]
+    assert read_experiments(path, **NAMED, options=TableOptions(decimal=",")).trials.tolist() == [234567, 200000]
 
 
 @pytest.mark.parametrize("text", ["12%", "$5", "5 apples", "--", "1_000", "nan", "2.5"])

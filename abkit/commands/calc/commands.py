@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,6 @@ import typer
 from abkit.commands.calc.compare import compare
 from abkit.commands.calc.input import (
     AlternativeOption,
-    DecimalOption,
     LevelOption,
     arm_of,
     numbers,
@@ -19,7 +17,14 @@ from abkit.commands.calc.input import (
     units,
 )
 from abkit.commands.output import Format, FormatOption, note, show
-from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
+from abkit.commands.table_options import (
+    DecimalOption,
+    EncodingOption,
+    HeaderLineOption,
+    SheetOption,
+    file_or_address,
+    table_options,
+)
 from abkit.vocabulary import Alternative, Monitoring, Spending
 
 app = typer.Typer(
@@ -135,7 +140,13 @@ def rank(
         list[str] | None, typer.Argument(help="NAME=SUCCESSES/TRIALS, one per variant.", metavar="VARIANT…")
     ] = None,
     file: Annotated[
-        Path | None, typer.Option("--file", help="CSV, XLSX or Parquet with columns variant, successes, trials.")
+        str | None,
+        typer.Option(
+            "--file",
+            parser=file_or_address,
+            metavar="FILE",
+            help="CSV, XLSX or Parquet with columns variant, successes, trials.",
+        ),
     ] = None,
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,
@@ -147,12 +158,16 @@ def rank(
 ) -> None:
     """Rank variants by their chance to be best."""
     from abkit.errors import InvalidInput
-    from abkit.intake.experiment_tables import read_arms
+    from abkit.intake.experiment_tables import MOST_BYTES, read_arms
+    from abkit.intake.remote.table import local_table
     from abkit.stats.arms import Counts
     from abkit.stats.proportions import bayes
 
-    options = table_options(encoding, header_line, sheet)
-    arms: dict[str, Counts | tuple[float, float]] = {} if file is None else {**read_arms(file, options, decimal)}
+    options = table_options(encoding, header_line, sheet, decimal)
+    arms: dict[str, Counts | tuple[float, float]] = {}
+    if file is not None:
+        with local_table(file, max_bytes=MOST_BYTES) as found:
+            arms |= read_arms(found.path, options)
     for text in variant or ():
         name, _, figures = text.rpartition("=")
         if not name or name in arms:
@@ -164,8 +179,24 @@ def rank(
 
 @app.command("drift")
 def drift(
-    reference: Annotated[Path, typer.Option("--reference", help="CSV, XLSX or Parquet with the reference values.")],
-    current: Annotated[Path, typer.Option("--current", help="CSV, XLSX or Parquet with the current values.")],
+    reference: Annotated[
+        str,
+        typer.Option(
+            "--reference",
+            parser=file_or_address,
+            metavar="FILE",
+            help="CSV, XLSX or Parquet with the reference values.",
+        ),
+    ],
+    current: Annotated[
+        str,
+        typer.Option(
+            "--current",
+            parser=file_or_address,
+            metavar="FILE",
+            help="The same with the current values.",
+        ),
+    ],
     column: Annotated[
         str | None, typer.Option("--column", help="Column to read; the only numeric one by default.")
     ] = None,
@@ -183,14 +214,17 @@ def drift(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Compare two samples of one figure for drift."""
-    from abkit.intake.experiment_tables import read_numbers
+    from abkit.intake.experiment_tables import MOST_BYTES, read_numbers
+    from abkit.intake.remote.table import local_table
     from abkit.stats.monitoring import distribution_shift
 
-    options = table_options(encoding, header_line, sheet)
-    read = [read_numbers(path, column, options, decimal) for path in (reference, current)]
-    for path, one in zip((reference, current), read, strict=True):
-        if one.missing:
-            note(f"{path.name}: {one.missing:,} cells without a figure are left out")
+    options = table_options(encoding, header_line, sheet, decimal)
+    read = []
+    for table in (reference, current):
+        with local_table(table, max_bytes=MOST_BYTES) as local:
+            read.append(read_numbers(local.path, column, options))
+        if read[-1].missing:
+            note(f"{local.name}: {read[-1].missing:,} cells without a figure are left out")
     found = distribution_shift.drift(read[0].values, read[1].values, alpha=alpha, floor=floor, bins=bins, seed=seed)
     show(found, form)
     if exit_code and found.drifted:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import AlternativeOption, DecimalOption, LevelOption, arm_of, prior_of, units
+from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, prior_of, units
 from abkit.commands.output import Format, FormatOption, note, print_record, print_rows
+from abkit.commands.table_options import DecimalOption
 from abkit.vocabulary import Alternative, Correction, LiftMethod, Method
 
 if TYPE_CHECKING:

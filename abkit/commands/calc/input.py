@@ -17,14 +17,6 @@ if TYPE_CHECKING:
     from abkit.stats.arms import Counts, Moments, PairMoments
 
 
-def _decimal(text: str) -> str:
-    from abkit.errors import UsageError
-
-    if text not in (".", ","):
-        raise UsageError(f"the decimal sign cannot be {text!r}", hint="use --decimal . or --decimal ,")
-    return text
-
-
 def units(text: str | float) -> float:
     """Return a number of units; refuse one such as 20.000, which is 20 or 20,000.
 
@@ -38,10 +30,6 @@ def units(text: str | float) -> float:
 LevelOption = Annotated[float, typer.Option("--level", help="Confidence level of the intervals.")]
 AlternativeOption = Annotated[
     Alternative, typer.Option("--alternative", help="Which difference counts, treatment against control.")
-]
-DecimalOption = Annotated[
-    str | None,
-    typer.Option("--decimal", parser=_decimal, metavar="SIGN", help="The decimal sign, . or , where it is not clear."),
 ]
 
 

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import DecimalOption, numbers
+from abkit.commands.calc.input import numbers
 from abkit.commands.context import CommandContext
 from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
-from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
+from abkit.commands.table_options import (
+    DecimalOption,
+    EncodingOption,
+    HeaderLineOption,
+    SheetOption,
+    file_or_address,
+    table_options,
+)
 from abkit.errors import InvalidInput, UsageError
 from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import (
@@ -147,7 +154,13 @@ def analyze(
         Path | None, typer.Option("--plot", help="Write the forest plot to this file, the sequences next to it.")
     ] = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="Many tests: CSV, XLSX or Parquet, one row per arm.")
+        str | None,
+        typer.Option(
+            "--table",
+            parser=file_or_address,
+            metavar="FILE",
+            help="Many tests: CSV, XLSX or Parquet, one row per arm.",
+        ),
     ] = None,
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,
@@ -187,11 +200,10 @@ def analyze(
             successes=clicks_col,
             control=control,
             add_up=add_up,
-            options=table_options(encoding, header_line, sheet),
+            options=table_options(encoding, header_line, sheet, decimal),
             allocation=allocation,
             correction=correction,
             level=level,
-            decimal=decimal,
             progress=note,
         )
         show(report, form, rows=[row.to_dict() for row in report.comparisons])

@@ -20,7 +20,14 @@ from abkit.commands.loop.imports import (
     print_results,
 )
 from abkit.commands.output import Format, FormatOption, note, progress_bar, show
-from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption
+from abkit.commands.table_options import (
+    DecimalOption,
+    EncodingOption,
+    HeaderLineOption,
+    SheetOption,
+    file_or_address,
+    table_options,
+)
 
 if TYPE_CHECKING:
     from abkit.intake.kpis.reading import KpiOptions
@@ -38,6 +45,7 @@ def import_(
         list[str] | None,
         typer.Argument(
             metavar="FILE…",
+            parser=file_or_address,
             help="Exports (CSV, XLSX, ODS, Parquet, packed or not), or folders; also s3://, gs://, az://, https://.",
             show_default=False,
         ),
@@ -49,7 +57,7 @@ def import_(
     dayfirst: Annotated[
         bool | None, typer.Option("--dayfirst/--no-dayfirst", help="Whether 01/02/2026 is the first of February.")
     ] = None,
-    decimal: Annotated[str | None, typer.Option("--decimal", help="The decimal sign: . or ,")] = None,
+    decimal: DecimalOption = None,
     platform: Annotated[str, typer.Option("--platform", help="Platform of rows that do not name one.")] = "",
     account: Annotated[str, typer.Option("--account", help="Account of rows that do not name one.")] = "",
     period: Annotated[
@@ -250,8 +258,18 @@ def link(
         bool, typer.Option("--remove", help="Remove the links of --ad; names do not link it again.")
     ] = False,
     table: Annotated[
-        Path | None, typer.Option("--table", metavar="FILE", help="Link as this table says: columns ad and creative.")
+        str | None,
+        typer.Option(
+            "--table",
+            parser=file_or_address,
+            metavar="FILE",
+            help="Link as this table says: columns ad and creative.",
+        ),
     ] = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
+    decimal: DecimalOption = None,
     accept: Annotated[
         float | None, typer.Option("--accept", metavar="0…1", help="Take suggestions with at least this confidence.")
     ] = None,
@@ -290,7 +308,8 @@ def link(
     context: CommandContext = ctx.obj
     with context.store() as store:
         if table is not None:
-            report = kpi_link.link_table(store, table)
+            options = table_options(encoding, header_line, sheet, decimal)
+            report = kpi_link.link_table(store, table, options)
         elif ad is not None and creative is not None:
             report = kpi_link.link_by_hand(store, ad, creative, platform=platform, account=account)
         elif ad is not None:

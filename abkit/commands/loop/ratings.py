@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +10,14 @@ from abkit.commands.context import CommandContext
 from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
 from abkit.commands.model.options import ImageColumnOption, ImagesOption, LabelsArgument, ScaleOption, parse_scale
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar
-from abkit.commands.table_options import EncodingOption, HeaderLineOption, SheetOption, table_options
+from abkit.commands.table_options import (
+    DecimalOption,
+    EncodingOption,
+    HeaderLineOption,
+    SheetOption,
+    file_or_address,
+    table_options,
+)
 
 app = typer.Typer(help="Ratings and comparisons: import them, see agreement and bias of raters.", no_args_is_help=True)
 
@@ -26,6 +32,7 @@ def import_(
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,
     sheet: SheetOption = None,
+    decimal: DecimalOption = None,
     source: Annotated[
         str | None, typer.Option("--source", help="The study that its raters belong to; the file's name by default.")
     ] = None,
@@ -44,7 +51,7 @@ def import_(
             source=source,
             image_column=image_column,
             scale=parse_scale(scale),
-            options=table_options(encoding, header_line, sheet),
+            options=table_options(encoding, header_line, sheet, decimal),
             progress=progress,
         )
     print_results([result], form)
@@ -66,7 +73,12 @@ def rejects(
 def agreement(
     ctx: typer.Context,
     table: Annotated[
-        Path | None, typer.Argument(help="A table with one row per vote: image, rater, score; the store by default.")
+        str | None,
+        typer.Argument(
+            parser=file_or_address,
+            metavar="FILE",
+            help="A table with one row per vote: image, rater, score; the store by default.",
+        ),
     ] = None,
     scale: ScaleOption = None,
     source: Annotated[str | None, typer.Option("--source", help="Only ratings in the store of this study.")] = None,
@@ -76,6 +88,7 @@ def agreement(
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,
     sheet: SheetOption = None,
+    decimal: DecimalOption = None,
     raters: Annotated[bool, typer.Option("--raters", help="Show bias and noise instead, one row per rater.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -86,7 +99,8 @@ def agreement(
     if table is not None:
         if source or campaign:
             raise UsageError("--source and --campaign select ratings in the store, not in a table", hint="drop one")
-        study = study_table(table, scale=parse_scale(scale), options=table_options(encoding, header_line, sheet))
+        options = table_options(encoding, header_line, sheet, decimal)
+        study = study_table(table, scale=parse_scale(scale), options=options)
     else:
         if scale:
             raise UsageError("--scale is for a table: stored ratings have the scale of their source", hint="drop it")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.table_options import file_or_address
 from abkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +30,13 @@ GroupColumnOption = Annotated[
 ScaleOption = Annotated[str | None, typer.Option("--scale", help="Lowest and highest rating, such as 1..7.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 ComparisonsOption = Annotated[
-    Path | None, typer.Option("--comparisons", help="Comparisons of two images: votes, or outcomes of A/B tests.")
+    str | None,
+    typer.Option(
+        "--comparisons",
+        parser=file_or_address,
+        metavar="FILE",
+        help="Comparisons of two images: votes, or outcomes of A/B tests.",
+    ),
 ]
 ComparisonImagesOption = Annotated[
     Path | None, typer.Option("--comparison-images", help="The folder of the images that the comparisons name.")
@@ -39,10 +46,20 @@ ModelOption = Annotated[
 ]
 CheckpointOption = Annotated[Path | None, typer.Option("--checkpoint", help="A checkpoint's folder instead.")]
 RatingsArgument = Annotated[
-    Path, typer.Argument(help="Ratings: histogram, one row per vote, mean and n, or AVA's layout.")
+    str,
+    typer.Argument(
+        parser=file_or_address,
+        metavar="FILE",
+        help="Ratings: histogram, one row per vote, mean and n, or AVA's layout.",
+    ),
 ]
 LabelsArgument = Annotated[
-    Path, typer.Argument(help="Ratings (histogram, one row per vote, mean and n, AVA's layout), or comparisons.")
+    str,
+    typer.Argument(
+        parser=file_or_address,
+        metavar="FILE",
+        help="Ratings (histogram, one row per vote, mean and n, AVA's layout), or comparisons.",
+    ),
 ]
 
 

@@ -24,6 +24,7 @@ from abkit.commands.model.options import (
     store_if_any,
 )
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bars, show
+from abkit.commands.table_options import DecimalOption, EncodingOption, HeaderLineOption, SheetOption, table_options
 from abkit.records import percent
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def evaluate(
     image_column: ImageColumnOption = None,
     group_column: GroupColumnOption = None,
     scale: ScaleOption = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
+    decimal: DecimalOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Measure a scorer on ratings that it has not seen: SRCC, PLCC, accuracy, coverage of its interval.
@@ -57,6 +62,7 @@ def evaluate(
         image_column=image_column,
         group_column=group_column,
         scale=parse_scale(scale),
+        options=table_options(encoding, header_line, sheet, decimal),
     )
     with store_if_any(ctx) as (store, settings), progress_bars() as progress:
         result = work(store, request, settings=settings, progress=progress)
@@ -71,6 +77,10 @@ def compare(
     image_column: ImageColumnOption = None,
     group_column: GroupColumnOption = None,
     scale: ScaleOption = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
+    decimal: DecimalOption = None,
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=50, help="How often folds are dealt anew.")] = 5,
     seed: SeedOption = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Repeats that run side by side.")] = 1,
@@ -97,6 +107,7 @@ def compare(
         image_column=image_column,
         group_column=group_column,
         scale=parse_scale(scale),
+        options=table_options(encoding, header_line, sheet, decimal),
         repeats=repeats,
         seed=seed,
         jobs=jobs,

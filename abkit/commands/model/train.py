@@ -22,6 +22,7 @@ from abkit.commands.model.options import (
     store_if_any,
 )
 from abkit.commands.output import Format, FormatOption, progress_bars, show
+from abkit.commands.table_options import DecimalOption, EncodingOption, HeaderLineOption, SheetOption, table_options
 
 
 def train(
@@ -36,6 +37,10 @@ def train(
     image_column: ImageColumnOption = None,
     group_column: GroupColumnOption = None,
     scale: ScaleOption = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
+    decimal: DecimalOption = None,
     seed: SeedOption = 0,
     queries: Annotated[
         str | None,
@@ -77,6 +82,7 @@ def train(
         image_column=image_column,
         group_column=group_column,
         scale=parse_scale(scale),
+        options=table_options(encoding, header_line, sheet, decimal),
         correct_raters=correct_raters,
         comparisons=comparisons,
         comparison_images=comparison_images,

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from abkit.errors import AbkitError
-from abkit.intake.experiment_tables import ArmTable, Refused, read_experiments
+from abkit.intake.experiment_tables import MOST_BYTES, ArmTable, Refused, read_experiments
+from abkit.intake.remote.table import local_table
 from abkit.records import Record
 from abkit.stats.proportions.bulk import BulkComparisons, compare_many, homogeneity_p, split_p
 from abkit.stats.tails import quantile
@@ -136,7 +137,7 @@ class TableReport(Record):
 
 
 def analyze_table(
-    path: Path,
+    table: str | Path,
     *,
     experiment: str,
     variant: str,
@@ -148,7 +149,6 @@ def analyze_table(
     add_up: bool = False,
     options: TableOptions | None = None,
     allocation: Allocation = Allocation.RANDOM,
-    decimal: str | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> TableReport:
     """Analyze every test of a table.
@@ -159,7 +159,7 @@ def analyze_table(
     were not assigned at random, and totals have no variance between days.
 
     Args:
-        path: CSV, TSV or Parquet, one row per arm.
+        table: CSV, a spreadsheet or Parquet, one row per arm: a file, or an address as text.
         experiment: Column with the test's key.
         variant: Column with the arm's key.
         trials: Column with impressions, users, ….
@@ -170,43 +170,42 @@ def analyze_table(
         add_up: Whether rows of one arm are days, to be added up.
         options: What the user said about how the table is written.
         allocation: `optimized` leaves out the check of the split.
-        decimal: The decimal sign of the counts, "." or ","; None finds it out.
         progress: Told what is happening.
 
     Raises:
         AbkitError: The file cannot be read, has too many arms, or no test has the control.
     """
-    progress(f"reading {path.name}")
-    table = read_experiments(
-        path,
-        experiment=experiment,
-        variant=variant,
-        trials=trials,
-        successes=successes,
-        drop_duplicates=add_up,
-        options=options,
-        decimal=decimal,
-    )
-    for guess in table.notes:
+    with local_table(table, max_bytes=MOST_BYTES) as found:
+        progress(f"reading {found.name}")
+        arms = read_experiments(
+            found.path,
+            experiment=experiment,
+            variant=variant,
+            trials=trials,
+            successes=successes,
+            drop_duplicates=add_up,
+            options=options,
+        )
+    for guess in arms.notes:
         progress(guess)
-    if len(table.trials) > MOST_CELLS:
-        raise AbkitError(f"{path.name} has {len(table.trials):,} arms; at most {MOST_CELLS:,} are analyzed at once")
-    base, table = _controls(table, control)
+    if len(arms.trials) > MOST_CELLS:
+        raise AbkitError(f"{found.name} has {len(arms.trials):,} arms; at most {MOST_CELLS:,} are analyzed at once")
+    base, arms = _controls(arms, control)
     treated = np.flatnonzero(base != np.arange(len(base)))
-    progress(f"{len(table.experiments):,} tests, {len(treated):,} comparisons")
+    progress(f"{len(arms.experiments):,} tests, {len(treated):,} comparisons")
     compared = compare_many(
-        table.successes[base[treated]],
-        table.trials[base[treated]],
-        table.successes[treated],
-        table.trials[treated],
+        arms.successes[base[treated]],
+        arms.trials[base[treated]],
+        arms.successes[treated],
+        arms.trials[treated],
         level=level,
     )
-    tests = len(table.experiments)
-    _, split = split_p(table.trials, table.experiment, tests)
-    _, homogeneity = homogeneity_p(table.successes, table.trials, table.experiment, tests)
+    tests = len(arms.experiments)
+    _, split = split_p(arms.trials, arms.experiment, tests)
+    _, homogeneity = homogeneity_p(arms.successes, arms.trials, arms.experiment, tests)
     drawn = allocation is Allocation.RANDOM
     flagged = (split < SRM_ALPHA) if drawn else np.zeros(tests, dtype=bool)
-    unflagged = ~flagged[table.experiment[treated]]
+    unflagged = ~flagged[arms.experiment[treated]]
     usable = unflagged if drawn else np.zeros(len(treated), dtype=bool)
     family = f"all {int(usable.sum()):,} comparisons of {tests:,} tests"
     if not drawn:
@@ -222,7 +221,7 @@ def analyze_table(
     quantiles = np.quantile(known, [0.05, 0.25, 0.5, 0.75, 0.95]) if len(known) else np.full(5, np.nan)
     summary = TableSummary(
         tests=tests,
-        refused=len(table.refused),
+        refused=len(arms.refused),
         comparisons=len(treated),
         sample_ratio_mismatch=int(flagged.sum()) if drawn else None,
         significant_unadjusted=int((p < adjusted.alpha).sum()),
@@ -240,12 +239,12 @@ def analyze_table(
         method="auto: newcombe, or exact limits where less than one success is expected",
         effect_prior=prior,
     )
-    test = table.experiment[treated]
+    test = arms.experiment[treated]
     blocked = np.where(flagged[test], "sample_ratio", "" if drawn else "not_drawn")
     columns: dict[str, Sequence[Any]] = {
-        "experiment": [table.experiments[index] for index in test],
-        "control": [table.variants[index] for index in base[treated]],
-        "treatment": [table.variants[index] for index in treated],
+        "experiment": [arms.experiments[index] for index in test],
+        "control": [arms.variants[index] for index in base[treated]],
+        "treatment": [arms.variants[index] for index in treated],
         **{name: getattr(compared, name).tolist() for name in _FIGURES},
         "shrunken_lift": lifts,
         "adjusted_p": adjusted.p_values,
@@ -254,7 +253,7 @@ def analyze_table(
         "blocked": blocked.tolist(),
     }
     rows = [TableComparison(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
-    return TableReport(path.name, summary, rows, table.refused)
+    return TableReport(found.name, summary, rows, arms.refused)
 
 
 def _shrunken(compared: BulkComparisons, unflagged: np.ndarray) -> tuple[list[float | None], EffectPrior | None]:

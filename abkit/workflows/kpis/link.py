@@ -8,6 +8,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import InvalidInput, UsageError
+from abkit.intake.remote.table import local_table
 from abkit.names import base_name
 from abkit.store.catalog.creatives import creatives_named
 from abkit.store.database.engine import Store
@@ -18,8 +19,9 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Ad, Creative
 from abkit.vocabulary import LINKS_IN_BULK, LinkedBy, LinkStatus
 from abkit.workflows.kpis.link_report import LinkReport, link_report, open_ads
-from abkit.workflows.kpis.link_table import read_links
+from abkit.workflows.kpis.link_table import MOST_BYTES, read_links
 from abkit.workflows.kpis.suggestions import Suggestion, suggest
+from abkit_model.data.tables import TableOptions
 
 
 def link(
@@ -86,15 +88,21 @@ def undo_links(store: Store, kind: str) -> LinkReport:
         return link_report(record, outcome, rows)
 
 
-def link_table(store: Store, path: Path) -> LinkReport:
+def link_table(store: Store, table: str | Path, options: TableOptions | None = None) -> LinkReport:
     """Link ads as a person's table says: its columns are ad and creative, and platform and account where ids repeat.
+
+    Args:
+        store: A store at the current migration.
+        table: A file, or an address as text.
+        options: What the user said about how the table is written.
 
     Raises:
         TableError: The file cannot be read.
         InvalidInput: A column is missing.
     """
-    links, refused = read_links(path)
-    with recorded_run(store, "kpi link", {"table": str(path)}) as record:
+    with local_table(table, max_bytes=MOST_BYTES) as found:
+        links, refused = read_links(found.path, options)
+    with recorded_run(store, "kpi link", {"table": found.shown}) as record:
         with store.write() as session:
             named = creatives_named(session, {row.creative for row in links})
             ads = _ads_called(session, {row.ad for row in links})

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from abkit.errors import InvalidInput
 from abkit.intake.tables import read_frame, refusing_damage
-from abkit_model.data.tables import open_table
+from abkit_model.data.tables import TableOptions, open_table
 from abkit_model.data.text_rows import BrokenRow
 
-_MOST_BYTES = 256 * 2**20
+MOST_BYTES = 256 * 2**20
 _NEEDED = ("ad", "creative")
 _COLUMNS = (*_NEEDED, "platform", "account")
 
@@ -24,7 +24,7 @@ class LinkRow:
     account: str | None
 
 
-def read_links(path: Path) -> tuple[list[LinkRow], list[tuple[int, str]]]:
+def read_links(path: Path, options: TableOptions | None = None) -> tuple[list[LinkRow], list[tuple[int, str]]]:
     """Return the rows of a table with the columns ad and creative, and line and reason of those that are refused.
 
     Raises:
@@ -32,7 +32,7 @@ def read_links(path: Path) -> tuple[list[LinkRow], list[tuple[int, str]]]:
         InvalidInput: A column is missing.
     """
     broken: list[BrokenRow] = []
-    with refusing_damage(), open_table(path, max_bytes=_MOST_BYTES) as table:
+    with refusing_damage(), open_table(path, max_bytes=MOST_BYTES, options=options) as table:
         layout = table.layout(lambda cells: len({cell.strip().lower() for cell in cells} & set(_COLUMNS)))
         header = [name.strip().lower() for name in layout.header]
         missing = [name for name in _NEEDED if name not in header]

@@ -10,9 +10,10 @@ from abkit.config import Settings
 from abkit.errors import UsageError
 from abkit.records import RecordList
 from abkit.workflows.models.results import with_ends
-from abkit.workflows.models.train import Progress, names_comparisons, require_model, token_cache
+from abkit.workflows.models.train import Progress, local_tables, names_comparisons, require_model, token_cache
 
 if TYPE_CHECKING:
+    from abkit_model.data.tables import TableOptions
     from abkit_model.evaluation.comparison_agreement import ComparisonFigures
     from abkit_model.evaluation.metrics import Estimate
     from abkit_model.studies.compare import HeadComparison
@@ -23,7 +24,7 @@ class HeadStudyRequest:
     """Which labels heads are compared on, and how thoroughly.
 
     Attributes:
-        table: Ratings.
+        table: Ratings: a file, or an address as text (`s3://…`, `https://…`).
         images: The folder of the images that the table names.
         encoder: Name of the frozen encoder under all heads.
         image_column: The column that names the image; found by its usual names when None.
@@ -32,11 +33,12 @@ class HeadStudyRequest:
         repeats: How often folds are dealt anew.
         seed: Seed of everything random.
         jobs: Repeats that run side by side.
+        options: How the table is written, where the user said it; encoding and decimal sign hold for `comparisons` too.
         comparisons: Comparisons of other images that heads are held against; needs `comparison_images`.
         comparison_images: The folder of the images that `comparisons` names.
     """
 
-    table: Path
+    table: Path | str
     images: Path
     encoder: str
     image_column: str | None = None
@@ -45,7 +47,8 @@ class HeadStudyRequest:
     repeats: int = 5
     seed: int = 0
     jobs: int = 1
-    comparisons: Path | None = None
+    options: TableOptions | None = None
+    comparisons: Path | str | None = None
     comparison_images: Path | None = None
 
 
@@ -114,32 +117,45 @@ def compare(
         ModelError: The tables, the images or the encoder cannot be used.
     """
     require_model()
-    from abkit_model.data.dataset import load_comparisons, load_dataset
-    from abkit_model.encoders.load import load_encoder
-    from abkit_model.studies.compare import compare_heads, transfer
     from abkit_model.training.request import refuse_half_a_pair
 
     refuse_half_a_pair(request.comparisons, request.comparison_images)
-    if names_comparisons(request.table):
+    with local_tables(request, progress) as local:
+        return _compare(local, settings, progress)
+
+
+def _compare(request: HeadStudyRequest, settings: Settings | None, progress: Progress | None) -> HeadStudy:
+    from abkit_model.data.dataset import load_comparisons, load_dataset
+    from abkit_model.encoders.load import load_encoder
+    from abkit_model.studies.compare import compare_heads, transfer
+
+    table = Path(request.table)
+    if names_comparisons(table, request.options):
         raise UsageError(
             f"{request.table} is a table of comparisons, and heads are trained on ratings",
             hint="name the ratings first, and these comparisons with --comparisons and --comparison-images",
         )
     frozen, cache = load_encoder(request.encoder), token_cache(settings)
     examples = load_dataset(
-        request.table,
+        table,
         request.images,
         frozen,
         image_column=request.image_column,
         group_column=request.group_column,
         scale=request.scale,
+        options=request.options,
         cache=cache,
         progress=progress,
     ).examples
     pairs = None
     if request.comparisons and request.comparison_images:
         pairs, _, _ = load_comparisons(
-            request.comparisons, request.comparison_images, frozen, cache=cache, progress=progress
+            Path(request.comparisons),
+            request.comparison_images,
+            frozen,
+            options=request.options and request.options.of_another(),
+            cache=cache,
+            progress=progress,
         )
     repeats, seed = request.repeats, request.seed
     heads = compare_heads(examples, repeats=repeats, seed=seed, jobs=request.jobs, progress=progress)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from abkit.config import Settings
 from abkit.errors import UsageError
-from abkit.records import percent, to_plain
+from abkit.records import percent
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import ensure_active_model, find_model, load_scorer
@@ -18,13 +18,16 @@ from abkit.workflows.models.results import EvaluationResult, comparison_figures,
 from abkit.workflows.models.train import (
     Progress,
     alive,
+    local_tables,
     names_comparisons,
     require_model,
     scores_are_chances,
+    shown_arguments,
     token_cache,
 )
 
 if TYPE_CHECKING:
+    from abkit_model.data.tables import TableOptions
     from abkit_model.scorer import Scorer
 
 
@@ -33,22 +36,24 @@ class EvaluationRequest:
     """Which scorer is measured, and on what.
 
     Attributes:
-        table: Ratings, or comparisons (two images per row).
+        table: Ratings, or comparisons (two images per row): a file, or an address as text (`s3://…`, `https://…`).
         images: The folder of the images that the table names.
         model: Name or digest of a registered version; the active model when None.
         checkpoint: A checkpoint's folder instead.
         image_column: The column that names the image; found by its usual names when None.
         group_column: Images with equal values here (one subject) are resampled together.
         scale: Lowest and highest rating; the scorer's when None.
+        options: How the table is written, where the user said it.
     """
 
-    table: Path
+    table: Path | str
     images: Path
     model: str | None = None
     checkpoint: Path | None = None
     image_column: str | None = None
     group_column: str | None = None
     scale: tuple[float, float] | None = None
+    options: TableOptions | None = None
 
 
 def evaluate(
@@ -66,13 +71,17 @@ def evaluate(
         ModelError: The table, the images or the checkpoint cannot be used.
     """
     require_model()
-    measure = _on_comparisons if names_comparisons(request.table) else _on_ratings
     model, checkpoint = request.model, request.checkpoint
-    arguments = to_plain(request)
-    with scorer_in_run(store, "model evaluate", arguments, model=model, checkpoint=checkpoint) as (scorer, run):
+    arguments = shown_arguments(request)
+    with (
+        scorer_in_run(store, "model evaluate", arguments, model=model, checkpoint=checkpoint) as (scorer, run),
+        local_tables(request, progress) as local,
+    ):
+        compares = names_comparisons(Path(local.table), local.options)
+        measure = _on_comparisons if compares else _on_ratings
         if run is None:
-            return measure(scorer, request, settings, progress)
-        result = measure(scorer, request, settings, alive(run, progress))
+            return measure(scorer, local, settings, progress)
+        result = measure(scorer, local, settings, alive(run, progress))
         first = result.figures[0]
         run.outcome.update({"digest": result.digest, first.figure: first.estimate, "n": first.n})
         return replace(result, run_id=run.id)
@@ -91,11 +100,12 @@ def _on_ratings(
         )
     evaluation, coverage, dataset = evaluate_scorer(
         scorer,
-        request.table,
+        Path(request.table),
         request.images,
         image_column=request.image_column,
         group_column=request.group_column,
         scale=request.scale,
+        options=request.options,
         cache=token_cache(settings),
         progress=progress,
     )
@@ -115,7 +125,12 @@ def _on_comparisons(
     from abkit_model.evaluation.trained_scorer import evaluate_on_comparisons
 
     agreement, seen, table, missing = evaluate_on_comparisons(
-        scorer, request.table, request.images, cache=token_cache(settings), progress=progress
+        scorer,
+        Path(request.table),
+        request.images,
+        options=request.options,
+        cache=token_cache(settings),
+        progress=progress,
     )
     return evaluation_result(
         scorer.card,

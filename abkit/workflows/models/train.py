@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
+from abkit.intake.remote.table import local_table, shown_table
 from abkit.records import to_plain
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import register_checkpoint
 from abkit.workflows.models.results import Shortage, TrainingResult, short_result, trained_result
 from abkit.workflows.models.segment import find_parent, shortage_of
+from abkit_model.data.csv_table import MAX_BYTES
 
 if TYPE_CHECKING:
     from abkit_model.checkpoint import Card
+    from abkit_model.data.tables import TableOptions
     from abkit_model.data.tokens import TokenCache
     from abkit_model.training.release import TrainedScorer
     from abkit_model.training.request import TrainingRequest
@@ -51,12 +55,14 @@ def train(
     """
     require_model()
     if store is None:
-        done = _train(None, None, request, settings, progress)
+        with local_tables(request, progress) as local:
+            done = _train(None, None, local, settings, progress)
         if isinstance(done, Shortage):
             return short_result(done, request.segment)
         return trained_result(done, request.segment, registered=False, run_id=None)
-    with recorded_run(store, "model train", to_plain(request)) as run:
-        done = _train(store, run, request, settings, alive(run, progress))
+    with recorded_run(store, "model train", shown_arguments(request)) as run:
+        with local_tables(request, progress) as local:
+            done = _train(store, run, local, settings, alive(run, progress))
         if isinstance(done, Shortage):
             run.outcome.update(decision="insufficient_data", **asdict(done))
             return replace(short_result(done, request.segment), run_id=run.id)
@@ -78,7 +84,7 @@ def _train(
 ) -> TrainedScorer | Shortage:
     from abkit_model.training.pipeline import train_scorer
 
-    comparisons = names_comparisons(request.table)
+    comparisons = names_comparisons(Path(request.table), request.options)
     if comparisons:
         request.refuse_options_of_ratings()
     if request.parent is not None:
@@ -96,6 +102,44 @@ def _train(
             if shortage is not None:
                 return shortage
     return train_scorer(request, from_comparisons=comparisons, cache=token_cache(settings), progress=progress)
+
+
+class _OfTables(Protocol):
+    """A request that names tables of labels: a dataclass, with `comparisons` where there may be two of them."""
+
+    @property
+    def table(self) -> Path | str: ...
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+R = TypeVar("R", bound=_OfTables)
+
+
+@contextmanager
+def local_tables(request: R, progress: Progress | None = None) -> Iterator[R]:
+    """Yield a request whose tables are files of this machine: those behind addresses are fetched, and gone afterwards.
+
+    Raises:
+        AbkitError: A table cannot be fetched.
+    """
+    report = progress or (lambda stage, done, total: None)
+    with ExitStack() as stack:
+        local: dict[str, Any] = {}
+        for name, table in _tables(request).items():
+            one = local_table(table, max_bytes=MAX_BYTES, progress=lambda done, total: report("fetching", done, total))
+            local[name] = stack.enter_context(one).path
+        yield replace(request, **local)
+
+
+def shown_arguments(request: _OfTables) -> dict[str, Any]:
+    """Return a request as a run keeps it: addresses without what may be secret in them."""
+    return {**to_plain(request), **{name: shown_table(table) for name, table in _tables(request).items()}}
+
+
+def _tables(request: _OfTables) -> dict[str, Path | str]:
+    named = {name: getattr(request, name, None) for name in ("table", "comparisons")}
+    return {name: table for name, table in named.items() if table is not None}
 
 
 def scores_are_chances(card: Card) -> bool:
@@ -122,14 +166,14 @@ def token_cache(settings: Settings | None) -> TokenCache | None:
     return TokenCache(settings.cache_folder / "tokens", most) if settings and most else None
 
 
-def names_comparisons(table: Path) -> bool:
+def names_comparisons(table: Path, options: TableOptions | None = None) -> bool:
     """Return whether a table names two images per row; False for one that cannot be read: reading it says why."""
     require_model()
     from abkit_model.data.comparisons import is_comparison_table
     from abkit_model.errors import LabelError
 
     try:
-        return is_comparison_table(table)
+        return is_comparison_table(table, options)
     except LabelError:
         return False
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
+from abkit.intake.remote.table import local_table
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.ratings import read as ratings
@@ -97,23 +98,25 @@ class RaterStudy(Record):
 
 
 def study_table(
-    table: Path, *, scale: tuple[float, float] | None = None, options: TableOptions | None = None
+    table: str | Path, *, scale: tuple[float, float] | None = None, options: TableOptions | None = None
 ) -> RaterStudy:
-    """Study the raters of a table with one row per vote.
+    """Study the raters of a table with one row per vote: a file, or an address as text.
 
     Raises:
         LabelError: The table cannot be read, or does not have one row per vote.
         AbkitError: No vote can be used, or all are by one rater.
     """
+    from abkit_model.data.csv_table import MAX_BYTES
     from abkit_model.data.rating_rows import read_rows
 
-    rows = read_rows(table, scale=scale, votes_only=True, options=options)
+    with local_table(table, max_bytes=MAX_BYTES) as found:
+        rows, shown = read_rows(found.path, scale=scale, votes_only=True, options=options), found.shown
     votes, rejected = rows.votes, rows.rejected
     if not votes:
         first = f"; line {rejected[0][0]}: {rejected[0][1]}" if rejected else ""
-        raise InvalidInput(f"{table} has no usable vote{first}", hint="it needs columns for image, rater and score")
+        raise InvalidInput(f"{shown} has no usable vote{first}", hint="it needs columns for image, rater and score")
     item, rater = np.array([v.image for v in votes]), np.array([v.rater for v in votes])
-    study = _study(item, rater, np.array([v.score for v in votes]), str(table))
+    study = _study(item, rater, np.array([v.score for v in votes]), shown)
     return replace(study, rejected=tuple(rejected), scale=(rows.scale.low, rows.scale.high))
 
 

@@ -18,6 +18,8 @@ from abkit.config import Settings
 from abkit.errors import InvalidInput, UsageError
 from abkit.intake.images import names_of
 from abkit.intake.ratings import Labels, read_labels, stage_rows
+from abkit.intake.remote.address import is_address, parse_address
+from abkit.intake.remote.table import local_table, shown_table
 from abkit.records import Record
 from abkit.store import imports
 from abkit.store.catalog import creatives
@@ -28,7 +30,7 @@ from abkit.store.ratings import publish as rating_publish
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
 from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, hash_files, one_of_each
-from abkit_model.data.csv_table import files_named, is_inside
+from abkit_model.data.csv_table import MAX_BYTES, files_named, is_inside
 from abkit_model.data.tables import TableOptions
 
 # Images registered in one transaction; small enough that a stop loses little work.
@@ -75,7 +77,7 @@ class LabelImport(Record):
 def import_labels(
     store: Store,
     settings: Settings,
-    table: Path,
+    table: str | Path,
     images: Path,
     *,
     source: str | None = None,
@@ -93,7 +95,8 @@ def import_labels(
     Args:
         store: A store at the current migration.
         settings: Limits of image files.
-        table: One of the layouts of `abkit_model.data.rating_rows` or `abkit_model.data.comparisons`.
+        table: One of the layouts of `abkit_model.data.rating_rows` or `abkit_model.data.comparisons`: a file, or an
+            address as text (`s3://…`, `https://…`).
         images: The folder of the images that it names.
         source: The study; the name of the file by default. Raters of two sources are different people.
         image_column: Column that names the image, for ratings; found when None.
@@ -106,25 +109,31 @@ def import_labels(
         InvalidInput: No row or no image of it can be used.
         UsageError: The source has ratings on another scale.
     """
-    source = clean_key(table.name.split(".")[0] if source is None else source, "study (--source)")
-    for path in (table, images):
+    far = isinstance(table, str) and is_address(table)
+    shown = shown_table(table)
+    name = parse_address(str(table)).name if far else Path(table).name
+    source = clean_key(name.split(".")[0] if source is None else source, "study (--source)")
+    for path in (images,) if far else (table, images):
         if not os.path.lexists(path):
             raise UsageError(f"there is no file or folder {str(path)!r}", hint="check the path")
-    arguments = {"table": str(table), "images": str(images), "source": source, "scale": scale}
-    with recorded_run(store, "ratings import", arguments) as run:
-        labels = read_labels(table, image_column=image_column, scale=scale, options=options)
+    arguments = {"table": shown, "images": str(images), "source": source, "scale": scale}
+    with (
+        recorded_run(store, "ratings import", arguments) as run,
+        local_table(table, max_bytes=MAX_BYTES, progress=progress if far else lambda done, total: None) as found,
+    ):
+        labels = read_labels(found.path, image_column=image_column, scale=scale, options=options)
         files = _register(store, settings, run, labels, images, progress)
         if all(file.creative_id is None for file in files.values()):
             name, file = next(iter(files.items()))
             raise InvalidInput(
-                f"none of the {len(files):,} images of {table} can be used in {images}; {name}: {file.reason}",
+                f"none of the {len(files):,} images of {shown} can be used in {images}; {name}: {file.reason}",
                 hint="check --images and the column with the file names (--image-column)",
             )
         with store.write() as session:
             source_id, salt = rating_publish.source_of(session, run, source, labels.scale)
         header = rating_publish.LabelHeader(
-            digest=_digest(labels, files, source, image_column),
-            name=str(table),
+            digest=_digest(labels, files, source, image_column, options),
+            name=shown,
             source_id=source_id,
             kind=labels.kind,
             options={"layout": labels.layout, "scale": labels.scale, "table_sha256": labels.sha256},
@@ -191,12 +200,20 @@ def _register_chunk(
         creatives.write_names(session, run, [(ids[file.sha256], *names_of(file.path)) for file in usable])
 
 
-def _digest(labels: Labels, files: Mapping[str, ImageFile], source: str, image_column: str | None) -> str:
+def _digest(
+    labels: Labels,
+    files: Mapping[str, ImageFile],
+    source: str,
+    image_column: str | None,
+    options: TableOptions | None,
+) -> str:
     """Return the identity of an import: the table, how it is read, and the images that were there."""
     contents = sorted((name, file.sha256) for name, file in files.items() if file.creative_id is not None)
     # Stores made before migration 0010 hold digests with the former name of this kind; they must be found again.
     kind = "choices" if labels.kind == "comparisons" else labels.kind
-    said = [labels.sha256, kind, labels.scale, source, image_column, contents]
+    said: list[object] = [labels.sha256, kind, labels.scale, source, image_column, contents]
+    if options and (options.sheet or options.decimal):
+        said.append([options.sheet, options.decimal])
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 

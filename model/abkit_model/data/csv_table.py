@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abkit_model.data.layouts import bare
@@ -38,6 +38,7 @@ class CsvTable:
         rows: Line where the row begins (the first of the file is 1) and cells by column.
         rejected: Line and reason of each row that does not have the cells of the header.
         sha256: Digest of the unpacked bytes.
+        decimal: The decimal sign that the user said.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class CsvTable:
     rows: tuple[tuple[int, Row], ...]
     rejected: tuple[tuple[int, str], ...]
     sha256: str
+    decimal: str | None = None
 
     def column(self, asked: str | None, usual: Sequence[str], meaning: str) -> str:
         """Return the column that was asked for, or the one with a usual name.
@@ -80,11 +82,11 @@ class CsvTable:
         """
         texts = (row.get(column) or "" for _, row in self.rows for column in columns if column)
         try:
-            sign = decimal_sign(texts, low, high) or "."
+            sign = self.decimal or decimal_sign(texts, low, high) or "."
         except ValueError as reason:
             names = ", ".join(repr(column) for column in columns if column)
             raise LabelError(
-                f"{self.path}, {names}: {reason}", "write thousands without a sign, and decimals of one kind"
+                f"{self.path}, {names}: {reason}", "say the decimal sign: --decimal . or --decimal ,"
             ) from None
 
         def read(text: str | None) -> float | None:
@@ -136,7 +138,7 @@ def read_csv(
         LabelError: Not readable, too large, not text, or not a table.
     """
     if is_parquet(path):
-        return _of_parquet(path, header_only)
+        return replace(_of_parquet(path, header_only), decimal=options.decimal if options else None)
     broken: list[BrokenRow] = []
     with _opened(path, options) as table:
         layout = table.layout(lambda cells: len({cell.lower() for cell in cells}.intersection(usual)))
@@ -149,6 +151,7 @@ def read_csv(
         tuple((line, dict(zip(layout.header, cells, strict=True))) for line, cells in rows),
         tuple((row.line, at + row.reason) for row in broken),
         sha256,
+        options.decimal if options else None,
     )
 
 

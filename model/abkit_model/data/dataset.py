@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from abkit_model.data.comparisons import MIN_PAIRS, ComparisonTable, read_comparisons
 from abkit_model.data.csv_table import files_named, is_inside
 from abkit_model.data.labels import MIN_IMAGES, RatingTable, read_ratings
+from abkit_model.data.tables import TableOptions
 from abkit_model.data.tokens import Features, TokenCache, extract
 from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.errors import LabelError
@@ -101,6 +102,7 @@ def load_dataset(
     group_column: str | None = None,
     scale: tuple[float, float] | None = None,
     correct_raters: bool = False,
+    options: TableOptions | None = None,
     mirrored: bool = True,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
@@ -111,7 +113,12 @@ def load_dataset(
         LabelError: A table that cannot be used, or too few images found.
     """
     ratings = read_ratings(
-        table, image_column=image_column, group_column=group_column, scale=scale, correct_raters=correct_raters
+        table,
+        image_column=image_column,
+        group_column=group_column,
+        scale=scale,
+        correct_raters=correct_raters,
+        options=options,
     )
     views, kept, missing = _views(ratings.images, images, encoder, "tokens", mirrored, cache, progress)
     if len(kept) < MIN_IMAGES:
@@ -129,6 +136,7 @@ def load_comparisons(
     images: Path,
     encoder: FrozenEncoder,
     *,
+    options: TableOptions | None = None,
     mirrored: bool = True,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
@@ -142,7 +150,7 @@ def load_comparisons(
     Raises:
         LabelError: A table that cannot be used, or too few pairs whose images are there.
     """
-    read = read_comparisons(table)
+    read = read_comparisons(table, options)
     views, kept, missing = _views(read.images, images, encoder, "pairs", mirrored, cache, progress)
     place = {int(i): k for k, i in enumerate(kept)}
     content = views[0].sha256

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from abkit_model.checkpoint import Scale
 from abkit_model.data.raters import corrected_distributions, rater_model, spread_over_bins
 from abkit_model.data.rating_rows import RatingRows, Summary, Vote, read_rows
+from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
 Floats = NDArray[np.float64]
@@ -63,6 +64,7 @@ def read_ratings(
     group_column: str | None = None,
     scale: tuple[float, float] | None = None,
     correct_raters: bool = False,
+    options: TableOptions | None = None,
 ) -> RatingTable:
     """Read a rating table; rows that cannot be used are refused one by one, with line and reason.
 
@@ -74,12 +76,13 @@ def read_ratings(
             when hardly any rating needs the larger one of these.
         correct_raters: Take each rater's bias out of their votes and weight them by 1 / variance (ITU-T P.910; biases
             of raters of few votes are drawn towards 0). Needs one row per vote.
+        options: What the user said about how the table is written.
 
     Raises:
         LabelError: Not readable, no known layout, a column that is not there, a scale that is not valid, or too little
             left to learn from.
     """
-    rows = read_rows(path, image_column=image_column, group_column=group_column, scale=scale)
+    rows = read_rows(path, image_column=image_column, group_column=group_column, scale=scale, options=options)
     if correct_raters and rows.layout != "votes":
         raise LabelError(
             f"{path} does not say who rated (layout: {rows.layout}), so raters cannot be corrected",

@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -46,17 +46,25 @@ class TableOptions:
         encoding: The encoding of a text: one of `ENCODINGS`, or a usual other name of one.
         header_line: The line, or the row of a spreadsheet, where the header begins, from 1.
         sheet: The sheet of a spreadsheet.
+        decimal: The decimal sign of its numbers, "." or ",".
     """
 
     encoding: str | None = None
     header_line: int | None = None
     sheet: str | None = None
+    decimal: str | None = None
 
     def __post_init__(self) -> None:
         if self.encoding is not None and encoding_named(self.encoding) is None:
             raise TableError(f"there is no encoding {self.encoding!r}", hint=f"known encodings: {', '.join(ENCODINGS)}")
         if self.header_line is not None and self.header_line < 1:
             raise TableError(f"the header cannot be in line {self.header_line}", hint="lines count from 1")
+        if self.decimal not in (None, ".", ","):
+            raise TableError(f"the decimal sign cannot be {self.decimal!r}", hint="use --decimal . or --decimal ,")
+
+    def of_another(self) -> TableOptions:
+        """Return what also holds for a table beside the one that was meant: not where its header is, nor its sheet."""
+        return replace(self, header_line=None, sheet=None)
 
 
 @dataclass(frozen=True)

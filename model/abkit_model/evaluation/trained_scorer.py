@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from abkit_model.data.comparisons import ComparisonTable
 from abkit_model.data.dataset import Dataset, Progress, load_comparisons, load_dataset
+from abkit_model.data.tables import TableOptions
 from abkit_model.data.tokens import Features, TokenCache
 from abkit_model.errors import LabelError
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
@@ -39,6 +40,7 @@ def evaluate_scorer(
     image_column: str | None = None,
     group_column: str | None = None,
     scale: tuple[float, float] | None = None,
+    options: TableOptions | None = None,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, float | None, Dataset]:
@@ -56,6 +58,7 @@ def evaluate_scorer(
         image_column=image_column,
         group_column=group_column,
         scale=wanted,
+        options=options,
         mirrored=False,
         cache=cache,
         progress=progress,
@@ -80,6 +83,7 @@ def evaluate_on_comparisons(
     images: Path,
     *,
     resamples: int = 1000,
+    options: TableOptions | None = None,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[ComparisonFigures, int, ComparisonTable, tuple[tuple[str, str], ...]]:
@@ -92,7 +96,7 @@ def evaluate_on_comparisons(
         LabelError: The table of comparisons cannot be used.
     """
     comparisons, pairs, missing = load_comparisons(
-        table, images, scorer.encoder, mirrored=False, cache=cache, progress=progress
+        table, images, scorer.encoder, options=options, mirrored=False, cache=cache, progress=progress
     )
     view = comparisons.views[0]
     means = predict(scorer.network, view)[0] @ scorer.card.scale.values

@@ -115,13 +115,14 @@ def _load_ratings(
     progress: Progress | None,
 ) -> TrainingSet:
     dataset = load_dataset(
-        request.table,
+        Path(request.table),
         request.images,
         encoder,
         image_column=request.image_column,
         group_column=request.group_column,
         scale=request.scale,
         correct_raters=request.correct_raters,
+        options=request.options,
         cache=cache,
         progress=progress,
     )
@@ -132,7 +133,12 @@ def _load_ratings(
     examples, beside, data = dataset.examples, None, {}
     if request.comparisons and request.comparison_images:
         beside, table, missing = load_comparisons(
-            request.comparisons, request.comparison_images, encoder, cache=cache, progress=progress
+            Path(request.comparisons),
+            request.comparison_images,
+            encoder,
+            options=request.options and request.options.of_another(),
+            cache=cache,
+            progress=progress,
         )
         data = _comparison_data(beside, table, missing)
     digests = sorted(examples.views[0].sha256)
@@ -166,7 +172,7 @@ def _load_comparisons(
     progress: Progress | None,
 ) -> TrainingSet:
     comparisons, table, missing = load_comparisons(
-        request.table, request.images, encoder, cache=cache, progress=progress
+        Path(request.table), request.images, encoder, options=request.options, cache=cache, progress=progress
     )
     digests = comparisons.views[0].sha256
     if len(set(digests)) < MIN_IMAGES:

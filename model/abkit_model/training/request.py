@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from abkit_model.data.tables import TableOptions
 from abkit_model.encoders import DEFAULT_ENCODER
 from abkit_model.errors import RequestError
 
@@ -69,6 +70,7 @@ class TrainingRequest:
         group_column: Images with equal values here (one subject) are held out together.
         scale: Lowest and highest rating, in steps of 1; found in the table when None.
         correct_raters: Whether to take the raters' biases out of single votes first (ITU-T P.910).
+        options: How the table is written, where the user said it; encoding and decimal sign hold for `comparisons` too.
         comparisons: A table of comparisons to learn from beside ratings; needs `comparison_images`.
         comparison_images: The folder of the images that `comparisons` names.
         parent: The checkpoint whose queries are tuned instead of new ones: its folder; in a workspace also
@@ -88,7 +90,7 @@ class TrainingRequest:
     8
     """
 
-    table: Path
+    table: Path | str
     images: Path
     out: Path
     name: str = ""
@@ -97,7 +99,8 @@ class TrainingRequest:
     group_column: str | None = None
     scale: tuple[float, float] | None = None
     correct_raters: bool = False
-    comparisons: Path | None = None
+    options: TableOptions | None = None
+    comparisons: Path | str | None = None
     comparison_images: Path | None = None
     parent: str | Path | None = None
     queries: int | str | None = None
@@ -143,7 +146,7 @@ class TrainingRequest:
             )
 
 
-def refuse_half_a_pair(comparisons: Path | None, images: Path | None) -> None:
+def refuse_half_a_pair(comparisons: Path | str | None, images: Path | None) -> None:
     """Refuse comparisons without their folder of images, and the folder without comparisons.
 
     Raises:
