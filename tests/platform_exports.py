@@ -83,6 +83,8 @@ def cells(at: int, number: int, day: str) -> dict[str, str]:
 _CASE = "reported export"
 _MUREO = "https://github.com/logly/mureo mureo/byod/adapters/meta_ads.py"
 _PAWEN = "https://github.com/Wail17/pawen-command src/lib/ads/csvParser.ts"
+_FIELDQUO = "https://github.com/meydayapp/fieldquo lib/googleAds/reportParse.js"
+_ORIGINALS = "https://github.com/kangdaelyeol/originalshq sample-data/cmip/generate.mjs"
 _ADLOOP = "https://github.com/CommandersAct/Adloop-Documentation"
 _STARTHINKER = "https://github.com/google/starthinker"
 
@@ -193,19 +195,59 @@ EXPORTS = [
         ],
     ),
     Export(
-        platform="meta", title="Meta Ads", language="ko", source=_MUREO, currency="KRW",
-        needs_map=["날짜=day", "클릭=clicks"],
+        platform="meta", title="Meta Ads", language="nl", currency="EUR",
+        source="https://github.com/servicelinknavigator/meta_ads_automation core/csv_parser.py",
         columns=[
-            ("날짜", "day"), ("캠페인 이름", "campaign_name"), ("광고 이름", "ad_name"), ("노출", "impressions"),
-            ("클릭", "clicks"), ("지출 금액 (KRW)", "spend"),
+            ("Campagnenaam", "campaign_name"), ("Campagne-ID", "campaign"), ("Naam advertentieset", "Set"),
+            ("Naam advertentie", "ad_name"), ("Advertentie-ID", "ad"), ("Dag", "day"), ("Bereik", "900"),
+            ("Vertoningen", "impressions"), ("Frequentie", "1.2"), ("Besteed bedrag (EUR)", "spend"),
+            ("Klikken (alle)", "all clicks"), ("Linkkliks", "clicks"), ("CTR (alle) (%)", "2.1"),
+            ("KPK (alle) (EUR)", "0.3"), ("Resultaten", "conversions"), ("Kosten per resultaat (EUR)", "8.1"),
+            ("Resultaatindicator", "actions:offsite_conversion.fb_pixel_purchase"),
         ],
     ),
     Export(
-        platform="meta", title="Meta Ads", language="zh", source=_MUREO, currency="USD",
-        needs_map=["日期=day", "点击=clicks"],
+        platform="meta", title="Meta Ads (by platform)", language="nl", currency="EUR",
+        source="https://github.com/dm2book/NexusHub server/src/services/adSpendSyncService.js",
         columns=[
-            ("日期", "day"), ("广告系列名称", "campaign_name"), ("广告名称", "ad_name"), ("展示次数", "impressions"),
-            ("点击", "clicks"), ("已花费金额 (USD)", "spend"),
+            ("Dag", "day"), ("Campagnenaam", "campaign_name"), ("Advertentienaam", "ad_name"),
+            ("Weergaven", "impressions"), ("Linkklikken", "clicks"), ("Besteed bedrag (EUR)", "spend"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="pl", currency="PLN",
+        source="https://github.com/jarojarojaro-jaro/JARVO profiles/jarvo-ads/scripts/eksport.py; "
+        "https://github.com/ktporebski-spec/campaign-os tests/test_ingest.py (Dzień)",
+        columns=[
+            ("Dzień", "day"), ("Nazwa kampanii", "campaign_name"), ("Nazwa zestawu reklam", "Set"),
+            ("Nazwa reklamy", "ad_name"), ("Wydana kwota (PLN)", "spend"), ("Wyświetlenia", "impressions"),
+            ("Kliknięcia linku", "clicks"), ("3-sekundowe odtworzenia filmu", "300"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="ko", currency="KRW",
+        source="https://github.com/Kevinatkorea/Marketing_One tests/adReportMapper.test.ts",
+        columns=[
+            ("일", "day"), ("캠페인 이름", "campaign_name"), ("광고 세트 이름", "Set"), ("광고 이름", "ad_name"),
+            ("노출", "impressions"), ("링크 클릭", "clicks"), ("통화", "KRW"), ("지출 금액 (KRW)", "spend"),
+            ("잠재 고객", "conversions"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads", language="zh", currency="USD",
+        source=f"{_MUREO}; https://github.com/jinghuaswsx/AutoVideoSrtLocal appcore/order_analytics/_constants.py",
+        columns=[
+            ("报告开始日期", "day"), ("报告结束日期", "day"), ("广告系列名称", "campaign_name"), ("广告名称", "ad_name"),
+            ("已花费金额 (USD)", "spend"), ("购物转化价值", "revenue"), ("CPM（千次展示费用） (USD)", "3.1"),
+            ("链接点击率", "1.0"), ("链接点击量", "clicks"), ("单次成效费用", "3.1"), ("展示次数", "impressions"),
+        ],
+    ),
+    Export(
+        platform="meta", title="Meta Ads (purchases)", language="zh", currency="USD",
+        source="https://github.com/madalynjaydon43-png/fb-ads-ai-judge metric_views.py",
+        columns=[
+            ("日期", "day"), ("广告名称", "ad_name"), ("展示次数", "impressions"), ("链接点击次数", "clicks"),
+            ("点击量（全部）", "all clicks"), ("已花费金额 (USD)", "spend"), ("购物次数", "conversions"),
         ],
     ),
     Export(
@@ -217,11 +259,84 @@ EXPORTS = [
         ],
     ),
     Export(
-        platform="google-ads", title="Google Ads", language="de",
-        source="https://support.google.com/google-ads/answer/2454071?hl=de", currency="", needs_map=["Anzeige=creative"],
+        platform="google-ads", title="Google Ads", language="de", source=_FIELDQUO, currency="EUR",
+        needs_map=["Anzeige=creative"],
         columns=[
-            ("Tag", "day"), ("Kampagne", "campaign_name"), ("Anzeige", "ad_name"), ("Impr.", "impressions"),
-            ("Klicks", "clicks"), ("Kosten", "spend"), ("Conversions", "conversions"),
+            ("Tag", "day"), ("Kampagne", "campaign_name"), ("Anzeige", "ad_name"), ("Währungscode", "EUR"),
+            ("Kosten", "spend"), ("Impr.", "impressions"), ("Klicks", "clicks"), ("Conversions", "conversions"),
+        ],
+    ),
+    # What these reports call the ad has no source in these languages: here it is called as Meta calls it.
+    Export(
+        platform="google-ads", title="Google Ads", language="fr", source=f"{_FIELDQUO}; {_PAWEN} (the ad)", currency="EUR",
+        columns=[
+            ("Jour", "day"), ("Campagne", "campaign_name"), ("ID de la campagne", "campaign"),
+            ("Nom de la publicité", "ad_name"), ("Code de la devise", "EUR"), ("Coût", "spend"),
+            ("Impressions", "impressions"), ("Clics", "clicks"), ("Conversions", "conversions"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads", language="es", currency="",
+        source=f"https://github.com/kaizenics/custora src/api/lib/ads-csv.ts; {_FIELDQUO}; {_PAWEN} (the ad)",
+        columns=[
+            ("Día", "day"), ("Campaña", "campaign_name"), ("Nombre del anuncio", "ad_name"), ("Impr.", "impressions"),
+            ("Clics", "clicks"), ("Coste", "spend"), ("Conversiones", "conversions"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads", language="it", source=f"{_FIELDQUO}; {_PAWEN} (the ad)", currency="EUR",
+        columns=[
+            ("Giorno", "day"), ("Campagna", "campaign_name"), ("Nome dell'inserzione", "ad_name"),
+            ("Codice valuta", "EUR"), ("Costo", "spend"), ("Impressioni", "impressions"), ("Clic", "clicks"),
+            ("Conversioni", "conversions"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads", language="pt", source=f"{_FIELDQUO}; {_PAWEN} (the ad)", currency="BRL",
+        columns=[
+            ("Dia", "day"), ("Campanha", "campaign_name"), ("Nome do anúncio", "ad_name"), ("Código da moeda", "BRL"),
+            ("Impr.", "impressions"), ("Cliques", "clicks"), ("Custo", "spend"), ("Conversões", "conversions"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads", language="pl", currency="",
+        source="https://github.com/ktporebski-spec/campaign-os tests/test_ingest.py; "
+        "https://github.com/jarojarojaro-jaro/JARVO profiles/jarvo-ads/scripts/eksport.py (the ad)",
+        columns=[
+            ("Dzień", "day"), ("Kampania", "campaign_name"), ("Identyfikator kampanii", "campaign"),
+            ("Grupa reklam", "Set"), ("Nazwa reklamy", "ad_name"), ("Wyświetl.", "impressions"),
+            ("Kliknięcia", "clicks"), ("Koszt", "spend"), ("Konwersje", "conversions"), ("Wartość konw.", "revenue"),
+            ("CTR", "1.0%"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads", language="ja", currency="JPY",
+        source=f"https://github.com/wms-yoshimoto-ai/Claude fetch_ad_daily.py; {_MUREO} (the ad's name)",
+        columns=[
+            ("日", "day"), ("広告の種類", "イメージ広告"), ("広告 ID", "ad"), ("広告名", "ad_name"),
+            ("キャンペーン", "campaign_name"), ("広告グループ", "Set"), ("広告の状態", "有効"), ("クリック数", "clicks"),
+            ("表示回数", "impressions"), ("クリック率", "1.0%"), ("通貨コード", "JPY"), ("費用", "spend"),
+            ("コンバージョン", "conversions"), ("コンバージョン単価", "310"), ("平均クリック単価", "31"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads", language="ko", source=f"{_ORIGINALS}; {_MUREO} (the ad)",
+        columns=[
+            ("날짜", "day"), ("캠페인", "campaign_name"), ("캠페인 상태", "사용 설정됨"), ("광고 이름", "ad_name"),
+            ("노출수", "impressions"), ("클릭수", "clicks"), ("비용", "spend"), ("전환수", "conversions"),
+            ("전환 가치", "revenue"),
+        ],
+    ),
+    Export(
+        platform="google-ads", title="Google Ads (API)", language="en",
+        source="https://github.com/jaspervdheide/google-ads-dashboard Next.js/src/app/api/ads/route.ts; "
+        "https://github.com/mohamed1nashaat/RB-Benchmarking app/Services/GoogleAdsService.php",
+        currency="USD",
+        columns=[
+            ("segments.date", "day"), ("customer.id", "account"), ("customer.currency_code", "USD"),
+            ("campaign.id", "campaign"), ("campaign.name", "campaign_name"), ("ad_group.id", "ad_set"),
+            ("ad_group_ad.ad.id", "ad"), ("ad_group_ad.ad.name", "ad_name"), ("metrics.impressions", "impressions"),
+            ("metrics.clicks", "clicks"), ("metrics.conversions", "conversions"), ("metrics.ctr", "0.01"),
         ],
     ),
     Export(
@@ -316,10 +431,9 @@ EXPORTS = [
     ),
     Export(
         platform="dv360", title="Display & Video 360", language="en", currency="EUR",
-        source=f"https://developers.google.com/bid-manager/reference/rest/v2/filters-metrics; {_STARTHINKER} "
-        "scripts/itp_audit.json",
+        source=f"{_STARTHINKER} tests/dbm_to_bigquery.json, scripts/itp_audit.json, dags/monthly_budget_mover_dag.py",
         columns=[
-            ("Date", "day"), ("Advertiser", "account_name"), ("Advertiser ID", "account"),
+            ("Report Day", "day"), ("Advertiser", "account_name"), ("Advertiser ID", "account"),
             ("Advertiser Currency", "EUR"), ("Insertion Order", "campaign_name"), ("Insertion Order ID", "campaign"),
             ("Line Item", "Set"), ("Line Item ID", "ad_set"), ("Creative", "ad_name"), ("Creative ID", "ad"),
             ("Impressions", "impressions"), ("Clicks", "clicks"), ("Total Conversions", "conversions"),
@@ -337,9 +451,12 @@ EXPORTS = [
     ),
     Export(
         platform="ga4", title="Google Analytics 4", language="en",
-        source="https://developers.google.com/analytics/devguides/reporting/data/v1/api-schema",
+        source="https://github.com/keboola/keboola-as-code-templates ads-shoptet-template/marketing-dashboard/v0/src/"
+        "extractor/keboola.ex-google-analytics-v4/template-ga/rows/raw-ad-analytics/config.jsonnet; "
+        "https://github.com/surendranb/google-analytics-mcp ga4_mcp_server.py",
         columns=[
-            ("date", "day"), ("campaignName", "campaign_name"), ("googleAdsCreativeId", "ad"), ("ad_name", "ad_name"),
+            ("date", "day"), ("sessionGoogleAdsCampaignName", "campaign_name"),
+            ("sessionGoogleAdsAdGroupName", "Set"), ("sessionGoogleAdsCreativeId", "ad"), ("ad_name", "ad_name"),
             ("advertiserAdImpressions", "impressions"), ("advertiserAdClicks", "clicks"),
             ("advertiserAdCost", "spend"), ("keyEvents", "conversions"),
         ],
@@ -391,11 +508,45 @@ EXPORTS = [
         ],
     ),
     Export(
-        platform="", title="LINE Ads", language="ja", source="https://quartet-communications.com/info/sns-ads/88873",
-        needs_map=["表示=impressions", "クリック=clicks", "金額=spend"],
+        platform="yahoo-japan", title="Yahoo! JAPAN Ads (search)", language="ja",
+        source="https://github.com/yahoojp-marketing/ads-search-api-documents reports/v20/jp/AD.csv",
         columns=[
-            ("日", "day"), ("広告アカウントID", "account"), ("キャンペーンID", "campaign"),
-            ("広告グループID", "ad_set"), ("広告ID", "ad"), ("広告名", "ad_name"), ("表示", "impressions"), ("クリック", "clicks"), ("金額", "spend"),
+            ("アカウントID", "account"), ("アカウント名", "account_name"), ("キャンペーンID", "campaign"),
+            ("広告グループID", "ad_set"), ("広告ID", "ad"), ("キャンペーン名", "campaign_name"), ("広告名", "ad_name"),
+            ("コスト", "spend"), ("インプレッション数", "impressions"), ("クリック数", "clicks"), ("クリック率", "1.0"),
+            ("コンバージョン数", "conversions"), ("コンバージョンの価値", "revenue"),
+            ("コンバージョン数（全て）", "9"), ("日", "day"),
+        ],
+    ),
+    Export(
+        platform="line", title="LINE Ads", language="ja", currency="JPY",
+        source="https://quartet-communications.com/info/sns-ads/88873; "
+        "https://github.com/trocco-io/trocco-docs-md trocco/data-source-line-ad-api.md",
+        columns=[
+            ("日", "day"), ("広告アカウントID", "account"), ("キャンペーンID", "campaign"), ("キャンペーン名", "campaign_name"),
+            ("広告グループID", "ad_set"), ("広告ID", "ad"), ("広告名", "ad_name"), ("インプレッション数", "impressions"),
+            ("クリック数", "clicks"), ("コスト", "spend"), ("通貨", "JPY"),
+        ],
+    ),
+    Export(
+        platform="line", title="LINE Ads (API)", language="en", currency="JPY",
+        source="https://github.com/trocco-io/trocco-docs-md trocco/data-source-line-ad-api.md",
+        columns=[
+            ("day", "day"), ("ad_account_name", "account_name"), ("ad_account_id", "account"),
+            ("campaign_name", "campaign_name"), ("campaign_id", "campaign"), ("ad_group_name", "Set"),
+            ("ad_group_id", "ad_set"), ("ad_name", "ad_name"), ("ad_id", "ad"), ("title", "Spring"),
+            ("impressions", "impressions"), ("cpm", "0"), ("clicks", "clicks"), ("ctr", "1.79"), ("cpc", "24"),
+            ("cv", "conversions"), ("cvr", "0.00"), ("cpa", "0"), ("cost", "spend"), ("currency", "JPY"),
+        ],
+    ),
+    Export(
+        platform="naver", title="NAVER Search Ads", language="ko",
+        source="https://github.com/minyeamer/linkmerce src/linkmerce/core/searchad/manage/adreport/extract.py; "
+        f"{_ORIGINALS}",
+        columns=[
+            ("일별", "day"), ("캠페인", "campaign_name"), ("광고그룹", "Set"), ("소재", "ad_name"),
+            ("PC/모바일 매체", "모바일"), ("노출수", "impressions"), ("클릭수", "clicks"), ("총비용(VAT포함,원)", "spend"),
+            ("전환수", "conversions"), ("전환매출액(원)", "revenue"), ("평균노출순위", "2.3"),
         ],
     ),
     Export(
