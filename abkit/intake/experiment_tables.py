@@ -1,8 +1,8 @@
-"""Tables of figures from outside: arms of many experiments, or one column of numbers. Everything is checked."""
+"""Tables of arms from outside, of many experiments or of one: checked, and without what counts twice."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,20 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from abkit.errors import AbkitError, InvalidInput
+from abkit.errors import InvalidInput
+from abkit.intake.column_tables import BROKEN, LINE, read_columns, unbroken
 from abkit.intake.decimals import settle
-from abkit.intake.tables import composed_texts, is_parquet, read_frame, refusing_damage
+from abkit.intake.kpis.identity import rounded, text_of
+from abkit.intake.table_totals import names_alike, without_counted_twice, without_total_arms
 from abkit.records import Record
 from abkit.stats.arms import Counts
 from abkit.stats.proportions.bulk import impossible_counts
 from abkit_model.data.number_columns import could_be_two, figures, written_column
-from abkit_model.data.numbers import grammar
-from abkit_model.data.tables import TableOptions, open_table, require_file
-from abkit_model.data.text_rows import BrokenRow
-from abkit_model.errors import TableError
-from abkit_model.names import composed
+from abkit_model.data.tables import TableOptions
 
-MOST_BYTES = 2 * 1024**3
-_LINE, _BROKEN = "\0line", "\0broken"  # no column of a file is called so
+# The other columns of a table under their own names, with a mark before them.
+_OTHER = "\0other "
+_WRITABLE = (pl.String, pl.Int64, pl.Float64, pl.Date, pl.Datetime, pl.Categorical)
 
 
 @dataclass(frozen=True)
@@ -92,14 +91,22 @@ def read_experiments(
         AbkitError: The file cannot be read, a column is missing, or its numbers could be read in two ways.
     """
     columns = (experiment, variant, trials, successes)
-    table, notes = _named(_read(path, columns, options), columns, _decimal(options))
+    raw = read_columns(path, columns, options, others=drop_duplicates)
+    table, notes = _named(raw, columns, _decimal(options))
     empty = pl.all_horizontal(pl.col("experiment", "variant", "trials_text", "successes_text").is_null())
-    table = table.filter(~empty)
+    again = (pl.col("experiment") == experiment) & (pl.col("variant") == variant)
+    table = table.filter(~empty, ~again.fill_null(False))
+    single = without_total_arms(table)
+    table = single.rows
     nameless = table.filter(pl.col("experiment").is_null() | pl.col("variant").is_null()).height
     table = table.filter(pl.col("experiment").is_not_null() & pl.col("variant").is_not_null())
     refused = _impossible(table)
+    notes = (*notes, *single.notes)
     if drop_duplicates:
-        table = table.group_by("experiment", "variant", maintain_order=True).agg(pl.sum("trials", "successes"))
+        others = [name for name in table.columns if name.startswith(_OTHER)]
+        once = without_counted_twice(table, others)
+        table = once.rows.group_by("experiment", "variant", maintain_order=True).agg(pl.sum("trials", "successes"))
+        refused, notes = once.refused | refused, (*notes, *once.notes)
     # Arms of one experiment need not stand together in the file.
     first = table.with_row_index("row").group_by("experiment").agg(pl.min("row").alias("first"))
     table = table.join(first, on="experiment").sort("first", maintain_order=True)
@@ -132,12 +139,23 @@ def _named(
         numbers.append(figures_of[column].alias(name))
         text = pl.lit("") if raw.schema[column].is_numeric() else _text(column)
         texts.append(pl.when(pl.col(column).is_not_null()).then(text).alias(f"{name}_text"))
-    keys = [_text(column) for column in (experiment, variant)]
-    null_byte = pl.any_horizontal(key.str.contains("\0", literal=True) for key in keys)
-    broken = pl.when(null_byte).then(pl.lit("a null byte in a name")).otherwise(pl.col(_BROKEN))
-    shown = [key.str.replace_all("\0", "\ufffd", literal=True) for key in keys]
-    named = [shown[0].alias("experiment"), shown[1].alias("variant"), *texts, broken.alias("broken")]
-    return raw.select(named).with_columns(numbers), notes
+    keys = [text_of(raw[column]) for column in (experiment, variant)]
+    named = pl.DataFrame({"experiment": keys[0], "variant": keys[1], "broken": raw[BROKEN]})
+    null_byte = pl.any_horizontal(pl.col("experiment", "variant").str.contains("\0", literal=True))
+    named = named.with_columns(
+        # Many ids become one number in a spreadsheet.
+        broken=pl.when(null_byte)
+        .then(pl.lit("a null byte in a name"))
+        .when(rounded("experiment") | rounded("variant"))
+        .then(pl.lit("its id was rounded by a spreadsheet"))
+        .otherwise("broken"),
+    ).with_columns(
+        pl.when(pl.col(name) != "").then(pl.col(name).str.replace_all("\0", "\ufffd", literal=True)).alias(name)
+        for name in ("experiment", "variant")
+    )
+    beside = [name for name in raw.columns if name not in (*columns, LINE, BROKEN)]
+    others = [_text(name).alias(f"{_OTHER}{name}") for name in beside if raw.schema[name] in _WRITABLE]
+    return raw.select(*texts, *others).with_columns(named.get_columns()).with_columns(numbers), notes
 
 
 def _figures(
@@ -165,159 +183,61 @@ def _text(column: str) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def read_arms(path: Path, options: TableOptions | None = None) -> dict[str, Counts]:
-    """Read variants with their counts: columns variant, successes, trials.
+def read_arms(
+    path: Path,
+    options: TableOptions | None = None,
+    *,
+    note: Callable[[str], None] = lambda _: None,
+) -> dict[str, Counts]:
+    """Read variants with their counts: columns variant, successes, trials. A total of the others is left out.
+
+    Args:
+        path: The file.
+        options: What the user said about how the table is written.
+        note: Receives what was guessed and left out.
 
     Raises:
-        AbkitError: The file cannot be read, a column is missing, a count is invalid or could be two, or a variant
-            occurs twice.
+        AbkitError: The file cannot be read, a column is missing, a count is invalid or could be two, or a variant has
+            no name or occurs twice.
     """
-    table = _unbroken(path, _read(path, ("variant", "successes", "trials"), options))
-    read, _ = _figures(table, ("successes", "trials"), _decimal(options))
+    table = unbroken(path, read_columns(path, ("variant", "successes", "trials"), options))
+    read, guesses = _figures(table, ("successes", "trials"), _decimal(options))
+    names = text_of(table["variant"])
+    shown = table.select(
+        variant=pl.when(names != "").then(names),
+        experiment=pl.lit("-"),
+        successes_text=pl.col("successes").cast(pl.String),
+        trials_text=pl.col("trials").cast(pl.String),
+    )
+    found = without_total_arms(shown.with_columns(values.alias(name) for name, values in read.items()))
+    for text in (*guesses, *found.notes):
+        note(text)
     arms: dict[str, Counts] = {}
-    for row, successes, trials in zip(table.iter_rows(named=True), read["successes"], read["trials"], strict=True):
-        name = str(row["variant"])
+    for row in found.rows.iter_rows(named=True):
+        name = row["variant"]
+        if name is None:
+            raise InvalidInput(
+                f"{path.name}: {row['successes_text']} successes in {row['trials_text']} trials: no variant is named",
+                hint="name it, or leave the row out",
+            )
         if name in arms:
             raise InvalidInput(f"{path.name}: the variant {name!r} occurs twice; expected one row per variant")
-        if successes is None or trials is None:
+        if row["successes"] is None or row["trials"] is None:
             raise InvalidInput(
-                f"{path.name}, variant {name!r} has {row['successes']} successes in {row['trials']} trials; "
+                f"{path.name}, variant {name!r} has {row['successes_text']} successes in {row['trials_text']} trials; "
                 "expected whole numbers"
             )
         try:
-            arms[name] = Counts(successes, trials)
+            arms[name] = Counts(row["successes"], row["trials"])
         except InvalidInput as error:
             raise InvalidInput(f"{path.name}, variant {name!r}: {error}") from error
+    if alike := names_alike(list(arms)):
+        raise InvalidInput(f"{path.name}: {_alike(alike)}")
     return arms
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """One column of numbers.
-
-    Attributes:
-        values: The numbers, in the order of the rows.
-        missing: How many cells are blank, say that there is no figure (`--`, `N/A`), or are NaN: they are left out.
-    """
-
-    values: NDArray[np.float64]
-    missing: int
-
-
-def read_numbers(path: Path, column: str | None, options: TableOptions | None = None) -> Figures:
-    """Read one column of numbers; the only one when no name is given. Missing values are left out and counted.
-
-    Raises:
-        AbkitError: The file cannot be read, the column is missing, or a cell of it is no number or could be two.
-    """
-    table = _read(path, () if column is None else (column,), options)
-    lines, table = table[_LINE], _unbroken(path, table)
-    if column is None:
-        numeric = [name for name in table.columns if _is_numeric(table[name])]
-        if len(numeric) != 1:
-            raise AbkitError(
-                f"{path.name} has {len(numeric)} columns of numbers; expected one", hint="name it with --column"
-            )
-        column = numeric[0]
-    if table.schema[column].is_numeric():
-        read = table[column].cast(pl.Float64)
-    else:
-        read = _understood(path, column, table[column], lines, _decimal(options))
-    values = read.drop_nulls().drop_nans()
-    if not values.len():
-        raise AbkitError(f"{path.name}: column {column!r} has no numbers")
-    return Figures(values=np.asarray(values.to_numpy(), dtype=float), missing=read.len() - values.len())
-
-
-def _understood(path: Path, column: str, cells: pl.Series, lines: pl.Series, decimal: str | None) -> pl.Series:
-    """Return the figures of a column; refuse it when a cell is filled and no number."""
-    written = written_column(cells)
-    settled = settle({column: written}, decimal)[column]
-    read = figures(written, settled.sign)
-    wrong = written.filled & read.is_null()
-    if settled.mixed:
-        wrong = wrong | could_be_two(written)
-    if written.currency is not None:
-        usual = written.currency.drop_nulls().mode().sort()[0]
-        wrong = wrong | (written.currency != usual).fill_null(False)
-    if wrong.any():
-        first = int(wrong.arg_true()[0])
-        sign = f" with the decimal sign {settled.sign}" if settled.sign else ""
-        raise InvalidInput(
-            f"{path.name}: {int(wrong.sum()):,} of {cells.len():,} cells of column {column!r} are not numbers{sign}; "
-            f"the first is {str(cells[first])[:60]!r} on line {lines[first]}",
-            hint="correct them, or leave the cells blank",
-        )
-    return read
-
-
-def _is_numeric(values: pl.Series) -> bool:
-    if values.dtype != pl.String:
-        return values.dtype.is_numeric()
-    written = written_column(values)
-    filled = written.texts.filter(written.filled)
-    known = filled.str.contains(grammar(".")) | filled.str.contains(grammar(","))
-    return filled.len() > 0 and bool(known.fill_null(False).all())
-
-
-def _unbroken(path: Path, table: pl.DataFrame) -> pl.DataFrame:
-    for line, reason in table.select(_LINE, _BROKEN).filter(pl.col(_BROKEN).is_not_null()).iter_rows():
-        raise InvalidInput(f"{path.name}, line {line}: {reason}", hint="correct the line, or leave it out")
-    return table.drop(_LINE, _BROKEN)
-
-
-def _read(path: Path, columns: Sequence[str], options: TableOptions | None = None) -> pl.DataFrame:
-    """Read columns (all when none is named), with the line of each row and what is broken about it.
-
-    Text comes as text; broken rows come with the cells that they have.
-    """
-    try:
-        require_file(path, max_bytes=MOST_BYTES)
-        with refusing_damage():
-            return _read_parquet(path, columns) if is_parquet(path) else _read_text(path, columns, options)
-    except TableError as error:
-        raise InvalidInput(f"{path.name} cannot be read: {error.message}", error.hint) from error
-
-
-def _read_parquet(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    names = _positions(path, list(pl.read_parquet_schema(path)), columns)
-    table = composed_texts(pl.read_parquet(path, columns=list(names))).with_row_index(_LINE, offset=1)
-    return table.with_columns(pl.lit(None, dtype=pl.String).alias(_BROKEN))
-
-
-def _read_text(path: Path, columns: Sequence[str], options: TableOptions | None = None) -> pl.DataFrame:
-    broken: list[BrokenRow] = []
-    with open_table(path, max_bytes=MOST_BYTES, options=options) as source:
-        columns = [composed(name) for name in columns]
-        layout = source.layout(lambda cells: len({*cells} & {*columns}))
-        position = _positions(path, layout.header, columns)
-        table = read_frame(source, layout, position, broken, number=_LINE)
-    at = f"sheet {layout.sheet!r}, " if layout.sheet else ""
-    rows = [
-        (one.line, *(one.cells[n] if n < len(one.cells) else None for n in position.values()), at + one.reason)
-        for one in broken
-    ]
-    table = table.with_columns(pl.lit(None, dtype=pl.String).alias(_BROKEN))
-    if not rows:
-        return table
-    texts = pl.DataFrame(rows, schema=dict.fromkeys(table.columns, pl.String) | {_LINE: pl.Int64}, orient="row")
-    # A broken row has texts where a spreadsheet has numbers.
-    refused = texts.with_columns(pl.col(name).cast(dtype, strict=False) for name, dtype in table.schema.items())
-    return pl.concat([table, refused]).sort(_LINE)
-
-
-def _positions(path: Path, names: Sequence[str], columns: Sequence[str]) -> dict[str, int]:
-    for column in columns:
-        if column not in names:
-            raise AbkitError(
-                f"{path.name} has no column {column!r}; it has {', '.join(map(repr, names))}",
-                hint="name the columns as the file does",
-            )
-    wanted = columns or [name for name in names if name]
-    for name in wanted:
-        if names.count(name) > 1:
-            raise AbkitError(f"{path.name} has {names.count(name)} columns {name!r}", "rename all but one of them")
-    return {name: names.index(name) for name in wanted}
+def _alike(names: tuple[str, str]) -> str:
+    return f"the variants {names[0]!r} and {names[1]!r} differ in case or blanks only; expected one row per variant"
 
 
 def _impossible(table: pl.DataFrame) -> dict[str, str]:
@@ -331,7 +251,7 @@ def _impossible(table: pl.DataFrame) -> dict[str, str]:
 
 def _not_comparable(table: pl.DataFrame) -> dict[str, str]:
     arms = table.group_by("experiment", maintain_order=True).agg(
-        pl.len(), pl.col("variant").n_unique().alias("names"), pl.first("variant")
+        pl.len(), pl.col("variant").n_unique().alias("names"), pl.first("variant"), pl.col("variant").alias("all")
     )
     refused = {}
     for row in arms.filter((pl.col("len") < 2) | (pl.col("names") < pl.col("len"))).iter_rows(named=True):
@@ -341,6 +261,9 @@ def _not_comparable(table: pl.DataFrame) -> dict[str, str]:
             refused[row["experiment"]] = (
                 f"{row['len']} rows for {row['names']} variants; expected one row per variant (or days: --add-up)"
             )
+    for key, names in arms.filter(pl.col("names") > 1).select("experiment", "all").iter_rows():
+        if alike := names_alike(names):
+            refused.setdefault(key, _alike(alike))
     return refused
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from operator import itemgetter
@@ -26,6 +26,7 @@ def read_frame(
     broken: list[BrokenRow],
     *,
     number: str = "line",
+    needed: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Read columns of a table: of text as texts, of a spreadsheet with the type that all cells of a column have.
 
@@ -35,6 +36,7 @@ def read_frame(
         position: By name in the result, the index of the column.
         broken: Takes the rows that do not have the cells of the header.
         number: What the column of line numbers is called in the result.
+        needed: The columns whose faulty cells break a row of a spreadsheet; all by default.
 
     Returns:
         The line of the file where each row begins, and the columns.
@@ -43,7 +45,7 @@ def read_frame(
         TableError: This is not CSV, or not in its encoding.
     """
     if isinstance(table, OpenSheets):
-        return _sheet_frame(table, layout, position, broken, number)
+        return _sheet_frame(table, layout, position, broken, number, needed)
     picked = list(position.values())
     # One picked column gives a text where several give a tuple.
     pick = itemgetter(*picked) if len(picked) > 1 else lambda cells: (cells[picked[0]],)
@@ -69,13 +71,19 @@ def read_frame(
 
 
 def _sheet_frame(
-    table: OpenSheets, layout: Layout, position: Mapping[str, int], broken: list[BrokenRow], number: str
+    table: OpenSheets,
+    layout: Layout,
+    position: Mapping[str, int],
+    broken: list[BrokenRow],
+    number: str,
+    needed: Collection[str] | None,
 ) -> pl.DataFrame:
     picked = list(position.values())
+    watched = [index for name, index in position.items() if needed is None or name in needed]
     lines: list[int] = []
     columns: list[list[Cell]] = [[] for _ in picked]
     for line, cells in table.cells(layout):
-        if fault := table.fault(layout, line, picked):
+        if fault := table.fault(layout, line, watched):
             broken.append(BrokenRow(line, fault, [cell_text(cell) for cell in cells]))
             continue
         lines.append(line)

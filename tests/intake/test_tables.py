@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from abkit.errors import AbkitError
-from abkit.intake import experiment_tables
-from abkit.intake.experiment_tables import read_experiments, read_numbers
+from abkit.intake import column_tables
+from abkit.intake.experiment_tables import read_experiments
 from abkit.intake.kpis.reading import KpiOptions, read_table
+from abkit.intake.samples import read_numbers
 from abkit_model.data import csv_table
 from abkit_model.data.csv_table import read_csv
 from abkit_model.data.tables import TableOptions
@@ -46,8 +47,8 @@ def experiments(path: Path) -> Outcome:
             table.experiment, table.variants, table.trials, table.successes, strict=True
         )
     ]
-    raw = experiment_tables._read_text(path, COLUMNS)
-    names = (experiment_tables._LINE, experiment_tables._BROKEN)
+    raw = column_tables.read_columns(path, COLUMNS)
+    names = (column_tables.LINE, column_tables.BROKEN)
     broken = raw.filter(raw[names[1]].is_not_null()).select(names)
     return rows, broken.rows()
 
@@ -182,7 +183,7 @@ def test_what_is_no_table_is_refused_with_the_reason_and_what_to_do(
     tmp_path: Path, door: Callable[[Path], Outcome], content: bytes | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_table, "MAX_BYTES", 25_000_000)
-    monkeypatch.setattr(experiment_tables, "MOST_BYTES", 25_000_000)
+    monkeypatch.setattr(column_tables, "MOST_BYTES", 25_000_000)
     if content is not None:
         (tmp_path / "table.csv").write_bytes(content)
     with pytest.raises(AbkitError, match=said) as refused:

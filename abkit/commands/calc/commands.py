@@ -158,7 +158,8 @@ def rank(
 ) -> None:
     """Rank variants by their chance to be best."""
     from abkit.errors import InvalidInput
-    from abkit.intake.experiment_tables import MOST_BYTES, read_arms
+    from abkit.intake.column_tables import MOST_BYTES
+    from abkit.intake.experiment_tables import read_arms
     from abkit.intake.remote.table import local_table
     from abkit.stats.arms import Counts
     from abkit.stats.proportions import bayes
@@ -167,7 +168,7 @@ def rank(
     arms: dict[str, Counts | tuple[float, float]] = {}
     if file is not None:
         with local_table(file, max_bytes=MOST_BYTES) as found:
-            arms |= read_arms(found.path, options)
+            arms |= read_arms(found.path, options, note=note)
     for text in variant or ():
         name, _, figures = text.rpartition("=")
         if not name or name in arms:
@@ -214,17 +215,22 @@ def drift(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Compare two samples of one figure for drift."""
-    from abkit.intake.experiment_tables import MOST_BYTES, read_numbers
+    from abkit.intake.column_tables import MOST_BYTES
     from abkit.intake.remote.table import local_table
+    from abkit.intake.samples import read_numbers, require_one_unit
     from abkit.stats.monitoring import distribution_shift
 
     options = table_options(encoding, header_line, sheet, decimal)
     read = []
     for table in (reference, current):
         with local_table(table, max_bytes=MOST_BYTES) as local:
-            read.append(read_numbers(local.path, column, options))
-        if read[-1].missing:
-            note(f"{local.name}: {read[-1].missing:,} cells without a figure are left out")
+            one = read_numbers(local.path, column, options)
+        if one.missing:
+            note(f"{local.name}: {one.missing:,} cells without a figure are left out")
+        if one.totals:
+            note(f"{local.name}: {one.totals:,} rows are left out: they are called a total or a mean of the others")
+        read.append(one)
+    require_one_unit(*read)
     found = distribution_shift.drift(read[0].values, read[1].values, alpha=alpha, floor=floor, bins=bins, seed=seed)
     show(found, form)
     if exit_code and found.drifted:

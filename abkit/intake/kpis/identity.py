@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from abkit_model.data.numbers import ROUNDED_ID
+
 # Ids of platforms. Other names may well look like numbers: a creative can be called `12.0`.
 IDS = ("ad", "account", "campaign", "ad_set")
 # What exports write where there is nothing to say.
@@ -11,8 +13,6 @@ _UNSEEN = r"[\u{AD}\u{200B}\u{200E}\u{200F}\u{202A}-\u{202E}\u{2060}\u{2066}-\u{
 _WIDE_BLANK = r"[\u{A0}\u{2007}\u{202F}]"
 _GROUPED = r"^\d{1,3}(,\d{3}){3,}$|^\d{1,3}(\.\d{3}){3,}$|^\d{1,3}(['’ ]\d{3}){3,}$"
 _WITH_TENTHS = r"^\d{1,15}\.0+$"
-# A number of more digits than a spreadsheet or a floating-point number keeps.
-_ROUNDED = r"^\d[.,]\d+[eE]\+?\d{1,2}$|^\d[eE]\+\d{1,2}$|^\d{16,}\.0+$"
 _EXACT = 2.0**53
 
 
@@ -63,4 +63,4 @@ def rounded(name: str) -> pl.Expr:
     >>> ids.select(rounded("ad")).to_series().to_list()
     [True, True, False, False]
     """
-    return pl.col(name).str.contains(_ROUNDED)
+    return pl.col(name).str.contains(ROUNDED_ID)

@@ -7,6 +7,8 @@ A name alone does not make a total: an ad may be called `Total: care.png`. What 
 ad. Where a file has no ids, the figures decide: those of a total are the sum of the rows that it stands below.
 """
 
+import re
+
 import polars as pl
 
 TOTAL = "looks like a row of totals"
@@ -49,6 +51,15 @@ _GROUPS = (
     (), ("period_start", "period_end"), ("campaign",), ("campaign", "period_start", "period_end"),
     ("campaign", "ad_set"), ("campaign", "ad_set", "period_start", "period_end"), ("external_id",),
 )  # fmt: skip
+
+
+def is_called_total(name: str) -> bool:
+    """Return whether a name is a word for a total, and nothing else.
+
+    >>> is_called_total("Grand Total:"), is_called_total("Total care")
+    (True, False)
+    """
+    return re.match(_BARE, name) is not None
 
 
 def total_lines(raw: pl.DataFrame, rows: pl.DataFrame) -> pl.Series:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from abkit.errors import AbkitError
-from abkit.intake.experiment_tables import MOST_BYTES, ArmTable, Refused, read_experiments
+from abkit.intake.column_tables import MOST_BYTES
+from abkit.intake.experiment_tables import ArmTable, Refused, read_experiments
 from abkit.intake.remote.table import local_table
 from abkit.records import Record
 from abkit.stats.proportions.bulk import BulkComparisons, compare_many, homogeneity_p, split_p
@@ -24,6 +26,7 @@ from abkit_model.data.tables import TableOptions
 
 MOST_CELLS = 10**7
 FEWEST_FOR_PRIOR = 10
+_CONTROL = re.compile(r"control( group)?|baseline|kontrolle|kontrollgruppe|contr[oô]le?|témoin", re.IGNORECASE)
 
 _FIGURES = (
     "control_rate", "treatment_rate", "difference", "difference_low", "difference_high",
@@ -191,6 +194,8 @@ def analyze_table(
     if len(arms.trials) > MOST_CELLS:
         raise AbkitError(f"{found.name} has {len(arms.trials):,} arms; at most {MOST_CELLS:,} are analyzed at once")
     base, arms = _controls(arms, control)
+    if control is None and (named := _named_controls(arms, base)):
+        progress(named)
     treated = np.flatnonzero(base != np.arange(len(base)))
     progress(f"{len(arms.experiments):,} tests, {len(treated):,} comparisons")
     compared = compare_many(
@@ -284,6 +289,20 @@ def _controls(table: ArmTable, control: str | None) -> tuple[np.ndarray, ArmTabl
     if (row_of < 0).any():
         return _controls(_without(table, row_of >= 0, control), control)
     return row_of[table.experiment], table
+
+
+def _named_controls(table: ArmTable, base: np.ndarray) -> str:
+    """Say which tests have a variant that is called a control and is not their first row; "" where none has."""
+    other = [row for row, name in enumerate(table.variants) if base[row] != row and _CONTROL.fullmatch(name.strip())]
+    # Where the first row is called so too, the table says itself which is the control.
+    other = [row for row in other if not _CONTROL.fullmatch(table.variants[base[row]].strip())]
+    if not other:
+        return ""
+    name, first = table.variants[other[0]], table.variants[base[other[0]]]
+    return (
+        f"in {len(set(table.experiment[other])):,} tests {first!r} is the control because it comes first, and another "
+        f"variant is called {name!r}: --control {name!r} takes that one"
+    )
 
 
 def _without(table: ArmTable, kept: np.ndarray, control: str) -> ArmTable:

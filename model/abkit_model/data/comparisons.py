@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, read_csv
+from abkit_model.data.numbers import ROUNDED_ID
 from abkit_model.data.rating_rows import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS, USUAL_COLUMNS
 from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
@@ -209,6 +211,8 @@ class _Reader:
             return f"{one} is compared with itself"
         if (self.rater and not rater) or (self.test and not test):
             return f"no {self.rater or self.test}"
+        if re.search(ROUNDED_ID, rater or test):
+            return f"the id in {self.rater or self.test!r} was rounded by a spreadsheet"
         outcome = self._outcome(row, one, other)
         if isinstance(outcome, str):
             return outcome

@@ -56,7 +56,7 @@ class CsvTable:
         """
         if asked is not None and asked not in self.columns:
             raise LabelError(f"{self.path} has no column {asked!r}", "it has: " + ", ".join(self.columns))
-        found = self._once(asked) if asked else self.find(usual)
+        found = self._once(asked, self.columns.count(asked)) if asked else self.find(usual)
         if found is None:
             raise LabelError(f"{self.path} has no column with {meaning}", f"name it one of: {', '.join(usual)}")
         return found
@@ -68,7 +68,8 @@ class CsvTable:
             LabelError: There are two of that name.
         """
         lower = {c.lower(): c for c in self.columns}
-        return next((self._once(lower[name]) for name in usual if name in lower), None)
+        names = [c.lower() for c in self.columns]
+        return next((self._once(lower[name], names.count(name)) for name in usual if name in lower), None)
 
     def numbers(
         self, *columns: str | None, low: float = -math.inf, high: float = math.inf
@@ -95,8 +96,8 @@ class CsvTable:
 
         return read
 
-    def _once(self, name: str) -> str:
-        if (times := self.columns.count(name)) > 1:
+    def _once(self, name: str, times: int) -> str:
+        if times > 1:
             raise LabelError(f"{self.path} has {times} columns {name!r}", "rename all but one of them")
         return name
 

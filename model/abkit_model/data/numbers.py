@@ -20,6 +20,9 @@ OTHER = {".": ",", ",": "."}
 #: What exports write where there is no figure; compared in lower case, with every dash written as a hyphen.
 PLACEHOLDERS = ("", "-", "--", "---", "n/a", "na", "n.a.", "#n/a", "null", "(null)", "none", "nil", "k.a.", "n/d")
 
+#: An id that a spreadsheet or a floating-point number has rounded: it has more digits than these keep.
+ROUNDED_ID = r"^\d[.,]\d+[eE]\+?\d{1,2}$|^\d[eE]\+\d{1,2}$|^\d{16,}\.0+$"
+
 _ISO = re.findall(
     r"[A-Z]{3}",
     "AED ARS AUD BDT BGN BHD BOB BRL CAD CHF CLP CNY COP CRC CZK DKK DOP DZD EGP EUR GBP GEL GHS GTQ HKD HNL "

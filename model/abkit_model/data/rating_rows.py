@@ -17,6 +17,7 @@ from pathlib import Path
 
 from abkit_model.checkpoint import Scale
 from abkit_model.data.csv_table import CsvTable, Row, first_line, name_fault, number, read_csv, read_text
+from abkit_model.data.numbers import ROUNDED_ID
 from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
@@ -263,6 +264,9 @@ def _read_votes(table: CsvTable, image: str, rater: str, score: str, scale: tupl
             fault = "no image or no rater"
         elif fault := name_fault(name) or name_fault(who) or name_fault(when):
             pass
+        elif re.search(ROUNDED_ID, who):
+            # Many ids become one number in a spreadsheet.
+            fault = "the id of the rater was rounded by a spreadsheet"
         elif value is None:
             fault = f"the score {(row.get(score) or '')[:50]!r} is not a number"
         elif not found.low <= value <= found.high:
@@ -316,6 +320,15 @@ def _ratings_scale(path: Path, scale: tuple[float, float] | None, cells: Iterabl
     if scale is not None:
         return _asked_scale(scale)
     ratings = [(line, value) for line, value in cells if value is not None]
+    below = [(line, value) for line, value in ratings if value < 1]
+    if below and len(below) >= SLIPS * len(ratings):
+        # Without the rows below its scale, every mean would be too high.
+        line, value = below[0]
+        raise LabelError(
+            f"{path}: {len(below):,} of {len(ratings):,} ratings {'lies' if len(below) == 1 else 'lie'} below 1 (the "
+            f"first: {value:g} on line {line}), so its scale does not begin with 1",
+            "say the scale, such as --scale 0..4; --scale 1..5 if they are no ratings (their rows are refused)",
+        )
     top = max((value for _, value in ratings), default=0.0)
     high = next((h for h in USUAL if top <= h), None)
     if high is None:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,39 @@ def test_a_standard_deviation_that_cannot_be_is_a_bad_row(tmp_path: Path, sd: st
 def test_the_layout_of_ava_has_no_column_to_name(tmp_path: Path, column: str) -> None:
     with pytest.raises(LabelError, match="AVA's text layout, which has no column 'subject'"):
         read_rows(table(tmp_path, AVA), **{column: "subject"})
+
+
+@pytest.mark.parametrize("step", [lambda i: i % 5, lambda i: i % 5 - 2, lambda i: (i % 6) / 5])
+def test_ratings_below_1_are_no_slips_but_another_scale(tmp_path: Path, step: Callable[[int], float]) -> None:
+    path = votes(tmp_path, *map(step, range(60)))
+    with pytest.raises(LabelError, match=r"ratings lie below 1 .* so its scale does not begin with 1") as refused:
+        read_rows(path)
+    assert "--scale 0..4" in refused.value.hint
+
+
+def test_the_votes_of_a_scale_from_0_all_count_where_it_is_said(tmp_path: Path) -> None:
+    rows = read_rows(votes(tmp_path, *(i % 5 for i in range(60))), scale=(0, 4))
+    assert (len(rows.votes), rows.rejected) == (60, [])
+    assert sum(vote.score for vote in rows.votes) == 120
+
+
+def test_a_mean_below_1_asks_for_the_scale(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="1 of 2 ratings lies below 1"):
+        read_rows(table(tmp_path, "image,mean,n\na.jpg,0.5,20\nb.jpg,3.1,20\n"))
+
+
+def test_one_zero_among_hundreds_of_votes_is_a_reject(tmp_path: Path) -> None:
+    rows = read_rows(votes(tmp_path, *(i % 5 + 1 for i in range(400)), 0))
+    assert rows.rejected == [(402, "the score 0 is outside 1 to 5")]
+
+
+def test_raters_whose_ids_a_spreadsheet_rounded_are_not_taken_for_one(tmp_path: Path) -> None:
+    text = "rater,image,score\n1.2E+17,a.jpg,5\n1.2E+17,b.jpg,1\n00123,a.jpg,4\n123,a.jpg,3\n"
+    rows = read_rows(table(tmp_path, text))
+    assert [vote.rater for vote in rows.votes] == ["00123", "123"]
+    assert {reason for _, reason in rows.rejected} == {"the id of the rater was rounded by a spreadsheet"}
+
+
+def test_columns_whose_names_differ_in_case_only_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LabelError, match="has 2 columns 'score'"):
+        read_rows(table(tmp_path, "rater,image,Score,score\na,a.jpg,5,1\n"))
