@@ -68,7 +68,31 @@ def ink_profile(name: str) -> bytes:
     keep = 1 - 0.9 * corners[:, 3]
     a = (-30 * corners[:, 0] + 60 * corners[:, 1]) * keep
     b = (-40 * corners[:, 0] + 70 * corners[:, 2]) * keep
-    table = np.stack([lightness.clip(5) * 652.8, (a + 128) * 256, (b + 128) * 256], axis=-1)
+    return _ink_table(name, np.stack([lightness.clip(5), a, b], axis=-1))
+
+
+#: What each ink does to Lab (L, a, b) on the paper of `even_ink_profile`.
+INKS = np.array([[-30, -15, -25], [-30, 30, -5], [-8, -2, 35], [-30, 0, 0]], float)
+
+
+def even_ink_profile(name: str) -> bytes:
+    """A profile of four inks that only add up, so that its colors can be computed by hand: `printed`."""
+    corners = np.stack(np.meshgrid(*[[0.0, 1.0]] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    return _ink_table(name, [100, 0, 0] + corners @ INKS)
+
+
+def printed(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The sRGB pixels `(H, W, 3)` of inks `(H, W, 4)` under `even_ink_profile`: CIE Lab, then XYZ, then sRGB."""
+    lab = [100, 0, 0] + (inks / 255) @ INKS
+    middle = (lab[..., 0] + 16) / 116
+    roots = np.stack([middle + lab[..., 1] / 500, middle, middle - lab[..., 2] / 200], axis=-1)
+    xyz = D50 * np.where(roots > 6 / 29, roots**3, 3 * (6 / 29) ** 2 * (roots - 4 / 29))
+    return np.rint(encoded(xyz @ np.linalg.inv(to_d50(SRGB)).T, 0.0) * 255).astype(np.uint8)
+
+
+def _ink_table(name: str, lab: NDArray[np.float64]) -> bytes:
+    """A profile with the Lab of the sixteen corners of all inks."""
+    table = np.stack([lab[:, 0] * 652.8, (lab[:, 1] + 128) * 256, (lab[:, 2] + 128) * 256], axis=-1)
     ramps = struct.pack(">2H", 0, 65535)
     lut = (
         b"mft2" + bytes(4) + bytes([4, 3, 2, 0])

@@ -37,7 +37,10 @@ DRAFT_PIXELS = 1_000_000
 # Pillow's own bomb guard warns between 89 and 179 megapixels and raises above. The limit here is lower and
 # always raises, so its warning would only be noise on the terminal.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+# Pillow warns of damaged EXIF; what cannot be decoded is told as a reason, and what can be is no news.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
+CUT_OFF = "the image is cut off: the file ends too early"
 #: What is said of every score of a video.
 FRAMES_ONLY = "video, frames only: the mean of its poster and up to three more frames, without sound and motion"
 #: How a file becomes pixels. It counts up when the same file gives other pixels than before.
@@ -130,6 +133,7 @@ def open_image(source: Path | bytes) -> DecodedImage:
             media_type = heif.media_type(data) if image.format == "HEIF" else MEDIA_TYPES.get(str(image.format))
             if media_type is None:
                 raise KindNotRead(f"{image.format} is not read; {SUPPORTED}")
+            notes += heif.notes(image) if image.format == "HEIF" else ()
             stored = image.size
             turned = _is_turned(image)
             _draft(image)
@@ -255,8 +259,12 @@ def _decoded(image: Image.Image, notes: tuple[str, ...] = ()) -> tuple[Image.Ima
 def _open_header(data: bytes) -> Image.Image:
     try:
         if formats.is_heif(data):
-            return heif.open_header(data)
-        return Image.open(BytesIO(data), formats=[name for name in MEDIA_TYPES if name not in ("MPO", "HEIF")])
+            header = heif.open_header(data)
+            if formats.ends_early(data):  # its decoder makes black tiles of what is missing
+                raise ImageRejected(CUT_OFF)
+            return header
+        others = {"MPO", "HEIF"} | ({"BMP"} if formats.image_of(data) != "BMP" else set())  # many texts start with BM
+        return Image.open(BytesIO(data), formats=[name for name in MEDIA_TYPES if name not in others])
     except Image.DecompressionBombError as error:
         raise ImageRejected(f"more than {MAX_PIXELS // 1_000_000} megapixels") from error
     except UnidentifiedImageError as error:
@@ -264,19 +272,22 @@ def _open_header(data: bytes) -> Image.Image:
 
 
 def _not_an_image(data: bytes) -> ImageRejected:
-    if formats.is_heif(data):
-        return ImageRejected("the HEIC image is damaged: save it once more, or as JPEG")
-    if kind := formats.kind_of(data):
-        return KindNotRead(kind.reason)
     if formats.video_type(data):
         return KindNotRead("a video is not an image: `abkit score` scores its frames")
-    return ImageRejected(f"not an image; {SUPPORTED}")
+    if kind := formats.kind_of(data):
+        return KindNotRead(kind.reason)
+    if name := formats.image_of(data):
+        more = ", or save it as JPEG" if name == "HEIC" else ""
+        return ImageRejected(f"the {name} image is damaged or cut off: export or download it once more{more}")
+    if not any(data):
+        return ImageRejected("every byte of the file is zero: export or download it once more")
+    return ImageRejected(f"not an image by its content; {SUPPORTED}")
 
 
 def _damage(error: Exception) -> str:
     text = str(error).lower()
     if "truncated" in text or "end of file" in text or isinstance(error, EOFError):
-        return "the image is cut off: the file ends too early"
+        return CUT_OFF
     return f"the image is damaged ({error or type(error).__name__})"
 
 
@@ -288,6 +299,8 @@ def _refuse_file_of(size: int) -> None:
 def _refuse_size(width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise ImageRejected(f"{width}×{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
+    if min(width, height) < 1:
+        raise ImageRejected("the image is damaged: its header names no size")
     if min(width, height) < MIN_SIDE:
         raise ImageRejected(f"{width}×{height} is under {MIN_SIDE} pixels per side")
 

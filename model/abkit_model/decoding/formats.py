@@ -59,6 +59,7 @@ _OTHER_VIDEO = Kind("a video of another kind", "convert it to MP4")
 _FLASH = Kind("a Flash film", "export it as MP4 or GIF")
 _HTML = Kind("an HTML page", "save an image of it as PNG")
 _ARCHIVE = Kind("an archive", "unpack it and name the folder")
+_LFS = Kind("a pointer of Git LFS", "fetch the image itself with `git lfs pull`")
 
 _BY_SUFFIX: dict[str, Kind] = {
     suffix: kind
@@ -101,10 +102,23 @@ _BY_MAGIC: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"\0\0\x01\xb3", _OTHER_VIDEO),
     (0, b"OggS", _OTHER_VIDEO),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _OTHER_VIDEO),
+    (0, b"\x1a\x45\xdf\xa3", _OTHER_VIDEO),
+    (0, b"version https://git-lfs", _LFS),
     (0, b"FWS", _FLASH),
     (0, b"CWS", _FLASH),
     (0, b"ZWS", _FLASH),
 )
+# What starts like this is an image of a kind that is read, whatever follows.
+_READ_BY_MAGIC = (
+    (0, b"\x89PNG", "PNG"),
+    (0, b"\xff\xd8", "JPEG"),
+    (0, b"GIF8", "GIF"),
+    (8, b"WEBP", "WebP"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+)
+# Lengths of the header that follows the 14 bytes at the start of a BMP.
+_BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)
 _HEIF_BRANDS = frozenset(["heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs", "mif1", "mif2", "msf1"])
 _AVIF_BRANDS = frozenset({"avif", "avis"})
 
@@ -133,6 +147,38 @@ def kind_of(data: bytes) -> Kind | None:
     if start.startswith((b"<!doctype html", b"<html")):
         return _HTML
     return None
+
+
+def image_of(data: bytes) -> str:
+    """Return the name of the kind of image that a file is by its first bytes, whole or not; "" where it is none.
+
+    >>> image_of(b"\\x89PNG"), image_of(b"BM is how this text starts"), image_of(b"date,clicks")
+    ('PNG', '', '')
+    """
+    if is_heif(data):
+        return "HEIC"
+    if _AVIF_BRANDS & set(_brands(data)):
+        return "AVIF"
+    if data[:2] == b"BM" and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
+    return next((name for place, magic, name in _READ_BY_MAGIC if data.startswith(magic, place)), "")
+
+
+def ends_early(data: bytes) -> bool:
+    """Return whether a HEIC, AVIF or MP4 file is shorter than its boxes say; False for files of other kinds.
+
+    >>> ends_early(b"\\0\\0\\0\\x0cftypheic\\0\\0\\1\\0mdat")
+    True
+    """
+    place = 0
+    while data[place + 4 : place + 8] in (b"ftyp", b"meta", b"mdat", b"moov", b"free"):
+        size = int.from_bytes(data[place : place + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[place + 8 : place + 16], "big")
+        if size < 8:  # 0: up to the end of the file
+            return False
+        place += size
+    return place > len(data)
 
 
 def is_heif(data: bytes) -> bool:

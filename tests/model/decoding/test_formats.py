@@ -6,6 +6,7 @@ import sys
 import time
 import zlib
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image, ImageFile, PngImagePlugin
 from abkit_model.decoding import formats
 from abkit_model.decoding.formats import kind_of, kind_of_suffix, video_type
 from abkit_model.errors import ImageRejected, KindNotRead
-from abkit_model.images import open_image
+from abkit_model.images import open_creative, open_image
 from tests.images import make_image
 
 
@@ -150,6 +151,56 @@ def test_a_file_of_another_kind_is_named_by_its_bytes_with_what_to_do(data: byte
         open_image(data)
     assert name in refused.value.reason
     assert ":" in refused.value.reason
+
+
+READ = ["PNG", "JPEG", "GIF", "WEBP", "AVIF", "TIFF"]
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_a_stub_of_an_image_is_damaged_or_cut_off_and_never_called_another_kind(kind: str) -> None:
+    data = saved(make_image(1, (320, 240)), kind)
+    for stub in (*(data[:length] for length in (12, 16, 20, 30, 60, 100, len(data) // 2)), data[:16] + bytes(500)):
+        with pytest.raises(ImageRejected) as refused:
+            open_creative(stub)
+        assert not isinstance(refused.value, KindNotRead)
+        assert "not an image" not in refused.value.reason, (kind, len(stub))
+        assert "damaged" in refused.value.reason or "cut off" in refused.value.reason, (kind, len(stub))
+
+
+def test_a_bmp_is_known_by_more_than_its_two_letters() -> None:
+    data = saved(make_image(1), "BMP")
+    for stub in (data[:18], data[:30], data[:200]):
+        with pytest.raises(ImageRejected, match=r"cut off|damaged"):
+            open_image(stub)
+    with pytest.raises(ImageRejected, match="not an image"):
+        open_image(b"BMW is not a bitmap, it is the start of a text")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"this is no film, whatever its name ends with", "not an image by its content"),
+        (bytes(4096), "every byte of the file is zero"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(99), "the video is damaged"),
+        (b"\x1a\x45\xdf\xa3" + bytes(99), "a video of another kind is not read"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "git lfs pull"),
+    ],
+)
+def test_what_only_bears_the_name_of_a_video_is_told_from_a_damaged_one(data: bytes, reason: str) -> None:
+    if "video is damaged" in reason:
+        pytest.importorskip("cv2")
+    with pytest.raises(ImageRejected, match=reason):
+        open_creative(data)
+
+
+def test_damaged_exif_does_not_print_warnings_of_a_library_on_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "cut.tiff").write_bytes(saved(make_image(1), "TIFF")[:60])
+    code = (
+        "from pathlib import Path; from abkit_model.images import *; from abkit_model.errors import ImageRejected\n"
+        f"try: open_image(Path({str(tmp_path / 'cut.tiff')!r}))\nexcept ImageRejected: pass"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 SUFFIXES = ".svg .PDF .psd .ai .eps .indd .CR2 .nef .dng .arw .jxl .jp2 .ico .avi .mkv .wmv"
