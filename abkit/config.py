@@ -102,8 +102,13 @@ class MoneySettings(_Section):
 class CorrelateSettings(_Section):
     """`[correlate]`: which creatives have enough delivery to count."""
 
-    min_impressions: int = Field(default=1000, ge=1, description="creatives with fewer are left out of CTR")
-    min_clicks: int = Field(default=30, ge=1, description="creatives with fewer clicks are left out of CVR")
+    min_impressions: int = Field(
+        default=1000, ge=1, description="creatives with fewer are left out of metrics of impressions and of ROAS"
+    )
+    min_clicks: int = Field(default=30, ge=1, description="creatives with fewer clicks are left out of CVR and CPC")
+    min_conversions: int = Field(
+        default=5, ge=1, description="creatives with fewer conversions are left out of CPA and revenue per conversion"
+    )
     min_creatives: int = Field(default=4, ge=4, description="with fewer creatives there is no estimate")
 
 

@@ -80,14 +80,20 @@ class MetricDefinition(Record):
         ((4, 10.0), (1000, 10000.0))
         """
         below = getattr(counted, self.denominator)
-        parts = [(getattr(counted, name), weight) for name, weight in self.numerator.items()]
+        parts = [(getattr(counted, name), weight) for name, weight in self.weights(margin_rate).items()]
         if below is None or any(value is None for value, _ in parts):
             return None
-        if len(parts) == 1 and self.per == 1:
-            return below, parts[0][0]
-        rates = [margin_rate if self.metric is Metric.MARGIN and name == "revenue" else 1 for name in self.numerator]
-        above = sum(value * weight * rate for (value, weight), rate in zip(parts, rates, strict=True))
-        return below, self.per * above
+        # Counts stay whole numbers.
+        return below, sum(value if weight == 1 else value * weight for value, weight in parts)
+
+    def weights(self, margin_rate: float = 1.0) -> dict[str, float]:
+        """Return the weight of each figure of the numerator, so that the quotient is the metric.
+
+        >>> METRICS[Metric.CPM].weights(), METRICS[Metric.MARGIN].weights(0.5)
+        ({'spend': 1000.0}, {'revenue': 500.0, 'spend': -1000.0})
+        """
+        left = {"revenue": margin_rate} if self.metric is Metric.MARGIN else {}
+        return {name: self.per * weight * left.get(name, 1) for name, weight in self.numerator.items()}
 
     def unit(self, currency: str = "") -> str:
         """Return the unit of its values for an axis or a header; empty for a share and a quotient of two amounts.

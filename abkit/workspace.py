@@ -285,11 +285,15 @@ class Workspace:
         end: date | None = None,
         model: str | None = None,
         min_impressions: int | None = None,
+        rates: str | Path | None = None,
+        currency: str | None = None,
+        margin_rate: float | None = None,
     ) -> CorrelationReport:
         """Correlate the logged scores with a KPI, over all creatives and within campaign, with intervals.
 
         Args:
-            metric: "ctr" (clicks per impression) or "cvr" (conversions per click).
+            metric: "ctr", "cvr", "conversions_per_impression", "cpc", "cpa", "cpm", "revenue_per_impression",
+                "revenue_per_conversion", "roas" or "margin" (revenue × margin rate − spend).
             as_of: The state of that day, UTC; today by default.
             campaign: Only this campaign.
             segment: Only this delivery, such as "placement=feed,country=DE".
@@ -297,10 +301,15 @@ class Workspace:
             end: Last day of delivery that counts.
             model: Name or digest of a version; all versions that scored by default.
             min_impressions: Leave out creatives with fewer.
+            rates: CSV of what other currencies are worth in `currency`; that of `[money]` by default.
+            currency: Currency of amounts; that of `[money]`, or of the rows, by default.
+            margin_rate: Share of the revenue that is left before advertising; that of `[money]` by default.
 
         Raises:
             UsageError: There is no such campaign, segment or version.
+            AbkitError: Amounts are in several currencies and nothing says how to convert them, or there are none.
         """
+        from abkit.intake.rates import rates_of
         from abkit.workflows.correlate import correlate
 
         return correlate(
@@ -314,6 +323,8 @@ class Workspace:
             end=end,
             model=model,
             min_impressions=min_impressions,
+            rates=rates_of(self.settings, Path(rates) if rates else None, currency),
+            margin_rate=margin_rate,
         )
 
     def check_drift(
@@ -376,10 +387,11 @@ class Workspace:
             UsageError: There is no such campaign.
             AbkitError: The file cannot be written.
         """
+        from abkit.intake.rates import rates_of
         from abkit.reporting.page.gather import make_report
 
         path = Path(out) if out is not None else self.settings.workspace / "report.html"
-        return make_report(self.store, path, campaign=campaign, as_of=as_of)
+        return make_report(self.store, path, campaign=campaign, as_of=as_of, rates=rates_of(self.settings))
 
 
 def _paths(paths: Paths) -> list[str | Path]:

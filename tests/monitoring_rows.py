@@ -102,7 +102,7 @@ class Seed:
             return row.id
 
     def kpis(self, rows: Sequence[dict[str, Any]], *, segment: int | None = None) -> None:
-        """KPI rows: ad_id, day (or period_start and period_end), impressions, clicks, conversions."""
+        """KPI rows: ad_id, day (or period_start and period_end), impressions, clicks, conversions, spend, revenue."""
         with self.store.write() as session:
             segment = segment or self._everything(session)
             values = []
@@ -116,10 +116,12 @@ class Seed:
                         "period_end": row.get("period_end", day),
                         "event": row.get("event", ""),
                         "attribution_window": "",
-                        "currency": "EUR",
+                        "currency": row.get("currency", "EUR"),
                         "impressions": int(row["impressions"]),
                         "clicks": int(row["clicks"]),
                         "conversions": row.get("conversions", 0),
+                        "spend": row.get("spend"),
+                        "revenue": row.get("revenue"),
                         "kpi_import_id": row.get("kpi_import_id", self.import_id),
                     }
                 )

@@ -12,9 +12,12 @@ from sqlalchemy.orm import Session
 
 from abkit.config import CorrelateSettings, Settings
 from abkit.errors import InvalidInput
+from abkit.intake.rates import rates_of
+from abkit.metrics import METRICS
+from abkit.money import Rates
 from abkit.records import Record, RecordList, to_plain
 from abkit.stats.monitoring import correlation
-from abkit.stats.monitoring.correlation import Correlation
+from abkit.stats.monitoring.correlation import Correlation, noise_ceiling
 from abkit.store import models
 from abkit.store import results as found
 from abkit.store import scores as score_rows
@@ -26,10 +29,11 @@ from abkit.store.kpis.provisional import Provisional
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice
+from abkit.workflows.per_creative import PerCreative, by_creative, need_money, spread_of
 
 _NO_SCORES = "nothing has been scored yet: `abkit score IMAGES --campaign KEY`"
 _NO_KPIS = "no scored creative has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"
-_MODELED = "conversions are fractions: the platform models them; CVR is their mean per click, and not a share of clicks"
+_MODELED = "conversions are fractions: the platform models them, and they are no counts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +42,18 @@ class Measured:
 
     Attributes:
         campaign: Key of the campaign; "" for delivery outside of any.
-        events, trials: `events` per `trials` is the metric; events are fractions where conversions are modeled.
+        events, trials: Numerator and denominator: `events` per `trials` is the metric. Events are fractions where
+            conversions are modeled, and amounts where the metric is one of money.
+        standard_error: Sampling error of the metric: that of a share of its trials, else that between its days by the
+            delta method; None with fewer than two days.
     """
 
     creative_id: int
     campaign: str
     score: float
     events: float
-    trials: int
+    trials: float
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,8 @@ class VersionReport(Record):
         results: SRCC and PLCC, over all creatives and within campaign.
         measured: The creatives they rest on, one row per creative and campaign.
         left_out: What is not in them, by reason.
+        noise_ceiling: The correlation that the true KPI has with the measured one, over all creatives: the highest that
+            any score can reach (PLCC); None where the noise of too few creatives is known.
     """
 
     model_version: str
@@ -67,6 +77,7 @@ class VersionReport(Record):
     results: tuple[Correlation, ...]
     measured: tuple[Measured, ...]
     left_out: dict[str, LeftOut]
+    noise_ceiling: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +91,8 @@ class CorrelationReport(RecordList):
         note: What is missing, or that conversions are modeled; "" otherwise.
         set_aside: Rows that do not count because others hold the same delivery.
         provisional: Rows of days that the platform may still change; None without any.
+        currency: Currency of amounts; "" where none is named or none is correlated.
+        money: What was converted and by which rate, and what has no currency.
     """
 
     metric: Metric
@@ -94,6 +107,8 @@ class CorrelationReport(RecordList):
     run_id: int
     set_aside: tuple[SetAside, ...] = ()
     provisional: Provisional | None = None
+    currency: str = ""
+    money: tuple[str, ...] = ()
 
     @property
     def shown_version(self) -> VersionReport | None:
@@ -144,6 +159,8 @@ def correlate(
     end: date | None = None,
     model: str | None = None,
     min_impressions: int | None = None,
+    rates: Rates | None = None,
+    margin_rate: float | None = None,
     run: RunRecord | None = None,
 ) -> CorrelationReport:
     """Correlate scores with a KPI and log every figure.
@@ -151,21 +168,26 @@ def correlate(
     Args:
         store: Where scores and KPIs are, and where the results go.
         settings: `[correlate]` has the minimum samples.
-        metric: "ctr" (clicks per impression) or "cvr" (conversions per click).
+        metric: One of `abkit.vocabulary.Metric`: "ctr", "cvr", "cpa", "roas", …
         as_of: The last day of delivery that counts.
         campaign: Key of the only campaign to look at.
         segment: Delivery to look at, such as "placement=feed,country=DE".
         start, end: First and last day between which the period of a KPI row has to lie.
         model: Name or digest of the only version to look at.
         min_impressions: Instead of the configured minimum.
+        rates: The currency of amounts, and what others are worth in it; that of `[money]` by default.
+        margin_rate: For the margin: the share of the revenue that is left; that of `[money]` by default.
         run: The run of a scheduled tick; a run is recorded when None.
 
     Raises:
         UsageError: No such campaign, version or segment.
+        AbkitError: Amounts are in several currencies and nothing says how to convert them, or no row has any.
     """
+    margin_rate = settings.money.margin_rate if margin_rate is None else margin_rate
     kpi = parse_choice(Metric, metric, name="metric")
-    if kpi not in (Metric.CTR, Metric.CVR):
-        raise InvalidInput(f"scores are correlated with ctr and cvr, and not with {kpi} yet")
+    definition = METRICS[kpi]
+    if not 0 < margin_rate <= 1:
+        raise InvalidInput(f"the margin rate is {margin_rate}; expected the share of the revenue that is left: 0.4")
     wanted = parse_segment(segment)
     limits = settings.correlate
     if min_impressions is not None:
@@ -174,17 +196,22 @@ def correlate(
     shown = ",".join(f"{name}={value}" for name, value in sorted(wanted.items()))
     arguments = {"metric": kpi, "campaign": campaign, "segment": shown, "from": start, "to": end}
     arguments = to_plain(arguments | {"as_of": as_of, "model": model})
+    if definition.needs:
+        rates = rates or rates_of(settings)
     with recorded_run(store, "correlate", arguments, run=run) as run:
         with store.read() as session:
             if campaign is not None:
                 creatives.find_campaign(session, campaign)
             versions = [models.find_by_prefix(session, model)] if model else models.versions_with_scores(session)
-            delivered = deliveries(session, filters)
+            delivered = deliveries(session, filters, with_money=bool(definition.needs), rates=rates)
+            need_money(definition, delivered)
             active, keys = models.active_model(session), creatives.campaign_keys(session)
-            reports = [_version_report(session, version, delivered, kpi, limits, keys, active) for version in versions]
+            spread = spread_of(session, filters, delivered, definition, margin_rate)
+            kept = PerCreative(definition, limits, margin_rate, spread)
+            reports = [_version_report(session, version, delivered, kept, keys, active) for version in versions]
         measured = [row for one in reports for row in one.measured]
         note = _NO_SCORES if not versions else "" if measured else _NO_KPIS
-        if measured and kpi is Metric.CVR and delivered.modeled:
+        if measured and "conversions" in (*definition.numerator, definition.denominator) and delivered.modeled:
             note = _MODELED
         report = CorrelationReport(
             metric=kpi,
@@ -199,9 +226,11 @@ def correlate(
             run_id=run.id,
             set_aside=delivered.set_aside,
             provisional=delivered.provisional,
+            currency=delivered.money.currency if delivered.money else "",
+            money=delivered.money.notes if delivered.money else (),
         )
         with store.write() as session:
-            found.write_results(session, CorrelationResult, _rows(report, filters, limits))
+            found.write_results(session, CorrelationResult, _rows(report, filters, limits, margin_rate))
         run.outcome.update(versions=len(reports), creatives=max((len(one.measured) for one in reports), default=0))
         if note:
             run.outcome["note"] = note
@@ -212,8 +241,7 @@ def _version_report(
     session: Session,
     version: ModelVersion,
     delivered: Deliveries,
-    metric: Metric,
-    limits: CorrelateSettings,
+    kept: PerCreative,
     campaigns: Mapping[int, str],
     active: ModelVersion | None,
 ) -> VersionReport:
@@ -227,25 +255,27 @@ def _version_report(
     if silent:
         left_out["scored creatives without delivery"] = LeftOut(len(silent))
 
-    everywhere, few = _enough(_by_creative(scored), metric, limits)
-    limit = f"{limits.min_impressions:,} impressions" if metric is Metric.CTR else f"{limits.min_clicks:,} clicks"
-    _say(left_out, f"creatives with fewer than {limit}", few)
+    merged = by_creative(scored)
+    everywhere, few, without = kept.sort(merged)
+    _say(left_out, f"creatives with fewer than {kept.minimum}", few)
+    if without:
+        _say(left_out, f"creatives without {kept.definition.name}: {kept.why_without}", without)
     placed = [row for row in scored if row.campaign_id is not None]
-    inside, _ = _enough(placed, metric, limits)
+    inside = kept.sort(placed)[0]
     outside = [row for row in scored if row.campaign_id is None]
     _say(left_out, "creatives of ads without a campaign (left out within campaign)", outside)
 
     results = [
         correlation.correlate(
             [scores[row.creative_id] for row in rows],
-            [events / trials for events, trials in (_counts(row, metric) for row in rows)],
+            [kept.value(row) for row in rows],
             statistic=statistic,
             campaign=(
                 None if scope is CorrelationScope.ALL else np.array([row.campaign_id for row in rows], dtype=np.int64)
             ),
             creative=np.array([row.creative_id for row in rows], dtype=np.int64),
             idea=np.array([labels.get(row.creative_id, -row.creative_id) for row in rows], dtype=np.int64),
-            min_creatives=limits.min_creatives,
+            min_creatives=kept.limits.min_creatives,
         )
         for scope, rows in ((CorrelationScope.ALL, everywhere), (CorrelationScope.WITHIN_CAMPAIGN, inside))
         for statistic in CorrelationStatistic
@@ -255,10 +285,11 @@ def _version_report(
             creative_id=row.creative_id,
             campaign=campaigns.get(row.campaign_id or 0, ""),
             score=scores[row.creative_id],
-            events=_counts(row, metric)[0],
-            trials=_counts(row, metric)[1],
+            events=kept.terms(row)[1],
+            trials=kept.terms(row)[0],
+            standard_error=kept.error(row),
         )
-        for row in _enough(scored, metric, limits)[0]
+        for row in kept.sort(scored)[0]
     ]
     return VersionReport(
         model_version=version.digest,
@@ -268,27 +299,8 @@ def _version_report(
         results=tuple(results),
         measured=tuple(measured),
         left_out=left_out,
+        noise_ceiling=noise_ceiling([kept.value(row) for row in everywhere], [kept.error(row) for row in everywhere]),
     )
-
-
-def _by_creative(rows: Sequence[Delivered]) -> list[Delivered]:
-    sums: dict[int, list[Any]] = {}
-    for row in rows:
-        total = sums.get(row.creative_id, (0, 0, 0))
-        sums[row.creative_id] = [*map(sum, zip(total, (row.impressions, row.clicks, row.conversions), strict=True))]
-    return [Delivered(creative, None, *total) for creative, total in sums.items()]
-
-
-def _counts(row: Delivered, metric: Metric) -> tuple[float, int]:
-    return (row.clicks, row.impressions) if metric is Metric.CTR else (row.conversions, row.clicks)
-
-
-def _enough(
-    rows: Sequence[Delivered], metric: Metric, limits: CorrelateSettings
-) -> tuple[list[Delivered], list[Delivered]]:
-    needed = limits.min_impressions if metric is Metric.CTR else limits.min_clicks
-    enough = [row for row in rows if _counts(row, metric)[1] >= needed]
-    return enough, [row for row in rows if _counts(row, metric)[1] < needed]
 
 
 def _say(left_out: dict[str, LeftOut], reason: str, rows: Sequence[Delivered]) -> None:
@@ -296,7 +308,9 @@ def _say(left_out: dict[str, LeftOut], reason: str, rows: Sequence[Delivered]) -
         left_out[reason] = LeftOut(len({row.creative_id for row in rows}), sum(row.impressions for row in rows))
 
 
-def _rows(report: CorrelationReport, filters: Filters, limits: CorrelateSettings) -> list[dict[str, object]]:
+def _rows(
+    report: CorrelationReport, filters: Filters, limits: CorrelateSettings, margin_rate: float
+) -> list[dict[str, object]]:
     return [
         {
             "run_id": report.run_id,
@@ -311,6 +325,9 @@ def _rows(report: CorrelationReport, filters: Filters, limits: CorrelateSettings
             "as_of": report.as_of,
             "filters": {
                 **limits.model_dump(),
+                "currency": report.currency,
+                "margin_rate": margin_rate,
+                "noise_ceiling": version.noise_ceiling,
                 "campaign": report.campaign,
                 "segment": report.segment,
                 "ideas": result.ideas,

@@ -1,4 +1,4 @@
-"""`abkit correlate`: whether scores go with clicks and conversions."""
+"""`abkit correlate`: whether scores go with clicks, conversions and money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.money_options import CurrencyOption, RatesOption
 from abkit.commands.output import Format, FormatOption, note, show
+from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import Metric
 
 app = typer.Typer()
@@ -18,9 +20,7 @@ app = typer.Typer()
 @app.command("correlate")
 def correlate(
     ctx: typer.Context,
-    metric: Annotated[
-        Metric, typer.Option("--metric", "-m", help="ctr: clicks per impression; cvr: conversions per click.")
-    ] = Metric.CTR,
+    metric: Annotated[Metric, typer.Option("--metric", "-m", help=METRIC_HELP)] = Metric.CTR,
     campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="Only this campaign.")] = None,
     segment: Annotated[
         str | None, typer.Option("--segment", help="Only this delivery, such as placement=feed,country=DE.")
@@ -33,17 +33,23 @@ def correlate(
         datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
     ] = None,
     min_impressions: Annotated[
-        int | None, typer.Option("--min-impressions", min=1, help="Leave out creatives with fewer (only for ctr).")
+        int | None,
+        typer.Option("--min-impressions", min=1, help="Leave out creatives with fewer (metrics of impressions, ROAS)."),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Only this version (name or digest); all by default.")
+    ] = None,
+    rates: RatesOption = None,
+    currency: CurrencyOption = None,
+    margin_rate: Annotated[
+        float | None, typer.Option("--margin-rate", help="For margin: share of the revenue left before advertising.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Write the scatter chart to a .png, .svg, .html or .json file.")
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Correlate scores with clicks or conversions: over all creatives and within campaign, with 95 % intervals."""
+    """Correlate scores with clicks, conversions or money, over all creatives and within campaign, with intervals."""
     context: CommandContext = ctx.obj
     with context.workspace as workspace:
         report = workspace.correlate(
@@ -55,6 +61,9 @@ def correlate(
             end=end.date() if end else None,
             model=model,
             min_impressions=min_impressions,
+            rates=rates,
+            currency=currency,
+            margin_rate=margin_rate,
         )
     show(report, form, as_rows=True)
     if plot:

@@ -18,7 +18,7 @@ from abkit.vocabulary import Metric
 class Correlate(Arguments):
     """Arguments of `correlate`."""
 
-    metric: Metric = Field(default=Metric.CTR, description="clicks per impression, or conversions per click")
+    metric: Metric = Field(default=Metric.CTR, description="which KPI: ctr, cvr, cpa, roas, …")
     campaign: str | None = Field(default=None, description="only this campaign")
     days: int | None = Field(default=None, ge=1, le=3650, description="only the last so many days of delivery")
 

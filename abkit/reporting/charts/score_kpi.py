@@ -9,12 +9,13 @@ from typing import Any
 import altair as alt
 import numpy as np
 
+from abkit.metrics import METRICS, MetricDefinition
 from abkit.reporting.charts.theme import INK, MAX_COLORS, SERIES, campaign_color, empty_chart, readable, themed
 from abkit.store.schema import CorrelationResult
+from abkit.vocabulary import Metric
 from abkit.workflows.correlate import CorrelationReport
 
 MAX_POINTS = 2000
-METRIC_NAMES = {"ctr": "CTR (clicks per impression)", "cvr": "CVR (conversions per click)"}
 SCOPE_NAMES = {"all": "all creatives", "within_campaign": "within campaign"}
 
 
@@ -25,14 +26,16 @@ class ScorePoint:
     Attributes:
         campaign: Key of the campaign.
         score: Predicted mean opinion, on the model's scale.
-        events: Clicks for CTR, conversions for CVR; fractions where those are modeled.
-        trials: Impressions for CTR, clicks for CVR; at least 1.
+        events: The numerator: clicks for CTR, conversions for CVR, an amount for a metric of money.
+        trials: The denominator: impressions for CTR, clicks for CVR; above 0.
+        standard_error: Sampling error of the metric where it is no share of counts.
     """
 
     campaign: str
     score: float
     events: float
-    trials: int
+    trials: float
+    standard_error: float | None = None
 
     @property
     def rate(self) -> float:
@@ -89,23 +92,30 @@ def figure(value: float) -> str:
 
 
 def score_kpi_scatter(
-    points: Sequence[ScorePoint], sentences: Sequence[str] = (), metric: str = "ctr", width: int = 620
+    points: Sequence[ScorePoint],
+    sentences: Sequence[str] = (),
+    metric: str = "ctr",
+    width: int = 620,
+    currency: str = "",
 ) -> Any:
     """Draw score against KPI: one dot per creative, and per campaign a straight line with its 95 % band.
 
     More than twelve campaigns get one line together: the common slope inside campaigns, through the overall mean.
 
-    The vertical line of a dot is the 95 % Wilson interval of its rate; where conversions are modeled there is none,
-    and the subtitle says so. The area of a dot is the number of trials. More than
-    2,000 creatives are thinned to a fixed sample of 2,000, and the subtitle says so.
+    The vertical line of a dot is the 95 % Wilson interval of its rate; for a metric that is no share it is ± 1.96
+    standard errors between days. Where conversions are modeled there is none, and the subtitle says so. The area
+    of a dot is the number of trials. More than 2,000 creatives are thinned to a fixed sample of 2,000, and the subtitle
+    says so.
 
     Args:
         points: The creatives that were correlated.
         sentences: Lines of the subtitle: the estimates in words.
-        metric: "ctr" or "cvr".
+        metric: One of `abkit.vocabulary.Metric`.
         width: Width of the plot in pixels.
+        currency: Currency of amounts, for the axis.
     """
-    title = f"Score against {METRIC_NAMES.get(metric, metric)}"
+    definition = METRICS[Metric(metric)]
+    title = f"Score against {metric_title(metric)}"
     subtitle = list(sentences)
     if not points:
         return empty_chart(title, "No creative has both a score and enough delivery yet.")
@@ -114,7 +124,7 @@ def score_kpi_scatter(
         keep = np.sort(np.random.default_rng(0).choice(len(shown), MAX_POINTS, replace=False))
         shown = [points[i] for i in keep]
         subtitle.append(f"{MAX_POINTS:,} of {len(points):,} creatives are drawn")
-    if any(not float(point.events).is_integer() for point in points):
+    if definition.share and any(not float(point.events).is_integer() for point in points):
         subtitle.append("conversions are modeled by the platform: dots have no intervals of counts")
     campaigns = sorted({readable(point.campaign) for point in points})
     many = len(campaigns) > MAX_COLORS
@@ -123,9 +133,12 @@ def score_kpi_scatter(
     color = alt.value(SERIES[0]) if many else campaign_color(campaigns)
     x = alt.X("score:Q", title="Score", axis=alt.Axis(tickCount=8), scale=alt.Scale(zero=False, nice=True))
     y = alt.Y(
-        "rate:Q", title=metric.upper(), axis=alt.Axis(format=".1%", tickCount=7), scale=alt.Scale(zero=False, nice=True)
+        "rate:Q",
+        title=f"{definition.name}, {unit}" if (unit := definition.unit(currency)) else definition.name,
+        axis=alt.Axis(format=".1%" if definition.share else ",.4~g", tickCount=7),
+        scale=alt.Scale(zero=False, nice=True),
     )
-    dots = alt.Chart(alt.Data(values=_dot_rows(shown)))
+    dots = alt.Chart(alt.Data(values=_dot_rows(shown, definition)))
     layers = [
         dots.mark_rule(opacity=0.28).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=color),
         dots.mark_circle(opacity=0.5 if many else 0.85, stroke="white", strokeWidth=0.6).encode(
@@ -146,6 +159,17 @@ def score_kpi_scatter(
     return themed(alt.layer(*layers).properties(width=width, height=round(0.56 * width), title=head))
 
 
+def metric_title(metric: str) -> str:
+    """Return the name of a metric with what it is.
+
+    >>> metric_title("cpa"), metric_title("conversions_per_impression")
+    ('CPA (cost per conversion)', 'Conversions per impression')
+    """
+    definition = METRICS[Metric(metric)]
+    same = definition.label == definition.name.lower()
+    return definition.name if same else f"{definition.name} ({definition.label})"
+
+
 def correlation_chart(report: CorrelationReport) -> Any:
     """Draw a correlation report: score against KPI for the active model, else for the last version that scored."""
     version = report.shown_version
@@ -157,6 +181,7 @@ def correlation_chart(report: CorrelationReport) -> Any:
             score=one.score,
             events=one.events,
             trials=one.trials,
+            standard_error=one.standard_error,
         )
         for one in version.measured
     ]
@@ -172,18 +197,11 @@ def correlation_chart(report: CorrelationReport) -> Any:
         )
         for result in version.results
     ]
-    return score_kpi_scatter(points, sentences, report.metric)
+    return score_kpi_scatter(points, sentences, report.metric, currency=report.currency)
 
 
-def _dot_rows(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
-    from statsmodels.stats.proportion import proportion_confint
-
-    events = np.array([point.events for point in points])
-    trials = np.array([point.trials for point in points])
-    low, high = proportion_confint(np.minimum(events, trials), trials, method="wilson")
-    if (events % 1).any():
-        # A modeled numerator has no binomial interval, and a whole one among them is modeled too.
-        low = high = events / trials
+def _dot_rows(points: Sequence[ScorePoint], definition: MetricDefinition) -> list[dict[str, Any]]:
+    low, high = _limits(points, definition)
     return [
         {
             "campaign": readable(point.campaign),
@@ -195,6 +213,23 @@ def _dot_rows(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
         }
         for i, point in enumerate(points)
     ]
+
+
+def _limits(points: Sequence[ScorePoint], definition: MetricDefinition) -> tuple[Any, Any]:
+    """Return the ends of the interval of each point; both are its value where there is none."""
+    if not definition.share:
+        half = np.array([1.96 * (point.standard_error or 0.0) for point in points])
+        values = np.array([point.rate for point in points])
+        return values - half, values + half
+    from statsmodels.stats.proportion import proportion_confint
+
+    events = np.array([point.events for point in points])
+    trials = np.array([point.trials for point in points])
+    low, high = proportion_confint(np.minimum(events, trials), trials, method="wilson")
+    if (events % 1).any():
+        # A modeled numerator has no binomial interval, and a whole one among them is modeled too.
+        low = high = events / trials
+    return low, high
 
 
 def _fitted(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:

@@ -8,7 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abkit.config import CorrelateSettings
 from abkit.errors import UsageError
+from abkit.metrics import METRICS
+from abkit.money import Rates
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.page.page import headline_correlation, write_report
@@ -22,6 +25,8 @@ from abkit.store.jobs import alerts
 from abkit.store.kpis.delivery import NO_CREATIVE, Deliveries, Filters, deliveries
 from abkit.store.scores import RankedScore, ranking
 from abkit.version import __version__
+from abkit.vocabulary import Metric
+from abkit.workflows.per_creative import PerCreative, spread_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -39,7 +44,9 @@ RUN_KINDS = ("score", "score_folder", "kpi import", "import_kpis", "correlate", 
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
-def make_report(store: Store, out: Path, *, campaign: str | None = None, as_of: date | None = None) -> Path:
+def make_report(
+    store: Store, out: Path, *, campaign: str | None = None, as_of: date | None = None, rates: Rates | None = None
+) -> Path:
     """Write the report of a store as one HTML file.
 
     Args:
@@ -47,15 +54,18 @@ def make_report(store: Store, out: Path, *, campaign: str | None = None, as_of: 
         out: the file; its folder is made if need be.
         campaign: key of the only campaign to show creatives and dots of; all when None.
         as_of: the last day of delivery that counts; today (UTC) when None.
+        rates: the currency of amounts, and what others are worth in it; that of the rows when None.
 
     Raises:
         UsageError: no such campaign.
         AbkitError: the file cannot be written.
     """
-    return write_report(gather(store, campaign=campaign, as_of=as_of), out)
+    return write_report(gather(store, campaign=campaign, as_of=as_of, rates=rates), out)
 
 
-def gather(store: Store, *, campaign: str | None = None, as_of: date | None = None) -> ReportData:
+def gather(
+    store: Store, *, campaign: str | None = None, as_of: date | None = None, rates: Rates | None = None
+) -> ReportData:
     """Everything that the page shows. What is not in the store yet is None or empty.
 
     Raises:
@@ -101,7 +111,7 @@ def gather(store: Store, *, campaign: str | None = None, as_of: date | None = No
             runs=runs.last_runs(session, RUN_KINDS),
             simulated=imports.is_simulated(session),
         )
-        points = _points(session, data, version.id, campaign) if version else ()
+        points = _points(session, data, version.id, campaign, rates) if version else ()
     return replace(data, points=points)
 
 
@@ -168,21 +178,28 @@ def _delivery(delivered: Deliveries, campaign_id: int | None) -> dict[int, tuple
     return sums
 
 
-def _points(session: Session, data: ReportData, version_id: int, campaign: str | None) -> tuple[ScorePoint, ...]:
-    """The creatives of the estimate on top: of its window, with at least its minimum of trials."""
+def _points(
+    session: Session, data: ReportData, version_id: int, campaign: str | None, rates: Rates | None
+) -> tuple[ScorePoint, ...]:
+    """The creatives of the estimate on top: of its window, with at least its minimum sample."""
     headline = headline_correlation(data)
     if headline is None:
         return ()
+    definition = METRICS[Metric(headline.metric)]
+    kept = headline.filters
+    limits = CorrelateSettings(**{name: kept[name] for name in CorrelateSettings.model_fields if kept.get(name)})
+    margin_rate = float(kept.get("margin_rate", 1.0))
     window = Filters(headline.window_start, headline.window_end or data.as_of, campaign)
+    delivered = deliveries(session, window, with_money=bool(definition.needs), rates=rates)
+    spread = spread_of(session, window, delivered, definition, margin_rate)
+    each = PerCreative(definition, limits, margin_rate, spread)
     scores = score_rows.mean_scores(session, version_id)
     keys = creatives.campaign_keys(session)
     points = []
-    for row in deliveries(session, window).rows:
-        cvr = headline.metric == "cvr"
-        events, trials = (row.conversions, row.clicks) if cvr else (row.clicks, row.impressions)
-        if row.creative_id in scores and trials >= max(1, _minimum_trials(headline)):
-            key = keys.get(row.campaign_id or 0, "without a campaign")
-            points.append(ScorePoint(key, scores[row.creative_id], events, trials))
+    for row in each.sort([row for row in delivered.rows if row.creative_id in scores])[0]:
+        below, above = each.terms(row)
+        key = keys.get(row.campaign_id or 0, "without a campaign")
+        points.append(ScorePoint(key, scores[row.creative_id], above, below, each.error(row)))
     return tuple(sorted(points, key=lambda point: (point.campaign, point.score, point.trials)))
 
 
@@ -193,11 +210,6 @@ def _history(rows: Sequence[CorrelationResult], campaign: str | None) -> list[Co
         if chosen:
             return chosen
     return []
-
-
-def _minimum_trials(row: CorrelationResult) -> int:
-    """What a creative needed to be in the estimate: impressions for CTR, clicks for CVR."""
-    return int(row.filters.get(f"min_{'clicks' if row.metric == 'cvr' else 'impressions'}") or 0)
 
 
 def _latest_of_each(history: Sequence[CorrelationResult]) -> tuple[CorrelationResult, ...]:

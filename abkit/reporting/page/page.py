@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from abkit.errors import AbkitError
+from abkit.metrics import METRICS
 from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
 from abkit.reporting.charts.score_kpi import correlation_sentence, score_kpi_scatter
 from abkit.reporting.charts.scores import score_distribution
@@ -17,6 +18,7 @@ from abkit.reporting.charts.theme import chart_svg, readable
 from abkit.reporting.page.advice import advice
 from abkit.reporting.page.records import ReportData
 from abkit.store.schema import Alert, CorrelationResult
+from abkit.vocabulary import Metric
 
 CHART_WIDTH = 880
 
@@ -51,6 +53,7 @@ def render_report(data: ReportData) -> str:
         timeline_words=timeline_sentence(data.decision_history),
         position=_position_on_scale(data),
         reasons_of=lambda decision: decision.reasons.get("reasons", []),
+        kpi_of=_kpi,
         state_of=lambda alert: _state(alert, data.made_at),
         scatter=drawn(
             score_kpi_scatter(
@@ -58,6 +61,7 @@ def render_report(data: ReportData) -> str:
                 [correlation_sentence(row) for row in data.correlations if row.metric == metric],
                 metric,
                 CHART_WIDTH,
+                str(headline.filters.get("currency", "")) if headline else "",
             ),
             "s",
         ),
@@ -101,6 +105,12 @@ def headline_correlation(data: ReportData) -> CorrelationResult | None:
     """Return the estimate that stands on top: SRCC within campaign, for CTR if there is one."""
     wanted = [c for c in data.correlations if (c.scope, c.statistic) == ("within_campaign", "srcc")]
     return next((c for c in wanted if c.metric == "ctr"), wanted[0] if wanted else None)
+
+
+def _kpi(row: CorrelationResult) -> str:
+    definition = METRICS[Metric(row.metric)]
+    currency = str(row.filters.get("currency", ""))
+    return f"{definition.name}, {definition.unit(currency)}" if definition.unit() and currency else definition.name
 
 
 def _state(alert: Alert, now: datetime) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+from abkit.metrics import METRICS
 from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
-from abkit.vocabulary import CorrelationScope
-from abkit.workflows.correlate import CorrelationReport
+from abkit.vocabulary import CorrelationScope, CorrelationStatistic
+from abkit.workflows.correlate import CorrelationReport, VersionReport
 from abkit.workflows.drift.results import DriftReport, LayerResult
 
 
@@ -20,7 +21,7 @@ def _(report: CorrelationReport) -> View:
         title = f"Score by {name} {digest[:12]} against" if digest else "Score against"
         listed = list(rows)
         shown_rows = [_correlation_row(row) for row in listed]
-        tables.append(Table.of(shown_rows, title=f"{title} {report.metric.upper()}"))
+        tables.append(Table.of(shown_rows, title=f"{title} {_metric(report)}"))
         for row in listed:
             if row["note"] and (said := f"No estimate {_SCOPES[row['scope']]}: {row['note']}.") not in why_not:
                 why_not.append(said)
@@ -30,6 +31,12 @@ def _(report: CorrelationReport) -> View:
         notes=tuple(_correlation_notes(report)),
         chart=(lambda: _chart(report)) if report.versions else None,
     )
+
+
+def _metric(report: CorrelationReport) -> str:
+    definition = METRICS[report.metric]
+    unit = definition.unit(report.currency)
+    return f"{definition.name} ({unit})" if unit and report.currency else definition.name
 
 
 _SCOPES = {CorrelationScope.ALL: "over all creatives", CorrelationScope.WITHIN_CAMPAIGN: "within campaign"}
@@ -61,11 +68,28 @@ def _correlation_notes(report: CorrelationReport) -> list[str]:
         notes = [f"no delivery of a single creative up to {report.as_of} {run}"]
     notes += [f"set aside: {one}" for one in report.set_aside]
     notes += [f"provisional: {report.provisional}"] if report.provisional else []
+    notes += report.money
     for version in report.versions:
+        notes += _ceiling(report, version)
         for reason, left in version.left_out.items():
             impressions = f", {left.impressions:,} impressions" if left.impressions else ""
             notes.append(f"left out: {left.count:,} {reason}{impressions}")
     return notes + ([f"Note: {report.note}"] if report.note else [])
+
+
+def _ceiling(report: CorrelationReport, version: VersionReport) -> list[str]:
+    """Say how much of the KPI is noise, and what the correlation is without it."""
+    ceiling, name = version.noise_ceiling, METRICS[report.metric].name
+    if ceiling is None or not version.measured:
+        return []
+    if ceiling == 0:
+        return [f"noise ceiling 0: {name} varies no more between creatives than chance alone makes it"]
+    said = f"noise ceiling {ceiling:.2f}: no score can correlate more with {name} as measured (PLCC, all creatives)"
+    for result in version.results:
+        plain = (result.scope, result.statistic) == (CorrelationScope.ALL, CorrelationStatistic.PLCC)
+        if plain and result.estimate is not None and abs(result.estimate) < ceiling:
+            said += f"; with the noise taken out {result.estimate:.2f} is about {result.estimate / ceiling:.2f}"
+    return [said]
 
 
 @view_of.register

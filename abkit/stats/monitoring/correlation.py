@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,6 +125,27 @@ def correlate(
         method=method,
         note=note,
     )
+
+
+def noise_ceiling(kpi: Sequence[float], standard_errors: Sequence[float | None]) -> float | None:
+    """Return the correlation of the true KPI with the measured one: no score can have a higher one with the measured.
+
+    √(1 − mean squared error of the KPIs ÷ their variance), the root of the reliability (Spearman 1904,
+    doi 10.2307/1412159). A correlation divided by it is that with the true KPI (Pearson's; of ranks about so). 0 where
+    the KPIs vary no more than their errors; None where the errors of fewer than four creatives, or of less than 90 %,
+    are known, or the KPIs do not vary.
+
+    >>> round(noise_ceiling([1.0, 2.0, 3.0, 4.0], [0.5, 0.5, 0.5, 0.5]), 3)
+    0.922
+    >>> noise_ceiling([1.0, 2.0], [0.5, 0.5]) is None
+    True
+    """
+    known = [(value, error) for value, error in zip(kpi, standard_errors, strict=True) if error is not None]
+    if len(known) < max(4, 0.9 * len(kpi)):
+        return None
+    values, errors = np.array(known).T
+    variance = float(values.var(ddof=1))
+    return math.sqrt(max(0.0, 1 - float(np.mean(errors**2)) / variance)) if variance > 0 else None
 
 
 _NOTHING = Pooled(math.nan, np.zeros(0), 0, 0)

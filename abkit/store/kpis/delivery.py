@@ -12,9 +12,12 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
+from abkit.metrics import MetricDefinition
+from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
-from abkit.store.database.statements import any_fraction, as_count, total
+from abkit.store.database.statements import among, any_fraction, as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
+from abkit.store.kpis.money import Figures, exchange_of, figures_by
 from abkit.store.kpis.provisional import Provisional, provisional
 from abkit.store.kpis.same_ads import shown_creatives
 from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
@@ -108,6 +111,8 @@ class Delivered:
     impressions: int
     clicks: int
     conversions: float
+    spend: float | None = None
+    revenue: float | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,7 @@ class Deliveries:
         set_aside: Rows that do not count because others hold the same delivery.
         provisional: Rows of days that the platform may still change; None without any.
         modeled: Whether any row has a fraction of a conversion, whatever the sums are.
+        money: The currency of spend and revenue, and how they came to it; None where no money was asked for.
     """
 
     rows: tuple[Delivered, ...]
@@ -132,15 +138,28 @@ class Deliveries:
     set_aside: tuple[SetAside, ...] = ()
     provisional: Provisional | None = None
     modeled: bool = False
+    money: Exchange | None = None
 
 
-def deliveries(session: Session, filters: Filters) -> Deliveries:
-    """Sum what each creative delivered in each campaign; SQL does the sums."""
+def deliveries(
+    session: Session, filters: Filters, *, with_money: bool = False, rates: Rates | None = None
+) -> Deliveries:
+    """Sum what each creative delivered in each campaign; SQL does the sums.
+
+    Args:
+        session: A reading session.
+        filters: Which rows count.
+        with_money: Whether spend and revenue are wanted: they have one currency.
+        rates: That currency, and what others are worth in it.
+
+    Raises:
+        AbkitError: Amounts are in several currencies, and no table says how to convert them or it lacks one of them.
+    """
     left_out: dict[str, LeftOut] = defaultdict(LeftOut)
     counted = counts(session, filters.start, filters.end, filters.segment)
     conditions = _conditions(session, filters)
     ads = _ads(session)
-    totals: dict[tuple[int, int | None], list[Any]] = defaultdict(lambda: [0, 0, 0])
+    totals: dict[tuple[int, int | None], Figures] = defaultdict(Figures)
     attributed = []
     everything = 0
     first_and_last = (func.min(Kpi.period_start).label("first"), func.max(Kpi.period_end).label("last"))
@@ -155,14 +174,19 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
             continue
         attributed.append(row)
         modeled |= bool(row.fraction)
-        sums_here = totals[creative, campaign]
-        for i, name in enumerate(("impressions", "clicks", "conversions")):
-            sums_here[i] += getattr(row, name)
+    shown_alone = [row.ad_id for row in attributed]
+    money, amounts = None, {}
+    if with_money:
+        conditions_here = (counted, among(session, Kpi.ad_id, shown_alone), *conditions)
+        money = exchange_of(session, rates, *conditions_here)
+        amounts = figures_by(session, [Kpi.ad_id], money, *conditions_here)
+    for row in attributed:
+        campaign, creative, _ = ads[row.ad_id]
+        spend, revenue = amounts[row.ad_id,][3:] if with_money else (None, None)
+        part = Figures(row.impressions, row.clicks, as_count(row.conversions), spend, revenue)
+        totals[creative, campaign] = totals[creative, campaign].plus(part)
     return Deliveries(
-        rows=tuple(
-            Delivered(creative, campaign, impressions, clicks, as_count(conversions))
-            for (creative, campaign), (impressions, clicks, conversions) in totals.items()
-        ),
+        rows=tuple(Delivered(creative, campaign, *sums) for (creative, campaign), sums in totals.items()),
         left_out=dict(left_out),
         first=min((row.first for row in attributed), default=None),
         last=max((row.last for row in attributed), default=None),
@@ -170,7 +194,45 @@ def deliveries(session: Session, filters: Filters) -> Deliveries:
         set_aside=set_aside(session, counted, conditions, everything),
         provisional=provisional(session, counted, conditions),
         modeled=modeled,
+        money=money,
     )
+
+
+def day_sums(
+    session: Session, filters: Filters, definition: MetricDefinition, money: Exchange | None, margin_rate: float = 1.0
+) -> dict[tuple[int, int | None], tuple[float, ...]]:
+    """Return Σ1, Σy, Σx, Σy², Σx², Σxy over the days of each creative in each campaign; SQL does the sums.
+
+    y is the numerator of a metric and x its denominator. Rows of each ad and period are a day. Amounts are converted at
+    the rate of the last day: the sums say how a metric varies, not what it is.
+    """
+    counted = counts(session, filters.start, filters.end, filters.segment)
+    weights = definition.weights(margin_rate)
+    above = sum((func.coalesce(func.sum(getattr(Kpi, name)), 0.0) * weight for name, weight in weights.items()), 0.0)
+    below = func.coalesce(func.sum(getattr(Kpi, definition.denominator)), 0.0) * 1.0
+    days = (
+        select(Kpi.ad_id, Kpi.currency, above.label("y"), below.label("x"))  # type: ignore[union-attr]
+        .where(counted, *_conditions(session, filters))
+        .group_by(Kpi.ad_id, Kpi.currency, Kpi.period_end)
+        .subquery()
+    )
+    y, x = days.c.y, days.c.x
+    sums = [func.count(), *(func.sum(part) for part in (y, x, y * y, x * x, x * y))]
+    ads = _ads(session)
+    found: dict[tuple[int, int | None], tuple[float, ...]] = {}
+    for ad, currency, *row in session.execute(
+        select(days.c.ad_id, days.c.currency, *sums).group_by(days.c.ad_id, days.c.currency)
+    ):
+        campaign, creative, shown = ads[ad]
+        rate = money.converted(1.0, currency, filters.end) if money else 1.0
+        if shown != 1 or rate is None:
+            continue
+        of_y = rate if definition.needs else 1.0
+        of_x = rate if definition.denominator in definition.needs else 1.0
+        scales = (1.0, of_y, of_x, of_y * of_y, of_x * of_x, of_x * of_y)
+        before = found.get((creative, campaign), (0.0,) * 6)
+        found[creative, campaign] = tuple(a + b * scale for a, b, scale in zip(before, row, scales, strict=True))
+    return found
 
 
 # Conversions may be fractions.
