@@ -103,6 +103,11 @@ class Unit(StrEnum):
     GEOGRAPHY = "geography"
     DAY = "day"
 
+    @property
+    def plural(self) -> str:
+        """The word for several of them."""
+        return "geographies" if self is Unit.GEOGRAPHY else f"{self.value}s"
+
 
 class Allocation(StrEnum):
     """Who decides who sees which variant."""

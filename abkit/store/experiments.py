@@ -45,6 +45,8 @@ class Delivery:
         set_aside: Rows that do not count because others hold the same delivery.
         provisional: Rows of days that the platform may still change; None without any.
         modeled: Whether any row has a fraction of a conversion, whatever the sums are.
+        longer: Rows that count and span more than a day.
+        sizes: Width and height of the creatives shown, in pixels.
     """
 
     by_day: Mapping[date, Figures] = field(default_factory=dict)
@@ -53,6 +55,8 @@ class Delivery:
     set_aside: tuple[SetAside, ...] = ()
     provisional: Provisional | None = None
     modeled: bool = False
+    longer: int = 0
+    sizes: frozenset[tuple[int, int]] = frozenset()
 
 
 def find_experiment(session: Session, key: str) -> Experiment:
@@ -88,6 +92,16 @@ def ads_named(session: Session, name: str) -> list[int]:
         .where((CreativeAlias.base_name == name) | (CreativeAlias.name == name))
     )
     return sorted(set(session.scalars(select(Ad.id).where(Ad.creative_name == name))) | set(session.scalars(shown)))
+
+
+def names_known(session: Session, most: int = 5_000) -> list[str]:
+    """Return ids and names of ads and names of creatives, the latest first, to suggest one of them."""
+    columns = ((Ad.external_id, Ad.id), (Ad.creative_name, Ad.id), (CreativeAlias.base_name, CreativeAlias.creative_id))
+    return [
+        name
+        for column, number in columns
+        for name in session.scalars(select(column).where(column != "").order_by(number.desc()).limit(most))
+    ]
 
 
 def creative_named(session: Session, name: str) -> int | None:
@@ -133,19 +147,22 @@ def delivery(
     by_segment = figures_by(session, [Kpi.segment_id], money, segmented, *conditions)
     used = session.scalars(select(Segment).where(among(session, Segment.id, [key for (key,) in by_segment])))
     segments = {tuple(str(getattr(row, name)) for name in Dimension): by_segment[row.id,] for row in used}
-    creatives = session.scalars(
-        select(Creative.sha256)
+    creatives = session.execute(
+        select(Creative.sha256, Creative.width, Creative.height)
         .join(AdCreative, AdCreative.creative_id == Creative.id)
         .where(among(session, AdCreative.ad_id, shown))
-    )
+    ).all()
+    longer = select(func.count()).where(Kpi.period_end > Kpi.period_start, counted, *conditions)
     left = set_aside(session, counted, conditions)
     return Delivery(
         by_day={day: figures for (day,), figures in by_day.items()},
         by_segment=segments,
-        creatives=frozenset(creatives),
+        creatives=frozenset(sha256 for sha256, _, _ in creatives),
         set_aside=left,
         provisional=provisional(session, counted, conditions),
         modeled=bool(session.scalar(select(any_fraction(Kpi.conversions)).where(counted, *conditions))),
+        longer=session.scalar(longer) or 0,
+        sizes=frozenset((width, height) for _, width, height in creatives),
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import numbers
+from abkit.commands.calc.input import numbers, units
 from abkit.commands.context import CommandContext
 from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
@@ -98,7 +98,8 @@ def create(
     power: PowerOption = 0.8,
     lift: Annotated[float | None, typer.Option("--lift", help="The lift that the test is planned to find.")] = None,
     planned_total: Annotated[
-        float | None, typer.Option("--planned-total", help="Planned impressions (or days) in all arms.")
+        str | None,
+        typer.Option("--planned-total", help="Units in all arms at the end: '400000 impressions', '28 days', …"),
     ] = None,
     monitoring: MonitoringOption = Monitoring.ANYTIME,
     looks: Annotated[int | None, typer.Option("--looks", min=1, help="With --monitoring group: planned looks.")] = None,
@@ -110,10 +111,11 @@ def create(
     ] = None,
 ) -> None:
     """Fix the plan of an experiment before its first look."""
-    from abkit.workflows.experiments.experiments import create_experiment
+    from abkit.workflows.experiments.experiments import create_experiment, unknown_variants
     from abkit.workflows.experiments.plan import ExperimentPlan
 
     context: CommandContext = ctx.obj
+    total, total_of = _planned(planned_total) if planned_total else (None, None)
     plan = ExperimentPlan(
         key=key,
         variants=_pairs(variant, "--variant", "NAME=AD"),
@@ -127,7 +129,8 @@ def create(
         level=level,
         power=power,
         lift=lift,
-        planned_total=planned_total,
+        planned_total=total,
+        planned_unit=total_of,
         monitoring=monitoring,
         looks=looks,
         guardrails={
@@ -138,7 +141,11 @@ def create(
     )
     with context.store() as store:
         create_experiment(store, plan)
+        unknown = unknown_variants(store, plan)
     typer.echo(key)
+    for name, similar in unknown.items():
+        meant = f"; like it: {', '.join(similar)}" if similar else ""
+        note(f"{name}: no ad and no creative is called {plan.variants[name]!r} yet{meant}")
     note(f"next: abkit experiment analyze {key}")
 
 
@@ -300,6 +307,13 @@ def _pairs(texts: list[str], option: str, form: str) -> dict[str, str]:
             raise InvalidInput(f"{option} is {text!r}; expected {form}, each name once")
         found[name.strip()] = value.strip()
     return found
+
+
+def _planned(text: str) -> tuple[float, Unit | None]:
+    """Return a planned total with its unit, as far as it is named."""
+    figure, _, word = text.strip().rpartition(" ")
+    named = next((unit for unit in Unit if word.casefold() in (unit.value, unit.plural)), None)
+    return (units(figure), named) if figure and named else (units(text), None)
 
 
 def _loss(text: str) -> float:

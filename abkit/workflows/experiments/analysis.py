@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from abkit.intake.images import SAME_SHAPE
 from abkit.metrics import METRICS
 from abkit.money import Exchange
 from abkit.records import Record, percent
 from abkit.stats.estimate import Comparison, Estimate, PosteriorComparison
 from abkit.stats.proportions.stratified import Stratified
 from abkit.stats.sequential.always_valid import ConfidenceSequence, confidence_sequence
-from abkit.stats.sequential.group_sequential import GroupSequentialPlan, plan_looks
+from abkit.stats.sequential.group_sequential import GroupSequentialPlan
 from abkit.stats.tails import quantile
+from abkit.stats.verdicts.delivery_guards import known_ads, not_steered, one_format, whole_days
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import ArmDays, Guard, check_guards
 from abkit.stats.verdicts.multiplicity import adjust
@@ -23,11 +25,13 @@ from abkit.stats.verdicts.verdict import Conclusion, judge
 from abkit.store.kpis.counting import SetAside, together
 from abkit.store.kpis.provisional import all_provisional
 from abkit.vocabulary import Allocation, Dimension, GuardStatus, Metric, Monitoring, Unit, Verdict
+from abkit.workflows.experiments import looks
 from abkit.workflows.experiments.arms import (
     Arm,
     Basis,
     check_guardrail,
     compare_arms,
+    impressions_by_segment,
     is_modeled,
     is_proportion,
     posterior,
@@ -112,6 +116,8 @@ class Analysis(Record):
         notes: What to know about the figures: that conversions are modeled, or may still change.
         set_aside: Rows of the arms that do not count because others hold the same delivery.
         currency: The currency of amounts; "" where none is named or none is compared.
+        planned_share: Share of the planned total that was in; None where none is planned.
+        tuning: Units of two arms at which the any-time intervals are tightest; later looks keep it.
     """
 
     experiment: str
@@ -132,6 +138,8 @@ class Analysis(Record):
     notes: tuple[str, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
     currency: str = ""
+    planned_share: float | None = None
+    tuning: float | None = None
 
 
 def analyze(
@@ -176,10 +184,27 @@ def analyze(
         alternating=plan.unit is Unit.DAY,
         ends_on=plan.ends_on,
     )
-    guards += _horizon(plan, days, totals, by_day=by_day, as_of=as_of, earlier=earlier)
-    basis = Basis.planned(plan, by_day=by_day)
+    guards += (
+        known_ads({arm.key: arm.unknown for arm in arms if arm.unknown}),
+        whole_days({arm.key: arm.delivery.longer for arm in arms}, by_day=by_day),
+        one_format(
+            {arm.key: arm.delivery.sizes for arm in arms},
+            tolerance=SAME_SHAPE,
+            mixes=plan.unit in (Unit.USER, Unit.SESSION, Unit.GEOGRAPHY),
+        ),
+        not_steered(
+            delivered,
+            impressions_by_segment(arms),
+            drawn=plan.allocation is Allocation.RANDOM and plan.unit is Unit.IMPRESSION,
+        ),
+    )
+    share = looks.planned_share(plan, delivered)
+    before = [_past(look, totals) for look in earlier]
+    guards += looks.horizon(plan, share, before, as_of=as_of)
+    tuning = looks.tuning(plan, days, delivered, before, by_day=by_day)
+    basis = Basis(by_day, plan.level, tuning)
     control, others = days[0], days[1:]
-    boundary = _boundary(plan, days, earlier)
+    boundary = looks.boundary(plan, share, len(days), before)
     decided = [_compare(control, arm, basis, plan, boundary) for arm in others]
     adjusted = adjust(
         [pair[0].p_value if pair else math.nan for pair in decided],
@@ -204,12 +229,27 @@ def analyze(
                 shrunken_lift=shrunken_lift,
                 exaggeration=curse,
                 guardrails={
-                    metric: check_guardrail(arms[0], source, metric, margin, plan=plan, by_day=by_day)
+                    metric: check_guardrail(
+                        arms[0],
+                        source,
+                        metric,
+                        margin,
+                        plan=plan,
+                        by_day=by_day,
+                        tuning=lambda pair, daily: looks.tuning(plan, pair, delivered[:2], (), by_day=daily),
+                    )
                     for metric, margin in plan.guardrails.items()
                 },
                 strata=within_segments(arms[0], source, plan.metric, by, plan.level) if by and not by_day else None,
                 verdict=_conclusion(
-                    plan, deciding, (*guards, *_stability(sequence, arm.key)), arm.key, control.key, p, currency
+                    plan,
+                    deciding,
+                    (*guards, *_stability(sequence, arm.key)),
+                    arm.key,
+                    control.key,
+                    p,
+                    currency,
+                    looks.standing(plan, before, arm.key),
                 ),
             )
         )
@@ -240,6 +280,8 @@ def analyze(
         set_aside=together(
             [one for arm in arms for one in arm.delivery.set_aside], int(sum(arm.trials for arm in delivered))
         ),
+        planned_share=share,
+        tuning=tuning,
     )
 
 
@@ -272,17 +314,18 @@ def _compare(
     return None if deciding is None else (deciding[1], pair[1])
 
 
-def _boundary(plan: ExperimentPlan, arms: Sequence[ArmDays], earlier: Sequence[Analysis]) -> GroupSequentialPlan | None:
-    total, now = plan.planned_total, sum(arm.trials for arm in arms)
-    if plan.monitoring is not Monitoring.GROUP or total is None or now == 0:
-        return None
-    rising: list[float] = []
-    for look in earlier:
-        share = sum(arm.trials for arm in look.totals.values()) / total
-        if max([0.0, *rising]) < share < min(1, now / total):
-            rising.append(share)
-    alpha = (1 - plan.level) / max(len(arms) - 1, 1)
-    return plan_looks([*rising, min(now / total, 1.0)], alpha=alpha)
+def _past(look: Analysis, totals: Mapping[str, Total]) -> looks.PastLook:
+    return looks.PastLook(
+        look=look.look,
+        as_of=look.as_of,
+        share=look.planned_share,
+        trials=sum(arm.trials for arm in look.totals.values()),
+        tuning=look.tuning,
+        by_day=look.analyzed_by == "days",
+        verdict=look.verdict,
+        verdicts={one.treatment: one.verdict for one in look.treatments},
+        unchanged=look.totals == totals,
+    )
 
 
 def _sequence(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[ConfidenceSequence | None, tuple[date, ...]]:
@@ -306,34 +349,6 @@ def _until(arm: ArmDays, last: date) -> ArmDays:
     )
 
 
-def _horizon(
-    plan: ExperimentPlan,
-    arms: Sequence[ArmDays],
-    totals: Mapping[str, Total],
-    *,
-    by_day: bool,
-    as_of: date,
-    earlier: Sequence[Analysis],
-) -> tuple[Guard, ...]:
-    """Check that a fixed-horizon test is looked at once, at its planned end: its figures are valid then only."""
-    if plan.monitoring is not Monitoring.FIXED:
-        return ()
-    have = sum(len(arm.exposures) if by_day else arm.trials for arm in arms)
-    judged = [look for look in earlier if look.verdict is not Verdict.BLOCKED and look.totals != totals]
-    action = "wait for the end; a test that may be looked at while it runs is created with --monitoring anytime"
-    if plan.planned_total and have < plan.planned_total:
-        found = f"{have:,} of {plan.planned_total:,.0f} planned: a fixed-horizon verdict is valid at the end only"
-    elif not plan.planned_total and not plan.has_ended(as_of):
-        found = "the end of the test is not reached: a fixed-horizon verdict is valid at the end only"
-        action += "; an end is given by --planned-total or --to"
-    elif judged:
-        found = f"the one look of a fixed-horizon test was look {judged[0].look}; the data have changed since"
-        action = f"the verdict was {judged[0].verdict}: decide by that one"
-    else:
-        return (Guard("horizon", GuardStatus.PASS, "the planned end is reached"),)
-    return (Guard("horizon", GuardStatus.BLOCK, found, action),)
-
-
 def _stability(sequence: ConfidenceSequence | None, name: str) -> tuple[Guard, ...]:
     if sequence is None or sequence.verdict != "contradicted":
         return ()
@@ -355,6 +370,7 @@ def _conclusion(
     control: str,
     adjusted_p: float,
     currency: str,
+    stands: Conclusion | None,
 ) -> Conclusion:
     if deciding is None:
         reasons = [guard for guard in guards if guard.status is GuardStatus.BLOCK]
@@ -365,6 +381,8 @@ def _conclusion(
             causal=plan.allocation is Allocation.RANDOM,
             blocked_by=tuple(guard.name for guard in reasons) or ("data",),
         )
+    if stands and not any(guard.status is GuardStatus.BLOCK for guard in guards):
+        return stands
     return judge(
         deciding,
         guards,

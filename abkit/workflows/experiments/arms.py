@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,16 +16,12 @@ from abkit.stats.estimate import Comparison, PosteriorComparison
 from abkit.stats.means.pairs import compare_ratios
 from abkit.stats.proportions.compare import compare
 from abkit.stats.proportions.stratified import Stratified, compare_stratified
-from abkit.stats.sequential.always_valid import DEFAULT_TUNING
 from abkit.stats.verdicts.equivalence import MarginTest, non_inferior
 from abkit.stats.verdicts.guards import ArmDays
 from abkit.store.experiments import Delivery
 from abkit.store.kpis.money import Figures
 from abkit.vocabulary import Dimension, Metric, Monitoring
 from abkit.workflows.experiments.plan import ExperimentPlan
-
-PLANNED_DAYS = 28
-"""What a sequence over days is tuned to when the plan has no total: four weeks."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +33,14 @@ class Arm:
         share: Planned share of the traffic.
         delivery: What it delivered until the day of the analysis.
         margin_rate: The share of the revenue that is left before advertising.
+        unknown: The name that the plan has for it, where no ad and no creative has that name; else empty.
     """
 
     key: str
     share: float
     delivery: Delivery
     margin_rate: float = 1.0
+    unknown: str = ""
 
     def days(self, metric: Metric) -> ArmDays:
         """Return denominator and numerator of the metric, day by day; days whose money is not known are left out."""
@@ -79,13 +77,6 @@ class Basis:
     by_day: bool
     level: float
     tuning: float
-
-    @classmethod
-    def planned(cls, plan: ExperimentPlan, *, by_day: bool) -> Basis:
-        """Return the basis of a plan. Its total counts all arms; a comparison has two of them."""
-        if plan.planned_total:
-            return cls(by_day, plan.level, plan.planned_total * 2 / len(plan.variants))
-        return cls(by_day, plan.level, 2.0 * PLANNED_DAYS if by_day else float(DEFAULT_TUNING))
 
 
 def is_modeled(*arms: ArmDays) -> bool:
@@ -136,22 +127,30 @@ def posterior(control: ArmDays, arm: ArmDays) -> PosteriorComparison | None:
 
 
 def check_guardrail(
-    control: Arm, arm: Arm, metric: Metric, margin: float, *, plan: ExperimentPlan, by_day: bool
+    control: Arm,
+    arm: Arm,
+    metric: Metric,
+    margin: float,
+    *,
+    plan: ExperimentPlan,
+    by_day: bool,
+    tuning: Callable[[Sequence[ArmDays], bool], float],
 ) -> MarginTest | None:
     """Test that the treatment is not worse on this metric by more than the margin; None where there is too little.
 
-    The confidence level is the plan's, one-sided.
+    The confidence level is the plan's, one-sided; `tuning` is asked with both arms, and whether days are the units.
     """
     one, two = control.days(metric), arm.days(metric)
     definition = METRICS[metric]
-    basis = Basis.planned(plan, by_day=by_day or not (definition.share and is_proportion(one, two)))
+    by_day = by_day or not (definition.share and is_proportion(one, two))
+    basis = Basis(by_day, plan.level, tuning((one, two), by_day))
     pair = compare_arms(one, two, basis)
     rate = one.total / one.trials if one.trials else 0.0
     if pair is None or rate == 0:
         return None
-    tuning = basis.tuning if plan.monitoring is Monitoring.ANYTIME else None
+    tuned = basis.tuning if plan.monitoring is Monitoring.ANYTIME else None
     return non_inferior(
-        pair[1], margin=margin * abs(rate), level=plan.level, direction=definition.direction, tuning=tuning
+        pair[1], margin=margin * abs(rate), level=plan.level, direction=definition.direction, tuning=tuned
     )
 
 
@@ -168,6 +167,18 @@ def within_segments(control: Arm, arm: Arm, metric: Metric, by: Dimension, level
         return compare_stratified(strata, level=level)
     except InvalidInput:
         return None
+
+
+def impressions_by_segment(arms: Sequence[Arm]) -> dict[str, list[int]]:
+    """Return the impressions of each arm by value of a dimension (`placement feed`), as far as all rows have one."""
+    found: dict[str, list[int]] = {}
+    for place, dimension in enumerate(Dimension):
+        split: dict[str, list[int]] = defaultdict(lambda: [0] * len(arms))
+        for number, arm in enumerate(arms):
+            for segment, figures in arm.delivery.by_segment.items():
+                split[segment[place]][number] += figures.impressions
+        found |= {f"{dimension.value} {value}": counts for value, counts in split.items() if value}
+    return found
 
 
 def _counts(figures: Figures, metric: Metric) -> Counts | None:

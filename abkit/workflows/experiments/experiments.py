@@ -6,6 +6,7 @@ from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from difflib import get_close_matches
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -164,8 +165,9 @@ def analyze_experiment(
                     share,
                     tables.delivery(session, ads[name], plan.starts_on, last, dimension, money),
                     plan.margin_rate,
+                    "" if ads[name] or tables.creative_named(session, shown) is not None else shown,
                 )
-                for name, share in zip(plan.variants, plan.split or (), strict=True)
+                for (name, shown), share in zip(plan.variants.items(), plan.split or (), strict=True)
             ]
             earlier = [read_analysis(row) for row in tables.results_of(session, experiment, "analysis")]
             past = []
@@ -185,6 +187,21 @@ def analyze_experiment(
             )
             run.outcome = {"experiment": key, "look": row.sequence, "verdict": analysis.verdict.value}
         return analysis
+
+
+def unknown_variants(store: Store, plan: ExperimentPlan) -> dict[str, list[str]]:
+    """Return the variants whose ad or creative the store does not know, each with names that are like it.
+
+    That is no error: an experiment may be created before its ads have delivered anything.
+    """
+    with store.read() as session:
+        missing = {
+            key: shown
+            for key, shown in plan.variants.items()
+            if not tables.ads_named(session, shown) and tables.creative_named(session, shown) is None
+        }
+        known = tables.names_known(session) if missing else []
+    return {key: get_close_matches(shown, known, n=3) for key, shown in missing.items()}
 
 
 def _plan(session: Session, experiment: Experiment) -> ExperimentPlan:

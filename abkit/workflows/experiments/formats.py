@@ -17,14 +17,14 @@ from abkit.errors import AbkitError
 from abkit.records import Record, to_plain
 from abkit.store.schema import Experiment, ExperimentResult
 from abkit.store.schema import Variant as VariantRow
-from abkit.vocabulary import ExperimentDecision, Verdict
+from abkit.vocabulary import Allocation, ExperimentDecision, Verdict
 from abkit.workflows.experiments.analysis import Analysis, TreatmentResult
 from abkit.workflows.experiments.plan import ExperimentPlan
 
 FORMAT = 1
 """The version that is written. JSON without a version is of format 0."""
 
-_PLAN = ("level", "power", "lift", "planned_total", "monitoring", "looks", "guardrails", "margin_rate")
+_PLAN = ("level", "power", "lift", "planned_total", "planned_unit", "monitoring", "looks", "guardrails", "margin_rate")
 """The part of a plan that has no columns of its own."""
 
 Kept = TypeVar("Kept")
@@ -80,6 +80,9 @@ def read_plan(row: Experiment, variants: Sequence[VariantRow], campaign: str | N
     if not isinstance(shown, dict) or {variant.key for variant in variants} != set(shown):
         raise Unreadable(f"{what} cannot be read: it does not name the ads of its variants")
     kept["variants"] = {variant.key: shown[variant.key] for variant in variants}
+    if kept.get("planned_total") and "planned_unit" not in kept and columns["allocation"] == Allocation.OPTIMIZED:
+        # It counted the days of every arm, although all run on the same days.
+        kept["planned_total"] = math.ceil(kept["planned_total"] / len(variants))
     shares = [variant.share for variant in variants]
     return _parsed(ExperimentPlan, {**kept, **columns, "split": shares, "campaign": campaign}, what)
 

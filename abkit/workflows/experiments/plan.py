@@ -31,7 +31,8 @@ class ExperimentPlan(Record):
         level: Confidence level of the intervals.
         power: Power that the test was planned with.
         lift: Lift that it was planned to find, or None; below 0 where lower is better.
-        planned_total: Units in all arms (impressions, or days where days are the units), or None.
+        planned_total: Units in all arms with which the test ends, or None.
+        planned_unit: What these units are; by default what the test counts (see `counted_unit`).
         monitoring: How often the test is looked at.
         looks: Planned looks, for `group`.
         guardrails: Metric → the largest acceptable relative loss.
@@ -54,6 +55,7 @@ class ExperimentPlan(Record):
     power: float = 0.8
     lift: float | None = None
     planned_total: float | None = None
+    planned_unit: Unit | None = None
     monitoring: Monitoring = Monitoring.ANYTIME
     looks: int | None = None
     guardrails: Mapping[Metric, float] = field(default_factory=dict)
@@ -67,10 +69,20 @@ class ExperimentPlan(Record):
     def __post_init__(self) -> None:
         for name, kind in (("unit", Unit), ("allocation", Allocation), ("metric", Metric), ("monitoring", Monitoring)):
             object.__setattr__(self, name, parse_choice(kind, getattr(self, name), name=name))
+        if self.planned_total is not None:
+            object.__setattr__(self, "planned_unit", self.planned_unit or counted_unit(self))
+        if self.planned_unit is not None:
+            unit = parse_choice(Unit, self.planned_unit, name="unit of the planned total")
+            object.__setattr__(self, "planned_unit", unit)
 
     def has_ended(self, day: date) -> bool:
         """Return whether the test is over on this day. See `has_ended`."""
         return has_ended(self.ends_on, day)
+
+
+def counted_unit(plan: ExperimentPlan) -> Unit:
+    """Return what a test counts towards its planned total: days where the platform steers, else what is randomized."""
+    return Unit.DAY if plan.allocation is Allocation.OPTIMIZED else plan.unit
 
 
 def has_ended(ends_on: date | None, day: date) -> bool:
@@ -115,8 +127,7 @@ def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
             raise InvalidInput(f"the {name} is {share}; it has to lie between 0 and 1")
     if plan.starts_on and plan.ends_on and plan.ends_on < plan.starts_on:
         raise InvalidInput(f"the experiment ends on {plan.ends_on}, before it starts on {plan.starts_on}")
-    if plan.planned_total is not None and not 1 <= plan.planned_total < math.inf:
-        raise InvalidInput(f"the planned total is {plan.planned_total}; expected 1 or more")
+    _check_total(plan)
     if plan.lift is not None and not (math.isfinite(plan.lift) and plan.lift > -1 and plan.lift != 0):
         raise InvalidInput(f"the planned lift is {plan.lift}; expected a number above -1 other than 0, such as 0.1")
     if plan.lift is not None and METRICS[plan.metric].direction is Direction.LOWER and plan.lift > 0:
@@ -138,3 +149,33 @@ def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
         name = list(plan.variants)[shares.index(0)]
         raise InvalidInput(f"the planned share of {name} is 0; expected a share above 0 for each variant")
     return shares
+
+
+MOST_OF = {Unit.DAY: 1_000, Unit.GEOGRAPHY: 100_000}
+FEWEST_OF = {Unit.IMPRESSION: 1_000, Unit.USER: 100, Unit.SESSION: 100}
+"""Totals beyond these are of another unit than the test counts."""
+
+
+def _check_total(plan: ExperimentPlan) -> None:
+    """Refuse a planned total that the test does not count, or that cannot be meant."""
+    total, unit, counted = plan.planned_total, plan.planned_unit, counted_unit(plan)
+    if total is None or unit is None:
+        if unit is not None:
+            raise InvalidInput(f"a planned total of {unit.plural} has no number; expected such as 28 {unit.plural}")
+        return
+    if not 1 <= total < math.inf or total != int(total):
+        raise InvalidInput(f"the planned total is {total:g}; expected a whole number of 1 or more")
+    if unit is not counted:
+        raise InvalidInput(
+            f"the planned total is {total:,.0f} {unit.plural}; this test counts {counted.plural}",
+            hint=f"give --planned-total 'N {counted.plural}', or the last day with --to",
+        )
+    if not FEWEST_OF.get(unit, 1) <= total <= MOST_OF.get(unit, math.inf):
+        raise InvalidInput(
+            f"the planned total is {total:,.0f} {unit.plural}, which cannot be meant",
+            hint=f"this test counts {counted.plural}: give as many as all arms are to have when it ends",
+        )
+    if unit is Unit.DAY and plan.starts_on and plan.ends_on:
+        lasts = (plan.ends_on - plan.starts_on).days + 1
+        if total > lasts:
+            raise InvalidInput(f"the planned total is {total:,.0f} days; from its first day to its last it has {lasts}")
