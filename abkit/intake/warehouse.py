@@ -45,12 +45,6 @@ def shown_url(url: str) -> str:
     return f"{parts.scheme}://{user}{host}{f':{port}' if port else ''}{parts.path}"
 
 
-def has_password(url: str) -> bool:
-    """Return whether a URL holds a password."""
-    parts = urlsplit(url)
-    return parts.password is not None or "password=" in parts.query.lower()
-
-
 def write_query(url: str, query: str, path: Path, *, seconds: float, max_rows: int, max_bytes: float) -> None:
     """Run a query and write its rows to a Parquet file.
 

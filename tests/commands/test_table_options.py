@@ -15,10 +15,11 @@ from tests.images import save_images
 from tests.remote_files import BUCKET, S3, SECRET, Server, Web, serving
 
 READER_OPTIONS = {"--encoding", "--header-line", "--sheet", "--decimal"}
-# Parameters that are paths of other things: folders, images, charts and pages to write, the configuration.
+# Paths of other things: folders, images, charts and pages to write, the configuration, and the table of exchange rates,
+# which has one form only.
 NO_TABLES = {
     "checkpoint", "chart", "comparison_images", "config", "explain", "folder", "images", "out", "paths", "plot",
-    "summary",
+    "rates", "summary",
 }  # fmt: skip
 
 

@@ -132,9 +132,10 @@ def import_(
 def _origin(
     files: list[str], sql: str | None, sql_env: str | None, query: str | None, options: KpiOptions
 ) -> Iterator[Fetched]:
+    from abkit.addresses import holds_password
     from abkit.errors import UsageError
     from abkit.intake.kpis.files import queried_export
-    from abkit.intake.warehouse import has_password, shown_url
+    from abkit.intake.warehouse import shown_url
 
     given = [bool(files), sql is not None, sql_env is not None]
     if sum(given) != 1 or (query is None) != bool(files):
@@ -149,7 +150,7 @@ def _origin(
     if not url:
         raise UsageError(f"the environment variable {sql_env} is not set", hint="put the URL of the database there")
     shown_url(url)
-    if sql is not None and has_password(url):
+    if sql is not None and holds_password(url):
         raise UsageError(
             "the URL holds a password, which others can see in the list of processes",
             hint="put the URL into an environment variable, and name that: --sql-env NAME",

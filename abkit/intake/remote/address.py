@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from abkit.addresses import is_nearly_an_address, shown_path
 from abkit.errors import UsageError
 
 #: By scheme of a bucket, the package that reads it.
 BUCKETS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
 _WEB = ("https", "http")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-# What becomes of an address that somebody makes a Path of.
-_COLLAPSED = re.compile(r"(s3|gs|az|https?):/[^/]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Address:
     Attributes:
         scheme: s3, gs, az, https or http.
         full: The whole address, which may hold a signature: never shown, never stored.
-        shown: The address without query, fragment and credentials.
+        shown: The address without query, fragment and credentials, and with `…` for parts that may be secret.
     """
 
     scheme: str
@@ -62,10 +62,16 @@ def local_path(path: str | Path) -> Path:
     """Return a path of this machine.
 
     Raises:
-        UsageError: It was an address before somebody made a Path of it.
+        UsageError: It was an address before somebody made a Path of it, or lacks its scheme; the message does not
+            repeat it.
     """
-    if isinstance(path, Path) and _COLLAPSED.match(str(path)) and not path.exists():
-        raise UsageError("an address cannot be a Path: that loses a slash", hint="give the address as text")
+    if is_nearly_an_address(str(path)) and not os.path.lexists(path):
+        if isinstance(path, Path):
+            raise UsageError("an address cannot be a Path: that loses a slash", hint="give the address as text")
+        raise UsageError(
+            "a path looks like an address without its beginning",
+            hint="addresses begin with https://, s3://, gs:// or az://",
+        )
     return Path(path)
 
 
@@ -118,7 +124,7 @@ def _web_address(scheme: str, text: str) -> Address:
             hint="use https://; http:// is for this machine only",
         )
     shown_host = f"[{host}]" if ":" in host else host
-    shown = f"{scheme}://{shown_host}{f':{port}' if port else ''}{parts.path}"
+    shown = f"{scheme}://{shown_host}{f':{port}' if port else ''}{shown_path(parts.path)}"
     return Address(scheme=scheme, full=text, shown=shown)
 
 

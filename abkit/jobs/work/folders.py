@@ -6,14 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from sqlalchemy import select
 
+from abkit.addresses import is_nearly_an_address
 from abkit.alerts.rules import Rules
 from abkit.config import ImportOptions, Settings
 from abkit.errors import AbkitError
+from abkit.intake.remote.address import is_address
 from abkit.jobs.job import Arguments, Tick
 from abkit.store.database.engine import Store
 from abkit.store.schema import KpiImport
@@ -23,10 +25,19 @@ COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "s
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
 
 
+def _of_this_machine(folder: object) -> object:
+    if isinstance(folder, str) and (is_address(folder) or is_nearly_an_address(folder)):
+        raise ValueError("a watched folder lies on this machine; addresses are fetched by a [[source]]")
+    return folder
+
+
+Folder = Annotated[Path, BeforeValidator(_of_this_machine)]
+
+
 class ScoreFolder(Arguments):
     """Arguments of `score_folder`."""
 
-    folder: Path = Field(description="watched folder, relative to the workspace")
+    folder: Folder = Field(description="watched folder, relative to the workspace")
     campaign: str = Field(default="default", description="campaign that its images are candidates of")
     stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within this time wait")
 
@@ -34,7 +45,7 @@ class ScoreFolder(Arguments):
 class ImportKpis(ImportOptions, Arguments):
     """Arguments of `import_kpis`: the folder, and the options of `abkit kpi import`."""
 
-    folder: Path = Field(description="watched folder inside the workspace; done/ and failed/ are created in it")
+    folder: Folder = Field(description="watched folder inside the workspace; done/ and failed/ are created in it")
     stable_seconds: float = Field(default=2, ge=0, le=300, description="files that grow within this time wait")
     period: tuple[date, date] | None = None
 

@@ -1,7 +1,6 @@
 """Opening the store: one engine for SQLite and PostgreSQL, and transactions that say whether they write."""
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
+from abkit.addresses import masked_url
 from abkit.errors import StoreError
 from abkit.store.database.failures import BUSY_TIMEOUT_S, explain
 
@@ -46,7 +46,7 @@ class Store:
     @property
     def shown_url(self) -> str:
         """The URL without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        return masked_url(self.engine.url.render_as_string(hide_password=True))
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -95,17 +95,13 @@ def _make_engine(url: str) -> Engine:
         ) from error
     except (ArgumentError, NoSuchModuleError) as error:
         raise StoreError(
-            f"{_without_password(url)!r} is not a database URL that abkit knows",
+            f"{masked_url(url)!r} is not a database URL that abkit knows",
             hint="use sqlite:///PATH or postgresql://USER@HOST/NAME",
         ) from error
     raise StoreError(
         f"abkit keeps its store in SQLite or PostgreSQL, not in {parsed.get_backend_name()!r}",
         hint="use sqlite:///PATH or postgresql://USER@HOST/NAME",
     )
-
-
-def _without_password(url: str) -> str:
-    return re.sub(r"(//|^)([^:/@]*):(?!//).*@", r"\1\2:***@", url)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
+from abkit.addresses import masked_url
 from abkit.errors import StoreError
 from abkit.store.schema import Base
 
@@ -35,7 +36,7 @@ def _code(error: DatabaseError) -> str:
 
 
 def _shown(engine: Engine) -> str:
-    return engine.url.render_as_string(hide_password=True)
+    return masked_url(engine.url.render_as_string(hide_password=True))
 
 
 def _says(message: str, hint: str) -> Callable[[Engine, DatabaseError], StoreError]:

@@ -18,7 +18,7 @@ from abkit.config import Settings
 from abkit.errors import InvalidInput, UsageError
 from abkit.intake.images import names_of
 from abkit.intake.ratings import Labels, read_labels, stage_rows
-from abkit.intake.remote.address import is_address, parse_address
+from abkit.intake.remote.address import is_address, local_path, parse_address
 from abkit.intake.remote.table import local_table, shown_table
 from abkit.records import Record
 from abkit.store import imports
@@ -110,8 +110,9 @@ def import_labels(
         UsageError: The source has ratings on another scale.
     """
     far = isinstance(table, str) and is_address(table)
+    images = local_path(images)
     shown = shown_table(table)
-    name = parse_address(str(table)).name if far else Path(table).name
+    name = parse_address(str(table)).name if far else local_path(table).name
     source = clean_key(name.split(".")[0] if source is None else source, "study (--source)")
     for path in (images,) if far else (table, images):
         if not os.path.lexists(path):

@@ -66,6 +66,60 @@ def test_an_export_of_the_web_is_imported_once_and_its_signature_is_nowhere(
         assert "abkit-fetch-" not in text
 
 
+TOKEN = "q7XkV2mPz9Lw4TnB8cRd"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/may.csv?X-Amz-Signature={}&X-Amz-Expires=60",
+        "/may.csv?sv=2024&sig={}",
+        "/may.csv?token={}",
+        "/hook/{}",
+        "/exports/{}/may.csv",
+        "/may.csv;key={}",
+    ],
+)
+def test_a_secret_of_an_address_is_in_no_record_list_note_or_error(
+    here: Here, quick_workspace: Path, web: Server, place: str
+) -> None:
+    address = f"{web.url}{place.format(TOKEN)}"
+    path = address.removeprefix(web.url).split("?")[0]
+    web.files[path] = (DAY + "2026-01-01,2,b,spring,5,50,1,2,EUR\n2026-01-32,3,c,spring,5,1,1,2,EUR\n").encode()
+    web.files["/hook/odd"] = b"day,theirs\n2026-01-01,2\n"
+    commands = [
+        ("kpi", "import", address, "--dry-run"),
+        ("kpi", "import", address),
+        ("kpi", "import", address, "-f", "json"),
+        ("kpi", "rejects"),
+        ("kpi", "rejects", "-f", "json"),
+        ("kpi", "list"),
+        ("kpi", "show", 1, "-f", "json"),
+        ("kpi", "import", f"{web.url}/hook/odd?token={TOKEN}"),
+        ("kpi", "import", f"{web.url}/hook/none/{TOKEN}?sig={TOKEN}"),
+        ("kpi", "import", address.replace("http://", "http:/")),
+        ("kpi", "import", address.replace("http://127.0.0.1", "example.com") + f"?a={TOKEN}"),
+        ("score", f"{web.url}/hook/{TOKEN}.png?sig={TOKEN}"),
+        ("kpi", "undo", 1),
+    ]
+    said = [here(*command, cwd=quick_workspace) for command in commands]
+    assert [done.returncode for done in said] == [0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 2, 1, 0]
+    assert json.loads(said[4].stdout)[0]["file"].startswith(web.url)
+    for command, done in zip(commands, said, strict=True):
+        assert TOKEN not in done.stdout + done.stderr, command
+    assert TOKEN not in dump(quick_workspace)
+
+
+def test_a_schedule_does_not_keep_an_address_as_its_folder(here: Here, quick_workspace: Path) -> None:
+    for address in (f"https://example.com/{TOKEN}/?sig={TOKEN}", f"https:/example.com/x?sig={TOKEN}"):
+        for job in ("import_kpis", "score_folder"):
+            said = ("schedule", "add", "nightly", "--job", job, "--cron", "0 2 * * *", "--arg", f"folder={address}")
+            refused = here(*said, cwd=quick_workspace)
+            assert (refused.returncode, "[[source]]" in refused.stderr) == (2, True), refused.stderr
+            assert TOKEN not in refused.stderr
+    assert TOKEN not in dump(quick_workspace)
+
+
 def test_addresses_that_all_fail_leave_nothing_behind(here: Here, quick_workspace: Path, web: Server) -> None:
     before = dump(quick_workspace)
     done = here("kpi", "import", f"{web.url}/none.csv?k={SECRET}", cwd=quick_workspace)
