@@ -10,8 +10,9 @@ import polars as pl
 import psycopg
 import pytest
 
+from abkit.addresses import holds_password
 from abkit.errors import AbkitError, UsageError
-from abkit.intake.warehouse import has_password, shown_url, write_query
+from abkit.intake.warehouse import shown_url, write_query
 from tests.conftest import MakeDatabase
 
 MAKE = "CREATE TABLE ads (day DATE, ad TEXT, impressions BIGINT, spend NUMERIC(10, 2))"
@@ -70,8 +71,8 @@ def test_a_query_without_rows_is_said(url: str, tmp_path: Path) -> None:
 
 def test_a_password_is_never_shown() -> None:
     assert shown_url("postgresql://me:pw@h/ads?password=pw") == "postgresql://me@h/ads"
-    assert has_password("postgresql://me:pw@h/ads")
-    assert has_password("postgresql://h/ads?password=x")
+    assert holds_password("postgresql://me:pw@h/ads")
+    assert holds_password("postgresql://h/ads?password=x")
     with pytest.raises(UsageError) as refused:
         shown_url("mysql://me:pw@h/ads")
     assert "pw" not in str(refused.value)
