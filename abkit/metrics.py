@@ -95,6 +95,12 @@ class MetricDefinition(Record):
         left = {"revenue": margin_rate} if self.metric is Metric.MARGIN else {}
         return {name: self.per * weight * left.get(name, 1) for name, weight in self.numerator.items()}
 
+    @property
+    def rate(self) -> tuple[str, str]:
+        """The two figures whose quotient is a rate of events: clicks per amount spent for the CPC, its inverse."""
+        below, above = self.denominator, next(iter(self.numerator))
+        return (below, above) if self.direction is Direction.LOWER else (above, below)
+
     def unit(self, currency: str = "") -> str:
         """Return the unit of its values for an axis or a header; empty for a share and a quotient of two amounts.
 

@@ -334,6 +334,9 @@ class Workspace:
         current: str | None = None,
         as_of: date | None = None,
         model: str | None = None,
+        metric: Metric | str = "ctr",
+        rates: str | Path | None = None,
+        currency: str | None = None,
     ) -> DriftReport:
         """Compare two windows in every layer, decide, log the decision, and open or resolve the alert.
 
@@ -342,10 +345,14 @@ class Workspace:
             current: "campaign:KEY" or "days:N" (up to and including `as_of`).
             as_of: The last day that counts, UTC; today by default.
             model: Name or digest of a version; the active model by default.
+            metric: The KPI of the layers relation and KPI, as for `correlate`; "margin" has no ratio and is refused.
+            rates: CSV of what other currencies are worth in `currency`; that of `[money]` by default.
+            currency: Currency of amounts; that of `[money]`, or of the rows, by default.
 
         Raises:
             UsageError: A window, campaign or version does not exist, or both windows are the same.
         """
+        from abkit.intake.rates import rates_of
         from abkit.workflows.drift.check import CURRENT, REFERENCE, check_drift
 
         now = datetime.now(UTC)
@@ -357,6 +364,8 @@ class Workspace:
             current=current or CURRENT,
             as_of=day,
             model=model,
+            metric=metric,
+            rates=rates_of(self.settings, Path(rates) if rates else None, currency),
             now=None if day < now.date() else now,
         )
 

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.money_options import CurrencyOption, RatesOption
 from abkit.commands.output import Format, FormatOption, print_rows, show
-from abkit.vocabulary import DriftDecision
+from abkit.metrics import METRIC_HELP
+from abkit.vocabulary import DriftDecision, Metric
 
 app = typer.Typer(help="Drift: compare two windows in every layer and decide.", no_args_is_help=True)
 
@@ -31,6 +33,11 @@ def check(
     model: Annotated[
         str | None, typer.Option("--model", help="Check this version (name or digest), not the active model.")
     ] = None,
+    metric: Annotated[
+        Metric, typer.Option("--metric", "-m", help=f"KPI of the layers relation and KPI. {METRIC_HELP}")
+    ] = Metric.CTR,
+    rates: RatesOption = None,
+    currency: CurrencyOption = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 3 when the decision is watch, retrain or fix_data.")
     ] = False,
@@ -40,7 +47,13 @@ def check(
     context: CommandContext = ctx.obj
     with context.workspace as workspace:
         report = workspace.check_drift(
-            reference=reference, current=current, as_of=as_of.date() if as_of else None, model=model
+            reference=reference,
+            current=current,
+            as_of=as_of.date() if as_of else None,
+            model=model,
+            metric=metric,
+            rates=rates,
+            currency=currency,
         )
     columns = ["layer", "test", "statistic", "threshold", "p_value", "n_reference", "n_current", "verdict"]
     show(report, form, columns=columns)

@@ -46,6 +46,7 @@ class DriftCheck(Arguments):
 
     reference: str = Field(default="model", description="what to compare with: model, campaign:KEY or days:N")
     current: str = Field(default="days:7", description="what to check: campaign:KEY or days:N")
+    metric: Metric = Field(default=Metric.CTR, description="KPI of the relation and the level: ctr, cvr, cpa, roas, …")
 
 
 def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCheck) -> Mapping[str, Any]:
@@ -59,6 +60,7 @@ def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCh
         settings,
         reference=arguments.reference,
         current=arguments.current,
+        metric=arguments.metric,
         as_of=tick.at.date(),
         now=tick.at,
         run=tick.run,

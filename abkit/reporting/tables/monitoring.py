@@ -101,6 +101,7 @@ def _(report: DriftReport) -> View:
         sentences=(f"Decision: {report.decision}{cause}", *(f"  {reason}" for reason in report.reasons)),
         notes=(
             f"run {report.run_id}, model version {(report.model_version or 'none')[:12]}",
+            *report.money,
             *(f"set aside: {one}" for one in report.set_aside),
             *([f"provisional: {report.provisional}"] if report.provisional else []),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -33,6 +33,12 @@ class LevelShift(Record):
     n_current: int
     note: str = ""
 
+    def inverse(self) -> LevelShift:
+        """Return the same of 1 ÷ the rate: what an event costs, where the rate is events per amount spent."""
+        if self.log_ratio is None or self.ci_low is None or self.ci_high is None:
+            return self
+        return replace(self, log_ratio=-self.log_ratio, ci_low=-self.ci_high, ci_high=-self.ci_low)
+
 
 def level_shift(
     *,
@@ -44,6 +50,7 @@ def level_shift(
     age: ArrayLike,
     current: ArrayLike,
     min_creatives: int = 10,
+    events: str = "clicks",
 ) -> LevelShift:
     """Estimate the step of log CTR between two windows for the same creatives.
 
@@ -60,6 +67,7 @@ def level_shift(
         age: Shape (n,): days since the creative's first delivery.
         current: Shape (n,), bool.
         min_creatives: Fewest creatives that delivered in both windows.
+        events: What `clicks` are, for the note: any events, by any exposure, may stand there.
 
     >>> rng = np.random.default_rng(0)
     >>> creative, day = np.repeat(np.arange(20), 40), np.tile(np.arange(40), 20)
@@ -80,7 +88,7 @@ def level_shift(
         return found(note=f"creatives that delivered in both windows: {len(before & after)}; needed: {min_creatives}")
     if not clicks_[~now].sum() or not clicks_[now].sum():
         which = "reference" if not clicks_[~now].sum() else "current window"
-        return found(note=f"there are no clicks at all in the {which}")
+        return found(note=f"there are no {events} at all in the {which}")
     X = np.column_stack([now, np.log1p(np.maximum(days, 0)), days / 30])
     fit = absorbed_poisson(clicks_, shown, X, unit_, [creative_, period_])
     step, error = float(fit.coefficients[0]), float(fit.standard_errors[0])

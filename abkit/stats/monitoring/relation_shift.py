@@ -114,13 +114,16 @@ class Delivery:
     idea: ArrayLike | None = None
 
 
-def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: int = 10) -> RelationShift:
+def relation_shift(
+    delivery: Delivery, *, min_creatives: int = 10, min_clicks: int = 10, events: str = "clicks"
+) -> RelationShift:
     """Compare the relation of score and CTR in two windows. Assumes that ideas are independent of each other.
 
     Args:
         delivery: The rows of both windows.
         min_creatives: Fewest creatives in each window.
         min_clicks: Creatives with fewer expected clicks in a window are left out of it.
+        events: What `clicks` are, for the note: any events, by any exposure, may stand there.
 
     >>> rng = np.random.default_rng(0)
     >>> creative = np.tile(np.arange(20), 2)
@@ -146,7 +149,7 @@ def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: i
     rows = _Rows(delivery)
     appeals = rows.appeals(min_clicks) if len(rows.clicks) else None
     n = (0, 0) if appeals is None else (appeals.count(False), appeals.count(True))
-    note = _missing(n, min_creatives)
+    note = _missing(n, min_creatives, events)
     shift = partial(RelationShift, n_reference=n[0], n_current=n[1])
     if appeals is None:
         return shift(note=note)
@@ -173,10 +176,10 @@ def relation_shift(delivery: Delivery, *, min_creatives: int = 10, min_clicks: i
     )
 
 
-def _missing(n: tuple[int, int], needed: int) -> str:
+def _missing(n: tuple[int, int], needed: int, events: str) -> str:
     windows = zip(n, ("reference", "current window"), strict=True)
     short = " and ".join(f"{count} in the {name}" for count, name in windows if count < needed)
-    return short and f"scored creatives with enough clicks beside others of their campaign: {short}; needed: {needed}"
+    return short and f"scored creatives with enough {events} beside others of their campaign: {short}; needed: {needed}"
 
 
 class _Rows:

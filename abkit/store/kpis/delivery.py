@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
-from abkit.metrics import MetricDefinition
+from abkit.metrics import MONEY, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
 from abkit.store.database.statements import among, any_fraction, as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
-from abkit.store.kpis.money import Figures, exchange_of, figures_by
+from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.provisional import Provisional, provisional
 from abkit.store.kpis.same_ads import shown_creatives
 from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
@@ -270,10 +270,26 @@ class DeliveryRow:
     period_end: date
     impressions: int
     clicks: int
+    conversions: float = 0
+    spend: float | None = None
+    revenue: float | None = None
 
 
-def delivery_rows(session: Session, start: date | None, end: date) -> list[DeliveryRow]:
-    """Return what can be attributed to one creative in a campaign, of periods between two days; SQL does the sums."""
+def currency_between(session: Session, start: date | None, end: date, rates: Rates | None = None) -> Exchange:
+    """Return the one currency of what was delivered between two days by ads that are linked.
+
+    Raises:
+        AbkitError: It is in several, and no table says how to convert them; or the table lacks one of them.
+    """
+    linked = Kpi.ad_id.in_(select(shown_creatives().subquery().c.ad_id))
+    return exchange_of(session, rates, linked, counts(session, start, end), *within(Kpi, start, end))
+
+
+def delivery_rows(session: Session, start: date | None, end: date, money: Exchange | None = None) -> list[DeliveryRow]:
+    """Return what can be attributed to one creative in a campaign, of periods between two days; SQL does the sums.
+
+    Spend and revenue are None without `money`, their currency; rows of several currencies stay apart.
+    """
     shown = shown_creatives().subquery()
     single = (
         select(shown.c.ad_id, func.min(shown.c.creative_id).label("creative_id"))
@@ -286,16 +302,26 @@ def delivery_rows(session: Session, start: date | None, end: date) -> list[Deliv
     key: list[Any] = [single.c.creative_id, campaign.label("campaign_id"), Kpi.segment_id]
     key += [Kpi.period_start, Kpi.period_end]
     order = [single.c.creative_id, campaign, *key[2:]]
+    split: list[Any] = [Kpi.currency] if money else []
+    amounts = [*split, *(AMOUNTS if money else ())]
     rows = session.execute(
-        select(*key, *_TOTALS[:2])
+        select(*key, *_TOTALS, *amounts)
         .join(Ad, Ad.id == Kpi.ad_id)
         .join(single, single.c.ad_id == Kpi.ad_id)
         .outerjoin(home, home.c.creative_id == single.c.creative_id)
         .where(campaign.is_not(None), Kpi.impressions > 0, counts(session, start, end), *within(Kpi, start, end))
-        .group_by(*order)
-        .order_by(*order)
+        .group_by(*order, *split)
+        .order_by(*order, *split)
     )
-    return [DeliveryRow(**row._mapping) for row in rows]
+    return [_with_amounts(dict(row._mapping), money) if money else DeliveryRow(**row._mapping) for row in rows]
+
+
+def _with_amounts(values: dict[str, Any], money: Exchange) -> DeliveryRow:
+    currency = values.pop("currency")
+    for name in MONEY:
+        unknown = values.pop(f"no_{name}")
+        values[name] = None if unknown else money.converted(values[name] or 0.0, currency, values["period_end"])
+    return DeliveryRow(**values)
 
 
 def set_aside_between(session: Session, start: date | None, end: date) -> tuple[SetAside, ...]:

@@ -59,6 +59,15 @@ _SPEND_UNKNOWN = and_(Kpi.spend.is_(None), or_(Kpi.impressions > 0, Kpi.clicks >
 _REVENUE_UNKNOWN = and_(Kpi.revenue.is_(None), Kpi.conversions > 0)
 
 
+AMOUNTS: tuple[Any, ...] = (
+    func.sum(Kpi.spend).label("spend"),
+    func.sum(Kpi.revenue).label("revenue"),
+    func.max(case((_SPEND_UNKNOWN, 1), else_=0)).label("no_spend"),
+    func.max(case((_REVENUE_UNKNOWN, 1), else_=0)).label("no_revenue"),
+)
+"""Sums of spend and revenue, and whether a part of each is not known."""
+
+
 def figures_by(
     session: Session, keys: Iterable[Any], money: Exchange | None, *where: ColumnElement[bool]
 ) -> dict[tuple[Any, ...], Figures]:
@@ -74,8 +83,7 @@ def figures_by(
     split: list[Any] = [] if money is None else [Kpi.currency, *([Kpi.period_end] if money.dated else [])]
     sums = [total(Kpi.impressions), total(Kpi.clicks), func.sum(Kpi.conversions)]
     if money is not None:
-        sums += [func.sum(Kpi.spend), func.sum(Kpi.revenue)]
-        sums += [func.max(case((unknown, 1), else_=0)) for unknown in (_SPEND_UNKNOWN, _REVENUE_UNKNOWN)]
+        sums += AMOUNTS
     found: dict[tuple[Any, ...], Figures] = {}
     width = len(columns)
     for row in session.execute(select(*columns, *split, *sums).where(*where).group_by(*columns, *split)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 import numpy as np
@@ -11,6 +12,9 @@ from sqlalchemy.orm import Session
 from abkit.alerts.rules import Rules
 from abkit.config import DriftSettings, Settings
 from abkit.errors import UsageError
+from abkit.intake.rates import rates_of
+from abkit.metrics import METRICS, MetricDefinition
+from abkit.money import Exchange, Rates
 from abkit.records import to_plain
 from abkit.stats.monitoring.triage import triage
 from abkit.store import imports, models, results, runs, scores
@@ -21,7 +25,7 @@ from abkit.store.models import ReferenceSample
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Decision, DriftResult
 from abkit.store.scores import CreativeSample
-from abkit.vocabulary import DriftDecision, WindowKind
+from abkit.vocabulary import DriftDecision, Metric, WindowKind, parse_choice
 from abkit.workflows.drift.delivery import judge_level, judge_relation, sort_delivery
 from abkit.workflows.drift.feeds import judge_feed, judge_share
 from abkit.workflows.drift.images import judge_input, judge_scores
@@ -42,6 +46,8 @@ def check_drift(
     current: str = CURRENT,
     as_of: date,
     model: str | None = None,
+    metric: Metric | str = Metric.CTR,
+    rates: Rates | None = None,
     now: datetime | None = None,
     run: RunRecord | None = None,
 ) -> DriftReport:
@@ -59,12 +65,21 @@ def check_drift(
         current: "campaign:KEY" or "days:N" (up to and including `as_of`).
         as_of: The last day that counts.
         model: Name or digest of a version; the active model when None.
+        metric: The KPI of the relation and the level; the margin has no ratio to another one, and is refused.
+        rates: The currency of amounts, and what others are worth in it; that of `[money]` by default.
         now: The instant of the check, for the alert; the end of `as_of` by default.
         run: The run of a scheduled tick; a run is recorded when None.
 
     Raises:
         UsageError: A window, campaign or version that does not exist, or twice the same window.
+        AbkitError: Amounts are in several currencies, and nothing says how to convert them.
     """
+    definition = METRICS[parse_choice(Metric, metric, name="metric")]
+    if definition.metric is Metric.MARGIN:
+        raise UsageError(
+            "the margin may be zero or less, and then has no ratio to that of another window",
+            hint="check roas, or revenue_per_impression and cpm",
+        )
     before, window = parse_window(reference, current=False), parse_window(current, current=True)
     if before == window and window.kind is WindowKind.CAMPAIGN:
         raise UsageError(
@@ -72,11 +87,14 @@ def check_drift(
             hint="name another campaign, or days:N",
         )
     arguments = {"reference": reference, "current": current, "as_of": as_of.isoformat(), "model": model}
+    arguments |= {"metric": definition.metric.value}
+    if definition.needs:
+        rates = rates or rates_of(settings)
     with recorded_run(store, "drift check", arguments, run=run) as run:
         with store.read() as session:
             version = models.find_by_prefix(session, model) if model else models.active_model(session)
             windows = resolve_windows(session, before, window, as_of=as_of, settings=settings.drift, version=version)
-            tests = _test_layers(session, settings.drift, windows)
+            tests, money = _test_layers(session, settings.drift, windows, definition, rates)
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
             fresh = kpi_delivery.provisional_between(session, windows.first_delivery_day, as_of)
         decided = triage([test.finding for test in tests])
@@ -92,6 +110,9 @@ def check_drift(
             run_id=run.id,
             set_aside=aside,
             provisional=fresh,
+            metric=definition.metric,
+            currency=money.currency if money else "",
+            money=money.notes if money else (),
         )
         with store.write() as session:
             _log(session, settings, report, version.id if version else None, now)
@@ -99,7 +120,13 @@ def check_drift(
     return report
 
 
-def _test_layers(session: Session, settings: DriftSettings, windows: DriftWindows) -> list[LayerResult]:
+def _test_layers(
+    session: Session,
+    settings: DriftSettings,
+    windows: DriftWindows,
+    definition: MetricDefinition,
+    rates: Rates | None,
+) -> tuple[list[LayerResult], Exchange | None]:
     version = windows.version
     current = reference = _NO_CREATIVES
     labels = ideas.ideas_of(session)
@@ -113,21 +140,29 @@ def _test_layers(session: Session, settings: DriftSettings, windows: DriftWindow
             reference = CreativeSample(
                 (), np.asarray(sample.scores, np.float64), np.asarray(sample.embeddings, np.float32)
             )
-    rows = kpi_delivery.delivery_rows(session, windows.first_delivery_day, windows.as_of)
+    days = windows.first_delivery_day, windows.as_of
+    money = kpi_delivery.currency_between(session, *days, rates) if definition.needs else None
+    rows = kpi_delivery.delivery_rows(session, *days, money)
     delivered = sort_delivery(
         rows,
         windows,
         scores.mean_scores(session, version.id) if version else {},
         kpi_delivery.first_deliveries(session, {row.creative_id for row in rows}),
         labels,
+        definition,
     )
-    return [
+    if money and delivered.left_out:
+        needs = " or ".join(definition.needs)
+        said = f"{delivered.left_out:,} rows are left out of {definition.name}, as their {needs} is not known"
+        money = replace(money, notes=(*money.notes, said))
+    tests = [
         *_test_data(session, settings, windows, current),
         *judge_input(reference, current, settings),
         *judge_scores(reference, current, settings),
         judge_relation(delivered, set(windows.current_creatives), settings),
         judge_level(delivered, settings),
     ]
+    return tests, money
 
 
 def _one_of_each_idea(creatives: Iterable[int], labels: Mapping[int, int]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Drift of what was delivered: the relation of score and CTR, and the level of CTR."""
+"""Drift of what was delivered: the relation of score and KPI, and the level of the KPI."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
+from abkit.metrics import METRICS, MONEY, MetricDefinition
 from abkit.stats.monitoring.level_shift import level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
 from abkit.store.kpis.delivery import DeliveryRow
-from abkit.vocabulary import DriftVerdict, Layer, Window
+from abkit.vocabulary import Direction, DriftVerdict, Layer, Metric, Window
 from abkit.workflows.drift.results import LayerResult, show_p
 from abkit.workflows.drift.windows import DriftWindows
 
@@ -33,6 +34,8 @@ class Delivered:
         score: Shape (n,): score of the creative, NaN where it has none.
         age: Shape (n,): days since the first delivery of the creative in the campaign, in the middle of the period.
         idea: Shape (n,): label of the idea of the creative.
+        definition: The KPI.
+        left_out: Rows whose money is not known.
     """
 
     rows: list[DeliveryRow]
@@ -40,6 +43,30 @@ class Delivered:
     score: NDArray[np.float64]
     age: NDArray[np.float64]
     idea: NDArray[np.int64]
+    definition: MetricDefinition = METRICS[Metric.CTR]
+    left_out: int = 0
+
+    @cached_property
+    def count(self) -> NDArray[np.float64]:
+        """What is counted, shape (n,): clicks for CTR and CPC, conversions for CPA; amounts in units of an event."""
+        name = self.definition.rate[0]
+        values = np.array([getattr(row, name) for row in self.rows], np.float64)
+        if name not in MONEY:
+            return values
+        # An amount has the noise of the events that bring it, and not that of as many events as it has units.
+        events = sum(getattr(row, self.definition.events) for row in self.rows)
+        return values * (events / total if (total := float(values.sum())) > 0 else 1.0)
+
+    @cached_property
+    def exposure(self) -> NDArray[np.float64]:
+        """What it is counted of, shape (n,): impressions for CTR, the spend for CPC and CPA."""
+        return np.array([getattr(row, self.definition.rate[1]) for row in self.rows], np.float64)
+
+    @property
+    def events(self) -> str:
+        """What `count` has, for messages."""
+        name = self.definition.rate[0]
+        return self.definition.events if name in MONEY else name
 
     @cached_property
     def start(self) -> NDArray[np.int64]:
@@ -52,18 +79,18 @@ class Delivered:
         return np.array([(row.period_end - row.period_start).days + 1 for row in self.rows], np.int64)
 
     def columns(self, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return clicks, impressions, creative, campaign and segment of the rows to keep; shape (5, kept)."""
-        names = ("clicks", "impressions", "creative_id", "campaign_id", "segment_id")
+        """Return creative, campaign and segment of the rows to keep; shape (3, kept)."""
+        names = ("creative_id", "campaign_id", "segment_id")
         return np.array([[getattr(row, name) for row in self.rows] for name in names], np.int64)[:, keep]
 
     def relation(self, keep: NDArray[np.bool_], settings: DriftSettings) -> RelationShift:
         """Return the relation in both windows, over the rows to keep."""
-        clicks, impressions, creative, campaign, segment = self.columns(keep)
+        creative, campaign, segment = self.columns(keep)
         long = self.days > _LONG
         start, days = (np.where(long, -1, column)[keep] for column in (self.start, self.days))
         delivery = Delivery(
-            clicks=clicks,
-            impressions=impressions,
+            clicks=self.count[keep],
+            impressions=self.exposure[keep],
             creative=creative,
             campaign=campaign,
             cell=_labels(campaign, segment, start, days, self.current[keep]),
@@ -72,7 +99,9 @@ class Delivered:
             current=self.current[keep],
             idea=self.idea[keep],
         )
-        return relation_shift(delivery, min_creatives=settings.min_creatives, min_clicks=settings.min_clicks)
+        return relation_shift(
+            delivery, min_creatives=settings.min_creatives, min_clicks=settings.min_clicks, events=self.events
+        )
 
 
 def sort_delivery(
@@ -81,6 +110,7 @@ def sort_delivery(
     scores: dict[int, float],
     first: dict[tuple[int, int], date],
     ideas: dict[int, int],
+    definition: MetricDefinition = METRICS[Metric.CTR],
 ) -> Delivered:
     """Sort rows into the two windows; those that belong to neither are left out.
 
@@ -90,7 +120,10 @@ def sort_delivery(
         scores: Score by creative.
         first: First day of delivery by creative and campaign.
         ideas: Label of the idea by creative; one that is missing is an idea of its own.
+        definition: The KPI; rows whose money is not known are left out of one of money.
     """
+    known = [row for row in rows if definition.terms(row) is not None]
+    left_out, rows = len(rows) - len(known), known
     sorted_rows = [(row, window) for row in rows if (window := windows.window_of(row)) is not Window.NEITHER]
     ages = [
         (row.period_start - first[row.creative_id, row.campaign_id]).days + (row.period_end - row.period_start).days / 2
@@ -102,11 +135,13 @@ def sort_delivery(
         score=np.array([scores.get(row.creative_id, math.nan) for row, _ in sorted_rows], np.float64),
         age=np.array(ages, np.float64),
         idea=np.array([ideas.get(row.creative_id, -row.creative_id) for row, _ in sorted_rows], np.int64),
+        definition=definition,
+        left_out=left_out,
     )
 
 
 def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> LayerResult:
-    """Test whether the score still goes with CTR inside campaigns as it did in the reference.
+    """Test whether the score still goes with the KPI inside campaigns as it did in the reference.
 
     Args:
         both: What was delivered in both windows.
@@ -129,20 +164,22 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> L
             "current": asdict(found.current) if found.current else None,
             "loss": found.loss,
             "loss_ci": [found.ci_low, found.ci_high],
+            "metric": both.definition.metric.value,
         },
         holds=_holds(both, found, new, settings),
     )
     reference, current = found.reference, found.current
     if reference is None or current is None or found.loss is None:
         return replace(row, sentence=f"Relation: {found.note}.")
+    kpi = _rate_in_words(both.definition)
     figures = (
-        f"+1 sd of score went with {_percent(reference.slope)} CTR in the reference "
+        f"+1 sd of score went with {_percent(reference.slope)} {kpi} in the reference "
         f"({_percent(reference.ci_low)} to {_percent(reference.ci_high)}, {reference.creatives} creatives) and with "
         f"{_percent(current.slope)} now ({_percent(current.ci_low)} to {_percent(current.ci_high)}, "
         f"{current.creatives} creatives)"
     )
     if reference.ci_low <= 0:
-        why = "Relation: the score is not shown to go with CTR in the reference, so nothing can be lost"
+        why = f"Relation: the score is not shown to go with {kpi} in the reference, so nothing can be lost"
         return replace(row, sentence=f"{why}: {figures}.")
     share, p = found.lost_share or 0.0, found.p_value if found.p_value is not None else 1.0
     lost = share >= settings.relation_loss and p < settings.alpha
@@ -171,28 +208,32 @@ def _holds(both: Delivered, found: RelationShift, new: set[int], settings: Drift
 
 
 def judge_level(both: Delivered, settings: DriftSettings) -> LayerResult:
-    """Test whether the level of CTR has moved, at equal age of the creatives."""
+    """Test whether the level of the KPI has moved, at equal age of the creatives."""
     short = both.days <= _LONG
-    clicks, impressions, creative, campaign, segment = both.columns(short)
+    creative, campaign, segment = both.columns(short)
+    name = both.definition.name
     found = level_shift(
-        clicks=clicks,
-        impressions=impressions,
+        clicks=both.count[short],
+        impressions=both.exposure[short],
         unit=_labels(creative, campaign, segment),
         creative=both.idea[short],
         period=both.start[short],
         age=both.age[short],
         current=both.current[short],
         min_creatives=settings.min_creatives,
+        events=both.events,
     )
+    if both.definition.direction is Direction.LOWER:
+        found = found.inverse()
     row = LayerResult(
         layer=Layer.KPI,
-        test="ctr_level",
+        test=f"{both.definition.metric}_level",
         verdict=DriftVerdict.INSUFFICIENT_DATA,
         sentence=f"KPI level: {found.note}.",
         n_reference=found.n_reference,
         n_current=found.n_current,
         threshold=settings.kpi_floor,
-        detail={"unit": "creatives", "method": "log ratio of CTR at equal age, each creative against itself"},
+        detail={"unit": "creatives", "method": f"log ratio of {name} at equal age, each creative against itself"},
     )
     if found.log_ratio is None or found.p_value is None or found.ci_low is None or found.ci_high is None:
         return row
@@ -202,7 +243,7 @@ def judge_level(both: Delivered, settings: DriftSettings) -> LayerResult:
         row,
         verdict=DriftVerdict.MAJOR if moved else DriftVerdict.OK,
         sentence=(
-            f"KPI level: CTR at equal age {words}: {_percent(found.log_ratio)} "
+            f"KPI level: {name} at equal age {words}: {_percent(found.log_ratio)} "
             f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {show_p(found.p_value)})."
         ),
         statistic=found.log_ratio,
@@ -210,6 +251,11 @@ def judge_level(both: Delivered, settings: DriftSettings) -> LayerResult:
         ci_high=found.ci_high,
         p_value=found.p_value,
     )
+
+
+def _rate_in_words(definition: MetricDefinition) -> str:
+    """Return what rises with the score: the KPI, or for a cost what one gets for the same spend."""
+    return f"{definition.rate[0]} per amount spent" if definition.direction is Direction.LOWER else definition.name
 
 
 def _percent(log_change: float) -> str:

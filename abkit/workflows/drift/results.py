@@ -10,7 +10,7 @@ from abkit.records import Record, RecordList
 from abkit.stats.monitoring.triage import Finding
 from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.provisional import Provisional
-from abkit.vocabulary import DriftDecision, DriftVerdict, Layer
+from abkit.vocabulary import DriftDecision, DriftVerdict, Layer, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,9 @@ class DriftReport(RecordList):
         model_version: Digest of the version whose scores were looked at; None where nothing was scored.
         set_aside: Rows of the windows that do not count because others hold the same delivery.
         provisional: Rows of the windows that the platform may still change; None without any.
+        metric: The KPI of the relation and the level.
+        currency: Currency of its amounts, if it is made of any.
+        money: What was converted and by which rate, and what was left out.
     """
 
     decision: DriftDecision
@@ -76,6 +79,9 @@ class DriftReport(RecordList):
     run_id: int
     set_aside: tuple[SetAside, ...] = ()
     provisional: Provisional | None = None
+    metric: Metric = Metric.CTR
+    currency: str = ""
+    money: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data; the cause is None where there is none."""
