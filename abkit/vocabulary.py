@@ -155,6 +155,10 @@ class Dimension(StrEnum):
     OTHER = "other"
 
 
+PLACES = ("campaign", "ad_set")
+"""Where an ad ran: a segment has them beside its dimensions, where one ad can be in several."""
+
+
 class SetAsideReason(StrEnum):
     """Why a stored row does not count: other rows hold the same delivery."""
 

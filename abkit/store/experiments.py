@@ -146,7 +146,11 @@ def delivery(
     segmented = counts(session, first, last, [by]) if by else counted
     by_segment = figures_by(session, [Kpi.segment_id], money, segmented, *conditions)
     used = session.scalars(select(Segment).where(among(session, Segment.id, [key for (key,) in by_segment])))
-    segments = {tuple(str(getattr(row, name)) for name in Dimension): by_segment[row.id,] for row in used}
+    segments: dict[tuple[str, ...], Figures] = {}
+    for row in used:
+        # Ad sets add up.
+        key = tuple(str(getattr(row, name)) for name in Dimension)
+        segments[key] = segments.get(key, Figures()).plus(by_segment[row.id,])
     creatives = session.execute(
         select(Creative.sha256, Creative.width, Creative.height)
         .join(AdCreative, AdCreative.creative_id == Creative.id)

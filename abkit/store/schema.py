@@ -400,9 +400,11 @@ class KpiReject(Base):
 
 
 class Segment(Base):
-    """A slice of delivery by `Dimension`; '' means all, or not given."""
+    """A slice of delivery by `Dimension` and by where the ad was placed; '' means all, or not given."""
 
-    __table_args__ = (UniqueConstraint("platform", "placement", "country", "device", "age", "gender", "other"),)
+    __table_args__ = (
+        UniqueConstraint("platform", "placement", "country", "device", "age", "gender", "other", "campaign", "ad_set"),
+    )
     platform: Mapped[str] = mapped_column(default="")
     placement: Mapped[str] = mapped_column(default="")
     country: Mapped[str] = mapped_column(default="")
@@ -410,7 +412,11 @@ class Segment(Base):
     age: Mapped[str] = mapped_column(default="")
     gender: Mapped[str] = mapped_column(default="")
     other: Mapped[str] = mapped_column(default="")
-    # By dimension: V has a value, A is a word for "all", - is not given. None until rows of it were first counted.
+    # As in the export, of ads with an id: one ad can run in several, and each file may hold one of them.
+    campaign: Mapped[str] = mapped_column(default="", server_default="")
+    ad_set: Mapped[str] = mapped_column(default="", server_default="")
+    # By dimension, campaign and ad set: V has a value, I an id, A is a word for "all", - is not given. None until rows
+    # of it were first counted.
     breakdown: Mapped[str | None]
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Base, KpiReject, Run
-from abkit.vocabulary import Dimension, RunState
+from abkit.vocabulary import PLACES, Dimension, RunState
 
 #: Append-only: a promotion may be repeated.
 WITHOUT_KEY = {"promotion", "idea"}
@@ -31,7 +31,7 @@ def test_every_table_and_constraint_is_named_in_the_singular_and_by_the_conventi
 
 def test_a_segment_has_the_dimensions_of_the_vocabulary_in_their_order() -> None:
     columns = list(Base.metadata.tables["segment"].columns.keys())
-    assert columns == ["id", *Dimension, "breakdown"]
+    assert columns == ["id", *Dimension, *PLACES, "breakdown"]
 
 
 def test_a_run_has_a_state_of_the_vocabulary_and_no_other(store: Store) -> None:

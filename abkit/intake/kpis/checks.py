@@ -17,7 +17,7 @@ from abkit.intake.kpis.reading import KpiOptions, RawTable
 from abkit.intake.kpis.repeats import KEY, repeated_rows, summed_rows
 from abkit.intake.kpis.result_types import counts_any_result, without_other_results
 from abkit.intake.kpis.set_aside import IDLE, TOTAL, idle_rows, total_lines
-from abkit.vocabulary import PROVISIONAL_DAYS, Dimension, RejectKind
+from abkit.vocabulary import PLACES, PROVISIONAL_DAYS, Dimension, RejectKind
 from abkit_model.data.sheets import column_letters
 
 AdKey = tuple[str, str, str]
@@ -44,7 +44,7 @@ class CheckedRows:
         ads: `ad_no`, platform, account, external_id; creative, campaign, its name and ad set as last named ('' if
             never), and `idle` (1 where all rows are).
         names: `ad_no`, `creative`: every creative name that an ad has.
-        segments: `segment_no` and the dimensions.
+        segments: `segment_no`, the dimensions, and campaign and ad set of ads with an id.
         rejects: Rows that were refused or set aside: `line`, `kind`, `reason`, `content` (JSON of the cells as they
             came). Idle rows are here too, and stay here unless they take back figures of an earlier import.
         notes: Remarks for the person at the terminal.
@@ -92,7 +92,7 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     resting = rows.filter(restates & rows["impressions"].is_not_null())
     good = rows.filter(reasons.is_null() & ~total & ~idle & ~again)
     good, late = too_many_clicks(good, ads, delivered)
-    finer = [name for name in ("ad_set", "hour") if name in table.columns.position or (hourly and name == "hour")]
+    finer = ["hour"] if hourly or "hour" in table.columns.position else []
     good, repeated = repeated_rows(good, (*KEY, *finer))
     good, unsummed, remarks = summed_rows(good, finer)
     resting = resting.unique(KEY, keep="first", maintain_order=True)
@@ -283,15 +283,20 @@ def _joined(problems: list[pl.Series]) -> pl.Series:
 
 def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return rows with `ad_no` and `segment_no` instead of their texts; the ads; the segments."""
+    places = {f"in_{name}": name for name in PLACES}
+    # Where an ad has no id, its own name says where it ran: see `_rows`.
+    rows = rows.with_columns(
+        pl.when(pl.col("ad") != "").then(name).otherwise(pl.lit("")).alias(place) for place, name in places.items()
+    )
     tables, columns = [], []
-    for name, key in (("ad_no", AD), ("segment_no", tuple(Dimension))):
+    for name, key in (("ad_no", AD), ("segment_no", (*Dimension, *places))):
         # Most columns have one value throughout, and each one that a join has to look at costs memory.
         varied = [column for column in key if rows[column].n_unique() > 1] or [key[0]]
         tables.append(rows.unique(varied, keep="first", maintain_order=True).select(key).with_row_index(name))
         numbers = tables[-1].select(name, *varied)
         columns.append(rows.select(varied).join(numbers, on=varied, how="left", maintain_order="left")[name])
-    texts = {"ad", "ad_name", "platform", "account", "external_id", *Dimension}
-    return rows.select(pl.exclude(texts)).with_columns(columns), tables[0], tables[1]
+    texts = {"ad", "ad_name", "platform", "account", "external_id", *Dimension, *places}
+    return rows.select(pl.exclude(texts)).with_columns(columns), tables[0], tables[1].rename(places)
 
 
 def _rejects(table: RawTable, bad: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:

@@ -48,11 +48,11 @@ def repeated_rows(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame,
 
 
 def summed_rows(rows: pl.DataFrame, finer: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
-    """Add up the rows that are parts of one key: the hours of a day, the ad sets of an ad.
+    """Add up the rows that are parts of one key: the hours of a day.
 
     Args:
         rows: Rows of which none repeats another in the key and the finer columns.
-        finer: Columns of the file that divide a key: `hour`, `ad_set`.
+        finer: Columns of the file that divide a key: `hour`.
 
     Returns:
         One row per key, with `rows`, how many of the file it is; `line` and `reason` of those that cannot be added up;
@@ -61,7 +61,7 @@ def summed_rows(rows: pl.DataFrame, finer: Sequence[str]) -> tuple[pl.DataFrame,
     nothing = pl.DataFrame(schema=_REFUSED)
     if not finer:
         return rows.with_columns(rows=pl.lit(1)), nothing, []
-    rows, refused = _lonely_hours(rows) if "hour" in finer else (rows, nothing)
+    rows, refused = _lonely_hours(rows)
     if rows.select(pl.struct(KEY).n_unique()).item() == rows.height:
         return rows.with_columns(rows=pl.lit(1)), refused, []
     mixed = (pl.col("currency").n_unique().over(KEY) > 1).alias("mixed")
@@ -76,10 +76,8 @@ def summed_rows(rows: pl.DataFrame, finer: Sequence[str]) -> tuple[pl.DataFrame,
     notes = []
     if summed.height < rows.height:
         parts = summed.filter(pl.col("rows") > 1)
-        what = "hourly rows" if "hour" in finer else "rows of ads that are in several ad sets"
-        notes.append(f"{parts['rows'].sum():,} {what} were added up to {parts.height:,}")
-    if "hour" in finer:
-        notes += _short_days(rows)
+        notes.append(f"{parts['rows'].sum():,} hourly rows were added up to {parts.height:,}")
+    notes += _short_days(rows)
     return summed.select(*rows.columns, "rows"), pl.concat([refused, currencies]), notes
 
 

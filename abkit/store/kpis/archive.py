@@ -14,6 +14,7 @@ from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from abkit.store.schema import KpiArchive
+from abkit.vocabulary import PLACES
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,7 +51,12 @@ def unpack(session: Session, import_id: int) -> Mapping[str, pl.DataFrame]:
     kept = select(KpiArchive.stage, KpiArchive.content).where(KpiArchive.kpi_import_id == import_id)
     for stage, content in session.execute(kept.order_by(KpiArchive.stage, KpiArchive.part)):
         found.setdefault(stage, []).append(pl.read_parquet(content))
-    return {stage: pl.concat(pieces) for stage, pieces in found.items()}
+    frames = {stage: pl.concat(pieces) for stage, pieces in found.items()}
+    if (segments := frames.get("stage_segment")) is not None:
+        # An earlier release added ad sets up.
+        missing = [pl.lit("").alias(name) for name in PLACES if name not in segments.columns]
+        frames["stage_segment"] = segments.with_columns(missing)
+    return frames
 
 
 def forget(session: Session, import_id: int) -> None:

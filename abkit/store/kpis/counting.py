@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, and_, case, func, literal_column, not_, or_, select, update
@@ -18,9 +20,10 @@ from sqlalchemy.orm import Session
 from abkit.records import Record, percent
 from abkit.store.database.statements import among, in_parts, total
 from abkit.store.kpis.once import COLUMNS, breakdown_of, choose
+from abkit.store.kpis.renamed_places import joined_places
 from abkit.store.kpis.same_ads import groups_of, unite
 from abkit.store.schema import Ad, Kpi, Segment
-from abkit.vocabulary import Dimension, SetAsideReason
+from abkit.vocabulary import PLACES, Dimension, SetAsideReason
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 # Written out, not as parameters: an engine takes the index of the rows that are left out only where it sees this.
 COUNTS: ColumnElement[bool] = Kpi.left_out == literal_column("''")
 LEFT_OUT: ColumnElement[bool] = Kpi.left_out != literal_column("''")
+
+# Where an ad ran, and the rest of its segment.
+_PLACE = Segment.campaign + "\n" + Segment.ad_set
+_BASE = reduce(add, [getattr(Segment, name) + "\n" for name in Dimension])
 
 # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -59,13 +66,11 @@ def settle_all(session: Session) -> None:
 
 
 def _note_breakdowns(session: Session) -> None:
-    columns = [getattr(Segment, name) for name in Dimension]
+    names = [*map(str, Dimension), *PLACES]
+    columns = [getattr(Segment, name) for name in names]
     new = session.execute(select(Segment.id, *columns).where(Segment.breakdown.is_(None))).all()
     if new:
-        values = [
-            {"id": row[0], "breakdown": breakdown_of(dict(zip(map(str, Dimension), row[1:], strict=True)))}
-            for row in new
-        ]
+        values = [{"id": row[0], "breakdown": breakdown_of(dict(zip(names, row[1:], strict=True)))} for row in new]
         session.execute(update(Segment), values)
 
 
@@ -108,13 +113,15 @@ def _contested(session: Session, groups: dict[int, int]) -> set[int]:
         sizes[group] = sizes.get(group, 0) + 1
     kinds = (Segment.breakdown, Kpi.event, Kpi.attribution_window)
     several = or_(*(func.min(kind) != func.max(kind) for kind in kinds))
+    # Of one file, places are what they are; of several, one may have been renamed.
+    renamed = and_(func.min(Kpi.kpi_import_id) != func.max(Kpi.kpi_import_id), func.min(_PLACE) != func.max(_PLACE))
     longer = func.max(case((Kpi.period_end > Kpi.period_start, 1), else_=0)) == 1
     found = session.scalars(
         select(Kpi.ad_id)
         .join(Segment, Segment.id == Kpi.segment_id)
         .where(among(session, Kpi.ad_id, groups))
         .group_by(Kpi.ad_id)
-        .having(or_(several, and_(longer, func.count() > 1)))
+        .having(or_(several, renamed, and_(longer, func.count() > 1)))
     )
     return set(found) | {ad for ad, group in groups.items() if sizes[group] > 1}
 
@@ -127,19 +134,20 @@ def _rows(session: Session, groups: dict[int, int], *where: ColumnElement[bool])
     name = Ad.account + "\n" + Ad.external_id
     columns: list[Any] = [Kpi.id, Kpi.ad_id, name, Segment.breakdown, Kpi.event, Kpi.attribution_window]
     columns += [Kpi.segment_id, Kpi.period_start, Kpi.period_end, *figures, Kpi.left_out]
+    columns += [_BASE, _PLACE, Kpi.kpi_import_id]
     found = session.execute(
         select(*columns)
         .join(Segment, Segment.id == Kpi.segment_id)
         .join(Ad, Ad.id == Kpi.ad_id)
         .where(among(session, Kpi.ad_id, groups), *where)
     )
-    schema = dict.fromkeys((*COLUMNS, "left_out"), pl.String) | {
-        **dict.fromkeys(("id", "ad", "segment_id", "impressions", "clicks"), pl.Int64),
+    schema = dict.fromkeys((*COLUMNS, "left_out", "base", "place", "kpi_import_id"), pl.String) | {
+        **dict.fromkeys(("id", "ad", "segment_id", "impressions", "clicks", "kpi_import_id"), pl.Int64),
         **dict.fromkeys(("period_start", "period_end"), pl.Date),
         "conversions": pl.Float64,
     }
     rows = pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row")
-    return rows.with_columns(pl.col("ad").replace(groups)) if rows.height else rows
+    return joined_places(rows.with_columns(pl.col("ad").replace(groups))) if rows.height else rows
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -204,7 +212,7 @@ def counts(
 
 
 def _cut_by(asked: Collection[str]) -> list[ColumnElement[bool]]:
-    pattern = "".join("V" if name in asked else "_" for name in Dimension)
+    pattern = "".join("V" if name in asked else "_" for name in Dimension) + "%"
     return [Segment.breakdown.like(pattern)] if asked else []
 
 

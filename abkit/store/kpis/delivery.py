@@ -299,14 +299,19 @@ def delivery_rows(session: Session, start: date | None, end: date, money: Exchan
     )
     home = only_campaigns()
     campaign = func.coalesce(Ad.campaign_id, home.c.campaign_id)
-    key: list[Any] = [single.c.creative_id, campaign.label("campaign_id"), Kpi.segment_id]
+    # Segments that only differ in where the ad ran are one cell, called by the first of them.
+    dimensions = [getattr(Segment, name) for name in Dimension]
+    first_id = func.min(Segment.id).over(partition_by=dimensions).label("first_id")
+    cell = select(Segment.id, first_id).subquery()
+    key: list[Any] = [single.c.creative_id, campaign.label("campaign_id"), cell.c.first_id.label("segment_id")]
     key += [Kpi.period_start, Kpi.period_end]
-    order = [single.c.creative_id, campaign, *key[2:]]
+    order = [single.c.creative_id, campaign, cell.c.first_id, *key[3:]]
     split: list[Any] = [Kpi.currency] if money else []
     amounts = [*split, *(AMOUNTS if money else ())]
     rows = session.execute(
         select(*key, *_TOTALS, *amounts)
         .join(Ad, Ad.id == Kpi.ad_id)
+        .join(cell, cell.c.id == Kpi.segment_id)
         .join(single, single.c.ad_id == Kpi.ad_id)
         .outerjoin(home, home.c.creative_id == single.c.creative_id)
         .where(campaign.is_not(None), Kpi.impressions > 0, counts(session, start, end), *within(Kpi, start, end))

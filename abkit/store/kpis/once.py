@@ -4,9 +4,9 @@ Rows of one ad that hold the same delivery compete:
 
 1. Of one breakdown, conversion event and segment, periods that overlap: the set of periods without overlap that holds
    the most impressions counts. Finer rows are preferred: days count where they hold at least 98 % of a total.
-2. Of breakdowns (by age, by placement, none, a word for "all"), conversion events and names of the ad that deliver in
-   the same stretch of time: the one with the most impressions counts; of equals, the event with conversions, then the
-   one with more conversions, clicks, dimensions.
+2. Of breakdowns (by age, by placement, by ad set, none, a word for "all"), conversion events and names of the ad that
+   deliver in the same stretch of time: the one with the most impressions counts; of equals, the event with
+   conversions, then the one with more conversions, clicks, dimensions.
 
 Conversion events whose rows have no impressions compete among themselves: the one with most conversions counts beside
 the delivery where that has no conversions of its own.
@@ -20,7 +20,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from abkit.vocabulary import Dimension, SetAsideReason
+from abkit.vocabulary import PLACES, Dimension, SetAsideReason
 
 if TYPE_CHECKING:
     import polars as pl
@@ -76,14 +76,26 @@ def means_all(dimension: Dimension, value: str) -> bool:
     return dimension in _PLAIN and words[0] in _ALL and len(words) <= 4
 
 
-def breakdown_of(segment: Mapping[str, str]) -> str:
-    """Return by which dimensions a segment cuts delivery: V has a value, A is a word for "all", - is not given.
+# What platforms give as ids: a file with ids and one with names hold the same delivery in two ways.
+_ID = re.compile(r"\d{9,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-    >>> breakdown_of({"platform": "meta", "age": "18-24", "gender": "All"})
-    'V---VA-'
+
+def breakdown_of(segment: Mapping[str, str]) -> str:
+    """Return how a segment cuts delivery: V has a value, I an id, A is a word for "all", - is not given.
+
+    The dimensions come first, then the campaign and the ad set.
+
+    >>> breakdown_of({"platform": "meta", "age": "18-24", "gender": "All", "campaign": "sale", "ad_set": "1202100001"})
+    'V---VA-VI'
     """
     values = ((dimension, segment.get(dimension, "")) for dimension in Dimension)
-    return "".join("-" if not value else "A" if means_all(name, value) else "V" for name, value in values)
+    cuts = ["-" if not value else "A" if means_all(name, value) else "V" for name, value in values]
+    places = (segment.get(name, "") for name in PLACES)
+    cuts += [
+        "-" if not place else "A" if place.casefold() in _ALL else "I" if _ID.fullmatch(place) else "V"
+        for place in places
+    ]
+    return "".join(cuts)
 
 
 # --- which rows count ---------------------------------------------------------------------------------------------
@@ -183,7 +195,7 @@ def _winners(rows: pl.DataFrame, *, whole: bool) -> pl.DataFrame:
     sums = (
         rows.group_by("ad", "stretch", *_ALTERNATIVE)
         .agg(pl.col("worth", "conversions", "clicks").sum(), pl.col("rank").first())
-        .with_columns(cut=pl.col("breakdown").str.count_matches("V"))
+        .with_columns(cut=pl.col("breakdown").str.count_matches("[VI]"))
     )
     by = ["ad", "stretch", "worth", "rank", "conversions", "clicks", "cut", *_ALTERNATIVE]
     falls = {"worth", "conversions", "clicks", "cut"}
@@ -204,7 +216,7 @@ def _overlapped(rows: pl.DataFrame) -> list[int]:
     touched = ordered.with_columns(over=(pl.col("period_start") <= before).fill_null(False))
     contested = touched.filter(pl.col("over").any().over(key))
     lost: list[int] = []
-    wanted = ["id", "period_start", "period_end", "worth", "clicks"]
+    wanted = ["id", "period_start", "period_end", "worth", "clicks", "conversions"]
     for group in contested.partition_by(key, maintain_order=True):
         counted = _most(group.select(wanted).iter_rows())
         lost += [number for number in group["id"] if number not in counted]
@@ -213,15 +225,16 @@ def _overlapped(rows: pl.DataFrame) -> list[int]:
 
 def _most(rows: Iterable[tuple[Any, ...]]) -> set[int]:
     """Return the ids of the periods without overlap that are worth most: weighted interval scheduling."""
-    ordered = sorted(rows, key=lambda row: (row[2], row[1], row[0]))
+    # Of equals, the later one counts: with more conversions, as platforms still credit them, else as it came.
+    ordered = sorted(rows, key=lambda row: (row[2], row[1], row[5], row[0]))
     ends = [row[2] for row in ordered]
     best = [0]
     taken: list[bool] = []
-    for position, (_, start, _, worth, clicks) in enumerate(ordered):
+    for position, (_, start, _, worth, clicks, _) in enumerate(ordered):
         free = bisect_left(ends, start, 0, position)
         # A click after midnight has no impressions, and counts where nothing else holds its day.
         value = best[free] + worth + clicks + 1
-        taken.append(value > best[-1])
+        taken.append(value >= best[-1])
         best.append(max(value, best[-1]))
     chosen, position = set(), len(ordered)
     while position:

@@ -5,7 +5,8 @@ The steps, in the order of the code:
 1. One import at a time, on PostgreSQL by an advisory lock, on SQLite by the transaction itself. If another process
    has published the same file in the meantime, nothing is left to do.
 2. The row of the import; campaigns, ads and segments that are new.
-3. Which staged rows are in the store already, and which of those have other figures. A row without any delivery counts
+3. Which staged rows are in the store already, under their ad set or as the only one known, and which of those have
+   other figures. A row without any delivery counts
    only there, where it takes back what an earlier file said; elsewhere it stays set aside.
 4. The former figures of those go to `kpi_revision`, the new ones replace them; rows that are new are inserted.
 5. Rejects and rows set aside; links to creatives; which rows count; first days of delivery.
@@ -27,6 +28,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     MetaData,
+    Subquery,
     Table,
     Text,
     and_,
@@ -47,7 +49,7 @@ from abkit.store.imports import begin_import
 from abkit.store.kpis.counting import SetAside, ads_left_out, counts, recount, set_aside
 from abkit.store.kpis.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
-from abkit.vocabulary import Dimension, RejectKind
+from abkit.vocabulary import PLACES, Dimension, RejectKind
 
 if TYPE_CHECKING:
     import polars as pl
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_815
 _AD_KEY = ("platform", "account", "external_id")
-_SEGMENT_KEY = [*map(str, Dimension)]
+_SEGMENT_KEY = [*map(str, Dimension), *PLACES]
 _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
 
 
@@ -300,7 +302,7 @@ def _name_ads(session: Session, run_id: int) -> None:
     name_ads(session, own, run_id, numbers=False)
 
 
-_STAGED = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no).join(
+STAGED = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no).join(
     STAGE_SEGMENT, STAGE_SEGMENT.c.segment_no == STAGE_KPI.c.segment_no
 )
 
@@ -309,19 +311,55 @@ def _match(session: Session) -> int:
     """Note the staged rows whose key is in the store, and return how many rows of the file they are."""
     # A table that has just grown has no statistics yet, and PostgreSQL would compare row by row.
     analyze(session.connection(), Kpi.__table__)
-    same_key = and_(
-        Kpi.ad_id == STAGE_AD.c.ad_id,
-        Kpi.segment_id == STAGE_SEGMENT.c.segment_id,
-        Kpi.period_start == STAGE_KPI.c.period_start,
-        Kpi.period_end == STAGE_KPI.c.period_end,
-        Kpi.event == STAGE_KPI.c.event,
-        Kpi.attribution_window == STAGE_KPI.c.attribution_window,
-    )
+    same_key = and_(SAME_DAYS, Kpi.segment_id == STAGE_SEGMENT.c.segment_id)
     differs = or_(*(_new(name).is_distinct_from(getattr(Kpi, name)) for name in _FIGURES))
-    matches = select(STAGE_KPI.c.place, Kpi.id, case((differs, 1), else_=0)).select_from(_STAGED.join(Kpi, same_key))
-    session.execute(insert(STAGE_MATCH).from_select(["place", "kpi_id", "differs"], matches))
+    columns = ["place", "kpi_id", "differs"]
+    matches = select(STAGE_KPI.c.place, Kpi.id, case((differs, 1), else_=0)).select_from(STAGED.join(Kpi, same_key))
+    session.execute(insert(STAGE_MATCH).from_select(columns, matches))
     analyze(session.connection(), STAGE_MATCH)
+    if (only := _only_places(session)) is not None:
+        matches = select(only.c.place, Kpi.id, case((differs, 1), else_=0))
+        matches = matches.select_from(only.join(STAGE_KPI, STAGE_KPI.c.place == only.c.place))
+        session.execute(insert(STAGE_MATCH).from_select(columns, matches.join(Kpi, Kpi.id == only.c.kpi_id)))
     return _file_rows(session, _MATCHED)
+
+
+#: Whether a staged segment is a segment of the store but for where the ad ran.
+SAME_DIMENSIONS = and_(*(getattr(Segment, name) == STAGE_SEGMENT.c[name] for name in Dimension))
+SAME_DAYS = and_(
+    Kpi.ad_id == STAGE_AD.c.ad_id,
+    Kpi.period_start == STAGE_KPI.c.period_start,
+    Kpi.period_end == STAGE_KPI.c.period_end,
+    Kpi.event == STAGE_KPI.c.event,
+    Kpi.attribution_window == STAGE_KPI.c.attribution_window,
+)
+
+
+def _only_places(session: Session) -> Subquery | None:
+    """Return the rows that staged rows restate without saying where the ad ran: `place`, `kpi_id`; None if none can.
+
+    A sum over ad sets is not less than one of them. What is no more than the only ad set that is known restates it.
+    """
+    coarser = [or_(STAGE_SEGMENT.c[name] == "", STAGE_SEGMENT.c[name] == getattr(Segment, name)) for name in PLACES]
+    less = or_(*(STAGE_SEGMENT.c[name] != getattr(Segment, name) for name in PLACES))
+    finer = select(STAGE_SEGMENT.c.segment_no, Segment.id).join(Segment, and_(SAME_DIMENSIONS, *coarser, less))
+    if session.execute(finer.limit(1)).first() is None:
+        return None
+    pairs = finer.subquery()
+    rows = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)
+    rows = rows.join(pairs, pairs.c.segment_no == STAGE_KPI.c.segment_no)
+    return (
+        select(STAGE_KPI.c.place, func.min(Kpi.id).label("kpi_id"))
+        .select_from(rows.join(Kpi, and_(SAME_DAYS, Kpi.segment_id == pairs.c.id)))
+        .where(~exists().where(STAGE_MATCH.c.place == STAGE_KPI.c.place))
+        .group_by(STAGE_KPI.c.place, STAGE_KPI.c.impressions, STAGE_KPI.c.clicks)
+        .having(
+            func.count() == 1,
+            STAGE_KPI.c.impressions <= func.min(Kpi.impressions),
+            func.coalesce(STAGE_KPI.c.clicks, 0) <= func.min(Kpi.clicks),
+        )
+        .subquery()
+    )
 
 
 _MATCHED = STAGE_KPI.join(STAGE_MATCH, STAGE_MATCH.c.place == STAGE_KPI.c.place)
@@ -361,7 +399,7 @@ def _insert_new(session: Session, import_id: int, *, any_matched: bool) -> int:
         STAGE_KPI.c.spend,
         STAGE_KPI.c.revenue,
         literal(import_id),
-    ).select_from(_STAGED)
+    ).select_from(STAGED)
     new = STAGE_KPI.c.idle == 0
     if any_matched:
         new = and_(new, ~exists().where(STAGE_MATCH.c.place == STAGE_KPI.c.place))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CursorResult, Select, UniqueConstraint, delete, exists, func, or_, select, true, update
+from sqlalchemy import CursorResult, Select, UniqueConstraint, and_, delete, exists, func, or_, select, true, update
 from sqlalchemy.orm import Session, aliased
 
 from abkit.errors import InvalidInput, UsageError
@@ -50,7 +50,7 @@ from abkit.store.schema import (
     Run,
     Segment,
 )
-from abkit.vocabulary import AUTOMATIC_LINKS
+from abkit.vocabulary import AUTOMATIC_LINKS, Dimension
 
 if TYPE_CHECKING:
     import polars as pl
@@ -226,7 +226,7 @@ def _set_back(session: Session) -> None:
     """
     archived = exists().where(KpiArchive.kpi_import_id == KpiImport.id)
     unkept = select(KpiImport.id).where(~archived, ~exists().where(KpiUndo.kpi_import_id == KpiImport.id))
-    matched = select(STAGE_MATCH.c.kpi_id)
+    matched = _touched()
     kept_ones = KpiRevision.kpi_import_id.not_in(unkept)
     first = (
         select(KpiRevision.kpi_id, func.min(KpiRevision.kpi_import_id).label("import_id"))
@@ -260,6 +260,12 @@ def _set_back(session: Session) -> None:
     )
 
 
+def _touched() -> Select[int]:
+    """Return the ids of rows that the staged ones may have changed: those of their keys, wherever the ad ran."""
+    staged = publish.STAGED.join(Segment, publish.SAME_DIMENSIONS)
+    return select(Kpi.id).select_from(staged.join(Kpi, and_(publish.SAME_DAYS, Kpi.segment_id == Segment.id)))
+
+
 def _deliver_again(session: Session, record: KpiImport, frames: Mapping[str, pl.DataFrame]) -> set[int]:
     """Let the other imports deliver the rows that they share with this one; return the ads that they have."""
     delivered: set[int] = set()
@@ -279,11 +285,11 @@ def _deliver_again(session: Session, record: KpiImport, frames: Mapping[str, pl.
 
 
 def _with_keys(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Return the delivered rows with the natural keys of their ads and segments."""
+    """Return the delivered rows with the natural keys of their ads and segments, wherever the ads ran."""
     ads = frames[STAGE_AD.name].select("ad_no", *natural_key(Ad))
     # A segment and an ad both have a platform.
-    segments = frames[STAGE_SEGMENT.name].select("segment_no", *natural_key(Segment))
-    segments = segments.rename({name: f"segment_{name}" for name in natural_key(Segment)})
+    segments = frames[STAGE_SEGMENT.name].select("segment_no", *Dimension)
+    segments = segments.rename({name: f"segment_{name}" for name in Dimension})
     return frames[STAGE_KPI.name].join(ads, on="ad_no").join(segments, on="segment_no")
 
 
@@ -299,7 +305,7 @@ def _shared(
     mine = mine.filter(mine["idle"] == 0).vstack(idle)
     if not mine.height:
         return None
-    key = [*natural_key(Ad), *(f"segment_{name}" for name in natural_key(Segment)), *natural_key(Kpi)]
+    key = [*natural_key(Ad), *(f"segment_{name}" for name in Dimension), *natural_key(Kpi)]
     lines = _with_keys(frames).join(rows, on=key, how="semi").select("line")
     kept = frames[STAGE_KPI.name].join(lines, on="line", how="semi")
     return {

@@ -43,14 +43,17 @@ def test_one_ad_name_in_several_ad_sets_is_imported_as_it_is(sqlite_store: Store
         assert set(session.scalars(select(Ad.ad_set))) == {"set 1", "set 2", "set 3"}
 
 
-def test_an_ad_id_in_several_ad_sets_is_one_ad_with_their_sum(sqlite_store: Store, tmp_path: Path) -> None:
+def test_an_ad_id_in_several_ad_sets_is_one_ad_and_its_rows_stay_apart(sqlite_store: Store, tmp_path: Path) -> None:
     header = "day,ad,Ad set name,impressions,clicks"
     lines = ["2026-01-01,7,x,100,1", "2026-01-01,7,y,50,2", "2026-01-01,7,y,50,2"]
     summary = run_import(sqlite_store, write(tmp_path / "k.csv", rows(*lines, header=header)))[0]
     assert (summary.imported, summary.rejected) == (2, 1)
-    assert [row[1:3] for row in figures(sqlite_store)] == [(150, 3)]
+    assert [row[1:3] for row in figures(sqlite_store)] == [(100, 1), (50, 2)]
+    with sqlite_store.read() as session:
+        assert session.scalars(select(Ad.external_id)).all() == ["7"]
     total = write(tmp_path / "total.csv", rows("2026-01-01,7,150,3", header="day,ad,impressions,clicks"))
-    assert run_import(sqlite_store, total)[0].unchanged == 1
+    (aside,) = run_import(sqlite_store, total)[0].not_counted
+    assert (aside.reason.value, aside.impressions) == ("breakdown", 150)
 
 
 def test_two_currencies_come_in_with_their_rows(sqlite_store: Store, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from abkit.store.kpis import publish as tables
 from abkit.store.kpis.publish import ImportHeader, publish
 from abkit.store.runs import begin_run
 from abkit.store.schema import Ad, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
-from abkit.vocabulary import Dimension
+from abkit.vocabulary import PLACES, Dimension
 from tests.store.rows import count, day
 
 FIGURES = {"impressions": 100, "clicks": 5, "conversions": 1, "spend": 2.5, "revenue": None, "currency": "EUR"}
@@ -36,7 +36,7 @@ def stage(session: Session, rows: list[dict[str, Any]], rejects: list[dict[str, 
         }
         for n, row in enumerate(rows)
     ]
-    blank = dict.fromkeys(Dimension, "")
+    blank = dict.fromkeys((*Dimension, *PLACES), "")
     texts = {"event": "", "attribution_window": ""}
     kpis = [
         {

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from abkit.intake.kpis.fields import parse_mapping
 from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, AdCreative, Campaign, CreativeAlias, Kpi, Segment
+from abkit.vocabulary import Dimension
 from tests.kpi_files import add_creatives, run_import, write
 from tests.platform_exports import AD_NAMES, CREATIVES, DAYS, EXPORTS, Export
 
@@ -47,7 +48,7 @@ def test_an_export_of_the_platform_comes_in_whole(sqlite_store: Store, tmp_path:
         # The campaign of the scores is that of the export, which may call it by an id.
         expected = {"Spring"} | ({"881100"} if export.has & {"campaign", "campaign_name"} == {"campaign"} else set())
         assert set(session.scalars(select(Campaign.key))) == expected
-        assert len(session.scalars(select(Segment)).all()) == 1
+        assert len(set(session.execute(select(*(getattr(Segment, name) for name in Dimension))))) == 1
         links = session.execute(
             select(Ad.creative_name, CreativeAlias.base_name)
             .join(AdCreative, AdCreative.ad_id == Ad.id)

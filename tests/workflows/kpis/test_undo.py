@@ -45,7 +45,7 @@ FILES = {
     # One day again, one restated, one new, an ad under another name and in another campaign, a new placement.
     "second": rows(
         "2026-01-01,1,a.png,spring,feed,1000,20,3,4.5,USD",
-        "2026-01-02,1,c.png,summer,feed,1200,30,4,6.5,USD",
+        "2026-01-02,1,c.png,spring,feed,1200,30,4,6.5,USD",
         "2026-01-03,1,c.png,summer,stories,300,3,0,0.5,USD",
         header=_HEADER,
     ),

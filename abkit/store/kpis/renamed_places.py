@@ -1,0 +1,84 @@
+"""Campaigns and ad sets that are one under two names: an export after a renaming repeats the days before it.
+
+Two places of an ad are one when no file has both on one day, and what they delivered on the days that both have agrees
+in figures that do not agree by chance. Their rows then compete like two exports of one period.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SHARE = 0.5  # of the days that both have
+_DIGITS, _DIFFERENT = 6.0, 3  # 1,000 impressions and 20 clicks are 4.3 digits; different figures that agree
+_MOST_EQUAL = 4  # figures that more places have on one day tell none of them
+_CELL = ["ad", "name", "breakdown", "event", "attribution_window", "base"]
+_PERIOD, _FIGURES = ["period_start", "period_end"], ["impressions", "clicks"]
+
+
+def joined_places(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with one `segment_id` for places that are one.
+
+    Args:
+        rows: With the columns of the rule, `base` (the segment without its place), `place` and `kpi_import_id`.
+    """
+    import polars as pl
+
+    several = pl.col("place").n_unique().over("ad") > 1
+    split = rows.filter(several)
+    pairs = _pairs(split) if split.height else []
+    if not pairs:
+        return rows
+    heads: dict[tuple[int, str], str] = {}
+    for ad, one, two in pairs:
+        head = heads.get((ad, one), one)
+        heads[ad, two] = head
+    called = pl.DataFrame(
+        [(ad, place, head) for (ad, place), head in heads.items()],
+        schema={"ad": pl.Int64, "place": pl.String, "head": pl.String},
+        orient="row",
+    )
+    rows = rows.join(called, on=["ad", "place"], how="left", maintain_order="left")
+    return rows.with_columns(segment_id=pl.struct("base", pl.coalesce("head", "place")).rank("dense").cast(pl.Int64))
+
+
+def _pairs(rows: pl.DataFrame) -> list[tuple[int, str, str]]:
+    """Return ad and two places that are one, each in the order of the places."""
+    import polars as pl
+
+    shown = rows.filter(pl.col("impressions") > 0)
+    key = [*_CELL, *_PERIOD]
+    telling = shown.filter(pl.len().over(*key, *_FIGURES).is_between(2, _MOST_EQUAL))
+    equal = _both(telling, [*key, *_FIGURES])
+    digits = ((pl.col("impressions") + 1) * (pl.col("clicks") + 1)).cast(pl.Float64).log10()
+    sides = ["ad", "place", "place_other"]
+    proven = (
+        equal.group_by(*sides)
+        .agg(
+            equal=pl.len(),
+            different=pl.struct(_FIGURES).n_unique(),
+            digits=digits.filter(pl.struct(_FIGURES).is_first_distinct()).sum(),
+        )
+        .filter(pl.col("different") >= _DIFFERENT, pl.col("digits") >= _DIGITS)
+    )
+    if not proven.height:
+        return []
+    common = _both(shown.join(proven, on="ad", how="semi"), key).join(proven, on=sides, how="semi")
+    together = (pl.col("kpi_import_id") == pl.col("kpi_import_id_other")).any()
+    facts = common.group_by(*sides).agg(days=pl.len(), together=together)
+    return list(
+        proven.join(facts, on=sides)
+        .filter(~pl.col("together"), pl.col("equal") >= _SHARE * pl.col("days"))
+        .sort(sides)
+        .select(sides)
+        .iter_rows()
+    )
+
+
+def _both(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    import polars as pl
+
+    there = rows.select(*key, "place", "kpi_import_id")
+    return rows.join(there, on=key, suffix="_other").filter(pl.col("place") < pl.col("place_other"))
