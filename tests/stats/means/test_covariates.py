@@ -15,9 +15,9 @@ NAMES = ("y", "x", "before_y", "before_x")
 
 def users(rng: np.random.Generator, n: int, lift: float = 1.0) -> UnitsBefore:
     """Users with a taste that stays: impressions and revenue, now and before."""
-    taste, shown, before = rng.gamma(2.0, 0.5, n), rng.poisson(30, n) + 1, rng.poisson(20, n) + 1
-    spent = rng.gamma(2.0, 5.0, n) * rng.poisson(0.5 * taste * shown * lift)
-    return UnitsBefore.of(spent, shown, rng.gamma(2.0, 5.0, n) * rng.poisson(0.5 * taste * before), before)
+    taste, shown, before = rng.gamma(2.0, 0.02, n), rng.poisson(30, n) + 1, rng.poisson(20, n) + 1
+    spent = rng.gamma(8.0, 1.0, n) * rng.poisson(2.0 * taste * shown * lift)
+    return UnitsBefore.of(spent, shown, rng.gamma(8.0, 1.0, n) * rng.poisson(2.0 * taste * before), before)
 
 
 def aggregates(arm: UnitsBefore) -> Aggregates:
