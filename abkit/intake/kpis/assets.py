@@ -13,6 +13,9 @@ _BY_ASSET = re.compile(
     r"|asset(view)?(field|performance)(type|label)"
     r"|アセット(の)?(タイプ|種類|掲載結果)|(애셋|확장소재)(유형|실적)|素材资源(类型|效果)"
 )
+# An asset within its group: Performance Max has no ads, and each asset has the impressions of the whole group.
+_ASSET = re.compile(r"assets?(id|name|text|url)?|アセット(名)?|애셋|素材资源")
+_GROUP = re.compile(r"assetgroups?(id|name)?|assetgruppen?(name)?|アセットグループ(名)?|애셋그룹|素材资源组")
 
 
 def refuse_assets(names: Sequence[str]) -> None:
@@ -25,6 +28,8 @@ def refuse_assets(names: Sequence[str]) -> None:
         InvalidInput: One of them tells what kind of asset a row is, or how it performs beside the others.
     """
     found = [name for name in names if _BY_ASSET.search(plain_name(name))]
+    if any(_GROUP.fullmatch(plain_name(name)) for name in names):
+        found += [name for name in names if _ASSET.fullmatch(plain_name(name))]
     if found:
         raise InvalidInput(
             f"a report by asset cannot be summed (column {found[0]!r}): one impression of an ad counts for its "

@@ -11,10 +11,11 @@ from abkit.errors import InvalidInput
 from abkit.intake.kpis.dates import ReadDates, read_dates
 from abkit.intake.kpis.fields import COUNTS, MONEY, NAMES, WHOLE, plain_name
 from abkit.intake.kpis.headers_again import AGAIN, headers_again
+from abkit.intake.kpis.hours import hours_of_both_clocks, whole_days
 from abkit.intake.kpis.identity import IDS, rounded, text_of
 from abkit.intake.kpis.numbers import ReadColumn, read_numbers
-from abkit.intake.kpis.reading import KpiOptions, RawTable
-from abkit.intake.kpis.repeats import KEY, repeated_rows, summed_rows
+from abkit.intake.kpis.reading import KpiOptions, RawTable, other_cells
+from abkit.intake.kpis.repeats import KEY, broken_down, repeated_rows, summed_rows
 from abkit.intake.kpis.result_types import counts_any_result, without_other_results
 from abkit.intake.kpis.set_aside import IDLE, TOTAL, idle_rows, total_lines
 from abkit.vocabulary import PLACES, PROVISIONAL_DAYS, Dimension, RejectKind
@@ -73,10 +74,10 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
         InvalidInput: An ambiguous format; dates both in the file and in the options.
     """
     names = {name: table.columns.named(name) for name in table.columns.position}
-    numbers = read_numbers(table.frame, names, options.decimal)
+    numbers = read_numbers(table.frame, names, options.decimal, table.columns.currencies)
     dates = _dates(table, options)
     rows = _rows(table, options, numbers, dates)
-    rows, foreign = _own_currency(table, rows)
+    rows, foreign = _own_currency(table, rows, numbers)
     rows, dates, hourly = _hours_of_days(table, rows, dates)
     rows, notes = _results(table, options, rows)
     unreadable = [column.problems for column in numbers.values()]
@@ -91,16 +92,25 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     rows, ads, segments = _numbered(rows)
     resting = rows.filter(restates & rows["impressions"].is_not_null())
     good = rows.filter(reasons.is_null() & ~total & ~idle & ~again)
+    candidates = rows.filter(~total & ~idle & ~again).select("line", *KEY)
     good, late = too_many_clicks(good, ads, delivered)
     finer = ["hour"] if hourly or "hour" in table.columns.position else []
-    good, repeated = repeated_rows(good, (*KEY, *finer))
+    if "hour" in finer:
+        good, remarks = hours_of_both_clocks(good, (*KEY, *finer))
+        notes += remarks
+    good, repeated = repeated_rows(good, (*KEY, *finer), lambda lines: other_cells(table, lines))
+    notes += broken_down(table, repeated)
+    partial = repeated.clear()
+    if "hour" in finer:
+        good, partial = whole_days(good, candidates, repeated)
     good, unsummed, remarks = summed_rows(good, finer)
     resting = resting.unique(KEY, keep="first", maintain_order=True)
     resting = resting.join(good, on=KEY, how="anti", maintain_order="left")
     good = good.with_columns(idle=pl.lit(0))
     resting = resting.with_columns(idle=pl.lit(1), rows=pl.lit(1))
     landing = pl.concat([good, resting.select(good.columns)]) if resting.height else good
-    refused = [part.with_columns(kind=pl.lit(RejectKind.REJECTED.value)) for part in (late, repeated, unsummed)]
+    parts = (late, repeated, partial, unsummed)
+    refused = [part.with_columns(kind=pl.lit(RejectKind.REJECTED.value)) for part in parts]
     last = ("creative", "campaign", "campaign_name", "ad_set")
     named = [pl.col(name).filter(pl.col(name) != "").last().fill_null("") for name in last]
     of_ads = landing.group_by("ad_no").agg(*named, pl.col("idle").min())
@@ -121,10 +131,17 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     )
 
 
-def _own_currency(table: RawTable, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Leave amounts out whose column names another currency than their row has: a row has one currency."""
-    notes = []
-    for name, currency in table.columns.currencies.items():
+def _own_currency(
+    table: RawTable, rows: pl.DataFrame, numbers: Mapping[str, ReadColumn]
+) -> tuple[pl.DataFrame, list[str]]:
+    """Leave amounts out whose column is in another currency than their row: a row has one currency."""
+    worn = {name: numbers[name].currency for name in MONEY if name in numbers and numbers[name].currency}
+    notes = [
+        f"amounts of {table.columns.named(name)!r} are in {currency}, as their cells say"
+        for name, currency in worn.items()
+        if name not in table.columns.currencies and "currency" not in table.columns.position
+    ]
+    for name, currency in (worn | dict(table.columns.currencies)).items():
         foreign = (pl.col("currency") != "") & (pl.col("currency") != currency) & (pl.col(name) != 0)
         found = rows.filter(foreign.fill_null(False))["currency"]
         if not found.len():
@@ -229,8 +246,11 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
         if name not in figures
     ]
     currency = pl.col("currency").str.to_uppercase()
+    by_sign = [numbers[name].currency for name in MONEY if name in numbers and numbers[name].currency]
     if table.columns.currency and "currency" not in frame.columns:
         currency = pl.lit(table.columns.currency)
+    elif by_sign:
+        currency = pl.when(currency == "").then(pl.lit(by_sign[0])).otherwise(currency)
     called = pl.when(pl.col("ad_name") == "").then("creative").otherwise("ad_name")
     above = [
         pl.when(pl.col(name) != "").then(pl.col(name) + "/").otherwise(pl.lit("")) for name in ("campaign", "ad_set")

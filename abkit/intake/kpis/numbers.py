@@ -8,7 +8,7 @@ import polars as pl
 from abkit.intake.decimals import settle
 from abkit.intake.kpis.fields import COUNTS, MONEY, WHOLE
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
-from abkit_model.data.numbers import CODES
+from abkit_model.data.numbers import CODES, SEVERAL
 
 LARGEST = 1e15  # a count or an amount beyond this is an error, and floats lose units soon after
 
@@ -23,6 +23,7 @@ class ReadColumn:
         blank: Number of blank cells.
         decimal: The decimal sign that was found or given; None where nothing depends on it.
         notes: What was guessed, or counted as blank.
+        currency: The currency that amounts name, where their sign has one meaning; "" otherwise.
     """
 
     values: pl.Series
@@ -30,9 +31,12 @@ class ReadColumn:
     blank: int
     decimal: str | None = None
     notes: tuple[str, ...] = ()
+    currency: str = ""
 
 
-def read_numbers(frame: pl.DataFrame, names: Mapping[str, str], decimal: str | None) -> dict[str, ReadColumn]:
+def read_numbers(
+    frame: pl.DataFrame, names: Mapping[str, str], decimal: str | None, said: Mapping[str, str] | None = None
+) -> dict[str, ReadColumn]:
     """Read the columns of counts and money.
 
     Args:
@@ -40,6 +44,7 @@ def read_numbers(frame: pl.DataFrame, names: Mapping[str, str], decimal: str | N
             a column `currency` has for their row; without one, the currency of most amounts.
         names: By field, the file's own name of the column, for messages.
         decimal: "." or "," when it was given.
+        said: By field, the currency that the name of its column has.
 
     Raises:
         InvalidInput: The numbers of a column could be read in two ways.
@@ -55,7 +60,7 @@ def read_numbers(frame: pl.DataFrame, names: Mapping[str, str], decimal: str | N
         column, sign = columns[field], settled[field]
         notes = list(sign.notes)
         currencies = frame["currency"] if "currency" in frame.columns else None
-        one = _parsed(field, column, sign.sign, currencies, mixed=sign.mixed)
+        one = _parsed(field, column, sign.sign, currencies, (said or {}).get(field), mixed=sign.mixed)
         if column.placeholders and field not in ("clicks", "conversions"):
             notes.append(f"{column.placeholders:,} cells of {names[field]!r} say that there is no figure: left blank")
         read[field] = replace(one, notes=tuple(notes))
@@ -63,7 +68,13 @@ def read_numbers(frame: pl.DataFrame, names: Mapping[str, str], decimal: str | N
 
 
 def _parsed(
-    field: str, column: WrittenColumn, sign: str | None, currencies: pl.Series | None, *, mixed: bool
+    field: str,
+    column: WrittenColumn,
+    sign: str | None,
+    currencies: pl.Series | None,
+    said: str | None,
+    *,
+    mixed: bool,
 ) -> ReadColumn:
     """Read the numbers of a column with a decimal sign, and say why each of the others is refused."""
     values = figures(column, sign)
@@ -76,7 +87,7 @@ def _parsed(
     frame, what, shown = pl.DataFrame(rows), pl.lit(field), pl.col("shown")
     # A number with the other decimal sign is refused, and then nobody knows what 1.234 means in that column.
     with_sign = f" with the decimal sign {sign}" if sign else ""
-    said = (
+    reason = (
         pl.when("two")
         .then(pl.format("{} could be two numbers in a column that has both decimal signs: '{}'", what, shown))
         .when("percent")
@@ -84,28 +95,34 @@ def _parsed(
         .when(pl.col("filled") & pl.col("value").is_null())
         .then(pl.format("{} is not a number{}: '{}'", what, pl.lit(with_sign), shown))
     )
-    problems = frame.select(said.alias("problem")).to_series()
+    problems = frame.select(reason.alias("problem")).to_series()
     if column.currency is not None:
         worn = frame.with_columns(column.currency.alias("worn"), problems.alias("problem"))
-        problems = worn.select(pl.coalesce("problem", _of_currency(field, column.currency, currencies))).to_series()
-    return _checked(field, values, problems, column.blank, sign)
+        foreign = _of_currency(field, column.currency, currencies, said)
+        problems = worn.select(pl.coalesce("problem", foreign)).to_series()
+    usual = "" if column.currency is None or field in COUNTS else _usual(column.currency)
+    return replace(_checked(field, values, problems, column.blank, sign), currency=usual if usual in CODES else "")
 
 
-def _of_currency(field: str, worn: pl.Series, currencies: pl.Series | None) -> pl.Expr:
+def _usual(worn: pl.Series) -> str:
+    return str(worn.drop_nulls().mode().sort()[0])
+
+
+def _of_currency(field: str, worn: pl.Series, currencies: pl.Series | None, said: str | None) -> pl.Expr:
     """Return why a number that names a currency is refused: by the currency of its row, else by that of the column."""
     if field in COUNTS:
         return pl.when(pl.col("worn").is_not_null()).then(
             pl.format("{} has a currency: '{}'", pl.lit(field), pl.col("shown"))
         )
-    usual = pl.lit(worn.drop_nulls().mode().sort()[0])
-    expected = usual
+    expected = pl.lit(said or _usual(worn))
     if currencies is not None:
         row = currencies.cast(pl.String).str.strip_chars().str.to_uppercase()
-        # `$` may be the sign of the row's currency, and a row without one has that of the column.
+        # A row without a currency has that of the column.
         row = pl.select(pl.when(row != "").then(row)).to_series()
-        expected = pl.when(pl.lit(row).is_null()).then(usual).when(pl.col("worn").is_in(list(CODES))).then(pl.lit(row))
-        expected = expected.otherwise("worn")
-    return pl.when(pl.col("worn") != expected).then(
+        expected = pl.coalesce(pl.lit(row), expected)
+    # `$` is the sign of many currencies, and of no euro.
+    fits = [(pl.col("worn") == sign) & expected.is_in([*codes, sign]) for sign, codes in SEVERAL.items()]
+    return pl.when(pl.col("worn") != expected, ~pl.any_horizontal(fits)).then(
         pl.format("{} is in {} where {} is expected: '{}'", pl.lit(field), pl.col("worn"), expected, pl.col("shown"))
     )
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -156,12 +156,14 @@ class RawTable:
         columns: Which column of the file each field is.
         broken: Rows that could not be divided into cells.
         reading: How the file was read, for the record: format, encoding, delimiter, line of the header.
+        path: The file.
     """
 
     frame: pl.DataFrame
     columns: Columns
     broken: Sequence[BrokenRow] = ()
     reading: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
 
     @property
     def rows(self) -> int:
@@ -195,6 +197,54 @@ def read_table(path: Path, options: KpiOptions) -> RawTable:
     if table.rows == 0:
         raise InvalidInput("the file has a header and no rows", hint="export it again")
     return table
+
+
+def other_cells(table: RawTable, lines: Collection[int]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield the line and the cells that are no field, of some rows: the file is read once more.
+
+    Args:
+        table: An export.
+        lines: The lines of the rows.
+    """
+    from abkit.intake.tables import is_parquet, refusing_damage
+
+    others = other_columns(table)
+    if table.path is None or not others:
+        return
+    with refusing_damage():
+        if is_parquet(table.path):
+            yield from _other_cells_of_parquet(table.path, list(others), lines)
+            return
+        how = TableOptions(
+            encoding=table.reading["encoding"] or None,
+            header_line=table.reading["header_line"],
+            sheet=table.reading.get("sheet"),
+        )
+        with open_table(table.path, max_bytes=float("inf"), options=how) as source:
+            # The columns are known: any line would do as the header.
+            layout = source.layout(lambda cells: 1)
+            for line, cells in source.rows(layout, []):
+                if line in lines:
+                    yield line, tuple(cells[index] for index in others)
+
+
+def other_columns(table: RawTable) -> dict[int, str]:
+    """Return the columns of an export that are no field: name by index."""
+    taken = set(table.columns.position.values())
+    return {index: name for index, name in enumerate(table.columns.names) if index not in taken}
+
+
+def _other_cells_of_parquet(
+    path: Path, others: Sequence[int], lines: Collection[int]
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    import polars as pl
+
+    schema = list(pl.read_parquet_schema(path).items())
+    plain = [schema[index] for index in others]
+    as_it_is = (pl.col(name).is_null() if dtype.is_nested() else pl.col(name) for name, dtype in plain)
+    wanted = pl.scan_parquet(path).with_row_index("\0line", offset=1).filter(pl.col("\0line").is_in(list(lines)))
+    for line, *cells in wanted.select("\0line", *as_it_is).collect().iter_rows():
+        yield line, tuple(map(str, cells))
 
 
 def header_of(path: Path, options: KpiOptions) -> list[str]:
@@ -268,7 +318,7 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
     }
     if layout.sheet:
         reading |= {"format": "spreadsheet", "sheet": layout.sheet, "first_column": layout.first_column}
-    return RawTable(frame, columns, broken, reading)
+    return RawTable(frame, columns, broken, reading, path)
 
 
 def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
@@ -291,7 +341,8 @@ def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
     # Names are compared stripped, columns are read by what they are called in the file.
     wanted = [pl.col(names[index]).alias(name) for name, index in columns.position.items()]
     frame = composed_texts(pl.scan_parquet(path).select(wanted).collect()).with_row_index("line", offset=1)
-    return RawTable(frame.with_columns(pl.col("line").cast(pl.Int64)), columns, reading={"format": "parquet"})
+    frame = frame.with_columns(pl.col("line").cast(pl.Int64))
+    return RawTable(frame, columns, reading={"format": "parquet"}, path=path)
 
 
 def _require_simple(name: str, dtype: pl.DataType) -> None:

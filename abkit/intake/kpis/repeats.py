@@ -1,22 +1,32 @@
 """Rows of one file about the same ad, period and segment: the same row twice, contradictions, and parts to add up."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 
-from abkit.intake.kpis.fields import COUNTS, MONEY
+from abkit.intake.kpis.fields import COUNTS, MONEY, listed
+from abkit.intake.kpis.reading import RawTable, other_cells, other_columns
 
 KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attribution_window")
 _REFUSED = {"line": pl.Int64, "reason": pl.String}
+_BESIDE = {"line": pl.Int64, "beside": pl.Int64}
 HOURS_A_DAY = 24
+_ROWS_LOOKED_AT = 1_000
+OtherCells = Callable[[frozenset[int]], Iterable[tuple[int, tuple[str, ...]]]]
 
 
-def repeated_rows(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Take out rows of one key: equal figures count once, different figures do not count at all.
+def repeated_rows(
+    rows: pl.DataFrame, key: Sequence[str], others: OtherCells = lambda _: ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Take out rows of one key: the same row counts once, rows that differ do not count at all.
+
+    Two rows with equal figures are the same row only if all their cells are equal: a file that is broken down by a
+    column that is no field has many rows of one impression.
 
     Args:
         rows: Rows with `line`, the key and the figures.
         key: The natural key.
+        others: Yields line and cells, those that are no field, of rows with these lines.
 
     Returns:
         The rows that stay; `line` and `reason` of the others.
@@ -30,14 +40,28 @@ def repeated_rows(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame,
         (pl.struct(figures).n_unique().over(key) == 1).alias("equal"),
         (pl.col("creative").n_unique().over(key) == 1).alias("one_creative"),
     )
+    equal = groups.filter("equal", "one_creative")["line"]
+    beside = {line: hash(cells) for line, cells in others(frozenset(equal))} if equal.len() else {}
+    of_line = pl.DataFrame({"line": list(beside), "beside": list(beside.values())}, schema=_BESIDE)
+    groups = groups.join(of_line, on="line", how="left").with_columns(
+        (pl.col("beside").n_unique().over(key) == 1).alias("one_row")
+    )
     other = pl.when(pl.col("line") == pl.col("first")).then(pl.col("line").sort().get(1).over(key)).otherwise("first")
     refused = (
         groups.with_columns(other.alias("other"))
-        .filter(~(pl.col("equal") & pl.col("one_creative") & (pl.col("line") == pl.col("first"))))
+        .filter(~(pl.col("equal") & pl.col("one_creative") & pl.col("one_row") & (pl.col("line") == pl.col("first"))))
         .select(
             "line",
-            pl.when(pl.col("equal") & pl.col("one_creative"))
+            pl.when(pl.col("equal") & pl.col("one_creative") & pl.col("one_row"))
             .then(pl.format("duplicate of line {}", "first"))
+            .when(pl.col("equal") & pl.col("one_creative"))
+            .then(
+                pl.format(
+                    "the figures of line {} for the same ad, period and segment, but another row in columns that are "
+                    "not used",
+                    "other",
+                )
+            )
             .when("one_creative")
             .then(pl.format("different figures from line {} for the same ad, period and segment", "other"))
             .otherwise(pl.format("a different creative from line {} for the same ad, period and segment", "other"))
@@ -45,6 +69,30 @@ def repeated_rows(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame,
         )
     )
     return rows.join(refused.select("line"), on="line", how="anti", maintain_order="left"), refused
+
+
+def broken_down(table: RawTable, repeated: pl.DataFrame) -> list[str]:
+    """Say which columns tell rows of one ad, period and segment apart that no field does.
+
+    Args:
+        table: The export.
+        repeated: What `repeated_rows` took out of it.
+    """
+    apart = repeated.filter(~pl.col("reason").str.starts_with("duplicate"))
+    names = list(other_columns(table).values())
+    if not apart.height or not names:
+        return []
+    lines = frozenset(apart["line"].head(_ROWS_LOOKED_AT))
+    cells = [texts for _, texts in other_cells(table, lines)]
+    unused = set(table.columns.unused)
+    columns = zip(names, zip(*cells, strict=True), strict=True)
+    varied = [name for name, texts in columns if name in unused and len(set(texts)) > 1]
+    if not varied:
+        return []
+    return [
+        f"{apart.height:,} rows have ad, period and segment in common and differ in {listed(varied, 5)}: if the file "
+        f"is broken down by such a column, --map {varied[0] + '=other'!r}"
+    ]
 
 
 def summed_rows(rows: pl.DataFrame, finer: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:

@@ -82,8 +82,14 @@ CURRENCY_OF = {
     **{code: code for code in _ISO},
 }
 CODES = frozenset(CURRENCY_OF.values())
-_SEVERAL = ("$", "¥", "kr.", "kr", "Kr.", "Kr", "KR")
-_CURRENCY = "|".join(re.escape(sign) for sign in sorted((*CURRENCY_OF, *_SEVERAL), key=lambda sign: (-len(sign), sign)))
+_DOLLARS = frozenset(
+    "USD CAD AUD NZD HKD SGD TWD MXN ARS CLP COP UYU BRL DOP BBD BSD BZD BMD JMD TTD NAD FJD XCD".split()  # noqa: SIM905
+)
+_KRONOR = ("SEK", "NOK", "DKK", "ISK")
+#: Signs of several currencies, and which these are.
+SEVERAL = {"$": _DOLLARS, "¥": frozenset(("JPY", "CNY"))}
+SEVERAL |= dict.fromkeys(("kr.", "kr", "Kr.", "Kr", "KR"), frozenset(_KRONOR))
+_CURRENCY = "|".join(re.escape(sign) for sign in sorted((*CURRENCY_OF, *SEVERAL), key=lambda sign: (-len(sign), sign)))
 
 _DIGITS = ("０", "٠", "۰", "०")  # full-width, Arabic, Persian, Devanagari
 #: Characters that mean the same as a plain one; '' for those that are not seen.

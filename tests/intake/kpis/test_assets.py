@@ -33,6 +33,15 @@ def test_other_columns_are_left_alone(name: str) -> None:
     refuse_assets(["Day", name, "Impr."])
 
 
+@pytest.mark.parametrize(
+    "names", [("Asset group", "Asset"), ("Asset Group Name", "Asset ID"), ("アセット グループ", "アセット")]
+)
+def test_an_asset_within_its_group_is_no_ad_even_where_a_mapping_says_so(names: tuple[str, str]) -> None:
+    with pytest.raises(InvalidInput, match="cannot be summed"):
+        refuse_assets(["Day", *names, "Impr."])
+    refuse_assets(["Day", names[0], "Impr."])
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_report_by_asset_is_refused_with_what_to_export_and_nothing_lands(
     sqlite_store: Store, tmp_path: Path, kind: str

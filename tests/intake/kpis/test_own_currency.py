@@ -46,3 +46,29 @@ def test_amounts_in_another_currency_than_their_row_are_left_out_with_a_note(
     notes = [note for note in remarks if "left out: they are in" in note]
     assert len(notes) == bool(said)
     assert all(said in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "kept"),
+    [
+        ("Cost", ["€1.50", "€2", "3"], [("EUR", 1.5), ("EUR", 2), ("EUR", 3)]),
+        ("Cost", ["1.50 zł", "2 zł"], [("PLN", 1.5), ("PLN", 2)]),
+        ("Cost", ["$1.50", "$2"], [("", 1.5), ("", 2)]),  # of which dollars nobody says
+        ("Cost (USD)", ["€1.50", "$2"], [("USD", 2)]),
+        ("Cost,Currency", ["$1.50,CAD", "$2,EUR", "kr 3,DKK", "kr 4,USD"], [("CAD", 1.5), ("DKK", 3)]),
+        ("Cost,Currency", ["€1.50,", "€2,EUR"], [("EUR", 1.5), ("EUR", 2)]),
+    ],
+)
+def test_the_currency_that_amounts_wear_is_that_of_their_rows(
+    sqlite_store: Store, tmp_path: Path, header: str, cells: list[str], kept: list[tuple[str, float]]
+) -> None:
+    lines = [f"2026-01-0{day},1,1000,10,{text}" for day, text in enumerate(cells, 1)]
+    file = write(tmp_path / "a.csv", "\n".join([f"Day,Ad ID,Impressions,Clicks,{header}", *lines]) + "\n")
+    remarks: list[str] = []
+    (summary,) = import_files(sqlite_store, [file], KpiOptions(), note=remarks.append)
+    assert summary.rejected == len(cells) - len(kept)
+    with sqlite_store.read() as session:
+        found = session.execute(select(Kpi.currency, Kpi.spend).order_by(Kpi.period_start)).all()
+    assert [tuple(row) for row in found] == kept
+    guessed = header == "Cost" and kept[0][0] != ""
+    assert any("as their cells say" in remark for remark in remarks) == guessed

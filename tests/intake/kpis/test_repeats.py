@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 from sqlalchemy import func, select
 
+from abkit.intake.kpis.reading import KpiOptions
 from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, Kpi
+from abkit.workflows.kpis.import_kpis import import_files
 from tests.kpi_files import figures, rows, run_import, write
 
 
@@ -77,3 +80,27 @@ def test_results_are_conversions_only_where_their_type_is_one(
     summary = run_import(sqlite_store, write(tmp_path / "k.csv", rows(line, header=header)))[0]
     assert (summary.error, summary.imported) == (None, 1)
     assert figures(sqlite_store)[0][3] == conversions
+
+
+BROKEN_DOWN = {
+    "day": ["2026-01-05"] * 5,
+    "ad": ["1", "1", "2", "3", "3"],
+    "Headline": ["Buy", "Try", "Buy", "Buy", "Buy"],
+    "impressions": [1, 1, 7, 5, 5],
+    "clicks": [0, 0, 1, 1, 1],
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "xlsx"])
+def test_rows_are_one_only_where_all_their_cells_are_equal(sqlite_store: Store, tmp_path: Path, kind: str) -> None:
+    frame, path = pl.DataFrame(BROKEN_DOWN), tmp_path / f"k.{kind}"
+    {"csv": frame.write_csv, "parquet": frame.write_parquet, "xlsx": frame.write_excel}[kind](path)  # type: ignore[operator]
+    notes: list[str] = []
+    (summary,) = import_files(sqlite_store, [path], KpiOptions(), note=notes.append)
+    assert (summary.imported, summary.rejected) == (2, 3)
+    assert [row[1] for row in figures(sqlite_store)] == [7, 5]
+    assert any("another row in columns that are not used" in reason for reason in summary.reasons)
+    assert any("2 rows have ad, period and segment in common and differ in 'Headline'" in note for note in notes), notes
+    (mapped,) = run_import(sqlite_store, path, mapping={"Headline": "other"})
+    assert mapped.imported + mapped.unchanged == 4
+    assert sorted(row[1] for row in figures(sqlite_store) if row[1] == 1) == [1, 1]
