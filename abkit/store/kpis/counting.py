@@ -22,6 +22,7 @@ from abkit.store.database.statements import among, in_parts, total
 from abkit.store.kpis.once import COLUMNS, breakdown_of, choose
 from abkit.store.kpis.renamed_places import joined_places
 from abkit.store.kpis.same_ads import groups_of, unite
+from abkit.store.kpis.whole_values import whole_values
 from abkit.store.schema import Ad, Kpi, Segment
 from abkit.vocabulary import PLACES, Dimension, SetAsideReason
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 COUNTS: ColumnElement[bool] = Kpi.left_out == literal_column("''")
 LEFT_OUT: ColumnElement[bool] = Kpi.left_out != literal_column("''")
 
+_MOST_ADS = 40  # that a total of others is looked for in
 # Where an ad ran, and the rest of its segment.
 _PLACE = Segment.campaign + "\n" + Segment.ad_set
 _BASE = reduce(add, [getattr(Segment, name) + "\n" for name in Dimension])
@@ -41,7 +43,7 @@ _BASE = reduce(add, [getattr(Segment, name) + "\n" for name in Dimension])
 
 def recount(
     session: Session, ads: Collection[int], days: tuple[date, date] | None = None, *, every: bool = False
-) -> None:
+) -> list[tuple[Dimension, str]]:
     """Decide anew which rows of these ads count; call it where their rows changed, came or went.
 
     Args:
@@ -49,14 +51,19 @@ def recount(
         ads: Ids of the ads; those that are the same as one of them are looked at too.
         days: First and last of the rows that changed; all days by default.
         every: Whether the ads did not come in one file, and may repeat each other.
+
+    Returns:
+        Values of dimensions that are now known to be the sum of the others.
     """
     if not ads:
-        return
+        return []
     session.flush()
     _note_breakdowns(session)
+    wholes = _note_wholes(session, ads, days)
     _settle(session, ads)
     if changed := unite(session, ads, days, every=every):
         _settle(session, changed)
+    return wholes
 
 
 def settle_all(session: Session) -> None:
@@ -69,9 +76,64 @@ def _note_breakdowns(session: Session) -> None:
     names = [*map(str, Dimension), *PLACES]
     columns = [getattr(Segment, name) for name in names]
     new = session.execute(select(Segment.id, *columns).where(Segment.breakdown.is_(None))).all()
-    if new:
-        values = [{"id": row[0], "breakdown": breakdown_of(dict(zip(names, row[1:], strict=True)))} for row in new]
-        session.execute(update(Segment), values)
+    if not new:
+        return
+    summed = session.execute(select(Segment.breakdown, *columns).where(Segment.breakdown.contains("A"))).all()
+    wholes = {
+        (name, value) for cuts, *row in summed for name, cut, value in zip(names, cuts, row, strict=True) if cut == "A"
+    }
+    values = []
+    for number, *row in new:
+        cuts = breakdown_of(dict(zip(names, row, strict=True)))
+        known = ((name, value) in wholes for name, value in zip(names, row, strict=True))
+        cuts = "".join("A" if whole else cut for cut, whole in zip(cuts, known, strict=True))
+        values.append({"id": number, "breakdown": cuts})
+    session.execute(update(Segment), values)
+
+
+def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date] | None) -> list[tuple[Dimension, str]]:
+    """Note which values are the sum of the others, as the figures of some of the ads show."""
+    import polars as pl
+
+    every = sorted(ads)
+    some = every[:: -(-len(every) // _MOST_ADS)]
+    several = or_(*(func.count(getattr(Segment, name).distinct()) > 2 for name in Dimension))
+    seen = select(Kpi.id).where(*([Kpi.period_start <= days[1], Kpi.period_end >= days[0]] if days else []))
+    cut = select(Segment.id).where(Segment.breakdown.like("%V%"))
+    seen = seen.where(among(session, Kpi.ad_id, some), Kpi.segment_id.in_(cut))
+    if not session.scalar(select(several).select_from(Kpi).join(Segment).where(Kpi.id.in_(seen))):
+        return []
+    dimensions = [
+        case((func.substr(Segment.breakdown, place, 1) == "V", getattr(Segment, name)), else_="").label(name)
+        for place, name in enumerate(Dimension, 1)
+    ]
+    kind = func.substr(Segment.breakdown, 1, len(Dimension)).label("kind")
+    key = [Kpi.ad_id, Kpi.period_start, Kpi.period_end, Kpi.event, Kpi.attribution_window, _PLACE.label("place"), kind]
+    found = session.execute(
+        select(*key, *dimensions, Kpi.impressions, Kpi.clicks)
+        .join(Segment, Segment.id == Kpi.segment_id)
+        .where(Kpi.id.in_(seen))
+    ).all()
+    schema = dict.fromkeys((*found[0]._fields,), pl.String) | {
+        **dict.fromkeys(("ad_id", "impressions", "clicks"), pl.Int64),
+        **dict.fromkeys(("period_start", "period_end"), pl.Date),
+    }
+    wholes = whole_values(pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row"))
+    for name, value in wholes:
+        _mark(session, name, value)
+    return wholes
+
+
+def _mark(session: Session, name: Dimension, value: str) -> None:
+    place = list(Dimension).index(name) + 1
+    cuts = Segment.breakdown
+    marked = func.substr(cuts, 1, place - 1) + "A" + func.substr(cuts, place + 1)
+    of_it = select(Segment.id).where(getattr(Segment, name) == value)
+    changed = list(session.scalars(of_it))
+    total_of_others = update(Segment).where(Segment.id.in_(changed)).values(breakdown=marked)
+    session.execute(total_of_others.execution_options(synchronize_session=False))
+    # Other ads have rows of these segments, too.
+    _settle(session, session.scalars(select(Kpi.ad_id).where(Kpi.segment_id.in_(of_it)).distinct()).all())
 
 
 def _settle(session: Session, ads: Collection[int]) -> None:

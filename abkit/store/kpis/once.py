@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 # --- what a segment breaks down -----------------------------------------------------------------------------------
 
 _ALL_WORDS = """
-all total totals overall any everything everyone grandtotal
+all total totals overall any everything everyone every grandtotal subtotal sum
 alle alles gesamt insgesamt gesamtergebnis gesamtsumme summe
-tous toutes tout toute ensemble totalgénéral
+tous toutes tout toute ensemble totalgénéral soustotal
 todos todas todo toda tudo geral totalgeneral totalgeral
 tutti tutte tutto tutta totale totali totaal allemaal
 wszystkie wszystko wszyscy razem ogółem suma łącznie
@@ -41,13 +41,21 @@ worldwide everywhere
 """
 _NOUN_WORDS = """
 ages agegroups genders devices devicetypes countries regions placements positions platforms networks publishers
-segments audiences traffic
+segments audiences traffic markets values rows
+age gender device country region placement position platform network publisher segment market
+land gerät alter geschlecht platzierung plattform pays appareil país dispositivo paese
 länder staaten regionen geräte altersgruppen geschlechter platzierungen plattformen landen apparaten plaatsingen
 pays appareils emplacements plateformes régions países dispositivos ubicaciones plataformas posicionamentos regiones
 paesi dispositivi posizionamenti piattaforme kraje urządzenia umiejscowienia platformy страны устройства плейсменты
 ülkeler cihazlar yerleşimler yaşlar cinsiyetler länder enheter maat laitteet země zařízení
 """
+_WORLD_WORDS = """
+global globally world wholeworld weltweit mondial mondialement monde mondeentier mundial mundialmente mundo mondiale
+globale wereldwijd globalny globalnie caływświecie świat глобально весьмир мир küresel dünya globalt världen verden
+グローバル 全世界 世界 世界中 글로벌 전세계 全球
+"""
 _ALL, _NOUNS = frozenset(_ALL_WORDS.split()), frozenset(_NOUN_WORDS.split())
+_WORLD = frozenset(_WORLD_WORDS.split())
 _ARTICLES = frozenset(["the", "die", "les", "los", "las", "os", "as", "i", "gli", "le", "de", "het"])
 # Without blanks between words.
 _ALL_IN_ONE = re.compile(
@@ -72,6 +80,11 @@ def means_all(dimension: Dimension, value: str) -> bool:
         return text.strip() == "*"
     joined, noun = "".join(words), "".join(word for word in words[1:] if word not in _ARTICLES)
     if joined in _ALL or (words[0] in _ALL and noun in _NOUNS) or _ALL_IN_ONE.fullmatch(joined):
+        return True
+    # "Country total", and "Total (4)".
+    if (words[-1] in _ALL and "".join(words[:-1]) in _NOUNS) or (words[0] in _ALL and noun.isdecimal() and "(" in text):
+        return True
+    if dimension == Dimension.COUNTRY and joined in _WORLD:
         return True
     return dimension in _PLAIN and words[0] in _ALL and len(words) <= 4
 

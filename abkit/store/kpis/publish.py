@@ -168,7 +168,8 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     _name_ads(session, header.run_id)
     relink(session, header.run_id, ads=ads)
     first, last = session.execute(select(func.min(STAGE_KPI.c.period_start), func.max(STAGE_KPI.c.period_end))).one()
-    recount(session, session.scalars(ads).all(), (first, last))
+    if wholes := recount(session, session.scalars(ads).all(), (first, last)):
+        record.options = {**record.options, "totals": [f"{name} {value!r}" for name, value in wholes]}
     refresh_launches(session, creatives_of(session, ads), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
     staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)

@@ -182,7 +182,7 @@ def _import_file(
             return _again(session, summary, earlier)
     for remark in (*known.notes, *_zone_remarks(store, known)):
         note(f"{name}: {remark}")
-    return _store_rows(store, known, summary, name, run, said=options.mapping, forgetting=not recalling)
+    return _store_rows(store, known, summary, name, run, note, said=options.mapping, forgetting=not recalling)
 
 
 def _store_rows(
@@ -191,6 +191,7 @@ def _store_rows(
     summary: ImportSummary,
     name: str,
     run: RunRecord,
+    note: Note,
     *,
     said: Mapping[str, str],
     forgetting: bool,
@@ -215,6 +216,8 @@ def _store_rows(
             remember(session, said, columns.names, contents.accounts, import_id=record.id, run_id=run.id)
         elif forgetting:
             forget(session, columns.names, contents.accounts)
+        if totals := record.options.get("totals"):
+            note(f"{name}: {_totals_remark(totals)}")
         return replace(_summary(session, summary, record), not_counted=kpi_publish.staged_set_aside(session))
 
     frames = [
@@ -226,6 +229,13 @@ def _store_rows(
     ]
     kept = archive.pack(frames[:-1])
     return publish_staged(store, frames, publish, kpi_publish.TEMPORARY)
+
+
+def _totals_remark(totals: Sequence[str]) -> str:
+    return (
+        f"a total of all others by its figures: {', '.join(totals)}; it counts once beside them, as a word for "
+        '"all" does'
+    )
 
 
 def _zone_remarks(store: Store, known: Understood) -> list[str]:

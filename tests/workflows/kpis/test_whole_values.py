@@ -1,0 +1,103 @@
+"""A value that is the sum of all others counts once beside them, whatever it is called, in the same file or another."""
+
+import random
+from datetime import date, timedelta
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from abkit.intake.kpis.reading import KpiOptions
+from abkit.store.database.engine import Store
+from abkit.store.kpis.delivery import Filters, deliveries
+from abkit.workflows.kpis.import_kpis import import_files
+from abkit.workflows.kpis.imports import undo_import
+from tests.conftest import MakeDatabase
+from tests.kpi_files import run_import, write
+
+START = date(2026, 1, 1)
+Row = tuple[int, str, str, int, int]  # day, ad, value, impressions, clicks
+
+
+def _rows(dice: random.Random, values: tuple[str, ...], days: int = 4) -> list[Row]:
+    return [
+        (day, ad, value, dice.randint(400, 3000), dice.randint(5, 60))
+        for day in range(days)
+        for ad in ("1201", "1202")
+        for value in values
+    ]
+
+
+def _wholes(rows: list[Row], called: str, more: int = 0) -> list[Row]:
+    sums: dict[tuple[int, str], list[int]] = {}
+    for day, ad, _, shown, clicks in rows:
+        both = sums.setdefault((day, ad), [more, 0])
+        both[0] += shown
+        both[1] += clicks
+    return [(day, ad, called, *figures) for (day, ad), figures in sums.items()]  # type: ignore[misc]
+
+
+def _table(rows: list[Row], column: str = "Country") -> str:
+    lines = [f"{START + timedelta(day)},{ad},{value},{shown},{clicks}" for day, ad, value, shown, clicks in rows]
+    return "\n".join([f"Day,Ad ID,{column},Impressions,Clicks", *lines]) + "\n"
+
+
+def _counted(store: Store) -> int:
+    with store.read() as session:
+        return deliveries(session, Filters()).impressions
+
+
+PARTS = _rows(random.Random(1), ("DE", "AT", "CH"))
+TOTAL = sum(row[3] for row in PARTS)
+
+
+@pytest.mark.parametrize(("column", "called"), [("Country", "DACH"), ("placement", "Σ"), ("Device", "zusammengefasst")])
+def test_a_total_of_any_name_in_the_same_file_counts_once_and_is_noted(
+    store: Store, tmp_path: Path, column: str, called: str
+) -> None:
+    path = write(tmp_path / "k.csv", _table([*PARTS, *_wholes(PARTS, called)], column))
+    notes: list[str] = []
+    (summary,) = import_files(store, [path], KpiOptions(), note=notes.append)
+    assert _counted(store) == TOTAL
+    assert [(one.reason.value, one.impressions) for one in summary.not_counted] == [("breakdown", TOTAL)]
+    assert [called in note and "a total of all others" in note for note in notes].count(True) == 1
+
+
+def test_in_another_file_and_in_any_order(new_database: MakeDatabase, tmp_path: Path) -> None:
+    more = [(row[0] + 4, *row[1:]) for row in _rows(random.Random(2), ("DE", "AT", "CH"))]
+    files = [PARTS, _wholes(PARTS, "DACH"), [*more, *_wholes(more, "DACH")]]
+    for place, order in enumerate(permutations(files)):
+        store = Store(new_database("sqlite", migrated=True))
+        numbers = [
+            run_import(store, write(tmp_path / f"{place}-{number}.csv", _table(rows)))[0].import_id
+            for number, rows in enumerate(order)
+        ]
+        assert _counted(store) == TOTAL + sum(row[3] for row in more)
+        if order[0] is PARTS:
+            undo_import(store, numbers[0] or 0)
+            assert _counted(store) == TOTAL + sum(row[3] for row in more)
+        store.close()
+
+
+@pytest.mark.parametrize("called", ["Global", "Weltweit", "Alle Länder", "(all)", "合計", "Total (3)", "Country total"])
+def test_a_word_for_all_needs_no_figures(sqlite_store: Store, tmp_path: Path, called: str) -> None:
+    one_day = [row for row in PARTS if row[:2] == (0, "1201")]
+    run_import(sqlite_store, write(tmp_path / "parts.csv", _table(one_day)))
+    run_import(sqlite_store, write(tmp_path / "all.csv", _table(_wholes(one_day, called))))
+    assert _counted(sqlite_store) == sum(row[3] for row in one_day)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # One off in every ad and day.
+        [*PARTS, *_wholes(PARTS, "FR", more=1)],
+        # The same round figures every day prove nothing.
+        [(day, "1201", value, n, n // 9) for day in range(9) for value, n in (("DE", 90), ("AT", 180), ("FR", 270))],
+        # One value beside another.
+        [(*row[:2], value, *row[3:]) for row in PARTS[::3] for value in ("DE", "FR")],
+    ],
+)
+def test_what_is_no_sum_of_others_adds_up(sqlite_store: Store, tmp_path: Path, rows: list[Row]) -> None:
+    run_import(sqlite_store, write(tmp_path / "k.csv", _table(rows)))
+    assert _counted(sqlite_store) == sum(row[3] for row in rows)
