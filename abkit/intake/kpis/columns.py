@@ -12,10 +12,8 @@ from abkit.intake.kpis.platforms import RESULTS, UNUSED, Meaning, Recipe, common
 from abkit_model.names import composed
 
 _NAME_OF_PLATFORM, _COMMON = range(2)  # how near a name is to the file: its platform's, or anybody's
-_LEAST_LIKE = 75  # of 100: names less alike than this are no guess
 # Rates and reach in English say so themselves: nobody misses them. Compared with plain names.
 _RATE = re.compile(r"(avg|average)?(ctr|cpc|cpm|cpa|cpv|cvr|ecpm|ecpc|roas|acos|frequency|reach|costper|clickthrurate)")
-_WORTH_A_GUESS = ("conversions", "spend")  # a file may lack them; a command that is written anyway names them too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +198,7 @@ class _Choice:
         if others:
             self.passed.update(others)
             rest = listed([self.names[index] for index in others])
-            other = _quoted(f"{self.names[others[0]]}={name}")
+            other = quoted(f"{self.names[others[0]]}={name}")
             self.notes.append(f"{name} is {self.names[best.index]!r}, not {rest} (--map {other})")
 
     def _label(self) -> None:
@@ -244,108 +242,12 @@ def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:
     return position
 
 
-def missing_fields(columns: Columns, *, period_given: bool) -> list[str]:
-    """Return the fields that every row needs and no column holds; "day" and "ad" stand for what may replace them."""
-    has = columns.position
-    missing = [name for name in ("impressions", "clicks") if name not in has and name not in columns.undecided]
-    if not {"ad", "creative", "ad_name"} & {*has, *columns.undecided}:
-        missing.insert(0, "ad")
-    dated = "day" in has or ("period_start" in has and "period_end" in has)
-    if not dated and not period_given and not {"day", "period_start", "period_end"} & columns.undecided.keys():
-        missing.insert(0, "day")
-    return missing
+def quoted(text: str) -> str:
+    """Return an option's value as a shell reads it back.
 
-
-def suggest_mapping(
-    columns: Columns, wanted: Sequence[str], recipes: tuple[Recipe, ...] | None = None
-) -> dict[str, str]:
-    """Guess which unused column each field is, from how alike its name is to the names that platforms use.
-
-    Args:
-        columns: What `find_columns` found.
-        wanted: Fields; "ad" also accepts what is called like a creative or an ad's name.
-        recipes: What `load_recipes` returns.
-
-    Returns:
-        By column name, the field. A column is guessed once, and a field that no name is like is left out.
+    >>> quoted("Ad nme=ad"), quoted("Nome dell'inserzione=ad_name")
+    ("'Ad nme=ad'", '\'Nome dell\'"\'"\'inserzione=ad_name\'')
     """
-    from rapidfuzz import fuzz, process, utils
-
-    accepted = {name: {name} for name in wanted}
-    if "ad" in accepted:
-        accepted["ad"] |= {"ad_name", "creative"}
-    likely: list[tuple[float, str, str, str]] = []
-    for recipe in recipes or load_recipes():
-        for block in recipe.headers:
-            for name, synonyms in block.names.items():
-                for goal in (goal for goal, names in accepted.items() if name in names):
-                    likely += [
-                        (float(score), goal, name, column)
-                        for column in columns.unused
-                        for _, score, _ in process.extract(
-                            column, synonyms, scorer=fuzz.WRatio, processor=utils.default_process, limit=1
-                        )
-                        if score >= _LEAST_LIKE
-                    ]
-    guesses: dict[str, str] = {}
-    done: set[str] = set()
-    for _, goal, name, column in sorted(likely, key=lambda one: -one[0]):
-        if goal not in done and column not in guesses:
-            guesses[column] = name
-            done.add(goal)
-    return guesses
-
-
-def require_fields(
-    columns: Columns, *, period_given: bool, command: str = "", recipes: tuple[Recipe, ...] | None = None
-) -> None:
-    """Refuse a file that lacks what every row needs, or in which two columns could be one field.
-
-    Args:
-        columns: What `find_columns` found.
-        period_given: Whether the user said which days a file without dates covers.
-        command: The command as it was given, to which the hint adds what is missing.
-        recipes: What `load_recipes` returns.
-
-    Raises:
-        InvalidInput: The message names all that is missing, the hint is one command that settles it.
-    """
-    missing = missing_fields(columns, period_given=period_given)
-    if not missing and not columns.undecided:
-        return
-    twins = [names for names in columns.undecided.values() if len(set(names)) < len(names)]
-    if twins:
-        # --map goes by the name, so it could not tell these apart.
-        both, name = " and ".join(map(repr, twins[0])), _field_of(columns, twins[0])
-        raise InvalidInput(f"columns {both} could both be {name}", hint="rename all but one of them in the file")
-    reasons = [
-        f"columns {' and '.join(map(repr, names))} could {'both' if len(names) == 2 else 'all'} be {name}"
-        for name, names in columns.undecided.items()
-    ]
-    absent = [name for name in _WORTH_A_GUESS if name not in columns.position and name not in columns.undecided]
-    guesses = suggest_mapping(columns, [*missing, *absent], recipes)
-    options = [(names[0], name) for name, names in columns.undecided.items()] + list(guesses.items())
-    guessed = {("ad" if name in ("ad_name", "creative") else name) for name in guesses.values()}
-    options += [("THEIR COLUMN", name) for name in missing if name not in guessed]
-    if missing:
-        says = {"ad": "ad (or creative)", "day": "day (or period_start and period_end)"}
-        parts = [says.get(name, name) for name in missing]
-        reasons.append(
-            f"no column is {' and '.join(filter(None, (', '.join(parts[:-1]), parts[-1])))}; "
-            f"the columns are: {listed(columns.names)}"
-        )
-    maps = " ".join(f"--map {_quoted(f'{column}={name}')}" for column, name in options)
-    hint = f"say which is which: {' '.join(filter(None, (command, maps)))}"
-    if "day" in missing:
-        hint += "; for totals without a date say the period: --period 2026-01-01..2026-01-31"
-    raise InvalidInput("; ".join(reasons), hint=hint)
-
-
-def _field_of(columns: Columns, names: Sequence[str]) -> str:
-    return next(name for name, those in columns.undecided.items() if those is names)
-
-
-def _quoted(text: str) -> str:
     import shlex
 
     return shlex.quote(text) if "'" in text else f"'{text}'"

@@ -9,12 +9,14 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.intake.kpis.assets import refuse_assets
-from abkit.intake.kpis.columns import Columns, find_columns, recognized, require_fields
+from abkit.intake.kpis.columns import Columns, find_columns, recognized
+from abkit.intake.kpis.missing_columns import Rows, require_fields
 from abkit.intake.kpis.platforms import Recipe, content_of, load_recipes
 from abkit_model.data.encodings import ENCODINGS, encoding_named
 from abkit_model.data.layouts import Layout
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 # A change in how files are read makes the same file another import.
 READER_VERSION = 2
+_ROWS_LOOKED_AT = 1000  # where names do not say what the columns are
+_LEAST_NAMES = 4  # a line of words is a header from so many on: a day, an ad, impressions and clicks
 SIZE_HINT = "split the file, or raise max_file_mb under [kpi] in abkit.toml"
 
 
@@ -285,6 +289,9 @@ def _layout(table: OpenTable | OpenSheets, options: KpiOptions) -> Layout:
     recipes = options.known_recipes
     layout = table.layout(lambda cells: recognized(cells, options.mapping, recipes))
     if not recognized(layout.header, options.mapping, recipes):
+        worded = table.layout(_words)
+        if _words(worded.header):
+            return worded
         first = layout.delimiter.join(layout.header)[:120]
         raise InvalidInput(
             f"no header in the first lines: none has a known column name; the first line is {first!r}",
@@ -293,12 +300,19 @@ def _layout(table: OpenTable | OpenSheets, options: KpiOptions) -> Layout:
     return layout
 
 
-def _columns(names: Sequence[str], path: Path, options: KpiOptions) -> Columns:
+def _words(cells: Sequence[str]) -> int:
+    """Return how much a line of unknown names looks like a header: as much as it has different words, and no number."""
+    filled = [cell for cell in cells if cell]
+    worded = all(len(cell) <= 100 and any(map(str.isalpha, cell)) and not cell[:1].isdigit() for cell in filled)
+    return len(filled) if worded and len({*filled}) == len(filled) >= _LEAST_NAMES else 0
+
+
+def _columns(names: Sequence[str], path: Path, options: KpiOptions, rows: Rows) -> Columns:
     recipes = options.known_recipes
     refuse_assets(names)
     columns = find_columns(names, options.mapping, recipes)
     given = options.period is not None
-    require_fields(columns, period_given=given, command=options.command(path), recipes=recipes)
+    require_fields(columns, period_given=given, command=options.command(path), recipes=recipes, rows=rows)
     return columns
 
 
@@ -308,7 +322,11 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
     broken: list[BrokenRow] = []
     with open_table(path, max_bytes=options.max_bytes, options=options.table, hint=SIZE_HINT) as table:
         layout = _layout(table, options)
-        columns = _columns(layout.header, path, options)
+
+        def first_rows() -> list[list[str]]:
+            return [cells for _, cells in islice(table.rows(layout, []), _ROWS_LOOKED_AT)]
+
+        columns = _columns(layout.header, path, options, first_rows)
         frame = read_frame(table, layout, columns.position, broken)
     reading = {
         "format": "csv",
@@ -329,7 +347,12 @@ def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
 
     schema = pl.read_parquet_schema(path)
     names = list(schema)
-    columns = _columns(names, path, options)
+
+    def first_rows() -> list[list[str]]:
+        rows = pl.scan_parquet(path).head(_ROWS_LOOKED_AT).collect().iter_rows()
+        return [["" if cell is None else str(cell) for cell in row] for row in rows]
+
+    columns = _columns(names, path, options, first_rows)
     # A small file can hold a great many rows.
     if (rows := count_parquet(path)) > options.max_rows:
         raise InvalidInput(

@@ -162,7 +162,7 @@ def test_a_missing_column_names_those_found_and_the_option_to_write(sqlite_store
     path = write(tmp_path / "k.csv", rows("2026-01-01,1,5,1", header="day,ad,Views,clicks"))
     summary = run_import(sqlite_store, path)[0]
     assert "'Views'" in (summary.error or "")
-    assert "--map 'THEIR COLUMN=impressions'" in (summary.hint or "")
+    assert "--map 'Views=impressions'; check the guesses: 'Views' is impressions by its cells" in (summary.hint or "")
     assert run_import(sqlite_store, path, mapping={"views": "impressions"})[0].imported == 1
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from abkit.errors import InvalidInput
-from abkit.intake.kpis.columns import Columns, find_columns, require_fields, suggest_mapping
+from abkit.intake.kpis.columns import Columns, find_columns
+from abkit.intake.kpis.missing_columns import require_fields, suggest_mapping
 from abkit.intake.kpis.platforms import load_recipes
 from abkit.intake.kpis.reading import KpiOptions
 
