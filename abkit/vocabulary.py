@@ -109,6 +109,18 @@ class Unit(StrEnum):
         return "geographies" if self is Unit.GEOGRAPHY else f"{self.value}s"
 
 
+class AnalysisUnit(StrEnum):
+    """What an analysis takes as independent: what was randomized, where the data have it."""
+
+    IMPRESSIONS = "impressions"
+    USERS = "users"
+    SESSIONS = "sessions"
+    GEOGRAPHIES = "geographies"
+    DAYS = "days"
+    BLOCKS = "blocks"
+    TOTALS = "totals"
+
+
 class Allocation(StrEnum):
     """Who decides who sees which variant."""
 

@@ -101,7 +101,10 @@ def create(
         str | None,
         typer.Option("--planned-total", help="Units in all arms at the end: '400000 impressions', '28 days', …"),
     ] = None,
-    monitoring: MonitoringOption = Monitoring.ANYTIME,
+    monitoring: Annotated[
+        Monitoring | None,
+        typer.Option("--monitoring", help="How often it is looked at; anytime by default where the unit allows that."),
+    ] = None,
     looks: Annotated[int | None, typer.Option("--looks", min=1, help="With --monitoring group: planned looks.")] = None,
     guardrail: Annotated[
         list[str] | None, typer.Option("--guardrail", help="METRIC=LOSS such as cvr=0.05: at most 5 % worse.")
@@ -109,12 +112,35 @@ def create(
     margin_rate: Annotated[
         float | None, typer.Option("--margin-rate", help="Share of the revenue that is left before advertising.")
     ] = None,
+    geography: Annotated[
+        Dimension, typer.Option("--geography", help="With --unit geography: the dimension of delivery that it is.")
+    ] = Dimension.COUNTRY,
+    strata: Annotated[
+        Path | None, typer.Option("--strata", help="Geographies were drawn in strata: CSV with geography,stratum.")
+    ] = None,
+    pair: Annotated[
+        list[str] | None, typer.Option("--pair", help="DE=FR: of these two geographies, one was drawn for each arm.")
+    ] = None,
+    paired: Annotated[bool, typer.Option("--paired", help="Each geography has all arms.")] = False,
+    schedule: Annotated[
+        Path | None, typer.Option("--schedule", help="With --unit day: which day was whose: CSV with date,variant.")
+    ] = None,
+    carry_over: Annotated[
+        int, typer.Option("--carry-over", min=0, help="With --unit day: days after a switch that are left out.")
+    ] = 0,
+    outcome_days: Annotated[
+        int | None,
+        typer.Option("--outcome-days", min=1, help="Of users: days that each counts, from the first exposure on."),
+    ] = None,
 ) -> None:
     """Fix the plan of an experiment before its first look."""
+    from abkit.intake.plan_tables import read_schedule, read_strata
     from abkit.workflows.experiments.experiments import create_experiment, unknown_variants
     from abkit.workflows.experiments.plan import ExperimentPlan
 
     context: CommandContext = ctx.obj
+    if strata and pair:
+        raise UsageError("give either --strata or --pair")
     total, total_of = _planned(planned_total) if planned_total else (None, None)
     plan = ExperimentPlan(
         key=key,
@@ -138,6 +164,12 @@ def create(
             for name, text in _pairs(guardrail or [], "--guardrail", "METRIC=LOSS").items()
         },
         margin_rate=context.settings.money.margin_rate if margin_rate is None else margin_rate,
+        geography=geography,
+        strata=read_strata(strata) if strata else _matched(pair or []),
+        paired=paired,
+        schedule=read_schedule(schedule) if schedule else {},
+        carry_over=carry_over,
+        outcome_days=outcome_days,
     )
     with context.store() as store:
         create_experiment(store, plan)
@@ -314,6 +346,16 @@ def _planned(text: str) -> tuple[float, Unit | None]:
     figure, _, word = text.strip().rpartition(" ")
     named = next((unit for unit in Unit if word.casefold() in (unit.value, unit.plural)), None)
     return (units(figure), named) if figure and named else (units(text), None)
+
+
+def _matched(pairs: list[str]) -> dict[str, str]:
+    """Return the stratum of each geography of pairs: the pair itself."""
+    found: dict[str, str] = {}
+    for one, other in _pairs(pairs, "--pair", "GEOGRAPHY=GEOGRAPHY").items():
+        if one == other or {one, other} & found.keys():
+            raise InvalidInput(f"--pair {one}={other} names a geography twice")
+        found |= dict.fromkeys((one, other), f"{one}={other}")
+    return found
 
 
 def _loss(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,7 +65,7 @@ def _treatment_row(result: TreatmentResult) -> dict[str, Any]:
         "verdict": result.verdict.state,
         **_lift(result.deciding),
         **_lift(result.fixed, "fixed "),
-        "adjusted p": f"{result.adjusted_p:.3g}",
+        "adjusted p": None if math.isnan(result.adjusted_p) else f"{result.adjusted_p:.3g}",
         "chance to win": percent(result.bayes.chance_to_win, 1) if result.bayes else None,
     }
 

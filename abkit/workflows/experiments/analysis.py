@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from abkit.intake.images import SAME_SHAPE
@@ -18,32 +18,36 @@ from abkit.stats.sequential.group_sequential import GroupSequentialPlan
 from abkit.stats.tails import quantile
 from abkit.stats.verdicts.delivery_guards import known_ads, not_steered, one_format, whole_days
 from abkit.stats.verdicts.equivalence import MarginTest
-from abkit.stats.verdicts.guards import ArmDays, Guard, check_guards
+from abkit.stats.verdicts.guards import Guard, check_guards
 from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.shrinkage import Exaggeration, exaggeration, fit_effect_prior, shrink
 from abkit.stats.verdicts.verdict import Conclusion, judge
 from abkit.store.kpis.counting import SetAside, together
 from abkit.store.kpis.provisional import all_provisional
-from abkit.vocabulary import Allocation, Dimension, GuardStatus, Metric, Monitoring, Unit, Verdict
+from abkit.vocabulary import Allocation, AnalysisUnit, Dimension, GuardStatus, Metric, Monitoring, Unit, Verdict
 from abkit.workflows.experiments import looks
 from abkit.workflows.experiments.arms import (
     Arm,
-    Basis,
-    check_guardrail,
-    compare_arms,
     impressions_by_segment,
     is_modeled,
-    is_proportion,
     posterior,
     within_segments,
 )
-from abkit.workflows.experiments.plan import ExperimentPlan
+from abkit.workflows.experiments.plan import ExperimentPlan, no_anytime
+from abkit.workflows.experiments.units.choose import comparer_of, unit_of
+from abkit.workflows.experiments.units.comparer import Compared, Comparer
+from abkit.workflows.experiments.units.sums import SumsPerUnit
 
 MODELED = (
-    "conversions are fractions: the platform models them and divides the credit between ads; days are compared as "
-    "clusters, as fractions are no counts of a binomial"
+    "conversions are fractions: the platform models them and divides the credit between ads; they are no counts of a "
+    "binomial, so that days are compared where impressions would be"
 )
 """What is said of figures whose numerator is modeled."""
+
+NO_SEGMENTS = "segments are not compared: that takes impressions that were assigned at random, and counted results"
+"""What is said where segments were asked for in vain."""
+
+_BY_DAY = (AnalysisUnit.DAYS, AnalysisUnit.BLOCKS)
 
 FEWEST_PAST_TESTS = 10
 """Fewer say too little of what lifts are like."""
@@ -104,7 +108,8 @@ class Analysis(Record):
         metric: What is compared.
         unit: What was randomized.
         allocation: Whether variants were assigned at random, or as the platform optimizes.
-        analyzed_by: `impressions` (each an independent trial) or `days` (clusters).
+        analyzed_by: What is taken as independent: `impressions`, `days` (in pairs of both arms), `blocks` of days,
+            `geographies`, `users`, `sessions`; `totals` where nothing is, and no verdict can be given.
         control: Name of the control.
         totals: Arm → trials and successes.
         rule: By which rule the verdict was reached, in words.
@@ -118,6 +123,7 @@ class Analysis(Record):
         currency: The currency of amounts; "" where none is named or none is compared.
         planned_share: Share of the planned total that was in; None where none is planned.
         tuning: Units of two arms at which the any-time intervals are tightest; later looks keep it.
+        units: Arm → units that were compared; empty where they are impressions.
     """
 
     experiment: str
@@ -126,7 +132,7 @@ class Analysis(Record):
     metric: Metric
     unit: Unit
     allocation: Allocation
-    analyzed_by: str
+    analyzed_by: AnalysisUnit
     control: str
     totals: Mapping[str, Total]
     rule: str
@@ -140,6 +146,7 @@ class Analysis(Record):
     currency: str = ""
     planned_share: float | None = None
     tuning: float | None = None
+    units: Mapping[str, int] = field(default_factory=dict)
 
 
 def analyze(
@@ -151,6 +158,7 @@ def analyze(
     past: Sequence[Analysis] = (),
     by: Dimension | None = None,
     money: Exchange | None = None,
+    sums: SumsPerUnit | None = None,
 ) -> Analysis:
     """Analyze the arms of one experiment.
 
@@ -162,6 +170,7 @@ def analyze(
         past: The last analyses of other experiments: what lifts are like.
         by: A dimension of delivery to stratify by.
         money: The currency of the arms' amounts, where any metric is made of money.
+        sums: Sums per user or session, where those were randomized: daily totals do not show how they differ.
     """
     definition = METRICS[plan.metric]
     currency = money.currency if money else ""
@@ -170,8 +179,11 @@ def analyze(
     # Halves may add up to whole numbers by day, and are modeled all the same.
     of_conversions = "conversions" in (definition.denominator, definition.events)
     modeled = of_conversions and (is_modeled(*events) or any(arm.delivery.modeled for arm in arms))
-    independent = plan.unit is Unit.IMPRESSION and definition.share and is_proportion(*days) and not modeled
-    by_day = plan.allocation is Allocation.OPTIMIZED or not independent
+    if plan.monitoring is Monitoring.ANYTIME and no_anytime(plan):
+        # A plan from before that was refused: it is judged at its end.
+        plan = replace(plan, monitoring=Monitoring.FIXED)
+    unit = unit_of(plan, arms, modeled=modeled, sums=sums is not None)
+    by_day, trials = unit in _BY_DAY, unit is AnalysisUnit.IMPRESSIONS
     totals = {arm.key: Total(arm.trials, arm.total) for arm in days}
     guards = check_guards(
         events,
@@ -198,14 +210,17 @@ def analyze(
             drawn=plan.allocation is Allocation.RANDOM and plan.unit is Unit.IMPRESSION,
         ),
     )
-    share = looks.planned_share(plan, delivered)
     before = [_past(look, totals) for look in earlier]
-    guards += looks.horizon(plan, share, before, as_of=as_of)
     tuning = looks.tuning(plan, days, delivered, before, by_day=by_day)
-    basis = Basis(by_day, plan.level, tuning)
-    control, others = days[0], days[1:]
+    comparer = comparer_of(unit, plan, arms, tuning=tuning, sums=sums)
+    units = comparer.counted(arms, plan.metric)
+    share = looks.planned_share(plan, delivered, units=sum(units.values()) if sums else None)
+    guards += comparer.guards(arms, plan.metric, plan.level)
+    if unit is not AnalysisUnit.TOTALS:
+        guards += looks.horizon(plan, share, before, as_of=as_of)
+    control, others = arms[0], arms[1:]
     boundary = looks.boundary(plan, share, len(days), before)
-    decided = [_compare(control, arm, basis, plan, boundary) for arm in others]
+    decided = [_compare(control, arm, comparer, plan, boundary) for arm in others]
     adjusted = adjust(
         [pair[0].p_value if pair else math.nan for pair in decided],
         correction="holm",
@@ -213,34 +228,26 @@ def analyze(
         family=f"{len(others)} treatments of {plan.key}, {plan.metric}",
     )
     treatments = []
-    for arm, source, pair, p in zip(others, arms[1:], decided, adjusted.p_values, strict=True):
+    for arm, pair, p in zip(others, decided, adjusted.p_values, strict=True):
         deciding, fixed = pair or (None, None)
-        sequence, dates = _sequence(control, arm, basis) if pair else (None, ())
+        sequence, dates = _sequence(control, arm, comparer, plan) if pair else (None, ())
         shrunken_lift, curse = _shrunken(fixed, past, plan.metric)
         treatments.append(
             TreatmentResult(
                 treatment=arm.key,
                 deciding=deciding,
                 fixed=fixed,
-                bayes=posterior(control, arm) if not by_day and pair else None,
+                bayes=posterior(days[0], arm.days(plan.metric)) if trials and pair else None,
                 adjusted_p=p,
                 sequence=sequence,
                 days=dates,
                 shrunken_lift=shrunken_lift,
                 exaggeration=curse,
                 guardrails={
-                    metric: check_guardrail(
-                        arms[0],
-                        source,
-                        metric,
-                        margin,
-                        plan=plan,
-                        by_day=by_day,
-                        tuning=lambda pair, daily: looks.tuning(plan, pair, delivered[:2], (), by_day=daily),
-                    )
+                    metric: _guardrail(control, arm, metric, margin, plan=plan, comparer=comparer)
                     for metric, margin in plan.guardrails.items()
                 },
-                strata=within_segments(arms[0], source, plan.metric, by, plan.level) if by and not by_day else None,
+                strata=within_segments(control, arm, plan.metric, by, plan.level) if by and trials else None,
                 verdict=_conclusion(
                     plan,
                     deciding,
@@ -261,10 +268,10 @@ def analyze(
         metric=plan.metric,
         unit=plan.unit,
         allocation=plan.allocation,
-        analyzed_by="days" if by_day else "impressions",
+        analyzed_by=unit,
         control=control.key,
         totals=totals,
-        rule=_rule(plan, basis, len(earlier) + 1),
+        rule=_rule(plan, comparer, len(earlier) + 1),
         guards=guards,
         treatments=tuple(treatments),
         correction=f"{adjusted.correction}: {adjusted.controls}; family: {adjusted.family}",
@@ -275,6 +282,8 @@ def analyze(
             *([str(fresh)] if fresh else []),
             *(money.notes if money else ()),
             *_without_money(arms, plan),
+            *comparer.notes(arms),
+            *([NO_SEGMENTS] if by and not trials else []),
         ),
         currency=currency,
         set_aside=together(
@@ -282,6 +291,7 @@ def analyze(
         ),
         planned_share=share,
         tuning=tuning,
+        units=units,
     )
 
 
@@ -301,17 +311,37 @@ def _without_money(arms: Sequence[Arm], plan: ExperimentPlan) -> Iterator[str]:
 
 
 def _compare(
-    control: ArmDays, arm: ArmDays, basis: Basis, plan: ExperimentPlan, boundary: GroupSequentialPlan | None
+    control: Arm, arm: Arm, comparer: Comparer, plan: ExperimentPlan, boundary: GroupSequentialPlan | None
 ) -> tuple[Comparison, Comparison] | None:
     """Return the deciding and the fixed comparison."""
-    pair = compare_arms(control, arm, basis)
-    if pair is None or plan.monitoring is Monitoring.ANYTIME:
-        return pair
+    pair = comparer.compare(control, arm, plan.metric, plan.level)
+    if pair is None:
+        return None
+    if plan.monitoring is Monitoring.ANYTIME and pair.anytime is not None:
+        return pair.anytime, pair.fixed
     if boundary is None:
-        return pair[1], pair[1]
+        return pair.fixed, pair.fixed
     # The last boundary is that of this look: its nominal level makes the interval.
-    deciding = compare_arms(control, arm, replace(basis, level=1 - boundary.nominal_p[-1]))
-    return None if deciding is None else (deciding[1], pair[1])
+    deciding = comparer.compare(control, arm, plan.metric, 1 - boundary.nominal_p[-1])
+    return None if deciding is None else (deciding.fixed, pair.fixed)
+
+
+def _guardrail(
+    control: Arm, arm: Arm, metric: Metric, margin: float, *, plan: ExperimentPlan, comparer: Comparer
+) -> MarginTest | None:
+    """Test that the treatment is not worse on this metric by more than the margin; None where there is too little.
+
+    The confidence level is the plan's, one-sided.
+    """
+    if comparer.unit is AnalysisUnit.IMPRESSIONS:
+        # The metric of a guardrail need not be a share of counted trials where the one that decides is.
+        of_guardrail, pair = replace(plan, metric=metric), [control, arm]
+        unit = unit_of(of_guardrail, pair, modeled=False, sums=False)
+        days, delivered = ([one.days(counted) for one in pair] for counted in (metric, Metric.CTR))
+        tuning = looks.tuning(plan, days, delivered, (), by_day=unit in _BY_DAY)
+        comparer = comparer_of(unit, of_guardrail, pair, tuning=tuning)
+    anytime = plan.monitoring is Monitoring.ANYTIME
+    return comparer.not_worse(control, arm, metric, margin=margin, level=plan.level, anytime=anytime)
 
 
 def _past(look: Analysis, totals: Mapping[str, Total]) -> looks.PastLook:
@@ -321,32 +351,29 @@ def _past(look: Analysis, totals: Mapping[str, Total]) -> looks.PastLook:
         share=look.planned_share,
         trials=sum(arm.trials for arm in look.totals.values()),
         tuning=look.tuning,
-        by_day=look.analyzed_by == "days",
+        by_day=look.analyzed_by in _BY_DAY,
         verdict=look.verdict,
         verdicts={one.treatment: one.verdict for one in look.treatments},
         unchanged=look.totals == totals,
     )
 
 
-def _sequence(control: ArmDays, arm: ArmDays, basis: Basis) -> tuple[ConfidenceSequence | None, tuple[date, ...]]:
+def _sequence(
+    control: Arm, arm: Arm, comparer: Comparer, plan: ExperimentPlan
+) -> tuple[ConfidenceSequence | None, tuple[date, ...]]:
     """Return the test as it would have looked at the end of each day, and those days."""
-    looks = {
-        day: pair
-        for day in sorted(set(control.exposures) | set(arm.exposures))
-        if (pair := compare_arms(_until(control, day), _until(arm, day), basis)) is not None
-    }
-    if not looks:
+    if not comparer.daily:
         return None, ()
-    sequential, fixed = zip(*looks.values(), strict=True)
-    return confidence_sequence(sequential, fixed, tuning=basis.tuning), tuple(looks)
-
-
-def _until(arm: ArmDays, last: date) -> ArmDays:
-    return replace(
-        arm,
-        exposures={day: n for day, n in arm.exposures.items() if day <= last},
-        successes={day: n for day, n in arm.successes.items() if day <= last},
-    )
+    found: dict[date, Compared] = {}
+    for day in sorted(set(control.delivery.by_day) | set(arm.delivery.by_day)):
+        pair = comparer.compare(control, arm, plan.metric, plan.level, day)
+        if pair is not None and pair.anytime is not None:
+            found[day] = pair
+    if not found:
+        return None, ()
+    sequential = [pair.anytime for pair in found.values() if pair.anytime is not None]
+    fixed = [pair.fixed for pair in found.values()]
+    return confidence_sequence(sequential, fixed, tuning=comparer.tuning), tuple(found)
 
 
 def _stability(sequence: ConfidenceSequence | None, name: str) -> tuple[Guard, ...]:
@@ -425,19 +452,32 @@ def _log_lift(comparison: Comparison | None) -> tuple[float, float] | None:
     return math.log1p(lift.estimate), width / (2 * quantile((1 + comparison.level) / 2))
 
 
-def _rule(plan: ExperimentPlan, basis: Basis, look: int) -> str:
-    of = "days as clusters" if basis.by_day else "impressions as trials"
+_OF = {
+    AnalysisUnit.IMPRESSIONS: "impressions as trials",
+    AnalysisUnit.DAYS: "days, the arms compared within each",
+    AnalysisUnit.BLOCKS: "the days that were drawn, as blocks",
+    AnalysisUnit.GEOGRAPHIES: "geographies",
+    AnalysisUnit.USERS: "users",
+    AnalysisUnit.SESSIONS: "sessions",
+}
+"""What the units of an analysis are, for the rule."""
+
+
+def _rule(plan: ExperimentPlan, comparer: Comparer, look: int) -> str:
+    if comparer.unit is AnalysisUnit.TOTALS:
+        return f"look {look}: totals of {plan.unit}s, which allow no verdict"
+    of, level = _OF[comparer.unit], percent(plan.level, 0)
     if plan.monitoring is Monitoring.ANYTIME:
         return (
-            f"look {look}: {percent(plan.level, 0)} confidence sequence over {of}, tuned to {basis.tuning:,.0f}, "
+            f"look {look}: {level} confidence sequence over {of}, tuned to {comparer.tuning:,.0f}, "
             "valid at any look; Holm over treatments"
         )
     if plan.monitoring is Monitoring.GROUP:
         return f"look {look} of {plan.looks} planned: O'Brien–Fleming spending over {of}; Bonferroni over treatments"
-    return (
-        f"look {look}: {percent(plan.level, 0)} fixed-horizon interval over {of}, valid for one look only; "
-        "Holm over treatments"
-    )
+    kind = "fixed-horizon interval"
+    if comparer.unit is AnalysisUnit.GEOGRAPHIES:
+        kind = "interval of the paired t test" if plan.paired else "interval of the randomization test"
+    return f"look {look}: {level} {kind} over {of}, valid for one look only; Holm over treatments"
 
 
 def _overall(conclusions: Sequence[Conclusion]) -> Verdict:

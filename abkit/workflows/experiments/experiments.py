@@ -19,7 +19,7 @@ from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment, ExperimentResult, Variant
-from abkit.vocabulary import Dimension, ExperimentDecision, Verdict, parse_choice
+from abkit.vocabulary import Dimension, ExperimentDecision, Unit, Verdict, parse_choice
 from abkit.workflows.experiments.analysis import Analysis, analyze
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.formats import (
@@ -153,17 +153,21 @@ def analyze_experiment(
         with store.read() as session:
             experiment = tables.find_experiment(session, key)
             plan = _plan(session, experiment)
+            if dimension and plan.unit is not Unit.IMPRESSION:
+                raise InvalidInput(f"segments are compared where impressions were randomized; here it is {plan.unit}s")
             if plan.starts_on and as_of < plan.starts_on:
                 raise InvalidInput(f"{key} starts on {plan.starts_on}; {as_of} is before that")
             last = min(as_of, plan.ends_on) if plan.ends_on else as_of
             ads = {name: tables.ads_named(session, shown) for name, shown in plan.variants.items()}
             every = [ad for each in ads.values() for ad in each]
             money = tables.currency_of(session, every, plan.starts_on, last, rates) if plan.needs_money else None
+            # Sums by geography need the rows that are cut by it, whatever else is cut.
+            segments = plan.geography if plan.unit is Unit.GEOGRAPHY else dimension
             arms = [
                 Arm(
                     name,
                     share,
-                    tables.delivery(session, ads[name], plan.starts_on, last, dimension, money),
+                    tables.delivery(session, ads[name], plan.starts_on, last, segments, money),
                     plan.margin_rate,
                     "" if ads[name] or tables.creative_named(session, shown) is not None else shown,
                 )

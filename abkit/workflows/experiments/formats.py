@@ -21,10 +21,13 @@ from abkit.vocabulary import Allocation, ExperimentDecision, Verdict
 from abkit.workflows.experiments.analysis import Analysis, TreatmentResult
 from abkit.workflows.experiments.plan import ExperimentPlan
 
-FORMAT = 1
+FORMAT = 2
 """The version that is written. JSON without a version is of format 0."""
 
-_PLAN = ("level", "power", "lift", "planned_total", "planned_unit", "monitoring", "looks", "guardrails", "margin_rate")
+_PLAN = (
+    "level", "power", "lift", "planned_total", "planned_unit", "monitoring", "looks", "guardrails", "margin_rate",
+    "geography", "strata", "paired", "schedule", "carry_over", "outcome_days",
+)  # fmt: skip
 """The part of a plan that has no columns of its own."""
 
 Kept = TypeVar("Kept")
@@ -164,7 +167,12 @@ def _respelled(value: Any) -> Any:
     return content
 
 
-_CHANGES: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_from_0,)
+def _from_1(stored: dict[str, Any]) -> dict[str, Any]:
+    """Bring format 1 to format 2, which says what the units are; what does not is as it was."""
+    return stored
+
+
+_CHANGES: tuple[Callable[[dict[str, Any]], dict[str, Any]], ...] = (_from_0, _from_1)
 """The n-th one makes format n + 1 of format n."""
 
 

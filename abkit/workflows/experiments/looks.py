@@ -13,7 +13,7 @@ from abkit.stats.sequential.group_sequential import GroupSequentialPlan, plan_lo
 from abkit.stats.verdicts.guards import ArmDays, Guard
 from abkit.stats.verdicts.verdict import Conclusion
 from abkit.vocabulary import GuardStatus, Monitoring, Unit, Verdict
-from abkit.workflows.experiments.plan import ExperimentPlan, counted_unit
+from abkit.workflows.experiments.plan import ExperimentPlan, counted_unit, no_anytime
 
 PLANNED_DAYS = 28
 """What a test is taken to last where its plan has neither a total nor an end: four weeks."""
@@ -48,12 +48,13 @@ class PastLook:
     unchanged: bool
 
 
-def planned_share(plan: ExperimentPlan, delivered: Sequence[ArmDays]) -> float | None:
+def planned_share(plan: ExperimentPlan, delivered: Sequence[ArmDays], *, units: float | None = None) -> float | None:
     """Return the share of the planned total that is in; None where nothing is planned, or units cannot be counted here.
 
     Args:
         plan: The plan; its total counts all arms.
         delivered: Every arm with its impressions as exposures, whatever the metric.
+        units: Users or sessions of all arms, where sums of them are known.
     """
     if not plan.planned_total:
         return None
@@ -62,6 +63,8 @@ def planned_share(plan: ExperimentPlan, delivered: Sequence[ArmDays]) -> float |
         return len(_days(delivered)) / plan.planned_total
     if counted is Unit.IMPRESSION:
         return sum(arm.trials for arm in delivered) / plan.planned_total
+    if units is not None and counted in (Unit.USER, Unit.SESSION):
+        return units / plan.planned_total
     return None
 
 
@@ -162,12 +165,17 @@ def horizon(
     if plan.monitoring is not Monitoring.FIXED:
         return ()
     judged = [look for look in earlier if look.verdict is not Verdict.BLOCKED and not look.unchanged]
-    action = "wait for the end; a test that may be looked at while it runs is created with --monitoring anytime"
+    action = "wait for the end"
+    if reason := no_anytime(plan):
+        action += f"; this test cannot be looked at while it runs: {reason}"
+    else:
+        action += "; a test that may be looked at while it runs is created with --monitoring anytime"
     if share is not None and share < 1:
         found = f"{total_in_words(plan, share)}: a fixed-horizon verdict is valid at the end only"
     elif share is None and not plan.has_ended(as_of):
         found = "the end of the test is not reached: a fixed-horizon verdict is valid at the end only"
-        action += "; an end is given by --planned-total or --to"
+        if plan.ends_on is None:
+            action += "; an end is given by --planned-total or --to"
     elif judged:
         found = f"the one look of a fixed-horizon test was look {judged[0].look}; the data have changed since"
         action = f"the verdict was {judged[0].verdict}: decide by that one"

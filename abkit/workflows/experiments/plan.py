@@ -11,7 +11,10 @@ from abkit.errors import InvalidInput
 from abkit.metrics import METRICS
 from abkit.records import Record
 from abkit.stats.verdicts.sample_ratio import check_weights
-from abkit.vocabulary import Allocation, Direction, Metric, Monitoring, Unit, parse_choice
+from abkit.vocabulary import Allocation, Dimension, Direction, Metric, Monitoring, Unit, parse_choice
+
+MOST_CARRY_OVER = 28
+MOST_OUTCOME_DAYS = 365
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +36,16 @@ class ExperimentPlan(Record):
         lift: Lift that it was planned to find, or None; below 0 where lower is better.
         planned_total: Units in all arms with which the test ends, or None.
         planned_unit: What these units are; by default what the test counts (see `counted_unit`).
-        monitoring: How often the test is looked at.
+        monitoring: How often the test is looked at; `anytime` by default where the unit allows it, else `fixed`.
         looks: Planned looks, for `group`.
         guardrails: Metric → the largest acceptable relative loss.
         margin_rate: For the margin: the share of the revenue that is left before advertising.
+        geography: What makes a geography: `country`, or another dimension of delivery.
+        strata: Geography → the stratum, such as a pair, that it was drawn in; none by default.
+        paired: Whether each geography has all arms, so that they are compared within it.
+        schedule: Day → variant, where days were randomized; made out from what was delivered by default.
+        carry_over: Days after each switch that are left out, where days were randomized.
+        outcome_days: Users count from their first exposure on, each for as many days; None where that is not so.
 
     Raises:
         InvalidInput: A unit, allocation, metric or monitoring that does not exist.
@@ -56,10 +65,16 @@ class ExperimentPlan(Record):
     lift: float | None = None
     planned_total: float | None = None
     planned_unit: Unit | None = None
-    monitoring: Monitoring = Monitoring.ANYTIME
+    monitoring: Monitoring | None = None
     looks: int | None = None
     guardrails: Mapping[Metric, float] = field(default_factory=dict)
     margin_rate: float = 1.0
+    geography: Dimension = Dimension.COUNTRY
+    strata: Mapping[str, str] = field(default_factory=dict)
+    paired: bool = False
+    schedule: Mapping[date, str] = field(default_factory=dict)
+    carry_over: int = 0
+    outcome_days: int | None = None
 
     @property
     def needs_money(self) -> bool:
@@ -67,8 +82,12 @@ class ExperimentPlan(Record):
         return any(METRICS[metric].needs for metric in (self.metric, *self.guardrails))
 
     def __post_init__(self) -> None:
-        for name, kind in (("unit", Unit), ("allocation", Allocation), ("metric", Metric), ("monitoring", Monitoring)):
+        for name, kind in (("unit", Unit), ("allocation", Allocation), ("metric", Metric), ("geography", Dimension)):
             object.__setattr__(self, name, parse_choice(kind, getattr(self, name), name=name))
+        chosen = self.monitoring
+        if chosen is None:
+            chosen = Monitoring.FIXED if no_anytime(self) else Monitoring.ANYTIME
+        object.__setattr__(self, "monitoring", parse_choice(Monitoring, chosen, name="monitoring"))
         if self.planned_total is not None:
             object.__setattr__(self, "planned_unit", self.planned_unit or counted_unit(self))
         if self.planned_unit is not None:
@@ -83,6 +102,18 @@ class ExperimentPlan(Record):
 def counted_unit(plan: ExperimentPlan) -> Unit:
     """Return what a test counts towards its planned total: days where the platform steers, else what is randomized."""
     return Unit.DAY if plan.allocation is Allocation.OPTIMIZED else plan.unit
+
+
+def no_anytime(plan: ExperimentPlan) -> str:
+    """Return why a test cannot be looked at at any time; empty where it can.
+
+    That takes units that enter one after another, each with an outcome that is closed.
+    """
+    if plan.unit is Unit.GEOGRAPHY:
+        return "all geographies are in from the first day on, and their sums change until the last"
+    if plan.unit in (Unit.USER, Unit.SESSION) and plan.allocation is Allocation.RANDOM and not plan.outcome_days:
+        return f"{plan.unit}s that came early go on delivering, so their outcomes are open until the end"
+    return ""
 
 
 def has_ended(ends_on: date | None, day: date) -> bool:
@@ -122,6 +153,7 @@ def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
                 f"allocation {plan.allocation}",
                 hint="use anytime",
             )
+    _check_units(plan)
     for name, share in (("level", plan.level), ("power", plan.power)):
         if not 0 < share < 1:
             raise InvalidInput(f"the {name} is {share}; it has to lie between 0 and 1")
@@ -179,3 +211,31 @@ def _check_total(plan: ExperimentPlan) -> None:
         lasts = (plan.ends_on - plan.starts_on).days + 1
         if total > lasts:
             raise InvalidInput(f"the planned total is {total:,.0f} days; from its first day to its last it has {lasts}")
+
+
+def _check_units(plan: ExperimentPlan) -> None:
+    """Refuse what the unit does not allow, and options that would have no effect."""
+    if plan.monitoring is Monitoring.ANYTIME and (reason := no_anytime(plan)):
+        hint = "use --monitoring fixed with the last day, --to"
+        if plan.unit is Unit.USER:
+            hint += "; or, if users count from their first exposure for a fixed time, say how long: --outcome-days 7"
+        raise InvalidInput(f"any-time analysis is not valid where the unit is {plan.unit}: {reason}", hint=hint)
+    of_geographies = plan.strata or plan.paired or plan.geography is not Dimension.COUNTRY
+    if of_geographies and plan.unit is not Unit.GEOGRAPHY:
+        raise InvalidInput(f"strata, pairs or a kind of geography are given, and the unit is {plan.unit}")
+    if plan.unit is Unit.GEOGRAPHY:
+        if plan.ends_on is None:
+            raise InvalidInput("a test of geographies is judged at its end; expected its last day", hint="give --to")
+        if plan.paired and plan.strata:
+            raise InvalidInput("each geography has all arms, and strata are given; expected one of the two")
+    if (plan.schedule or plan.carry_over) and plan.unit is not Unit.DAY:
+        raise InvalidInput(f"a schedule or carry-over is given, and the unit is {plan.unit}; expected day")
+    if not 0 <= plan.carry_over <= MOST_CARRY_OVER:
+        raise InvalidInput(f"{plan.carry_over} days of carry-over; expected 0 to {MOST_CARRY_OVER}")
+    if unknown := sorted(set(plan.schedule.values()) - set(plan.variants)):
+        raise InvalidInput(f"the schedule names {unknown[0]!r}; the variants are {', '.join(plan.variants)}")
+    if plan.outcome_days is not None:
+        if plan.unit is not Unit.USER:
+            raise InvalidInput(f"an outcome window is given, and the unit is {plan.unit}; expected user")
+        if not 1 <= plan.outcome_days <= MOST_OUTCOME_DAYS:
+            raise InvalidInput(f"the outcome window has {plan.outcome_days} days; expected 1 to {MOST_OUTCOME_DAYS}")

@@ -21,7 +21,7 @@ from abkit.workflows.experiments.experiments import (
     history,
     list_experiments,
 )
-from abkit.workflows.experiments.formats import RecordedDecision, record_json
+from abkit.workflows.experiments.formats import FORMAT, RecordedDecision, record_json
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 
 OLD: dict[str, Any] = json.loads((Path(__file__).parent / "rows_without_a_format.json").read_text())
@@ -107,7 +107,7 @@ def test_what_is_written_is_read_back_without_loss(store: Store) -> None:
     assert record_json(decided) == record_json(decision)
     assert stored.treatments[0].sequence is not None
     assert type(stored.treatments[0].deciding) is type(analysis.treatments[0].deciding)
-    assert all(row.result["format"] == 1 for row in experiment_rows(store))
+    assert all(row.result["format"] == FORMAT for row in experiment_rows(store))
 
 
 def test_a_newer_format_is_refused_by_name_and_breaks_no_list(sqlite_store: Store) -> None:
@@ -120,7 +120,7 @@ def test_a_newer_format_is_refused_by_name_and_breaks_no_list(sqlite_store: Stor
     look(store, 5)
     damaged = experiment_rows(store)[0].result
     for content, reason in (
-        (damaged | {"format": 2}, "analysis 1 was written in format 2; this abkit reads formats up to 1"),
+        (damaged | {"format": 3}, "analysis 1 was written in format 3; this abkit reads formats up to 2"),
         ({"format": 1, "look": 1}, "analysis 1 cannot be read: experiment: field required"),
         ({}, "analysis 1 cannot be read"),
     ):
@@ -132,7 +132,7 @@ def test_a_newer_format_is_refused_by_name_and_breaks_no_list(sqlite_store: Stor
         assert reason in entry.unreadable
         with pytest.raises(AbkitError, match="analysis 1") as refused:
             look(store, 6)
-        assert ("update this one" in refused.value.hint) == ("format 2" in reason)
+        assert ("update this one" in refused.value.hint) == ("format 3" in reason)
         # Another experiment learns nothing from it, and is analyzed all the same.
         analyze_experiment(store, "other", as_of=START + timedelta(6))
 
@@ -142,7 +142,7 @@ def test_a_plan_of_a_newer_format_is_refused(sqlite_store: Store) -> None:
     create_experiment(store, plan())
     with store.write() as session:
         row = session.scalars(select(Experiment)).one()
-        row.plan = row.plan | {"format": 2}
-    with pytest.raises(AbkitError, match="the plan of t was written in format 2"):
+        row.plan = row.plan | {"format": 3}
+    with pytest.raises(AbkitError, match="the plan of t was written in format 3"):
         look(store)
     assert list_experiments(store)[0].experiment == "t"
