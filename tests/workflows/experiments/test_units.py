@@ -324,6 +324,6 @@ def test_what_a_unit_does_not_allow_is_refused_when_the_experiment_is_created(
 
 
 def test_without_a_word_a_test_is_looked_at_as_often_as_its_unit_allows() -> None:
-    said = [str(plan(unit=unit, planned_total=None).monitoring) for unit in ("impression", "day", "geography", "user", "session")]
-    assert said == ["anytime", "anytime", "fixed", "fixed", "fixed"]
+    units = {"impression": "anytime", "day": "anytime", "geography": "fixed", "user": "fixed", "session": "fixed"}
+    assert {unit: str(plan(unit=unit, planned_total=None).monitoring) for unit in units} == units
     assert plan(unit="user", outcome_days=7).monitoring == "anytime"
