@@ -62,7 +62,7 @@ class ScoringSettings(_Section):
 
 
 class KpiSettings(_Section):
-    """`[kpi]`: how large an export may be, and what its columns are called."""
+    """`[kpi]`: how large an export may be, what its columns are called, and what names are made of."""
 
     max_file_mb: float = Field(default=2048, gt=0, description="larger files are refused without being read")
     max_rows: int = Field(default=20_000_000, ge=1, description="files with more rows are refused")
@@ -75,6 +75,11 @@ class KpiSettings(_Section):
         default=None,
         description="a file, or a folder of files, that says what further platforms call their columns "
         "([platforms.md](platforms.md)); relative to the workspace",
+    )
+    name_pattern: str = Field(
+        default="",
+        description="the fields that names have, such as `{brand}_{concept}_v{n}_{size}`, for `kpi link` without "
+        "`--pattern` ([kpi-files.md](kpi-files.md#linking-ads-to-creatives)); none if empty",
     )
 
 

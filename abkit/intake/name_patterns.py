@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from abkit.errors import UsageError
 from abkit.names import composed, plain_key, stem
 
-_HINT = "write fields in braces with text between them: --pattern '{brand}_{concept}_v{n}_{size}'"
+_HINT = (
+    "write fields in braces with text between them: '{brand}_{concept}_v{n}_{size}' (--pattern, or name_pattern under "
+    "[kpi] in abkit.toml)"
+)
 _FIELD = re.compile(r"[^\W\d]\w*")
 _PARTS = re.compile(r"\{([^{}]*)\}")
 _MOST_FIELDS = 12

@@ -279,7 +279,8 @@ def link(
         typer.Option(
             "--pattern",
             metavar="PATTERN",
-            help="Link by the fields of names, such as '{brand}_{concept}_v{n}_{size}'; several are tried in order.",
+            help="Link by the fields of names, such as '{brand}_{concept}_v{n}_{size}'; several are tried in order. "
+            "Without any option, by name_pattern of the configuration, if it has one.",
         ),
     ] = None,
     images: Annotated[
@@ -307,6 +308,8 @@ def link(
         hint = "say --ad, --table, --pattern, --undo, --all or --accept (with --images or without), one at a time"
         raise UsageError("these options do not go together", hint=hint)
     context: CommandContext = ctx.obj
+    named = context.settings.kpi.name_pattern
+    patterns = pattern or ([named] if named and not all_ and not any(ways) else [])
     with context.store() as store:
         if table is not None:
             options = table_options(encoding, header_line, sheet, decimal)
@@ -315,8 +318,8 @@ def link(
             report = kpi_link.link_by_hand(store, ad, creative, platform=platform, account=account)
         elif ad is not None:
             report = kpi_link.remove_link(store, ad, platform=platform, account=account)
-        elif pattern:
-            report = link_by_pattern(store, pattern)
+        elif patterns:
+            report = link_by_pattern(store, patterns)
         elif undo is not None:
             report = kpi_link.undo_links(store, undo)
         elif images is not None:

@@ -249,3 +249,31 @@ def test_the_recipes_of_the_configuration_name_columns_and_a_change_reads_the_fi
     again = here("kpi", "import", path, cwd=workspace)
     assert "imported before" not in again.stderr
     assert "no column is clicks" in again.stderr
+
+
+def test_the_pattern_of_the_configuration_holds_where_no_option_is_said(here: Here, workspace: Path) -> None:
+    store = Store(f"sqlite:///{workspace / 'abkit.db'}")
+    add_creatives(store, "/ads/acme_winter_v1.png", "/ads/acme_summer_v1.png")
+    store.close()
+    lines = ("2026-01-01,1,x_winter_v1,10,1", "2026-01-01,2,fall - summer,10,1")
+    path = write(workspace / "k.csv", rows(*lines, header="day,ad,creative,impressions,clicks"))
+    assert here("kpi", "import", path, cwd=workspace).returncode == 0
+
+    def links(*said: str) -> dict[str, str | None]:
+        assert here("kpi", "link", *said, cwd=workspace).returncode == 0
+        listed = json.loads(here("kpi", "link", "--all", "-f", "json", cwd=workspace).stdout)
+        return {row["ad"]: row.get("linked_by") for row in listed}
+
+    assert links() == {"1": None, "2": None}
+    config = workspace / "abkit.toml"
+    kept = config.read_text(encoding="utf-8") if config.exists() else ""
+    write(config, kept + '\n[kpi]\nname_pattern = "{brand}_{concept}_v{n}"\n')
+    assert links("--accept", "1") == {"1": None, "2": None}
+    two = ("--pattern", "{season} - {concept}", "--pattern", "{a}_{concept}_v{n}")
+    assert links(*two) == {"1": "pattern", "2": "pattern"}
+    assert links("--undo", "pattern") == {"1": None, "2": None}
+    assert links() == {"1": "pattern", "2": None}
+    write(config, kept + '\n[kpi]\nname_pattern = "winter"\n')
+    wrong = here("kpi", "link", cwd=workspace)
+    assert (wrong.returncode, "winter" in wrong.stderr) == (2, True), wrong.stderr
+    assert "name_pattern" in wrong.stderr
