@@ -190,31 +190,57 @@ class Workspace:
 
     @overload
     def import_kpis(
-        self, paths: Paths, *, dry_run: Literal[False] = False, **options: Any
+        self,
+        paths: Paths | None = ...,
+        *,
+        sql: str | None = ...,
+        query: str | Path | None = ...,
+        dry_run: Literal[False] = False,
+        **options: Any,
     ) -> tuple[ImportSummary, ...]: ...
 
     @overload
-    def import_kpis(self, paths: Paths, *, dry_run: Literal[True], **options: Any) -> tuple[ImportPreview, ...]: ...
+    def import_kpis(
+        self,
+        paths: Paths | None = ...,
+        *,
+        sql: str | None = ...,
+        query: str | Path | None = ...,
+        dry_run: Literal[True],
+        **options: Any,
+    ) -> tuple[ImportPreview, ...]: ...
 
     def import_kpis(
-        self, paths: Paths, *, dry_run: bool = False, **options: Any
+        self,
+        paths: Paths | None = None,
+        *,
+        sql: str | None = None,
+        query: str | Path | None = None,
+        dry_run: bool = False,
+        **options: Any,
     ) -> tuple[ImportSummary, ...] | tuple[ImportPreview, ...]:
         """Import KPI exports: good rows land, bad rows are kept with the reason.
 
         Args:
             paths: The files, or addresses as text (`https://…`, `s3://…`).
+            sql: URL of a database to ask instead, such as `postgresql://USER:PASSWORD@HOST/NAME`.
+            query: What it is asked: one SELECT, or a file with one.
             dry_run: Change nothing, and return what an import would understand.
             options: How the files are read, as `abkit kpi import` takes it: `mapping`, `platform`, `account`, ….
 
         Raises:
-            UsageError: There is no such option, or its value is not valid.
+            UsageError: There is no such option, or its value is not valid; files and a query; a query without `sql`.
         """
-        from abkit.intake.kpis.files import fetched_exports
+        from abkit.errors import UsageError
+        from abkit.intake.kpis.files import fetched_exports, queried_export
         from abkit.workflows.kpis.import_kpis import import_files, options_of
         from abkit.workflows.kpis.preview import preview_files
 
         said = options_of(self.settings, **options)
-        with fetched_exports(_paths(paths), said) as found:
+        if (sql is None) != (query is None) or (paths is None) != (sql is not None):
+            raise UsageError("name files, or a database and a query", hint="import_kpis(paths), or sql=… and query=…")
+        asked = queried_export(sql, query, said) if sql and query else fetched_exports(_paths(paths or ()), said)
+        with asked as found:
             if dry_run:
                 return tuple(preview_files(self.store, found, said))
             return tuple(import_files(self.store, found, said))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 import time
@@ -15,18 +16,20 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from abkit.errors import AbkitError, UsageError
+from abkit.intake.dialects import dialect_result
 
 _BATCH = 50_000
 _CONNECT_S = 15
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 _ENGINES = ("sqlite", "duckdb", "postgresql", "postgres")
+_NO_DATABASES = ("file", "ftp", "http", "https", "s3", "gs", "az")
 
 
 def shown_url(url: str) -> str:
     """Return the URL of a database without password and query.
 
     Raises:
-        UsageError: It is of no engine that is read; the message does not repeat it.
+        UsageError: It is no URL of a database; the message does not repeat it.
 
     >>> shown_url("postgresql://me:secret@host:5432/ads?sslmode=require")
     'postgresql://me@host:5432/ads'
@@ -36,10 +39,10 @@ def shown_url(url: str) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise UsageError("this is not a valid URL of a database", hint="postgresql://USER@HOST/NAME") from None
-    if parts.scheme not in _ENGINES:
+    if not re.fullmatch(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?", parts.scheme) or parts.scheme in _NO_DATABASES:
         raise UsageError(
-            "this is no database that is read",
-            hint="postgresql://USER@HOST/NAME, sqlite:///FILE and duckdb:///FILE are",
+            "this is no URL of a database",
+            hint="such as postgresql://USER@HOST/NAME, sqlite:///FILE, duckdb:///FILE or bigquery://PROJECT",
         )
     user = f"{parts.username}@" if parts.username else ""
     return f"{parts.scheme}://{user}{host}{f':{port}' if port else ''}{parts.path}"
@@ -102,14 +105,15 @@ def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
 
 @contextmanager
 def _result(url: str, query: str, seconds: float) -> Iterator[tuple[list[str], Iterator[Sequence[Any]]]]:
-    scheme = urlsplit(url).scheme
+    # These three are asked for by their own drivers, which can be told to read only and to end.
+    scheme, _, rest = url.partition("://")
+    scheme = scheme.partition("+")[0].lower()
+    given, url = url, f"{scheme}://{rest}"
     if scheme == "sqlite":
         path = url.removeprefix("sqlite:///")
         opened = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False)
         with closing(opened) as connection:
-            connection.set_authorizer(
-                lambda action, *_: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
-            )
+            connection.set_authorizer(_permit)
             with _interrupting(connection, seconds):
                 cursor = connection.execute(query)
                 yield [column[0] for column in cursor.description or ()], iter(cursor)
@@ -126,6 +130,9 @@ def _result(url: str, query: str, seconds: float) -> Iterator[tuple[list[str], I
             with _interrupting(connection, seconds):
                 cursor = connection.execute(query)
                 yield [column[0] for column in cursor.description], iter(cursor.fetchone, None)
+    elif scheme not in _ENGINES:
+        with dialect_result(given, query, seconds) as found:
+            yield found
     else:
         if find_spec("psycopg") is None:
             raise AbkitError("postgresql:// needs the package psycopg", hint="pip install 'abkit[postgres]'")

@@ -73,8 +73,9 @@ def test_a_password_is_never_shown() -> None:
     assert shown_url("postgresql://me:pw@h/ads?password=pw") == "postgresql://me@h/ads"
     assert holds_password("postgresql://me:pw@h/ads")
     assert holds_password("postgresql://h/ads?password=x")
+    assert shown_url("mysql://me:pw@h/ads") == "mysql://me@h/ads"
     with pytest.raises(UsageError) as refused:
-        shown_url("mysql://me:pw@h/ads")
+        shown_url("https://me:pw@h/ads")
     assert "pw" not in str(refused.value)
 
 

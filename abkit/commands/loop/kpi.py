@@ -155,13 +155,7 @@ def _origin(
             "the URL holds a password, which others can see in the list of processes",
             hint="put the URL into an environment variable, and name that: --sql-env NAME",
         )
-    text, name = query, "query"
-    if not any(char.isspace() for char in query) or os.path.isfile(query):
-        try:
-            text, name = Path(query).read_text("utf-8"), Path(query).name
-        except (OSError, ValueError):
-            raise UsageError(f"{query} cannot be read as text", hint="name a file with one SELECT") from None
-    with queried_export(url, text, name, options) as found:
+    with queried_export(url, query, options, variable=sql_env) as found:
         yield found
 
 

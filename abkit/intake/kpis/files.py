@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from abkit.errors import AbkitError
+from abkit.addresses import holds_password
+from abkit.errors import AbkitError, UsageError
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions
 from abkit.intake.remote.address import Address
 from abkit.intake.remote.fetch import Fetched, Limits, Progress, Refusal, fetched
@@ -70,27 +73,50 @@ def fetched_exports(
 _QUERY_S = 1800
 
 
+def read_query(query: str | Path) -> tuple[str, str]:
+    """Return the text of a query and what it is called in the store.
+
+    Args:
+        query: A file with one SELECT, or the SELECT itself: what has a space and is no file.
+
+    Raises:
+        UsageError: The file cannot be read as text.
+    """
+    if isinstance(query, str) and any(char.isspace() for char in query) and not os.path.isfile(query):
+        return query, "query"
+    try:
+        return Path(query).read_text("utf-8"), Path(query).name
+    except (OSError, ValueError):
+        raise UsageError(f"{query} cannot be read as text", hint="name a file with one SELECT") from None
+
+
 @contextmanager
-def queried_export(url: str, query: str, name: str, options: KpiOptions) -> Iterator[Fetched]:
+def queried_export(
+    url: str, query: str | Path, options: KpiOptions, *, variable: str | None = None
+) -> Iterator[Fetched]:
     """Yield the rows of a query as an export; they are gone afterwards.
 
     Args:
         url: The database; its password is neither shown nor stored.
-        query: One statement that reads.
-        name: What the query is called in the store.
+        query: One statement that reads, or a file with one.
         options: Limits of rows and size.
+        variable: The environment variable that has the URL, for commands that hints show.
 
     Raises:
-        UsageError: The database is of no engine that is read.
+        UsageError: The database is of no engine that is read, or the file of the query cannot be read.
     """
+    text, name = read_query(query)
     shown = f"{shown_url(url)}#{name}"
+    said = variable is None and not holds_password(url)
+    where = f"--sql {shlex.quote(url)}" if said else f"--sql-env {variable or 'URL'}"
+    origin = Address(scheme="sql", full=shown, shown=shown, argument=f"{where} --query {shlex.quote(str(query))}")
     # Only this user can read the folder.
     with TemporaryDirectory(prefix="abkit-query-", ignore_cleanup_errors=True) as folder:
         path = Path(folder) / "result.parquet"
         try:
-            write_query(url, query, path, seconds=_QUERY_S, max_rows=options.max_rows, max_bytes=options.max_bytes)
+            write_query(url, text, path, seconds=_QUERY_S, max_rows=options.max_rows, max_bytes=options.max_bytes)
         except AbkitError as error:
             refusal = Refusal(address=shown, reason=error.message, hint=error.hint or "")
             yield Fetched(paths=(), refused=(refusal,), named=(shown,))
             return
-        yield Fetched(paths=(path,), origins={path: Address(scheme="sql", full=shown, shown=shown)}, named=(shown,))
+        yield Fetched(paths=(path,), origins={path: origin}, named=(shown,))

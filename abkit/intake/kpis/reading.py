@@ -97,13 +97,15 @@ class KpiOptions:
 
     def command(self, path: Path) -> str:
         """Return the command that imports a file with these options, for a hint to complete."""
-        parts = ["abkit kpi import", shlex.quote(str(path))]
+        # A name that begins with a dash would be an option.
+        name = f"./{path}" if str(path).startswith("-") else str(path)
+        parts = ["abkit kpi import", shlex.quote(name)]
         parts += [f"--map {shlex.quote(f'{column}={name}')}" for column, name in self.mapping.items()]
         if self.dayfirst is not None:
             parts.append("--dayfirst" if self.dayfirst else "--no-dayfirst")
-        for name in ("decimal", "platform", "account", "encoding", "header_line", "sheet", "time_zone"):
-            if value := getattr(self, name):
-                parts.append(f"--{name.replace('_', '-')} {shlex.quote(str(value))}")
+        for option in ("decimal", "platform", "account", "encoding", "header_line", "sheet", "time_zone"):
+            if value := getattr(self, option):
+                parts.append(f"--{option.replace('_', '-')} {shlex.quote(str(value))}")
         if self.period:
             parts.append(f"--period {self.period[0]}..{self.period[1]}")
         return " ".join(parts)

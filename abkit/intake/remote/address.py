@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -14,6 +15,8 @@ from abkit.errors import UsageError
 
 #: By scheme of a bucket, the package that reads it.
 BUCKETS = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs"}
+#: The variable of the shell that stands for an address with a secret in hints.
+ADDRESS = "ADDRESS"
 _WEB = ("https", "http")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -26,16 +29,23 @@ class Address:
         scheme: s3, gs, az, https or http.
         full: The whole address, which may hold a signature: never shown, never stored.
         shown: The address without query, fragment and credentials, and with `…` for parts that may be secret.
+        argument: What names it in a command that a hint shows; found when "".
     """
 
     scheme: str
     full: str
     shown: str
+    argument: str = ""
 
     @property
     def is_web(self) -> bool:
         """Whether it is fetched by HTTP; otherwise it lies in a bucket."""
         return self.scheme in _WEB
+
+    @property
+    def in_command(self) -> str:
+        """What names it in a command that a person can run: a variable where it may hold a secret."""
+        return self.argument or (shlex.quote(self.shown) if self.shown == self.full else f'"${ADDRESS}"')
 
     @property
     def key(self) -> str:
@@ -72,6 +82,8 @@ def local_path(path: str | Path) -> Path:
             "a path looks like an address without its beginning",
             hint="addresses begin with https://, s3://, gs:// or az://",
         )
+    if str(path) == "-" and not os.path.lexists(path):
+        raise UsageError("standard input is not read", hint="save it as a file first, and name that")
     return Path(path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shlex
 import tempfile
 import threading
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from abkit.errors import AbkitError
-from abkit.intake.remote.address import Address, is_address, local_path, parse_address
+from abkit.intake.remote.address import ADDRESS, Address, is_address, local_path, parse_address
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -97,9 +98,15 @@ class Fetched:
     named: tuple[str, ...] = ()
 
     def in_words(self, text: str) -> str:
-        """Return a text about files with the addresses in place of the paths that they were fetched to."""
+        """Return a text about files with the addresses in place of the paths that they were fetched to.
+
+        A command in it names the address, or the query, so that it can be run.
+        """
         for path, address in self.origins.items():
-            text = text.replace(str(path), address.shown)
+            command = f"abkit kpi import {address.in_command}"
+            text = text.replace(f"abkit kpi import {shlex.quote(str(path))}", command).replace(str(path), address.shown)
+            if f"${ADDRESS}" in text:
+                text += f"; with the whole address in the variable {ADDRESS}, because it may hold a secret"
         return text
 
 

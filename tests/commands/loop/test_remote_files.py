@@ -54,10 +54,10 @@ def test_an_export_of_the_web_is_imported_once_and_its_signature_is_nowhere(
 
     refused = here("kpi", "import", f"{web.url}/odd.csv?k={SECRET}", cwd=quick_workspace)
     assert refused.returncode == 1
-    assert f"abkit kpi import {web.url}/odd.csv" in refused.stderr
+    assert 'abkit kpi import "$ADDRESS" --map' in refused.stderr
     assert "abkit-fetch-" not in refused.stderr
     preview = here("kpi", "import", f"{web.url}/odd.csv?k={SECRET}", "--dry-run", cwd=quick_workspace)
-    assert f"abkit kpi import {web.url}/odd.csv" in preview.stderr
+    assert 'abkit kpi import "$ADDRESS" --map' in preview.stderr
 
     stored = dump(quick_workspace)
     assert f"{web.url}/may.csv" in stored
