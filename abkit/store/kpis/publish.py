@@ -39,6 +39,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union,
     update,
 )
 from sqlalchemy.orm import Session
@@ -179,8 +180,10 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
 
 
 def staged_set_aside(session: Session) -> tuple[SetAside, ...]:
-    """Return which rows of the staged ads do not count, of this import and of earlier ones."""
-    staged = select(STAGE_AD.c.ad_id)
+    """Return which rows of the staged ads do not count, of this import and of others, under any of their names."""
+    own = select(STAGE_AD.c.ad_id)
+    heads = select(func.coalesce(Ad.same_as, Ad.id)).where(Ad.id.in_(own))
+    staged = union(own, heads, select(Ad.id).where(Ad.same_as.in_(heads)))
     # To most imports nothing is left out, and the index that says so is small; `+ 0` keeps SQLite from the large one.
     if not ads_left_out(session, (Kpi.ad_id + 0).in_(staged)):
         return ()

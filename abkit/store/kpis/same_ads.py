@@ -1,9 +1,9 @@
 """Ads that are one: the same account imported under another mapping, or with and without its platforms.
 
-Two ads are the same when files that have one of them never have the other, and what they delivered on the days that
-both have is equal: day by day, or a total of one and the sum of the other's days, in figures that do not agree by
-chance. An ad without a platform is the same as those of
-its id on named platforms when it delivered their sum.
+Two ads are the same when files that have one of them never have the other, and they have one long id, or what they
+delivered on the days that both have is equal: day by day, or a total of one and the sum of the other's days, in
+figures that do not agree by chance. An ad without a platform is the same as those of its id on named platforms when
+it delivered their sum.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _DAYS_ALONE = 3  # different figures that agree, where the names say nothing
 _SHARE_RELATED, _SHARE_ALONE = 0.5, 0.9  # of the days that both have
 _MOST_EQUAL = 20  # figures that more ads than this have on one day tell none of them
 _MOST_PERIODS = 40  # that candidates are looked for in; all that both have prove them
+_LONG_ID = 10  # digits that nobody counts up to: ids of platforms have more
 _SAME_CONVERSIONS = 1e-6  # fractions add up to a little more or less
 _SUM_IS = 0.02  # how far a sum over platforms may be from the total
 
@@ -71,6 +72,7 @@ def unite(
     pairs = list(_platform_sums(session, ads))
     others = _others(session, ads, days, every=every)
     if others:
+        pairs += _one_id(session, ads, others)
         pairs += _equal_ads(session, ads, others, days)
     return _note(session, pairs) if pairs else set()
 
@@ -121,6 +123,39 @@ def _known(session: Session, ads: Collection[int]) -> dict[int, _Known]:
     columns = (Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Ad.campaign_id)
     rows = session.execute(select(*columns).where(among(session, Ad.id, ads)))
     return {row[0]: _Known(*row[1:], frozenset(creatives[row[0]])) for row in rows}
+
+
+# --- one id --------------------------------------------------------------------------------------------------------
+
+
+def _one_id(session: Session, ads: Collection[int], others: Collection[int]) -> list[tuple[int, int]]:
+    """Return the pairs that have one long id, and of which one lacks its account or platform.
+
+    Platforms give such an id once. Figures need not agree: what came later may be corrected, or another period.
+    """
+    rows = session.execute(select(Ad.id, Ad.external_id).where(among(session, Ad.id, {*ads, *others})))
+    owners: dict[str, list[int]] = defaultdict(list)
+    for ad, external_id in rows:
+        if len(external_id) >= _LONG_ID and external_id.isdigit():
+            owners[external_id].append(ad)
+    here, there = set(ads), set(others)
+    pairs = {
+        (one, two)
+        for same in owners.values()
+        if 1 < len(same) <= _MOST_EQUAL
+        for one in same
+        for two in same
+        if one in here and two in there and one != two and not (one > two and two in here and one in there)
+    }
+    if not pairs:
+        return []
+    known = _known(session, {ad for pair in pairs for ad in pair})
+    fits = {
+        (one, two)
+        for one, two in pairs
+        if known[one].may_be(known[two]) and _agree(known[one].account, known[two].account)
+    }
+    return sorted(_apart(session, fits))
 
 
 # --- equal figures ------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
 from abkit.workflows.correlate import correlate
 from abkit.workflows.drift.check import check_drift
-from abkit.workflows.kpis.imports import undo_import
+from abkit.workflows.kpis.imports import list_imports, undo_import
 from tests.conftest import MakeDatabase
 from tests.kpi_files import add_creatives, run_import, write
 
@@ -346,3 +346,53 @@ def test_figures_of_a_store_without_overlaps_are_those_that_it_holds(store: Stor
     run_import(store, write(tmp_path / "later.csv", periods((20, 27), (28, 30), more=500)))
     found = read(store)
     assert (found.impressions, found.set_aside) == (TOTAL[0] + 2 * ADS * 500, ())
+
+
+LONG_ID = "120208000000000011"
+
+
+def one_ad(*, correction: int = 0, days: int = DAYS, header: str = "day,ad,impressions,clicks") -> str:
+    return table(header, [f"{day(number)},{LONG_ID},{1000 + 7 * number + correction},10" for number in range(days)])
+
+
+MONTH = table(
+    "period_start,period_end,ad,impressions,clicks",
+    [f"{day(0)},{day(DAYS - 1)},{LONG_ID},{sum(1000 + 7 * number for number in range(DAYS))},{10 * DAYS}"],
+)
+SUM = sum(1000 + 7 * number for number in range(DAYS))
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "counted"),
+    [
+        # Corrected figures, and the account or the platform that the first export did not name.
+        ((one_ad(), one_ad(correction=1)), ({}, {"account": "act_1"}), SUM + DAYS),
+        ((one_ad(), one_ad(correction=1)), ({}, {"platform": "meta"}), SUM + DAYS),
+        # A month of which only some days are there.
+        ((one_ad(days=4), MONTH), ({}, {"platform": "meta"}), SUM),
+        # Two accounts that are named are two.
+        ((one_ad(), one_ad(correction=1)), ({"account": "act_2"}, {"account": "act_1"}), 2 * SUM + DAYS),
+    ],
+)
+def test_one_long_id_is_one_ad_whatever_its_figures(
+    store: Store, tmp_path: Path, texts: tuple[str, str], options: tuple[dict[str, str], dict[str, str]], counted: int
+) -> None:
+    files = [write(tmp_path / f"{number}.csv", text) for number, text in enumerate(texts)]
+    for order in (0, 1), (1, 0):
+        for place in order:
+            (summary,) = run_import(store, files[place], **options[place])
+        with store.read() as session:
+            assert sum(session.scalars(select(Kpi.impressions).where(Kpi.left_out == ""))) == counted
+        # What is set aside is said, under whichever name.
+        assert bool(summary.not_counted) == (counted <= SUM + DAYS)
+        for listed in list_imports(store).imports:
+            if listed.undone_at is None:
+                undo_import(store, listed.import_id)
+
+
+def test_short_numbers_are_names_that_two_ads_may_have(store: Store, tmp_path: Path) -> None:
+    for number, account in enumerate(("", "act_1")):
+        text = one_ad(correction=number).replace(LONG_ID, "17")
+        run_import(store, write(tmp_path / f"{number}.csv", text), account=account)
+    with store.read() as session:
+        assert sum(session.scalars(select(Kpi.impressions).where(Kpi.left_out == ""))) == 2 * SUM + DAYS
