@@ -17,6 +17,7 @@ from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
 from abkit.store.database.statements import among, any_fraction, as_count, total
 from abkit.store.kpis.counting import SetAside, counts, set_aside, within
+from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.provisional import Provisional, provisional
 from abkit.store.kpis.same_ads import shown_creatives
@@ -259,22 +260,6 @@ def _ads(session: Session) -> dict[int, tuple[int | None, int, int]]:
 # --- rows per creative and period ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class DeliveryRow:
-    """What one creative delivered in one campaign, segment and period."""
-
-    creative_id: int
-    campaign_id: int
-    segment_id: int
-    period_start: date
-    period_end: date
-    impressions: int
-    clicks: int
-    conversions: float = 0
-    spend: float | None = None
-    revenue: float | None = None
-
-
 def currency_between(session: Session, start: date | None, end: date, rates: Rates | None = None) -> Exchange:
     """Return the one currency of what was delivered between two days by ads that are linked.
 
@@ -314,11 +299,12 @@ def delivery_rows(session: Session, start: date | None, end: date, money: Exchan
         .join(cell, cell.c.id == Kpi.segment_id)
         .join(single, single.c.ad_id == Kpi.ad_id)
         .outerjoin(home, home.c.creative_id == single.c.creative_id)
-        .where(campaign.is_not(None), Kpi.impressions > 0, counts(session, start, end), *within(Kpi, start, end))
+        .where(campaign.is_not(None), counts(session, start, end), *within(Kpi, start, end))
         .group_by(*order, *split)
         .order_by(*order, *split)
     )
-    return [_with_amounts(dict(row._mapping), money) if money else DeliveryRow(**row._mapping) for row in rows]
+    found = [_with_amounts(dict(row._mapping), money) if money else DeliveryRow(**row._mapping) for row in rows]
+    return with_late_events(found)
 
 
 def _with_amounts(values: dict[str, Any], money: Exchange) -> DeliveryRow:

@@ -15,7 +15,7 @@ from abkit.config import DriftSettings
 from abkit.metrics import METRICS, MONEY, MetricDefinition
 from abkit.stats.monitoring.level_shift import level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
-from abkit.store.kpis.delivery import DeliveryRow
+from abkit.store.kpis.late_events import DeliveryRow
 from abkit.vocabulary import Direction, DriftVerdict, Layer, Metric, Window
 from abkit.workflows.drift.results import LayerResult, show_p
 from abkit.workflows.drift.windows import DriftWindows

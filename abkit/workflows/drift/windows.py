@@ -16,7 +16,7 @@ from abkit.config import DriftSettings
 from abkit.errors import UsageError
 from abkit.store import results
 from abkit.store.catalog import creatives
-from abkit.store.kpis.delivery import DeliveryRow
+from abkit.store.kpis.late_events import DeliveryRow
 from abkit.store.schema import ModelVersion
 from abkit.vocabulary import Window, WindowKind
 

@@ -159,6 +159,22 @@ def test_rows_of_periods_are_summed_over_ads_and_follow_the_same_rules(store: St
     assert [(one.creative_id, one.impressions) for one in inside] == [(1, 30), (2, 90)]
 
 
+def test_clicks_of_days_without_impressions_belong_to_what_was_shown_before(store: Store) -> None:
+    seed = seeded(store)
+    first, second, third = seed.creatives("spring", [1.0, 2.0, 3.0])
+    seed.kpis([row(first, 2, 100, 5), row(first, 3, 0, 2, conversions=1), row(first, 4, 80, 4), row(first, 9, 0, 1)])
+    seed.kpis([row(second, 1, 0, 3), row(second, 5, 60, 6), row(third, 5, 0, 1)])
+    young = seed.segment(platform="x", age="18-24")
+    seed.kpis([row(second, 7, 0, 1, segment_id=young)])
+    with store.read() as session:
+        found = delivery_rows(session, None, day(9))
+    assert [(one.creative_id, one.period_start, one.impressions, one.clicks, one.conversions) for one in found] == [
+        (1, day(2), 100, 7, 1),
+        (1, day(4), 80, 5, 0),
+        (2, day(5), 60, 10, 0),  # the third was never shown: it has no rate
+    ]
+
+
 def test_the_first_delivery_is_the_first_day_with_impressions_or_the_launch_if_earlier(sqlite_store: Store) -> None:
     seed = seeded(sqlite_store)
     first, second, third = seed.creatives("spring", [1.0, 2.0, 3.0], launched=[None, day(1), None])

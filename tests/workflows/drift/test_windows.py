@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from abkit.store.kpis.delivery import DeliveryRow
+from abkit.store.kpis.late_events import DeliveryRow
 from abkit.vocabulary import Window
 from abkit.workflows.drift.windows import DriftWindows, parse_window
 
