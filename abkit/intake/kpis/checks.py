@@ -13,6 +13,7 @@ from abkit.intake.kpis.fields import COUNTS, MONEY, NAMES, WHOLE, plain_name
 from abkit.intake.kpis.headers_again import AGAIN, headers_again
 from abkit.intake.kpis.hours import hours_of_both_clocks, whole_days
 from abkit.intake.kpis.identity import IDS, rounded, text_of
+from abkit.intake.kpis.longer_times import of_longer_times
 from abkit.intake.kpis.numbers import ReadColumn, read_numbers
 from abkit.intake.kpis.reading import KpiOptions, RawTable, other_cells
 from abkit.intake.kpis.repeats import KEY, broken_down, repeated_rows, summed_rows
@@ -211,7 +212,8 @@ def _dates(table: RawTable, options: KpiOptions) -> ReadDates:
                 f"the file has dates of its own, in column {table.columns.named(fields[0])!r}",
                 hint="leave --period out (or leave that column out: --map 'COLUMN=')",
             )
-        return read_dates(table.frame, fields, table.columns.named(fields[0]), options.dayfirst)
+        name = table.columns.named(fields[0])
+        return of_longer_times(read_dates(table.frame, fields, name, options.dayfirst), name)
     assert options.period is not None  # noqa: S101  # require_fields saw to it
     n = table.frame.height
     said = {

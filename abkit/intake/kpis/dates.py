@@ -15,6 +15,7 @@ from abkit.intake.kpis.date_texts import SERIAL, DateText, read_text
 
 EARLIEST, LATEST = date(1990, 1, 1), date(2100, 1, 1)
 MOST_DATES = 100_000
+_MONTHS_A_YEAR = 12
 _READ = {"text": pl.String, "first": pl.Date, "last": pl.Date, "timed": pl.Boolean, "problem": pl.String}
 
 
@@ -135,6 +136,7 @@ def _format_of(
     if not fits:
         return "YYYY-MM-DD", frozenset(), []
     best = fits.most_common(1)[0][0]
+    _refuse_swapped(read, best, name)
     suspects: frozenset[str] = frozenset()
     notes = []
     if best.startswith(("DD", "MM", "YY")) and not best.startswith("YYYY"):
@@ -155,6 +157,25 @@ def _format_of(
         elif "YY" in best.replace("YYYY", ""):
             notes.append(f"{name!r}: years of two digits: {example!r} is read as {day}")
     return best, suspects, notes
+
+
+def _refuse_swapped(read: Mapping[str, DateText], best: str, name: str) -> None:
+    """Refuse what a spreadsheet of another country made of 01/02/2026: a date with day and month swapped.
+
+    What it could not read stayed text, each with a 13 or more where it expects the month.
+    """
+    if best not in ("YYYY-MM-DD", SERIAL):
+        return
+    dates = [one.readings[best][0] for one in read.values() if best in one.readings]
+    texts = {text: one for text, one in read.items() if one.readings and best not in one.readings}
+    written = [text for text, one in texts.items() if all(key.startswith(("DD", "MM")) for key in one.readings)]
+    one_way = all(len(texts[text].readings) == 1 for text in written)
+    if written and one_way and all(day.day <= _MONTHS_A_YEAR for day in dates):
+        raise InvalidInput(
+            f"column {name!r} has {written[0]!r} beside dates of which none is later than the 12th of a month: a "
+            f"spreadsheet took the day for the month where it could, as in {dates[0]}",
+            hint="export the file once more, and do not open it in a spreadsheet before; or export dates as YYYY-MM-DD",
+        )
 
 
 def _which_first(
