@@ -20,6 +20,9 @@ from abkit.store.keys import clean_key
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative, Kpi, ModelVersion, Schedule, Score
 
+# Arguments of schedules that may name a campaign.
+_NAMED = ("campaign", "reference", "current")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignList(RecordList):
@@ -41,7 +44,8 @@ class CampaignChange(Record):
         became: The key under which all of it is now; "" where it was deleted.
         what: renamed, merged or deleted.
         creatives, ads, experiments: How many of each it had.
-        schedules: Keys of the schedules whose arguments still name it.
+        schedules: Keys of the schedules that still name it: those of abkit.toml, or all where it was deleted.
+        changed_schedules: Keys of the schedules that name the new key now: those that were added by a command.
     """
 
     campaign: str
@@ -51,6 +55,7 @@ class CampaignChange(Record):
     ads: int = 0
     experiments: int = 0
     schedules: tuple[str, ...] = ()
+    changed_schedules: tuple[str, ...] = ()
 
 
 def list_campaigns(store: Store) -> CampaignList:
@@ -69,7 +74,9 @@ def rename_campaign(store: Store, key: str, new: str) -> CampaignChange:
     _require(store, key)
     with recorded_run(store, "campaign rename", {"campaign": key, "to": new}), store.write() as session:
         campaigns.rename(session, key, new)
-    return CampaignChange(campaign=key, became=new, what="renamed", schedules=_schedules_of(store, key))
+        changed = _rewrite_schedules(session, key, new)
+    named = _schedules_of(store, key)
+    return CampaignChange(campaign=key, became=new, what="renamed", schedules=named, changed_schedules=changed)
 
 
 def merge_campaigns(store: Store, key: str, into: str) -> CampaignChange:
@@ -81,9 +88,10 @@ def merge_campaigns(store: Store, key: str, into: str) -> CampaignChange:
     _require(store, key, into)
     with recorded_run(store, "campaign merge", {"campaign": key, "into": into}) as run, store.write() as session:
         moved = campaigns.merge(session, key, into)
+        changed = _rewrite_schedules(session, key, into)
         run.outcome.update(moved)
     named = _schedules_of(store, key)
-    return CampaignChange(campaign=key, became=into, what="merged", schedules=named, **moved)
+    return CampaignChange(campaign=key, became=into, what="merged", schedules=named, changed_schedules=changed, **moved)
 
 
 def delete_campaign(store: Store, key: str) -> CampaignChange:
@@ -99,13 +107,26 @@ def delete_campaign(store: Store, key: str) -> CampaignChange:
     return CampaignChange(campaign=key, became="", what="deleted", creatives=creatives, schedules=named)
 
 
-def _schedules_of(store: Store, key: str) -> tuple[str, ...]:
+def _naming(session: Session, key: str) -> list[Schedule]:
     """Return the schedules that name a campaign: as their campaign, or as a window such as campaign:spring."""
+    rows = session.scalars(select(Schedule).order_by(Schedule.key))
+    wanted = {key, f"campaign:{key}"}
+    return [row for row in rows if wanted.intersection(str(row.arguments.get(name)) for name in _NAMED)]
+
+
+def _schedules_of(store: Store, key: str) -> tuple[str, ...]:
     with store.read() as session:
-        rows = session.execute(select(Schedule.key, Schedule.arguments).order_by(Schedule.key))
-        wanted = {key, f"campaign:{key}"}
-        named = ("campaign", "reference", "current")
-        return tuple(schedule for schedule, said in rows if wanted.intersection(str(said.get(name)) for name in named))
+        return tuple(schedule.key for schedule in _naming(session, key))
+
+
+def _rewrite_schedules(session: Session, key: str, new: str) -> tuple[str, ...]:
+    """Let schedules that were added by a command name the new key; those of abkit.toml are what the file says."""
+    became = {key: new, f"campaign:{key}": f"campaign:{new}"}
+    mine = [schedule for schedule in _naming(session, key) if schedule.source == "command"]
+    for schedule in mine:
+        changed = {name: became.get(schedule.arguments[name]) for name in _NAMED if name in schedule.arguments}
+        schedule.arguments = schedule.arguments | {name: value for name, value in changed.items() if value}
+    return tuple(schedule.key for schedule in mine)
 
 
 def _require(store: Store, *keys: str) -> None:

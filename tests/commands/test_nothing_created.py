@@ -19,6 +19,10 @@ MISTYPED = {
     "import KPIs": ("kpi", "import", "missing.csv", "also-missing.csv"),
     "try an import": ("kpi", "import", "missing.csv", "--dry-run"),
     "import ratings": ("ratings", "import", "missing.csv", "--images", "."),
+    "train for a blank segment": ("model", "train", "votes.csv", "--images", ".", "--out", "new", "--segment", "  "),
+    "train for a segment that moves the cursor": (
+        *("model", "train", "votes.csv", "--images", ".", "--out", "new", "--segment", "a\x1b[2J"),
+    ),
     "import ratings of images": ("ratings", "import", "votes.csv", "--images", "nothere"),
 }
 EMPTY = {
@@ -116,3 +120,21 @@ def test_the_workspace_of_python_creates_nothing_either(workspace: Path, monkeyp
 
     assert rows(workspace) == before
     assert sorted(workspace.parent.iterdir()) == folders
+
+
+def test_images_that_cannot_be_read_make_no_campaign(workspace: Path, here: Here) -> None:
+    folder = workspace / "broken"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"no image")
+    (folder / "b.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    (folder / "c.svg").write_text("<svg/>")
+    before = dict(rows(workspace))
+    said = here("score", "broken", "--campaign", "new", cwd=workspace)
+    assert said.returncode == 1, said
+    assert "a.png" in said.stderr
+    assert dict(rows(workspace)) == {**before, "run": before["run"] + 1}
+
+    # With one that can be read, there is a campaign; its candidates are those that can.
+    make_image(3).save(folder / "d.png")
+    assert here("score", "broken", "--campaign", "new", cwd=workspace).returncode == 0
+    assert dict(rows(workspace))["campaign"] == before["campaign"] + 1

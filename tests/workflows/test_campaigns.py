@@ -62,19 +62,39 @@ def test_a_renamed_campaign_keeps_all_that_hangs_on_it(filled: Store) -> None:
         assert session.scalars(select(Run.what).order_by(Run.id.desc())).first() == "campaign rename"
 
 
-def test_a_rename_says_which_schedules_still_name_the_old_key(filled: Store) -> None:
-    said = {"a": {"campaign": "spring"}, "b": {"current": "campaign:spring"}, "c": {"campaign": "sale"}, "d": {}}
+def test_a_rename_changes_the_schedules_of_the_store_and_says_which_of_the_configuration_name_the_old_key(
+    filled: Store,
+) -> None:
+    said: dict[str, dict[str, Any]] = {
+        "a": {"campaign": "spring"},
+        "b": {"current": "campaign:spring", "reference": "days:7"},
+        "c": {"campaign": "sale"},
+        "d": {},
+        "file": {"campaign": "spring"},
+    }
     now = datetime(2026, 3, 1, tzinfo=UTC)
     common: dict[str, Any] = {"job": "score", "cron": "0 0 * * *", "grace_s": 1, "time_limit_s": 1}
     common |= {"missed": "run_last", "source": "command", "next_run_at": now, "created_at": now}
     with filled.write() as session:
         for key, arguments in said.items():
-            session.add(Schedule(key=key, arguments=arguments, **common))
+            source = {"source": "abkit.toml"} if key == "file" else {}
+            session.add(Schedule(key=key, arguments=arguments, **common | source))
     done = rename_campaign(filled, "spring", "summer")
-    assert done.schedules == ("a", "b")
-    (note,) = view_of(done).notes
-    assert note == "these schedules still name 'spring': a, b; change their arguments"
-    assert rename_campaign(filled, "summer", "winter").schedules == ()
+    assert (done.changed_schedules, done.schedules) == (("a", "b"), ("file",))
+    assert view_of(done).notes == (
+        "these schedules name 'summer' now: a, b",
+        "these schedules still name 'spring': file; change their arguments",
+    )
+
+    def stored() -> dict[str, Any]:
+        with filled.read() as session:
+            return {row.key: row.arguments for row in session.scalars(select(Schedule))}
+
+    changed = {"a": {"campaign": "summer"}, "b": {"current": "campaign:summer", "reference": "days:7"}}
+    assert stored() == said | changed
+    merged = merge_campaigns(filled, "summer", "sale")
+    assert (merged.changed_schedules, merged.schedules) == (("a", "b"), ())
+    assert stored()["b"] == {"current": "campaign:sale", "reference": "days:7"}
 
 
 def test_a_merged_campaign_brings_its_ads_creatives_and_launches(filled: Store) -> None:

@@ -20,7 +20,23 @@ if TYPE_CHECKING:
 #: The frozen encoder where none is named; as in `abkit_model`, which takes longer to import.
 ENCODER = "bundled:efficientnet-lite2"
 
-SegmentOption = Annotated[str, typer.Option("--segment", help="The segment that it is for; all by default.")]
+
+def _segment(text: str) -> str:
+    from abkit.store.keys import clean_key
+
+    return clean_key(text, "segment") if text else ""
+
+
+SegmentOption = Annotated[
+    str,
+    typer.Option(
+        "--segment",
+        parser=_segment,
+        metavar="SEGMENT",
+        help="The segment that it is for; all by default.",
+        show_default=False,
+    ),
+]
 ImagesOption = Annotated[Path, typer.Option("--images", help="The folder of the images that the table names.")]
 ImageColumnOption = Annotated[str | None, typer.Option("--image-column", help="The column that names the image.")]
 GroupColumnOption = Annotated[

@@ -19,9 +19,11 @@ def _(record: CampaignChange) -> View:
     word = "as" if record.what == "renamed" else "into"
     where = f" {word} {record.became!r}" if record.became else ""
     named = ", ".join(record.schedules)
-    notes = (f"these schedules still name {record.campaign!r}: {named}; change their arguments",) if named else ()
+    changed = ", ".join(record.changed_schedules)
+    notes = [f"these schedules name {record.became!r} now: {changed}"] if changed else []
+    notes += [f"these schedules still name {record.campaign!r}: {named}; change their arguments"] if named else []
     sentence = f"campaign {record.campaign!r} is {record.what}{where}{': ' + took if took else ''}"
-    return View(sentences=(sentence,), notes=notes)
+    return View(sentences=(sentence,), notes=tuple(notes))
 
 
 @view_of.register

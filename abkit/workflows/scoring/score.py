@@ -56,16 +56,20 @@ _FIGURES = ("mean", "std", "epistemic_std", "ci_low", "ci_high", "ci_level", "no
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Scoring:
-    """What all steps of one scoring share."""
+    """What all steps of one scoring share.
+
+    The campaign is made with the names of its first candidates: where no image can be read, it is not made.
+    """
 
     store: Store
     settings: Settings
     run: RunRecord
-    campaign_id: int
+    campaign: str
     active: ActiveModel
     kept: KeptTokens
+    campaign_id: int | None = None
     anew: list[str] = field(default_factory=list)  # names of files whose pixels an earlier release made otherwise
 
 
@@ -128,13 +132,11 @@ def score_paths(
         # The brief comes first, so that a text that cannot be read costs nothing.
         reader = brief_encoder or settings.scoring.brief_encoder
         text = read_brief(brief, active, reader) if brief is not None else None
-        with store.write() as session:
-            campaign_id = creatives.ensure_campaign(session, run, campaign)
         work = _Scoring(
             store=store,
             settings=settings,
             run=run,
-            campaign_id=campaign_id,
+            campaign=campaign,
             active=active,
             kept=KeptTokens(settings, active.version.encoder_fingerprint),
         )
@@ -146,9 +148,9 @@ def score_paths(
         if counts[FileState.SKIPPED]:
             run.outcome.update(skipped=counts[FileState.SKIPPED])
         fits = {}
-        if text is not None:
+        if text is not None and work.campaign_id is not None:
             images = {file.creative_id: file.path for file in files if file.creative_id is not None}
-            fits = fit_images(store, settings.scoring, run, campaign_id, text, images, show)
+            fits = fit_images(store, settings.scoring, run, work.campaign_id, text, images, show)
             run.outcome.update(encoder=text.encoder.name, encoder_fingerprint=text.encoder.fingerprint, fits=len(fits))
         ranked = _rank(work, files, fits)
         labels = _find_ideas(work, files)
@@ -292,6 +294,10 @@ def _log(
 
 
 def _write_names(session: Session, work: _Scoring, files: Sequence[ImageFile]) -> None:
+    if not files:
+        return
+    if work.campaign_id is None:
+        work.campaign_id = creatives.ensure_campaign(session, work.run, work.campaign)
     ids = creatives.creative_ids(session, {file.sha256 for file in files})
     for file in files:
         file.creative_id = ids[file.sha256]
@@ -312,7 +318,7 @@ def _link(work: _Scoring, files: Sequence[ImageFile]) -> None:
 def _find_ideas(work: _Scoring, files: Sequence[ImageFile]) -> dict[int, int]:
     """Put the files together that are one idea in several sizes; return the idea of each creative among them."""
     seen = {file.creative_id for file in files if file.creative_id is not None}
-    if not seen:
+    if not seen or work.campaign_id is None:
         return {}
     with work.store.write() as session:
         find_ideas(session, work.run, work.campaign_id, work.active.version.encoder_fingerprint, seen)
@@ -322,8 +328,10 @@ def _find_ideas(work: _Scoring, files: Sequence[ImageFile]) -> dict[int, int]:
 def _rank(work: _Scoring, files: Sequence[ImageFile], fits: Mapping[int, Fit]) -> list[ScoredFile]:
     """Return every file with its place in the campaign, best first, then the rejected ones."""
     version = work.active.version
-    with work.store.read() as session:
-        places = {place.creative_id: place for place in scores.ranking(session, work.campaign_id, version.id)}
+    places: dict[int, scores.RankedScore] = {}
+    if work.campaign_id is not None:
+        with work.store.read() as session:
+            places = {place.creative_id: place for place in scores.ranking(session, work.campaign_id, version.id)}
     ranked, rejected = [], []
     readings = {file.sha256: file.reading for file in files if file.reading is not None}
     for file in sorted(files, key=lambda file: str(file.shown)):
