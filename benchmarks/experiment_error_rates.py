@@ -1,23 +1,106 @@
-"""The figures of docs/statistics.md on real experiments.
+"""The error rates of docs/statistics.md: by unit and allocation on simulated tests, and on real experiments.
 
-ABKIT_TESTDATA=… python benchmarks/experiment_error_rates.py
+python benchmarks/experiment_error_rates.py 1000              # simulated tests of each kind
+ABKIT_TESTDATA=… python benchmarks/experiment_error_rates.py  # and the real ones
 """
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from experiment_designs import analyzed, drawn_days, geographies, shared_days, sums_of, users
 
-from abkit.stats.arms import Moments
+from abkit.errors import InvalidInput
+from abkit.stats.arms import Moments, PairMoments
 from abkit.stats.means.compare import compare_means
+from abkit.stats.means.pairs import compare_ratios
 from abkit.stats.proportions.bulk import compare_many, split_p
 from abkit.stats.proportions.intervals import newcombe_z
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, confidence_sequence, mixture_precision
+from abkit.vocabulary import AnalysisUnit, Metric, Verdict
+from abkit.workflows.experiments.arms import Arm
+from abkit.workflows.experiments.units.sums import UnitSums
 
 LOOKS = 60
+
+
+def by_unit(tests: int) -> None:
+    """Print how often each kind of test shows a difference: at its end, at any look, and with days as clusters."""
+    print(f"{tests:,} tests of each kind: shown at the end, at any of the daily looks, with days as clusters")
+    simulate("impressions, random", tests, lambda rng: (shared_days(rng, sd=0.15), {}))
+    optimized = {"allocation": "optimized"}
+    simulate("shared days (sd 15 %), optimized", tests, lambda rng: (shared_days(rng), optimized))
+    simulate("shared days (sd 30 %), optimized", tests, lambda rng: (shared_days(rng, sd=0.3), optimized))
+    simulate("days drawn one by one", tests, lambda rng: (drawn_days(rng), {"unit": "day"}))
+    simulate(
+        "blocks of 2 days, 1 day of carry-over", tests,
+        lambda rng: (drawn_days(rng, 2, kept=0.5), {"unit": "day", "carry_over": 1}),
+    )  # fmt: skip
+    for spread in (0.0, 1.0):
+        simulate(
+            f"20 geographies, sd of log size {spread:g}", tests,
+            lambda rng, spread=spread: (geographies(rng, spread)[0], {"unit": "geography"}),
+        )  # fmt: skip
+    simulate("10 matched pairs of geographies", tests, matched)
+    simulate("users, from daily totals", tests, lambda rng: (users(rng)[0], {"unit": "user"}))
+    sums_per_user(tests)
+    for lift, impressions, sd in ((0.10, 20_000, 0.15), (0.05, 100_000, 0.30)):
+        simulate(
+            f"lift {lift:+.0%}, {impressions:,} a day and arm, day sd {sd:.0%}", tests,
+            lambda rng, n=impressions, sd=sd, lift=lift: (
+                shared_days(rng, lift=lift, impressions=n, sd=sd), {"allocation": "optimized"}
+            ),
+        )  # fmt: skip
+
+
+def matched(rng: np.random.Generator) -> tuple[list[Arm], dict[str, object]]:
+    arms, strata = geographies(rng, 1.0, matched=True)
+    return arms, {"unit": "geography", "strata": strata}
+
+
+def simulate(name: str, tests: int, draw: Callable[[np.random.Generator], tuple[list[Arm], dict[str, object]]]) -> None:
+    rng = np.random.default_rng(0)
+    fixed, anytime, clusters = 0, 0, 0
+    offered = True
+    for _ in range(tests):
+        arms, plan = draw(rng)
+        analysis = analyzed(arms, monitoring="fixed", **plan)
+        fixed += analysis.verdict in (Verdict.BETTER, Verdict.WORSE)
+        sequence = analysis.treatments[0].sequence
+        offered = sequence is not None
+        # From the seventh day on, as the guard of data wants it.
+        anytime += any(one.difference.excludes(0) for one in sequence.looks[-22:]) if sequence else 0
+        clusters += days_as_clusters(arms)
+    shown = f"{anytime / tests:.2%}" if offered else "not offered"
+    print(f"  {name} ({analysis.analyzed_by}): {fixed / tests:.2%}, {shown}, {clusters / tests:.1%}")
+
+
+def days_as_clusters(arms: list[Arm]) -> bool:
+    """Whether Welch's t over days shows a difference, as if days were drawn and independent between the arms."""
+    pairs = [np.array([figures[:2] for figures in arm.delivery.by_day.values()], dtype=float) for arm in arms]
+    try:
+        return compare_ratios(*(PairMoments.from_values(days[:, 1], days[:, 0]) for days in pairs)).p_value < 0.05
+    except InvalidInput:
+        return False
+
+
+def sums_per_user(tests: int) -> None:
+    rng, found = np.random.default_rng(0), np.zeros(2)
+    for _ in range(tests):
+        arms, clicks = users(rng)
+        analysis = analyzed(arms, unit="user", sums=sums_of(clicks))
+        found[0] += analysis.verdict in (Verdict.BETTER, Verdict.WORSE)
+        looks = (
+            UnitSums(AnalysisUnit.USERS, sums_of(clicks, first), 2000).compare(*arms, Metric.CTR, 0.95)
+            for first in range(50, 1001, 50)
+        )
+        found[1] += any(pair and pair.anytime and pair.anytime.difference.excludes(0) for pair in looks)
+    print(f"  users, from sums per user (users): {found[0] / tests:.2%}, {found[1] / tests:.2%}")
 
 
 def a_a_tests(table: pl.DataFrame, seed: int) -> None:
@@ -96,6 +179,9 @@ def time_series(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    by_unit(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    if "ABKIT_TESTDATA" not in os.environ:
+        sys.exit("the real experiments are not there: say ABKIT_TESTDATA")
     folder = Path(os.environ["ABKIT_TESTDATA"])
     upworthy = pl.read_parquet(folder / "upworthy" / "packages.parquet")
     faulty_weeks(upworthy)

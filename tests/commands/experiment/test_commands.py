@@ -70,3 +70,65 @@ def test_an_experiment_from_creation_to_decision(here: Here, tmp_path: Path) -> 
     wrong = here("experiment", "analyze", cwd=folder)
     assert wrong.returncode == 2
     assert "either the name of an experiment or --table" in wrong.stderr
+
+
+def test_a_test_of_geographies_from_an_export_by_country_to_its_verdict(here: Here, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    make_workspace(folder)
+    lines = ["date,ad_id,country,impressions,clicks"]
+    places = ("DE", "FR", "IT", "ES", "PL", "SE", "NL", "AT", "PT", "FI")
+    for number, place in enumerate(places):
+        ad, rate = ("A1", 0.02) if number % 2 == 0 else ("A2", 0.05)
+        shown = 1000 + 100 * number
+        lines += [f"2026-10-{day:02},{ad},{place},{shown},{int(shown * rate) + number % 3}" for day in range(1, 11)]
+    (folder / "kpi.csv").write_text("\n".join(lines) + "\n")
+    assert here("kpi", "import", "kpi.csv", cwd=folder).returncode == 0
+    create = ("experiment", "create", "t", "--unit", "geography", "--allocation", "random")
+    variants = ("--variant", "old=A1", "--variant", "new=A2")
+    refused = here(*create, *variants, "--to", "2026-10-10", "--monitoring", "anytime", cwd=folder)
+    assert refused.returncode == 1
+    assert "any-time analysis is not valid where the unit is geography" in refused.stderr
+    twice = here(*create, *variants, "--to", "2026-10-10", "--pair", "DE=FR", "--pair", "FR=IT", cwd=folder)
+    assert "--pair FR=IT names a geography twice" in twice.stderr
+    assert here(*create, *variants, "--from", "2026-10-01", "--to", "2026-10-10", cwd=folder).returncode == 0
+    done = here("experiment", "analyze", "t", "--as-of", "2026-10-11", "-f", "json", cwd=folder)
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["analyzed_by"], found["units"]) == ("better", "geographies", {"old": 5, "new": 5})
+    assert found["treatments"][0]["verdict"]["sentence"].startswith("new caused a higher rate than old")
+    matched = here(
+        *("experiment", "create", "p", "--unit", "geography", "--allocation", "random", *variants),
+        *("--from", "2026-10-01", "--to", "2026-10-10", "--pair", "DE=FR", "--pair", "IT=ES", "--pair", "PL=SE"),
+        *("--pair", "NL=AT", "--pair", "PT=FI"), cwd=folder,
+    )  # fmt: skip
+    assert matched.returncode == 0, matched.stderr
+    blocked = here("experiment", "analyze", "p", "--as-of", "2026-10-11", "--exit-code", cwd=folder)
+    assert blocked.returncode == 3
+    # Five pairs can be drawn in 32 ways.
+    assert "the smallest p-value is 0.062" in blocked.stdout
+    assert here("experiment", "analyze", "p", "--as-of", "2026-10-11", "--by", "country", cwd=folder).returncode == 1
+
+
+def test_drawn_days_take_a_schedule_and_leave_out_carry_over(here: Here, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    make_workspace(folder)
+    lines, schedule = ["date,ad_id,impressions,clicks"], ["date,variant"]
+    for day in range(1, 29):
+        ad = "A1" if (day - 1) // 2 % 2 == 0 else "A2"
+        lines.append(f"2026-09-{day:02},{ad},2000,{(40 if ad == 'A1' else 80) + day % 5}")
+        schedule.append(f"2026-09-{day:02},{'old' if ad == 'A1' else 'new'}")
+    (folder / "kpi.csv").write_text("\n".join(lines) + "\n")
+    (folder / "days.csv").write_text("\n".join(schedule) + "\n")
+    assert here("kpi", "import", "kpi.csv", cwd=folder).returncode == 0
+    made = here(
+        *("experiment", "create", "t", "--unit", "day", "--allocation", "random", "--variant", "old=A1"),
+        *("--variant", "new=A2", "--schedule", "days.csv", "--carry-over", "1"), cwd=folder,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    done = here("experiment", "analyze", "t", "--as-of", "2026-09-28", cwd=folder)
+    assert "better" in done.stdout
+    assert "carry-over: 13 of 28 days are left out" in done.stdout + done.stderr
+    wrong = here(
+        *("experiment", "create", "u", "--unit", "user", "--allocation", "random", "--variant", "old=A1"),
+        *("--variant", "new=A2", "--schedule", "days.csv"), cwd=folder,
+    )  # fmt: skip
+    assert "a schedule or carry-over is given, and the unit is user" in wrong.stderr

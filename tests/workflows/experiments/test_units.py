@@ -5,17 +5,20 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from abkit.errors import InvalidInput
 from abkit.stats.arms import PairMoments
 from abkit.store.database.engine import Store
 from abkit.store.experiments import Delivery
+from abkit.store.kpis.counting import recount
 from abkit.store.kpis.money import Figures
+from abkit.store.schema import Ad, Kpi, Segment
 from abkit.vocabulary import Metric, Verdict
 from abkit.workflows.experiments.analysis import Analysis, analyze
 from abkit.workflows.experiments.arms import Arm
-from abkit.workflows.experiments.experiments import create_experiment
-from tests.workflows.experiments.deliveries import plan
+from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, history
+from tests.workflows.experiments.deliveries import Deliveries, plan
 from tests.workflows.experiments.designs import START, geographies, look, placed, shared_days
 
 SAID = (Verdict.BETTER, Verdict.WORSE)
@@ -327,3 +330,41 @@ def test_without_a_word_a_test_is_looked_at_as_often_as_its_unit_allows() -> Non
     units = {"impression": "anytime", "day": "anytime", "geography": "fixed", "user": "fixed", "session": "fixed"}
     assert {unit: str(plan(unit=unit, planned_total=None).monitoring) for unit in units} == units
     assert plan(unit="user", outcome_days=7).monitoring == "anytime"
+
+
+# --- from the store -----------------------------------------------------------------------------------------------
+
+
+def test_geographies_are_summed_from_the_rows_that_are_cut_by_them(store: Store) -> None:
+    """Beside rows by country there are rows by device that hold the same delivery, and totals count days."""
+    made = Deliveries(store)
+    rng = np.random.default_rng(21)
+    with store.write() as session:
+        for number, name in enumerate("AB"):
+            ad = Ad(external_id=name, run_id=made.run)
+            session.add(ad)
+            session.flush()
+            for place in range(6):
+                country = Segment(country=f"{name}{place}")
+                device = session.scalar(select(Segment).where(Segment.device == f"d{place}"))
+                cuts = [country, device or Segment(device=f"d{place}")]
+                session.add_all(cuts)
+                session.flush()
+                clicks = int(rng.binomial(20_000, 0.02 * (1 + number)))
+                for cut in cuts:
+                    session.add(
+                        Kpi(
+                            ad_id=ad.id, segment_id=cut.id, period_start=START, period_end=START, impressions=20_000,
+                            clicks=clicks, conversions=0, kpi_import_id=made.imported,
+                        )
+                    )  # fmt: skip
+            recount(session, [ad.id])
+    options = {"unit": "geography", "planned_total": None, "ends_on": START}
+    create_experiment(store, plan(**options))
+    analysis = analyze_experiment(store, "t", as_of=START + timedelta(1))
+    assert analysis.units == {"old": 6, "new": 6}
+    assert analysis.totals["old"].trials == 120_000
+    assert analysis.verdict is Verdict.BETTER
+    stored = history(store, "t")[0].result
+    assert isinstance(stored, Analysis)
+    assert (stored.analyzed_by, stored.units) == (analysis.analyzed_by, analysis.units)
