@@ -109,6 +109,12 @@ def create(
     guardrail: Annotated[
         list[str] | None, typer.Option("--guardrail", help="METRIC=LOSS such as cvr=0.05: at most 5 % worse.")
     ] = None,
+    watch: Annotated[
+        str | None, typer.Option("--watch", help="Metrics that are shown and do not decide: cpa,roas.")
+    ] = None,
+    cap: Annotated[
+        float | None, typer.Option("--cap", help="Cap revenue at this quantile of the units' values, such as 0.99.")
+    ] = None,
     margin_rate: Annotated[
         float | None, typer.Option("--margin-rate", help="Share of the revenue that is left before advertising.")
     ] = None,
@@ -163,6 +169,8 @@ def create(
             parse_choice(Metric, name, name="metric of a guardrail"): _loss(text)
             for name, text in _pairs(guardrail or [], "--guardrail", "METRIC=LOSS").items()
         },
+        watch=[parse_choice(Metric, name.strip(), name="metric of --watch") for name in _listed(watch)],
+        cap=cap,
         margin_rate=context.settings.money.margin_rate if margin_rate is None else margin_rate,
         geography=geography,
         strata=read_strata(strata) if strata else _matched(pair or []),
@@ -329,6 +337,10 @@ def list_(
     for row in rows:
         if row.get("unreadable"):
             note(row["unreadable"])
+
+
+def _listed(text: str | None) -> list[str]:
+    return text.split(",") if text else []
 
 
 def _pairs(texts: list[str], option: str, form: str) -> dict[str, str]:

@@ -6,15 +6,20 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from abkit.metrics import METRICS
 from abkit.records import percent, to_plain
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table, interval
 from abkit.stats.estimate import Comparison, Estimate
+from abkit.stats.verdicts.equivalence import MarginTest
+from abkit.stats.verdicts.verdict import arm_value
+from abkit.vocabulary import Metric
 from abkit.workflows.experiments.analysis import Analysis, TreatmentResult
 from abkit.workflows.experiments.design import DesignReport
 from abkit.workflows.experiments.formats import RecordedDecision
 from abkit.workflows.experiments.rows import LeftOut, UnitAnalysis
 from abkit.workflows.experiments.table import TableReport
+from abkit.workflows.experiments.watched import WatchedMetric
 
 _MOST_REFUSED = 5
 
@@ -46,28 +51,74 @@ def _(report: DesignReport) -> View:
 
 @view_of.register
 def _(analysis: Analysis) -> View:
-    title = f"{analysis.experiment}, {analysis.metric} against {analysis.control}: {analysis.rule}"
+    title = f"{analysis.experiment}, {_metric(analysis)} against {analysis.control}: {analysis.rule}"
+    watching = bool(analysis.watched)
     checks = [{"guard": guard.name, "status": guard.status, "found": guard.message} for guard in analysis.guards]
     return View(
         tables=(
-            Table.of([_treatment_row(result) for result in analysis.treatments], title=title),
+            Table.of([_treatment_row(result, analysis) for result in analysis.treatments], title=title),
+            *([Table.of([_watched_row(one, analysis) for one in analysis.watched], title=_WATCHED)] * watching),
             Table.of(checks, title="Guards"),
         ),
-        sentences=tuple(line for result in analysis.treatments for line in _sentences(result)),
+        sentences=(
+            *(line for result in analysis.treatments for line in _sentences(result, analysis.currency)),
+            *(f"watched, does not decide: {_watched_sentence(one)}" for one in analysis.watched),
+        ),
         notes=(*analysis.notes, *(f"set aside: {one}" for one in analysis.set_aside)),
         chart=lambda: analysis_chart(analysis),
     )
 
 
-def _treatment_row(result: TreatmentResult) -> dict[str, Any]:
+_WATCHED = "Watched, does not decide; one false discovery rate over all of it (Benjamini and Hochberg)"
+
+
+def _metric(analysis: Analysis) -> str:
+    definition = METRICS[analysis.metric]
+    unit = definition.unit(analysis.currency) if analysis.currency else ""
+    return f"{definition.name} ({unit})" if unit else definition.name
+
+
+def _treatment_row(result: TreatmentResult, analysis: Analysis) -> dict[str, Any]:
     return {
         "treatment": result.treatment,
         "verdict": result.verdict.state,
+        **_values(result.deciding, analysis.metric, analysis.currency),
         **_lift(result.deciding),
         **_lift(result.fixed, "fixed "),
         "adjusted p": None if math.isnan(result.adjusted_p) else f"{result.adjusted_p:.3g}",
         "chance to win": percent(result.bayes.chance_to_win, 1) if result.bayes else None,
     }
+
+
+def _watched_row(one: WatchedMetric, analysis: Analysis) -> dict[str, Any]:
+    definition = METRICS[one.metric]
+    unit = definition.unit(analysis.currency)
+    return {
+        "treatment": one.treatment,
+        "metric": f"{definition.name}, {unit}" if unit and analysis.currency else definition.name,
+        "verdict": one.conclusion.state if one.conclusion else None,
+        **dict(zip(("control", "value"), _pair(one.comparison, one.metric), strict=True)),
+        **_lift(one.comparison),
+        "adjusted p": None if math.isnan(one.adjusted_p) else f"{one.adjusted_p:.3g}",
+    }
+
+
+def _watched_sentence(one: WatchedMetric) -> str:
+    return one.conclusion.sentence if one.conclusion else f"{one.metric} of {one.treatment}: not enough data"
+
+
+def _values(comparison: Comparison | None, metric: Metric, currency: str) -> dict[str, Any]:
+    """Return the values of both arms where these are more than rates, whose lift says enough."""
+    if METRICS[metric].share:
+        return {}
+    return dict(zip(("control", "value"), _pair(comparison, metric, currency), strict=True))
+
+
+def _pair(comparison: Comparison | None, metric: Metric, currency: str = "") -> tuple[str | None, str | None]:
+    if comparison is None:
+        return None, None
+    one, two = (METRICS[metric].show(arm_value(arm), currency) for arm in (comparison.control, comparison.treatment))
+    return one, two
 
 
 def _lift(comparison: Comparison | None, prefix: str = "") -> dict[str, Any]:
@@ -80,7 +131,7 @@ def _interval(lift: Estimate) -> str:
     return interval(lift.ci_low, lift.ci_high, 1, sign=True)
 
 
-def _sentences(result: TreatmentResult) -> Iterator[str]:
+def _sentences(result: TreatmentResult, currency: str) -> Iterator[str]:
     yield result.verdict.sentence
     if result.shrunken_lift:
         shrunken = percent(result.shrunken_lift.estimate, 1, sign=True)
@@ -104,7 +155,12 @@ def _sentences(result: TreatmentResult) -> Iterator[str]:
         else:
             said = "not worse by more than" if margin.holds else "may be worse by more than"
             when = "valid at any look" if margin.anytime else "valid for one look"
-            yield f"  guardrail {name}: {said} {margin.margin:.2g} (p = {margin.p_value:.3g}, {when})"
+            yield f"  guardrail {name}: {said} {_margin(name, margin, currency)} (p = {margin.p_value:.3g}, {when})"
+
+
+def _margin(metric: Metric, test: MarginTest, currency: str) -> str:
+    definition = METRICS[metric]
+    return f"{test.margin:.2g}" if definition.share else definition.show(test.margin, currency)
 
 
 def analysis_chart(analysis: Analysis) -> Any:
@@ -112,7 +168,7 @@ def analysis_chart(analysis: Analysis) -> Any:
     from abkit.reporting.charts.experiment import forest_plot
 
     lifts = [(result.treatment, result.deciding.lift) for result in analysis.treatments if result.deciding]
-    title = f"{analysis.experiment}: {analysis.metric.upper()} against {analysis.control}"
+    title = f"{analysis.experiment}: {_metric(analysis)} against {analysis.control}"
     return forest_plot(lifts, title=title, subtitle=analysis.rule)
 
 

@@ -33,10 +33,12 @@ from abkit.workflows.experiments.arms import (
     posterior,
     within_segments,
 )
+from abkit.workflows.experiments.capping import capped
 from abkit.workflows.experiments.plan import ExperimentPlan, no_anytime
 from abkit.workflows.experiments.units.choose import comparer_of, unit_of
 from abkit.workflows.experiments.units.comparer import Compared, Comparer
 from abkit.workflows.experiments.units.sums import SumsPerUnit
+from abkit.workflows.experiments.watched import WatchedMetric, watch
 
 MODELED = (
     "conversions are fractions: the platform models them and divides the credit between ads; they are no counts of a "
@@ -124,6 +126,7 @@ class Analysis(Record):
         planned_share: Share of the planned total that was in; None where none is planned.
         tuning: Units of two arms at which the any-time intervals are tightest; later looks keep it.
         units: Arm → units that were compared; empty where they are impressions.
+        watched: Metrics that do not decide, with one false discovery rate over all of them.
     """
 
     experiment: str
@@ -147,6 +150,7 @@ class Analysis(Record):
     planned_share: float | None = None
     tuning: float | None = None
     units: Mapping[str, int] = field(default_factory=dict)
+    watched: tuple[WatchedMetric, ...] = ()
 
 
 def analyze(
@@ -174,6 +178,7 @@ def analyze(
     """
     definition = METRICS[plan.metric]
     currency = money.currency if money else ""
+    arms, of_caps = capped(plan, arms, currency)
     days, delivered = ([arm.days(metric) for arm in arms] for metric in (plan.metric, Metric.CTR))
     events = [arm.events(plan.metric) for arm in arms]
     # Halves may add up to whole numbers by day, and are modeled all the same.
@@ -281,6 +286,7 @@ def analyze(
             *([MODELED] if modeled else []),
             *([str(fresh)] if fresh else []),
             *(money.notes if money else ()),
+            *of_caps,
             *_without_money(arms, plan),
             *comparer.notes(arms),
             *([NO_SEGMENTS] if by and not trials else []),
@@ -292,12 +298,18 @@ def analyze(
         planned_share=share,
         tuning=tuning,
         units=units,
+        watched=watch(
+            plan,
+            arms,
+            lambda one, other, metric: _watched(one, other, metric, plan=plan, comparer=comparer),
+            currency=currency,
+        ),
     )
 
 
 def _without_money(arms: Sequence[Arm], plan: ExperimentPlan) -> Iterator[str]:
     """Say which days of which arm are left out of metrics of money, because not all of it is known."""
-    for metric in (plan.metric, *plan.guardrails):
+    for metric in plan.metrics:
         definition = METRICS[metric]
         for arm in arms:
             figures = arm.delivery.by_day.values()
@@ -333,15 +345,31 @@ def _guardrail(
 
     The confidence level is the plan's, one-sided.
     """
-    if comparer.unit is AnalysisUnit.IMPRESSIONS:
-        # The metric of a guardrail need not be a share of counted trials where the one that decides is.
-        of_guardrail, pair = replace(plan, metric=metric), [control, arm]
-        unit = unit_of(of_guardrail, pair, modeled=False, sums=False)
-        days, delivered = ([one.days(counted) for one in pair] for counted in (metric, Metric.CTR))
-        tuning = looks.tuning(plan, days, delivered, (), by_day=unit in _BY_DAY)
-        comparer = comparer_of(unit, of_guardrail, pair, tuning=tuning)
     anytime = plan.monitoring is Monitoring.ANYTIME
-    return comparer.not_worse(control, arm, metric, margin=margin, level=plan.level, anytime=anytime)
+    chosen = _comparer_of_metric(control, arm, metric, plan, comparer)
+    return chosen.not_worse(control, arm, metric, margin=margin, level=plan.level, anytime=anytime)
+
+
+def _watched(control: Arm, arm: Arm, metric: Metric, *, plan: ExperimentPlan, comparer: Comparer) -> Comparison | None:
+    """Compare two arms by a metric that does not decide; as often as it is looked at, where the unit allows that."""
+    pair = _comparer_of_metric(control, arm, metric, plan, comparer).compare(control, arm, metric, plan.level)
+    if pair is None or comparer.unit is AnalysisUnit.TOTALS:
+        return None
+    return pair.anytime if plan.monitoring is Monitoring.ANYTIME and pair.anytime is not None else pair.fixed
+
+
+def _comparer_of_metric(control: Arm, arm: Arm, metric: Metric, plan: ExperimentPlan, comparer: Comparer) -> Comparer:
+    """Return how two arms are compared by another metric than the one that decides.
+
+    It need not be a share of counted trials where the one that decides is.
+    """
+    if comparer.unit is not AnalysisUnit.IMPRESSIONS:
+        return comparer
+    of_metric, pair = replace(plan, metric=metric), [control, arm]
+    unit = unit_of(of_metric, pair, modeled=False, sums=False)
+    days, delivered = ([one.days(counted) for one in pair] for counted in (metric, Metric.CTR))
+    tuning = looks.tuning(plan, days, delivered, (), by_day=unit in _BY_DAY)
+    return comparer_of(unit, of_metric, pair, tuning=tuning)
 
 
 def _past(look: Analysis, totals: Mapping[str, Total]) -> looks.PastLook:

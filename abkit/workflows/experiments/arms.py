@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from abkit.errors import InvalidInput
@@ -28,6 +28,7 @@ class Arm:
         share: Planned share of the traffic.
         delivery: What it delivered until the day of the analysis.
         margin_rate: The share of the revenue that is left before advertising.
+        caps: Metric → the most that a unit's value counts for; none by default.
         unknown: The name that the plan has for it, where no ad and no creative has that name; else empty.
     """
 
@@ -36,6 +37,7 @@ class Arm:
     delivery: Delivery
     margin_rate: float = 1.0
     unknown: str = ""
+    caps: Mapping[Metric, float] = field(default_factory=dict)
 
     def days(self, metric: Metric) -> ArmDays:
         """Return denominator and numerator of the metric, day by day; days whose money is not known are left out."""
@@ -54,7 +56,11 @@ class Arm:
 
     def terms(self, figures: Figures, metric: Metric) -> tuple[float, float] | None:
         """Return denominator and numerator of the metric; None where the money is not known."""
-        return METRICS[metric].terms(figures, margin_rate=self.margin_rate)
+        found = METRICS[metric].terms(figures, margin_rate=self.margin_rate)
+        if found is None or metric not in self.caps:
+            return found
+        below, above = found
+        return below, min(above, self.caps[metric] * below)
 
     def until(self, last: date | None) -> Arm:
         """Return the arm with the days up to this one; all of them where it is None."""

@@ -25,8 +25,8 @@ FORMAT = 2
 """The version that is written. JSON without a version is of format 0."""
 
 _PLAN = (
-    "level", "power", "lift", "planned_total", "planned_unit", "monitoring", "looks", "guardrails", "margin_rate",
-    "geography", "strata", "paired", "schedule", "carry_over", "outcome_days",
+    "level", "power", "lift", "planned_total", "planned_unit", "monitoring", "looks", "guardrails", "watch",
+    "margin_rate", "cap", "geography", "strata", "paired", "schedule", "carry_over", "outcome_days",
 )  # fmt: skip
 """The part of a plan that has no columns of its own."""
 

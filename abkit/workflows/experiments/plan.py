@@ -39,7 +39,9 @@ class ExperimentPlan(Record):
         monitoring: How often the test is looked at; `anytime` by default where the unit allows it, else `fixed`.
         looks: Planned looks, for `group`.
         guardrails: Metric → the largest acceptable relative loss.
+        watch: Metrics that are shown with their verdicts and do not decide.
         margin_rate: For the margin: the share of the revenue that is left before advertising.
+        cap: Quantile of the units' values above which revenue is capped, in metrics made of it; None for no cap.
         geography: What makes a geography: `country`, or another dimension of delivery.
         strata: Geography → the stratum, such as a pair, that it was drawn in; none by default.
         paired: Whether each geography has all arms, so that they are compared within it.
@@ -68,7 +70,9 @@ class ExperimentPlan(Record):
     monitoring: Monitoring | None = None
     looks: int | None = None
     guardrails: Mapping[Metric, float] = field(default_factory=dict)
+    watch: Sequence[Metric] = ()
     margin_rate: float = 1.0
+    cap: float | None = None
     geography: Dimension = Dimension.COUNTRY
     strata: Mapping[str, str] = field(default_factory=dict)
     paired: bool = False
@@ -79,11 +83,23 @@ class ExperimentPlan(Record):
     @property
     def needs_money(self) -> bool:
         """Whether any of its metrics is made of spend or revenue."""
-        return any(METRICS[metric].needs for metric in (self.metric, *self.guardrails))
+        return any(METRICS[metric].needs for metric in self.metrics)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every metric that is compared: the one that decides, those of guardrails, those that are watched."""
+        return tuple(dict.fromkeys((self.metric, *self.guardrails, *self.watch)))
+
+    @property
+    def counted(self) -> str:
+        """What has values of its own: geographies, or days."""
+        return "geographies" if self.unit is Unit.GEOGRAPHY else "days"
 
     def __post_init__(self) -> None:
         for name, kind in (("unit", Unit), ("allocation", Allocation), ("metric", Metric), ("geography", Dimension)):
             object.__setattr__(self, name, parse_choice(kind, getattr(self, name), name=name))
+        watched = tuple(parse_choice(Metric, metric, name="watched metric") for metric in self.watch)
+        object.__setattr__(self, "watch", tuple(dict.fromkeys(watched)))
         chosen = self.monitoring
         if chosen is None:
             chosen = Monitoring.FIXED if no_anytime(self) else Monitoring.ANYTIME
@@ -176,6 +192,9 @@ def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
             raise InvalidInput(
                 f"the guardrail {metric}={margin}; expected a metric ({', '.join(Metric)}) and a loss between 0 and 1"
             )
+    if plan.metric in plan.watch:
+        raise InvalidInput(f"{plan.metric} decides, and is to be watched as well; expected one of the two")
+    _check_cap(plan)
     shares = check_weights(plan.split or [1.0] * len(plan.variants), arms=len(plan.variants))
     if min(shares) == 0:
         name = list(plan.variants)[shares.index(0)]
@@ -211,6 +230,21 @@ def _check_total(plan: ExperimentPlan) -> None:
         lasts = (plan.ends_on - plan.starts_on).days + 1
         if total > lasts:
             raise InvalidInput(f"the planned total is {total:,.0f} days; from its first day to its last it has {lasts}")
+
+
+def _check_cap(plan: ExperimentPlan) -> None:
+    """Refuse a cap that is none, or that would have no effect."""
+    if plan.cap is None:
+        return
+    if not 0.5 < plan.cap < 1:
+        raise InvalidInput(f"the cap is the quantile {plan.cap}; expected one between 0.5 and 1, such as 0.99")
+    if not any("revenue" in METRICS[metric].numerator for metric in plan.metrics):
+        raise InvalidInput(f"a cap is given, and nothing is made of revenue; the metric is {plan.metric}")
+    if plan.unit in (Unit.USER, Unit.SESSION) and plan.allocation is Allocation.RANDOM:
+        raise InvalidInput(
+            f"a cap is given, and the unit is {plan.unit}: the store has no revenue of single {plan.unit}s",
+            hint="cap it in the rows that are analyzed",
+        )
 
 
 def _check_units(plan: ExperimentPlan) -> None:
