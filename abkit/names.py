@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from abkit_model.names import composed
 
-__all__ = ["base_name", "composed", "is_sha256", "link_key", "plain_key", "stem", "words"]
+__all__ = ["base_name", "composed", "folded", "is_sha256", "link_key", "plain_key", "stem", "words"]
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -65,6 +65,15 @@ def plain_key(name: str) -> str:
     ('herocopy', 'hero')
     """
     return _key(name, duplicates=False)
+
+
+def folded(name: str) -> str:
+    """Return a name without what two spellings of one differ in: case, blanks, how accents are composed.
+
+    >>> folded("Summer  Sale.PNG "), folded("hero.jpg") == folded("hero.png")
+    ('summer sale.png', False)
+    """
+    return composed(" ".join(name.split()).casefold())
 
 
 def stem(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from abkit.names import folded
 from abkit.store.database.statements import total, wait_for_turn
 from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, KpiUndo, RatingImport, RatingReject
 
@@ -170,6 +171,28 @@ def impressions_and_clicks(
         if impressions is not None:
             found[platform, account, external_id] = (impressions, clicks)
     return found
+
+
+def known_spellings(
+    session: Session, ads: Collection[tuple[str, str, str]]
+) -> Mapping[tuple[str, str, str], tuple[str, str, str]]:
+    """Return the one ad of the store that each of these is in another spelling (platform, account, name).
+
+    Ads that are there as they are written are left out, and so are those that could be several.
+    """
+    owners = {key[:2] for key in ads}
+    found: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
+    for platform, account in sorted(owners):
+        rows = session.scalars(select(Ad.external_id).where(Ad.platform == platform, Ad.account == account))
+        for external_id in rows:
+            found.setdefault((platform, account, folded(external_id)), []).append((platform, account, external_id))
+    exact = {key for keys in found.values() for key in keys}
+    spelled = {}
+    for key in set(ads) - exact:
+        same = found.get((*key[:2], folded(key[2])), [])
+        if len(same) == 1:
+            spelled[key] = same[0]
+    return spelled
 
 
 def is_simulated(session: Session) -> bool:

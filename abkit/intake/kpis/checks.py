@@ -1,6 +1,7 @@
 """Checks of an export as a whole: every row is either good, or a reject with its reasons."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -24,6 +25,7 @@ from abkit_model.data.sheets import column_letters
 
 AdKey = tuple[str, str, str]
 Delivered = Callable[[list[AdKey]], Mapping[AdKey, tuple[int, int]]]
+Spelled = Callable[[list[AdKey]], Mapping[AdKey, AdKey]]
 LONGEST_NAME = 1_000
 MOST_LATE_CLICKS = 10
 """An ad without a single impression may have so many: it was shown before the first day that was imported."""
@@ -62,7 +64,9 @@ class CheckedRows:
     found: Mapping[str, str] = field(default_factory=dict)
 
 
-def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: date) -> CheckedRows:
+def check(
+    table: RawTable, options: KpiOptions, delivered: Delivered, today: date, spelled: Spelled = lambda _: {}
+) -> CheckedRows:
     """Check all rows of an export.
 
     Args:
@@ -70,6 +74,7 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
         options: What the user said about the file.
         delivered: Returns, for ads of earlier imports, their impressions and clicks.
         today: The day of the import.
+        spelled: Returns, for ads without an id, the ads of earlier imports whose names are written in another way.
 
     Raises:
         InvalidInput: An ambiguous format; dates both in the file and in the options.
@@ -90,7 +95,9 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
     # An idle row may take back what an earlier file said; for that its ad and its day have to be known.
     restates = idle & rows["period_start"].is_not_null() & (rows["external_id"] != "")
     # From here on rows carry numbers instead of texts: a million rows have few ads and segments.
+    nameless = rows.select("ad", "external_id").filter(pl.col("ad") == "")
     rows, ads, segments = _numbered(rows)
+    ads, respelled = _as_known(ads, nameless["external_id"].unique(), spelled)
     resting = rows.filter(restates & rows["impressions"].is_not_null())
     good = rows.filter(reasons.is_null() & ~total & ~idle & ~again)
     candidates = rows.filter(~total & ~idle & ~again).select("line", *KEY)
@@ -126,7 +133,7 @@ def check(table: RawTable, options: KpiOptions, delivered: Delivered, today: dat
         rejects=_rejects(table, pl.concat([bad, *refused], how="diagonal"), names),
         notes=[
             *(*dates.notes, *_notes(table, options, numbers), *foreign, *notes, *remarks),
-            *(*_currencies(good, ads), *_provisional(good, today)),
+            *(*_currencies(good, ads), *respelled, *_provisional(good, today)),
         ],
         found=_found(numbers, dates),
     )
@@ -319,6 +326,24 @@ def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFr
         columns.append(rows.select(varied).join(numbers, on=varied, how="left", maintain_order="left")[name])
     texts = {"ad", "ad_name", "platform", "account", "external_id", *Dimension, *places}
     return rows.select(pl.exclude(texts)).with_columns(columns), tables[0], tables[1].rename(places)
+
+
+def _as_known(ads: pl.DataFrame, names: pl.Series, spelled: Spelled) -> tuple[pl.DataFrame, list[str]]:
+    """Call ads that have no id as an earlier file does, where they differ in case and blanks only."""
+    named = ads.filter(pl.col("external_id").is_in(names.implode()), pl.col("external_id") != "")
+    keys = list(named.select(AD).iter_rows())
+    others = spelled(keys) if keys else {}
+    # Two spellings in one file are two ads.
+    once = Counter(others.values())
+    called = [(*key, other[2]) for key, other in others.items() if once[other] == 1 and other not in set(keys)]
+    if not called:
+        return ads, []
+    known = pl.DataFrame(called, schema=dict.fromkeys((*AD, "known"), pl.String), orient="row")
+    ads = ads.join(known, on=AD, how="left", maintain_order="left")
+    ads = ads.with_columns(external_id=pl.coalesce("known", "external_id")).drop("known")
+    said = sorted(called)[0]
+    more = f" and {len(called) - 1:,} more" if len(called) > 1 else ""
+    return ads, [f"{said[2]!r} is taken for {said[3]!r} of an earlier file{more}: ads without an id, by their names"]
 
 
 def _rejects(table: RawTable, bad: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CompoundSelect, exists, select, union, update
 from sqlalchemy.orm import Session, aliased
 
+from abkit.names import folded
 from abkit.store.database.statements import among, total
 from abkit.store.kpis.once import means_all
 from abkit.store.kpis.period_sums import SUMS, totals_and_sums
@@ -106,7 +107,7 @@ class _Known:
         """Return whether their names say that they may be one."""
         if self.external_id == other.external_id:
             return True
-        same_name = bool(self.creative_name) and self.creative_name == other.creative_name
+        same_name = bool(self.creative_name) and folded(self.creative_name) == folded(other.creative_name)
         return same_name and (self.is_named or other.is_named)
 
 
@@ -299,12 +300,12 @@ def _by_name(known: Mapping[int, _Known], ads: Iterable[int], others: Iterable[i
     """Return the pairs whose names are related, where few ads have the name."""
     named: dict[str, set[int]] = defaultdict(set)
     for other in set(others):
-        for name in {known[other].external_id, known[other].creative_name} - {""}:
+        for name in {known[other].external_id, folded(known[other].creative_name)} - {""}:
             named[name].add(other)
     return {
         (ad, other)
         for ad in set(ads)
-        for name in {known[ad].external_id, known[ad].creative_name} - {""}
+        for name in {known[ad].external_id, folded(known[ad].creative_name)} - {""}
         if len(named[name]) <= _MOST_EQUAL
         for other in named[name]
         if known[ad].related(known[other])

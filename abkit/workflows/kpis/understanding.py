@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
 from abkit.store.database.engine import Store
-from abkit.store.imports import import_of, impressions_and_clicks
+from abkit.store.imports import import_of, impressions_and_clicks, known_spellings
 from abkit.store.schema import KpiImport
 from abkit.workflows.kpis.contents import Contents, contents_of
 from abkit.workflows.kpis.mappings import Remembered, recall
@@ -116,9 +116,13 @@ def _read(store: Store, path: Path, known: Understood) -> Understood:
         with store.read() as session:
             return impressions_and_clicks(session, ads)
 
+    def spelled(ads: list[AdKey]) -> Mapping[AdKey, AdKey]:
+        with store.read() as session:
+            return known_spellings(session, ads)
+
     try:
         with refusing_damage():
-            checked = check(table, options, delivered, datetime.now(UTC).date())
+            checked = check(table, options, delivered, datetime.now(UTC).date(), spelled)
     except AbkitError as error:
         raise Refused(error, table.rows) from error
     notes = []
