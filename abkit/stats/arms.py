@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import TYPE_CHECKING
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 LARGEST = 1e150
 """Means and variances above it have no squares in double precision."""
@@ -113,6 +114,8 @@ class Moments(Record):
         >>> Moments.from_values([1.0, 2.0, 3.0])
         Moments(n=3, mean=2.0, variance=1.0)
         """
+        import numpy as np
+
         array = np.asarray(values, dtype=float).ravel()
         _check_n(len(array))
         return cls(len(array), float(array.mean()), float(array.var(ddof=1)) if len(array) > 1 else 0.0)
@@ -176,6 +179,8 @@ class PairMoments(Record):
         >>> PairMoments.from_values([1, 2, 3], [2, 4, 6]).covariance
         2.0
         """
+        import numpy as np
+
         pairs = np.asarray((y, x), dtype=float)
         n = pairs.shape[1]
         _check_n(n)

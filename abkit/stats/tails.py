@@ -1,11 +1,19 @@
-"""Confidence levels, and the tails of the normal and t distributions: scipy.special, without scipy.stats objects."""
+"""Confidence levels, and the tails of the normal and t distributions.
+
+The normal ones are the standard library's; scipy is imported where Student's t is asked for, as it takes longer to
+import than any of these take to compute.
+"""
 
 from __future__ import annotations
 
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+import math
+from statistics import NormalDist
 
 from abkit.errors import InvalidInput
 from abkit.vocabulary import TWO_SIDED, Alternative
+
+_inverse = NormalDist().inv_cdf
+_SQRT2 = math.sqrt(2)
 
 
 def check_level(level: float) -> None:
@@ -34,7 +42,7 @@ def quantile(probability: float) -> float:
     >>> round(quantile(0.975), 6)
     1.959964
     """
-    return float(ndtri(probability))
+    return _inverse(probability)
 
 
 def t_quantile(probability: float, dof: float) -> float:
@@ -43,7 +51,29 @@ def t_quantile(probability: float, dof: float) -> float:
     >>> round(t_quantile(0.975, 10), 6)
     2.228139
     """
-    return float(stdtrit(dof, probability)) if dof < 1e10 else quantile(probability)
+    if dof >= 1e10:
+        return quantile(probability)
+    from scipy.special import stdtrit
+
+    return float(stdtrit(dof, probability))
+
+
+def normal_below(z: float) -> float:
+    """Return the chance that a standard normal value lies below z, without cancellation in the tail.
+
+    >>> round(normal_below(-1.959964), 6), normal_below(0.0)
+    (0.025, 0.5)
+    """
+    return 0.5 * math.erfc(-z / _SQRT2)
+
+
+def reach_of(alpha: float) -> float:
+    """Return how many standard errors a two-sided normal interval reaches.
+
+    >>> round(reach_of(0.05), 6)
+    1.959964
+    """
+    return -_inverse(alpha / 2)
 
 
 def two_sided_p(z: float) -> float:
@@ -52,7 +82,7 @@ def two_sided_p(z: float) -> float:
     >>> round(two_sided_p(1.959964), 6)
     0.05
     """
-    return 2.0 * float(ndtr(-abs(z)))
+    return math.erfc(abs(z) / _SQRT2)
 
 
 def tail_p(z: float, alternative: Alternative) -> float:
@@ -63,7 +93,7 @@ def tail_p(z: float, alternative: Alternative) -> float:
     """
     if alternative is TWO_SIDED:
         return two_sided_p(z)
-    return float(ndtr(-z if alternative is Alternative.GREATER else z))
+    return normal_below(-z if alternative is Alternative.GREATER else z)
 
 
 def t_tail_p(t: float, dof: float, alternative: Alternative) -> float:
@@ -74,6 +104,8 @@ def t_tail_p(t: float, dof: float, alternative: Alternative) -> float:
     """
     if dof >= 1e10:
         return tail_p(t, alternative)
+    from scipy.special import stdtr
+
     if alternative is TWO_SIDED:
         return 2.0 * float(stdtr(dof, -abs(t)))
     return float(stdtr(dof, -t if alternative is Alternative.GREATER else t))

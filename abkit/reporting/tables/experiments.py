@@ -159,6 +159,8 @@ def _sentences(result: TreatmentResult, currency: str) -> Iterator[str]:
 
 
 def _margin(metric: Metric, test: MarginTest, currency: str) -> str:
+    if test.relative:
+        return f"{percent(test.margin, 1)} of the control"
     definition = METRICS[metric]
     return f"{test.margin:.2g}" if definition.share else definition.show(test.margin, currency)
 

@@ -85,7 +85,7 @@ def compare_estimates(
         how, interval = "Welch's t (scipy ttest_ind_from_stats)", "Welch's t"
     elif method is _SEQUENTIAL:
         reach = multiplier(n0 + n1, alpha=alpha, tuning=tuning)
-        p_value = float(always_valid_p(statistic, n0 + n1, alpha=alpha, tuning=tuning, alternative=alternative))
+        p_value = always_valid_p(statistic, n0 + n1, alpha=alpha, tuning=tuning, alternative=alternative)
         how = "always valid (normal mixture, GrowthBook's tuning)"
         interval = "confidence sequence (normal mixture, GrowthBook's tuning)"
         notes = (f"valid at any look; tuned to {tuning:,.0f} units in all; reaches {reach:.3f} standard errors",)

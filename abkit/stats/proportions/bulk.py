@@ -17,12 +17,11 @@ from abkit.stats.proportions.intervals import (
     hybrid_interval,
     mover_r,
     newcombe_z,
-    pooled_z,
     too_few,
     touching_p,
     wilson,
 )
-from abkit.stats.sequential.always_valid import DEFAULT_TUNING, always_valid_p
+from abkit.stats.sequential.always_valid import DEFAULT_TUNING, mixture_precision
 from abkit.stats.tails import check_level
 
 
@@ -39,8 +38,8 @@ class BulkComparisons:
         lift: Treatment ÷ control − 1; NaN where the control is zero.
         lift_low: Lower end of the lift, by MOVER-R.
         lift_high: Upper end; inf where the control may be zero.
-        z: Statistic of the pooled normal test; NaN without any success or any failure.
-        p_value: P-value of that z, or of the exact limits where less than one success is expected in the smaller arm.
+        z: Statistic at which the interval from Wilson limits touches zero.
+        p_value: The level at which the interval touches zero.
         anytime_p: Always-valid p-value, at the tuning given.
         level: Confidence level of the intervals.
     """
@@ -75,7 +74,7 @@ def compare_many(
 
     >>> result = compare_many([480, 0], [10_000, 100], [560, 5], [10_100, 100])
     >>> [round(p, 4) for p in result.p_value.tolist()]
-    [0.0172, 0.0235]
+    [0.0173, 0.0398]
     """
     check_level(level)
     x0, n0, x1, n1 = (
@@ -91,8 +90,8 @@ def compare_many(
     lift_low, lift_high = mover_r(p0, limits0, p1, limits1)
     with np.errstate(divide="ignore", invalid="ignore"):
         lift = np.where(p0 > 0, p1 / p0 - 1, np.nan)
-    z = pooled_z(x0, n0, x1, n1)
-    p_value = 2 * ndtr(-np.abs(np.nan_to_num(z)))
+    z = newcombe_z(x0, n0, x1, n1)
+    p_value = 2 * ndtr(-np.abs(z))
     p_value[few] = touching_p(x0[few], n0[few], x1[few], n1[few])
     return BulkComparisons(
         control_rate=p0,
@@ -105,9 +104,15 @@ def compare_many(
         lift_high=lift_high,
         z=z,
         p_value=p_value,
-        anytime_p=always_valid_p(newcombe_z(x0, n0, x1, n1), n0 + n1, alpha=1 - level, tuning=tuning),
+        anytime_p=_anytime_p(z, n0 + n1, 1 - level, tuning),
         level=level,
     )
+
+
+def _anytime_p(z: Array, n: Array, alpha: float, tuning: float) -> Array:
+    """Return `always_valid_p`, on arrays."""
+    scaled = n * mixture_precision(alpha, tuning)
+    return np.asarray(np.exp(np.minimum(0.5 * np.log1p(scaled) - 0.5 * z * z * scaled / (1 + scaled), 0.0)))
 
 
 def _limits(x: Array, n: Array, few: NDArray[np.bool_], alpha: float) -> ArrayLimits:

@@ -1,7 +1,8 @@
 """Two proportions compared, from counts alone.
 
-The default is Newcombe's interval with the pooled p-value, and exact limits where less than one success is expected in
-the smaller arm: so it covers at any rate, size and split. The other methods are there because others report them.
+The default is Newcombe's interval, and exact limits where less than one success is expected in the smaller arm: so it
+covers at any rate, size and split. The other methods are there because others report them. The p-value is always that
+of the interval beside it: it is at most α exactly where the interval at 1 − α excludes zero.
 Measured coverage: docs/statistics.md.
 """
 
@@ -11,22 +12,22 @@ import math
 
 from abkit.errors import InvalidInput
 from abkit.stats.arms import Counts
-from abkit.stats.estimate import Comparison
-from abkit.stats.proportions.bayes import compare_by_bayes
-from abkit.stats.proportions.intervals import (
+from abkit.stats.estimate import Comparison, Limits
+from abkit.stats.proportions.result import TwoRates, few_notes
+from abkit.stats.proportions.single import (
     clopper_pearson,
-    hybrid_interval,
-    mover_r,
+    difference_from,
+    lift_from,
     newcombe_z,
-    too_few,
-    touching_p,
+    touching_alpha,
     wilson,
 )
-from abkit.stats.proportions.result import TwoRates, few_notes
-from abkit.stats.proportions.score import compare_by_score
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, always_valid_p, multiplier
-from abkit.stats.tails import check_level, quantile, tail_p, two_sided_p
-from abkit.vocabulary import Alternative, Method, parse_choice
+from abkit.stats.tails import check_level, reach_of, tail_p
+from abkit.vocabulary import TWO_SIDED, Alternative, Method, parse_choice
+
+FEWEST_EXPECTED = 1
+"""Successes, or failures, expected in the smaller arm if both arms were alike."""
 
 LARGEST_EXPONENT = 700
 """Beyond what exp() can hold: there nothing is known of the lift."""
@@ -49,7 +50,8 @@ def compare(
         arms: The control, then the treatment: two `Counts`, or four numbers: the control's successes and trials, the
             treatment's successes and trials.
         method: `auto` (`newcombe`, or exact limits for few successes), `newcombe` (hybrid score), `z` (pooled
-            normal), `score` (Miettinen–Nurminen), `exact` (Fisher; small samples), `sequential` (valid at any look)
+            normal), `score` (Miettinen–Nurminen), `exact` (Clopper–Pearson limits, and Fisher's test
+            beside them; small samples), `sequential` (valid at any look)
             or `bayes` (Beta-binomial).
         level: Confidence level of the intervals, in (0, 1).
         alternative: `two-sided`, or whether the treatment is `greater` or `less` than the control; one-sided
@@ -64,7 +66,7 @@ def compare(
 
     >>> result = compare(480, 10_000, 560, 10_100)
     >>> round(result.difference.ci_low, 5), round(result.difference.ci_high, 5), round(result.p_value, 4)
-    (0.00132, 0.01358, 0.0172)
+    (0.00132, 0.01358, 0.0173)
     >>> compare(Counts(480, 10_000), Counts(560, 10_100), method="score").method
     'score'
     """
@@ -74,8 +76,9 @@ def compare(
     alternative = parse_choice(Alternative, alternative, name="alternative")
     rates = TwoRates(control, treatment, level, alternative)
     match method:
-        case Method.AUTO if too_few(*rates.figures):
-            return _few(rates)
+        case Method.AUTO if _too_few(rates):
+            note = "less than one success or failure is expected in the smaller arm: exact limits instead of Newcombe's"
+            return _exact(rates, "clopper-pearson", (note,))
         case Method.AUTO | Method.NEWCOMBE:
             return _newcombe(rates)
         case Method.SEQUENTIAL:
@@ -83,10 +86,14 @@ def compare(
         case Method.Z:
             return _pooled(rates)
         case Method.SCORE:
+            from abkit.stats.proportions.score import compare_by_score
+
             return compare_by_score(rates)
         case Method.EXACT:
-            return _exact(rates)
+            return _exact(rates, "exact", (_fisher(rates),))
         case Method.BAYES:
+            from abkit.stats.proportions.bayes import compare_by_bayes
+
             return compare_by_bayes(control, treatment, level=level, prior=prior, practical_lift=practical_lift)
     raise InvalidInput(f"{method} compares means, and the arms are rates", hint="use auto, the default")
 
@@ -102,53 +109,80 @@ def _two_arms(arms: tuple[Counts | float, ...]) -> tuple[Counts, Counts]:
     )
 
 
+def _too_few(rates: TwoRates) -> bool:
+    pooled = rates.pooled
+    return min(rates.control.trials, rates.treatment.trials) * min(pooled, 1 - pooled) < FEWEST_EXPECTED
+
+
 def _newcombe(rates: TwoRates) -> Comparison:
-    z = rates.pooled_z
-    return _from_limits(
-        rates,
-        method="newcombe",
-        statistic=z,
+    z = newcombe_z(*rates.figures)
+    difference, lift = _from_wilson(rates, reach_of(rates.alpha))
+    return rates.compared(
+        difference=difference,
+        lift=lift,
         p_value=tail_p(z, rates.alternative),
-        p_convention="pooled normal, no continuity correction (the score test)",
-    )
-
-
-def _few(rates: TwoRates) -> Comparison:
-    p_value = float(touching_p(*rates.figures))
-    if rates.alternative is not Alternative.TWO_SIDED:
-        greater = rates.treatment.rate > rates.control.rate
-        agrees = greater == (rates.alternative is Alternative.GREATER) and p_value < 1
-        p_value = p_value / 2 if agrees else 1 - p_value / 2
-    return _from_limits(
-        rates,
-        method="clopper-pearson",
-        statistic=math.nan,
-        p_value=p_value,
-        p_convention="the level at which the interval touches zero",
-        exact=True,
-        notes=("less than one success or failure is expected in the smaller arm: exact limits instead of Newcombe's",),
+        statistic=z,
+        method="newcombe",
+        conventions=(
+            "the level at which the interval touches zero",
+            "Newcombe hybrid score interval",
+            "MOVER-R from the same Wilson limits",
+        ),
     )
 
 
 def _sequential(rates: TwoRates, tuning: float) -> Comparison:
     alpha, n = rates.alpha, rates.control.trials + rates.treatment.trials
-    reach = multiplier(n, alpha=alpha, tuning=tuning)
-    z = float(newcombe_z(*rates.figures))
-    return _from_limits(
-        rates,
-        method="sequential",
+    reach, z = multiplier(n, alpha=alpha, tuning=tuning), newcombe_z(*rates.figures)
+    difference, lift = _from_wilson(rates, reach)
+    sequence = "confidence sequence (normal mixture, GrowthBook's tuning), "
+    return rates.compared(
+        difference=difference,
+        lift=lift,
+        p_value=always_valid_p(z, n, alpha=alpha, tuning=tuning, alternative=rates.alternative),
         statistic=z,
-        p_value=float(always_valid_p(z, n, alpha=alpha, tuning=tuning, alternative=rates.alternative)),
-        p_convention="always valid (normal mixture) at Newcombe's z",
-        alpha=two_sided_p(reach),
-        prefix="confidence sequence (normal mixture, GrowthBook's tuning), ",
+        method="sequential",
+        conventions=(
+            "always valid (normal mixture) at Newcombe's z",
+            sequence + "Newcombe hybrid score interval",
+            sequence + "MOVER-R from the same Wilson limits",
+        ),
         notes=(f"valid at any look; tuned to {tuning:,.0f} trials in all; reaches {reach:.3f} standard errors",),
     )
 
 
-def _exact(rates: TwoRates) -> Comparison:
-    # The p-value conditions on both margins, and so is conservative. MOVER from exact limits covers at least the level
-    # wherever it was measured (docs/statistics.md), at the price of width.
+def _from_wilson(rates: TwoRates, reach: float) -> tuple[Limits, Limits]:
+    """Join the limits of the arms to the difference and the lift: the two agree on what excludes zero."""
+    x0, n0, x1, n1 = rates.figures
+    arms = x0 / n0, wilson(x0, n0, reach), x1 / n1, wilson(x1, n1, reach)
+    return difference_from(*arms), lift_from(*arms)
+
+
+def _exact(rates: TwoRates, method: str, notes: tuple[str, ...]) -> Comparison:
+    """Compare by MOVER from exact limits: it covers at least the level (docs/statistics.md), at the price of width."""
+    x0, n0, x1, n1 = rates.figures
+    arms = x0 / n0, clopper_pearson(x0, n0, rates.alpha), x1 / n1, clopper_pearson(x1, n1, rates.alpha)
+    p_value, up = touching_alpha(x0, n0, x1, n1), x1 * n0 > x0 * n1
+    if rates.alternative is not TWO_SIDED:
+        agrees = p_value < 1 and up is (rates.alternative is Alternative.GREATER)
+        p_value = p_value / 2 if agrees else 1 - p_value / 2
+    return rates.compared(
+        difference=difference_from(*arms),
+        lift=lift_from(*arms),
+        p_value=p_value,
+        statistic=math.nan,
+        method=method,
+        conventions=(
+            "the level at which the interval touches zero",
+            "MOVER from the Clopper–Pearson limits of the arms",
+            "MOVER-R from the Clopper–Pearson limits of the arms",
+        ),
+        notes=notes,
+    )
+
+
+def _fisher(rates: TwoRates) -> str:
+    """Return what Fisher's exact test says: it conditions on both margins, and no interval belongs to it."""
     from scipy.stats import fisher_exact
 
     trials = rates.control.trials + rates.treatment.trials
@@ -158,51 +192,13 @@ def _exact(rates: TwoRates) -> Comparison:
             hint="use newcombe, the default: at this size it is as good",
         )
     table = [(arm.successes, arm.trials - arm.successes) for arm in (rates.treatment, rates.control)]
-    tested = fisher_exact(table, alternative=rates.alternative.value)
-    return _from_limits(
-        rates,
-        method="exact",
-        statistic=tested.statistic,
-        p_value=tested.pvalue,
-        p_convention="Fisher's exact test (scipy); the statistic is the sample odds ratio",
-        exact=True,
-    )
-
-
-def _from_limits(
-    rates: TwoRates,
-    *,
-    method: str,
-    statistic: float,
-    p_value: float,
-    p_convention: str,
-    alpha: float | None = None,
-    exact: bool = False,
-    prefix: str = "",
-    notes: tuple[str, ...] = (),
-) -> Comparison:
-    """Join the limits of the arms to the difference and the lift: the two agree on what excludes zero."""
-    x0, n0, x1, n1 = rates.figures
-    limits, alpha = clopper_pearson if exact else wilson, rates.alpha if alpha is None else alpha
-    arms = rates.control.rate, limits(x0, n0, alpha), rates.treatment.rate, limits(x1, n1, alpha)
-    return rates.compared(
-        difference=hybrid_interval(*arms),
-        lift=mover_r(*arms),
-        p_value=p_value,
-        statistic=statistic,
-        method=method,
-        conventions=(
-            p_convention,
-            "MOVER from the Clopper–Pearson limits of the arms" if exact else f"{prefix}Newcombe hybrid score interval",
-            f"{prefix}MOVER-R from the " + ("Clopper–Pearson limits of the arms" if exact else "same Wilson limits"),
-        ),
-        notes=notes,
-    )
+    p_value = fisher_exact(table, alternative=rates.alternative.value).pvalue
+    return f"Fisher's exact test has p = {p_value:.10g}; it is conditional, and no interval of the lift belongs to it"
 
 
 def _pooled(rates: TwoRates) -> Comparison:
     control, treatment, pooled = rates.control, rates.treatment, rates.pooled
-    reach = quantile(1 - rates.alpha / 2)
+    reach = reach_of(rates.alpha)
     z, se = rates.pooled_z, math.sqrt(pooled * (1 - pooled) * (1 / control.trials + 1 / treatment.trials))
     difference, lift = treatment.rate - control.rate, (-1.0, math.inf)
     if control.successes and treatment.successes and reach * se / pooled < LARGEST_EXPONENT:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import SupportsFloat
-
-import numpy as np
 
 from abkit.stats.arms import Counts
-from abkit.stats.estimate import ArmRate, Comparison, bounded
-from abkit.stats.proportions.intervals import pooled_z
+from abkit.stats.estimate import ArmRate, Comparison, Limits, bounded
 from abkit.stats.tails import two_sided_alpha
 from abkit.vocabulary import Alternative
 
@@ -52,13 +48,16 @@ class TwoRates:
     @property
     def pooled_z(self) -> float:
         """z of the pooled normal test; 0 without any success or any failure."""
-        return float(np.nan_to_num(pooled_z(*self.figures)))
+        x0, n0, x1, n1 = self.figures
+        pooled = self.pooled
+        variance = pooled * (1 - pooled) * (1 / n0 + 1 / n1)
+        return (x1 / n1 - x0 / n0) / math.sqrt(variance) if variance > 0 else 0.0
 
     def compared(
         self,
         *,
-        difference: tuple[SupportsFloat, SupportsFloat],
-        lift: tuple[SupportsFloat, SupportsFloat],
+        difference: Limits,
+        lift: Limits,
         p_value: float,
         statistic: float,
         method: str,
@@ -71,19 +70,18 @@ class TwoRates:
         """
         control, treatment, alternative = self.control, self.treatment, self.alternative
         rate0, rate1 = control.rate, treatment.rate
-        ends = max(float(difference[0]), -1.0), min(float(difference[1]), 1.0)
-        ratios = float(lift[0]), float(lift[1])
+        ends = max(difference[0], -1.0), min(difference[1], 1.0)
         return Comparison(
             control=ArmRate(control.trials, control.successes, rate0),
             treatment=ArmRate(treatment.trials, treatment.successes, rate1),
             difference=bounded(rate1 - rate0, ends, alternative, lowest=-1.0, highest=1.0),
-            lift=bounded(rate1 / rate0 - 1 if rate0 else math.nan, ratios, alternative, lowest=-1.0),
-            p_value=float(p_value),
-            statistic=float(statistic),
+            lift=bounded(rate1 / rate0 - 1 if rate0 else math.nan, lift, alternative, lowest=-1.0),
+            p_value=p_value,
+            statistic=statistic,
             method=method,
             level=self.level,
             alternative=alternative,
-            conventions=dict(zip(("p_value", "difference", "lift"), conventions, strict=True)),
+            conventions={"p_value": conventions[0], "difference": conventions[1], "lift": conventions[2]},
             notes=(*notes, *baseline_notes(control)),
         )
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from abkit.stats.arms import Counts
 from abkit.stats.estimate import Comparison, Limits
 from abkit.stats.proportions.result import TwoRates, few_notes
-from abkit.stats.tails import quantile, tail_p
+from abkit.stats.tails import reach_of, tail_p, two_sided_p
 
 
 def compare_by_score(rates: TwoRates) -> Comparison:
@@ -40,6 +40,11 @@ def compare_by_score(rates: TwoRates) -> Comparison:
     difference, own = _interval(rates, "diff")
     (ratio_low, ratio_high), own_ratio = _interval(rates, "ratio")
     notes = few_notes(rates, "score")
+    crossed = two_sided_p(z) <= rates.alpha
+    if not own and crossed is not (not difference[0] <= 0 <= difference[1]):
+        # Their interval of the difference is a little off (see above): near the level it may contradict their test.
+        difference = _difference_ends(rates.control, rates.treatment, reach_of(rates.alpha))
+        notes += ("statsmodels' interval contradicts its test here: it is abkit's own inversion of the score test",)
     if own or own_ratio:
         notes += ("statsmodels has no score interval for these counts: it is abkit's own inversion of the score test",)
     return rates.compared(
@@ -80,7 +85,7 @@ def _interval(rates: TwoRates, compare: Literal["diff", "ratio"]) -> tuple[Limit
     # statsmodels' cubic gives complex limits, or limits that do not contain the estimate, for some extreme counts.
     if not isinstance(low, complex) and math.isfinite(low) and low <= estimate <= high and low < high:
         return (float(low), float(high)), False
-    reach = quantile(1 - rates.alpha / 2)
+    reach = reach_of(rates.alpha)
     return (_difference_ends if compare == "diff" else _ratio_ends)(control, treatment, reach), True
 
 

@@ -10,13 +10,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.estimate import Comparison, Estimate
-from abkit.vocabulary import Alternative
+from abkit.vocabulary import TWO_SIDED, Alternative
 
 DEFAULT_TUNING = 5000
 """The total sample size at which the sequence is tightest, unless the plan says otherwise."""
@@ -47,28 +44,29 @@ def multiplier(n: float, *, alpha: float = 0.05, tuning: float = DEFAULT_TUNING)
 
 
 def always_valid_p(
-    z: ArrayLike,
-    n: ArrayLike,
+    z: float,
+    n: float,
     *,
     alpha: float = 0.05,
     tuning: float = DEFAULT_TUNING,
     alternative: Alternative = Alternative.TWO_SIDED,
-) -> NDArray[np.float64]:
+) -> float:
     """Return the smallest level at which the sequence excludes no difference, ρ held as tuned for α.
 
     The reciprocal of the mixture likelihood ratio: Johari et al. (2022), doi 10.1287/opre.2021.2135. It is halved for
     a one-sided alternative, and 1 where z points the other way.
 
-    >>> round(float(always_valid_p(multiplier(5000), 5000)), 6)
+    >>> round(always_valid_p(multiplier(5000), 5000), 6)
     0.05
-    >>> float(always_valid_p(0.0, 5000))
+    >>> always_valid_p(0.0, 5000)
     1.0
     """
-    z, scaled = np.asarray(z, dtype=float), np.asarray(n, dtype=float) * mixture_precision(alpha, tuning)
-    p_value = np.asarray(np.exp(np.minimum(0.5 * np.log1p(scaled) - 0.5 * z * z * scaled / (1 + scaled), 0.0)))
-    if alternative is Alternative.TWO_SIDED:
+    scaled = n * mixture_precision(alpha, tuning)
+    p_value = math.exp(min(0.5 * math.log1p(scaled) - 0.5 * z * z * scaled / (1 + scaled), 0.0))
+    if alternative is TWO_SIDED:
         return p_value
-    return np.where(z > 0 if alternative is Alternative.GREATER else z < 0, p_value / 2, 1.0)
+    points = z > 0 if alternative is Alternative.GREATER else z < 0
+    return p_value / 2 if points else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
