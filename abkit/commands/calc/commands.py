@@ -11,11 +11,11 @@ from abkit.commands.calc.input import (
     AlternativeOption,
     LevelOption,
     arm_of,
-    numbers,
     prior_of,
     rate_of,
-    units,
 )
+from abkit.commands.figures import number, numbers
+from abkit.commands.idle import refuse_idle
 from abkit.commands.output import Format, FormatOption, note, show
 from abkit.commands.table_options import (
     DecimalOption,
@@ -37,30 +37,47 @@ app.command("compare")(compare)
 
 @app.command("sample-size")
 def sample_size(
+    ctx: typer.Context,
     baseline: Annotated[
-        float | None, typer.Option("--baseline", help="The control's rate such as 0.02; or its mean, with --sd.")
+        float | None,
+        typer.Option(
+            "--baseline", parser=number, metavar="NUMBER", help="The control's rate such as 0.02; a mean with --sd."
+        ),
     ] = None,
-    lift: Annotated[float | None, typer.Option("--lift", help="The relative effect to find, such as 0.10.")] = None,
+    lift: Annotated[
+        float | None,
+        typer.Option("--lift", parser=number, metavar="LIFT", help="The relative effect to find, such as 0.10."),
+    ] = None,
     per_variant: Annotated[
         float | None,
         typer.Option(
             "--per-variant",
-            parser=units,
+            parser=number,
             metavar="UNITS",
             help="Units in each treatment. Without --lift: show the smallest lift; with it: the power.",
         ),
     ] = None,
     sd: Annotated[
-        float | None, typer.Option("--sd", help="Standard deviation of a unit: the metric is a mean, not a rate.")
+        float | None,
+        typer.Option(
+            "--sd", parser=number, metavar="NUMBER", help="Standard deviation of a unit: the metric is a mean."
+        ),
     ] = None,
     pilot: Annotated[
         str | None,
         typer.Option("--pilot", help="N,ΣY,ΣX,ΣY²,ΣX²,ΣXY of units seen before: the metric is the ratio ΣY/ΣX."),
     ] = None,
-    power: Annotated[float, typer.Option("--power", help="Wanted chance to find the effect.")] = 0.8,
-    alpha: Annotated[float, typer.Option("--alpha", help="Error rate of the whole test.")] = 0.05,
+    power: Annotated[
+        float, typer.Option("--power", parser=number, metavar="NUMBER", help="Wanted chance to find the effect.")
+    ] = 0.8,
+    alpha: Annotated[
+        float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="Error rate of the whole test.")
+    ] = 0.05,
     arms: Annotated[int, typer.Option("--arms", help="Number of arms, the control included.")] = 2,
-    ratio: Annotated[float, typer.Option("--ratio", help="Units of a treatment ÷ units of the control.")] = 1.0,
+    ratio: Annotated[
+        float,
+        typer.Option("--ratio", parser=number, metavar="NUMBER", help="Units of a treatment ÷ units of the control."),
+    ] = 1.0,
     alternative: AlternativeOption = Alternative.TWO_SIDED,
     monitoring: Annotated[
         Monitoring, typer.Option("--monitoring", help="One look, any look, or planned looks.")
@@ -72,7 +89,7 @@ def sample_size(
     daily_traffic: Annotated[
         float | None,
         typer.Option(
-            "--daily-traffic", parser=units, metavar="UNITS", help="Units per day over all arms: shows the days."
+            "--daily-traffic", parser=number, metavar="UNITS", help="Units per day over all arms: shows the days."
         ),
     ] = None,
     form: FormatOption = Format.TABLE,
@@ -82,6 +99,9 @@ def sample_size(
     from abkit.stats.arms import PairMoments
     from abkit.stats.design import sample_size as design
 
+    group = (monitoring is Monitoring.GROUP, "--monitoring group")
+    wanted = (lift is None or per_variant is None, "sizes and lifts; with both given the power is the answer")
+    refuse_idle(ctx, {"looks": group, "spending": group, "power": wanted})
     if lift is None and per_variant is None:
         raise UsageError("give either --lift or --per-variant, or both to know the power")
     if pilot is not None and (baseline is not None or sd is not None):
@@ -113,7 +133,7 @@ def sample_size(
 def srm(
     observed: Annotated[str, typer.Option("--observed", help="Units in each arm: 5000,5300.")],
     expected: Annotated[str | None, typer.Option("--expected", help="Weights: 1,1 or 0.5,0.5. Default: equal.")] = None,
-    alpha: Annotated[float, typer.Option("--alpha", help="False-alarm rate.")] = 0.001,
+    alpha: Annotated[float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="False-alarm rate.")] = 0.001,
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Make the p-value valid for a test that is checked every day.")
     ] = False,
@@ -136,6 +156,7 @@ def srm(
 
 @app.command("rank")
 def rank(
+    ctx: typer.Context,
     variant: Annotated[
         list[str] | None, typer.Argument(help="NAME=SUCCESSES/TRIALS, one per variant.", metavar="VARIANT…")
     ] = None,
@@ -164,6 +185,7 @@ def rank(
     from abkit.stats.arms import Counts
     from abkit.stats.proportions import bayes
 
+    refuse_idle(ctx, dict.fromkeys(("encoding", "header_line", "sheet"), (file is not None, "--file")))
     options = table_options(encoding, header_line, sheet, decimal)
     arms: dict[str, Counts | tuple[float, float]] = {}
     if file is not None:
@@ -205,9 +227,12 @@ def drift(
     header_line: HeaderLineOption = None,
     sheet: SheetOption = None,
     bins: Annotated[int, typer.Option("--bins", min=2, help="PSI: quantile bins of the reference.")] = 10,
-    alpha: Annotated[float, typer.Option("--alpha", help="Error rate of the check.")] = 0.01,
+    alpha: Annotated[
+        float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="Error rate of the check.")
+    ] = 0.01,
     floor: Annotated[
-        float, typer.Option("--floor", help="Largest KS distance that does not matter, however significant.")
+        float,
+        typer.Option("--floor", parser=number, metavar="NUMBER", help="Largest KS distance that never matters."),
     ] = 0.1,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the permutations.")] = 0,
     decimal: DecimalOption = None,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, prior_of, units
+from abkit.commands.calc.input import AlternativeOption, LevelOption, arm_of, prior_of
+from abkit.commands.figures import number
+from abkit.commands.idle import refuse_idle
 from abkit.commands.output import Format, FormatOption, note, print_record, print_rows
 from abkit.commands.table_options import DecimalOption
 from abkit.vocabulary import Alternative, Correction, LiftMethod, Method
@@ -32,6 +34,7 @@ _OF_MEANS = (*_DEFAULT, Method.WELCH, Method.SEQUENTIAL)
 
 
 def compare(
+    ctx: typer.Context,
     control: Annotated[
         str,
         typer.Option(
@@ -51,7 +54,7 @@ def compare(
         float,
         typer.Option(
             "--planned-total",
-            parser=units,
+            parser=number,
             metavar="UNITS",
             help="sequential: the planned units in both arms, fixed beforehand.",
         ),
@@ -62,7 +65,10 @@ def compare(
             "--prior", help="bayes: SUCCESSES,FAILURES of each arm (1,1); for means MEAN,SD of the difference (flat)."
         ),
     ] = None,
-    practical_lift: Annotated[float, typer.Option("--practical-lift", help="bayes: smallest lift that matters.")] = 0.0,
+    practical_lift: Annotated[
+        float,
+        typer.Option("--practical-lift", parser=number, metavar="LIFT", help="bayes: smallest lift that matters."),
+    ] = 0.0,
     lift_method: Annotated[
         LiftMethod, typer.Option("--lift-method", help="means: how the interval of the lift is made.")
     ] = LiftMethod.FIELLER,
@@ -70,10 +76,19 @@ def compare(
         X, typer.Option("--x", help="pairs: X is the denominator of a ratio, or a covariate from before (CUPED).")
     ] = X.DENOMINATOR,
     margin: Annotated[
-        float | None, typer.Option("--margin", help="Largest acceptable loss relative to the control, such as 0.05.")
+        float | None,
+        typer.Option(
+            "--margin",
+            parser=number,
+            metavar="SHARE",
+            help="Largest acceptable loss relative to the control, such as 0.05. The control's noise counts too.",
+        ),
     ] = None,
     true_lift: Annotated[
-        float | None, typer.Option("--true-lift", help="Show how far significance would exaggerate at this lift.")
+        float | None,
+        typer.Option(
+            "--true-lift", parser=number, metavar="LIFT", help="Show how far significance exaggerates at this lift."
+        ),
     ] = None,
     correction: Annotated[Correction, typer.Option("--correction", help="For several treatments.")] = Correction.HOLM,
     decimal: DecimalOption = None,
@@ -82,16 +97,39 @@ def compare(
     """Compare treatments with their control."""
     options: dict[str, Any] = {"method": method, "level": level, "alternative": alternative, "tuning": tuning}
     arms = [arm_of(text, decimal) for text in (control, *treatment)]
+    _refuse_idle(ctx, arms[0], method, several=len(treatment) > 1)
     of_posterior: dict[str, Any] = {"practical_lift": practical_lift}
     if prior is not None:
         of_posterior["prior"] = prior_of(prior)
     found = [_compared(arms[0], arm, options, of_posterior, lift_method, x) for arm in arms[1:]]
     results = [result for result, _ in found]
-    extras = [more | _questions(result, margin, true_lift) for result, more in found]
+    planned = tuning if method is Method.SEQUENTIAL else None
+    extras = [more | _questions(result, margin, true_lift, planned) for result, more in found]
     if len(results) == 1:
         _print_one(results[0], extras[0], form)
     else:
         _print_several(results, extras, correction, 1 - level, form)
+
+
+def _refuse_idle(ctx: typer.Context, control: Arm, method: Method | None, *, several: bool) -> None:
+    """Refuse options that these arms, this method or a single treatment leave without effect."""
+    from abkit.stats.arms import Counts, PairMoments
+
+    bayes, rates = method is Method.BAYES, isinstance(control, Counts)
+    refuse_idle(
+        ctx,
+        {
+            "tuning": (method is Method.SEQUENTIAL, "--method sequential"),
+            "prior": (bayes, "--method bayes"),
+            "practical_lift": (bayes, "--method bayes"),
+            "alternative": (not bayes, "tests, and a posterior has both sides: see its chance to win"),
+            "margin": (not bayes, "tests; by bayes, --practical-lift -0.05 gives the chance of a loss below 5 %"),
+            "true_lift": (not bayes, "tests: a posterior is not significant"),
+            "lift_method": (not rates, "means and ratios"),
+            "x": (isinstance(control, PairMoments), "pairs, N,ΣY,ΣX,ΣY²,ΣX²,ΣXY"),
+            "correction": (several and not bayes, "the p-values of several treatments"),
+        },
+    )
 
 
 def _compared(
@@ -126,11 +164,15 @@ def _compared(
     )
 
 
-def _questions(comparison: Comparison, margin: float | None, true_lift: float | None) -> dict[str, Any]:
+def _questions(
+    comparison: Comparison, margin: float | None, true_lift: float | None, tuning: float | None
+) -> dict[str, Any]:
     """Answer guardrail questions (is it not worse, is it the same) and the winner's curse, where they are asked."""
     from abkit.errors import InvalidInput
     from abkit.records import to_plain
     from abkit.stats.estimate import ArmRate
+    from abkit.stats.sequential.always_valid import multiplier
+    from abkit.stats.tails import two_sided_alpha
     from abkit.stats.verdicts.equivalence import equivalent, non_inferior, wald_parts
     from abkit.stats.verdicts.shrinkage import exaggeration
 
@@ -142,10 +184,18 @@ def _questions(comparison: Comparison, margin: float | None, true_lift: float | 
             raise InvalidInput(f"{name} is relative to the control, and the control is 0; expected a control above 0")
     if margin is not None:
         for name, test in (("non_inferiority", non_inferior), ("equivalence", equivalent)):
-            more[name] = to_plain(test(comparison, margin=margin * baseline, level=comparison.level))
+            tested = test(comparison, margin=margin, relative=True, level=comparison.level, tuning=tuning)
+            more[name] = to_plain(tested)
     if true_lift is not None:
-        error = wald_parts(comparison)[1]
-        more["exaggeration"] = to_plain(exaggeration(true_lift * baseline, error, alpha=1 - comparison.level))
+        error, alternative = wald_parts(comparison)[1], comparison.alternative
+        reach = None
+        if tuning is not None:
+            n = comparison.control.n + comparison.treatment.n
+            reach = multiplier(n, alpha=two_sided_alpha(comparison.level, alternative), tuning=tuning)
+        curse = exaggeration(
+            true_lift * baseline, error, alpha=1 - comparison.level, alternative=alternative, reach=reach
+        )
+        more["exaggeration"] = to_plain(curse)
     return more
 
 
@@ -159,7 +209,7 @@ def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> N
     for name in ("non_inferiority", "equivalence"):
         if name in extra:
             tested = extra[name]
-            said = f"{'holds' if tested['holds'] else 'not shown'} within {tested['margin']:.4g}"
+            said = f"{'holds' if tested['holds'] else 'not shown'} within {percent(tested['margin'], 2)} of the control"
             rows.append({"what": name.replace("_", "-"), "figure": f"p {tested['p_value']:.4g}", "interval": said})
     if "exaggeration" in extra:
         curse = extra["exaggeration"]
@@ -183,9 +233,9 @@ def _print_several(
     family = f"{len(results)} treatments against one control"
     adjusted = adjust([result.p_value for result in results], correction=correction, alpha=alpha, family=family)
     rows = []
-    for number, (result, p) in enumerate(zip(results, adjusted.p_values, strict=True), start=1):
+    for place, (result, p) in enumerate(zip(results, adjusted.p_values, strict=True), start=1):
         row = {
-            "treatment": number,
+            "treatment": place,
             "difference": comparison_rows(result)[2]["figure"],
             "lift": percent(result.lift.estimate, 1, sign=True),
             "lift interval": interval(result.lift.ci_low, result.lift.ci_high, 1, sign=True),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from abkit.commands.calc.input import numbers, units
 from abkit.commands.context import CommandContext
+from abkit.commands.figures import number, numbers
 from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.commands.table_options import (
@@ -357,7 +357,7 @@ def _planned(text: str) -> tuple[float, Unit | None]:
     """Return a planned total with its unit, as far as it is named."""
     figure, _, word = text.strip().rpartition(" ")
     named = next((unit for unit in Unit if word.casefold() in (unit.value, unit.plural)), None)
-    return (units(figure), named) if figure and named else (units(text), None)
+    return (number(figure), named) if figure and named else (number(text), None)
 
 
 def _matched(pairs: list[str]) -> dict[str, str]:

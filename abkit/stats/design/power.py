@@ -17,6 +17,9 @@ MOST_LOOKS = 100
 SMALLEST_EFFECT, LARGEST_EFFECT = 1e-5, 10.0
 """In standard deviations: from tens of billions of units to two or three."""
 
+FEWEST_SEARCHED = 1.25
+"""Units from which on sizes are searched, before they are rounded up to the two that a variance takes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design(Record):
@@ -207,7 +210,7 @@ class Mean:
             return float(power) - design.power
 
         # Its own search: statsmodels' does not converge where a handful of units is enough.
-        fewest = max(2.0, 2.0 / design.ratio)
+        fewest = FEWEST_SEARCHED * max(1.0, 1.0 / design.ratio)
         if missing(fewest) >= 0:
             return fewest * design.ratio
         most = max(self.units_at(quantile(1 - design.tail), effect, design) / design.ratio, fewest) + 10
@@ -237,4 +240,4 @@ class Mean:
         # A lift is relative to the baseline: for a negative one it points the other way.
         sign = math.copysign(1.0, self.baseline) * (-1.0 if design.alternative is Alternative.LESS else 1.0)
         one = self.standard_deviation / abs(self.baseline)
-        return sign, 2 * SMALLEST_EFFECT * one, 5 * one
+        return sign, 2 * SMALLEST_EFFECT * one, LARGEST_EFFECT * one * (1 - 1e-9)

@@ -132,6 +132,7 @@ def sample_size(
         metric = Rate(baseline) if standard_deviation is None else Mean(baseline, standard_deviation)
     if lift is None:
         size = size_of(metric, smallest_lift(metric, per_variant or 0.0, design), design)
+        size = replace(size, **_arms(per_variant or 0.0, design))
     else:
         size = size_of(metric, lift, design)
         if per_variant is not None:
@@ -154,20 +155,14 @@ def size_of(metric: Metric, lift: float, design: Design = DEFAULT) -> SampleSize
         raise InvalidInput(
             f"the lift is {lift} and the alternative {design.alternative.value!r}: they contradict each other"
         )
-    plan, method = None, metric.test
+    units, plan = _units(metric, effect, design)
+    method = metric.test
     if design.monitoring is Monitoring.ANYTIME:
-        # Tuned to its own end the multiplier does not depend on n, so one evaluation solves for it.
-        units = metric.units_at(multiplier(1e6, alpha=2 * design.tail, tuning=1e6), effect, design)
         method += ", confidence sequence tuned to the total; power by the last look"
-    else:
-        units = metric.units(effect, design)
-    if design.monitoring is Monitoring.GROUP:
-        shares = [(look + 1) / design.looks for look in range(design.looks)]
-        plan = plan_looks(shares, alpha=2 * design.tail, spending=design.spending)
-        units *= inflation(plan, power=design.power)
+    elif design.monitoring is Monitoring.GROUP:
         method += f", {design.looks} planned looks ({design.spending} spending)"
     return SampleSize(
-        **_arms(units, design),
+        **_arms(max(units, metric.fewest, metric.fewest * design.ratio), design),
         power=design.power,
         alpha=design.alpha,
         alpha_per_comparison=design.alpha_per_comparison,
@@ -181,6 +176,19 @@ def size_of(metric: Metric, lift: float, design: Design = DEFAULT) -> SampleSize
         method=method,
         plan=plan,
     )
+
+
+def _units(metric: Metric, effect: float, design: Design) -> tuple[float, GroupSequentialPlan | None]:
+    """Return the units of a treatment before they are rounded up, and the boundaries of planned looks."""
+    if design.monitoring is Monitoring.ANYTIME:
+        # Tuned to its own end the multiplier does not depend on n, so one evaluation solves for it.
+        return metric.units_at(multiplier(1e6, alpha=2 * design.tail, tuning=1e6), effect, design), None
+    units = metric.units(effect, design)
+    if design.monitoring is not Monitoring.GROUP:
+        return units, None
+    shares = [(look + 1) / design.looks for look in range(design.looks)]
+    plan = plan_looks(shares, alpha=2 * design.tail, spending=design.spending)
+    return units * inflation(plan, power=design.power), plan
 
 
 def power_of(metric: Metric, lift: float, per_variant: float, design: Design = DEFAULT) -> float:
@@ -199,7 +207,7 @@ def power_of(metric: Metric, lift: float, per_variant: float, design: Design = D
         return metric.power(effect, per_variant, design)
 
     def missing(power: float) -> float:
-        return size_of(metric, lift, replace(design, power=power)).per_variant - per_variant
+        return _units(metric, effect, replace(design, power=power))[0] - per_variant
 
     low = max(design.alpha, 2 * design.tail) * 1.001
     if missing(MOST_POWER) <= 0:
@@ -221,7 +229,8 @@ def smallest_lift(metric: Metric, per_variant: float, design: Design = DEFAULT) 
     sign, low, high = metric.lifts(design)
 
     def missing(lift: float) -> float:
-        return size_of(metric, sign * lift, design).per_variant - per_variant
+        # Before rounding up: of all lifts that take so many units the smallest one is asked for.
+        return _units(metric, metric.effect(sign * lift), design)[0] - per_variant
 
     if missing(high) > 0:
         raise InvalidInput(f"{per_variant:g} units per variant cannot find any lift; expected more")

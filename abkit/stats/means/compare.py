@@ -64,7 +64,8 @@ def compare_means(
     """
     one, other = _mean(control), _mean(treatment)
     if method == _BAYES:
-        return _with_posterior(compare_estimates(one, other, level=level), prior, practical_lift)
+        fixed = compare_estimates(one, other, level=level, lift_method=lift_method)
+        return _with_posterior(fixed, prior, practical_lift)
     return compare_estimates(
         one,
         other,

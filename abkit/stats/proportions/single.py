@@ -145,9 +145,9 @@ def touching_alpha(x0: float, n0: float, x1: float, n1: float, ratio: float = 1.
     def crosses(log_alpha: float) -> bool:
         alpha = math.exp(log_alpha)
         (low0, high0), (low1, high1) = clopper_pearson(x0, n0, alpha), clopper_pearson(x1, n1, alpha)
-        if gap > 0:
-            return math.hypot(p1 - low1, ratio * (high0 - p0)) >= gap
-        return math.hypot(high1 - p1, ratio * (p0 - low0)) >= -gap
+        facing = (p1 - low1, ratio * (high0 - p0)) if gap > 0 else (high1 - p1, ratio * (p0 - low0))
+        # At the smallest levels the inverse of the beta law may be NaN: there the limits are as far apart as can be.
+        return not math.hypot(*facing) < abs(gap)
 
     # Bisection on the logarithm of α: the limits move apart as it falls.
     low, high = math.log(NO_EVIDENCE), 0.0

@@ -14,6 +14,7 @@ from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.estimate import ArmMean, ArmRate, Comparison, Estimate
 from abkit.stats.means.estimates import fieller, welch_dof
+from abkit.stats.proportions.ratio_score import ratio_limits, ratio_z
 from abkit.stats.proportions.single import (
     clopper_pearson,
     difference_from,
@@ -21,7 +22,6 @@ from abkit.stats.proportions.single import (
     touching_alpha,
     wilson,
 )
-from abkit.stats.proportions.ratio_score import ratio_limits, ratio_z
 from abkit.stats.sequential.always_valid import always_valid_p, multiplier
 from abkit.stats.tails import reach_of, t_quantile, t_tail_p, two_sided_alpha
 from abkit.vocabulary import Alternative, Direction, parse_choice
@@ -70,9 +70,10 @@ def non_inferior(
 ) -> MarginTest:
     """Test that the treatment is not worse than the control by `margin` or more.
 
-    A relative margin is tested by the interval of the lift: the score test corrected for skewness for rates (Gart & Nam;
-    MOVER-R with exact limits where the comparison has them), Fieller's for means. A margin in the metric's unit by Wald's test with unpooled variances for
-    rates (statsmodels' `test_proportions_2indep(value=-margin, method="wald")`), by Welch's t for means.
+    A relative margin is tested by the interval of the lift: for rates the score test corrected for skewness (Gart &
+    Nam; MOVER-R with exact limits where the comparison has them), for means Fieller's. A margin in the metric's unit:
+    for rates by Wald's test with unpooled variances (statsmodels' `test_proportions_2indep(value=-margin,
+    method="wald")`), for means by Welch's t.
 
     Args:
         comparison: The comparison of the guardrail metric. Its alternative and level do not matter here.
@@ -152,7 +153,7 @@ class _Look:
 
 Sides = tuple[Alternative, ...]
 Found = tuple[Estimate, Estimate | None, list[float]]
-"""The difference, the lift where it decides, and one p-value per side."""
+"""The difference, the lift where it decides, and the p-values of all that has to hold."""
 
 
 def _tested(
@@ -251,6 +252,9 @@ def _relative_means(control: ArmMean, treatment: ArmMean, margin: float, look: _
         look.p((treatment.mean - ratio * control.mean) / math.sqrt(v1 + ratio * ratio * v0), side, dof)
         for ratio, side in zip(ratios, sides, strict=True)
     ]
+    # A share of the control means something only where the control is clear of zero: elsewhere the lift is open too.
+    clear = abs(control.mean) / control.standard_error if control.standard_error else math.inf
+    p_values.append(look.p(clear, Alternative.GREATER, dof))
     reach = look.reach(dof)
     difference, error, _ = wald_parts_of(control, treatment)
     around = Estimate(difference, difference - reach * error, difference + reach * error)

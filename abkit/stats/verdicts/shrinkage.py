@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.estimate import Estimate
-from abkit.stats.tails import check_level, quantile
+from abkit.stats.tails import check_level, normal_below, quantile, reach_of
+from abkit.vocabulary import TWO_SIDED, Alternative
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +102,24 @@ def shrink_many(effects: ArrayLike, standard_errors: ArrayLike, prior: EffectPri
     return np.asarray(prior.mean + prior.sd**2 / (prior.sd**2 + errors**2) * (values - prior.mean))
 
 
-def exaggeration(true_effect: float, standard_error: float, *, alpha: float = 0.05) -> Exaggeration:
-    """Return the type-S error and the exaggeration of a two-sided test at a true effect.
+def exaggeration(
+    true_effect: float,
+    standard_error: float,
+    *,
+    alpha: float = 0.05,
+    alternative: Alternative = TWO_SIDED,
+    reach: float | None = None,
+) -> Exaggeration:
+    """Return the type-S error and the exaggeration of a test at a true effect.
 
     Source: Gelman & Carlin (2014), doi 10.1177/1745691614551642; in closed form as in Lu, Qiu & Deng (2019).
+
+    Args:
+        true_effect: The true effect, in the unit of the standard error.
+        standard_error: Standard error of the estimate, above 0.
+        alpha: Error rate of the test.
+        alternative: Which estimates may be significant.
+        reach: Standard errors from which on it is significant, for a test that is not normal at one look.
 
     >>> result = exaggeration(0.1, 0.1)
     >>> round(result.power, 3), round(result.type_s, 3), round(result.exaggeration, 2)
@@ -113,13 +127,19 @@ def exaggeration(true_effect: float, standard_error: float, *, alpha: float = 0.
     """
     if not standard_error > 0:
         raise InvalidInput(f"the standard error is {standard_error}; expected a number above 0")
-    d, c = abs(true_effect) / standard_error, quantile(1 - alpha / 2)
-    right, wrong = float(ndtr(d - c)), float(ndtr(-d - c))
-    power = right + wrong
+    d = true_effect / standard_error
+    c = reach_of(alpha if alternative is TWO_SIDED else 2 * alpha) if reach is None else reach
+    above = below = mean = 0.0
+    if alternative is not Alternative.LESS:
+        above = normal_below(d - c)
+        mean += d * above + _density(c - d)
+    if alternative is not Alternative.GREATER:
+        below = normal_below(-d - c)
+        mean += _density(c + d) - d * below
+    power = above + below
     if d == 0:
         return Exaggeration(power, 0.5, math.inf)
-    mean = d * (right - wrong) + _density(c - d) + _density(c + d)
-    return Exaggeration(power, wrong / power, mean / power / d)
+    return Exaggeration(power, (below if d > 0 else above) / power, mean / power / abs(d))
 
 
 def _density(z: float) -> float:

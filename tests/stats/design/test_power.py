@@ -188,3 +188,15 @@ def test_one_call_gives_the_size_the_smallest_lift_or_the_power() -> None:
     assert known.power == pytest.approx(power_of(Rate(0.02), 0.1, 40_341))
     with pytest.raises(InvalidInput, match="neither a lift nor units"):
         sample_size(0.02)
+
+
+@pytest.mark.parametrize("per_variant", [2, 3, 10, 37])
+def test_the_smallest_lift_is_that_of_the_size_before_it_is_rounded_up(per_variant: int) -> None:
+    found = sample_size(10.0, per_variant=per_variant, standard_deviation=5.0)
+    if per_variant > 2:
+        theirs = TTestIndPower().solve_power(nobs1=per_variant, alpha=0.05, power=0.8) * 5 / 10
+        assert found.lift == pytest.approx(theirs, rel=1e-5)
+    assert (found.per_variant, found.total) == (per_variant, 2 * per_variant)
+    again = sample_size(10.0, found.lift, per_variant=per_variant, standard_deviation=5.0)
+    assert again.power == pytest.approx(0.8, abs=1e-5)
+    assert round(sample_size(10.0, per_variant=10, standard_deviation=5.0).lift, 4) == 0.6625

@@ -41,11 +41,12 @@ def halves(upworthy: pl.DataFrame) -> tuple[np.ndarray, ...]:
     return first, first_others, clicks - first, others - first_others
 
 
-def test_on_a_a_tests_the_fixed_test_rejects_five_percent(halves: tuple[np.ndarray, ...]) -> None:
+def test_on_a_a_tests_the_fixed_test_rejects_little_less_than_five_percent(halves: tuple[np.ndarray, ...]) -> None:
     x0, o0, x1, o1 = halves
     assert len(x0) >= 20_000
     rejected = (compare_many(x0, x0 + o0, x1, x1 + o1).p_value < 0.05).mean()
-    assert abs(rejected - 0.05) <= 3 * np.sqrt(0.05 * 0.95 / len(x0))
+    # The p-value is that of Newcombe's interval, a little wider than it has to be for the few clicks of a half.
+    assert 0.0425 <= rejected <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(x0))
 
 
 def test_with_sixty_looks_the_any_time_analysis_holds_and_peeking_does_not(halves: tuple[np.ndarray, ...]) -> None:

@@ -47,11 +47,12 @@ class Impressions:
         self, control: Arm, treatment: Arm, metric: Metric, *, margin: float, level: float, anytime: bool
     ) -> MarginTest | None:
         compared, one = self.compare(control, treatment, metric, level), control.days(metric)
-        rate = one.total / one.trials if one.trials else 0.0
-        if compared is None or rate == 0:
+        if compared is None or one.total == 0:
             return None
         tuning, direction = self.tuning if anytime else None, METRICS[metric].direction
-        return non_inferior(compared.fixed, margin=margin * rate, level=level, direction=direction, tuning=tuning)
+        return non_inferior(
+            compared.fixed, margin=margin, relative=True, level=level, direction=direction, tuning=tuning
+        )
 
     def guards(self, arms: Sequence[Arm], metric: Metric, level: float) -> tuple[Guard, ...]:  # noqa: D102
         return ()
