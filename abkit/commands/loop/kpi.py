@@ -236,7 +236,7 @@ def undo(ctx: typer.Context, import_id: ImportArgument, form: FormatOption = For
 
     context: CommandContext = ctx.obj
     with context.store() as store:
-        done = undo_import(store, import_id)
+        done = undo_import(store, import_id, note=note)
     show(done, form)
 
 

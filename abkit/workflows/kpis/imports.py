@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,9 @@ from abkit.store.schema import KpiImport, KpiUndo
 from abkit.workflows.kpis.contents import Contents
 from abkit.workflows.kpis.reasons import kinds
 
+Note = Callable[[str], None]
+# An undo of so many rows takes some seconds.
+_MANY_ROWS = 100_000
 _COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 
 
@@ -138,14 +141,24 @@ def show_import(store: Store, import_id: int) -> ImportRecord:
         return _record(row, _undone(session).get(import_id), reasons)
 
 
-def undo_import(store: Store, import_id: int, *, run: RunRecord | None = None) -> UndoReport:
+def undo_import(
+    store: Store, import_id: int, *, run: RunRecord | None = None, note: Note = lambda _: None
+) -> UndoReport:
     """Take an import back out, with everything that hangs on it; the same file can be imported again afterwards.
+
+    Args:
+        store: A store at the current migration.
+        import_id: Number of the import.
+        run: Run of a scheduled tick; a run is recorded when None.
+        note: Told that others wait, where there is much to take back.
 
     Raises:
         UsageError: There is no such import, or it was taken back before.
         InvalidInput: It cannot be taken back; the message says why.
     """
-    show_import(store, import_id)
+    rows = show_import(store, import_id).counts["rows"]
+    if rows >= _MANY_ROWS:
+        note(f"taking {rows:,} rows back takes about as long as their import; other imports wait until it is done")
     with recorded_run(store, "kpi undo", {"import": import_id}, run=run) as record:
         with store.write() as session:
             done = take_back(session, import_id, record.id)

@@ -113,3 +113,17 @@ def test_python_imports_the_rows_of_a_query(quick_workspace: Path) -> None:
         for said in ({}, {"sql": url}, {"query": "SELECT 1"}, {"paths": "a.csv", "sql": url, "query": "SELECT 1"}):
             with pytest.raises(abkit.AbkitError, match="name files, or a database and a query"):
                 workspace.import_kpis(**said)
+
+
+def test_an_undo_of_many_rows_says_that_others_wait(
+    here: Here, quick_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from abkit.workflows.kpis import imports
+
+    (quick_workspace / "k.csv").write_text(ROWS.replace(HEADER, "day,impressions,clicks,creative"))
+    assert here("kpi", "import", "k.csv", cwd=quick_workspace).returncode == 0
+    monkeypatch.setattr(imports, "_MANY_ROWS", 2)
+    done = here("kpi", "undo", 1, cwd=quick_workspace)
+    assert done.returncode == 0
+    assert "taking 2 rows back" in done.stderr
+    assert "other imports wait" in done.stderr
