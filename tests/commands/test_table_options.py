@@ -15,11 +15,13 @@ from tests.images import save_images
 from tests.remote_files import BUCKET, S3, SECRET, Server, Web, serving
 
 READER_OPTIONS = {"--encoding", "--header-line", "--sheet", "--decimal"}
-# Paths of other things: folders, images, charts and pages to write, the configuration, and the table of exchange rates,
-# which has one form only.
+# Small tables of a plan or a configuration in one form only (CSV in UTF-8), each with a strict reader of its own.
+OF_ONE_FORM = {"rates", "schedule", "strata"}
+# Paths of other things: folders, images, charts and pages to write, the configuration.
 NO_TABLES = {
     "checkpoint", "chart", "comparison_images", "config", "explain", "folder", "images", "out", "paths", "plot",
-    "rates", "summary",
+    "summary",
+    *OF_ONE_FORM,
 }  # fmt: skip
 
 
