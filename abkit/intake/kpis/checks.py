@@ -21,6 +21,7 @@ from abkit.intake.kpis.repeats import KEY, broken_down, repeated_rows, summed_ro
 from abkit.intake.kpis.result_types import counts_any_result, without_other_results
 from abkit.intake.kpis.set_aside import IDLE, TOTAL, idle_rows, total_lines
 from abkit.vocabulary import PLACES, PROVISIONAL_DAYS, Dimension, RejectKind
+from abkit_model.data.numbers import SEVERAL
 from abkit_model.data.sheets import column_letters
 
 AdKey = tuple[str, str, str]
@@ -161,7 +162,35 @@ def _own_currency(
             f"--map '{column}=' leaves the column out"
         )
         rows = rows.with_columns(pl.when(foreign.fill_null(False)).then(None).otherwise(pl.col(name)).alias(name))
+    return _own_sign(table, rows, numbers, notes)
+
+
+def _own_sign(
+    table: RawTable, rows: pl.DataFrame, numbers: Mapping[str, ReadColumn], notes: list[str]
+) -> tuple[pl.DataFrame, list[str]]:
+    """Leave amounts out whose sign is not one of their row's currency: `$` is the sign of many, and of no euro."""
+    signs = {name: numbers[name].sign for name in MONEY if name in numbers and numbers[name].sign in SEVERAL}
+    for name, sign in signs.items():
+        other = pl.col("currency").is_in([*SEVERAL[sign], ""]).not_()
+        if name == "revenue" and signs.get("spend", sign) != sign:
+            other = pl.lit(True)
+        # Where the row names its currency, the cell was held against it.
+        foreign = (other & (pl.col(name) != 0) & ~pl.lit(_names_currency(table))).fill_null(False)
+        found = rows.filter(foreign)["currency"]
+        if found.len():
+            column, rest = table.columns.named(name), sorted({*found} - {""}) or [signs["spend"]]
+            notes.append(
+                f"{found.len():,} amounts of {column!r} are left out: their sign is {sign!r} and their rows are in "
+                f"{', '.join(rest)}, and amounts of two currencies have no sum; --map '{column}=' leaves the column out"
+            )
+            rows = rows.with_columns(pl.when(foreign).then(None).otherwise(pl.col(name)).alias(name))
     return rows, notes
+
+
+def _names_currency(table: RawTable) -> pl.Series:
+    if "currency" not in table.frame.columns:
+        return pl.Series([False]).new_from_index(0, table.frame.height)
+    return table.frame["currency"].cast(pl.String).fill_null("").str.strip_chars() != ""
 
 
 def _hours_of_days(table: RawTable, rows: pl.DataFrame, dates: ReadDates) -> tuple[pl.DataFrame, ReadDates, bool]:

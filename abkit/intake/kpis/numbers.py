@@ -24,6 +24,7 @@ class ReadColumn:
         decimal: The decimal sign that was found or given; None where nothing depends on it.
         notes: What was guessed, or counted as blank.
         currency: The currency that amounts name, where their sign has one meaning; "" otherwise.
+        sign: The sign or code that they wear, of one meaning or of several (`$`); "" without one.
     """
 
     values: pl.Series
@@ -32,6 +33,7 @@ class ReadColumn:
     decimal: str | None = None
     notes: tuple[str, ...] = ()
     currency: str = ""
+    sign: str = ""
 
 
 def read_numbers(
@@ -101,7 +103,8 @@ def _parsed(
         foreign = _of_currency(field, column.currency, currencies, said)
         problems = worn.select(pl.coalesce("problem", foreign)).to_series()
     usual = "" if column.currency is None or field in COUNTS else _usual(column.currency)
-    return replace(_checked(field, values, problems, column.blank, sign), currency=usual if usual in CODES else "")
+    one = usual if usual in CODES else ""
+    return replace(_checked(field, values, problems, column.blank, sign), currency=one, sign=usual)
 
 
 def _usual(worn: pl.Series) -> str:

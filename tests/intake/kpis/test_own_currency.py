@@ -72,3 +72,30 @@ def test_the_currency_that_amounts_wear_is_that_of_their_rows(
     assert [tuple(row) for row in found] == kept
     guessed = header == "Cost" and kept[0][0] != ""
     assert any("as their cells say" in remark for remark in remarks) == guessed
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "kept"),
+    [
+        ("Spend,Revenue", "€5.50,$7.50", ("EUR", 5.5, None)),
+        ("Spend,Revenue", "$5.50,€7.50", ("EUR", None, 7.5)),
+        ("Spend,Revenue", "£5.50,kr 7.50", ("GBP", 5.5, None)),
+        ("Spend,Revenue", "$5.50,kr 7.50", ("", 5.5, None)),
+        ("Spend (EUR),Revenue", "5.50,$7.50", ("EUR", 5.5, None)),
+        ("Spend (USD),Revenue", "5.50,$7.50", ("USD", 5.5, 7.5)),
+        ("Spend,Revenue", "$5.50,$7.50", ("", 5.5, 7.5)),
+        ("Spend,Revenue", "€5.50,€7.50", ("EUR", 5.5, 7.5)),
+    ],
+)
+def test_a_row_never_has_amounts_of_two_signs(
+    sqlite_store: Store, tmp_path: Path, header: str, cells: str, kept: tuple[str, float | None, float | None]
+) -> None:
+    lines = [f"2026-01-0{day},1,1000,10,{cells}" for day in (1, 2)]
+    file = write(tmp_path / "a.csv", "\n".join([f"Day,Ad ID,Impressions,Clicks,{header}", *lines]) + "\n")
+    remarks: list[str] = []
+    (summary,) = import_files(sqlite_store, [file], KpiOptions(), note=remarks.append)
+    assert (summary.imported, summary.rejected) == (2, 0)
+    with sqlite_store.read() as session:
+        found = session.execute(select(Kpi.currency, Kpi.spend, Kpi.revenue)).all()
+    assert [tuple(row) for row in found] == [kept, kept]
+    assert any("are left out" in remark for remark in remarks) == (None in kept)
