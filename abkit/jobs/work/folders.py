@@ -21,6 +21,8 @@ from abkit.store.database.engine import Store
 from abkit.store.schema import KpiImport
 
 COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
+# Files that are named in the outcome of a tick.
+_MOST_NAMED = 50
 # Endings of files that a program is still writing.
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
 
@@ -66,12 +68,27 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
     found = find_images([folder])
     ready, waiting = stable_files(found.files, tick.started_at, arguments.stable_seconds)
     counts: dict[str, Any] = {"files": len(ready), "still_written": waiting, "ignored": found.ignored}
-    if found.skipped:
-        counts["not_read"] = {path.name: reason for path, reason in found.skipped[:20]}
-    if not ready:
-        return counts
-    score_paths(store, settings, ready, campaign=arguments.campaign, run=tick.run)
-    return {**tick.run.outcome, **counts}
+    left_out = dict((*found.skipped, *found.unusable))
+    dead = "the link points to nothing, or is part of a loop"
+    left_out |= {path: dead for path in found.files if _is_dead_link(path)}
+    if ready:
+        scored = score_paths(store, settings, ready, campaign=arguments.campaign, run=tick.run)
+        left_out |= {Path(file.path): file.reason for file in scored.files if file.reason}
+        counts = {**tick.run.outcome, **counts}
+    if left_out:
+        named = {_below(path, folder): reason for path, reason in left_out.items()}
+        counts["not_read"] = dict(list(named.items())[:_MOST_NAMED])
+        counts |= {"not_read_more": len(named) - _MOST_NAMED} if len(named) > _MOST_NAMED else {}
+    return counts
+
+
+def _is_dead_link(path: Path) -> bool:
+    return path.is_symlink() and not os.path.exists(path)
+
+
+def _below(path: Path, folder: Path) -> str:
+    name = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return str(name).encode("utf-8", "backslashreplace").decode()
 
 
 def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportKpis) -> Mapping[str, Any]:

@@ -17,8 +17,13 @@ from abkit.jobs.schedules import CATALOG
 from abkit.jobs.work.folders import stable_files
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
-from abkit.store.schema import Alert, Kpi, KpiReject
+from abkit.store.schema import Alert, Kpi, KpiReject, Score
+from abkit.workflows.active_model import promote, register_checkpoint
 from tests.alerts.conftest import both_engines
+from tests.images import broken_files, make_image, save_images
+from tests.workflows.conftest import quick_checkpoint
+
+__all__ = ["quick_checkpoint"]
 
 TICK = datetime(2026, 3, 1, 6, tzinfo=UTC)
 HEADER = "date,ad id,impressions,clicks,conversions\n"
@@ -183,3 +188,29 @@ def test_an_empty_folder_is_no_failure(run_job: RunJob, inbox: Path) -> None:
     assert inbox.is_dir()
     assert run_job("score_folder", folder="inbox")["files"] == 0
     assert run_job("import_kpis", folder="inbox")["files"] == 0
+
+
+def test_nothing_in_a_folder_of_images_ends_it_and_each_file_left_out_is_named_once(
+    run_job: RunJob, inbox: Path, store: Store, quick_checkpoint: Path
+) -> None:
+    version = register_checkpoint(store, quick_checkpoint)
+    promote(store, version.digest, why="for the test")
+    wanted = broken_files(inbox / "broken")
+    save_images(inbox, 3)
+    make_image(5, (96, 64)).save(inbox / "phone.jpg", "MPO", save_all=True, append_images=[make_image(6)])
+    make_image(7).save(inbox / "two\nlines.png")
+    (inbox / "round").symlink_to(inbox)
+    kinds = {"logo.svg": "SVG", "flyer.pdf": "PDF", "layers.psd": "Photoshop"}
+    for name in kinds:
+        (inbox / name).write_bytes(b"x")
+    (inbox / "notes.txt").write_text("x")
+    for _ in range(2):  # the next tick says the same, and scores nothing twice
+        outcome = run_job("score_folder", folder="inbox", stable_seconds=0)
+        expected = {f"broken/{name}": word for name, word in wanted.items()} | kinds | {"round": "folder above"}
+        assert set(outcome["not_read"]) == set(expected)
+        for name, word in expected.items():
+            assert word in outcome["not_read"][name] or "link" in outcome["not_read"][name], name
+    assert (outcome["known"], outcome["ignored"]) == (5, 1)
+    with store.read() as session:
+        assert session.scalar(select(func.count()).select_from(Score)) == 5
+        assert session.scalar(select(func.count()).select_from(Alert)) == 0

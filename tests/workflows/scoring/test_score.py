@@ -283,7 +283,8 @@ def test_a_scheduled_folder_goes_on_past_whatever_one_file_does(
     done = score_folder(quick_store, settings, tick, ScoreFolder(folder=Path("ads"), stable_seconds=0))
     assert (done["scored"], done["rejected"], done["files"]) == (3, 1, 4)
     assert done["not_read"] == {
-        "banner.svg": "an SVG drawing is not read: export it as PNG in the size in which it is shown"
+        "banner.svg": "an SVG drawing is not read: export it as PNG in the size in which it is shown",
+        "hostile.png": "it cannot be read (KeyError: 'MPO')",
     }
 
 
