@@ -104,6 +104,16 @@ class MoneySettings(_Section):
     )
 
 
+class ExperimentSettings(_Section):
+    """`[experiments]`: when a decision needs a second person."""
+
+    second_name: bool = Field(
+        default=False,
+        description="whether `experiment decide` against the verdict needs the name of a second person (`--second`); "
+        "it always needs a reason",
+    )
+
+
 class CorrelateSettings(_Section):
     """`[correlate]`: which creatives have enough delivery to count."""
 
@@ -318,6 +328,7 @@ class Settings(BaseSettings):
     scoring: ScoringSettings = ScoringSettings()
     kpi: KpiSettings = KpiSettings()
     money: MoneySettings = MoneySettings()
+    experiments: ExperimentSettings = ExperimentSettings()
     correlate: CorrelateSettings = CorrelateSettings()
     drift: DriftSettings = DriftSettings()
     alerts: AlertSettings = AlertSettings()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
@@ -176,6 +176,19 @@ def results_of(session: Session, experiment: Experiment, kind: Kind | None = Non
     if kind is not None:
         query = query.where(ExperimentResult.kind == kind)
     return list(session.scalars(query.order_by(ExperimentResult.id)))
+
+
+def counts_of(session: Session, experiment: Experiment) -> dict[str, int]:
+    """Return how many looks and decisions an experiment has."""
+    kinds = [row.kind for row in results_of(session, experiment)]
+    return {"looks": kinds.count("analysis"), "decisions": kinds.count("decision")}
+
+
+def remove(session: Session, experiment: Experiment) -> None:
+    """Delete an experiment with its variants, looks and decisions."""
+    for table in (ExperimentResult, Variant):
+        session.execute(delete(table).where(table.experiment_id == experiment.id))
+    session.delete(experiment)
 
 
 def latest_analyses(session: Session, *, apart_from: Experiment) -> list[ExperimentResult]:

@@ -784,6 +784,7 @@ class Experiment(Base):
     ends_on: Mapped[date | None]
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
+    archived_at: Mapped[datetime | None]
 
 
 class Variant(Base):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.experiment import upkeep
 from abkit.commands.figures import number, numbers
 from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
@@ -301,7 +302,10 @@ def decide(
     key: Annotated[str, typer.Argument(help="The experiment.")],
     decision: Annotated[ExperimentDecision, typer.Argument(help="What becomes of it.")],
     by: Annotated[str, typer.Option("--by", help="Name of the person who decides.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why; needed against the verdict.")] = "",
+    second: Annotated[
+        str, typer.Option("--second", help="Another person who agrees, for a decision against the verdict.")
+    ] = "",
     variant: Annotated[str | None, typer.Option("--variant", help="Variant that is shipped.")] = None,
     as_of: Annotated[
         datetime | None, typer.Option("--as-of", formats=DAY, help="Day of the decision; today by default.")
@@ -314,7 +318,15 @@ def decide(
     context: CommandContext = ctx.obj
     with context.store() as store:
         record = decide_experiment(
-            store, key, decision, variant=variant, person=by, reason=reason, as_of=(as_of or datetime.now(UTC)).date()
+            store,
+            key,
+            decision,
+            variant=variant,
+            person=by,
+            reason=reason,
+            as_of=(as_of or datetime.now(UTC)).date(),
+            second=second,
+            needs_second=context.settings.experiments.second_name,
         )
     show(record, form)
 
@@ -323,6 +335,7 @@ def decide(
 def list_(
     ctx: typer.Context,
     key: Annotated[str | None, typer.Argument(help="One experiment: its looks and decisions.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Include archived experiments.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """List the experiments, or the history of one."""
@@ -330,7 +343,7 @@ def list_(
 
     context: CommandContext = ctx.obj
     with context.store() as store:
-        found = list_experiments(store) if key is None else history(store, key)
+        found = list_experiments(store, archived=every) if key is None else history(store, key)
     rows = [record.to_dict() for record in found]
     columns = None if key is None else ("kind", "sequence", "as_of", "verdict", "decided_by", "reason", "rule", "run")
     print_rows(rows, form, columns=columns, empty="no experiments yet: abkit experiment create")
@@ -341,6 +354,11 @@ def list_(
 
 def _listed(text: str | None) -> list[str]:
     return text.split(",") if text else []
+
+
+app.command("archive")(upkeep.archive)
+app.command("rename")(upkeep.rename)
+app.command("delete")(upkeep.delete)
 
 
 def _pairs(texts: list[str], option: str, form: str) -> dict[str, str]:

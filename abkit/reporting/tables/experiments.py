@@ -176,7 +176,7 @@ def analysis_chart(analysis: Analysis) -> Any:
 
 @view_of.register
 def _(record: RecordedDecision) -> View:
-    keep = ("decision", "variant", "verdict", "look", "rule", "against_the_verdict")
+    keep = ("decision", "variant", "verdict", "look", "rule", "against_the_verdict", "second")
     against = f"this goes against the verdict ({record.verdict}), and is recorded as such"
     return View(
         tables=(Table.of([{"figure": name.replace("_", " "), "value": getattr(record, name)} for name in keep]),),

@@ -49,6 +49,7 @@ class ExperimentSummary(Record):
         verdict: Verdict of the last one, if any.
         decision: The last decision, if any.
         decided_by: Who made it.
+        archived: Whether it was archived.
     """
 
     experiment: str
@@ -61,6 +62,7 @@ class ExperimentSummary(Record):
     verdict: str | None
     decision: str | None
     decided_by: str | None
+    archived: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,19 +216,41 @@ def _plan(session: Session, experiment: Experiment) -> ExperimentPlan:
 
 
 def decide_experiment(
-    store: Store, key: str, decision: str, *, variant: str | None, person: str, reason: str, as_of: date
+    store: Store,
+    key: str,
+    decision: str,
+    *,
+    variant: str | None,
+    person: str,
+    reason: str,
+    as_of: date,
+    second: str = "",
+    needs_second: bool = False,
 ) -> RecordedDecision:
     """Write a decision with the rule and the figures that it rests on: those of the last look.
 
-    A decision against the verdict is possible, and is recorded as that.
+    A decision against the verdict is possible, needs a reason, and is recorded as that.
+
+    Args:
+        store: The store.
+        key: Key of the experiment.
+        decision: An `ExperimentDecision`.
+        variant: The variant that is shipped.
+        person: Who decides.
+        reason: Why.
+        as_of: Day of the decision.
+        second: Another person who agrees.
+        needs_second: Whether a decision against the verdict needs one (`[experiments] second_name`).
 
     Raises:
-        AbkitError: There is no such experiment, decision or variant, it has not been analyzed yet, or `ship` does not
-            say which of several variants.
+        AbkitError: There is no such experiment, decision or variant, it has not been analyzed yet, `ship` does not
+            say which of several variants, or a decision against the verdict lacks its reason or second name.
     """
     choice = parse_choice(ExperimentDecision, decision, name="decision")
     if not person.strip():
         raise InvalidInput("a decision needs the name of the person who makes it")
+    if second.strip() and second.strip().casefold() == person.strip().casefold():
+        raise InvalidInput(f"the second name is {second!r}, who decides; expected another person")
     with (
         recorded_run(store, "experiment decide", {"key": key, "decision": choice.value}) as run,
         store.write() as session,
@@ -243,6 +267,9 @@ def decide_experiment(
                 raise InvalidInput(f"which variant is shipped? {key} has {', '.join(names[1:])}", hint="use --variant")
             variant = names[1]
         last = read_analysis(looks[-1])
+        against = _against(choice, variant if variant != names[0] else None, last)
+        if against:
+            _check_grounds(key, last.verdict, reason=reason, second=second, needs_second=needs_second)
         record = RecordedDecision(
             decision=choice,
             variant=variant,
@@ -250,7 +277,8 @@ def decide_experiment(
             look=looks[-1].sequence,
             verdict=last.verdict,
             figures=tuple(one for one in last.treatments if one.treatment == variant) or last.treatments,
-            against_the_verdict=_against(choice, variant if variant != names[0] else None, last),
+            against_the_verdict=against,
+            second=second.strip(),
         )
         tables.add_result(
             session,
@@ -267,6 +295,19 @@ def decide_experiment(
     return record
 
 
+def _check_grounds(key: str, verdict: Verdict, *, reason: str, second: str, needs_second: bool) -> None:
+    if not reason.strip():
+        raise InvalidInput(
+            f"this goes against the verdict on {key} ({verdict}), and no reason is given",
+            hint="say why for those who read it later: --reason 'the new logo is law'",
+        )
+    if needs_second and not second.strip():
+        raise InvalidInput(
+            f"this goes against the verdict on {key} ({verdict}), and a second person has to agree",
+            hint="name them with --second; [experiments] second_name of abkit.toml asks for it",
+        )
+
+
 def _against(decision: ExperimentDecision, treatment: str | None, analysis: Analysis) -> bool:
     """Return whether it ships what was not shown to be better, or drops what was. Shipping the control keeps it."""
     better = {one.treatment for one in analysis.treatments if one.verdict.state is Verdict.BETTER}
@@ -277,8 +318,13 @@ def _against(decision: ExperimentDecision, treatment: str | None, analysis: Anal
     return (treatment in better) != (decision is ExperimentDecision.SHIP)
 
 
-def list_experiments(store: Store) -> list[ExperimentSummary]:
-    """Return all experiments with their last verdict and decision, without reading the stored figures."""
+def list_experiments(store: Store, *, archived: bool = False) -> list[ExperimentSummary]:
+    """Return the experiments with their last verdict and decision, without reading the stored figures.
+
+    Args:
+        store: The store.
+        archived: Whether those that were archived are there too.
+    """
     result = ExperimentResult
     kept = ("metric", "unit", "allocation", "starts_on", "ends_on")
     with store.read() as session:
@@ -288,6 +334,8 @@ def list_experiments(store: Store) -> list[ExperimentSummary]:
             rows[number, kind].append((verdict, person))
         found = []
         for experiment in session.scalars(select(Experiment).order_by(Experiment.id)):
+            if experiment.archived_at is not None and not archived:
+                continue
             looks = rows[experiment.id, "analysis"]
             decision, decided_by = (rows[experiment.id, "decision"] or [(None, None)])[-1]
             found.append(
@@ -298,6 +346,7 @@ def list_experiments(store: Store) -> list[ExperimentSummary]:
                     verdict=looks[-1][0] if looks else None,
                     decision=decision,
                     decided_by=decided_by,
+                    archived=experiment.archived_at is not None,
                 )
             )
         return found
@@ -306,7 +355,7 @@ def list_experiments(store: Store) -> list[ExperimentSummary]:
 def experiments_due(store: Store, day: date) -> list[str]:
     """Return the keys of the experiments to look at on a day: once a day while they run, and once after their end.
 
-    An experiment that was decided is left alone, and so is one that was looked at on this day.
+    An experiment that was decided or archived is left alone, and so is one that was looked at on this day.
     """
     result = ExperimentResult
     with store.read() as session:
@@ -318,6 +367,7 @@ def experiments_due(store: Store, day: date) -> list[str]:
             experiment.key
             for experiment in session.scalars(select(Experiment).order_by(Experiment.id))
             if experiment.id not in decided
+            and experiment.archived_at is None
             and (experiment.starts_on is None or experiment.starts_on <= day)
             and not any(seen == day or has_ended(experiment.ends_on, seen) for seen in looks[experiment.id])
         ]

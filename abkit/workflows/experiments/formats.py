@@ -49,6 +49,7 @@ class RecordedDecision(Record):
         verdict: The verdict of that look.
         figures: The result of that variant, or of all treatments.
         against_the_verdict: Whether it ships what was not shown to be better, or drops what was.
+        second: Another person who agreed; "" where nobody was asked.
     """
 
     decision: ExperimentDecision
@@ -58,6 +59,7 @@ class RecordedDecision(Record):
     verdict: Verdict
     figures: tuple[TreatmentResult, ...]
     against_the_verdict: bool
+    second: str = ""
 
 
 def plan_json(plan: ExperimentPlan) -> dict[str, Any]:

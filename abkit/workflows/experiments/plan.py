@@ -144,14 +144,23 @@ def has_ended(ends_on: date | None, day: date) -> bool:
     return ends_on is not None and day > ends_on
 
 
+def check_key(key: str) -> None:
+    """Refuse what is no key of an experiment.
+
+    Raises:
+        InvalidInput: It is empty, too long, or has a character that cannot be printed.
+    """
+    if not key.strip() or not key.isprintable() or len(key) > 200:
+        raise InvalidInput(f"the key is {key[:50]!r}; expected 1 to 200 printable characters")
+
+
 def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
     """Return the planned shares, once everything is in order.
 
     Raises:
         InvalidInput: A value is not valid; the message has it, and what was expected.
     """
-    if not plan.key.strip() or not plan.key.isprintable() or len(plan.key) > 200:
-        raise InvalidInput(f"the key is {plan.key[:50]!r}; expected 1 to 200 printable characters")
+    check_key(plan.key)
     if len(plan.variants) < 2:
         raise InvalidInput(f"{len(plan.variants)} variant is given; an experiment needs a control and a treatment")
     shown = list(plan.variants.values())

@@ -67,6 +67,24 @@ def test_an_experiment_from_creation_to_decision(here: Here, tmp_path: Path) -> 
     assert decided.returncode == 0, decided.stderr
     listed = json.loads(here("experiment", "list", "-f", "json", cwd=folder).stdout)
     assert (listed[0]["verdict"], listed[0]["decision"], listed[0]["decided_by"]) == ("better", "ship", "Ana")
+    against = ("experiment", "decide", "t", "keep", "--by", "Ana", "--reason", "the logo is law")
+    (folder / "abkit.toml").write_text("[experiments]\nsecond_name = true\n")
+    alone = here(*against, cwd=folder)
+    assert alone.returncode == 1
+    assert "name them with --second" in alone.stderr
+    agreed = here(*against, "--second", "Bo", "-f", "json", cwd=folder)
+    assert json.loads(agreed.stdout)["second"] == "Bo"
+    assert here("experiment", "rename", "t", "spring", cwd=folder).returncode == 0
+    assert here("experiment", "archive", "spring", cwd=folder).returncode == 0
+    assert "no experiments yet" in here("experiment", "list", cwd=folder).stderr
+    (archived,) = json.loads(here("experiment", "list", "--all", "-f", "json", cwd=folder).stdout)
+    assert (archived["experiment"], archived["archived"]) == ("spring", True)
+    kept = here("experiment", "delete", "spring", cwd=folder)
+    assert kept.returncode == 2
+    assert "2 looks and 2 decisions would be lost" in kept.stderr
+    gone = here("experiment", "delete", "spring", "--yes", "-f", "json", cwd=folder)
+    assert json.loads(gone.stdout)["what"] == "deleted"
+    assert json.loads(here("experiment", "list", "--all", "-f", "json", cwd=folder).stdout) == []
     wrong = here("experiment", "analyze", cwd=folder)
     assert wrong.returncode == 2
     assert "either the name of an experiment or --table" in wrong.stderr

@@ -277,7 +277,7 @@ def test_dropping_what_was_shown_to_be_better_goes_against_the_verdict(
     delivered.ad("B", 0.03)
     create_experiment(delivered.store, plan())
     assert look(delivered.store).verdict == "better"
-    record = decide_experiment(delivered.store, "t", decision, variant=variant, person="Bo", reason="", as_of=START)
+    record = decide_experiment(delivered.store, "t", decision, variant=variant, person="Bo", reason="law", as_of=START)
     assert record.against_the_verdict is against
 
 
@@ -286,7 +286,7 @@ def test_a_decision_against_the_verdict_is_recorded_as_that(delivered: Deliverie
     delivered.ad("B", 0.02)
     create_experiment(delivered.store, plan())
     look(delivered.store)
-    record = decide_experiment(delivered.store, "t", "ship", variant="new", person="Bo", reason="", as_of=START)
+    record = decide_experiment(delivered.store, "t", "ship", variant="new", person="Bo", reason="law", as_of=START)
     assert record.against_the_verdict
 
 
