@@ -105,11 +105,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _say_guessed_encodings() -> None:
-    """Print the warning that a table is not UTF-8 as a note; other warnings are printed as usual."""
+    """Print what readers of tables guessed as notes; other warnings are printed as usual."""
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
-        if category is UnicodeWarning:
+        if category is UnicodeWarning or category.__name__ == "ReadingNote":
             note(str(message))
         else:
             usual(message, category, *where, **how)

@@ -76,3 +76,7 @@ class RequestError(ModelError):
 
 class TrainingError(ModelError):
     """Training that did not lead to a usable scorer. Nothing was written."""
+
+
+class ReadingNote(UserWarning):
+    """What a reader of tables did not read, or guessed: a warning that the command line prints as a note."""

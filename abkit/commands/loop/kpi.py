@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -121,7 +122,9 @@ def import_(
                 print_previews(previews, form)
                 typer.confirm("import?", default=True, abort=True, err=True)
         summaries = import_files(store, found, options, note=note, forget_mapping=forget_mapping)
-    print_results(summaries, form)
+    # Notes were printed while files came in.
+    rows = [one.to_dict() for one in summaries] if form is Format.JSON else None
+    print_results([replace(one, notes=()) for one in summaries], form, rows)
     if any(summary.unlinked for summary in summaries):
         note("list the ads without a creative: abkit kpi link")
     if not any(summary.landed for summary in summaries):

@@ -30,6 +30,7 @@ _MOST_REASONS = 10
 def _(record: ImportSummary) -> View:
     notes = [f"Error: {record.file}: {record.error}"] if record.error else []
     notes += [f"Hint: {record.hint}"] if record.hint else []
+    notes += [f"{record.file}: {text}" for text in record.notes]
     for reason, rows in list(record.reasons.items())[:_MOST_REASONS]:
         notes.append(f"{record.file}: {rows:,} rejected: {reason}")
     notes += [f"{record.file}: {rows:,} set aside: {reason}" for reason, rows in record.aside.items()]
@@ -109,7 +110,8 @@ def _(record: ImportRecord) -> View:
     figures |= {f"column {column!r}": field or "(left out)" for column, field in record.mapping.items()}
     figures |= {name.replace("_", " "): value for name, value in record.reading.items()}
     rows = tuple({"figure": name, "value": value} for name, value in figures.items())
-    return View(tables=(Table(columns=("figure", "value"), rows=rows, title=f"import {record.import_id}"),))
+    table = Table(columns=("figure", "value"), rows=rows, title=f"import {record.import_id}")
+    return View(tables=(table,), notes=record.notes)
 
 
 @view_of.register

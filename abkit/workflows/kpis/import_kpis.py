@@ -54,6 +54,7 @@ class ImportSummary(Record):
         aside: Number of rows set aside by reason.
         not_counted: Rows of the file's ads, of this or an earlier import, that do not count because others hold the
             same delivery.
+        notes: What was guessed about the file, left out or added up.
         error: Why the file was refused as a whole.
         hint: What to do about that.
     """
@@ -70,6 +71,7 @@ class ImportSummary(Record):
     reasons: Mapping[str, int] = field(default_factory=dict)
     aside: Mapping[str, int] = field(default_factory=dict)
     not_counted: tuple[SetAside, ...] = ()
+    notes: tuple[str, ...] = ()
     error: str | None = None
     hint: str | None = None
 
@@ -180,8 +182,10 @@ def _import_file(
             earlier = session.get_one(KpiImport, known.earlier.id)
             earlier.time_zone = earlier.time_zone or options.time_zone
             return _again(session, summary, earlier)
-    for remark in (*known.notes, *_zone_remarks(store, known)):
+    known = replace(known, notes=(*known.notes, *_zone_remarks(store, known)))
+    for remark in known.notes:
         note(f"{name}: {remark}")
+    summary = replace(summary, notes=known.notes)
     return _store_rows(store, known, summary, name, run, note, said=options.mapping, forgetting=not recalling)
 
 
@@ -201,7 +205,7 @@ def _store_rows(
     header = kpi_publish.ImportHeader(
         known.digest,
         name,
-        known.reading or {},
+        {**(known.reading or {}), "notes": list(known.notes)},
         run.id,
         time_zone=known.options.time_zone,
         contents=contents.to_json(),

@@ -40,6 +40,7 @@ class ImportRecord(Record):
         time_zone: Time zone of its days; "" is unknown.
         mapping: What `--map` said, or a remembered mapping: by column, the field.
         reading: How it was read: format, encoding, dates, decimal signs, and the other options.
+        notes: What was guessed about the file, left out or added up.
         reasons: Number of its rows that were refused or set aside by kind of reason; only for a single import.
         undone_at: When it was taken back; None while it counts.
         undone_by: The run that took it back.
@@ -54,6 +55,7 @@ class ImportRecord(Record):
     time_zone: str
     mapping: Mapping[str, str]
     reading: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
     undone_at: datetime | None = None
     undone_by: int | None = None
@@ -174,7 +176,7 @@ def _undone(session: Session) -> dict[int, KpiUndo]:
 
 def _record(row: KpiImport, undo: KpiUndo | None, reasons: Mapping[str, int] | None = None) -> ImportRecord:
     reading = dict(row.options)
-    mapping = reading.pop("mapping", None) or {}
+    mapping, notes = reading.pop("mapping", None) or {}, reading.pop("notes", ())
     return ImportRecord(
         import_id=row.id,
         file=row.name,
@@ -185,6 +187,7 @@ def _record(row: KpiImport, undo: KpiUndo | None, reasons: Mapping[str, int] | N
         time_zone=row.time_zone,
         mapping=mapping,
         reading={name: value for name, value in reading.items() if value not in (None, "", {}, [])},
+        notes=tuple(notes),
         reasons=reasons or {},
         undone_at=undo.undone_at if undo else None,
         undone_by=undo.run_id if undo else None,

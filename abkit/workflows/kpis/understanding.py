@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,12 +17,14 @@ from abkit.store.schema import KpiImport
 from abkit.workflows.kpis.contents import Contents, contents_of
 from abkit.workflows.kpis.mappings import Remembered, recall
 from abkit_model.data.tables import require_file
+from abkit_model.errors import ReadingNote
 
 if TYPE_CHECKING:
     from abkit.intake.kpis.checks import AdKey, CheckedRows
     from abkit.intake.kpis.columns import Columns
 
 Note = Callable[[str], None]
+_GUESSES = (ReadingNote, UnicodeWarning)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class Refused(Exception):
 
 
 def understand(store: Store, path: Path, options: KpiOptions, *, recalling: bool = True) -> Understood:
-    """Read and check a file.
+    """Read and check a file; what its reader guessed is among the notes.
 
     Args:
         store: Knows earlier imports, currencies of accounts and remembered mappings.
@@ -73,6 +76,25 @@ def understand(store: Store, path: Path, options: KpiOptions, *, recalling: bool
     Raises:
         Refused: The file is refused as a whole.
     """
+    refused = None
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            known = _understood(store, path, options, recalling=recalling)
+        except Refused as error:
+            refused = error
+    for one in said:
+        # Of a file that is refused there are no notes.
+        if refused or one.category not in _GUESSES:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    if refused:
+        raise refused
+    # The notes are read below the name of the file, and reading it more than once says the same.
+    guesses = [str(one.message).removeprefix(f"{path.name} is ") for one in said if one.category in _GUESSES]
+    return known if known.earlier else replace(known, notes=(*dict.fromkeys(guesses), *known.notes))
+
+
+def _understood(store: Store, path: Path, options: KpiOptions, *, recalling: bool) -> Understood:
     try:
         require_file(path, max_bytes=options.max_bytes, hint=SIZE_HINT)
         before = path.stat()

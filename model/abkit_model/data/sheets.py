@@ -11,17 +11,19 @@ import hashlib
 import io
 import re
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from abkit_model.data.layouts import Layout, bare
+from abkit_model.data.side_tables import columns_of_others
 from abkit_model.data.text_rows import BrokenRow
-from abkit_model.errors import TableError
+from abkit_model.errors import ReadingNote, TableError
 from abkit_model.names import composed
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ _MOST_CELLS = 30_000_000
 _MOST_FAULTS = 100_000
 _HEADER_WITHIN = 20_000  # rows
 _CHUNK = 1 << 22
+_A_TABLE = 3  # known names in a header
 _EXACT = 1e15  # spreadsheets keep 15 digits of a number
 _SAVE = "open it in a spreadsheet program, and save the table as XLSX or CSV"
 _TAG = rb"<(?:\w+:)?"
@@ -42,6 +45,7 @@ _PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _ERROR = re.compile(rb"\bt\s*=\s*[\"']e[\"']")
 _FORMULA = re.compile(_TAG + rb"f\b")
 _VALUE = re.compile(_TAG + rb"v\b[^<>]*>([^<]*)<")
+_HIDDEN = re.compile(_TAG + rb"row\b[^<>]*\bhidden\s*=\s*[\"'](?:1|true)")
 _REPEATED = re.compile(
     rb"<table:table-(?:row|cell)\b[^<>]*number-(?:rows|columns)-repeated\s*=\s*[\"'](\d{4,})[\"'](?:[^<>]*[^<>/])?>(.{0,2000})",
     re.DOTALL,
@@ -105,6 +109,7 @@ class OpenSheets:
         said_sheet: The sheet that the user named.
         said_line: The row that the user named.
         scanned: What is wrong with single cells, by sheet.
+        hidden: How many rows are hidden, by sheet.
         encoding: Spreadsheets have none.
     """
 
@@ -113,6 +118,7 @@ class OpenSheets:
     said_sheet: str | None = None
     said_line: int | None = None
     scanned: Mapping[str, Mapping[tuple[int, int], str]] = field(default_factory=dict)
+    hidden: Mapping[str, int] = field(default_factory=dict)
     encoding: str = ""
     _read: dict[str, _Sheet] = field(default_factory=dict)
 
@@ -139,7 +145,27 @@ class OpenSheets:
                 f"the sheets {_listed([one.sheet for one in best])} could all be the table",
                 hint=f"say which: --sheet {best[0].sheet!r}",
             )
-        return best[0]
+        others = [one.sheet for count, one in found if one is not best[0] and count >= _A_TABLE]
+        if others and not self.said_sheet:
+            _say(f"sheet {best[0].sheet!r} is read, and {_listed(others)} not (--sheet {others[0]!r})")
+        if hidden := self.hidden.get(best[0].sheet):
+            _say(f"{hidden:,} hidden rows of sheet {best[0].sheet!r} are read like the others")
+        return self._without_tables_beside(best[0], known)
+
+    def _without_tables_beside(self, layout: Layout, known: Callable[[Sequence[str]], int]) -> Layout:
+        if "" not in layout.header:
+            return layout
+        rows = self._sheet(layout.sheet).rows[layout.lines_before :]
+        others = columns_of_others(layout.header, rows, known)
+        named = [layout.header[index] for index in others if layout.header[index]]
+        if not named:
+            return layout
+        _say(f"sheet {layout.sheet!r} has another table beside the first; its columns are not read: {_listed(named)}")
+        header = ["" if index in others else name for index, name in enumerate(layout.header)]
+        sheet = self._sheet(layout.sheet)
+        blank = [["" if index in others else cell for index, cell in enumerate(row)] for row in rows]
+        self._read[layout.sheet] = replace(sheet, rows=[*sheet.rows[: layout.lines_before], *blank])
+        return replace(layout, header=header)
 
     def rows(self, layout: Layout, broken: list[BrokenRow]) -> Iterator[tuple[int, list[str]]]:
         """Yield the number and the cells, as texts, of each row below the header that is not blank."""
@@ -203,6 +229,10 @@ class OpenSheets:
         return best[1] if best else None
 
 
+def _say(text: str) -> None:
+    warnings.warn(text, ReadingNote, stacklevel=4)
+
+
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name) for name in names[:20])
 
@@ -235,9 +265,10 @@ def open_sheets(
     """
     data = io.BytesIO(content.read())
     scanned: Mapping[str, Mapping[tuple[int, int], str]] = {}
+    hidden: dict[str, int] = {}
     if data.getvalue().startswith(b"PK"):
         with zipfile.ZipFile(data) as archive:
-            scanned = _scan(archive, data, max_bytes)
+            scanned = _scan(archive, data, max_bytes, hidden)
     data.seek(0)
 
     def opened() -> CalamineWorkbook:
@@ -245,7 +276,8 @@ def open_sheets(
 
         return CalamineWorkbook.from_filelike(data)
 
-    return OpenSheets(_guarded(opened), hashlib.sha256(data.getvalue()).hexdigest(), sheet, header_line, scanned)
+    digest = hashlib.sha256(data.getvalue()).hexdigest()
+    return OpenSheets(_guarded(opened), digest, sheet, header_line, scanned, hidden)
 
 
 def _guarded(act: Callable[[], Any]) -> Any:
@@ -265,7 +297,9 @@ def _guarded(act: Callable[[], Any]) -> Any:
         raise
 
 
-def _scan(archive: zipfile.ZipFile, data: BinaryIO, max_bytes: float) -> dict[str, dict[tuple[int, int], str]]:
+def _scan(
+    archive: zipfile.ZipFile, data: BinaryIO, max_bytes: float, hidden: dict[str, int]
+) -> dict[str, dict[tuple[int, int], str]]:
     """Look through an XLSX or ODS before it is opened: its size, its extent, and its faulty cells by sheet.
 
     Raises:
@@ -284,7 +318,7 @@ def _scan(archive: zipfile.ZipFile, data: BinaryIO, max_bytes: float) -> dict[st
         return {}
     paths = _paths_of_sheets(archive)
     stale = re.search(rb"fullCalcOnLoad\s*=\s*[\"'](?:1|true)", archive.read("xl/workbook.xml")) is not None
-    return {name: _faults(archive, path, stale) for name, path in paths.items() if path in names}
+    return {name: _faults(archive, path, stale, name, hidden) for name, path in paths.items() if path in names}
 
 
 def _unpacked_size(data: BinaryIO, member: zipfile.ZipInfo, most: float) -> int:
@@ -338,7 +372,9 @@ def _paths_of_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
     }
 
 
-def _faults(archive: zipfile.ZipFile, path: str, stale: bool) -> dict[tuple[int, int], str]:
+def _faults(
+    archive: zipfile.ZipFile, path: str, stale: bool, name: str, hidden: dict[str, int]
+) -> dict[tuple[int, int], str]:
     """Return the cells of one sheet that have no value to be trusted.
 
     Raises:
@@ -352,10 +388,12 @@ def _faults(archive: zipfile.ZipFile, path: str, stale: bool) -> dict[tuple[int,
             rest += chunk
             cut = max(rest.rfind(b"<row"), rest.rfind(b":row"))
             if cut > 0:
+                hidden[name] = hidden.get(name, 0) + len(_HIDDEN.findall(rest, 0, cut))
                 _look(rest[:cut], stale, faults, reach)
                 rest = rest[cut:]
             elif len(rest) > 16 * _CHUNK:
                 raise TableError("a row of the spreadsheet has no end", hint=_SAVE)
+        hidden[name] = hidden.get(name, 0) + len(_HIDDEN.findall(rest))
         _look(rest, stale, faults, reach)
     if reach[0] * reach[1] > _MOST_CELLS:
         last = f"{column_letters(reach[1] - 1)}{reach[0]}"
