@@ -133,7 +133,7 @@ def create(
         Path | None, typer.Option("--schedule", help="With --unit day: which day was whose: CSV with date,variant.")
     ] = None,
     carry_over: Annotated[
-        int, typer.Option("--carry-over", min=0, help="With --unit day: days after a switch that are left out.")
+        int, typer.Option("--carry-over", min=0, help="With --unit day: days left out at the start of each block.")
     ] = 0,
     outcome_days: Annotated[
         int | None,

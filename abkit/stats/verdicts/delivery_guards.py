@@ -150,7 +150,8 @@ def _off(
     if not total or not all(shares):
         return
     off = [count / total / share - 1 for count, share in zip(counts, shares, strict=True)]
-    arm = max(range(len(off)), key=lambda one: abs(off[one]))
+    # Of two arms both are off by as much; rounding is not to choose.
+    arm = max(range(len(off)), key=lambda one: round(abs(off[one]), 9))
     if abs(off[arm]) < MOST_OFF - 1e-9:
         return
     tested = sample_ratio(counts, shares, alpha=alpha, sequential=sequential)

@@ -46,7 +46,7 @@ class ExperimentPlan(Record):
         strata: Geography → the stratum, such as a pair, that it was drawn in; none by default.
         paired: Whether each geography has all arms, so that they are compared within it.
         schedule: Day → variant, where days were randomized; made out from what was delivered by default.
-        carry_over: Days after each switch that are left out, where days were randomized.
+        carry_over: Days left out at the start of each block of days, where days were randomized.
         outcome_days: Users count from their first exposure on, each for as many days; None where that is not so.
 
     Raises:

@@ -144,7 +144,7 @@ def test_drawn_days_take_a_schedule_and_leave_out_carry_over(here: Here, tmp_pat
     assert made.returncode == 0, made.stderr
     done = here("experiment", "analyze", "t", "--as-of", "2026-09-28", cwd=folder)
     assert "better" in done.stdout
-    assert "carry-over: 13 of 28 days are left out" in done.stdout + done.stderr
+    assert "carry-over: 14 of 28 days are left out" in done.stdout + done.stderr
     wrong = here(
         *("experiment", "create", "u", "--unit", "user", "--allocation", "random", "--variant", "old=A1"),
         *("--variant", "new=A2", "--schedule", "days.csv"), cwd=folder,

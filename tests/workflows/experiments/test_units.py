@@ -267,7 +267,7 @@ def test_days_that_a_switch_spills_into_are_left_out() -> None:
     lifts = [one.treatments[0].fixed.lift.estimate for one in (spilled, clean)]  # type: ignore[union-attr]
     assert lifts[0] < 0.25
     assert lifts[1] == pytest.approx(0.3, abs=0.02)
-    assert any("carry-over: 11 of 36 days are left out" in note for note in clean.notes)
+    assert any("carry-over: 12 of 36 days are left out" in note for note in clean.notes)
 
 
 def test_drawn_days_without_a_lift_show_none_at_one_look_and_at_any() -> None:

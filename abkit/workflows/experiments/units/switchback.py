@@ -52,7 +52,8 @@ class Schedule:
     Attributes:
         days: Day → arm, in the order of time.
         length: Days of a block: the largest number that fits all switches.
-        carry_over: Days after a switch that are left out.
+        carry_over: Days at the beginning of each block that are left out, whether or not the arm changed: blocks of
+            unlike length are judged too boldly. Where that would leave nothing: days after a switch.
     """
 
     days: Mapping[date, str]
@@ -77,12 +78,15 @@ class Schedule:
         """Return the blocks up to a day; those that carry-over leaves nothing of are no units."""
         days = [day for day in self.days if until is None or day <= until]
         kept: dict[tuple[int, str], list[date]] = {}
-        switched: date | None = None
-        for before, day in zip([None, *days], days, strict=False):
-            if before is not None and self.days[day] != self.days[before]:
-                switched = day
-            block = kept.setdefault((self._number(day), self.days[day]), [])
-            if switched is None or day >= switched + timedelta(self.carry_over):
+        before, since = "", date.min
+        for day in days:
+            arm, number = self.days[day], self._number(day)
+            if arm != before:
+                before, since = arm, day
+            if self.carry_over < self.length:
+                since = days[0] + timedelta(number * self.length)
+            block = kept.setdefault((number, arm), [])
+            if day >= since + timedelta(self.carry_over):
                 block.append(day)
         ends = {number: days[0] + timedelta((number + 1) * self.length - 1) for number, _ in kept}
         return [Block(arm, tuple(of), ends[number] <= days[-1]) for (number, arm), of in kept.items() if of]
@@ -195,7 +199,7 @@ class Blocks:
             said.append(f"arms were switched every {self.schedule.length} days at most: such blocks are the units")
         counting = {day for block in self.schedule.blocks() for day in block.days}
         if left := len(self.schedule.days) - len(counting):
-            said.append(f"carry-over: {left} of {len(self.schedule.days)} days are left out, as they follow a switch")
+            said.append(f"carry-over: {left} of {len(self.schedule.days)} days are left out")
         if stray := self._stray(arms):
             said.append(f"{percent(stray, 2)} of the impressions fall on days of another arm, and are left out")
         return tuple(said)
