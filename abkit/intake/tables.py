@@ -46,28 +46,31 @@ def read_frame(
     """
     if isinstance(table, OpenSheets):
         return _sheet_frame(table, layout, position, broken, number, needed)
+    return pl.concat(text_frames(table, layout, position, broken, number=number))
+
+
+def text_frames(
+    table: OpenTable, layout: Layout, position: Mapping[str, int], broken: list[BrokenRow], *, number: str = "line"
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a text in parts, as `read_frame` gives them in one."""
     picked = list(position.values())
     # One picked column gives a text where several give a tuple.
     pick = itemgetter(*picked) if len(picked) > 1 else lambda cells: (cells[picked[0]],)
     schema = {number: pl.Int64, **dict.fromkeys(position, pl.String)}
+    lines: list[int] = []
+    rows: list[tuple[str, ...]] = []
 
-    def frames() -> Iterator[pl.DataFrame]:
-        lines: list[int] = []
-        rows: list[tuple[str, ...]] = []
+    def frame() -> pl.DataFrame:
+        columns = zip(*rows, strict=True) if rows else [()] * len(position)
+        return pl.DataFrame({number: lines, **dict(zip(position, columns, strict=True))}, schema=schema)
 
-        def frame() -> pl.DataFrame:
-            columns = zip(*rows, strict=True) if rows else [()] * len(position)
-            return pl.DataFrame({number: lines, **dict(zip(position, columns, strict=True))}, schema=schema)
-
-        for line, cells in table.rows(layout, broken):
-            lines.append(line)
-            rows.append(pick(cells))
-            if len(rows) == _AT_ONCE:
-                yield frame()
-                lines, rows = [], []
-        yield frame()
-
-    return pl.concat(frames())
+    for line, cells in table.rows(layout, broken):
+        lines.append(line)
+        rows.append(pick(cells))
+        if len(rows) == _AT_ONCE:
+            yield frame()
+            lines, rows = [], []
+    yield frame()
 
 
 def _sheet_frame(

@@ -58,8 +58,8 @@ def test_every_command_that_reads_a_table_takes_the_same_options_for_it() -> Non
     commands = _commands()
     readers = {words for words, its in commands.items() if any(_reads(declared) for _, declared, *_ in its.values())}
     assert readers == {
-        "calc drift", "calc rank", "experiment analyze", "kpi import", "kpi link", "model compare", "model evaluate",
-        "model train", "ratings agreement", "ratings import",
+        "calc drift", "calc rank", "experiment analyze", "experiment create", "experiment simulate", "kpi import",
+        "kpi link", "model compare", "model evaluate", "model train", "ratings agreement", "ratings import",
     }  # fmt: skip
     for words in readers:
         options = {name for _, declared, *_ in commands[words].values() for name in _names(declared)}

@@ -12,6 +12,17 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.experiment import upkeep
 from abkit.commands.figures import number, numbers
+from abkit.commands.experiment.rows import (
+    DenominatorOption,
+    MetricColumnOption,
+    QuantileOption,
+    RowsOption,
+    UnitColumnOption,
+    analyze_rows,
+    refuse_without_effect,
+    simulate,
+    unit_columns,
+)
 from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.commands.table_options import (
@@ -29,6 +40,7 @@ from abkit.vocabulary import (
     Correction,
     Dimension,
     ExperimentDecision,
+    Method,
     Metric,
     Monitoring,
     Unit,
@@ -123,14 +135,26 @@ def create(
         Dimension, typer.Option("--geography", help="With --unit geography: the dimension of delivery that it is.")
     ] = Dimension.COUNTRY,
     strata: Annotated[
-        Path | None, typer.Option("--strata", help="Geographies were drawn in strata: CSV with geography,stratum.")
+        str | None,
+        typer.Option(
+            "--strata",
+            parser=file_or_address,
+            metavar="FILE",
+            help="Geographies were drawn in strata: a table of geography and stratum.",
+        ),
     ] = None,
     pair: Annotated[
         list[str] | None, typer.Option("--pair", help="DE=FR: of these two geographies, one was drawn for each arm.")
     ] = None,
     paired: Annotated[bool, typer.Option("--paired", help="Each geography has all arms.")] = False,
     schedule: Annotated[
-        Path | None, typer.Option("--schedule", help="With --unit day: which day was whose: CSV with date,variant.")
+        str | None,
+        typer.Option(
+            "--schedule",
+            parser=file_or_address,
+            metavar="FILE",
+            help="With --unit day: which day was whose: a table of date and variant.",
+        ),
     ] = None,
     carry_over: Annotated[
         int, typer.Option("--carry-over", min=0, help="With --unit day: days left out at the start of each block.")
@@ -139,6 +163,10 @@ def create(
         int | None,
         typer.Option("--outcome-days", min=1, help="Of users: days that each counts, from the first exposure on."),
     ] = None,
+    encoding: EncodingOption = None,
+    header_line: HeaderLineOption = None,
+    sheet: SheetOption = None,
+    decimal: DecimalOption = None,
 ) -> None:
     """Fix the plan of an experiment before its first look."""
     from abkit.intake.plan_tables import read_schedule, read_strata
@@ -148,6 +176,7 @@ def create(
     context: CommandContext = ctx.obj
     if strata and pair:
         raise UsageError("give either --strata or --pair")
+    options = table_options(encoding, header_line, sheet, decimal)
     total, total_of = _planned(planned_total) if planned_total else (None, None)
     plan = ExperimentPlan(
         key=key,
@@ -174,9 +203,9 @@ def create(
         cap=cap,
         margin_rate=context.settings.money.margin_rate if margin_rate is None else margin_rate,
         geography=geography,
-        strata=read_strata(strata) if strata else _matched(pair or []),
+        strata=read_strata(strata, options) if strata else _matched(pair or []),
         paired=paired,
-        schedule=read_schedule(schedule) if schedule else {},
+        schedule=read_schedule(schedule, options) if schedule else {},
         carry_over=carry_over,
         outcome_days=outcome_days,
     )
@@ -228,16 +257,49 @@ def analyze(
     correction: Annotated[Correction, typer.Option("--correction", help="With --table: of p-values.")] = Correction.BH,
     level: Annotated[float, typer.Option("--level", help="With --table: confidence level.")] = 0.95,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the verdict is blocked.")] = False,
+    rows: RowsOption = None,
+    unit: UnitColumnOption = None,
+    variant: Annotated[
+        str | None, typer.Option("--variant", help="With --rows: column of the variant of each unit.")
+    ] = None,
+    metric: MetricColumnOption = None,
+    denominator: DenominatorOption = None,
+    quantile: QuantileOption = None,
+    method: Annotated[
+        Method, typer.Option("--method", help="With --rows: welch for one look, sequential for any look.")
+    ] = Method.WELCH,
+    planned_total: Annotated[
+        float | None,
+        typer.Option("--planned-total", parser=number, metavar="N", help="With --method sequential: units."),
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", help="With --rows: planned shares, the control first.")
+    ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
-    """Analyze one experiment of the store (one more look), or thousands of tests from a table."""
-    if (key is None) == (table is None):
-        raise UsageError("give either the name of an experiment or --table FILE")
+    """Analyze an experiment of the store (one more look), thousands of tests from a table, or one from its rows."""
+    given = [name for name, value in (("the name", key), ("--table", table), ("--rows", rows)) if value is not None]
+    if len(given) != 1:
+        raise UsageError("give one of three: the name of an experiment, --table FILE or --rows FILE")
+    refuse_without_effect(ctx, given[0])
+    if rows is not None:
+        found = analyze_rows(
+            unit_columns(rows, unit, metric, denominator, variant),
+            control=control,
+            split=numbers(split, "--split") if split else None,
+            quantile=quantile,
+            method=method,
+            level=level,
+            planned_total=planned_total,
+            options=table_options(encoding, header_line, sheet, decimal),
+        )
+        show(found, form, rows=[one.to_dict() for one in found.comparisons])
+        if plot is not None:
+            from abkit.reporting.tables.show import view
+
+            _save(view(found).chart(), plot)  # type: ignore[misc]  # it has one
+        return
     if table is not None:
-        if by is not None or as_of is not None or exit_code or rates or currency:
-            raise UsageError(
-                "--by, --as-of, --rates, --currency and --exit-code are for an experiment of the store, not for --table"
-            )
         from abkit.workflows.experiments.table import analyze_table
 
         report = analyze_table(
@@ -294,6 +356,9 @@ def _save(chart: Any, path: Path) -> None:
     from abkit.reporting.charts.theme import save_chart
 
     note(f"chart: {save_chart(chart, path)}")
+
+
+app.command("simulate")(simulate)
 
 
 @app.command("decide")

@@ -17,9 +17,11 @@ from abkit.vocabulary import Metric
 from abkit.workflows.experiments.analysis import Analysis, TreatmentResult
 from abkit.workflows.experiments.design import DesignReport
 from abkit.workflows.experiments.formats import RecordedDecision
-from abkit.workflows.experiments.rows import LeftOut, UnitAnalysis
+from abkit.workflows.experiments.rows import UnitAnalysis
+from abkit.workflows.experiments.simulate import Simulation
 from abkit.workflows.experiments.table import TableReport
 from abkit.workflows.experiments.watched import WatchedMetric
+from abkit.workflows.experiments.unit_sums import LeftOut
 
 _MOST_REFUSED = 5
 
@@ -220,6 +222,8 @@ def _(analysis: UnitAnalysis) -> View:
     from abkit.reporting.charts.experiment import forest_plot
 
     measured = f"{analysis.metric} per {analysis.denominator or analysis.unit}"
+    if analysis.quantile is not None:
+        measured = f"{'median' if analysis.quantile == 0.5 else f'quantile {analysis.quantile:g}'} of {measured}"
     arms = [
         {"variant": arm.variant, "units": arm.units, "rows": arm.rows, measured: f"{arm.value:.5g}"}
         for arm in analysis.arms
@@ -244,9 +248,30 @@ def _(analysis: UnitAnalysis) -> View:
     return View(
         tables=(Table.of(arms), Table.of(compared, title=title)),
         sentences=(mismatch,) if split.mismatch else (),
-        notes=tuple(_left_out(analysis.left_out)),
+        notes=(*analysis.notes, *_left_out(analysis.left_out)),
         chart=lambda: forest_plot([(one.treatment, one.comparison.lift) for one in analysis.comparisons], title=title),
     )
+
+
+@view_of.register
+def _(simulation: Simulation) -> View:
+    rows = [
+        {
+            "lift": "none (A/A)" if one.lift == 0 else percent(one.lift, 1),
+            "found": f"{percent(one.share, 1)} [{percent(one.ci_low, 1)}, {percent(one.ci_high, 1)}]",
+            "interval held the lift": percent(one.covered, 1),
+            "tests": one.runs,
+        }
+        for one in simulation.lifts
+    ]
+    measured = f"{simulation.metric} per {simulation.denominator or 'unit'}"
+    title = f"{measured}: tests of {simulation.per_arm:,} units per arm at alpha {simulation.alpha:g}"
+    drawn = f"units drawn {simulation.drawn} from {simulation.units:,}; seed {simulation.seed}"
+    wrong = (
+        f"without any lift this test finds one more often than {percent(simulation.alpha, 1)} of the time: do not use "
+        "it on this metric (cap it, or compare a quantile)"
+    )
+    return View(tables=(Table.of(rows, title=title),), sentences=() if simulation.honest else (wrong,), notes=(drawn,))
 
 
 def _left_out(left_out: LeftOut) -> Iterator[str]:

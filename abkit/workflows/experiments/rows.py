@@ -1,26 +1,32 @@
-"""An experiment from a data frame: sums per unit, variants compared on what was randomized, and what was left out."""
+"""An experiment from rows, of a frame or a file: variants compared on what was randomized, and what was left out."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
 from abkit.errors import InvalidInput
+from abkit.intake.remote.table import local_table
+from abkit.intake.unit_rows import MOST_BYTES, UnitColumns, UnitRows, unit_rows
 from abkit.records import Record
 from abkit.stats.arms import Moments, PairMoments
 from abkit.stats.estimate import Comparison
 from abkit.stats.means.compare import compare_means
 from abkit.stats.means.pairs import compare_ratios
+from abkit.stats.means.quantiles import compare_quantiles
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING
 from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.sample_ratio import SampleRatio, sample_ratio
 from abkit.vocabulary import Alternative, Method, parse_choice
+from abkit.workflows.experiments.unit_sums import LeftOut, UnitSums, UnitValues, sum_per_unit
+from abkit_model.data.tables import TableOptions
 
 MOST_VARIANTS = 100
 """More different values than that mean that the column does not hold variants."""
@@ -36,7 +42,7 @@ class UnitArm(Record):
         rows: Rows that these units have in the frame.
         metric: Sum of the metric.
         denominator: Sum of the denominator; None for a mean.
-        value: Mean of the metric per unit, or sum of the metric ÷ sum of the denominator.
+        value: Mean or quantile of the metric per unit, or sum of the metric ÷ sum of the denominator.
     """
 
     variant: str
@@ -63,29 +69,6 @@ class UnitComparison(Record):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeftOut(Record):
-    """What of the frame was not compared, counted in this order.
-
-    Attributes:
-        rows_without_unit: Rows whose unit is missing.
-        rows_without_variant: Further rows whose variant is missing.
-        units_in_several_variants: Units with rows in two variants or more: nobody knows what they saw.
-        rows_of_such_units: Rows of those units.
-        rows_without_metric: Further rows whose metric is missing.
-        rows_without_denominator: Further rows whose denominator is missing.
-        units_without_values: Units of which no row was left.
-    """
-
-    rows_without_unit: int = 0
-    rows_without_variant: int = 0
-    units_in_several_variants: int = 0
-    rows_of_such_units: int = 0
-    rows_without_metric: int = 0
-    rows_without_denominator: int = 0
-    units_without_values: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
 class UnitAnalysis(Record):
     """An experiment analyzed by the unit that was randomized.
 
@@ -99,6 +82,8 @@ class UnitAnalysis(Record):
         sample_ratio: Whether the units are split between the variants as planned; a mismatch makes every figure
             doubtful. Units without values count: they were assigned too.
         left_out: What was not compared.
+        quantile: The quantile compared; None for a mean or a ratio.
+        notes: What was guessed about the numbers.
     """
 
     unit: str
@@ -109,6 +94,8 @@ class UnitAnalysis(Record):
     comparisons: tuple[UnitComparison, ...]
     sample_ratio: SampleRatio
     left_out: LeftOut
+    quantile: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 def experiment_from_rows(
@@ -120,6 +107,7 @@ def experiment_from_rows(
     denominator: str | None = None,
     control: str | None = None,
     split: Sequence[float] | None = None,
+    quantile: float | None = None,
     method: str = Method.WELCH,
     level: float = 0.95,
     alternative: str = Alternative.TWO_SIDED,
@@ -141,6 +129,8 @@ def experiment_from_rows(
         control: Name of the control; the variant of the first row by default.
         split: Planned shares in the order of the variants, the control first and the others as they appear; equal by
             default.
+        quantile: Compare this quantile of the metric per unit instead of its mean, by the bootstrap: 0.5 for the
+            median.
         method: `welch` for one planned look, `sequential` for intervals that are valid at any look.
         level: Confidence level of the intervals, in (0, 1).
         alternative: `two-sided`, `greater` or `less`, of the treatment against the control.
@@ -164,36 +154,133 @@ def experiment_from_rows(
     >>> round(found.comparisons[0].comparison.difference.estimate, 3), found.left_out.rows_without_metric
     (3.167, 1)
     """
+    return analyze_units(
+        sum_per_unit([_columns(frame, unit, variant, metric, denominator)]),
+        unit=unit,
+        variant=variant,
+        metric=metric,
+        denominator=denominator,
+        control=control,
+        split=split,
+        quantile=quantile,
+        method=method,
+        level=level,
+        alternative=alternative,
+        planned_units=planned_units,
+    )
+
+
+def experiment_from_file(
+    table: str | Path,
+    columns: UnitColumns,
+    *,
+    options: TableOptions | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    **analysis: Any,
+) -> UnitAnalysis:
+    """Compare the variants of an experiment from the rows of a file, which may be larger than memory.
+
+    Args:
+        table: Text, a spreadsheet or Parquet, here or at an address; or a folder of Parquet.
+        columns: The columns to read.
+        options: What the user said about how the table is written.
+        progress: Called with the rows read so far, and all of them.
+        analysis: Options of `experiment_from_rows`.
+
+    Raises:
+        AbkitError: The file cannot be read, or its rows cannot be compared.
+    """
+    sums, notes = sums_of_file(table, columns, options=options, progress=progress)
+    found = analyze_units(
+        sums,
+        unit=columns.unit,
+        variant=str(columns.variant),
+        metric=columns.metric,
+        denominator=columns.denominator,
+        **analysis,
+    )
+    return replace(found, notes=(*notes, *found.notes))
+
+
+def sums_of_file(
+    table: str | Path,
+    columns: UnitColumns,
+    *,
+    options: TableOptions | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[UnitSums, tuple[str, ...]]:
+    """Return the units of a file, and what was guessed about its numbers. See `experiment_from_file`."""
+    with (
+        nullcontext() if Path(table).is_dir() else local_table(table, max_bytes=MOST_BYTES) as found,
+        unit_rows(found.path if found else Path(table), columns, options) as rows,
+    ):
+        return sum_per_unit(_reported(rows, progress)), rows.notes
+
+
+def _reported(rows: UnitRows, progress: Callable[[int, int], None]) -> Iterator[pl.DataFrame]:
+    done = 0
+    for part in rows.parts():
+        yield part
+        done += part.height
+        progress(done, rows.rows)
+
+
+def analyze_units(
+    sums: UnitSums,
+    *,
+    unit: str,
+    variant: str,
+    metric: str,
+    denominator: str | None = None,
+    control: str | None = None,
+    split: Sequence[float] | None = None,
+    quantile: float | None = None,
+    method: str = Method.WELCH,
+    level: float = 0.95,
+    alternative: str = Alternative.TWO_SIDED,
+    planned_units: float = DEFAULT_TUNING,
+) -> UnitAnalysis:
+    """Compare the variants of an experiment from the sums of its units. See `experiment_from_rows`."""
     method = parse_choice(Method, method, name="method")
     if method not in (Method.WELCH, Method.SEQUENTIAL):
         raise InvalidInput(f"the method is {method.value!r}; expected welch or sequential")
+    if quantile is not None and (denominator is not None or method is not Method.WELCH):
+        raise InvalidInput(
+            "a quantile is compared per unit, at one planned look",
+            hint="leave the denominator out" if denominator is not None else "use the method welch",
+        )
     side = parse_choice(Alternative, alternative, name="alternative")
-    table = _columns(frame, unit, variant, metric, denominator)
-    table, assigned, left_out = _usable(table)
-    names = _variants(assigned, variant, control)
-    sums = _sums_per_unit(table, names)
-    for name, (units, _, _) in sums.items():
-        if len(units) < 2:
+    names = _variants(sums, variant, control)
+    for name, values in sums.variants.items():
+        if values.n < 2:
             raise InvalidInput(
-                f"the variant {name!r} has {len(units)} units with a value; a variance takes at least 2",
+                f"the variant {name!r} has {values.n} units with a value; a variance takes at least 2",
                 hint="see whether the metric is missing, or whether its units are in another variant too",
             )
-    options: dict[str, Any] = {"method": method, "level": level, "alternative": side, "tuning": planned_units}
-    compared = _comparisons(sums, names, metric, denominator, options)
+        for column, figures in ((metric, values.y), (denominator, values.x)):
+            if column is not None and not np.isfinite(figures).all():
+                raise InvalidInput(f"the column {column!r} is infinite for a unit of {name!r}; expected finite numbers")
+    arms = [sums.variants[name] for name in names]
+    if quantile is not None:
+        compared = [compare_quantiles(arms[0].y, arm.y, q=quantile, level=level, alternative=side) for arm in arms[1:]]
+    else:
+        options: dict[str, Any] = {"method": method, "level": level, "alternative": side, "tuning": planned_units}
+        compared = _comparisons(arms, options, ratio=denominator is not None)
     adjusted = adjust([one.p_value for one in compared], correction="holm", alpha=1 - level, family="treatments")
     return UnitAnalysis(
         unit=unit,
         metric=metric,
         denominator=denominator,
         control=names[0],
-        arms=tuple(_arm(name, *sums[name], ratio=denominator is not None) for name in names),
+        quantile=quantile,
+        arms=tuple(_arm(name, sums.variants[name], quantile, ratio=denominator is not None) for name in names),
         comparisons=tuple(map(UnitComparison, names[1:], compared, adjusted.p_values)),
-        sample_ratio=sample_ratio([assigned[name] for name in names], split),
-        left_out=left_out,
+        sample_ratio=sample_ratio([sums.variants[name].assigned for name in names], split),
+        left_out=sums.left_out,
     )
 
 
-def _columns(frame: Any, unit: str, variant: str, metric: str, denominator: str | None) -> nw.DataFrame[Any]:
+def _columns(frame: Any, unit: str, variant: str, metric: str, denominator: str | None) -> pl.DataFrame:
     """Return the columns under the names used here: unit, variant, y, x (1 for a mean)."""
     try:
         known = nw.from_native(frame)
@@ -215,95 +302,51 @@ def _columns(frame: Any, unit: str, variant: str, metric: str, denominator: str 
         y.alias("y"),
         (nw.lit(1.0) if denominator is None else nw.col(denominator).cast(nw.Float64)).alias("x"),
     )
-    return chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
+    rows = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
+    native = rows.to_native()
+    if isinstance(native, pl.DataFrame):
+        return native
+    # Not through PyArrow, which pandas does without.
+    return pl.DataFrame({name: _listed(rows[name]) for name in rows.columns}, strict=False)
 
 
-def _usable(table: nw.DataFrame[Any]) -> tuple[nw.DataFrame[Any], dict[str, int], LeftOut]:
-    """Return the rows to compare, the units assigned to each variant in order of appearance, and what was left out."""
-
-    def without(rows: nw.DataFrame[Any], column: str) -> tuple[nw.DataFrame[Any], int]:
-        missing = nw.col(column).is_null()
-        if rows.schema[column].is_float():
-            missing = missing | nw.col(column).is_nan()
-        kept = rows.filter(~missing)
-        return kept, len(rows) - len(kept)
-
-    table, no_unit = without(table, "unit")
-    table, no_variant = without(table, "variant")
-    pairs = table.select("unit", "variant").unique(maintain_order=True)
-    variants_per_unit = pairs.group_by("unit").agg(nw.len().alias("variants"))
-    several = variants_per_unit.filter(nw.col("variants") > 1).select("unit")
-    assigned = pairs.join(several, on="unit", how="anti")
-    kept = table.join(several, on="unit", how="anti")
-    crossed = len(table) - len(kept)
-    kept, no_metric = without(kept, "y")
-    kept, no_denominator = without(kept, "x")
-    counts = Counter(map(str, assigned["variant"].to_list()))
-    # A variant all of whose units are in another one too is still a variant: it is refused by name.
-    order = {name: counts[name] for name in map(str, table["variant"].unique(maintain_order=True).to_list())}
-    left_out = LeftOut(
-        rows_without_unit=no_unit,
-        rows_without_variant=no_variant,
-        units_in_several_variants=len(several),
-        rows_of_such_units=crossed,
-        rows_without_metric=no_metric,
-        rows_without_denominator=no_denominator,
-        units_without_values=len(assigned) - kept["unit"].n_unique(),
-    )
-    return kept, order, left_out
+def _listed(column: nw.Series[Any]) -> Any:
+    if column.dtype == nw.Float64:
+        return column.to_numpy()
+    # NaN is what pandas has for a missing text.
+    return [value if value == value else None for value in column.to_list()]
 
 
-def _variants(assigned: dict[str, int], column: str, control: str | None) -> list[str]:
+def _variants(sums: UnitSums, column: str, control: str | None) -> list[str]:
     """Return the names of the variants, the control first."""
-    names = list(assigned)
+    names = list(sums.variants)
     if not 2 <= len(names) <= MOST_VARIANTS:
         raise InvalidInput(
             f"the column {column!r} has {len(names):,} different values; expected 2 to {MOST_VARIANTS} variants"
         )
     if control is None:
         return names
-    if str(control) not in assigned:
+    if str(control) not in names:
         raise InvalidInput(f"no row has the control {str(control)!r}; the variants are {', '.join(map(repr, names))}")
     return [str(control), *(name for name in names if name != str(control))]
 
 
-Sums = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
-"""Rows, metric and denominator of each unit of one variant."""
-
-
-def _sums_per_unit(table: nw.DataFrame[Any], names: Sequence[str]) -> dict[str, Sums]:
-    per_unit = table.group_by("unit", "variant").agg(
-        nw.len().alias("rows"), nw.col("y").sum().alias("y"), nw.col("x").sum().alias("x")
-    )
-    arm = np.array([str(name) for name in per_unit["variant"].to_list()], dtype=object)
-    rows, y, x = (np.asarray(per_unit[column].to_numpy()) for column in ("rows", "y", "x"))
-    # In one order whatever the library's grouping: a sum must not depend on it in the last digits.
-    order = np.lexsort((rows, x, y))
-    arm, rows, y, x = arm[order], rows[order], y[order], x[order]
-    return {name: (rows[arm == name], y[arm == name], x[arm == name]) for name in names}
-
-
-def _comparisons(
-    sums: dict[str, Sums], names: list[str], metric: str, denominator: str | None, options: dict[str, Any]
-) -> list[Comparison]:
+def _comparisons(arms: Sequence[UnitValues], options: dict[str, Any], *, ratio: bool) -> list[Comparison]:
     """Compare each variant with the first one."""
-    for name, (_, *pair) in sums.items():
-        for column, values in zip((metric, denominator), pair, strict=True):
-            if not np.isfinite(values).all():
-                raise InvalidInput(f"the column {column!r} is infinite for a unit of {name!r}; expected finite numbers")
-    if denominator is None:
-        means = [Moments.from_values(sums[name][1]) for name in names]
+    if not ratio:
+        means = [Moments.from_values(arm.y) for arm in arms]
         return [compare_means(means[0], treatment, **options) for treatment in means[1:]]
-    pairs = [PairMoments.from_values(*sums[name][1:]) for name in names]
+    pairs = [PairMoments.from_values(arm.y, arm.x) for arm in arms]
     return [compare_ratios(pairs[0], treatment, **options) for treatment in pairs[1:]]
 
 
-def _arm(name: str, rows: NDArray[np.int64], y: NDArray[np.float64], x: NDArray[np.float64], *, ratio: bool) -> UnitArm:
+def _arm(name: str, values: UnitValues, quantile: float | None, *, ratio: bool) -> UnitArm:
+    value = values.y.sum() / values.x.sum() if ratio else values.y.mean()
     return UnitArm(
         variant=name,
-        units=len(y),
-        rows=int(rows.sum()),
-        metric=float(y.sum()),
-        denominator=float(x.sum()) if ratio else None,
-        value=float(y.sum() / x.sum()) if ratio else float(y.mean()),
+        units=values.n,
+        rows=int(values.rows.sum()),
+        metric=float(values.y.sum()),
+        denominator=float(values.x.sum()) if ratio else None,
+        value=float(value if quantile is None else np.quantile(values.y, quantile)),
     )

@@ -26,7 +26,7 @@ def test_the_forest_of_a_table_is_drawn_and_options_for_the_store_are_refused(he
     assert "t1: b against a" in (tmp_path / "forest.svg").read_text()
     wrong = here("experiment", "analyze", "--table", path, *FLAGS, "--by", "country", cwd=tmp_path)
     assert wrong.returncode == 2
-    assert "not for --table" in wrong.stderr
+    assert "--by has no effect on --table" in wrong.stderr
 
 
 def test_the_command_writes_json_csv_and_a_summary(here: Here, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_an_experiment_from_creation_to_decision(here: Here, tmp_path: Path) -> 
     assert json.loads(here("experiment", "list", "--all", "-f", "json", cwd=folder).stdout) == []
     wrong = here("experiment", "analyze", cwd=folder)
     assert wrong.returncode == 2
-    assert "either the name of an experiment or --table" in wrong.stderr
+    assert "give one of three: the name of an experiment" in wrong.stderr
 
 
 def test_a_test_of_geographies_from_an_export_by_country_to_its_verdict(here: Here, tmp_path: Path) -> None:
@@ -150,3 +150,51 @@ def test_drawn_days_take_a_schedule_and_leave_out_carry_over(here: Here, tmp_pat
         *("--variant", "new=A2", "--schedule", "days.csv"), cwd=folder,
     )  # fmt: skip
     assert "a schedule or carry-over is given, and the unit is user" in wrong.stderr
+
+
+def user_rows(folder: Path, name: str = "rows.csv") -> Path:
+    """Two rows of each of 400 users, every second of whom saw the new variant and bought more."""
+    lines = ["user,arm,revenue,visits"]
+    for user in range(400):
+        arm, bought = ("new", 3) if user % 2 else ("old", 2)
+        lines += [f"u{user},{arm},{bought * (user % 7)}.5,1", f"u{user},{arm},{user % 5},2"]
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_rows_of_users_are_compared_by_mean_ratio_and_median(here: Here, tmp_path: Path) -> None:
+    path = user_rows(tmp_path)
+    options = ("experiment", "analyze", "--rows", path, "--unit", "user", "--variant", "arm", "--metric", "revenue")
+    mean = here(*options, cwd=tmp_path)
+    assert mean.returncode == 0, mean.stderr
+    assert "revenue per user, against old; 95 % intervals" in mean.stdout
+    ratio = json.loads(here(*options, "--denominator", "visits", "-f", "json", cwd=tmp_path).stdout)
+    assert [arm["denominator"] for arm in ratio["arms"]] == [600, 600]
+    median = here(*options, "--quantile", "0.5", "--plot", "median.svg", cwd=tmp_path)
+    assert "median of revenue per user" in median.stdout
+    assert "median of revenue per user" in (tmp_path / "median.svg").read_text()
+
+
+def test_rows_take_their_columns_and_refuse_what_has_no_effect_on_them(here: Here, tmp_path: Path) -> None:
+    path = user_rows(tmp_path)
+    bare = here("experiment", "analyze", "--rows", path, "--unit", "user", cwd=tmp_path)
+    assert (bare.returncode, "--rows takes --variant and --metric" in bare.stderr) == (2, True)
+    both = here("experiment", "analyze", "spring", "--rows", path, cwd=tmp_path)
+    assert (both.returncode, "give one of three" in both.stderr) == (2, True)
+    columns = ("--unit", "user", "--variant", "arm", "--metric", "revenue")
+    idle = here("experiment", "analyze", "--rows", path, *columns, "--correction", "bh", "--add-up", cwd=tmp_path)
+    assert idle.returncode == 2
+    assert "--add-up, --correction has no effect on --rows" in idle.stderr
+
+
+def test_a_test_is_tried_out_on_rows_before_it_is_made(here: Here, tmp_path: Path) -> None:
+    path = user_rows(tmp_path)
+    done = here(
+        "experiment", "simulate", "--rows", path, "--unit", "user", "--metric", "revenue", "--lift", "0.1,0.5",
+        "--runs", "200", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "none (A/A)" in done.stdout
+    assert "tests of 200 units per arm at alpha 0.05" in done.stdout
+    assert "units drawn without replacement from 400; seed 0" in done.stderr + done.stdout

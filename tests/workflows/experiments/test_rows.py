@@ -13,7 +13,8 @@ from abkit.errors import InvalidInput
 from abkit.stats.arms import Moments, PairMoments
 from abkit.stats.means.compare import compare_means
 from abkit.stats.means.pairs import compare_ratios
-from abkit.workflows.experiments.rows import LeftOut, UnitAnalysis, experiment_from_rows
+from abkit.workflows.experiments.rows import UnitAnalysis, experiment_from_rows
+from abkit.workflows.experiments.unit_sums import LeftOut
 
 
 def as_pandas(frame: pl.DataFrame) -> Any:
