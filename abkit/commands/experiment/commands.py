@@ -11,7 +11,6 @@ import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.experiment import upkeep
-from abkit.commands.figures import number, numbers
 from abkit.commands.experiment.rows import (
     DenominatorOption,
     MetricColumnOption,
@@ -23,6 +22,7 @@ from abkit.commands.experiment.rows import (
     simulate,
     unit_columns,
 )
+from abkit.commands.figures import number, numbers
 from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.commands.table_options import (

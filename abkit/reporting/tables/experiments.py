@@ -20,8 +20,8 @@ from abkit.workflows.experiments.formats import RecordedDecision
 from abkit.workflows.experiments.rows import UnitAnalysis
 from abkit.workflows.experiments.simulate import Simulation
 from abkit.workflows.experiments.table import TableReport
-from abkit.workflows.experiments.watched import WatchedMetric
 from abkit.workflows.experiments.unit_sums import LeftOut
+from abkit.workflows.experiments.watched import WatchedMetric
 
 _MOST_REFUSED = 5
 
