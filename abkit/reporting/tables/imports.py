@@ -88,7 +88,8 @@ def _(record: ImportList) -> View:
     for row in record.rows():
         days = f"{row['first_day']} … {row['last_day']}" if row["first_day"] else None
         rows.append(row | {"import": row["import_id"], "days": days, "at": f"{row['imported_at']:%Y-%m-%d %H:%M}"})
-    return View(tables=(Table(columns=_LIST_COLUMNS, rows=tuple(rows), names="file"),))
+    aside = tuple(f"set aside: {one}" for one in record.not_counted)
+    return View(tables=(Table(columns=_LIST_COLUMNS, rows=tuple(rows), names="file"),), notes=aside)
 
 
 @view_of.register
@@ -111,7 +112,7 @@ def _(record: ImportRecord) -> View:
     figures |= {name.replace("_", " "): value for name, value in record.reading.items()}
     rows = tuple({"figure": name, "value": value} for name, value in figures.items())
     table = Table(columns=("figure", "value"), rows=rows, title=f"import {record.import_id}")
-    return View(tables=(table,), notes=record.notes)
+    return View(tables=(table,), notes=(*record.notes, *(f"set aside: {one}" for one in record.not_counted)))
 
 
 @view_of.register

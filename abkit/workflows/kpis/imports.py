@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,10 @@ from abkit.errors import UsageError
 from abkit.records import Record, RecordList
 from abkit.store.database.engine import Store
 from abkit.store.imports import reject_reasons
+from abkit.store.kpis.counting import SetAside, counts, set_aside
 from abkit.store.kpis.undo import undo_import as take_back
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.store.schema import KpiImport, KpiUndo
+from abkit.store.schema import Kpi, KpiImport, KpiUndo
 from abkit.workflows.kpis.contents import Contents
 from abkit.workflows.kpis.reasons import kinds
 
@@ -44,6 +45,8 @@ class ImportRecord(Record):
         reasons: Number of its rows that were refused or set aside by kind of reason; only for a single import.
         undone_at: When it was taken back; None while it counts.
         undone_by: The run that took it back.
+        not_counted: Rows that have its figures and do not count, because others hold the same delivery; only for a
+            single import.
     """
 
     import_id: int
@@ -59,13 +62,20 @@ class ImportRecord(Record):
     reasons: Mapping[str, int] = field(default_factory=dict)
     undone_at: datetime | None = None
     undone_by: int | None = None
+    not_counted: tuple[SetAside, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportList(RecordList):
-    """The imported files, the latest first."""
+    """The imported files, the latest first.
+
+    Attributes:
+        imports: One per file.
+        not_counted: Rows of all files that do not count because others hold the same delivery.
+    """
 
     imports: tuple[ImportRecord, ...]
+    not_counted: tuple[SetAside, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per import."""
@@ -125,7 +135,8 @@ def list_imports(store: Store) -> ImportList:
     with store.read() as session:
         undone = _undone(session)
         found = session.scalars(select(KpiImport).order_by(KpiImport.id.desc()))
-        return ImportList(imports=tuple(_record(row, undone.get(row.id)) for row in found))
+        imports = tuple(_record(row, undone.get(row.id)) for row in found)
+        return ImportList(imports=imports, not_counted=set_aside(session, counts(session)))
 
 
 def show_import(store: Store, import_id: int) -> ImportRecord:
@@ -140,7 +151,8 @@ def show_import(store: Store, import_id: int) -> ImportRecord:
             raise UsageError(f"there is no import {import_id}", hint="`abkit kpi list` lists the imports")
         texts = [text for found in reject_reasons(session, import_id).values() for text in found]
         reasons = dict(kinds(texts).most_common())
-        return _record(row, _undone(session).get(import_id), reasons)
+        left = set_aside(session, counts(session), [Kpi.kpi_import_id == import_id])
+        return replace(_record(row, _undone(session).get(import_id), reasons), not_counted=left)
 
 
 def undo_import(

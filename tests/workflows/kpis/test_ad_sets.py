@@ -9,13 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from abkit.reporting.tables.show import view
 from abkit.store import experiments
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Deliveries, Filters, deliveries, delivery_rows
 from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
-from abkit.workflows.kpis.imports import undo_import
+from abkit.workflows.kpis.imports import list_imports, show_import, undo_import
 from tests.conftest import MakeDatabase
 from tests.kpi_files import add_creatives, run_import, write
 
@@ -103,6 +104,11 @@ def test_both_engines_add_up_and_take_back(store: Store, tmp_path: Path) -> None
     numbers = [run_import(store, write(tmp_path / f"{n}.csv", text))[0].import_id for n, text in enumerate(contents)]
     assert stored(store) == totals(parts)
     assert [one.reason.value for one in read(store).set_aside] == ["breakdown"]
+    listed, shown = list_imports(store), show_import(store, numbers[2] or 0)
+    for record in (listed, shown):
+        assert [one.impressions for one in record.not_counted] == [totals(parts)[0]]
+        assert any("other breakdowns" in note for note in view(record).notes)
+    assert show_import(store, numbers[0] or 0).not_counted == ()
     undo_import(store, numbers[2] or 0)
     assert (stored(store), read(store).set_aside) == (totals(parts), ())
     undo_import(store, numbers[0] or 0)
