@@ -103,12 +103,16 @@ class Exchange:
         return self.rates is not None and self.rates.dated
 
     def converted(self, value: float | None, currency: str, day: date | None = None) -> float | None:
-        """Return an amount in the currency of the analysis; None where it is not known, or in no known currency."""
+        """Return an amount in the currency of the analysis; None where it is not known, or in no known currency.
+
+        Raises:
+            AbkitError: There is no rate.
+        """
         if value is None or (currency == "" and self.currency and value):
             return None
-        if not value or currency == self.currency or self.rates is None:
+        if not value or currency == self.currency:
             return float(value)
-        return float(value) * self.rates.rate(currency, day or date.max)
+        return float(value) * (self.rates or Rates(self.currency)).rate(currency, day or date.max)
 
 
 def exchange(found: Mapping[str, Amounts], rates: Rates | None, *, first: date, last: date) -> Exchange:

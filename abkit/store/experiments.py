@@ -119,7 +119,7 @@ def currency_of(
         AbkitError: It is in several, and no table says how to convert them; or the table lacks one of them.
     """
     shown = among(session, Kpi.ad_id, groups_of(session, ads))
-    return exchange_of(session, rates, shown, counts(session, first, last), *within(Kpi, first, last))
+    return exchange_of(session, rates, counts(session, first, last), shown, *within(Kpi, first, last))
 
 
 def delivery(

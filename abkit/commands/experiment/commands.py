@@ -147,6 +147,10 @@ def create(
         list[str] | None, typer.Option("--pair", help="DE=FR: of these two geographies, one was drawn for each arm.")
     ] = None,
     paired: Annotated[bool, typer.Option("--paired", help="Each geography has all arms.")] = False,
+    before: Annotated[
+        int | None,
+        typer.Option("--before", min=1, help="With --unit geography: former days to take out of each (CUPED)."),
+    ] = None,
     schedule: Annotated[
         str | None,
         typer.Option(
@@ -205,6 +209,7 @@ def create(
         geography=geography,
         strata=read_strata(strata, options) if strata else _matched(pair or []),
         paired=paired,
+        before=before,
         schedule=read_schedule(schedule, options) if schedule else {},
         carry_over=carry_over,
         outcome_days=outcome_days,

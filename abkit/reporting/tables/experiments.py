@@ -106,7 +106,8 @@ def _watched_row(one: WatchedMetric, analysis: Analysis) -> dict[str, Any]:
 
 
 def _watched_sentence(one: WatchedMetric) -> str:
-    return one.conclusion.sentence if one.conclusion else f"{one.metric} of {one.treatment}: not enough data"
+    said = one.conclusion.sentence if one.conclusion else f"not enough data on {one.treatment}"
+    return f"{METRICS[one.metric].name}: {said}"
 
 
 def _values(comparison: Comparison | None, metric: Metric, currency: str) -> dict[str, Any]:
@@ -135,6 +136,14 @@ def _interval(lift: Estimate) -> str:
 
 def _sentences(result: TreatmentResult, currency: str) -> Iterator[str]:
     yield result.verdict.sentence
+    if result.adjustment:
+        one = result.adjustment
+        left = f"; {one.without:,} of {one.units:,} had none" if one.without else ""
+        yield (
+            f"  adjusted by the {one.covariate}{left}: {percent(one.variance_kept, 0)} of the variance is left; "
+            f"without it the lift is {percent(one.raw.lift.estimate, 1, sign=True)} {_interval(one.raw.lift)} "
+            f"(p = {one.raw.p_value:.3g})"
+        )
     if result.shrunken_lift:
         shrunken = percent(result.shrunken_lift.estimate, 1, sign=True)
         yield f"  lift shrunk towards past experiments: {shrunken} {_interval(result.shrunken_lift)}"

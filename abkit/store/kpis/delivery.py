@@ -178,9 +178,9 @@ def deliveries(
     shown_alone = [row.ad_id for row in attributed]
     money, amounts = None, {}
     if with_money:
-        conditions_here = (counted, among(session, Kpi.ad_id, shown_alone), *conditions)
-        money = exchange_of(session, rates, *conditions_here)
-        amounts = figures_by(session, [Kpi.ad_id], money, *conditions_here)
+        alone = (among(session, Kpi.ad_id, shown_alone), *conditions)
+        money = exchange_of(session, rates, counted, *alone)
+        amounts = figures_by(session, [Kpi.ad_id], money, counted, *alone)
     for row in attributed:
         campaign, creative, _ = ads[row.ad_id]
         spend, revenue = amounts[row.ad_id,][3:] if with_money else (None, None)
@@ -197,6 +197,22 @@ def deliveries(
         modeled=modeled,
         money=money,
     )
+
+
+def figures_by_dimension(
+    session: Session, filters: Filters, dimension: Dimension, money: Exchange | None = None
+) -> dict[str, Figures]:
+    """Return what all ads delivered, linked or not, by the values of a dimension; SQL does the sums."""
+    counted = counts(session, filters.start, filters.end, [dimension])
+    found: dict[str, Figures] = defaultdict(Figures)
+    by_segment = figures_by(session, [Kpi.segment_id], money, counted, *_conditions(session, filters))
+    values = select(Segment.id, getattr(Segment, dimension.value)).where(
+        among(session, Segment.id, [key for (key,) in by_segment])
+    )
+    for segment, value in session.execute(values):
+        if value:
+            found[value] = found[value].plus(by_segment[segment,])
+    return dict(found)
 
 
 def day_sums(
@@ -267,7 +283,7 @@ def currency_between(session: Session, start: date | None, end: date, rates: Rat
         AbkitError: It is in several, and no table says how to convert them; or the table lacks one of them.
     """
     linked = Kpi.ad_id.in_(select(shown_creatives().subquery().c.ad_id))
-    return exchange_of(session, rates, linked, counts(session, start, end), *within(Kpi, start, end))
+    return exchange_of(session, rates, counts(session, start, end), linked, *within(Kpi, start, end))
 
 
 def delivery_rows(session: Session, start: date | None, end: date, money: Exchange | None = None) -> list[DeliveryRow]:

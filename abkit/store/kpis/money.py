@@ -37,8 +37,16 @@ class Figures(NamedTuple):
         )
 
 
-def exchange_of(session: Session, rates: Rates | None, *where: ColumnElement[bool]) -> Exchange:
-    """Return the one currency of the rows that meet the conditions.
+def exchange_of(
+    session: Session, rates: Rates | None, counted: ColumnElement[bool], *where: ColumnElement[bool]
+) -> Exchange:
+    """Return the one currency of the rows that count and meet the conditions.
+
+    Args:
+        session: A reading session.
+        rates: The currency that is wanted, and what others are worth in it.
+        counted: That a row counts; see `abkit.store.kpis.counting.counts`.
+        where: Which of these rows.
 
     Raises:
         AbkitError: They are in several and no table says how to convert them, or it lacks one of them.
@@ -46,9 +54,8 @@ def exchange_of(session: Session, rates: Rates | None, *where: ColumnElement[boo
     spend, revenue = func.sum(Kpi.spend), func.sum(Kpi.revenue)
     money = or_(Kpi.spend.is_not(None), Kpi.revenue.is_not(None))
     first, last = func.min(Kpi.period_end), func.max(Kpi.period_end)
-    rows = session.execute(
-        select(Kpi.currency, spend, revenue, func.count(), first, last).where(money, *where).group_by(Kpi.currency)
-    ).all()
+    columns = (Kpi.currency, spend, revenue, func.count(), first, last)
+    rows = session.execute(select(*columns).where(money, counted, *where).group_by(Kpi.currency)).all()
     found = {row[0]: Amounts(row[1] or 0.0, row[2] or 0.0, row[3]) for row in rows}
     days = [day for row in rows for day in row[4:]]
     return exchange(found, rates, first=min(days, default=date.min), last=max(days, default=date.max))
@@ -69,15 +76,20 @@ AMOUNTS: tuple[Any, ...] = (
 
 
 def figures_by(
-    session: Session, keys: Iterable[Any], money: Exchange | None, *where: ColumnElement[bool]
+    session: Session,
+    keys: Iterable[Any],
+    money: Exchange | None,
+    counted: ColumnElement[bool],
+    *where: ColumnElement[bool],
 ) -> dict[tuple[Any, ...], Figures]:
-    """Return the figures of the rows that meet the conditions, by the values of some columns; SQL does the sums.
+    """Return the figures of the rows that count and meet the conditions, by the values of columns; SQL does the sums.
 
     Args:
         session: A reading session.
         keys: The columns.
         money: The currency of the analysis; None where no money is asked for: it is then None in the figures.
-        where: Which rows.
+        counted: That a row counts; see `abkit.store.kpis.counting.counts`.
+        where: Which of these rows.
     """
     columns = list(keys)
     split: list[Any] = [] if money is None else [Kpi.currency, *([Kpi.period_end] if money.dated else [])]
@@ -86,7 +98,7 @@ def figures_by(
         sums += AMOUNTS
     found: dict[tuple[Any, ...], Figures] = {}
     width = len(columns)
-    for row in session.execute(select(*columns, *split, *sums).where(*where).group_by(*columns, *split)):
+    for row in session.execute(select(*columns, *split, *sums).where(counted, *where).group_by(*columns, *split)):
         key, rest = tuple(row[:width]), row[width:]
         amounts: list[float | None] = [None, None]
         if money is not None:

@@ -23,6 +23,7 @@ from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.shrinkage import Exaggeration, exaggeration, fit_effect_prior, shrink
 from abkit.stats.verdicts.verdict import Conclusion, judge
 from abkit.store.kpis.counting import SetAside, together
+from abkit.store.kpis.money import Figures
 from abkit.store.kpis.provisional import all_provisional
 from abkit.vocabulary import Allocation, AnalysisUnit, Dimension, GuardStatus, Metric, Monitoring, Unit, Verdict
 from abkit.workflows.experiments import looks
@@ -34,9 +35,11 @@ from abkit.workflows.experiments.arms import (
     within_segments,
 )
 from abkit.workflows.experiments.capping import capped
+from abkit.workflows.experiments.former import Adjustment, Shift, shifted
 from abkit.workflows.experiments.plan import ExperimentPlan, no_anytime
 from abkit.workflows.experiments.units.choose import comparer_of, unit_of
 from abkit.workflows.experiments.units.comparer import Compared, Comparer
+from abkit.workflows.experiments.units.geographies import Geographies
 from abkit.workflows.experiments.units.sums import SumsPerUnit
 from abkit.workflows.experiments.watched import WatchedMetric, watch
 
@@ -72,6 +75,7 @@ class TreatmentResult(Record):
         guardrails: Metric → non-inferiority, valid at any look where the monitoring is `anytime`.
         strata: The comparison within segments, when asked for.
         verdict: What may be said.
+        adjustment: Former figures that were taken out of the comparisons above, with the raw one; None without any.
     """
 
     treatment: str
@@ -86,6 +90,7 @@ class TreatmentResult(Record):
     guardrails: Mapping[Metric, MarginTest | None]
     strata: Stratified | None
     verdict: Conclusion
+    adjustment: Adjustment | None = None
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,7 @@ def analyze(
     by: Dimension | None = None,
     money: Exchange | None = None,
     sums: SumsPerUnit | None = None,
+    former: Mapping[str, Figures] | None = None,
 ) -> Analysis:
     """Analyze the arms of one experiment.
 
@@ -175,6 +181,7 @@ def analyze(
         by: A dimension of delivery to stratify by.
         money: The currency of the arms' amounts, where any metric is made of money.
         sums: Sums per user or session, where those were randomized: daily totals do not show how they differ.
+        former: Figures of each geography before the test, of all ads, where the plan takes them out.
     """
     definition = METRICS[plan.metric]
     currency = money.currency if money else ""
@@ -225,7 +232,14 @@ def analyze(
         guards += looks.horizon(plan, share, before, as_of=as_of)
     control, others = arms[0], arms[1:]
     boundary = looks.boundary(plan, share, len(days), before)
-    decided = [_compare(control, arm, comparer, plan, boundary) for arm in others]
+    shifts = [
+        shifted(plan, comparer, control, arm, former)
+        if former is not None and isinstance(comparer, Geographies)
+        else ""
+        for arm in others
+    ]
+    by_arm = [shift.comparer if isinstance(shift, Shift) else comparer for shift in shifts]
+    decided = [_compare(control, arm, own, plan, boundary) for arm, own in zip(others, by_arm, strict=True)]
     adjusted = adjust(
         [pair[0].p_value if pair else math.nan for pair in decided],
         correction="holm",
@@ -233,8 +247,9 @@ def analyze(
         family=f"{len(others)} treatments of {plan.key}, {plan.metric}",
     )
     treatments = []
-    for arm, pair, p in zip(others, decided, adjusted.p_values, strict=True):
+    for arm, pair, p, shift in zip(others, decided, adjusted.p_values, shifts, strict=True):
         deciding, fixed = pair or (None, None)
+        raw = comparer.compare(control, arm, plan.metric, plan.level) if isinstance(shift, Shift) else None
         sequence, dates = _sequence(control, arm, comparer, plan) if pair else (None, ())
         shrunken_lift, curse = _shrunken(fixed, past, plan.metric)
         treatments.append(
@@ -263,6 +278,9 @@ def analyze(
                     currency,
                     looks.standing(plan, before, arm.key),
                 ),
+                adjustment=shift.adjustment(plan, fixed, raw.fixed)
+                if isinstance(shift, Shift) and fixed and raw
+                else None,
             )
         )
     fresh = all_provisional(arm.delivery.provisional for arm in arms)
@@ -287,6 +305,7 @@ def analyze(
             *([str(fresh)] if fresh else []),
             *(money.notes if money else ()),
             *of_caps,
+            *dict.fromkeys(f"not adjusted by former figures: {why}" for why in shifts if isinstance(why, str) and why),
             *_without_money(arms, plan),
             *comparer.notes(arms),
             *([NO_SEGMENTS] if by and not trials else []),

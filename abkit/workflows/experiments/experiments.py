@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 
 from sqlalchemy import select
@@ -17,6 +17,7 @@ from abkit.records import Record
 from abkit.store import experiments as tables
 from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
+from abkit.store.kpis.delivery import Filters, figures_by_dimension
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment, ExperimentResult, Variant
 from abkit.vocabulary import Dimension, ExperimentDecision, Unit, Verdict, parse_choice
@@ -175,12 +176,18 @@ def analyze_experiment(
                 )
                 for (name, shown), share in zip(plan.variants.items(), plan.split or (), strict=True)
             ]
+            former = None
+            if plan.before and plan.starts_on:
+                window = Filters(plan.starts_on - timedelta(plan.before), plan.starts_on - timedelta(1), plan.campaign)
+                former = figures_by_dimension(session, window, plan.geography, money)
             earlier = [read_analysis(row) for row in tables.results_of(session, experiment, "analysis")]
             past = []
             for row in tables.latest_analyses(session, apart_from=experiment):
                 with suppress(Unreadable):  # what another experiment wrote must not stop this one
                     past.append(read_analysis(row))
-        analysis = analyze(plan, arms, as_of=as_of, earlier=earlier, past=past, by=dimension, money=money)
+        analysis = analyze(
+            plan, arms, as_of=as_of, earlier=earlier, past=past, by=dimension, money=money, former=former
+        )
         with store.write() as session:
             row = tables.add_result(
                 session,

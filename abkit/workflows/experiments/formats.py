@@ -26,7 +26,7 @@ FORMAT = 2
 
 _PLAN = (
     "level", "power", "lift", "planned_total", "planned_unit", "monitoring", "looks", "guardrails", "watch",
-    "margin_rate", "cap", "geography", "strata", "paired", "schedule", "carry_over", "outcome_days",
+    "margin_rate", "cap", "geography", "strata", "paired", "before", "schedule", "carry_over", "outcome_days",
 )  # fmt: skip
 """The part of a plan that has no columns of its own."""
 

@@ -15,6 +15,7 @@ from abkit.vocabulary import Allocation, Dimension, Direction, Metric, Monitorin
 
 MOST_CARRY_OVER = 28
 MOST_OUTCOME_DAYS = 365
+MOST_BEFORE = 365
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class ExperimentPlan(Record):
         geography: What makes a geography: `country`, or another dimension of delivery.
         strata: Geography → the stratum, such as a pair, that it was drawn in; none by default.
         paired: Whether each geography has all arms, so that they are compared within it.
+        before: Days before the first one whose figures are taken out of the geographies' (CUPED); None for none.
         schedule: Day → variant, where days were randomized; made out from what was delivered by default.
         carry_over: Days left out at the start of each block of days, where days were randomized.
         outcome_days: Users count from their first exposure on, each for as many days; None where that is not so.
@@ -76,6 +78,7 @@ class ExperimentPlan(Record):
     geography: Dimension = Dimension.COUNTRY
     strata: Mapping[str, str] = field(default_factory=dict)
     paired: bool = False
+    before: int | None = None
     schedule: Mapping[date, str] = field(default_factory=dict)
     carry_over: int = 0
     outcome_days: int | None = None
@@ -204,6 +207,7 @@ def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
     if plan.metric in plan.watch:
         raise InvalidInput(f"{plan.metric} decides, and is to be watched as well; expected one of the two")
     _check_cap(plan)
+    _check_before(plan)
     shares = check_weights(plan.split or [1.0] * len(plan.variants), arms=len(plan.variants))
     if min(shares) == 0:
         name = list(plan.variants)[shares.index(0)]
@@ -254,6 +258,22 @@ def _check_cap(plan: ExperimentPlan) -> None:
             f"a cap is given, and the unit is {plan.unit}: the store has no revenue of single {plan.unit}s",
             hint="cap it in the rows that are analyzed",
         )
+
+
+def _check_before(plan: ExperimentPlan) -> None:
+    """Refuse former figures where no unit has any, or where there is no before."""
+    if plan.before is None:
+        return
+    if plan.unit is not Unit.GEOGRAPHY or plan.paired:
+        why = "each geography has all arms" if plan.paired else f"the unit is {plan.unit}"
+        raise InvalidInput(
+            f"former figures are to be taken out, and {why}; the store has them of geographies that belong to one arm",
+            hint="leave --before out",
+        )
+    if plan.starts_on is None:
+        raise InvalidInput("former figures are to be taken out, and the test has no first day", hint="give --from")
+    if not 1 <= plan.before <= MOST_BEFORE:
+        raise InvalidInput(f"{plan.before} days before the test; expected 1 to {MOST_BEFORE}")
 
 
 def _check_units(plan: ExperimentPlan) -> None:

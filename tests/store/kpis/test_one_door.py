@@ -1,12 +1,16 @@
 """Figures of delivery are summed through one door: whoever reads them from `kpi` asks which rows count."""
 
+import inspect
 import re
 from pathlib import Path
 
 import abkit
+from abkit.store.kpis.money import exchange_of, figures_by
 
 SOURCES = Path(abkit.__file__).parent
-FIGURE = re.compile(r"\bKpi\.(impressions|clicks|conversions|spend|revenue)\b|getattr\(Kpi\b")
+FIGURE = re.compile(
+    r"\bKpi\.(impressions|clicks|conversions|spend|revenue)\b|getattr\(Kpi\b|\b(figures_by|exchange_of)\("
+)
 ASKS = re.compile(r"\bcounts\(|\bCOUNTS\b|left_out == \"\"")
 # Writing and restating rows is no reading.
 WRITES = {"store/kpis/publish.py"}
@@ -29,9 +33,18 @@ def test_every_function_that_reads_figures_of_kpi_asks_which_rows_count() -> Non
                 if not ASKS.search(part):
                     silent.append(f"{name}: {part.splitlines()[0]}")
     assert found >= {"store/kpis/counting.py", "store/kpis/delivery.py", "store/experiments.py", "store/kpis/links.py"}
-    # The rule itself reads every row, and so does the check that an ad has no more clicks than impressions.
+    # The rule itself reads every row, and so does the check that an ad has no more clicks than impressions. Sums of
+    # money are given the condition, and whoever calls them is looked at here.
     assert [one.split("(")[0] for one in silent] == [
         "store/imports.py: def impressions_and_clicks",
         "store/kpis/counting.py: def _note_wholes",
         "store/kpis/counting.py: def _rows",
+        "store/kpis/money.py: def exchange_of",
+        "store/kpis/money.py: def figures_by",
     ]
+
+
+def test_sums_of_money_are_given_the_condition_that_a_row_counts() -> None:
+    for function in (exchange_of, figures_by):
+        condition = inspect.signature(function).parameters["counted"]
+        assert condition.default is inspect.Parameter.empty

@@ -149,7 +149,7 @@ def test_watched_metrics_have_verdicts_with_one_false_discovery_rate_and_do_not_
     assert [one.conclusion.state for one in analysis.watched if one.conclusion] == ["better", "better", "undecided"]
     shown = view(analysis)
     assert "does not decide" in str(shown.tables[1].title)
-    assert any(line.startswith("watched, does not decide: new costs 3") for line in shown.sentences)
+    assert any(line.startswith("watched, does not decide: CPA: new costs 3") for line in shown.sentences)
     kept = history(store, "t")[0].result
     assert isinstance(kept, Analysis)
     assert kept.watched == analysis.watched

@@ -25,10 +25,12 @@ class Places:
     Attributes:
         dimension: The dimension of delivery.
         strata: Geography → the stratum, such as a pair, that it was drawn in.
+        offsets: Geography → what is taken out of its numerator, of the one metric that is compared; see `former`.
     """
 
     dimension: Dimension
     strata: Mapping[str, str] = field(default_factory=dict)
+    offsets: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self, arm: Arm) -> dict[str, Figures]:
         """Return what an arm delivered in each geography that is named."""
@@ -46,7 +48,11 @@ class Places:
             for name, figures in self.figures(arm).items()
             if only is None or name in only
         }
-        return {name: terms for name, terms in found.items() if terms is not None and terms[0] > 0}
+        return {
+            name: (terms[0], terms[1] - self.offsets.get(name, 0.0))
+            for name, terms in found.items()
+            if terms is not None and terms[0] > 0
+        }
 
     def of_arms(self, arms: Sequence[Arm]) -> dict[str, dict[str, Figures]]:
         """Return the geographies of each arm: each belongs to the arm that served most of it."""
