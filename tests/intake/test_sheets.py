@@ -17,6 +17,7 @@ from abkit.store.database.engine import Store
 from abkit.store.imports import kpi_rejects
 from abkit_model.data.csv_table import read_csv
 from abkit_model.data.tables import TableOptions
+from abkit_model.errors import ReadingNote
 from tests.kpi_files import run_import
 
 HEADER = ("Date", "Ad ID", "Creative name", "Impressions", "Clicks", "Spend")
@@ -206,6 +207,15 @@ def test_an_ods_is_read_and_one_that_repeats_a_row_without_end_is_refused(tmp_pa
     assert read_arms(ods(tmp_path / "a.ods", *lines))["B"].successes == 25
     with pytest.raises(AbkitError, match="repeated 1,000,000 times"):
         read_arms(ods(tmp_path / "b.ods", *lines, ods_row("C", 1, 2, repeated=1_000_000)))
+
+
+def test_errors_in_the_cells_of_an_ods_are_said(tmp_path: Path) -> None:
+    kind = 'office:value-type="string" x:value-type="error"'
+    error = f"<table:table-cell {kind}><text:p>#DIV/0!</text:p></table:table-cell>"
+    row = ods_row("B", 25, 1000).replace("</table:table-row>", f"{error}</table:table-row>")
+    lines = [ods_row("variant", "successes", "trials", "ctr"), ods_row("A", 20, 1000, 2), row]
+    with pytest.warns(ReadingNote, match="1 cells have an error"):
+        read_arms(ods(tmp_path / "a.ods", *lines))
 
 
 def test_a_zip_with_one_table_is_that_table(tmp_path: Path) -> None:

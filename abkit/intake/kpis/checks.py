@@ -20,6 +20,7 @@ from abkit.intake.kpis.reading import KpiOptions, RawTable, other_cells
 from abkit.intake.kpis.repeats import KEY, broken_down, repeated_rows, summed_rows
 from abkit.intake.kpis.result_types import counts_any_result, without_other_results
 from abkit.intake.kpis.set_aside import IDLE, TOTAL, idle_rows, total_lines
+from abkit.intake.kpis.unlikely import unlikely
 from abkit.vocabulary import PLACES, PROVISIONAL_DAYS, Dimension, RejectKind
 from abkit_model.data.numbers import SEVERAL
 from abkit_model.data.sheets import column_letters
@@ -134,7 +135,7 @@ def check(
         rejects=_rejects(table, pl.concat([bad, *refused], how="diagonal"), names),
         notes=[
             *(*dates.notes, *_notes(table, options, numbers), *foreign, *notes, *remarks),
-            *(*_currencies(good, ads), *respelled, *_provisional(good, today)),
+            *(*_currencies(good, ads), *respelled, *unlikely(good, table, today), *_provisional(good, today)),
         ],
         found=_found(numbers, dates),
     )

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import shlex
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.intake.kpis.assets import refuse_assets
 from abkit.intake.kpis.columns import Columns, find_columns, recognized
+from abkit.intake.kpis.fields import COUNTS, MONEY
 from abkit.intake.kpis.missing_columns import Rows, require_fields
 from abkit.intake.kpis.platforms import Recipe, content_of, load_recipes
 from abkit_model.data.encodings import ENCODINGS, encoding_named
@@ -23,6 +25,7 @@ from abkit_model.data.layouts import Layout
 from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, readable
 from abkit_model.data.text_rows import BrokenRow
+from abkit_model.errors import ReadingNote
 
 # Polars takes a while to import, and a file that was imported before needs none of it.
 if TYPE_CHECKING:
@@ -329,6 +332,8 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
             return [cells for _, cells in islice(table.rows(layout, []), _ROWS_LOOKED_AT)]
 
         columns = _columns(layout.header, path, options, first_rows)
+        if "" in layout.header:
+            _say_unnamed(columns, layout, first_rows())
         frame = read_frame(table, layout, columns.position, broken)
     reading = {
         "format": "csv",
@@ -339,6 +344,28 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
     if layout.sheet:
         reading |= {"format": "spreadsheet", "sheet": layout.sheet, "first_column": layout.first_column}
     return RawTable(frame, columns, broken, reading, path)
+
+
+def _say_unnamed(columns: Columns, layout: Layout, rows: Sequence[Sequence[str]]) -> None:
+    """Say what stands in columns without a name; refuse halves of numbers whose decimal comma divided them.
+
+    Raises:
+        InvalidInput: The cells behind a column of numbers have the decimals of these.
+    """
+    numbers = {columns.position[name] for name in (*COUNTS, *MONEY) if name in columns.position}
+    for index in (index for index, name in enumerate(layout.header) if not name):
+        cells = [row[index].strip() for row in rows if row[index].strip()]
+        if not cells:
+            continue
+        before = [row[index - 1].strip() for row in rows if row[index].strip()]
+        if index - 1 in numbers and all(re.fullmatch(r"\d{1,3}", cell) for cell in cells):
+            raise InvalidInput(
+                f"the column behind {layout.header[index - 1]!r} has no name and cells such as {cells[0]!r}: these are "
+                f"numbers such as '{before[0]}{layout.delimiter}{cells[0]}' without quotes",
+                hint="export with quotes or another delimiter, or name the column",
+            )
+        said = f"a column without a name is not read: it begins with {cells[0][:40]!r}"
+        warnings.warn(said, ReadingNote, stacklevel=4)
 
 
 def _read_parquet(path: Path, options: KpiOptions) -> RawTable:

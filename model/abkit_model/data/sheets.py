@@ -45,6 +45,7 @@ _PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _ERROR = re.compile(rb"\bt\s*=\s*[\"']e[\"']")
 _FORMULA = re.compile(_TAG + rb"f\b")
 _VALUE = re.compile(_TAG + rb"v\b[^<>]*>([^<]*)<")
+_ODS_ERROR = re.compile(rb"\w+:value-type\s*=\s*[\"']error[\"']")
 _HIDDEN = re.compile(_TAG + rb"row\b[^<>]*\bhidden\s*=\s*[\"'](?:1|true)")
 _REPEATED = re.compile(
     rb"<table:table-(?:row|cell)\b[^<>]*number-(?:rows|columns)-repeated\s*=\s*[\"'](\d{4,})[\"'](?:[^<>]*[^<>/])?>(.{0,2000})",
@@ -315,6 +316,8 @@ def _scan(
         budget -= _unpacked_size(data, one, budget)
     if "content.xml" in names:
         _refuse_repetition(archive)
+        if errors := len(_ODS_ERROR.findall(archive.read("content.xml"))):
+            _say(f"{errors:,} cells have an error, such as #DIV/0!: they are read as blank")
         return {}
     paths = _paths_of_sheets(archive)
     stale = re.search(rb"fullCalcOnLoad\s*=\s*[\"'](?:1|true)", archive.read("xl/workbook.xml")) is not None
