@@ -13,6 +13,7 @@ from abkit.names import base_name
 from abkit.store.catalog.creatives import creatives_named
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import in_parts
+from abkit.store.kpis.counting import counts, set_aside
 from abkit.store.kpis.link_lists import advertised_names, linked_delivery, names_of_ads
 from abkit.store.kpis.links import NO_CREATIVE, relink, remove_links, set_links, take_links_back
 from abkit.store.runs import RunRecord, recorded_run
@@ -50,7 +51,8 @@ def link(
                 outcome.linked += set_links(session, pairs, LinkedBy.SIMILAR, record.id)
                 rows = {ad: row for ad, row in rows.items() if ad not in taken}
             links = linked_delivery(session) if everything else []
-        return link_report(record, outcome, rows, links=links)
+            notes = [f"set aside: {one}" for one in set_aside(session, counts(session))]
+        return link_report(record, outcome, rows, links=links, notes=notes)
 
 
 def check_confidence(accept: float | None) -> None:

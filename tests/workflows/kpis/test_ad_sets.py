@@ -17,6 +17,7 @@ from abkit.store.kpis.delivery import Deliveries, Filters, deliveries, delivery_
 from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
 from abkit.workflows.kpis.imports import list_imports, show_import, undo_import
+from abkit.workflows.kpis.link import link
 from tests.conftest import MakeDatabase
 from tests.kpi_files import add_creatives, run_import, write
 
@@ -109,6 +110,7 @@ def test_both_engines_add_up_and_take_back(store: Store, tmp_path: Path) -> None
         assert [one.impressions for one in record.not_counted] == [totals(parts)[0]]
         assert any("other breakdowns" in note for note in view(record).notes)
     assert show_import(store, numbers[0] or 0).not_counted == ()
+    assert any("other breakdowns" in note for note in link(store).notes)
     undo_import(store, numbers[2] or 0)
     assert (stored(store), read(store).set_aside) == (totals(parts), ())
     undo_import(store, numbers[0] or 0)
