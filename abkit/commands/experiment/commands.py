@@ -12,12 +12,14 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.experiment import upkeep
 from abkit.commands.experiment.rows import (
+    CapOption,
     DenominatorOption,
     MetricColumnOption,
     QuantileOption,
     RowsOption,
     UnitColumnOption,
     analyze_rows,
+    of_units,
     refuse_without_effect,
     simulate,
     unit_columns,
@@ -270,6 +272,7 @@ def analyze(
     metric: MetricColumnOption = None,
     denominator: DenominatorOption = None,
     quantile: QuantileOption = None,
+    cap: CapOption = None,
     method: Annotated[
         Method, typer.Option("--method", help="With --rows: welch for one look, sequential for any look.")
     ] = Method.WELCH,
@@ -284,15 +287,16 @@ def analyze(
 ) -> None:
     """Analyze an experiment of the store (one more look), thousands of tests from a table, or one from its rows."""
     given = [name for name, value in (("the name", key), ("--table", table), ("--rows", rows)) if value is not None]
-    if len(given) != 1:
-        raise UsageError("give one of three: the name of an experiment, --table FILE or --rows FILE")
-    refuse_without_effect(ctx, given[0])
-    if rows is not None:
+    if not given or (table is not None and len(given) > 1):
+        raise UsageError("give the name of an experiment, --table FILE or --rows FILE")
+    refuse_without_effect(ctx, " and ".join(given))
+    if rows is not None and key is None:
         found = analyze_rows(
             unit_columns(rows, unit, metric, denominator, variant),
             control=control,
             split=numbers(split, "--split") if split else None,
             quantile=quantile,
+            cap=cap,
             method=method,
             level=level,
             planned_total=planned_total,
@@ -334,7 +338,14 @@ def analyze(
     context: CommandContext = ctx.obj
     money = rates_of(context.settings, rates, currency)
     with context.store() as store:
-        analysis = analyze_experiment(store, str(key), as_of=(as_of or datetime.now(UTC)).date(), by=by, rates=money)
+        day = (as_of or datetime.now(UTC)).date()
+        if rows is None:
+            analysis = analyze_experiment(store, str(key), as_of=day, by=by, rates=money)
+        else:
+            wanted = unit_columns(rows, unit, metric, denominator, variant)
+            options = table_options(encoding, header_line, sheet, decimal)
+            with of_units(wanted, options) as its_rows:
+                analysis = analyze_experiment(store, str(key), as_of=day, rates=money, rows=its_rows)
     figures = [flattened(to_plain(replace(result, sequence=None, days=()))) for result in analysis.treatments]
     show(analysis, form, rows=figures)
     if plot is not None:

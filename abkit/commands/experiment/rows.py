@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from abkit.intake.unit_rows import UnitColumns
     from abkit.vocabulary import Method
+    from abkit.workflows.experiments.plan_rows import UnitRowsOf
     from abkit.workflows.experiments.rows import UnitAnalysis
     from abkit_model.data.tables import TableOptions
 
@@ -49,13 +52,33 @@ QuantileOption = Annotated[
     float | None, typer.Option("--quantile", help="With --rows: compare this quantile; 0.5 is the median.")
 ]
 
+CapOption = Annotated[
+    float | None, typer.Option("--cap", help="With --rows: cap values of units at this quantile of all, such as 0.99.")
+]
+
 _TABLE = {"encoding", "header_line", "sheet", "decimal", "control", "level", "plot", "form"}
 _EFFECT = {
     "the name": {"key", "as_of", "by", "rates", "currency", "plot", "exit_code", "form"},
     "--table": _TABLE
     | {"table", "experiment_col", "variant_col", "impressions_col", "clicks_col", "add_up", "allocation", "correction"},
+    "the name and --rows": {
+        "key",
+        "as_of",
+        "plot",
+        "exit_code",
+        "form",
+        "encoding",
+        "header_line",
+        "sheet",
+        "decimal",
+        "rows",
+        "unit",
+        "variant",
+        "metric",
+        "denominator",
+    },
     "--rows": _TABLE
-    | {"rows", "unit", "variant", "metric", "denominator", "quantile", "method", "planned_total", "split"},
+    | {"rows", "unit", "variant", "metric", "denominator", "quantile", "cap", "method", "planned_total", "split"},
 }
 """By what is analyzed, the options that have an effect."""
 
@@ -72,7 +95,7 @@ def refuse_without_effect(ctx: typer.Context, given: str) -> None:
         if param.name not in _EFFECT[given] and _is_said(ctx, param.name or "")
     ]
     if idle:
-        kind = "an experiment of the store" if given == "the name" else given
+        kind = given.replace("the name", "an experiment of the store")
         raise UsageError(f"{', '.join(idle)} has no effect on {kind}", hint="leave it out")
 
 
@@ -109,12 +132,22 @@ def unit_columns(
     )
 
 
+@contextmanager
+def of_units(rows: RowFile, options: TableOptions) -> Iterator[UnitRowsOf]:
+    """Yield where the rows of a planned experiment are, with their progress on stderr."""
+    from abkit.workflows.experiments.plan_rows import UnitRowsOf
+
+    with progress_bar("reading rows") as progress:
+        yield UnitRowsOf(table=rows.place, columns=rows.columns, options=options, progress=progress)
+
+
 def analyze_rows(
     rows: RowFile,
     *,
     control: str | None,
     split: Sequence[float] | None,
     quantile: float | None,
+    cap: float | None,
     method: Method,
     level: float,
     planned_total: float | None,
@@ -133,6 +166,7 @@ def analyze_rows(
             control=control,
             split=split,
             quantile=quantile,
+            cap=cap,
             method=method,
             level=level,
             planned_units=planned_total if planned_total is not None else DEFAULT_TUNING,

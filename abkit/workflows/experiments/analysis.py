@@ -169,6 +169,7 @@ def analyze(
     money: Exchange | None = None,
     sums: SumsPerUnit | None = None,
     former: Mapping[str, Figures] | None = None,
+    of_rows: Sequence[str] = (),
 ) -> Analysis:
     """Analyze the arms of one experiment.
 
@@ -182,6 +183,7 @@ def analyze(
         money: The currency of the arms' amounts, where any metric is made of money.
         sums: Sums per user or session, where those were randomized: daily totals do not show how they differ.
         former: Figures of each geography before the test, of all ads, where the plan takes them out.
+        of_rows: What to know about the rows that these sums are of.
     """
     definition = METRICS[plan.metric]
     currency = money.currency if money else ""
@@ -196,20 +198,24 @@ def analyze(
         plan = replace(plan, monitoring=Monitoring.FIXED)
     unit = unit_of(plan, arms, modeled=modeled, sums=sums is not None)
     by_day, trials = unit in _BY_DAY, unit is AnalysisUnit.IMPRESSIONS
-    totals = {arm.key: Total(arm.trials, arm.total) for arm in days}
-    guards = check_guards(
-        events,
-        allocation=plan.allocation,
-        as_of=as_of,
-        running=not plan.has_ended(as_of),
-        by_day=by_day,
-        delivered=delivered,
-        trials_drawn=plan.unit is Unit.IMPRESSION,
-        alternating=plan.unit is Unit.DAY,
-        ends_on=plan.ends_on,
-    )
+    # Rows of users say all that is compared; what the platform delivered need not have been imported for them.
+    only_sums = sums is not None and not any(arm.trials for arm in delivered)
+    totals = {arm.key: Total(arm.trials, arm.total) for arm in days} if sums is None else _summed(sums, plan)
+    guards: tuple[Guard, ...] = ()
+    if not only_sums:
+        guards = check_guards(
+            events,
+            allocation=plan.allocation,
+            as_of=as_of,
+            running=not plan.has_ended(as_of),
+            by_day=by_day,
+            delivered=delivered,
+            trials_drawn=plan.unit is Unit.IMPRESSION,
+            alternating=plan.unit is Unit.DAY,
+            ends_on=plan.ends_on,
+        )
+        guards += (known_ads({arm.key: arm.unknown for arm in arms if arm.unknown}),)
     guards += (
-        known_ads({arm.key: arm.unknown for arm in arms if arm.unknown}),
         whole_days({arm.key: arm.delivery.longer for arm in arms}, by_day=by_day),
         one_format(
             {arm.key: arm.delivery.sizes for arm in arms},
@@ -308,6 +314,7 @@ def analyze(
             *dict.fromkeys(f"not adjusted by former figures: {why}" for why in shifts if isinstance(why, str) and why),
             *_without_money(arms, plan),
             *comparer.notes(arms),
+            *of_rows,
             *([NO_SEGMENTS] if by and not trials else []),
         ),
         currency=currency,
@@ -324,6 +331,13 @@ def analyze(
             currency=currency,
         ),
     )
+
+
+def _summed(sums: SumsPerUnit, plan: ExperimentPlan) -> dict[str, Total]:
+    found = {key: sums.get(key, {}).get(plan.metric) for key in plan.variants}
+    return {
+        key: Total(of.n * of.mean_x, of.n * of.mean_y) if of is not None else Total(0, 0) for key, of in found.items()
+    }
 
 
 def _without_money(arms: Sequence[Arm], plan: ExperimentPlan) -> Iterator[str]:

@@ -33,6 +33,7 @@ from abkit.workflows.experiments.formats import (
     record_json,
 )
 from abkit.workflows.experiments.plan import ExperimentPlan, check_plan, has_ended
+from abkit.workflows.experiments.plan_rows import UnitRowsOf, sums_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,13 @@ def create_experiment(store: Store, plan: ExperimentPlan) -> int:
 
 
 def analyze_experiment(
-    store: Store, key: str, *, as_of: date, by: str | None = None, rates: Rates | None = None
+    store: Store,
+    key: str,
+    *,
+    as_of: date,
+    by: str | None = None,
+    rates: Rates | None = None,
+    rows: UnitRowsOf | None = None,
 ) -> Analysis:
     """Analyze what arrived until `as_of`, and record it as one more look.
 
@@ -146,10 +153,12 @@ def analyze_experiment(
         as_of: The last day that counts.
         by: A dimension of delivery (placement, country, …) to stratify by.
         rates: The currency of amounts, and what others are worth in it; that of the rows by default.
+        rows: Where the rows of the users or sessions are that were randomized.
 
     Raises:
-        AbkitError: There is no such experiment or dimension, `as_of` is before the start, the plan or an earlier look
-            was written by a newer abkit, or amounts are in several currencies.
+        AbkitError: There is no such experiment or dimension, the rows cannot be read or are not those of its variants,
+            `as_of` is before the start, the plan or an earlier look was written by a newer abkit, or amounts are in
+            several currencies.
     """
     dimension = parse_choice(Dimension, by, name="dimension of --by") if by is not None else None
     with recorded_run(store, "experiment analyze", {"key": key, "as_of": as_of.isoformat(), "by": by}) as run:
@@ -185,8 +194,18 @@ def analyze_experiment(
             for row in tables.latest_analyses(session, apart_from=experiment):
                 with suppress(Unreadable):  # what another experiment wrote must not stop this one
                     past.append(read_analysis(row))
+        sums, of_rows = sums_for(plan, rows) if rows is not None else (None, ())
         analysis = analyze(
-            plan, arms, as_of=as_of, earlier=earlier, past=past, by=dimension, money=money, former=former
+            plan,
+            arms,
+            as_of=as_of,
+            earlier=earlier,
+            past=past,
+            by=dimension,
+            money=money,
+            sums=sums,
+            of_rows=of_rows,
+            former=former,
         )
         with store.write() as session:
             row = tables.add_result(

@@ -18,6 +18,7 @@ from abkit.intake.unit_rows import MOST_BYTES, UnitColumns, UnitRows, unit_rows
 from abkit.records import Record
 from abkit.stats.arms import Moments, PairMoments
 from abkit.stats.estimate import Comparison
+from abkit.stats.means.capping import cap_values
 from abkit.stats.means.compare import compare_means
 from abkit.stats.means.pairs import compare_ratios
 from abkit.stats.means.quantiles import compare_quantiles
@@ -25,7 +26,7 @@ from abkit.stats.sequential.always_valid import DEFAULT_TUNING
 from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.sample_ratio import SampleRatio, sample_ratio
 from abkit.vocabulary import Alternative, Method, parse_choice
-from abkit.workflows.experiments.unit_sums import LeftOut, UnitSums, UnitValues, sum_per_unit
+from abkit.workflows.experiments.unit_sums import LeftOut, SummedUnits, UnitValues, sum_per_unit
 from abkit_model.data.tables import TableOptions
 
 MOST_VARIANTS = 100
@@ -83,7 +84,7 @@ class UnitAnalysis(Record):
             doubtful. Units without values count: they were assigned too.
         left_out: What was not compared.
         quantile: The quantile compared; None for a mean or a ratio.
-        notes: What was guessed about the numbers.
+        notes: What was guessed about the numbers, and what a cap did.
     """
 
     unit: str
@@ -108,6 +109,7 @@ def experiment_from_rows(
     control: str | None = None,
     split: Sequence[float] | None = None,
     quantile: float | None = None,
+    cap: float | None = None,
     method: str = Method.WELCH,
     level: float = 0.95,
     alternative: str = Alternative.TWO_SIDED,
@@ -131,6 +133,8 @@ def experiment_from_rows(
             default.
         quantile: Compare this quantile of the metric per unit instead of its mean, by the bootstrap: 0.5 for the
             median.
+        cap: Bring values of units above this quantile of all units down to it before means are compared: 0.99, for
+            revenue that a few units dominate.
         method: `welch` for one planned look, `sequential` for intervals that are valid at any look.
         level: Confidence level of the intervals, in (0, 1).
         alternative: `two-sided`, `greater` or `less`, of the treatment against the control.
@@ -163,6 +167,7 @@ def experiment_from_rows(
         control=control,
         split=split,
         quantile=quantile,
+        cap=cap,
         method=method,
         level=level,
         alternative=alternative,
@@ -208,7 +213,7 @@ def sums_of_file(
     *,
     options: TableOptions | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> tuple[UnitSums, tuple[str, ...]]:
+) -> tuple[SummedUnits, tuple[str, ...]]:
     """Return the units of a file, and what was guessed about its numbers. See `experiment_from_file`."""
     with (
         nullcontext() if Path(table).is_dir() else local_table(table, max_bytes=MOST_BYTES) as found,
@@ -226,7 +231,7 @@ def _reported(rows: UnitRows, progress: Callable[[int, int], None]) -> Iterator[
 
 
 def analyze_units(
-    sums: UnitSums,
+    sums: SummedUnits,
     *,
     unit: str,
     variant: str,
@@ -235,6 +240,7 @@ def analyze_units(
     control: str | None = None,
     split: Sequence[float] | None = None,
     quantile: float | None = None,
+    cap: float | None = None,
     method: str = Method.WELCH,
     level: float = 0.95,
     alternative: str = Alternative.TWO_SIDED,
@@ -249,6 +255,8 @@ def analyze_units(
             "a quantile is compared per unit, at one planned look",
             hint="leave the denominator out" if denominator is not None else "use the method welch",
         )
+    if cap is not None and (denominator is not None or quantile is not None):
+        raise InvalidInput("a cap is for means per unit", hint="leave the denominator and the quantile out")
     side = parse_choice(Alternative, alternative, name="alternative")
     names = _variants(sums, variant, control)
     for name, values in sums.variants.items():
@@ -261,6 +269,11 @@ def analyze_units(
             if column is not None and not np.isfinite(figures).all():
                 raise InvalidInput(f"the column {column!r} is infinite for a unit of {name!r}; expected finite numbers")
     arms = [sums.variants[name] for name in names]
+    notes: list[str] = []
+    if cap is not None:
+        values, capped = cap_values([arm.y for arm in arms], cap)
+        arms = [replace(arm, y=y) for arm, y in zip(arms, values, strict=True)]
+        notes.append(str(capped))
     if quantile is not None:
         compared = [compare_quantiles(arms[0].y, arm.y, q=quantile, level=level, alternative=side) for arm in arms[1:]]
     else:
@@ -273,7 +286,10 @@ def analyze_units(
         denominator=denominator,
         control=names[0],
         quantile=quantile,
-        arms=tuple(_arm(name, sums.variants[name], quantile, ratio=denominator is not None) for name in names),
+        arms=tuple(
+            _arm(name, arm, quantile, ratio=denominator is not None) for name, arm in zip(names, arms, strict=True)
+        ),
+        notes=tuple(notes),
         comparisons=tuple(map(UnitComparison, names[1:], compared, adjusted.p_values)),
         sample_ratio=sample_ratio([sums.variants[name].assigned for name in names], split),
         left_out=sums.left_out,
@@ -317,7 +333,7 @@ def _listed(column: nw.Series[Any]) -> Any:
     return [value if value == value else None for value in column.to_list()]
 
 
-def _variants(sums: UnitSums, column: str, control: str | None) -> list[str]:
+def _variants(sums: SummedUnits, column: str, control: str | None) -> list[str]:
     """Return the names of the variants, the control first."""
     names = list(sums.variants)
     if not 2 <= len(names) <= MOST_VARIANTS:

@@ -17,7 +17,7 @@ from abkit.stats.means.compare import compare_means
 from abkit.stats.means.pairs import compare_ratios
 from abkit.stats.means.quantiles import compare_quantiles
 from abkit.stats.proportions.intervals import wilson
-from abkit.workflows.experiments.unit_sums import UnitSums
+from abkit.workflows.experiments.unit_sums import SummedUnits
 
 FEWEST_UNITS = 50
 MOST_RUNS = 100_000
@@ -76,7 +76,7 @@ class Simulation(Record):
 
 
 def simulate(
-    sums: UnitSums,
+    sums: SummedUnits,
     *,
     metric: str,
     denominator: str | None = None,

@@ -65,7 +65,7 @@ class UnitValues:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnitSums:
+class SummedUnits:
     """The units of an experiment.
 
     Attributes:
@@ -79,7 +79,7 @@ class UnitSums:
     rows: int
 
 
-def sum_per_unit(parts: Iterable[pl.DataFrame]) -> UnitSums:
+def sum_per_unit(parts: Iterable[pl.DataFrame]) -> SummedUnits:
     """Add rows up per unit.
 
     Args:
@@ -129,10 +129,10 @@ def _merged(pieces: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(pieces).group_by(_KEYS).agg(pl.min("first"), pl.sum("all", "rows", "no_y", "y", "x"))
 
 
-def _units(sums: pl.DataFrame | None, read: int) -> UnitSums:
+def _units(sums: pl.DataFrame | None, read: int) -> SummedUnits:
     """Return the units that are in one variant, and what was left out."""
     if sums is None:
-        return UnitSums(variants={}, left_out=LeftOut(), rows=read)
+        return SummedUnits(variants={}, left_out=LeftOut(), rows=read)
     no_unit, no_variant = pl.col("unit").is_null(), pl.col("variant").is_null()
     named = sums.filter(~no_unit & ~no_variant)
     # A variant all of whose units are in another one too is still a variant.
@@ -159,7 +159,7 @@ def _units(sums: pl.DataFrame | None, read: int) -> UnitSums:
             y=units["y"].to_numpy(),
             x=units["x"].to_numpy(),
         )
-    return UnitSums(variants=variants, left_out=left_out, rows=read)
+    return SummedUnits(variants=variants, left_out=left_out, rows=read)
 
 
 def _total(frame: pl.DataFrame, column: str) -> int:

@@ -5,6 +5,8 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
+
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here
 
@@ -87,7 +89,7 @@ def test_an_experiment_from_creation_to_decision(here: Here, tmp_path: Path) -> 
     assert json.loads(here("experiment", "list", "--all", "-f", "json", cwd=folder).stdout) == []
     wrong = here("experiment", "analyze", cwd=folder)
     assert wrong.returncode == 2
-    assert "give one of three: the name of an experiment" in wrong.stderr
+    assert "give the name of an experiment, --table FILE or --rows FILE" in wrong.stderr
 
 
 def test_a_test_of_geographies_from_an_export_by_country_to_its_verdict(here: Here, tmp_path: Path) -> None:
@@ -180,8 +182,8 @@ def test_rows_take_their_columns_and_refuse_what_has_no_effect_on_them(here: Her
     path = user_rows(tmp_path)
     bare = here("experiment", "analyze", "--rows", path, "--unit", "user", cwd=tmp_path)
     assert (bare.returncode, "--rows takes --variant and --metric" in bare.stderr) == (2, True)
-    both = here("experiment", "analyze", "spring", "--rows", path, cwd=tmp_path)
-    assert (both.returncode, "give one of three" in both.stderr) == (2, True)
+    both = here("experiment", "analyze", "--table", path, "--rows", path, cwd=tmp_path)
+    assert (both.returncode, "--table FILE or --rows FILE" in both.stderr) == (2, True)
     columns = ("--unit", "user", "--variant", "arm", "--metric", "revenue")
     idle = here("experiment", "analyze", "--rows", path, *columns, "--correction", "bh", "--add-up", cwd=tmp_path)
     assert idle.returncode == 2
@@ -198,3 +200,32 @@ def test_a_test_is_tried_out_on_rows_before_it_is_made(here: Here, tmp_path: Pat
     assert "none (A/A)" in done.stdout
     assert "tests of 200 units per arm at alpha 0.05" in done.stdout
     assert "units drawn without replacement from 400; seed 0" in done.stderr + done.stdout
+
+
+def test_a_planned_test_of_users_gets_its_verdict_from_their_rows(here: Here, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    make_workspace(folder)
+    rng = np.random.default_rng(1)
+    lines = ["user,arm,clicks,impressions"]
+    for user in range(1_200):
+        shown = int(rng.integers(5, 40))
+        arm, rate = ("new", 0.3) if user % 2 else ("old", 0.2)
+        lines.append(f"u{user},{arm},{rng.binomial(shown, rate)},{shown}")
+    (folder / "users.csv").write_text("\n".join(lines) + "\n")
+    create = ("experiment", "create", "t", "--unit", "user", "--allocation", "random", "--to", "2026-10-10")
+    assert here(*create, "--variant", "old=A1", "--variant", "new=A2", cwd=folder).returncode == 0
+    look = ("experiment", "analyze", "t", "--as-of", "2026-10-11", "--rows", "users.csv", "--unit", "user")
+    columns = ("--variant", "arm", "--metric", "clicks", "--denominator", "impressions")
+    done = here(*look, *columns, "-f", "json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["analyzed_by"], found["units"]) == ("better", "users", {"old": 600, "new": 600})
+    assert "new caused a higher rate than old" in found["treatments"][0]["verdict"]["sentence"]
+    assert "clicks ÷ impressions of users from 1,200 rows" in found["notes"]
+    mean = here(*look, *columns[:-2], cwd=folder)
+    assert (mean.returncode, "t compares CTR: clicks ÷ impressions" in mean.stderr) == (1, True)
+    other = here(*look, *columns, "--quantile", "0.5", cwd=folder)
+    assert (other.returncode, "--quantile has no effect on an experiment of the store" in other.stderr) == (2, True)
+    (folder / "users.csv").write_text("\n".join(lines).replace(",new,", ",fresh,") + "\n")
+    strange = here(*look, *columns, cwd=folder)
+    assert "the rows have the variants 'old', 'fresh'; t has 'old', 'new'" in strange.stderr

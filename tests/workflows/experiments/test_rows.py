@@ -211,3 +211,13 @@ def test_the_result_shows_itself_with_what_was_left_out() -> None:
     html = compared(frame)._repr_html_()
     assert html is not None
     assert "<svg" in html
+
+
+def test_a_cap_brings_the_largest_units_down_and_is_said() -> None:
+    frame = visits().with_columns(clicks=pl.when(pl.col("user") == "u1").then(10_000).otherwise("clicks"))
+    plain, capped = compared(frame), compared(frame, cap=0.99)
+    assert capped.arms[1].metric < plain.arms[1].metric / 10
+    assert capped.arms[0] == compared(frame, cap=0.99).arms[0]
+    assert "the capped mean is compared, not the mean" in capped.notes[0]
+    with pytest.raises(InvalidInput, match="a cap is for means per unit"):
+        compared(frame, cap=0.99, denominator="impressions")

@@ -7,10 +7,10 @@ from scipy.stats import norm
 
 from abkit.errors import InvalidInput
 from abkit.workflows.experiments.simulate import simulate
-from abkit.workflows.experiments.unit_sums import UnitSums, sum_per_unit
+from abkit.workflows.experiments.unit_sums import SummedUnits, sum_per_unit
 
 
-def units_of(values: np.ndarray) -> UnitSums:
+def units_of(values: np.ndarray) -> SummedUnits:
     return sum_per_unit([pl.DataFrame({"unit": range(len(values)), "variant": "all", "y": values, "x": 1.0})])
 
 
