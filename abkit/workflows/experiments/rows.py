@@ -271,8 +271,8 @@ def analyze_units(
     arms = [sums.variants[name] for name in names]
     notes: list[str] = []
     if cap is not None:
-        values, capped = cap_values([arm.y for arm in arms], cap)
-        arms = [replace(arm, y=y) for arm, y in zip(arms, values, strict=True)]
+        within, capped = cap_values([arm.y for arm in arms], cap)
+        arms = [replace(arm, y=y) for arm, y in zip(arms, within, strict=True)]
         notes.append(str(capped))
     if quantile is not None:
         compared = [compare_quantiles(arms[0].y, arm.y, q=quantile, level=level, alternative=side) for arm in arms[1:]]
