@@ -105,8 +105,12 @@ class MoneySettings(_Section):
 
 
 class ExperimentSettings(_Section):
-    """`[experiments]`: when a decision needs a second person."""
+    """`[experiments]`: when a verdict is told, and when a decision needs a second person."""
 
+    min_days: int = Field(default=7, ge=1, description="days with delivery before an alert tells a verdict")
+    full_week: bool = Field(
+        default=True, description="whether these days must have each day of the week, since people differ by weekday"
+    )
     second_name: bool = Field(
         default=False,
         description="whether `experiment decide` against the verdict needs the name of a second person (`--second`); "

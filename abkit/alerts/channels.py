@@ -86,6 +86,7 @@ class Channel:
         plugin.socket_connect_timeout = plugin.socket_read_timeout = self.timeout_s
         form = _form_of(plugin)
         # A channel without titles puts ours into the text.
+        charts = [str(chart) for chart in message.charts] if plugin.attachment_support else None
         title = message.title if plugin.title_maxlen > 0 else _converted(message.title, form)
         with _Overheard() as overheard:
             try:
@@ -94,6 +95,7 @@ class Channel:
                     body=_converted(message.body, form),
                     notify_type=apprise.NotifyType(message.tone.value),
                     body_format=form,
+                    attach=charts or None,
                 )
             except Exception as error:  # the plugins of Apprise raise anything
                 raise NotDelivered(f"Apprise failed with {type(error).__name__}") from error

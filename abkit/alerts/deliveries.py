@@ -8,17 +8,20 @@ often.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from abkit.alerts.channels import Channel, error_of, in_background
 from abkit.alerts.episodes import SEVERITIES, resolve_calm
-from abkit.alerts.messages import compose
+from abkit.alerts.messages import NEVER_RESOLVED, ONCE, compose
 from abkit.config import AlertSettings, ChannelSettings
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import insert_missing
@@ -39,9 +42,9 @@ def message_due(
 
     1. While one is on its way, or the alert is silenced, or not severe enough for the channel: none.
     2. Never sent: opened, unless it is resolved already.
-    3. Sent, and resolved since: resolved, once.
+    3. Sent, and resolved since: resolved, once; nothing about an event whose end is no news.
     4. Sent, and more severe or of another kind since: escalated.
-    5. Sent, still firing, not acknowledged, and the repeat interval is over: repeated.
+    5. Sent, still firing, not acknowledged, and the repeat interval is over: repeated, unless it is told once.
     """
     if any(row.state in ("pending", "sending") for row in history):
         return None
@@ -53,6 +56,8 @@ def message_due(
         return "opened" if severe_enough and alert.resolved_at is None else None
     last = max(row.started_at or row.due_at for row in tried)
     if alert.resolved_at is not None:
+        if alert.rule in NEVER_RESOLVED:
+            return None
         told = any(row.state == "delivered" for row in tried)
         said = any(row.kind == "resolved" for row in tried)
         return "resolved" if told and not said and last < alert.resolved_at else None
@@ -61,6 +66,8 @@ def message_due(
     # A check of a whole day is dated at its end, which may lie in the future.
     if alert.opened_at < alert.news_at and last < alert.news_at <= now:
         return "escalated"
+    if alert.rule in ONCE:
+        return None
     repeat = timedelta(hours=settings.repeat_hours)
     return "repeated" if alert.acknowledged_at is None and now - last >= repeat else None
 
@@ -92,7 +99,13 @@ def plan(session: Session, settings: AlertSettings, now: datetime) -> int:
     return len(rows)
 
 
-def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: datetime, run_id: int) -> dict[str, str]:
+Draw = Callable[[Sequence[Alert], Path], Sequence[Path]]
+"""Draws the charts of alerts into a folder, and returns the files."""
+
+
+def deliver(
+    store: Store, settings: AlertSettings, workspace: Path, *, now: datetime, run_id: int, draw: Draw | None = None
+) -> dict[str, str]:
     """Plan, then send to all channels at once; a channel that hangs delays no other.
 
     Args:
@@ -101,6 +114,7 @@ def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: date
         workspace: Folder of abkit.toml, for address files.
         now: The clock.
         run_id: Run that delivers; each attempt points to it.
+        draw: Draws charts to attach; none by default.
 
     Returns:
         Why each channel that was tried failed, without secrets; "" if it accepted its message.
@@ -110,6 +124,27 @@ def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: date
         for row in alerts.left_sending(session, before=now - patience - timedelta(seconds=60)):
             _record(session, settings, [row], "the sending process died; it may have arrived", now)
         plan(session, settings, now)
+    with TemporaryDirectory(prefix="abkit-charts-", ignore_cleanup_errors=True) as folder:
+        drawing = partial(_charts, draw, Path(folder)) if draw else None
+        return _send_all(store, settings, workspace, now=now, run_id=run_id, drawing=drawing)
+
+
+def _charts(draw: Draw, folder: Path, rows: Sequence[AlertDelivery], about: Mapping[int, Alert]) -> tuple[Path, ...]:
+    # A channel may refuse a message because of its charts: every second attempt goes without.
+    with_charts = [about[row.alert_id] for row in rows if row.attempt % 2]
+    return tuple(draw(with_charts, folder)) if with_charts else ()
+
+
+def _send_all(
+    store: Store,
+    settings: AlertSettings,
+    workspace: Path,
+    *,
+    now: datetime,
+    run_id: int,
+    drawing: Callable[[Sequence[AlertDelivery], Mapping[int, Alert]], tuple[Path, ...]] | None,
+) -> dict[str, str]:
+    patience = timedelta(seconds=settings.attempt_seconds)
     under_way: dict[str, tuple[list[AlertDelivery], Future[None]]] = {}
     for channel in settings.channel:
         with store.write() as session:
@@ -117,6 +152,8 @@ def deliver(store: Store, settings: AlertSettings, workspace: Path, *, now: date
             about = {row.alert_id: session.get_one(Alert, row.alert_id) for row in rows}
         if rows:
             message = compose([(row.kind, about[row.alert_id]) for row in rows])
+            if drawing:
+                message = replace(message, charts=drawing(rows, about))
             target = Channel(channel, workspace, settings.attempt_seconds)
             under_way[channel.name] = (rows, in_background(target, message))
     results = {}

@@ -117,6 +117,12 @@ def observe(
     return last
 
 
+def open_episode(session: Session, fingerprint: str) -> Alert | None:
+    """Return the open episode of a problem, if there is one."""
+    last = _latest(session, fingerprint)
+    return last if last is not None and last.resolved_at is None else None
+
+
 def calm_down(session: Session, fingerprint: str, *, now: datetime, calm: timedelta = CALM) -> None:
     """Begin the calm period of an open episode, if there is one, because its rule will not look at it again.
 

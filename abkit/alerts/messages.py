@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from abkit.store.schema import Alert
 from abkit.vocabulary import Severity
@@ -19,6 +20,13 @@ class Tone(StrEnum):
     SUCCESS = "success"
 
 
+ONCE = ("experiment_verdict", "experiment_guard", "experiment_end", "digest")
+"""Rules whose alerts are told once, without reminders: they report an event."""
+
+NEVER_RESOLVED = ("experiment_verdict", "experiment_end", "digest")
+"""Of those, the ones whose end is no news: somebody decided, or read it."""
+
+
 @dataclass(frozen=True)
 class Message:
     """A message to a channel.
@@ -27,11 +35,13 @@ class Message:
         title: One line.
         body: Plain text.
         tone: Color of the message.
+        charts: Image files, for channels that take any.
     """
 
     title: str
     body: str
     tone: Tone
+    charts: tuple[Path, ...] = ()
 
 
 def compose(pending: Sequence[tuple[str, Alert]]) -> Message:
@@ -69,7 +79,8 @@ def _paragraph(kind: str, alert: Alert) -> str:
         command = alert.evidence.get("command")
         evidence = f"\nEvidence: {command}" if command else ""
         text = f"{_KIND[kind]} · {alert.severity} · {alert.title}\n{alert.message}\n{seen}{evidence}"
-        text += f"\nTo stop reminders: abkit alerts ack {alert.id}"
+        if alert.rule not in ONCE:
+            text += f"\nTo stop reminders: abkit alerts ack {alert.id}"
     return "\n".join(_printable(line) for line in text.splitlines())
 
 

@@ -170,6 +170,13 @@ def delivery(
     )
 
 
+def days_delivered(session: Session, ads: Sequence[int], first: date | None, last: date) -> frozenset[date]:
+    """Return the days on which these ads delivered anything, from `first` to `last`."""
+    shown = among(session, Kpi.ad_id, groups_of(session, ads))
+    days = select(Kpi.period_end).distinct().where(shown, counts(session, first, last), *within(Kpi, first, last))
+    return frozenset(session.scalars(days.where(Kpi.impressions > 0)))
+
+
 def results_of(session: Session, experiment: Experiment, kind: Kind | None = None) -> list[ExperimentResult]:
     """Return the analyses and decisions of an experiment, oldest first."""
     query = select(ExperimentResult).where(ExperimentResult.experiment_id == experiment.id)

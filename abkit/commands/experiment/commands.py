@@ -356,15 +356,13 @@ def analyze(
 
 def _draw_analysis(analysis: Analysis, path: Path) -> None:
     """Write the forest plot, and next to it the sequence of each treatment."""
-    from abkit.reporting.charts.experiment import sequence_chart
-    from abkit.reporting.tables.experiments import analysis_chart
+    from abkit.reporting.charts.looks import analysis_chart, treatment_chart
 
     _save(analysis_chart(analysis), path)
     for result in analysis.treatments:
-        if result.sequence:
+        chart = treatment_chart(analysis, result)
+        if chart is not None:
             slug = "".join(char if char.isalnum() else "-" for char in result.treatment)[:60]
-            title = f"{analysis.experiment}: {result.treatment} against {analysis.control}"
-            chart = sequence_chart(result.sequence, title=title, dates=result.days)
             _save(chart, path.with_name(f"{path.stem}-{slug}{path.suffix}"))
 
 

@@ -71,9 +71,10 @@ def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCh
 def experiments(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
     """Analyze each experiment that is running or has just ended, once for the day of the tick.
 
-    An experiment that cannot be analyzed does not stop the others.
+    An experiment that cannot be analyzed does not stop the others. What needs a person opens an alert.
     """
     from abkit.intake.rates import rates_of
+    from abkit.workflows.experiments.alerting import observe_look
     from abkit.workflows.experiments.experiments import analyze_experiment, experiments_due
 
     today, rates = tick.at.date(), rates_of(settings)
@@ -81,7 +82,9 @@ def experiments(store: Store, settings: Settings, tick: Tick, _arguments: Argume
     failed: dict[str, str] = {}
     for key in experiments_due(store, today):
         try:
-            verdicts[key] = analyze_experiment(store, key, as_of=today, rates=rates).verdict.value
+            analysis = analyze_experiment(store, key, as_of=today, rates=rates)
+            verdicts[key] = analysis.verdict.value
+            observe_look(store, settings, analysis, now=tick.at, run_id=tick.run.id)
         except StoreError:
             raise
         except AbkitError as error:

@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from abkit.config import SecretFile, Settings
 from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.status import schedule_status
+from abkit.jobs.work.charts import draw_charts
 from abkit.store.database.engine import Store
 from abkit.store.jobs import alerts
 from abkit.store.schema import Alert, AlertDelivery, Run
@@ -34,7 +36,9 @@ def deliver_alerts(store: Store, settings: Settings, tick: Tick, _arguments: Arg
     """Look for schedules that are overdue, then send every channel its pending alerts."""
     with store.write() as session:
         _observe_overdue(session, settings, tick)
-    sent = deliver(store, settings.alerts, settings.workspace, now=tick.started_at, run_id=tick.run.id)
+    # What draws reserves more address space than a limited job may have.
+    draw = partial(draw_charts, store) if settings.daemon.memory_limit_mb is None else None
+    sent = deliver(store, settings.alerts, settings.workspace, now=tick.started_at, run_id=tick.run.id, draw=draw)
     failed = {channel: error for channel, error in sent.items() if error}
     return {"messages": len(sent) - len(failed)} | ({"failed": failed} if failed else {})
 

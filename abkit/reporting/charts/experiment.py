@@ -63,13 +63,14 @@ def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: 
     return themed(alt.layer(zero, lines, dots, labels).properties(width=560, height=height, title=head))
 
 
-def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[date] = ()) -> Any:
+def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[date] = (), unit: str = "") -> Any:
     """Draw the difference over time: the confidence sequence, and inside it the fixed-horizon interval.
 
     Args:
         sequence: The test as it looked at each look.
         title: Title of the chart.
         dates: Date of each look; its number by default.
+        unit: Unit of the difference; that of a share by default.
     """
     looks = sequence.looks
     if len(looks) < 2:
@@ -99,8 +100,9 @@ def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[
         legend=alt.Legend(orient="bottom", labelLimit=400, symbolOpacity=0.6),
     )
     base = alt.Chart(alt.Data(values=rows))
+    axis = alt.Axis(format="+.3~r" if unit else "+.3~%", tickCount=7)
     areas = base.mark_area(opacity=0.3).encode(
-        x=x, y=alt.Y("low:Q", title="Difference", axis=alt.Axis(format="+.3~%", tickCount=7)), y2="high:Q", color=color
+        x=x, y=alt.Y("low:Q", title=f"Difference, {unit}".rstrip(", "), axis=axis), y2="high:Q", color=color
     )
     line = base.mark_line(color=INK, strokeWidth=1.8).encode(x=x, y="estimate:Q")
     zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color=INK, strokeDash=[4, 3]).encode(y="zero:Q")

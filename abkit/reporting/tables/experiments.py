@@ -8,6 +8,7 @@ from typing import Any
 
 from abkit.metrics import METRICS
 from abkit.records import percent, to_plain
+from abkit.reporting.charts.looks import analysis_chart
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table, interval
 from abkit.stats.estimate import Comparison, Estimate
@@ -174,15 +175,6 @@ def _margin(metric: Metric, test: MarginTest, currency: str) -> str:
         return f"{percent(test.margin, 1)} of the control"
     definition = METRICS[metric]
     return f"{test.margin:.2g}" if definition.share else definition.show(test.margin, currency)
-
-
-def analysis_chart(analysis: Analysis) -> Any:
-    """Return the forest plot of an analysis: the lift of each treatment with the interval that decides."""
-    from abkit.reporting.charts.experiment import forest_plot
-
-    lifts = [(result.treatment, result.deciding.lift) for result in analysis.treatments if result.deciding]
-    title = f"{analysis.experiment}: {_metric(analysis)} against {analysis.control}"
-    return forest_plot(lifts, title=title, subtitle=analysis.rule)
 
 
 @view_of.register

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from abkit.alerts.experiments import experiment_closed
 from abkit.errors import AbkitError, InvalidInput
 from abkit.money import Rates
 from abkit.records import Record
@@ -317,6 +318,7 @@ def decide_experiment(
             decided_by=person,
             reason=reason,
         )
+        experiment_closed(session, experiment.id, now=datetime.now(UTC))
         run.outcome = {"experiment": key, "decision": choice.value}
     return record
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import select
 
+from abkit.alerts.experiments import experiment_closed
 from abkit.errors import AbkitError, UsageError
 from abkit.records import Record
 from abkit.store import experiments as tables
@@ -49,6 +50,8 @@ def archive_experiment(store: Store, key: str, *, restore: bool = False) -> Expe
         if (experiment.archived_at is None) is restore:
             raise UsageError(f"{key} is {'not archived' if restore else 'archived already'}")
         experiment.archived_at = None if restore else datetime.now(UTC)
+        if not restore:
+            experiment_closed(session, experiment.id, now=datetime.now(UTC))
         run.outcome = {"experiment": key, "what": what}
         return ExperimentChange(experiment=key, what=what, became=key, **tables.counts_of(session, experiment))
 
@@ -89,6 +92,7 @@ def delete_experiment(store: Store, key: str, *, confirmed: bool = False) -> Exp
                 f"{key} has results: {gone} would be lost for good",
                 hint=f"delete it with --yes, or hide it and keep them: abkit experiment archive {key}",
             )
+        experiment_closed(session, experiment.id, now=datetime.now(UTC))
         tables.remove(session, experiment)
         run.outcome = {"experiment": key, **counts}
         return ExperimentChange(experiment=key, what="deleted", became="", **counts)

@@ -13,6 +13,7 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment
 from abkit.workflows.experiments.experiments import create_experiment
+from abkit.workflows.experiments.formats import FORMAT
 from tests.workflows.experiments.deliveries import START, Deliveries, plan
 
 
@@ -25,13 +26,13 @@ def test_an_experiment_that_cannot_be_analyzed_does_not_stop_the_others(sqlite_s
     create_experiment(sqlite_store, plan(key="later", starts_on=START + timedelta(30)))
     with sqlite_store.write() as session:
         newer = session.scalars(select(Experiment).where(Experiment.key == "newer")).one()
-        newer.plan = newer.plan | {"format": 2}
+        newer.plan = newer.plan | {"format": FORMAT + 1}
     noon = datetime(START.year, START.month, START.day, 12, tzinfo=UTC) + timedelta(5)
     with recorded_run(sqlite_store, "schedule", {}) as run:
         tick = Tick(schedule="e", at=noon, started_at=noon, attempt=1, run=run, jobs=("experiments",))
         done = experiments(sqlite_store, Settings(), tick, Arguments())
         assert done["verdicts"] == {"t": "better"}
-        assert "format 2" in done["failed"]["newer"]
+        assert f"format {FORMAT + 1}" in done["failed"]["newer"]
         # Once per day: what is left fails alone, and says so.
         with pytest.raises(AbkitError, match="none of 1 experiments could be analyzed; newer"):
             experiments(sqlite_store, Settings(), tick, Arguments())

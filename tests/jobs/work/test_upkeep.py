@@ -209,7 +209,7 @@ def test_what_stands_in_the_configuration_is_not_removed_by_command(sqlite_store
         ({"job": "os.system"}, "there is no job 'os.system'"),
         ({"cron": "at noon"}, "is not a cron line"),
         ({"arguments": {"folder": "x"}}, "folder: there is no such argument"),
-        ({"arguments": {"metric": "roas"}}, "metric: input should be"),
+        ({"arguments": {"metric": "likes"}}, "metric: input should be"),
         ({"job": "heartbeat"}, "heartbeat needs url_env"),
         ({"job": "heartbeat", "arguments": {"url_env": "https://hc.example/tok-5b1f"}}, "url_env"),
         ({"job": "heartbeat", "arguments": {"url_file": "https://hc.example/tok-5b1f"}}, "not an address"),
