@@ -239,20 +239,15 @@ def test_agreement_of_a_campaign_takes_only_its_creatives(store: Store, images: 
 
 
 @pytest.mark.realdata
-def test_the_votes_on_photographs_import_well_under_a_minute(
-    sqlite_store: Store, testdata: Path, tmp_path: Path
-) -> None:
+def test_all_votes_on_photographs_are_imported(sqlite_store: Store, testdata: Path, tmp_path: Path) -> None:
     import gzip
-    import time
 
     with (testdata / "oasis_beauty" / "ratings_per_image.csv").open(newline="") as file:
         names = {row["item"]: row["file"] for row in csv.DictReader(file)}
     with gzip.open(testdata / "oasis_beauty" / "ratings_long.csv.gz", "rt") as file:
         rows = [f"{row['rater']},{names[row['item']]},{row['beauty']}" for row in csv.DictReader(file)]
     table = votes(tmp_path, rows)
-    started = time.monotonic()
     result = import_labels(sqlite_store, Settings(), table, testdata / "oasis_beauty" / "images", scale=(1, 7))
-    assert time.monotonic() - started < 45
     assert (result.imported, result.images, result.rejected) == (117_390, 616, 0)
 
 
