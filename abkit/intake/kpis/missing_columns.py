@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from abkit.errors import InvalidInput
@@ -14,6 +16,8 @@ from abkit.intake.kpis.platforms import Recipe, load_recipes
 Rows = Callable[[], Iterable[Sequence[str]]]
 
 _LEAST_LIKE = 75  # of 100: names less alike than this are no guess
+# "Ads cost" is no ad.
+_FIGURE = re.compile(r"cost|spen[dt]|click|impression|impr\b|views?\b|reach|revenue|value|conversion", re.IGNORECASE)
 _WORTH_A_GUESS = ("conversions", "spend")
 
 
@@ -133,7 +137,11 @@ def _guesses(
 ) -> tuple[dict[str, str], list[str]]:
     """Return by column what it could be: by its name, else by its cells; and what is to be said of each guess."""
     every = column_values(columns.names, rows()) if rows is not None else []
-    free = {one.name: one for one in every if one.name in columns.unused and columns.names.count(one.name) == 1}
+    # What could be one field is not guessed as another.
+    rivals = {name for names in columns.undecided.values() for name in names}
+    unused = [name for name in columns.unused if name not in rivals]
+    columns = replace(columns, unused=unused)
+    free = {one.name: one for one in every if one.name in unused and columns.names.count(one.name) == 1}
     known = {name: every[at] for name, at in columns.position.items()} if every else {}
     guesses: dict[str, str] = {}
     said: list[str] = []
@@ -158,6 +166,8 @@ def _plausible(
     field: str,
 ) -> bool:
     """Return whether a column is not taken, and has cells that could be the field, as far as they are known."""
+    if field in ("ad", "ad_name", "creative") and _FIGURE.search(column):
+        return False
     cells = free.get(column)
     return column not in taken and (cells is None or fits(field, cells, free.values(), known))
 

@@ -75,6 +75,8 @@ def without_other_results(rows: pl.DataFrame, column: str) -> tuple[pl.DataFrame
         ]
     types = rows["event"].unique().to_list()
     others = [result for result in types if not is_conversion(result)]
+    if not types:
+        return rows, []
     if not others:
         return rows, [f"column {column!r} counts {_listed(types)}"]
     other = pl.col("event").is_in(others)

@@ -182,3 +182,20 @@ def test_words_of_a_platform_are_no_guess_for_a_column_that_holds_something_else
 def test_three_words_are_still_no_header(sqlite_store: Store, tmp_path: Path) -> None:
     path = write(tmp_path / "k.csv", "alpha;beta;gamma\nx;y;z\n")
     assert "no header in the first lines" in (run_import(sqlite_store, path)[0].error or "")
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "never"),
+    [
+        # Two columns that could be what was spent: neither is what people bought.
+        ("Date,Ad ID,Impressions,Clicks,Media Cost,Total Cost", "2026-01-05,1,1000,10,5,7", "Cost=conversions"),
+        ("Date,Ads clicks,Ads cost,Ads impressions", "20260105,10,5,1000", "Ads cost=ad"),
+    ],
+)
+def test_figures_are_never_guessed_as_something_that_they_are_not(
+    sqlite_store: Store, tmp_path: Path, header: str, line: str, never: str
+) -> None:
+    (summary,) = run_import(sqlite_store, write(tmp_path / "k.csv", f"{header}\n{line}\n"))
+    assert summary.error is not None
+    assert summary.hint is not None
+    assert never not in summary.hint
