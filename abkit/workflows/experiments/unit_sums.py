@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from abkit.errors import InvalidInput
 from abkit.records import Record
 
-MOST_UNITS = 200_000_000
-"""The units of a table have to fit into memory, at about a hundred bytes each."""
+MOST_UNITS = 20_000_000
+"""The units of a table have to fit into memory: two million take about a gigabyte."""
 
 _MERGE_AT = 4_000_000
 _KEYS = ("unit", "variant")
