@@ -168,6 +168,8 @@ def _questions(
     comparison: Comparison, margin: float | None, true_lift: float | None, tuning: float | None
 ) -> dict[str, Any]:
     """Answer guardrail questions (is it not worse, is it the same) and the winner's curse, where they are asked."""
+    if margin is None and true_lift is None:
+        return {}
     from abkit.errors import InvalidInput
     from abkit.records import to_plain
     from abkit.stats.estimate import ArmRate
@@ -201,7 +203,7 @@ def _questions(
 
 def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> None:
     from abkit.records import percent, to_plain
-    from abkit.reporting.tables.statistics import comparison_rows, comparison_title
+    from abkit.reporting.tables.comparisons import comparison_rows, comparison_title
 
     rows = comparison_rows(comparison)
     if "variance_kept" in extra:
@@ -226,7 +228,7 @@ def _print_several(
 ) -> None:
     from abkit.records import percent, to_plain
     from abkit.reporting.tables.show import flattened
-    from abkit.reporting.tables.statistics import comparison_rows
+    from abkit.reporting.tables.comparisons import comparison_rows
     from abkit.reporting.tables.table import interval
     from abkit.stats.verdicts.multiplicity import adjust
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-
-from numpy.typing import ArrayLike
-from scipy.special import ndtr
+from typing import TYPE_CHECKING
 
 from abkit.errors import InvalidInput
 from abkit.stats.arms import Moments
 from abkit.stats.estimate import ArmMean, Comparison, Estimate, PosteriorComparison
 from abkit.stats.means.estimates import compare_estimates
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING
-from abkit.stats.tails import quantile
+from abkit.stats.tails import normal_below, quantile
 from abkit.vocabulary import Alternative, LiftMethod, Method
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 _WELCH, _AUTO, _BAYES = Method.WELCH, Method.AUTO, Method.BAYES
 
@@ -115,10 +116,10 @@ def _with_posterior(fixed: Comparison, prior: tuple[float, float], practical_lif
         bayes=PosteriorComparison(
             model="normal",
             prior=prior_text,
-            chance_to_win=float(ndtr(z)),
-            expected_loss=sd * (density - z * float(ndtr(-z))),
-            expected_loss_of_keeping=sd * (density + z * float(ndtr(z))),
+            chance_to_win=normal_below(z),
+            expected_loss=sd * (density - z * normal_below(-z)),
+            expected_loss_of_keeping=sd * (density + z * normal_below(z)),
             practical_lift=practical_lift,
-            chance_of_practical_lift=float(ndtr((mean - practical) / sd)),
+            chance_of_practical_lift=normal_below((mean - practical) / sd),
         ),
     )
