@@ -1,6 +1,6 @@
 """Two proportions compared, from counts alone.
 
-The default is Newcombe's interval, and exact limits where less than one success is expected in the smaller arm: so it
+The default is Newcombe's interval, and exact limits where the smaller arm says too little (`single.too_few`): so it
 covers at any rate, size and split. The other methods are there because others report them. The p-value is always that
 of the interval beside it: it is at most α exactly where the interval at 1 − α excludes zero.
 Measured coverage: docs/statistics.md.
@@ -15,19 +15,18 @@ from abkit.stats.arms import Counts
 from abkit.stats.estimate import Comparison, Limits
 from abkit.stats.proportions.result import TwoRates, few_notes
 from abkit.stats.proportions.single import (
+    TOO_FEW,
     clopper_pearson,
     difference_from,
     lift_from,
     newcombe_z,
+    too_few,
     touching_alpha,
     wilson,
 )
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, always_valid_p, multiplier
 from abkit.stats.tails import check_level, reach_of, tail_p
 from abkit.vocabulary import TWO_SIDED, Alternative, Method, parse_choice
-
-FEWEST_EXPECTED = 1
-"""Successes, or failures, expected in the smaller arm if both arms were alike."""
 
 LARGEST_EXPONENT = 700
 """Beyond what exp() can hold: there nothing is known of the lift."""
@@ -76,9 +75,8 @@ def compare(
     alternative = parse_choice(Alternative, alternative, name="alternative")
     rates = TwoRates(control, treatment, level, alternative)
     match method:
-        case Method.AUTO if _too_few(rates):
-            note = "less than one success or failure is expected in the smaller arm: exact limits instead of Newcombe's"
-            return _exact(rates, "clopper-pearson", (note,))
+        case Method.AUTO if too_few(*rates.figures):
+            return _exact(rates, "clopper-pearson", (TOO_FEW,))
         case Method.AUTO | Method.NEWCOMBE:
             return _newcombe(rates)
         case Method.SEQUENTIAL:
@@ -107,11 +105,6 @@ def _two_arms(arms: tuple[Counts | float, ...]) -> tuple[Counts, Counts]:
         f"{len(arms)} figures are given; expected two Counts, or successes and trials of the control and then of the "
         "treatment, such as compare(480, 10_000, 560, 10_100)"
     )
-
-
-def _too_few(rates: TwoRates) -> bool:
-    pooled = rates.pooled
-    return min(rates.control.trials, rates.treatment.trials) * min(pooled, 1 - pooled) < FEWEST_EXPECTED
 
 
 def _newcombe(rates: TwoRates) -> Comparison:

@@ -1,9 +1,9 @@
 """Limits of one proportion, how two arms' limits are joined, and the p-values that belong to them.
 
 Everything takes numbers or arrays of one shape; `single` has the same for one comparison in plain floats. The limits
-of an arm are Wilson's, or exact ones where less than one success is expected in the smaller arm: with unequal
-arms Newcombe's interval then covers down to 91 % and the pooled z-test rejects up to 9 % of true nulls, while MOVER
-from Clopper–Pearson limits covers at least 98 % (docs/statistics.md).
+of an arm are Wilson's, or exact ones where the smaller arm has few trials, or few successes beside a much larger one:
+there Newcombe's interval covers down to 90 % and the pooled z-test rejects up to 9 % of true nulls, while MOVER from
+Clopper–Pearson limits covers at least 94 % (docs/statistics.md).
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtri
 
+from abkit.stats.proportions.single import ENOUGH_IF_UNEVEN, FEWEST_EXPECTED, FEWEST_TRIALS, UNEVEN
+
 Array = NDArray[np.float64]
 ArrayLimits = tuple[Array, Array]
-
-FEWEST_EXPECTED = 1
-"""Successes, or failures, expected in the smaller arm if both arms were alike."""
 
 SMALLEST_ALPHA = 1e-290
 """Below it no normal quantile exists in double precision; the first looks of a sequence come here."""
@@ -170,8 +169,11 @@ def too_few(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> NDArr
     [True, False]
     """
     x0, n0, x1, n1 = _floats(x0, n0, x1, n1)
-    pooled = (x0 + x1) / (n0 + n1)
-    return np.asarray(np.minimum(n0, n1) * np.minimum(pooled, 1 - pooled) < FEWEST_EXPECTED)
+    pooled, first = (x0 + x1) / (n0 + n1), n0 < n1
+    successes, trials = np.where(first, x0, x1), np.where(first, n0, n1)
+    few = (trials < FEWEST_TRIALS) | (trials * np.minimum(pooled, 1 - pooled) < FEWEST_EXPECTED)
+    uneven = np.maximum(n0, n1) > UNEVEN * trials
+    return np.asarray(few | (uneven & (np.minimum(successes, trials - successes) < ENOUGH_IF_UNEVEN)))
 
 
 def touching_p(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Array:

@@ -14,6 +14,29 @@ from abkit.stats.estimate import Limits
 NO_EVIDENCE = 1e-300
 """The smallest level that is looked at."""
 
+FEWEST_EXPECTED, FEWEST_TRIALS = 1, 40
+"""Successes (or failures) expected in the smaller arm if both arms were alike, and its trials."""
+
+UNEVEN, ENOUGH_IF_UNEVEN = 3, 30
+"""From this ratio of the arms on, the smaller one has to have so many successes, and so many failures."""
+
+TOO_FEW = "the smaller arm has few trials, successes or failures: exact limits instead of Newcombe's"
+
+
+def too_few(x0: float, n0: float, x1: float, n1: float) -> bool:
+    """Return whether the default has to leave Newcombe's interval for exact limits.
+
+    Elsewhere Newcombe's covers at least 94 %, whatever the rates and sizes; here down to 90 % (docs/statistics.md).
+
+    >>> too_few(0, 200, 4, 2000), too_few(30, 200, 30, 2000), too_few(2, 200, 4, 200)
+    (True, False, False)
+    """
+    successes, trials = (x0, n0) if n0 < n1 else (x1, n1)
+    pooled = (x0 + x1) / (n0 + n1)
+    if trials < FEWEST_TRIALS or trials * min(pooled, 1 - pooled) < FEWEST_EXPECTED:
+        return True
+    return max(n0, n1) > UNEVEN * trials and min(successes, trials - successes) < ENOUGH_IF_UNEVEN
+
 
 def wilson(successes: float, trials: float, reach: float) -> Limits:
     """Return Wilson's score limits of a proportion: those that lie `reach` standard errors from the estimate.

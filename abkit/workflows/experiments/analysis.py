@@ -20,7 +20,7 @@ from abkit.stats.verdicts.delivery_guards import known_ads, not_steered, one_for
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import Guard, check_guards
 from abkit.stats.verdicts.multiplicity import adjust
-from abkit.stats.verdicts.shrinkage import Exaggeration, exaggeration, fit_effect_prior, shrink
+from abkit.stats.verdicts.shrinkage import FEWEST_PAST_TESTS, Exaggeration, exaggeration, fit_effect_prior, shrink
 from abkit.stats.verdicts.verdict import Conclusion, judge
 from abkit.store.kpis.counting import SetAside, together
 from abkit.store.kpis.money import Figures
@@ -54,9 +54,6 @@ NO_SEGMENTS = "segments are not compared: that takes impressions that were assig
 
 _BY_DAY = (AnalysisUnit.DAYS, AnalysisUnit.BLOCKS)
 
-FEWEST_PAST_TESTS = 10
-"""Fewer say too little of what lifts are like."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TreatmentResult(Record):
@@ -70,7 +67,7 @@ class TreatmentResult(Record):
         adjusted_p: p-value of the deciding comparison, over all treatments.
         sequence: The looks day by day.
         days: The day of each of those looks.
-        shrunken_lift: The lift drawn towards what past experiments were like; None with fewer than 10 of them.
+        shrunken_lift: The lift drawn towards what past experiments were like; None with fewer than 200 of them.
         exaggeration: Of significant results of tests like this one, if the shrunken lift is the true one.
         guardrails: Metric → non-inferiority, valid at any look where the monitoring is `anytime`.
         strata: The comparison within segments, when asked for.
@@ -497,7 +494,7 @@ def _shrunken(
     if fixed is None or mine is None or len(known) < FEWEST_PAST_TESTS:
         return None, None
     prior = fit_effect_prior([effect for effect, _ in known], [error for _, error in known])
-    shrunk = shrink(*mine, prior)
+    shrunk = shrink(*mine, prior, level=fixed.level)
     curse = exaggeration(shrunk.estimate, mine[1], alpha=1 - fixed.level) if shrunk.estimate else None
     return Estimate(*(math.expm1(value) for value in (shrunk.estimate, shrunk.ci_low, shrunk.ci_high))), curse
 

@@ -20,12 +20,11 @@ from abkit.stats.proportions.bulk import BulkComparisons, compare_many, homogene
 from abkit.stats.tails import quantile
 from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.sample_ratio import ALPHA as SRM_ALPHA
-from abkit.stats.verdicts.shrinkage import EffectPrior, fit_effect_prior, shrink_many
+from abkit.stats.verdicts.shrinkage import FEWEST_PAST_TESTS, EffectPrior, fit_effect_prior, shrink_many
 from abkit.vocabulary import Allocation, Correction
 from abkit_model.data.tables import TableOptions
 
 MOST_CELLS = 10**7
-FEWEST_FOR_PRIOR = 10
 _CONTROL = re.compile(r"control( group)?|baseline|kontrolle|kontrollgruppe|contr[oô]le?|témoin", re.IGNORECASE)
 
 _FIGURES = (
@@ -50,7 +49,9 @@ class TableComparison(Record):
         lift: Treatment ÷ control − 1.
         lift_low: Lower end of its interval.
         lift_high: Upper end of its interval.
-        shrunken_lift: The lift drawn towards what all tests are like; None with fewer than 10 of them.
+        shrunken_lift: The lift drawn towards what all tests are like; None with fewer than 200 of them.
+        shrunken_low: Lower end of its interval; at a level of 95 % it covers at least 93 % of winners.
+        shrunken_high: Upper end of its interval.
         p_value: p-value for one planned look.
         adjusted_p: The same after the correction over all tests; NaN where nothing is called significant.
         anytime_p: p-value that is valid at any look.
@@ -71,6 +72,8 @@ class TableComparison(Record):
     lift_low: float
     lift_high: float
     shrunken_lift: float | None
+    shrunken_low: float | None
+    shrunken_high: float | None
     p_value: float
     adjusted_p: float
     anytime_p: float
@@ -100,7 +103,7 @@ class TableSummary(Record):
         p_value_histogram: Comparisons by p-value, in 20 equal bins from 0 to 1.
         control_is: How the controls were chosen.
         method: How intervals and p-values were computed.
-        effect_prior: What true lifts are like, on the log scale; None with fewer than 10 comparisons.
+        effect_prior: What true lifts are like, on the log scale; None with fewer than 200 comparisons.
     """
 
     tests: int
@@ -241,7 +244,7 @@ def analyze_table(
         lift_quantiles=dict(zip(("p05", "p25", "p50", "p75", "p95"), quantiles.tolist(), strict=True)),
         p_value_histogram=np.histogram(p, bins=20, range=(0, 1))[0].tolist(),
         control_is="the variant named, or the first row of each test",
-        method="auto: newcombe, or exact limits where less than one success is expected",
+        method="auto: newcombe, or exact limits where the smaller arm says too little",
         effect_prior=prior,
     )
     test = arms.experiment[treated]
@@ -251,7 +254,7 @@ def analyze_table(
         "control": [arms.variants[index] for index in base[treated]],
         "treatment": [arms.variants[index] for index in treated],
         **{name: getattr(compared, name).tolist() for name in _FIGURES},
-        "shrunken_lift": lifts,
+        **dict(zip(("shrunken_lift", "shrunken_low", "shrunken_high"), lifts, strict=True)),
         "adjusted_p": adjusted.p_values,
         "significant": adjusted.rejected,
         "sample_ratio_p": split[test].tolist(),
@@ -261,20 +264,23 @@ def analyze_table(
     return TableReport(found.name, summary, rows, arms.refused)
 
 
-def _shrunken(compared: BulkComparisons, unflagged: np.ndarray) -> tuple[list[float | None], EffectPrior | None]:
-    """Return each lift drawn towards what all of them are like: what a winner that was picked from them is worth."""
+def _shrunken(
+    compared: BulkComparisons, unflagged: np.ndarray
+) -> tuple[tuple[list[float | None], ...], EffectPrior | None]:
+    """Return each lift drawn towards what all of them are like, and both ends: what a winner picked from them is worth."""
     with np.errstate(divide="ignore", invalid="ignore"):
         effects = np.log1p(compared.lift)
         errors = (np.log1p(compared.lift_high) - np.log1p(compared.lift_low)) / (2 * quantile((1 + compared.level) / 2))
     known = np.isfinite(effects) & np.isfinite(errors) & (errors > 0)
     learned = known & unflagged
-    lifts: list[float | None] = [None] * len(effects)
-    if learned.sum() < FEWEST_FOR_PRIOR:
+    lifts: tuple[list[float | None], ...] = tuple([None] * len(effects) for _ in range(3))
+    if learned.sum() < FEWEST_PAST_TESTS:
         return lifts, None
     prior = fit_effect_prior(effects[learned].tolist(), errors[learned].tolist())
-    shrunken = np.expm1(shrink_many(effects[known], errors[known], prior)).tolist()
-    for place, lift in zip(np.flatnonzero(known), shrunken, strict=True):
-        lifts[place] = lift
+    found = shrink_many(effects[known], errors[known], prior, level=compared.level)
+    for column, figures in zip(lifts, found, strict=True):
+        for place, lift in zip(np.flatnonzero(known), np.expm1(figures).tolist(), strict=True):
+            column[place] = lift
     return lifts, prior
 
 

@@ -295,7 +295,7 @@ def test_a_winner_is_shrunk_towards_what_past_experiments_were_like() -> None:
     alone = one_look(arms)
     assert alone.treatments[0].fixed is not None
     past = []
-    for lift in np.random.default_rng(4).normal(0, 0.03, 40):
+    for lift in np.random.default_rng(4).normal(0, 0.03, 200):
         fixed = replace(alone.treatments[0].fixed, lift=Estimate(lift, lift - 0.04, lift + 0.04))
         past.append(replace(alone, verdict=Verdict.UNDECIDED, treatments=(replace(alone.treatments[0], fixed=fixed),)))
 
@@ -305,7 +305,7 @@ def test_a_winner_is_shrunk_towards_what_past_experiments_were_like() -> None:
     result = shrunken(past)
     assert 0 < result.shrunken_lift.estimate < 0.2 < result.fixed.lift.estimate  # type: ignore[union-attr]
     assert result.exaggeration.exaggeration > 1  # type: ignore[union-attr]
-    assert shrunken(past[:9]).shrunken_lift is None
+    assert shrunken(past[:199]).shrunken_lift is None
     # What guards blocked, and other metrics, are no past to learn from.
     assert shrunken([replace(look, verdict=Verdict.BLOCKED) for look in past]).shrunken_lift is None
     assert shrunken([replace(look, metric=Metric.CVR) for look in past]).shrunken_lift is None
