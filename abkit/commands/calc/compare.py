@@ -227,8 +227,8 @@ def _print_several(
     results: list[Comparison], extras: list[dict[str, Any]], correction: Correction, alpha: float, form: Format
 ) -> None:
     from abkit.records import percent, to_plain
-    from abkit.reporting.tables.show import flattened
     from abkit.reporting.tables.comparisons import comparison_rows
+    from abkit.reporting.tables.show import flattened
     from abkit.reporting.tables.table import interval
     from abkit.stats.verdicts.multiplicity import adjust
 

@@ -147,8 +147,8 @@ def _sentences(result: TreatmentResult, currency: str) -> Iterator[str]:
         )
     if result.shrunken_lift:
         shrunken = percent(result.shrunken_lift.estimate, 1, sign=True)
-        interval = _interval(result.shrunken_lift)
-        yield f"  lift shrunk towards past experiments: {shrunken} {interval}; at 95 % it covers 93 % of winners or more"
+        ends = f"{_interval(result.shrunken_lift)}, which at 95 % covers 93 % of winners or more"
+        yield f"  lift shrunk towards past experiments: {shrunken} {ends}"
     if result.exaggeration:
         yield (
             f"  if that is the true lift, a significant one exaggerates it {result.exaggeration.exaggeration:.1f} "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from abkit.records import percent
 from abkit.reporting.tables.comparisons import comparison_rows, comparison_title
 from abkit.reporting.tables.show import View, view_of

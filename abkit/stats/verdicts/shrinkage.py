@@ -16,15 +16,13 @@ from abkit.stats.estimate import Estimate
 from abkit.stats.tails import check_level, normal_below, reach_of
 from abkit.vocabulary import TWO_SIDED, Alternative
 
-
 FEWEST_PAST_TESTS = 200
 """Fewer say too little of what effects are like: the intervals of winners would miss their level."""
 
 _NULL_SHARES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9, 0.95)
 _TAILS = (math.inf, 3.0)
 _TRUST = 0.5
-"""How much the likelihood of past tests counts when laws are weighed: with all of it rare large effects are ruled out too
-soon."""
+"""How much the likelihood counts when laws are weighed: with all of it, rare large effects are ruled out too soon."""
 
 _CAUTION = 0.6
 """The share of 1 − level that the ends of an interval leave outside: what the law's own error takes is added back."""
@@ -72,9 +70,10 @@ class Exaggeration(Record):
 def fit_effect_prior(effects: Sequence[float], standard_errors: Sequence[float]) -> EffectPrior:
     """Fit the law of true effects that explains the estimates of past tests: empirical Bayes.
 
-    A share of tests has no effect; the effects of the others are normal or Student's t with 3 degrees of freedom, around
-    a center of their own. Shares, spreads and tails are weighed by how well they explain the estimates (each equally
-    likely before), not picked: so the intervals of `shrink` know how little so many tests say about rare large effects.
+    A share of tests has no effect; the effects of the others are normal or Student's t with 3 degrees of freedom,
+    around a center of their own. Shares, spreads and tails are weighed by how well they explain the estimates (each
+    equally likely before), not picked: so the intervals of `shrink` know how little the tests say about rare large
+    effects.
     The idea of a scale mixture is that of Stephens (2017), doi 10.1093/biostatistics/kxw041.
 
     Args:
@@ -100,7 +99,7 @@ def fit_effect_prior(effects: Sequence[float], standard_errors: Sequence[float])
     center, blur = float(values @ weight / weight.sum()), float(1 / weight.sum())
     smallest, largest = 0.05 * float(np.median(errors)), 4 * max(float(np.abs(values - center).max()), 1e-12)
     steps = math.ceil(math.log(max(largest / smallest, 2.0), _STEP)) + 1
-    spreads = smallest * _STEP ** np.arange(steps)
+    spreads: NDArray[np.float64] = smallest * np.power(_STEP, np.arange(steps, dtype=np.float64))
     mixtures = _mixtures(spreads, largest=largest / 4)
     # One row per test, one column per law: how likely its estimate is there. The first law is no effect.
     centers = np.concatenate(([0.0], np.full(steps, center)))

@@ -267,7 +267,7 @@ def analyze_table(
 def _shrunken(
     compared: BulkComparisons, unflagged: np.ndarray
 ) -> tuple[tuple[list[float | None], ...], EffectPrior | None]:
-    """Return each lift drawn towards what all of them are like, and both ends: what a winner picked from them is worth."""
+    """Return each lift drawn towards what all are like, with both ends: what a winner picked from them is worth."""
     with np.errstate(divide="ignore", invalid="ignore"):
         effects = np.log1p(compared.lift)
         errors = (np.log1p(compared.lift_high) - np.log1p(compared.lift_low)) / (2 * quantile((1 + compared.level) / 2))
