@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 if TYPE_CHECKING:
     from abkit.config import Settings
+    from abkit.money import Rates
     from abkit.store.database.engine import Store
     from abkit.vocabulary import Metric
     from abkit.workflows.correlate import CorrelationReport
@@ -335,7 +336,6 @@ class Workspace:
             UsageError: There is no such campaign, segment or version.
             AbkitError: Amounts are in several currencies and nothing says how to convert them, or there are none.
         """
-        from abkit.intake.rates import rates_of
         from abkit.workflows.correlate import correlate
 
         return correlate(
@@ -349,7 +349,7 @@ class Workspace:
             end=end,
             model=model,
             min_impressions=min_impressions,
-            rates=rates_of(self.settings, Path(rates) if rates else None, currency),
+            rates=self._rates(rates, currency),
             margin_rate=margin_rate,
         )
 
@@ -378,7 +378,6 @@ class Workspace:
         Raises:
             UsageError: A window, campaign or version does not exist, or both windows are the same.
         """
-        from abkit.intake.rates import rates_of
         from abkit.workflows.drift.check import CURRENT, REFERENCE, check_drift
 
         now = datetime.now(UTC)
@@ -391,24 +390,33 @@ class Workspace:
             as_of=day,
             model=model,
             metric=metric,
-            rates=rates_of(self.settings, Path(rates) if rates else None, currency),
+            rates=self._rates(rates, currency),
             now=None if day < now.date() else now,
         )
 
-    def experiment(self, key: str, *, as_of: date | None = None) -> Analysis:
+    def experiment(
+        self,
+        key: str,
+        *,
+        as_of: date | None = None,
+        rates: str | Path | None = None,
+        currency: str | None = None,
+    ) -> Analysis:
         """Analyze an experiment from the stored KPIs, and log the analysis.
 
         Args:
             key: Name of the experiment, as `abkit experiment create` was told.
             as_of: The last day that counts, UTC; today by default.
+            rates: CSV of what other currencies are worth in `currency`; that of `[money]` by default.
+            currency: Currency of amounts; that of `[money]`, or of the rows, by default.
 
         Raises:
-            AbkitError: There is no such experiment, or it cannot be analyzed as of this day.
+            AbkitError: There is no such experiment, it cannot be analyzed as of this day, or its amounts are in several
+                currencies and nothing says how to convert them.
         """
-        from abkit.intake.rates import rates_of
         from abkit.workflows.experiments.experiments import analyze_experiment
 
-        return analyze_experiment(self.store, key, as_of=as_of or _today(), rates=rates_of(self.settings))
+        return analyze_experiment(self.store, key, as_of=as_of or _today(), rates=self._rates(rates, currency))
 
     def report(self, out: str | Path | None = None, *, campaign: str | None = None, as_of: date | None = None) -> Path:
         """Write the report: one HTML file with the decision, the ranked creatives, score against KPI, drift.
@@ -422,11 +430,15 @@ class Workspace:
             UsageError: There is no such campaign.
             AbkitError: The file cannot be written.
         """
-        from abkit.intake.rates import rates_of
         from abkit.reporting.page.gather import make_report
 
         path = Path(out) if out is not None else self.settings.workspace / "report.html"
-        return make_report(self.store, path, campaign=campaign, as_of=as_of, rates=rates_of(self.settings))
+        return make_report(self.store, path, campaign=campaign, as_of=as_of, rates=self._rates())
+
+    def _rates(self, path: str | Path | None = None, currency: str | None = None) -> Rates | None:
+        from abkit.intake.rates import rates_of
+
+        return rates_of(self.settings, Path(path) if path else None, currency)
 
 
 def _paths(paths: Paths) -> list[str | Path]:
