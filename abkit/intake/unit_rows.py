@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,9 +16,11 @@ import polars as pl
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.decimals import Settled, settle
+from abkit.intake.kpis.set_aside import is_called_total
 from abkit.intake.tables import composed_texts, is_parquet, read_frame, refusing_damage, text_frames
 from abkit_model.data.layouts import Layout
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
+from abkit_model.data.numbers import ROUNDED_ID
 from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
@@ -30,6 +32,7 @@ PART = 1_000_000
 """Rows in memory at once."""
 
 _EXAMPLES = 1_000
+_LAST_ROWS = 20  # where lines of totals stand
 _LINE = "\0line"
 _KEYS, _NUMBERS = ("unit", "variant"), ("y", "x")
 
@@ -67,6 +70,7 @@ class UnitRows:
         rows: Number of rows.
         signs: By column of texts, its decimal sign.
         notes: What was guessed about the numbers.
+        kinds: By column of texts, what the numbers so far are: "%", a currency, or "" for plain ones.
     """
 
     name: str
@@ -75,6 +79,7 @@ class UnitRows:
     rows: int
     signs: dict[str, Settled]
     notes: tuple[str, ...]
+    kinds: dict[str, set[str]] = field(default_factory=dict)
 
     def parts(self) -> Iterator[pl.DataFrame]:
         """Yield `unit` and `variant` (null where blank), `y` and `x` as Float64 (null where blank; x is 1 for a mean).
@@ -87,6 +92,7 @@ class UnitRows:
 
     def _read(self, cells: pl.DataFrame, start: int) -> pl.DataFrame:
         named = [key for key in _KEYS if key in cells.columns]
+        self._refuse_no_units(cells["unit"], start)
         keys = composed_texts(cells.select(pl.col(named).cast(pl.String).str.strip_chars()))
         keys = keys.with_columns(pl.when(pl.col(key) != "").then(key).alias(key) for key in named)
         if "variant" not in named:
@@ -111,7 +117,38 @@ class UnitRows:
                 f"{start + row + 1:,} below the header; expected a number",
                 hint="correct it, or leave the cell blank where the value is not known",
             )
+        self._require_one_kind(name, written, values)
         return values.alias(name)
+
+    def _require_one_kind(self, name: str, written: WrittenColumn, values: pl.Series) -> None:
+        """Refuse percentages beside plain numbers, and amounts in two currencies."""
+        kinds = self.kinds.setdefault(name, set())
+        if written.percent is not None:
+            plain = (written.filled & ~written.percent & (values != 0)).fill_null(False)
+            kinds |= {"%"} | ({""} if plain.any() else set())
+        elif bool((values != 0).any()):
+            kinds.add("")
+        if written.currency is not None:
+            kinds |= set(written.currency.drop_nulls().unique())
+        if len(kinds) > 1 and ("%" in kinds or len(kinds - {""}) > 1):
+            listed = ", ".join(sorted(kind or "plain numbers" for kind in kinds if kind or "%" in kinds))
+            raise InvalidInput(
+                f"{self.name}: the column {self.columns.named()[name]!r} has cells of several kinds: {listed}",
+                hint="write all of them in the same unit",
+            )
+
+    def _refuse_no_units(self, units: pl.Series, start: int) -> None:
+        """Refuse ids that a spreadsheet rounded, and lines of totals at the end."""
+        texts = units.cast(pl.String).str.strip_chars()
+        rounded = texts.str.contains(ROUNDED_ID).fill_null(False)
+        last = texts.tail(_LAST_ROWS) if start + texts.len() >= self.rows else texts.clear()
+        totals = [text for text in last if text and is_called_total(text)]
+        for found, why in ((texts.filter(rounded).to_list(), "was rounded by a spreadsheet"), (totals, "is a total")):
+            if found:
+                raise InvalidInput(
+                    f"{self.name}: the {self.columns.unit!r} {found[0]!r} {why}",
+                    hint="export ids as text" if why.startswith("was") else "leave that row out",
+                )
 
 
 @contextmanager

@@ -125,3 +125,30 @@ def test_nothing_that_was_written_for_reading_is_left(tmp_path: Path, monkeypatc
     english(tmp_path / "rows.csv")
     read(tmp_path / "rows.csv")
     assert not list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("part", [2, 1_000_000])
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("u1,a,5%", "u2,b,6%", "u3,a,7"), "several kinds: %, plain numbers"),
+        (("u1,a,€5", "u2,b,€6", "u3,a,£7"), "several kinds: EUR, GBP"),
+        (("u1,a,5", "u2,b,6", "Total,a,11"), "'Total' is a total"),
+        (("1.2E+17,a,5", "1.3E+17,b,6"), "rounded by a spreadsheet"),
+    ],
+)
+def test_cells_in_several_units_and_rows_of_no_unit_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int, lines: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.setattr(reading, "PART", part)
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(("user,arm,revenue", *lines)) + "\n", "utf-8")
+    with pytest.raises(InvalidInput, match=said):
+        read(path, UnitColumns(unit="user", variant="arm", metric="revenue"))
+
+
+def test_amounts_and_percentages_with_zeros_are_of_one_kind(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    for cells, values in ((("5%", "0", "-"), [0.05, 0, None]), (("€5", "0", "6"), [5, 0, 6])):
+        path.write_text("user,arm,revenue\n" + "".join(f"u{n},a,{cell}\n" for n, cell in enumerate(cells)), "utf-8")
+        assert read(path, UnitColumns(unit="user", variant="arm", metric="revenue"))["y"].to_list() == values

@@ -102,7 +102,6 @@ def check(
     ads, respelled = _as_known(ads, nameless["external_id"].unique(), spelled)
     resting = rows.filter(restates & rows["impressions"].is_not_null())
     good = rows.filter(reasons.is_null() & ~total & ~idle & ~again)
-    candidates = rows.filter(~total & ~idle & ~again).select("line", *KEY)
     good, late = too_many_clicks(good, ads, delivered)
     finer = ["hour"] if hourly or "hour" in table.columns.position else []
     if "hour" in finer:
@@ -112,7 +111,7 @@ def check(
     notes += broken_down(table, repeated)
     partial = repeated.clear()
     if "hour" in finer:
-        good, partial = whole_days(good, candidates, repeated)
+        good, partial = whole_days(good, rows.filter(~total & ~idle & ~again).select("line", *KEY), repeated)
     good, unsummed, remarks = summed_rows(good, finer)
     resting = resting.unique(KEY, keep="first", maintain_order=True)
     resting = resting.join(good, on=KEY, how="anti", maintain_order="left")

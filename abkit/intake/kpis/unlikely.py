@@ -4,8 +4,10 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from abkit.intake.kpis.identity import text_of
 from abkit.intake.kpis.reading import RawTable
 
+_NAMES = {"ad": "their ads go by name", "campaign": "they belong to none", "ad_set": "they belong to none"}
 _FEWEST = 5  # rows with conversions, before their size says anything
 
 
@@ -22,6 +24,7 @@ def unlikely(good: pl.DataFrame, table: RawTable, today: date) -> list[str]:
     if early.len():
         first = f"the first of {early.sort()[0]}"
         notes.append(f"{early.len():,} rows are of days to come, {first}: are day and month in order?")
+    notes += _blank_names(good, table)
     if "conversions" not in table.columns.position:
         return notes
     name = table.columns.named("conversions")
@@ -37,4 +40,20 @@ def unlikely(good: pl.DataFrame, table: RawTable, today: date) -> list[str]:
             f"{name!r} has more conversions ({converted:,.10g}) than there are clicks ({clicks:,}): if it holds values "
             f"or something else, leave it out (--map {name + '='!r})"
         )
+    return notes
+
+
+def _blank_names(good: pl.DataFrame, table: RawTable) -> list[str]:
+    """Say which names and ids are blank in some rows: in a pivot table a blank cell means the one above."""
+    notes = []
+    for name, follows in _NAMES.items():
+        if name not in table.frame.columns:
+            continue
+        blank = table.frame.select("line", text=text_of(table.frame[name])).filter(pl.col("text") == "")["line"]
+        found = good.filter(pl.col("line").is_in(blank.implode())).height if blank.len() else 0
+        if 0 < found < good.height:
+            notes.append(
+                f"{found:,} rows have no {table.columns.named(name)!r}, and {follows}: if a blank cell means the one "
+                "above it, fill the cells and import the file again"
+            )
     return notes

@@ -14,6 +14,7 @@ import polars as pl
 
 from abkit.errors import InvalidInput
 from abkit.intake.remote.table import local_table
+from abkit.intake.table_totals import names_alike
 from abkit.intake.unit_rows import MOST_BYTES, UnitColumns, UnitRows, unit_rows
 from abkit.records import Record
 from abkit.stats.arms import Moments, PairMoments
@@ -336,6 +337,11 @@ def _listed(column: nw.Series[Any]) -> Any:
 def _variants(sums: SummedUnits, column: str, control: str | None) -> list[str]:
     """Return the names of the variants, the control first."""
     names = list(sums.variants)
+    if alike := names_alike([str(name) for name in names]):
+        raise InvalidInput(
+            f"the variants {alike[0]!r} and {alike[1]!r} in column {column!r} differ in case or blanks only",
+            hint="write each variant in one way",
+        )
     if not 2 <= len(names) <= MOST_VARIANTS:
         raise InvalidInput(
             f"the column {column!r} has {len(names):,} different values; expected 2 to {MOST_VARIANTS} variants"

@@ -67,3 +67,18 @@ def test_decimals_that_a_comma_divided_from_their_number_are_refused(
 def test_an_empty_column_without_a_name_says_nothing(sqlite_store: Store, tmp_path: Path) -> None:
     summary = imported(sqlite_store, tmp_path, *(f"{line}," for line in lines("1")), header=f"{HEADER},")
     assert not any("without a name" in note for note in summary.notes)
+
+
+def test_blank_campaigns_among_others_are_said(sqlite_store: Store, tmp_path: Path) -> None:
+    header = "Campaign,Ad name,Date,Impressions,Clicks"
+    days = ("c1,a.png,2026-01-05", ",b.png,2026-01-05", "c2,a.png,2026-01-05", ",b.png,2026-01-06")
+    pivot = [f"{day},{100 * number},{number}" for number, day in enumerate(days, 1)]
+    summary = imported(sqlite_store, tmp_path, *pivot, header=header)
+    assert any("2 rows have no 'Campaign'" in note and "the one above" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize("campaign", ["", "c1"])
+def test_a_campaign_in_no_row_or_in_each_is_not_mentioned(sqlite_store: Store, tmp_path: Path, campaign: str) -> None:
+    header = "Campaign,Ad name,Date,Impressions,Clicks"
+    summary = imported(sqlite_store, tmp_path, f"{campaign},a.png,2026-01-05,100,1", header=header)
+    assert not any("rows have no" in note for note in summary.notes)

@@ -221,3 +221,9 @@ def test_a_cap_brings_the_largest_units_down_and_is_said() -> None:
     assert "the capped mean is compared, not the mean" in capped.notes[0]
     with pytest.raises(InvalidInput, match="a cap is for means per unit"):
         compared(frame, cap=0.99, denominator="impressions")
+
+
+def test_variants_that_differ_in_case_or_blanks_only_are_not_compared() -> None:
+    frame = pl.DataFrame({"user": range(40), "variant": ["a", "b", "A", "b "] * 10, "revenue": range(40)})
+    with pytest.raises(InvalidInput, match="'a' and 'A' in column 'variant' differ in case or blanks only"):
+        experiment_from_rows(frame, unit="user", variant="variant", metric="revenue")
