@@ -168,3 +168,19 @@ def test_the_chart_the_report_and_the_store_name_the_currency(sqlite_store: Stor
     assert len(data.points) == 6
     page = render_report(data)
     assert "<td>CPA, EUR per conversion</td>" in page
+
+
+def test_the_sampling_error_is_in_the_currency_of_the_report(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    deliver(seed, seed.creatives("spring", SCORES))
+    in_euros, in_francs = (
+        run(seed, metric, rates=rates).versions[0].measured[0].standard_error
+        for metric, rates in (("cpm", None), ("cpm", Rates.of("CHF", [("EUR", 2.0, None)])))
+    )
+    assert in_euros is not None
+    assert in_francs == pytest.approx(2 * in_euros)
+    shares = [
+        run(seed, "roas", rates=rates).versions[0].measured[0].standard_error
+        for rates in (None, Rates.of("CHF", [("EUR", 2.0, None)]))
+    ]
+    assert shares[0] == pytest.approx(shares[1])
