@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -215,10 +216,30 @@ def _print_table(table: Table) -> None:
         sys.stdout.write(table.text() + "\n")
 
 
+def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
+    """Write rows into a CSV file, as `--format csv` prints them.
+
+    Raises:
+        AbkitError: The file cannot be written.
+    """
+    from abkit.errors import AbkitError
+
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            _csv_into(file, rows)
+    except OSError as error:
+        raise AbkitError(f"{path} cannot be written: {error.strerror}", hint="name another file") from error
+    return path
+
+
 def _print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    _csv_into(sys.stdout, rows, columns)
+
+
+def _csv_into(file: TextIO, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
     # Rows may differ in depth: a result that one arm has and another lacks makes columns of its own.
     names = list(columns or dict.fromkeys(name for row in rows for name in row))
-    writer = csv.writer(sys.stdout)
+    writer = csv.writer(file)
     writer.writerow(names)
     writer.writerows([[_harmless(row.get(name)) for name in names] for row in rows])
 

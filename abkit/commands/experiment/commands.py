@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.experiment import upkeep
+from abkit.commands.experiment import review, upkeep
 from abkit.commands.experiment.rows import (
     CapOption,
     DenominatorOption,
@@ -435,6 +435,7 @@ def _listed(text: str | None) -> list[str]:
     return text.split(",") if text else []
 
 
+app.command("programme")(review.programme)
 app.command("archive")(upkeep.archive)
 app.command("rename")(upkeep.rename)
 app.command("delete")(upkeep.delete)

@@ -14,6 +14,7 @@ from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
+from abkit.reporting.page.experiments import experiment_sections
 from abkit.reporting.page.page import headline_correlation, write_report
 from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
 from abkit.reporting.page.thumbnails import thumbnail
@@ -26,6 +27,8 @@ from abkit.store.kpis.delivery import NO_CREATIVE, Deliveries, Filters, deliveri
 from abkit.store.scores import RankedScore, ranking
 from abkit.version import __version__
 from abkit.vocabulary import Metric
+from abkit.workflows.experiments.review.programme import programme_of
+from abkit.workflows.experiments.review.standing import standings
 from abkit.workflows.per_creative import PerCreative, spread_of
 
 if TYPE_CHECKING:
@@ -111,8 +114,14 @@ def gather(
             runs=runs.last_runs(session, RUN_KINDS),
             simulated=imports.is_simulated(session),
         )
+        standing = standings(session, day, campaign=campaign)
         points = _points(session, data, version.id, campaign, rates) if version else ()
-    return replace(data, points=points)
+    return replace(
+        data,
+        points=points,
+        experiments=experiment_sections(standing, day),
+        programme=programme_of(standing, day) if standing else None,
+    )
 
 
 def _chosen(every: Sequence[tuple[int, str, int]], campaign: str | None) -> Sequence[tuple[int, str, int]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from abkit.errors import AbkitError
 from abkit.metrics import METRICS
+from abkit.records import percent
 from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
 from abkit.reporting.charts.score_kpi import correlation_sentence, score_kpi_scatter
 from abkit.reporting.charts.scores import score_distribution
@@ -19,6 +20,8 @@ from abkit.reporting.page.advice import advice
 from abkit.reporting.page.records import ReportData
 from abkit.store.schema import Alert, CorrelationResult
 from abkit.vocabulary import Metric
+from abkit.workflows.experiments.review.programme import ProgrammeRow, cumulative_in_words, rates_in_words
+from abkit.workflows.experiments.words import interval_in_words
 
 CHART_WIDTH = 880
 
@@ -55,6 +58,13 @@ def render_report(data: ReportData) -> str:
         reasons_of=lambda decision: decision.reasons.get("reasons", []),
         kpi_of=_kpi,
         state_of=lambda alert: _state(alert, data.made_at),
+        experiment_charts=[
+            [drawn(chart, f"e{number}-{place}") for place, chart in enumerate(one.charts)]
+            for number, one in enumerate(data.experiments)
+        ],
+        programme_words=_programme(data),
+        show_metric=lambda row: METRICS[row.metric].name,
+        show_lift=_lift,
         scatter=drawn(
             score_kpi_scatter(
                 data.points,
@@ -105,6 +115,19 @@ def headline_correlation(data: ReportData) -> CorrelationResult | None:
     """Return the estimate that stands on top: SRCC within campaign, for CTR if there is one."""
     wanted = [c for c in data.correlations if (c.scope, c.statistic) == ("within_campaign", "srcc")]
     return next((c for c in wanted if c.metric == "ctr"), wanted[0] if wanted else None)
+
+
+def _programme(data: ReportData) -> tuple[str, ...]:
+    if data.programme is None:
+        return ()
+    sentences = (*rates_in_words(data.programme), *map(cumulative_in_words, data.programme.cumulative))
+    return tuple(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in (*sentences, *data.programme.notes))
+
+
+def _lift(row: ProgrammeRow) -> str:
+    if row.lift is None:
+        return "–"
+    return f"{percent(row.lift.estimate, 1, sign=True)} {interval_in_words(row.lift)}"
 
 
 def _kpi(row: CorrelationResult) -> str:

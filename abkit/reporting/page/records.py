@@ -8,9 +8,11 @@ from datetime import date, datetime
 
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
+from abkit.reporting.page.experiments import ExperimentSection
 from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.provisional import Provisional
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
+from abkit.workflows.experiments.review.programme import Programme
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ class ReportData:
         scores: Campaign and score of every scored creative.
         runs: The last run of each kind of work.
         simulated: Whether the figures come from `abkit demo`.
+        experiments: One section for each of the latest experiments.
+        programme: All experiments together; None without any.
     """
 
     as_of: date
@@ -93,6 +97,8 @@ class ReportData:
     coverage: Coverage
     runs: Mapping[str, int] = field(default_factory=dict)
     simulated: bool = False
+    experiments: tuple[ExperimentSection, ...] = ()
+    programme: Programme | None = None
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -16,6 +16,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.scoring": "abkit.reporting.tables.scoring",
     "abkit.workflows.drift": "abkit.reporting.tables.monitoring",
     "abkit.workflows.experiments": "abkit.reporting.tables.experiments",
+    "abkit.workflows.experiments.review": "abkit.reporting.tables.programme",
     "abkit.workflows.models": "abkit.reporting.tables.models",
     "abkit.workflows.kpis": "abkit.reporting.tables.imports",
     "abkit.workflows.campaigns": "abkit.reporting.tables.campaigns",

@@ -70,8 +70,16 @@ def figures_of(analysis: Analysis) -> str:
 
 def interval_of(comparison: Comparison) -> str:
     """Return the lift with its interval, for a table."""
-    lift = comparison.lift
-    return f"{percent(lift.estimate, 1, sign=True)} [{_end(lift.ci_low)}, {_end(lift.ci_high)}]"
+    return f"{percent(comparison.lift.estimate, 1, sign=True)} {interval_in_words(comparison.lift)}"
+
+
+def interval_in_words(lift: Estimate) -> str:
+    """Return the interval of a lift, for a table.
+
+    >>> interval_in_words(Estimate(0.1, 0.05, math.inf))
+    '[+5.0 %, ∞]'
+    """
+    return f"[{_end(lift.ci_low)}, {_end(lift.ci_high)}]"
 
 
 def _end(lift: float) -> str:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here
@@ -229,3 +230,30 @@ def test_a_planned_test_of_users_gets_its_verdict_from_their_rows(here: Here, tm
     (folder / "users.csv").write_text("\n".join(lines).replace(",new,", ",fresh,") + "\n")
     strange = here(*look, *columns, cwd=folder)
     assert "the rows have the variants 'old', 'fresh'; t has 'old', 'new'" in strange.stderr
+
+
+def test_the_programme_is_a_table_a_workbook_and_a_csv_without_formulas(here: Here, tmp_path: Path) -> None:
+    from python_calamine import CalamineWorkbook
+
+    folder = tmp_path / "w"
+    make_workspace(folder)
+    lines = ["date,ad_id,impressions,clicks,spend"]
+    for day in range(1, 11):
+        lines += [f"2026-10-{day:02},A1,2000,40,10", f"2026-10-{day:02},A2,2010,90,10"]
+    (folder / "kpi.csv").write_text("\n".join(lines) + "\n")
+    here("kpi", "import", "kpi.csv", cwd=folder)
+    create = ("experiment", "create", "=t", "--unit", "impression", "--allocation", "random")
+    assert here(*create, "--variant", "old=A1", "--variant", "new=A2", cwd=folder).returncode == 0
+    here("experiment", "analyze", "=t", "--as-of", "2026-10-10", cwd=folder)
+    done = here("experiment", "programme", "--xlsx", "p.xlsx", "--csv", "p.csv", "-f", "json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)["rows"]
+    sheet = CalamineWorkbook.from_path(folder / "p.xlsx").get_sheet_by_name("experiments").to_python()
+    (record,) = csv.DictReader((folder / "p.csv").open())
+    written = dict(zip(sheet[0], sheet[1], strict=True))["lift"]
+    assert written == pytest.approx(row["lift"]["estimate"], rel=1e-12)  # a workbook keeps 16 digits
+    assert float(record["lift"]) == row["lift"]["estimate"]
+    assert (sheet[1][0], record["experiment"]) == ("=t", "'=t")
+    wrong = here("experiment", "programme", "--xlsx", "p.ods", cwd=folder)
+    assert wrong.returncode == 1
+    assert "does not end with .xlsx" in wrong.stderr

@@ -1,0 +1,1 @@
+"""What all experiments together say: where each stands, the programme, the digest of a week."""
