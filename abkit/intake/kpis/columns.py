@@ -245,8 +245,8 @@ def _mapped(names: Sequence[str], mapping: Mapping[str, str]) -> dict[str, int]:
 def quoted(text: str) -> str:
     """Return an option's value as a shell reads it back.
 
-    >>> quoted("Ad nme=ad"), quoted("Nome dell'inserzione=ad_name")
-    ("'Ad nme=ad'", '\'Nome dell\'"\'"\'inserzione=ad_name\'')
+    >>> print(quoted("Ad nme=ad"), quoted("Nome dell'inserzione=ad_name"))
+    'Ad nme=ad' 'Nome dell'"'"'inserzione=ad_name'
     """
     import shlex
 
