@@ -161,6 +161,7 @@ class Dimension(StrEnum):
     PLATFORM = "platform"
     PLACEMENT = "placement"
     COUNTRY = "country"
+    REGION = "region"
     DEVICE = "device"
     AGE = "age"
     GENDER = "gender"

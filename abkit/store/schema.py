@@ -403,11 +403,14 @@ class Segment(Base):
     """A slice of delivery by `Dimension` and by where the ad was placed; '' means all, or not given."""
 
     __table_args__ = (
-        UniqueConstraint("platform", "placement", "country", "device", "age", "gender", "other", "campaign", "ad_set"),
+        UniqueConstraint(
+            "platform", "placement", "country", "region", "device", "age", "gender", "other", "campaign", "ad_set"
+        ),
     )
     platform: Mapped[str] = mapped_column(default="")
     placement: Mapped[str] = mapped_column(default="")
     country: Mapped[str] = mapped_column(default="")
+    region: Mapped[str] = mapped_column(default="", server_default="")
     device: Mapped[str] = mapped_column(default="")
     age: Mapped[str] = mapped_column(default="")
     gender: Mapped[str] = mapped_column(default="")

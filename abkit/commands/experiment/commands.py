@@ -134,7 +134,7 @@ def create(
         float | None, typer.Option("--margin-rate", help="Share of the revenue that is left before advertising.")
     ] = None,
     geography: Annotated[
-        Dimension, typer.Option("--geography", help="With --unit geography: the dimension of delivery that it is.")
+        Dimension, typer.Option("--geography", help="With --unit geography: country or region.")
     ] = Dimension.COUNTRY,
     strata: Annotated[
         str | None,

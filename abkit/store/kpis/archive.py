@@ -14,7 +14,7 @@ from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from abkit.store.schema import KpiArchive
-from abkit.vocabulary import PLACES
+from abkit.vocabulary import PLACES, Dimension
 
 if TYPE_CHECKING:
     import polars as pl
@@ -53,8 +53,8 @@ def unpack(session: Session, import_id: int) -> Mapping[str, pl.DataFrame]:
         found.setdefault(stage, []).append(pl.read_parquet(content))
     frames = {stage: pl.concat(pieces) for stage, pieces in found.items()}
     if (segments := frames.get("stage_segment")) is not None:
-        # An earlier release added ad sets up.
-        missing = [pl.lit("").alias(name) for name in PLACES if name not in segments.columns]
+        # An earlier release added ad sets up, and knew no regions.
+        missing = [pl.lit("").alias(name) for name in (Dimension.REGION, *PLACES) if name not in segments.columns]
         frames["stage_segment"] = segments.with_columns(missing)
     return frames
 

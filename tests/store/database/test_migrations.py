@@ -312,3 +312,25 @@ def test_experiments_of_an_earlier_release_stay_and_new_ones_may_be_of_money(sto
             ("old", "cvr"),
             ("new", "roas"),
         ]
+
+
+def test_regions_come_with_the_rows_as_they_were_and_go_without_losing_one(store: Store) -> None:
+    seed = seeded(store)
+    (one,) = seed.creatives("spring", [1.0])
+    segments = [seed.segment(country="DE", **more) for more in ({}, {"region": "Bayern"}, {"region": "Hessen"})]
+    shown = {"clicks": 10, "impressions": 700}
+    seed.kpis([{"ad_id": one, "day": day(n), "segment_id": segment, **shown} for n, segment in enumerate(segments, 1)])
+    figures = text("SELECT segment_id, impressions, left_out FROM kpi ORDER BY id")
+    kept = text("SELECT id, country, region, other, breakdown FROM segment ORDER BY id")
+    with store.read() as session:
+        before, places = session.execute(figures).all(), session.execute(kept).all()
+    assert [place.breakdown[:8] for place in places if place.region] == ["--VV----"] * 2
+    migrate.downgrade(store, "0020_archived")
+    with store.read() as session:
+        rows = session.execute(text("SELECT other, breakdown FROM segment WHERE country = 'DE' ORDER BY id")).all()
+        assert [(row.other.split("\x1e")[0], row.breakdown[:7]) for row in rows] == [
+            ("", "--V----"), ("Bayern", "--V---V"), ("Hessen", "--V---V"),
+        ]  # fmt: skip
+    migrate.upgrade(store)
+    with store.read() as session:
+        assert (session.execute(figures).all(), session.execute(kept).all()) == (before, places)

@@ -35,9 +35,12 @@ class Places:
     def figures(self, arm: Arm) -> dict[str, Figures]:
         """Return what an arm delivered in each geography that is named."""
         found: dict[str, Figures] = {}
-        place = list(Dimension).index(self.dimension)
+        place, country = (list(Dimension).index(one) for one in (self.dimension, Dimension.COUNTRY))
         for segment, figures in arm.delivery.by_segment.items():
             if name := segment[place]:
+                if self.dimension is Dimension.REGION and segment[country]:
+                    # Countries have regions of one name.
+                    name = f"{segment[country]} {name}"
                 found[name] = found.get(name, Figures()).plus(figures)
         return {name: figures for name, figures in found.items() if figures.impressions or figures.clicks}
 
