@@ -161,11 +161,11 @@ class Dimension(StrEnum):
     PLATFORM = "platform"
     PLACEMENT = "placement"
     COUNTRY = "country"
-    REGION = "region"
     DEVICE = "device"
     AGE = "age"
     GENDER = "gender"
     OTHER = "other"
+    REGION = "region"
 
 
 PLACES = ("campaign", "ad_set")

@@ -404,17 +404,17 @@ class Segment(Base):
 
     __table_args__ = (
         UniqueConstraint(
-            "platform", "placement", "country", "region", "device", "age", "gender", "other", "campaign", "ad_set"
+            "platform", "placement", "country", "device", "age", "gender", "other", "region", "campaign", "ad_set"
         ),
     )
     platform: Mapped[str] = mapped_column(default="")
     placement: Mapped[str] = mapped_column(default="")
     country: Mapped[str] = mapped_column(default="")
-    region: Mapped[str] = mapped_column(default="", server_default="")
     device: Mapped[str] = mapped_column(default="")
     age: Mapped[str] = mapped_column(default="")
     gender: Mapped[str] = mapped_column(default="")
     other: Mapped[str] = mapped_column(default="")
+    region: Mapped[str] = mapped_column(default="", server_default="")
     # As in the export, of ads with an id: one ad can run in several, and each file may hold one of them.
     campaign: Mapped[str] = mapped_column(default="", server_default="")
     ad_set: Mapped[str] = mapped_column(default="", server_default="")

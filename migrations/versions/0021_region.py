@@ -8,8 +8,8 @@ down_revision = "0020_archived"
 branch_labels = None
 depends_on = None
 
-_BEFORE = ["platform", "placement", "country"]
-_AFTER = ["device", "age", "gender", "other", "campaign", "ad_set"]
+_BEFORE = ["platform", "placement", "country", "device", "age", "gender", "other"]
+_AFTER = ["campaign", "ad_set"]
 # In an earlier release a region is a part of the last dimension, so that no row loses its key.
 _BETWEEN = "\x1e"
 
@@ -23,7 +23,7 @@ def upgrade() -> None:
         batch.drop_constraint("uq_segment_platform", type_="unique")
         batch.create_unique_constraint("uq_segment_platform", [*_BEFORE, "region", *_AFTER])
     op.execute(
-        "UPDATE segment SET breakdown = substr(breakdown, 1, 3) || '-' || substr(breakdown, 4) "
+        "UPDATE segment SET breakdown = substr(breakdown, 1, 7) || '-' || substr(breakdown, 8) "
         "WHERE breakdown IS NOT NULL"
     )
     kept = sa.select(_segment.c.id, _segment.c.other).where(_segment.c.other.contains(_BETWEEN))
@@ -43,11 +43,11 @@ def downgrade() -> None:
         .where(named)
         .values(
             other=columns.region + _BETWEEN + columns.other,
-            breakdown=cut(columns.breakdown, 1, 7) + "V" + cut(columns.breakdown, 9),
+            breakdown=cut(columns.breakdown, 1, 6) + "V" + cut(columns.breakdown, 8),
         )
     )
     op.execute(
-        "UPDATE segment SET breakdown = substr(breakdown, 1, 3) || substr(breakdown, 5) WHERE breakdown IS NOT NULL"
+        "UPDATE segment SET breakdown = substr(breakdown, 1, 7) || substr(breakdown, 9) WHERE breakdown IS NOT NULL"
     )
     with op.batch_alter_table("segment") as batch:
         batch.drop_constraint("uq_segment_platform", type_="unique")

@@ -99,7 +99,7 @@ def breakdown_of(segment: Mapping[str, str]) -> str:
     The dimensions come first, then the campaign and the ad set.
 
     >>> breakdown_of({"platform": "meta", "age": "18-24", "gender": "All", "campaign": "sale", "ad_set": "1202100001"})
-    'V----VA-VI'
+    'V---VA--VI'
     """
     values = ((dimension, segment.get(dimension, "")) for dimension in Dimension)
     cuts = ["-" if not value else "A" if means_all(name, value) else "V" for name, value in values]

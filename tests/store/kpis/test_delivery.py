@@ -195,7 +195,7 @@ def test_impressions_by_day_leave_out_longer_periods(seed: Seed) -> None:
 def test_a_segment_that_is_not_name_and_value_is_refused_with_the_names(wrong: str) -> None:
     with pytest.raises(UsageError, match="is not a segment") as refused:
         parse_segment(wrong)
-    assert "platform, placement, country, device, age, gender, other" in refused.value.hint
+    assert "platform, placement, country, device, age, gender, other, region" in refused.value.hint
 
 
 def test_a_segment_may_be_empty_or_have_spaces() -> None:

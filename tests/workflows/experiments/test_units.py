@@ -14,7 +14,7 @@ from abkit.store.experiments import Delivery
 from abkit.store.kpis.counting import recount
 from abkit.store.kpis.money import Figures
 from abkit.store.schema import Ad, Kpi, Segment
-from abkit.vocabulary import Metric, Verdict
+from abkit.vocabulary import Dimension, Metric, Verdict
 from abkit.workflows.experiments.analysis import Analysis, analyze
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, history
@@ -180,6 +180,22 @@ def test_guardrails_over_geographies_are_tested_by_the_same_draws() -> None:
     assert narrow is not None
     assert (wide.holds, wide.anytime) == (True, False)
     assert wide.p_value < narrow.p_value
+
+
+def test_regions_of_one_name_in_two_countries_are_two_geographies() -> None:
+    rng, arms = np.random.default_rng(22), []
+    for number, key in enumerate("ab"):
+        segments, by_day = {}, {}
+        for country in ("BE", "NL"):
+            for region in ("Limburg", "Brabant", "Flandern"):
+                clicks = int(rng.binomial(100_000, 0.01 * (1 + number)))
+                values = {"country": country, "region": f"{region} {key}"}
+                segments[tuple(values.get(str(name), "") for name in Dimension)] = Figures(100_000, clicks)
+        total = [sum(one[place] for one in segments.values()) for place in (0, 1)]
+        by_day = {START + timedelta(day): Figures(total[0] // 10, total[1] // 10) for day in range(10)}
+        arms.append(Arm(key, 0.5, Delivery(by_day, segments)))
+    analysis = look(arms, days=10, unit="geography", geography="region")
+    assert (analysis.units, analysis.verdict) == ({"a": 6, "b": 6}, Verdict.BETTER)
 
 
 # --- users and sessions -------------------------------------------------------------------------------------------
