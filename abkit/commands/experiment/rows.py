@@ -49,11 +49,11 @@ DenominatorOption = Annotated[
     str | None, typer.Option("--denominator", help="With --rows: column to divide by, for a ratio.")
 ]
 QuantileOption = Annotated[
-    float | None, typer.Option("--quantile", help="With --rows: compare this quantile; 0.5 is the median.")
+    float | None, typer.Option("--quantile", parser=number, metavar="NUMBER", help="With --rows: compare this quantile; 0.5 is the median.")
 ]
 
 CapOption = Annotated[
-    float | None, typer.Option("--cap", help="With --rows: cap values of units at this quantile of all, such as 0.99.")
+    float | None, typer.Option("--cap", parser=number, metavar="NUMBER", help="With --rows: cap values of units at this quantile of all, such as 0.99.")
 ]
 
 _TABLE = {"encoding", "header_line", "sheet", "decimal", "control", "level", "plot", "form"}
@@ -184,14 +184,14 @@ def simulate(
     metric: Annotated[str, typer.Option("--metric", "-m", help="Column of numbers to compare.")],
     denominator: Annotated[str | None, typer.Option("--denominator", help="Column to divide by, for a ratio.")] = None,
     quantile: Annotated[
-        float | None, typer.Option("--quantile", help="Compare this quantile; 0.5 is the median.")
+        float | None, typer.Option("--quantile", parser=number, metavar="NUMBER", help="Compare this quantile; 0.5 is the median.")
     ] = None,
     lift: Annotated[
         str | None, typer.Option("--lift", help="Lifts to try: 0.02,0.05. An A/A test comes first.")
     ] = None,
     per_arm: Annotated[int | None, typer.Option("--per-arm", min=2, help="Units of each arm; half by default.")] = None,
     runs: Annotated[int, typer.Option("--runs", min=1, max=100_000, help="Simulated tests.")] = 1_000,
-    alpha: Annotated[float, typer.Option("--alpha", help="Level of the test.")] = 0.05,
+    alpha: Annotated[float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="Level of the test.")] = 0.05,
     seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,

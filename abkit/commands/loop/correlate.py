@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.figures import number
 from abkit.commands.money_options import CurrencyOption, RatesOption
 from abkit.commands.output import Format, FormatOption, note, show
 from abkit.metrics import METRIC_HELP
@@ -42,7 +43,7 @@ def correlate(
     rates: RatesOption = None,
     currency: CurrencyOption = None,
     margin_rate: Annotated[
-        float | None, typer.Option("--margin-rate", help="For margin: share of the revenue left before advertising.")
+        float | None, typer.Option("--margin-rate", parser=number, metavar="NUMBER", help="For margin: share of the revenue left before advertising.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Write the scatter chart to a .png, .svg, .html or .json file.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.figures import number
 from abkit.commands.loop.imports import (
     ImportOption,
     LimitOption,
@@ -269,7 +270,7 @@ def link(
     sheet: SheetOption = None,
     decimal: DecimalOption = None,
     accept: Annotated[
-        float | None, typer.Option("--accept", metavar="0…1", help="Take suggestions with at least this confidence.")
+        float | None, typer.Option("--accept", parser=number, metavar="0…1", help="Take suggestions with at least this confidence.")
     ] = None,
     pattern: Annotated[
         list[str] | None,

@@ -162,7 +162,21 @@ def _own_currency(
             f"--map '{column}=' leaves the column out"
         )
         rows = rows.with_columns(pl.when(foreign.fill_null(False)).then(None).otherwise(pl.col(name)).alias(name))
-    return _own_sign(table, rows, numbers, notes)
+    rows, notes = _own_sign(table, rows, numbers, notes)
+    return rows, [*notes, *_of_rows(table, rows, numbers)]
+
+
+def _of_rows(table: RawTable, rows: pl.DataFrame, numbers: Mapping[str, ReadColumn]) -> list[str]:
+    """Say which currencies rows have by what the cells of one column wear."""
+    found = {name: numbers[name].row_currencies for name in MONEY if name in numbers}
+    column, own = next(((name, one) for name, one in found.items() if one is not None), ("", None))
+    if own is None:
+        return []
+    counts = rows.filter(own.is_not_null())["currency"].value_counts().sort("currency")
+    shown = ", ".join(f"{name or 'not known'} ({n:,} rows)" for name, n in counts.iter_rows())
+    unknown = "; a column `currency` says what `$`, `¥` and `kr` mean" if "" in counts["currency"] else ""
+    name = table.columns.named(column)
+    return [f"amounts of {name!r} are in several currencies, as their cells say: {shown}{unknown}"]
 
 
 def _own_sign(
@@ -285,8 +299,12 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
     ]
     currency = pl.col("currency").str.to_uppercase()
     by_sign = [numbers[name].currency for name in MONEY if name in numbers and numbers[name].currency]
+    of_rows = [numbers[name].row_currencies for name in MONEY if name in numbers]
+    own = next((one for one in of_rows if one is not None), None)
     if table.columns.currency and "currency" not in frame.columns:
         currency = pl.lit(table.columns.currency)
+    elif own is not None:
+        currency = pl.lit(own.fill_null(""))
     elif by_sign:
         currency = pl.when(currency == "").then(pl.lit(by_sign[0])).otherwise(currency)
     called = pl.when(pl.col("ad_name") == "").then("creative").otherwise("ad_name")

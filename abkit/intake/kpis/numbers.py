@@ -25,6 +25,8 @@ class ReadColumn:
         notes: What was guessed, or counted as blank.
         currency: The currency that amounts name, where their sign has one meaning; "" otherwise.
         sign: The sign or code that they wear, of one meaning or of several (`$`); "" without one.
+        row_currencies: Where cells of one column wear several: the code of each row, "" where its sign has several
+            meanings, null where it wears none; None where all wear the same.
     """
 
     values: pl.Series
@@ -34,6 +36,7 @@ class ReadColumn:
     notes: tuple[str, ...] = ()
     currency: str = ""
     sign: str = ""
+    row_currencies: pl.Series | None = None
 
 
 def read_numbers(
@@ -43,7 +46,7 @@ def read_numbers(
 
     Args:
         frame: One column per field; those that do not hold numbers are left alone. Amounts may wear the currency that
-            a column `currency` has for their row; without one, the currency of most amounts.
+            a column `currency` has for their row; without one, each its own where they differ.
         names: By field, the file's own name of the column, for messages.
         decimal: "." or "," when it was given.
         said: By field, the currency that the name of its column has.
@@ -54,6 +57,10 @@ def read_numbers(
     fields = [field for field in (*COUNTS, *MONEY) if field in frame.columns]
     columns = {field: written_column(frame[field]) for field in fields if not frame[field].dtype.is_numeric()}
     settled = settle(columns, decimal, names=names, whole=WHOLE)
+    own = None
+    if not said and "currency" not in frame.columns:
+        columns = _meant(columns)
+        own = _own(columns)
     read: dict[str, ReadColumn] = {}
     for field in fields:
         if field not in columns:
@@ -61,12 +68,57 @@ def read_numbers(
             continue
         column, sign = columns[field], settled[field]
         notes = list(sign.notes)
-        currencies = frame["currency"] if "currency" in frame.columns else None
+        currencies = frame["currency"] if "currency" in frame.columns else own
         one = _parsed(field, column, sign.sign, currencies, (said or {}).get(field), mixed=sign.mixed)
         if column.placeholders and field not in ("clicks", "conversions"):
             notes.append(f"{column.placeholders:,} cells of {names[field]!r} say that there is no figure: left blank")
         read[field] = replace(one, notes=tuple(notes))
+        if own is not None and field in MONEY:
+            read[field] = _of_rows(field, column, read[field], own)
     return read
+
+
+def _meant(columns: Mapping[str, WrittenColumn]) -> dict[str, WrittenColumn]:
+    """Take a sign of several currencies for that one of them which other amounts name (`$` beside `US$`)."""
+    amounts = {name: columns[name].currency for name in MONEY if name in columns}
+    worn = {name: one for name, one in amounts.items() if one is not None}
+    named = {str(sign) for one in worn.values() for sign in one.drop_nulls().unique()}
+    known = {sign: one for sign, codes in SEVERAL.items() if len(one := sorted(named & codes)) == 1}
+    codes = {sign: code for sign, (code,) in known.items() if sign in named}
+    return {**columns, **{name: replace(columns[name], currency=one.replace(codes)) for name, one in worn.items()}}
+
+
+def _own(columns: Mapping[str, WrittenColumn]) -> pl.Series | None:
+    """Return what the amounts of each row wear, that of spend first, where those of one column differ."""
+    found = [column.currency for name in MONEY if (column := columns.get(name)) and column.currency is not None]
+    if all(one.drop_nulls().n_unique() < 2 for one in found):
+        return None
+    return pl.select(pl.coalesce(found)).to_series()
+
+
+def _of_rows(field: str, column: WrittenColumn, read: ReadColumn, own: pl.Series) -> ReadColumn:
+    """Give each row the currency that it wears; refuse amounts of which nobody can say what they are in."""
+    named = sorted(own.drop_nulls().unique())
+    unclear = [sign for sign in named if sign in SEVERAL]
+    several = len({SEVERAL[sign] for sign in unclear}) > 1  # `kr` and `kr.` are one
+    refused = pl.lit(several) & pl.col("worn").is_in(unclear)
+    frame = pl.DataFrame(
+        {"worn": own, "value": read.values.cast(pl.Float64), "shown": column.shown.str.slice(0, 60)},
+        schema_overrides={"worn": pl.String},
+    )
+    amount, what = pl.col("value").fill_null(0) != 0, pl.lit(field)
+    nameless = "{} names no currency where others are in {}: '{}'"
+    unknown = "{} wears a sign of several currencies, as others do ({}): '{}'"
+    reason = (
+        pl.when(amount & pl.col("worn").is_null())
+        .then(pl.format(nameless, what, pl.lit(", ".join(named)), "shown"))
+        .when(amount & refused)
+        .then(pl.format(unknown, what, pl.lit(", ".join(unclear)), "shown"))
+    )
+    problems = pl.select(pl.coalesce(read.problems, frame.select(reason.alias("why")).to_series())).to_series()
+    values = pl.select(pl.when(problems.is_null()).then(read.values)).to_series()
+    rows = own.replace(dict.fromkeys(SEVERAL, ""))
+    return replace(read, values=values, problems=problems, currency="", sign="", row_currencies=rows)
 
 
 def _parsed(

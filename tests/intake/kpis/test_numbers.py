@@ -89,10 +89,12 @@ def test_blank_cells_and_dashes_are_blank_not_zero() -> None:
     assert column.problems.null_count() == 4
 
 
-def test_one_currency_sign_a_column_is_left_out_and_another_one_is_a_problem() -> None:
-    column = read(spend=["$1.50", "$2.50", "€3.50"])["spend"]
-    assert values(column) == [1.5, 2.5, None]
-    assert "€" in column.problems[2]
+def test_currency_signs_are_left_out_and_kept_for_each_row_where_they_differ() -> None:
+    column = read(spend=["$1.50", "$2.50", "€3.50", "0"])["spend"]
+    assert values(column) == [1.5, 2.5, 3.5, 0.0]
+    assert column.row_currencies is not None
+    assert column.row_currencies.to_list() == ["", "", "EUR", None]
+    assert read(spend=["€1.50", "€2.50", "3"])["spend"].row_currencies is None
 
 
 def test_typed_columns_are_checked_too() -> None:

@@ -57,6 +57,14 @@ def test_amounts_in_another_currency_than_their_row_are_left_out_with_a_note(
         ("Cost (USD)", ["€1.50", "$2"], [("USD", 2)]),
         ("Cost,Currency", ["$1.50,CAD", "$2,EUR", "kr 3,DKK", "kr 4,USD"], [("CAD", 1.5), ("DKK", 3)]),
         ("Cost,Currency", ["€1.50,", "€2,EUR"], [("EUR", 1.5), ("EUR", 2)]),
+        ("Cost", ["€5", "£7", "EUR 6"], [("EUR", 5), ("GBP", 7), ("EUR", 6)]),
+        ("Cost", ["€5", "$7", "0"], [("EUR", 5), ("", 7), ("", 0)]),
+        ("Cost", ["€5", "$7", "US$8"], [("EUR", 5), ("USD", 7), ("USD", 8)]),
+        ("Cost", ["US$5", "$7", "8"], [("USD", 5), ("USD", 7), ("USD", 8)]),
+        ("Cost", ["€5", "£7", "6"], [("EUR", 5), ("GBP", 7)]),  # nobody says what the third is in
+        ("Cost", ["€5", "$7", "kr 6"], [("EUR", 5)]),  # two that nobody names would be added up
+        ("Cost,Revenue", ["€5,9", "£7,£2", "€6,£3"], [("EUR", 5), ("GBP", 7)]),
+        ("Cost (EUR)", ["€5", "£7"], [("EUR", 5)]),
     ],
 )
 def test_the_currency_that_amounts_wear_is_that_of_their_rows(
@@ -70,7 +78,7 @@ def test_the_currency_that_amounts_wear_is_that_of_their_rows(
     with sqlite_store.read() as session:
         found = session.execute(select(Kpi.currency, Kpi.spend).order_by(Kpi.period_start)).all()
     assert [tuple(row) for row in found] == kept
-    guessed = header == "Cost" and kept[0][0] != ""
+    guessed = header in ("Cost", "Cost,Revenue") and kept[0][0] != ""
     assert any("as their cells say" in remark for remark in remarks) == guessed
 
 
