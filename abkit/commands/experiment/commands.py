@@ -58,7 +58,9 @@ DAY = ["%Y-%m-%d"]
 AsOfOption = Annotated[
     datetime | None, typer.Option("--as-of", formats=DAY, help="Last day that counts; today by default.")
 ]
-PowerOption = Annotated[float, typer.Option("--power", parser=number, metavar="NUMBER", help="Chance to find the planned lift.")]
+PowerOption = Annotated[
+    float, typer.Option("--power", parser=number, metavar="NUMBER", help="Chance to find the planned lift.")
+]
 MonitoringOption = Annotated[Monitoring, typer.Option("--monitoring", help="How often the test is looked at.")]
 
 
@@ -66,12 +68,20 @@ MonitoringOption = Annotated[Monitoring, typer.Option("--monitoring", help="How 
 def design(
     ctx: typer.Context,
     campaign: Annotated[str, typer.Option("--campaign", "-c", help="Campaign whose scored variants are to be tested.")],
-    daily_traffic: Annotated[float | None, typer.Option("--daily-traffic", parser=number, metavar="NUMBER", help="Daily impressions, all arms.")] = None,
+    daily_traffic: Annotated[
+        float | None,
+        typer.Option("--daily-traffic", parser=number, metavar="NUMBER", help="Daily impressions, all arms."),
+    ] = None,
     baseline: Annotated[
-        float | None, typer.Option("--baseline", parser=number, metavar="NUMBER", help="CTR of the control; by default what is known.")
+        float | None,
+        typer.Option(
+            "--baseline", parser=number, metavar="NUMBER", help="CTR of the control; by default what is known."
+        ),
     ] = None,
     power: PowerOption = 0.8,
-    alpha: Annotated[float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="Chance of a false alarm.")] = 0.05,
+    alpha: Annotated[
+        float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="Chance of a false alarm.")
+    ] = 0.05,
     monitoring: MonitoringOption = Monitoring.ANYTIME,
     most_days: Annotated[int, typer.Option("--most-days", min=1, help="Days that a test may take.")] = 60,
     top: Annotated[int, typer.Option("--top", min=1, help="How many pairs the table shows.")] = 20,
@@ -109,9 +119,14 @@ def create(
     campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="Campaign it belongs to.")] = None,
     start: Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day.")] = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day.")] = None,
-    level: Annotated[float, typer.Option("--level", parser=number, metavar="NUMBER", help="Confidence level of the intervals.")] = 0.95,
+    level: Annotated[
+        float, typer.Option("--level", parser=number, metavar="NUMBER", help="Confidence level of the intervals.")
+    ] = 0.95,
     power: PowerOption = 0.8,
-    lift: Annotated[float | None, typer.Option("--lift", parser=number, metavar="NUMBER", help="The lift that the test is planned to find.")] = None,
+    lift: Annotated[
+        float | None,
+        typer.Option("--lift", parser=number, metavar="NUMBER", help="The lift that the test is planned to find."),
+    ] = None,
     planned_total: Annotated[
         str | None,
         typer.Option("--planned-total", help="Units in all arms at the end: '400000 impressions', '28 days', …"),
@@ -128,10 +143,22 @@ def create(
         str | None, typer.Option("--watch", help="Metrics that are shown and do not decide: cpa,roas.")
     ] = None,
     cap: Annotated[
-        float | None, typer.Option("--cap", parser=number, metavar="NUMBER", help="Cap revenue at this quantile of the units' values, such as 0.99.")
+        float | None,
+        typer.Option(
+            "--cap",
+            parser=number,
+            metavar="NUMBER",
+            help="Cap revenue at this quantile of the units' values, such as 0.99.",
+        ),
     ] = None,
     margin_rate: Annotated[
-        float | None, typer.Option("--margin-rate", parser=number, metavar="NUMBER", help="Share of the revenue that is left before advertising.")
+        float | None,
+        typer.Option(
+            "--margin-rate",
+            parser=number,
+            metavar="NUMBER",
+            help="Share of the revenue that is left before advertising.",
+        ),
     ] = None,
     geography: Annotated[
         Dimension, typer.Option("--geography", help="With --unit geography: country or region.")
@@ -262,7 +289,9 @@ def analyze(
         Allocation, typer.Option("--allocation", help="With --table: whether variants were assigned at random.")
     ] = Allocation.RANDOM,
     correction: Annotated[Correction, typer.Option("--correction", help="With --table: of p-values.")] = Correction.BH,
-    level: Annotated[float, typer.Option("--level", parser=number, metavar="NUMBER", help="With --table: confidence level.")] = 0.95,
+    level: Annotated[
+        float, typer.Option("--level", parser=number, metavar="NUMBER", help="With --table: confidence level.")
+    ] = 0.95,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when the verdict is blocked.")] = False,
     rows: RowsOption = None,
     unit: UnitColumnOption = None,

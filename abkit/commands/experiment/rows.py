@@ -49,11 +49,20 @@ DenominatorOption = Annotated[
     str | None, typer.Option("--denominator", help="With --rows: column to divide by, for a ratio.")
 ]
 QuantileOption = Annotated[
-    float | None, typer.Option("--quantile", parser=number, metavar="NUMBER", help="With --rows: compare this quantile; 0.5 is the median.")
+    float | None,
+    typer.Option(
+        "--quantile", parser=number, metavar="NUMBER", help="With --rows: compare this quantile; 0.5 is the median."
+    ),
 ]
 
 CapOption = Annotated[
-    float | None, typer.Option("--cap", parser=number, metavar="NUMBER", help="With --rows: cap values of units at this quantile of all, such as 0.99.")
+    float | None,
+    typer.Option(
+        "--cap",
+        parser=number,
+        metavar="NUMBER",
+        help="With --rows: cap values of units at this quantile of all, such as 0.99.",
+    ),
 ]
 
 _TABLE = {"encoding", "header_line", "sheet", "decimal", "control", "level", "plot", "form"}
@@ -184,7 +193,8 @@ def simulate(
     metric: Annotated[str, typer.Option("--metric", "-m", help="Column of numbers to compare.")],
     denominator: Annotated[str | None, typer.Option("--denominator", help="Column to divide by, for a ratio.")] = None,
     quantile: Annotated[
-        float | None, typer.Option("--quantile", parser=number, metavar="NUMBER", help="Compare this quantile; 0.5 is the median.")
+        float | None,
+        typer.Option("--quantile", parser=number, metavar="NUMBER", help="Compare this quantile; 0.5 is the median."),
     ] = None,
     lift: Annotated[
         str | None, typer.Option("--lift", help="Lifts to try: 0.02,0.05. An A/A test comes first.")

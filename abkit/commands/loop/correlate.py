@@ -43,7 +43,13 @@ def correlate(
     rates: RatesOption = None,
     currency: CurrencyOption = None,
     margin_rate: Annotated[
-        float | None, typer.Option("--margin-rate", parser=number, metavar="NUMBER", help="For margin: share of the revenue left before advertising.")
+        float | None,
+        typer.Option(
+            "--margin-rate",
+            parser=number,
+            metavar="NUMBER",
+            help="For margin: share of the revenue left before advertising.",
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Write the scatter chart to a .png, .svg, .html or .json file.")

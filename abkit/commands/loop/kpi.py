@@ -270,7 +270,8 @@ def link(
     sheet: SheetOption = None,
     decimal: DecimalOption = None,
     accept: Annotated[
-        float | None, typer.Option("--accept", parser=number, metavar="0…1", help="Take suggestions with at least this confidence.")
+        float | None,
+        typer.Option("--accept", parser=number, metavar="0…1", help="Take suggestions with at least this confidence."),
     ] = None,
     pattern: Annotated[
         list[str] | None,

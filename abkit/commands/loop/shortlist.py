@@ -22,11 +22,22 @@ def shortlist(
         int | None, typer.Option("--keep", min=1, help="Keep this many; by default as many as --p-best takes.")
     ] = None,
     p_best: Annotated[
-        float, typer.Option("--p-best", parser=number, metavar="NUMBER", help="The probability with which the best creative has to be kept.")
+        float,
+        typer.Option(
+            "--p-best",
+            parser=number,
+            metavar="NUMBER",
+            help="The probability with which the best creative has to be kept.",
+        ),
     ] = 0.9,
     min_probability: Annotated[
         float,
-        typer.Option("--min-probability", parser=number, metavar="NUMBER", help="Two creatives are a tie unless one beats the other with this."),
+        typer.Option(
+            "--min-probability",
+            parser=number,
+            metavar="NUMBER",
+            help="Two creatives are a tie unless one beats the other with this.",
+        ),
     ] = 0.9,
     model: Annotated[
         str | None, typer.Option("--model", help="Use scores of this version (name or digest), not the active model.")
