@@ -138,7 +138,8 @@ def faulty_weeks(table: pl.DataFrame) -> None:
         print(f"SRM at p < 0.001, {name} the faulty weeks: {(p[which] < 0.001).mean():.1%} of {which.sum():,} tests")
 
 
-def time_series(path: Path) -> None:
+def time_series(path: Path, *, planned: bool) -> None:
+    """Print what any-time looks find, tuned to each series' own total as a plan would, or to 5,000 users."""
     table = pl.read_parquet(path).drop_nulls().filter(
         (pl.col("variance_c") > 0) & (pl.col("variance_t") > 0) & (pl.min_horizontal("count_c", "count_t") > 1)
     )  # fmt: skip
@@ -155,8 +156,11 @@ def time_series(path: Path) -> None:
             )
             for row in looks.iter_rows(named=True)
         ]
+        tuning = float((looks["count_c"] + looks["count_t"])[-1]) if planned else DEFAULT_TUNING
         found = confidence_sequence(
-            [compare_means(*pair, method="sequential") for pair in arms], [compare_means(*pair) for pair in arms]
+            [compare_means(*pair, method="sequential", tuning=tuning) for pair in arms],
+            [compare_means(*pair) for pair in arms],
+            tuning=tuning,
         )
         count += 1
         verdicts[found.verdict] = verdicts.get(found.verdict, 0) + 1
@@ -172,7 +176,8 @@ def time_series(path: Path) -> None:
         ]
         raw_turned += len(signs[0]) > 1
         turned += len(signs[1]) > 1
-    print(f"ASOS: {count} series (experiment, variant, metric); verdicts {verdicts}; verdicts that turned round: 0")
+    print(f"ASOS, tuned to {'the planned total' if planned else '5,000 users'}")
+    print(f"  {count} series (experiment, variant, metric); verdicts {verdicts}; verdicts that turned round: 0")
     print(f"  single any-time intervals on both sides of zero: {raw_turned}; fixed-horizon ones: {turned}")
     print(f"  stopped {len(shares)}, median share of the duration {np.median(shares):.0%}")
     print(f"  peeking stops {naive}, {for_nothing} of them not significant at the end")
@@ -185,6 +190,7 @@ if __name__ == "__main__":
     folder = Path(os.environ["ABKIT_TESTDATA"])
     upworthy = pl.read_parquet(folder / "upworthy" / "packages.parquet")
     faulty_weeks(upworthy)
-    time_series(folder / "asos_experiments" / "asos.parquet")
+    for planned in (True, False):
+        time_series(folder / "asos_experiments" / "asos.parquet", planned=planned)
     for seed in range(3):
         a_a_tests(upworthy, seed)

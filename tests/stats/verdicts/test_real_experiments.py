@@ -90,7 +90,7 @@ def sequences(testdata: Path) -> list[tuple[ConfidenceSequence, np.ndarray]]:
     return list(read_sequences(testdata / "asos_experiments" / "asos.parquet"))
 
 
-def read_sequences(path: Path) -> Iterator[tuple[ConfidenceSequence, np.ndarray]]:
+def read_sequences(path: Path, *, planned: bool = False) -> Iterator[tuple[ConfidenceSequence, np.ndarray]]:
     table = pl.read_parquet(path).drop_nulls().filter(
         (pl.col("variance_c") > 0) & (pl.col("variance_t") > 0) & (pl.min_horizontal("count_c", "count_t") > 1)
     )  # fmt: skip
@@ -106,9 +106,10 @@ def read_sequences(path: Path) -> Iterator[tuple[ConfidenceSequence, np.ndarray]
             )
             for row in looks.iter_rows(named=True)
         ]
-        any_time = [compare_means(*pair, method="sequential") for pair in arms]
+        tuning = float((looks["count_c"] + looks["count_t"])[-1]) if planned else DEFAULT_TUNING
+        any_time = [compare_means(*pair, method="sequential", tuning=tuning) for pair in arms]
         yield (
-            confidence_sequence(any_time, [compare_means(*pair) for pair in arms]),
+            confidence_sequence(any_time, [compare_means(*pair) for pair in arms], tuning=tuning),
             looks["time_since_start"].to_numpy(),
         )
 
@@ -120,6 +121,14 @@ def test_verdicts_never_reverse(sequences: list[tuple[ConfidenceSequence, np.nda
         assert sequence.verdict == said[-1]
     # A series whose intervals lie on both sides of zero gets no verdict: its data jump at one checkpoint.
     assert sum(sequence.verdict == "contradicted" for sequence, _ in sequences) <= 2
+
+
+def test_a_sequence_that_is_tuned_to_the_planned_total_finds_more_than_one_tuned_to_5000_users(
+    testdata: Path, sequences: list[tuple[ConfidenceSequence, np.ndarray]]
+) -> None:
+    planned = [one for one, _ in read_sequences(testdata / "asos_experiments" / "asos.parquet", planned=True)]
+    found, usual = (sum(one.stopped_at is not None for one in of) for of in (planned, [one for one, _ in sequences]))
+    assert found > 1.3 * usual
 
 
 def test_significant_experiments_could_have_stopped_early_and_peeking_stops_for_nothing(
