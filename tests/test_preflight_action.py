@@ -72,32 +72,50 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def run(action: dict[str, Any], folder: Path, tmp_path: Path, **given: str) -> tuple[int, str, str]:
-    """Run the script of the last step as a runner would; return its status, its summary and its outputs."""
+    """Run the shell steps of the action in order, as a runner would; return status, summary and outputs.
+
+    Their environment is made from the expressions of the action. Two steps are left out: the one that sets up Python,
+    which is another action, and "Install abkit", which would install packages from the network; `abkit` on the path
+    stands for what it installs.
+    """
     commands = tmp_path / "bin"
     commands.mkdir(exist_ok=True)
     (commands / "abkit").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m abkit "$@"\n')
     (commands / "abkit").chmod(0o755)
     files = {name: tmp_path / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    known = {f"inputs.{name}": entry.get("default", "") for name, entry in action["inputs"].items()} | {
+        "inputs.placement": "meta-feed",
+        "github.event.pull_request.base.sha": git(folder, "rev-parse", "HEAD~1").strip(),
+        "github.event.pull_request.head.repo.full_name": "owner/name",
+        "github.event.pull_request.head.sha": "abc",
+    }
     env = {
         **os.environ,
         "PATH": f"{commands}:{os.environ['PATH']}",
         "PYTHONPATH": f"{ROOT}:{ROOT / 'model'}",
         "RUNNER_TEMP": str(tmp_path),
         "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_WORKSPACE": str(folder),
         **{name: str(path) for name, path in files.items()},
-        "PLACEMENT": "meta-feed",
-        "PATHS": "",
-        "PATTERN": action["inputs"]["pattern"]["default"],
-        "BASE": git(folder, "rev-parse", "HEAD~1").strip(),
-        "REPOSITORY": "owner/name",
-        "COMMIT": "abc",
-        **given,
     }
-    script = action["runs"]["steps"][-1]["run"]
-    shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
-    done = subprocess.run(shell, cwd=folder, env=env, capture_output=True, text=True)
+    steps = [step for step in action["runs"]["steps"] if "run" in step and step["name"] != "Install abkit"]
+    assert steps
+    for step in steps:
+        own = {name: evaluated(text, known) for name, text in step.get("env", {}).items()}
+        assert own.keys() >= given.keys()
+        shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        done = subprocess.run(shell, cwd=folder, env={**env, **own, **given}, capture_output=True, text=True)
+        if done.returncode:
+            break
     made = [path.read_text() if path.exists() else "" for path in files.values()]
     return done.returncode, made[0], made[1] + done.stderr
+
+
+def evaluated(text: str, known: dict[str, str]) -> str:
+    """Return an expression of a workflow: names, of which the first that is known and not empty counts."""
+    names = re.fullmatch(r"\$\{\{ ([\w.|& -]+) \}\}", text)
+    assert names, text
+    return next((known[name] for name in names[1].split(" || ") if known.get(name)), "")
 
 
 def test_changed_images_are_checked_and_shown(action: dict[str, Any], repository: Path, tmp_path: Path) -> None:
