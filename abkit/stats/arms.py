@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
 
 LARGEST = 1e150
 """Means and variances above it have no squares in double precision."""
@@ -83,20 +84,24 @@ class Moments(Record):
         n: Number of units, at least 1.
         mean: Mean of the metric.
         variance: Sample variance (divided by n − 1), at least 0; 0 for a single unit.
+        skewness: Skewness of the units; None where it is not known, as from sums.
 
     Raises:
         InvalidInput: n is below 1, the variance negative or missing, or the mean missing.
 
     >>> Moments.from_sums(n=4, total=10, total_squares=30)
-    Moments(n=4, mean=2.5, variance=1.6666666666666667)
+    Moments(n=4, mean=2.5, variance=1.6666666666666667, skewness=None)
     """
 
     n: float
     mean: float
     variance: float
+    skewness: float | None = None
 
     def __post_init__(self) -> None:
         _check_n(self.n)
+        if self.skewness is not None:
+            _check_finite(self.skewness, "skewness")
         _check_finite(self.mean, "mean")
         if not 0 <= self.variance < LARGEST:
             raise InvalidInput(f"the variance of an arm is {self.variance}; expected 0 or more, and below {LARGEST:g}")
@@ -112,13 +117,14 @@ class Moments(Record):
         """Return the moments of single values, one per unit.
 
         >>> Moments.from_values([1.0, 2.0, 3.0])
-        Moments(n=3, mean=2.0, variance=1.0)
+        Moments(n=3, mean=2.0, variance=1.0, skewness=0.0)
         """
         import numpy as np
 
         array = np.asarray(values, dtype=float).ravel()
         _check_n(len(array))
-        return cls(len(array), float(array.mean()), float(array.var(ddof=1)) if len(array) > 1 else 0.0)
+        variance = float(array.var(ddof=1)) if len(array) > 1 else 0.0
+        return cls(len(array), float(array.mean()), variance, _skewness(array))
 
     def __add__(self, other: Moments) -> Moments:
         """Return both together (days add up).
@@ -141,6 +147,7 @@ class PairMoments(Record):
         variance_y: Sample variance of the first.
         variance_x: Sample variance of the second.
         covariance: Sample covariance of the two; it may not exceed what the variances allow.
+        skewness: Skewness of y − (ȳ/x̄)·x over the units, which a ratio of means has; None where it is not known.
 
     >>> arm = PairMoments.from_sums(n=3, y=6, x=12, yy=14, xx=56, xy=28)
     >>> arm.mean_x, arm.covariance
@@ -153,6 +160,7 @@ class PairMoments(Record):
     variance_y: float
     variance_x: float
     covariance: float
+    skewness: float | None = None
 
     def __post_init__(self) -> None:
         self._each()
@@ -186,7 +194,8 @@ class PairMoments(Record):
         _check_n(n)
         covariance = np.cov(pairs) if n > 1 else np.zeros((2, 2))
         one, other = (Moments(n, float(pairs[i].mean()), float(covariance[i, i])) for i in (0, 1))
-        return _paired(one, other, float(covariance[0, 1]))
+        ratio = one.mean / other.mean if other.mean else 0.0
+        return replace(_paired(one, other, float(covariance[0, 1])), skewness=_skewness(pairs[0] - ratio * pairs[1]))
 
     def __add__(self, other: PairMoments) -> PairMoments:
         """Return both together (days add up)."""
@@ -224,6 +233,14 @@ def _variance(n: float, total: float, squares: float) -> float:
             f"the sum of squares is {squares:g}; with n = {n:g} and sum {total:g} it is at least {total * total / n:g}"
         )
     return max(variance, 0.0)
+
+
+def _skewness(values: NDArray[np.float64]) -> float:
+    """Return the skewness of single values; 0 where they do not vary."""
+    from_mean = values - values.mean()
+    squares = float((from_mean**2).mean())
+    third = float((from_mean**3).mean()) / squares**1.5 if 0 < squares < LARGEST ** (1 / 3) else 0.0
+    return third if math.isfinite(third) else 0.0
 
 
 def _check_n(n: float) -> None:

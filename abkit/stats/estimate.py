@@ -67,11 +67,13 @@ class ArmMean(Record):
         n: Number of units.
         mean: The mean, in the metric's unit.
         standard_error: Standard error of the mean.
+        skewness: Skewness of the units; None where it is not known.
     """
 
     n: float
     mean: float
     standard_error: float
+    skewness: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,7 @@ class Comparison(Record):
         conventions: How each figure (`p_value`, `difference`, `lift`) was made, because tools differ there.
         notes: Sentences that a reader must know (no clicks in the control, few clicks for this method, …).
         bayes: The posterior figures when the method is `bayes`.
+        warnings: Why the intervals may miss their level; while there is one, nothing is called significant.
     """
 
     control: ArmRate | ArmMean
@@ -128,8 +131,9 @@ class Comparison(Record):
     conventions: Mapping[str, str]
     notes: tuple[str, ...] = ()
     bayes: PosteriorComparison | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def significant(self) -> bool:
-        """Whether the interval of the difference excludes zero."""
-        return self.difference.excludes(0.0)
+        """Whether the interval of the difference excludes zero, and may be trusted to."""
+        return not self.warnings and self.difference.excludes(0.0)

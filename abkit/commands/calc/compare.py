@@ -38,7 +38,7 @@ def compare(
     control: Annotated[
         str,
         typer.Option(
-            "--control", help="SUCCESSES/TRIALS; N,MEAN,SD for a mean; N,ΣY,ΣX,ΣY²,ΣX²,ΣXY over units for a pair (--x)."
+            "--control", help="SUCCESSES/TRIALS; N,MEAN,SD[,SKEWNESS] for a mean; N,ΣY,ΣX,ΣY²,ΣX²,ΣXY over units for a pair (--x)."
         ),
     ],
     treatment: Annotated[list[str], typer.Option("--treatment", help="The same; repeat for several arms.")],
@@ -219,7 +219,7 @@ def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> N
         said = f"exaggeration {factor:.2f}, wrong sign {percent(curse['type_s'], 2)}" if factor else "no true effect"
         rows.append({"what": "significance", "figure": f"power {percent(curse['power'], 1)}", "interval": said})
     print_record(to_plain(comparison) | extra, form, rows=rows, title=comparison_title(comparison))
-    for sentence in comparison.notes if form is not Format.JSON else ():
+    for sentence in (*comparison.warnings, *comparison.notes) if form is not Format.JSON else ():
         note(sentence)
 
 

@@ -40,15 +40,15 @@ def arm_of(text: str, decimal: str | None = None) -> Counts | Moments | PairMome
 
     if "/" in text or not re.search("[,;]", text):
         return rate_of(text, decimal)
-    values = numbers(text, "an arm", decimal, lengths=(3, 6))
+    values = numbers(text, "an arm", decimal, lengths=(3, 4, 6))
     if len(values) == 6:
         n, y, x, yy, xx, xy = values
         return PairMoments.from_sums(n=n, y=y, x=x, yy=yy, xx=xx, xy=xy)
-    if len(values) != 3 or values[2] < 0:
+    if len(values) not in (3, 4) or values[2] < 0:
         raise InvalidInput(
-            f"{text!r} is neither a mean nor a pair; expected N,MEAN,SD such as 1000,12.5,3.1, or N,ΣY,ΣX,ΣY²,ΣX²,ΣXY"
+            f"{text!r} is neither a mean nor a pair; expected N,MEAN,SD[,SKEWNESS] such as 1000,12.5,3.1, or N,ΣY,ΣX,ΣY²,ΣX²,ΣXY"
         )
-    return Moments(values[0], values[1], values[2] * values[2])
+    return Moments(values[0], values[1], values[2] * values[2], values[3] if len(values) == 4 else None)
 
 
 def rate_of(text: str, decimal: str | None = None) -> Counts:

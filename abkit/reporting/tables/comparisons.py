@@ -15,7 +15,7 @@ from abkit.stats.estimate import ArmRate, Comparison
 def _comparison(comparison: Comparison) -> View:
     return View(
         tables=(Table.of(comparison_rows(comparison), title=comparison_title(comparison)),),
-        notes=comparison.notes,
+        notes=(*comparison.warnings, *comparison.notes),
         chart=lambda: _lift_chart(comparison),
     )
 

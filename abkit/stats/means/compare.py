@@ -82,7 +82,7 @@ def _mean(arm: Moments | ArrayLike) -> ArmMean:
     moments = arm if isinstance(arm, Moments) else Moments.from_values(arm)
     if moments.n < 2:
         raise InvalidInput(f"an arm has {moments.n:g} unit; a variance takes at least 2", hint="wait for more data")
-    return ArmMean(moments.n, moments.mean, math.sqrt(moments.variance / moments.n))
+    return ArmMean(moments.n, moments.mean, math.sqrt(moments.variance / moments.n), moments.skewness)
 
 
 def _with_posterior(fixed: Comparison, prior: tuple[float, float], practical_lift: float) -> Comparison:

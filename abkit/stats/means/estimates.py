@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from abkit.errors import InvalidInput
 from abkit.stats.estimate import ArmMean, Comparison, Limits, bounded
+from abkit.stats.means.shape import shape_warnings
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, always_valid_p, multiplier
 from abkit.stats.tails import t_quantile, t_tail_p, two_sided_alpha
 from abkit.vocabulary import Alternative, LiftMethod, Method, parse_choice
@@ -112,6 +113,7 @@ def compare_estimates(
         alternative=alternative,
         conventions={"p_value": how, "difference": interval, "lift": f"{lift_method}, {interval} quantile"},
         notes=notes,
+        warnings=shape_warnings(control, treatment),
     )
 
 

@@ -39,7 +39,7 @@ def ratio_of_means(arm: PairMoments) -> ArmMean:
     if arm.n < 2:
         raise InvalidInput(f"an arm has {arm.n:g} unit; the variance between units takes at least 2")
     ratio = arm.mean_y / arm.mean_x
-    return ArmMean(arm.n, ratio, _residual_error(arm, ratio) / abs(arm.mean_x))
+    return ArmMean(arm.n, ratio, _residual_error(arm, ratio) / abs(arm.mean_x), arm.skewness)
 
 
 def compare_ratios(control: PairMoments, treatment: PairMoments, **options: Unpack[MeanOptions]) -> Comparison:

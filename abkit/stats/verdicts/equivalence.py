@@ -40,7 +40,7 @@ class MarginTest(Record):
         margin: The largest acceptable loss, above 0: in the metric's unit, or as a share of the control.
         difference: Treatment − control, with its interval at 2·level − 1: it decides on a margin in the metric's unit.
         p_value: P-value of a loss as large as the margin or larger (the larger of two for equivalence).
-        holds: Whether the p-value is at most 1 − level.
+        holds: Whether the p-value is at most 1 − level, and the comparison carries no warning.
         level: One-sided confidence level.
         anytime: Whether it is valid at any look, or at one only.
         relative: Whether the margin is a share of the control.
@@ -188,7 +188,7 @@ def _tested(
         margin=margin,
         difference=difference,
         p_value=p_value,
-        holds=p_value <= look.alpha / 2,
+        holds=p_value <= look.alpha / 2 and not comparison.warnings,
         level=level,
         anytime=tuning is not None,
         relative=relative,

@@ -81,6 +81,8 @@ def judge(
     if blocking:
         state, reasons = Verdict.BLOCKED, "; ".join(f"{guard.message} → {guard.action}" for guard in blocking)
         sentence = f"no verdict on {treatment}: {reasons}"
+    elif comparison.warnings:
+        state, sentence = Verdict.BLOCKED, f"{treatment}: {'; '.join(comparison.warnings)}"
     elif comparison.significant and (adjusted_p is None or adjusted_p <= 1 - comparison.level):
         state = Verdict.BETTER if comparison.difference.estimate * good > 0 else Verdict.WORSE
         said = _rates if metric.share else _amounts
@@ -93,7 +95,8 @@ def judge(
         state = Verdict.UNDECIDED
         figures = _interval(comparison) if metric.share else _amount_interval(comparison, metric, currency)
         sentence = f"no difference shown between {treatment} and {control}: {figures}"
-    return Conclusion(state, sentence, causal, tuple(guard.name for guard in blocking))
+    by = tuple(guard.name for guard in blocking) or (("shape",) if comparison.warnings else ())
+    return Conclusion(state, sentence, causal, by)
 
 
 def _rates(

@@ -49,7 +49,7 @@ def test_with_two_hundred_past_tests_the_interval_covers_the_winners(name: str) 
 
 def test_the_interval_is_made_of_quantiles_of_the_posterior() -> None:
     prior = EffectPrior(0.02, 0.1, 200, "", 0.5, ((0.5, 0.0, 0.0), (0.3, 0.05, 0.1), (0.2, 0.0, 0.3)))
-    found = shrink(0.3, 0.12, prior, level=1 - 0.05 / 0.6)
+    found = shrink(0.3, 0.12, prior, level=1 - 0.05 / 0.7)
     rng = np.random.default_rng(7)
     law = rng.choice(3, 2_000_000, p=[0.5, 0.3, 0.2])
     truth = np.array([0.0, 0.05, 0.0])[law] + np.array([0.0, 0.1, 0.3])[law] * rng.normal(size=len(law))
