@@ -1,4 +1,4 @@
-"""How fast the statistics of experiments are, beside statsmodels and scipy and beside tea-tasting, in one process.
+"""How fast the statistics of experiments are, beside statsmodels, scipy, tea-tasting and gbstats, in one process.
 
 ABKIT_TESTDATA=… python benchmarks/experiments.py
 """
@@ -6,9 +6,12 @@ ABKIT_TESTDATA=… python benchmarks/experiments.py
 from __future__ import annotations
 
 import os
+import statistics
+import time
 import timeit
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tea_tasting
 from scipy import stats
@@ -86,6 +89,37 @@ def beside_tea_tasting() -> None:
         print(f"{name:26} {a:9.0f} {b:15.0f} {b / a:13.1f}")
 
 
+def beside_gbstats() -> None:
+    """Print the median of five interleaved runs (`pip install --no-deps gbstats`: it is no dependency)."""
+    try:
+        from gbstats.frequentist.tests import (
+            FrequentistConfig,
+            SequentialConfig,
+            SequentialTwoSidedTTest,
+            TwoSidedTTest,
+        )
+        from gbstats.models.statistics import ProportionStatistic
+    except ImportError:
+        print("\ngbstats is not installed: not compared")
+        return
+    print(f"\n{'processor time':26} {'abkit µs':>9} {'gbstats µs':>15} {'ratio':>13}")
+    for method, test, config in (
+        ("auto", TwoSidedTTest, FrequentistConfig(difference_type="absolute")),
+        ("sequential", SequentialTwoSidedTTest, SequentialConfig(difference_type="absolute")),
+    ):
+
+        def ours(method: str = method) -> object:
+            return compare(Counts(X0, N0), Counts(X1, N1), method=method)
+
+        def theirs(test: Any = test, config: Any = config) -> object:
+            return test(ProportionStatistic(n=N0, sum=X0), ProportionStatistic(n=N1, sum=X1), config).compute_result()
+
+        runs = [[min(timeit.repeat(one, timer=time.process_time, number=2000, repeat=1)) for one in (ours, theirs)]
+                for _ in range(5)]  # fmt: skip
+        a, b = (statistics.median(run[side] for run in runs) / 2000 * 1e6 for side in (0, 1))
+        print(f"{method:26} {a:9.1f} {b:15.1f} {statistics.median(run[0] / run[1] for run in runs):13.2f}")
+
+
 def in_bulk() -> None:
     folder = os.environ.get("ABKIT_TESTDATA")
     if not folder:
@@ -102,4 +136,5 @@ def in_bulk() -> None:
 if __name__ == "__main__":
     overhead()
     beside_tea_tasting()
+    beside_gbstats()
     in_bulk()

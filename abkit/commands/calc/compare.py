@@ -38,7 +38,8 @@ def compare(
     control: Annotated[
         str,
         typer.Option(
-            "--control", help="SUCCESSES/TRIALS; N,MEAN,SD[,SKEWNESS] for a mean; N,ΣY,ΣX,ΣY²,ΣX²,ΣXY over units for a pair (--x)."
+            "--control",
+            help="SUCCESSES/TRIALS; N,MEAN,SD[,SKEWNESS] for a mean; N,ΣY,ΣX,ΣY²,ΣX²,ΣXY over units for a pair (--x).",
         ),
     ],
     treatment: Annotated[list[str], typer.Option("--treatment", help="The same; repeat for several arms.")],

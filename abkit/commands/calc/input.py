@@ -46,7 +46,8 @@ def arm_of(text: str, decimal: str | None = None) -> Counts | Moments | PairMome
         return PairMoments.from_sums(n=n, y=y, x=x, yy=yy, xx=xx, xy=xy)
     if len(values) not in (3, 4) or values[2] < 0:
         raise InvalidInput(
-            f"{text!r} is neither a mean nor a pair; expected N,MEAN,SD[,SKEWNESS] such as 1000,12.5,3.1, or N,ΣY,ΣX,ΣY²,ΣX²,ΣXY"
+            f"{text!r} is neither a mean nor a pair; expected N,MEAN,SD[,SKEWNESS] such as 1000,12.5,3.1, or "
+            "N,ΣY,ΣX,ΣY²,ΣX²,ΣXY"
         )
     return Moments(values[0], values[1], values[2] * values[2], values[3] if len(values) == 4 else None)
 

@@ -2,8 +2,8 @@
 
 The t interval errs by the skewness of the difference of means: that of the units, less what equal arms cancel, over the
 square root of their number. And a variance that rests on a handful of units is hardly known. Where the units' skewness
-is not known (only mean and standard deviation are), it is taken to be that of a lognormal metric of their coefficient of
-variation, 3·CV + CV³, which few metrics exceed: a conservative rule. Measured: docs/statistics.md.
+is not known (only mean and standard deviation are), it is taken to be that of a lognormal metric of their coefficient
+of variation, 3·CV + CV³, which few metrics exceed: a conservative rule. Measured: docs/statistics.md.
 """
 
 from __future__ import annotations
