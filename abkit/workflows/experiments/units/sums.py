@@ -148,7 +148,8 @@ class Totals:
         found = f"{self.randomized}s were randomized, and daily totals do not show how they differ"
         action = (
             f"export one row per {self.randomized} with its variant and its sums, or the platform's own table of them, "
-            f"and run: abkit experiment analyze {self.key} --rows FILE --unit {self.randomized}"
+            f"and run: abkit experiment analyze {self.key} --rows FILE --unit {self.randomized} "
+            "--variant COLUMN --metric COLUMN"
         )
         return (Guard("units", GuardStatus.BLOCK, found, action),)
 
