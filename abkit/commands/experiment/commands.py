@@ -261,6 +261,13 @@ def analyze(
     by: Annotated[Dimension | None, typer.Option("--by", help="Stratify by this dimension of delivery.")] = None,
     rates: RatesOption = None,
     currency: CurrencyOption = None,
+    value_per_conversion: Annotated[
+        float | None,
+        typer.Option("--value-per-conversion", help="What a conversion is worth; by default its revenue in the store."),
+    ] = None,
+    value_per_click: Annotated[
+        float | None, typer.Option("--value-per-click", help="What a click is worth, for metrics of clicks.")
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Write the forest plot to this file, the sequences next to it.")
     ] = None,
@@ -363,18 +370,20 @@ def analyze(
     from abkit.records import to_plain
     from abkit.reporting.tables.show import flattened
     from abkit.workflows.experiments.experiments import analyze_experiment
+    from abkit.workflows.experiments.worth import GivenValue
 
     context: CommandContext = ctx.obj
     money = rates_of(context.settings, rates, currency)
+    worth = GivenValue(per_conversion=value_per_conversion, per_click=value_per_click, currency=currency or "")
     with context.store() as store:
         day = (as_of or datetime.now(UTC)).date()
         if rows is None:
-            analysis = analyze_experiment(store, str(key), as_of=day, by=by, rates=money)
+            analysis = analyze_experiment(store, str(key), as_of=day, by=by, rates=money, given=worth)
         else:
             wanted = unit_columns(rows, unit, metric, denominator, variant)
             options = table_options(encoding, header_line, sheet, decimal)
             with of_units(wanted, options) as its_rows:
-                analysis = analyze_experiment(store, str(key), as_of=day, rates=money, rows=its_rows)
+                analysis = analyze_experiment(store, str(key), as_of=day, rates=money, rows=its_rows, given=worth)
     figures = [flattened(to_plain(replace(result, sequence=None, days=()))) for result in analysis.treatments]
     show(analysis, form, rows=figures)
     if plot is not None:

@@ -65,9 +65,10 @@ CapOption = Annotated[
     ),
 ]
 
+_VALUES = {"value_per_conversion", "value_per_click"}
 _TABLE = {"encoding", "header_line", "sheet", "decimal", "control", "level", "plot", "form"}
 _EFFECT = {
-    "the name": {"key", "as_of", "by", "rates", "currency", "plot", "exit_code", "form"},
+    "the name": {"key", "as_of", "by", "rates", "currency", "plot", "exit_code", "form", *_VALUES},
     "--table": _TABLE
     | {"table", "experiment_col", "variant_col", "impressions_col", "clicks_col", "add_up", "allocation", "correction"},
     "the name and --rows": {
@@ -85,6 +86,7 @@ _EFFECT = {
         "variant",
         "metric",
         "denominator",
+        *_VALUES,
     },
     "--rows": _TABLE
     | {"rows", "unit", "variant", "metric", "denominator", "quantile", "cap", "method", "planned_total", "split"},

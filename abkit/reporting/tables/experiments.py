@@ -145,6 +145,8 @@ def _sentences(result: TreatmentResult, currency: str) -> Iterator[str]:
             f"without it the lift is {percent(one.raw.lift.estimate, 1, sign=True)} {_interval(one.raw.lift)} "
             f"(p = {one.raw.p_value:.3g})"
         )
+    if result.worth:
+        yield f"  {result.worth.sentence} ({result.worth.basis})"
     if result.shrunken_lift:
         shrunken = percent(result.shrunken_lift.estimate, 1, sign=True)
         ends = f"{_interval(result.shrunken_lift)}, which at 95 % covers 93 % of winners or more"

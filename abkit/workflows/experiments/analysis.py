@@ -42,6 +42,7 @@ from abkit.workflows.experiments.units.comparer import Compared, Comparer
 from abkit.workflows.experiments.units.geographies import Geographies
 from abkit.workflows.experiments.units.sums import SumsPerUnit
 from abkit.workflows.experiments.watched import WatchedMetric, watch
+from abkit.workflows.experiments.worth import NOT_KNOWN, GivenValue, Worth, worth_of
 
 MODELED = (
     "conversions are fractions: the platform models them and divides the credit between ads; they are no counts of a "
@@ -73,6 +74,7 @@ class TreatmentResult(Record):
         strata: The comparison within segments, when asked for.
         verdict: What may be said.
         adjustment: Former figures that were taken out of the comparisons above, with the raw one; None without any.
+        worth: What shipping it is worth per week, in money; None where no money is known, or a guard blocks it.
     """
 
     treatment: str
@@ -88,6 +90,7 @@ class TreatmentResult(Record):
     strata: Stratified | None
     verdict: Conclusion
     adjustment: Adjustment | None = None
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ def analyze(
     sums: SumsPerUnit | None = None,
     former: Mapping[str, Figures] | None = None,
     of_rows: Sequence[str] = (),
+    given: GivenValue | None = None,
 ) -> Analysis:
     """Analyze the arms of one experiment.
 
@@ -177,13 +181,14 @@ def analyze(
         earlier: The earlier looks at this experiment, oldest first.
         past: The last analyses of other experiments: what lifts are like.
         by: A dimension of delivery to stratify by.
-        money: The currency of the arms' amounts, where any metric is made of money.
+        money: The currency of the arms' amounts, where these are known.
         sums: Sums per user or session, where those were randomized: daily totals do not show how they differ.
         former: Figures of each geography before the test, of all ads, where the plan takes them out.
         of_rows: What to know about the rows that these sums are of.
+        given: What a success is worth, where that is given instead.
     """
     definition = METRICS[plan.metric]
-    currency = money.currency if money else ""
+    currency = money.currency if money and plan.needs_money else ""
     arms, of_caps = capped(plan, arms, currency)
     days, delivered = ([arm.days(metric) for arm in arms] for metric in (plan.metric, Metric.CTR))
     events = [arm.events(plan.metric) for arm in arms]
@@ -286,6 +291,12 @@ def analyze(
                 else None,
             )
         )
+    amounts = money.currency if money else ""
+    treatments = [
+        replace(one, worth=worth_of(plan, arms, arm, one.deciding, one.verdict, currency=amounts, given=given))
+        for arm, one in zip(others, treatments, strict=True)
+    ]
+    valued = any(one.worth for one in treatments)
     fresh = all_provisional(arm.delivery.provisional for arm in arms)
     return Analysis(
         experiment=plan.key,
@@ -306,7 +317,8 @@ def analyze(
         notes=(
             *([MODELED] if modeled else []),
             *([str(fresh)] if fresh else []),
-            *(money.notes if money else ()),
+            *(money.notes if money and (plan.needs_money or valued) else ()),
+            *([] if valued or all(one.verdict.state is Verdict.BLOCKED for one in treatments) else [NOT_KNOWN]),
             *of_caps,
             *dict.fromkeys(f"not adjusted by former figures: {why}" for why in shifts if isinstance(why, str) and why),
             *_without_money(arms, plan),

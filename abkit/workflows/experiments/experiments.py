@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from abkit.alerts.experiments import experiment_closed
 from abkit.errors import AbkitError, InvalidInput
-from abkit.money import Rates
+from abkit.money import Exchange, Rates
 from abkit.records import Record
 from abkit.store import experiments as tables
 from abkit.store.catalog import creatives
@@ -35,6 +35,7 @@ from abkit.workflows.experiments.formats import (
 )
 from abkit.workflows.experiments.plan import ExperimentPlan, check_plan, has_ended
 from abkit.workflows.experiments.plan_rows import UnitRowsOf, sums_for
+from abkit.workflows.experiments.worth import GivenValue, check_given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,7 @@ def analyze_experiment(
     by: str | None = None,
     rates: Rates | None = None,
     rows: UnitRowsOf | None = None,
+    given: GivenValue | None = None,
 ) -> Analysis:
     """Analyze what arrived until `as_of`, and record it as one more look.
 
@@ -155,6 +157,7 @@ def analyze_experiment(
         by: A dimension of delivery (placement, country, …) to stratify by.
         rates: The currency of amounts, and what others are worth in it; that of the rows by default.
         rows: Where the rows of the users or sessions are that were randomized.
+        given: What a click or a conversion is worth; by default what the rows say.
 
     Raises:
         AbkitError: There is no such experiment or dimension, the rows cannot be read or are not those of its variants,
@@ -173,7 +176,9 @@ def analyze_experiment(
             last = min(as_of, plan.ends_on) if plan.ends_on else as_of
             ads = {name: tables.ads_named(session, shown) for name, shown in plan.variants.items()}
             every = [ad for each in ads.values() for ad in each]
-            money = tables.currency_of(session, every, plan.starts_on, last, rates) if plan.needs_money else None
+            money = _money_of(session, every, plan, last, rates)
+            if given:
+                check_given(given, plan.metric)
             # Sums by geography need the rows that are cut by it, whatever else is cut.
             segments = plan.geography if plan.unit is Unit.GEOGRAPHY else dimension
             arms = [
@@ -207,6 +212,7 @@ def analyze_experiment(
             sums=sums,
             of_rows=of_rows,
             former=former,
+            given=given,
         )
         with store.write() as session:
             row = tables.add_result(
@@ -220,6 +226,22 @@ def analyze_experiment(
             )
             run.outcome = {"experiment": key, "look": row.sequence, "verdict": analysis.verdict.value}
         return analysis
+
+
+def _money_of(
+    session: Session, ads: list[int], plan: ExperimentPlan, last: date, rates: Rates | None
+) -> Exchange | None:
+    """Return the one currency of what the arms delivered.
+
+    Where no metric is made of money, it only says what the decision is worth: amounts in several currencies are then no
+    error.
+    """
+    try:
+        return tables.currency_of(session, ads, plan.starts_on, last, rates)
+    except AbkitError:
+        if plan.needs_money:
+            raise
+        return None
 
 
 def unknown_variants(store: Store, plan: ExperimentPlan) -> dict[str, list[str]]:
