@@ -177,6 +177,29 @@ def days_delivered(session: Session, ads: Sequence[int], first: date | None, las
     return frozenset(session.scalars(days.where(Kpi.impressions > 0)))
 
 
+def delivery_by_segment(
+    session: Session,
+    ads: Sequence[int],
+    first: date | None,
+    last: date,
+    by: Dimension,
+    money: Exchange | None = None,
+) -> dict[str, dict[date, Figures]]:
+    """Return what these ads delivered by value of a dimension and day, of the rows that count for that dimension.
+
+    Rows that are not cut by it have the value "".
+    """
+    conditions = [among(session, Kpi.ad_id, groups_of(session, ads)), *within(Kpi, first, last)]
+    counted = counts(session, first, last, [by])
+    keys = [getattr(Segment, by.value), Kpi.period_end]
+    found: dict[str, dict[date, Figures]] = {}
+    for (value, day), figures in figures_by(
+        session, keys, money, Kpi.segment_id == Segment.id, counted, *conditions
+    ).items():
+        found.setdefault(value, {})[day] = figures
+    return found
+
+
 def results_of(session: Session, experiment: Experiment, kind: Kind | None = None) -> list[ExperimentResult]:
     """Return the analyses and decisions of an experiment, oldest first."""
     query = select(ExperimentResult).where(ExperimentResult.experiment_id == experiment.id)

@@ -258,7 +258,7 @@ def analyze(
     ctx: typer.Context,
     key: Annotated[str | None, typer.Argument(help="The experiment; or give --table.")] = None,
     as_of: AsOfOption = None,
-    by: Annotated[Dimension | None, typer.Option("--by", help="Stratify by this dimension of delivery.")] = None,
+    by: Annotated[Dimension | None, typer.Option("--by", help="Compare in each value of this dimension too.")] = None,
     rates: RatesOption = None,
     currency: CurrencyOption = None,
     value_per_conversion: Annotated[

@@ -19,6 +19,7 @@ from abkit.workflows.experiments.analysis import Analysis, TreatmentResult
 from abkit.workflows.experiments.design import DesignReport
 from abkit.workflows.experiments.formats import RecordedDecision
 from abkit.workflows.experiments.rows import UnitAnalysis
+from abkit.workflows.experiments.segments import SegmentResults
 from abkit.workflows.experiments.simulate import Simulation
 from abkit.workflows.experiments.table import TableReport
 from abkit.workflows.experiments.unit_sums import LeftOut
@@ -61,11 +62,13 @@ def _(analysis: Analysis) -> View:
         tables=(
             Table.of([_treatment_row(result, analysis) for result in analysis.treatments], title=title),
             *([Table.of([_watched_row(one, analysis) for one in analysis.watched], title=_WATCHED)] * watching),
+            *(_segments(found, analysis) for found in analysis.segments),
             Table.of(checks, title="Guards"),
         ),
         sentences=(
             *(line for result in analysis.treatments for line in _sentences(result, analysis.currency)),
             *(f"watched, does not decide: {_watched_sentence(one)}" for one in analysis.watched),
+            *(found.sentence for found in analysis.segments),
         ),
         notes=(*analysis.notes, *(f"set aside: {one}" for one in analysis.set_aside)),
         chart=lambda: analysis_chart(analysis),
@@ -73,6 +76,27 @@ def _(analysis: Analysis) -> View:
 
 
 _WATCHED = "Watched, does not decide; one false discovery rate over all of it (Benjamini and Hochberg)"
+
+
+def _segments(found: SegmentResults, analysis: Analysis) -> Table:
+    show, currency = METRICS[analysis.metric].show, analysis.currency
+    rows = [
+        {
+            found.dimension.value: one.segment,
+            "verdict": one.state,
+            "control": None if one.lift is None else show(one.control, currency),
+            "value": None if one.lift is None else show(one.treatment, currency),
+            "lift": percent(one.lift.estimate, 1, sign=True) if one.lift else None,
+            "interval": _interval(one.lift) if one.lift else None,
+            "pooled lift": percent(one.pooled_lift.estimate, 1, sign=True) if one.pooled_lift else None,
+            "its interval": _interval(one.pooled_lift) if one.pooled_lift else None,
+            "adjusted p": None if math.isnan(one.adjusted_p) else f"{one.adjusted_p:.3g}",
+        }
+        for one in found.segments
+    ]
+    smaller = f"; {found.left_out:,} smaller ones are left out" if found.left_out else ""
+    title = f"{found.treatment} by {found.dimension}, with the lift drawn towards that of all segments{smaller}"
+    return Table.of(rows, title=title)
 
 
 def _metric(analysis: Analysis) -> str:

@@ -69,7 +69,7 @@ def decision_value(
     >>> round(found.per_week.estimate), round(found.per_week.ci_low), round(found.per_week.ci_high)
     (420, 105, 735)
     >>> round(found.expected_loss, 2), found.most_lost_by_shipping, round(found.most_lost_by_keeping)
-    (0.52, 0.0, 735)
+    (0.23, 0.0, 735)
     """
     check_level(level)
     if not all(map(math.isfinite, (difference.estimate, difference.ci_low, difference.ci_high))):

@@ -37,6 +37,7 @@ from abkit.workflows.experiments.arms import (
 from abkit.workflows.experiments.capping import capped
 from abkit.workflows.experiments.former import Adjustment, Shift, shifted
 from abkit.workflows.experiments.plan import ExperimentPlan, no_anytime
+from abkit.workflows.experiments.segments import BySegment, SegmentResults, compare_segments
 from abkit.workflows.experiments.units.choose import comparer_of, unit_of
 from abkit.workflows.experiments.units.comparer import Compared, Comparer
 from abkit.workflows.experiments.units.geographies import Geographies
@@ -49,9 +50,6 @@ MODELED = (
     "binomial, so that days are compared where impressions would be"
 )
 """What is said of figures whose numerator is modeled."""
-
-NO_SEGMENTS = "segments are not compared: that takes impressions that were assigned at random, and counted results"
-"""What is said where segments were asked for in vain."""
 
 _BY_DAY = (AnalysisUnit.DAYS, AnalysisUnit.BLOCKS)
 
@@ -132,6 +130,7 @@ class Analysis(Record):
         tuning: Units of two arms at which the any-time intervals are tightest; later looks keep it.
         units: Arm → units that were compared; empty where they are impressions.
         watched: Metrics that do not decide, with one false discovery rate over all of them.
+        segments: Of each treatment: its figures by segment, where a dimension was asked for.
     """
 
     experiment: str
@@ -156,6 +155,7 @@ class Analysis(Record):
     tuning: float | None = None
     units: Mapping[str, int] = field(default_factory=dict)
     watched: tuple[WatchedMetric, ...] = ()
+    segments: tuple[SegmentResults, ...] = ()
 
 
 def analyze(
@@ -171,6 +171,7 @@ def analyze(
     former: Mapping[str, Figures] | None = None,
     of_rows: Sequence[str] = (),
     given: GivenValue | None = None,
+    by_segment: BySegment | None = None,
 ) -> Analysis:
     """Analyze the arms of one experiment.
 
@@ -186,6 +187,7 @@ def analyze(
         former: Figures of each geography before the test, of all ads, where the plan takes them out.
         of_rows: What to know about the rows that these sums are of.
         given: What a success is worth, where that is given instead.
+        by_segment: What each arm delivered by value of the dimension `by` and day.
     """
     definition = METRICS[plan.metric]
     currency = money.currency if money and plan.needs_money else ""
@@ -324,7 +326,6 @@ def analyze(
             *_without_money(arms, plan),
             *comparer.notes(arms),
             *of_rows,
-            *([NO_SEGMENTS] if by and not trials else []),
         ),
         currency=currency,
         set_aside=together(
@@ -339,7 +340,36 @@ def analyze(
             lambda one, other, metric: _watched(one, other, metric, plan=plan, comparer=comparer),
             currency=currency,
         ),
+        segments=compare_segments(
+            plan,
+            arms,
+            by,
+            by_segment,
+            lambda one, other: _compare(one, other, comparer, plan, boundary),
+            alpha=_to_spend(plan, boundary),
+            blocked=_unsaid(plan, guards, before, [arm.key for arm in others]),
+        )
+        if by and by_segment is not None
+        else (),
     )
+
+
+def _to_spend(plan: ExperimentPlan, boundary: GroupSequentialPlan | None) -> float:
+    """Return the error that all segments may spend at this look: of planned looks, what this one adds."""
+    if boundary is None:
+        return 1 - plan.level
+    return boundary.alpha_spent[-1] - sum(boundary.alpha_spent[-2:-1])
+
+
+def _unsaid(
+    plan: ExperimentPlan, guards: Sequence[Guard], earlier: Sequence[looks.PastLook], treatments: Sequence[str]
+) -> str:
+    """Return why nothing may be said of segments at this look; empty where it may."""
+    if any(guard.status is GuardStatus.BLOCK for guard in guards):
+        return "a guard blocks the experiment"
+    if any(looks.standing(plan, earlier, treatment) for treatment in treatments):
+        return "an earlier look decided, and no error is left to spend"
+    return ""
 
 
 def _summed(sums: SumsPerUnit, plan: ExperimentPlan) -> dict[str, Total]:

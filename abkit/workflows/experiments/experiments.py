@@ -35,6 +35,7 @@ from abkit.workflows.experiments.formats import (
 )
 from abkit.workflows.experiments.plan import ExperimentPlan, check_plan, has_ended
 from abkit.workflows.experiments.plan_rows import UnitRowsOf, sums_for
+from abkit.workflows.experiments.segments import no_segments
 from abkit.workflows.experiments.worth import GivenValue, check_given
 
 
@@ -169,8 +170,8 @@ def analyze_experiment(
         with store.read() as session:
             experiment = tables.find_experiment(session, key)
             plan = _plan(session, experiment)
-            if dimension and plan.unit is not Unit.IMPRESSION:
-                raise InvalidInput(f"segments are compared where impressions were randomized; here it is {plan.unit}s")
+            if dimension and (why := no_segments(plan, dimension)):
+                raise InvalidInput(f"segments by {dimension} are not compared: {why}")
             if plan.starts_on and as_of < plan.starts_on:
                 raise InvalidInput(f"{key} starts on {plan.starts_on}; {as_of} is before that")
             last = min(as_of, plan.ends_on) if plan.ends_on else as_of
@@ -191,6 +192,12 @@ def analyze_experiment(
                 )
                 for (name, shown), share in zip(plan.variants.items(), plan.split or (), strict=True)
             ]
+            by_segment = None
+            if dimension:
+                by_segment = {
+                    name: tables.delivery_by_segment(session, shown, plan.starts_on, last, dimension, money)
+                    for name, shown in ads.items()
+                }
             former = None
             if plan.before and plan.starts_on:
                 window = Filters(plan.starts_on - timedelta(plan.before), plan.starts_on - timedelta(1), plan.campaign)
@@ -213,6 +220,7 @@ def analyze_experiment(
             of_rows=of_rows,
             former=former,
             given=given,
+            by_segment=by_segment,
         )
         with store.write() as session:
             row = tables.add_result(
