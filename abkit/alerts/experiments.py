@@ -12,9 +12,10 @@ from abkit.config import ExperimentSettings
 from abkit.store.schema import Alert
 from abkit.vocabulary import Severity, Verdict
 
-VERDICT, GUARD, END = "experiment_verdict", "experiment_guard", "experiment_end"
+VERDICT, GUARD, END, DIGEST = "experiment_verdict", "experiment_guard", "experiment_end", "digest"
 CONCLUSIVE = (Verdict.BETTER, Verdict.WORSE, Verdict.FUTILE)
 _AT_ONCE = timedelta(0)
+_DIGEST_LASTS = timedelta(days=6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,21 @@ class ExperimentRules(Rules):
             message=f"It ended because {look.ended}. {look.story} To do: decide with `abkit experiment decide`.",
             firing=bool(look.ended),
         )
+
+    def week_told(self, first: date, last: date, text: str) -> Alert | None:
+        """Tell the digest of a week, once; nothing has to become calm, so that it resolves after the next one."""
+        told = self._observe(
+            DIGEST,
+            str(last),
+            labels={"week": str(last)},
+            severity=Severity.WARNING,
+            title=f"Digest of {first} to {last}",
+            message=text,
+            evidence={"command": f"abkit digest --as-of {last}"},
+            firing=True,
+        )
+        calm_down(self.session, f"{DIGEST}:{last}", now=self.now, calm=_DIGEST_LASTS)
+        return told
 
     def _observe_look(
         self, rule: str, look: Look, *, title: str, message: str, firing: bool, kind: str = ""

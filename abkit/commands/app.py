@@ -41,6 +41,7 @@ COMMANDS = {
     "calc": "calc.commands",
     "experiment": "experiment.commands",
     "report": "loop.report",
+    "digest": "operate.digest",
     "demo": "operate.demo",
     "model": "model.commands",
     "ratings": "loop.ratings",

@@ -12,7 +12,7 @@ from abkit.errors import InvalidInput, UsageError
 from abkit.jobs.cron import Cron
 from abkit.jobs.job import Catalog, Job
 from abkit.jobs.status import unknown_schedule
-from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, drift_check, experiments
+from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, digest, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
 from abkit.jobs.work.sources import ImportSource, import_source
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
@@ -30,6 +30,7 @@ CATALOG: Catalog = {
         Job("correlate", "correlate scores with a KPI", correlate, Correlate),
         Job("drift_check", "check all drift layers and decide", drift_check, DriftCheck),
         Job("experiments", "analyze the running experiments", experiments),
+        Job("digest", "tell the week: experiments, tired creatives, what needs a person", digest),
         Job("deliver_alerts", "send pending alerts to the channels", deliver_alerts, quick=True),
         Job("prune", "remove old records that no figure points to", prune),
         Job("heartbeat", "call an address while all is well (dead-man's switch)", heartbeat, Heartbeat, quick=True),

@@ -95,6 +95,17 @@ def experiments(store: Store, settings: Settings, tick: Tick, _arguments: Argume
     return {"verdicts": verdicts} | ({"failed": failed} if failed else {})
 
 
+def digest(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
+    """Send the digest of the seven days up to the day before the tick through the channels of alerts."""
+    from abkit.alerts.experiments import ExperimentRules
+    from abkit.workflows.experiments.review.digest import weekly_digest
+
+    found = weekly_digest(store, tick.at.date() - timedelta(days=1))
+    with store.write() as session:
+        ExperimentRules(session, settings.alerts, tick.at, tick.run.id).week_told(found.first, found.last, found.text())
+    return {part: len(sentences) for part, sentences in found.parts().items()}
+
+
 def _has_rows(store: Store, table: type[CorrelationResult] | type[Decision], tick: Tick) -> bool:
     # The figures of a run are written in one transaction: they are all there, or none is.
     with store.read() as session:

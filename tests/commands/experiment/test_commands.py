@@ -257,3 +257,17 @@ def test_the_programme_is_a_table_a_workbook_and_a_csv_without_formulas(here: He
     wrong = here("experiment", "programme", "--xlsx", "p.ods", cwd=folder)
     assert wrong.returncode == 1
     assert "does not end with .xlsx" in wrong.stderr
+
+
+def test_the_digest_is_sentences_json_or_rows(here: Here, tmp_path: Path) -> None:
+    folder = tmp_path / "w"
+    make_workspace(folder)
+    create = ("experiment", "create", "t", "--unit", "impression", "--allocation", "random")
+    assert here(*create, "--variant", "old=A1", "--variant", "new=A2", cwd=folder).returncode == 0
+    said = here("digest", cwd=folder).stdout
+    assert "Launched:\n- t\n" in said
+    assert "Winners: none" in said
+    assert json.loads(here("digest", "-f", "json", cwd=folder).stdout)["launched"] == ["t"]
+    assert list(csv.reader(io.StringIO(here("digest", "-f", "csv", cwd=folder).stdout))) == [
+        ["part", "sentence"], ["Launched", "t"],
+    ]  # fmt: skip
