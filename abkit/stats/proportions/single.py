@@ -14,7 +14,7 @@ from abkit.stats.estimate import Limits
 NO_EVIDENCE = 1e-300
 """The smallest level that is looked at."""
 
-FEWEST_EXPECTED, FEWEST_TRIALS = 1, 40
+FEWEST_EXPECTED, FEWEST_TRIALS = 1, 41
 """Successes (or failures) expected in the smaller arm if both arms were alike, and its trials."""
 
 UNEVEN, ENOUGH_IF_UNEVEN = 3, 30
