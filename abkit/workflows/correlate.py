@@ -24,7 +24,15 @@ from abkit.store import scores as score_rows
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis.counting import SetAside
-from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, LeftOut, deliveries, parse_segment
+from abkit.store.kpis.delivery import (
+    Delivered,
+    Deliveries,
+    Filters,
+    LeftOut,
+    deliveries,
+    parse_segment,
+    under_several_campaigns,
+)
 from abkit.store.kpis.provisional import Provisional
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
@@ -205,6 +213,7 @@ def correlate(
             versions = [models.find_by_prefix(session, model)] if model else models.versions_with_scores(session)
             delivered = deliveries(session, filters, with_money=bool(definition.needs), rates=rates)
             need_money(definition, delivered)
+            elsewhere = under_several_campaigns(session, filters)
             active, keys = models.active_model(session), creatives.campaign_keys(session)
             spread = spread_of(session, filters, delivered, definition, margin_rate)
             kept = PerCreative(definition, limits, margin_rate, spread)
@@ -213,6 +222,7 @@ def correlate(
         note = _NO_SCORES if not versions else "" if measured else _NO_KPIS
         if measured and "conversions" in (*definition.numerator, definition.denominator) and delivered.modeled:
             note = _MODELED
+        note = "; ".join(filter(None, (note, elsewhere)))
         report = CorrelationReport(
             metric=kpi,
             versions=tuple(reports),

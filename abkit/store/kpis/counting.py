@@ -34,6 +34,7 @@ COUNTS: ColumnElement[bool] = Kpi.left_out == literal_column("''")
 LEFT_OUT: ColumnElement[bool] = Kpi.left_out != literal_column("''")
 
 _MOST_ADS = 40  # that a total of others is looked for in
+_MOST_RARE, _RARE_ADS = 100, 3  # values that none of these has, and ads of each that are looked at too
 # Where an ad ran, and the rest of its segment.
 _PLACE = Segment.campaign + "\n" + Segment.ad_set
 _BASE = reduce(add, [getattr(Segment, name) + "\n" for name in Dimension])
@@ -97,6 +98,7 @@ def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date]
 
     every = sorted(ads)
     some = every[:: -(-len(every) // _MOST_ADS)]
+    some = sorted({*some, *_ads_of_rare_values(session, every, some)})
     several = or_(*(func.count(getattr(Segment, name).distinct()) > 2 for name in Dimension))
     seen = select(Kpi.id).where(*([Kpi.period_start <= days[1], Kpi.period_end >= days[0]] if days else []))
     cut = select(Segment.id).where(Segment.breakdown.like("%V%"))
@@ -122,6 +124,30 @@ def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date]
     for name, value in wholes:
         _mark(session, name, value)
     return wholes
+
+
+def _ads_of_rare_values(session: Session, ads: Collection[int], some: Collection[int]) -> list[int]:
+    """Return ads for the values of dimensions that none of some ads has: a few ads only may have a total."""
+    if len(some) == len(ads):
+        return []
+
+    def of(chosen: Collection[int]) -> Any:
+        return select(Kpi.segment_id).where(among(session, Kpi.ad_id, chosen))
+
+    values = [getattr(Segment, name) for name in Dimension]
+    cut = select(*values).where(func.substr(Segment.breakdown, 1, len(Dimension)).like("%V%"))
+    if not session.execute(cut.limit(1)).first():
+        return []
+    seen = {tuple(row) for row in session.execute(cut.where(Segment.id.in_(of(some))).distinct())}
+    rest = {tuple(row) for row in session.execute(cut.where(Segment.id.in_(of(ads))).distinct())} - seen
+    found: set[int] = set()
+    for row in sorted(rest)[:_MOST_RARE]:
+        same = and_(*(column == value for column, value in zip(values, row, strict=True)))
+        one = select(Kpi.ad_id).where(
+            among(session, Kpi.ad_id, ads), Kpi.segment_id.in_(select(Segment.id).where(same))
+        )
+        found.update(session.scalars(one.distinct().order_by(Kpi.ad_id).limit(_RARE_ADS)))
+    return sorted(found)
 
 
 def _mark(session: Session, name: Dimension, value: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
@@ -21,7 +21,7 @@ from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.provisional import Provisional, provisional
 from abkit.store.kpis.same_ads import shown_creatives
-from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
+from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Kpi, Segment
 from abkit.vocabulary import Dimension
 
 #: Why ads are left out.
@@ -85,6 +85,33 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
         like = [getattr(Segment, name) == value for name, value in filters.segment.items()]
         conditions.append(Kpi.segment_id.in_(select(Segment.id).where(*like)))
     return conditions
+
+
+def under_several_campaigns(session: Session, filters: Filters) -> str:
+    """Say how much of a campaign's figures ran under others by the export: an ad counts where it was last named.
+
+    Returns:
+        A sentence; '' where no campaign is asked for, or none of the rows says so.
+    """
+    if filters.campaign is None:
+        return ""
+    counted = counts(session, filters.start, filters.end, filters.segment)
+    ads = select(Kpi.ad_id).join(Segment, Segment.id == Kpi.segment_id).where(Segment.campaign != "")
+    several = ads.group_by(Kpi.ad_id).having(func.count(Segment.campaign.distinct()) > 1)
+    named = select(Campaign.name).where(Campaign.key == filters.campaign).scalar_subquery()
+    own = or_(Segment.campaign == "", Segment.campaign == filters.campaign, Segment.campaign == named)
+    rows = select(total(Kpi.impressions)).join(Segment, Segment.id == Kpi.segment_id)
+    rows = rows.where(counted, Kpi.ad_id.in_(several))
+    inside = Kpi.id.in_(select(Kpi.id).where(*_conditions(session, filters)))
+    others = session.scalar(rows.where(inside, not_(own))) or 0
+    everywhere = _conditions(session, replace(filters, campaign=None))
+    missing = session.scalar(rows.where(*everywhere, not_(inside), own, Segment.campaign != "")) or 0
+    if not others and not missing:
+        return ""
+    return (
+        f"some ads ran in several campaigns, and all their figures are with the one that was named last: {others:,} "
+        f"impressions here are of other campaigns by the export, and {missing:,} of this one are with others"
+    )
 
 
 # --- sums per creative and campaign -------------------------------------------------------------------------------

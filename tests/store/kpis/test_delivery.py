@@ -16,6 +16,7 @@ from abkit.store.kpis.delivery import (
     delivery_rows,
     first_deliveries,
     parse_segment,
+    under_several_campaigns,
 )
 from abkit.store.schema import Ad
 from tests.monitoring_rows import Seed, seeded
@@ -126,6 +127,26 @@ def test_a_segment_and_a_campaign_filter_what_counts(sqlite_store: Store) -> Non
     assert impressions(read(seed, campaign="summer")) == [5]
     with pytest.raises(UsageError, match="no campaign 'winter'"):
         read(seed, campaign="winter")
+
+
+def test_what_ran_under_other_campaigns_than_the_last_named_is_said(store: Store) -> None:
+    seed = seeded(store)
+    ad, alone = seed.creatives("spring", [1.0, 1.0])
+    (other,) = seed.creatives("summer", [1.0])
+    spring, summer = (seed.segment(campaign=name) for name in ("spring", "summer"))
+    seed.kpis([
+        row(ad, segment_id=spring, impressions=40), row(ad, 2, segment_id=summer, impressions=60),
+        row(other, segment_id=summer, impressions=70), row(alone, segment_id=spring, impressions=30),
+    ])  # fmt: skip
+    with seed.store.read() as session:
+        mine = under_several_campaigns(session, Filters(campaign="spring"))
+        assert "60 impressions here are of other campaigns by the export, and 0 of this one" in mine
+        assert "0 impressions here are of other campaigns" in (
+            theirs := under_several_campaigns(session, Filters(campaign="summer"))
+        )
+        assert "and 60 of this one are with others" in theirs
+        assert under_several_campaigns(session, Filters()) == ""
+        assert under_several_campaigns(session, Filters(campaign="spring", end=day(1))) == ""
 
 
 def test_an_ad_without_a_campaign_counts_in_the_only_one_of_its_creative(store: Store) -> None:
