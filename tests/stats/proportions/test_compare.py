@@ -92,7 +92,7 @@ def test_the_lift_interval_is_where_the_difference_to_a_multiple_of_the_control_
     values: tuple[int, int, int, int],
 ) -> None:
     control, treatment = arms(values)
-    result = compare(control, treatment)
+    result = compare(control, treatment, method="newcombe")
     (l0, u0), (l1, u1) = (proportion_confint(a.successes, a.trials, method="wilson") for a in (control, treatment))
     for end, inner, outer in ((result.lift.ci_low, l1, u0), (result.lift.ci_high, u1, l0)):
         ratio = 1 + end
