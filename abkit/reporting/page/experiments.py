@@ -37,7 +37,7 @@ class ExperimentSection:
         guards: The checks, those that block first.
         figures: Name of the treatment, its value, that of the control, lift with interval.
         headers: Headers of `figures`.
-        extras: Guardrails, watched metrics, notes.
+        extras: What a treatment is worth in money, guardrails, watched metrics, notes.
         charts: The lift over time with its boundary.
         decision: What a person decided, and why; "" while nobody has.
     """
@@ -131,6 +131,8 @@ def _figures(look: Analysis, result: TreatmentResult) -> tuple[str, ...]:
 
 def _extras(look: Analysis) -> Iterator[str]:
     for result in look.treatments:
+        if result.worth:
+            yield f"{result.treatment} in money: {result.worth.sentence} ({result.worth.basis})."
         for metric, margin in result.guardrails.items():
             name = METRICS[metric].name
             if margin is None:

@@ -63,6 +63,8 @@ def test_money_is_shown_with_its_currency(sqlite_store: Store, metric: str) -> N
     analysis = look(sqlite_store)
     words = words_of(render_report(gather(sqlite_store, as_of=DAY)))
     assert analysis.currency == "EUR"
+    assert analysis.treatments[0].worth is not None
+    assert f"new in money: {analysis.treatments[0].worth.sentence}" in words
     if metric == "cpa":
         assert re.search(r"new is better than old: its CPA is [\d.]+ % lower", words)
         assert "CPA, EUR per conversion" in words
