@@ -75,9 +75,39 @@ def design(
     baseline: Annotated[
         float | None,
         typer.Option(
-            "--baseline", parser=number, metavar="NUMBER", help="CTR of the control; by default what is known."
+            "--baseline", parser=number, metavar="NUMBER", help="Rate of the control; by default what is known."
         ),
     ] = None,
+    metric: Annotated[
+        Metric, typer.Option("--metric", "-m", help=f"What the tests compare. {METRIC_HELP}")
+    ] = Metric.CTR,
+    cpm: Annotated[
+        float | None,
+        typer.Option("--cpm", parser=number, metavar="NUMBER", help="What 1,000 impressions cost, with --budget."),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", parser=number, metavar="NUMBER", help="Money for a test, with --cpm.")
+    ] = None,
+    lift: Annotated[
+        float | None,
+        typer.Option(
+            "--lift",
+            parser=number,
+            metavar="NUMBER",
+            help="With --budget: lift to find; by default what the scores promise.",
+        ),
+    ] = None,
+    value: Annotated[
+        float | None,
+        typer.Option(
+            "--value",
+            parser=number,
+            metavar="NUMBER",
+            help="With --budget: what a click or conversion is worth; by default its revenue.",
+        ),
+    ] = None,
+    rates: RatesOption = None,
+    currency: CurrencyOption = None,
     power: PowerOption = 0.8,
     alpha: Annotated[
         float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="Chance of a false alarm.")
@@ -91,13 +121,31 @@ def design(
     """Say which pairs of a campaign's variants are worth a test, and how long it takes."""
     from abkit.reporting.tables.show import view
     from abkit.stats.design.power import Design
-    from abkit.workflows.experiments.design import design_from_scores
+    from abkit.workflows.experiments.design import MoneyQuestion, design_from_scores
 
     context: CommandContext = ctx.obj
     day = (as_of or datetime.now(UTC)).date()
     plan = Design(power=power, alpha=alpha, monitoring=monitoring, daily_traffic=daily_traffic)
+    if (cpm is None) != (budget is None):
+        raise UsageError("a plan in money takes both --cpm and --budget")
+    if cpm is None and (lift is not None or value is not None):
+        raise UsageError("--lift and --value say something of a budget: give --cpm and --budget")
+    money = None
+    if cpm is not None and budget is not None:
+        money = MoneyQuestion(cpm=cpm, budget=budget, lift=lift, value=value)
     with context.store() as store:
-        report = design_from_scores(store, campaign, as_of=day, design=plan, baseline=baseline, most_days=most_days)
+        report = design_from_scores(
+            store,
+            campaign,
+            as_of=day,
+            design=plan,
+            baseline=baseline,
+            most_days=most_days,
+            metric=metric,
+            money=money,
+            rates=rates_of(context.settings, rates, currency),
+            margin_rate=context.settings.money.margin_rate,
+        )
     shown = report if form is Format.JSON else replace(report, pairs=report.pairs[:top])
     show(shown, form, rows=view(report).tables[0].rows)
 
@@ -263,10 +311,18 @@ def analyze(
     currency: CurrencyOption = None,
     value_per_conversion: Annotated[
         float | None,
-        typer.Option("--value-per-conversion", help="What a conversion is worth; by default its revenue in the store."),
+        typer.Option(
+            "--value-per-conversion",
+            parser=number,
+            metavar="NUMBER",
+            help="What a conversion is worth; by default its revenue in the store.",
+        ),
     ] = None,
     value_per_click: Annotated[
-        float | None, typer.Option("--value-per-click", help="What a click is worth, for metrics of clicks.")
+        float | None,
+        typer.Option(
+            "--value-per-click", parser=number, metavar="NUMBER", help="What a click is worth, for metrics of clicks."
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Write the forest plot to this file, the sequences next to it.")

@@ -11,6 +11,8 @@ from abkit.records import percent, to_plain
 from abkit.reporting.charts.looks import analysis_chart
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table, interval
+from abkit.stats.design.budget import BudgetPlan
+from abkit.stats.design.pairs import PairPlan
 from abkit.stats.estimate import Comparison, Estimate
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.verdict import arm_value
@@ -39,18 +41,51 @@ def _(report: DesignReport) -> View:
             "expected_lift": pair.expected_lift,
             "units": pair.size.total if pair.size else None,
             "days": pair.size.days if pair.size else None,
+            **(_pair_budget(pair, report) if report.budget else {}),
             "test": pair.worth_testing,
             "why": pair.why,
         }
         for pair in report.pairs
     ]
-    notes = [f"baseline {percent(report.baseline, 3)} ({report.baseline_from})", report.relation.note]
+    definition = METRICS[report.metric]
+    value = percent(report.baseline, 3) if definition.share else definition.show(report.baseline, report.currency)
+    notes = [f"baseline {value} ({report.baseline_from})", report.relation.note, *report.notes]
     if report.other_shapes:
         notes.append(f"{report.other_shapes:,} pairs of two shapes or of one idea are left out: nothing to test there")
     return View(
         tables=(Table.of(rows, title=f"{report.campaign}: pairs, the most promising first"),),
+        sentences=tuple(_budget_sentences(report.budget, report.currency)) if report.budget else (),
         notes=tuple(filter(None, notes)),
     )
+
+
+def _pair_budget(pair: PairPlan, report: DesignReport) -> dict[str, Any]:
+    plan = pair.budget
+    events = report.budget.events if report.budget else ""
+    return {
+        "impressions": plan.impressions if plan else None,
+        "cost": f"{plan.cost:,.0f} {report.currency}".rstrip() if plan else None,
+        "chance to decide": percent(plan.chance_to_decide, 0) if plan else None,
+        f"more {events}": math.ceil(plan.more_events) if plan else None,
+    }
+
+
+def _budget_sentences(plan: BudgetPlan, currency: str) -> Iterator[str]:
+    def money(amount: float, digits: int = 0) -> str:
+        return f"{amount:,.{digits}f} {currency}".rstrip()
+
+    yield plan.sentence
+    days = f", {plan.days:,} day{'s' * (plan.days != 1)}" if plan.days is not None else ""
+    yield f"  {money(plan.budget)} buys {plan.impressions:,} impressions at {money(plan.cpm, 2)} per 1,000{days}"
+    if plan.smallest_lift is not None and plan.more_events is not None:
+        gain = f"; it is worth {money(plan.smallest_gain, 2)} per 1,000 impressions" if plan.smallest_gain else ""
+        yield f"  that takes {math.ceil(plan.more_events):,} more {plan.events} than the control{gain}"
+    if plan.planned_lift is not None and plan.planned_cost is not None and plan.planned_more_events is not None:
+        days = f" in {plan.planned_days:,} day{'s' * (plan.planned_days != 1)}" if plan.planned_days is not None else ""
+        yield (
+            f"  the planned {percent(plan.planned_lift, 1)} takes {money(plan.planned_cost)}{days}, and "
+            f"{math.ceil(plan.planned_more_events):,} more {plan.events} than the control"
+        )
 
 
 @view_of.register

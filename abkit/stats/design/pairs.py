@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 
@@ -12,7 +12,8 @@ from scipy.special import ndtr
 
 from abkit.errors import InvalidInput
 from abkit.records import Record, percent
-from abkit.stats.design.power import Design, Rate
+from abkit.stats.design.budget import PairBudget, TrafficCost, plan_pair
+from abkit.stats.design.power import Design, Mean, Rate
 from abkit.stats.design.sample_size import DEFAULT, SampleSize, size_of
 
 
@@ -44,6 +45,7 @@ class PairPlan(Record):
         size: The test that finds that lift; None without a relation, or for too small a lift.
         worth_testing: Whether the test fits into `most_days`.
         why: The reason in words.
+        budget: What it takes in money, and what it can tell at the budget; None without one.
     """
 
     control: str
@@ -54,24 +56,31 @@ class PairPlan(Record):
     size: SampleSize | None = None
     worth_testing: bool
     why: str
+    budget: PairBudget | None = None
 
 
 def plan_pairs(
     variants: Sequence[ScoredVariant],
     *,
-    baseline: float,
+    baseline: float | Rate | Mean,
     log_lift_per_point: float | None = None,
     design: Design = DEFAULT,
     most_days: int = 60,
+    traffic: TrafficCost | None = None,
+    units_per_impression: float = 1.0,
+    lower: bool = False,
 ) -> tuple[PairPlan, ...]:
     """Plan a test of every pair of variants, the most promising first.
 
     Args:
         variants: At least two.
-        baseline: The rate expected of the control.
+        baseline: The rate expected of the control; or its mean with its spread.
         log_lift_per_point: How much log rate a score point has been worth (the fitted score–KPI relation), or None.
         design: Power, split and daily traffic.
         most_days: How long a test may take.
+        traffic: What impressions cost, and the budget; without it nothing is said of money.
+        units_per_impression: Units of the metric per impression, where the daily traffic counts impressions.
+        lower: Whether lower is better: a higher score then promises a drop.
 
     >>> variants = [ScoredVariant("a", 5.0, 0.2), ScoredVariant("b", 6.0, 0.2)]
     >>> plan = plan_pairs(variants, baseline=0.02, log_lift_per_point=0.1, design=Design(daily_traffic=10_000))[0]
@@ -80,19 +89,29 @@ def plan_pairs(
     """
     if len(variants) < 2:
         raise InvalidInput(f"{len(variants)} variant is given; a test takes at least 2")
+    metric = Rate(baseline) if isinstance(baseline, int | float) else baseline
     plans = [
-        _plan(one, other, baseline, log_lift_per_point, design, most_days) for one, other in combinations(variants, 2)
+        _plan(one, other, metric, log_lift_per_point, design, most_days, traffic, units_per_impression, lower)
+        for one, other in combinations(variants, 2)
     ]
     return tuple(sorted(plans, key=by_promise))
 
 
-def by_promise(plan: PairPlan) -> tuple[bool, float]:
-    """Return what sorts plans: those worth a test first, then the largest gap of scores."""
-    return not plan.worth_testing, -plan.score_gap
+def by_promise(plan: PairPlan) -> tuple[bool, float, float]:
+    """Return what sorts plans: those worth a test first, then what is learned for the money, then the gap of scores."""
+    return not plan.worth_testing, -(plan.budget.information if plan.budget else 0.0), -plan.score_gap
 
 
 def _plan(
-    one: ScoredVariant, other: ScoredVariant, baseline: float, slope: float | None, design: Design, most_days: int
+    one: ScoredVariant,
+    other: ScoredVariant,
+    metric: Rate | Mean,
+    slope: float | None,
+    design: Design,
+    most_days: int,
+    traffic: TrafficCost | None,
+    units_per_impression: float,
+    lower: bool,
 ) -> PairPlan:
     low, high = sorted((one, other), key=lambda variant: variant.score)
     gap = high.score - low.score
@@ -102,12 +121,15 @@ def _plan(
     if slope is None:
         why = "no score–KPI relation is fitted yet: the score gap alone does not say how long a test takes"
         return plan(worth_testing=False, why=why)
-    lift = math.expm1(slope * gap)
+    # More events for the same money is a lower cost of each.
+    lift = math.expm1(-slope * gap if lower else slope * gap)
     # Less than a tenth of a percent takes hundreds of millions of impressions.
-    if lift < 0.001 or baseline * (1 + lift) >= 1:
+    if abs(lift) < 0.001 or (isinstance(metric, Rate) and metric.baseline * (1 + lift) >= 1):
         why = f"the scores promise a lift of {percent(lift, 2)}: too little to find in any test"
         return plan(expected_lift=lift, worth_testing=False, why=why)
-    size = size_of(Rate(baseline), lift, design)
+    daily = design.daily_traffic * units_per_impression if design.daily_traffic is not None else None
+    size = size_of(metric, lift, replace(design, daily_traffic=daily))
+    budget = plan_pair(metric, abs(lift), traffic, design, promise=abs(lift) * chance) if traffic else None
     fits = size.days is None or size.days <= most_days
     if size.days is None:
         why = (
@@ -117,4 +139,6 @@ def _plan(
         why = f"{size.days} days for an expected lift of {percent(lift, 1)}" + (
             "" if fits else f": more than {most_days}"
         )
-    return plan(expected_lift=lift, size=size, worth_testing=fits, why=why)
+    if budget is not None and not budget.affordable:
+        fits, why = False, f"{why}; it costs {budget.cost:,.0f}, more than the budget"
+    return plan(expected_lift=lift, size=size, worth_testing=fits, why=why, budget=budget)

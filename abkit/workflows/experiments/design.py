@@ -14,7 +14,10 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.intake.images import SAME_SHAPE
+from abkit.metrics import METRICS
+from abkit.money import Rates
 from abkit.records import Record
+from abkit.stats.design.budget import BudgetPlan, TrafficCost, plan_budget
 from abkit.stats.design.pairs import PairPlan, ScoredVariant, by_promise, plan_pairs
 from abkit.stats.design.power import Design
 from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
@@ -23,6 +26,8 @@ from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Delivered, Deliveries, Filters, deliveries
 from abkit.store.schema import Creative
+from abkit.vocabulary import Direction, Metric
+from abkit.workflows.experiments.baselines import Baseline, baseline_of
 from abkit_model.selection import error_spread
 
 FEWEST_CREATIVES = 10
@@ -58,11 +63,16 @@ class DesignReport(Record):
     Attributes:
         campaign: Key of the campaign.
         model_version: Digest of the scorer.
-        baseline: The rate that the tests are planned with.
+        baseline: The value of the metric that the tests are planned with.
         baseline_from: Where it comes from.
         relation: What a score point has been worth.
-        pairs: The pairs, the most promising first: of creatives of one shape, which one placement can show.
+        pairs: The pairs, the most promising first (with a budget, what teaches most for the money): of creatives of one
+            shape, which one placement can show.
         other_shapes: How many pairs are left out because no placement shows both.
+        metric: What the tests compare.
+        currency: Currency of amounts; "" where none is named.
+        budget: What a test of two arms can tell at the budget; None without one.
+        notes: What to know about the figures.
     """
 
     campaign: str
@@ -72,10 +82,41 @@ class DesignReport(Record):
     relation: Relation
     pairs: tuple[PairPlan, ...]
     other_shapes: int = 0
+    metric: Metric = Metric.CTR
+    currency: str = ""
+    budget: BudgetPlan | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoneyQuestion:
+    """What a plan in money is asked with.
+
+    Attributes:
+        cpm: Money per 1,000 impressions.
+        budget: Money for a test.
+        lift: The relative change that the tests are to find; by default what the scores promise.
+        value: What a click or conversion, whichever the metric counts, is worth; by default its revenue in the store.
+    """
+
+    cpm: float
+    budget: float
+    lift: float | None = None
+    value: float | None = None
 
 
 def design_from_scores(
-    store: Store, campaign: str, *, as_of: date, design: Design, baseline: float | None = None, most_days: int = 60
+    store: Store,
+    campaign: str,
+    *,
+    as_of: date,
+    design: Design,
+    baseline: float | None = None,
+    most_days: int = 60,
+    metric: Metric = Metric.CTR,
+    money: MoneyQuestion | None = None,
+    rates: Rates | None = None,
+    margin_rate: float = 1.0,
 ) -> DesignReport:
     """Plan the pairs of a campaign's scored variants.
 
@@ -84,8 +125,12 @@ def design_from_scores(
         campaign: Key of the campaign.
         as_of: The last day of delivery that counts.
         design: Power, alpha, split, daily traffic.
-        baseline: CTR of the control; by default that of the campaign so far, else of everything delivered.
+        baseline: The control's rate; by default that of the campaign so far, else of everything delivered.
         most_days: Days that a test may take.
+        metric: What the tests compare.
+        money: What impressions cost, and the budget; without it nothing is said of money.
+        rates: The currency of amounts, and what others are worth in it; that of the rows by default.
+        margin_rate: For the margin: the share of the revenue that is left before advertising.
 
     Raises:
         AbkitError: The campaign is unknown, there is no active model, fewer than two variants are scored, or no
@@ -105,11 +150,22 @@ def design_from_scores(
         names = {creative: latest for creative, ((_, latest), *_) in aliases.items()}
         ids = [row.creative_id for row in ranked]
         shapes, labels = _shapes(session, ids), ideas.ideas_of(session, ids)
-        delivered = deliveries(session, Filters(end=as_of))
+        delivered = _delivered(session, metric, as_of, rates)
         by_creative = scores.mean_scores(session, version.id)
         spread = error_spread(version.card.get("metrics") or {}, version.card.get("interval") or {})
-    rate, source = _baseline(delivered, number, baseline)
-    relation = fit_relation(delivered.rows, by_creative)
+        known = baseline_of(
+            session,
+            metric,
+            delivered,
+            number,
+            as_of=as_of,
+            given=baseline,
+            money=delivered.money,
+            margin_rate=margin_rate,
+            value_per_event=money.value if money else None,
+        )
+    traffic = _traffic(known, metric, money) if money else None
+    relation = fit_relation(delivered.rows, by_creative, metric)
     # Where nothing says how wrong a score can be, which of two is better is a coin toss.
     error = spread.std if spread else math.inf
     groups: dict[int, dict[int, ScoredVariant]] = defaultdict(dict)
@@ -124,7 +180,14 @@ def design_from_scores(
         )
     plans = [
         plan_pairs(
-            group, baseline=rate, log_lift_per_point=relation.log_lift_per_point, design=design, most_days=most_days
+            group,
+            baseline=known.test,
+            log_lift_per_point=relation.log_lift_per_point,
+            design=design,
+            most_days=most_days,
+            traffic=traffic,
+            units_per_impression=known.units_per_impression,
+            lower=METRICS[metric].direction is Direction.LOWER,
         )
         for group in testable
     ]
@@ -132,12 +195,62 @@ def design_from_scores(
     return DesignReport(
         campaign=campaign,
         model_version=version.digest,
-        baseline=rate,
-        baseline_from=source,
+        baseline=known.test.baseline,
+        baseline_from=known.source,
         relation=relation,
         pairs=tuple(pairs),
         other_shapes=len(ranked) * (len(ranked) - 1) // 2 - len(pairs),
+        metric=metric,
+        currency=delivered.money.currency if delivered.money else "",
+        budget=_budget(known, traffic, pairs, design, money) if money and traffic else None,
+        notes=_notes(known, metric, delivered, money) if money else (),
     )
+
+
+def _delivered(session: Session, metric: Metric, as_of: date, rates: Rates | None) -> Deliveries:
+    """Return what was delivered, with amounts where they are known in one currency."""
+    try:
+        return deliveries(session, Filters(end=as_of), with_money=True, rates=rates)
+    except AbkitError:
+        if METRICS[metric].needs:
+            raise
+        # Of rates, money only says what they are worth.
+        return deliveries(session, Filters(end=as_of))
+
+
+def _traffic(known: Baseline, metric: Metric, money: MoneyQuestion) -> TrafficCost:
+    definition = METRICS[metric]
+    return TrafficCost(
+        cpm=money.cpm,
+        budget=money.budget,
+        units_per_impression=known.units_per_impression,
+        events_per_impression=known.events_per_impression,
+        events=definition.events,
+        worth_per_1000=known.worth_per_1000,
+        lower=definition.direction is Direction.LOWER,
+    )
+
+
+def _budget(
+    known: Baseline, traffic: TrafficCost, pairs: Sequence[PairPlan], design: Design, money: MoneyQuestion
+) -> BudgetPlan:
+    """Return what can be told at the budget; the planned lift is the largest that the scores promise, unless given."""
+    promised = [abs(pair.expected_lift) for pair in pairs if pair.expected_lift is not None and pair.size]
+    planned = money.lift if money.lift is not None else max(promised, default=None)
+    return plan_budget(known.test, traffic, design, planned_lift=planned)
+
+
+def _notes(known: Baseline, metric: Metric, delivered: Deliveries, money: MoneyQuestion) -> tuple[str, ...]:
+    """Say what is not known of money, and which amounts were converted."""
+    notes = list(delivered.money.notes) if delivered.money and known.worth_per_1000 is not None else []
+    if known.worth_per_1000 is None:
+        notes.append(
+            f"what a lift is worth is not known: import KPIs with their revenue, or say what "
+            f"{METRICS[metric].events} are worth: --value"
+        )
+    if not METRICS[metric].share:
+        notes.append("the noise takes in the ups and downs of days that both arms will share: the plan is cautious")
+    return tuple(notes)
 
 
 def _shapes(session: Session, creatives: Sequence[int]) -> dict[int, int]:
@@ -151,15 +264,28 @@ def _shapes(session: Session, creatives: Sequence[int]) -> dict[int, int]:
     return found
 
 
-def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float]) -> Relation:
-    """Fit what a score point has been worth: conditional Poisson of clicks within campaigns, clustered by creative."""
-    used = [row for row in rows if row.creative_id in by_creative and row.impressions > 0 and row.campaign_id]
+def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float], metric: Metric = Metric.CTR) -> Relation:
+    """Fit what a score point has been worth: conditional Poisson of events within campaigns, clustered by creative.
+
+    The events are the clicks of a CTR, the conversions per amount spent of a CPA, the revenue of a ROAS.
+    """
+    if metric is Metric.MARGIN:
+        return Relation(creatives=0, note="a margin can be below 0: no relation of its logarithm is fitted")
+    events, exposure = METRICS[metric].rate
+    used = [
+        row
+        for row in rows
+        if row.creative_id in by_creative
+        and row.campaign_id
+        and getattr(row, events) is not None
+        and (getattr(row, exposure) or 0) > 0
+    ]
     if len(used) < FEWEST_CREATIVES:
         note = f"{len(used)} scored creatives with delivery; the relation takes at least {FEWEST_CREATIVES}"
         return Relation(creatives=len(used), note=note)
     fit = absorbed_poisson(
-        [row.clicks for row in used],
-        [row.impressions for row in used],
+        [getattr(row, events) for row in used],
+        [getattr(row, exposure) for row in used],
         [[by_creative[row.creative_id]] for row in used],
         np.array([row.campaign_id for row in used]),
         [np.array([row.creative_id for row in used])],
@@ -169,7 +295,8 @@ def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float]) -> 
         return Relation(creatives=len(used), note="the scores do not vary within any campaign")
     low, high = slope - Z95 * error, slope + Z95 * error
     shown = low > 0
-    note = "" if shown else f"a score point changes log CTR by {slope:.3f} [{low:.3f}, {high:.3f}]: not shown to help"
+    change = f"log {METRICS[metric].name} by {slope:.3f} [{low:.3f}, {high:.3f}]"
+    note = "" if shown else f"a score point changes {change}: not shown to help"
     return Relation(
         log_lift_per_point=slope if shown else None,
         estimate=slope,
@@ -178,16 +305,3 @@ def fit_relation(rows: tuple[Delivered, ...], by_creative: dict[int, float]) -> 
         creatives=len(used),
         note=note,
     )
-
-
-def _baseline(delivered: Deliveries, campaign: int, given: float | None) -> tuple[float, str]:
-    if given is not None:
-        return given, "given"
-    for rows, source in (
-        ([row for row in delivered.rows if row.campaign_id == campaign], "the campaign so far"),
-        (list(delivered.rows), "everything delivered so far"),
-    ):
-        impressions, clicks = sum(row.impressions for row in rows), sum(row.clicks for row in rows)
-        if clicks >= 30:
-            return clicks / impressions, f"{source}: {clicks:,} clicks in {impressions:,} impressions"
-    raise AbkitError("no CTR is known yet to plan with", hint="give --baseline, such as 0.01, or import KPIs")

@@ -271,3 +271,11 @@ def test_the_digest_is_sentences_json_or_rows(here: Here, tmp_path: Path) -> Non
     assert list(csv.reader(io.StringIO(here("digest", "-f", "csv", cwd=folder).stdout))) == [
         ["part", "sentence"], ["Launched", "t"],
     ]  # fmt: skip
+
+
+def test_a_plan_in_money_takes_both_the_price_and_the_budget(here: Here, tmp_path: Path) -> None:
+    make_workspace(tmp_path / "w")
+    for options, says in ((("--cpm", "7.5"), "takes both --cpm and --budget"), (("--lift", "0.1"), "give --cpm and")):
+        refused = here("experiment", "design", "--campaign", "spring", *options, cwd=tmp_path / "w")
+        assert refused.returncode == 2
+        assert says in refused.stderr
