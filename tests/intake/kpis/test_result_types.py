@@ -30,6 +30,11 @@ def test_a_type_of_result_is_a_conversion_or_not(result: str, counts: bool) -> N
     assert is_conversion(result) is counts
 
 
+@pytest.mark.parametrize("result", ["Link clicks to purchase page", "Lead form opens", "Registration page visits"])
+def test_what_happens_on_the_way_to_a_conversion_is_none(result: str) -> None:
+    assert not is_conversion(result)
+
+
 def test_results_of_another_type_are_unknown_conversions_and_the_note_says_which() -> None:
     kept, notes = without_other_results(rows([2, 30], ["actions:purchase", "actions:link_click"]), "Results")
     assert kept["conversions"].to_list() == [2, None]
