@@ -102,7 +102,7 @@ _CANDIDATES: Mapping[str, tuple[tuple[str, ...], float]] = {
 }
 _MARGIN = 1.0  # a rival that costs so little more could be meant as well
 _FOREIGN = 0.5
-_WORST = 3.0  # per letter: no language writes this
+_WORST = 1.5  # per letter: no language writes this
 _TOKENS = 600
 _CHUNK = 1 << 22
 _SAMPLE = 1 << 20

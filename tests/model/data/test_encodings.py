@@ -73,3 +73,9 @@ def test_usual_other_names_of_encodings_are_understood() -> None:
     assert [encoding_named(name) for name in names] == [
         *("windows-1251", "windows-1252", "gb18030", "shift_jis", "mac-roman", "utf-8", "euc-kr", "windows-1250")
     ]
+
+
+def test_short_words_of_an_encoding_that_is_not_guessed_are_refused_not_misread() -> None:
+    for encoding, text in (("cp866", "скидка весна красный герой"), ("cp852", "żółty ślub późna łódź")):
+        with pytest.raises(TableError, match="not UTF-8"):
+            guess([word.encode(encoding) for word in text.split()])
