@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from abkit.stats.proportions.compare import compare
     from abkit.stats.verdicts.multiplicity import adjust
     from abkit.stats.verdicts.sample_ratio import sample_ratio
-    from abkit.workflows.experiments.rows import experiment_from_rows
+    from abkit.workflows.experiments.rows.compare import experiment_from_rows
     from abkit.workspace import Workspace
     from abkit_model.scorer import Scorer
 
@@ -38,7 +38,7 @@ _PLACES = {
     "compare": "abkit.stats.proportions.compare",
     "compare_means": "abkit.stats.means.compare",
     "drift": "abkit.stats.monitoring.distribution_shift",
-    "experiment_from_rows": "abkit.workflows.experiments.rows",
+    "experiment_from_rows": "abkit.workflows.experiments.rows.compare",
     "rank": "abkit.stats.proportions.bayes",
     "sample_ratio": "abkit.stats.verdicts.sample_ratio",
     "sample_size": "abkit.stats.design.sample_size",

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from abkit.vocabulary import Metric
     from abkit.workflows.correlate import CorrelationReport
     from abkit.workflows.drift.results import DriftReport
-    from abkit.workflows.experiments.analysis import Analysis
+    from abkit.workflows.experiments.looks.analyze import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
     from abkit.workflows.kpis.imports import ImportList, UndoReport
-    from abkit.workflows.kpis.link_report import LinkReport
+    from abkit.workflows.kpis.linking.report import LinkReport
     from abkit.workflows.kpis.preview import ImportPreview
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
@@ -287,9 +287,9 @@ class Workspace:
             UsageError: No such confidence, pattern or folder, or two ways to link at once.
         """
         from abkit.errors import UsageError
-        from abkit.workflows.kpis.link import link
-        from abkit.workflows.kpis.link_images import link_images
-        from abkit.workflows.kpis.link_pattern import link_by_pattern
+        from abkit.workflows.kpis.linking.images import link_images
+        from abkit.workflows.kpis.linking.link import link
+        from abkit.workflows.kpis.linking.pattern import link_by_pattern
 
         if sum((bool(patterns), accept is not None or images is not None, everything)) > 1:
             hint = "say patterns, or images and accept, or everything"
@@ -436,7 +436,7 @@ class Workspace:
         return make_report(self.store, path, campaign=campaign, as_of=as_of, rates=self._rates())
 
     def _rates(self, path: str | Path | None = None, currency: str | None = None) -> Rates | None:
-        from abkit.intake.rates import rates_of
+        from abkit.intake.tables.rates import rates_of
 
         return rates_of(self.settings, Path(path) if path else None, currency)
 

@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from abkit.config import Settings
-from abkit.intake.images import COPY_BITS
+from abkit.intake.media.images import COPY_BITS
 from abkit.intake.name_patterns import parse_pattern
 from abkit.store.catalog.ideas import Member
 from abkit.store.database import migrate

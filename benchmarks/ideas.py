@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from abkit.intake.images import ALIKE_BITS, perceptual_hash
+from abkit.intake.media.images import ALIKE_BITS, perceptual_hash
 from abkit.store.catalog.ideas import Member
 from abkit.workflows.scoring.same_idea import ALIKE_COSINE, _copies, suggestions
 from abkit_model.scorer import Scorer

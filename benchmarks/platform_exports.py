@@ -14,8 +14,8 @@ from sqlalchemy import func, select
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from abkit.intake.kpis.fields import parse_mapping  # noqa: E402
-from abkit.intake.kpis.platforms import load_recipes  # noqa: E402
+from abkit.intake.kpis.header.fields import parse_mapping  # noqa: E402
+from abkit.intake.kpis.header.platforms import load_recipes  # noqa: E402
 from abkit.intake.kpis.reading import KpiOptions  # noqa: E402
 from abkit.store.database import migrate  # noqa: E402
 from abkit.store.database.engine import Store  # noqa: E402

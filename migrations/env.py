@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy.orm import Session
 
-from abkit.store.kpis.counting import settle_all
+from abkit.store.kpis.once.counting import settle_all
 from abkit.store.schema import Base
 
 connection = context.config.attributes["connection"]

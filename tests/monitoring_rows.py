@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from abkit.store.database.engine import Store
-from abkit.store.kpis.counting import recount
+from abkit.store.kpis.once.counting import recount
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import begin_run
 from abkit.store.schema import (

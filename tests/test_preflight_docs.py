@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from abkit.intake.placements import placement_table
+from abkit.intake.media.placements import placement_table
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "preflight.md"
 START, END = "<!-- placements -->\n", "<!-- /placements -->"

@@ -48,8 +48,8 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else_at_top_level(wheel: P
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"abkit", "abkit_model"}
     assert "abkit/migrations/versions/0001_scoring.py" in names
-    assert "abkit/intake/kpis/recipes/meta.toml" in names
-    assert "abkit/intake/placements.toml" in names
+    assert "abkit/intake/kpis/header/recipes/meta.toml" in names
+    assert "abkit/intake/media/placements.toml" in names
     assert {"abkit_model/weights/default/card.json", "abkit_model/weights/default/queries.safetensors"} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert not any("tests" in name or name.endswith(".pyc") for name in names)

@@ -22,6 +22,6 @@ CurrencyOption = Annotated[
 
 def rates_of(settings: Settings, path: Path | None, currency: str | None) -> Rates | None:
     """Return the currency that amounts are wanted in, as given or configured; None where nothing says one."""
-    from abkit.intake.rates import rates_of as read
+    from abkit.intake.tables.rates import rates_of as read
 
     return read(settings, path, currency)

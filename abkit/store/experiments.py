@@ -14,10 +14,10 @@ from abkit.errors import AbkitError
 from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import creatives_named
 from abkit.store.database.statements import among, any_fraction
-from abkit.store.kpis.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.money import Figures, exchange_of, figures_by
-from abkit.store.kpis.provisional import Provisional, provisional
-from abkit.store.kpis.same_ads import groups_of
+from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
+from abkit.store.kpis.once.provisional import Provisional, provisional
+from abkit.store.kpis.once.same_ads import groups_of
 from abkit.store.schema import (
     Ad,
     AdCreative,

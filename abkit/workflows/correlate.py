@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from abkit.config import CorrelateSettings, Settings
 from abkit.errors import InvalidInput
-from abkit.intake.rates import rates_of
+from abkit.intake.tables.rates import rates_of
 from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.records import Record, RecordList, to_plain
@@ -23,7 +23,6 @@ from abkit.store import results as found
 from abkit.store import scores as score_rows
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
-from abkit.store.kpis.counting import SetAside
 from abkit.store.kpis.delivery import (
     Delivered,
     Deliveries,
@@ -33,7 +32,8 @@ from abkit.store.kpis.delivery import (
     parse_segment,
     under_several_campaigns,
 )
-from abkit.store.kpis.provisional import Provisional
+from abkit.store.kpis.once.counting import SetAside
+from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice

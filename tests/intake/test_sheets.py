@@ -10,9 +10,9 @@ import pytest
 import xlsxwriter
 
 from abkit.errors import AbkitError
-from abkit.intake.experiment_tables import read_arms, read_experiments
 from abkit.intake.kpis.reading import KpiOptions, read_table
-from abkit.intake.samples import read_numbers
+from abkit.intake.tables.experiments import read_arms, read_experiments
+from abkit.intake.tables.samples import read_numbers
 from abkit.store.database.engine import Store
 from abkit.store.imports import kpi_rejects
 from abkit_model.data.csv_table import read_csv

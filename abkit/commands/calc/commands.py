@@ -179,9 +179,9 @@ def rank(
 ) -> None:
     """Rank variants by their chance to be best."""
     from abkit.errors import InvalidInput
-    from abkit.intake.column_tables import MOST_BYTES
-    from abkit.intake.experiment_tables import read_arms
+    from abkit.intake.cells.columns import MOST_BYTES
     from abkit.intake.remote.table import local_table
+    from abkit.intake.tables.experiments import read_arms
     from abkit.stats.arms import Counts
     from abkit.stats.proportions import bayes
 
@@ -240,9 +240,9 @@ def drift(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Compare two samples of one figure for drift."""
-    from abkit.intake.column_tables import MOST_BYTES
+    from abkit.intake.cells.columns import MOST_BYTES
     from abkit.intake.remote.table import local_table
-    from abkit.intake.samples import read_numbers, require_one_unit
+    from abkit.intake.tables.samples import read_numbers, require_one_unit
     from abkit.stats.monitoring import distribution_shift
 
     options = table_options(encoding, header_line, sheet, decimal)

@@ -50,7 +50,7 @@ from abkit.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from abkit.workflows.experiments.analysis import Analysis
+    from abkit.workflows.experiments.looks.analyze import Analysis
 
 app = typer.Typer(help="Design, guard, analyze and decide A/B tests.", no_args_is_help=True)
 
@@ -250,7 +250,7 @@ def create(
     decimal: DecimalOption = None,
 ) -> None:
     """Fix the plan of an experiment before its first look."""
-    from abkit.intake.plan_tables import read_schedule, read_strata
+    from abkit.intake.tables.plans import read_schedule, read_strata
     from abkit.workflows.experiments.experiments import create_experiment, unknown_variants
     from abkit.workflows.experiments.plan import ExperimentPlan
 
@@ -426,7 +426,7 @@ def analyze(
     from abkit.records import to_plain
     from abkit.reporting.tables.show import flattened
     from abkit.workflows.experiments.experiments import analyze_experiment
-    from abkit.workflows.experiments.worth import GivenValue
+    from abkit.workflows.experiments.looks.worth import GivenValue
 
     context: CommandContext = ctx.obj
     money = rates_of(context.settings, rates, currency)

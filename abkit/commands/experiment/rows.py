@@ -24,10 +24,10 @@ from abkit.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abkit.intake.unit_rows import UnitColumns
+    from abkit.intake.tables.unit_rows import UnitColumns
     from abkit.vocabulary import Method
-    from abkit.workflows.experiments.plan_rows import UnitRowsOf
-    from abkit.workflows.experiments.rows import UnitAnalysis
+    from abkit.workflows.experiments.rows.compare import UnitAnalysis
+    from abkit.workflows.experiments.rows.planned import UnitRowsOf
     from abkit_model.data.tables import TableOptions
 
 RowsOption = Annotated[
@@ -131,7 +131,7 @@ def unit_columns(
     Raises:
         UsageError: One of the columns that it takes is not named.
     """
-    from abkit.intake.unit_rows import UnitColumns
+    from abkit.intake.tables.unit_rows import UnitColumns
 
     missing = [
         option for option, value in (("--unit", unit), ("--variant", variant), ("--metric", metric)) if value is None
@@ -146,7 +146,7 @@ def unit_columns(
 @contextmanager
 def of_units(rows: RowFile, options: TableOptions) -> Iterator[UnitRowsOf]:
     """Yield where the rows of a planned experiment are, with their progress on stderr."""
-    from abkit.workflows.experiments.plan_rows import UnitRowsOf
+    from abkit.workflows.experiments.rows.planned import UnitRowsOf
 
     with progress_bar("reading rows") as progress:
         yield UnitRowsOf(table=rows.place, columns=rows.columns, options=options, progress=progress)
@@ -166,7 +166,7 @@ def analyze_rows(
 ) -> UnitAnalysis:
     """Analyze rows, with their progress on stderr."""
     from abkit.stats.sequential.always_valid import DEFAULT_TUNING
-    from abkit.workflows.experiments.rows import experiment_from_file
+    from abkit.workflows.experiments.rows.compare import experiment_from_file
 
     with progress_bar("reading rows") as progress:
         return experiment_from_file(
@@ -212,9 +212,9 @@ def simulate(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Try a test out on your own rows: how often it is wrong without any lift, and how often it finds one."""
-    from abkit.intake.unit_rows import UnitColumns
-    from abkit.workflows.experiments.rows import sums_of_file
-    from abkit.workflows.experiments.simulate import simulate as run
+    from abkit.intake.tables.unit_rows import UnitColumns
+    from abkit.workflows.experiments.rows.compare import sums_of_file
+    from abkit.workflows.experiments.rows.simulate import simulate as run
 
     # Which variant a unit saw does not matter: the unit stands for it.
     columns = UnitColumns(unit=unit, variant=None, metric=metric, denominator=denominator)

@@ -94,7 +94,7 @@ def import_(
     At a terminal, a preview comes first and asks once. What --map said is remembered for the next file with the same
     columns from the same account.
     """
-    from abkit.intake.kpis.fields import parse_mapping
+    from abkit.intake.kpis.header.fields import parse_mapping
     from abkit.intake.kpis.reading import parse_period
     from abkit.workflows.kpis.import_kpis import import_files, options_of
     from abkit.workflows.kpis.preview import preview_files
@@ -138,8 +138,8 @@ def _origin(
 ) -> Iterator[Fetched]:
     from abkit.addresses import holds_password
     from abkit.errors import UsageError
+    from abkit.intake.databases.warehouse import shown_url
     from abkit.intake.kpis.files import queried_export
-    from abkit.intake.warehouse import shown_url
 
     given = [bool(files), sql is not None, sql_env is not None]
     if sum(given) != 1 or (query is None) != bool(files):
@@ -295,9 +295,9 @@ def link(
 ) -> None:
     """Link ads to creatives by name and hash; list those without one: suggested, ambiguous, unlinked."""
     from abkit.errors import UsageError
-    from abkit.workflows.kpis import link as kpi_link
-    from abkit.workflows.kpis.link_images import link_images
-    from abkit.workflows.kpis.link_pattern import link_by_pattern
+    from abkit.workflows.kpis.linking import link as kpi_link
+    from abkit.workflows.kpis.linking.images import link_images
+    from abkit.workflows.kpis.linking.pattern import link_by_pattern
 
     if (ad is None) != (creative is None and not remove):
         raise UsageError("--ad needs --creative or --remove", hint="abkit kpi link --ad ID --creative NAME")

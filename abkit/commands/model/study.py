@@ -168,7 +168,7 @@ def _overlays(scorer: Scorer, images: list[Path], out: Path, form: Format) -> No
 
 
 def _most_active(store: Store | None, scorer: Scorer, images: list[Path], out: Path, top: int, form: Format) -> None:
-    from abkit.intake.images import names_of
+    from abkit.intake.media.images import names_of
     from abkit.workflows.models.most_active import MEANING, most_active, rows_of
 
     with progress_bars() as progress:

@@ -59,7 +59,7 @@ def preflight(
 
 def _show_placements(form: Format) -> None:
     from abkit.commands.output import print_rows
-    from abkit.intake.placements import placement_table
+    from abkit.intake.media.placements import placement_table
 
     table = placement_table()
     rows = [

@@ -12,10 +12,10 @@ from tempfile import TemporaryDirectory
 
 from abkit.addresses import holds_password
 from abkit.errors import AbkitError, UsageError
+from abkit.intake.databases.warehouse import shown_url, write_query
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions
 from abkit.intake.remote.address import Address
 from abkit.intake.remote.fetch import Fetched, Limits, Progress, Refusal, fetched
-from abkit.intake.warehouse import shown_url, write_query
 from abkit_model.data.tables import SUFFIXES, readable
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abkit.errors import AbkitError, InvalidInput, UsageError
-from abkit.intake.kpis.assets import refuse_assets
-from abkit.intake.kpis.columns import Columns, find_columns, recognized
-from abkit.intake.kpis.fields import COUNTS, MONEY
-from abkit.intake.kpis.missing_columns import Rows, require_fields
-from abkit.intake.kpis.platforms import Recipe, content_of, load_recipes
+from abkit.intake.kpis.header.assets import refuse_assets
+from abkit.intake.kpis.header.columns import Columns, find_columns, recognized
+from abkit.intake.kpis.header.fields import COUNTS, MONEY
+from abkit.intake.kpis.header.missing_columns import Rows, require_fields
+from abkit.intake.kpis.header.platforms import Recipe, content_of, load_recipes
 from abkit_model.data.encodings import ENCODINGS, encoding_named
 from abkit_model.data.layouts import Layout
 from abkit_model.data.sheets import OpenSheets
@@ -199,7 +199,7 @@ def read_table(path: Path, options: KpiOptions) -> RawTable:
         TableError: It cannot be divided into rows and cells.
         InvalidInput: It is damaged, or lacks a known column or any row.
     """
-    from abkit.intake.tables import is_parquet, refusing_damage
+    from abkit.intake.cells.frames import is_parquet, refusing_damage
 
     with refusing_damage():
         table = _read_parquet(path, options) if is_parquet(path) else _read_csv(path, options)
@@ -215,7 +215,7 @@ def other_cells(table: RawTable, lines: Collection[int]) -> Iterator[tuple[int, 
         table: An export.
         lines: The lines of the rows.
     """
-    from abkit.intake.tables import is_parquet, refusing_damage
+    from abkit.intake.cells.frames import is_parquet, refusing_damage
 
     others = other_columns(table)
     if table.path is None or not others:
@@ -262,7 +262,7 @@ def header_of(path: Path, options: KpiOptions) -> list[str]:
     Raises:
         AbkitError: The file cannot be read, or no line of it has a known column name.
     """
-    from abkit.intake.tables import is_parquet, refusing_damage
+    from abkit.intake.cells.frames import is_parquet, refusing_damage
 
     with refusing_damage():
         if is_parquet(path):
@@ -277,7 +277,7 @@ def header_of(path: Path, options: KpiOptions) -> list[str]:
 
 def countable_rows(path: Path, options: KpiOptions) -> int:
     """Return how many rows a file has that was refused as a whole: all of them count as rejected; 0 if unknown."""
-    from abkit.intake.tables import count_parquet, is_parquet, refusing_damage
+    from abkit.intake.cells.frames import count_parquet, is_parquet, refusing_damage
 
     try:
         with refusing_damage():
@@ -322,7 +322,7 @@ def _columns(names: Sequence[str], path: Path, options: KpiOptions, rows: Rows) 
 
 
 def _read_csv(path: Path, options: KpiOptions) -> RawTable:
-    from abkit.intake.tables import read_frame
+    from abkit.intake.cells.frames import read_frame
 
     broken: list[BrokenRow] = []
     with open_table(path, max_bytes=options.max_bytes, options=options.table, hint=SIZE_HINT) as table:
@@ -372,7 +372,7 @@ def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
     """Read only the columns that are fields, with their types."""
     import polars as pl
 
-    from abkit.intake.tables import composed_texts, count_parquet
+    from abkit.intake.cells.frames import composed_texts, count_parquet
 
     schema = pl.read_parquet_schema(path)
     names = list(schema)

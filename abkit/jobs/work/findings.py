@@ -73,9 +73,9 @@ def experiments(store: Store, settings: Settings, tick: Tick, _arguments: Argume
 
     An experiment that cannot be analyzed does not stop the others. What needs a person opens an alert.
     """
-    from abkit.intake.rates import rates_of
-    from abkit.workflows.experiments.alerting import observe_look
+    from abkit.intake.tables.rates import rates_of
     from abkit.workflows.experiments.experiments import analyze_experiment, experiments_due
+    from abkit.workflows.experiments.review.alerting import observe_look
 
     today, rates = tick.at.date(), rates_of(settings)
     verdicts: dict[str, str] = {}

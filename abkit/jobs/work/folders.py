@@ -61,7 +61,7 @@ class ImportKpis(ImportOptions, Arguments):
 
 def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreFolder) -> Mapping[str, Any]:
     """Score the images of a folder that are not scored yet. Running it again changes nothing."""
-    from abkit.intake.images import find_images
+    from abkit.intake.media.images import find_images
     from abkit.workflows.scoring.score import score_paths
 
     folder = _watched(settings.workspace, arguments.folder)

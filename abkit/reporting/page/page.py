@@ -21,7 +21,7 @@ from abkit.reporting.page.records import ReportData
 from abkit.store.schema import Alert, CorrelationResult
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import ProgrammeRow, cumulative_in_words, rates_in_words
-from abkit.workflows.experiments.words import interval_in_words
+from abkit.workflows.experiments.review.words import interval_in_words
 
 CHART_WIDTH = 880
 

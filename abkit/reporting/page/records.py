@@ -9,8 +9,8 @@ from datetime import date, datetime
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.page.experiments import ExperimentSection
-from abkit.store.kpis.counting import SetAside
-from abkit.store.kpis.provisional import Provisional
+from abkit.store.kpis.once.counting import SetAside
+from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 from abkit.workflows.experiments.review.programme import Programme
 

@@ -19,7 +19,7 @@ def thumbnail(path: Path, sha256: str, side: int = SIDE) -> str:
         sha256: SHA-256 of the content that was scored, in hex.
         side: Longer edge in pixels, at most.
     """
-    from abkit.intake.images import file_called
+    from abkit.intake.media.images import file_called
     from abkit_model.errors import ImageRejected
     from abkit_model.images import open_creative, read_file
 

@@ -17,15 +17,15 @@ from abkit.stats.estimate import Comparison, Estimate
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.verdict import arm_value
 from abkit.vocabulary import Metric
-from abkit.workflows.experiments.analysis import Analysis, TreatmentResult
 from abkit.workflows.experiments.design import DesignReport
 from abkit.workflows.experiments.formats import RecordedDecision
-from abkit.workflows.experiments.rows import UnitAnalysis
-from abkit.workflows.experiments.segments import SegmentResults
-from abkit.workflows.experiments.simulate import Simulation
+from abkit.workflows.experiments.looks.analyze import Analysis, TreatmentResult
+from abkit.workflows.experiments.looks.segments import SegmentResults
+from abkit.workflows.experiments.looks.watched import WatchedMetric
+from abkit.workflows.experiments.rows.compare import UnitAnalysis
+from abkit.workflows.experiments.rows.simulate import Simulation
+from abkit.workflows.experiments.rows.sums import LeftOut
 from abkit.workflows.experiments.table import TableReport
-from abkit.workflows.experiments.unit_sums import LeftOut
-from abkit.workflows.experiments.watched import WatchedMetric
 
 _MOST_REFUSED = 5
 

@@ -9,7 +9,7 @@ from abkit.vocabulary import LinkStatus
 from abkit.workflows.kpis.contents import Contents
 from abkit.workflows.kpis.import_kpis import ImportSummary
 from abkit.workflows.kpis.imports import ImportList, ImportRecord, UndoReport
-from abkit.workflows.kpis.link_report import LinkReport
+from abkit.workflows.kpis.linking.report import LinkReport
 from abkit.workflows.kpis.mappings import MappingList
 from abkit.workflows.kpis.preview import ImportPreview
 from abkit.workflows.ratings.agreement import RaterStudy

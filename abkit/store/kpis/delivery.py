@@ -16,11 +16,11 @@ from abkit.metrics import MONEY, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
 from abkit.store.database.statements import among, any_fraction, as_count, total
-from abkit.store.kpis.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
-from abkit.store.kpis.provisional import Provisional, provisional
-from abkit.store.kpis.same_ads import shown_creatives
+from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
+from abkit.store.kpis.once.provisional import Provisional, provisional
+from abkit.store.kpis.once.same_ads import shown_creatives
 from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Kpi, Segment
 from abkit.vocabulary import Dimension
 

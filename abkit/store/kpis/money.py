@@ -45,7 +45,7 @@ def exchange_of(
     Args:
         session: A reading session.
         rates: The currency that is wanted, and what others are worth in it.
-        counted: That a row counts; see `abkit.store.kpis.counting.counts`.
+        counted: That a row counts; see `abkit.store.kpis.once.counting.counts`.
         where: Which of these rows.
 
     Raises:
@@ -88,7 +88,7 @@ def figures_by(
         session: A reading session.
         keys: The columns.
         money: The currency of the analysis; None where no money is asked for: it is then None in the figures.
-        counted: That a row counts; see `abkit.store.kpis.counting.counts`.
+        counted: That a row counts; see `abkit.store.kpis.once.counting.counts`.
         where: Which of these rows.
     """
     columns = list(keys)

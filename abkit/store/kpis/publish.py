@@ -47,8 +47,8 @@ from sqlalchemy.orm import Session
 from abkit.store.database.staging import analyze, create_stage, fill
 from abkit.store.database.statements import count_inserted, count_rows, insert_into, total, wait_for_turn
 from abkit.store.imports import begin_import
-from abkit.store.kpis.counting import SetAside, ads_left_out, counts, recount, set_aside
-from abkit.store.kpis.links import creatives_of, name_ads, refresh_launches, relink
+from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launches, relink
+from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, recount, set_aside
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.vocabulary import PLACES, Dimension, RejectKind
 

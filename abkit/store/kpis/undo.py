@@ -27,10 +27,10 @@ from abkit.errors import InvalidInput, UsageError
 from abkit.store.database.staging import drop_stage
 from abkit.store.database.statements import count_rows, in_parts
 from abkit.store.kpis import archive, publish
-from abkit.store.kpis.counting import recount
-from abkit.store.kpis.links import refresh_launches, relink
+from abkit.store.kpis.linking.links import refresh_launches, relink
+from abkit.store.kpis.once.counting import recount
+from abkit.store.kpis.once.same_ads import groups_of
 from abkit.store.kpis.publish import STAGE_AD, STAGE_KPI, STAGE_MATCH, STAGE_NAME, STAGE_SEGMENT
-from abkit.store.kpis.same_ads import groups_of
 from abkit.store.schema import (
     Ad,
     AdCreative,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from abkit.alerts.rules import Rules
 from abkit.config import DriftSettings, Settings
 from abkit.errors import UsageError
-from abkit.intake.rates import rates_of
+from abkit.intake.tables.rates import rates_of
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.records import to_plain

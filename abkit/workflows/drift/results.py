@@ -8,8 +8,8 @@ from typing import Any
 
 from abkit.records import Record, RecordList
 from abkit.stats.monitoring.triage import Finding
-from abkit.store.kpis.counting import SetAside
-from abkit.store.kpis.provisional import Provisional
+from abkit.store.kpis.once.counting import SetAside
+from abkit.store.kpis.once.provisional import Provisional
 from abkit.vocabulary import DriftDecision, DriftVerdict, Layer, Metric
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
-from abkit.intake.images import SAME_SHAPE
+from abkit.intake.media.images import SAME_SHAPE
 from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.records import Record

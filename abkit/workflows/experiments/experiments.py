@@ -22,7 +22,6 @@ from abkit.store.kpis.delivery import Filters, figures_by_dimension
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment, ExperimentResult, Variant
 from abkit.vocabulary import Dimension, ExperimentDecision, Unit, Verdict, parse_choice
-from abkit.workflows.experiments.analysis import Analysis, analyze
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.formats import (
     RecordedDecision,
@@ -33,10 +32,11 @@ from abkit.workflows.experiments.formats import (
     read_plan,
     record_json,
 )
+from abkit.workflows.experiments.looks.analyze import Analysis, analyze
+from abkit.workflows.experiments.looks.segments import no_segments
+from abkit.workflows.experiments.looks.worth import GivenValue, check_given
 from abkit.workflows.experiments.plan import ExperimentPlan, check_plan, has_ended
-from abkit.workflows.experiments.plan_rows import UnitRowsOf, sums_for
-from abkit.workflows.experiments.segments import no_segments
-from abkit.workflows.experiments.worth import GivenValue, check_given
+from abkit.workflows.experiments.rows.planned import UnitRowsOf, sums_for
 
 
 @dataclass(frozen=True, kw_only=True)

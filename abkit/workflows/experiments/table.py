@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from abkit.errors import AbkitError
-from abkit.intake.column_tables import MOST_BYTES
-from abkit.intake.experiment_tables import ArmTable, Refused, read_experiments
+from abkit.intake.cells.columns import MOST_BYTES
 from abkit.intake.remote.table import local_table
+from abkit.intake.tables.experiments import ArmTable, Refused, read_experiments
 from abkit.records import Record
 from abkit.stats.proportions.bulk import BulkComparisons, compare_many, homogeneity_p, split_p
 from abkit.stats.tails import quantile

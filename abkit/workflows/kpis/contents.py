@@ -12,7 +12,7 @@ from abkit.records import Record
 if TYPE_CHECKING:
     import polars as pl
 
-    from abkit.intake.kpis.checks import CheckedRows
+    from abkit.intake.kpis.rows.checks import CheckedRows
 
 _FORMAT = 1
 _SUMS = ("impressions", "clicks", "conversions", "spend", "revenue")

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import StoreError, UsageError
-from abkit.intake.kpis.fields import listed
 from abkit.intake.kpis.files import find_exports
+from abkit.intake.kpis.header.fields import listed
 from abkit.intake.kpis.reading import KpiOptions
 from abkit.intake.remote.fetch import Fetched
 from abkit.records import Record
@@ -22,8 +22,8 @@ from abkit.store.database.staging import publish_staged
 from abkit.store.imports import reject_reasons, zones_of_imports
 from abkit.store.kpis import archive
 from abkit.store.kpis import publish as kpi_publish
-from abkit.store.kpis.counting import SetAside
-from abkit.store.kpis.links import owned_unlinked
+from abkit.store.kpis.linking.links import owned_unlinked
+from abkit.store.kpis.once.counting import SetAside
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
 from abkit.vocabulary import RejectKind

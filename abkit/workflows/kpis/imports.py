@@ -14,7 +14,7 @@ from abkit.errors import UsageError
 from abkit.records import Record, RecordList
 from abkit.store.database.engine import Store
 from abkit.store.imports import reject_reasons
-from abkit.store.kpis.counting import SetAside, counts, set_aside
+from abkit.store.kpis.once.counting import SetAside, counts, set_aside
 from abkit.store.kpis.undo import undo_import as take_back
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Kpi, KpiImport, KpiUndo

@@ -18,7 +18,7 @@ from abkit.workflows.kpis.reasons import kinds
 from abkit.workflows.kpis.understanding import Refused, understand
 
 if TYPE_CHECKING:
-    from abkit.intake.kpis.checks import CheckedRows
+    from abkit.intake.kpis.rows.checks import CheckedRows
 
 _FIRST_ROWS = 5
 

@@ -20,8 +20,8 @@ from abkit_model.data.tables import require_file
 from abkit_model.errors import ReadingNote
 
 if TYPE_CHECKING:
-    from abkit.intake.kpis.checks import AdKey, CheckedRows
-    from abkit.intake.kpis.columns import Columns
+    from abkit.intake.kpis.header.columns import Columns
+    from abkit.intake.kpis.rows.checks import AdKey, CheckedRows
 
 Note = Callable[[str], None]
 _GUESSES = (ReadingNote, UnicodeWarning)
@@ -130,9 +130,9 @@ def _read(store: Store, path: Path, known: Understood) -> Understood:
         table = read_table(path, options)
     except AbkitError as error:
         raise Refused(error, countable_rows(path, options)) from error
-    from abkit.intake.kpis.checks import check
-    from abkit.intake.kpis.fields import listed
-    from abkit.intake.tables import refusing_damage
+    from abkit.intake.cells.frames import refusing_damage
+    from abkit.intake.kpis.header.fields import listed
+    from abkit.intake.kpis.rows.checks import check
 
     def delivered(ads: list[AdKey]) -> Mapping[AdKey, tuple[int, int]]:
         with store.read() as session:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from abkit.config import ScoringSettings
 from abkit.errors import AbkitError, UsageError
-from abkit.intake.images import file_called, names_of
+from abkit.intake.media.images import file_called, names_of
 from abkit.records import Record, percent
 from abkit.store.database.engine import Store
 from abkit.store.scores import ScoredCreative, scored_creatives

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from abkit.errors import UsageError
-from abkit.intake.animation_times import playing
-from abkit.intake.image_marks import Marks, marks_of
-from abkit.intake.images import COPY_BITS, SAME_SHAPE, find_images, perceptual_hash
-from abkit.intake.placements import Placement, placement_table, placements_named
+from abkit.intake.media.animation_times import playing
+from abkit.intake.media.image_marks import Marks, marks_of
+from abkit.intake.media.images import COPY_BITS, SAME_SHAPE, find_images, perceptual_hash
+from abkit.intake.media.placements import Placement, placement_table, placements_named
 from abkit.vocabulary import Mark, PreflightCheck, PreflightVerdict
 from abkit.workflows.preflight.looks import Looks, look_at
 from abkit.workflows.preflight.results import CheckedFile, Finding, PlacementVerdict, Preflight, gravest

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isinf
 
-from abkit.intake.animation_times import Playing
-from abkit.intake.placements import Figure, Placement, ratio_of, weight_of
+from abkit.intake.media.animation_times import Playing
+from abkit.intake.media.placements import Figure, Placement, ratio_of, weight_of
 from abkit.vocabulary import PreflightCheck, PreflightVerdict
 from abkit.workflows.preflight.results import Finding, PlacementVerdict, gravest
 

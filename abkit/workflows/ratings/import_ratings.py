@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import InvalidInput, UsageError
-from abkit.intake.images import names_of
-from abkit.intake.ratings import Labels, read_labels, stage_rows
+from abkit.intake.media.images import names_of
 from abkit.intake.remote.address import is_address, local_path, parse_address
 from abkit.intake.remote.table import local_table, shown_table
+from abkit.intake.tables.ratings import Labels, read_labels, stage_rows
 from abkit.records import Record
 from abkit.store import imports
 from abkit.store.catalog import creatives

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from abkit.config import ScoringSettings
-from abkit.intake.images import Content, find_images, hash_file, names_of, read_content
+from abkit.intake.media.images import Content, find_images, hash_file, names_of, read_content
 from abkit.intake.remote.address import Address
 from abkit.intake.remote.fetch import Fetched, Limits, Progress, fetched
 from abkit.vocabulary import FileState

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from abkit.intake.idea_names import idea_name
-from abkit.intake.images import ALIKE_BITS, COPY_BITS, SAME_SHAPE
+from abkit.intake.media.images import ALIKE_BITS, COPY_BITS, SAME_SHAPE
 from abkit.records import Record
 from abkit.store.catalog import creatives, ideas
 from abkit.store.catalog.ideas import Member

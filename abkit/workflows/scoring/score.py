@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
-from abkit.intake.images import restored_reading
+from abkit.intake.media.images import restored_reading
 from abkit.intake.remote.fetch import Fetched
 from abkit.names import link_key
 from abkit.records import to_plain
@@ -26,7 +26,7 @@ from abkit.store import schema, scores
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.keys import clean_key
-from abkit.store.kpis.links import relink
+from abkit.store.kpis.linking.links import relink
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
 from abkit.workflows.active_model import ActiveModel, ensure_active_model, find_model

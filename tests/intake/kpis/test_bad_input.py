@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit.intake.kpis.fields import parse_mapping
+from abkit.intake.kpis.header.fields import parse_mapping
 from abkit.store import imports
 from abkit.store.database.engine import Store
 from tests.kpi_files import figures, rows, run_import, write

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from abkit.intake.kpis.columns import find_columns
-from abkit.intake.kpis.fields import FIELDS, LABELS, plain_name
-from abkit.intake.kpis.platforms import UNUSED, Recipe, common_meanings, load_recipes
+from abkit.intake.kpis.header.columns import find_columns
+from abkit.intake.kpis.header.fields import FIELDS, LABELS, plain_name
+from abkit.intake.kpis.header.platforms import UNUSED, Recipe, common_meanings, load_recipes
 from tests.platform_exports import EXPORTS
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -12,7 +12,7 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
-from abkit.intake.images import names_of
+from abkit.intake.media.images import names_of
 from abkit.reporting.page.gather import gather, make_report
 from abkit.reporting.page.page import render_report
 from abkit.reporting.page.thumbnails import thumbnail

@@ -6,7 +6,7 @@ from pathlib import Path
 import abkit
 from abkit.config import Settings
 from abkit.store.database.engine import Store
-from abkit.workflows.kpis.link import link
+from abkit.workflows.kpis.linking.link import link
 from abkit.workflows.ratings.agreement import study_table
 from abkit.workflows.ratings.import_ratings import import_labels
 from tests.images import save_images

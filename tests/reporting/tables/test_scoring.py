@@ -124,7 +124,7 @@ def test_a_name_from_outside_cannot_move_the_cursor() -> None:
 
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_notebook_shows_the_image_that_was_scored_and_nothing_where_it_is_gone(tmp_path: Path, gone: bool) -> None:
-    from abkit.intake.images import hash_file
+    from abkit.intake.media.images import hash_file
     from tests.images import save_images
 
     (path,) = save_images(tmp_path, 1)

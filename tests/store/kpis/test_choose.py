@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from abkit.store.kpis.once import COLUMNS, choose
+from abkit.store.kpis.once.rule import COLUMNS, choose
 
 DAY = date(2026, 1, 5)
 

@@ -32,13 +32,18 @@ def test_every_function_that_reads_figures_of_kpi_asks_which_rows_count() -> Non
                 found.add(name)
                 if not ASKS.search(part):
                     silent.append(f"{name}: {part.splitlines()[0]}")
-    assert found >= {"store/kpis/counting.py", "store/kpis/delivery.py", "store/experiments.py", "store/kpis/links.py"}
+    assert found >= {
+        "store/kpis/once/counting.py",
+        "store/kpis/delivery.py",
+        "store/experiments.py",
+        "store/kpis/linking/links.py",
+    }
     # The rule itself reads every row, and so does the check that an ad has no more clicks than impressions. Sums of
     # money are given the condition, and whoever calls them is looked at here.
     assert [one.split("(")[0] for one in silent] == [
         "store/imports.py: def impressions_and_clicks",
-        "store/kpis/counting.py: def _note_wholes",
-        "store/kpis/counting.py: def _rows",
+        "store/kpis/once/counting.py: def _note_wholes",
+        "store/kpis/once/counting.py: def _rows",
         "store/kpis/money.py: def exchange_of",
         "store/kpis/money.py: def figures_by",
     ]

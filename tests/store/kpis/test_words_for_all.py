@@ -2,7 +2,7 @@
 
 import pytest
 
-from abkit.store.kpis.once import means_all
+from abkit.store.kpis.once.rule import means_all
 from abkit.vocabulary import Dimension
 
 

@@ -12,7 +12,6 @@ from abkit.stats.estimate import Estimate
 from abkit.store.database.engine import Store
 from abkit.store.experiments import Delivery, Figures
 from abkit.vocabulary import Metric, Verdict
-from abkit.workflows.experiments.analysis import Analysis, TreatmentResult, analyze
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.design import fit_relation
 from abkit.workflows.experiments.experiments import (
@@ -24,6 +23,7 @@ from abkit.workflows.experiments.experiments import (
     list_experiments,
 )
 from abkit.workflows.experiments.formats import RecordedDecision
+from abkit.workflows.experiments.looks.analyze import Analysis, TreatmentResult, analyze
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 
 

@@ -13,7 +13,6 @@ from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.schema import Experiment, ExperimentResult
 from abkit.vocabulary import Allocation, Metric, Verdict
-from abkit.workflows.experiments.analysis import Analysis
 from abkit.workflows.experiments.experiments import (
     analyze_experiment,
     create_experiment,
@@ -22,6 +21,7 @@ from abkit.workflows.experiments.experiments import (
     list_experiments,
 )
 from abkit.workflows.experiments.formats import FORMAT, RecordedDecision, record_json
+from abkit.workflows.experiments.looks.analyze import Analysis
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 
 OLD: dict[str, Any] = json.loads((Path(__file__).parent / "rows_without_a_format.json").read_text())

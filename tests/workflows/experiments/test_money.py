@@ -14,13 +14,13 @@ from abkit.money import Rates
 from abkit.reporting.tables.show import view
 from abkit.store.database.engine import Store
 from abkit.store.experiments import Delivery
-from abkit.store.kpis.counting import recount
 from abkit.store.kpis.money import Figures
+from abkit.store.kpis.once.counting import recount
 from abkit.store.schema import Ad, Kpi, Segment
 from abkit.vocabulary import Metric
-from abkit.workflows.experiments.analysis import Analysis
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import create_experiment, history
+from abkit.workflows.experiments.looks.analyze import Analysis
 from abkit.workflows.experiments.units.pairs import DayPairs
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 

@@ -11,13 +11,13 @@ from abkit.errors import InvalidInput
 from abkit.stats.arms import PairMoments
 from abkit.store.database.engine import Store
 from abkit.store.experiments import Delivery
-from abkit.store.kpis.counting import recount
 from abkit.store.kpis.money import Figures
+from abkit.store.kpis.once.counting import recount
 from abkit.store.schema import Ad, Kpi, Segment
 from abkit.vocabulary import Dimension, Metric, Verdict
-from abkit.workflows.experiments.analysis import Analysis, analyze
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, history
+from abkit.workflows.experiments.looks.analyze import Analysis, analyze
 from tests.workflows.experiments.deliveries import Deliveries, plan
 from tests.workflows.experiments.designs import START, geographies, look, placed, shared_days
 

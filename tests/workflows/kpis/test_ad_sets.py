@@ -17,7 +17,7 @@ from abkit.store.kpis.delivery import Deliveries, Filters, deliveries, delivery_
 from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
 from abkit.workflows.kpis.imports import list_imports, show_import, undo_import
-from abkit.workflows.kpis.link import link
+from abkit.workflows.kpis.linking.link import link
 from tests.conftest import MakeDatabase
 from tests.kpi_files import add_creatives, run_import, write
 

@@ -13,7 +13,7 @@ from abkit.reporting.page.gather import gather
 from abkit.store import experiments
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Deliveries, Filters, daily_impressions, deliveries, delivery_rows
-from abkit.store.kpis.link_lists import unlinked_delivery
+from abkit.store.kpis.linking.link_lists import unlinked_delivery
 from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
 from abkit.workflows.correlate import correlate

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from abkit.intake.kpis.fields import parse_mapping
+from abkit.intake.kpis.header.fields import parse_mapping
 from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, AdCreative, Campaign, CreativeAlias, Kpi, Segment
 from abkit.vocabulary import Dimension

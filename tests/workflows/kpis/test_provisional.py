@@ -11,7 +11,7 @@ from abkit.reporting.page.gather import gather
 from abkit.reporting.page.page import render_report
 from abkit.store import experiments
 from abkit.store.database.engine import Store
-from abkit.store.kpis.provisional import Provisional
+from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.schema import Kpi, KpiImport
 from abkit.workflows.correlate import correlate
 from abkit.workflows.drift.check import check_drift

@@ -26,7 +26,7 @@ from abkit.store.schema import (
     Segment,
 )
 from abkit.workflows.kpis.imports import list_imports, show_import, undo_import
-from abkit.workflows.kpis.link import link_by_hand
+from abkit.workflows.kpis.linking.link import link_by_hand
 from tests.conftest import MakeDatabase
 from tests.kpi_files import add_creatives, rows, run_import, write
 

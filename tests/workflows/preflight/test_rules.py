@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from abkit.intake.animation_times import Playing
-from abkit.intake.placements import placement_table, placements_named
+from abkit.intake.media.animation_times import Playing
+from abkit.intake.media.placements import placement_table, placements_named
 from abkit.vocabulary import PreflightCheck
 from abkit.workflows.preflight.rules import Facts, hold_against
 

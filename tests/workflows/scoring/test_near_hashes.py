@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abkit.intake.images import ALIKE_BITS, COPY_BITS
+from abkit.intake.media.images import ALIKE_BITS, COPY_BITS
 from abkit.store.catalog.ideas import Member
 from abkit.workflows.scoring import same_idea
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from abkit.config import Settings
 from abkit.errors import AbkitError
-from abkit.intake.images import hash_file
+from abkit.intake.media.images import hash_file
 from abkit.store.database.engine import Store
 from abkit.store.schema import (
     AdCreative,
@@ -261,7 +261,7 @@ def test_a_store_without_an_active_model_begins_with_the_shipped_scorer(
 def test_a_scheduled_folder_goes_on_past_whatever_one_file_does(
     quick_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from abkit.intake import images
+    from abkit.intake.media import images
     from abkit.jobs.job import Tick
     from abkit.jobs.work.folders import ScoreFolder, score_folder
     from abkit.store.runs import begin_run

@@ -11,7 +11,7 @@ from abkit.store.database.engine import Store
 from abkit.vocabulary import Verdict
 from abkit.workflows.experiments.review.standing import Standing, standings
 from abkit.workflows.experiments.review.tired import TiredCreative, tired_creatives
-from abkit.workflows.experiments.words import interval_in_words, verdict_of
+from abkit.workflows.experiments.review.words import interval_in_words, verdict_of
 
 _WEEK = timedelta(days=6)
 

@@ -15,8 +15,8 @@ from abkit.store import experiments as tables
 from abkit.store.catalog.creatives import campaign_keys
 from abkit.store.schema import Experiment, ExperimentResult
 from abkit.vocabulary import Verdict
-from abkit.workflows.experiments.analysis import Analysis
 from abkit.workflows.experiments.formats import RecordedDecision, Unreadable, read_analysis, read_decision, read_plan
+from abkit.workflows.experiments.looks.analyze import Analysis
 from abkit.workflows.experiments.plan import ExperimentPlan
 
 

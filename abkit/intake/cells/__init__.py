@@ -1,0 +1,1 @@
+"""Cells of tables as data frames, with what their numbers and names mean."""

@@ -1,0 +1,1 @@
+"""Rows of a query, from databases that the user names."""

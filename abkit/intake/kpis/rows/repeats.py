@@ -1,0 +1,148 @@
+"""Rows of one file about the same ad, period and segment: the same row twice, contradictions, and parts to add up."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import polars as pl
+
+from abkit.intake.kpis.header.fields import COUNTS, MONEY, listed
+from abkit.intake.kpis.reading import RawTable, other_cells, other_columns
+
+KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attribution_window")
+_REFUSED = {"line": pl.Int64, "reason": pl.String}
+_BESIDE = {"line": pl.Int64, "beside": pl.Int64}
+HOURS_A_DAY = 24
+_ROWS_LOOKED_AT = 1_000
+OtherCells = Callable[[frozenset[int]], Iterable[tuple[int, tuple[str, ...]]]]
+
+
+def repeated_rows(
+    rows: pl.DataFrame, key: Sequence[str], others: OtherCells = lambda _: ()
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Take out rows of one key: the same row counts once, rows that differ do not count at all.
+
+    Two rows with equal figures are the same row only if all their cells are equal: a file that is broken down by a
+    column that is no field has many rows of one impression.
+
+    Args:
+        rows: Rows with `line`, the key and the figures.
+        key: The natural key.
+        others: Yields line and cells, those that are no field, of rows with these lines.
+
+    Returns:
+        The rows that stay; `line` and `reason` of the others.
+    """
+    if rows.select(pl.struct(key).n_unique()).item() == rows.height:
+        return rows, pl.DataFrame(schema=_REFUSED)
+    figures = ["currency", *COUNTS, *MONEY]
+    repeated = rows.filter(pl.struct(key).is_duplicated())
+    groups = repeated.with_columns(
+        pl.col("line").min().over(key).alias("first"),
+        (pl.struct(figures).n_unique().over(key) == 1).alias("equal"),
+        (pl.col("creative").n_unique().over(key) == 1).alias("one_creative"),
+    )
+    equal = groups.filter("equal", "one_creative")["line"]
+    beside = {line: hash(cells) for line, cells in others(frozenset(equal))} if equal.len() else {}
+    of_line = pl.DataFrame({"line": list(beside), "beside": list(beside.values())}, schema=_BESIDE)
+    groups = groups.join(of_line, on="line", how="left").with_columns(
+        (pl.col("beside").n_unique().over(key) == 1).alias("one_row")
+    )
+    other = pl.when(pl.col("line") == pl.col("first")).then(pl.col("line").sort().get(1).over(key)).otherwise("first")
+    refused = (
+        groups.with_columns(other.alias("other"))
+        .filter(~(pl.col("equal") & pl.col("one_creative") & pl.col("one_row") & (pl.col("line") == pl.col("first"))))
+        .select(
+            "line",
+            pl.when(pl.col("equal") & pl.col("one_creative") & pl.col("one_row"))
+            .then(pl.format("duplicate of line {}", "first"))
+            .when(pl.col("equal") & pl.col("one_creative"))
+            .then(
+                pl.format(
+                    "the figures of line {} for the same ad, period and segment, but another row in columns that are "
+                    "not used",
+                    "other",
+                )
+            )
+            .when("one_creative")
+            .then(pl.format("different figures from line {} for the same ad, period and segment", "other"))
+            .otherwise(pl.format("a different creative from line {} for the same ad, period and segment", "other"))
+            .alias("reason"),
+        )
+    )
+    return rows.join(refused.select("line"), on="line", how="anti", maintain_order="left"), refused
+
+
+def broken_down(table: RawTable, repeated: pl.DataFrame) -> list[str]:
+    """Say which columns tell rows of one ad, period and segment apart that no field does.
+
+    Args:
+        table: The export.
+        repeated: What `repeated_rows` took out of it.
+    """
+    apart = repeated.filter(~pl.col("reason").str.starts_with("duplicate"))
+    names = list(other_columns(table).values())
+    if not apart.height or not names:
+        return []
+    lines = frozenset(apart["line"].head(_ROWS_LOOKED_AT))
+    cells = [texts for _, texts in other_cells(table, lines)]
+    unused = set(table.columns.unused)
+    columns = zip(names, zip(*cells, strict=True), strict=True)
+    varied = [name for name, texts in columns if name in unused and len(set(texts)) > 1]
+    if not varied:
+        return []
+    return [
+        f"{apart.height:,} rows have ad, period and segment in common and differ in {listed(varied, 5)}: if the file "
+        f"is broken down by such a column, --map {varied[0] + '=other'!r}"
+    ]
+
+
+def summed_rows(rows: pl.DataFrame, finer: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:
+    """Add up the rows that are parts of one key: the hours of a day.
+
+    Args:
+        rows: Rows of which none repeats another in the key and the finer columns.
+        finer: Columns of the file that divide a key: `hour`.
+
+    Returns:
+        One row per key, with `rows`, how many of the file it is; `line` and `reason` of those that cannot be added up;
+        notes of what was added up.
+    """
+    nothing = pl.DataFrame(schema=_REFUSED)
+    if not finer:
+        return rows.with_columns(rows=pl.lit(1)), nothing, []
+    rows, refused = _lonely_hours(rows)
+    if rows.select(pl.struct(KEY).n_unique()).item() == rows.height:
+        return rows.with_columns(rows=pl.lit(1)), refused, []
+    mixed = (pl.col("currency").n_unique().over(KEY) > 1).alias("mixed")
+    currencies = rows.filter(mixed).select(
+        "line", reason=pl.lit("parts of the same ad, period and segment are in different currencies")
+    )
+    rows = rows.join(currencies, on="line", how="anti", maintain_order="left")
+    figures = [*COUNTS, *MONEY]
+    sums = (pl.when(pl.col(name).is_not_null().any()).then(pl.col(name).sum()).alias(name) for name in figures)
+    others = (pl.col(name).first() for name in rows.columns if name not in (*KEY, *figures))
+    summed = rows.group_by(KEY, maintain_order=True).agg(*others, *sums, pl.len().cast(pl.Int32).alias("rows"))
+    notes = []
+    if summed.height < rows.height:
+        parts = summed.filter(pl.col("rows") > 1)
+        notes.append(f"{parts['rows'].sum():,} hourly rows were added up to {parts.height:,}")
+    notes += _short_days(rows)
+    return summed.select(*rows.columns, "rows"), pl.concat([refused, currencies]), notes
+
+
+def _lonely_hours(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Take out the days of which the file has one hour only: an hour does not stand for its day."""
+    hours = pl.col("hour").filter(pl.col("hour") != "").n_unique().over("period_start")
+    reason = pl.format("the file has only the hour '{}' of this day: a day is the sum of its hours", "hour")
+    refused = rows.filter((pl.col("hour") != "") & (hours == 1)).select("line", reason.alias("reason"))
+    return rows.join(refused, on="line", how="anti", maintain_order="left"), refused
+
+
+def _short_days(rows: pl.DataFrame) -> list[str]:
+    """Say which days have fewer hours than a day has."""
+    hours = rows.filter(pl.col("hour") != "").group_by("period_start").agg(pl.col("hour").n_unique().alias("hours"))
+    short = hours.filter(pl.col("hours") < HOURS_A_DAY).sort("period_start")
+    if not short.height:
+        return []
+    day, n = short.select("period_start", "hours").row(0)
+    more = f", and {short.height - 1:,} more days with fewer than {HOURS_A_DAY}" if short.height > 1 else ""
+    return [f"{day} has figures of {n} hours{more}: if hours are missing, import these days again"]

@@ -1,0 +1,1 @@
+"""Dates, as exports write them."""

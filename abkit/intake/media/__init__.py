@@ -1,0 +1,1 @@
+"""What images and videos are, and what placements ask of them."""

@@ -1,0 +1,1 @@
+"""Tables from outside beside exports: each kind read and checked."""

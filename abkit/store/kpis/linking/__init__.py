@@ -1,0 +1,1 @@
+"""Which creatives an ad shows."""

@@ -1,0 +1,1 @@
+"""Which stored rows count, so that each impression counts once."""

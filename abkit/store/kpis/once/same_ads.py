@@ -1,0 +1,414 @@
+"""Ads that are one: the same account imported under another mapping, or with and without its platforms.
+
+Two ads are the same when files that have one of them never have the other, and they have one long id, or what they
+delivered on the days that both have is equal: day by day, or a total of one and the sum of the other's days, in
+figures that do not agree by chance. An ad without a platform is the same as those of its id on named platforms when
+it delivered their sum.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import CompoundSelect, exists, select, union, update
+from sqlalchemy.orm import Session, aliased
+
+from abkit.names import folded
+from abkit.store.database.statements import among, total
+from abkit.store.kpis.once.period_sums import SUMS, totals_and_sums
+from abkit.store.kpis.once.rule import means_all
+from abkit.store.schema import Ad, AdCreative, Kpi
+from abkit.vocabulary import Dimension
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# Digits that agree: 1,000 impressions and 20 clicks are 4.3. Names that fit need less proof than figures alone.
+_DIGITS_RELATED, _DIGITS_ALONE = 2.5, 6.0
+_DAYS_ALONE = 3  # different figures that agree, where the names say nothing
+_SHARE_RELATED, _SHARE_ALONE = 0.5, 0.9  # of the days that both have
+_MOST_EQUAL = 20  # figures that more ads than this have on one day tell none of them
+_MOST_PERIODS = 40  # that candidates are looked for in; all that both have prove them
+_LONG_ID = 10  # digits that nobody counts up to: ids of platforms have more
+_SAME_CONVERSIONS = 1e-6  # fractions add up to a little more or less
+_SUM_IS = 0.02  # how far a sum over platforms may be from the total
+
+
+def groups_of(session: Session, ads: Collection[int]) -> dict[int, int]:
+    """Return these ads and those that are the same as one of them, each with the ad that stands for all."""
+    own = session.execute(select(Ad.id, Ad.same_as).where(among(session, Ad.id, ads))).all()
+    found = {ad: ad if same is None else same for ad, same in own}
+    heads = set(found.values())
+    more = session.execute(select(Ad.id, Ad.same_as).where(among(session, Ad.same_as, heads)))
+    return {**{head: head for head in heads}, **found, **{row.id: row.same_as for row in more}}
+
+
+def shown_creatives() -> CompoundSelect[tuple[int, int]]:
+    """Return a statement of the creatives that each ad shows, under whichever of its names it was linked."""
+    one, other = aliased(Ad), aliased(Ad)
+    link = AdCreative.creative_id
+    return union(
+        select(AdCreative.ad_id, link),
+        select(one.id, link).join(AdCreative, AdCreative.ad_id == one.same_as),
+        select(one.same_as, link).join(AdCreative, AdCreative.ad_id == one.id).where(one.same_as.is_not(None)),
+        select(one.id, link).join(other, other.same_as == one.same_as).join(AdCreative, AdCreative.ad_id == other.id),
+    )
+
+
+def unite(
+    session: Session, ads: Collection[int], days: tuple[date, date] | None = None, *, every: bool = False
+) -> set[int]:
+    """Find ads that are the same as one of these, and note it. Return the ads whose rows compete from now on.
+
+    Args:
+        session: A writing session; which rows of these ads count is settled.
+        ads: Ids of the ads.
+        days: Of the rows that came; all of them by default.
+        every: Compare these ads with each other, too: they did not come in one file.
+    """
+    pairs = list(_platform_sums(session, ads))
+    others = _others(session, ads, days, every=every)
+    if others:
+        pairs += _one_id(session, ads, others)
+        pairs += _equal_ads(session, ads, others, days)
+    return _note(session, pairs) if pairs else set()
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of an ad besides its figures."""
+
+    platform: str
+    account: str
+    external_id: str
+    creative_name: str
+    campaign_id: int | None
+    creatives: frozenset[int]
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the creative stands for the id."""
+        name = self.creative_name
+        return bool(name) and (self.external_id == name or self.external_id.endswith(f"/{name}"))
+
+    def may_be(self, other: _Known) -> bool:
+        """Return whether nothing speaks against both being one ad."""
+        if self.creatives and other.creatives and not self.creatives & other.creatives:
+            return False
+        if self.external_id != other.external_id and not _agree(self.account, other.account):
+            return False
+        return _agree(self.platform, other.platform)
+
+    def related(self, other: _Known) -> bool:
+        """Return whether their names say that they may be one."""
+        if self.external_id == other.external_id:
+            return True
+        same_name = bool(self.creative_name) and folded(self.creative_name) == folded(other.creative_name)
+        return same_name and (self.is_named or other.is_named)
+
+
+def _agree(one: str, other: str) -> bool:
+    return one == other or not one or not other
+
+
+def _known(session: Session, ads: Collection[int]) -> dict[int, _Known]:
+    creatives: dict[int, set[int]] = defaultdict(set)
+    for ad, creative in session.execute(
+        select(AdCreative.ad_id, AdCreative.creative_id).where(among(session, AdCreative.ad_id, ads))
+    ):
+        creatives[ad].add(creative)
+    columns = (Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Ad.campaign_id)
+    rows = session.execute(select(*columns).where(among(session, Ad.id, ads)))
+    return {row[0]: _Known(*row[1:], frozenset(creatives[row[0]])) for row in rows}
+
+
+# --- one id --------------------------------------------------------------------------------------------------------
+
+
+def _one_id(session: Session, ads: Collection[int], others: Collection[int]) -> list[tuple[int, int]]:
+    """Return the pairs that have one long id, and of which one lacks its account or platform.
+
+    Platforms give such an id once. Figures need not agree: what came later may be corrected, or another period.
+    """
+    rows = session.execute(select(Ad.id, Ad.external_id).where(among(session, Ad.id, {*ads, *others})))
+    owners: dict[str, list[int]] = defaultdict(list)
+    for ad, external_id in rows:
+        if len(external_id) >= _LONG_ID and external_id.isdigit():
+            owners[external_id].append(ad)
+    here, there = set(ads), set(others)
+    pairs = {
+        (one, two)
+        for same in owners.values()
+        if 1 < len(same) <= _MOST_EQUAL
+        for one in same
+        for two in same
+        if one in here and two in there and one != two and not (one > two and two in here and one in there)
+    }
+    if not pairs:
+        return []
+    known = _known(session, {ad for pair in pairs for ad in pair})
+    fits = {
+        (one, two)
+        for one, two in pairs
+        if known[one].may_be(known[two]) and _agree(known[one].account, known[two].account)
+    }
+    return sorted(_apart(session, fits))
+
+
+# --- equal figures ------------------------------------------------------------------------------------------------
+
+
+def _others(session: Session, ads: Collection[int], days: tuple[date, date] | None, *, every: bool) -> set[int]:
+    """Return the ads that may be one of these by their platform, and that delivered on one of the days."""
+    delivered = select(Kpi.id).where(Kpi.ad_id == Ad.id)
+    if days is not None:
+        delivered = delivered.where(Kpi.period_start <= days[1], Kpi.period_end >= days[0])
+    rows = session.execute(select(Ad.platform).where(among(session, Ad.id, ads)).distinct())
+    platforms = [row.platform for row in rows]
+    statement = select(Ad.id, Ad.platform).where(exists(delivered))
+    if not every:
+        statement = statement.where(~among(session, Ad.id, ads))
+    found = session.execute(statement)
+    return {row.id for row in found if any(_agree(row.platform, platform) for platform in platforms)}
+
+
+_PERIOD, _FIGURES = ["period_start", "period_end"], ["impressions", "clicks"]
+
+
+def _equal_ads(
+    session: Session, ads: Collection[int], others: Collection[int], days: tuple[date, date] | None
+) -> list[tuple[int, int]]:
+    import polars as pl
+
+    shared = _shared_periods(session, ads, others, days)
+    some = shared[:: max(1, len(shared) // _MOST_PERIODS)]
+    sums_here, sums_there = totals_and_sums(session, ads, others, days)
+    here = pl.concat([_exact(session, ads, some), sums_here])
+    there = pl.concat([_exact(session, others, some), sums_there]).rename({"ad": "other"})
+    if here.is_empty() or there.is_empty():
+        return []
+    delivering = here["ad"].n_unique()
+    known = _known(session, {*here["ad"], *there["other"]})
+    key = [*_PERIOD, *_FIGURES]
+    candidates = _telling(here, key).join(_telling(there, key), on=key)
+    pairs = set(candidates.select("ad", "other").unique().iter_rows()) | _by_name(known, here["ad"], there["other"])
+    pairs = {
+        (one, two)
+        for one, two in pairs
+        if one != two and not (one > two and (two, one) in pairs) and known[one].may_be(known[two])
+    }
+    apart = _apart(session, pairs)
+    if not apart:
+        return []
+    here = pl.concat([_exact(session, {one for one, _ in apart}, shared), sums_here])
+    there = pl.concat([_exact(session, {two for _, two in apart}, shared), sums_there]).rename({"ad": "other"})
+    proof = _proof(apart, here, there)
+    same: list[tuple[int, int]] = []
+    unproven: list[tuple[tuple[int, int], float, int]] = []
+    for row in proof.sort("digits", "ad", "other", descending=[True, False, False]).iter_rows(named=True):
+        pair = row["ad"], row["other"]
+        if known[pair[0]].related(known[pair[1]]):
+            proven = row["share"] >= _SHARE_RELATED and row["digits"] >= _DIGITS_RELATED
+        else:
+            proven = row["share"] >= _SHARE_ALONE and row["digits"] >= _DIGITS_ALONE and row["days"] >= _DAYS_ALONE
+        if proven:
+            same.append(pair)
+        elif row["share"] >= _SHARE_ALONE:
+            unproven.append((pair, row["digits"], row["days"]))
+    # What a day or two of one ad cannot prove, all ads of a file together can: each has exactly one that agrees.
+    ones, twos = ({pair[side] for pair, _, _ in unproven} for side in (0, 1))
+    one_to_one = len(ones) == len(twos) == len(unproven)
+    all_of_them = len(unproven) + len(same) >= _SHARE_ALONE * delivering
+    digits_of_all = sum(shown for _, shown, _ in unproven)
+    days_of_all = sum(number for _, _, number in unproven)
+    if one_to_one and all_of_them and digits_of_all >= _DIGITS_ALONE and days_of_all >= _DAYS_ALONE:
+        same += [pair for pair, _, _ in unproven]
+    return _one_each(same, known)
+
+
+def _proof(pairs: Collection[tuple[int, int]], here: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
+    """Return by pair the share of its periods that agree, and how many different figures and digits these are."""
+    import polars as pl
+
+    both = pl.DataFrame(sorted(pairs), schema={"ad": pl.Int64, "other": pl.Int64}, orient="row")
+    common = both.join(here, on="ad").join(there, on=["other", *_PERIOD], suffix="_other")
+    shown, shown_other = pl.col("impressions"), pl.col("impressions_other")
+    added, added_other = pl.col("parts") > 0, pl.col("parts_other") > 0
+    # Two sums say nothing of a total; a sum below its total may lack days.
+    common = common.filter(~(added & added_other | added & (shown < shown_other) | added_other & (shown_other < shown)))
+    equal = pl.all_horizontal(pl.col(name) == pl.col(f"{name}_other") for name in _FIGURES)
+    conversions, others = pl.col("conversions"), pl.col("conversions_other")
+    converted = ((conversions - others).abs() < _SAME_CONVERSIONS) | (conversions == 0) | (others == 0)
+    equal &= ~(added | added_other) | converted
+    digits = ((shown + 1) * (pl.col("clicks") + 1)).cast(pl.Float64).log10()
+    # A total of many days is as good as these.
+    worth = pl.max_horizontal("parts", "parts_other", 1)
+    first = pl.col("first")
+    return (
+        common.with_columns(equal=equal)
+        .with_columns(first=pl.col("equal") & pl.struct(_FIGURES).is_first_distinct().over("ad", "other", "equal"))
+        .group_by("ad", "other")
+        .agg(share=pl.col("equal").mean(), days=(worth * first).sum(), digits=(digits * first).sum())
+    )
+
+
+def _exact(session: Session, ads: Collection[int], periods: Sequence[tuple[date, date]]) -> pl.DataFrame:
+    import polars as pl
+
+    rows = _totals(session, ads, periods)
+    return rows.with_columns(conversions=pl.lit(0.0), parts=pl.lit(0, pl.Int64)).select(*SUMS)
+
+
+def _shared_periods(
+    session: Session, ads: Collection[int], others: Collection[int], days: tuple[date, date] | None
+) -> list[tuple[date, date]]:
+    period = (Kpi.period_start, Kpi.period_end)
+    inside = [] if days is None else [Kpi.period_start <= days[1], Kpi.period_end >= days[0]]
+    periods = select(*period).where(*inside).distinct()
+    here, there = (
+        {(row[0], row[1]) for row in session.execute(periods.where(among(session, Kpi.ad_id, some)))}
+        for some in (ads, others)
+    )
+    return sorted(here & there)
+
+
+def _totals(session: Session, ads: Collection[int], periods: Sequence[tuple[date, date]] | None = None) -> pl.DataFrame:
+    """Return what ads delivered by period, of the rows that count."""
+    import polars as pl
+
+    key = (Kpi.ad_id, Kpi.period_start, Kpi.period_end)
+    counted = [among(session, Kpi.ad_id, ads), Kpi.left_out == "", Kpi.impressions > 0]
+    statement = select(*key, total(Kpi.impressions), total(Kpi.clicks)).where(*counted).group_by(*key)
+    if periods is not None:
+        statement = statement.where(Kpi.period_start.in_({start for start, _ in periods}))
+    schema = {"ad": pl.Int64, "period_start": pl.Date, "period_end": pl.Date}
+    schema |= {"impressions": pl.Int64, "clicks": pl.Int64}
+    return pl.DataFrame([tuple(row) for row in session.execute(statement)], schema=schema, orient="row")
+
+
+def _telling(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    import polars as pl
+
+    return rows.filter(pl.len().over(key) <= _MOST_EQUAL)
+
+
+def _by_name(known: Mapping[int, _Known], ads: Iterable[int], others: Iterable[int]) -> set[tuple[int, int]]:
+    """Return the pairs whose names are related, where few ads have the name."""
+    named: dict[str, set[int]] = defaultdict(set)
+    for other in set(others):
+        for name in {known[other].external_id, folded(known[other].creative_name)} - {""}:
+            named[name].add(other)
+    return {
+        (ad, other)
+        for ad in set(ads)
+        for name in {known[ad].external_id, folded(known[ad].creative_name)} - {""}
+        if len(named[name]) <= _MOST_EQUAL
+        for other in named[name]
+        if known[ad].related(known[other])
+    }
+
+
+def _apart(session: Session, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Return the pairs that no import has together."""
+    imports: dict[int, set[int]] = defaultdict(set)
+    ads = {ad for pair in pairs for ad in pair}
+    rows = select(Kpi.ad_id, Kpi.kpi_import_id).where(among(session, Kpi.ad_id, ads)).distinct()
+    for ad, number in session.execute(rows):
+        imports[ad].add(number)
+    return {(one, two) for one, two in pairs if not imports[one] & imports[two]}
+
+
+def _one_each(pairs: Iterable[tuple[int, int]], known: Mapping[int, _Known]) -> list[tuple[int, int]]:
+    """Return the pairs, best first, that leave no ad with two others of one account and kind of name."""
+    taken: set[tuple[int, object]] = set()
+    chosen = []
+    for one, two in pairs:
+        keys = [
+            (ad, (known[other].platform, known[other].account, known[other].is_named))
+            for ad, other in ((one, two), (two, one))
+        ]
+        if not taken.intersection(keys):
+            taken.update(keys)
+            chosen.append((one, two))
+    return chosen
+
+
+# --- platforms ----------------------------------------------------------------------------------------------------
+
+
+def _platform_sums(session: Session, ads: Collection[int]) -> Iterable[tuple[int, int]]:
+    """Yield pairs of an ad without a platform and one of its parts, where these sum to it."""
+    import polars as pl
+
+    mine, other = aliased(Ad), aliased(Ad)
+    # The key of ads begins with the platform: by way of the few that there are, the others are found in its index.
+    platforms = select(Ad.platform).distinct().subquery()
+    is_other = (mine.account == other.account) & (mine.external_id == other.external_id)
+    rows = session.execute(
+        select(other.account, other.external_id, other.platform, other.id, mine.platform, mine.id)
+        .select_from(mine)
+        .join(platforms, platforms.c.platform != mine.platform)
+        .join(other, (other.platform == platforms.c.platform) & is_other)
+        .where(among(session, mine.id, ads))
+    )
+    keys: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    for account, external_id, platform, ad, my_platform, my_ad in rows:
+        keys[account, external_id] |= {ad: platform, my_ad: my_platform}
+    owners = [
+        (ad, number, _is_all(platform))
+        for number, members in enumerate(keys.values())
+        if any(map(_is_all, members.values()))
+        for ad, platform in members.items()
+    ]
+    if not owners:
+        return
+    owner = pl.DataFrame(owners, schema={"ad": pl.Int64, "key": pl.Int64, "whole": pl.Boolean}, orient="row")
+    delivered = _totals(session, owner["ad"].to_list()).join(owner, on="ad")
+    key = ["key", "period_start", "period_end"]
+    sums = delivered.filter(~pl.col("whole")).group_by(key).agg(pl.col("impressions", "clicks").sum())
+    both = delivered.filter("whole").join(sums, on=key, suffix="_sum")
+    fits = pl.all_horizontal(
+        (pl.col(name) - pl.col(f"{name}_sum")).abs() <= pl.col(name) * _SUM_IS for name in ("impressions", "clicks")
+    )
+    wholes = both.group_by("ad", "key").agg(share=fits.mean()).filter(pl.col("share") >= _SHARE_RELATED)
+    parts = owner.filter(~pl.col("whole")).select("key", part="ad")
+    yield from wholes.join(parts, on="key").select("ad", "part").sort("ad", "part").iter_rows()
+
+
+def _is_all(platform: str) -> bool:
+    return not platform or means_all(Dimension.PLATFORM, platform)
+
+
+# --- noting it ----------------------------------------------------------------------------------------------------
+
+
+def _note(session: Session, pairs: Iterable[tuple[int, int]]) -> set[int]:
+    """Write which ads are one; one that is linked, or else the first, stands for them."""
+    pairs = list(pairs)
+    groups = groups_of(session, {ad for pair in pairs for ad in pair})
+    members: dict[int, list[int]] = defaultdict(list)
+    for ad, head in groups.items():
+        members[head].append(ad)
+    touched: set[int] = set()
+    for one, two in pairs:
+        head, gone = sorted((groups[one], groups[two]))
+        if head != gone:
+            moved = members.pop(gone)
+            members[head] += moved
+            groups.update(dict.fromkeys(moved, head))
+            touched = (touched - {gone}) | {head}
+    known = _known(session, groups)
+    values: list[dict[str, Any]] = []
+    for head in touched:
+        own = sorted(members[head], key=lambda ad: (not known[ad].creatives, known[ad].campaign_id is None, ad))
+        campaign = next((known[ad].campaign_id for ad in own if known[ad].campaign_id is not None), None)
+        for ad in own:
+            same = own[0] if ad != own[0] else None
+            values.append({"id": ad, "same_as": same, "campaign_id": known[ad].campaign_id or campaign})
+    if values:
+        session.execute(update(Ad), values)
+    return {ad for head in touched for ad in members[head]}

@@ -1,0 +1,1 @@
+"""One look at an experiment: guards, figures, verdict."""

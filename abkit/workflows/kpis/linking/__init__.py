@@ -1,0 +1,1 @@
+"""Link ads to creatives: by names, patterns, images, tables or by hand."""

@@ -1,0 +1,183 @@
+"""Tables of arms and samples count nothing twice, and compare nothing that is in different units."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abkit.errors import InvalidInput
+from abkit.intake.tables.experiments import ArmTable, read_arms, read_experiments
+from abkit.intake.tables.samples import read_numbers, require_one_unit
+
+HEADER = "experiment,variant,impressions,clicks"
+ARMS = ("e1,control,10000,500", "e1,treatment,12000,700")
+TWO_TESTS = (*ARMS, "e2,control,5000,100", "e2,treatment,5100,130")
+
+
+def read(tmp_path: Path, *lines: str, header: str = HEADER, add_up: bool = False) -> ArmTable:
+    path = tmp_path / "arms.csv"
+    path.write_text("\n".join((header, *lines)) + "\n", "utf-8")
+    names = {"experiment": "experiment", "variant": "variant", "trials": "impressions", "successes": "clicks"}
+    return read_experiments(path, **names, drop_duplicates=add_up)
+
+
+def arms(table: ArmTable) -> dict[tuple[str, str], tuple[float, float]]:
+    keys = [(table.experiments[number], name) for number, name in zip(table.experiment, table.variants, strict=True)]
+    return dict(zip(keys, zip(table.trials.tolist(), table.successes.tolist(), strict=True), strict=True))
+
+
+@pytest.mark.parametrize("word", ["Total", "Grand total", "Gesamt", "Alle", "合計", "", "Overall", "Todos"])
+def test_an_arm_that_is_the_total_of_the_others_is_left_out_and_said(tmp_path: Path, word: str) -> None:
+    table = read(tmp_path, *ARMS, f"e1,{word},22000,1200")
+    assert arms(table) == {("e1", "control"): (10000, 500), ("e1", "treatment"): (12000, 700)}
+    assert table.notes == ("1 rows are left out: they look like totals of the others",)
+    assert not table.refused
+
+
+def test_an_arm_that_is_called_a_total_and_is_no_sum_stays_an_arm(tmp_path: Path) -> None:
+    assert ("e1", "All") in arms(read(tmp_path, *ARMS, "e1,All,22000,1199"))
+
+
+@pytest.mark.parametrize("lines", [("Total,control,15000,600", "Total,treatment,17100,830"), ("Total,,32100,1430",)])
+def test_a_test_that_is_the_total_of_the_others_is_no_test(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    table = read(tmp_path, *TWO_TESTS, *lines)
+    assert table.experiments == ["e1", "e2"]
+    assert not table.refused
+
+
+DAYS = ("2026-01-05,e1,a,1000,50", "2026-01-05,e1,b,1100,60", "2026-01-06,e1,a,1200,55", "2026-01-06,e1,b,1300,66")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("Total,e1,a,2200,105", "Total,e1,b,2400,126"), "2 rows of 'Total' are left out"),
+        (("Alle,e1,a,2200,105", "Alle,e1,b,2400,126"), "2 rows of 'Alle' are left out"),
+        (("2026-01,e1,a,2200,105", "2026-01,e1,b,2400,126"), "in each arm of their test, one row is the sum"),
+        (DAYS, "4 rows that repeat another in all cells count once"),
+        (DAYS[:1], "1 rows that repeat another in all cells count once"),
+        (("2026-01-05,e1,Total,2100,110", "2026-01-06,e1,Total,2500,121"), "they look like totals"),
+    ],
+)
+def test_days_are_added_up_once(tmp_path: Path, more: tuple[str, ...], said: str) -> None:
+    table = read(tmp_path, *DAYS, *more, header=f"day,{HEADER}", add_up=True)
+    assert arms(table) == {("e1", "a"): (2200, 105), ("e1", "b"): (2400, 126)}
+    assert any(said in note for note in table.notes), table.notes
+
+
+def test_a_word_for_all_whose_rows_are_no_sum_refuses_the_test(tmp_path: Path) -> None:
+    table = read(tmp_path, *DAYS, "All,e1,a,2000,100", "All,e1,b,2400,126", header=f"day,{HEADER}", add_up=True)
+    (refused,) = table.refused
+    assert refused.experiment == "e1"
+    assert "rows of 'All' beside others" in refused.reason
+
+
+def test_rows_that_are_equal_by_chance_are_added_up_where_the_table_has_no_other_column(tmp_path: Path) -> None:
+    table = read(tmp_path, *ARMS, *ARMS, add_up=True)
+    assert arms(table)["e1", "control"] == (20000, 1000)
+
+
+@given(counts=st.lists(st.integers(101, 10**6), min_size=4, max_size=12))
+@settings(max_examples=25, deadline=None)
+def test_days_with_and_without_their_total_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, counts: list[int]
+) -> None:
+    days = [f"{day},e1,{arm},{n + len(arm)},{n // 3}" for day, n in enumerate(counts) for arm in ("a", "bb")]
+    totals = [
+        f"Summe,e1,{arm},{sum(n + len(arm) for n in counts)},{sum(n // 3 for n in counts)}" for arm in ("a", "bb")
+    ]
+    folder = tmp_path_factory.mktemp("totals")
+    plain = read(folder, *days, header=f"day,{HEADER}", add_up=True)
+    assert arms(read(folder, *days, *totals, header=f"day,{HEADER}", add_up=True)) == arms(plain)
+
+
+@pytest.mark.parametrize("other", ["Control", "control_", "CONTROL"])
+def test_arms_whose_names_differ_in_case_or_signs_only_are_not_compared(tmp_path: Path, other: str) -> None:
+    (refused,) = read(tmp_path, *ARMS, f"e1,{other},9000,450").refused
+    assert f"'control' and {other!r} differ in case or blanks only" in refused.reason
+
+
+def test_names_are_compared_without_letters_that_nobody_sees(tmp_path: Path) -> None:
+    table = read(tmp_path, ARMS[0], "e1\u200b,treatment\u00a0,12000,700")
+    assert list(arms(table)) == [("e1", "control"), ("e1", "treatment")]
+
+
+def test_ids_that_a_spreadsheet_rounded_are_refused(tmp_path: Path) -> None:
+    table = read(tmp_path, "1.2E+17,a,1000,50", "1.2E+17,b,1000,60", *ARMS)
+    assert table.experiments == ["e1"]
+    assert "rounded by a spreadsheet" in table.refused[0].reason
+
+
+def test_the_header_once_more_is_no_test(tmp_path: Path) -> None:
+    table = read(tmp_path, *ARMS, HEADER, *TWO_TESTS[2:])
+    assert table.experiments == ["e1", "e2"]
+    assert not table.refused
+
+
+def variants(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "rank.csv"
+    path.write_text("\n".join(("variant,successes,trials", *lines)) + "\n", "utf-8")
+    return path
+
+
+def test_variants_are_ranked_without_their_total(tmp_path: Path) -> None:
+    notes: list[str] = []
+    found = read_arms(variants(tmp_path, "a,48,1000", "b,56,1000", "Total,104,2000"), note=notes.append)
+    assert list(found) == ["a", "b"]
+    assert notes == ["1 rows are left out: they look like totals of the others"]
+
+
+def test_a_variant_without_a_name_or_with_two_spellings_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="no variant is named"):
+        read_arms(variants(tmp_path, "a,48,1000", ",56,1000"))
+    with pytest.raises(InvalidInput, match="differ in case"):
+        read_arms(variants(tmp_path, "a,48,1000", "A,56,1000"))
+
+
+def test_what_is_guessed_about_a_count_is_said(tmp_path: Path) -> None:
+    notes: list[str] = []
+    found = read_arms(variants(tmp_path, "a,48,1.000", "b,1.056,1.000.000"), note=notes.append)
+    assert (found["a"].trials, found["b"].successes) == (1000, 1056)
+    assert notes == []  # counts are whole numbers: with a decimal point they would be none
+    path = tmp_path / "both.csv"
+    path.write_text("variant;successes;trials\na;1.000;2.000.000\nb;2.000;2.000.000\n", "utf-8")
+    assert read_arms(path, note=notes.append)["a"].successes == 1000
+    assert notes == ["'successes': '1.000' is read with the decimal sign ',' of column 'trials'"]
+
+
+def sample(tmp_path: Path, *cells: str, labels: tuple[str, ...] = ()) -> Path:
+    names = labels or tuple(str(number) for number in range(len(cells)))
+    path = tmp_path / "sample.csv"
+    path.write_text("day;value\n" + "".join(f"{a};{b}\n" for a, b in zip(names, cells, strict=True)), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("word", "figure"), [("Total", "60"), ("Summe", "60"), ("Total", "20"), ("Gesamt", "20.00")])
+def test_a_total_or_mean_below_a_sample_is_left_out(tmp_path: Path, word: str, figure: str) -> None:
+    read = read_numbers(sample(tmp_path, "10", "20", "30", figure, labels=("1", "2", "3", word)), "value")
+    assert read.values.tolist() == [10, 20, 30]
+    assert read.totals == 1
+
+
+def test_what_is_called_a_total_and_is_none_stays(tmp_path: Path) -> None:
+    read = read_numbers(sample(tmp_path, "10", "20", "35", labels=("1", "2", "Total")), "value")
+    assert read.values.tolist() == [10, 20, 35]
+
+
+def test_percentages_and_plain_numbers_are_not_one_sample(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="1 cells of column 'value' have no percent sign"):
+        read_numbers(sample(tmp_path, "10%", "20%", "30", "0"), "value")
+    percent = read_numbers(sample(tmp_path, "10 %", "20%", "0"), "value")
+    assert percent.values.tolist() == [0.1, 0.2, 0]
+    plain = read_numbers(sample(tmp_path, "10", "20"), "value")
+    with pytest.raises(InvalidInput, match="reference values are percentages and the current values plain numbers"):
+        require_one_unit(percent, plain)
+    require_one_unit(plain, plain)
+
+
+def test_amounts_in_two_currencies_are_not_compared(tmp_path: Path) -> None:
+    euros, dollars = (read_numbers(sample(tmp_path, f"{sign}5", f"{sign}6"), "value") for sign in ("€", "US$"))
+    with pytest.raises(InvalidInput, match="in EUR and the current values in USD"):
+        require_one_unit(euros, dollars)
+    require_one_unit(euros, read_numbers(sample(tmp_path, "5", "6"), "value"))
