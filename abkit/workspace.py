@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from abkit.vocabulary import Metric
     from abkit.workflows.correlate import CorrelationReport
     from abkit.workflows.drift.results import DriftReport
-    from abkit.workflows.experiments.looks.analyze import Analysis
+    from abkit.workflows.experiments.looks.results import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
     from abkit.workflows.kpis.imports import ImportList, UndoReport
     from abkit.workflows.kpis.linking.report import LinkReport

@@ -12,7 +12,8 @@ from abkit.store.experiments import Delivery
 from abkit.store.kpis.money import Figures
 from abkit.vocabulary import Dimension, Metric
 from abkit.workflows.experiments.arms import Arm
-from abkit.workflows.experiments.looks.analyze import Analysis, analyze
+from abkit.workflows.experiments.looks.analyze import analyze
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.plan import ExperimentPlan
 from abkit.workflows.experiments.units.sums import SumsPerUnit
 

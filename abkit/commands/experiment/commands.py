@@ -50,7 +50,7 @@ from abkit.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from abkit.workflows.experiments.looks.analyze import Analysis
+    from abkit.workflows.experiments.looks.results import Analysis
 
 app = typer.Typer(help="Design, guard, analyze and decide A/B tests.", no_args_is_help=True)
 

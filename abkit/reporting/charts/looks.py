@@ -6,7 +6,7 @@ from typing import Any
 
 from abkit.metrics import METRICS
 from abkit.reporting.charts.experiment import forest_plot, sequence_chart
-from abkit.workflows.experiments.looks.analyze import Analysis, TreatmentResult
+from abkit.workflows.experiments.looks.results import Analysis, TreatmentResult
 
 
 def analysis_chart(analysis: Analysis, key: str = "") -> Any:

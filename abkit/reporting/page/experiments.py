@@ -13,7 +13,7 @@ from abkit.reporting.charts.looks import look_charts
 from abkit.stats.verdicts.guards import Guard
 from abkit.stats.verdicts.verdict import arm_value
 from abkit.vocabulary import Allocation, GuardStatus, Verdict
-from abkit.workflows.experiments.looks.analyze import Analysis, TreatmentResult
+from abkit.workflows.experiments.looks.results import Analysis, TreatmentResult
 from abkit.workflows.experiments.plan import ExperimentPlan
 from abkit.workflows.experiments.review.standing import Standing
 from abkit.workflows.experiments.review.words import figures_of, interval_of, question_of, verdict_of

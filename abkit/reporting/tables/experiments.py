@@ -19,7 +19,7 @@ from abkit.stats.verdicts.verdict import arm_value
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.design import DesignReport
 from abkit.workflows.experiments.formats import RecordedDecision
-from abkit.workflows.experiments.looks.analyze import Analysis, TreatmentResult
+from abkit.workflows.experiments.looks.results import Analysis, TreatmentResult
 from abkit.workflows.experiments.looks.segments import SegmentResults
 from abkit.workflows.experiments.looks.watched import WatchedMetric
 from abkit.workflows.experiments.rows.compare import UnitAnalysis

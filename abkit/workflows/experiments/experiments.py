@@ -32,7 +32,8 @@ from abkit.workflows.experiments.formats import (
     read_plan,
     record_json,
 )
-from abkit.workflows.experiments.looks.analyze import Analysis, analyze
+from abkit.workflows.experiments.looks.analyze import analyze
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.looks.segments import no_segments
 from abkit.workflows.experiments.looks.worth import GivenValue, check_given
 from abkit.workflows.experiments.plan import ExperimentPlan, check_plan, has_ended

@@ -18,7 +18,7 @@ from abkit.records import Record, to_plain
 from abkit.store.schema import Experiment, ExperimentResult
 from abkit.store.schema import Variant as VariantRow
 from abkit.vocabulary import Allocation, ExperimentDecision, Verdict
-from abkit.workflows.experiments.looks.analyze import Analysis, TreatmentResult
+from abkit.workflows.experiments.looks.results import Analysis, TreatmentResult
 from abkit.workflows.experiments.plan import ExperimentPlan
 
 FORMAT = 2

@@ -9,7 +9,7 @@ from abkit.store.kpis.once.counting import recount
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Ad, Kpi, KpiImport, Segment
 from abkit.workflows.experiments.experiments import analyze_experiment
-from abkit.workflows.experiments.looks.analyze import Analysis
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.plan import ExperimentPlan
 
 START = date(2026, 3, 2)

@@ -9,7 +9,8 @@ from abkit.store.experiments import Delivery
 from abkit.store.kpis.money import Figures
 from abkit.vocabulary import Dimension
 from abkit.workflows.experiments.arms import Arm
-from abkit.workflows.experiments.looks.analyze import Analysis, analyze
+from abkit.workflows.experiments.looks.analyze import analyze
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.plan import ExperimentPlan
 
 START = date(2026, 3, 2)

@@ -23,7 +23,8 @@ from abkit.workflows.experiments.experiments import (
     list_experiments,
 )
 from abkit.workflows.experiments.formats import RecordedDecision
-from abkit.workflows.experiments.looks.analyze import Analysis, TreatmentResult, analyze
+from abkit.workflows.experiments.looks.analyze import analyze
+from abkit.workflows.experiments.looks.results import Analysis, TreatmentResult
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 
 

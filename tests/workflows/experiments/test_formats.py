@@ -21,7 +21,7 @@ from abkit.workflows.experiments.experiments import (
     list_experiments,
 )
 from abkit.workflows.experiments.formats import FORMAT, RecordedDecision, record_json
-from abkit.workflows.experiments.looks.analyze import Analysis
+from abkit.workflows.experiments.looks.results import Analysis
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 
 OLD: dict[str, Any] = json.loads((Path(__file__).parent / "rows_without_a_format.json").read_text())

@@ -20,7 +20,7 @@ from abkit.store.schema import Ad, Kpi, Segment
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import create_experiment, history
-from abkit.workflows.experiments.looks.analyze import Analysis
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.units.pairs import DayPairs
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 

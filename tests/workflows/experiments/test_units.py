@@ -17,7 +17,8 @@ from abkit.store.schema import Ad, Kpi, Segment
 from abkit.vocabulary import Dimension, Metric, Verdict
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, history
-from abkit.workflows.experiments.looks.analyze import Analysis, analyze
+from abkit.workflows.experiments.looks.analyze import analyze
+from abkit.workflows.experiments.looks.results import Analysis
 from tests.workflows.experiments.deliveries import Deliveries, plan
 from tests.workflows.experiments.designs import START, geographies, look, placed, shared_days
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 
 from abkit.intake.media.images import SAME_SHAPE
 from abkit.metrics import METRICS
 from abkit.money import Exchange
-from abkit.records import Record, percent
-from abkit.stats.estimate import Comparison, Estimate, PosteriorComparison
-from abkit.stats.proportions.stratified import Stratified
+from abkit.records import percent
+from abkit.stats.estimate import Comparison
 from abkit.stats.sequential.always_valid import ConfidenceSequence, confidence_sequence
 from abkit.stats.sequential.group_sequential import GroupSequentialPlan
-from abkit.stats.tails import quantile
 from abkit.stats.verdicts.delivery_guards import known_ads, not_steered, one_format, whole_days
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import Guard, check_guards
 from abkit.stats.verdicts.multiplicity import adjust
-from abkit.stats.verdicts.shrinkage import FEWEST_PAST_TESTS, Exaggeration, exaggeration, fit_effect_prior, shrink
 from abkit.stats.verdicts.verdict import Conclusion, judge
 from abkit.store.kpis.money import Figures
-from abkit.store.kpis.once.counting import SetAside, together
+from abkit.store.kpis.once.counting import together
 from abkit.store.kpis.once.provisional import all_provisional
 from abkit.vocabulary import Allocation, AnalysisUnit, Dimension, GuardStatus, Metric, Monitoring, Unit, Verdict
 from abkit.workflows.experiments.arms import (
@@ -35,10 +32,12 @@ from abkit.workflows.experiments.arms import (
 )
 from abkit.workflows.experiments.looks import planned as looks
 from abkit.workflows.experiments.looks.capping import capped
-from abkit.workflows.experiments.looks.former import Adjustment, Shift, shifted
-from abkit.workflows.experiments.looks.segments import BySegment, SegmentResults, compare_segments
-from abkit.workflows.experiments.looks.watched import WatchedMetric, watch
-from abkit.workflows.experiments.looks.worth import NOT_KNOWN, GivenValue, Worth, worth_of
+from abkit.workflows.experiments.looks.former import Shift, shifted
+from abkit.workflows.experiments.looks.results import Analysis, Total, TreatmentResult
+from abkit.workflows.experiments.looks.segments import BySegment, compare_segments
+from abkit.workflows.experiments.looks.shrunken import shrunken
+from abkit.workflows.experiments.looks.watched import watch
+from abkit.workflows.experiments.looks.worth import NOT_KNOWN, GivenValue, worth_of
 from abkit.workflows.experiments.plan import ExperimentPlan, no_anytime
 from abkit.workflows.experiments.units.choose import comparer_of, unit_of
 from abkit.workflows.experiments.units.comparer import Compared, Comparer
@@ -52,110 +51,6 @@ MODELED = (
 """What is said of figures whose numerator is modeled."""
 
 _BY_DAY = (AnalysisUnit.DAYS, AnalysisUnit.BLOCKS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TreatmentResult(Record):
-    """One treatment against the control.
-
-    Attributes:
-        treatment: Name of the treatment.
-        deciding: The comparison that the verdict rests on; None when a guard left nothing to compare.
-        fixed: The fixed-horizon comparison: valid only if this was the one planned look.
-        bayes: Beta-binomial figures; None where days are the units.
-        adjusted_p: p-value of the deciding comparison, over all treatments.
-        sequence: The looks day by day.
-        days: The day of each of those looks.
-        shrunken_lift: The lift drawn towards what past experiments were like; None with fewer than 200 of them.
-        exaggeration: Of significant results of tests like this one, if the shrunken lift is the true one.
-        guardrails: Metric → non-inferiority, valid at any look where the monitoring is `anytime`.
-        strata: The comparison within segments, when asked for.
-        verdict: What may be said.
-        adjustment: Former figures that were taken out of the comparisons above, with the raw one; None without any.
-        worth: What shipping it is worth per week, in money; None where no money is known, or a guard blocks it.
-    """
-
-    treatment: str
-    deciding: Comparison | None
-    fixed: Comparison | None
-    bayes: PosteriorComparison | None
-    adjusted_p: float
-    sequence: ConfidenceSequence | None
-    days: tuple[date, ...]
-    shrunken_lift: Estimate | None
-    exaggeration: Exaggeration | None
-    guardrails: Mapping[Metric, MarginTest | None]
-    strata: Stratified | None
-    verdict: Conclusion
-    adjustment: Adjustment | None = None
-    worth: Worth | None = None
-
-
-@dataclass(frozen=True)
-class Total(Record):
-    """What one arm has in all: trials and successes of the metric, or denominator and numerator where it is no share.
-
-    Successes are fractions where they are modeled.
-    """
-
-    trials: float
-    successes: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Analysis(Record):
-    """One look at an experiment.
-
-    Attributes:
-        experiment: Key of the experiment.
-        as_of: Last day that counted.
-        look: Number of the look, from 1.
-        metric: What is compared.
-        unit: What was randomized.
-        allocation: Whether variants were assigned at random, or as the platform optimizes.
-        analyzed_by: What is taken as independent: `impressions`, `days` (in pairs of both arms), `blocks` of days,
-            `geographies`, `users`, `sessions`; `totals` where nothing is, and no verdict can be given.
-        control: Name of the control.
-        totals: Arm → trials and successes.
-        rule: By which rule the verdict was reached, in words.
-        guards: What was checked.
-        treatments: One result per treatment.
-        correction: How p-values were adjusted, with the family.
-        boundary: The planned looks' boundaries, for group-sequential monitoring.
-        verdict: That of the best treatment.
-        notes: What to know about the figures: that conversions are modeled, or may still change.
-        set_aside: Rows of the arms that do not count because others hold the same delivery.
-        currency: The currency of amounts; "" where none is named or none is compared.
-        planned_share: Share of the planned total that was in; None where none is planned.
-        tuning: Units of two arms at which the any-time intervals are tightest; later looks keep it.
-        units: Arm → units that were compared; empty where they are impressions.
-        watched: Metrics that do not decide, with one false discovery rate over all of them.
-        segments: Of each treatment: its figures by segment, where a dimension was asked for.
-    """
-
-    experiment: str
-    as_of: date
-    look: int
-    metric: Metric
-    unit: Unit
-    allocation: Allocation
-    analyzed_by: AnalysisUnit
-    control: str
-    totals: Mapping[str, Total]
-    rule: str
-    guards: tuple[Guard, ...]
-    treatments: tuple[TreatmentResult, ...]
-    correction: str
-    boundary: GroupSequentialPlan | None
-    verdict: Verdict
-    notes: tuple[str, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
-    currency: str = ""
-    planned_share: float | None = None
-    tuning: float | None = None
-    units: Mapping[str, int] = field(default_factory=dict)
-    watched: tuple[WatchedMetric, ...] = ()
-    segments: tuple[SegmentResults, ...] = ()
 
 
 def analyze(
@@ -261,7 +156,7 @@ def analyze(
         deciding, fixed = pair or (None, None)
         raw = comparer.compare(control, arm, plan.metric, plan.level) if isinstance(shift, Shift) else None
         sequence, dates = _sequence(control, arm, comparer, plan) if pair else (None, ())
-        shrunken_lift, curse = _shrunken(fixed, past, plan.metric)
+        shrunken_lift, curse = shrunken(fixed, past, plan.metric)
         treatments.append(
             TreatmentResult(
                 treatment=arm.key,
@@ -522,34 +417,6 @@ def _conclusion(
         metric=METRICS[plan.metric],
         currency=currency,
     )
-
-
-def _shrunken(
-    fixed: Comparison | None, past: Sequence[Analysis], metric: Metric
-) -> tuple[Estimate | None, Exaggeration | None]:
-    """Return the lift drawn towards past experiments, and how far a significant lift exaggerates if that is true."""
-    mine = _log_lift(fixed)
-    # What a guard blocked says nothing of effects, and lifts of another metric are of another kind.
-    usable = [look for look in past if look.verdict is not Verdict.BLOCKED and look.metric is metric]
-    lifts = [_log_lift(treatment.fixed) for look in usable for treatment in look.treatments]
-    known = [lift for lift in lifts if lift is not None]
-    if fixed is None or mine is None or len(known) < FEWEST_PAST_TESTS:
-        return None, None
-    prior = fit_effect_prior([effect for effect, _ in known], [error for _, error in known])
-    shrunk = shrink(*mine, prior, level=fixed.level)
-    curse = exaggeration(shrunk.estimate, mine[1], alpha=1 - fixed.level) if shrunk.estimate else None
-    return Estimate(*(math.expm1(value) for value in (shrunk.estimate, shrunk.ci_low, shrunk.ci_high))), curse
-
-
-def _log_lift(comparison: Comparison | None) -> tuple[float, float] | None:
-    """Return the log of treatment ÷ control and its standard error, where the lift's interval is finite."""
-    if comparison is None:
-        return None
-    lift = comparison.lift
-    if not (-1 < lift.estimate < math.inf and -1 < lift.ci_low < lift.ci_high < math.inf):
-        return None
-    width = math.log1p(lift.ci_high) - math.log1p(lift.ci_low)
-    return math.log1p(lift.estimate), width / (2 * quantile((1 + comparison.level) / 2))
 
 
 _OF = {

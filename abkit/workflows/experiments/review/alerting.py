@@ -10,7 +10,7 @@ from abkit.store import experiments as tables
 from abkit.store.database.engine import Store
 from abkit.vocabulary import GuardStatus
 from abkit.workflows.experiments.formats import read_plan
-from abkit.workflows.experiments.looks.analyze import Analysis
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.review.words import figures_of, headline_of, verdict_of
 
 _WAITING = ("horizon", "data")

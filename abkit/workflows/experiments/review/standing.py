@@ -16,7 +16,7 @@ from abkit.store.catalog.creatives import campaign_keys
 from abkit.store.schema import Experiment, ExperimentResult
 from abkit.vocabulary import Verdict
 from abkit.workflows.experiments.formats import RecordedDecision, Unreadable, read_analysis, read_decision, read_plan
-from abkit.workflows.experiments.looks.analyze import Analysis
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.plan import ExperimentPlan
 
 

@@ -9,7 +9,7 @@ from abkit.records import percent
 from abkit.stats.estimate import Comparison, Estimate
 from abkit.stats.verdicts.verdict import arm_value
 from abkit.vocabulary import Allocation, Verdict
-from abkit.workflows.experiments.looks.analyze import Analysis, TreatmentResult
+from abkit.workflows.experiments.looks.results import Analysis, TreatmentResult
 
 CAUSE = "Who saw which was drawn at random, so the variant is the cause."
 NO_CAUSE = "Who saw which was not random, so something other than the variant may be the cause."

@@ -15,7 +15,8 @@ from abkit.store.kpis.once.counting import recount
 from abkit.store.schema import Ad, Kpi, Segment
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, history
-from abkit.workflows.experiments.looks.analyze import Analysis, analyze
+from abkit.workflows.experiments.looks.analyze import analyze
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.plan import ExperimentPlan
 from tests.workflows.experiments.deliveries import Deliveries
 from tests.workflows.experiments.designs import START, placed

@@ -12,7 +12,8 @@ from abkit.store.kpis.money import Figures
 from abkit.vocabulary import Unit
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import create_experiment, unknown_variants
-from abkit.workflows.experiments.looks.analyze import Analysis, analyze
+from abkit.workflows.experiments.looks.analyze import analyze
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.plan import ExperimentPlan, check_plan
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 

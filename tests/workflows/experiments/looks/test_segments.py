@@ -15,7 +15,8 @@ from abkit.store.kpis.money import Figures
 from abkit.vocabulary import Dimension, Verdict
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import create_experiment, history
-from abkit.workflows.experiments.looks.analyze import Analysis, analyze
+from abkit.workflows.experiments.looks.analyze import analyze
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.plan import ExperimentPlan
 from tests.workflows.experiments import designs
 from tests.workflows.experiments.deliveries import Deliveries, look, plan

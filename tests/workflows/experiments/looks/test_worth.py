@@ -11,7 +11,7 @@ from abkit.store.database.engine import Store
 from abkit.store.schema import Kpi
 from abkit.vocabulary import Verdict
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, history
-from abkit.workflows.experiments.looks.analyze import Analysis
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.looks.worth import GivenValue
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 from tests.workflows.experiments.test_money import DAYS, shop

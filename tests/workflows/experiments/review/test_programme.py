@@ -14,7 +14,7 @@ from abkit.store.database.engine import Store
 from abkit.vocabulary import ExperimentDecision, Metric, Verdict
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, decide_experiment
 from abkit.workflows.experiments.formats import RecordedDecision
-from abkit.workflows.experiments.looks.analyze import Analysis
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.review.programme import (
     cumulative_in_words,
     programme_of,
