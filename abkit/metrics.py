@@ -65,6 +65,11 @@ class MetricDefinition(Record):
         """The figures of money that it is made of: spend, revenue, both or neither."""
         return tuple(name for name in MONEY if name in self.numerator or name == self.denominator)
 
+    @property
+    def per_event(self) -> bool:
+        """Whether it is what a click or a conversion costs: its denominator comes of what is spent."""
+        return self.direction is Direction.LOWER and self.denominator in ("clicks", "conversions")
+
     def terms(self, counted: Counted, *, margin_rate: float = 1.0) -> tuple[float, float] | None:
         """Return denominator and numerator of what was counted; None where the money is not known.
 

@@ -394,7 +394,9 @@ def analyze(
             planned_total=planned_total,
             options=table_options(encoding, header_line, sheet, decimal),
         )
-        show(found, form, rows=[one.to_dict() for one in found.comparisons])
+        from abkit.reporting.tables.show import flattened
+
+        show(found, form, rows=[flattened(one.to_dict()) for one in found.comparisons])
         if plot is not None:
             from abkit.reporting.tables.show import view
 

@@ -33,12 +33,15 @@ def read_schedule(table: str | Path, options: TableOptions | None = None) -> dic
         AbkitError: The table cannot be read, or lacks a column.
         InvalidInput: A cell is empty or not a date, or a day is named twice.
     """
-    found = {}
+    found: dict[date, str] = {}
     for text, variant in _rows(table, "date", "variant", options):
         try:
-            found[date.fromisoformat(text[:10])] = variant
+            day = date.fromisoformat(text[:10])
         except ValueError:
             raise InvalidInput(f"the date of {variant} is {text[:20]!r}; expected one such as 2026-03-02") from None
+        if day in found:
+            raise InvalidInput(f"{day} has two lines, {found[day]} and {variant}; expected one variant for each day")
+        found[day] = variant
     return found
 
 

@@ -8,7 +8,7 @@ moves neither the difference nor the lift.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -76,6 +76,29 @@ class PairedRates:
             variance_control=float(apart[0] @ apart[0]),
             variance_treatment=float(apart[1] @ apart[1]),
             covariance=float(apart[0] @ apart[1]),
+        )
+
+    def inverse(self) -> PairedRates:
+        """Return the ratios the other way round: cost per conversion of conversions per amount spent.
+
+        Its units weigh by what was spent, and those without a conversion stay in: they are what makes one expensive.
+
+        Raises:
+            InvalidInput: A ratio is 0, and so has no inverse.
+
+        >>> spend, conversions = [100, 100, 100], [2, 0, 3]
+        >>> round(PairedRates.of((conversions, spend), ([1, 4, 2], spend)).inverse().control, 6)
+        60.0
+        """
+        if not (self.control > 0 and self.treatment > 0):
+            raise InvalidInput("an arm has no events; expected some in each")
+        return replace(
+            self,
+            control=1 / self.control,
+            treatment=1 / self.treatment,
+            variance_control=self.variance_control / self.control**4,
+            variance_treatment=self.variance_treatment / self.treatment**4,
+            covariance=self.covariance / (self.control * self.treatment) ** 2,
         )
 
     def error(self, ratio: float = 1.0) -> float:

@@ -35,13 +35,13 @@ class RandomizedUnits:
 
     Attributes:
         y: Numerator by unit.
-        x: Denominator by unit, above 0.
+        x: Denominator by unit; 0 where a unit has a numerator alone, such as spend without a conversion.
         treated: Whether the unit is in the treatment.
         strata: The stratum of each unit, as numbers from 0.
 
     Raises:
-        InvalidInput: A denominator is not above 0, or a stratum cannot be compared: it lacks an arm, or has one unit
-            in an arm where the others have more.
+        InvalidInput: A denominator is negative, or a stratum cannot be compared: it lacks an arm or the denominator of
+            one, or has one unit in an arm where the others have more.
     """
 
     y: Array
@@ -52,13 +52,18 @@ class RandomizedUnits:
     def __post_init__(self) -> None:
         if not len(self.x):
             raise InvalidInput("there is no unit; expected some in each arm")
-        if not (self.x > 0).all():
-            raise InvalidInput("a unit has a denominator of 0 or less; expected units with a positive sum")
+        if not (self.x >= 0).all():
+            raise InvalidInput("a unit has a denominator below 0; expected units with a sum of 0 or more")
         sizes = self.sizes
         if min(min(pair) for pair in sizes) < 1:
             raise InvalidInput("a stratum has units in one arm only; expected both arms in each")
         if not self.paired and min(min(pair) for pair in sizes) < 2:
             raise InvalidInput("a stratum has one unit in an arm; expected at least two, or pairs of one and one")
+
+        sums = np.zeros((2, len(sizes)))
+        np.add.at(sums, (self.treated.astype(int), self.strata), self.x)
+        if not sums.all():
+            raise InvalidInput("an arm has a denominator of 0 in a stratum; expected a positive sum in each")
 
     @classmethod
     def of(
@@ -142,15 +147,16 @@ class RandomizationTest:
 
     def p_value(self, *, shift: float = 0.0, ratio: float = 1.0, alternative: Alternative = TWO_SIDED) -> float:
         """Return the p-value of: the treatment's ratio is `ratio` times what it would be as control, plus `shift`."""
-        (control, treatment), _, error = self._figures(shift=shift, ratio=ratio, draws=slice(None))
-        difference = treatment - control
         with np.errstate(divide="ignore", invalid="ignore"):
+            (control, treatment), _, error = self._figures(shift=shift, ratio=ratio, draws=slice(None))
+            difference = treatment - control
             found = np.where(difference == 0, 0.0, difference / error)
         if alternative is TWO_SIDED:
             found = np.abs(found)
         elif alternative is Alternative.LESS:
             found = -found
-        seen, others = found[0], found[1:]
+        # A draw that leaves an arm without a denominator shows nothing, and counts against an effect.
+        seen, others = found[0], np.where(np.isnan(found[1:]), np.inf, found[1:])
         # Draws that show the same but for rounding show as much.
         as_much = int((others >= seen - 1e-9 * max(abs(seen), 1.0)).sum())
         return as_much / len(others) if self.exact else (as_much + 1) / (len(others) + 1)

@@ -25,6 +25,7 @@ from abkit.vocabulary import Allocation, Correction
 from abkit_model.data.tables import TableOptions
 
 MOST_CELLS = 10**7
+_REASONS_SHOWN = 10  # of tests refused, where none is left
 _CONTROL = re.compile(r"control( group)?|baseline|kontrolle|kontrollgruppe|contr[oô]le?|témoin", re.IGNORECASE)
 
 _FIGURES = (
@@ -179,7 +180,7 @@ def analyze_table(
         progress: Told what is happening.
 
     Raises:
-        AbkitError: The file cannot be read, has too many arms, or no test has the control.
+        AbkitError: The file cannot be read, has too many arms, all its tests are refused, or none has the control.
     """
     with local_table(table, max_bytes=MOST_BYTES) as found:
         progress(f"reading {found.name}")
@@ -194,6 +195,8 @@ def analyze_table(
         )
     for guess in arms.notes:
         progress(guess)
+    if not arms.experiments and arms.refused:
+        raise _all_refused(found.name, arms.refused)
     if len(arms.trials) > MOST_CELLS:
         raise AbkitError(f"{found.name} has {len(arms.trials):,} arms; at most {MOST_CELLS:,} are analyzed at once")
     base, arms = _controls(arms, control)
@@ -262,6 +265,15 @@ def analyze_table(
     }
     rows = [TableComparison(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
     return TableReport(found.name, summary, rows, arms.refused)
+
+
+def _all_refused(name: str, refused: Sequence[Refused]) -> AbkitError:
+    shown = "; ".join(f"{one.experiment}: {one.reason}" for one in refused[:_REASONS_SHOWN])
+    more = f"; and {len(refused) - _REASONS_SHOWN:,} more" if len(refused) > _REASONS_SHOWN else ""
+    return AbkitError(
+        f"{name} has no test that can be analyzed; refused: {shown}{more}",
+        hint="correct these rows, or name the right columns: --impressions-col, --clicks-col",
+    )
 
 
 def _shrunken(

@@ -44,6 +44,15 @@ def test_the_command_writes_json_csv_and_a_summary(here: Here, tmp_path: Path) -
     assert "no column 'experiment'; it has 'test', 'arm'" in missing.stderr
 
 
+def test_a_table_whose_tests_are_all_refused_fails_with_the_reasons(here: Here, tmp_path: Path) -> None:
+    path = table(tmp_path, [("t1", "a", 5, 9), ("t1", "b", 10, 2), ("t2", "a", 100, 5)])
+    for form in ("table", "json", "csv"):
+        done = here("experiment", "analyze", "--table", path, *FLAGS, "-f", form, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "t1: variant 'a' has 9 successes in 5 trials" in done.stderr
+        assert "t2: " in done.stderr
+
+
 def test_an_experiment_from_creation_to_decision(here: Here, tmp_path: Path) -> None:
     folder = tmp_path / "w"
     make_workspace(folder)

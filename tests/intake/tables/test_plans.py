@@ -36,3 +36,9 @@ def test_a_day_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "days.csv").write_text("date,variant\n3 March,old\n")
     with pytest.raises(AbkitError, match="'3 March'; expected one such as 2026-03-02"):
         read_schedule(tmp_path / "days.csv")
+
+
+def test_a_day_that_is_named_twice_in_two_spellings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "days.csv").write_text("date,variant\n2026-03-02,old\n2026-03-02 00:00:00,new\n")
+    with pytest.raises(AbkitError, match="2026-03-02 has two lines, old and new"):
+        read_schedule(tmp_path / "days.csv")

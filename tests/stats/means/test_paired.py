@@ -66,3 +66,17 @@ def test_units_of_one_arm_alone_are_no_pairs() -> None:
         PairedRates.of(([5, 6], [100, 0]), ([5, 6], [100, 100]))
     with pytest.raises(InvalidInput, match="do not differ between units"):
         compare_paired(PairedRates.of(([5, 5], [100, 100]), ([6, 6], [100, 100])))
+
+
+def test_the_cost_per_event_of_equal_spending_is_that_of_the_totals_and_errs_at_5_percent() -> None:
+    rng = np.random.default_rng(3)
+    wrong = 0
+    for _ in range(400):
+        spend, mood = rng.uniform(50, 150, 28), np.exp(rng.normal(0, 0.2, 28))
+        bought = [rng.poisson(spend / 60 * mood) for _ in range(2)]
+        rates = PairedRates.of((bought[0], spend), (bought[1], spend)).inverse()
+        assert rates.control == pytest.approx(spend.sum() / bought[0].sum())
+        wrong += compare_paired(rates).p_value < 0.05
+    assert wrong <= 0.05 * 400 + 2 * math.sqrt(0.05 * 0.95 * 400)
+    with pytest.raises(InvalidInput, match="no events"):
+        PairedRates.of(([0, 0, 0], [5, 5, 5]), ([1, 0, 2], [5, 5, 5])).inverse()

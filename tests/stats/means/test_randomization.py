@@ -1,12 +1,14 @@
 """Randomized units compared by other draws of them: exact whatever their sizes, with intervals of the same test."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from abkit.errors import InvalidInput
+from abkit.stats.estimate import ArmMean
 from abkit.stats.means.randomization import RandomizationTest, RandomizedUnits, compare_randomized, smallest_p
 from abkit.vocabulary import Alternative
 
@@ -101,3 +103,21 @@ def test_few_units_say_the_smallest_p_value_they_allow() -> None:
     assert found.p_value == pytest.approx(0.1) == smallest_p([(3, 3)])
     assert not found.difference.excludes(0)
     assert any("smallest p-value" in note and "0.1" in note for note in found.notes)
+
+
+def test_units_without_a_denominator_count_in_the_ratio_of_their_arm() -> None:
+    control = {f"c{n}": (10.0, float(n % 2)) for n in range(8)}
+    treatment = {f"t{n}": (10.0, 2.0) for n in range(8)}
+    found = compare_randomized(RandomizedUnits.of(control, treatment))
+    assert isinstance(found.control, ArmMean)
+    assert (found.control.mean, found.treatment.mean) == (20.0, 5.0)  # type: ignore[union-attr]
+    nothing = {name: (y, 0.0) for name, (y, _) in control.items()}
+    with pytest.raises(InvalidInput, match="denominator of 0 in a stratum"):
+        RandomizedUnits.of(nothing, treatment)
+
+
+def test_a_draw_that_leaves_an_arm_without_a_denominator_counts_against_an_effect() -> None:
+    x = np.array([1.0, 0, 0, 0, 1, 0, 0, 0])
+    units = RandomizedUnits(np.ones(8), x, np.arange(8) < 4, np.zeros(8, dtype=np.int64))
+    empty = sum({0, 4} <= set(own) or not {0, 4} & set(own) for own in combinations(range(8), 4)) / math.comb(8, 4)
+    assert RandomizationTest(units).p_value(ratio=3.0) >= empty > 0.4

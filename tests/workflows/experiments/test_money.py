@@ -12,15 +12,18 @@ from statsmodels.stats.multitest import multipletests
 from abkit.errors import AbkitError
 from abkit.money import Rates
 from abkit.reporting.tables.show import view
+from abkit.stats.verdicts.verdict import arm_value
 from abkit.store.database.engine import Store
 from abkit.store.experiments import Delivery
 from abkit.store.kpis.money import Figures
 from abkit.store.kpis.once.counting import recount
 from abkit.store.schema import Ad, Kpi, Segment
-from abkit.vocabulary import Metric
+from abkit.vocabulary import Dimension, Metric
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import create_experiment, history
 from abkit.workflows.experiments.looks.results import Analysis
+from abkit.workflows.experiments.units.geographies import Geographies
+from abkit.workflows.experiments.units.geography import Places
 from abkit.workflows.experiments.units.pairs import DayPairs
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 
@@ -214,3 +217,46 @@ def test_ratios_of_money_err_as_often_as_they_say_when_days_are_shared(metric: M
         assert pair is not None
         wrong += pair.fixed.significant
     assert wrong / runs <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def sparse(rng: np.random.Generator, rates: tuple[float, float], places: int = 0) -> list[Arm]:
+    """Two arms that spend 100 a day (or in each of half the countries), and many get no conversion."""
+    arms = []
+    for number, (key, rate) in enumerate(zip("ab", rates, strict=True)):
+        own = [Figures(5000, 100, int(rng.poisson(rate)), 100.0, 0.0) for _ in range(places or 28)]
+        if places:
+            by_segment = {
+                tuple(f"{key}{place}" if part == "country" else "" for part in Dimension): one
+                for place, one in enumerate(own)
+            }
+            shown = sum(one.conversions for one in own)
+            by_day = {START + timedelta(day): Figures(5000, 100, shown / 28, 100.0, 0.0) for day in range(28)}
+            arms.append(Arm(key, 0.5, Delivery(by_day, by_segment)))  # type: ignore[arg-type]
+        else:
+            arms.append(Arm(key, 0.5, Delivery({START + timedelta(day): one for day, one in enumerate(own)})))
+        assert any(one.conversions == 0 for one in own), number
+    return arms
+
+
+def cost(figures: Any) -> float:
+    counted = list(figures)
+    return sum(one.spend for one in counted) / sum(one.conversions for one in counted)
+
+
+def test_days_without_a_conversion_count_in_the_cost_of_one() -> None:
+    arms = sparse(np.random.default_rng(11), (1.2, 2.0))
+    found = DayPairs(14).compare(arms[0], arms[1], Metric.CPA, 0.95)
+    assert found is not None
+    truth = [cost(arm.delivery.by_day.values()) for arm in arms]
+    assert [arm_value(found.fixed.control), arm_value(found.fixed.treatment)] == pytest.approx(truth)
+    assert found.fixed.lift.estimate == pytest.approx(truth[1] / truth[0] - 1)
+
+
+def test_geographies_without_a_conversion_count_in_the_cost_of_one() -> None:
+    arms = sparse(np.random.default_rng(12), (1.0, 1.5), places=12)
+    geographies = Geographies(Places(Dimension.COUNTRY), tuple(arms))
+    assert geographies.counted(arms, Metric.CPA) == {"a": 12, "b": 12}
+    found = geographies.compare(arms[0], arms[1], Metric.CPA, 0.95)
+    assert found is not None
+    truth = [cost(arm.delivery.by_segment.values()) for arm in arms]
+    assert [arm_value(found.fixed.control), arm_value(found.fixed.treatment)] == pytest.approx(truth)

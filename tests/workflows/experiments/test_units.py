@@ -19,6 +19,7 @@ from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, history
 from abkit.workflows.experiments.looks.analyze import analyze
 from abkit.workflows.experiments.looks.results import Analysis
+from abkit.workflows.experiments.units.switchback import Schedule
 from tests.workflows.experiments.deliveries import Deliveries, plan
 from tests.workflows.experiments.designs import START, geographies, look, placed, shared_days
 
@@ -308,6 +309,28 @@ def test_a_day_of_both_arms_blocks_unless_a_schedule_says_whose_it_was() -> None
     told = look(arms, days=32, unit="day", schedule=schedule)
     assert told.verdict is Verdict.BETTER
     assert any("fall on days of another arm" in note for note in told.notes)
+
+
+def test_a_scheduled_day_without_delivery_does_not_move_or_split_the_blocks() -> None:
+    letters = "aabb" * 8
+    arms = switched(np.random.default_rng(21), letters, lift=0.3)
+    for lost in ((0,), (0, 31), (3,)):
+        served = []
+        for arm in arms:
+            kept = {day: own for day, own in arm.delivery.by_day.items() if (day - START).days not in lost}
+            served.append(Arm(arm.key, 0.5, Delivery(kept)))
+        schedule = {START + timedelta(day): arm for day, arm in enumerate(letters)}
+        analysis = look(served, days=32, unit="day", schedule=schedule, monitoring="fixed")
+        assert analysis.units == {"a": 8, "b": 8}, lost
+        assert any("every 2 days" in note for note in analysis.notes), lost
+
+
+def test_blocks_with_free_days_between_them_are_one_unit_each() -> None:
+    weekdays = {START + timedelta(7 * week + day): "ab"[week % 2] for week in range(12) for day in range(5)}
+    schedule = Schedule.of([], weekdays)
+    assert schedule.length == 7
+    served = [Arm(key, 0.5, Delivery({day: Figures(1000, 20) for day in weekdays})) for key in "ab"]
+    assert [len(block.days) for block in Schedule.of(served, weekdays).blocks()] == [5] * 12
 
 
 def test_few_blocks_give_no_verdict() -> None:

@@ -45,7 +45,10 @@ class Places:
         return {name: figures for name, figures in found.items() if figures.impressions or figures.clicks}
 
     def terms(self, arm: Arm, metric: Metric, *, only: Collection[str] | None = None) -> dict[str, Terms]:
-        """Return denominator and numerator in each geography, or in these; not where money is not known."""
+        """Return denominator and numerator in each geography, or in these; not where money is not known.
+
+        What was spent counts where nothing came of it, too.
+        """
         found = {
             name: arm.terms(figures, metric)
             for name, figures in self.figures(arm).items()
@@ -54,7 +57,7 @@ class Places:
         return {
             name: (terms[0], terms[1] - self.offsets.get(name, 0.0))
             for name, terms in found.items()
-            if terms is not None and terms[0] > 0
+            if terms is not None and (terms[0] > 0 or terms[1])
         }
 
     def of_arms(self, arms: Sequence[Arm]) -> dict[str, dict[str, Figures]]:

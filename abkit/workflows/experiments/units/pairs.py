@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from abkit.errors import InvalidInput
+from abkit.metrics import METRICS
 from abkit.stats.means.paired import PairedRates, compare_paired
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import BLOCK, PASS, Guard
@@ -46,7 +47,7 @@ class DayPairs:
         for arm in (control, treatment):
             days = arm.days(metric)
             terms.append({day: (below, days.successes[day]) for day, below in days.exposures.items()})
-        return _rates(*terms)
+        return _rates(*terms, metric=metric)
 
     def guards(self, arms: Sequence[Arm], metric: Metric, level: float) -> tuple[Guard, ...]:  # noqa: D102
         return ()  # a day that an arm lacks is seen by the guard of days
@@ -76,13 +77,13 @@ class GeographyPairs:
         self, control: Arm, treatment: Arm, metric: Metric, level: float, until: date | None = None
     ) -> Compared | None:
         assert until is None  # noqa: S101 - segments are not by day
-        rates = _rates(*(self.places.terms(arm, metric) for arm in (control, treatment)))
+        rates = _rates(*(self.places.terms(arm, metric) for arm in (control, treatment)), metric=metric)
         return _compared(rates, level, None, "geographies") if rates else None
 
     def not_worse(  # noqa: D102
         self, control: Arm, treatment: Arm, metric: Metric, *, margin: float, level: float, anytime: bool
     ) -> MarginTest | None:
-        rates = _rates(*(self.places.terms(arm, metric) for arm in (control, treatment)))
+        rates = _rates(*(self.places.terms(arm, metric) for arm in (control, treatment)), metric=metric)
         return _not_worse(rates, metric, margin, level, None) if rates and not anytime else None
 
     def guards(self, arms: Sequence[Arm], metric: Metric, level: float) -> tuple[Guard, ...]:  # noqa: D102
@@ -103,11 +104,14 @@ class GeographyPairs:
         return ()
 
 
-def _rates(control: Mapping[Any, Terms], treatment: Mapping[Any, Terms]) -> PairedRates | None:
+def _rates(control: Mapping[Any, Terms], treatment: Mapping[Any, Terms], *, metric: Metric) -> PairedRates | None:
     """Return the ratios over the units of both arms; None where there is too little."""
     shared = sorted(set(control) & set(treatment))
     terms = [[side[unit] for unit in shared] for side in (control, treatment)]
     try:
+        if METRICS[metric].per_event:
+            # A day without a conversion has no cost per conversion, and its cost counts.
+            return PairedRates.of(*(([x for x, _ in side], [y for _, y in side]) for side in terms)).inverse()
         return PairedRates.of(*(([y for _, y in side], [x for x, _ in side]) for side in terms))
     except InvalidInput:
         return None

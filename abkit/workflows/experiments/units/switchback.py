@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 
@@ -50,13 +50,15 @@ class Schedule:
     """Which arm each day belongs to.
 
     Attributes:
-        days: Day → arm, in the order of time.
+        days: Day → arm, in the order of time: the days that were delivered on.
+        start: First day of the first block.
         length: Days of a block: the largest number that fits all switches.
         carry_over: Days at the beginning of each block that are left out, whether or not the arm changed: blocks of
             unlike length are judged too boldly. Where that would leave nothing: days after a switch.
     """
 
     days: Mapping[date, str]
+    start: date
     length: int
     carry_over: int
 
@@ -68,11 +70,14 @@ class Schedule:
             for day, figures in arm.delivery.by_day.items():
                 served.setdefault(day, {})[arm.key] = figures.impressions
         days = {day: max(shown, key=shown.__getitem__) for day, shown in sorted(served.items())}
+        # A day without delivery, or between two blocks, ends none: the blocks are those that were drawn.
+        drawn = dict(sorted(written.items())) or days
         if written:
             days = {day: written[day] for day in days if day in written}
-        runs = [list(run) for _, run in groupby(days, key=days.__getitem__)]
+        starts = [next(run) for _, run in groupby(drawn, key=drawn.__getitem__)]
         # The last run may go on; all others are whole blocks.
-        return cls(days, math.gcd(*((run[-1] - run[0]).days + 1 for run in runs[:-1])) or 1, carry_over)
+        length = math.gcd(*((later - one).days for one, later in pairwise(starts))) or 1
+        return cls(days, starts[0] if starts else date.min, length, carry_over)
 
     def blocks(self, until: date | None = None) -> list[Block]:
         """Return the blocks up to a day; those that carry-over leaves nothing of are no units."""
@@ -84,15 +89,15 @@ class Schedule:
             if arm != before:
                 before, since = arm, day
             if self.carry_over < self.length:
-                since = days[0] + timedelta(number * self.length)
+                since = self.start + timedelta(number * self.length)
             block = kept.setdefault((number, arm), [])
             if day >= since + timedelta(self.carry_over):
                 block.append(day)
-        ends = {number: days[0] + timedelta((number + 1) * self.length - 1) for number, _ in kept}
+        ends = {number: self.start + timedelta((number + 1) * self.length - 1) for number, _ in kept}
         return [Block(arm, tuple(of), ends[number] <= days[-1]) for (number, arm), of in kept.items() if of]
 
     def _number(self, day: date) -> int:
-        return (day - next(iter(self.days))).days // self.length
+        return (day - self.start).days // self.length
 
 
 @dataclass(frozen=True)
