@@ -184,3 +184,12 @@ def test_the_sampling_error_is_in_the_currency_of_the_report(sqlite_store: Store
         for rates in (None, Rates.of("CHF", [("EUR", 2.0, None)]))
     ]
     assert shares[0] == pytest.approx(shares[1])
+
+
+def test_ads_that_are_left_out_need_no_rate(seed: Seed) -> None:
+    deliver(seed, seed.creatives("spring", SCORES))
+    alone = plcc(run(seed, "roas"))
+    deliver(seed, seed.creatives("spring", [3.0], prefix="foreign", link=False), currency="USD")
+    report = run(seed, "roas")
+    assert (plcc(report), report.currency) == (alone, "EUR")
+    assert report.versions[0].left_out["ads without a creative"].count == 1

@@ -268,8 +268,10 @@ def day_sums(
         select(days.c.ad_id, days.c.currency, *sums).group_by(days.c.ad_id, days.c.currency)
     ):
         campaign, creative, shown = ads[ad]
+        if shown != 1:  # nor does it need a rate
+            continue
         rate = money.converted(1.0, currency, filters.end) if money else 1.0
-        if shown != 1 or rate is None:
+        if rate is None:
             continue
         of_y = rate if definition.needs else 1.0
         of_x = rate if definition.denominator in definition.needs else 1.0
