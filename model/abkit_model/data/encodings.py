@@ -114,6 +114,7 @@ _UTF8_LETTER = re.compile(rb"[\xc2-\xc5\xce-\xd1\xd7-\xdb][\x80-\xbf]")
 _TOKEN = re.compile(rb"[\x30-\x39\x40-\xff]+")
 _SPACED_NUMBER = re.compile(rb"[0-9\xa0]+")
 _WORD = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u05b0-\u05c7\u064b-\u0652\u0e31\u0e34-\u0e3a\u0e47-\u0e4e])+")
+_BESIDE = re.compile(r"[^A-Za-z\u0080-\U0010ffff]+")
 _USUAL_SIGNS = frozenset("€£¥©®™°–—‘’“”„…•«»·×§²³½¼¾¡¿ªº№´¢±\xa0")
 _HALF_WIDTH = re.compile("[\uff66-\uff9f]")
 _HALF_WIDTH_IN_LATIN = re.compile("[A-Za-z][\uff66-\uff9f]|[\uff66-\uff9f][A-Za-z]")
@@ -246,7 +247,7 @@ def guess(tokens: Iterable[bytes]) -> str:
     """
     content = b"\n".join(tokens)
     readings = sorted(filter(None, (_reading(name, content) for name in _CANDIDATES)), key=lambda one: one.cost)
-    if not readings or readings[0].cost > _WORST * sum(1 for char in readings[0].text if ord(char) > 127):
+    if not readings or not _is_language(readings[0]):
         raise TableError(
             "the text is not UTF-8, and reads as no language in the encodings that are guessed",
             hint=f"say its encoding with --encoding: {', '.join(ENCODINGS)}; or save the table as UTF-8",
@@ -262,6 +263,13 @@ def guess(tokens: Iterable[bytes]) -> str:
             hint=f"say it with --encoding, for example --encoding {best.encoding}; or save the table as UTF-8",
         )
     return best.encoding
+
+
+def _is_language(reading: _Reading) -> bool:
+    """Return whether its words read well enough, each counted once: in rows with bars they come with what is beside."""
+    once = "\n".join(dict.fromkeys(_BESIDE.split(reading.text)))
+    again = _reading(reading.encoding, once.encode(ENCODINGS[reading.encoding]))
+    return again is not None and again.cost <= _WORST * sum(1 for char in once if ord(char) > 127)
 
 
 def _differing(text: str, other: str) -> str:
