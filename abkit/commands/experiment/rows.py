@@ -168,6 +168,11 @@ def analyze_rows(
     from abkit.stats.sequential.always_valid import DEFAULT_TUNING
     from abkit.workflows.experiments.rows.compare import experiment_from_file
 
+    if planned_total is not None and method != "sequential":
+        raise UsageError(
+            f"--planned-total has no effect on the method {method.value}",
+            hint="leave it out, or use --method sequential",
+        )
     with progress_bar("reading rows") as progress:
         return experiment_from_file(
             rows.place,

@@ -47,12 +47,13 @@ def compare_few(
     finite = math.isfinite(reach)
     how = f"always valid (mixture of Welch's t over {what}, tuned to {tuning:,.0f})"
     ends = (difference - reach * error, difference + reach * error)
-    limits = fieller(control, treatment, reach) if finite else (-math.inf, math.inf)
+    # A loss has no lift.
+    limits = fieller(control, treatment, reach) if finite and control.mean > 0 else (-math.inf, math.inf)
     return Comparison(
         control=control,
         treatment=treatment,
         difference=bounded(difference, ends, alternative),
-        lift=bounded(treatment.mean / control.mean - 1 if control.mean else math.nan, limits, alternative),
+        lift=bounded(treatment.mean / control.mean - 1 if control.mean > 0 else math.nan, limits, alternative),
         p_value=always_valid_t_p(difference / error, n, dof, alpha=alpha, tuning=tuning / 4, alternative=alternative),
         statistic=difference / error,
         method="sequential",

@@ -120,10 +120,11 @@ class PairedRates:
         )
 
     def lift_limits(self, reach: float) -> Limits:
-        """Return Fieller's interval of treatment ÷ control − 1; open where the control is not clear of zero."""
+        """Return Fieller's interval of treatment ÷ control − 1; open where the control is not clear above zero."""
         square = reach * reach
         leading = self.control**2 - square * self.variance_control
-        if not leading > 0:
+        # A loss has no lift: half of it would be -50 %, and better.
+        if not (leading > 0 and self.control > 0):
             return -math.inf, math.inf
         middle = self.control * self.treatment - square * self.covariance
         last = self.treatment**2 - square * self.variance_treatment
@@ -176,7 +177,7 @@ def compare_paired(
         control=ArmMean(rates.units, rates.control, math.sqrt(rates.variance_control)),
         treatment=ArmMean(rates.units, rates.treatment, math.sqrt(rates.variance_treatment)),
         difference=bounded(difference, (difference - reach * error, difference + reach * error), alternative),
-        lift=bounded(rates.treatment / rates.control - 1 if rates.control else math.nan, limits, alternative),
+        lift=bounded(rates.treatment / rates.control - 1 if rates.control > 0 else math.nan, limits, alternative),
         p_value=p_value,
         statistic=difference / error,
         method="paired" if tuning is None else "sequential",

@@ -214,13 +214,13 @@ def compare_randomized(
     difference, sizes = treatment - control, np.array(units.sizes).sum(axis=0)
     said = _said(test, what)
     least = smallest_p(units.sizes)
+    # A loss has no lift.
+    lift = treatment / control - 1 if control > 0 else math.nan
     return Comparison(
         control=ArmMean(int(sizes[0]), control, errors[0]),
         treatment=ArmMean(int(sizes[1]), treatment, errors[1]),
         difference=bounded(difference, _difference_limits(test, alpha, difference, error), alternative),
-        lift=bounded(
-            treatment / control - 1 if control else math.nan, _lift_limits(test, alpha, control, treatment), alternative
-        ),
+        lift=bounded(lift, _lift_limits(test, alpha, control, treatment), alternative),
         p_value=test.p_value(alternative=alternative),
         statistic=difference / error,
         method="randomization",

@@ -288,3 +288,12 @@ def test_a_plan_in_money_takes_both_the_price_and_the_budget(here: Here, tmp_pat
         refused = here("experiment", "design", "--campaign", "spring", *options, cwd=tmp_path / "w")
         assert refused.returncode == 2
         assert says in refused.stderr
+
+
+def test_a_planned_total_that_the_method_does_not_use_is_refused(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("user,variant,y\n" + "".join(f"u{n},{'ab'[n % 2]},{n % 7}\n" for n in range(60)))
+    call = ("experiment", "analyze", "--rows", "r.csv", "--unit", "user", "--variant", "variant", "--metric", "y")
+    refused = here(*call, "--planned-total", "500", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "--planned-total has no effect on the method welch" in refused.stderr
+    assert here(*call, "--planned-total", "500", "--method", "sequential", cwd=tmp_path).returncode == 0

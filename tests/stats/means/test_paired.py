@@ -80,3 +80,12 @@ def test_the_cost_per_event_of_equal_spending_is_that_of_the_totals_and_errs_at_
     assert wrong <= 0.05 * 400 + 2 * math.sqrt(0.05 * 0.95 * 400)
     with pytest.raises(InvalidInput, match="no events"):
         PairedRates.of(([0, 0, 0], [5, 5, 5]), ([1, 0, 2], [5, 5, 5])).inverse()
+
+
+def test_a_control_that_loses_has_no_lift() -> None:
+    shown = np.full(8, 1000.0)
+    losses = -60 * shown + np.arange(8) * 400
+    found = compare_paired(PairedRates.of((losses, shown), (losses + 9000 + np.arange(8)[::-1] * 90, shown)))
+    assert found.difference.ci_low > 0
+    assert math.isnan(found.lift.estimate)
+    assert (found.lift.ci_low, found.lift.ci_high) == (-math.inf, math.inf)

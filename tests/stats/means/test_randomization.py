@@ -121,3 +121,11 @@ def test_a_draw_that_leaves_an_arm_without_a_denominator_counts_against_an_effec
     units = RandomizedUnits(np.ones(8), x, np.arange(8) < 4, np.zeros(8, dtype=np.int64))
     empty = sum({0, 4} <= set(own) or not {0, 4} & set(own) for own in combinations(range(8), 4)) / math.comb(8, 4)
     assert RandomizationTest(units).p_value(ratio=3.0) >= empty > 0.4
+
+
+def test_a_control_that_loses_has_no_lift() -> None:
+    control = {f"c{n}": (-60.0 + n, 10.0) for n in range(8)}
+    treatment = {f"t{n}": (-30.0 + n, 10.0) for n in range(8)}
+    found = compare_randomized(RandomizedUnits.of(control, treatment))
+    assert found.difference.ci_low > 0
+    assert math.isnan(found.lift.estimate)
