@@ -95,14 +95,14 @@ def test_many_images_keep_their_order_in_batches_of_any_size(scorer: Scorer) -> 
 GRAY = np.full((64, 64), 0.5)
 BAD = {
     "nowhere.png": r"nowhere\.png\): the file does not exist",
-    b"not an image": "not an image; JPEG, PNG",
+    b"not an image": "not an image by its content; JPEG, PNG",
     "a\0b": "null character",
     "array": r"images\[1\]: an array of shape \(64, 64\) is not an RGB image; its shape must be \(H, W, 3\)",
     "range": "floats must lie between 0 and 1; divide by 255",
     "nan": "floats must lie between 0 and 1",
     "int64": "an array of int64 is not an image; pass uint8, or floats",
     "small": "20×20 is under 32 pixels per side",
-    "empty": "0×0 is under 32 pixels per side",
+    "empty": "the image is damaged: its header names no size",
     "dict": "a dict is not an image; pass a path, a PIL image or an array",
 }
 ARRAYS = {

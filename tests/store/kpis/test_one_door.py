@@ -42,10 +42,10 @@ def test_every_function_that_reads_figures_of_kpi_asks_which_rows_count() -> Non
     # money are given the condition, and whoever calls them is looked at here.
     assert [one.split("(")[0] for one in silent] == [
         "store/imports.py: def impressions_and_clicks",
-        "store/kpis/once/counting.py: def _note_wholes",
-        "store/kpis/once/counting.py: def _rows",
         "store/kpis/money.py: def exchange_of",
         "store/kpis/money.py: def figures_by",
+        "store/kpis/once/counting.py: def _note_wholes",
+        "store/kpis/once/counting.py: def _rows",
     ]
 
 
