@@ -3,7 +3,7 @@
 import functools
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from abkit.commands.app import main
 from abkit.store.database.engine import Store
 from abkit.workflows.active_model import promote, register_checkpoint
 from abkit.workflows.workspace import make_workspace
+from tests.remote_files import S3, SECRET, Server, Web, serving
 from tests.workflows.conftest import make_checkpoint
 
 
@@ -43,6 +44,21 @@ def quick_workspace(tmp_path: Path, _workspace: Path, _checkpoint: Path) -> Path
         connection.execute("UPDATE model_version SET location = ?", (str(folder / "checkpoint"),))
         connection.commit()
     return folder
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Server]:
+    with serving(Web) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with serving(S3) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        yield server
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,20 @@
 """Every command that reads a table: the same options for how it is written, and files that lie elsewhere."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-import pytest
 import typer
 
 from abkit.commands import app as front
 from abkit.commands.table_options import file_or_address
 from tests.commands.conftest import Here
 from tests.images import save_images
-from tests.remote_files import BUCKET, S3, SECRET, Server, Web, serving
+from tests.remote_files import BUCKET, SECRET, Server
 
 READER_OPTIONS = {"--encoding", "--header-line", "--sheet", "--decimal"}
-# Small tables of a plan or a configuration in one form only (CSV in UTF-8), each with a strict reader of its own.
-OF_ONE_FORM = {"rates", "schedule", "strata"}
+# Small tables of a configuration in one form only (CSV in UTF-8), each with a strict reader of its own.
+OF_ONE_FORM = {"rates"}
 # Paths of other things: folders, images, charts and pages to write, the configuration.
 NO_TABLES = {
     "checkpoint", "chart", "comparison_images", "config", "explain", "folder", "images", "out", "paths", "plot",
@@ -75,21 +73,6 @@ def test_every_other_path_of_a_command_is_known_to_be_no_table() -> None:
 
 
 # --- addresses ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def web() -> Iterator[Server]:
-    with serving(Web) as server:
-        yield server
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with serving(S3) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        yield server
 
 
 VOTES = "image,rater,score\n" + "".join(

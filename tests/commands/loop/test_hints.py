@@ -4,7 +4,6 @@ import json
 import re
 import shlex
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,16 +12,10 @@ import pytest
 from tests.commands.conftest import Here
 from tests.commands.loop.test_remote_files import TOKEN
 from tests.commands.test_documented_commands import _problem, _root
-from tests.remote_files import Server, Web, serving
+from tests.remote_files import Server
 
 HEADER = "day,impressions,hits,which creative"
 ROWS = f"{HEADER}\n2026-01-01,100,5,a\n2026-01-02,100,6,a\n"
-
-
-@pytest.fixture(scope="module")
-def web() -> Iterator[Server]:
-    with serving(Web) as server:
-        yield server
 
 
 def commands(text: str) -> list[list[str]]:

@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,24 +10,9 @@ import pytest
 from tests.commands.conftest import Here
 from tests.images import make_image, save_images
 from tests.kpi_files import rows
-from tests.remote_files import BUCKET, S3, SECRET, Server, Web, serving
+from tests.remote_files import BUCKET, SECRET, Server
 
 DAY = rows("2026-01-01,1,creative_0000,spring,100,5,1,2,EUR")
-
-
-@pytest.fixture(scope="module")
-def web() -> Iterator[Server]:
-    with serving(Web) as server:
-        yield server
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with serving(S3) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-        yield server
 
 
 def dump(workspace: Path) -> str:
