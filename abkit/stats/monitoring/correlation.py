@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from abkit.records import Record
-from abkit.stats.monitoring.within_groups import Pooled, group_index, pooled_pearson, pooled_spearman
+from abkit.stats.within_groups import Pooled, group_index, pooled_pearson, pooled_spearman
 from abkit.vocabulary import CorrelationScope as Scope
 from abkit.vocabulary import CorrelationStatistic as Statistic
 from abkit.vocabulary import parse_choice

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from abkit.records import Record
-from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
+from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 
 
 @dataclass(frozen=True, kw_only=True)

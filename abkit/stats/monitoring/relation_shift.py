@@ -5,8 +5,9 @@ Step by step:
 1. Cells are what should not matter: a campaign on a day in a placement. Only differences inside cells count, so
    season, budget, tracking and the mix of campaigns and placements drop out.
 2. Creatives of one cell differ in age. A common age curve on log CTR, linear in log(1 + age) and in age, is fitted
-   together with the effect of the score (`absorbed_poisson`), and taken out.
-3. What remains of each creative in each window is its appeal: the log of its clicks over those expected in its cells.
+   together with the effect of the score, and taken out.
+3. What remains of each creative in each window is its appeal (`abkit.stats.appeal`): the log of its clicks over those
+   expected in its cells.
 4. Inside campaigns, appeal is regressed on the score, creatives weighted by 1 / (τ² + 1/expected clicks), τ² being
    what creatives differ beyond counting noise. The slope does not shrink when there are few clicks, as a correlation
    does: so a short window can be compared with a long one.
@@ -25,13 +26,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from abkit.records import Record
-from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
-from abkit.stats.monitoring.within_groups import centered, group_index, group_sums
+from abkit.stats.appeal.appeal import appeals
+from abkit.stats.appeal.rows import DeliveryRows
+from abkit.stats.within_groups import centered, group_index
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-_SWEEPS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,15 +147,15 @@ def relation_shift(
     (True, True)
     """
     rows = _Rows(delivery)
-    appeals = rows.appeals(min_clicks) if len(rows.clicks) else None
-    n = (0, 0) if appeals is None else (appeals.count(False), appeals.count(True))
+    known = rows.appeals(min_clicks) if len(rows.clicks) else None
+    n = (0, 0) if known is None else (known.count(False), known.count(True))
     note = _missing(n, min_creatives, events)
     shift = partial(RelationShift, n_reference=n[0], n_current=n[1])
-    if appeals is None:
+    if known is None:
         return shift(note=note)
-    unit = appeals.score_unit(False) or appeals.score_unit(True)
+    unit = known.score_unit(False) or known.score_unit(True)
     fits = [
-        _Regression(appeals, current, unit) if unit > 0 and n[current] >= min_creatives else None
+        _Regression(known, current, unit) if unit > 0 and n[current] >= min_creatives else None
         for current in (False, True)
     ]
     reference, current = (fit.result() if fit is not None and fit.sxx > 0 else None for fit in fits)
@@ -200,41 +200,32 @@ class _Rows:
         self.cell, _ = group_index(np.asarray(delivery.cell)[keep])
 
     def appeals(self, min_clicks: int) -> _Appeals:
-        """Take steps 2 and 3: the age curve, and each creative's clicks over those expected."""
-        young = np.log1p(self.age)
-        columns = [young, self.age / 30, self.score * ~self.current, self.score * self.current]
-        fit = absorbed_poisson(self.clicks, self.impressions, np.column_stack(columns), self.cell, [self.idea])
-        base = self.impressions * np.exp(fit.coefficients[0] * young + fit.coefficients[1] * self.age / 30)
-        keys = np.column_stack([self.campaign, self.creative, self.current])
-        unique, unit = np.unique(keys, axis=0, return_inverse=True)
-        unit = unit.reshape(-1)
-        expected, clicks = self._expected(base, unit, len(unique)), group_sums(unit, self.clicks, len(unique))
-        first = np.unique(unit, return_index=True)[1]
-        appeals = _Appeals(
-            appeal=np.log((clicks + 0.5) / (expected + 0.5)),
-            expected=expected,
-            clicks=clicks,
-            score=self.score[first],
-            campaign=unique[:, 0],
-            creative=unique[:, 1],
-            idea=self.idea[first],
-            current=unique[:, 2].astype(bool),
+        """Take steps 2 and 3 in both windows, with one age curve."""
+        # A window is a campaign of its own: what a creative got in one says nothing in the other.
+        window = self.campaign * 2 + self.current
+        rows = DeliveryRows(
+            events=self.clicks,
+            exposure=self.impressions,
+            creative=self.creative,
+            campaign=window,
+            cell=self.cell,
+            age=self.age,
+            idea=self.idea,
         )
-        return appeals.comparable(expected >= min_clicks)
-
-    def _expected(self, base: Floats, unit: Ints, units: int) -> Floats:
-        # Cells have different creatives in them: their levels and the creatives' appeal are found in turns.
-        cells = int(self.cell.max()) + 1
-        in_cell, of_unit = group_sums(self.cell, self.clicks, cells), group_sums(unit, self.clicks, units)
-        appeal, expected = np.ones(units), of_unit
-        for _ in range(_SWEEPS):
-            level = in_cell / group_sums(self.cell, base * appeal[unit], cells).clip(1e-12)
-            expected = group_sums(unit, base * level[self.cell], units)
-            new = (of_unit + 0.5) / (expected + 0.5)
-            moved, appeal = np.abs(np.log(new / appeal)).max(), new
-            if moved < 1e-4:
-                break
-        return expected
+        found = appeals(rows, beside=np.column_stack([self.score * ~self.current, self.score * self.current]))
+        score = np.zeros(int(self.creative.max()) + 1)
+        score[self.creative] = self.score
+        known = _Appeals(
+            appeal=found.appeal,
+            expected=found.expected,
+            clicks=found.events,
+            score=score[found.creative],
+            group=found.group,
+            creative=found.creative,
+            idea=found.idea,
+            current=found.campaign % 2 == 1,
+        )
+        return known.comparable(found.identified & (found.expected >= min_clicks))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,15 +236,15 @@ class _Appeals:
     expected: Floats
     clicks: Floats
     score: Floats
-    campaign: Ints
+    group: Ints
     creative: Ints
     idea: Ints
     current: NDArray[np.bool_]
 
     def comparable(self, enough: NDArray[np.bool_]) -> _Appeals:
-        """Keep only creatives with enough clicks, in campaigns that have two of them in the window."""
+        """Keep only creatives with enough clicks that were shown beside others with enough of them."""
         kept = self._only(enough)
-        index, size = group_index(kept.campaign * 2 + kept.current)
+        index, size = group_index(kept.group)
         return kept._only(size[index] > 1)
 
     def _only(self, keep: NDArray[np.bool_]) -> _Appeals:
@@ -265,7 +256,7 @@ class _Appeals:
     def score_unit(self, current: bool) -> float:
         """Return the standard deviation of the score inside campaigns, in a window; 0 when it does not vary."""
         mine = self.current == current
-        index, size = group_index(self.campaign[mine])
+        index, size = group_index(self.group[mine])
         inside = centered(self.score[mine], index, size)
         spread = math.sqrt(float(inside @ inside) / max(1, len(inside) - len(size)))
         return spread if np.abs(inside).max(initial=0) > 1e-9 else 0.0
@@ -279,7 +270,7 @@ class _Regression:
         self.clicks = int(appeals.clicks[mine].sum())
         self.ideas = int(appeals.idea.max()) + 1
         self.creatives, self.idea = len(np.unique(appeals.creative[mine])), appeals.idea[mine]
-        self.index, size = group_index(appeals.campaign[mine])
+        self.index, size = group_index(appeals.group[mine])
         noise = 1 / appeals.expected[mine]
         # An idea in a campaign is one observation, in however many sizes.
         self.pairs, self.pair = np.unique(np.column_stack([self.index, self.idea]), axis=0, return_inverse=True)

@@ -17,10 +17,10 @@ from abkit.intake.media.images import SAME_SHAPE
 from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.records import Record
+from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.design.budget import BudgetPlan, TrafficCost, plan_budget
 from abkit.stats.design.pairs import PairPlan, ScoredVariant, by_promise, plan_pairs
 from abkit.stats.design.power import Design
-from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
 from abkit.store import models, scores
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from abkit.stats.monitoring.correlation import Statistic, correlate
-from abkit.stats.monitoring.within_groups import pooled_pearson, pooled_spearman
+from abkit.stats.within_groups import pooled_pearson, pooled_spearman
 
 BOTH = pytest.mark.parametrize("statistic", ["srcc", "plcc"])
 

@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.discrete.conditional_models import ConditionalPoisson
 
-from abkit.stats.monitoring.absorbed_poisson import absorbed_poisson
+from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.monitoring.level_shift import LevelShift, level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
 

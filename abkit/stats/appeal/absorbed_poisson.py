@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from abkit.stats.monitoring.within_groups import group_index, group_sums
+from abkit.stats.within_groups import group_index, group_sums
 
 Floats = NDArray[np.float64]
 

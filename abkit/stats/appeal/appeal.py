@@ -1,0 +1,180 @@
+"""Appeal: the log of what a creative got over what was expected in its cells. One definition for all that use it.
+
+1. A cell is what should not matter: a campaign in a period and a segment. Only differences inside cells count, so
+   season, budget, tracking and the mix of placements drop out; a creative alone in its cells cannot be judged.
+2. Creatives of one cell differ in age. A common age curve on the log of the rate, linear in log(1 + age) and in age, is
+   fitted and taken out.
+3. Levels of cells and rates of creatives are found in turns: what is expected of a creative is what an average one of
+   its group would have got in its place. A group is all creatives that cells connect.
+4. appeal = log((events + ½) / expected): the half takes out the bias of a log of counts, and a second, much smaller
+   term the part that a creative's own events have in the levels that it is compared with.
+5. Its sampling variance is (1 + day over-dispersion) / expected, for comparisons with others: what the creative's own
+   events say is not in it, so that it makes fair weights. It is larger where few cells connect it with others.
+6. The true spread τ² between creatives is kept apart. It serves as a weight, and for `shrunk`, the posterior of a
+   Poisson count with a log-normal rate, which is what there is to go by below 20 expected events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from abkit.records import Record
+from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
+from abkit.stats.appeal.levels import day_variance, expected_events
+from abkit.stats.appeal.rows import Arranged, Bools, DeliveryRows, Floats, Ints
+from abkit.stats.appeal.shrinkage import shrink, spread_of
+
+DEFINITION = 1
+"""Version of the definition: figures of different ones are not comparable."""
+
+ENOUGH_EXPECTED = 20
+"""From so many expected events on, an interval is one of sampling; below, it is that of the posterior."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Appeals(Record):
+    """How creatives do beside others of their campaign; one entry per creative and campaign, shape (m,).
+
+    Attributes:
+        creative, campaign, idea: Labels, as given.
+        group: Creatives with one number were shown beside each other, directly or through others: only differences
+            inside a group mean anything. −1 for a creative that was never shown beside another.
+        appeal: Log of events over those expected; NaN where not identified. In each group, events and expected events
+            have the same sum.
+        variance: Sampling variance of `appeal` in comparisons: (1 + day over-dispersion) / expected, more where few
+            cells connect the creative with others. Differences inside a group have the sum of two.
+        expected, events, exposure: Sums over the cells that the creative shares with others.
+        own: Share of its own events in the level that it is compared with, 0 … 1.
+        identified: False: never shown beside another, no events there, or fewer expected than asked for.
+        ci_low, ci_high: 95 % interval: from 20 expected events on by the score method, below that of the posterior.
+        shrunk, shrunk_sd: Posterior mean and standard deviation given the spread; NaN where nothing is known.
+        spread: τ², true variance between the creatives of a group.
+        spread_error: Its standard error; infinite where no group has two creatives.
+        dispersion: Day over-dispersion of an event on average; 0 is that of a Poisson count.
+    """
+
+    creative: Ints
+    campaign: Ints
+    idea: Ints
+    group: Ints
+    appeal: Floats
+    variance: Floats
+    expected: Floats
+    events: Floats
+    exposure: Floats
+    own: Floats
+    identified: Bools
+    ci_low: Floats
+    ci_high: Floats
+    shrunk: Floats
+    shrunk_sd: Floats
+    spread: float
+    spread_error: float
+    dispersion: float
+
+
+def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike | None = None) -> Appeals:
+    """Return the appeal of each creative in each campaign, sorted by campaign and creative.
+
+    Args:
+        rows: The delivery.
+        min_expected: Creatives with fewer expected events are not identified.
+        beside: Shape (n, p): what else may go with the rate and with age, such as a score. Its effect is fitted beside
+            that of age, and stays in the appeal.
+
+    Raises:
+        InvalidInput: Columns have different lengths; or events or exposure are negative or not finite.
+
+    >>> rows = DeliveryRows(
+    ...     events=np.array([60.0, 30.0, 9.0]),
+    ...     exposure=np.array([1000.0, 1000.0, 1000.0]),
+    ...     creative=np.array([1, 2, 3]),
+    ...     campaign=np.array([1, 1, 2]),
+    ...     cell=np.array([1, 1, 2]),
+    ...     age=np.zeros(3),
+    ... )
+    >>> found = appeals(rows)
+    >>> found.expected.tolist(), found.identified.tolist()
+    ([45.0, 45.0, 0.0], [True, True, False])
+    >>> float(np.round(found.appeal[0] - found.appeal[1], 3)), float(np.round(np.log(60 / 30), 3))
+    (0.685, 0.693)
+    """
+    arranged = Arranged(rows)
+    effect = _age_effect(arranged, None if beside is None else np.asarray(beside, np.float64))
+    found = expected_events(arranged, effect)
+    _, over = day_variance(arranged, found)
+    known = (arranged.group >= 0) & (found.expected > 0)
+    expected = np.where(known, found.expected, 0.0)
+    # In unequal cells, a creative has fewer to be compared with than its group has events.
+    loose = 1 / (1 - (found.own - found.of_group).clip(0, 0.95))
+    with np.errstate(divide="ignore"):
+        variance = np.where(known, (1 + over) * loose / expected, np.inf)
+    identified = known & (expected >= min_expected)
+
+    y, e, v, group = found.events[known], expected[known], variance[known], arranged.group[known]
+    spread = spread_of(y, e, v, group)
+    # Relative to its group, which the creative is a part of.
+    part = found.of_group[known]
+    noise = (1 + over[known]) * (loose[known] - part).clip(1e-9)
+    unlike = (1 - 2 * part + np.bincount(group, part**2)[group]).clip(0)
+    mean, sd = shrink(y, e, 1 / noise, unlike, spread) if len(y) else (y, y)
+    appeal = np.log((y + 0.5) / e) - found.own[known] / (2 * found.fit[known])
+    low, high = _score_interval(y, e, noise)
+    few = e < ENOUGH_EXPECTED
+    low, high = np.where(few, mean - _Z * sd, low), np.where(few, mean + _Z * sd, high)
+
+    def spread_out(values: Floats, where: Bools) -> Floats:
+        out = np.full(arranged.units, np.nan)
+        out[known] = values
+        out[~where] = np.nan
+        return out
+
+    return Appeals(
+        creative=arranged.creative,
+        campaign=arranged.campaign,
+        idea=arranged.idea,
+        group=arranged.group,
+        appeal=spread_out(appeal, identified),
+        variance=variance,
+        expected=expected,
+        events=found.events,
+        exposure=found.exposure,
+        own=found.own,
+        identified=identified,
+        ci_low=spread_out(low, identified),
+        ci_high=spread_out(high, identified),
+        shrunk=spread_out(mean, known),
+        shrunk_sd=spread_out(sd, known),
+        spread=spread.variance,
+        spread_error=spread.standard_error,
+        dispersion=float(over[known] @ y / y.sum()) if len(y) else 0.0,
+    )
+
+
+_Z = float(stats.norm.ppf(0.975))
+
+
+def _age_effect(rows: Arranged, beside: Floats | None) -> Floats:
+    """Return the effect of age on the log of the rate, shape (n,)."""
+    curve = np.column_stack([np.log1p(rows.age), rows.age / 30])
+    if not len(curve):
+        return np.zeros(0)
+    columns = curve if beside is None else np.column_stack([curve, beside.reshape(len(rows.kept), -1)[rows.kept]])
+    fit = absorbed_poisson(rows.events, rows.exposure, columns, rows.cell, [rows.idea[rows.unit]])
+    effect: Floats = curve @ fit.coefficients[:2]
+    return effect
+
+
+def _score_interval(events: Floats, expected: Floats, noise: Floats) -> tuple[Floats, Floats]:
+    """Return the log rates at which the events are as far from those expected as chance goes."""
+    wide = _Z**2 * noise
+    root = np.sqrt(wide * (wide + 4 * events))
+    middle = 2 * events + wide
+    with np.errstate(divide="ignore"):
+        low: Floats = np.log((middle - root).clip(0) / (2 * expected))
+    high: Floats = np.log((middle + root) / (2 * expected))
+    return low, high

@@ -1,0 +1,159 @@
+"""How a score goes with appeal inside campaigns: the slope, and the correlation with and without the noise of events.
+
+The slope is that of a Poisson regression of events on the score, with a level for each group and creatives weighted by
+1 / (τ² + sampling variance): few events make it uncertain, not smaller, and no events need no logarithm.
+The correlation with the true appeal is slope · sd(score) / τ (Spearman 1904, doi 10.2307/1412159), where the data show
+that creatives differ at all; else there are "not enough events".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from abkit.records import Record
+from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
+from abkit.stats.appeal.appeal import Appeals
+from abkit.stats.appeal.rows import Floats, Ints
+from abkit.stats.appeal.shrinkage import spread_of
+from abkit.stats.within_groups import centered, group_index, group_sums
+
+METHOD = (
+    "Poisson regression inside campaigns, creatives weighted by 1 / (spread + sampling variance); errors leave out one "
+    "idea at a time (CR3); the correlation with the true appeal is slope x sd(score) / sd(appeal)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relation(Record):
+    """How a score goes with appeal inside campaigns.
+
+    Attributes:
+        slope: Change of the log rate with one standard deviation of the score inside campaigns; None without any.
+        ci_low, ci_high: Its interval.
+        raw: Correlation of score and measured appeal, weighted by certainty; the noise of events makes it smaller.
+        ceiling: The correlation that the true appeal has with the measured one: no score can reach more than that.
+        disattenuated: Correlation of the score with the true appeal; None where `note` says that events are too few.
+        disattenuated_low, disattenuated_high: Its interval.
+        level: Confidence level of the intervals.
+        n: Creatives, once per campaign.
+        clusters: Ideas that these are: creatives of one idea are no independent observations.
+        groups: Groups of creatives that were shown beside each other; at least one per campaign that counts.
+        events: How many events they got.
+        note: What is missing; "" when nothing is.
+    """
+
+    slope: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    raw: float | None = None
+    ceiling: float | None = None
+    disattenuated: float | None = None
+    disattenuated_low: float | None = None
+    disattenuated_high: float | None = None
+    level: float = 0.95
+    n: int = 0
+    clusters: int = 0
+    groups: int = 0
+    events: float = 0.0
+    note: str = ""
+
+
+def relation(
+    appeals: Appeals, score: ArrayLike, *, level: float = 0.95, min_creatives: int = 4, events: str = "clicks"
+) -> Relation:
+    """Relate a score to appeal inside groups of creatives that were shown beside each other.
+
+    Assumes that ideas are independent of each other, and delivery of appeal beyond what cells tell apart.
+
+    Args:
+        appeals: From `appeals`.
+        score: Shape (m,), one for each entry of `appeals`; NaN where there is none.
+        level: Confidence level of the intervals.
+        min_creatives: Fewest ideas for an estimate, at least 4.
+        events: What the events are, for notes.
+    """
+    x = np.asarray(score, np.float64)
+    known = np.flatnonzero(appeals.identified & np.isfinite(x))
+    group, size = group_index(appeals.group[known])
+    known = known[size[group] > 1]
+    group, size = group_index(appeals.group[known])
+    idea, of_idea = group_index(appeals.idea[known])
+    x, y, e = x[known], appeals.events[known], appeals.expected[known]
+    noise = appeals.variance[known]
+    counted = partial(
+        Relation, level=level, n=len(known), clusters=len(of_idea), groups=len(size), events=float(y.sum())
+    )
+    freedom = len(np.unique(group * (len(of_idea) + 1) + idea)) - len(size) - 1
+    if len(of_idea) < max(4, min_creatives):
+        beside = f"ideas with a score, shown beside others and with {events}: {len(of_idea)}"
+        return counted(note=f"{beside}; needed: {max(4, min_creatives)}")
+    if freedom < 2:
+        return counted(note=f"{len(known)} creatives in {len(size)} campaigns leave too little to compare inside them")
+    if not y.sum():
+        return counted(note=f"no {events}")
+    inside = centered(x, group, size)
+    sd = math.sqrt(float(inside @ inside) / (len(x) - len(size)))
+    if np.abs(inside).max() <= 1e-9:
+        return counted(note="all creatives of each campaign have the same score")
+
+    spread = spread_of(y, e, noise, group)
+    weight = 1 / (spread.variance + noise)
+    slope, error = _slope(y, e, x / sd, weight, group, idea)
+    quantile = float(stats.t.ppf((1 + level) / 2, freedom))
+    measured = appeals.appeal[known]
+    found = partial(
+        counted,
+        slope=slope,
+        ci_low=slope - quantile * error,
+        ci_high=slope + quantile * error,
+        raw=_correlation(x, measured, weight, group),
+    )
+    if not spread.ratio > 2 * spread.ratio_error:
+        return found(note=f"not enough {events}: creatives are not shown to differ beyond the noise of their {events}")
+    true = math.sqrt(spread.variance)
+    r = float(np.clip(slope / true, -0.999, 0.999))
+    # The spread is estimated too.
+    total = math.hypot(error / true, r * spread.standard_error / (2 * spread.variance))
+    half = quantile * total / (1 - r * r)
+    return found(
+        ceiling=math.sqrt(spread.variance * float(weight.mean())),
+        disattenuated=r,
+        disattenuated_low=math.tanh(math.atanh(r) - half),
+        disattenuated_high=math.tanh(math.atanh(r) + half),
+    )
+
+
+def _slope(y: Floats, e: Floats, x: Floats, weight: Floats, group: Ints, idea: Ints) -> tuple[float, float]:
+    """Return the slope of the log rate on x, and its standard error."""
+    # Weights on events and expected events alike leave the rate as it is.
+    share = weight / e
+    fit = absorbed_poisson(y * share, weight, x, group, [idea])
+    slope = float(fit.coefficients[0])
+    groups = int(group.max()) + 1
+    rate = weight * np.exp(np.clip(slope * x, -30, 30))
+    in_group = group_sums(group, rate, groups)
+    fitted = rate * (group_sums(group, y * share, groups) / in_group)[group]
+    mean = (group_sums(group, fitted * x, groups) / group_sums(group, fitted, groups).clip(1e-300))[group]
+    inside = x - mean
+    information = float(fitted @ inside**2)
+    if information <= 0:
+        return slope, math.inf
+    score = np.bincount(idea, inside * (y * share - fitted))
+    in_level = 1 / group_sums(group, fitted, groups)[group].clip(1e-300)
+    own = np.bincount(idea, fitted * (inside**2 / information + in_level))
+    left_out = score / (1 - own.clip(0, 0.95))
+    return slope, math.sqrt(float(left_out @ left_out)) / information
+
+
+def _correlation(x: Floats, y: Floats, weight: Floats, group: Ints) -> float | None:
+    groups = int(group.max()) + 1
+    total = group_sums(group, weight, groups)
+    x, y = (values - (group_sums(group, weight * values, groups) / total)[group] for values in (x, y))
+    scale = math.sqrt(float(weight @ x**2) * float(weight @ y**2))
+    return float(weight @ (x * y)) / scale if scale > 0 else None

@@ -1,0 +1,144 @@
+"""Appeal: a planted truth has to come out, with intervals that hold it; what cannot be judged is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from abkit.errors import InvalidInput
+from abkit.stats.appeal.appeal import Appeals, appeals
+from abkit.stats.appeal.relation import relation
+from abkit.stats.appeal.rows import DeliveryRows
+from tests.stats.appeal.worlds import deliver, true_appeal
+
+
+def rows(events: list[float], creative: list[int], cell: list[int], campaign: list[int] | None = None) -> DeliveryRows:
+    n = len(events)
+    return DeliveryRows(
+        events=np.array(events, float),
+        exposure=np.full(n, 1000.0),
+        creative=np.array(creative),
+        campaign=np.array(campaign or [1] * n),
+        cell=np.array(cell),
+        age=np.zeros(n),
+    )
+
+
+def test_appeal_is_the_log_of_events_over_those_expected_in_the_cell() -> None:
+    found = appeals(rows([600, 300, 300], [1, 2, 3], [1, 1, 1]))
+    assert found.expected.tolist() == pytest.approx([400, 400, 400])
+    assert found.appeal.tolist() == pytest.approx([np.log(1.5), np.log(0.75), np.log(0.75)], abs=2e-3)
+    assert found.variance.tolist() == pytest.approx([1 / 400] * 3)
+    assert found.own.tolist() == pytest.approx([0.5, 0.25, 0.25], abs=1e-3)
+
+
+def test_days_of_other_levels_and_other_shares_leave_appeal_as_it_is() -> None:
+    # Creative 1 has twice the rate of creative 2; on the second day everything is three times as good.
+    found = appeals(
+        replace(rows([400, 100, 120, 300], [1, 2, 1, 2], [1, 1, 2, 2]), exposure=np.array([2000.0, 1000, 200, 1000]))
+    )
+    assert found.appeal[0] - found.appeal[1] == pytest.approx(np.log(2), abs=5e-3)
+
+
+def test_a_creative_without_events_has_an_appeal_and_one_alone_in_its_cell_is_not_identified() -> None:
+    found = appeals(rows([30, 0, 50, 0, 0], [1, 2, 3, 4, 5], [1, 1, 2, 3, 3]))
+    assert found.identified.tolist() == [True, True, False, False, False]
+    assert np.isfinite(found.appeal[:2]).all()
+    assert np.isnan(found.appeal[2:]).all()
+    assert np.isnan(found.shrunk[2:]).all()
+    assert found.shrunk[1] < 0 < found.shrunk[0]
+
+
+def test_creatives_that_never_met_are_not_compared_inside_one_campaign() -> None:
+    found = appeals(rows([100, 200, 100, 50], [1, 2, 3, 4], [1, 1, 2, 2]))
+    assert found.group.tolist() == [0, 0, 1, 1]
+    chain = appeals(rows([100, 200, 100, 50], [1, 2, 2, 3], [1, 1, 2, 2]))
+    assert chain.group.tolist() == [0, 0, 0]
+    # 2 is twice as good as 1 and as 3 … so 3 is half as good as 2.
+    assert (chain.appeal - chain.appeal[1]).tolist() == pytest.approx([-np.log(2), 0, -np.log(2)], abs=0.02)
+
+
+def test_fewer_expected_events_than_asked_for_are_not_identified_and_still_shrunk() -> None:
+    found = appeals(rows([30, 10, 20], [1, 2, 3], [1, 1, 1]), min_expected=25)
+    assert not found.identified.any()
+    assert np.isnan(found.appeal).all()
+    assert np.isfinite(found.shrunk).all()
+
+
+def test_nothing_gives_nothing_and_faulty_columns_are_refused() -> None:
+    assert len(appeals(rows([], [], [])).appeal) == 0
+    with pytest.raises(InvalidInput, match="different lengths"):
+        appeals(replace(rows([1, 2], [1, 2], [1, 1]), age=np.zeros(3)))
+    with pytest.raises(InvalidInput, match="not negative"):
+        appeals(rows([-1, 2], [1, 2], [1, 1]))
+
+
+def _check(worlds: int, **world: float) -> tuple[float, float, Appeals]:
+    errors, covered = [], []
+    for seed in range(worlds):
+        found, truth = (lambda pair: (appeals(pair[0]), pair[1]))(deliver(np.random.default_rng(seed), **world))  # type: ignore[arg-type]
+        true = true_appeal(found, truth)
+        enough = found.identified & (found.expected >= 20)
+        errors += list((found.appeal - true)[enough])
+        covered += list(((found.ci_low <= true) & (true <= found.ci_high))[enough])
+    return float(np.mean(errors)), float(np.mean(covered)), found
+
+
+@pytest.mark.parametrize(
+    "world",
+    [{}, {"impressions": 1500, "creatives": 3}, {"creatives": 2, "campaigns": 15}, {"day_noise": 0.3}],
+    ids=["plenty", "few events", "pairs", "noisy days"],
+)
+def test_the_planted_appeal_comes_out_without_bias_and_inside_its_interval(world: dict[str, float]) -> None:
+    bias, coverage, _ = _check(40, **world)
+    assert abs(bias) <= 0.02
+    assert 0.92 <= coverage <= 0.985
+
+
+def test_the_slope_is_that_planted_even_where_most_creatives_have_few_events() -> None:
+    slopes = []
+    for seed in range(12):
+        world, truth = deliver(np.random.default_rng(seed), campaigns=10, creatives=20, impressions=200)
+        found = appeals(world)
+        slopes.append(relation(found, truth[found.creative]).slope)
+    # The score is the truth itself: one standard deviation is 0.3.
+    assert np.mean(slopes) == pytest.approx(0.3, abs=0.04)
+
+
+def test_the_correlation_with_the_true_appeal_is_higher_than_that_with_the_measured_one() -> None:
+    rng = np.random.default_rng(1)
+    world, truth = deliver(rng, campaigns=20, creatives=15, impressions=1000)
+    score = 0.5 * truth / 0.3 + np.sqrt(0.75) * rng.normal(size=len(truth))
+    found = appeals(world)
+    result = relation(found, score[found.creative])
+    assert result.ceiling is not None
+    assert result.raw is not None
+    assert result.disattenuated is not None
+    assert result.disattenuated_low is not None
+    assert result.disattenuated_high is not None
+    assert 0.5 < result.ceiling < 0.95
+    assert result.raw < result.disattenuated
+    assert result.disattenuated_low < 0.5 < result.disattenuated_high
+
+
+@pytest.mark.parametrize("what", ["three creatives", "no clicks", "equal scores", "one idea", "noise alone"])
+def test_what_is_missing_is_said(what: str) -> None:
+    world, truth = deliver(np.random.default_rng(3), creatives=1 if what == "three creatives" else 10, spread=0)
+    score = np.full(len(truth), 4.2) if what == "equal scores" else np.random.default_rng(4).normal(size=len(truth))
+    if what == "three creatives":
+        world = replace(world, campaign=np.zeros_like(world.campaign), cell=world.cell % 1000)
+    if what == "no clicks":
+        world = replace(world, events=np.zeros_like(world.events))
+    if what == "one idea":
+        world = replace(world, idea=np.zeros_like(world.creative))
+    found = appeals(world)
+    result = relation(found, score[found.creative])
+    notes = {
+        "three creatives": "ideas with a score, shown beside others and with clicks: 3; needed: 4",
+        "no clicks": "ideas with a score, shown beside others and with clicks: 0; needed: 4",
+        "equal scores": "all creatives of each campaign have the same score",
+        "one idea": "ideas with a score, shown beside others and with clicks: 1; needed: 4",
+        "noise alone": "not enough clicks: creatives are not shown to differ beyond the noise of their clicks",
+    }
+    assert result.note == notes[what]
+    assert result.disattenuated is None
