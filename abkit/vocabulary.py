@@ -211,6 +211,15 @@ class DriftDecision(StrEnum):
     INSUFFICIENT_DATA = "insufficient_data"
 
 
+class TrialDecision(StrEnum):
+    """What became of a challenger: it was promoted, refused, is held beside the champion, or could not be judged."""
+
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    CANDIDATE = "candidate"
+    NOT_ENOUGH = "not_enough"
+
+
 class CorrelationStatistic(StrEnum):
     """Which coefficient a correlation reports."""
 

@@ -1,0 +1,39 @@
+"""What a retry costs: each judgement against one champion may promote by mistake a little less often than the last."""
+
+from __future__ import annotations
+
+from abkit.errors import InvalidInput
+
+#: How often, at most, anything worthless is promoted against one champion, over all judgements there will ever be.
+TOTAL = 0.05
+#: The level of the first judgement: a one-sided interval of 97.5 %.
+FIRST = 0.025
+
+
+def spent_at(attempt: int) -> float:
+    """Return how often judgement number `attempt` against a champion may promote a challenger that gains nothing.
+
+    The first has half of what there is, 2.5 %; the k-th has 2.5 % ÷ (k(k − 1)), so that all of them together, however
+    many follow, never have more than 5 % (Bonferroni's inequality, which holds however judgements depend on each
+    other). Every champion has its own account; another champion begins a new one.
+
+    Raises:
+        InvalidInput: An attempt below 1.
+
+    >>> [round(spent_at(k), 5) for k in (1, 2, 3, 10)]
+    [0.025, 0.0125, 0.00417, 0.00028]
+    >>> sum(spent_at(k) for k in range(1, 10_000)) < TOTAL
+    True
+    """
+    if attempt < 1:
+        raise InvalidInput(f"judgement number {attempt}; the first is number 1")
+    return FIRST if attempt == 1 else (TOTAL - FIRST) / (attempt * (attempt - 1))
+
+
+def left_after(attempts: int) -> float:
+    """Return what is left of the 5 % after so many judgements.
+
+    >>> left_after(0), round(left_after(2), 4)
+    (0.05, 0.0125)
+    """
+    return TOTAL - sum(spent_at(attempt) for attempt in range(1, attempts + 1))
