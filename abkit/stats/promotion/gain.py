@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from abkit.records import Record
-from abkit.stats.monitoring.within_groups import pooled_spearman
 from abkit.stats.promotion.launches import Floats, Ints, Launches
 from abkit.stats.tails import check_level, t_quantile
+from abkit.stats.within_groups import pooled_spearman
 
 METHOD = (
     "within-campaign correlation of normal scores with appeal, weighted by 1 / (true spread + sampling variance); "
