@@ -74,7 +74,7 @@ LabelsArgument = Annotated[
     typer.Argument(
         parser=file_or_address,
         metavar="FILE",
-        help="Ratings (histogram, one row per vote, mean and n, AVA's layout), or comparisons.",
+        help="Ratings (histogram, one row per vote, mean and n, AVA's layout), comparisons, or outcomes.",
     ),
 ]
 
@@ -97,6 +97,24 @@ def parse_scale(text: str | None) -> tuple[float, float] | None:
             hint="write lowest..highest, such as 1..7",
         )
     return low, high
+
+
+def parse_fields(mapping: list[str] | None) -> dict[str, str] | None:
+    """Return columns by field from `COLUMN=FIELD`; None where nothing is said.
+
+    Raises:
+        UsageError: No equals sign, a field that outcomes do not have, or one that is named twice.
+    """
+    from abkit_model.data.outcomes import COLUMNS
+
+    found: dict[str, str] = {}
+    for text in mapping or ():
+        column, _, field = text.rpartition("=")
+        if not column or field not in COLUMNS or field in found:
+            what = "names a field twice" if field in found else "is not COLUMN=FIELD with a field of outcomes"
+            raise UsageError(f"--map {text!r} {what}", hint=f"the fields are: {', '.join(COLUMNS)}")
+        found[field] = column
+    return found or None
 
 
 @contextmanager

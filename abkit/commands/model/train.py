@@ -18,11 +18,19 @@ from abkit.commands.model.options import (
     ScaleOption,
     SeedOption,
     SegmentOption,
+    parse_fields,
     parse_scale,
     store_if_any,
 )
 from abkit.commands.output import Format, FormatOption, progress_bars, show
-from abkit.commands.table_options import DecimalOption, EncodingOption, HeaderLineOption, SheetOption, table_options
+from abkit.commands.table_options import (
+    DecimalOption,
+    EncodingOption,
+    HeaderLineOption,
+    SheetOption,
+    file_or_address,
+    table_options,
+)
 
 
 def train(
@@ -57,6 +65,22 @@ def train(
     segment: SegmentOption = "",
     comparisons: ComparisonsOption = None,
     comparison_images: ComparisonImagesOption = None,
+    ratings: Annotated[
+        str | None,
+        typer.Option(
+            "--ratings",
+            parser=file_or_address,
+            metavar="TABLE",
+            help="With outcomes: ratings to learn from beside them.",
+        ),
+    ] = None,
+    rating_images: Annotated[
+        Path | None, typer.Option("--rating-images", metavar="FOLDER", help="The images that --ratings names.")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="COLUMN=FIELD", help="With outcomes: the field that a column holds."),
+    ] = None,
     correct_raters: Annotated[
         bool,
         typer.Option("--correct-raters", help="Take the raters' biases out of single votes first (ITU-T P.910)."),
@@ -70,6 +94,9 @@ def train(
 
     A table of comparisons (two images per row) can be learned from by itself too: scores are then chances, from 0 to
     1, that an image is preferred over the average one, or with --parent on the parent's scale.
+
+    So can a table of outcomes (one row per image and campaign, with its appeal, or with events and what was expected):
+    scores are then logarithms of rates against the average of a campaign, or with --parent on the parent's scale.
     """
     from abkit.workflows.models.train import train as work
     from abkit_model.training.request import TrainingRequest
@@ -86,6 +113,9 @@ def train(
         correct_raters=correct_raters,
         comparisons=comparisons,
         comparison_images=comparison_images,
+        columns=parse_fields(mapping),
+        ratings=ratings,
+        rating_images=rating_images,
         parent=parent,
         queries=int(queries) if queries is not None and queries.isdecimal() else queries,
         segment=segment,

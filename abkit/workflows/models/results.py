@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from abkit_model.checkpoint import Card
     from abkit_model.evaluation.comparison_agreement import ComparisonFigures
     from abkit_model.evaluation.metrics import Estimate, Evaluation
+    from abkit_model.evaluation.outcome_agreement import OutcomeFigures
     from abkit_model.training.release import TrainedScorer
 
 
@@ -143,6 +144,16 @@ def comparison_figures(figures: ComparisonFigures, digest: str) -> tuple[tuple[F
     return _intervals(estimates, figures.n, digest), f"On {figures.n} pairs; 95 % intervals, images resampled"
 
 
+def outcome_figures(figures: OutcomeFigures, digest: str) -> tuple[tuple[Figure, ...], str]:
+    """Return how a scorer agrees with outcomes inside campaigns as figures, and their title."""
+    estimates = {name: getattr(figures, name) for name in ("within_srcc", "concordance", "slope")}
+    title = (
+        f"Inside campaigns, on {figures.n} outcomes of {figures.families} families held out; 95 % intervals, whole "
+        "families resampled"
+    )
+    return _intervals(estimates, figures.n, digest), title
+
+
 def trained_result(trained: TrainedScorer, segment: str, *, registered: bool, run_id: int | None) -> TrainingResult:
     """Return the result of a training that led to a scorer."""
     from abkit_model.evaluation.metrics import Estimate
@@ -153,13 +164,21 @@ def trained_result(trained: TrainedScorer, segment: str, *, registered: bool, ru
     if trained.agreement is not None:
         figures, title = comparison_figures(trained.agreement, card.digest)
         n = trained.agreement.n
+    elif trained.outcomes is not None:
+        figures, title = outcome_figures(trained.outcomes, card.digest)
+        n = trained.outcomes.n
     elif trained.evaluation is not None:
         figures, title = rating_figures(trained.evaluation, card.digest, card.interval.coverage)
         n = trained.evaluation.n
     curve = card.metrics.get("srcc_by_queries", {})
     against = {
         what: found
-        for what, key in (("srcc", "against_parent"), ("picks_winner", "picks_against_parent"))
+        for what, key in (
+            ("srcc", "against_parent"),
+            ("picks_winner", "picks_against_parent"),
+            ("within_srcc", "outcomes_against_parent"),
+            ("concordance", "concordance_against_parent"),
+        )
         # a figure is not defined for constant scores, for instance
         if (found := card.metrics.get(key)) and None not in found.values()
     }
@@ -253,6 +272,8 @@ def _notes(
     notes += [in_words(found, segment, what) for what, found in against.items()]
     if card.data.get("layout") == "comparisons":
         notes.append(_about_comparisons(trained))
+    if card.data.get("layout") == "outcomes":
+        notes += about_outcomes(card)
     if trained.seen_by_parent:
         notes.append(_about_seen(trained))
     for what, rejects in (("row", trained.rejected), ("image", trained.missing)):
@@ -267,7 +288,7 @@ def _notes(
 
 def _about_seen(trained: TrainedScorer) -> str:
     said = f"Note: the parent was trained on {trained.seen_by_parent} of these images"
-    if trained.evaluation is not None or trained.agreement is not None:
+    if any(one is not None for one in (trained.evaluation, trained.agreement, trained.outcomes)):
         return f"{said}; no figure counts them, because they were not held out"
     do = "compare" if trained.card.data.get("layout") == "comparisons" else "rate"
     return (
@@ -291,6 +312,28 @@ def _about_comparisons(trained: TrainedScorer) -> str:
     )
 
 
+def about_outcomes(card: Card) -> list[str]:
+    """Say what a scorer learned from outcomes, and what its scores mean."""
+    data = card.data
+    metric = data.get("metric") or "rate"
+    events = f", {data['events']:,.0f} events" if data.get("events") else ""
+    notes = [
+        f"learned from outcomes in {metric}: {data['images']:,} creatives in {data['campaigns']:,} "
+        f"campaign{'' if data['campaigns'] == 1 else 's'}{events}; {data['randomized_share']:.0%} of the weight is "
+        "randomized, the rest is what the platform delivered"
+    ]
+    if data.get("log_rate"):
+        notes.append(
+            f"a score is the logarithm of the expected {metric} against the average of a campaign: +0.10 is about "
+            "10 % more; it is no opinion on a scale, and has no interval for a single creative"
+        )
+    else:
+        notes.append("scores stay on the scale of the parent or the ratings; a single creative has no interval")
+    if "outcome_folds" not in card.metrics:
+        notes.append("too few outcomes could be held out together, so nothing says how good the scores are")
+    return [*notes, *data.get("notes", ())]
+
+
 def in_words(against: Mapping[str, float], segment: str, what: str = "srcc") -> str:
     """Say what the comparison with the parent found.
 
@@ -300,7 +343,7 @@ def in_words(against: Mapping[str, float], segment: str, what: str = "srcc") -> 
     'the tuned queries are not significantly better here: SR'
     """
     whose = f"the queries of segment {segment}" if segment else "the tuned queries"
-    name = "SRCC" if what == "srcc" else "pairs picked right"
+    name = {"srcc": "SRCC", "within_srcc": "SRCC inside campaigns"}.get(what, "pairs picked right")
     figure = f"{name} {against['value']:+.3f} [{against['low']:+.3f}, {against['high']:+.3f}] against the parent's"
     if against["low"] > 0:
         return f"{whose} are significantly better here: {figure}"

@@ -84,13 +84,18 @@ def _train(
 ) -> TrainedScorer | Shortage:
     from abkit_model.training.pipeline import train_scorer
 
-    comparisons = names_comparisons(Path(request.table), request.options)
+    comparisons = request.columns is None and names_comparisons(Path(request.table), request.options)
+    outcomes = not comparisons and names_outcomes(Path(request.table), request)
     if comparisons:
         request.refuse_options_of_ratings()
+    elif outcomes:
+        request.refuse_options_beside_outcomes()
     if request.parent is not None:
         folder, checkpoint = find_parent(store, run, str(request.parent))
         request = replace(request, parent=folder)
-        if not comparisons:
+        if outcomes:
+            refuse_another_metric(checkpoint.card, request)
+        elif not comparisons:
             card = checkpoint.card
             if scores_are_chances(card):
                 raise UsageError(
@@ -101,7 +106,9 @@ def _train(
             shortage = shortage_of(request)
             if shortage is not None:
                 return shortage
-    return train_scorer(request, from_comparisons=comparisons, cache=token_cache(settings), progress=progress)
+    return train_scorer(
+        request, from_comparisons=comparisons, from_outcomes=outcomes, cache=token_cache(settings), progress=progress
+    )
 
 
 class _OfTables(Protocol):
@@ -138,7 +145,7 @@ def shown_arguments(request: _OfTables) -> dict[str, Any]:
 
 
 def _tables(request: _OfTables) -> dict[str, Path | str]:
-    named = {name: getattr(request, name, None) for name in ("table", "comparisons")}
+    named = {name: getattr(request, name, None) for name in ("table", "comparisons", "ratings")}
     return {name: table for name, table in named.items() if table is not None}
 
 
@@ -176,6 +183,40 @@ def names_comparisons(table: Path, options: TableOptions | None = None) -> bool:
         return is_comparison_table(table, options)
     except LabelError:
         return False
+
+
+def names_outcomes(table: Path, request: TrainingRequest) -> bool:
+    """Return whether a table has outcomes of images in campaigns; False for one that cannot be read."""
+    require_model()
+    from abkit_model.data.outcomes import is_outcome_table
+    from abkit_model.errors import LabelError
+
+    try:
+        return is_outcome_table(table, request.options, request.columns)
+    except LabelError:
+        return False
+
+
+def refuse_another_metric(card: Card, request: TrainingRequest) -> None:
+    """Refuse a parent that learned from outcomes of another metric, or whose scores are chances.
+
+    Raises:
+        UsageError: The parent cannot be tuned with these outcomes.
+    """
+    from abkit_model.data.outcomes import read_outcomes
+
+    if scores_are_chances(card):
+        raise UsageError(
+            f"{card.name} learned from comparisons alone: its scores are chances, which outcomes cannot tune",
+            hint="train from the outcomes without --parent, and give the comparisons with --comparisons",
+        )
+    before = card.data.get("metric") if card.data.get("layout") == "outcomes" else ""
+    metric = read_outcomes(Path(request.table), request.options, request.columns).metric if before else ""
+    if before and metric and before != metric:
+        raise UsageError(
+            f"{card.name} learned from outcomes in {before}, and {request.table} has outcomes in {metric}",
+            hint="train without --parent, or name a parent that learned from the same metric",
+        )
 
 
 def require_model() -> None:

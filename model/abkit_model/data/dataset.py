@@ -1,9 +1,9 @@
-"""Images joined with what people said about them: ratings, and comparisons of two images."""
+"""Images joined with what is known about them: ratings, comparisons of two images, and outcomes of campaigns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from abkit_model.data.comparisons import MIN_PAIRS, ComparisonTable, read_comparisons
 from abkit_model.data.csv_table import files_named, is_inside
 from abkit_model.data.labels import MIN_IMAGES, RatingTable, read_ratings
+from abkit_model.data.outcomes import MIN_CREATIVES, OutcomeTable, read_outcomes
 from abkit_model.data.tables import TableOptions
 from abkit_model.data.tokens import Features, TokenCache, extract
 from abkit_model.encoders.frozen import FrozenEncoder
@@ -76,6 +77,60 @@ class Comparisons:
         first, second = places.reshape(2, -1)
         views = [view.subset(shown) for view in self.views]
         return Comparisons(views, first, second, self.share[keep], self.weight[keep])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Images that ran beside others, and what became of each: one row per image and cell.
+
+    Attributes:
+        views: The images as they are and, when there is a second view, mirrored.
+        image: `(rows,)`, position of the image.
+        cell: `(rows,)`, number of the campaign and source that the row is compared within.
+        randomized: `(rows,)`, whether chance decided who saw it.
+        appeal: `(rows,)`, logarithm of events over those expected.
+        variance: `(rows,)`, sampling variance of the appeal.
+        events, expected: `(rows,)`, counts; NaN where they are not known.
+        family: `(n,)`, family of each image; files of one content share one.
+    """
+
+    views: Sequence[Features]
+    image: NDArray[np.intp]
+    cell: NDArray[np.intp]
+    randomized: NDArray[np.bool_]
+    appeal: Floats
+    variance: Floats
+    events: Floats
+    expected: Floats
+    family: Sequence[str]
+
+    def without(self, images: NDArray[np.intp]) -> Outcomes | None:
+        """Return the rows of other images that still have one beside them in their cell; None where there are none."""
+        hidden = np.zeros(len(self.family), dtype=bool)
+        hidden[images] = True
+        return self.subset(~hidden[self.image])
+
+    def subset(self, keep: NDArray[np.bool_]) -> Outcomes | None:
+        """Return some of the rows, of those that still have another image beside them, with the images they show."""
+        rows = np.flatnonzero(keep)
+        pairs = np.unique(np.stack([self.cell[rows], self.image[rows]]), axis=1)[0]
+        cells, several = np.unique(pairs, return_counts=True)
+        rows = rows[np.isin(self.cell[rows], cells[several > 1])]
+        if not len(rows):
+            return None
+        shown, image = np.unique(self.image[rows], return_inverse=True)
+        return replace(
+            self,
+            views=[view.subset(shown) for view in self.views],
+            image=image,
+            cell=self.cell[rows],
+            randomized=self.randomized[rows],
+            appeal=self.appeal[rows],
+            variance=self.variance[rows],
+            events=self.events[rows],
+            expected=self.expected[rows],
+            family=[self.family[i] for i in shown],
+        )
 
 
 @dataclass(frozen=True)
@@ -171,6 +226,54 @@ def load_comparisons(
     pairs = Comparisons(views, first, second, read.share[keep], read.weight[keep])
     # without the images that lost all their pairs
     return pairs.subset(np.ones(len(keep), dtype=bool)), read, missing
+
+
+def load_outcomes(
+    table: Path,
+    images: Path,
+    encoder: FrozenEncoder,
+    *,
+    columns: Mapping[str, str] | None = None,
+    command: str = "",
+    options: TableOptions | None = None,
+    mirrored: bool = True,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+) -> tuple[Outcomes, OutcomeTable, Missing]:
+    """Read outcomes and encode the images, once as they are and, for training, once mirrored.
+
+    Returns:
+        Rows whose image is usable and has another one beside it; the table as read; and image and reason of each image
+        that is not usable.
+
+    Raises:
+        LabelError: A table that cannot be used, or too few images found.
+    """
+    read = read_outcomes(table, options, columns, command=command)
+    views, kept, missing = _views(read.images, images, encoder, "tokens", mirrored, cache, progress)
+    place = np.full(len(read.images), -1, dtype=np.intp)
+    place[kept] = np.arange(len(kept))
+    randomized = np.array([chance for _, chance in read.cells], dtype=bool)
+    rows = Outcomes(
+        views=views,
+        image=place[read.image],
+        cell=read.cell,
+        randomized=randomized[read.cell],
+        appeal=read.appeal,
+        variance=read.variance,
+        events=read.events,
+        expected=read.expected,
+        family=tied([read.family[i] for i in kept], views[0].sha256),
+    )
+    usable = rows.subset(rows.image >= 0)
+    found = 0 if usable is None else len(set(usable.views[0].sha256))
+    if usable is None or found < MIN_CREATIVES:
+        raise LabelError(
+            f"{found} of {len(read.images)} creatives are usable in {images} beside others of their campaign, "
+            f"{MIN_CREATIVES} are needed{_first(missing)}",
+            "check the folder of images and the column with their names",
+        )
+    return usable, read, missing
 
 
 def _views(

@@ -16,6 +16,7 @@ from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures
 from abkit_model.evaluation.metrics import Evaluation, grouped_folds
+from abkit_model.evaluation.outcome_agreement import OutcomeFigures
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.training.loop import Labels, fit
@@ -56,7 +57,8 @@ class HeldOut:
     Attributes:
         interval: The conformal interval; without a half-width where there are too few images, and for comparisons.
         figures: Figures on ratings; None where there are too few images, and for comparisons.
-        agreement: Figures on comparisons; None where there are too few pairs, and for ratings.
+        agreement: Figures on comparisons; None where there are too few pairs, and for other labels.
+        outcomes: Figures on outcomes; None where there are too few rows, and for other labels.
         metrics: The same and more, plain JSON for the card.
         novelty_limit: Distance from the training images that 99 % of them stay below; None where there are too few.
         reference: Embeddings and scores of some of them, by array name: what drift is measured against.
@@ -65,6 +67,7 @@ class HeldOut:
     interval: Interval
     figures: Evaluation | None = None
     agreement: ComparisonFigures | None = None
+    outcomes: OutcomeFigures | None = None
     metrics: dict[str, Any]
     novelty_limit: float | None = None
     reference: dict[str, NDArray[Any]]

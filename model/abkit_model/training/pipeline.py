@@ -11,7 +11,7 @@ import numpy as np
 
 from abkit_model import checkpoint as checkpoints
 from abkit_model.data.comparisons import ComparisonTable
-from abkit_model.data.dataset import Comparisons, Missing, Progress, load_comparisons, load_dataset
+from abkit_model.data.dataset import Comparisons, Missing, Progress, load_comparisons, load_dataset, load_outcomes
 from abkit_model.data.labels import MIN_IMAGES
 from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders.frozen import FrozenEncoder
@@ -21,6 +21,7 @@ from abkit_model.scorer import Scorer
 from abkit_model.training.comparisons import CHANCE, ComparisonLabels
 from abkit_model.training.holdout import cross_validate
 from abkit_model.training.loop import Labels, fit
+from abkit_model.training.outcomes import LOG_RATE, OutcomeLabels, card_data
 from abkit_model.training.ratings import RatingLabels, choose_queries
 from abkit_model.training.release import TrainedScorer, TrainingSet, write_checkpoint
 from abkit_model.training.request import AUTO, Recipe, TrainingRequest
@@ -30,6 +31,7 @@ def train_scorer(
     request: TrainingRequest,
     *,
     from_comparisons: bool = False,
+    from_outcomes: bool = False,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> TrainedScorer:
@@ -52,6 +54,7 @@ def train_scorer(
     Args:
         request: What is to be trained.
         from_comparisons: Whether the table is one of comparisons.
+        from_outcomes: Whether it is one of outcomes.
         cache: Where encoded images are looked for and kept.
         progress: Called with the stage, how much of it is done, and how much there is.
 
@@ -64,10 +67,12 @@ def train_scorer(
     """
     if from_comparisons:
         request.refuse_options_of_ratings()
+    if from_outcomes:
+        request.refuse_options_beside_outcomes()
     checkpoints.refuse_existing(request.out)
     parent = Scorer.load(Path(request.parent)) if request.parent else None
     encoder = parent.encoder if parent else load_encoder(request.encoder)
-    load = _load_comparisons if from_comparisons else _load_ratings
+    load = _load_outcomes if from_outcomes else _load_comparisons if from_comparisons else _load_ratings
     loaded = load(request, encoder, parent, cache, progress)
     labels, view = loaded.labels, loaded.labels.views[0]
     recipe, curve, settle = request.settled_recipe(), None, None
@@ -94,6 +99,7 @@ def train_scorer(
         card=card,
         evaluation=held.figures,
         agreement=held.agreement,
+        outcomes=held.outcomes,
         rejected=loaded.rejected,
         missing=loaded.missing,
         seen_by_parent=int(seen.sum()),
@@ -192,6 +198,63 @@ def _load_comparisons(
             "images": len(digests),
             "chances": parent is None or bool(parent.card.data.get("chances")),
         },
+    )
+
+
+def _load_outcomes(
+    request: TrainingRequest,
+    encoder: FrozenEncoder,
+    parent: Scorer | None,
+    cache: TokenCache | None,
+    progress: Progress | None,
+) -> TrainingSet:
+    outcomes, table, missing = load_outcomes(
+        Path(request.table),
+        request.images,
+        encoder,
+        columns=request.columns,
+        command=f"abkit model train {request.table} --images {request.images} --out {request.out}",
+        options=request.options,
+        cache=cache,
+        progress=progress,
+    )
+    beside = request.options and request.options.of_another()
+    scale, ratings, comparisons = parent.card.scale if parent else LOG_RATE, None, None
+    data: dict[str, Any] = {}
+    if request.ratings and request.rating_images:
+        rated = load_dataset(
+            Path(request.ratings),
+            request.rating_images,
+            encoder,
+            scale=request.scale or ((scale.low, scale.high) if parent else None),
+            options=beside,
+            cache=cache,
+            progress=progress,
+        )
+        if parent and scale != rated.table.scale:
+            raise LabelError(
+                f"{request.ratings} is on another scale than the parent {parent.card.name!r}", "train without a parent"
+            )
+        scale, ratings = rated.table.scale, rated.examples
+        data |= {"ratings_sha256": rated.table.sha256, "ratings": int(rated.table.counts.sum())}
+    if request.comparisons and request.comparison_images:
+        comparisons, compared, lost = load_comparisons(
+            Path(request.comparisons),
+            request.comparison_images,
+            encoder,
+            options=beside,
+            cache=cache,
+            progress=progress,
+        )
+        data |= _comparison_data(comparisons, compared, lost)
+    labels = OutcomeLabels(outcomes=outcomes, scale=scale, ratings=ratings, comparisons=comparisons)
+    return TrainingSet(
+        labels=labels,
+        sha256=table.sha256,
+        rejected=table.rejected,
+        missing=missing,
+        learned={digest for views in labels.looks for digest in views[0].sha256},
+        data={**card_data(labels, table, missing), **data},
     )
 
 

@@ -18,10 +18,12 @@ from abkit_model.data.tokens import Features
 from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures
 from abkit_model.evaluation.metrics import Evaluation
+from abkit_model.evaluation.outcome_agreement import OutcomeFigures
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.comparisons import ComparisonLabels
 from abkit_model.training.holdout import HeldOut
+from abkit_model.training.outcomes import OutcomeLabels
 from abkit_model.training.ratings import RatingLabels
 from abkit_model.training.request import Recipe, TrainingRequest
 
@@ -39,7 +41,7 @@ class TrainingSet:
         data: What the card says about them.
     """
 
-    labels: RatingLabels | ComparisonLabels
+    labels: RatingLabels | ComparisonLabels | OutcomeLabels
     sha256: str
     rejected: tuple[tuple[int, str], ...]
     missing: Missing
@@ -60,7 +62,9 @@ class TrainedScorer:
         missing: Name and reason of each image that could not be used.
         seen_by_parent: How many of the images the parent was trained on; no figure counts them.
         agreement: How the scores of held-out images agree with the comparisons between them. None where too few pairs
-            could be judged, and for ratings.
+            could be judged, and for other labels.
+        outcomes: How the scores of held-out images agree with their outcomes inside campaigns. None where too few could
+            be judged, and for other labels.
     """
 
     folder: Path
@@ -70,6 +74,7 @@ class TrainedScorer:
     missing: Missing
     seen_by_parent: int = 0
     agreement: ComparisonFigures | None = None
+    outcomes: OutcomeFigures | None = None
 
 
 def write_checkpoint(

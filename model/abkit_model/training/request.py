@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -61,7 +62,8 @@ class TrainingRequest:
     """What is to be trained, from which labels, and where it goes. It is checked when it is made.
 
     Attributes:
-        table: Ratings (histogram, one row per vote, mean and n, AVA's layout), or comparisons (two images per row).
+        table: Ratings (histogram, one row per vote, mean and n, AVA's layout), comparisons (two images per row), or
+            outcomes (one row per image and campaign).
         images: The folder of the images that the table names.
         out: The folder to write the checkpoint to; it must be new.
         name: Name of the scorer for people; the folder's name where empty.
@@ -71,8 +73,11 @@ class TrainingRequest:
         scale: Lowest and highest rating, in steps of 1; found in the table when None.
         correct_raters: Whether to take the raters' biases out of single votes first (ITU-T P.910).
         options: How the table is written, where the user said it; encoding and decimal sign hold for `comparisons` too.
-        comparisons: A table of comparisons to learn from beside ratings; needs `comparison_images`.
+        columns: The columns of a table of outcomes by field, where they have other names.
+        comparisons: A table of comparisons to learn from beside ratings or outcomes; needs `comparison_images`.
         comparison_images: The folder of the images that `comparisons` names.
+        ratings: A table of ratings to learn from beside outcomes; needs `rating_images`.
+        rating_images: The folder of the images that `ratings` names.
         parent: The checkpoint whose queries are tuned instead of new ones: its folder; in a workspace also
             "active", "shipped", or the name or digest of a version.
         queries: Queries per member, 1 to 64; "auto" finds the number by nested validation; None takes the recipe's,
@@ -100,8 +105,11 @@ class TrainingRequest:
     scale: tuple[float, float] | None = None
     correct_raters: bool = False
     options: TableOptions | None = None
+    columns: Mapping[str, str] | None = None
     comparisons: Path | str | None = None
     comparison_images: Path | None = None
+    ratings: Path | str | None = None
+    rating_images: Path | None = None
     parent: str | Path | None = None
     queries: int | str | None = None
     segment: str = ""
@@ -118,6 +126,8 @@ class TrainingRequest:
         if self.seed < 0:
             raise RequestError(f"--seed {self.seed} is below 0", "take 0 or more")
         refuse_half_a_pair(self.comparisons, self.comparison_images)
+        if (self.ratings is None) != (self.rating_images is None):
+            raise RequestError("ratings need their images", "give both --ratings TABLE and --rating-images FOLDER")
 
     def settled_recipe(self) -> Recipe:
         """Return the recipe with the request's seed and, where it says one, its number of queries."""
@@ -136,6 +146,7 @@ class TrainingRequest:
             "--scale": self.scale,
             "--correct-raters": self.correct_raters,
             "--comparisons": self.comparisons,
+            "--ratings": self.ratings,
             "--queries auto": self.queries == AUTO,
         }
         given = [name for name, value in options.items() if value]
@@ -143,6 +154,26 @@ class TrainingRequest:
             raise RequestError(
                 f"{self.table} is a table of comparisons; {', '.join(given)} can only be used with ratings",
                 "drop it; or name the ratings first, and these comparisons with --comparisons",
+            )
+
+    def refuse_options_beside_outcomes(self) -> None:
+        """Refuse what makes no sense where the table is one of outcomes.
+
+        Raises:
+            RequestError: An option that only ratings can follow.
+        """
+        options = {
+            "--image-column": self.image_column,
+            "--group-column": self.group_column,
+            "--scale": self.scale and not self.ratings,
+            "--correct-raters": self.correct_raters,
+            "--queries auto": self.queries == AUTO,
+        }
+        given = [name for name, value in options.items() if value]
+        if given:
+            raise RequestError(
+                f"{self.table} is a table of outcomes; {', '.join(given)} can only be used with ratings",
+                "drop it; columns of outcomes are named with --map 'COLUMN=FIELD'",
             )
 
 
