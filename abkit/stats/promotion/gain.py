@@ -168,8 +168,8 @@ def _normal_scores(launches: Launches, score: Floats) -> Floats:
 
 def _effective_clusters(launches: Launches) -> float:
     """Return how many clusters of equal size there would be: of campaigns or of families, whichever are fewer."""
-    size = np.bincount(launches.campaign)
-    inside = launches.weight * ((size - 1) / size)[launches.campaign]
+    size = np.bincount(launches.group)
+    inside = launches.weight * ((size - 1) / size)[launches.group]
     masses = (np.bincount(labels, inside) for labels in (launches.campaign, launches.family))
     return min(float(mass.sum() ** 2 / (mass @ mass)) for mass in masses)
 
@@ -192,22 +192,22 @@ def _figures(
     w, around = launches.weight, launches.centered(score)
     squares = float(w @ around**2)
     sd = math.sqrt(squares / float(w.sum()))
-    rank = pooled_spearman(score, launches.appeal, launches.campaign).estimate
+    rank = pooled_spearman(score, launches.appeal, launches.group).estimate
     return ScorerFigures(
         correlation=correlation,
         rank_correlation=rank if math.isfinite(rank) else 0.0,
         concordance=float(concordance),
         slope=float(w @ (around * appeal)) / squares * sd if sd else 0.0,
-        pick=_pick(launches.campaign, score, appeal),
+        pick=_pick(launches.group, score, appeal),
     )
 
 
-def _pick(campaign: Ints, score: Floats, appeal: Floats) -> float:
-    """Return the mean appeal of the first of each campaign by score; where several are first, of all of them."""
-    best = np.full(int(campaign.max()) + 1, -np.inf)
-    np.maximum.at(best, campaign, score)
-    first = score == best[campaign]
-    return float((np.bincount(campaign[first], appeal[first]) / np.bincount(campaign[first])).mean())
+def _pick(group: Ints, score: Floats, appeal: Floats) -> float:
+    """Return the mean appeal of the first of each group by score; where several are first, of all of them."""
+    best = np.full(int(group.max()) + 1, -np.inf)
+    np.maximum.at(best, group, score)
+    first = score == best[group]
+    return float((np.bincount(group[first], appeal[first]) / np.bincount(group[first])).mean())
 
 
 def _concordances(launches: Launches) -> tuple[Floats, Floats]:
@@ -215,8 +215,9 @@ def _concordances(launches: Launches) -> tuple[Floats, Floats]:
     count = launches.campaigns
     right, pairs = np.zeros((2, count)), np.zeros(count)
     noise = launches.spread + launches.variance
-    for campaign in range(count):
-        inside = np.flatnonzero(launches.campaign == campaign)
+    for group in range(int(launches.group.max()) + 1):
+        inside = np.flatnonzero(launches.group == group)
+        campaign = launches.campaign[inside[0]]
         appeal = launches.appeal[inside]
         for start in range(0, len(inside), _ROWS):
             some = np.arange(start, min(start + _ROWS, len(inside)))

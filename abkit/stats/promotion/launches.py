@@ -25,6 +25,7 @@ class Launches:
         variance: Sampling variance of `appeal`.
         champion, challenger: Scores, each on the scale of its scorer.
         campaign: Label of the campaign, from 0 without gaps.
+        group: Label of those that were shown beside each other, from 0 without gaps; a campaign may have several.
         family: Label of the family: the sizes of one idea.
         spread: True variance of appeal inside campaigns.
         left_out: How many creatives came alone, without a number, or beside nothing but other sizes of themselves.
@@ -35,6 +36,7 @@ class Launches:
     champion: Floats
     challenger: Floats
     campaign: Ints
+    group: Ints
     family: Ints
     spread: float
     left_out: int = 0
@@ -48,6 +50,7 @@ class Launches:
         champion: ArrayLike,
         challenger: ArrayLike,
         campaign: ArrayLike,
+        group: ArrayLike | None = None,
         family: ArrayLike | None = None,
         spread: float | None = None,
     ) -> Self:
@@ -62,6 +65,8 @@ class Launches:
             champion: Shape (n,), scores of the champion; NaN where it has none.
             challenger: Shape (n,), scores of the challenger.
             campaign: Shape (n,), any labels.
+            group: Shape (n,), any labels: only creatives of one campaign and group are compared; the campaign by
+                default.
             family: Shape (n,), any labels; every entry is its own by default.
             spread: True variance of appeal inside campaigns; estimated by moments when None.
 
@@ -76,17 +81,19 @@ class Launches:
         columns = [np.asarray(one, np.float64) for one in (appeal, variance, champion, challenger)]
         n = len(columns[0])
         labels = np.asarray(campaign)
+        beside = labels if group is None else np.asarray(group)
         own = np.arange(n) if family is None else np.asarray(family)
-        if any(one.shape != (n,) for one in (*columns, labels, own)):
+        if any(one.shape != (n,) for one in (*columns, labels, beside, own)):
             raise InvalidInput("the columns of launched creatives differ in length")
         known = np.all(np.isfinite(columns), axis=0)
         if np.any(columns[1][known] <= 0):
             raise InvalidInput("the sampling variance of an appeal has to be above 0")
-        cells = np.column_stack([_numbered(labels[known]), _numbered(own[known])])
-        values, cells = _one_of_each_family(np.stack(columns)[:, known], cells)
-        many = np.bincount(cells[:, 0], minlength=1)[cells[:, 0]] > 1
+        within = np.column_stack([_numbered(labels[known]), _numbered(beside[known])])
+        within = np.column_stack([within[:, 0], _numbered_rows(within), _numbered(own[known])])
+        values, cells = _one_of_each_family(np.stack(columns)[:, known], within)
+        many = np.bincount(cells[:, 1], minlength=1)[cells[:, 1]] > 1
         a, v, old, new = values[:, many]
-        place, kin = _numbered(cells[many, 0]), _numbered(cells[many, 1])
+        place, shown, kin = (_numbered(column) for column in cells[many].T)
         merged = int(known.sum()) - len(many)
         return cls(
             appeal=a,
@@ -94,8 +101,9 @@ class Launches:
             champion=old,
             challenger=new,
             campaign=place,
+            group=shown,
             family=kin,
-            spread=_spread(a, v, place) if spread is None else max(0.0, float(spread)),
+            spread=_spread(a, v, shown) if spread is None else max(0.0, float(spread)),
             left_out=n - merged - int(many.sum()),
         )
 
@@ -115,10 +123,10 @@ class Launches:
         return np.asarray(1 / (self.spread + self.variance))
 
     def centered(self, values: Floats) -> Floats:
-        """Return values less their weighted mean in the campaign, shape (n,); equal ones give exactly 0."""
-        total = np.bincount(self.campaign, self.weight)
-        mean = np.bincount(self.campaign, self.weight * values) / total
-        around = values - mean[self.campaign]
+        """Return values less their weighted mean in the group, shape (n,); equal ones give exactly 0."""
+        total = np.bincount(self.group, self.weight)
+        mean = np.bincount(self.group, self.weight * values) / total
+        around = values - mean[self.group]
         return np.where(np.abs(around) <= 1e-12 * max(1.0, float(np.abs(values).max())), 0.0, around)
 
 
@@ -127,8 +135,12 @@ def _numbered(labels: NDArray[Any]) -> Ints:
     return np.unique(labels, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
+def _numbered_rows(labels: Ints) -> Ints:
+    return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
 def _one_of_each_family(values: Floats, cells: Ints) -> tuple[Floats, Ints]:
-    """Return appeal, variance and two scores (4, n) of each campaign and family, and these two labels (n, 2)."""
+    """Return appeal, variance and two scores (4, n) of each group and family, and the labels (n, 3) of these."""
     if not len(cells):
         return values, cells
     a, v, old, new = values
@@ -139,11 +151,11 @@ def _one_of_each_family(values: Floats, cells: Ints) -> tuple[Floats, Ints]:
     return np.stack(sums), one.astype(np.int64)
 
 
-def _spread(a: Floats, v: Floats, campaign: Ints) -> float:
-    """Return the true variance inside campaigns by moments: the squares around the means, less what noise makes."""
+def _spread(a: Floats, v: Floats, group: Ints) -> float:
+    """Return the true variance inside groups by moments: the squares around the means, less what noise makes."""
     if not len(a):
         return 0.0
-    size = np.bincount(campaign)
-    around = a - (np.bincount(campaign, a) / size)[campaign]
-    noise = float(((1 - 1 / size[campaign]) * v).sum())
+    size = np.bincount(group)
+    around = a - (np.bincount(group, a) / size)[group]
+    noise = float(((1 - 1 / size[group]) * v).sum())
     return max(0.0, (float(around @ around) - noise) / (len(a) - len(size)))

@@ -52,6 +52,19 @@ def test_only_differences_inside_campaigns_count() -> None:
     assert found.low < 0
 
 
+def test_creatives_of_a_campaign_that_never_ran_beside_each_other_are_not_compared() -> None:
+    given = columns(np.random.default_rng(12), 0.0, 0.0)
+    season = (np.arange(300) >= 150).astype(int)
+    given["challenger"] = given["challenger"] + 100 * season
+    given["appeal"] = given["appeal"] + 100 * season
+    assert (gain_of(given).gain or 0) > 0.5
+    apart = gain_of(given, group=season)
+    assert apart.campaigns == 30
+    assert apart.clusters <= 30
+    assert apart.low is not None
+    assert apart.low < 0
+
+
 def test_scales_of_scores_and_one_extreme_score_decide_nothing() -> None:
     given = columns(np.random.default_rng(3), 0.1, 0.4)
     usual = gain_of(given).gain
