@@ -234,6 +234,14 @@ class CorrelationScope(StrEnum):
     WITHIN_CAMPAIGN = "within_campaign"
 
 
+class WinnerRule(StrEnum):
+    """Which creative of a campaign counts as its winner."""
+
+    SHRUNK = "shrunk"
+    RATIO = "ratio"
+    EVENTS = "events"
+
+
 class Severity(StrEnum):
     """How urgent an alert is."""
 

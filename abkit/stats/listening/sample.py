@@ -1,0 +1,199 @@
+"""What a score is judged on: ideas with their scores and appeals, in campaigns that can say something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from abkit.errors import InvalidInput
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TIED = 1e-9
+"""Scores closer than this are equal: which of them is kept is chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignSample:
+    """One campaign with two ideas or more. Arrays have one entry per idea, shape (n,).
+
+    Sizes of one idea are one candidate: they are launched and dropped together.
+
+    Attributes:
+        campaign: Its label.
+        score: The score that is listened to; the mean over the sizes of an idea.
+        ratio: Events over those expected in its cells: 1 is the average of its campaign.
+        shrunk, shrunk_sd: Mean and standard deviation of its true appeal (a log of the ratio), given the spread.
+        variance: Sampling variance of its appeal.
+        expected: Expected events.
+        idea: Label of the idea.
+    """
+
+    campaign: int
+    score: Floats
+    ratio: Floats
+    shrunk: Floats
+    shrunk_sd: Floats
+    variance: Floats
+    expected: Floats
+    idea: Ints
+
+    @property
+    def n(self) -> int:
+        """Number of ideas."""
+        return len(self.score)
+
+    def top(self, k: int) -> Floats:
+        """Return how certainly each idea is among the best k by score: 1, 0, or a share where scores are tied.
+
+        >>> one = CampaignSample(campaign=1, score=np.array([3.0, 2.0, 2.0, 1.0]), **dict.fromkeys(
+        ...     ("ratio", "shrunk", "shrunk_sd", "variance", "expected", "idea"), np.zeros(4)))
+        >>> one.top(2).tolist()
+        [1.0, 0.5, 0.5, 0.0]
+        """
+        if k >= self.n:
+            return np.ones(self.n)
+        edge = np.sort(self.score)[::-1][k - 1]
+        above, tied = self.score > edge + TIED, np.abs(self.score - edge) <= TIED
+        share = (k - above.sum()) / tied.sum()
+        return np.asarray(np.where(above, 1.0, np.where(tied, share, 0.0)), np.float64)
+
+    def order(self, rng: np.random.Generator) -> Ints:
+        """Return the ideas in the order of their scores, best first; ties in an order drawn at random."""
+        return np.asarray(np.lexsort((rng.random(self.n), -np.round(self.score / TIED))), np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListeningSample:
+    """All campaigns on which a score can be judged, and what was left out.
+
+    Attributes:
+        campaigns: The campaigns, each with at least two ideas.
+        cluster: Shape (campaigns,): campaigns that share an idea have the same number, as they are not independent.
+        creatives: How many creatives the ideas have.
+        left_out: How many creatives are not in it, by reason.
+    """
+
+    campaigns: tuple[CampaignSample, ...]
+    cluster: Ints
+    creatives: int
+    left_out: dict[str, int]
+
+    @property
+    def ideas(self) -> int:
+        """Number of ideas, counted in each campaign that they run in."""
+        return sum(one.n for one in self.campaigns)
+
+    def __iter__(self) -> Iterator[CampaignSample]:
+        return iter(self.campaigns)
+
+
+def listening_sample(
+    *,
+    score: ArrayLike,
+    events: ArrayLike,
+    expected: ArrayLike,
+    campaign: ArrayLike,
+    shrunk: ArrayLike,
+    shrunk_sd: ArrayLike,
+    variance: ArrayLike | None = None,
+    idea: ArrayLike | None = None,
+    min_expected: float = 10.0,
+) -> ListeningSample:
+    """Sort creatives into campaigns that can say something. All arguments have one entry per creative and campaign.
+
+    Args:
+        score: The score; NaN where there is none.
+        events, expected: Clicks (conversions, …) and those expected in the creative's cells.
+        campaign: Label of the campaign, a whole number.
+        shrunk, shrunk_sd: Mean and standard deviation of the true appeal, given the spread between creatives.
+        variance: Sampling variance of the appeal; 1 / expected by default.
+        idea: Label of the idea; each creative is its own by default.
+        min_expected: Creatives with fewer expected events are left out. The limit goes by what was expected, not by
+            what came, so that it does not pick winners.
+
+    Raises:
+        InvalidInput: Arrays of different lengths, or counts below 0.
+
+    >>> made = listening_sample(
+    ...     score=[3, 2, 1, 5], events=[30, 20, 10, 9], expected=[20, 20, 20, 9], campaign=[1, 1, 1, 2],
+    ...     shrunk=[0.3, 0, -0.5, 0], shrunk_sd=[0.1] * 4)
+    >>> made.creatives, made.left_out
+    (3, {'creatives with fewer than 10 expected events': 1})
+    """
+    columns = {"score": score, "events": events, "expected": expected, "shrunk": shrunk, "shrunk_sd": shrunk_sd}
+    table = {name: np.asarray(values, np.float64) for name, values in columns.items()}
+    n = len(table["score"])
+    labels = np.asarray(campaign, np.int64)
+    ideas = np.arange(n, dtype=np.int64) if idea is None else np.asarray(idea, np.int64)
+    noise = 1 / np.maximum(table["expected"], 1e-12) if variance is None else np.asarray(variance, np.float64)
+    if {len(one) for one in (*table.values(), labels, ideas, noise)} != {n}:
+        raise InvalidInput("score, events, expected, campaign and appeals have different lengths; expected one each")
+    if (table["events"] < 0).any() or (table["expected"] < 0).any():
+        raise InvalidInput("a creative has fewer than 0 events, or fewer than 0 expected")
+    known = np.isfinite(np.column_stack([*table.values(), noise])).all(axis=1)
+    enough = known & (table["expected"] >= min_expected)
+    left_out = {
+        "creatives without score or appeal": int((~known).sum()),
+        f"creatives with fewer than {min_expected:g} expected events": int((known & ~enough).sum()),
+    }
+    campaigns, creatives, lone, family = [], 0, 0, 0
+    for label in np.unique(labels[enough]):
+        of = np.flatnonzero(enough & (labels == label))
+        if len(of) < 2:
+            lone += len(of)
+        elif len(np.unique(ideas[of])) < 2:
+            family += len(of)
+        else:
+            campaigns.append(_pooled(int(label), {name: one[of] for name, one in table.items()}, noise[of], ideas[of]))
+            creatives += len(of)
+    left_out["creatives that are alone in their campaign"] = lone
+    left_out["creatives of campaigns whose creatives are all sizes of one idea"] = family
+    return ListeningSample(
+        campaigns=tuple(campaigns),
+        cluster=_clusters(campaigns),
+        creatives=creatives,
+        left_out={reason: count for reason, count in left_out.items() if count},
+    )
+
+
+def _pooled(label: int, table: dict[str, Floats], variance: Floats, idea: Ints) -> CampaignSample:
+    """Make one candidate of the creatives of each idea: counts add up, appeals are weighted by what was expected."""
+    names, index = np.unique(idea, return_inverse=True)
+
+    def summed(values: Floats) -> Floats:
+        return np.asarray(np.bincount(index, values, len(names)), np.float64)
+
+    weight = np.maximum(table["expected"], 1e-12)
+    total = summed(weight)
+    return CampaignSample(
+        campaign=label,
+        score=summed(table["score"]) / summed(np.ones(len(index))),
+        ratio=summed(table["events"]) / total,
+        shrunk=summed(weight * table["shrunk"]) / total,
+        shrunk_sd=np.sqrt(summed((weight * table["shrunk_sd"]) ** 2)) / total,
+        variance=summed(weight**2 * variance) / total**2,
+        expected=total,
+        idea=names.astype(np.int64),
+    )
+
+
+def _clusters(campaigns: list[CampaignSample]) -> Ints:
+    """Number the campaigns so that those that share an idea, directly or through others, have the same number."""
+    parent = list(range(len(campaigns)))
+
+    def root(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = parent[parent[place]]
+            place = parent[place]
+        return place
+
+    first: dict[int, int] = {}
+    for place, one in enumerate(campaigns):
+        for idea in np.unique(one.idea).tolist():
+            parent[root(place)] = root(first.setdefault(idea, place))
+    return np.unique([root(place) for place in range(len(campaigns))], return_inverse=True)[1].astype(np.int64)
