@@ -96,7 +96,8 @@ class Seed:
     def segment(self, **dimensions: str) -> int:
         """The id of a segment."""
         with self.store.write() as session:
-            row = Segment(**dimensions)
+            meant = select(Campaign.id).where(Campaign.key == dimensions.get("campaign", ""))
+            row = Segment(**dimensions, campaign_id=session.scalars(meant).one_or_none())
             session.add(row)
             session.flush()
             return row.id

@@ -418,6 +418,8 @@ class Segment(Base):
     # As in the export, of ads with an id: one ad can run in several, and each file may hold one of them.
     campaign: Mapped[str] = mapped_column(default="", server_default="")
     ad_set: Mapped[str] = mapped_column(default="", server_default="")
+    # The campaign that is meant, whatever it is called now; None where the row names none.
+    campaign_id: Mapped[int | None] = _ref("campaign")
     # By dimension, campaign and ad set: V has a value, I an id, A is a word for "all", - is not given. None until rows
     # of it were first counted.
     breakdown: Mapped[str | None]

@@ -30,7 +30,7 @@ from abkit.store.kpis.delivery import (
     LeftOut,
     deliveries,
     parse_segment,
-    under_several_campaigns,
+    without_their_campaign,
 )
 from abkit.store.kpis.once.counting import SetAside
 from abkit.store.kpis.once.provisional import Provisional
@@ -213,7 +213,7 @@ def correlate(
             versions = [models.find_by_prefix(session, model)] if model else models.versions_with_scores(session)
             delivered = deliveries(session, filters, with_money=bool(definition.needs), rates=rates)
             need_money(definition, delivered)
-            elsewhere = under_several_campaigns(session, filters)
+            elsewhere = without_their_campaign(session, filters)
             active, keys = models.active_model(session), creatives.campaign_keys(session)
             spread = spread_of(session, filters, delivered, definition, margin_rate)
             kept = PerCreative(definition, limits, margin_rate, spread)

@@ -31,7 +31,7 @@ def test_every_table_and_constraint_is_named_in_the_singular_and_by_the_conventi
 
 def test_a_segment_has_the_dimensions_of_the_vocabulary_in_their_order() -> None:
     columns = list(Base.metadata.tables["segment"].columns.keys())
-    assert columns == ["id", *Dimension, *PLACES, "breakdown"]
+    assert columns == ["id", *Dimension, *PLACES, "campaign_id", "breakdown"]
 
 
 def test_a_run_has_a_state_of_the_vocabulary_and_no_other(store: Store) -> None:

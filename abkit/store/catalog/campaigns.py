@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.store.catalog.creatives import find_campaign
+from abkit.store.catalog.places import CAMPAIGN, campaigns_and_ads, with_places
 from abkit.store.database.statements import total
-from abkit.store.schema import Ad, Campaign, CampaignAlias, CampaignCreative, Experiment, Kpi
+from abkit.store.schema import Ad, Campaign, CampaignAlias, CampaignCreative, Experiment, Kpi, Segment
 
 
 def campaign_rows(session: Session) -> list[dict[str, Any]]:
@@ -17,30 +18,28 @@ def campaign_rows(session: Session) -> list[dict[str, Any]]:
     def number(table: Any) -> Any:
         return select(func.count(table.id)).where(table.campaign_id == Campaign.id).scalar_subquery()
 
-    delivered = (
-        select(
-            Ad.campaign_id,
-            total(Kpi.impressions).label("impressions"),
-            func.min(Kpi.period_start).label("first_day"),
-            func.max(Kpi.period_end).label("last_day"),
-        )
-        .join(Kpi, Kpi.ad_id == Ad.id)
-        .where(Kpi.left_out == "")
-        .group_by(Ad.campaign_id)
-        .subquery()
-    )
+    figures = select(
+        CAMPAIGN.label("campaign_id"),
+        total(Kpi.impressions).label("impressions"),
+        func.min(Kpi.period_start).label("first_day"),
+        func.max(Kpi.period_end).label("last_day"),
+    ).join(Ad, Ad.id == Kpi.ad_id)
+    delivered = with_places(figures).where(Kpi.left_out == "").group_by(CAMPAIGN).subquery()
+    ran = campaigns_and_ads().subquery()
+    ads = select(ran.c.campaign_id, func.count().label("ads")).group_by(ran.c.campaign_id).subquery()
     rows = session.execute(
         select(
             Campaign.key.label("campaign"),
             Campaign.name,
             number(CampaignCreative).label("creatives"),
-            number(Ad).label("ads"),
+            func.coalesce(ads.c.ads, 0).label("ads"),
             number(Experiment).label("experiments"),
             func.coalesce(delivered.c.impressions, 0).label("impressions"),
             delivered.c.first_day,
             delivered.c.last_day,
         )
         .outerjoin(delivered, delivered.c.campaign_id == Campaign.id)
+        .outerjoin(ads, ads.c.campaign_id == Campaign.id)
         .order_by(Campaign.key)
     )
     return [dict(row._mapping) for row in rows]
@@ -74,6 +73,7 @@ def merge(session: Session, key: str, into: str) -> dict[str, int]:
         "ads": _move(session, Ad, source, target),
         "experiments": _move(session, Experiment, source, target),
     }
+    _move(session, Segment, source, target)
     _move(session, CampaignAlias, source, target, same=CampaignAlias.creative_alias_id)
     session.execute(delete(Campaign).where(Campaign.id == source))
     return moved
@@ -118,15 +118,17 @@ def remove(session: Session, key: str) -> int:
         UsageError: There is no such campaign, or ads or experiments hang on it.
     """
     campaign = find_campaign(session, key)
-    for table, what in ((Ad, "ads"), (Experiment, "experiments")):
-        if session.scalar(select(exists().where(table.campaign_id == campaign))):
-            number = session.scalars(_number(table, campaign)).one()
+    ran = campaigns_and_ads().subquery()
+    ads = select(func.count()).where(ran.c.campaign_id == campaign)
+    for wanted, what in ((ads, "ads"), (_number(Experiment, campaign), "experiments")):
+        if number := session.scalars(wanted).one():
             raise UsageError(
-                f"the campaign {key!r} has {number:,} {what}",
+                f"the campaign {key!r} has {number:,} {what if number > 1 else what[:-1]}",
                 hint="move them: abkit campaign merge; or take their import back: abkit kpi undo",
             )
     creatives = session.scalars(_number(CampaignCreative, campaign)).one()
     for members in (CampaignAlias, CampaignCreative):
         session.execute(delete(members).where(members.campaign_id == campaign))
+    session.execute(update(Segment).where(Segment.campaign_id == campaign).values(campaign_id=None))
     session.execute(delete(Campaign).where(Campaign.id == campaign))
     return creatives

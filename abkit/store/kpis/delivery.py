@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, not_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from abkit.errors import UsageError
 from abkit.metrics import MONEY, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
+from abkit.store.catalog.places import CAMPAIGN, NAMED, with_places
 from abkit.store.database.statements import among, any_fraction, as_count, total
 from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.once.provisional import Provisional, provisional
 from abkit.store.kpis.once.same_ads import shown_creatives
-from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Kpi, Segment
+from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
 from abkit.vocabulary import Dimension
 
 #: Why ads are left out.
@@ -80,37 +81,31 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
             .where(only.c.campaign_id == wanted)
         )
         mine = select(Ad.id).where(or_(Ad.campaign_id == wanted, and_(Ad.campaign_id.is_(None), Ad.id.in_(homeless))))
-        conditions.append(Kpi.ad_id.in_(mine))
+        place = aliased(Segment)
+        named = Kpi.segment_id.in_(select(place.id).where(place.campaign_id == wanted))
+        nameless = Kpi.segment_id.in_(select(place.id).where(place.campaign_id.is_(None)))
+        conditions.append(or_(named, and_(nameless, Kpi.ad_id.in_(mine))))
     if filters.segment:
         like = [getattr(Segment, name) == value for name, value in filters.segment.items()]
         conditions.append(Kpi.segment_id.in_(select(Segment.id).where(*like)))
     return conditions
 
 
-def under_several_campaigns(session: Session, filters: Filters) -> str:
-    """Say how much of a campaign's figures ran under others by the export: an ad counts where it was last named.
+def without_their_campaign(session: Session, filters: Filters) -> str:
+    """Say how much is in the campaign that its ad was named in last, as its rows name none of several.
 
     Returns:
-        A sentence; '' where no campaign is asked for, or none of the rows says so.
+        A sentence; '' where every row of ads that ran in several campaigns names its own.
     """
-    if filters.campaign is None:
-        return ""
-    counted = counts(session, filters.start, filters.end, filters.segment)
-    ads = select(Kpi.ad_id).join(Segment, Segment.id == Kpi.segment_id).where(Segment.campaign != "")
-    several = ads.group_by(Kpi.ad_id).having(func.count(Segment.campaign.distinct()) > 1)
-    named = select(Campaign.name).where(Campaign.key == filters.campaign).scalar_subquery()
-    own = or_(Segment.campaign == "", Segment.campaign == filters.campaign, Segment.campaign == named)
-    rows = select(total(Kpi.impressions)).join(Segment, Segment.id == Kpi.segment_id)
-    rows = rows.where(counted, Kpi.ad_id.in_(several))
-    inside = Kpi.id.in_(select(Kpi.id).where(*_conditions(session, filters)))
-    others = session.scalar(rows.where(inside, not_(own))) or 0
-    everywhere = _conditions(session, replace(filters, campaign=None))
-    missing = session.scalar(rows.where(*everywhere, not_(inside), own, Segment.campaign != "")) or 0
-    if not others and not missing:
+    conditions = [counts(session, filters.start, filters.end, filters.segment), *_conditions(session, filters)]
+    ads = with_places(select(Kpi.ad_id)).where(NAMED.is_not(None))
+    several = ads.group_by(Kpi.ad_id).having(func.count(NAMED.distinct()) > 1)
+    nameless = with_places(select(total(Kpi.impressions))).where(*conditions, NAMED.is_(None), Kpi.ad_id.in_(several))
+    if not (impressions := session.scalar(nameless) or 0):
         return ""
     return (
-        f"some ads ran in several campaigns, and all their figures are with the one that was named last: {others:,} "
-        f"impressions here are of other campaigns by the export, and {missing:,} of this one are with others"
+        f"{impressions:,} impressions of ads that ran in several campaigns come in rows that name none: they are with "
+        "the campaign that the ad was last named in"
     )
 
 
@@ -193,24 +188,26 @@ def deliveries(
     first_and_last = (func.min(Kpi.period_start).label("first"), func.max(Kpi.period_end).label("last"))
     modeled = False
     fraction = any_fraction(Kpi.conversions).label("fraction")
-    sums = select(Kpi.ad_id, *_TOTALS, *first_and_last, fraction).where(counted, *conditions).group_by(Kpi.ad_id)
-    for row in session.execute(sums):
+    key = (Kpi.ad_id, NAMED)
+    sums = with_places(select(Kpi.ad_id, NAMED.label("named"), *_TOTALS, *first_and_last, fraction))
+    for row in session.execute(sums.where(counted, *conditions).group_by(*key)):
         everything += row.impressions
-        campaign, creative, shown = ads[row.ad_id]
+        _, creative, shown = ads[row.ad_id]
         if shown != 1:
             left_out[SEVERAL_CREATIVES if shown else NO_CREATIVE].add(row.impressions)
             continue
         attributed.append(row)
         modeled |= bool(row.fraction)
-    shown_alone = [row.ad_id for row in attributed]
+    shown_alone = {row.ad_id for row in attributed}
     money, amounts = None, {}
     if with_money:
         alone = (among(session, Kpi.ad_id, shown_alone), *conditions)
         money = exchange_of(session, rates, counted, *alone)
-        amounts = figures_by(session, [Kpi.ad_id], money, counted, *alone)
+        amounts = figures_by(session, key, money, counted, *alone)
     for row in attributed:
         campaign, creative, _ = ads[row.ad_id]
-        spend, revenue = amounts[row.ad_id,][3:] if with_money else (None, None)
+        campaign = row.named or campaign
+        spend, revenue = amounts[row.ad_id, row.named][3:] if with_money else (None, None)
         part = Figures(row.impressions, row.clicks, as_count(row.conversions), spend, revenue)
         totals[creative, campaign] = totals[creative, campaign].plus(part)
     return Deliveries(
@@ -255,19 +252,21 @@ def day_sums(
     above = sum((func.coalesce(func.sum(getattr(Kpi, name)), 0.0) * weight for name, weight in weights.items()), 0.0)
     below = func.coalesce(func.sum(getattr(Kpi, definition.denominator)), 0.0) * 1.0
     days = (
-        select(Kpi.ad_id, Kpi.currency, above.label("y"), below.label("x"))  # type: ignore[union-attr]
+        with_places(
+            select(Kpi.ad_id, NAMED.label("named"), Kpi.currency, above.label("y"), below.label("x"))  # type: ignore[union-attr]
+        )
         .where(counted, *_conditions(session, filters))
-        .group_by(Kpi.ad_id, Kpi.currency, Kpi.period_end)
+        .group_by(Kpi.ad_id, NAMED, Kpi.currency, Kpi.period_end)
         .subquery()
     )
     y, x = days.c.y, days.c.x
     sums = [func.count(), *(func.sum(part) for part in (y, x, y * y, x * x, x * y))]
     ads = _ads(session)
     found: dict[tuple[int, int | None], tuple[float, ...]] = {}
-    for ad, currency, *row in session.execute(
-        select(days.c.ad_id, days.c.currency, *sums).group_by(days.c.ad_id, days.c.currency)
-    ):
+    by = (days.c.ad_id, days.c.named, days.c.currency)
+    for ad, named, currency, *row in session.execute(select(*by, *sums).group_by(*by)):
         campaign, creative, shown = ads[ad]
+        campaign = named or campaign
         if shown != 1:  # nor does it need a rate
             continue
         rate = money.converted(1.0, currency, filters.end) if money else 1.0
@@ -328,7 +327,7 @@ def delivery_rows(session: Session, start: date | None, end: date, money: Exchan
         .subquery()
     )
     home = only_campaigns()
-    campaign = func.coalesce(Ad.campaign_id, home.c.campaign_id)
+    campaign = func.coalesce(CAMPAIGN, home.c.campaign_id)
     # Segments that only differ in where the ad ran are one cell, called by the first of them.
     dimensions = [getattr(Segment, name) for name in Dimension]
     first_id = func.min(Segment.id).over(partition_by=dimensions).label("first_id")
@@ -339,8 +338,7 @@ def delivery_rows(session: Session, start: date | None, end: date, money: Exchan
     split: list[Any] = [Kpi.currency] if money else []
     amounts = [*split, *(AMOUNTS if money else ())]
     rows = session.execute(
-        select(*key, *_TOTALS, *amounts)
-        .join(Ad, Ad.id == Kpi.ad_id)
+        with_places(select(*key, *_TOTALS, *amounts).join(Ad, Ad.id == Kpi.ad_id))
         .join(cell, cell.c.id == Kpi.segment_id)
         .join(single, single.c.ad_id == Kpi.ad_id)
         .outerjoin(home, home.c.creative_id == single.c.creative_id)
@@ -373,13 +371,11 @@ def provisional_between(session: Session, start: date | None, end: date) -> Prov
 def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple[int, int], date]:
     """Return the first day on which each creative delivered in each campaign (creative, campaign), in any window."""
     shown = shown_creatives().subquery()
+    first = select(shown.c.creative_id, CAMPAIGN, func.min(Kpi.period_start)).select_from(Kpi)
     delivered = (
-        select(shown.c.creative_id, Ad.campaign_id, func.min(Kpi.period_start))
-        .select_from(Kpi)
-        .join(Ad, Ad.id == Kpi.ad_id)
-        .join(shown, shown.c.ad_id == Ad.id)
-        .where(Kpi.left_out == "", Kpi.impressions > 0, Ad.campaign_id.is_not(None))
-        .group_by(shown.c.creative_id, Ad.campaign_id)
+        with_places(first.join(Ad, Ad.id == Kpi.ad_id).join(shown, shown.c.ad_id == Ad.id))
+        .where(Kpi.left_out == "", Kpi.impressions > 0, CAMPAIGN.is_not(None))
+        .group_by(shown.c.creative_id, CAMPAIGN)
     )
     launched = select(CampaignCreative.creative_id, CampaignCreative.campaign_id, CampaignCreative.launched_on).where(
         CampaignCreative.launched_on.is_not(None)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.money import Amounts, Exchange, Rates, exchange
+from abkit.store.catalog.places import NAMED, with_places
 from abkit.store.database.statements import as_count, total
 from abkit.store.schema import Kpi
 
@@ -98,7 +99,10 @@ def figures_by(
         sums += AMOUNTS
     found: dict[tuple[Any, ...], Figures] = {}
     width = len(columns)
-    for row in session.execute(select(*columns, *split, *sums).where(counted, *where).group_by(*columns, *split)):
+    statement = select(*columns, *split, *sums)
+    if any(column is NAMED for column in columns):
+        statement = with_places(statement)
+    for row in session.execute(statement.where(counted, *where).group_by(*columns, *split)):
         key, rest = tuple(row[:width]), row[width:]
         amounts: list[float | None] = [None, None]
         if money is not None:

@@ -4,7 +4,7 @@ The steps, in the order of the code:
 
 1. One import at a time, on PostgreSQL by an advisory lock, on SQLite by the transaction itself. If another process
    has published the same file in the meantime, nothing is left to do.
-2. The row of the import; campaigns, ads and segments that are new.
+2. The row of the import; campaigns, ads and segments that are new, and the campaign that each segment means.
 3. Which staged rows are in the store already, under their ad set or as the only one known, and which of those have
    other figures. A row without any delivery counts
    only there, where it takes back what an earlier file said; elsewhere it stays set aside.
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Date,
     Float,
     FromClause,
@@ -88,6 +89,8 @@ STAGE_SEGMENT = _table(
     "stage_segment",
     Column("segment_no", Integer, primary_key=True, autoincrement=False),
     *(Column(name, Text) for name in _SEGMENT_KEY),
+    Column("campaign_name", Text),
+    Column("idle", Integer),  # as of ads; archives of an earlier release have neither
     Column("segment_id", BigInteger),
 )
 STAGE_KPI = _table(
@@ -234,20 +237,7 @@ def wait_for_imports(session: Session) -> None:
 def _number_ads_and_segments(session: Session, run_id: int) -> int:
     """Make the campaigns, ads and segments that are new, and note all ids. Return how many ads were known before."""
     _use_known_campaigns(session)
-    named = func.coalesce(func.max(STAGE_AD.c.campaign_name), "")
-    keys = select(STAGE_AD.c.campaign, named, literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id))
-    made = and_(STAGE_AD.c.campaign != "", STAGE_AD.c.idle == 0)
-    campaigns = insert_into(session, Campaign).from_select(
-        ["key", "name", "created_at", "run_id"], keys.where(made).group_by(STAGE_AD.c.campaign)
-    )
-    session.execute(
-        # A name that a person gave stays.
-        campaigns.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"name": campaigns.excluded.name},
-            where=and_(Campaign.name == "", campaigns.excluded.name != ""),
-        )
-    )
+    _make_campaigns(session, run_id)
     is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
     known = count_rows(session, STAGE_AD.join(Ad, is_known))
     ads = insert_into(session, Ad).from_select(
@@ -275,6 +265,7 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
         )
         .on_conflict_do_nothing(index_elements=_SEGMENT_KEY)
     )
+    _place_segments(session)
     session.execute(update(STAGE_AD).values(ad_id=select(Ad.id).where(is_known).scalar_subquery()))
     is_segment = and_(*(getattr(Segment, name) == STAGE_SEGMENT.c[name] for name in _SEGMENT_KEY))
     session.execute(update(STAGE_SEGMENT).values(segment_id=select(Segment.id).where(is_segment).scalar_subquery()))
@@ -288,12 +279,53 @@ def _use_known_campaigns(session: Session) -> None:
 
     Scores are stored under the name that people use; an export with ids must not make a second campaign of it.
     """
-    is_named = exists().where(Campaign.key == STAGE_AD.c.campaign_name)
-    has_id = exists().where(Campaign.key == STAGE_AD.c.campaign)
+    session.execute(update(STAGE_AD).values(campaign=STAGE_AD.c.campaign_name).where(_known_by_name(STAGE_AD)))
+
+
+def _known_by_name(table: Table) -> ColumnElement[bool]:
+    named = func.coalesce(table.c.campaign_name, "")
+    has_id = exists().where(Campaign.key == table.c.campaign)
+    return and_(named != "", exists().where(Campaign.key == named), ~has_id)
+
+
+def _make_campaigns(session: Session, run_id: int) -> None:
+    """Make the campaigns that are new: those that ads were named in last, and all others that rows name."""
+    ads = (STAGE_AD, STAGE_AD.c.idle == 0)
+    places = (STAGE_SEGMENT, and_(func.coalesce(STAGE_SEGMENT.c.idle, 0) == 0, ~_known_by_name(STAGE_SEGMENT)))
+    for table, made in (ads, places):
+        key, named = table.c.campaign, func.coalesce(func.max(table.c.campaign_name), "")
+        keys = select(key, named, literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id))
+        campaigns = insert_into(session, Campaign).from_select(
+            ["key", "name", "created_at", "run_id"], keys.where(key != "", made).group_by(key)
+        )
+        session.execute(
+            # A name that a person gave stays.
+            campaigns.on_conflict_do_update(
+                index_elements=["key"],
+                set_={"name": campaigns.excluded.name},
+                where=and_(Campaign.name == "", campaigns.excluded.name != ""),
+            )
+        )
+
+
+def _place_segments(session: Session) -> None:
+    """Note which campaign each segment means; what is called alike means the same, in segments of any file."""
+    by_key, by_name = (
+        select(Campaign.id).where(Campaign.key == STAGE_SEGMENT.c[column]).scalar_subquery()
+        for column in ("campaign", "campaign_name")
+    )
+    meant = (
+        select(STAGE_SEGMENT.c.campaign, func.max(func.coalesce(by_key, by_name)).label("campaign_id"))
+        .where(STAGE_SEGMENT.c.campaign != "")
+        .group_by(STAGE_SEGMENT.c.campaign)
+        .subquery()
+    )
     session.execute(
-        update(STAGE_AD)
-        .values(campaign=STAGE_AD.c.campaign_name)
-        .where(STAGE_AD.c.campaign_name != "", is_named, ~has_id)
+        update(Segment)
+        .values(campaign_id=meant.c.campaign_id)
+        .where(Segment.campaign == meant.c.campaign, meant.c.campaign_id.is_not(None))
+        .where(Segment.campaign_id.is_distinct_from(meant.c.campaign_id))
+        .execution_options(synchronize_session=False)
     )
 
 

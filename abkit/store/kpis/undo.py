@@ -206,7 +206,10 @@ def _look_around(session: Session) -> _Place:
     said = select(Campaign.id, AdCreative.creative_id).join(STAGE_AD, STAGE_AD.c.campaign == Campaign.key)
     said = said.outerjoin(AdCreative, AdCreative.ad_id == STAGE_AD.c.ad_id)
     members: dict[int | None, set[int]] = defaultdict(set)
-    for pairs in (shown.where(Ad.id.in_(staged)).distinct(), said.distinct()):
+    placed = select(Segment.campaign_id, AdCreative.creative_id).select_from(publish.STAGED)
+    placed = placed.join(Segment, and_(Segment.id == STAGE_SEGMENT.c.segment_id, Segment.campaign_id.is_not(None)))
+    placed = placed.outerjoin(AdCreative, AdCreative.ad_id == STAGE_AD.c.ad_id)
+    for pairs in (shown.where(Ad.id.in_(staged)).distinct(), said.distinct(), placed.distinct()):
         for campaign, creative in session.execute(pairs):
             members[campaign] |= {creative} - {None}
     return _Place(
@@ -351,6 +354,12 @@ def _remove_campaigns(session: Session, place: _Place) -> int:
         AdCreative.ad_id == Ad.id,
         Ad.campaign_id == CampaignCreative.campaign_id,
     )
+    placed = exists().where(
+        AdCreative.creative_id == CampaignCreative.creative_id,
+        Kpi.ad_id == AdCreative.ad_id,
+        Segment.id == Kpi.segment_id,
+        Segment.campaign_id == CampaignCreative.campaign_id,
+    )
     named = exists().where(
         CreativeAlias.creative_id == CampaignCreative.creative_id,
         CampaignAlias.creative_alias_id == CreativeAlias.id,
@@ -369,7 +378,7 @@ def _remove_campaigns(session: Session, place: _Place) -> int:
             members = CampaignCreative.creative_id.in_(part) & inside
             session.execute(
                 delete(CampaignCreative)
-                .where(members, CampaignCreative.run_id.in_(by_imports), ~shown, ~scored, ~named)
+                .where(members, CampaignCreative.run_id.in_(by_imports), ~shown, ~placed, ~scored, ~named)
                 .execution_options(synchronize_session=False)
             )
     made = select(Campaign.id).where(Campaign.id.in_(place.campaigns), Campaign.run_id.in_(by_imports))

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from abkit.errors import UsageError
+from abkit.metrics import METRICS
+from abkit.store.catalog.campaigns import campaign_rows
+from abkit.store.catalog.creatives import campaign_keys
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import (
     NO_CREATIVE,
@@ -12,13 +15,15 @@ from abkit.store.kpis.delivery import (
     Deliveries,
     Filters,
     daily_impressions,
+    day_sums,
     deliveries,
     delivery_rows,
     first_deliveries,
     parse_segment,
-    under_several_campaigns,
+    without_their_campaign,
 )
 from abkit.store.schema import Ad
+from abkit.vocabulary import Metric
 from tests.monitoring_rows import Seed, seeded
 from tests.store.rows import day
 
@@ -129,24 +134,44 @@ def test_a_segment_and_a_campaign_filter_what_counts(sqlite_store: Store) -> Non
         read(seed, campaign="winter")
 
 
-def test_what_ran_under_other_campaigns_than_the_last_named_is_said(store: Store) -> None:
+def test_figures_go_to_the_campaign_that_their_row_names_for_every_reader(store: Store) -> None:
     seed = seeded(store)
     ad, alone = seed.creatives("spring", [1.0, 1.0])
     (other,) = seed.creatives("summer", [1.0])
-    spring, summer = (seed.segment(campaign=name) for name in ("spring", "summer"))
+    nowhere, spring, summer = seed.segment(), seed.segment(campaign="spring"), seed.segment(campaign="summer")
     seed.kpis([
-        row(ad, segment_id=spring, impressions=40), row(ad, 2, segment_id=summer, impressions=60),
-        row(other, segment_id=summer, impressions=70), row(alone, segment_id=spring, impressions=30),
+        row(ad, segment_id=spring, impressions=40, spend=1), row(ad, 2, segment_id=summer, impressions=60, spend=2),
+        row(other, segment_id=summer, impressions=70, spend=3), row(alone, segment_id=spring, impressions=30, spend=4),
+        row(ad, 3, segment_id=nowhere, impressions=5, clicks=1, spend=5),
     ])  # fmt: skip
+    assert sorted(impressions(read(seed, campaign="spring"))) == [30, 45]
+    assert sorted(impressions(read(seed, campaign="summer"))) == [60, 70]
     with seed.store.read() as session:
-        mine = under_several_campaigns(session, Filters(campaign="spring"))
-        assert "60 impressions here are of other campaigns by the export, and 0 of this one" in mine
-        assert "0 impressions here are of other campaigns" in (
-            theirs := under_several_campaigns(session, Filters(campaign="summer"))
-        )
-        assert "and 60 of this one are with others" in theirs
-        assert under_several_campaigns(session, Filters()) == ""
-        assert under_several_campaigns(session, Filters(campaign="spring", end=day(1))) == ""
+        keys = campaign_keys(session)
+        priced = deliveries(session, Filters(), with_money=True).rows
+        assert sorted((keys[one.campaign_id or 0], one.impressions, one.spend) for one in priced) == [
+            ("spring", 30, 4), ("spring", 45, 6), ("summer", 60, 2), ("summer", 70, 3),
+        ]  # fmt: skip
+        days = day_sums(session, Filters(), METRICS[Metric.CTR], None)
+        assert sorted((keys[campaign or 0], int(sums[2])) for (_, campaign), sums in days.items()) == [
+            ("spring", 30), ("spring", 45), ("summer", 60), ("summer", 70),
+        ]  # fmt: skip
+        rows = delivery_rows(session, None, day(9))
+        assert sorted((keys[one.campaign_id], one.impressions) for one in rows) == [
+            ("spring", 5), ("spring", 30), ("spring", 40), ("summer", 60), ("summer", 70),
+        ]  # fmt: skip
+        (creative,) = (one.creative_id for one in rows if one.impressions == 40)
+        launched = first_deliveries(session, [creative])
+        assert {keys[campaign]: found for (_, campaign), found in launched.items()} == {
+            "spring": day(1), "summer": day(2),
+        }  # fmt: skip
+        assert [(one["campaign"], one["ads"], one["impressions"]) for one in campaign_rows(session)] == [
+            ("spring", 2, 75), ("summer", 2, 130),
+        ]  # fmt: skip
+        # What is in a row without a campaign is with that of the ad, and said.
+        assert without_their_campaign(session, Filters()).startswith("5 impressions of ads that ran in several")
+        assert without_their_campaign(session, Filters(campaign="spring", end=day(2))) == ""
+        assert without_their_campaign(session, Filters(campaign="summer")) == ""
 
 
 def test_an_ad_without_a_campaign_counts_in_the_only_one_of_its_creative(store: Store) -> None:

@@ -9,13 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from abkit.errors import UsageError
 from abkit.reporting.tables.show import view
 from abkit.store import experiments
+from abkit.store.catalog.campaigns import campaign_rows
+from abkit.store.catalog.creatives import campaign_keys
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
-from abkit.store.kpis.delivery import Deliveries, Filters, deliveries, delivery_rows
+from abkit.store.kpis.delivery import Deliveries, Filters, deliveries, delivery_rows, first_deliveries
 from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
+from abkit.workflows.campaigns import delete_campaign, merge_campaigns
 from abkit.workflows.kpis.imports import list_imports, show_import, undo_import
 from abkit.workflows.kpis.linking.link import link
 from tests.conftest import MakeDatabase
@@ -117,6 +121,41 @@ def test_both_engines_add_up_and_take_back(store: Store, tmp_path: Path) -> None
     assert stored(store) == totals(halves[1])
     run_import(store, write(tmp_path / "again.csv", contents[0]))
     assert stored(store) == totals(parts)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_an_ad_in_two_campaigns_has_its_figures_in_each_whatever_comes_last(
+    order: tuple[int, int], store: Store, tmp_path: Path
+) -> None:
+    add_creatives(store, "ads/hero.png", campaign="Spring")
+    head = "Day,Ad ID,Ad name,Campaign ID,Campaign name,Impressions,Clicks,Cost,Currency\n"
+    files = [
+        head + "2026-01-01,7,hero,1,Spring,1000,20,3,EUR\n2026-01-01,7,hero,2,Summer,500,9,2,EUR\n",
+        head + "2026-01-02,7,hero,1,Spring,40,2,1,EUR\n2026-01-03,7,hero,3,Autumn,60,3,1,EUR\n",
+    ]
+    for number in order:
+        run_import(store, write(tmp_path / f"{number}.csv", files[number]))
+
+    def figures() -> dict[str, tuple[int, float | None]]:
+        with store.read() as session:
+            keys = campaign_keys(session)
+            found = {keys[one.campaign_id or 0]: one for one in deliveries(session, Filters(), with_money=True).rows}
+            for key, one in found.items():
+                assert deliveries(session, Filters(campaign=key)).impressions == one.impressions
+            listed = {row["campaign"]: row["impressions"] for row in campaign_rows(session)}
+            assert listed == {key: one.impressions for key, one in found.items()}
+            assert {keys[one] for (_, one) in first_deliveries(session, [1])} == found.keys()
+        return {key: (one.impressions, one.spend) for key, one in found.items()}
+
+    # The campaign that was scored under its name is the one that the export has an id for.
+    assert figures() == {"Spring": (1040, 4), "2": (500, 2), "3": (60, 1)}
+    undo_import(store, 1 + order.index(1))
+    assert figures() == {"Spring": (1000, 3), "2": (500, 2)}
+    run_import(store, tmp_path / "1.csv")
+    merge_campaigns(store, "2", "3")
+    assert figures() == {"Spring": (1040, 4), "3": (560, 3)}
+    with pytest.raises(UsageError, match="has 1 ad"):
+        delete_campaign(store, "3")
 
 
 def test_a_corrected_export_of_one_ad_set_replaces_its_figures(sqlite_store: Store, tmp_path: Path) -> None:

@@ -84,7 +84,9 @@ def state(store: Store) -> dict[str, Any]:
             "links": links,
             "launched": launched,
             "campaigns": select(Campaign.key),
-            "segments": select(Segment.placement, Segment.breakdown),
+            "segments": select(Segment.placement, Segment.breakdown, Campaign.key).outerjoin(
+                Campaign, Campaign.id == Segment.campaign_id
+            ),
             "rejects": select(KpiReject.line, KpiReject.reason),
         }
         return {name: sorted(map(tuple, session.execute(one)), key=repr) for name, one in asked.items()}
@@ -170,7 +172,9 @@ def test_what_a_person_linked_and_what_a_campaign_scored_outlives_an_undo(store:
     done = undo_import(store, summary.import_id)
 
     assert run.id
-    assert (done.ads, done.campaigns) == (0, 0)  # summer was scored for since
+    assert (done.ads, done.campaigns) == (0, 1)  # spring is gone; summer was scored for since
+    with store.read() as session:
+        assert set(session.scalars(select(Campaign.key))) == {"drafts", "summer"}
     seen = state(store)
     assert [(ad, by) for ad, _, by in seen["links"]] == [("1", "hand")]
     assert seen["kpis"] == []

@@ -50,7 +50,8 @@ class CheckedRows:
         ads: `ad_no`, platform, account, external_id; creative, campaign, its name and ad set as last named ('' if
             never), and `idle` (1 where all rows are).
         names: `ad_no`, `creative`: every creative name that an ad has.
-        segments: `segment_no`, the dimensions, and campaign and ad set of ads with an id.
+        segments: `segment_no`, the dimensions, and campaign and ad set of ads with an id; the name of the campaign, and
+            `idle`.
         rejects: Rows that were refused or set aside: `line`, `kind`, `reason`, `content` (JSON of the cells as they
             came). Idle rows are here too, and stay here unless they take back figures of an earlier import.
         notes: Remarks for the person at the terminal.
@@ -123,6 +124,9 @@ def check(
     last = ("creative", "campaign", "campaign_name", "ad_set")
     named = [pl.col(name).filter(pl.col(name) != "").last().fill_null("") for name in last]
     of_ads = landing.group_by("ad_no").agg(*named, pl.col("idle").min())
+    of_segments = landing.group_by("segment_no").agg(
+        pl.col("campaign_name").filter(pl.col("campaign_name") != "").last().fill_null(""), pl.col("idle").min()
+    )
     return CheckedRows(
         # In this order the store takes them fastest.
         good=landing.select("line", "rows", "idle", *KEY, "currency", *COUNTS, *MONEY).sort(
@@ -130,7 +134,7 @@ def check(
         ),
         ads=ads.join(of_ads, on="ad_no", how="inner", maintain_order="left"),
         names=good.filter(pl.col("creative") != "").select("ad_no", "creative").unique(maintain_order=True),
-        segments=segments.join(landing.select("segment_no"), on="segment_no", how="semi", maintain_order="left"),
+        segments=segments.join(of_segments, on="segment_no", how="inner", maintain_order="left"),
         rejects=_rejects(table, pl.concat([bad, *refused], how="diagonal"), names),
         notes=[
             *(*dates.notes, *_notes(table, options, numbers), *foreign, *notes, *remarks),

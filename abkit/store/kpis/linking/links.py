@@ -1,14 +1,17 @@
 """Which creatives an ad shows: links that names and hashes decide, made and withdrawn as names come in."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 
 from sqlalchemy import Row, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.names import is_sha256
 from abkit.store.catalog.creatives import creative_ids, creative_names
+from abkit.store.catalog.places import CAMPAIGN, campaigns_of, with_places
 from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, wait_for_turn
 from abkit.store.kpis.linking.matching import Candidates, NamedCreative
 from abkit.store.schema import (
@@ -244,24 +247,25 @@ def _describe(session: Session, unclear: Mapping[int, tuple[int, ...]]) -> dict[
 
 def _leave_campaigns(session: Session, withdrawn: Collection[tuple[int, int]]) -> None:
     """Take creatives out of campaigns that only a withdrawn link had put them into."""
-    campaigns: dict[int, int] = {}
-    for part in in_parts([ad for ad, _ in withdrawn]):
-        rows = session.execute(select(Ad.id, Ad.campaign_id).where(Ad.id.in_(part), Ad.campaign_id.is_not(None)))
-        campaigns.update((ad, campaign) for ad, campaign in rows if campaign is not None)
-    pairs = {(campaigns[ad], creative) for ad, creative in withdrawn if ad in campaigns}
+    shown = [(ad, creative) for ad, creative in withdrawn]
+    for part in in_parts(sorted({creative for _, creative in withdrawn})):
+        links = select(AdCreative.ad_id, AdCreative.creative_id).where(AdCreative.creative_id.in_(part))
+        shown += [(ad, creative) for ad, creative in session.execute(links)]
+    campaigns: dict[int, set[int]] = defaultdict(set)
+    for ad, campaign in campaigns_of(session, {ad for ad, _ in shown}):
+        campaigns[ad].add(campaign)
+    left, still = (
+        {(campaign, creative) for ad, creative in links for campaign in campaigns[ad]}
+        for links in (shown[: len(withdrawn)], shown[len(withdrawn) :])
+    )
     named = select(CampaignAlias.id).join(CreativeAlias, CreativeAlias.id == CampaignAlias.creative_alias_id)
-    for campaign, creative in sorted(pairs):
+    for campaign, creative in sorted(left - still):
         own = named.where(CreativeAlias.creative_id == creative)
-        delivered = (
-            select(AdCreative.id)
-            .join(Ad, Ad.id == AdCreative.ad_id)
-            .where(AdCreative.creative_id == creative, Ad.campaign_id == campaign)
-        )
         session.execute(
             delete(CampaignCreative)
             .where(CampaignCreative.campaign_id == campaign, CampaignCreative.creative_id == creative)
             # Rows from before names were kept by campaign say nothing about where a creative was scored.
-            .where(own.exists(), ~own.where(CampaignAlias.campaign_id == campaign).exists(), ~delivered.exists())
+            .where(own.exists(), ~own.where(CampaignAlias.campaign_id == campaign).exists())
             .execution_options(synchronize_session=False)
         )
 
@@ -283,12 +287,11 @@ def refresh_launches(session: Session, creatives: Collection[int], run_id: int) 
     creative is in.
     """
     launched: dict[tuple[int, int], date] = {}
+    first: Any = select(AdCreative.creative_id, CAMPAIGN, func.min(Kpi.period_start))
     delivered = (
-        select(AdCreative.creative_id, Ad.campaign_id, func.min(Kpi.period_start))
-        .join(Ad, Ad.id == AdCreative.ad_id)
-        .join(Kpi, Kpi.ad_id == Ad.id)
+        with_places(first.join(Ad, Ad.id == AdCreative.ad_id).join(Kpi, Kpi.ad_id == Ad.id))
         .where(Kpi.left_out == "", Kpi.impressions > 0)
-        .group_by(AdCreative.creative_id, Ad.campaign_id)
+        .group_by(AdCreative.creative_id, CAMPAIGN)
     )
     member = select(CampaignCreative.campaign_id, CampaignCreative.creative_id, CampaignCreative.launched_on)
     stale: set[tuple[int, int]] = set()
