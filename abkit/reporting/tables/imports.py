@@ -88,8 +88,9 @@ def _(record: ImportList) -> View:
     for row in record.rows():
         days = f"{row['first_day']} … {row['last_day']}" if row["first_day"] else None
         rows.append(row | {"import": row["import_id"], "days": days, "at": f"{row['imported_at']:%Y-%m-%d %H:%M}"})
-    aside = tuple(f"set aside: {one}" for one in record.not_counted)
-    return View(tables=(Table(columns=_LIST_COLUMNS, rows=tuple(rows), names="file"),), notes=aside)
+    notes = [f"set aside: {one}" for one in record.not_counted]
+    notes += [str(record.maybe_twice)] if record.maybe_twice else []
+    return View(tables=(Table(columns=_LIST_COLUMNS, rows=tuple(rows), names="file"),), notes=tuple(notes))
 
 
 @view_of.register

@@ -49,6 +49,7 @@ from abkit.store.database.staging import analyze, create_stage, fill
 from abkit.store.database.statements import count_inserted, count_rows, insert_into, total, wait_for_turn
 from abkit.store.imports import begin_import
 from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launches, relink
+from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
 from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, recount, set_aside
 from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.vocabulary import PLACES, Dimension, RejectKind
@@ -191,6 +192,11 @@ def staged_set_aside(session: Session) -> tuple[SetAside, ...]:
     if not ads_left_out(session, (Kpi.ad_id + 0).in_(staged)):
         return ()
     return set_aside(session, counts(session), [Kpi.ad_id.in_(staged)])
+
+
+def staged_maybe_twice(session: Session) -> MaybeTwice | None:
+    """Return which of the staged ads may be one with an ad of the same id, and count apart."""
+    return maybe_twice(session, session.scalars(select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))).all())
 
 
 # Rows that land: those with delivery, and idle ones that take back what is in the store.

@@ -222,7 +222,12 @@ def _store_rows(
             forget(session, columns.names, contents.accounts)
         if totals := record.options.get("totals"):
             note(f"{name}: {_totals_remark(totals)}")
-        return replace(_summary(session, summary, record), not_counted=kpi_publish.staged_set_aside(session))
+        summarized = _summary(session, summary, record)
+        if doubt := kpi_publish.staged_maybe_twice(session):
+            note(f"{name}: {doubt}")
+            summarized = replace(summarized, notes=(*summarized.notes, str(doubt)))
+            record.options = {**record.options, "notes": [*record.options.get("notes", ()), str(doubt)]}
+        return replace(summarized, not_counted=kpi_publish.staged_set_aside(session))
 
     frames = [
         (kpi_publish.STAGE_AD, checked.ads),

@@ -14,6 +14,7 @@ from abkit.errors import UsageError
 from abkit.records import Record, RecordList
 from abkit.store.database.engine import Store
 from abkit.store.imports import reject_reasons
+from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside
 from abkit.store.kpis.undo import undo_import as take_back
 from abkit.store.runs import RunRecord, recorded_run
@@ -72,10 +73,12 @@ class ImportList(RecordList):
     Attributes:
         imports: One per file.
         not_counted: Rows of all files that do not count because others hold the same delivery.
+        maybe_twice: Ads that may be one and count apart, as nothing proves it; None without any.
     """
 
     imports: tuple[ImportRecord, ...]
     not_counted: tuple[SetAside, ...] = ()
+    maybe_twice: MaybeTwice | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per import."""
@@ -136,7 +139,8 @@ def list_imports(store: Store) -> ImportList:
         undone = _undone(session)
         found = session.scalars(select(KpiImport).order_by(KpiImport.id.desc()))
         imports = tuple(_record(row, undone.get(row.id)) for row in found)
-        return ImportList(imports=imports, not_counted=set_aside(session, counts(session)))
+        left = set_aside(session, counts(session))
+        return ImportList(imports=imports, not_counted=left, maybe_twice=maybe_twice(session))
 
 
 def show_import(store: Store, import_id: int) -> ImportRecord:

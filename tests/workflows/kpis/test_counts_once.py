@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from abkit.config import Settings
 from abkit.reporting.page.gather import gather
+from abkit.reporting.tables.show import view
 from abkit.store import experiments
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Deliveries, Filters, daily_impressions, deliveries, delivery_rows
@@ -390,9 +391,88 @@ def test_one_long_id_is_one_ad_whatever_its_figures(
                 undo_import(store, listed.import_id)
 
 
-def test_short_numbers_are_names_that_two_ads_may_have(store: Store, tmp_path: Path) -> None:
-    for number, account in enumerate(("", "act_1")):
-        text = one_ad(correction=number).replace(LONG_ID, "17")
-        run_import(store, write(tmp_path / f"{number}.csv", text), account=account)
-    with store.read() as session:
-        assert sum(session.scalars(select(Kpi.impressions).where(Kpi.left_out == ""))) == 2 * SUM + DAYS
+def short_ids(*, factor: float = 1.0, account: str = "", name: str = "hero", days: int = 1, campaign: str = "") -> str:
+    """Three ads with short ids; the figures of each day times a factor."""
+    said = {"Account ID": account, "Ad name": name, "Campaign name": campaign}
+    columns = [column for column, value in said.items() if value]
+    cells = "".join(f",{said[column]}" for column in columns)
+    lines = [
+        f"{day(n)},{17 + ad}{cells.replace('hero', f'hero {ad}')},{round((900 + 111 * ad + 7 * n) * factor)},{10 + ad}"
+        for n in range(days)
+        for ad in range(3)
+    ]
+    return table("Day,Ad ID" + "".join(f",{column}" for column in columns) + ",Impressions,Clicks", lines)
+
+
+def shown(text: str) -> int:
+    return sum(int(line.split(",")[-2]) for line in text.splitlines()[1:])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (short_ids(), short_ids(factor=1.06, account="act_1")),  # one day each, under one name
+        (short_ids(name="", campaign="Spring"), short_ids(factor=0.95, account="act_1", campaign="Spring")),
+        (short_ids(name="", days=4), short_ids(factor=1.01, account="act_1", name="", days=4)),  # nothing but ids
+        (short_ids(days=9), short_ids(factor=1.06, account="act_1", days=4)),  # a part of the days
+    ],
+)
+def test_a_short_id_with_nearly_the_same_figures_is_one_ad_when_the_account_comes_later(
+    first: str, second: str, store: Store, tmp_path: Path
+) -> None:
+    paths = [write(tmp_path / f"{number}.csv", text) for number, text in enumerate((first, second))]
+    corrected_days = {line.split(",")[0] for line in second.splitlines()}
+    rest = [line for line in first.splitlines()[1:] if line.split(",")[0] not in corrected_days]
+    wanted = {max(shown(first), shown(second)), shown(second) + shown("\n".join(["", *rest]))}
+    for order in (0, 1), (1, 0):
+        for place in order:
+            (summary,) = run_import(store, paths[place])
+        assert read(store).impressions in wanted
+        assert [one.reason.value for one in summary.not_counted][:1] != []
+        listed = list_imports(store)
+        assert listed.maybe_twice is None
+        for one in listed.imports:
+            if one.undone_at is None:
+                undo_import(store, one.import_id)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [short_ids(factor=1.5, account="act_1")],  # other figures under one name
+        [short_ids(factor=1.05, account="act_1", name="", days=4)],  # no name, and figures that are not as near
+        [short_ids(account="act_1", factor=1.02), short_ids(account="act_2", factor=1.03)],  # two that fit
+    ],
+)
+def test_a_short_id_without_proof_stays_two_ads_and_is_said(others: list[str], store: Store, tmp_path: Path) -> None:
+    first = short_ids(name="" if "hero" not in others[0] else "hero", days=4 if day(3) in others[0] else 1)
+    said = []
+    for number, text in enumerate([*others, first]):
+        (summary,) = run_import(store, write(tmp_path / f"{number}.csv", text))
+        said = [note for note in summary.notes if "count twice" in note]
+    assert read(store).impressions == sum(map(shown, [first, *others]))
+    (note,) = said
+    assert note.startswith("3 ads have an id that an ad of account")
+    assert f"up to {shown(first):,} impressions" in note
+    listed = list_imports(store)
+    assert (str(listed.maybe_twice), listed.imports[0].notes[-1]) == (note, note)
+    assert any("count twice" in one for one in view(listed).notes)
+    undo_import(store, listed.imports[0].import_id)
+    assert list_imports(store).maybe_twice is None
+
+
+def test_a_second_account_with_the_same_ids_stays_beside_an_account_that_was_named_late(
+    store: Store, tmp_path: Path
+) -> None:
+    first, late, second = short_ids(), short_ids(account="act_1"), short_ids(factor=1.01, account="act_2")
+    for number, text in enumerate((first, late, second)):
+        run_import(store, write(tmp_path / f"{number}.csv", text))
+    assert read(store).impressions == shown(late) + shown(second)
+    assert list_imports(store).maybe_twice is None
+
+
+def test_the_largest_of_several_platforms_is_not_taken_for_their_sum(store: Store, tmp_path: Path) -> None:
+    lines = [f"{day(0)},17,{platform},{n},9" for platform, n in (("facebook", 950), ("instagram", 90))]
+    run_import(store, write(tmp_path / "parts.csv", table("Day,Ad ID,Platform,Impressions,Clicks", lines)))
+    run_import(store, write(tmp_path / "sum.csv", table("Day,Ad ID,Impressions,Clicks", [f"{day(0)},17,1000,18"])))
+    assert read(store).impressions in (1000, 1040, 2040)

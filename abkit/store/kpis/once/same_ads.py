@@ -1,9 +1,9 @@
 """Ads that are one: the same account imported under another mapping, or with and without its platforms.
 
-Two ads are the same when files that have one of them never have the other, and they have one long id, or what they
-delivered on the days that both have is equal: day by day, or a total of one and the sum of the other's days, in
-figures that do not agree by chance. An ad without a platform is the same as those of its id on named platforms when
-it delivered their sum.
+Two ads are the same when files that have one of them never have the other, and they have one long id, or a short one
+and nearly the same figures (`alike`), or what they delivered on the days that both have is equal: day by day, or a
+total of one and the sum of the other's days, in figures that do not agree by chance. An ad without a platform is the
+same as those of its id on named platforms when it delivered their sum.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, aliased
 
 from abkit.names import folded
 from abkit.store.database.statements import among, total
+from abkit.store.kpis.once.alike import corrected, only_ones
 from abkit.store.kpis.once.period_sums import SUMS, totals_and_sums
 from abkit.store.kpis.once.rule import means_all
 from abkit.store.schema import Ad, AdCreative, Kpi
@@ -73,7 +74,9 @@ def unite(
     pairs = list(_platform_sums(session, ads))
     others = _others(session, ads, days, every=every)
     if others:
-        pairs += _one_id(session, ads, others)
+        long, short = _one_id(session, ads, others)
+        pairs += long
+        pairs += _corrected(session, short, days)
         pairs += _equal_ads(session, ads, others, days)
     return _note(session, pairs) if pairs else set()
 
@@ -103,6 +106,18 @@ class _Known:
             return False
         return _agree(self.platform, other.platform)
 
+    @property
+    def has_long_id(self) -> bool:
+        """Whether nobody counted its id up."""
+        return len(self.external_id) >= _LONG_ID and self.external_id.isdigit()
+
+    def named_alike(self, other: _Known) -> bool:
+        """Return whether more than an id says that both are one: a name beside it, or the campaign."""
+        if self.campaign_id is not None and self.campaign_id == other.campaign_id:
+            return True
+        same_name = bool(self.creative_name) and folded(self.creative_name) == folded(other.creative_name)
+        return same_name and not (self.is_named or other.is_named)
+
     def related(self, other: _Known) -> bool:
         """Return whether their names say that they may be one."""
         if self.external_id == other.external_id:
@@ -129,16 +144,17 @@ def _known(session: Session, ads: Collection[int]) -> dict[int, _Known]:
 # --- one id --------------------------------------------------------------------------------------------------------
 
 
-def _one_id(session: Session, ads: Collection[int], others: Collection[int]) -> list[tuple[int, int]]:
-    """Return the pairs that have one long id, and of which one lacks its account or platform.
+def _one_id(
+    session: Session, ads: Collection[int], others: Collection[int]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return the pairs that have one id, and of which one lacks its account or platform: first those of long ids.
 
-    Platforms give such an id once. Figures need not agree: what came later may be corrected, or another period.
+    Platforms give a long id once. Figures need not agree: what came later may be corrected, or another period.
     """
     rows = session.execute(select(Ad.id, Ad.external_id).where(among(session, Ad.id, {*ads, *others})))
     owners: dict[str, list[int]] = defaultdict(list)
     for ad, external_id in rows:
-        if len(external_id) >= _LONG_ID and external_id.isdigit():
-            owners[external_id].append(ad)
+        owners[external_id].append(ad)
     here, there = set(ads), set(others)
     pairs = {
         (one, two)
@@ -149,14 +165,49 @@ def _one_id(session: Session, ads: Collection[int], others: Collection[int]) -> 
         if one in here and two in there and one != two and not (one > two and two in here and one in there)
     }
     if not pairs:
-        return []
+        return [], []
     known = _known(session, {ad for pair in pairs for ad in pair})
     fits = {
         (one, two)
         for one, two in pairs
         if known[one].may_be(known[two]) and _agree(known[one].account, known[two].account)
     }
-    return sorted(_apart(session, fits))
+    apart = sorted(_apart(session, fits))
+    return [pair for pair in apart if known[pair[0]].has_long_id], [
+        pair for pair in apart if not known[pair[0]].has_long_id
+    ]
+
+
+def _corrected(
+    session: Session, pairs: Collection[tuple[int, int]], days: tuple[date, date] | None
+) -> list[tuple[int, int]]:
+    """Return the pairs of one short id that are one by their figures, where nothing else fits as well."""
+    if not pairs:
+        return []
+    groups = groups_of(session, {ad for pair in pairs for ad in pair})
+    known = _known(session, groups)
+    accounts: dict[int, set[str]] = defaultdict(set)
+    for ad, head in groups.items():
+        accounts[head].add(known[ad].account)
+    # Parts on several platforms are one with their sum, not with the largest of them.
+    of_one_platform = set(only_ones(pair for pair in pairs if known[pair[0]].platform != known[pair[1]].platform))
+    possible = {
+        (one, two): known[one].named_alike(known[two])
+        for one, two in pairs
+        if groups[one] != groups[two]
+        and len({*accounts[groups[one]], *accounts[groups[two]]} - {""}) < 2
+        and (known[one].platform == known[two].platform or (one, two) in of_one_platform)
+    }
+    if not possible:
+        return []
+    import polars as pl
+
+    ones, twos = {one for one, _ in possible}, {two for _, two in possible}
+    shared = _shared_periods(session, ones, twos, days)
+    sums_here, sums_there = totals_and_sums(session, ones, twos, days)
+    here = pl.concat([_exact(session, ones, shared), sums_here])
+    there = pl.concat([_exact(session, twos, shared), sums_there]).rename({"ad": "other"})
+    return only_ones(corrected(possible, here, there))
 
 
 # --- equal figures ------------------------------------------------------------------------------------------------
