@@ -242,6 +242,13 @@ class WinnerRule(StrEnum):
     EVENTS = "events"
 
 
+class AppealSource(StrEnum):
+    """Who chose which creative was shown to whom: chance in an experiment, or the platform and the advertiser."""
+
+    RANDOMIZED = "randomized"
+    OBSERVATIONAL = "observational"
+
+
 class Severity(StrEnum):
     """How urgent an alert is."""
 

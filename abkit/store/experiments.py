@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.money import Exchange, Rates
-from abkit.store.catalog.creatives import creatives_named
+from abkit.store.catalog.creatives import creatives_named, only_campaigns
 from abkit.store.database.statements import among, any_fraction
 from abkit.store.kpis.money import Figures, exchange_of, figures_by
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.once.provisional import Provisional, provisional
-from abkit.store.kpis.once.same_ads import groups_of
+from abkit.store.kpis.once.same_ads import groups_of, shown_creatives
 from abkit.store.schema import (
     Ad,
     AdCreative,
@@ -29,7 +29,7 @@ from abkit.store.schema import (
     Segment,
     Variant,
 )
-from abkit.vocabulary import Dimension
+from abkit.vocabulary import Dimension, Metric
 
 Kind = Literal["analysis", "decision"]
 
@@ -264,3 +264,49 @@ def add_result(
     session.add(row)
     session.flush()
     return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmPlace:
+    """Where an arm of an experiment ran: None where that is not one creative, or one campaign.
+
+    Attributes:
+        creative_id: The creative that it shows.
+        campaign_id: The campaign of its ads, or that of the experiment.
+    """
+
+    creative_id: int | None
+    campaign_id: int | None
+
+
+def arm_places(session: Session, experiment: Experiment) -> dict[str, ArmPlace]:
+    """Return the creative and the campaign of each variant."""
+    found = {}
+    for variant in variants_of(session, experiment):
+        ads = [] if variant.ad_id is None else [variant.ad_id]
+        shown = shown_creatives().subquery()
+        creatives = set(session.scalars(select(shown.c.creative_id).where(shown.c.ad_id.in_(ads))))
+        campaigns = set(session.scalars(select(Ad.campaign_id).where(Ad.id.in_(ads), Ad.campaign_id.is_not(None))))
+        creative = variant.creative_id or (creatives.pop() if len(creatives) == 1 else None)
+        if not campaigns and creative is not None:
+            only = only_campaigns()
+            campaigns = set(session.scalars(select(only.c.campaign_id).where(only.c.creative_id == creative)))
+        campaign = experiment.campaign_id or (campaigns.pop() if len(campaigns) == 1 else None)
+        found[variant.key] = ArmPlace(creative_id=creative, campaign_id=campaign)
+    return found
+
+
+def decided(session: Session, *, metric: Metric, as_of: date) -> list[tuple[Experiment, ExperimentResult]]:
+    """Return the experiments on a metric that were decided up to a day, each with its last decision."""
+    last = (
+        select(func.max(ExperimentResult.id))
+        .where(ExperimentResult.kind == "decision", ExperimentResult.as_of <= as_of)
+        .group_by(ExperimentResult.experiment_id)
+    )
+    rows = session.execute(
+        select(Experiment, ExperimentResult)
+        .join(ExperimentResult, ExperimentResult.experiment_id == Experiment.id)
+        .where(ExperimentResult.id.in_(last), Experiment.metric == metric.value)
+        .order_by(Experiment.id)
+    )
+    return [(experiment, decision) for experiment, decision in rows]

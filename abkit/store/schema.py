@@ -39,6 +39,7 @@ from sqlalchemy.types import TypeDecorator
 from abkit.names import link_key
 from abkit.vocabulary import (
     Allocation,
+    AppealSource,
     CorrelationScope,
     CorrelationStatistic,
     DriftDecision,
@@ -114,8 +115,8 @@ class Base(DeclarativeBase):
         return re.sub(r"\B(?=[A-Z])", "_", cls.__name__).lower()
 
 
-def _ref(target: str, **options: Any) -> Mapped[Any]:
-    return mapped_column(BigInteger, ForeignKey(f"{target}.id"), **options)
+def _ref(target: str, *, ondelete: str | None = None, **options: Any) -> Mapped[Any]:
+    return mapped_column(BigInteger, ForeignKey(f"{target}.id", ondelete=ondelete), **options)
 
 
 def _one_of(column: str, words: type[StrEnum]) -> CheckConstraint:
@@ -619,6 +620,46 @@ class Comparison(Base):
 
 
 # --- what was found -------------------------------------------------------------------------------------------
+
+
+class Appeal(Base):
+    """What a creative got in a campaign over what was expected where it was shown, as a run found it."""
+
+    __table_args__ = (
+        UniqueConstraint("run_id", "metric", "segment", "experiment", "campaign_id", "creative_id"),
+        Index("ix_appeal_metric", "metric", "as_of"),
+        Index("ix_appeal_creative_id", "creative_id"),
+        _one_of("metric", Metric),
+        _one_of("source", AppealSource),
+    )
+    run_id: Mapped[int] = _ref("run")
+    # It goes with its campaign and creative, and can be found again for what takes their place.
+    creative_id: Mapped[int] = _ref("creative", ondelete="CASCADE")
+    campaign_id: Mapped[int] = _ref("campaign", ondelete="CASCADE", index=True)
+    idea: Mapped[int]  # id of its idea at that time; below 0 for a creative that is one of its own
+    metric: Mapped[str]  # Metric
+    segment: Mapped[str] = mapped_column(default="")
+    source: Mapped[str]  # AppealSource
+    experiment: Mapped[str] = mapped_column(default="")  # key of the experiment whose allocation was random
+    window_start: Mapped[date | None]
+    as_of: Mapped[date]  # the last day that counted
+    definition: Mapped[int]  # version of the definition: figures of different ones are not comparable
+    comparable: Mapped[int]  # only creatives of a run with one number were shown beside each other; -1 beside none
+    events: Mapped[float]
+    expected: Mapped[float]
+    exposure: Mapped[float]
+    appeal: Mapped[float | None]  # log of events over those expected; None where it is not identified
+    variance: Mapped[float | None]  # of sampling, in comparisons
+    ci_low: Mapped[float | None]  # None is open
+    ci_high: Mapped[float | None]
+    shrunk: Mapped[float | None]
+    shrunk_sd: Mapped[float | None]
+    identified: Mapped[bool]
+    own: Mapped[float]  # share of its own events in the level that it is compared with
+    spread: Mapped[float]  # true variance between the creatives of a group, of the whole run
+    spread_error: Mapped[float | None]  # None where no group has two creatives
+    dispersion: Mapped[float]  # over-dispersion of days, of the whole run
+    note: Mapped[str] = mapped_column(default="")  # why it is not identified, or counts less
 
 
 class CorrelationResult(Base):

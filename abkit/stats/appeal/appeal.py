@@ -27,6 +27,7 @@ from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.appeal.levels import day_variance, expected_events
 from abkit.stats.appeal.rows import Arranged, Bools, DeliveryRows, Floats, Ints
 from abkit.stats.appeal.shrinkage import shrink, spread_of
+from abkit.stats.within_groups import group_index, group_sums
 
 DEFINITION = 1
 """Version of the definition: figures of different ones are not comparable."""
@@ -107,20 +108,103 @@ def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike 
     effect = _age_effect(arranged, None if beside is None else np.asarray(beside, np.float64))
     found = expected_events(arranged, effect)
     _, over = day_variance(arranged, found)
-    known = (arranged.group >= 0) & (found.expected > 0)
-    expected = np.where(known, found.expected, 0.0)
     # In unequal cells, a creative has fewer to be compared with than its group has events.
     loose = 1 / (1 - (found.own - found.of_group).clip(0, 0.95))
+    return _described(
+        Counted(
+            creative=arranged.creative,
+            campaign=arranged.campaign,
+            idea=arranged.idea,
+            group=arranged.group,
+            events=found.events,
+            expected=found.expected,
+            exposure=found.exposure,
+            fit=found.fit,
+            own=found.own,
+            of_group=found.of_group,
+            noise=(1 + over) * loose,
+        ),
+        min_expected=min_expected,
+        dispersion=float(over @ found.events / found.events.sum()) if found.events.sum() else 0.0,
+    )
+
+
+def randomized_appeals(
+    *, events: Floats, exposure: Floats, variance: Floats, creative: Ints, campaign: Ints, idea: Ints, trial: Ints
+) -> Appeals:
+    """Return the appeal of the arms of experiments: each has a variance of its own, by what was randomized in it.
+
+    Args:
+        events, exposure: Shape (m,), in all, one entry per arm.
+        variance: Shape (m,): sampling variance of the log of the arm's rate.
+        creative, campaign, idea: Labels.
+        trial: Shape (m,): label of the experiment; only its own arms are compared.
+
+    >>> one, two = np.array([60.0, 30.0]), np.array([1000.0, 1000.0])
+    >>> arms = {name: np.array([1, 1]) for name in ("campaign", "trial")} | {"creative": np.array([1, 2])}
+    >>> found = randomized_appeals(events=one, exposure=two, variance=1 / one, idea=arms["creative"], **arms)
+    >>> found.expected.tolist(), np.round(found.variance, 4).tolist()
+    ([45.0, 45.0], [0.0167, 0.0333])
+    """
+    group, size = group_index(trial)
+    of_trial = group_sums(group, events, len(size))[group]
+    expected = exposure * of_trial / group_sums(group, exposure, len(size))[group].clip(1e-300)
+    told = (size[group] > 1) & (of_trial > 0) & np.isfinite(variance)
+    share = np.where(told, events / of_trial.clip(1e-300), 1.0)
+    noise = np.where(told, variance * expected, 1.0)
+    found = Counted(
+        creative=creative,
+        campaign=campaign,
+        idea=idea,
+        group=np.where(told, group, -1),
+        events=events,
+        expected=expected,
+        exposure=exposure,
+        fit=events.clip(0.5),
+        own=share,
+        of_group=share,
+        noise=noise,
+    )
+    return _described(found, min_expected=0.0, dispersion=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """What is known of each creative before its appeal is described; shape (m,).
+
+    Attributes:
+        creative, campaign, idea, group, events, expected, exposure, own: As in `Appeals`.
+        fit: Events by the fit.
+        of_group: Share of its events in those of its group.
+        noise: Sampling variance of its events ÷ that of counting.
+    """
+
+    creative: Ints
+    campaign: Ints
+    idea: Ints
+    group: Ints
+    events: Floats
+    expected: Floats
+    exposure: Floats
+    fit: Floats
+    own: Floats
+    of_group: Floats
+    noise: Floats
+
+
+def _described(found: Counted, *, min_expected: float, dispersion: float) -> Appeals:
+    known = (found.group >= 0) & (found.expected > 0)
+    expected = np.where(known, found.expected, 0.0)
     with np.errstate(divide="ignore"):
-        variance = np.where(known, (1 + over) * loose / expected, np.inf)
+        variance = np.where(known, found.noise / expected, np.inf)
     identified = known & (expected >= min_expected)
 
-    y, e, v, group = found.events[known], expected[known], variance[known], arranged.group[known]
-    spread = spread_of(y, e, v, group)
+    y, e, group = found.events[known], expected[known], found.group[known]
+    spread = spread_of(y, e, variance[known], group)
     # Relative to its group, which the creative is a part of.
     part = found.of_group[known]
-    noise = (1 + over[known]) * (loose[known] - part).clip(1e-9)
-    unlike = (1 - 2 * part + np.bincount(group, part**2)[group]).clip(0)
+    noise = found.noise[known] * (1 - part).clip(1e-9)
+    unlike = (1 - 2 * part + np.bincount(group, part**2)[group]).clip(0) if len(y) else y
     mean, sd = shrink(y, e, 1 / noise, unlike, spread) if len(y) else (y, y)
     appeal = np.log((y + 0.5) / e) - found.own[known] / (2 * found.fit[known])
     low, high = _score_interval(y, e, noise)
@@ -128,16 +212,16 @@ def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike 
     low, high = np.where(few, mean - _Z * sd, low), np.where(few, mean + _Z * sd, high)
 
     def spread_out(values: Floats, where: Bools) -> Floats:
-        out = np.full(arranged.units, np.nan)
+        out = np.full(len(known), np.nan)
         out[known] = values
         out[~where] = np.nan
         return out
 
     return Appeals(
-        creative=arranged.creative,
-        campaign=arranged.campaign,
-        idea=arranged.idea,
-        group=arranged.group,
+        creative=found.creative,
+        campaign=found.campaign,
+        idea=found.idea,
+        group=found.group,
         appeal=spread_out(appeal, identified),
         variance=variance,
         expected=expected,
@@ -151,7 +235,7 @@ def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike 
         shrunk_sd=spread_out(sd, known),
         spread=spread.variance,
         spread_error=spread.standard_error,
-        dispersion=float(over[known] @ y / y.sum()) if len(y) else 0.0,
+        dispersion=dispersion,
     )
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -314,10 +315,23 @@ def currency_between(session: Session, start: date | None, end: date, rates: Rat
     return exchange_of(session, rates, counts(session, start, end), linked, *within(Kpi, start, end))
 
 
-def delivery_rows(session: Session, start: date | None, end: date, money: Exchange | None = None) -> list[DeliveryRow]:
+def delivery_rows(
+    session: Session,
+    start: date | None,
+    end: date,
+    money: Exchange | None = None,
+    *,
+    segment: Mapping[str, str] = MappingProxyType({}),
+    campaigns: Collection[int] | None = None,
+) -> list[DeliveryRow]:
     """Return what can be attributed to one creative in a campaign, of periods between two days; SQL does the sums.
 
-    Spend and revenue are None without `money`, their currency; rows of several currencies stay apart.
+    Args:
+        session: A reading session.
+        start, end: The period of a row lies inside; `start` None is open.
+        money: The currency of spend and revenue, which are None without it; rows of several currencies stay apart.
+        segment: Values wanted by dimension; empty is all delivery.
+        campaigns: Ids of the only campaigns; None for all.
     """
     shown = shown_creatives().subquery()
     single = (
@@ -336,13 +350,16 @@ def delivery_rows(session: Session, start: date | None, end: date, money: Exchan
     key += [Kpi.period_start, Kpi.period_end]
     order = [single.c.creative_id, campaign, cell.c.first_id, *key[3:]]
     split: list[Any] = [Kpi.currency] if money else []
+    wanted = select(Segment.id).where(*(getattr(Segment, name) == value for name, value in segment.items()))
     amounts = [*split, *(AMOUNTS if money else ())]
     rows = session.execute(
         with_places(select(*key, *_TOTALS, *amounts).join(Ad, Ad.id == Kpi.ad_id))
         .join(cell, cell.c.id == Kpi.segment_id)
         .join(single, single.c.ad_id == Kpi.ad_id)
         .outerjoin(home, home.c.creative_id == single.c.creative_id)
-        .where(campaign.is_not(None), counts(session, start, end), *within(Kpi, start, end))
+        .where(campaign.is_not(None), counts(session, start, end, segment), *within(Kpi, start, end))
+        .where(*([Kpi.segment_id.in_(wanted)] if segment else []))
+        .where(*([] if campaigns is None else [among(session, campaign, campaigns)]))
         .group_by(*order, *split)
         .order_by(*order, *split)
     )

@@ -392,7 +392,7 @@ def _remove_unused(session: Session, table: type[Base], ids: list[int]) -> int:
         column
         for other in Base.metadata.sorted_tables
         for column in other.columns
-        if any(key.column.table is own for key in column.foreign_keys)
+        if any(key.column.table is own and key.ondelete != "CASCADE" for key in column.foreign_keys)
     ]
     unused = [~exists().where(column == own.c.id) for column in references]
     removed = 0

@@ -5,95 +5,41 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
-from abkit.metrics import METRICS, MONEY, MetricDefinition
+from abkit.metrics import METRICS, MetricDefinition
 from abkit.stats.monitoring.level_shift import level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
 from abkit.store.kpis.late_events import DeliveryRow
 from abkit.vocabulary import Direction, DriftVerdict, Layer, Metric, Window
 from abkit.workflows.drift.results import LayerResult, show_p
 from abkit.workflows.drift.windows import DriftWindows
-
-# Periods longer than a week have no day that others share: they are compared with each other, whatever their dates.
-_LONG = 7
+from abkit.workflows.learning.delivered import LONG, DeliveredRows, ages, ideas_of_rows, labels
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """What was delivered in both windows, as columns.
+@dataclass(frozen=True, kw_only=True)
+class Delivered(DeliveredRows):
+    """What was delivered in both windows, as columns of shape (n,).
 
     Attributes:
-        rows: Rows of the store.
-        current: Shape (n,), bool: in the current window rather than in the reference.
-        score: Shape (n,): score of the creative, NaN where it has none.
-        age: Shape (n,): days since the first delivery of the creative in the campaign, in the middle of the period.
-        idea: Shape (n,): label of the idea of the creative.
-        definition: The KPI.
-        left_out: Rows whose money is not known.
+        current: In the current window rather than in the reference.
+        score: Score of the creative, NaN where it has none.
     """
 
-    rows: list[DeliveryRow]
     current: NDArray[np.bool_]
     score: NDArray[np.float64]
-    age: NDArray[np.float64]
-    idea: NDArray[np.int64]
-    definition: MetricDefinition = METRICS[Metric.CTR]
-    left_out: int = 0
-
-    @cached_property
-    def count(self) -> NDArray[np.float64]:
-        """What is counted, shape (n,): clicks for CTR and CPC, conversions for CPA; amounts in units of an event."""
-        name = self.definition.rate[0]
-        values = np.array([getattr(row, name) for row in self.rows], np.float64)
-        if name not in MONEY:
-            return values
-        # An amount has the noise of the events that bring it, and not that of as many events as it has units.
-        events = sum(getattr(row, self.definition.events) for row in self.rows)
-        return values * (events / total if (total := float(values.sum())) > 0 else 1.0)
-
-    @cached_property
-    def exposure(self) -> NDArray[np.float64]:
-        """What it is counted of, shape (n,): impressions for CTR, the spend for CPC and CPA."""
-        return np.array([getattr(row, self.definition.rate[1]) for row in self.rows], np.float64)
-
-    @property
-    def events(self) -> str:
-        """What `count` has, for messages."""
-        name = self.definition.rate[0]
-        return self.definition.events if name in MONEY else name
-
-    @cached_property
-    def start(self) -> NDArray[np.int64]:
-        """First day of each period, as an ordinal; shape (n,)."""
-        return np.array([row.period_start.toordinal() for row in self.rows], np.int64)
-
-    @cached_property
-    def days(self) -> NDArray[np.int64]:
-        """Length of each period; shape (n,)."""
-        return np.array([(row.period_end - row.period_start).days + 1 for row in self.rows], np.int64)
-
-    def columns(self, keep: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Return creative, campaign and segment of the rows to keep; shape (3, kept)."""
-        names = ("creative_id", "campaign_id", "segment_id")
-        return np.array([[getattr(row, name) for row in self.rows] for name in names], np.int64)[:, keep]
 
     def relation(self, keep: NDArray[np.bool_], settings: DriftSettings) -> RelationShift:
         """Return the relation in both windows, over the rows to keep."""
-        creative, campaign, segment = self.columns(keep)
-        long = self.days > _LONG
-        start, days = (np.where(long, -1, column)[keep] for column in (self.start, self.days))
         delivery = Delivery(
             clicks=self.count[keep],
             impressions=self.exposure[keep],
-            creative=creative,
-            campaign=campaign,
-            cell=_labels(campaign, segment, start, days, self.current[keep]),
+            creative=self.column("creative_id")[keep],
+            campaign=self.column("campaign_id")[keep],
+            cell=self.cells(self.current)[keep],
             score=self.score[keep],
             age=self.age[keep],
             current=self.current[keep],
@@ -125,16 +71,13 @@ def sort_delivery(
     known = [row for row in rows if definition.terms(row) is not None]
     left_out, rows = len(rows) - len(known), known
     sorted_rows = [(row, window) for row in rows if (window := windows.window_of(row)) is not Window.NEITHER]
-    ages = [
-        (row.period_start - first[row.creative_id, row.campaign_id]).days + (row.period_end - row.period_start).days / 2
-        for row, _ in sorted_rows
-    ]
+    kept = [row for row, _ in sorted_rows]
     return Delivered(
-        rows=[row for row, _ in sorted_rows],
+        rows=kept,
         current=np.array([window is Window.CURRENT for _, window in sorted_rows], bool),
         score=np.array([scores.get(row.creative_id, math.nan) for row, _ in sorted_rows], np.float64),
-        age=np.array(ages, np.float64),
-        idea=np.array([ideas.get(row.creative_id, -row.creative_id) for row, _ in sorted_rows], np.int64),
+        age=ages(kept, first),
+        idea=ideas_of_rows(kept, ideas),
         definition=definition,
         left_out=left_out,
     )
@@ -209,13 +152,13 @@ def _holds(both: Delivered, found: RelationShift, new: set[int], settings: Drift
 
 def judge_level(both: Delivered, settings: DriftSettings) -> LayerResult:
     """Test whether the level of the KPI has moved, at equal age of the creatives."""
-    short = both.days <= _LONG
-    creative, campaign, segment = both.columns(short)
+    short = both.days <= LONG
+    creative, campaign, segment = (both.column(name)[short] for name in ("creative_id", "campaign_id", "segment_id"))
     name = both.definition.name
     found = level_shift(
         clicks=both.count[short],
         impressions=both.exposure[short],
-        unit=_labels(creative, campaign, segment),
+        unit=labels(creative, campaign, segment),
         creative=both.idea[short],
         period=both.start[short],
         age=both.age[short],
@@ -260,8 +203,3 @@ def _rate_in_words(definition: MetricDefinition) -> str:
 
 def _percent(log_change: float) -> str:
     return f"{100 * math.expm1(min(log_change, 20)):+.0f} %".replace("-", "−")
-
-
-def _labels(*columns: NDArray[Any]) -> NDArray[np.int64]:
-    """Return one label per row: rows share it where they agree in all columns."""
-    return np.unique(np.column_stack(columns), axis=0, return_inverse=True)[1].reshape(-1)

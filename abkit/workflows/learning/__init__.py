@@ -1,0 +1,1 @@
+"""Learn from what was delivered: the appeal of creatives, and what follows from it."""
