@@ -167,7 +167,7 @@ class QuerySet(nn.Module):
         """Return probabilities `(B, S)`, activations `(B, K)` and cross-attention `(B, L, H, K, T)`."""
         first = self.first(seen.embedding)  # (B, S)
         keys = self.norm_keys(self.read_tokens(seen.tokens))  # (B, T, W)
-        x = self.queries.expand(len(first), -1, -1)  # (B, K, W)
+        x = self.queries.expand(first.shape[0], -1, -1)  # (B, K, W); a length would be fixed when the graph is traced
         maps = []
         for block in self.blocks:
             x, attention = block(x, keys, mask)

@@ -6,6 +6,7 @@ from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
 from abkit.workflows.models.compare import HeadStudy
 from abkit.workflows.models.results import EvaluationResult, TrainingResult
+from abkit_model.portable.records import Exported
 
 _SHORTAGE_COLUMNS = ("figure", "found", "needed", "decision")
 _HEAD_COLUMNS = (
@@ -33,3 +34,24 @@ def _(record: HeadStudy) -> View:
     )
     table = Table(columns=tuple(name for name in _HEAD_COLUMNS if name in rows[0]), rows=rows, title=title)
     return View(tables=(table,), notes=(record.verdict,), chart=lambda: head_chart(result))
+
+
+@view_of.register
+def _(record: Exported) -> View:
+    size, precision = f"{record.megabytes:.1f} MB", record.precision
+    row = {
+        "folder": str(record.folder),
+        "precision": precision,
+        "size": size,
+        "n": record.n,
+        "srcc": record.srcc,
+        "largest_difference": record.largest,
+        "images_per_s": 1 / record.seconds,
+        "torch_images_per_s": 1 / record.original_seconds,
+    }
+    notes = ["both with one thread, in turns on this machine; differences are in steps of the scale"]
+    if record.generated:
+        notes.append("compared on generated images: name your own for a comparison that counts (--images FOLDER)")
+    if record.left_out:
+        notes.append(f"{record.left_out} images cannot be read and were left out")
+    return View(tables=(Table.of([row]),), notes=tuple(notes))

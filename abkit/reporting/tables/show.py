@@ -26,6 +26,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.stats.monitoring": "abkit.reporting.tables.samples",
     "abkit.stats": "abkit.reporting.tables.statistics",
     "abkit_model.scorer": "abkit.reporting.tables.scorer",
+    "abkit_model.portable": "abkit.reporting.tables.models",
 }
 
 

@@ -128,8 +128,19 @@ class FrozenEncoder:
 
     def differentiable(self, pixels: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens `(1, T, D)`, mask `(1, T)` and embedding `(1, E)` of pixels `(H, W, 3)`, with gradients."""
-        normalized = self._normalize(pixels.unsqueeze(0))
-        tokens, mask, embedding = self._backbone.features(normalized, torch.tensor([width]), torch.tensor([height]))
+        return self.batch_features(pixels.unsqueeze(0), torch.tensor([width]), torch.tensor([height]))
+
+    def batch_features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return tokens `(B, T, D)`, mask `(B, T)` and embedding `(B, E)` of pixels `(B, H, W, 3)` of one canvas.
+
+        In float32 and with gradients, for explanations and for export; `encode` is the way to score.
+
+        Args:
+            pixels: Prepared images of one canvas.
+            width: `(B,)`, columns that show the image.
+            height: `(B,)`, rows that show the image.
+        """
+        tokens, mask, embedding = self._backbone.features(self._normalize(pixels), width, height)
         return tokens.flatten(1, 2), mask.flatten(1), embedding
 
     def _normalize(self, pixels: Tensor) -> Tensor:

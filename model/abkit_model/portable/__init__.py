@@ -1,0 +1,1 @@
+"""A scorer as one ONNX file: for services and devices that have no torch."""
