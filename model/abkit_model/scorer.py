@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -211,6 +212,12 @@ class Scorer:
                 prepared.append(rejected)
         scores = iter(self.score_prepared([one for one in prepared if isinstance(one, Prepared)]))
         return [next(scores) if isinstance(one, Prepared) else one for one in prepared]
+
+    def in_float32(self) -> Scorer:
+        """Return this scorer as one whose encoder computes in float32, whatever the processor could."""
+        other = copy.copy(self)
+        other.encoder = self.encoder.in_float32()
+        return other
 
     def prepare(self, image: Image.Image) -> Prepared:
         """Scale and pad one RGB image; pure, for decoding threads."""

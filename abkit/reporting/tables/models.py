@@ -49,7 +49,7 @@ def _(record: Exported) -> View:
         "images_per_s": 1 / record.seconds,
         "torch_images_per_s": 1 / record.original_seconds,
     }
-    notes = ["both with one thread, in turns on this machine; differences are in steps of the scale"]
+    notes = ["torch in float32, both with one thread, in turns on this machine; differences are in steps of the scale"]
     if record.generated:
         notes.append("compared on generated images: name your own for a comparison that counts (--images FOLDER)")
     if record.left_out:

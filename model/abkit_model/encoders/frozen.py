@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections import defaultdict
@@ -84,6 +85,12 @@ class FrozenEncoder:
         self._backbone = backbone
         self._bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
         self.fingerprint = _fingerprint(name, backbone)
+
+    def in_float32(self) -> FrozenEncoder:
+        """Return this encoder as one that computes in float32, whatever the processor could."""
+        other = copy.copy(self)
+        other._bfloat16 = False
+        return other
 
     def prepare(self, image: Image.Image) -> Prepared:
         """Scale and pad one RGB image. Pure and thread-safe."""

@@ -77,7 +77,7 @@ def export_scorer(
         write_facts(folder, scorer.card, canvas=scorer.encoder.canvas, precision=precision)
         tell("graph", 1, 1)
         copy = PortableScorer(folder, threads=1)
-        ours, theirs, seconds = _both(scorer, copy, judged, tell)
+        ours, theirs, seconds = _both(scorer.in_float32(), copy, judged, tell)
         agreement, largest = spearman(theirs, ours), float(np.abs(theirs - ours).max())
         if not agreement >= FLOORS[precision]:
             raise ModelError(

@@ -85,7 +85,7 @@ def read_facts(folder: Path) -> Facts:
         whole = _digest(graph) == facts.graph_sha256
     except OSError as error:
         raise CheckpointError(f"{error.filename or folder} cannot be read: {error.strerror}", _AGAIN) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged", _AGAIN) from error
     if not whole:
         raise CheckpointError(f"{graph} is not the file that {path.name} describes: their digests differ", _AGAIN)

@@ -18,7 +18,7 @@ class Exported(Record):
         megabytes: Size of the graph.
         n: Images it was compared on.
         generated: Whether these were generated, for want of real ones.
-        srcc: Rank correlation of the scores of copy and original.
+        srcc: Rank correlation of the scores of copy and original, which computes in float32 here.
         largest: Largest difference of two scores, in steps of the scale.
         seconds, original_seconds: Seconds per image, encoder and queries, of copy and original, both with one thread,
             measured in turns on this machine.
