@@ -31,7 +31,7 @@ LAWS: dict[str, tuple[Draw, float]] = {
     "95 % zeros": (lambda rng, n: (rng.random(n) < 0.05) * rng.lognormal(0.0, 1.0, n), 0.05 * float(np.exp(0.5))),
 }
 SPLITS = ((100, 100), (1000, 1000), (300, 100), (1000, 5000), (5000, 1000))
-LIFT, TESTS, QUANTILE = 0.1, 1500, 0.99
+LIFT, TESTS, QUANTILE = 0.1, 3000, 0.99
 
 
 def means() -> None:
@@ -56,7 +56,7 @@ def means() -> None:
                 found.append((bool(one.warnings), inside, one.lift.ci_low <= LIFT <= one.lift.ci_high, capped))
             warned, difference, lift, capped_all = np.array(found, dtype=float).T
             silent = warned == 0
-            held = (100 * column[silent].mean() if silent.sum() > 50 else np.nan for column in (difference, lift))
+            held = (100 * column[silent].mean() if silent.sum() > 100 else np.nan for column in (difference, lift))
             shown = [f"{share:.1f} %" if np.isfinite(share) else "–" for share in held]
             print(
                 f"{name:26} {n0:8,} {n1:8,} {100 * warned.mean():6.1f} % {shown[0]:>11} {shown[1]:>7} "

@@ -1,8 +1,4 @@
-"""Confidence levels, and the tails of the normal and t distributions.
-
-The normal ones are the standard library's; scipy is imported where Student's t is asked for, as it takes longer to
-import than any of these take to compute.
-"""
+"""Confidence levels, and the tails of the normal and t distributions; without SciPy, which takes long to import."""
 
 from __future__ import annotations
 
@@ -10,6 +6,7 @@ import math
 from statistics import NormalDist
 
 from abkit.errors import InvalidInput
+from abkit.stats.student_t import upper_tail
 from abkit.vocabulary import TWO_SIDED, Alternative
 
 _inverse = NormalDist().inv_cdf
@@ -43,19 +40,6 @@ def quantile(probability: float) -> float:
     1.959964
     """
     return _inverse(probability)
-
-
-def t_quantile(probability: float, dof: float) -> float:
-    """Return Student's t quantile; the normal one where the degrees of freedom are infinite.
-
-    >>> round(t_quantile(0.975, 10), 6)
-    2.228139
-    """
-    if dof >= 1e10:
-        return quantile(probability)
-    from scipy.special import stdtrit
-
-    return float(stdtrit(dof, probability))
 
 
 def normal_below(z: float) -> float:
@@ -102,10 +86,7 @@ def t_tail_p(t: float, dof: float, alternative: Alternative) -> float:
     >>> round(t_tail_p(2.228139, 10, Alternative.TWO_SIDED), 6)
     0.05
     """
-    if dof >= 1e10:
-        return tail_p(t, alternative)
-    from scipy.special import stdtr
-
+    upper = upper_tail(abs(t), dof)
     if alternative is TWO_SIDED:
-        return 2.0 * float(stdtr(dof, -abs(t)))
-    return float(stdtr(dof, -t if alternative is Alternative.GREATER else t))
+        return 2 * upper
+    return upper if (t > 0) == (alternative is Alternative.GREATER) else 1 - upper

@@ -13,9 +13,10 @@ from typing import TypedDict
 
 from abkit.errors import InvalidInput
 from abkit.stats.estimate import ArmMean, Comparison, Limits, bounded
-from abkit.stats.means.shape import shape_warnings
+from abkit.stats.means.shape import shape_of
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, always_valid_p, multiplier
-from abkit.stats.tails import t_quantile, t_tail_p, two_sided_alpha
+from abkit.stats.student_t import t_quantile
+from abkit.stats.tails import t_tail_p, two_sided_alpha
 from abkit.vocabulary import Alternative, LiftMethod, Method, parse_choice
 
 FEWEST_UNITS = 30
@@ -78,15 +79,17 @@ def compare_estimates(
         )
     difference = mean1 - mean0
     statistic = difference / se
+    shape = shape_of(control, treatment)
+    wider = shape.widening
     notes: tuple[str, ...] = ()
     if method is _WELCH:
         dof = welch_dof(v0, n0, v1, n1)
-        reach = t_quantile(1 - alpha / 2, dof)
-        p_value = t_tail_p(statistic, dof, alternative)
+        reach = t_quantile(1 - alpha / 2, dof) * wider
+        p_value = t_tail_p(statistic / wider, dof, alternative)
         how, interval = "Welch's t (scipy ttest_ind_from_stats)", "Welch's t"
     elif method is _SEQUENTIAL:
-        reach = multiplier(n0 + n1, alpha=alpha, tuning=tuning)
-        p_value = always_valid_p(statistic, n0 + n1, alpha=alpha, tuning=tuning, alternative=alternative)
+        reach = multiplier(n0 + n1, alpha=alpha, tuning=tuning) * wider
+        p_value = always_valid_p(statistic / wider, n0 + n1, alpha=alpha, tuning=tuning, alternative=alternative)
         how = "always valid (normal mixture, GrowthBook's tuning)"
         interval = "confidence sequence (normal mixture, GrowthBook's tuning)"
         notes = (f"valid at any look; tuned to {tuning:,.0f} units in all; reaches {reach:.3f} standard errors",)
@@ -95,10 +98,13 @@ def compare_estimates(
     lift_reach = reach
     if lift_method is _LOG_DELTA and method is _WELCH and mean0 > 0 and mean1 > 0:
         # tea-tasting has the degrees of freedom of the logarithms' variances.
-        lift_reach = t_quantile(1 - alpha / 2, welch_dof((se0 / mean0) ** 2, n0, (se1 / mean1) ** 2, n1))
+        lift_reach = t_quantile(1 - alpha / 2, welch_dof((se0 / mean0) ** 2, n0, (se1 / mean1) ** 2, n1)) * wider
     limits = LIFT_INTERVALS[lift_method](control, treatment, lift_reach)
     if math.isinf(limits[0]):
         notes += (f"the control's mean {mean0:g} is not clear of zero: the lift has no finite interval",)
+    if wider > 1:
+        how, interval = (f"{one}, {wider - 1:.1%} wider for skewness" for one in (how, interval))
+        notes += (f"skewed units: the intervals are {wider - 1:.1%} wider than by t alone, to hold their level",)
     if n0 < FEWEST_UNITS or n1 < FEWEST_UNITS:
         notes += (f"an arm has only {min(n0, n1):g} units: the t approximation needs a normal metric",)
     return Comparison(
@@ -113,7 +119,7 @@ def compare_estimates(
         alternative=alternative,
         conventions={"p_value": how, "difference": interval, "lift": f"{lift_method}, {interval} quantile"},
         notes=notes,
-        warnings=shape_warnings(control, treatment),
+        warnings=shape.warnings,
     )
 
 

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from abkit.errors import InvalidInput
 from abkit.stats.estimate import ArmMean, Comparison, Limits, bounded
 from abkit.stats.sequential.any_time_t import always_valid_t_p, t_multiplier
-from abkit.stats.tails import t_quantile, t_tail_p, two_sided_alpha
+from abkit.stats.student_t import t_quantile
+from abkit.stats.tails import t_tail_p, two_sided_alpha
 from abkit.vocabulary import TWO_SIDED, Alternative
 
 Array = NDArray[np.float64]

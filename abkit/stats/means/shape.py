@@ -3,12 +3,16 @@
 The t interval errs by the skewness of the difference of means: that of the units, less what equal arms cancel, over the
 square root of their number. And a variance that rests on a handful of units is hardly known. Where the units' skewness
 is not known (only mean and standard deviation are), it is taken to be that of a lognormal metric of their coefficient
-of variation, 3·CV + CV³, which few metrics exceed: a conservative rule. Measured: docs/statistics.md.
+of variation, 3·CV + CV³, which few metrics exceed: a conservative rule.
+
+Samples that just pass are those that happened to miss their large values: they know the least of their variance, and
+nothing in them says so. So intervals widen as the rule comes near. Measured: docs/statistics.md.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from abkit.stats.estimate import ArmMean
 
@@ -21,13 +25,34 @@ MOST_IMBALANCE = 0.35
 FEWEST_EFFECTIVE = 4.0
 """Effective units, n ÷ skewness²: at fewer the variance rests on single units."""
 
+WIDENED_FROM, WIDENED_BY = 0.6, 0.1
+"""The share of what the rule allows from which intervals are widened, and the share by which they are at the rule."""
 
-def shape_warnings(control: ArmMean, treatment: ArmMean) -> tuple[str, ...]:
-    """Return why the intervals of two means may miss their level; nothing where they hold it.
 
-    >>> shape_warnings(ArmMean(1000, 10.0, 0.3, skewness=2.0), ArmMean(900, 10.0, 0.3, skewness=2.1))
-    ()
-    >>> len(shape_warnings(ArmMean(1000, 10.0, 1.0, skewness=20.0), ArmMean(100, 10.0, 3.0, skewness=9.0)))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How well a t interval suits two means.
+
+    Attributes:
+        warnings: Why the intervals may miss their level; nothing where they hold it.
+        widening: By what the intervals are multiplied: 1, or up to 1.1 as the rule comes near.
+    """
+
+    warnings: tuple[str, ...] = ()
+    widening: float = 1.0
+
+
+def shape_of(control: ArmMean, treatment: ArmMean) -> Shape:
+    """Judge whether the intervals of two means hold their level.
+
+    Where there is a warning the interval is Welch's own; so it is where the skewness is not known, as the rule is
+    conservative there.
+
+    >>> shape_of(ArmMean(1000, 10.0, 0.3, skewness=2.0), ArmMean(900, 10.0, 0.3, skewness=2.1))
+    Shape(warnings=(), widening=1.0)
+    >>> round(shape_of(ArmMean(100, 10.0, 0.9, skewness=5.0), ArmMean(100, 10.0, 0.9, skewness=6.0)).widening, 3)
+    1.044
+    >>> len(shape_of(ArmMean(1000, 10.0, 1.0, skewness=20.0), ArmMean(100, 10.0, 3.0, skewness=9.0)).warnings)
     1
     """
     n0, n1 = control.n, treatment.n
@@ -48,15 +73,19 @@ def shape_warnings(control: ArmMean, treatment: ArmMean) -> tuple[str, ...]:
     seen = abs(third1 / n1**2 - third0 / n0**2) / (v0 / n0 + v1 / n1) ** 1.5
     # Where large values are rare, a sample's own skewness often misses them; its spread says a little more.
     effective = total / max(abs(pooled), min(3 * spread, math.sqrt(total)) if control.mean > 0 else 0.0, 1e-9) ** 2
-    if of_difference <= MOST_SKEWNESS and seen <= MOST_IMBALANCE and effective >= FEWEST_EFFECTIVE:
-        return ()
+    used = max(of_difference / MOST_SKEWNESS, seen / MOST_IMBALANCE, math.sqrt(FEWEST_EFFECTIVE / effective))
+    if used <= 1:
+        near = max(used - WIDENED_FROM, 0.0) / (1 - WIDENED_FROM) if known else 0.0
+        return Shape(widening=1 + WIDENED_BY * near)
     taken = f"skewness {abs(pooled):.3g}" if known else f"skewness not known, taken as {abs(pooled):.3g}"
     more = "cap the values at a quantile, or wait for more units"
     if not known:
         more = "compare from rows or give the skewness, so that it need not be assumed; " + more
-    return (
-        f"no verdict: {n0:,.0f} and {n1:,.0f} units with {taken} are too few or too uneven for a t interval "
-        f"(about {effective:,.0f} effective units); {more}",
+    return Shape(
+        warnings=(
+            f"no verdict: {n0:,.0f} and {n1:,.0f} units with {taken} are too few or too uneven for a t interval "
+            f"(about {effective:,.0f} effective units); {more}",
+        )
     )
 
 

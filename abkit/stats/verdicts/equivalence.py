@@ -8,12 +8,13 @@ control's observed figure as a known number rejects 9 % of true nulls at a margi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.estimate import ArmMean, ArmRate, Comparison, Estimate
 from abkit.stats.means.estimates import fieller, welch_dof
+from abkit.stats.means.shape import shape_of
 from abkit.stats.proportions.ratio_score import ratio_limits, ratio_z
 from abkit.stats.proportions.single import (
     clopper_pearson,
@@ -23,7 +24,8 @@ from abkit.stats.proportions.single import (
     wilson,
 )
 from abkit.stats.sequential.always_valid import always_valid_p, multiplier
-from abkit.stats.tails import reach_of, t_quantile, t_tail_p, two_sided_alpha
+from abkit.stats.student_t import t_quantile
+from abkit.stats.tails import reach_of, t_tail_p, two_sided_alpha
 from abkit.vocabulary import Alternative, Direction, parse_choice
 
 _EXACT = ("exact", "clopper-pearson")
@@ -132,23 +134,25 @@ class _Look:
         alpha: Twice the error of one side.
         n: Units of both arms.
         tuning: The planned units of both arms; None for one look.
+        wider: By what intervals are multiplied for skewness (`abkit.stats.means.shape`).
     """
 
     alpha: float
     n: float
     tuning: float | None
+    wider: float = 1.0
 
     def p(self, z: float, side: Alternative, dof: float = math.inf) -> float:
         """Return the p-value of a distance of z standard errors."""
         if self.tuning is None:
-            return t_tail_p(z, dof, side)
-        return always_valid_p(z, self.n, alpha=self.alpha, tuning=self.tuning, alternative=side)
+            return t_tail_p(z / self.wider, dof, side)
+        return always_valid_p(z / self.wider, self.n, alpha=self.alpha, tuning=self.tuning, alternative=side)
 
     def reach(self, dof: float = math.inf) -> float:
         """Return how many standard errors the interval reaches."""
         if self.tuning is None:
-            return t_quantile(1 - self.alpha / 2, dof)
-        return multiplier(self.n, alpha=self.alpha, tuning=self.tuning)
+            return t_quantile(1 - self.alpha / 2, dof) * self.wider
+        return multiplier(self.n, alpha=self.alpha, tuning=self.tuning) * self.wider
 
 
 Sides = tuple[Alternative, ...]
@@ -180,6 +184,7 @@ def _tested(
     else:
         assert isinstance(control, ArmMean)  # noqa: S101 - the two arms of a comparison are of one kind
         assert isinstance(treatment, ArmMean)  # noqa: S101
+        look = replace(look, wider=shape_of(control, treatment).widening)
         of = _relative_means if relative else _absolute_means
         difference, lift, p_values = of(control, treatment, margin, look, sides)
     p_value = max(p_values)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.estimate import Estimate
-from abkit.stats.tails import check_level, t_quantile
+from abkit.stats.student_t import t_quantile
+from abkit.stats.tails import check_level
 
 FEWEST_POOLED = 3
 """Of two groups nothing can be learned of how groups scatter."""
