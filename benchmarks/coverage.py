@@ -1,6 +1,7 @@
 """Do the intervals cover: means by law and split with the share warned, rates at the extremes, winners shrunk.
 
 python benchmarks/coverage.py [means|rates|winners]
+python benchmarks/coverage.py means 20000 "lognormal sd 1" 300:100     # more tests of one law and split
 """
 
 from __future__ import annotations
@@ -38,13 +39,19 @@ def means() -> None:
     """Print the coverage of difference and lift where there is no warning, and the share warned."""
     columns = f"{'warned':>8} {'difference':>11} {'lift':>7} {'all':>7} {'capped':>7}"
     print(f"{'law':26} {'control':>8} {'treated':>8} {columns}")
+    asked, splits = [word for word in sys.argv if word in LAWS], [word for word in sys.argv if ":" in word]
+    tests = next((int(word) for word in sys.argv if word.isdigit()), TESTS)
     for name, (draw, mean) in LAWS.items():
+        if asked and name not in asked:
+            continue
         cap = float(np.quantile(draw(np.random.default_rng(0), 2_000_000), QUANTILE))
         capped_mean = float(np.minimum(draw(np.random.default_rng(1), 2_000_000), cap).mean())
         for n0, n1 in SPLITS:
+            if splits and f"{n0}:{n1}" not in splits:
+                continue
             rng = np.random.default_rng(7)
             found = []
-            for _ in range(TESTS):
+            for _ in range(tests):
                 rows = draw(rng, n0), draw(rng, n1) * (1 + LIFT)
                 one = compare_means(*map(Moments.from_values, rows))
                 inside = one.difference.ci_low <= LIFT * mean <= one.difference.ci_high
@@ -130,5 +137,5 @@ def winners() -> None:
 
 if __name__ == "__main__":
     parts = {"means": means, "rates": rates, "winners": winners}
-    for part in sys.argv[1:] or parts:
+    for part in [word for word in sys.argv[1:] if word in parts] or parts:
         parts[part]()

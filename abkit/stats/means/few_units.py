@@ -11,6 +11,9 @@ from abkit.stats.sequential.any_time_t import always_valid_t_p, t_multiplier
 from abkit.stats.tails import t_tail_p, two_sided_alpha
 from abkit.vocabulary import TWO_SIDED, Alternative
 
+LOOK = 0.25
+"""What one more unit in either arm adds to n₀·n₁/(n₀+n₁), where they come in turn."""
+
 
 def compare_few(
     control: ArmMean,
@@ -36,14 +39,14 @@ def compare_few(
 
     >>> result = compare_few(ArmMean(14, 0.010, 0.0004), ArmMean(14, 0.013, 0.0004), tuning=28, what="days")
     >>> round(result.p_value, 4), round(result.lift.ci_low, 3)
-    (0.0007, 0.104)
+    (0.0006, 0.129)
     """
     alpha = two_sided_alpha(level, alternative)
     n, dof, error = _size(control, treatment)
     if error == 0:
         raise InvalidInput("neither arm varies between units", hint="expected a metric that differs between units")
     difference = treatment.mean - control.mean
-    reach = t_multiplier(n, dof, alpha=alpha, tuning=tuning / 4)
+    reach = t_multiplier(n, dof, alpha=alpha, tuning=tuning / 4, step=LOOK)
     finite = math.isfinite(reach)
     how = f"always valid (mixture of Welch's t over {what}, tuned to {tuning:,.0f})"
     ends = (difference - reach * error, difference + reach * error)
@@ -54,7 +57,7 @@ def compare_few(
         treatment=treatment,
         difference=bounded(difference, ends, alternative),
         lift=bounded(treatment.mean / control.mean - 1 if control.mean > 0 else math.nan, limits, alternative),
-        p_value=always_valid_t_p(difference / error, n, dof, alpha=alpha, tuning=tuning / 4, alternative=alternative),
+        p_value=always_valid_t_p(difference / error, n, dof, alpha=alpha, tuning=tuning / 4, alternative=alternative, step=LOOK),
         statistic=difference / error,
         method="sequential",
         level=level,
@@ -86,7 +89,7 @@ def ratio_p(
     t = (treatment.mean - scaled.mean) / error
     if tuning is None:
         return t_tail_p(t, dof, alternative)
-    return always_valid_t_p(t, n, dof, alpha=alpha, tuning=tuning / 4, alternative=alternative)
+    return always_valid_t_p(t, n, dof, alpha=alpha, tuning=tuning / 4, alternative=alternative, step=LOOK)
 
 
 def _size(control: ArmMean, treatment: ArmMean) -> tuple[float, float, float]:

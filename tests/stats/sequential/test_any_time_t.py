@@ -9,25 +9,29 @@ from scipy import integrate, stats
 from abkit.stats.estimate import ArmMean
 from abkit.stats.means.few_units import compare_few
 from abkit.stats.sequential.always_valid import mixture_precision, multiplier
-from abkit.stats.sequential.any_time_t import always_valid_t_p, t_multiplier
+from abkit.stats.sequential.any_time_t import OVERSHOOT, always_valid_t_p, just_shown, t_multiplier
 from abkit.vocabulary import Alternative
 
 
-@pytest.mark.parametrize(("t", "n"), [(2.5, 12), (-4.0, 28), (0.3, 7)])
+@pytest.mark.parametrize(("t", "n"), [(2.5, 12), (-4.0, 28), (0.3, 7), (2.9, 80)])
 def test_it_is_the_likelihood_ratio_of_t_mixed_over_effects(t: float, n: int) -> None:
-    """Noncentral t over central t, the effect in standard deviations drawn from a normal distribution."""
-    spread = math.sqrt(mixture_precision(0.05, 28))
+    """Noncentral t over central t: nine tenths at what the plan can just show, the rest drawn from a normal law."""
+    spread, planned = math.sqrt(mixture_precision(0.05, 28)), just_shown(0.05) * math.sqrt(n / 28)
     mixed, _ = integrate.quad(
         lambda effect: stats.nct.pdf(t, n - 1, effect * math.sqrt(n)) * stats.norm.pdf(effect, scale=spread),
         -8 * spread, 8 * spread, limit=200,
     )  # fmt: skip
-    expected = min(1.0, stats.t.pdf(t, n - 1) / mixed)
+    mixed = 0.1 * mixed + 0.45 * (stats.nct.pdf(t, n - 1, planned) + stats.nct.pdf(t, n - 1, -planned))
+    past = math.exp(-OVERSHOOT * just_shown(0.05) / math.sqrt(28))
+    expected = min(1.0, past * stats.t.pdf(t, n - 1) / mixed)
     assert always_valid_t_p(t, n, n - 1, tuning=28) == pytest.approx(expected, rel=1e-6)
 
 
-def test_with_many_units_it_is_the_normal_mixture() -> None:
-    for n in (1e5, 1e7):
-        assert t_multiplier(n, n - 1, tuning=n) == pytest.approx(multiplier(n, tuning=n), rel=1e-3)
+def test_it_is_tighter_than_the_normal_mixture_at_the_planned_end_and_not_much_wider_long_after() -> None:
+    for planned in (1e4, 1e6):
+        assert t_multiplier(planned, planned - 1, tuning=planned) < multiplier(planned, tuning=planned) - 0.2
+        late = 10 * planned
+        assert t_multiplier(late, late - 1, tuning=planned) < multiplier(late, tuning=planned) + 0.75
 
 
 def test_the_p_value_is_alpha_where_the_interval_touches_zero() -> None:
