@@ -47,6 +47,9 @@ def compare_few(
         raise InvalidInput("neither arm varies between units", hint="expected a metric that differs between units")
     difference = treatment.mean - control.mean
     reach = t_multiplier(n, dof, alpha=alpha, tuning=tuning / 4, step=LOOK)
+    p_value = always_valid_t_p(
+        difference / error, n, dof, alpha=alpha, tuning=tuning / 4, alternative=alternative, step=LOOK
+    )
     finite = math.isfinite(reach)
     how = f"always valid (mixture of Welch's t over {what}, tuned to {tuning:,.0f})"
     ends = (difference - reach * error, difference + reach * error)
@@ -57,7 +60,7 @@ def compare_few(
         treatment=treatment,
         difference=bounded(difference, ends, alternative),
         lift=bounded(treatment.mean / control.mean - 1 if control.mean > 0 else math.nan, limits, alternative),
-        p_value=always_valid_t_p(difference / error, n, dof, alpha=alpha, tuning=tuning / 4, alternative=alternative, step=LOOK),
+        p_value=p_value,
         statistic=difference / error,
         method="sequential",
         level=level,
