@@ -12,7 +12,7 @@ from scipy.special import betaincinv
 
 from abkit.stats.estimate import Estimate
 from abkit.stats.listening.sample import Floats, Ints
-from abkit.stats.tails import t_quantile
+from abkit.stats.student_t import t_quantile
 
 FEWEST_CLUSTERS = 5
 """With fewer independent campaigns an interval is of these campaigns only, and says nothing of others."""

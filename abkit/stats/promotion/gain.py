@@ -12,7 +12,8 @@ from scipy import special, stats
 
 from abkit.records import Record
 from abkit.stats.promotion.launches import Floats, Ints, Launches
-from abkit.stats.tails import check_level, t_quantile
+from abkit.stats.student_t import t_quantile
+from abkit.stats.tails import check_level
 from abkit.stats.within_groups import pooled_spearman
 
 METHOD = (
