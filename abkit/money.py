@@ -31,6 +31,7 @@ class Rates:
         currency: The one that is converted to.
         table: Currency → (first day, rate), the earliest first; a rate without a day has `date.min`.
         source: Where they come from, for messages.
+        problem: Why a table that the configuration names cannot be read: said by the first analysis that needs it.
 
     Raises:
         InvalidInput: A rate is not a number above 0.
@@ -43,6 +44,7 @@ class Rates:
     currency: str
     table: Mapping[str, tuple[tuple[date, float], ...]] = field(default_factory=dict)
     source: str = ""
+    problem: AbkitError | None = None
 
     @classmethod
     def of(cls, currency: str, rows: Iterable[tuple[str, float, date | None]], source: str = "") -> Rates:
@@ -135,6 +137,8 @@ USD (spend 2.00, revenue 0.00)
     """
     named = sorted(name for name, sums in found.items() if name and (sums.spend or sums.revenue))
     blank = found.get("", Amounts())
+    if rates is not None and rates.problem is not None and set(named) - {rates.currency}:
+        raise rates.problem
     if rates is None and len(named) > 1:
         raise AbkitError(
             f"the rows are in {len(named)} currencies and are not added up: "

@@ -146,6 +146,15 @@ class Verdict(StrEnum):
     FUTILE = "futile"
 
 
+class Recommendation(StrEnum):
+    """What an analysis recommends to do with a treatment."""
+
+    SHIP = "ship"
+    KEEP = "keep"
+    HOLD = "hold"
+    RUN_ON = "run-on"
+
+
 class ExperimentDecision(StrEnum):
     """What a person decides about an experiment."""
 

@@ -71,13 +71,14 @@ class ExperimentRules(Rules):
         )
 
     def guards_checked(self, look: Look) -> Alert | None:
-        """Observe the guards of a look; one that needs somebody opens an alert."""
+        """Observe the guards of a look; one that needs somebody opens a critical alert: the test runs for nothing."""
         found = "; ".join(look.blocking.values())
         return self._observe_look(
             GUARD,
             look,
             title=f"Experiment {look.key}: no verdict can be given ({', '.join(look.blocking)})",
             message=f"{found}. Until then its figures do not count, as of {look.as_of}.",
+            severity=Severity.CRITICAL,
             kind=", ".join(sorted(look.blocking)),
             firing=bool(look.blocking),
         )
@@ -108,13 +109,21 @@ class ExperimentRules(Rules):
         return told
 
     def _observe_look(
-        self, rule: str, look: Look, *, title: str, message: str, firing: bool, kind: str = ""
+        self,
+        rule: str,
+        look: Look,
+        *,
+        title: str,
+        message: str,
+        firing: bool,
+        kind: str = "",
+        severity: Severity = Severity.WARNING,
     ) -> Alert | None:
         return self._observe(
             rule,
             str(look.experiment),
             labels={"experiment": look.key},
-            severity=Severity.WARNING,
+            severity=severity,
             title=title,
             message=message,
             evidence={"analysis": look.result, "command": f"abkit experiment list {look.key}"},

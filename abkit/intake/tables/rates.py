@@ -21,13 +21,16 @@ _EXPECTED = "expected the columns currency,rate and, where rates change, date: U
 def rates_of(settings: Settings, path: Path | None = None, currency: str | None = None) -> Rates | None:
     """Return the currency that amounts are wanted in with its table of rates; None where nothing says one.
 
+    A table that only the configuration names may be missing where no money is compared: what is wrong with it is said
+    when it is needed (`Rates.problem`).
+
     Args:
         settings: `[money]` has both where they are not given.
         path: The table.
         currency: The currency that is converted to; else the one whose rate is 1.
 
     Raises:
-        UsageError: The file is not such a table, or nothing says the currency.
+        UsageError: The file that was given is not such a table, or nothing says the currency.
     """
     wanted = (currency or settings.money.currency).strip().upper()
     if wanted and not re.fullmatch("[A-Z]{3}", wanted):
@@ -36,6 +39,15 @@ def rates_of(settings: Settings, path: Path | None = None, currency: str | None 
     chosen = path or (settings.workspace / configured if configured else None)
     if chosen is None:
         return Rates(wanted) if wanted else None
+    try:
+        return _table(chosen, wanted)
+    except (InvalidInput, UsageError) as problem:
+        if path is not None:
+            raise
+        return Rates(wanted, source=chosen.name, problem=problem)
+
+
+def _table(chosen: Path, wanted: str) -> Rates:
     rows = list(_rows(chosen))
     ones = sorted({name for name, rate, _ in rows if rate == 1})
     if not wanted and len(ones) != 1:

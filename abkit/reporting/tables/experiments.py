@@ -196,6 +196,8 @@ def _interval(lift: Estimate) -> str:
 
 def _sentences(result: TreatmentResult, currency: str) -> Iterator[str]:
     yield result.verdict.sentence
+    if result.verdict.action_reason:
+        yield f"  recommended: {result.verdict.advice}"
     if result.adjustment:
         one = result.adjustment
         left = f"; {one.without:,} of {one.units:,} had none" if one.without else ""
@@ -241,8 +243,9 @@ def _margin(metric: Metric, test: MarginTest, currency: str) -> str:
 
 @view_of.register
 def _(record: RecordedDecision) -> View:
-    keep = ("decision", "variant", "verdict", "look", "rule", "against_the_verdict", "second")
-    against = f"this goes against the verdict ({record.verdict}), and is recorded as such"
+    keep = ("decision", "variant", "verdict", "recommended", "look", "rule", "against_the_verdict", "second")
+    found = f"{record.verdict}; recommended: {record.recommended}" if record.recommended else record.verdict
+    against = f"this goes against the verdict ({found}), and is recorded as such"
     return View(
         tables=(Table.of([{"figure": name.replace("_", " "), "value": getattr(record, name)} for name in keep]),),
         notes=(against,) if record.against_the_verdict else (),

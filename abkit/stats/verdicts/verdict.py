@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.records import Record, percent
 from abkit.stats.estimate import ArmMean, ArmRate, Comparison
+from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import Guard
-from abkit.vocabulary import Allocation, Direction, GuardStatus, Metric, Verdict
+from abkit.vocabulary import Allocation, Direction, GuardStatus, Metric, Recommendation, Verdict
 
 _NOT_RANDOM = "who saw it was not random, so other causes remain"
 
@@ -25,12 +26,54 @@ class Conclusion(Record):
         sentence: The verdict for the reader. It says "caused" only where allocation was random.
         causal: Whether it may be read as cause and effect.
         blocked_by: The guards that failed.
+        action: What to do: `ship`, `keep` the control, `hold` (a guardrail fails, or a guard blocks), `run-on`; None
+            in analyses from before there were recommendations.
+        action_reason: Why, where it does not follow from the state alone; "" elsewhere.
     """
 
     state: Verdict
     sentence: str
     causal: bool
     blocked_by: tuple[str, ...]
+    action: Recommendation | None = None
+    action_reason: str = ""
+
+    @property
+    def advice(self) -> str:
+        """The action with its reason, for the reader; "" where none is recommended."""
+        if self.action is None:
+            return ""
+        return f"{self.action.replace('-', ' ')}: {self.action_reason}" if self.action_reason else str(self.action)
+
+
+_ACTIONS = {
+    Verdict.BETTER: Recommendation.SHIP,
+    Verdict.WORSE: Recommendation.KEEP,
+    Verdict.FUTILE: Recommendation.KEEP,
+    Verdict.UNDECIDED: Recommendation.RUN_ON,
+    Verdict.BLOCKED: Recommendation.HOLD,
+}
+
+
+def advise(conclusion: Conclusion, guardrails: Mapping[Metric, MarginTest | None]) -> Conclusion:
+    """Return the conclusion with what to do: a better treatment is held while a guardrail is not shown to hold.
+
+    Args:
+        conclusion: Of `judge`.
+        guardrails: Metric → its test; None where there is too little to test.
+
+    >>> found = Conclusion(Verdict.BETTER, "b caused a higher rate than a", True, ())
+    >>> advise(found, {}).advice, advise(found, {Metric.CVR: None}).advice
+    ('ship', 'hold: the guardrail cvr has too little data')
+    """
+    action, why = _ACTIONS[conclusion.state], ""
+    failing = [metric for metric, test in guardrails.items() if test is not None and not test.holds]
+    unknown = [metric for metric, test in guardrails.items() if test is None]
+    if action is Recommendation.SHIP and (failing or unknown):
+        action = Recommendation.HOLD
+        parts = [f"the guardrail {metric} is not shown to hold" for metric in failing]
+        why = "; ".join(parts + [f"the guardrail {metric} has too little data" for metric in unknown])
+    return replace(conclusion, action=action, action_reason=why)
 
 
 def judge(

@@ -21,7 +21,7 @@ from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Filters, figures_by_dimension
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment, ExperimentResult, Variant
-from abkit.vocabulary import Dimension, ExperimentDecision, Unit, Verdict, parse_choice
+from abkit.vocabulary import Dimension, ExperimentDecision, Recommendation, Unit, Verdict, parse_choice
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.formats import (
     RecordedDecision,
@@ -327,7 +327,9 @@ def decide_experiment(
         last = read_analysis(looks[-1])
         against = _against(choice, variant if variant != names[0] else None, last)
         if against:
-            _check_grounds(key, last.verdict, reason=reason, second=second, needs_second=needs_second)
+            held = any(one.verdict.action_reason for one in last.treatments)
+            said = f"{last.verdict}; {_recommended(last)}" if held else last.verdict
+            _check_grounds(key, said, reason=reason, second=second, needs_second=needs_second)
         record = RecordedDecision(
             decision=choice,
             variant=variant,
@@ -337,6 +339,7 @@ def decide_experiment(
             figures=tuple(one for one in last.treatments if one.treatment == variant) or last.treatments,
             against_the_verdict=against,
             second=second.strip(),
+            recommended=_recommended(last),
         )
         tables.add_result(
             session,
@@ -354,7 +357,15 @@ def decide_experiment(
     return record
 
 
-def _check_grounds(key: str, verdict: Verdict, *, reason: str, second: str, needs_second: bool) -> None:
+def _recommended(analysis: Analysis) -> str:
+    """Return what the analysis recommends for each treatment; "" where it was made before there was such a thing."""
+    found = [one for one in analysis.treatments if one.verdict.action is not None]
+    if len(found) == 1:
+        return found[0].verdict.advice
+    return ", ".join(f"{one.treatment} {one.verdict.advice}" for one in found)
+
+
+def _check_grounds(key: str, verdict: str, *, reason: str, second: str, needs_second: bool) -> None:
     if not reason.strip():
         raise InvalidInput(
             f"this goes against the verdict on {key} ({verdict}), and no reason is given",
@@ -368,8 +379,15 @@ def _check_grounds(key: str, verdict: Verdict, *, reason: str, second: str, need
 
 
 def _against(decision: ExperimentDecision, treatment: str | None, analysis: Analysis) -> bool:
-    """Return whether it ships what was not shown to be better, or drops what was. Shipping the control keeps it."""
-    better = {one.treatment for one in analysis.treatments if one.verdict.state is Verdict.BETTER}
+    """Return whether it ships what was not shown to be better, or drops what was. Shipping the control keeps it.
+
+    What is better and fails a guardrail is held: to ship it goes against the verdict, to drop it does not.
+    """
+    better = {
+        one.treatment
+        for one in analysis.treatments
+        if one.verdict.state is Verdict.BETTER and one.verdict.action is not Recommendation.HOLD
+    }
     if decision is ExperimentDecision.UNDECIDED:
         return False
     if treatment is None:

@@ -50,6 +50,7 @@ class RecordedDecision(Record):
         figures: The result of that variant, or of all treatments.
         against_the_verdict: Whether it ships what was not shown to be better, or drops what was.
         second: Another person who agreed; "" where nobody was asked.
+        recommended: What the look recommended; "" where it was made before there were recommendations.
     """
 
     decision: ExperimentDecision
@@ -60,6 +61,7 @@ class RecordedDecision(Record):
     figures: tuple[TreatmentResult, ...]
     against_the_verdict: bool
     second: str = ""
+    recommended: str = ""
 
 
 def plan_json(plan: ExperimentPlan) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from abkit.config import MoneySettings, Settings
 from abkit.errors import AbkitError
 from abkit.intake.tables.rates import rates_of
+from abkit.money import Amounts, exchange
 
 
 def table(folder: Path, content: str) -> Path:
@@ -68,3 +69,13 @@ def test_a_file_that_cannot_be_read_or_is_far_too_large_is_refused(tmp_path: Pat
             rates_of(settings, path, "EUR")
     with pytest.raises(AbkitError, match="no table of rates"):
         rates_of(settings, table(tmp_path, "currency,rate\n" + "USD,0.9\n" * 700_000), "EUR")
+
+
+def test_a_configured_table_that_is_missing_is_an_error_only_where_amounts_are_converted(tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path, money=MoneySettings(currency="EUR", rates=Path("gone.csv")))
+    rates = rates_of(settings)
+    days = {"first": date(2026, 3, 1), "last": date(2026, 3, 2)}
+    assert exchange({}, rates, **days).notes == ()
+    assert exchange({"EUR": Amounts(1.0, 2.0, 3)}, rates, **days).currency == "EUR"
+    with pytest.raises(AbkitError, match=r"gone\.csv cannot be read"):
+        exchange({"USD": Amounts(1.0, 2.0, 3)}, rates, **days)

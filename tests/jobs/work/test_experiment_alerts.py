@@ -79,6 +79,7 @@ def test_a_guard_that_needs_somebody_is_told_and_one_that_waits_is_not(store: St
     look_on(store, 8)
     (alert,) = alerts_of(store)
     assert (alert.rule, alert.title) == ("experiment_guard", "Experiment t: no verdict can be given (sample_ratio)")
+    assert alert.severity == "critical"
     assert "to do: find what loses or misroutes units" in alert.message
     look_on(store, 13)
     assert {(one.labels["experiment"], one.rule) for one in alerts_of(store)} >= {("starts", "experiment_guard")}

@@ -234,6 +234,25 @@ def test_a_guardrail_has_the_level_of_the_plan() -> None:
     assert (strict.holds, loose.holds) == (False, True)
 
 
+def test_what_is_better_and_may_fail_a_guardrail_is_held_and_to_ship_it_goes_against_the_verdict(
+    delivered: Deliveries,
+) -> None:
+    delivered.ad("A", 0.02)
+    delivered.ad("B", 0.03)
+    # Conversions per click are alike, and a margin of a thousandth cannot be shown with so few.
+    create_experiment(delivered.store, plan(guardrails={"cvr": 0.001}))
+    found = look(delivered.store).treatments[0].verdict
+    assert (found.state, found.action) == ("better", "hold")
+    assert found.advice == "hold: the guardrail cvr is not shown to hold"
+    with pytest.raises(InvalidInput, match="better; hold: the guardrail cvr is not shown to hold"):
+        decide_experiment(delivered.store, "t", "ship", variant=None, person="Ana", reason="", as_of=START)
+    kept = decide_experiment(delivered.store, "t", "keep", variant=None, person="Ana", reason="", as_of=START)
+    assert (kept.against_the_verdict, kept.recommended) == (False, found.advice)
+    create_experiment(delivered.store, plan(key="u"))
+    free = analyze_experiment(delivered.store, "u", as_of=START + timedelta(19)).treatments[0].verdict
+    assert (free.state, free.advice) == ("better", "ship")
+
+
 def test_guardrails_of_a_running_test_are_right_at_any_look() -> None:
     rng = np.random.default_rng(10)
     days = {START + timedelta(day): (5000, 250, int(rng.binomial(250, 0.2))) for day in range(10)}

@@ -18,7 +18,7 @@ from abkit.stats.verdicts.delivery_guards import known_ads, not_steered, one_for
 from abkit.stats.verdicts.equivalence import MarginTest
 from abkit.stats.verdicts.guards import Guard, check_guards
 from abkit.stats.verdicts.multiplicity import adjust
-from abkit.stats.verdicts.verdict import Conclusion, judge
+from abkit.stats.verdicts.verdict import Conclusion, advise, judge
 from abkit.store.kpis.money import Figures
 from abkit.store.kpis.once.counting import together
 from abkit.store.kpis.once.provisional import all_provisional
@@ -157,6 +157,20 @@ def analyze(
         raw = comparer.compare(control, arm, plan.metric, plan.level) if isinstance(shift, Shift) else None
         sequence, dates = _sequence(control, arm, comparer, plan) if pair else (None, ())
         shrunken_lift, curse = shrunken(fixed, past, plan.metric)
+        guardrails = {
+            metric: _guardrail(control, arm, metric, margin, plan=plan, comparer=comparer)
+            for metric, margin in plan.guardrails.items()
+        }
+        concluded = _conclusion(
+            plan,
+            deciding,
+            (*guards, *_stability(sequence, arm.key)),
+            arm.key,
+            control.key,
+            p,
+            currency,
+            looks.standing(plan, before, arm.key),
+        )
         treatments.append(
             TreatmentResult(
                 treatment=arm.key,
@@ -168,21 +182,9 @@ def analyze(
                 days=dates,
                 shrunken_lift=shrunken_lift,
                 exaggeration=curse,
-                guardrails={
-                    metric: _guardrail(control, arm, metric, margin, plan=plan, comparer=comparer)
-                    for metric, margin in plan.guardrails.items()
-                },
+                guardrails=guardrails,
                 strata=within_segments(control, arm, plan.metric, by, plan.level) if by and trials else None,
-                verdict=_conclusion(
-                    plan,
-                    deciding,
-                    (*guards, *_stability(sequence, arm.key)),
-                    arm.key,
-                    control.key,
-                    p,
-                    currency,
-                    looks.standing(plan, before, arm.key),
-                ),
+                verdict=advise(concluded, guardrails),
                 adjustment=shift.adjustment(plan, fixed, raw.fixed)
                 if isinstance(shift, Shift) and fixed and raw
                 else None,

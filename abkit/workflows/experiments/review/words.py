@@ -54,7 +54,8 @@ def verdict_of(analysis: Analysis, result: TreatmentResult) -> str:
     said = f"{headline}: its {name} is {_way(lift.estimate)} ({interval}), {values}."
     if state is Verdict.FUTILE:
         return said
-    return f"{said} {CAUSE if analysis.allocation is Allocation.RANDOM else NO_CAUSE}"
+    held = f" Recommended: {result.verdict.advice}." if result.verdict.action_reason else ""
+    return f"{said} {CAUSE if analysis.allocation is Allocation.RANDOM else NO_CAUSE}{held}"
 
 
 def figures_of(analysis: Analysis) -> str:
