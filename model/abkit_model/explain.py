@@ -234,26 +234,3 @@ def _in_pixels(cells: Floats, prepared: Prepared) -> NDArray[np.bool_]:
 def with_cells_of(prepared: Prepared, other: Prepared, cells: Floats) -> Prepared:
     """Return the image with the pixels of another one in the cells `(h, w)` that are not zero."""
     return replace(prepared, pixels=np.where(_in_pixels(cells, prepared), other.pixels, prepared.pixels))
-
-
-def overlay(image: Image.Image, prepared: Prepared, heat: NDArray[np.float64], *, signed: bool) -> Image.Image:
-    """Draw a map over its image in gray: orange raises, blue lowers.
-
-    Args:
-        image: The image as it was opened.
-        prepared: The same image as the encoder sees it.
-        heat: `(h, w)`, the map; drawn relative to its largest absolute value.
-        signed: False for maps of attention, which only attract: they are all orange.
-    """
-    top = np.abs(heat).max()
-    scaled = heat / top if top > 0 else heat
-    cell = prepared.pixels.shape[0] // heat.shape[0]
-    small = Image.fromarray((np.clip(scaled, -1, 1) * 127 + 128).astype(np.uint8))
-    large = small.resize((heat.shape[1] * cell, heat.shape[0] * cell), Image.Resampling.BICUBIC)
-    shown = large.crop((0, 0, prepared.width, prepared.height)).resize(image.size, Image.Resampling.BICUBIC)
-    value = (np.asarray(shown).astype(np.float64) - 128) / 127  # (H, W), -1 … 1
-    gray = np.asarray(image.convert("L").convert("RGB")).astype(np.float64) * 0.7 + 40
-    warm, cold = np.array([230.0, 97.0, 1.0]), np.array([33.0, 102.0, 172.0])  # told apart by the color-blind too
-    color = np.where(value[..., None] >= 0, warm, cold if signed else warm)
-    strength = 0.75 * np.clip(np.abs(value), 0, 1)[..., None]
-    return Image.fromarray((gray * (1 - strength) + color * strength).clip(0, 255).astype(np.uint8))

@@ -8,7 +8,6 @@ from abkit_model.explain import (
     blurred,
     explain,
     occlude,
-    overlay,
     score_map,
     score_occlusion,
     with_cells_of,
@@ -101,18 +100,6 @@ def test_pixels_change_in_the_cells_that_are_named_and_nowhere_else(scorer: Scor
     assert changed[32:64, 64:96].mean() > 0.9
     changed[32:64, 64:96] = False
     assert not changed.any()
-
-
-def test_an_overlay_is_as_large_as_its_image(scorer: Scorer) -> None:
-    image = photograph(3, 211, 97)
-    prepared = scorer.prepare(image)
-    down, across = scorer.encode([prepared]).grid[0]
-    heat = np.zeros((down, across))
-    heat[0, 0], heat[-1, -1] = 1, -1
-    drawn = np.asarray(overlay(image, prepared, heat, signed=True)).astype(int)
-    assert drawn.shape == (97, 211, 3)
-    assert drawn[5, 5, 0] > drawn[5, 5, 2]  # orange where it raises the score
-    assert drawn[-5, -5, 2] > drawn[-5, -5, 0]  # blue where it lowers it
 
 
 def test_blurring_takes_the_content_away_and_keeps_the_canvas(scorer: Scorer) -> None:

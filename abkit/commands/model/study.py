@@ -159,7 +159,9 @@ def explain(
 def _overlays(scorer: Scorer, images: list[Path], out: Path, form: Format) -> None:
     from abkit.workflows.models.explain import MEANING, write_overlays
 
-    rows = [item.to_dict() for item in write_overlays(scorer, images, out)]
+    with progress_bars() as progress:
+        made = write_overlays(scorer, images, out, progress=lambda done, total: progress("images", done, total))
+    rows = [item.to_dict() for item in made]
     print_rows(rows if form is Format.JSON else [{**row, "overlays": len(row["overlays"])} for row in rows], form)
     note(MEANING)
     _say_notice(scorer)

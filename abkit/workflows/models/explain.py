@@ -12,6 +12,9 @@ from abkit.records import Record
 from abkit_model.errors import ImageRejected
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from abkit_model.scorer import Scorer
 
 #: Printed wherever overlays are written.
@@ -30,18 +33,20 @@ class Explained(Record):
         status: explained or rejected.
         reason: Why it was rejected; '' otherwise.
         overlays: Files that were written: that of the score, then those of the queries.
+        sentence: Which area matters most for the score; '' where it was rejected.
     """
 
     path: Path
     status: str
     reason: str = ""
     overlays: tuple[Path, ...] = ()
+    sentence: str = ""
 
 
 def write_overlays(
     scorer: Scorer, images: Sequence[Path], out: Path, *, progress: Callable[[int, int], None] | None = None
 ) -> list[Explained]:
-    """Write overlays for images: of the score, and of each query of the first query set.
+    """Write overlays for images, each beside its original: of the score, and of each query of the first query set.
 
     Args:
         scorer: The scorer whose scores are explained.
@@ -52,8 +57,9 @@ def write_overlays(
     Raises:
         AbkitError: The folder cannot be written to.
     """
-    from abkit_model.explain import explain, overlay
+    from abkit_model.explain import explain
     from abkit_model.images import open_creative
+    from abkit_model.overlays import describe, overlay, sheet
 
     results, taken = [], set[str]()
     try:
@@ -68,11 +74,13 @@ def write_overlays(
             prepared = scorer.prepare(image)
             found = explain(scorer, prepared)
             files = [out / f"{name}-score.png"]
-            overlay(image, prepared, found.score, signed=True).save(files[0])
+            sentence = describe(found.score)
+            sheet(image, overlay(image, prepared, found.score, signed=True), sentence, signed=True).save(files[0])
             for number, heat in enumerate(found.queries[0], start=1):
                 files.append(out / f"{name}-query-{number}.png")
-                overlay(image, prepared, heat, signed=False).save(files[-1])
-            results.append(Explained(path, "explained", overlays=tuple(files)))
+                drawn = overlay(image, prepared, heat, signed=False)
+                sheet(image, drawn, _of_query(number, heat), signed=False).save(files[-1])
+            results.append(Explained(path, "explained", overlays=tuple(files), sentence=sentence))
             if progress:
                 progress(done, len(images))
     except OSError as error:
@@ -80,6 +88,12 @@ def write_overlays(
             f"the overlays cannot be written to {out}: {error.strerror}", hint="name another folder"
         ) from error
     return results
+
+
+def _of_query(number: int, heat: NDArray[np.float64]) -> str:
+    if not heat.any():
+        return f"Query {number} raises nothing here."
+    return f"Query {number}: where it looks and raises the score from. Its share of the score is another question."
 
 
 def _free_name(stem: str, taken: set[str]) -> str:
