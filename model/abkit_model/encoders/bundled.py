@@ -73,6 +73,8 @@ class EfficientNetLite:
         self._network = network.eval().to(memory_format=torch.channels_last).requires_grad_(False)
         self.token_dim = sum(channels) + sum(channels[:-1])
         self.embedding_dim = 2 * sum(channels) + network.num_features
+        fine = sum(channels[:2])  # of the two finest stages: edges, letters, grain
+        self.texture = (*range(fine), *range(sum(channels), sum(channels) + fine))
         self.canvas = Canvas(area=variant.side**2, cell=CELL, longest=4 * variant.side)
         self.digest = variant.sha256
 

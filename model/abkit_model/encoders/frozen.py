@@ -73,6 +73,7 @@ class FrozenEncoder:
         token_dim: D of the tokens.
         embedding_dim: E of the pooled embedding.
         canvas: How images are laid out.
+        texture: Which channels of a token are of fine local texture; None where no stage is finer than another.
         joint_dim: How many leading values of the embedding lie in a space shared with text; 0 without one.
     """
 
@@ -82,6 +83,7 @@ class FrozenEncoder:
         self.token_dim = backbone.token_dim
         self.embedding_dim = backbone.embedding_dim
         self.joint_dim = int(getattr(backbone, "joint_dim", 0))
+        self.texture: tuple[int, ...] | None = getattr(backbone, "texture", None)
         self._backbone = backbone
         self._bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
         self.fingerprint = _fingerprint(name, backbone)

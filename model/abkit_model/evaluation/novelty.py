@@ -1,0 +1,199 @@
+"""How unlike the training images an image is: how rare its local texture is among theirs.
+
+Why texture: a frozen encoder's pooled embedding varies so much between photographs of different subjects that an
+advertisement with text lies well inside. Seen cell by cell, in the encoder's finest stages, letters, buttons, flat
+grounds and ruled edges are unlike anything that a photograph shows, whatever the photograph shows.
+
+1. Each token's texture channels are standardized and turned into D whitened principal components.
+2. The training tokens are split into quarters by the first component, which is how strong their contrasts are: a flat
+   sky and a meadow are not of one distribution. Each quarter has its mean and covariance: a mixture of K = 4 normal
+   distributions in D dimensions, with nothing random about it.
+3. A token is as rare as its density under that mixture is low. The distance of an image is that of the token which 90 %
+   of its tokens are no rarer than: a tenth of the image must look unlike the training for the image to.
+
+It sees what is drawn, set in type or laid out. It does not see what an image is *of*, nor blur, nor washed-out colors:
+a painting or a thing never seen before passes (`benchmarks/novelty.py` has the figures).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from abkit_model.data.tokens import Features
+
+Floats = NDArray[np.float64]
+
+#: Share of the training kind's own images, held out, that may be called unlike the training.
+FLAGGED = 0.05
+SHARE_OF_TOKENS = 0.9
+GROUPS, DIRECTIONS = 4, 144
+#: A group needs that many tokens per direction, or its covariance says nothing.
+_TOKENS_PER_DIRECTION = 8
+_MOST_TOKENS = 60_000
+_SHRINKAGE = 0.003
+#: Beyond e to this power more distance says no more, and half-precision stores would overflow.
+_FARTHEST = 11.0
+_PREFIX = "reference.texture."
+
+
+@dataclass(frozen=True)
+class TextureReference:
+    """The local texture of training images, as a mixture of K normal distributions in D directions.
+
+    Attributes:
+        channels: `(C,)` int64, which of a token's channels are texture.
+        mean: `(C,)`, of the training tokens.
+        basis: `(C, D)`, takes centered channels to whitened principal components.
+        centers: `(K, D)`, mean of each group.
+        whitening: `(K, D, D)`, takes what is centered on a group to unit covariance; half precision.
+        log_weight: `(K,)`, logarithm of each group's share of the tokens and of the volume that it fills.
+    """
+
+    channels: Tensor
+    mean: Tensor
+    basis: Tensor
+    centers: Tensor
+    whitening: Tensor
+    log_weight: Tensor
+
+    @classmethod
+    def fit(cls, views: Sequence[Features], channels: Sequence[int] | None = None, seed: int = 0) -> TextureReference:
+        """Measure the texture of images.
+
+        Args:
+            views: The images, in sets.
+            channels: Which channels of a token are texture; None: all.
+            seed: Seed of the choice of tokens, where there are more than 60,000.
+        """
+        rng = np.random.default_rng(seed)
+        x, chosen = _texture(views, channels, rng)  # (n, C)
+        mean, scale = x.mean(dim=0), x.std(dim=0).clamp(min=1e-6)
+        z = (x - mean) / scale
+        directions = min(DIRECTIONS, z.shape[1], max(1, len(z) // (GROUPS * _TOKENS_PER_DIRECTION)))
+        values, vectors = torch.linalg.eigh((z.T @ z / len(z)).double())
+        top = vectors[:, -directions:] / values[-directions:].clamp(min=1e-6).sqrt()
+        basis = top.float() / scale[:, None]
+        y = (x - mean) @ basis  # (n, D)
+        centers, whitening, log_weight = _mixture(y, _groups(y[:, -1]))
+        return cls(chosen, mean, basis, centers, whitening.half(), log_weight)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> TextureReference | None:
+        """Read a reference from the arrays of a checkpoint; None in those of an earlier release.
+
+        Raises:
+            ValueError: The arrays do not fit each other.
+        """
+        found = {name.removeprefix(_PREFIX): torch.from_numpy(np.array(v)) for name, v in arrays.items()
+                 if name.startswith(_PREFIX)}  # fmt: skip
+        if not found:
+            return None
+        try:
+            reference = cls(**found)
+            k, d = reference.centers.shape
+            c = len(reference.channels)
+            fits = reference.whitening.shape == (k, d, d) and reference.basis.shape == (c, d)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the reference of textures is not whole: {error}") from error
+        if not fits or reference.mean.shape != (c,) or reference.log_weight.shape != (k,):
+            raise ValueError("the parts of the reference of textures do not fit each other")
+        return reference
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that a checkpoint keeps, by name."""
+        return {f"{_PREFIX}{name}": value.numpy() for name, value in vars(self).items()}
+
+    @torch.inference_mode()
+    def distance(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return how rare the texture of images is, `(B,)`, above 0; to be read beside a limit.
+
+        The geometric mean, over the D directions, of how much thinner than at its thickest the training tokens lie
+        around the token that nine tenths of the image's tokens are no rarer than.
+
+        Args:
+            tokens: `(B, T, …)`, with all channels.
+            mask: `(B, T)` bool, which tokens show the image.
+        """
+        rarity = torch.full(mask.shape, math.inf)
+        rarity[mask] = self._rarity(tokens[mask][:, self.channels].float())
+        counts = mask.sum(dim=1)
+        place = (counts * SHARE_OF_TOKENS).long().clamp(max=mask.shape[1] - 1)
+        place = torch.minimum(place, (counts - 1).clamp(min=0))
+        found = rarity.sort(dim=1).values.gather(1, place[:, None])[:, 0]
+        return found.clamp(-_FARTHEST, _FARTHEST).exp()
+
+    def _rarity(self, x: Tensor) -> Tensor:
+        """Return minus the logarithm of the density at tokens `(n, C)`, per direction, `(n,)`."""
+        y = (x - self.mean) @ self.basis  # (n, D)
+        parts = [
+            log_weight - ((y - center) @ whitening.float()).square().sum(dim=1) / 2
+            for center, whitening, log_weight in zip(self.centers, self.whitening, self.log_weight, strict=True)
+        ]
+        return -torch.logsumexp(torch.stack(parts), dim=0) / y.shape[1]
+
+    def distances(self, view: Features, batch: int = 64) -> Floats:
+        """Return the distance of each image of a set, `(n,)`."""
+        found = []
+        for start in range(0, len(view.rows), batch):
+            seen = view.batch(range(start, min(start + batch, len(view.rows))))
+            found.append(self.distance(seen.tokens, seen.mask))
+        return torch.cat(found).numpy().astype(np.float64)
+
+
+def novelty_limit(distances: Floats) -> float | None:
+    """Return the distance beyond which an image is called unlike the training, from those of images held out.
+
+    A new image of the training kind is beyond it with a probability of 5 % at most (split conformal: the
+    ⌈0.95 (n + 1)⌉-th smallest). None where there are too few images for that.
+    """
+    rank = math.ceil((len(distances) + 1) * (1 - FLAGGED) - 1e-9)
+    return float(np.sort(distances)[rank - 1]) if rank <= len(distances) else None
+
+
+def _texture(
+    views: Sequence[Features], channels: Sequence[int] | None, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return texture channels `(n, C)` of valid tokens, at most some ten thousand, and which channels they are."""
+    rows = [row for view in views for row in view.rows]
+    width = rows[0][0].shape[1]
+    chosen = torch.arange(width) if channels is None else torch.tensor(channels, dtype=torch.int64)
+    total = sum(int(row[1].sum()) for row in rows)
+    share = min(1.0, _MOST_TOKENS / max(total, 1))
+    parts = []
+    for tokens, mask, *_ in rows:
+        valid = tokens[mask][:, chosen]
+        if share < 1:
+            keep = rng.random(len(valid)) < share
+            valid = valid[torch.from_numpy(keep)]
+        parts.append(valid.float())
+    return torch.cat(parts), chosen
+
+
+def _groups(first: Tensor) -> Tensor:
+    """Return the quarter `(n,)` that each token belongs to by its first principal component, `(n,)`."""
+    edges = np.quantile(first.numpy(), np.linspace(0, 1, GROUPS + 1)[1:-1])
+    return torch.bucketize(first.contiguous(), torch.from_numpy(edges.astype(np.float32)))
+
+
+def _mixture(y: Tensor, member: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return center `(K, D)`, whitening `(K, D, D)` and log weight `(K,)` of the groups of tokens `(n, D)`."""
+    directions = y.shape[1]
+    centers, whitening, log_weight = [], [], []
+    for group in member.unique().tolist():
+        inside = y[member == group]
+        center = inside.mean(dim=0)
+        spread = ((inside - center).T @ (inside - center) / len(inside)).double()
+        spread = (1 - _SHRINKAGE) * spread + _SHRINKAGE * torch.eye(directions, dtype=torch.float64)
+        values, vectors = torch.linalg.eigh(spread)
+        centers.append(center)
+        whitening.append((vectors / values.sqrt()).float())
+        log_weight.append(math.log(len(inside) / len(y)) - float(values.log().sum()) / 2)
+    return torch.stack(centers), torch.stack(whitening), torch.tensor(log_weight)
