@@ -90,8 +90,8 @@ class Card:
         data: What it was trained on: digests, counts, grouping.
         training: Hyper-parameters and seed of the training.
         parent: Digest of the version that the queries were started from, or ''.
-        novelty_limit: An image whose distance from the training images is larger than that of 99 % of the images
-            held out is far from anything that the queries were trained on. None where that was not measured.
+        novelty_limit: An image whose distance from the training images is larger than that of 95 % of the images
+            held out is unlike anything that the queries were trained on. None where that was not measured.
         format: Version of this layout.
     """
 

@@ -21,6 +21,7 @@ from abkit_model.encoders.frozen import Encoded, FrozenEncoder
 from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import CheckpointError, ImageRejected
 from abkit_model.images import ImageLike, Prepared, to_rgb
+from abkit_model.novelty import TextureReference
 from abkit_model.query_transformer import NetworkConfig, Opinion, QueryTransformer
 from abkit_model.records import Record, to_plain
 
@@ -36,14 +37,15 @@ class Score(Record):
         mean: Predicted mean opinion, on the card's scale.
         std: Predicted standard deviation of single opinions around it: how much people would disagree.
         distribution: Probability of each bin of the scale, from lowest to highest; sums to 1.
-        ci_low: Lower end of the predictive interval of the mean opinion; NaN where the card has no interval.
+        ci_low: Lower end of the predictive interval of the mean opinion. NaN where the card has no interval, and where
+            the image is unlike anything that the queries were trained on.
         ci_high: Its upper end.
         ci_level: Its nominal coverage.
         epistemic_std: Standard deviation of the mean between the query sets: how unsure the model is of itself.
         query_activations: What each query of each member added to the tilt of the distribution.
         embedding: `(E,)` float16, the encoder's pooled features.
-        novelty: Distance from the training images relative to the card's limit: above 1 the image is far from anything
-            that the queries were trained on, and the interval promises nothing. NaN without a limit.
+        novelty: Distance from the training images relative to the card's limit: above 1 the image is unlike anything
+            that the queries were trained on, and there is no interval. NaN without a limit.
         model: Digest of the scorer.
         notice: What to tell everyone who sees the score, or an empty string.
     """
@@ -133,6 +135,7 @@ class Scorer:
                 "score with the encoder named on the card and its weights, or train again",
             )
         self.network = build_network(checkpoint)
+        self.texture = read_texture(checkpoint)
         self._values = torch.from_numpy(self.card.scale.values).float()
 
     def __repr__(self) -> str:
@@ -241,6 +244,12 @@ class Scorer:
         known = set(self.learned_images.tolist())
         return np.array([int(digest[:16], 16) in known for digest in sha256], dtype=bool)
 
+    def _distance(self, encoded: Encoded) -> torch.Tensor:
+        """Return how far images lie from the training images, `(B,)`, in the measure that the card's limit is in."""
+        if self.texture is None:  # a checkpoint of an earlier release
+            return self.network.distance(encoded.embedding)
+        return self.texture.distance(encoded.tokens, encoded.mask)
+
     @torch.inference_mode()
     def score_tokens(self, encoded: Encoded) -> list[Score]:
         """Run only the queries, on what the encoder saw now or earlier."""
@@ -250,7 +259,7 @@ class Scorer:
         mean = members.mean(dim=1)
         std = (distribution @ self._values.square() - mean.square()).clamp(min=0).sqrt()
         epistemic = members.std(dim=1, correction=1) if members.shape[1] > 1 else torch.full_like(mean, float("nan"))
-        novelty = self.network.distance(encoded.embedding) / (self.card.novelty_limit or float("nan"))
+        novelty = self._distance(encoded) / (self.card.novelty_limit or float("nan"))
         scale, interval = self.card.scale, self.card.interval
         half = float("nan") if interval.half_width is None else interval.half_width
         return [
@@ -270,6 +279,18 @@ class Scorer:
             )
             for row, center in enumerate(mean.tolist())
         ]
+
+
+def read_texture(checkpoint: Checkpoint) -> TextureReference | None:
+    """Return what novelty is measured against; None in a checkpoint of an earlier release.
+
+    Raises:
+        CheckpointError: The arrays of the reference do not fit each other.
+    """
+    try:
+        return TextureReference.from_arrays(checkpoint.arrays)
+    except ValueError as error:
+        raise CheckpointError(f"{checkpoint.card.name!r} cannot be used: {error}", checkpoints.RESTORE) from error
 
 
 def _name(image: ImageLike, place: int | None = None) -> str:

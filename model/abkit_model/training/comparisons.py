@@ -23,9 +23,10 @@ from abkit_model.data.tokens import Features
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
 from abkit_model.evaluation.pair_calibration import comparison_calibration
 from abkit_model.evaluation.trained_scorer import predict
+from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
-from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, novelty_limit, reference_sample
+from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, reference_sample
 from abkit_model.training.losses import ComparisonLoss
 from abkit_model.training.request import Recipe
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from abkit_model.checkpoint import Interval
@@ -18,6 +17,7 @@ from abkit_model.evaluation.comparison_agreement import ComparisonFigures
 from abkit_model.evaluation.metrics import Evaluation, grouped_folds
 from abkit_model.evaluation.outcome_agreement import OutcomeFigures
 from abkit_model.evaluation.trained_scorer import predict
+from abkit_model.novelty import TextureReference
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.training.loop import Labels, fit
 from abkit_model.training.request import Recipe
@@ -26,7 +26,6 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 LEVEL = 0.9
-NOVELTY_QUANTILE = 0.99
 FOLDS = 5
 REFERENCE_IMAGES = 256
 
@@ -37,17 +36,17 @@ class HeldOutAnswers:
 
     Attributes:
         distributions: `(n, S)`.
-        distances: `(n,)`, distances from the training images.
         folds: `(n,)`.
+        distances: `(n,)`, distances from the images of the other folds; NaN where they were not measured.
     """
 
     distributions: Floats
-    distances: Floats
     folds: Indices
+    distances: Floats
 
     def at(self, images: Indices) -> HeldOutAnswers:
         """Return the answers on some images."""
-        return HeldOutAnswers(self.distributions[images], self.distances[images], self.folds[images])
+        return HeldOutAnswers(self.distributions[images], self.folds[images], self.distances[images])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ class HeldOut:
         agreement: Figures on comparisons; None where there are too few pairs, and for other labels.
         outcomes: Figures on outcomes; None where there are too few rows, and for other labels.
         metrics: The same and more, plain JSON for the card.
-        novelty_limit: Distance from the training images that 99 % of them stay below; None where there are too few.
+        novelty_limit: Distance from the training images that 95 % of them stay below; None where there are too few.
         reference: Embeddings and scores of some of them, by array name: what drift is measured against.
     """
 
@@ -108,7 +107,6 @@ def cross_validate(
         raise TrainingError(f"too few subjects to hold some out: {error}", "add labels of other images") from error
     view = labels.views[0]
     distributions = np.full((len(fold_of), labels.scale.bins), np.nan)
-    distances = np.full(len(fold_of), np.nan)
     for fold in range(folds):
         inside = np.flatnonzero(fold_of == fold)
         own, others = view.subset(inside), labels.without(inside)
@@ -116,11 +114,9 @@ def cross_validate(
             settled = settle(others, recipe)[0] if settle else recipe
             network = fit(others, settled, _still(progress, fold, folds), start=start)
             distributions[inside] = predict(network, own)[0]
-            with torch.inference_mode():
-                distances[inside] = network.distance(torch.from_numpy(own.embeddings)).numpy()
         if progress:
             progress("folds", fold + 1, folds)
-    return HeldOutAnswers(distributions, distances, fold_of)
+    return HeldOutAnswers(distributions, fold_of, np.full(len(fold_of), np.nan))
 
 
 def _still(progress: Progress | None, fold: int, folds: int) -> Progress | None:
@@ -128,9 +124,23 @@ def _still(progress: Progress | None, fold: int, folds: int) -> Progress | None:
     return (lambda _stage, _done, _total: progress("folds", fold, folds)) if progress else None
 
 
-def novelty_limit(distances: Floats) -> float:
-    """Return the distance that 99 % of the images that were held out stay below."""
-    return float(np.quantile(distances, NOVELTY_QUANTILE))
+def held_out_distances(labels: Labels, folds: Indices, texture: Sequence[int] | None) -> Floats:
+    """Return how far each image lies from the images of the other folds, `(n,)`; NaN where there are none.
+
+    Args:
+        labels: All labels.
+        folds: `(n,)`, the fold of each image.
+        texture: Which channels of the encoder's tokens are of texture.
+    """
+    view = labels.views[0]
+    distances = np.full(len(folds), np.nan)
+    for fold in np.unique(folds):
+        inside = np.flatnonzero(folds == fold)
+        others = labels.without(inside)
+        if others is not None:
+            reference = TextureReference.fit([row for views in others.looks for row in views[0].rows], texture)
+            distances[inside] = reference.distances(view.subset(inside).rows)
+    return distances
 
 
 def reference_sample(scores: Floats, view: Features, seed: int) -> dict[str, NDArray[Any]]:

@@ -23,10 +23,11 @@ from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.outcome_agreement import Judged, against_outcomes, difference, spread_within
 from abkit_model.evaluation.trained_scorer import predict
+from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.components import components_of
-from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, novelty_limit, reference_sample
+from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, reference_sample
 from abkit_model.training.losses import ComparisonLoss, RatingLoss
 from abkit_model.training.outcome_loss import OutcomeLoss
 from abkit_model.training.request import Recipe

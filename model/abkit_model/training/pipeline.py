@@ -19,7 +19,7 @@ from abkit_model.encoders.load import load_encoder
 from abkit_model.errors import LabelError
 from abkit_model.scorer import Scorer
 from abkit_model.training.comparisons import CHANCE, ComparisonLabels
-from abkit_model.training.holdout import cross_validate
+from abkit_model.training.holdout import cross_validate, held_out_distances
 from abkit_model.training.loop import Labels, fit
 from abkit_model.training.outcomes import LOG_RATE, OutcomeLabels, card_data
 from abkit_model.training.ratings import RatingLabels, choose_queries
@@ -81,6 +81,7 @@ def train_scorer(
         settle = _choose_queries
     start = parent.network if parent else None
     answers = cross_validate(labels, recipe, start=start, settle=settle, progress=progress)
+    answers = replace(answers, distances=held_out_distances(labels, answers.folds, encoder.texture))
     seen = parent.trained_on(view.sha256, loaded.sha256) if parent else np.zeros(len(view.sha256), dtype=bool)
     held = labels.judge(answers, ~seen, parent, request.seed)
     network = fit(labels, recipe, progress, start=start)

@@ -26,6 +26,7 @@ from abkit_model.evaluation.metrics import (
 )
 from abkit_model.evaluation.pair_calibration import pair_calibration
 from abkit_model.evaluation.trained_scorer import predict
+from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.components import components_of
@@ -35,7 +36,6 @@ from abkit_model.training.holdout import (
     HeldOut,
     HeldOutAnswers,
     cross_validate,
-    novelty_limit,
     reference_sample,
 )
 from abkit_model.training.losses import ComparisonLoss, RatingLoss

@@ -19,6 +19,7 @@ from abkit_model.encoders.frozen import FrozenEncoder
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures
 from abkit_model.evaluation.metrics import Evaluation
 from abkit_model.evaluation.outcome_agreement import OutcomeFigures
+from abkit_model.novelty import TextureReference
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 from abkit_model.training.comparisons import ComparisonLabels
@@ -104,6 +105,7 @@ def write_checkpoint(
         CheckpointError: `out` exists already or cannot be written.
     """
     view = loaded.labels.views[0]
+    limit, texture = _texture(loaded, frozen, held, parent)
     members = {"members": network.config.members, "queries": network.config.queries}  # with a parent, the parent's
     card = Card(
         name=request.name or request.out.name,
@@ -119,12 +121,25 @@ def write_checkpoint(
         metrics={**held.metrics, "query_diversity": diversity(network, view)},
         data={**loaded.data, "images_seen_by_parent": seen},
         parent=parent.card.digest if parent else "",
-        novelty_limit=held.novelty_limit or (parent.card.novelty_limit if parent else None),
+        novelty_limit=limit,
         training={**asdict(recipe), **members, "torch": torch.__version__.partition("+")[0]},
     )
     weights = {name: value.numpy().astype(np.float16) for name, value in network.state_dict().items()}
-    arrays = {**weights, **held.reference, checkpoints.LEARNED_IMAGES: _image_digests(loaded.learned, parent)}
+    learned = {checkpoints.LEARNED_IMAGES: _image_digests(loaded.learned, parent)}
+    arrays = {**weights, **held.reference, **texture, **learned}
     return checkpoints.save(Checkpoint(card, arrays), request.out)
+
+
+def _texture(
+    loaded: TrainingSet, frozen: FrozenEncoder, held: HeldOut, parent: Scorer | None
+) -> tuple[float | None, dict[str, NDArray[Any]]]:
+    """Return the limit of novelty and the reference that it belongs to: the parent's where too few were held out."""
+    if held.novelty_limit is not None:
+        rows = [row for views in loaded.labels.looks for row in views[0].rows]
+        return held.novelty_limit, TextureReference.fit(rows, frozen.texture).arrays()
+    if parent is None:
+        return None, {}
+    return parent.card.novelty_limit, parent.texture.arrays() if parent.texture else {}
 
 
 def _activations(network: QueryTransformer, features: Features) -> dict[str, list[float]]:

@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from abkit_model.data.tokens import Features
+from abkit_model.encoders.frozen import Row, collate
 
 Floats = NDArray[np.float64]
 
@@ -65,16 +65,16 @@ class TextureReference:
     log_weight: Tensor
 
     @classmethod
-    def fit(cls, views: Sequence[Features], channels: Sequence[int] | None = None, seed: int = 0) -> TextureReference:
+    def fit(cls, rows: Sequence[Row], channels: Sequence[int] | None = None, seed: int = 0) -> TextureReference:
         """Measure the texture of images.
 
         Args:
-            views: The images, in sets.
+            rows: The images as the encoder saw them.
             channels: Which channels of a token are texture; None: all.
             seed: Seed of the choice of tokens, where there are more than 60,000.
         """
         rng = np.random.default_rng(seed)
-        x, chosen = _texture(views, channels, rng)  # (n, C)
+        x, chosen = _texture(rows, channels, rng)  # (n, C)
         mean, scale = x.mean(dim=0), x.std(dim=0).clamp(min=1e-6)
         z = (x - mean) / scale
         directions = min(DIRECTIONS, z.shape[1], max(1, len(z) // (GROUPS * _TOKENS_PER_DIRECTION)))
@@ -139,11 +139,11 @@ class TextureReference:
         ]
         return -torch.logsumexp(torch.stack(parts), dim=0) / y.shape[1]
 
-    def distances(self, view: Features, batch: int = 64) -> Floats:
-        """Return the distance of each image of a set, `(n,)`."""
+    def distances(self, rows: Sequence[Row], batch: int = 64) -> Floats:
+        """Return the distance of each image, `(n,)`."""
         found = []
-        for start in range(0, len(view.rows), batch):
-            seen = view.batch(range(start, min(start + batch, len(view.rows))))
+        for start in range(0, len(rows), batch):
+            seen = collate(rows[start : start + batch])
             found.append(self.distance(seen.tokens, seen.mask))
         return torch.cat(found).numpy().astype(np.float64)
 
@@ -152,17 +152,18 @@ def novelty_limit(distances: Floats) -> float | None:
     """Return the distance beyond which an image is called unlike the training, from those of images held out.
 
     A new image of the training kind is beyond it with a probability of 5 % at most (split conformal: the
-    ⌈0.95 (n + 1)⌉-th smallest). None where there are too few images for that.
+    ⌈0.95 (n + 1)⌉-th smallest). Distances that were not measured are left out. None where too few are left.
+
+    >>> novelty_limit(np.arange(1.0, 40.0)), novelty_limit(np.arange(1.0, 19.0))
+    (38.0, None)
     """
+    distances = distances[np.isfinite(distances)]
     rank = math.ceil((len(distances) + 1) * (1 - FLAGGED) - 1e-9)
     return float(np.sort(distances)[rank - 1]) if rank <= len(distances) else None
 
 
-def _texture(
-    views: Sequence[Features], channels: Sequence[int] | None, rng: np.random.Generator
-) -> tuple[Tensor, Tensor]:
+def _texture(rows: Sequence[Row], channels: Sequence[int] | None, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Return texture channels `(n, C)` of valid tokens, at most some ten thousand, and which channels they are."""
-    rows = [row for view in views for row in view.rows]
     width = rows[0][0].shape[1]
     chosen = torch.arange(width) if channels is None else torch.tensor(channels, dtype=torch.int64)
     total = sum(int(row[1].sum()) for row in rows)
@@ -187,7 +188,7 @@ def _mixture(y: Tensor, member: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return center `(K, D)`, whitening `(K, D, D)` and log weight `(K,)` of the groups of tokens `(n, D)`."""
     directions = y.shape[1]
     centers, whitening, log_weight = [], [], []
-    for group in member.unique().tolist():
+    for group in np.unique(member.numpy()).tolist():
         inside = y[member == group]
         center = inside.mean(dim=0)
         spread = ((inside - center).T @ (inside - center) / len(inside)).double()
