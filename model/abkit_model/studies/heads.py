@@ -170,25 +170,30 @@ def _trained(fold: Fold, make: Callable[[Fold], nn.Module], **changes: Any) -> t
         figures = []
         for part in range(TUNED_ON):
             keep, out = fold.train[fold.inner != part], fold.train[fold.inner == part]
-            member = _one(fold, make, replace(recipe, learning_rate=rate), part, keep)
+            (member,) = _members(fold, make, replace(recipe, learning_rate=rate), [part], keep)
             figures.append(spearman(_predict(fold, member, out) @ fold.values, means[out]))
         return float(np.mean(figures))
 
     with one_thread():
         tuned = replace(recipe, learning_rate=max(LEARNING_RATES, key=inner_srcc))
-        members = [_one(fold, make, tuned, number, fold.train) for number in range(recipe.members)]
+        members = _members(fold, make, tuned, range(recipe.members), fold.train)
         size = sum(p.numel() for p in members[0].parameters() if p.requires_grad)
         return np.stack([_predict(fold, member, fold.test) for member in members]), size
 
 
-def _one(fold: Fold, make: Callable[[Fold], nn.Module], recipe: Recipe, number: int, train: Positions) -> nn.Module:
-    torch.manual_seed(recipe.seed * 1000 + number)
-    member = make(fold)
-    generator = torch.Generator().manual_seed(recipe.seed * 1000 + number)
+def _members(
+    fold: Fold, make: Callable[[Fold], nn.Module], recipe: Recipe, numbers: Sequence[int], train: Positions
+) -> list[nn.Module]:
+    """Train members, each from the random start of its number."""
+    members = []
+    for number in numbers:
+        torch.manual_seed(recipe.seed * 1000 + number)
+        members.append(make(fold))
+    generator = torch.Generator().manual_seed(recipe.seed * 1000 + numbers[0])
     targets, values = torch.from_numpy(fold.targets).float(), torch.from_numpy(fold.values).float()
     loss = RatingLoss(views=fold.views, targets=targets, values=values, recipe=recipe)
-    descend(member, loss, recipe, generator, positions=torch.from_numpy(train))
-    return member
+    descend(members, loss, recipe, generator, positions=torch.from_numpy(train))
+    return members
 
 
 def _predict(fold: Fold, member: nn.Module, images: Positions) -> Floats:

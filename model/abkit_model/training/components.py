@@ -52,18 +52,16 @@ def measure(network: QueryTransformer, *looks: Sequence[Features]) -> None:
     network.embedding_scale.copy_(embeddings.std(dim=0).clamp(min=1e-6))
     gram = torch.zeros(len(mean), len(mean), dtype=torch.float64)
     for v in valid:
-        z = _standardized(v, network.token_mean, network.token_scale, network.config.clip)
+        # products of one image in single precision, their sum in double: as exact as needed, in half the time
+        z = ((v - mean) / network.token_scale).clamp(-network.config.clip, network.config.clip)
         gram += z.T @ z
     network.token_basis.copy_(_leading(gram / count, network.config.components))
-    z = _standardized(embeddings, network.embedding_mean, network.embedding_scale, network.config.clip)
+    clip = network.config.clip
+    z = ((embeddings - network.embedding_mean) / network.embedding_scale).clamp(-clip, clip).double()
     _, singular, right = torch.linalg.svd(z, full_matrices=False)
     k = network.config.components
     scale = singular[:k] / len(z) ** 0.5
     network.embedding_basis.copy_(_signed(right[:k].T) / scale.clamp(min=1e-6))
-
-
-def _standardized(values: Tensor, mean: Tensor, scale: Tensor, clip: float) -> Tensor:
-    return ((values - mean) / scale).clamp(-clip, clip).double()
 
 
 def _leading(covariance: Tensor, k: int) -> Tensor:

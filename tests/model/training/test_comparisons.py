@@ -232,10 +232,10 @@ def test_images_that_lost_their_pairs_are_not_learned_from(chosen: Path, tmp_pat
 def test_work_inside_of_a_fold_is_heard_of(chosen: Path, tmp_path: Path) -> None:
     """A run whose process is silent for too long is taken for dead."""
     heard: list[tuple[str, int, int]] = []
-    recipe = replace(QUICK, epochs=1)
+    recipe = replace(QUICK, epochs=2)
     train(chosen, tmp_path / "heard", recipe=recipe, progress=lambda *said: heard.append(said))
     folds = [done for stage, done, _ in heard if stage == "folds"]
-    assert folds == [step for fold in range(5) for step in (*[fold] * QUICK.members, fold + 1)]
+    assert folds == [step for fold in range(5) for step in (*[fold] * recipe.epochs, fold + 1)]
     assert [done for stage, done, _ in heard if stage == "queries"] == [1, 2]
 
 

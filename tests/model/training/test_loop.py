@@ -1,4 +1,6 @@
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from abkit_model.data.tokens import Features
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.training import loop
 from abkit_model.training.comparisons import ComparisonLabels
+from abkit_model.training.components import measure, network_config
 from abkit_model.training.losses import ComparisonLoss, RatingLoss
 from abkit_model.training.ratings import RatingLabels
 from abkit_model.training.request import Recipe
@@ -48,16 +51,17 @@ def test_ratings_and_comparisons_are_learned_from_in_one_loop(monkeypatch: pytes
     losses: list[Any] = []
     descend = loop.descend
 
-    def seen(member: torch.nn.Module, loss: Any, *rest: Any) -> None:
-        before = [value.clone() for value in member.parameters()]
-        descend(member, loss, *rest)
-        assert any((now != then).any() for now, then in zip(member.parameters(), before, strict=True))
+    def seen(members: list[torch.nn.Module], loss: Any, *rest: Any, **named: Any) -> None:
+        before = [[value.clone() for value in member.parameters()] for member in members]
+        descend(members, loss, *rest, **named)
+        for member, then in zip(members, before, strict=True):
+            assert any((now != was).any() for now, was in zip(member.parameters(), then, strict=True))
         losses.append(loss)
 
     monkeypatch.setattr(loop, "descend", seen)
     for labels in (ratings(), comparisons()):
         loop.fit(labels, QUICK)
-    assert [type(loss) for loss in losses] == [RatingLoss] * QUICK.members + [ComparisonLoss] * QUICK.members
+    assert [type(loss) for loss in losses] == [RatingLoss, ComparisonLoss]
 
 
 @LABELS
@@ -77,7 +81,7 @@ def test_training_again_gives_the_same_bytes_whatever_was_drawn_before(
 
 
 @LABELS
-def test_a_member_sees_every_position_once_per_pass_in_its_own_order(
+def test_every_position_is_seen_once_per_pass_in_a_new_order(
     labels: Callable[[], RatingLabels | ComparisonLabels], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[torch.Tensor] = []
@@ -90,6 +94,29 @@ def test_a_member_sees_every_position_once_per_pass_in_its_own_order(
 
     monkeypatch.setattr(kind, "__call__", remember)
     loop.fit(labels(), QUICK)
-    orders = torch.cat(seen).reshape(QUICK.members * QUICK.epochs, IMAGES).tolist()
+    orders = torch.cat(seen).reshape(QUICK.epochs, IMAGES).tolist()
     assert all(sorted(order) == list(range(IMAGES)) for order in orders)
     assert len({tuple(order) for order in orders}) == len(orders)
+
+
+def test_members_that_take_their_steps_together_learn_what_each_would_learn_alone() -> None:
+    labels, recipe = ratings(), replace(QUICK, dropout=0.0, queries=3)
+    network = QueryTransformer(network_config(labels.views[0], 5, recipe))
+    measure(network, *labels.looks)
+    together, alone = list(copy.deepcopy(network).query_sets()), list(network.query_sets())
+    assert (together[0].queries != together[1].queries).all()
+    for members in (together, alone[:1], alone[1:]):
+        torch.manual_seed(0)  # of the places of tokens that a step looks at
+        loop.descend(members, labels.loss(network, recipe, None), recipe, torch.Generator().manual_seed(0))
+    for one, other in zip(together, alone, strict=True):
+        for name, value in one.state_dict().items():
+            assert torch.allclose(value, other.state_dict()[name], atol=1e-4), name
+
+
+def test_the_gradient_of_each_member_is_shortened_by_itself() -> None:
+    long, short = torch.nn.Parameter(torch.zeros(2, 3, 4)), torch.nn.Parameter(torch.zeros(2))
+    long.grad, short.grad = torch.ones(2, 3, 4), torch.tensor([2.0, 0.1])
+    long.grad[1] *= 0.01
+    loop.clip_each([long, short], 1.0)
+    assert float(torch.cat([long.grad[0].flatten(), short.grad[:1]]).norm()) == pytest.approx(1.0, abs=1e-4)
+    assert float(short.grad[1]) == pytest.approx(0.1)
