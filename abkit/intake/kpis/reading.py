@@ -334,6 +334,11 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
         columns = _columns(layout.header, path, options, first_rows)
         if "" in layout.header:
             _say_unnamed(columns, layout, first_rows())
+        from_1904 = False
+        if isinstance(table, OpenSheets):
+            numbers = [columns.position[name] for name in (*COUNTS, *MONEY) if name in columns.position]
+            table.refuse_shown_otherwise(layout, numbers)
+            from_1904 = table.from_1904
         frame = read_frame(table, layout, columns.position, broken)
     reading = {
         "format": "csv",
@@ -342,6 +347,7 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
         "header_line": layout.header_line,
     }
     if layout.sheet:
+        reading |= {"days_from": 1904} if from_1904 else {}
         reading |= {"format": "spreadsheet", "sheet": layout.sheet, "first_column": layout.first_column}
     return RawTable(frame, columns, broken, reading, path)
 

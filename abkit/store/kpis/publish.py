@@ -173,8 +173,11 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     _name_ads(session, header.run_id)
     relink(session, header.run_id, ads=ads)
     first, last = session.execute(select(func.min(STAGE_KPI.c.period_start), func.max(STAGE_KPI.c.period_end))).one()
-    if wholes := recount(session, session.scalars(ads).all(), (first, last)):
-        record.options = {**record.options, "totals": [f"{name} {value!r}" for name, value in wholes]}
+    counted = recount(session, session.scalars(ads).all(), (first, last))
+    if counted.wholes:
+        record.options = {**record.options, "totals": [f"{name} {value!r}" for name, value in counted.wholes]}
+    if counted.not_examined:
+        record.options = {**record.options, "values_not_examined": counted.not_examined}
     refresh_launches(session, creatives_of(session, ads), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
     staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)

@@ -220,13 +220,12 @@ def _store_rows(
             remember(session, said, columns.names, contents.accounts, import_id=record.id, run_id=run.id)
         elif forgetting:
             forget(session, columns.names, contents.accounts)
-        if totals := record.options.get("totals"):
-            note(f"{name}: {_totals_remark(totals)}")
-        summarized = _summary(session, summary, record)
-        if doubt := kpi_publish.staged_maybe_twice(session):
-            note(f"{name}: {doubt}")
-            summarized = replace(summarized, notes=(*summarized.notes, str(doubt)))
-            record.options = {**record.options, "notes": [*record.options.get("notes", ()), str(doubt)]}
+        remarks = _found_in_the_store(session, record)
+        for remark in remarks:
+            note(f"{name}: {remark}")
+        if remarks:
+            record.options = {**record.options, "notes": [*record.options.get("notes", ()), *remarks]}
+        summarized = replace(_summary(session, summary, record), notes=(*summary.notes, *remarks))
         return replace(summarized, not_counted=kpi_publish.staged_set_aside(session))
 
     frames = [
@@ -238,6 +237,15 @@ def _store_rows(
     ]
     kept = archive.pack(frames[:-1])
     return publish_staged(store, frames, publish, kpi_publish.TEMPORARY)
+
+
+def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
+    """Return remarks on what shows only beside what other files delivered."""
+    remarks = [_totals_remark(totals)] if (totals := record.options.get("totals")) else []
+    if number := record.options.get("values_not_examined"):
+        remarks.append(f"{number:,} combinations of values that few ads have were not examined for totals of others")
+    doubt = kpi_publish.staged_maybe_twice(session)
+    return [*remarks, *([str(doubt)] if doubt else [])]
 
 
 def _totals_remark(totals: Sequence[str]) -> str:

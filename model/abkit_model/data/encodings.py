@@ -98,6 +98,7 @@ _CANDIDATES: Mapping[str, tuple[tuple[str, ...], float]] = {
     "mac-roman": (_WESTERN, 0.7),
     "iso-8859-2": (_CENTRAL, 1.0),
     "koi8-r": (("russian", "bulgarian"), 0.9),
+    "mac-cyrillic": (("russian", "ukrainian", "bulgarian", "serbian"), 0.9),
     "euc-jp": (("japanese",), 1.0),
 }
 _MARGIN = 1.0  # a rival that costs so little more could be meant as well

@@ -20,6 +20,7 @@ from datetime import date, datetime, time, timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from abkit_model.data.cell_formats import ShownOtherwise, misleading_formats
 from abkit_model.data.layouts import Layout, bare
 from abkit_model.data.side_tables import columns_of_others
 from abkit_model.data.text_rows import BrokenRow
@@ -111,6 +112,8 @@ class OpenSheets:
         said_line: The row that the user named.
         scanned: What is wrong with single cells, by sheet.
         hidden: How many rows are hidden, by sheet.
+        shown: The cells that show something else than their number, by sheet.
+        from_1904: Whether the numbers of days are counted from 1904.
         encoding: Spreadsheets have none.
     """
 
@@ -120,6 +123,8 @@ class OpenSheets:
     said_line: int | None = None
     scanned: Mapping[str, Mapping[tuple[int, int], str]] = field(default_factory=dict)
     hidden: Mapping[str, int] = field(default_factory=dict)
+    shown: Mapping[str, ShownOtherwise] = field(default_factory=dict)
+    from_1904: bool = False
     encoding: str = ""
     _read: dict[str, _Sheet] = field(default_factory=dict)
 
@@ -196,6 +201,19 @@ class OpenSheets:
                 return f"cell {column_letters(column)}{number} {sheet.faults[number, column]}"
         return ""
 
+    def refuse_shown_otherwise(self, layout: Layout, columns: Sequence[int]) -> None:
+        """Make faults of the cells that show something else than their number, in columns where that is what counts."""
+        sheet, shown = self._sheet(layout.sheet), self.shown.get(layout.sheet)
+        if shown is None:
+            return
+        faults = dict(sheet.faults)
+        for column in (sheet.first_column + index for index in columns):
+            for row, what in shown.cells(column_letters(column)):
+                value = sheet.rows[row - 1][column - sheet.first_column] if 0 < row <= len(sheet.rows) else ""
+                if row > layout.lines_before and isinstance(value, int | float) and value:
+                    faults[row, column] = f"holds {cell_text(value)} and is shown {what}: format it as a number"
+        self._read[layout.sheet] = replace(sheet, faults=faults)
+
     def _visible(self) -> list[str]:
         from python_calamine import SheetTypeEnum, SheetVisibleEnum
 
@@ -267,9 +285,12 @@ def open_sheets(
     data = io.BytesIO(content.read())
     scanned: Mapping[str, Mapping[tuple[int, int], str]] = {}
     hidden: dict[str, int] = {}
+    shown: dict[str, ShownOtherwise] = {}
+    from_1904 = False
     if data.getvalue().startswith(b"PK"):
         with zipfile.ZipFile(data) as archive:
-            scanned = _scan(archive, data, max_bytes, hidden)
+            scanned = _scan(archive, data, max_bytes, hidden, shown)
+            from_1904 = _counts_from_1904(archive)
     data.seek(0)
 
     def opened() -> CalamineWorkbook:
@@ -278,7 +299,7 @@ def open_sheets(
         return CalamineWorkbook.from_filelike(data)
 
     digest = hashlib.sha256(data.getvalue()).hexdigest()
-    return OpenSheets(_guarded(opened), digest, sheet, header_line, scanned, hidden)
+    return OpenSheets(_guarded(opened), digest, sheet, header_line, scanned, hidden, shown, from_1904)
 
 
 def _guarded(act: Callable[[], Any]) -> Any:
@@ -298,8 +319,14 @@ def _guarded(act: Callable[[], Any]) -> Any:
         raise
 
 
+def _counts_from_1904(archive: zipfile.ZipFile) -> bool:
+    if "xl/workbook.xml" not in archive.namelist():
+        return False
+    return re.search(rb"\bdate1904\s*=\s*[\"'](?:1|true)[\"']", archive.read("xl/workbook.xml")) is not None
+
+
 def _scan(
-    archive: zipfile.ZipFile, data: BinaryIO, max_bytes: float, hidden: dict[str, int]
+    archive: zipfile.ZipFile, data: BinaryIO, max_bytes: float, hidden: dict[str, int], shown: dict[str, ShownOtherwise]
 ) -> dict[str, dict[tuple[int, int], str]]:
     """Look through an XLSX or ODS before it is opened: its size, its extent, and its faulty cells by sheet.
 
@@ -321,7 +348,10 @@ def _scan(
         return {}
     paths = _paths_of_sheets(archive)
     stale = re.search(rb"fullCalcOnLoad\s*=\s*[\"'](?:1|true)", archive.read("xl/workbook.xml")) is not None
-    return {name: _faults(archive, path, stale, name, hidden) for name, path in paths.items() if path in names}
+    formats = misleading_formats(archive.read("xl/styles.xml")) if "xl/styles.xml" in names else {}
+    there = {name: path for name, path in paths.items() if path in names}
+    shown.update((name, ShownOtherwise(formats)) for name in there)
+    return {name: _faults(archive, path, stale, name, hidden, shown[name]) for name, path in there.items()}
 
 
 def _unpacked_size(data: BinaryIO, member: zipfile.ZipInfo, most: float) -> int:
@@ -376,7 +406,7 @@ def _paths_of_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
 
 
 def _faults(
-    archive: zipfile.ZipFile, path: str, stale: bool, name: str, hidden: dict[str, int]
+    archive: zipfile.ZipFile, path: str, stale: bool, name: str, hidden: dict[str, int], shown: ShownOtherwise
 ) -> dict[tuple[int, int], str]:
     """Return the cells of one sheet that have no value to be trusted.
 
@@ -393,11 +423,13 @@ def _faults(
             if cut > 0:
                 hidden[name] = hidden.get(name, 0) + len(_HIDDEN.findall(rest, 0, cut))
                 _look(rest[:cut], stale, faults, reach)
+                shown.look(rest[:cut])
                 rest = rest[cut:]
             elif len(rest) > 16 * _CHUNK:
                 raise TableError("a row of the spreadsheet has no end", hint=_SAVE)
         hidden[name] = hidden.get(name, 0) + len(_HIDDEN.findall(rest))
         _look(rest, stale, faults, reach)
+        shown.look(rest)
     if reach[0] * reach[1] > _MOST_CELLS:
         last = f"{column_letters(reach[1] - 1)}{reach[0]}"
         raise TableError(

@@ -5,8 +5,8 @@ Only the distinct texts of a column are looked at, each weighted by its rows: a 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from abkit.intake.kpis.times.date_texts import SERIAL, DateText, read_text
 
 EARLIEST, LATEST = date(1990, 1, 1), date(2100, 1, 1)
 MOST_DATES = 100_000
+_FROM_1904 = timedelta(days=1462)
 _MONTHS_A_YEAR = 12
 _READ = {"text": pl.String, "first": pl.Date, "last": pl.Date, "timed": pl.Boolean, "problem": pl.String}
 
@@ -40,7 +41,9 @@ class ReadDates:
     notes: tuple[str, ...] = ()
 
 
-def read_dates(frame: pl.DataFrame, fields: Sequence[str], name: str, dayfirst: bool | None) -> ReadDates:
+def read_dates(
+    frame: pl.DataFrame, fields: Sequence[str], name: str, dayfirst: bool | None, *, epoch: int | None = None
+) -> ReadDates:
     """Read one column of dates, or the two of a period: they share one format.
 
     Args:
@@ -48,6 +51,7 @@ def read_dates(frame: pl.DataFrame, fields: Sequence[str], name: str, dayfirst: 
         fields: `["day"]`, or `["period_start", "period_end"]`.
         name: The file's own name of the first, for messages.
         dayfirst: Whether the day comes first; None finds it out.
+        epoch: 1904 where the workbook counts days from then; else they are counted from 1900.
 
     Raises:
         InvalidInput: Nothing in the columns says whether the day or the month comes first.
@@ -70,7 +74,9 @@ def read_dates(frame: pl.DataFrame, fields: Sequence[str], name: str, dayfirst: 
         )
     rows = dict(distinct.iter_rows())
     read = {text: read_text(text) for text in rows}
-    found, suspects, notes = _format_of(read, rows, name, dayfirst)
+    if epoch == 1904:
+        read = {text: _counted_later(one) for text, one in read.items()}
+    found, suspects, notes = _format_of(read, rows, name, dayfirst, epoch)
     unit = _most_common({text: one.unit for text, one in read.items() if found in one.readings}, rows, "day")
     table = pl.DataFrame(
         [(text, *_chosen(text, one, found, unit, suspects)) for text, one in read.items()], schema=_READ, orient="row"
@@ -127,7 +133,7 @@ def _most_common(kinds: Mapping[str, str], rows: Mapping[str, int], default: str
 
 
 def _format_of(
-    read: Mapping[str, DateText], rows: Mapping[str, int], name: str, dayfirst: bool | None
+    read: Mapping[str, DateText], rows: Mapping[str, int], name: str, dayfirst: bool | None, epoch: int | None
 ) -> tuple[str, frozenset[str], list[str]]:
     """Return the format that most rows have, the texts that cannot be trusted even so, and notes."""
     fits: Counter[str] = Counter()
@@ -150,13 +156,19 @@ def _format_of(
     if example is not None:
         day = read[example].readings[best][0]
         if best == SERIAL:
-            notes.append(
-                f"{name!r}: {example!r} is read as the day number of a spreadsheet, {day} (if the workbook counts from "
-                "1904, save the column as text first)"
-            )
+            otherwise = "as the workbook counts from 1904" if epoch else "counted from 1900, as most workbooks do"
+            notes.append(f"{name!r}: {example!r} is read as the day number of a spreadsheet, {day} ({otherwise})")
         elif "YY" in best.replace("YYYY", ""):
             notes.append(f"{name!r}: years of two digits: {example!r} is read as {day}")
     return best, suspects, notes
+
+
+def _counted_later(one: DateText) -> DateText:
+    """Return what a text means in a workbook that counts days from 1904."""
+    if SERIAL not in one.readings:
+        return one
+    first, last = (day + _FROM_1904 for day in one.readings[SERIAL])
+    return replace(one, readings={**one.readings, SERIAL: (first, last)})
 
 
 def _refuse_swapped(read: Mapping[str, DateText], best: str, name: str) -> None:

@@ -42,9 +42,22 @@ _BASE = reduce(add, [getattr(Segment, name) + "\n" for name in Dimension])
 # --- writing ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Recounted:
+    """What was found while rows were decided anew.
+
+    Attributes:
+        wholes: Values of dimensions that are now known to be the sum of the others.
+        not_examined: How many values of few ads were too many to look whether they are such sums.
+    """
+
+    wholes: tuple[tuple[Dimension, str], ...] = ()
+    not_examined: int = 0
+
+
 def recount(
     session: Session, ads: Collection[int], days: tuple[date, date] | None = None, *, every: bool = False
-) -> list[tuple[Dimension, str]]:
+) -> Recounted:
     """Decide anew which rows of these ads count; call it where their rows changed, came or went.
 
     Args:
@@ -52,19 +65,16 @@ def recount(
         ads: Ids of the ads; those that are the same as one of them are looked at too.
         days: First and last of the rows that changed; all days by default.
         every: Whether the ads did not come in one file, and may repeat each other.
-
-    Returns:
-        Values of dimensions that are now known to be the sum of the others.
     """
     if not ads:
-        return []
+        return Recounted()
     session.flush()
     _note_breakdowns(session)
-    wholes = _note_wholes(session, ads, days)
+    found = _note_wholes(session, ads, days)
     _settle(session, ads)
     if changed := unite(session, ads, days, every=every):
         _settle(session, changed)
-    return wholes
+    return found
 
 
 def settle_all(session: Session) -> None:
@@ -92,19 +102,20 @@ def _note_breakdowns(session: Session) -> None:
     session.execute(update(Segment), values)
 
 
-def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date] | None) -> list[tuple[Dimension, str]]:
+def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date] | None) -> Recounted:
     """Note which values are the sum of the others, as the figures of some of the ads show."""
     import polars as pl
 
     every = sorted(ads)
     some = every[:: -(-len(every) // _MOST_ADS)]
-    some = sorted({*some, *_ads_of_rare_values(session, every, some)})
+    rare, not_examined = _ads_of_rare_values(session, every, some)
+    some = sorted({*some, *rare})
     several = or_(*(func.count(getattr(Segment, name).distinct()) > 2 for name in Dimension))
     seen = select(Kpi.id).where(*([Kpi.period_start <= days[1], Kpi.period_end >= days[0]] if days else []))
     cut = select(Segment.id).where(Segment.breakdown.like("%V%"))
     seen = seen.where(among(session, Kpi.ad_id, some), Kpi.segment_id.in_(cut))
     if not session.scalar(select(several).select_from(Kpi).join(Segment).where(Kpi.id.in_(seen))):
-        return []
+        return Recounted((), not_examined)
     dimensions = [
         case((func.substr(Segment.breakdown, place, 1) == "V", getattr(Segment, name)), else_="").label(name)
         for place, name in enumerate(Dimension, 1)
@@ -123,13 +134,16 @@ def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date]
     wholes = whole_values(pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row"))
     for name, value in wholes:
         _mark(session, name, value)
-    return wholes
+    return Recounted(tuple(wholes), not_examined)
 
 
-def _ads_of_rare_values(session: Session, ads: Collection[int], some: Collection[int]) -> list[int]:
-    """Return ads for the values of dimensions that none of some ads has: a few ads only may have a total."""
+def _ads_of_rare_values(session: Session, ads: Collection[int], some: Collection[int]) -> tuple[list[int], int]:
+    """Return ads for the values of dimensions that none of some ads has, and how many values are left over.
+
+    A few ads only may have a total.
+    """
     if len(some) == len(ads):
-        return []
+        return [], 0
 
     def of(chosen: Collection[int]) -> Any:
         return select(Kpi.segment_id).where(among(session, Kpi.ad_id, chosen))
@@ -137,7 +151,7 @@ def _ads_of_rare_values(session: Session, ads: Collection[int], some: Collection
     values = [getattr(Segment, name) for name in Dimension]
     cut = select(*values).where(func.substr(Segment.breakdown, 1, len(Dimension)).like("%V%"))
     if not session.execute(cut.limit(1)).first():
-        return []
+        return [], 0
     seen = {tuple(row) for row in session.execute(cut.where(Segment.id.in_(of(some))).distinct())}
     rest = {tuple(row) for row in session.execute(cut.where(Segment.id.in_(of(ads))).distinct())} - seen
     found: set[int] = set()
@@ -147,7 +161,7 @@ def _ads_of_rare_values(session: Session, ads: Collection[int], some: Collection
             among(session, Kpi.ad_id, ads), Kpi.segment_id.in_(select(Segment.id).where(same))
         )
         found.update(session.scalars(one.distinct().order_by(Kpi.ad_id).limit(_RARE_ADS)))
-    return sorted(found)
+    return sorted(found), max(0, len(rest) - _MOST_RARE)
 
 
 def _mark(session: Session, name: Dimension, value: str) -> None:

@@ -1,0 +1,95 @@
+"""What a spreadsheet shows instead of the number that a cell holds: per cent, or a word for thousands behind it.
+
+An XLSX keeps formats in `styles.xml` and their index in each cell. A cell that is shown as "5 %" holds 0.05, and one
+that is shown as "12 k" may hold 12: neither says what is meant where a count is wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator, Mapping
+from html import unescape
+
+_PERCENT_OF_OLD = (9, 10)  # numbers of the formats that every spreadsheet program knows
+_MOST_FORMATS = 100_000
+_TAG = r"<(?:\w+:)?"
+_CODE = re.compile(_TAG + r"numFmt\b([^<>]*)>")
+_USED = re.compile(_TAG + r"cellXfs\b[^<>]*>(.*?)</(?:\w+:)?cellXfs\s*>", re.DOTALL)
+_FORMAT = re.compile(_TAG + r"xf\b([^<>]*)>")
+_ATTRIBUTE = re.compile(r"\b(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_LITERAL = re.compile(r"\"([^\"]*)\"|\\(.)|[_*].|\[[^\]]*\]", re.DOTALL)
+_MULTIPLES = frozenset(
+    ["k", "m", "mm", "b", "bn", "tsd", "tsd.", "tausend", "thousand", "thousands", "mio", "mio.", "mn", "mln", "mln.", "million", "millions", "mrd", "mrd.", "bio", "billion", "billions", "mil", "mille", "millones", "milhões", "тыс", "тыс.", "млн", "млн.", "千", "万", "萬", "百万", "億", "亿", "천", "만", "억", "0", "00", "000", "000000"]
+)
+_CELL = re.compile(rb"<(?:\w+:)?c\b([^<>]*)>")
+_STYLE = re.compile(rb"\bs\s*=\s*[\"'](\d{1,6})[\"']")
+_PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
+
+
+def misleading_formats(styles: bytes) -> dict[int, str]:
+    """Return what the formats of a workbook show, by their index in its cells; only those that mislead.
+
+    Args:
+        styles: The part `xl/styles.xml`.
+    """
+    text = styles.decode("utf-8-sig", "replace")
+    codes = {}
+    for found in _CODE.finditer(text):
+        said = _attributes(found.group(1))
+        codes[said.get("numFmtId", "")] = said.get("formatCode", "")
+    used = _USED.search(text)
+    shown: dict[int, str] = {}
+    for index, found in enumerate(_FORMAT.finditer(used.group(1) if used else "")):
+        if index == _MOST_FORMATS:
+            break
+        number = _attributes(found.group(1)).get("numFmtId", "0")
+        code = codes.get(number, "0%" if number in map(str, _PERCENT_OF_OLD) else "")
+        if reason := misleads(code):
+            shown[index] = reason
+    return shown
+
+
+def misleads(code: str) -> str:
+    """Return what a format shows besides the number, in words for a message; '' where it shows the number.
+
+    >>> misleads("0.0%"), misleads('0.0" Tsd."'), misleads("#,##0.00 [$€-407]"), misleads('0" clicks"')
+    ('as a percentage', "with 'Tsd.' behind it", '', '')
+    """
+    literals = ["".join(found).strip() for found in _LITERAL.findall(code)]
+    if "%" in _LITERAL.sub("", code) or any("%" in literal for literal in literals):
+        return "as a percentage"
+    return next((f"with {literal!r} behind it" for literal in literals if literal.casefold() in _MULTIPLES), "")
+
+
+def _attributes(text: str) -> Mapping[str, str]:
+    return {key: unescape(one or other) for key, one, other in _ATTRIBUTE.findall(text)}
+
+
+class ShownOtherwise:
+    """The cells of a sheet that show something else than their number: by column, rows and the format of each.
+
+    Rows are packed: a column of rates has as many as the table.
+    """
+
+    def __init__(self, formats: Mapping[int, str]) -> None:
+        self._formats = formats
+        self._rows: dict[bytes, tuple[array[int], array[int]]] = {}
+
+    def look(self, xml: bytes) -> None:
+        """Note the cells of a part of the sheet."""
+        if not self._formats:
+            return
+        for attributes in _CELL.findall(xml):
+            style = _STYLE.search(attributes)
+            if style is None or int(style.group(1)) not in self._formats:
+                continue
+            if place := _PLACE.search(attributes):
+                rows, styles = self._rows.setdefault(place.group(1), (array("L"), array("L")))
+                rows.append(int(place.group(2)))
+                styles.append(int(style.group(1)))
+
+    def cells(self, column: str) -> Iterator[tuple[int, str]]:
+        """Yield row and what is shown, of a column by its letters."""
+        for row, style in zip(*self._rows.get(column.encode(), ((), ())), strict=True):
+            yield row, self._formats[style]
