@@ -19,9 +19,12 @@ _USED = re.compile(_TAG + r"cellXfs\b[^<>]*>(.*?)</(?:\w+:)?cellXfs\s*>", re.DOT
 _FORMAT = re.compile(_TAG + r"xf\b([^<>]*)>")
 _ATTRIBUTE = re.compile(r"\b(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _LITERAL = re.compile(r"\"([^\"]*)\"|\\(.)|[_*].|\[[^\]]*\]", re.DOTALL)
-_MULTIPLES = frozenset(
-    ["k", "m", "mm", "b", "bn", "tsd", "tsd.", "tausend", "thousand", "thousands", "mio", "mio.", "mn", "mln", "mln.", "million", "millions", "mrd", "mrd.", "bio", "billion", "billions", "mil", "mille", "millones", "milhões", "тыс", "тыс.", "млн", "млн.", "千", "万", "萬", "百万", "億", "亿", "천", "만", "억", "0", "00", "000", "000000"]
-)
+_MULTIPLES = frozenset({
+    "k", "m", "mm", "b", "bn", "mio", "mio.", "mn", "mln", "mln.", "mrd", "mrd.", "bio", "mil", "mille",
+    "tsd", "tsd.", "tausend", "thousand", "thousands", "million", "millions", "billion", "billions", "millones",
+    "milhões", "тыс", "тыс.", "млн", "млн.", "千", "万", "萬", "百万", "億", "亿", "천", "만", "억",
+    "0", "00", "000", "000000",
+})  # fmt: skip
 _CELL = re.compile(rb"<(?:\w+:)?c\b([^<>]*)>")
 _STYLE = re.compile(rb"\bs\s*=\s*[\"'](\d{1,6})[\"']")
 _PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")

@@ -471,6 +471,39 @@ def test_a_second_account_with_the_same_ids_stays_beside_an_account_that_was_nam
     assert list_imports(store).maybe_twice is None
 
 
+CORRECTED = [(n, a, i + 11 + a, c + 1, v) for n, a, i, c, v in ROWS]
+MAPPINGS = {
+    "ids, then names": ("Ad ID,Ad name", "12{0},hero{0}.png", "Ad name", "hero{0}.png"),
+    "names, then their campaign": ("Ad name", "hero{0}.png", "Campaign name,Ad name", "C,hero{0}.png"),
+    "a campaign, then its ad set": (
+        "Campaign name,Ad name", "C,hero{0}.png", "Campaign name,Ad set name,Ad name", "C,S,hero{0}.png",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_a_corrected_export_under_another_mapping_counts_once(mapping: str, store: Store, tmp_path: Path) -> None:
+    header, ad, later_header, later_ad = MAPPINGS[mapping]
+    run_import(store, write(tmp_path / "first.csv", plain(ad, header)))
+    (summary,) = run_import(store, write(tmp_path / "later.csv", plain(later_ad, later_header, CORRECTED)))
+    assert read(store).impressions == sum(row[2] for row in CORRECTED)
+    assert [one.impressions for one in summary.not_counted] == [TOTAL[0]]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [(n, a, round(i * 1.07), c, v) for n, a, i, c, v in ROWS],  # another ad with that image
+        [(n, a, i + 1, c + 20, v) for n, a, i, c, v in ROWS],  # the same impressions, other clicks
+        [(n, a, i + 1, c, v) for n, a, i, c, v in ROWS if n < 2],  # too few days to tell
+    ],
+)
+def test_one_name_without_near_figures_stays_two_ads(others: list[Row], store: Store, tmp_path: Path) -> None:
+    run_import(store, write(tmp_path / "ids.csv", plain("12{0},hero{0}.png", "Ad ID,Ad name")))
+    run_import(store, write(tmp_path / "names.csv", plain("hero{}.png", "Ad name", others)))
+    assert read(store).impressions == TOTAL[0] + sum(row[2] for row in others)
+
+
 def test_the_largest_of_several_platforms_is_not_taken_for_their_sum(store: Store, tmp_path: Path) -> None:
     lines = [f"{day(0)},17,{platform},{n},9" for platform, n in (("facebook", 950), ("instagram", 90))]
     run_import(store, write(tmp_path / "parts.csv", table("Day,Ad ID,Platform,Impressions,Clicks", lines)))

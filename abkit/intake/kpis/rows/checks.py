@@ -267,7 +267,8 @@ def _dates(table: RawTable, options: KpiOptions) -> ReadDates:
                 hint="leave --period out (or leave that column out: --map 'COLUMN=')",
             )
         name = table.columns.named(fields[0])
-        return of_longer_times(read_dates(table.frame, fields, name, options.dayfirst, epoch=table.reading.get("days_from")), name)
+        epoch = table.reading.get("days_from")
+        return of_longer_times(read_dates(table.frame, fields, name, options.dayfirst, epoch=epoch), name)
     assert options.period is not None  # noqa: S101  # require_fields saw to it
     n = table.frame.height
     said = {

@@ -1,5 +1,6 @@
 """Rows of one file about the same ad, period and segment: the same row twice, contradictions, and parts to add up."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
@@ -11,6 +12,7 @@ KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attributio
 _REFUSED = {"line": pl.Int64, "reason": pl.String}
 _BESIDE = {"line": pl.Int64, "beside": pl.Int64}
 HOURS_A_DAY = 24
+_OF_CONVERSIONS = re.compile(r"\b(conversion|action|event|goal)")  # a column that tells kinds of conversions apart
 _ROWS_LOOKED_AT = 1_000
 OtherCells = Callable[[frozenset[int]], Iterable[tuple[int, tuple[str, ...]]]]
 
@@ -89,9 +91,10 @@ def broken_down(table: RawTable, repeated: pl.DataFrame) -> list[str]:
     varied = [name for name, texts in columns if name in unused and len(set(texts)) > 1]
     if not varied:
         return []
+    mapping = f"{varied[0]}={'event' if _OF_CONVERSIONS.search(varied[0].casefold()) else 'other'}"
     return [
         f"{apart.height:,} rows have ad, period and segment in common and differ in {listed(varied, 5)}: if the file "
-        f"is broken down by such a column, --map {varied[0] + '=other'!r}"
+        f"is broken down by such a column, take it back (abkit kpi undo) and import it with --map {mapping!r}"
     ]
 
 

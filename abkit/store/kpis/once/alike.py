@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Pair = tuple[int, int]
 
 _NEAR, _VERY_NEAR = 0.1, 0.02  # how far corrected impressions are from the first ones: named alike, or by an id alone
-_SHARE = 0.5  # of the periods that both have
+_NEAR_CLICKS, _FEW_CLICKS = 0.2, 3  # a share, or a number that a correction takes or adds
+_SHARE = 0.8  # of the periods that both have
 _LEAST_SHOWN = 100  # impressions: of few, chance makes equals
 _PERIODS_ALONE, _SHARE_ALONE = 3, 0.9  # near periods of all ads of two files together, where no name says more
 
@@ -36,7 +37,7 @@ def corrected(pairs: Mapping[Pair, bool], here: pl.DataFrame, there: pl.DataFram
 
     Args:
         pairs: By two ads of one id, whether a name or a campaign says the same.
-        here, there: What they delivered by period: `ad` (`other`), `period_start`, `period_end`, `impressions`.
+        here, there: By period (`period_start`, `period_end`) what each `ad` (`other`) delivered: `impressions`, `clicks`.
     """
     import polars as pl
 
@@ -45,12 +46,11 @@ def corrected(pairs: Mapping[Pair, bool], here: pl.DataFrame, there: pl.DataFram
     period = ["period_start", "period_end"]
     common = pl.DataFrame(rows, schema=schema, orient="row").join(here, on="ad")
     common = common.join(there, on=["other", *period], suffix="_other").filter(pl.col("impressions") > 0)
-    most = pl.max_horizontal("impressions", "impressions_other")
-    apart = (pl.col("impressions") - pl.col("impressions_other")).abs() / most
+    clicked = _alike("clicks", _NEAR_CLICKS, _FEW_CLICKS)
     proof = common.group_by("ad", "other", "named").agg(
-        near=(apart <= _NEAR).mean(),
-        very_near=(apart <= _VERY_NEAR).mean(),
-        shown=most.sum(),
+        near=(_alike("impressions", _NEAR) & clicked).mean(),
+        very_near=(_alike("impressions", _VERY_NEAR) & clicked).mean(),
+        shown=pl.max_horizontal("impressions", "impressions_other").sum(),
         periods=pl.len(),
     )
     proof = proof.filter(pl.col("shown") >= _LEAST_SHOWN).sort("ad", "other")
@@ -60,6 +60,35 @@ def corrected(pairs: Mapping[Pair, bool], here: pl.DataFrame, there: pl.DataFram
     if close["periods"].sum() < _PERIODS_ALONE or close.height < _SHARE_ALONE * alone.height:
         close = close.clear()
     return [*named.select("ad", "other").iter_rows(), *close.select("ad", "other").iter_rows()]
+
+
+def restated(pairs: Collection[Pair], here: pl.DataFrame, there: pl.DataFrame) -> list[Pair]:
+    """Return the pairs of one name that are one ad by their figures: days that another export corrected a little.
+
+    Args:
+        pairs: Two ads of one name.
+        here, there: What they delivered by period, as in `corrected`.
+    """
+    import polars as pl
+
+    both = pl.DataFrame(sorted(pairs), schema={"ad": pl.Int64, "other": pl.Int64}, orient="row")
+    common = both.join(here, on="ad").join(there, on=["other", "period_start", "period_end"], suffix="_other")
+    near = _alike("impressions", _VERY_NEAR) & _alike("clicks", _NEAR_CLICKS, _FEW_CLICKS)
+    proof = (
+        common.filter(pl.col("impressions") >= _LEAST_SHOWN)
+        .group_by("ad", "other")
+        .agg(near=near.mean(), different=pl.col("impressions").filter(near).n_unique())
+    )
+    proven = proof.filter(pl.col("near") >= _SHARE_ALONE, pl.col("different") >= _PERIODS_ALONE)
+    return only_ones(proven.sort("ad", "other").select("ad", "other").iter_rows())
+
+
+def _alike(name: str, share: float, least: int = 0) -> pl.Expr:
+    """Return whether a figure of both is within a share of the larger one, or within a number that says nothing."""
+    import polars as pl
+
+    one, two = pl.col(name), pl.col(f"{name}_other")
+    return (one - two).abs() <= pl.max_horizontal(pl.max_horizontal(one, two) * share, least)
 
 
 def only_ones(pairs: Iterable[Pair]) -> list[Pair]:

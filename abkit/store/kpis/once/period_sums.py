@@ -37,6 +37,44 @@ def totals_and_sums(
     return here, there
 
 
+def sums_of_pairs(session: Session, pairs: Collection[tuple[int, int]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return both tables for pairs of ads alone: every period of several days that either ad of a pair has.
+
+    Args:
+        session: A session that reads.
+        pairs: Two ads each.
+    """
+    import polars as pl
+
+    ads = {ad for pair in pairs for ad in pair}
+    mine = among(session, Kpi.ad_id, ads)
+    if not session.scalar(select(Kpi.id).where(mine, Kpi.period_end > Kpi.period_start).limit(1)):
+        return _frame([]), _frame([])
+    columns = (Kpi.ad_id, Kpi.period_start, Kpi.period_end, Kpi.impressions, Kpi.clicks, Kpi.conversions)
+    found = session.execute(select(*columns).where(Kpi.left_out == "", mine))
+    rows = _frame([(*row, 0) for row in found]).with_row_index("number")
+    key = ["ad", "period_start", "period_end"]
+    figures = pl.col("impressions", "clicks", "conversions").sum()
+    longer = rows.filter(pl.col("period_end") > pl.col("period_start"))
+    totals = longer.group_by(key).agg(figures, pl.col("parts").sum())
+    schema = {"one": pl.Int64, "ad": pl.Int64}
+    both = pl.DataFrame([*pairs, *((two, one) for one, two in pairs)], schema=schema, orient="row")
+    asked = both.join(totals.select(pl.col("ad").alias("one"), "period_start", "period_end"), on="one")
+    inside = asked.join(rows, on="ad", suffix="_of_row").filter(
+        pl.col("period_start_of_row") >= pl.col("period_start"),
+        pl.col("period_end_of_row") <= pl.col("period_end"),
+        (pl.col("period_end_of_row") - pl.col("period_start_of_row"))
+        < (pl.col("period_end") - pl.col("period_start")),
+    )
+    # Several ads may ask for the same sum.
+    inside = inside.unique(["ad", "period_start", "period_end", "period_start_of_row", "period_end_of_row", "number"])
+    sums = inside.group_by(key).agg(figures, parts=pl.col("impressions").n_unique().cast(pl.Int64))
+    everything = pl.concat([totals.select(SUMS), sums.select(SUMS)])
+    sides = [pl.Series("ad", sorted({pair[side] for pair in pairs}), dtype=pl.Int64).to_frame() for side in (0, 1)]
+    here, there = (everything.join(side, on="ad", how="semi") for side in sides)
+    return here, there
+
+
 def _totals(session: Session, ads: Collection[int], days: tuple[date, date] | None) -> list[tuple[Any, ...]]:
     longer = [among(session, Kpi.ad_id, ads), Kpi.period_end > Kpi.period_start]
     if days is not None:

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session, aliased
 
 from abkit.names import folded
 from abkit.store.database.statements import among, total
-from abkit.store.kpis.once.alike import corrected, only_ones
-from abkit.store.kpis.once.period_sums import SUMS, totals_and_sums
+from abkit.store.kpis.once.alike import corrected, only_ones, restated
+from abkit.store.kpis.once.period_sums import SUMS, sums_of_pairs, totals_and_sums
 from abkit.store.kpis.once.rule import means_all
 from abkit.store.schema import Ad, AdCreative, Kpi
 from abkit.vocabulary import Dimension
@@ -204,7 +204,7 @@ def _corrected(
 
     ones, twos = {one for one, _ in possible}, {two for _, two in possible}
     shared = _shared_periods(session, ones, twos, days)
-    sums_here, sums_there = totals_and_sums(session, ones, twos, days)
+    sums_here, sums_there = sums_of_pairs(session, possible)
     here = pl.concat([_exact(session, ones, shared), sums_here])
     there = pl.concat([_exact(session, twos, shared), sums_there]).rename({"ad": "other"})
     return only_ones(corrected(possible, here, there))
@@ -255,8 +255,12 @@ def _equal_ads(
     apart = _apart(session, pairs)
     if not apart:
         return []
-    here = pl.concat([_exact(session, {one for one, _ in apart}, shared), sums_here])
-    there = pl.concat([_exact(session, {two for _, two in apart}, shared), sums_there]).rename({"ad": "other"})
+    # Of those that may be one by their names, every total is looked at; of all others, some.
+    named = {pair for pair in apart if known[pair[0]].related(known[pair[1]])}
+    more_here, more_there = sums_of_pairs(session, named)
+    here = pl.concat([_exact(session, {one for one, _ in apart}, shared), sums_here, more_here]).unique()
+    there = pl.concat([_exact(session, {two for _, two in apart}, shared), sums_there, more_there]).unique()
+    there = there.rename({"ad": "other"})
     proof = _proof(apart, here, there)
     same: list[tuple[int, int]] = []
     unproven: list[tuple[tuple[int, int], float, int]] = []
@@ -278,7 +282,7 @@ def _equal_ads(
     days_of_all = sum(number for _, _, number in unproven)
     if one_to_one and all_of_them and digits_of_all >= _DIGITS_ALONE and days_of_all >= _DAYS_ALONE:
         same += [pair for pair, _, _ in unproven]
-    return _one_each(same, known)
+    return _one_each([*same, *restated(named - {*same}, here, there)], known)
 
 
 def _proof(pairs: Collection[tuple[int, int]], here: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
