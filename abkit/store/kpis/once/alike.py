@@ -37,7 +37,7 @@ def corrected(pairs: Mapping[Pair, bool], here: pl.DataFrame, there: pl.DataFram
 
     Args:
         pairs: By two ads of one id, whether a name or a campaign says the same.
-        here, there: By period (`period_start`, `period_end`) what each `ad` (`other`) delivered: `impressions`, `clicks`.
+        here, there: What each `ad` (`other`) delivered by `period_start` and `period_end`: `impressions`, `clicks`.
     """
     import polars as pl
 

@@ -63,8 +63,7 @@ def sums_of_pairs(session: Session, pairs: Collection[tuple[int, int]]) -> tuple
     inside = asked.join(rows, on="ad", suffix="_of_row").filter(
         pl.col("period_start_of_row") >= pl.col("period_start"),
         pl.col("period_end_of_row") <= pl.col("period_end"),
-        (pl.col("period_end_of_row") - pl.col("period_start_of_row"))
-        < (pl.col("period_end") - pl.col("period_start")),
+        (pl.col("period_end_of_row") - pl.col("period_start_of_row")) < (pl.col("period_end") - pl.col("period_start")),
     )
     # Several ads may ask for the same sum.
     inside = inside.unique(["ad", "period_start", "period_end", "period_start_of_row", "period_end_of_row", "number"])
