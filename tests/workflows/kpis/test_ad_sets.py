@@ -158,6 +158,18 @@ def test_an_ad_in_two_campaigns_has_its_figures_in_each_whatever_comes_last(
         delete_campaign(store, "3")
 
 
+def test_campaigns_by_name_and_then_by_id_are_one_however_few_days_agree(store: Store, tmp_path: Path) -> None:
+    days = [(1, "1", "X", 500), (2, "2", "Y", 40)]
+    by_name = [f"2026-01-0{day},7,{name},{shown},3" for day, _, name, shown in days]
+    by_id = [f"2026-01-0{day},7,{key},{name},{shown + 1},3" for day, key, name, shown in days]
+    run_import(store, write(tmp_path / "a.csv", "\n".join(["Day,Ad ID,Campaign name,Impressions,Clicks", *by_name])))
+    header = "Day,Ad ID,Campaign ID,Campaign name,Impressions,Clicks"
+    run_import(store, write(tmp_path / "b.csv", "\n".join([header, *by_id])))
+    assert read(store).impressions == 542
+    with store.read() as session:
+        assert [(row["campaign"], row["impressions"]) for row in campaign_rows(session)] == [("X", 501), ("Y", 41)]
+
+
 def test_a_corrected_export_of_one_ad_set_replaces_its_figures(sqlite_store: Store, tmp_path: Path) -> None:
     parts = _parts(random.Random(2))
     run_import(sqlite_store, write(tmp_path / "all.csv", by_set(parts)))

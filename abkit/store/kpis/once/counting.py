@@ -236,15 +236,15 @@ def _rows(session: Session, groups: dict[int, int], *where: ColumnElement[bool])
     name = Ad.account + "\n" + Ad.external_id
     columns: list[Any] = [Kpi.id, Kpi.ad_id, name, Segment.breakdown, Kpi.event, Kpi.attribution_window]
     columns += [Kpi.segment_id, Kpi.period_start, Kpi.period_end, *figures, Kpi.left_out]
-    columns += [_BASE, _PLACE, Kpi.kpi_import_id]
+    columns += [_BASE, _PLACE, Kpi.kpi_import_id, Segment.campaign_id]
     found = session.execute(
         select(*columns)
         .join(Segment, Segment.id == Kpi.segment_id)
         .join(Ad, Ad.id == Kpi.ad_id)
         .where(among(session, Kpi.ad_id, groups), *where)
     )
-    schema = dict.fromkeys((*COLUMNS, "left_out", "base", "place", "kpi_import_id"), pl.String) | {
-        **dict.fromkeys(("id", "ad", "segment_id", "impressions", "clicks", "kpi_import_id"), pl.Int64),
+    schema = dict.fromkeys((*COLUMNS, "left_out", "base", "place", "kpi_import_id", "meant"), pl.String) | {
+        **dict.fromkeys(("id", "ad", "segment_id", "impressions", "clicks", "kpi_import_id", "meant"), pl.Int64),
         **dict.fromkeys(("period_start", "period_end"), pl.Date),
         "conversions": pl.Float64,
     }

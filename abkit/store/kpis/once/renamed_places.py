@@ -22,13 +22,14 @@ def joined_places(rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows with one `segment_id` for places that are one.
 
     Args:
-        rows: With the columns of the rule, `base` (the segment without its place), `place` and `kpi_import_id`.
+        rows: With the columns of the rule, `base` (the segment without its place), `place`, `meant` (the campaign) and
+            `kpi_import_id`.
     """
     import polars as pl
 
     several = pl.col("place").n_unique().over("ad") > 1
     split = rows.filter(several)
-    pairs = _pairs(split) if split.height else []
+    pairs = sorted({*_pairs(split), *_of_one_campaign(split)}) if split.height else []
     if not pairs:
         return rows
     heads: dict[tuple[int, str], str] = {}
@@ -42,6 +43,21 @@ def joined_places(rows: pl.DataFrame) -> pl.DataFrame:
     )
     rows = rows.join(called, on=["ad", "place"], how="left", maintain_order="left")
     return rows.with_columns(segment_id=pl.struct("base", pl.coalesce("head", "place")).rank("dense").cast(pl.Int64))
+
+
+def _of_one_campaign(rows: pl.DataFrame) -> list[tuple[int, str, str]]:
+    """Return ad and two places of the same campaign and ad set: by its id in one file, by its name in others."""
+    import polars as pl
+
+    rows = rows.filter(pl.col("meant").is_not_null())
+    key = ["ad", "meant", "ad_set"]
+    places = rows.with_columns(ad_set=pl.col("place").str.split("\n").list.last())
+    places = places.group_by(*key, "place").agg(imports=pl.col("kpi_import_id").unique())
+    both = places.join(places, on=key, suffix="_other").filter(pl.col("place") < pl.col("place_other"))
+    apart = pl.col("imports").list.set_intersection("imports_other").list.len() == 0
+    # Of three names of one campaign, nothing says which two are one.
+    alone = [pl.len().over("ad", side) == 1 for side in ("place", "place_other")]
+    return list(both.filter(*alone).filter(apart).select("ad", "place", "place_other").iter_rows())
 
 
 def _pairs(rows: pl.DataFrame) -> list[tuple[int, str, str]]:

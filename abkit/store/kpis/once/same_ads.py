@@ -282,7 +282,8 @@ def _equal_ads(
     days_of_all = sum(number for _, _, number in unproven)
     if one_to_one and all_of_them and digits_of_all >= _DIGITS_ALONE and days_of_all >= _DAYS_ALONE:
         same += [pair for pair, _, _ in unproven]
-    return _one_each([*same, *restated(named - {*same}, here, there)], known)
+    of_one_account = {(one, two) for one, two in named if _agree(known[one].account, known[two].account)}
+    return _one_each([*same, *restated(of_one_account - {*same}, here, there)], known)
 
 
 def _proof(pairs: Collection[tuple[int, int]], here: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
