@@ -18,7 +18,7 @@ from pydantic_settings import (
 )
 
 from abkit.errors import UsageError
-from abkit.vocabulary import DriftDecision, LogFormat, MissedTicks, Severity
+from abkit.vocabulary import DriftDecision, LogFormat, Metric, MissedTicks, Severity
 
 CONFIG_NAME = "abkit.toml"
 
@@ -166,6 +166,34 @@ class DriftSettings(_Section):
     )
     fault_share: float = Field(
         default=0.2, gt=0, lt=1, description="share of faulty images, rows or days above which data are broken"
+    )
+
+
+class RetrainSettings(_Section):
+    """`[retrain]`: what a challenger learns from, on how much it is judged, and when it takes over."""
+
+    metric: Metric = Field(default=Metric.CTR, description="KPI whose appeal is learned and judged")
+    min_campaigns: int = Field(
+        default=10, ge=10, description="campaigns with two launched creatives or more that a judgement needs"
+    )
+    min_creatives: int = Field(
+        default=100, ge=100, description="launched creatives that a judgement needs; sizes of one idea count once"
+    )
+    min_expected: float = Field(
+        default=10, gt=0, description="expected clicks (or what the KPI counts) from which a creative is judged"
+    )
+    mature_days: int = Field(default=7, ge=0, description="days since its launch before a creative is judged")
+    margin: float = Field(
+        default=0.0, ge=0, lt=1, description="gain in within-campaign correlation that the lower end has to exceed"
+    )
+    tolerance: float = Field(
+        default=0.05, ge=0, le=2, description="loss in a segment of delivery, with an interval below 0, that refuses"
+    )
+    promote: bool = Field(
+        default=True, description="whether a challenger that is better becomes the active model by itself"
+    )
+    folder: Path = Field(
+        default=Path("models"), description="where challengers and their tables are written; inside the workspace"
     )
 
 
@@ -335,6 +363,7 @@ class Settings(BaseSettings):
     experiments: ExperimentSettings = ExperimentSettings()
     correlate: CorrelateSettings = CorrelateSettings()
     drift: DriftSettings = DriftSettings()
+    retrain: RetrainSettings = RetrainSettings()
     alerts: AlertSettings = AlertSettings()
     daemon: DaemonSettings = DaemonSettings()
     schedule: tuple[ScheduleSettings, ...] = ()

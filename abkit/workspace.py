@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from abkit.workflows.kpis.imports import ImportList, UndoReport
     from abkit.workflows.kpis.linking.report import LinkReport
     from abkit.workflows.kpis.preview import ImportPreview
+    from abkit.workflows.learning.trials import RetrainResult
+    from abkit.workflows.models.train import Progress as Stages
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
 
@@ -392,6 +394,46 @@ class Workspace:
             metric=metric,
             rates=self._rates(rates, currency),
             now=None if day < now.date() else now,
+        )
+
+    def retrain(
+        self,
+        *,
+        as_of: date | None = None,
+        metric: Metric | str | None = None,
+        segment: str = "",
+        shadow: bool = False,
+        judge: bool = False,
+        seed: int = 0,
+        progress: Stages | None = None,
+    ) -> RetrainResult:
+        """Train a challenger on what was known, judge it on launches that neither saw, and promote it if it is better.
+
+        Args:
+            as_of: The last day of delivery that counts, UTC; today by default.
+            metric: The KPI that is learned and judged; that of `[retrain]` by default.
+            segment: Learn and judge by this delivery only, such as "placement=feed".
+            shadow: Train a challenger and hold it beside the champion; judge it later.
+            judge: Judge the challenger that is held; train nothing.
+            seed: Seed of everything random.
+            progress: Called with the stage, how much of it is done, and how much there is.
+
+        Raises:
+            UsageError: No such metric or segment, or no challenger is held.
+            AbkitError: The champion cannot be used, or amounts are in several currencies.
+        """
+        from abkit.workflows.learning.retrain import retrain
+
+        return retrain(
+            self.store,
+            self.settings,
+            as_of=as_of or _today(),
+            metric=metric,
+            segment=segment,
+            shadow=shadow,
+            judge_shadow=judge,
+            seed=seed,
+            progress=progress,
         )
 
     def experiment(

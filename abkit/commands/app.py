@@ -37,6 +37,7 @@ COMMANDS = {
     "creative": "loop.creative",
     "correlate": "loop.correlate",
     "drift": "loop.drift",
+    "retrain": "loop.retrain",
     "kpi": "loop.kpi",
     "calc": "calc.commands",
     "experiment": "experiment.commands",

@@ -81,6 +81,11 @@ def find(session: Session, digest: str) -> ModelVersion | None:
     return session.scalars(select(ModelVersion).where(ModelVersion.digest == digest)).one_or_none()
 
 
+def version(session: Session, version_id: int) -> ModelVersion | None:
+    """Return the version with this id."""
+    return session.get(ModelVersion, version_id)
+
+
 def find_by_prefix(session: Session, wanted: str) -> ModelVersion:
     """Return the version that has this name, or whose digest begins with it.
 

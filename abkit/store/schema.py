@@ -52,6 +52,7 @@ from abkit.vocabulary import (
     RejectKind,
     RunState,
     Severity,
+    TrialDecision,
     Unit,
 )
 
@@ -730,6 +731,54 @@ class Decision(Base):
     scope: Mapped[str] = mapped_column(default="")  # the two windows; decisions of one scope form a series
     as_of: Mapped[date]
     decided_at: Mapped[datetime]
+
+
+class RetrainTrial(Base):
+    """A challenger beside a champion: what it learned from, what both were judged on, and what came of it."""
+
+    __table_args__ = (
+        _one_of("metric", Metric),
+        _one_of("decision", TrialDecision),
+        CheckConstraint("attempt >= 0 AND spent >= 0", name="spent"),
+        # Two processes that judge at once do not both make judgement number k.
+        Index(
+            "uq_retrain_trial_attempt",
+            "champion_id",
+            "attempt",
+            unique=True,
+            sqlite_where=text("attempt > 0"),
+            postgresql_where=text("attempt > 0"),
+        ),
+        Index("ix_retrain_trial_challenger_id", "challenger_id"),
+    )
+    champion_id: Mapped[int] = _ref("model_version")
+    challenger_id: Mapped[int | None] = _ref("model_version")  # None where nothing was trained
+    segment: Mapped[str] = mapped_column(default="")
+    metric: Mapped[str]  # Metric
+    learned_until: Mapped[date | None]  # the last day that the challenger learned from; None where nothing was trained
+    judged_first: Mapped[date | None]  # first and last day of launch of the creatives that were judged
+    judged_last: Mapped[date | None]
+    as_of: Mapped[date]  # the last day of delivery that counts
+    campaigns: Mapped[int]
+    creatives: Mapped[int]  # families: the sizes of one idea count once
+    attempt: Mapped[int]  # number of the judgement against this champion; 0 where none was made
+    spent: Mapped[float]  # how often such a judgement may promote by mistake
+    gain: Mapped[float | None]
+    gain_low: Mapped[float | None]
+    figures: Mapped[dict[str, Any]]  # with a format version
+    decision: Mapped[str]  # TrialDecision
+    reason: Mapped[str]
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run", index=True)
+
+
+class RetrainJudged(Base):
+    """A creative was used in a judgement against a champion: it is used once for each."""
+
+    __table_args__ = (UniqueConstraint("champion_id", "creative_id"),)
+    champion_id: Mapped[int] = _ref("model_version")
+    creative_id: Mapped[int] = _ref("creative")
+    retrain_trial_id: Mapped[int] = _ref("retrain_trial", index=True)
 
 
 # --- who is told ----------------------------------------------------------------------------------------------

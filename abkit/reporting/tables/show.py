@@ -22,6 +22,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.campaigns": "abkit.reporting.tables.campaigns",
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
     "abkit.workflows.preflight": "abkit.reporting.tables.preflight",
+    "abkit.workflows.learning.trials": "abkit.reporting.tables.retraining",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.stats.monitoring": "abkit.reporting.tables.samples",
     "abkit.stats": "abkit.reporting.tables.statistics",

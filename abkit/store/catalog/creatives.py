@@ -92,6 +92,15 @@ def creative_ids(session: Session, sha256s: Collection[str]) -> dict[str, int]:
     )
 
 
+def contents_of(session: Session, creatives: Collection[int]) -> dict[int, str]:
+    """Return the content of creatives, a sha256, by id."""
+    return dict(
+        row
+        for part in in_parts(sorted(creatives))
+        for row in session.execute(select(Creative.id, Creative.sha256).where(Creative.id.in_(part)))
+    )
+
+
 def creative_columns(session: Session, sha256s: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return what the store knows of creatives, by content, as `write_creatives` takes it."""
     names = ("sha256", "perceptual_hash", "width", "height", "media_type", "bytes", "reading")
