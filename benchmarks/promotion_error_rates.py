@@ -84,6 +84,8 @@ def first_promotion(weeks: Iterator[dict[str, NDArray[np.generic]]]) -> tuple[in
     attempts = 0
     for week, columns in enumerate(weeks, start=1):
         waiting.append(columns)
+        if sum(len(np.unique(one["family"])) for one in waiting) < MIN_CREATIVES:
+            continue
         launches = Launches.of(**{name: np.concatenate([one[name] for one in waiting]) for name in columns})
         if enough(launches, PromotionRule()):
             continue
@@ -213,6 +215,8 @@ def weeks_to_promotion(rng: np.random.Generator, per_week: int, least: int) -> f
     used, attempts = 0, 0
     for week in range(1, 3 * WEEKS + 1):
         fresh = slice(used, week * per_week)
+        if week * per_week - used < least:
+            continue
         launches = Launches.of(**{name: column[fresh] for name, column in everything.items()})
         if enough(launches, rule):
             continue

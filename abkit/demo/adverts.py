@@ -10,7 +10,7 @@ The same seed gives the same designs. The brands are made up; the photographs ar
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -151,19 +151,20 @@ THEMES: tuple[Theme, ...] = (
 LOUD = Palette((255, 0, 168), (0, 255, 64), (255, 240, 0), (255, 0, 0))
 
 
-def designs(seed: int = 7, per_campaign: int = 20) -> list[Design]:
+def designs(seed: int = 7, per_campaign: int = 20, themes: Sequence[Theme] = THEMES) -> list[Design]:
     """Draw the designs: formats and layouts evenly, faults for somewhat over half of them.
 
     Args:
         seed: Seed of the draw.
         per_campaign: Adverts per campaign.
+        themes: What the adverts of each campaign share.
 
     >>> [d.name for d in designs(per_campaign=2)][:2]
     ['coffee-bar-01-hero-1x1', 'coffee-bar-02-catalogue-9x16']
     """
     rng = np.random.default_rng(seed)
     drawn: list[Design] = []
-    for theme in THEMES:
+    for theme in themes:
         formats = _evenly(rng, list(FORMATS), per_campaign)
         layouts = _evenly(rng, list(LAYOUTS), per_campaign)
         headlines = _evenly(rng, list(theme.headlines), per_campaign)
@@ -206,7 +207,11 @@ def render(design: Design) -> Image.Image:
 
 
 def write_adverts(
-    folder: Path, seed: int = 7, per_campaign: int = 20, progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    seed: int = 7,
+    per_campaign: int = 20,
+    progress: Callable[[int, int], None] | None = None,
+    themes: Sequence[Theme] = THEMES,
 ) -> list[Advert]:
     """Render the adverts as JPEG files, one folder per campaign.
 
@@ -215,9 +220,10 @@ def write_adverts(
         seed: Seed of the designs.
         per_campaign: Adverts per campaign.
         progress: Called with (adverts written, adverts in all).
+        themes: What the adverts of each campaign share.
     """
     written = []
-    drawn = designs(seed, per_campaign)
+    drawn = designs(seed, per_campaign, themes)
     for design in drawn:
         path = folder / design.campaign / f"{design.name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)

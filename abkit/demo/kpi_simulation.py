@@ -6,9 +6,10 @@ What a click depends on, on the log scale, for one creative in one placement on 
     appeal  = slope · z(score within campaign) + luck            until the change of taste
             = slope_after · z + new taste + luck                 from that day on
 
-`luck` is what makes a creative good or bad beyond its score; `new taste` is drawn afresh and has nothing to do with the
-score. Clicks are binomial in impressions, conversions binomial in clicks. Everything comes from one seed, day by day,
-so that a calm world (`World(break_day=None)`) is the same world until the change.
+`luck` is what makes a creative good or bad beyond its score; `new taste` has nothing to do with the score: it is the
+style of the image where contenders have one, so that it can be learned, and drawn afresh where they have none. Clicks
+are binomial in impressions, conversions binomial in clicks. Everything comes from one seed, day by day, so that a calm
+world (`World(break_day=None)`) is the same world until the change.
 """
 
 from __future__ import annotations
@@ -36,11 +37,21 @@ FIELDS = (
 
 @dataclass(frozen=True)
 class Contender:
-    """A creative that will run: its campaign, its name on the platform, and its score."""
+    """A creative that will run.
+
+    Attributes:
+        campaign: Its campaign.
+        creative: Its name on the platform.
+        score: What the scorer says of it.
+        style: What the new taste is about, from the image: how much of it the creative has. None leaves it to chance.
+        launch: Day of its launch as a 0-based index; drawn when None.
+    """
 
     campaign: str
     creative: str
     score: float
+    style: float | None = None
+    launch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -234,8 +245,12 @@ def simulate(contenders: Sequence[Contender], world: World | None = None) -> Sim
         effects[campaign] = float(rng.normal(0.0, world.campaign_spread))
         z = _standardized(np.array([contender.score for contender in mine], dtype=np.float64))
         luck = rng.normal(0.0, world.luck, size=len(mine))
-        taste = rng.normal(0.0, math.sqrt(max(0.0, world.slope**2 - world.slope_after**2)), size=len(mine))
-        launches = _launch_days(rng, len(mine), world)
+        strength = math.sqrt(max(0.0, world.slope**2 - world.slope_after**2))
+        taste = rng.normal(0.0, strength, size=len(mine))
+        if all(contender.style is not None for contender in mine):
+            taste = strength * _standardized(np.array([contender.style for contender in mine], dtype=np.float64))
+        drawn = _launch_days(rng, len(mine), world)
+        launches = [day if one.launch is None else one.launch for day, one in zip(drawn, mine, strict=True)]
         for i, contender in enumerate(mine):
             lives.append(
                 Life(

@@ -4,6 +4,7 @@
 2. Each simulated day: the platform's export arrives, and in the evening three jobs run: import the exports, correlate
    score and CTR, check for drift.
 3. On day 60 taste changes. Nothing tells abkit; it must find out by itself.
+4. New campaigns launch, and the scorer is retrained (`closing.py`).
 
 The images, the scores, the store and every computation are real. Clicks and conversions are simulated.
 """
@@ -19,7 +20,8 @@ from typing import Any, Protocol
 from sqlalchemy import func, select
 
 from abkit.config import Settings, load_settings
-from abkit.demo.adverts import THEMES, write_adverts
+from abkit.demo.adverts import THEMES, designs, write_adverts
+from abkit.demo.closing import Closing, close_loop, style_of
 from abkit.demo.kpi_simulation import Contender, Simulation, World, simulate
 from abkit.errors import AbkitError
 from abkit.store.database.engine import Store
@@ -66,6 +68,7 @@ class Story:
         scored: Rankings before launch.
         days: What was found on each day.
         world: What was planted, which abkit never sees.
+        closing: How the scorer was retrained.
         alerts_opened: Number of alerts that were opened.
         report: Path of the report page.
     """
@@ -73,6 +76,7 @@ class Story:
     scored: tuple[ScoringResult, ...]
     days: tuple[DayPlayed, ...]
     world: World
+    closing: Closing
     alerts_opened: int
     report: Path
 
@@ -119,19 +123,20 @@ def open_workspace(folder: Path) -> DemoWorkspace:
     return DemoWorkspace(made.config.parent, settings, Store(settings.store_url))
 
 
-def play(workspace: DemoWorkspace, audience: Audience, world: World | None = None) -> Story:
+def play(workspace: DemoWorkspace, audience: Audience, world: World | None = None, *, learnable: bool = True) -> Story:
     """Play the whole demo in a new workspace.
 
     Args:
         workspace: From `open_workspace`.
         audience: Shows what happens.
         world: What is planted; the default has a change of taste on day 60.
+        learnable: Whether the new taste is about the images; else there is nothing to learn.
     """
     from abkit.reporting.page.gather import make_report
 
     world = world or World()
     scored = score_adverts(workspace, audience.progress)
-    simulation = simulate(_contenders(scored), world)
+    simulation = simulate(_contenders(scored, learnable=learnable), world)
     _announce(simulation, audience)
     days: list[DayPlayed] = []
     for index in range(world.days):
@@ -142,10 +147,11 @@ def play(workspace: DemoWorkspace, audience: Audience, world: World | None = Non
         days.append(played)
         audience.day(played)
         audience.progress("simulated days", index + 1, world.days)
-    report = make_report(workspace.store, workspace.folder / "report.html", as_of=days[-1].day)
+    closing = close_loop(workspace, audience, world, learnable=learnable)
+    report = make_report(workspace.store, workspace.folder / "report.html", as_of=closing.checks[-1][0])
     with workspace.store.read() as session:
         opened = session.scalar(select(func.count(Alert.id))) or 0
-    return Story(tuple(scored), tuple(days), world, opened, report)
+    return Story(tuple(scored), tuple(days), world, closing, opened, report)
 
 
 def score_adverts(workspace: DemoWorkspace, progress: Callable[[str, int, int], None]) -> list[ScoringResult]:
@@ -166,9 +172,10 @@ def score_adverts(workspace: DemoWorkspace, progress: Callable[[str, int, int], 
     return results
 
 
-def _contenders(scored: list[ScoringResult]) -> list[Contender]:
+def _contenders(scored: list[ScoringResult], *, learnable: bool) -> list[Contender]:
+    layouts = {f"{design.name}.jpg": design for design in designs()}
     return [
-        Contender(result.campaign, file.name, file.mean)
+        Contender(result.campaign, file.name, file.mean, style_of(layouts[file.name]) if learnable else None)
         for result in scored
         for file in sorted(result.files, key=lambda file: str(file.path))
         if file.mean is not None

@@ -14,6 +14,7 @@ from abkit.jobs.job import Catalog, Job
 from abkit.jobs.status import unknown_schedule
 from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, digest, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
+from abkit.jobs.work.learning import Retrain, retrain
 from abkit.jobs.work.sources import ImportSource, import_source
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 from abkit.store.database.engine import Store
@@ -29,6 +30,7 @@ CATALOG: Catalog = {
         Job("import_source", "get the export of a [[source]] and import it", import_source, ImportSource),
         Job("correlate", "correlate scores with a KPI", correlate, Correlate),
         Job("drift_check", "check all drift layers and decide", drift_check, DriftCheck),
+        Job("retrain", "train a challenger, judge it on later launches, promote it if it is better", retrain, Retrain),
         Job("experiments", "analyze the running experiments", experiments),
         Job("digest", "tell the week: experiments, tired creatives, what needs a person", digest),
         Job("deliver_alerts", "send pending alerts to the channels", deliver_alerts, quick=True),

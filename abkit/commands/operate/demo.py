@@ -10,6 +10,7 @@ import typer
 from abkit.commands.output import note
 
 if TYPE_CHECKING:
+    from abkit.demo.closing import Closing
     from abkit.demo.story import DemoWorkspace, Story
 
 app = typer.Typer()
@@ -20,8 +21,12 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option("--folder", help="A new folder for the demo; a temporary one by default.")
     ] = None,
+    nothing_to_learn: Annotated[
+        bool,
+        typer.Option("--nothing-to-learn", help="Draw the new taste by chance: a challenger must then be refused."),
+    ] = False,
 ) -> None:
-    """Play the whole loop: score sixty creatives, simulate ninety days of delivery, find the change of taste."""
+    """Play the whole loop: score creatives, simulate delivery, find the change of taste, retrain on later clicks."""
     import tempfile
 
     from abkit.commands.operate.demo_screen import DemoScreen
@@ -33,7 +38,7 @@ def demo(
     workspace = open_workspace(folder or Path(tempfile.mkdtemp(prefix="abkit-demo-")))
     try:
         with DemoScreen(World().days) as screen:
-            story = play(workspace, screen)
+            story = play(workspace, screen, learnable=not nothing_to_learn)
     finally:
         workspace.store.close()
     for table in (table for result in story.scored for table in view(result).tables):
@@ -66,7 +71,24 @@ def _print_story(story: Story) -> None:
             f"  last     within-campaign SRCC of score and CTR {last.srcc:.2f} "
             f"({last.srcc_low:.2f} to {last.srcc_high:.2f}, 95 % interval), n = {last.n}, last 7 days"
         )
+    _print_closing(story.closing)
     typer.echo(f"  report   {story.report}")
+
+
+def _print_closing(closing: Closing) -> None:
+    """Print what retraining found, in the lines of the story."""
+    typer.echo(f"  learned  until {closing.learned_until}, from the clicks since then alone (simulated, as all clicks)")
+    typer.echo(f"  retrain  {closing.day}  {closing.reason}")
+    if closing.figures:
+        old, new = (closing.figures[who]["concordance"] for who in ("champion", "challenger"))
+        typer.echo(
+            f"  judged   on {closing.figures['creatives']} creatives launched after that in "
+            f"{closing.figures['campaigns']} campaigns: the higher-scored ad wins {10 * new:.1f} of 10 pairs, "
+            f"{10 * old:.1f} by the model before"
+        )
+    day, decision = closing.checks[-1]
+    alert = "still open" if closing.alerts else "resolved"
+    typer.echo(f"  after    {day}  drift check: {decision.replace('_', ' ')}; the alert is {alert}")
 
 
 def _say_where(story: Story, workspace: DemoWorkspace) -> None:

@@ -13,7 +13,7 @@ from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.records import to_plain
 from abkit.stats.promotion.verdict import PromotionRule, PromotionVerdict, judge
-from abkit.store import models, trials
+from abkit.store import models, results, trials
 from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery
@@ -51,7 +51,8 @@ def retrain(
 
     1. Find the launches that can be judged: the latest that no judgement against this champion has used. With fewer
        than 100 creatives or 10 campaigns nothing is trained or judged, and nothing is spent.
-    2. Learn from what was known on the day before the first of them.
+    2. Learn from what was known on the day before the first of them; where a drift check had found that the champion's
+       scores no longer go with the KPI, from what was delivered since.
     3. Judge both on these launches, inside their campaigns, at the level that this number of judgements leaves.
     4. Write the trial with its reason. A challenger that is better becomes the active model, and scores everything
        that the champion had scored, in the same run.
@@ -190,11 +191,14 @@ class _Retraining:
         return launch_window(found, launched, self.settings.retrain, used=used, after=after)
 
     def _train(self, window: LaunchWindow) -> Challenger:
+        with self.store.read() as session:
+            # What was clicked before taste changed would be learned as though it still held.
+            broken = results.first_break(session, self.champion.version.id, window.until)
         return train_challenger(
             self.store,
             self.settings,
             self.champion,
-            self._appeals(window.until),
+            self._appeals(window.until, first=broken),
             name=f"retrain-{self.run.id}",
             segment=self.segment,
             seed=self.seed,

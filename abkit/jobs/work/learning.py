@@ -1,0 +1,42 @@
+"""The job that learns: a challenger is trained, judged on later launches, and takes over if it is better."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from abkit.config import Settings
+from abkit.jobs.job import Arguments, Tick
+from abkit.store import trials
+from abkit.store.database.engine import Store
+from abkit.vocabulary import Metric
+
+
+class Retrain(Arguments):
+    """Arguments of `retrain`, as for `abkit retrain`."""
+
+    metric: Metric | None = Field(default=None, description="KPI that is learned and judged; that of [retrain]")
+    segment: str = Field(default="", description="learn and judge by this delivery only, such as placement=feed")
+    shadow: bool = Field(default=False, description="train a challenger and hold it beside the champion")
+    judge: bool = Field(default=False, description="judge the challenger that is held")
+
+
+def retrain(store: Store, settings: Settings, tick: Tick, arguments: Retrain) -> Mapping[str, Any]:
+    """Retrain as of the day of the tick. What an earlier attempt of the same tick found stands."""
+    from abkit.workflows.learning.retrain import retrain as work
+
+    with store.read() as session:
+        found = trials.trial_of_run(session, tick.run.id)
+        if found is not None:
+            return {"note": "an earlier attempt had already written its verdict", "decision": found.decision}
+    work(
+        store,
+        settings,
+        as_of=tick.at.date(),
+        metric=arguments.metric,
+        segment=arguments.segment,
+        shadow=arguments.shadow,
+        judge_shadow=arguments.judge,
+        run=tick.run,
+    )
+    return dict(tick.run.outcome)
