@@ -12,20 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import select
 
 from abkit.demo.adverts import THEMES, Design, write_adverts
 from abkit.demo.kpi_simulation import Contender, World, simulate
+from abkit.demo.stage import Audience, DemoWorkspace, run_job
 from abkit.store import trials
 from abkit.store.jobs.alerts import open_alerts
 from abkit.store.schema import Decision, RetrainTrial
 from abkit.workflows.scoring.score import score_paths
-
-if TYPE_CHECKING:
-    from abkit.demo.story import Audience, DemoWorkspace
 
 WAVES = ("summer", "weekend", "family", "late")
 PER_CAMPAIGN = 10
@@ -78,8 +75,6 @@ def close_loop(workspace: DemoWorkspace, audience: Audience, world: World, *, le
         world: The world of the story; this one begins on the day after its last.
         learnable: Whether the new taste is about the images; else it is drawn by chance: there is nothing to learn.
     """
-    from abkit.demo.story import run_job
-
     contenders = _score_waves(workspace, audience.progress, learnable=learnable)
     after = replace(world, seed=world.seed + 1, start=world.day(world.days), days=DAYS, break_day=0, unlinked=False)
     simulation = simulate(contenders, after)

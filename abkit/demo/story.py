@@ -15,22 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any, Protocol
 
 from sqlalchemy import func, select
 
-from abkit.config import Settings, load_settings
 from abkit.demo.adverts import THEMES, designs, write_adverts
 from abkit.demo.closing import Closing, close_loop, style_of
 from abkit.demo.kpi_simulation import Contender, Simulation, World, simulate
-from abkit.errors import AbkitError
-from abkit.store.database.engine import Store
+from abkit.demo.stage import Audience, DemoWorkspace, run_job
 from abkit.store.jobs.alerts import open_alerts
-from abkit.store.runs import recorded_run
 from abkit.store.schema import Alert, CorrelationResult, Decision
 from abkit.workflows.scoring.results import ScoringResult
 from abkit.workflows.scoring.score import score_paths
-from abkit.workflows.workspace import make_workspace
 
 WINDOW = 7  # days of delivery that are correlated and checked each day
 FIRST_CHECK = 13  # index of the first day with a drift check: two full windows
@@ -84,43 +79,6 @@ class Story:
     def found(self) -> DayPlayed | None:
         """First day with the decision to retrain; None if there is none."""
         return next((day for day in self.days if day.decision == "retrain"), None)
-
-
-class Audience(Protocol):
-    """What shows the demo while it runs."""
-
-    def progress(self, what: str, done: int, total: int) -> None:
-        """Show how much of one stage is done."""
-
-    def day(self, played: DayPlayed) -> None:
-        """Show one more day."""
-
-    def said(self, when: str, what: str, style: str = "") -> None:
-        """Show an event in one line."""
-
-
-@dataclass(frozen=True)
-class DemoWorkspace:
-    """The workspace of the demo: its folder, its settings, and its store."""
-
-    folder: Path
-    settings: Settings
-    store: Store
-
-
-def open_workspace(folder: Path) -> DemoWorkspace:
-    """Create a workspace for the demo in a folder that is new or empty.
-
-    Raises:
-        AbkitError: The folder is not empty.
-    """
-    if folder.exists() and any(folder.iterdir()):
-        raise AbkitError(
-            f"the demo needs a folder of its own, and {folder} is not empty", hint="name a new one with --folder"
-        )
-    made = make_workspace(folder)
-    settings = load_settings(made.config)
-    return DemoWorkspace(made.config.parent, settings, Store(settings.store_url))
 
 
 def play(workspace: DemoWorkspace, audience: Audience, world: World | None = None, *, learnable: bool = True) -> Story:
@@ -206,25 +164,6 @@ def _play_day(workspace: DemoWorkspace, simulation: Simulation, index: int) -> D
             n=relation.n if relation else 0,
             alerts=tuple(alert.title for alert in open_alerts(session, day)),
         )
-
-
-def run_job(workspace: DemoWorkspace, name: str, at: datetime, **arguments: Any) -> int:
-    """Run a job of the daemon for one tick, as the daemon does, and return the id of its run.
-
-    Args:
-        workspace: Where to run it.
-        name: Name of the job.
-        at: Instant of the tick: "now" to the job.
-        arguments: Arguments of the job.
-    """
-    from abkit.jobs.job import Tick
-    from abkit.jobs.schedules import CATALOG
-
-    job = CATALOG[name]
-    with recorded_run(workspace.store, name, {"tick": at.isoformat(), **arguments}) as run:
-        tick = Tick(schedule=f"demo-{name}", at=at, started_at=datetime.now(UTC), attempt=1, run=run)
-        run.outcome.update(job.run(workspace.store, workspace.settings, tick, job.arguments(**arguments)))
-    return run.id
 
 
 def _announce(simulation: Simulation, audience: Audience) -> None:

@@ -33,8 +33,15 @@ def attempts(session: Session, champion_id: int) -> int:
 
 
 def used_creatives(session: Session, champion_id: int) -> set[int]:
-    """Return the creatives that judgements against a champion have used."""
-    return set(session.scalars(select(RetrainJudged.creative_id).where(RetrainJudged.champion_id == champion_id)))
+    """Return the creatives that judgements against a champion have used, and those by which it became the champion."""
+    its_own = select(RetrainTrial.id).where(RetrainTrial.challenger_id == champion_id)
+    return set(
+        session.scalars(
+            select(RetrainJudged.creative_id).where(
+                (RetrainJudged.champion_id == champion_id) | RetrainJudged.retrain_trial_id.in_(its_own)
+            )
+        )
+    )
 
 
 def trial_of_run(session: Session, run_id: int) -> RetrainTrial | None:

@@ -16,7 +16,8 @@ from playwright.sync_api import sync_playwright
 
 from abkit.commands.operate.demo_screen import DemoScreen
 from abkit.config import load_settings
-from abkit.demo.story import open_workspace, play
+from abkit.demo.stage import open_workspace
+from abkit.demo.story import play
 from abkit.reporting.charts.scores import ranked_strip
 from abkit.reporting.charts.theme import save_chart
 from abkit.reporting.page.gather import gather

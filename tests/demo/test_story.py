@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from abkit.config import Settings
 from abkit.demo.kpi_simulation import FIELDS, Contender, World, simulate
-from abkit.demo.story import open_workspace
+from abkit.demo.stage import open_workspace
 from abkit.errors import AbkitError
 from abkit.intake.kpis.reading import KpiOptions
 from abkit.store.database.engine import Store
@@ -93,6 +93,10 @@ def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, 
         alerts = store.execute("SELECT rule, substr(opened_at, 1, 10) FROM alert").fetchall()
         runs = dict(store.execute("SELECT what, count(*) FROM run WHERE state = 'done' GROUP BY what").fetchall())
         unfinished = store.execute("SELECT count(*) FROM run WHERE state <> 'done'").fetchone()
+        resolved = store.execute("SELECT substr(resolved_at, 1, 10) FROM alert").fetchall()
+        columns = "decision, attempt, learned_until, judged_first, creatives"
+        trial = store.execute(f"SELECT {columns} FROM retrain_trial").fetchall()
+        active = store.execute("SELECT promoted_by FROM promotion ORDER BY id").fetchall()
     before = {(decision, cause) for day, decision, cause in decisions if day < CHANGE.isoformat()}
     assert before == {("stable", "")}
     asked = [day for day, decision, cause in decisions if (decision, cause) == ("retrain", "concept_shift")]
@@ -100,9 +104,21 @@ def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, 
     assert f"found    {asked[0]}  retrain, cause concept_shift" in done.stdout
     assert alerts == [("decision", asked[0])]
     # The loop went through the daemon's jobs, each with its run.
-    assert runs == {"init": 1, "score": 3, "import_kpis": 90, "correlate": 90, "drift_check": 77}
-    assert len(list((folder / "exports" / "done").glob("*.csv"))) == 90
+    assert runs == {
+        "init": 1, "score": 15, "import_kpis": 97, "correlate": 90, "drift_check": 81, "retrain": 1, "model train": 1,
+    }  # fmt: skip
+    assert len(list((folder / "exports" / "done").glob("*.csv"))) == 121
     assert unfinished == (0,)
+    # The loop is closed: the challenger won on launches after the day until which it learned, and drift is gone.
+    ((decision, attempt, learned, judged, creatives),) = trial
+    assert (decision, attempt) == ("promoted", 1)
+    assert learned < judged
+    assert creatives >= 100
+    assert active == [("abkit",), ("abkit retrain",)]
+    assert [decision for _, decision, _ in decisions[-3:]] == ["stable"] * 3
+    assert resolved == [(decisions[-1][0],)]
+    assert "retrain  2025-06-29  promoted: " in done.stdout
+    assert "the alert is resolved" in done.stdout
     report = (folder / "report.html").read_text()
     assert "the figures are simulated" in report
     assert "Retrain: the score no longer tells which creative wins" in report

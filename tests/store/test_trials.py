@@ -48,10 +48,13 @@ def test_judgements_are_numbered_and_creatives_used_once_per_champion(store: Sto
         challenger = other_version(session, seed.run_id)
         trials.write_trial(session, trial(champion, seed.run_id, challenger_id=challenger, attempt=1), ids[:2])
         trials.write_trial(session, trial(champion, seed.run_id, decision="not_enough", learned_until=None))
-        trials.write_trial(session, trial(challenger, seed.run_id, attempt=1), ids[:2])  # another champion's account
+        third = trial(challenger, seed.run_id, attempt=1)  # another champion's account
+        trials.write_trial(session, third, ids[2:])
     with store.read() as session:
         assert trials.attempts(session, champion) == 1
         assert trials.used_creatives(session, champion) == set(ids[:2])
+        # Those by which it was judged before it became the champion would speak for it.
+        assert trials.used_creatives(session, challenger) == set(ids)
         assert trials.learned_until(session, challenger) == DAY
         assert trials.learned_until(session, champion) is None
         found = trials.last_trials(session, 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +11,7 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
 from abkit.commands.model.options import ImageColumnOption, ImagesOption, LabelsArgument, ScaleOption, parse_scale
-from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar
+from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar, show
 from abkit.commands.table_options import (
     DecimalOption,
     EncodingOption,
@@ -18,8 +20,18 @@ from abkit.commands.table_options import (
     file_or_address,
     table_options,
 )
+from abkit.metrics import METRIC_HELP
+from abkit.vocabulary import Metric
 
 app = typer.Typer(help="Ratings and comparisons: import them, see agreement and bias of raters.", no_args_is_help=True)
+
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")]
+AsOfOption = Annotated[
+    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
+]
+OutcomeMetricOption = Annotated[
+    Metric | None, typer.Option("--metric", "-m", help=f"The KPI; that of [retrain] by default. {METRIC_HELP}")
+]
 
 
 @app.command("import")
@@ -67,6 +79,49 @@ def rejects(
     from abkit.store.imports import rating_rejects
 
     print_rejects(ctx.obj, rating_rejects, import_id, limit, form)
+
+
+@app.command("from-kpis")
+def from_kpis(
+    ctx: typer.Context,
+    out: OutOption,
+    metric: OutcomeMetricOption = None,
+    as_of: AsOfOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Write what clicks say about creatives, as the table that `abkit retrain` learns from: one row per campaign."""
+    _write_outcomes(ctx.obj, out, metric, as_of, form, only_experiments=False)
+
+
+@app.command("from-experiments")
+def from_experiments(
+    ctx: typer.Context,
+    out: OutOption,
+    metric: OutcomeMetricOption = None,
+    as_of: AsOfOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Write what decided experiments with random allocation say about creatives, as a table to learn from."""
+    _write_outcomes(ctx.obj, out, metric, as_of, form, only_experiments=True)
+
+
+def _write_outcomes(
+    context: CommandContext,
+    out: Path,
+    metric: Metric | None,
+    as_of: datetime | None,
+    form: Format,
+    *,
+    only_experiments: bool,
+) -> None:
+    from abkit.workflows.learning.outcome_table import write_outcomes
+
+    day = (as_of or datetime.now(UTC)).date()
+    with context.store() as store:
+        written = write_outcomes(
+            store, context.settings, out, metric=metric, as_of=day, only_experiments=only_experiments
+        )
+    show(written, form)
 
 
 @app.command()

@@ -11,7 +11,8 @@ from abkit.commands.output import note
 
 if TYPE_CHECKING:
     from abkit.demo.closing import Closing
-    from abkit.demo.story import DemoWorkspace, Story
+    from abkit.demo.stage import DemoWorkspace
+    from abkit.demo.story import Story
 
 app = typer.Typer()
 
@@ -31,7 +32,8 @@ def demo(
 
     from abkit.commands.operate.demo_screen import DemoScreen
     from abkit.demo.kpi_simulation import World
-    from abkit.demo.story import open_workspace, play
+    from abkit.demo.stage import open_workspace
+    from abkit.demo.story import play
     from abkit.reporting.tables.show import view
     from abkit.reporting.tables.table import terminal_width
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
+from abkit.workflows.learning.outcome_table import OutcomeTableWritten
 from abkit.workflows.learning.trials import RetrainResult
 
 _COLUMNS = ("figure", "champion", "challenger", "difference", "ci_low", "ci_high")
@@ -35,3 +36,10 @@ def _(record: RetrainResult) -> View:
     elif record.challenger:
         notes.append(f"the active model is {record.challenger[:12]} now; `abkit model rollback` goes back")
     return View(tables=tables, sentences=tuple(said), notes=tuple(notes))
+
+
+@view_of.register
+def _(record: OutcomeTableWritten) -> View:
+    names = ("file", "rows", "creatives", "campaigns", "randomized", "metric", "as_of")
+    table = Table(columns=names, rows=({name: getattr(record, name) for name in names},))
+    return View(tables=(table,), notes=record.notes)

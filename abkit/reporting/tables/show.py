@@ -23,6 +23,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
     "abkit.workflows.preflight": "abkit.reporting.tables.preflight",
     "abkit.workflows.learning.trials": "abkit.reporting.tables.retraining",
+    "abkit.workflows.learning.outcome_table": "abkit.reporting.tables.retraining",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.stats.monitoring": "abkit.reporting.tables.samples",
     "abkit.stats": "abkit.reporting.tables.statistics",
