@@ -441,24 +441,49 @@ class Workspace:
         key: str,
         *,
         as_of: date | None = None,
+        by: str | None = None,
+        rows: str | Path | None = None,
+        unit: str | None = None,
+        variant: str | None = None,
+        metric: str | None = None,
+        denominator: str | None = None,
         rates: str | Path | None = None,
         currency: str | None = None,
+        value_per_click: float | None = None,
+        value_per_conversion: float | None = None,
     ) -> Analysis:
-        """Analyze an experiment from the stored KPIs, and log the analysis.
+        """Analyze an experiment from the stored KPIs, or from the rows of its users, and log the analysis.
 
         Args:
             key: Name of the experiment, as `abkit experiment create` was told.
             as_of: The last day that counts, UTC; today by default.
+            by: Compare within each value of a dimension too: country, placement, …
+            rows: File with the rows of the users or sessions that were randomized.
+            unit, variant, metric, denominator: Columns of that file: who, in which variant, and the two sums of the
+                metric.
             rates: CSV of what other currencies are worth in `currency`; that of `[money]` by default.
             currency: Currency of amounts; that of `[money]`, or of the rows, by default.
+            value_per_click, value_per_conversion: What a success is worth; by default what the rows say.
 
         Raises:
             AbkitError: There is no such experiment, it cannot be analyzed as of this day, or its amounts are in several
                 currencies and nothing says how to convert them.
+            UsageError: Rows are given without their columns, or columns without rows.
         """
         from abkit.workflows.experiments.experiments import analyze_experiment
+        from abkit.workflows.experiments.looks.worth import GivenValue
+        from abkit.workflows.experiments.rows.planned import rows_of
 
-        return analyze_experiment(self.store, key, as_of=as_of or _today(), rates=self._rates(rates, currency))
+        worth = GivenValue(per_conversion=value_per_conversion, per_click=value_per_click, currency=currency or "")
+        return analyze_experiment(
+            self.store,
+            key,
+            as_of=as_of or _today(),
+            by=by,
+            rates=self._rates(rates, currency),
+            rows=rows_of(rows, unit=unit, variant=variant, metric=metric, denominator=denominator),
+            given=worth,
+        )
 
     def report(self, out: str | Path | None = None, *, campaign: str | None = None, as_of: date | None = None) -> Path:
         """Write the report: one HTML file with the decision, the ranked creatives, score against KPI, drift.

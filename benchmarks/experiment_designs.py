@@ -21,13 +21,20 @@ DAYS, RATE = 28, 0.01
 START = date(2026, 3, 2)
 
 
-def analyzed(arms: list[Arm], *, sums: SumsPerUnit | None = None, **plan: object) -> Analysis:
-    """Return the analysis on the day after the last one."""
+def analyzed(
+    arms: list[Arm],
+    *,
+    sums: SumsPerUnit | None = None,
+    as_of: date = START + timedelta(DAYS),
+    earlier: tuple[Analysis, ...] = (),
+    **plan: object,
+) -> Analysis:
+    """Return the analysis on the day after the last one, or on another."""
     options = {
         "key": "t", "variants": {"a": "a", "b": "b"}, "unit": "impression", "allocation": "random",
         "starts_on": START, "ends_on": START + timedelta(DAYS - 1),
     } | plan  # fmt: skip
-    return analyze(ExperimentPlan(**options), arms, as_of=START + timedelta(DAYS), sums=sums)  # type: ignore[arg-type]
+    return analyze(ExperimentPlan(**options), arms, as_of=as_of, sums=sums, earlier=earlier)  # type: ignore[arg-type]
 
 
 def daily(

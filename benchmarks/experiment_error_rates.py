@@ -1,6 +1,7 @@
 """The error rates of docs/statistics.md: by unit and allocation on simulated tests, and on real experiments.
 
 python benchmarks/experiment_error_rates.py 1000              # simulated tests of each kind
+python benchmarks/experiment_error_rates.py 1000 lift         # only the kinds that have this in their name
 ABKIT_TESTDATA=… python benchmarks/experiment_error_rates.py  # and the real ones
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from experiment_designs import analyzed, drawn_days, geographies, shared_days, sums_of, users
+from experiment_designs import START, analyzed, daily, drawn_days, geographies, shared_days, sums_of, users
 
 from abkit.errors import InvalidInput
 from abkit.stats.arms import Moments, PairMoments
@@ -22,8 +24,10 @@ from abkit.stats.means.pairs import compare_ratios
 from abkit.stats.proportions.bulk import compare_many, split_p
 from abkit.stats.proportions.intervals import newcombe_z
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING, confidence_sequence, mixture_precision
+from abkit.stats.sequential.group_sequential import plan_looks
 from abkit.vocabulary import AnalysisUnit, Metric, Verdict
 from abkit.workflows.experiments.arms import Arm
+from abkit.workflows.experiments.looks.results import Analysis
 from abkit.workflows.experiments.units.sums import UnitSums
 
 LOOKS = 60
@@ -49,6 +53,7 @@ def by_unit(tests: int) -> None:
     simulate("10 matched pairs of geographies", tests, matched)
     simulate("users, from daily totals", tests, lambda rng: (users(rng)[0], {"unit": "user"}))
     sums_per_user(tests)
+    planned_looks(tests)
     for lift, impressions, sd in ((0.10, 20_000, 0.15), (0.05, 100_000, 0.30)):
         simulate(
             f"lift {lift:+.0%}, {impressions:,} a day and arm, day sd {sd:.0%}", tests,
@@ -64,6 +69,8 @@ def matched(rng: np.random.Generator) -> tuple[list[Arm], dict[str, object]]:
 
 
 def simulate(name: str, tests: int, draw: Callable[[np.random.Generator], tuple[list[Arm], dict[str, object]]]) -> None:
+    if not asked(name):
+        return
     rng = np.random.default_rng(0)
     fixed, anytime, clusters = 0, 0, 0
     offered = True
@@ -89,7 +96,50 @@ def days_as_clusters(arms: list[Arm]) -> bool:
         return False
 
 
+def planned_looks(tests: int) -> None:
+    """Print how often four planned looks show a difference that is not there, and then 20 further daily looks, too.
+
+    Each test is a stream of impressions over 48 days of which 28 are planned; what stands after each look is what
+    the analysis says. It is asked where any of the looks crosses its boundary, or a further one the last boundary:
+    that share is what new verdicts after the end would find.
+    """
+    name = "impressions at 4 planned looks"
+    if not asked(name):
+        return
+    rng, found = np.random.default_rng(0), np.zeros(3)
+    ends, daily_shown = np.array([7, 14, 21, 28, *range(29, 49)]), 20_000
+    clicks = rng.binomial(daily_shown, 0.01, (tests, 2, 48))
+    nominal = np.array(plan_looks([0.25, 0.5, 0.75, 1.0]).nominal_p)
+    sums, shown = clicks.cumsum(axis=2)[:, :, ends - 1], ends * daily_shown
+    p_values = np.array([compare_many(one[0], shown, one[1], shown).p_value for one in sums])
+    crossed = (p_values <= np.append(nominal, np.full(20, nominal[-1]))).any(axis=1)
+    for rows in clicks[crossed]:
+        looks: list[Analysis] = []
+        for last in ends:
+            arms = [
+                daily(key, {day: (daily_shown, int(row[day])) for day in range(last)})
+                for key, row in zip("ab", rows, strict=True)
+            ]
+            looks.append(
+                analyzed(
+                    arms, monitoring="group", looks=4, planned_total=2 * 28 * daily_shown, ends_on=None,
+                    as_of=START + timedelta(int(last) - 1), earlier=tuple(looks),
+                )
+            )  # fmt: skip
+        said = [look.verdict in (Verdict.BETTER, Verdict.WORSE) for look in looks]
+        found += (any(said[:4]), any(said), 1)
+    at_plan, later, without = found / tests
+    print(f"  {name}: {at_plan:.2%}, with 20 daily looks after the end {later:.2%} ({without:.2%} by new verdicts)")
+
+
+def asked(name: str) -> bool:
+    """Whether no kinds are named, or this one is."""
+    return all(word in name for word in sys.argv[2:3])
+
+
 def sums_per_user(tests: int) -> None:
+    if not asked("users, from sums per user"):
+        return
     rng, found = np.random.default_rng(0), np.zeros(2)
     for _ in range(tests):
         arms, clicks = users(rng)
@@ -185,6 +235,8 @@ def time_series(path: Path, *, planned: bool) -> None:
 
 if __name__ == "__main__":
     by_unit(int(sys.argv[1]) if len(sys.argv) > 1 else 1000)
+    if sys.argv[2:]:
+        sys.exit()
     if "ABKIT_TESTDATA" not in os.environ:
         sys.exit("the real experiments are not there: say ABKIT_TESTDATA")
     folder = Path(os.environ["ABKIT_TESTDATA"])

@@ -24,7 +24,6 @@ from abkit.workflows.experiments.looks.segments import SegmentResults
 from abkit.workflows.experiments.looks.watched import WatchedMetric
 from abkit.workflows.experiments.rows.compare import UnitAnalysis
 from abkit.workflows.experiments.rows.simulate import Simulation
-from abkit.workflows.experiments.rows.sums import LeftOut
 from abkit.workflows.experiments.table import TableReport
 
 _MOST_REFUSED = 5
@@ -314,7 +313,7 @@ def _(analysis: UnitAnalysis) -> View:
     return View(
         tables=(Table.of(arms), Table.of(compared, title=title)),
         sentences=(mismatch,) if split.mismatch else (),
-        notes=(*analysis.notes, *_left_out(analysis.left_out)),
+        notes=(*analysis.notes, *analysis.left_out.sentences()),
         chart=lambda: forest_plot([(one.treatment, one.comparison.lift) for one in analysis.comparisons], title=title),
     )
 
@@ -338,12 +337,3 @@ def _(simulation: Simulation) -> View:
         "it on this metric (cap it, or compare a quantile)"
     )
     return View(tables=(Table.of(rows, title=title),), sentences=() if simulation.honest else (wrong,), notes=(drawn,))
-
-
-def _left_out(left_out: LeftOut) -> Iterator[str]:
-    counts = to_plain(left_out)
-    rows = counts.pop("rows_of_such_units")
-    for name, count in counts.items():
-        if count:
-            inside = f" (rows of such units: {rows:,})" if name == "units_in_several_variants" else ""
-            yield f"left out, {name.replace('_', ' ')}: {count:,}{inside}"

@@ -55,6 +55,10 @@ def test_python_takes_the_table_as_an_argument_or_from_the_configuration(shop: P
     (shop / "abkit.toml").write_text('[money]\ncurrency = "EUR"\nrates = "rates.csv"\n')
     with ab.Workspace.open(shop) as workspace:
         assert workspace.experiment("t").currency == "EUR"
+        with pytest.raises(ab.AbkitError, match="without the names of their columns: unit and variant and metric"):
+            workspace.experiment("t", rows=shop / "rows.csv")
+        with pytest.raises(ab.AbkitError, match="no rows are given"):
+            workspace.experiment("t", unit="user")
         assert workspace.check_drift(metric="cpa").metric == "cpa"
         assert workspace.correlate("margin", margin_rate=0.5).metric == "margin"
 

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from abkit.errors import InvalidInput
+from abkit.errors import InvalidInput, UsageError
 from abkit.intake.tables.unit_rows import UnitColumns
 from abkit.metrics import METRICS
-from abkit.records import to_plain
 from abkit.stats.arms import PairMoments
 from abkit.stats.means.capping import cap_values
 from abkit.vocabulary import Unit
 from abkit.workflows.experiments.plan import ExperimentPlan
 from abkit.workflows.experiments.rows.compare import sums_of_file
-from abkit.workflows.experiments.rows.sums import LeftOut, SummedUnits
+from abkit.workflows.experiments.rows.sums import SummedUnits
 from abkit.workflows.experiments.units.sums import SumsPerUnit
 from abkit_model.data.tables import TableOptions
 
@@ -37,6 +36,27 @@ class UnitRowsOf:
     columns: UnitColumns
     options: TableOptions = field(default_factory=TableOptions)
     progress: Callable[[int, int], None] = lambda done, total: None
+
+
+def rows_of(
+    table: str | Path | None, *, unit: str | None, variant: str | None, metric: str | None, denominator: str | None
+) -> UnitRowsOf | None:
+    """Return where rows are; None where none are given.
+
+    Raises:
+        UsageError: Rows are given without their columns, or columns without rows.
+    """
+    named = {"unit": unit, "variant": variant, "metric": metric}
+    if table is None:
+        if any(named.values()) or denominator:
+            raise UsageError("columns are named, and no rows are given", hint="give rows, the file that has them")
+        return None
+    if unit is None or variant is None or metric is None:
+        missing = " and ".join(name for name, column in named.items() if column is None)
+        raise UsageError(f"rows are given without the names of their columns: {missing}")
+    return UnitRowsOf(
+        table=table, columns=UnitColumns(unit=unit, variant=variant, metric=metric, denominator=denominator)
+    )
 
 
 def sums_for(plan: ExperimentPlan, rows: UnitRowsOf) -> tuple[SumsPerUnit, tuple[str, ...]]:
@@ -67,7 +87,7 @@ def sums_for(plan: ExperimentPlan, rows: UnitRowsOf) -> tuple[SumsPerUnit, tuple
         )
     found, capped = _capped(plan, found)
     read = f"{numerator} ÷ {definition.denominator} of {plan.unit.plural} from {found.rows:,} rows"
-    return _moments(plan, found), (read, *notes, *capped, *_said(found.left_out))
+    return _moments(plan, found), (read, *notes, *capped, *found.left_out.sentences())
 
 
 def _moments(plan: ExperimentPlan, found: SummedUnits) -> SumsPerUnit:
@@ -89,7 +109,3 @@ def _capped(plan: ExperimentPlan, found: SummedUnits) -> tuple[SummedUnits, list
     _, cap = cap_values([one.y[one.x > 0] / one.x[one.x > 0] for one in values], plan.cap)
     capped = {key: replace(one, y=np.minimum(one.y, cap.value * one.x)) for key, one in found.variants.items()}
     return replace(found, variants=capped), [str(cap)]
-
-
-def _said(left_out: LeftOut) -> list[str]:
-    return [f"left out, {name.replace('_', ' ')}: {count:,}" for name, count in to_plain(left_out).items() if count]

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abkit.errors import InvalidInput
-from abkit.records import Record
+from abkit.records import Record, to_plain
 
 MOST_UNITS = 20_000_000
 """The units of a table have to fit into memory: two million take about a gigabyte."""
@@ -40,6 +40,21 @@ class LeftOut(Record):
     rows_without_metric: int = 0
     rows_without_denominator: int = 0
     units_without_values: int = 0
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what was left out, for the reader.
+
+        >>> LeftOut(units_in_several_variants=2, rows_of_such_units=9).sentences()
+        ('left out, units in several variants: 2 (rows of such units: 9)',)
+        """
+        counts = to_plain(self)
+        rows = counts.pop("rows_of_such_units")
+        inside = {"units_in_several_variants": f" (rows of such units: {rows:,})"}
+        return tuple(
+            f"left out, {name.replace('_', ' ')}: {count:,}{inside.get(name, '')}"
+            for name, count in counts.items()
+            if count
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
