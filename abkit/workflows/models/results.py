@@ -329,6 +329,16 @@ def about_outcomes(card: Card) -> list[str]:
         )
     else:
         notes.append("scores stay on the scale of the parent or the ratings; a single creative has no interval")
+    fit = card.metrics.get("outcome_fit", {})
+    if card.parent:
+        notes.append(
+            "how far it moves from the parent was found by validation inside these outcomes"
+            if fit.get("moved")
+            else "held out, nothing predicts these outcomes better than the parent does: it stays as it is"
+        )
+    for kind, share in fit.get("shares", {}).items():
+        counts = f"count {share:g} of an outcome each" if share else "do not help to predict them, and count nothing"
+        notes.append(f"the {kind} beside the outcomes {counts}")
     if "outcome_folds" not in card.metrics:
         notes.append("too few outcomes could be held out together, so nothing says how good the scores are")
     return [*notes, *data.get("notes", ())]

@@ -20,7 +20,8 @@ class OutcomeFigures(Record):
     """How scores of images agree with their appeals inside campaigns; whole families are resampled.
 
     Attributes:
-        within_srcc: Spearman's rank correlation inside groups, averaged over groups by their size less one.
+        within_srcc: Spearman's rank correlation inside groups, averaged over groups by their size less one; 0 in a
+            group whose scores are all the same.
         concordance: Share of pairs inside groups in which the image with the higher appeal has the higher score; a
             group counts by its size less one, equal scores count one half. A coin has 0.5.
         slope: What one step of the score is worth: the rise of the appeal, which is a logarithm of the rate, per step,
@@ -152,10 +153,11 @@ def spread_within(appeal: Floats, variance: Floats, group: Positions) -> float:
 
 
 def _rank_correlations(scores: Floats, appeal: Floats, group: Positions, groups: int) -> Floats:
-    """Return the rank correlation of each group `(groups,)`; NaN where one of the two is constant."""
+    """Return the rank correlation of each group `(groups,)`; 0 for equal scores, NaN for equal appeals."""
     a, b = (_ranks(values, group, groups) for values in (scores, appeal))
-    scale = np.sqrt(np.bincount(group, a * a, groups) * np.bincount(group, b * b, groups))
-    out = np.full(groups, np.nan)
+    of_appeal = np.bincount(group, b * b, groups)
+    scale = np.sqrt(np.bincount(group, a * a, groups) * of_appeal)
+    out = np.where(of_appeal > 0, 0.0, np.nan)
     return np.asarray(np.divide(np.bincount(group, a * b, groups), scale, out=out, where=scale > 0))
 
 

@@ -61,8 +61,16 @@ class Labels(Protocol):
     def without(self, images: NDArray[np.intp]) -> Labels | None:
         """Return the labels that show none of the images at some positions; None where too few are left."""
 
-    def loss(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> Loss:
-        """Return the loss on these labels as a network sees their images; `start` is what it is tuned from."""
+    def loss(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> Loss | None:
+        """Return the loss on these labels as a network sees their images; `start` is what it is tuned from.
+
+        None where the closed form leaves nothing to learn step by step.
+        """
+
+    def closed_form(
+        self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None
+    ) -> QueryTransformer:
+        """Return the network with all that can be fitted in closed form; as it is where nothing can."""
 
     def tuning(self, recipe: Recipe) -> Recipe:
         """Return the recipe for queries that are tuned rather than trained from nothing."""
@@ -74,7 +82,8 @@ def fit(
     """Train an ensemble of query sets, from scratch or, for a segment, from queries that were trained on more.
 
     1. Measure means, scales and principal components of tokens and embeddings.
-    2. Train the members on all labels, each from its own random start, all in the same order.
+    2. Fit the labels in closed form, where they have one.
+    3. Train the members on what is left, each from its own random start, all in the same order.
 
     With `start`, step 1 is taken over from there, and each member starts from one of its members.
 
@@ -89,9 +98,11 @@ def fit(
         else:
             network = copy.deepcopy(start).requires_grad_(True)
             recipe = labels.tuning(recipe)
+        network = labels.closed_form(network, recipe, start)
         loss = labels.loss(network, recipe, start)
-        generator = torch.Generator().manual_seed(recipe.seed * 1000)
-        descend(list(network.query_sets()), loss, recipe, generator, progress=progress)
+        if loss is not None:
+            generator = torch.Generator().manual_seed(recipe.seed * 1000)
+            descend(list(network.query_sets()), loss, recipe, generator, progress=progress)
     return network.eval().requires_grad_(False)
 
 

@@ -7,7 +7,7 @@ parent, or learn from ratings beside the outcomes, stay on the scale of these.
 
 from __future__ import annotations
 
-import hashlib
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,19 +17,19 @@ import torch
 from numpy.typing import NDArray
 
 from abkit_model.checkpoint import Interval, Scale
-from abkit_model.data.dataset import Comparisons, Examples, Missing, Outcomes
-from abkit_model.data.outcomes import MIN_CREATIVES, OutcomeTable
+from abkit_model.data.dataset import Comparisons, Examples, Outcomes
+from abkit_model.data.outcomes import MIN_CREATIVES
 from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
-from abkit_model.evaluation.outcome_agreement import Judged, against_outcomes, difference, spread_within
+from abkit_model.evaluation.metrics import grouped_folds
+from abkit_model.evaluation.outcome_agreement import Judged, against_outcomes, centered, difference, spread_within
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
-from abkit_model.training.components import components_of
 from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, reference_sample
-from abkit_model.training.losses import ComparisonLoss, RatingLoss
-from abkit_model.training.outcome_loss import OutcomeLoss
+from abkit_model.training.linear_term import add_linear_term, flatten, say_the_same, without_linear_term
+from abkit_model.training.outcome_term import NEVER, PARTS, Rows, Term, fit_term
 from abkit_model.training.request import Recipe
 
 Floats = NDArray[np.float64]
@@ -39,6 +39,7 @@ Indices = NDArray[np.intp]
 LOG_RATE = Scale(-2.0, 2.0, 2)
 #: Fewer rows say nothing about how well scores agree with outcomes.
 MIN_JUDGED = 20
+SMALLEST = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +51,13 @@ class OutcomeLabels:
         scale: `LOG_RATE`, or that of the parent or the ratings.
         ratings: Rated images to learn from beside the outcomes; no figure is made of them.
         comparisons: Pairs to learn from beside the outcomes; no figure is made of them.
+        anew: Whether what a parent learned from outcomes is learned anew: the outcomes are among these here, and would
+            count twice.
     """
 
     outcomes: Outcomes
     scale: Scale = LOG_RATE
+    anew: bool = False
     ratings: Examples | None = None
     comparisons: Comparisons | None = None
 
@@ -85,36 +89,139 @@ class OutcomeLabels:
         return replace(self, outcomes=left, ratings=ratings, comparisons=comparisons)
 
     def tuning(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with a quarter of the learning rate."""
-        return replace(recipe, learning_rate=recipe.learning_rate / 4)
+        """Return the recipe as it is."""
+        return recipe
 
-    def loss(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> OutcomeLoss:
-        """Return the loss on the outcomes, with those on the ratings and comparisons beside them.
+    def loss(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> None:
+        """Return None: the closed form leaves nothing to learn step by step."""
+
+    def closed_form(
+        self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None
+    ) -> QueryTransformer:
+        """Return the network with a linear term beside what it says, both as the outcomes ask for.
+
+        1. Fit appeals as gain · parent's score + w · embedding, with the pull to the parent found by validation.
+        2. Draw the parent's opinions together by the share that it has in this prediction.
+        3. Add the linear term, so that scores are spread inside campaigns as the parent's were.
+
+        Without a parent scores are the predicted appeals themselves or, with ratings beside, on the scale of these.
+        Where nothing beats the parent as it is, it stays as it is.
 
         Raises:
             TrainingError: Inside their campaigns, all appeals are the same.
         """
-        own, values = self.outcomes, torch.from_numpy(self.scale.values).float()
+        own = self.outcomes
+        base = without_linear_term(start) if start is not None and self.anew else start
+        term = self.fit_term(network, recipe, base)
+        if base is not None and term.reach == 0:
+            return copy.deepcopy(base)
+        said = torch.from_numpy(self._embeddings(network)[: len(own.family)])
+        members = network.config.members
+        parts = [[k for k in range(len(term.gain)) if k % members == m % len(term.gain)] for m in range(members)]
+        weights = torch.from_numpy(np.array([term.weights[k].mean(axis=0) for k in parts])).float()
+        values = torch.from_numpy(self.scale.values).float()
+        step = 1.0
+        if start is not None and base is not None:
+            moved = self._scores(base, own.views[0]) * term.gain.mean() + (said @ weights.mean(dim=0)).numpy()
+            step = _spread_inside(self._scores(start, own.views[0]), own) / max(_spread_inside(moved, own), SMALLEST)
+            network = copy.deepcopy(base).requires_grad_(True)
+            if self.scale == LOG_RATE:
+                step = 1.0
+            flatten(network, own.views[0], float(term.gain.mean() * step))
+        else:
+            opinion = np.full(self.scale.bins, 1 / self.scale.bins)
+            if self.ratings is not None:
+                opinion = self.ratings.targets.mean(axis=0)
+                means = self.ratings.targets @ self.ratings.values
+                step = float(means.std()) / max(_spread_inside((said @ weights.mean(dim=0)).numpy(), own), SMALLEST)
+            say_the_same(network, torch.from_numpy(opinion).float())
+        tilt = next(network.query_sets()).tilt
+        opinions = torch.from_numpy(predict(network, own.views[0])[0]).float()
+        worth = ((opinions * values * tilt).sum(dim=1) - (opinions @ values) * (opinions @ tilt)).mean()
+        weights = weights * step / worth.clamp(min=1e-6)
+        return add_linear_term(network, weights, weights @ said.mean(dim=0))
+
+    def choice(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> dict[str, Any]:
+        """Return what a card says of the fit: how far it moved from the parent, and which other labels it listened to.
+
+        Args:
+            network: A network with the measures of these labels, or of the parent.
+            recipe: How it was fitted.
+            start: The parent.
+        """
+        base = without_linear_term(start) if start is not None and self.anew else start
+        term = self.fit_term(network, recipe, base)
+        return {
+            "moved": term.reach > 0,
+            "pull": 1 / term.reach if term.reach else None,
+            "explained": term.gained,
+            "log_rate_per_step_of_parent": float(term.gain.mean()) if base is not None else None,
+            "shares": dict(term.shares),
+        }
+
+    def fit_term(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> Term:
+        """Fit the linear term on the outcomes, with ratings and comparisons beside them.
+
+        Raises:
+            TrainingError: Inside their campaigns, all appeals are the same.
+        """
+        own = self.outcomes
         spread = spread_within(own.appeal, own.variance, own.cell)
-        before = None if start is None else torch.from_numpy(predict(start, self.views[0])[0]).float()
-        ratings = comparisons = None
-        if self.ratings is not None:
-            views = [components_of(network, view) for view in self.ratings.views]
-            targets = torch.from_numpy(self.ratings.targets).float()
-            ratings = RatingLoss(views=views, targets=targets, values=values, recipe=recipe)
-        if self.comparisons is not None:
-            comparisons = ComparisonLoss.of(network, self.comparisons, values=values, recipe=recipe)
-        if not np.ptp(own.appeal) > 0:
-            raise TrainingError("every creative has the same appeal: there is nothing to learn")
-        return OutcomeLoss.of(
-            [components_of(network, view) for view in self.views],
-            own,
-            values=values,
-            spread=spread,
-            recipe=recipe,
-            before=before,
-            beside=[one for one in (ratings, comparisons) if one is not None],
+        if not centered(own.appeal, own.cell, np.ones(len(own.cell))).any():
+            raise TrainingError("inside their campaigns, all appeals are the same: there is nothing to learn")
+        rows = Rows(
+            image=own.image, cell=own.cell, value=own.appeal, variance=np.maximum(spread + own.variance, SMALLEST)
         )
+        groups = held_out_groups(own)
+        inner = grouped_folds(groups, folds=min(PARTS, len(set(groups))), seed=recipe.seed)
+        place = dict(zip(own.views[0].sha256, inner.tolist(), strict=True))
+        others = [place.get(digest, NEVER) for views in self.looks[1:] for digest in views[0].sha256]
+        scores = None if start is None else self._scores(start, *(views[0] for views in self.looks))
+        unit = float(1 / (1 / rows.variance).mean())
+        return fit_term(
+            self._embeddings(network).astype(np.float64),
+            rows,
+            np.r_[inner, np.array(others, dtype=np.intp)],
+            scores=scores,
+            beside=self._beside(unit),
+        )
+
+    def _beside(self, unit: float) -> dict[str, Rows]:
+        """Return ratings and comparisons as rows of the regression: as widely spread as appeals, and as uncertain."""
+        found: dict[str, Rows] = {}
+        begin = len(self.outcomes.family)
+        if self.ratings is not None:
+            means = self.ratings.targets @ self.ratings.values
+            n = len(means)
+            value = means / max(float(means.std()), SMALLEST) * unit**0.5
+            one = np.zeros(n, dtype=np.intp)
+            found["ratings"] = Rows(image=begin + np.arange(n), cell=one, value=value, variance=np.full(n, unit))
+            begin += n
+        if self.comparisons is not None:
+            pairs = self.comparisons
+            # log-odds of the votes, with half a vote for each side; each image of a pair has half of their variance
+            won, lost = pairs.share * pairs.weight + 0.5, (1 - pairs.share) * pairs.weight + 0.5
+            odds = np.log(won / lost) / 2
+            noise = (1 / won + 1 / lost) / 2
+            size = max(float(odds.var() - noise.mean()), 0.1 * float(odds.var()), SMALLEST)
+            found["comparisons"] = Rows(
+                image=begin + np.r_[pairs.first, pairs.second],
+                cell=np.tile(np.arange(len(odds)), 2),
+                value=np.r_[odds, -odds] * (unit / size) ** 0.5,
+                variance=np.tile(unit + noise * unit / size, 2),
+            )
+        return found
+
+    def _embeddings(self, network: QueryTransformer) -> NDArray[np.float32]:
+        """Return standardized embeddings `(n, E)` of all images that are learned from: the mean of their views."""
+        found, clip = [], network.config.clip
+        for views in self.looks:
+            seen = torch.from_numpy(np.mean([view.embeddings for view in views], axis=0))
+            found.append(((seen - network.embedding_mean) / network.embedding_scale).clamp(-clip, clip))
+        return torch.cat(found).numpy()
+
+    def _scores(self, network: QueryTransformer, *views: Features) -> Floats:
+        return np.concatenate([predict(network, view)[0] for view in views]) @ self.scale.values
 
     def judge(self, answers: HeldOutAnswers, judged: NDArray[np.bool_], parent: Scorer | None, seed: int) -> HeldOut:
         """Return all that a card says of images that were held out, inside campaigns and folds.
@@ -161,7 +268,7 @@ class OutcomeLabels:
     def _judged(self, rows: Indices, folds: Indices) -> Judged:
         own = self.outcomes
         spread = spread_within(own.appeal, own.variance, own.cell)
-        weight = 1 / np.maximum(spread + own.variance[rows], 1e-9)
+        weight = 1 / np.maximum(spread + own.variance[rows], SMALLEST)
         group = np.unique(np.stack([own.cell[rows], folds[own.image[rows]]]), axis=1, return_inverse=True)[1]
         return Judged(
             appeal=own.appeal[rows],
@@ -169,6 +276,11 @@ class OutcomeLabels:
             group=group.ravel(),
             family=[own.family[i] for i in own.image[rows]],
         )
+
+
+def _spread_inside(scores: Floats, outcomes: Outcomes) -> float:
+    """Return the standard deviation of scores `(n,)` inside cells."""
+    return float(np.std(centered(scores[outcomes.image], outcomes.cell, np.ones(len(outcomes.image)))))
 
 
 def held_out_groups(outcomes: Outcomes) -> list[str]:
@@ -199,28 +311,3 @@ def _linked(outcomes: Outcomes) -> list[str]:
         family = outcomes.family[image]
         root[top(family)] = top(first.setdefault(cell, family))
     return [top(family) for family in outcomes.family]
-
-
-def card_data(labels: OutcomeLabels, table: OutcomeTable, missing: Missing) -> dict[str, Any]:
-    """Return what a card says of the outcomes that queries learned from."""
-    own = labels.outcomes
-    weight = 1 / np.maximum(spread_within(own.appeal, own.variance, own.cell) + own.variance, 1e-9)
-    digests = sorted(own.views[0].sha256)
-    events = own.events[np.isfinite(own.events)]
-    return {
-        "layout": "outcomes",
-        "table_sha256": table.sha256,
-        "images_sha256": hashlib.sha256("".join(digests).encode()).hexdigest(),
-        "images": len(digests),
-        "metric": table.metric,
-        "campaigns": len({table.cells[c][0] for c in own.cell.tolist()}),
-        "families": len(set(own.family)),
-        "rows": len(own.image),
-        "events": float(events.sum()) if len(events) else None,
-        "randomized_share": float(weight[own.randomized].sum() / weight.sum()),
-        "spread": float(spread_within(own.appeal, own.variance, own.cell) ** 0.5),
-        "log_rate": labels.scale == LOG_RATE,
-        "rows_refused": len(table.rejected),
-        "images_missing": len(missing),
-        "notes": list(table.notes),
-    }

@@ -21,7 +21,8 @@ from abkit_model.scorer import Scorer
 from abkit_model.training.comparisons import CHANCE, ComparisonLabels
 from abkit_model.training.holdout import cross_validate, held_out_distances
 from abkit_model.training.loop import Labels, fit
-from abkit_model.training.outcomes import LOG_RATE, OutcomeLabels, card_data
+from abkit_model.training.outcome_facts import card_data, outcomes_for_parent
+from abkit_model.training.outcomes import LOG_RATE, OutcomeLabels
 from abkit_model.training.ratings import RatingLabels, choose_queries
 from abkit_model.training.release import TrainedScorer, TrainingSet, write_checkpoint
 from abkit_model.training.request import AUTO, Recipe, TrainingRequest
@@ -85,6 +86,13 @@ def train_scorer(
     seen = parent.trained_on(view.sha256, loaded.sha256) if parent else np.zeros(len(view.sha256), dtype=bool)
     held = labels.judge(answers, ~seen, parent, request.seed)
     network = fit(labels, recipe, progress, start=start)
+    if isinstance(labels, OutcomeLabels):
+        held.metrics["outcome_fit"] = choice = labels.choice(network, recipe, start)
+        if parent is None and not choice["moved"]:
+            raise LabelError(
+                f"{request.table}: nothing in the images tells these outcomes apart, so there is nothing to learn",
+                "add creatives with more clicks, or campaigns; meanwhile learn from ratings",
+            )
     card = write_checkpoint(
         request,
         loaded,
@@ -248,7 +256,9 @@ def _load_outcomes(
             progress=progress,
         )
         data |= _comparison_data(comparisons, compared, lost)
-    labels = OutcomeLabels(outcomes=outcomes, scale=scale, ratings=ratings, comparisons=comparisons)
+    outcomes, anew, note = outcomes_for_parent(outcomes, parent)
+    labels = OutcomeLabels(outcomes=outcomes, scale=scale, ratings=ratings, comparisons=comparisons, anew=anew)
+    table = replace(table, notes=(*table.notes, *filter(None, [note])))
     return TrainingSet(
         labels=labels,
         sha256=table.sha256,

@@ -84,6 +84,12 @@ class RatingLabels:
         others = self.examples.subset(np.setdiff1d(np.arange(len(self.groups)), images))
         return RatingLabels(others, self.comparisons.without(hidden) if self.comparisons else None)
 
+    def closed_form(
+        self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None
+    ) -> QueryTransformer:
+        """Return the network as it is: all is learned step by step."""
+        return network
+
     def tuning(self, recipe: Recipe) -> Recipe:
         """Return the recipe with a quarter of the learning rate."""
         return replace(recipe, learning_rate=recipe.learning_rate / 4)

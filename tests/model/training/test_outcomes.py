@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 from PIL import ImageEnhance
 
-from abkit_model.data.dataset import Outcomes, load_outcomes
+from abkit_model import checkpoint as checkpoints
+from abkit_model.checkpoint import Checkpoint
+from abkit_model.data.dataset import Examples, Outcomes, load_outcomes
 from abkit_model.data.tokens import TokenCache
 from abkit_model.encoders.load import load_encoder
+from abkit_model.errors import LabelError
 from abkit_model.evaluation.outcome_agreement import Judged, against_outcomes, spread_within, within_srcc
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
+from abkit_model.training.outcome_facts import contradiction, outcomes_for_parent
 from abkit_model.training.outcomes import LOG_RATE, held_out_groups
 from abkit_model.training.pipeline import train_scorer
 from abkit_model.training.release import TrainedScorer
@@ -20,7 +24,7 @@ from abkit_model.training.request import Recipe, TrainingRequest
 from tests.model.conftest import photograph
 
 ENCODER = "bundled:efficientnet-lite0"
-QUICK = Recipe(members=1, epochs=8, components=12, width=16, queries=2)
+QUICK = Recipe(members=2, components=12, width=16, queries=2)
 IMAGES = 48
 
 
@@ -55,6 +59,14 @@ def outcomes(shop: Path) -> Outcomes:
     return load_outcomes(shop / "outcomes.csv", shop, load_encoder(ENCODER), cache=TokenCache(shop / "cache"))[0]
 
 
+@pytest.fixture
+def parent_folder(random_checkpoint: Checkpoint, tmp_path: Path) -> Path:
+    """Queries that know nothing of these images, on a scale from 1 to 7."""
+    card = replace(random_checkpoint.card, encoder_fingerprint=load_encoder(ENCODER).fingerprint)
+    checkpoints.save(replace(random_checkpoint, card=card), tmp_path / "parent")
+    return tmp_path / "parent"
+
+
 def test_it_learns_inside_campaigns_which_creatives_draw_more_clicks(trained: TrainedScorer) -> None:
     figures = trained.outcomes
     assert figures is not None
@@ -84,6 +96,66 @@ def test_the_card_says_metric_campaigns_creatives_events_and_sources(trained: Tr
     assert 0.1 < data["randomized_share"] < 0.4
     assert data["spread"] > 0
     assert trained.card.metrics["outcome_folds"]["within_srcc"]["low"] > 0.2
+
+
+def test_a_parent_is_moved_as_far_as_outcomes_say_and_keeps_its_scale(
+    trained: TrainedScorer, shop: Path, outcomes: Outcomes, tmp_path: Path, parent_folder: Path
+) -> None:
+    parent = Scorer.load(parent_folder)
+    tuned = train(shop, tmp_path / "tuned", parent=parent_folder)
+    assert tuned.card.scale == parent.card.scale
+    assert tuned.card.metrics["outcome_fit"]["moved"]
+    assert tuned.card.metrics["outcomes_against_parent"]["low"] > 0
+    assert tuned.outcomes.within_srcc.low > 0.2
+    before, after = (
+        predict(scorer.network, outcomes.views[0])[0] @ parent.card.scale.values
+        for scorer in (parent, Scorer.load(tuned.folder))
+    )
+    inside = lambda scores: np.std(scores - (np.bincount(outcomes.cell, scores) / 6)[outcomes.cell])  # noqa: E731
+    assert inside(after) == pytest.approx(inside(before), rel=0.3)
+    # with the same outcomes once more, what it learned from them is learned anew and does not count twice
+    again = train(shop, tmp_path / "again", parent=tuned.folder)
+    assert again.outcomes is None  # the parent has seen every creative
+    assert any("learned anew" in note for note in again.card.data["notes"])
+    once_more = predict(Scorer.load(again.folder).network, outcomes.views[0])[0] @ parent.card.scale.values
+    assert np.corrcoef(once_more, after)[0, 1] > 0.95
+    assert again.card.network["hidden"] == tuned.card.network["hidden"]
+
+
+def test_outcomes_that_carry_nothing_are_refused_without_a_parent_and_leave_a_parent_as_it_is(
+    shop: Path, tmp_path: Path, outcomes: Outcomes, parent_folder: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    lines = ["image,campaign,appeal,standard_error"]
+    lines += [f"{i}.png,c{i // 6},{rng.normal(0, 0.3):.4f},0.3" for i in range(IMAGES)]
+    (shop / "noise.csv").write_text("\n".join(lines))
+    with pytest.raises(LabelError, match="nothing in the images tells these outcomes apart"):
+        train(shop, tmp_path / "new", table=shop / "noise.csv")
+    tuned = train(shop, tmp_path / "tuned", table=shop / "noise.csv", parent=parent_folder)
+    assert not tuned.card.metrics["outcome_fit"]["moved"]
+    before, after = (
+        predict(Scorer.load(folder).network, outcomes.views[0])[0] for folder in (parent_folder, tuned.folder)
+    )
+    assert after == pytest.approx(before, abs=2e-3)  # half precision on disk
+
+
+def test_a_parent_is_not_taught_twice_what_it_learned_already(outcomes: Outcomes, trained: TrainedScorer) -> None:
+    parent = Scorer.load(trained.folder)
+    parent.card.data["images"] = 1000
+    with pytest.raises(LabelError, match="has learned from the outcomes of 48 of these 48 creatives"):
+        outcomes_for_parent(outcomes, parent)
+
+
+def test_ratings_that_contradict_the_clicks_are_said(outcomes: Outcomes) -> None:
+    shares = np.zeros((IMAGES, 5))
+    order = np.argsort(np.argsort(-outcomes.appeal)) * 5 // IMAGES
+    shares[outcomes.image, order] = 1.0
+    rated = Examples(outcomes.views, shares, np.arange(1.0, 6.0), outcomes.family)
+    assert "ratings contradict the outcomes of the same creatives: SRCC inside campaigns -" in contradiction(
+        outcomes, rated
+    )
+    agreeing = Examples(outcomes.views, shares[:, ::-1], np.arange(1.0, 6.0), outcomes.family)
+    assert contradiction(outcomes, agreeing) == ""
 
 
 def test_whole_campaigns_are_held_out_where_they_share_no_family(outcomes: Outcomes) -> None:
