@@ -75,9 +75,12 @@ def means() -> None:
 def rates() -> None:
     """Print the worst coverage over rates and lifts for pairs of sizes, exact or from 20,000 draws."""
     sizes, lifts = (10, 30, 100, 1000, 10**6), (-0.8, -0.5, 0, 0.5, 2)
+    splits = [word for word in sys.argv if ":" in word]
     expected = (0.2, 0.5, 1, 2, 3, 5, 8, 14, 22, 35, 60)
     for n0 in sizes:
         for n1 in sizes:
+            if splits and f"{n0}:{n1}" not in splits:
+                continue
             worst = min(
                 (*covered(n0, n1, e / min(n0, n1), e / min(n0, n1) * (1 + lift)), e, lift)
                 for e in expected
