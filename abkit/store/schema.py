@@ -656,6 +656,7 @@ class Appeal(Base):
     shrunk: Mapped[float | None]
     shrunk_sd: Mapped[float | None]
     identified: Mapped[bool]
+    steered: Mapped[bool]  # impressions are shown to have followed events in its campaign: its variance is doubled
     own: Mapped[float]  # share of its own events in the level that it is compared with
     spread: Mapped[float]  # true variance between the creatives of a group, of the whole run
     spread_error: Mapped[float | None]  # None where no group has two creatives

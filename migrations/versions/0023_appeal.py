@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("shrunk", sa.Float(53), nullable=True),
         sa.Column("shrunk_sd", sa.Float(53), nullable=True),
         sa.Column("identified", sa.Boolean(), nullable=False),
+        sa.Column("steered", sa.Boolean(), nullable=False),
         sa.Column("own", sa.Float(53), nullable=False),
         sa.Column("spread", sa.Float(53), nullable=False),
         sa.Column("spread_error", sa.Float(53), nullable=True),

@@ -23,10 +23,11 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from abkit.records import Record
-from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
-from abkit.stats.appeal.levels import day_variance, expected_events
+from abkit.stats.appeal.aging import age_variance, aging
+from abkit.stats.appeal.levels import day_dispersion, expected_events
 from abkit.stats.appeal.rows import Arranged, Bools, DeliveryRows, Floats, Ints
-from abkit.stats.appeal.shrinkage import shrink, spread_of
+from abkit.stats.appeal.shrinkage import center_of, shrink, spread_of
+from abkit.stats.appeal.steering import COUNTS_LESS, steered
 from abkit.stats.within_groups import group_index, group_sums
 
 DEFINITION = 1
@@ -52,6 +53,8 @@ class Appeals(Record):
         own: Share of its own events in the level that it is compared with, 0 … 1.
         identified: False: never shown beside another, no events there, or fewer expected than asked for.
         ci_low, ci_high: 95 % interval: from 20 expected events on by the score method, below that of the posterior.
+        steered: Whether impressions are shown to have followed events in its campaign: its variance is doubled, and the
+            figures may be biased all the same.
         shrunk, shrunk_sd: Posterior mean and standard deviation given the spread; NaN where nothing is known.
         spread: τ², true variance between the creatives of a group.
         spread_error: Its standard error; infinite where no group has two creatives.
@@ -69,6 +72,7 @@ class Appeals(Record):
     exposure: Floats
     own: Floats
     identified: Bools
+    steered: Bools
     ci_low: Floats
     ci_high: Floats
     shrunk: Floats
@@ -105,11 +109,14 @@ def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike 
     (0.685, 0.693)
     """
     arranged = Arranged(rows)
-    effect = _age_effect(arranged, None if beside is None else np.asarray(beside, np.float64))
-    found = expected_events(arranged, effect)
-    _, over = day_variance(arranged, found)
+    extra = None if beside is None else np.asarray(beside, np.float64).reshape(len(arranged.kept), -1)[arranged.kept]
+    curve = aging(arranged, extra)
+    found = expected_events(arranged, curve.effect)
+    over = day_dispersion(arranged, found)
     # In unequal cells, a creative has fewer to be compared with than its group has events.
     loose = 1 / (1 - (found.own - found.of_group).clip(0, 0.95))
+    of_age = age_variance(arranged, curve, found.fitted)
+    followed = steered(arranged, curve.effect)
     return _described(
         Counted(
             creative=arranged.creative,
@@ -123,6 +130,8 @@ def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike 
             own=found.own,
             of_group=found.of_group,
             noise=(1 + over) * loose,
+            steered=followed,
+            of_age=of_age,
         ),
         min_expected=min_expected,
         dispersion=float(over @ found.events / found.events.sum()) if found.events.sum() else 0.0,
@@ -164,6 +173,8 @@ def randomized_appeals(
         own=share,
         of_group=share,
         noise=noise,
+        steered=np.zeros(len(noise), bool),
+        of_age=np.zeros(len(noise)),
     )
     return _described(found, min_expected=0.0, dispersion=0.0)
 
@@ -177,6 +188,8 @@ class Counted:
         fit: Events by the fit.
         of_group: Share of its events in those of its group.
         noise: Sampling variance of its events ÷ that of counting.
+        steered: Whether impressions are shown to have followed events in its campaign.
+        of_age: Variance of the log of its rate because the age curve is estimated.
     """
 
     creative: Ints
@@ -190,24 +203,33 @@ class Counted:
     own: Floats
     of_group: Floats
     noise: Floats
+    steered: Bools
+    of_age: Floats
 
 
 def _described(found: Counted, *, min_expected: float, dispersion: float) -> Appeals:
     known = (found.group >= 0) & (found.expected > 0)
     expected = np.where(known, found.expected, 0.0)
     with np.errstate(divide="ignore"):
-        variance = np.where(known, found.noise / expected, np.inf)
+        counted = np.where(known, found.noise / expected + found.of_age, np.inf)
+    weaker = np.where(found.steered, COUNTS_LESS, 1.0)
     identified = known & (expected >= min_expected)
 
     y, e, group = found.events[known], expected[known], found.group[known]
-    spread = spread_of(y, e, variance[known], group)
+    spread = spread_of(y, e, counted[known], group)
     # Relative to its group, which the creative is a part of.
     part = found.of_group[known]
-    noise = found.noise[known] * (1 - part).clip(1e-9)
+    noise = found.noise[known] * (1 - part).clip(1e-9) + found.of_age[known] * found.fit[known]
     unlike = (1 - 2 * part + np.bincount(group, part**2)[group]).clip(0) if len(y) else y
-    mean, sd = shrink(y, e, 1 / noise, unlike, spread) if len(y) else (y, y)
+    mean, sd = np.zeros(len(y)), np.zeros(len(y))
+    for some in (found.steered[known], ~found.steered[known]):
+        if some.any():
+            # Where winners are shown more, the mean of creatives is below that of events.
+            center = center_of(y[some], e[some], counted[known][some], spread)
+            shrunk = shrink(y[some], e[some] * center, 1 / noise[some], unlike[some], spread)
+            mean[some], sd[some] = shrunk[0] + np.log(center), shrunk[1]
     appeal = np.log((y + 0.5) / e) - found.own[known] / (2 * found.fit[known])
-    low, high = _score_interval(y, e, noise)
+    low, high = _score_interval(y, e, noise * weaker[known])
     few = e < ENOUGH_EXPECTED
     low, high = np.where(few, mean - _Z * sd, low), np.where(few, mean + _Z * sd, high)
 
@@ -223,12 +245,13 @@ def _described(found: Counted, *, min_expected: float, dispersion: float) -> App
         idea=found.idea,
         group=found.group,
         appeal=spread_out(appeal, identified),
-        variance=variance,
+        variance=counted * weaker,
         expected=expected,
         events=found.events,
         exposure=found.exposure,
         own=found.own,
         identified=identified,
+        steered=found.steered,
         ci_low=spread_out(low, identified),
         ci_high=spread_out(high, identified),
         shrunk=spread_out(mean, known),
@@ -240,17 +263,6 @@ def _described(found: Counted, *, min_expected: float, dispersion: float) -> App
 
 
 _Z = float(stats.norm.ppf(0.975))
-
-
-def _age_effect(rows: Arranged, beside: Floats | None) -> Floats:
-    """Return the effect of age on the log of the rate, shape (n,)."""
-    curve = np.column_stack([np.log1p(rows.age), rows.age / 30])
-    if not len(curve):
-        return np.zeros(0)
-    columns = curve if beside is None else np.column_stack([curve, beside.reshape(len(rows.kept), -1)[rows.kept]])
-    fit = absorbed_poisson(rows.events, rows.exposure, columns, rows.cell, [rows.idea[rows.unit]])
-    effect: Floats = curve @ fit.coefficients[:2]
-    return effect
 
 
 def _score_interval(events: Floats, expected: Floats, noise: Floats) -> tuple[Floats, Floats]:

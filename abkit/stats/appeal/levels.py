@@ -79,15 +79,12 @@ def expected_events(rows: Arranged, age_effect: Floats) -> Expected:
     )
 
 
-def day_variance(rows: Arranged, found: Expected) -> tuple[float, Floats]:
-    """Return the variance of the log of a creative's rate between days, and what it adds to the variance of each unit.
+def day_dispersion(rows: Arranged, found: Expected) -> Floats:
+    """Return the day over-dispersion of each unit: variance of its events ÷ that of counting, less 1; shape (m,).
 
-    A day's luck is the creative's own: what all creatives of a cell share is in its level. By moments, from squared
-    residuals of unit and day: mean squared ÷ fitted, less 1, over fitted.
-
-    Returns:
-        The variance, and the day over-dispersion of each unit: variance of its events ÷ that of counting, less 1;
-        shape (m,).
+    A day has luck of its own for each creative; what all creatives of a cell share is in its level. The variance of
+    that luck, on the log of the rate, is one for all. It is found by moments: squared residuals of unit and day ÷
+    fitted, less 1, over fitted.
     """
     keep = rows.shared
     days = int(rows.day.max(initial=-1)) + 1
@@ -108,4 +105,5 @@ def day_variance(rows: Arranged, found: Expected) -> tuple[float, Floats]:
     free, excess = free[several], (residual**2 / fitted)[several].sum() - free[several].sum()
     weight = float(fitted[several] @ free)
     variance = max(0.0, float(excess) / weight) if free.sum() >= 1 else 0.0
-    return variance, variance * group_sums(unit, fitted**2, rows.units) / of_unit.clip(1e-300)
+    dispersion: Floats = variance * group_sums(unit, fitted**2, rows.units) / of_unit.clip(1e-300)
+    return dispersion

@@ -21,6 +21,7 @@ from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.appeal.appeal import Appeals
 from abkit.stats.appeal.rows import Floats, Ints
 from abkit.stats.appeal.shrinkage import spread_of
+from abkit.stats.appeal.steering import COUNTS_LESS
 from abkit.stats.within_groups import centered, group_index, group_sums
 
 METHOD = (
@@ -102,7 +103,9 @@ def relation(
     if np.abs(inside).max() <= 1e-9:
         return counted(note="all creatives of each campaign have the same score")
 
-    spread = spread_of(y, e, noise, group)
+    # That impressions followed events makes appeal count less; it is no noise that could be taken out.
+    counting = noise / np.where(appeals.steered[known], COUNTS_LESS, 1.0)
+    spread = spread_of(y, e, counting, group)
     weight = 1 / (spread.variance + noise)
     slope, error = _slope(y, e, x / sd, weight, group, idea)
     quantile = float(stats.t.ppf((1 + level) / 2, freedom))
@@ -122,7 +125,7 @@ def relation(
     total = math.hypot(error / true, r * spread.standard_error / (2 * spread.variance))
     half = quantile * total / (1 - r * r)
     return found(
-        ceiling=math.sqrt(spread.variance * float(weight.mean())),
+        ceiling=math.sqrt(spread.variance / (spread.variance + float(weight @ counting) / float(weight.sum()))),
         disattenuated=r,
         disattenuated_low=math.tanh(math.atanh(r) - half),
         disattenuated_high=math.tanh(math.atanh(r) + half),

@@ -28,7 +28,7 @@ class DeliveryRows:
         cell: Labels of campaign, period and segment together: what should not matter.
         age: Days since the creative's first delivery in the campaign; 0 where it is not known.
         idea: Labels: creatives of one idea are no independent observations. Each is its own by default.
-        day: Labels of the days that have luck of their own; the cells by default.
+        day: Number of the day, in order: each has luck of its own. Without it cells have, and nothing is in order.
     """
 
     events: Floats
@@ -53,6 +53,7 @@ class Arranged:
         group: Shape (m,): units that cells connect, directly or through others; those of other groups of the same
             campaign were never shown beside them. −1 for a unit that shares no cell.
         day: Shape (n,): number of unit and day.
+        time: Shape (n,): the days in order; None where they are not known.
     """
 
     def __init__(self, rows: DeliveryRows) -> None:
@@ -78,8 +79,8 @@ class Arranged:
         self.cells = int(self.cell.max(initial=-1)) + 1
         self.shared = self._shared()
         self.group = self._groups()
-        day = self.cell if rows.day is None else group_index(np.asarray(rows.day)[self.kept])[0]
-        self.day = _pairs(self.unit, day)
+        self.time: Ints | None = None if rows.day is None else np.asarray(rows.day)[self.kept].astype(np.int64)
+        self.day = _pairs(self.unit, self.cell if self.time is None else group_index(self.time)[0])
 
     def _shared(self) -> Bools:
         once = np.unique(_pairs(self.unit, self.cell), return_index=True)[1]

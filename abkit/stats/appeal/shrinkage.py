@@ -74,8 +74,18 @@ def spread_of(events: Floats, expected: Floats, noise: Floats, group: Ints) -> S
     freedom = int((size - 1).clip(0).sum())
     if freedom == 0:
         return Spread(ratio=0.0, noise=noise, freedom=0)
-    rate = events / expected
+    ratio, mean = 0.0, np.ones(len(size))
+    for _ in range(3):
+        # The mean of creatives is not that of events where some were shown more.
+        rate, variance = events / (expected * mean[group]), noise / mean[group]
+        ratio = _settled(rate, variance, group, size, freedom)
+        weight = 1 / (max(ratio, 0.0) + variance)
+        mean = mean * group_sums(group, weight * rate, len(size)) / group_sums(group, weight, len(size))
+        mean = mean.clip(0.1, 10)
+    return Spread(ratio=ratio, noise=noise / mean[group], freedom=freedom)
 
+
+def _settled(rate: Floats, noise: Floats, group: Ints, size: Ints, freedom: int) -> float:
     def surplus(ratio: float) -> float:
         weight = 1 / (ratio + noise)
         mean = group_sums(group, weight * rate, len(size)) / group_sums(group, weight, len(size)).clip(1e-300)
@@ -89,8 +99,14 @@ def spread_of(events: Floats, expected: Floats, noise: Floats, group: Ints) -> S
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if surplus(middle) > 0 else (low, middle)
-    ratio = (low + high) / 2
-    return Spread(ratio=ratio, noise=noise, freedom=freedom)
+    return (low + high) / 2
+
+
+def center_of(events: Floats, expected: Floats, noise: Floats, spread: Spread) -> float:
+    """Return the mean rate of creatives relative to that of events, each weighted by 1 / (spread + noise)."""
+    weight = 1 / (max(spread.ratio, 0.0) + noise)
+    center = float(weight @ (events / expected)) / float(weight.sum())
+    return min(max(center, 0.1), 10.0)
 
 
 def shrink(events: Floats, expected: Floats, told: Floats, unlike: Floats, spread: Spread) -> tuple[Floats, Floats]:

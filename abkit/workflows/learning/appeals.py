@@ -30,6 +30,7 @@ from abkit.vocabulary import AppealSource, Metric, parse_choice
 from abkit.workflows.learning.delivered import DeliveredRows, ages, events_of, ideas_of_rows
 from abkit.workflows.learning.randomized import Trials, trials_of
 
+STEERED = "impressions followed early {events} in its campaign: it counts half, and may be biased"
 ALONE = "never shown beside another creative of its campaign"
 
 
@@ -258,6 +259,7 @@ def read_appeals(session: Session, run_id: int) -> StoredAppeals | None:
         appeals=Appeals(
             **columns,
             identified=np.array([row.identified for row in rows], bool),
+            steered=np.array([row.steered for row in rows], bool),
             spread=head.spread,
             spread_error=math.inf if head.spread_error is None else head.spread_error,
             dispersion=head.dispersion,
@@ -318,16 +320,14 @@ def _together(one: Appeals, other: Appeals) -> Appeals:
 
 
 def _reason(found: Appeals, i: int, events: str) -> str:
+    """Return why an entry is not identified, or what there is to know of it."""
     if found.group[i] < 0:
         return ALONE
     if not found.identified[i]:
         return f"no {events} where it was shown"
-    return f"below {ENOUGH_EXPECTED} expected {events}: interval of the posterior" if few(found, i) else ""
-
-
-def few(found: Appeals, i: int) -> bool:
-    """Return whether an entry has an interval of the posterior, as too few events are expected for one of sampling."""
-    return bool(found.identified[i]) and float(found.expected[i]) < ENOUGH_EXPECTED
+    few = found.expected[i] < ENOUGH_EXPECTED
+    said = [f"fewer than {ENOUGH_EXPECTED} expected {events}: interval of the posterior"] if few else []
+    return "; ".join([*said, *([STEERED.format(events=events)] if found.steered[i] else [])])
 
 
 def _notes(delivered: DeliveredRows, definition: MetricDefinition, money: Exchange | None) -> tuple[str, ...]:
@@ -362,6 +362,7 @@ def _columns(found: StoredAppeals, run_id: int) -> list[dict[str, Any]]:
             "definition": found.version,
             "comparable": int(of.group[i]),
             "identified": bool(of.identified[i]),
+            "steered": bool(of.steered[i]),
             "spread": of.spread,
             "spread_error": _finite(of.spread_error),
             "dispersion": of.dispersion,
