@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from abkit.workflows.kpis.imports import ImportList, UndoReport
     from abkit.workflows.kpis.linking.report import LinkReport
     from abkit.workflows.kpis.preview import ImportPreview
+    from abkit.workflows.learning.appeals import StoredAppeals
     from abkit.workflows.learning.trials import RetrainResult
     from abkit.workflows.models.train import Progress as Stages
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
@@ -353,6 +354,45 @@ class Workspace:
             min_impressions=min_impressions,
             rates=self._rates(rates, currency),
             margin_rate=margin_rate,
+        )
+
+    def appeal(
+        self,
+        metric: Metric | str = "ctr",
+        *,
+        campaigns: Sequence[str] | None = None,
+        segment: str = "",
+        start: date | None = None,
+        as_of: date | None = None,
+        rates: str | Path | None = None,
+        currency: str | None = None,
+    ) -> StoredAppeals:
+        """Find the appeal of creatives and keep it: what each got over what was expected where it was shown.
+
+        Args:
+            metric: As for `correlate`; "margin" has no logarithm and is refused.
+            campaigns: Keys of the only campaigns; all by default.
+            segment: Only this delivery, such as "placement=feed".
+            start: First day of delivery that counts.
+            as_of: The last one; today by default, UTC.
+            rates: CSV of what other currencies are worth in `currency`; that of `[money]` by default.
+            currency: Currency of amounts; that of `[money]`, or of the rows, by default.
+
+        Raises:
+            UsageError: There is no such KPI, campaign or segment.
+            AbkitError: Amounts are in several currencies and nothing says how to convert them.
+        """
+        from abkit.workflows.learning.appeals import record_appeals
+
+        return record_appeals(
+            self.store,
+            self.settings,
+            metric=metric,
+            campaigns=campaigns,
+            segment=segment,
+            first=start,
+            as_of=as_of or _today(),
+            rates=self._rates(rates, currency),
         )
 
     def check_drift(

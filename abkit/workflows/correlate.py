@@ -16,6 +16,8 @@ from abkit.intake.tables.rates import rates_of
 from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.records import Record, RecordList, to_plain
+from abkit.stats.appeal.relation import METHOD as RELATION_METHOD
+from abkit.stats.appeal.relation import Relation
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation, noise_ceiling
 from abkit.store import models
@@ -37,6 +39,7 @@ from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice
+from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
 from abkit.workflows.per_creative import PerCreative, by_creative, need_money, spread_of
 
 _NO_SCORES = "nothing has been scored yet: `abkit score IMAGES --campaign KEY`"
@@ -76,6 +79,8 @@ class VersionReport(Record):
         left_out: What is not in them, by reason.
         noise_ceiling: The correlation that the true KPI has with the measured one, over all creatives: the highest that
             any score can reach (PLCC); None where the noise of too few creatives is known.
+        appeal: How the score goes with appeal within campaign: events over those expected where, when and at what age
+            each creative was shown; None for the margin, which has none.
     """
 
     model_version: str
@@ -86,6 +91,7 @@ class VersionReport(Record):
     measured: tuple[Measured, ...]
     left_out: dict[str, LeftOut]
     noise_ceiling: float | None = None
+    appeal: Relation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,15 +135,15 @@ class CorrelationReport(RecordList):
         shared = {"segment": self.segment, "as_of": self.as_of, "run_id": self.run_id}
         if self.versions:
             return [
-                {"metric": self.metric.value, **_figures(result), "ideas": result.ideas, "campaigns": result.groups}
+                {"metric": self.metric.value}
+                | row
                 | {"model_version": version.model_version, "model_name": version.model_name}
-                | {"method": result.method, "note": result.note}
                 | shared
                 for version in self.versions
-                for result in version.results
+                for row in (*map(_row, version.results), *_appeal_rows(version.appeal))
             ]
         unknown = dict.fromkeys(("estimate", "ci_low", "ci_high", "ci_level"))
-        nothing: dict[str, Any] = dict.fromkeys(("n", "ideas", "campaigns"), 0)
+        nothing: dict[str, Any] = dict.fromkeys(("n", "ideas", "campaigns"), 0) | {"noise_ceiling": None}
         nothing |= {"model_version": None, "model_name": None, "method": "", "note": self.note}
         return [
             {"metric": self.metric.value, "scope": scope.value, "statistic": statistic.value}
@@ -147,6 +153,30 @@ class CorrelationReport(RecordList):
             for scope in CorrelationScope
             for statistic in CorrelationStatistic
         ]
+
+
+def _row(result: Correlation) -> dict[str, Any]:
+    counts = {"ideas": result.ideas, "campaigns": result.groups, "noise_ceiling": None}
+    return {**_figures(result), **counts, "method": result.method, "note": result.note}
+
+
+def _appeal_rows(found: Relation | None) -> list[dict[str, Any]]:
+    """Return the rows of the correlation with appeal: as it is measured, and without the noise of its events."""
+    if found is None:
+        return []
+    counts: dict[str, Any] = {"ci_level": found.level, "n": found.n, "ideas": found.clusters, "campaigns": found.groups}
+    counts |= {"noise_ceiling": found.ceiling, "method": RELATION_METHOD}
+    figures = {
+        "appeal": (found.raw, found.raw_low, found.raw_high),
+        "true_appeal": (found.disattenuated, found.disattenuated_low, found.disattenuated_high),
+    }
+    return [
+        {"scope": CorrelationScope.WITHIN_CAMPAIGN.value, "statistic": name}
+        | dict(zip(("estimate", "ci_low", "ci_high"), values, strict=True))
+        | counts
+        | {"note": "" if values[0] is not None else found.note}
+        for name, values in figures.items()
+    ]
 
 
 def _figures(result: Correlation) -> dict[str, Any]:
@@ -217,7 +247,21 @@ def correlate(
             active, keys = models.active_model(session), creatives.campaign_keys(session)
             spread = spread_of(session, filters, delivered, definition, margin_rate)
             kept = PerCreative(definition, limits, margin_rate, spread)
-            reports = [_version_report(session, version, delivered, kept, keys, active) for version in versions]
+            found_appeals = None
+            if kpi is not Metric.MARGIN:
+                found_appeals = find_appeals(
+                    session,
+                    settings,
+                    metric=kpi,
+                    as_of=filters.end or as_of,
+                    first=start,
+                    campaigns=None if campaign is None else [campaign],
+                    segment=shown,
+                    rates=rates,
+                )
+            reports = [
+                _version_report(session, version, delivered, kept, keys, active, found_appeals) for version in versions
+            ]
         measured = [row for one in reports for row in one.measured]
         note = _NO_SCORES if not versions else "" if measured else _NO_KPIS
         if measured and "conversions" in (*definition.numerator, definition.denominator) and delivered.modeled:
@@ -254,6 +298,7 @@ def _version_report(
     kept: PerCreative,
     campaigns: Mapping[int, str],
     active: ModelVersion | None,
+    appeals: StoredAppeals | None,
 ) -> VersionReport:
     scores = score_rows.mean_scores(session, version.id)
     labels = ideas.ideas_of(session)
@@ -309,6 +354,7 @@ def _version_report(
         results=tuple(results),
         measured=tuple(measured),
         left_out=left_out,
+        appeal=appeals.relation(scores, min_creatives=kept.limits.min_creatives) if appeals else None,
         noise_ceiling=noise_ceiling([kept.value(row) for row in everywhere], [kept.error(row) for row in everywhere]),
     )
 
@@ -338,6 +384,7 @@ def _rows(
                 "currency": report.currency,
                 "margin_rate": margin_rate,
                 "noise_ceiling": version.noise_ceiling,
+                "appeal": to_plain(version.appeal),
                 "campaign": report.campaign,
                 "segment": report.segment,
                 "ideas": result.ideas,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +22,7 @@ from abkit.commands.loop.imports import (
     print_rejects,
     print_results,
 )
+from abkit.commands.money_options import CurrencyOption, RatesOption
 from abkit.commands.output import Format, FormatOption, note, progress_bar, show
 from abkit.commands.table_options import (
     DecimalOption,
@@ -30,6 +32,8 @@ from abkit.commands.table_options import (
     file_or_address,
     table_options,
 )
+from abkit.metrics import METRIC_HELP
+from abkit.vocabulary import Metric
 
 if TYPE_CHECKING:
     from abkit.intake.kpis.reading import KpiOptions
@@ -208,6 +212,39 @@ def show_(ctx: typer.Context, import_id: ImportArgument, form: FormatOption = Fo
     with context.store() as store:
         found = show_import(store, import_id)
     show(found, form)
+
+
+@app.command()
+def appeal(
+    ctx: typer.Context,
+    metric: Annotated[Metric, typer.Option("--metric", "-m", help=METRIC_HELP)] = Metric.CTR,
+    campaign: Annotated[
+        list[str] | None, typer.Option("--campaign", "-c", help="Only this campaign; may be given again.")
+    ] = None,
+    segment: Annotated[str, typer.Option("--segment", help="Only this delivery, such as placement=feed.")] = "",
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of delivery that counts.")
+    ] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
+    ] = None,
+    rates: RatesOption = None,
+    currency: CurrencyOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show the appeal of creatives: what each got over what was expected where, when and to whom it was shown."""
+    context: CommandContext = ctx.obj
+    with context.workspace as workspace:
+        found = workspace.appeal(
+            metric,
+            campaigns=campaign,
+            segment=segment,
+            start=start.date() if start else None,
+            as_of=as_of.date() if as_of else None,
+            rates=rates,
+            currency=currency,
+        )
+    show(found, form, as_rows=True)
 
 
 @app.command()

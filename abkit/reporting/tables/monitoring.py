@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ from abkit.reporting.tables.table import Table
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic
 from abkit.workflows.correlate import CorrelationReport, VersionReport
 from abkit.workflows.drift.results import DriftReport, LayerResult
+from abkit.workflows.learning.appeals import StoredAppeals
 
 
 @view_of.register
@@ -20,10 +22,13 @@ def _(report: CorrelationReport) -> View:
     for (name, digest), rows in groupby(report.rows(), lambda row: (row["model_name"], row["model_version"])):
         title = f"Score by {name} {digest[:12]} against" if digest else "Score against"
         listed = list(rows)
-        shown_rows = [_correlation_row(row) for row in listed]
+        shown_rows = [_correlation_row(row) for row in listed if row["statistic"] not in _APPEAL]
         tables.append(Table.of(shown_rows, title=f"{title} {_metric(report)}"))
+        of_appeal = [_appeal_row(row) for row in listed if row["statistic"] in _APPEAL]
+        tables.append(Table.of(of_appeal, title=f"{title} appeal, within campaign"))
         for row in listed:
-            if row["note"] and (said := f"No estimate {_SCOPES[row['scope']]}: {row['note']}.") not in why_not:
+            where = _APPEAL.get(row["statistic"]) or _SCOPES[row["scope"]]
+            if row["note"] and (said := f"No estimate {where}: {row['note']}.") not in why_not:
                 why_not.append(said)
     return View(
         tables=tuple(tables),
@@ -39,6 +44,7 @@ def _metric(report: CorrelationReport) -> str:
     return f"{definition.name} ({unit})" if unit and report.currency else definition.name
 
 
+_APPEAL = {"appeal": "for appeal as measured", "true_appeal": "for appeal without noise"}
 _SCOPES = {CorrelationScope.ALL: "over all creatives", CorrelationScope.WITHIN_CAMPAIGN: "within campaign"}
 
 
@@ -57,6 +63,17 @@ def _correlation_row(row: dict[str, Any]) -> dict[str, Any]:
         f"{percent(row['ci_level'] or 0.95, 0)} interval": interval,
         "creatives": row["n"],
         "campaigns": row["campaigns"],
+    }
+
+
+def _appeal_row(row: dict[str, Any]) -> dict[str, Any]:
+    shown = _correlation_row(row)
+    del shown["scope"]
+    return shown | {
+        "statistic": _APPEAL[row["statistic"]].removeprefix("for appeal "),
+        "creatives": row["n"],
+        "ideas": row["ideas"],
+        "noise ceiling": row["noise_ceiling"],
     }
 
 
@@ -90,6 +107,47 @@ def _ceiling(report: CorrelationReport, version: VersionReport) -> list[str]:
         if plain and result.estimate is not None and abs(result.estimate) < ceiling:
             said += f"; with the noise taken out {result.estimate:.2f} is about {result.estimate / ceiling:.2f}"
     return [said]
+
+
+@view_of.register
+def _(found: StoredAppeals) -> View:
+    listed, where = found.rows(), f" in {found.segment}" if found.segment else ""
+    title = f"Appeal by {METRICS[found.metric].name}{where}, as of {found.as_of}"
+    spread = percent(math.sqrt(found.appeals.spread), 0)
+    return View(
+        tables=(Table.of([_creative_row(row) for row in listed], title=title),),
+        sentences=tuple(
+            f"{sum(row['why_not'] == why for row in listed):,} creatives have no appeal: {why}."
+            for why in dict.fromkeys(row["why_not"] for row in listed if row["why_not"])
+        ),
+        notes=(
+            f"appeal: {found.events} over those expected where, when and at what age the creative was shown",
+            f"creatives of a campaign differ by about {spread} beyond chance (run {found.run_id})",
+            *(f"{sum(row['note'] == said for row in listed):,} creatives: {said}" for said in _said(listed)),
+            *found.notes,
+        ),
+    )
+
+
+def _said(rows: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["note"] for row in rows if row["note"]))
+
+
+def _creative_row(row: dict[str, Any]) -> dict[str, Any]:
+    def change(value: float | None) -> str:
+        return "…" if value is None else f"{100 * math.expm1(min(value, 20)):+.0f} %".replace("-", "−")
+
+    known = row["appeal"] is not None
+    return {
+        "campaign": row["campaign"],
+        "creative": row["creative"] or row["creative_id"],
+        "events": row["events"],
+        "expected": row["expected"],
+        "appeal": change(row["appeal"]) if known else None,
+        "95 % interval": f"{change(row['ci_low'])} to {change(row['ci_high'])}" if known else None,
+        "shrunk": change(row["shrunk"]) if row["shrunk"] is not None else None,
+        "source": row["source"],
+    }
 
 
 @view_of.register

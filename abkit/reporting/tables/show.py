@@ -25,6 +25,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.learning.trials": "abkit.reporting.tables.retraining",
     "abkit.workflows.learning.outcome_table": "abkit.reporting.tables.retraining",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
+    "abkit.workflows.learning.appeals": "abkit.reporting.tables.monitoring",
     "abkit.stats.monitoring": "abkit.reporting.tables.samples",
     "abkit.stats": "abkit.reporting.tables.statistics",
     "abkit_model.scorer": "abkit.reporting.tables.scorer",

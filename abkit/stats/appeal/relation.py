@@ -38,6 +38,7 @@ class Relation(Record):
         slope: Change of the log rate with one standard deviation of the score inside campaigns; None without any.
         ci_low, ci_high: Its interval.
         raw: Correlation of score and measured appeal, weighted by certainty; the noise of events makes it smaller.
+        raw_low, raw_high: Its interval, by Fisher's z.
         ceiling: The correlation that the true appeal has with the measured one: no score can reach more than that.
         disattenuated: Correlation of the score with the true appeal; None where `note` says that events are too few.
         disattenuated_low, disattenuated_high: Its interval.
@@ -53,6 +54,8 @@ class Relation(Record):
     ci_low: float | None = None
     ci_high: float | None = None
     raw: float | None = None
+    raw_low: float | None = None
+    raw_high: float | None = None
     ceiling: float | None = None
     disattenuated: float | None = None
     disattenuated_low: float | None = None
@@ -109,26 +112,24 @@ def relation(
     weight = 1 / (spread.variance + noise)
     slope, error = _slope(y, e, x / sd, weight, group, idea)
     quantile = float(stats.t.ppf((1 + level) / 2, freedom))
-    measured = appeals.appeal[known]
-    found = partial(
-        counted,
-        slope=slope,
-        ci_low=slope - quantile * error,
-        ci_high=slope + quantile * error,
-        raw=_correlation(x, measured, weight, group),
-    )
+    raw, per_slope = _correlation(x / sd, appeals.appeal[known], weight, group)
+    found = partial(counted, slope=slope, ci_low=slope - quantile * error, ci_high=slope + quantile * error)
+    if raw is not None:
+        wide = quantile * max(1 / math.sqrt(freedom), per_slope * error / max(1 - raw * raw, 1e-9))
+        low, high = _around(raw, wide)
+        found = partial(found, raw=raw, raw_low=low, raw_high=high)
     if not spread.ratio > 2 * spread.ratio_error:
         return found(note=f"not enough {events}: creatives are not shown to differ beyond the noise of their {events}")
     true = math.sqrt(spread.variance)
     r = float(np.clip(slope / true, -0.999, 0.999))
     # The spread is estimated too.
     total = math.hypot(error / true, r * spread.standard_error / (2 * spread.variance))
-    half = quantile * total / (1 - r * r)
+    low, high = _around(r, quantile * total / (1 - r * r))
     return found(
         ceiling=math.sqrt(spread.variance / (spread.variance + float(weight @ counting) / float(weight.sum()))),
         disattenuated=r,
-        disattenuated_low=math.tanh(math.atanh(r) - half),
-        disattenuated_high=math.tanh(math.atanh(r) + half),
+        disattenuated_low=low,
+        disattenuated_high=high,
     )
 
 
@@ -154,9 +155,18 @@ def _slope(y: Floats, e: Floats, x: Floats, weight: Floats, group: Ints, idea: I
     return slope, math.sqrt(float(left_out @ left_out)) / information
 
 
-def _correlation(x: Floats, y: Floats, weight: Floats, group: Ints) -> float | None:
+def _correlation(x: Floats, y: Floats, weight: Floats, group: Ints) -> tuple[float | None, float]:
+    """Return the correlation, None where one of them does not vary, and what it is per unit of slope."""
     groups = int(group.max()) + 1
     total = group_sums(group, weight, groups)
     x, y = (values - (group_sums(group, weight * values, groups) / total)[group] for values in (x, y))
-    scale = math.sqrt(float(weight @ x**2) * float(weight @ y**2))
-    return float(weight @ (x * y)) / scale if scale > 0 else None
+    sxx, syy = float(weight @ x**2), float(weight @ y**2)
+    if not (sxx > 0 and syy > 0):
+        return None, 0.0
+    return float(weight @ (x * y)) / math.sqrt(sxx * syy), math.sqrt(sxx / syy)
+
+
+def _around(r: float, half: float) -> tuple[float, float]:
+    """Return the interval of a correlation that is symmetric in Fisher's z."""
+    z = math.atanh(min(max(r, -0.9999), 0.9999))
+    return math.tanh(z - half), math.tanh(z + half)

@@ -13,7 +13,7 @@ from abkit.stats.within_groups import group_sums
 # Standard deviations of log rates that are thought possible. Before any data, creatives that are all the same are less
 # likely than some that differ (Chung et al. 2013, doi 10.1007/s11336-013-9328-2).
 _SDS = np.concatenate([[0.01], np.geomspace(0.03, 2.0, 19)])
-_USUAL_SD = 0.5
+_USUAL_SD = 0.35
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
 
 

@@ -19,6 +19,7 @@ from abkit.metrics import METRICS, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.records import RecordList, to_plain
 from abkit.stats.appeal.appeal import DEFINITION, ENOUGH_EXPECTED, Appeals, appeals
+from abkit.stats.appeal.relation import Relation, relation
 from abkit.stats.appeal.rows import DeliveryRows
 from abkit.store import appeals as table
 from abkit.store.catalog import creatives, ideas
@@ -74,6 +75,16 @@ class StoredAppeals(RecordList):
     def events(self) -> str:
         """What is counted: clicks, conversions."""
         return events_of(METRICS[self.metric])
+
+    def relation(self, scores: Mapping[int, float], *, min_creatives: int = 4) -> Relation:
+        """Return how a score goes with appeal inside campaigns.
+
+        Args:
+            scores: Score by id of the creative; a creative without one does not count.
+            min_creatives: Fewest ideas for an estimate.
+        """
+        score = [scores.get(int(creative), math.nan) for creative in self.appeals.creative]
+        return relation(self.appeals, np.array(score, np.float64), min_creatives=min_creatives, events=self.events)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per creative and campaign, the best first in each campaign; unknown figures are None."""
