@@ -162,7 +162,7 @@ def study_appeal(worlds: int, seed: int) -> None:
         show(f"{impressions:,} impressions", recover(World(impressions), worlds, seed))
     for name, world in {
         "3,000, launched together": World(3000, together=True),
-        "3,000, strong fatigue": World(3000, fatigue=0.8),
+        "30,000, strong fatigue": World(30_000, fatigue=0.8),
         "3,000, days of own luck (0.3)": World(3000, day_noise=0.3),
         "30,000, days of own luck (0.3)": World(30_000, day_noise=0.3),
     }.items():

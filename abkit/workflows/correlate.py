@@ -16,7 +16,6 @@ from abkit.intake.tables.rates import rates_of
 from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.records import Record, RecordList, to_plain
-from abkit.stats.appeal.relation import METHOD as RELATION_METHOD
 from abkit.stats.appeal.relation import Relation
 from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation, noise_ceiling
@@ -135,48 +134,35 @@ class CorrelationReport(RecordList):
         shared = {"segment": self.segment, "as_of": self.as_of, "run_id": self.run_id}
         if self.versions:
             return [
-                {"metric": self.metric.value}
-                | row
+                {"metric": self.metric.value, **_figures(result), "ideas": result.ideas, "campaigns": result.groups}
                 | {"model_version": version.model_version, "model_name": version.model_name}
+                | {"method": result.method, "note": result.note}
                 | shared
+                | _appeal_columns(version.appeal if result.scope is CorrelationScope.WITHIN_CAMPAIGN else None)
                 for version in self.versions
-                for row in (*map(_row, version.results), *_appeal_rows(version.appeal))
+                for result in version.results
             ]
         unknown = dict.fromkeys(("estimate", "ci_low", "ci_high", "ci_level"))
-        nothing: dict[str, Any] = dict.fromkeys(("n", "ideas", "campaigns"), 0) | {"noise_ceiling": None}
+        nothing: dict[str, Any] = dict.fromkeys(("n", "ideas", "campaigns"), 0)
         nothing |= {"model_version": None, "model_name": None, "method": "", "note": self.note}
         return [
             {"metric": self.metric.value, "scope": scope.value, "statistic": statistic.value}
             | unknown
             | nothing
             | shared
+            | _appeal_columns(None)
             for scope in CorrelationScope
             for statistic in CorrelationStatistic
         ]
 
 
-def _row(result: Correlation) -> dict[str, Any]:
-    counts = {"ideas": result.ideas, "campaigns": result.groups, "noise_ceiling": None}
-    return {**_figures(result), **counts, "method": result.method, "note": result.note}
-
-
-def _appeal_rows(found: Relation | None) -> list[dict[str, Any]]:
-    """Return the rows of the correlation with appeal: as it is measured, and without the noise of its events."""
-    if found is None:
-        return []
-    counts: dict[str, Any] = {"ci_level": found.level, "n": found.n, "ideas": found.clusters, "campaigns": found.groups}
-    counts |= {"noise_ceiling": found.ceiling, "method": RELATION_METHOD}
-    figures = {
-        "appeal": (found.raw, found.raw_low, found.raw_high),
-        "true_appeal": (found.disattenuated, found.disattenuated_low, found.disattenuated_high),
-    }
-    return [
-        {"scope": CorrelationScope.WITHIN_CAMPAIGN.value, "statistic": name}
-        | dict(zip(("estimate", "ci_low", "ci_high"), values, strict=True))
-        | counts
-        | {"note": "" if values[0] is not None else found.note}
-        for name, values in figures.items()
-    ]
+def _appeal_columns(found: Relation | None) -> dict[str, Any]:
+    """Return the correlation with appeal as columns of a row: as measured, and without the noise of its events."""
+    names = ("raw", "raw_low", "raw_high", "disattenuated", "disattenuated_low", "disattenuated_high")
+    columns = {f"appeal_{name}": getattr(found, name, None) for name in names}
+    columns |= {"appeal_noise_ceiling": found.ceiling if found else None}
+    columns |= {"appeal_creatives": found.n if found else None, "appeal_ideas": found.clusters if found else None}
+    return columns | {"appeal_note": found.note if found else ""}
 
 
 def _figures(result: Correlation) -> dict[str, Any]:

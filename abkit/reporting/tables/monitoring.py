@@ -10,6 +10,7 @@ from abkit.metrics import METRICS
 from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
+from abkit.stats.appeal.relation import Relation
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic
 from abkit.workflows.correlate import CorrelationReport, VersionReport
 from abkit.workflows.drift.results import DriftReport, LayerResult
@@ -22,13 +23,15 @@ def _(report: CorrelationReport) -> View:
     for (name, digest), rows in groupby(report.rows(), lambda row: (row["model_name"], row["model_version"])):
         title = f"Score by {name} {digest[:12]} against" if digest else "Score against"
         listed = list(rows)
-        shown_rows = [_correlation_row(row) for row in listed if row["statistic"] not in _APPEAL]
+        shown_rows = [_correlation_row(row) for row in listed]
         tables.append(Table.of(shown_rows, title=f"{title} {_metric(report)}"))
-        of_appeal = [_appeal_row(row) for row in listed if row["statistic"] in _APPEAL]
-        tables.append(Table.of(of_appeal, title=f"{title} appeal, within campaign"))
         for row in listed:
-            where = _APPEAL.get(row["statistic"]) or _SCOPES[row["scope"]]
-            if row["note"] and (said := f"No estimate {where}: {row['note']}.") not in why_not:
+            if row["note"] and (said := f"No estimate {_SCOPES[row['scope']]}: {row['note']}.") not in why_not:
+                why_not.append(said)
+        relation = next((one.appeal for one in report.versions if one.model_version == digest), None)
+        if relation is not None:
+            tables.append(Table.of(_appeal_rows(relation), title=f"{title} appeal, within campaign"))
+            if relation.note and (said := f"No correlation with the true appeal: {relation.note}.") not in why_not:
                 why_not.append(said)
     return View(
         tables=tuple(tables),
@@ -44,7 +47,6 @@ def _metric(report: CorrelationReport) -> str:
     return f"{definition.name} ({unit})" if unit and report.currency else definition.name
 
 
-_APPEAL = {"appeal": "for appeal as measured", "true_appeal": "for appeal without noise"}
 _SCOPES = {CorrelationScope.ALL: "over all creatives", CorrelationScope.WITHIN_CAMPAIGN: "within campaign"}
 
 
@@ -66,15 +68,22 @@ def _correlation_row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _appeal_row(row: dict[str, Any]) -> dict[str, Any]:
-    shown = _correlation_row(row)
-    del shown["scope"]
-    return shown | {
-        "statistic": _APPEAL[row["statistic"]].removeprefix("for appeal "),
-        "creatives": row["n"],
-        "ideas": row["ideas"],
-        "noise ceiling": row["noise_ceiling"],
+def _appeal_rows(found: Relation) -> list[dict[str, Any]]:
+    figures = {
+        "as measured": (found.raw, found.raw_low, found.raw_high),
+        "without noise": (found.disattenuated, found.disattenuated_low, found.disattenuated_high),
     }
+    return [
+        {
+            "appeal": name,
+            "estimate": estimate,
+            f"{percent(found.level, 0)} interval": None if low is None else f"{low:.3f} … {high:.3f}",
+            "noise ceiling": found.ceiling,
+            "creatives": found.n,
+            "ideas": found.clusters,
+        }
+        for name, (estimate, low, high) in figures.items()
+    ]
 
 
 def _correlation_notes(report: CorrelationReport) -> list[str]:
@@ -113,24 +122,24 @@ def _ceiling(report: CorrelationReport, version: VersionReport) -> list[str]:
 def _(found: StoredAppeals) -> View:
     listed, where = found.rows(), f" in {found.segment}" if found.segment else ""
     title = f"Appeal by {METRICS[found.metric].name}{where}, as of {found.as_of}"
-    spread = percent(math.sqrt(found.appeals.spread), 0)
+    spread, known = percent(math.sqrt(found.appeals.spread), 0), math.isfinite(found.appeals.spread_error)
     return View(
         tables=(Table.of([_creative_row(row) for row in listed], title=title),),
-        sentences=tuple(
-            f"{sum(row['why_not'] == why for row in listed):,} creatives have no appeal: {why}."
-            for why in dict.fromkeys(row["why_not"] for row in listed if row["why_not"])
-        ),
+        sentences=tuple(f"No appeal: {why} ({number:,})." for why, number in _counted(listed, "why_not")),
         notes=(
-            f"appeal: {found.events} over those expected where, when and at what age the creative was shown",
-            f"creatives of a campaign differ by about {spread} beyond chance (run {found.run_id})",
-            *(f"{sum(row['note'] == said for row in listed):,} creatives: {said}" for said in _said(listed)),
+            f"appeal: {found.events} over those expected where, when and at what age the creative was shown "
+            f"(run {found.run_id})",
+            *([f"creatives of a campaign differ by about {spread} beyond chance"] if known else []),
+            *(f"{said} ({number:,})" for said, number in _counted(listed, "note")),
             *found.notes,
         ),
     )
 
 
-def _said(rows: list[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(row["note"] for row in rows if row["note"]))
+def _counted(rows: list[dict[str, Any]], column: str) -> list[tuple[str, int]]:
+    """Return what a column says, and of how many rows."""
+    said = [row[column] for row in rows if row[column]]
+    return [(text, said.count(text)) for text in dict.fromkeys(said)]
 
 
 def _creative_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -141,8 +150,8 @@ def _creative_row(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "campaign": row["campaign"],
         "creative": row["creative"] or row["creative_id"],
-        "events": row["events"],
-        "expected": row["expected"],
+        "events": f"{row['events']:,.0f}",
+        "expected": f"{row['expected']:,.1f}",
         "appeal": change(row["appeal"]) if known else None,
         "95 % interval": f"{change(row['ci_low'])} to {change(row['ci_high'])}" if known else None,
         "shrunk": change(row["shrunk"]) if row["shrunk"] is not None else None,

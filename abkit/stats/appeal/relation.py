@@ -24,11 +24,6 @@ from abkit.stats.appeal.shrinkage import spread_of
 from abkit.stats.appeal.steering import COUNTS_LESS
 from abkit.stats.within_groups import centered, group_index, group_sums
 
-METHOD = (
-    "Poisson regression inside campaigns, creatives weighted by 1 / (spread + sampling variance); errors leave out one "
-    "idea at a time (CR3); the correlation with the true appeal is slope x sd(score) / sd(appeal)"
-)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Relation(Record):

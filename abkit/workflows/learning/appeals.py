@@ -346,7 +346,7 @@ def _notes(delivered: DeliveredRows, definition: MetricDefinition, money: Exchan
     if delivered.left_out:
         needs = " or ".join(definition.needs)
         notes.append(f"{delivered.left_out:,} rows are left out of {definition.name}, as their {needs} is not known")
-    if not delivered.rows:
+    elif not delivered.rows:
         notes.append("nothing was delivered by an ad that shows one creative in a campaign: `abkit kpi link`")
     return tuple(notes)
 

@@ -74,6 +74,35 @@ def test_correlate_in_csv_has_one_line_a_result(here: Here, workspace: Path) -> 
     assert [line["n"] for line in csv.DictReader(io.StringIO(done.stdout))] == ["60"] * 4
 
 
+def test_correlate_shows_the_relation_with_appeal_beside_its_correlations(here: Here, workspace: Path) -> None:
+    table = here("correlate", cwd=workspace).stdout
+    assert "against appeal, within campaign" in table
+    rows = json.loads(here("correlate", "-f", "json", cwd=workspace).stdout)
+    for row in rows:
+        inside = row["scope"] == "within_campaign"
+        assert (row["appeal_raw"] is not None) == inside
+        assert row["appeal_ideas"] == (120 if inside else None)
+    row = rows[-1]
+    assert row["appeal_raw_low"] < row["appeal_raw"] < row["appeal_raw_high"]
+    assert 0 < row["appeal_raw"] < row["appeal_disattenuated"]
+    assert row["appeal_noise_ceiling"] < 1
+
+
+def test_kpi_appeal_shows_every_creative_the_best_first(here: Here, workspace: Path) -> None:
+    done = here("kpi", "appeal", "-c", "before", "-f", "json", cwd=workspace)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert len(rows) == 60
+    assert {row["source"] for row in rows} == {"observational"}
+    shrunk = [row["shrunk"] for row in rows]
+    assert shrunk == sorted(shrunk, reverse=True)
+    table = here("kpi", "appeal", "--as-of", START, cwd=workspace)
+    assert "Appeal by CTR, as of 2025-03-03" in table.stdout
+    assert "clicks over those expected" in table.stderr
+    refused = here("kpi", "appeal", "-m", "margin", cwd=workspace)
+    assert (refused.returncode, "no logarithm" in refused.stderr) == (2, True)
+
+
 def test_drift_check_prints_the_agreed_json_and_exits_with_3_when_something_needs_doing(
     here: Here, workspace: Path
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from abkit.errors import InvalidInput
-from abkit.stats.appeal.appeal import Appeals, appeals
+from abkit.stats.appeal.appeal import appeals, randomized_appeals
 from abkit.stats.appeal.relation import relation
 from abkit.stats.appeal.rows import DeliveryRows
 from tests.stats.appeal.worlds import deliver, true_appeal
@@ -73,26 +73,84 @@ def test_nothing_gives_nothing_and_faulty_columns_are_refused() -> None:
         appeals(rows([-1, 2], [1, 2], [1, 1]))
 
 
-def _check(worlds: int, **world: float) -> tuple[float, float, Appeals]:
-    errors, covered = [], []
-    for seed in range(worlds):
-        found, truth = (lambda pair: (appeals(pair[0]), pair[1]))(deliver(np.random.default_rng(seed), **world))  # type: ignore[arg-type]
-        true = true_appeal(found, truth)
-        enough = found.identified & (found.expected >= 20)
-        errors += list((found.appeal - true)[enough])
-        covered += list(((found.ci_low <= true) & (true <= found.ci_high))[enough])
-    return float(np.mean(errors)), float(np.mean(covered)), found
+class Study:
+    """Errors and coverage over some worlds, of creatives with 20 expected events or more, and of those with fewer."""
+
+    def __init__(self, worlds: int, **world: float) -> None:
+        errors: list[np.ndarray] = []
+        covered: dict[bool, list[np.ndarray]] = {True: [], False: []}
+        self.steered: list[float] = []
+        self.spreads: list[float] = []
+        for seed in range(worlds):
+            delivered, truth = deliver(np.random.default_rng(seed), **world)  # type: ignore[arg-type]
+            found = appeals(delivered)
+            true = true_appeal(found, truth)
+            self.steered.append(float(found.steered.mean()))
+            self.spreads.append(found.spread)
+            for enough in (True, False):
+                some = found.identified & ((found.expected >= 20) == enough)
+                covered[enough].append(((found.ci_low <= true) & (true <= found.ci_high))[some])
+                if enough:
+                    errors.append((found.appeal - true)[some])
+        together = {enough: np.concatenate(parts) for enough, parts in covered.items()}
+        self.bias = float(np.concatenate(errors).sum()) / max(1, len(together[True]))
+        self.coverage, self.few_coverage = (float(one.sum()) / max(1, len(one)) for one in together.values())
 
 
 @pytest.mark.parametrize(
     "world",
-    [{}, {"impressions": 1500, "creatives": 3}, {"creatives": 2, "campaigns": 15}, {"day_noise": 0.3}],
-    ids=["plenty", "few events", "pairs", "noisy days"],
+    [
+        {},
+        {"impressions": 1500, "creatives": 3},
+        {"creatives": 2, "campaigns": 15},
+        {"day_noise": 0.3},
+        {"fatigue": 0.3, "staggered": True, "impressions": 10_000},
+    ],
+    ids=["plenty", "few events", "pairs", "noisy days", "launched one after the other"],
 )
 def test_the_planted_appeal_comes_out_without_bias_and_inside_its_interval(world: dict[str, float]) -> None:
-    bias, coverage, _ = _check(40, **world)
-    assert abs(bias) <= 0.02
-    assert 0.92 <= coverage <= 0.985
+    study = Study(24, **world)
+    assert abs(study.bias) <= 0.02
+    assert 0.92 <= study.coverage <= 0.985
+    assert np.mean(study.steered) <= 0.05
+
+
+@pytest.mark.parametrize("impressions", [100, 500])
+def test_with_few_events_the_truth_is_inside_the_interval_of_the_posterior(impressions: int) -> None:
+    study = Study(16, impressions=impressions, campaigns=5)
+    assert study.few_coverage >= 0.93
+
+
+def test_where_impressions_follow_clicks_it_is_said_and_counts_half() -> None:
+    study = Study(12, steering=3.0, impressions=6000, days=20, campaigns=4)
+    assert np.mean(study.steered) > 0.5
+    # The winners have most of the events, and the spread is found all the same.
+    assert np.mean(study.spreads) == pytest.approx(0.09, abs=0.02)
+    world, _ = deliver(np.random.default_rng(2), steering=3.0, impressions=6000, days=20, campaigns=4)
+    followed, blind = appeals(world), appeals(replace(world, day=None))
+    assert followed.steered.all()
+    assert not blind.steered.any()
+    counted = followed.variance * followed.expected
+    assert counted.min() >= 2
+
+
+def test_an_experiment_has_the_variance_that_it_brings() -> None:
+    arms = np.array([1, 2, 3])
+    found = randomized_appeals(
+        events=np.array([100.0, 130.0, 50.0]),
+        exposure=np.array([5000.0, 5000.0, 5000.0]),
+        variance=np.array([0.04, 0.03, np.nan]),
+        creative=arms,
+        campaign=np.ones(3, int),
+        idea=arms,
+        trial=np.array([7, 7, 8]),
+    )
+    assert found.variance[:2].tolist() == pytest.approx([0.04, 0.03])
+    assert found.identified.tolist() == [True, True, False]
+    assert found.appeal[1] - found.appeal[0] == pytest.approx(np.log(1.3), abs=0.01)
+    width = (found.ci_high - found.ci_low)[:2]
+    # Four times the noise of 100 clicks, half of it shared with what it is compared with.
+    assert width[0] == pytest.approx(2 * 1.96 * np.sqrt(0.04 * 130 / 230), rel=0.1)
 
 
 def test_the_slope_is_that_planted_even_where_most_creatives_have_few_events() -> None:

@@ -20,8 +20,12 @@ def deliver(
     fatigue: float = 0.0,
     staggered: bool = False,
     day_noise: float = 0.0,
+    steering: float = 0.0,
 ) -> tuple[DeliveryRows, Floats]:
-    """Return rows and the true log rate of each creative; impressions are those of a creative over all days."""
+    """Return rows and the true log rate of each creative.
+
+    Impressions are those of a creative over all days; with steering, they go by that power of its rate so far.
+    """
     n = campaigns * creatives
     truth, volume = rng.normal(0, spread, n), rng.lognormal(0, 0.5, n)
     launch = rng.integers(0, days // 2, n) if staggered else np.zeros(n, np.int64)
@@ -31,15 +35,27 @@ def deliver(
     campaign, age = creative // creatives, day - launch[creative]
     level = np.log(rate) + 0.5 * rng.normal(size=(campaigns, days))[campaign, day]
     luck = day_noise * rng.normal(size=len(day))
-    shown = rng.poisson(impressions / days * volume[creative])
-    events = rng.poisson(shown * np.exp(level + truth[creative] - fatigue * np.log1p(age) + luck))
+    mean = np.exp(level + truth[creative] - fatigue * np.log1p(age) + luck)
+    shown, events = np.zeros(len(day)), np.zeros(len(day))
+    got, had = np.zeros(n), np.zeros(n)
+    for today in range(days):
+        now = np.flatnonzero(day == today)
+        who = creative[now]
+        weight = volume[who] * ((got[who] + 5) / (had[who] * rate + 5)) ** steering
+        all_weight, all_volume = (np.bincount(campaign[now], each)[campaign[now]] for each in (weight, volume[who]))
+        weight *= all_volume / all_weight
+        shown[now] = rng.poisson(impressions / days * weight)
+        events[now] = rng.poisson(shown[now] * mean[now])
+        got[who] += events[now]
+        had[who] += shown[now]
     rows = DeliveryRows(
-        events=events.astype(float),
-        exposure=shown.astype(float),
+        events=events,
+        exposure=shown,
         creative=creative,
         campaign=campaign,
         cell=campaign * 1000 + day,
         age=age.astype(float),
+        day=day,
     )
     return rows, truth
 
