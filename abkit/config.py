@@ -5,6 +5,7 @@ docs/configuration.md shows the descriptions."""
 import os
 import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import quote
@@ -116,6 +117,25 @@ class ExperimentSettings(_Section):
         description="whether `experiment decide` against the verdict needs the name of a second person (`--second`); "
         "it always needs a reason",
     )
+
+
+class PocSettings(_Section):
+    """`[poc]`: what a proof of concept was agreed to answer, for `abkit report --poc`."""
+
+    question: str = Field(default="", max_length=500, description="the question, in the words that were agreed")
+    agreed_on: date | None = Field(default=None, description="the day on which it was agreed")
+    metric: Metric = Field(default=Metric.CTR, description="the KPI that decides")
+    keep: int = Field(default=3, ge=1, description="how many variants of a campaign would be launched by score")
+    smallest_lift: float = Field(
+        default=0.0, ge=0, lt=1, description="the lift from which on it is worth it; 0.02 is 2 %"
+    )
+    first_day: date | None = Field(
+        default=None, description="the first day of delivery that counts; all that was imported if unset"
+    )
+    cost_per_variant: float | None = Field(
+        default=None, ge=0, description="what making a variant and testing it costs, in the currency of the rows"
+    )
+    hours_per_variant: float | None = Field(default=None, ge=0, description="hours of work that a variant takes")
 
 
 class CorrelateSettings(_Section):
@@ -361,6 +381,7 @@ class Settings(BaseSettings):
     kpi: KpiSettings = KpiSettings()
     money: MoneySettings = MoneySettings()
     experiments: ExperimentSettings = ExperimentSettings()
+    poc: PocSettings = PocSettings()
     correlate: CorrelateSettings = CorrelateSettings()
     drift: DriftSettings = DriftSettings()
     retrain: RetrainSettings = RetrainSettings()

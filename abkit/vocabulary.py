@@ -258,6 +258,27 @@ class AppealSource(StrEnum):
     OBSERVATIONAL = "observational"
 
 
+class ListeningVerdict(StrEnum):
+    """Whether listening to a score is shown to be worth something."""
+
+    SHOWN = "shown"
+    NOT_SHOWN = "not_shown"
+    HARMFUL = "harmful"
+    NOT_ENOUGH = "not_enough_data"
+
+
+class CreativeAction(StrEnum):
+    """What the report advises to do with a creative."""
+
+    LAUNCH = "launch"
+    MORE = "give_more"
+    WAIT = "wait"
+    DROP = "drop"
+    HOLD = "hold_back"
+    UNTESTED = "untested"
+    ENDED = "ended"
+
+
 class Severity(StrEnum):
     """How urgent an alert is."""
 

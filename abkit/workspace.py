@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from abkit.config import Settings
     from abkit.money import Rates
     from abkit.store.database.engine import Store
-    from abkit.vocabulary import Metric
+    from abkit.vocabulary import Metric, WinnerRule
     from abkit.workflows.correlate import CorrelationReport
     from abkit.workflows.drift.results import DriftReport
     from abkit.workflows.experiments.looks.results import Analysis
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from abkit.workflows.kpis.preview import ImportPreview
     from abkit.workflows.learning.appeals import StoredAppeals
     from abkit.workflows.learning.trials import RetrainResult
+    from abkit.workflows.learning.worth import WorthReport
     from abkit.workflows.models.train import Progress as Stages
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
@@ -395,6 +396,64 @@ class Workspace:
             rates=self._rates(rates, currency),
         )
 
+    def worth(
+        self,
+        metric: Metric | str = "ctr",
+        *,
+        k: int = 3,
+        campaigns: Sequence[str] | None = None,
+        rule: WinnerRule | str = "shrunk",
+        cost_per_variant: float | None = None,
+        hours_per_variant: float | None = None,
+        variants_per_month: float | None = None,
+        value_per_event: float | None = None,
+        start: date | None = None,
+        as_of: date | None = None,
+        model: str | None = None,
+        rates: str | Path | None = None,
+        currency: str | None = None,
+    ) -> WorthReport:
+        """Say what listening to the scores is worth: winners kept, gain, money and hours, against chance and noise.
+
+        Args:
+            metric: The KPI that says who wins, as for `correlate`; not the margin.
+            k: How many variants of each campaign would be launched.
+            campaigns: Keys of the only campaigns to look at.
+            rule: Who wins: "shrunk" (the highest shrunk appeal), "ratio" or "events".
+            cost_per_variant: What making one more variant and testing it costs, media included.
+            hours_per_variant: Hours of work that a variant takes.
+            variants_per_month: New variants a month; as many as were launched in the last 90 days by default.
+            value_per_event: What a click (or conversion) is worth; its revenue, else its cost, by default.
+            start: First day of delivery that counts.
+            as_of: The state of that day, UTC; today by default.
+            model: Name or digest of the version that is judged.
+            rates: CSV of what other currencies are worth in `currency`; that of `[money]` by default.
+            currency: Currency of amounts; that of `[money]`, or of the rows, by default.
+
+        Raises:
+            UsageError: There is no such campaign, version or KPI, or k is below 1.
+            InvalidInput: A cost or a value is not valid.
+        """
+        from abkit.stats.listening.savings import VariantCosts
+        from abkit.workflows.learning.event_value import GivenEventValue
+        from abkit.workflows.learning.worth import worth
+
+        return worth(
+            self.store,
+            self.settings,
+            metric=metric,
+            k=k,
+            campaigns=campaigns,
+            rule=rule,
+            costs=VariantCosts(money=cost_per_variant, hours=hours_per_variant),
+            given=GivenEventValue(value=value_per_event, currency=currency or ""),
+            variants_per_month=variants_per_month,
+            first=start,
+            as_of=as_of or _today(),
+            model=model,
+            rates=self._rates(rates, currency),
+        )
+
     def check_drift(
         self,
         *,
@@ -525,22 +584,43 @@ class Workspace:
             given=worth,
         )
 
-    def report(self, out: str | Path | None = None, *, campaign: str | None = None, as_of: date | None = None) -> Path:
-        """Write the report: one HTML file with the decision, the ranked creatives, score against KPI, drift.
+    def report(
+        self,
+        out: str | Path | None = None,
+        *,
+        campaign: str | Sequence[str] | None = None,
+        as_of: date | None = None,
+        poc: bool = False,
+        question: str | None = None,
+    ) -> Path:
+        """Write the report: one HTML file with what to launch and drop, experiments, and whether to trust the score.
 
         Args:
-            out: The file; report.html in the workspace by default.
-            campaign: Show the creatives of this campaign only.
+            out: The file; report.html (of the proof of concept: poc.html) in the workspace by default.
+            campaign: Show only this campaign, or these.
             as_of: The last day of delivery that counts, UTC; today by default.
+            poc: Write the page of the proof of concept instead: the question, what was found, what it is worth.
+            question: The question that it answers; that of `[poc]` by default.
 
         Raises:
-            UsageError: There is no such campaign.
+            UsageError: There is no such campaign; or a question without `poc`.
             AbkitError: The file cannot be written.
         """
+        from abkit.errors import UsageError
         from abkit.reporting.page.gather import make_report
+        from abkit.reporting.page.poc import make_poc
 
-        path = Path(out) if out is not None else self.settings.workspace / "report.html"
-        return make_report(self.store, path, campaign=campaign, as_of=as_of, rates=self._rates())
+        if question is not None and not poc:
+            raise UsageError("a question is for the page of a proof of concept", hint="report(poc=True, question=…)")
+        path = Path(out) if out is not None else self.settings.workspace / ("poc.html" if poc else "report.html")
+        if poc:
+            return make_poc(
+                self.store, self.settings, path, campaign=campaign, as_of=as_of or _today(), question=question,
+                rates=self._rates(),
+            )  # fmt: skip
+        return make_report(
+            self.store, path, campaign=campaign, as_of=as_of, rates=self._rates(), settings=self.settings
+        )
 
     def _rates(self, path: str | Path | None = None, currency: str | None = None) -> Rates | None:
         from abkit.intake.tables.rates import rates_of

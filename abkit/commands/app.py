@@ -36,6 +36,7 @@ COMMANDS = {
     "campaign": "loop.campaign",
     "creative": "loop.creative",
     "correlate": "loop.correlate",
+    "worth": "loop.worth",
     "drift": "loop.drift",
     "retrain": "loop.retrain",
     "kpi": "loop.kpi",

@@ -106,7 +106,8 @@ def play(workspace: DemoWorkspace, audience: Audience, world: World | None = Non
         audience.day(played)
         audience.progress("simulated days", index + 1, world.days)
     closing = close_loop(workspace, audience, world, learnable=learnable)
-    report = make_report(workspace.store, workspace.folder / "report.html", as_of=closing.checks[-1][0])
+    page = workspace.folder / "report.html"
+    report = make_report(workspace.store, page, as_of=closing.checks[-1][0], settings=workspace.settings)
     with workspace.store.read() as session:
         opened = session.scalar(select(func.count(Alert.id))) or 0
     return Story(tuple(scored), tuple(days), world, closing, opened, report)

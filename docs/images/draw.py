@@ -38,7 +38,7 @@ def main(folder: Path | None) -> None:
     draw_ranking(folder)
     page = (folder / "report.html").resolve().as_uri()
     photograph(page, HERE / "report.png", height=825)
-    photograph(page, HERE / "timeline.png", part="section[aria-labelledby=drift] figure")
+    photograph(page, HERE / "timeline.png", part="section[aria-labelledby=trust] figure:last-of-type .wide")
 
 
 def draw_ranking(folder: Path) -> None:
@@ -46,7 +46,7 @@ def draw_ranking(folder: Path) -> None:
     store = Store(load_settings(folder / "abkit.toml").store_url)
     data = gather(store, campaign="coffee-bar")
     store.close()
-    creatives = data.rankings[0].best
+    creatives = data.rankings[0].creatives
     assert data.model is not None  # noqa: S101
     title = f"{len(creatives)} variants of one campaign, ranked before launch"
     subtitle = (

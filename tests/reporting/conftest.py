@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,19 @@ import pytest
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
+from abkit.stats.estimate import Estimate
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
+from abkit.vocabulary import CreativeAction
+from abkit.workflows.learning.actions import ActionItem, Actions
+from abkit.workflows.learning.event_value import EventValue
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+)  # fmt: skip
 HOSTILE = "<script>document.title='owned'</script>\"'&\u202e{{7*7}}"
 START = date(2025, 3, 3)
 ONE_PIXEL = (
@@ -88,10 +101,56 @@ def _ranking(name: str, points: list[ScorePoint]) -> CampaignRanking:
             clicks=p.events,
             ctr_low=0.9 * p.rate,
             ctr_high=1.1 * p.rate,
+            of=18,
+            creative_id=i + 1,
+            action=CreativeAction.WAIT,
+            lift=Estimate(0.1 - i / 50, 0.05 - i / 50, 0.15 - i / 50),
+            per_week=Estimate(50.0 - 6 * i, 40.0 - 6 * i, 60.0 - 6 * i),
         )
         for i, p in enumerate(p for p in points if p.campaign == name)
     )
-    return CampaignRanking(name, 18, creatives[:10], creatives[-3:])
+    return CampaignRanking(name, 18, creatives)
+
+
+def _actions(rankings: tuple[CampaignRanking, ...]) -> Actions:
+    """Launch the best of each campaign, drop the worst, give more to the second."""
+    kinds = {0: CreativeAction.LAUNCH, 1: CreativeAction.MORE, 17: CreativeAction.DROP}
+    items = [
+        ActionItem(
+            creative_id=one.creative_id,
+            campaign=one.campaign,
+            action=kinds.get(place, CreativeAction.WAIT),
+            lift=one.lift,
+            per_week=one.per_week,
+            rank=one.rank,
+            of=one.of,
+        )
+        for ranking in rankings
+        for place, one in enumerate(ranking.creatives)
+    ]
+    return Actions(
+        items=tuple(items),
+        events_per_week=Estimate(300.0, 120.0, 480.0),
+        per_week=Estimate(600.0, 240.0, 960.0),
+        value=EventValue(each=2.0, events_per_week=5000.0, rate=0.012, currency="EUR", basis="revenue per click"),
+        listens=True,
+        why_not="",
+    )
+
+
+@pytest.fixture(scope="module")
+def browser_page() -> Iterator[Page]:
+    """A page of the system's Chromium; without one the test is skipped."""
+    path = os.environ.get("ABKIT_CHROMIUM") or next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+    if path is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium, or name one in ABKIT_CHROMIUM)")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser.new_page(viewport={"width": 1200, "height": 900})
+        browser.close()
 
 
 @pytest.fixture
@@ -101,6 +160,7 @@ def make_report() -> Callable[..., ReportData]:
     def make(names: tuple[str, ...] = ("cat-food", "coffee-bar", "star-hall"), **changes: Any) -> ReportData:
         points = _points(names)
         ordered = sorted(points, key=lambda p: -p.score)
+        rankings = tuple(_ranking(name, ordered) for name in names)
         history = tuple(
             _correlation(START + timedelta(days=d), 0.62 if d < 63 else 0.05, 100 + d) for d in range(14, 80, 3)
         )
@@ -130,7 +190,6 @@ def make_report() -> Callable[..., ReportData]:
             "made_at": datetime(2025, 5, 22, 8, 30, tzinfo=UTC),
             "abkit_version": "0.1.0",
             "database": "SQLite",
-            "campaign": None,
             "model": ModelVersion(
                 name="default",
                 digest="ab" * 32,
@@ -141,8 +200,8 @@ def make_report() -> Callable[..., ReportData]:
                 card={},
             ),
             "decision": decisions[-1],
-            "rankings": tuple(_ranking(name, ordered) for name in names),
-            "campaigns_in_all": len(names),
+            "rankings": rankings,
+            "actions": _actions(rankings),
             "scores": tuple((p.campaign, p.score) for p in ordered),
             "points": points,
             "correlations": (

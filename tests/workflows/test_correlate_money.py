@@ -167,7 +167,7 @@ def test_the_chart_the_report_and_the_store_name_the_currency(sqlite_store: Stor
     data = gather(seed.store, as_of=LATER)
     assert len(data.points) == 6
     page = render_report(data)
-    assert "<td>CPA, EUR per conversion</td>" in page
+    assert '<td data-label="KPI">CPA, EUR per conversion</td>' in page
 
 
 def test_the_sampling_error_is_in_the_currency_of_the_report(sqlite_store: Store) -> None:

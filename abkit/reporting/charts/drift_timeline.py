@@ -62,7 +62,7 @@ def drift_timeline(
     x = alt.X(
         "day:T",
         title=None,
-        axis=alt.Axis(format="%d %b", grid=False, labelOverlap=True),
+        axis=alt.Axis(format="%Y-%m-%d", grid=False, labelOverlap=True),
         scale=alt.Scale(type="utc", padding=cell),
     )
     bars = (

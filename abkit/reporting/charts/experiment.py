@@ -17,13 +17,14 @@ from abkit.stats.sequential.always_valid import ConfidenceSequence
 MOST_ROWS = 60
 
 
-def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: str = "") -> Any:
+def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: str = "", width: int = 560) -> Any:
     """Draw one line per treatment: its lift with the interval that decides. What excludes zero is colored.
 
     Args:
         lifts: Names and lifts (0.1 is +10 %); those without a finite value or a lower end are left out.
         title: Title of the chart.
         subtitle: The rule, the level, the look.
+        width: Width of the plot in pixels.
     """
     known = [(name, lift) for name, lift in lifts if math.isfinite(lift.estimate) and math.isfinite(lift.ci_low)]
     if not known:
@@ -60,10 +61,12 @@ def forest_plot(lifts: Sequence[tuple[str, Estimate]], *, title: str, subtitle: 
     labels = base.mark_text(dy=-11, fontSize=12, color=INK).encode(x="estimate:Q", text="text:N")
     head = alt.TitleParams(title, subtitle=subtitle) if subtitle else title
     height = max(110, 44 * len(data))
-    return themed(alt.layer(zero, lines, dots, labels).properties(width=560, height=height, title=head))
+    return themed(alt.layer(zero, lines, dots, labels).properties(width=width, height=height, title=head))
 
 
-def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[date] = (), unit: str = "") -> Any:
+def sequence_chart(
+    sequence: ConfidenceSequence, *, title: str, dates: Sequence[date] = (), unit: str = "", width: int = 620
+) -> Any:
     """Draw the difference over time: the confidence sequence, and inside it the fixed-horizon interval.
 
     Args:
@@ -71,6 +74,7 @@ def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[
         title: Title of the chart.
         dates: Date of each look; its number by default.
         unit: Unit of the difference; that of a share by default.
+        width: Width of the plot in pixels.
     """
     looks = sequence.looks
     if len(looks) < 2:
@@ -92,7 +96,11 @@ def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[
         for name, ends in zip(bands, (look.difference, look.fixed), strict=True)
     ]
     kind = "T" if dates else "Q"
-    x = alt.X(f"at:{kind}", title="Day" if dates else "Look")
+    x = alt.X(
+        f"at:{kind}",
+        title="Day" if dates else "Look",
+        axis=alt.Axis(format="%Y-%m-%d", labelOverlap=True) if dates else alt.Axis(tickMinStep=1),
+    )
     color = alt.Color(
         "band:N",
         title=None,
@@ -115,4 +123,4 @@ def sequence_chart(sequence: ConfidenceSequence, *, title: str, dates: Sequence[
         f"zero excluded from look {stopped} on" if stopped else "zero is not excluded at any look"
     )
     head = alt.TitleParams(title, subtitle=subtitle)
-    return themed(alt.layer(*layers).properties(width=620, height=310, title=head))
+    return themed(alt.layer(*layers).properties(width=width, height=310, title=head))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,27 @@ def estimate_sentence(
         f"{name} {figure(estimate)} "
         f"({100 * level:.0f} % interval {figure(interval[0])} to {figure(interval[1])}, n = {n})"
     )
+
+
+def pairs_of(result: CorrelationResult) -> str:
+    """Return what a rank correlation means for two creatives, with the days that it is of; "" without an interval."""
+    if result.estimate is None or result.ci_low is None or result.ci_high is None:
+        return ""
+    share, low, high = (10 * pairs_right_at(value) for value in (result.estimate, result.ci_low, result.ci_high))
+    days = f"From {result.window_start} to {result.window_end}" if result.window_start else "So far"
+    interval = f"({low:.1f} to {high:.1f}); 5 of 10 is chance"
+    return f"{days}, the higher-scored ad wins in about {share:.1f} of 10 pairs {interval}."
+
+
+def pairs_right_at(srcc: float) -> float:
+    """Return the share of pairs in which the higher score wins, for normal values with this rank correlation.
+
+    Source: Kendall (1949), doi 10.1093/biomet/36.1-2.177: r = 2 sin(πρ/6), and ½ + arcsin(r)/π of pairs agree.
+
+    >>> round(pairs_right_at(0.0), 3), round(pairs_right_at(1.0), 3), round(pairs_right_at(0.5), 3)
+    (0.5, 1.0, 0.673)
+    """
+    return 0.5 + math.asin(max(-1.0, min(1.0, 2 * math.sin(math.pi * srcc / 6)))) / math.pi
 
 
 def figure(value: float) -> str:

@@ -11,6 +11,8 @@ import altair as alt
 import numpy as np
 
 from abkit.reporting.charts.theme import INK, MUTED, campaign_color, empty_chart, readable, themed
+from abkit.stats.estimate import Estimate
+from abkit.vocabulary import CreativeAction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,11 @@ class RankedCreative:
         impressions, clicks: Delivery up to the report's date.
         ctr_low, ctr_high: 95 % Wilson interval of CTR; None without impressions.
         elsewhere: Whether the delivery is that of other campaigns, because it ran only there.
+        of: Scored creatives of its campaign.
+        action: What the report advises to do with it.
+        lift: Its rate over the average of its campaign, less 1, with its interval; None where not known.
+        per_week: What it brings in a week beyond an average creative, in money; None where not known.
+        creative_id: Its id in the store.
     """
 
     rank: int
@@ -42,6 +49,11 @@ class RankedCreative:
     ctr_low: float | None = None
     ctr_high: float | None = None
     elsewhere: bool = False
+    of: int = 0
+    action: CreativeAction = CreativeAction.UNTESTED
+    lift: Estimate | None = None
+    per_week: Estimate | None = None
+    creative_id: int = 0
 
     @property
     def ctr(self) -> float | None:

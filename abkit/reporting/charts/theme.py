@@ -84,9 +84,14 @@ def chart_svg(chart: Any, prefix: str = "") -> str:
         chart: Any Altair chart.
         prefix: Prefix of the ids in it; give each chart of a page its own, because ids are of the whole page.
     """
+    return svg_of(chart.to_dict(), prefix)
+
+
+def svg_of(spec: dict[str, Any], prefix: str = "") -> str:
+    """Return a chart in the notation of Vega-Lite as an SVG element; see `chart_svg`."""
     import vl_convert
 
-    svg: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    svg: str = vl_convert.vegalite_to_svg(spec)
     svg = svg[svg.index("<svg") :]
     return re.sub(r'(\bid="|url\(#)((?:clip|gradient)_?\d+)', rf"\g<1>{prefix}\g<2>", svg) if prefix else svg
 

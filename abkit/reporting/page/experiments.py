@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -38,7 +38,8 @@ class ExperimentSection:
         figures: Name of the treatment, its value, that of the control, lift with interval.
         headers: Headers of `figures`.
         extras: What a treatment is worth in money, guardrails, watched metrics, notes.
-        charts: The lift over time with its boundary.
+        charts: Draw the lift over time with its boundary, with a plot of so many pixels.
+        captions: What each chart shows.
         decision: What a person decided, and why; "" while nobody has.
     """
 
@@ -53,7 +54,8 @@ class ExperimentSection:
     headers: tuple[str, ...]
     figures: tuple[tuple[str, ...], ...]
     extras: tuple[str, ...]
-    charts: tuple[Any, ...]
+    charts: tuple[Callable[[int], Any], ...]
+    captions: tuple[str, ...]
     decision: str
 
 
@@ -77,8 +79,28 @@ def _section(one: Standing, day: date) -> ExperimentSection:
         headers=_headers(look) if look else (),
         figures=tuple(_figures(look, result) for result in look.treatments) if look else (),
         extras=tuple(_extras(look)) if look else (),
-        charts=tuple(look_charts(look, one.experiment)) if look else (),
+        charts=_charts(look, one.experiment) if look else (),
+        captions=_captions(look) if look else (),
         decision=_decision(one),
+    )
+
+
+def _charts(look: Analysis, key: str) -> tuple[Callable[[int], Any], ...]:
+    def one(place: int) -> Callable[[int], Any]:
+        return lambda width: look_charts(look, key, width)[place]
+
+    return tuple(one(place) for place in range(len(_captions(look))))
+
+
+def _captions(look: Analysis) -> tuple[str, ...]:
+    over_time = [result.treatment for result in look.treatments if result.sequence and len(result.sequence.looks) > 1]
+    name = METRICS[look.metric].name
+    if not over_time:
+        return (f"Lift of {name} over {look.control}, with the interval that decides ({look.rule}).",)
+    return tuple(
+        f"Difference in {name} between {treatment} and {look.control}, day by day: the wide band is valid at any look, "
+        "the narrow one at a single planned look only."
+        for treatment in over_time
     )
 
 

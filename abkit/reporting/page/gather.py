@@ -8,27 +8,28 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abkit.config import CorrelateSettings
-from abkit.errors import UsageError
+from abkit.config import CorrelateSettings, Settings
 from abkit.metrics import METRICS
 from abkit.money import Rates
 from abkit.reporting.charts.score_kpi import ScorePoint
-from abkit.reporting.charts.scores import RankedCreative
+from abkit.reporting.page.creatives import chosen_campaigns, rankings_of
 from abkit.reporting.page.experiments import experiment_sections
 from abkit.reporting.page.page import headline_correlation, write_report
-from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
-from abkit.reporting.page.thumbnails import thumbnail
-from abkit.stats.proportions.intervals import wilson
+from abkit.reporting.page.records import Coverage, ReportData
 from abkit.store import imports, models, results, runs
 from abkit.store import scores as score_rows
 from abkit.store.catalog import creatives
 from abkit.store.jobs import alerts
 from abkit.store.kpis.delivery import NO_CREATIVE, Deliveries, Filters, deliveries
-from abkit.store.scores import RankedScore, ranking
 from abkit.version import __version__
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import programme_of
 from abkit.workflows.experiments.review.standing import standings
+from abkit.workflows.experiments.review.tired import tired_creatives
+from abkit.workflows.learning.actions import Actions, find_actions
+from abkit.workflows.learning.appeals import find_appeals
+from abkit.workflows.learning.event_value import RECENT
+from abkit.workflows.learning.worth import WorthReport, find_worth
 from abkit.workflows.per_creative import PerCreative, spread_of
 
 if TYPE_CHECKING:
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
     from abkit.store.database.engine import Store
     from abkit.store.schema import CorrelationResult
 
-CAMPAIGNS_SHOWN = 6
-CREATIVES_EACH = 10
-CREATIVES_ALONE = 60
-LAST_SHOWN = 5
 HISTORY = timedelta(days=180)  # of the timeline, up to the last check
 # Commands and the daemon's jobs.
 RUN_KINDS = ("score", "score_folder", "kpi import", "import_kpis", "correlate", "drift check", "drift_check")
@@ -48,26 +45,38 @@ DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
 
 def make_report(
-    store: Store, out: Path, *, campaign: str | None = None, as_of: date | None = None, rates: Rates | None = None
+    store: Store,
+    out: Path,
+    *,
+    campaign: str | Sequence[str] | None = None,
+    as_of: date | None = None,
+    rates: Rates | None = None,
+    settings: Settings | None = None,
 ) -> Path:
     """Write the report of a store as one HTML file.
 
     Args:
         store: what is reported on; nothing in it changes.
         out: the file; its folder is made if need be.
-        campaign: key of the only campaign to show creatives and dots of; all when None.
+        campaign: key or keys of the only campaigns to show; all when None.
         as_of: the last day of delivery that counts; today (UTC) when None.
         rates: the currency of amounts, and what others are worth in it; that of the rows when None.
+        settings: the configuration of the workspace; the defaults when None.
 
     Raises:
         UsageError: no such campaign.
         AbkitError: the file cannot be written.
     """
-    return write_report(gather(store, campaign=campaign, as_of=as_of, rates=rates), out)
+    return write_report(gather(store, campaign=campaign, as_of=as_of, rates=rates, settings=settings), out)
 
 
 def gather(
-    store: Store, *, campaign: str | None = None, as_of: date | None = None, rates: Rates | None = None
+    store: Store,
+    *,
+    campaign: str | Sequence[str] | None = None,
+    as_of: date | None = None,
+    rates: Rates | None = None,
+    settings: Settings | None = None,
 ) -> ReportData:
     """Everything that the page shows. What is not in the store yet is None or empty.
 
@@ -76,32 +85,36 @@ def gather(
     """
     made_at = datetime.now(UTC)
     day = as_of or made_at.date()
+    wanted = (campaign,) if isinstance(campaign, str) else tuple(dict.fromkeys(campaign or ()))
+    alone = wanted[0] if len(wanted) == 1 else None
     with store.read() as session:
         since = (results.last_check(session, day) or day) - HISTORY
         version = results.last_version(session, day) or models.active_model(session)
         every = score_rows.campaigns_by_size(session, version.id) if version else []
-        chosen = _chosen(every, campaign)
-        only = chosen[0][0] if campaign else None
+        chosen = chosen_campaigns(every, wanted)
         delivered = deliveries(session, Filters(end=day))
         made = results.decisions(session, since, day)
         # Checks of other windows answer other questions: the history is of the last one's.
         made = [one for one in made if one.scope == made[-1].scope]
         findings = results.drift_results(session, [one.run_id for one in made])
-        history = _history(results.correlations(session, version.id, since, day), campaign) if version else []
+        history = _history(results.correlations(session, version.id, since, day), alone) if version else []
+        worth, actions = _advice(
+            session, settings or Settings(), day, wanted, rates, version.id if version else None,
+            made[-1].decision if made else None,
+        )  # fmt: skip
+        rankings, left_out = rankings_of(session, chosen, version.id, delivered, actions) if version else ((), 0)
+        ids = {id_ for id_, *_ in chosen}
+        shown = {key for _, key, _ in chosen}
         data = ReportData(
             as_of=day,
             made_at=made_at,
             abkit_version=__version__,
             database=DATABASES.get(store.dialect, store.dialect),
-            campaign=campaign,
+            campaigns=wanted,
             model=version,
             decision=made[-1] if made else None,
-            rankings=tuple(
-                _ranking(session, id_, key, version.id, delivered, CREATIVES_ALONE if campaign else CREATIVES_EACH)
-                for id_, key, _ in chosen
-                if version
-            ),
-            campaigns_in_all=len(every),
+            rankings=rankings,
+            left_out=left_out,
             points=(),
             correlations=_latest_of_each(history),
             correlation_history=tuple(history),
@@ -109,82 +122,60 @@ def gather(
             drift_history=tuple(findings),
             decision_history=tuple(made),
             alerts=tuple(alerts.open_alerts(session, day)),
-            scores=tuple(score_rows.scores_by_campaign(session, version.id, only)) if version else (),
-            coverage=_coverage(imports.imported(session, day), delivered),
+            scores=_scores(session, version.id, chosen, wanted) if version else (),
+            coverage=_coverage(
+                imports.imported(session, day),
+                deliveries(session, Filters(end=day, campaign=alone)) if alone else delivered,
+            ),
             runs=runs.last_runs(session, RUN_KINDS),
             simulated=imports.is_simulated(session),
+            worth=worth,
+            actions=actions,
+            tired=tuple(tired_creatives(session, day, campaigns=ids if wanted else None)),
         )
-        standing = standings(session, day, campaign=campaign)
-        points = _points(session, data, version.id, campaign, rates) if version else ()
+        standing = [
+            one
+            for one in standings(session, day, campaign=alone)
+            if not wanted or (one.plan is not None and one.plan.campaign in wanted)
+        ]
+        points = _points(session, data, version.id, alone, rates) if version else ()
     return replace(
         data,
-        points=points,
+        points=tuple(point for point in points if not wanted or point.campaign in shown),
         experiments=experiment_sections(standing, day),
         programme=programme_of(standing, day) if standing else None,
     )
 
 
-def _chosen(every: Sequence[tuple[int, str, int]], campaign: str | None) -> Sequence[tuple[int, str, int]]:
-    if campaign is None:
-        return every[:CAMPAIGNS_SHOWN]
-    chosen = [row for row in every if row[1] == campaign]
-    if not chosen:
-        known = ", ".join(key for _, key, _ in every[:10]) or "none yet"
-        raise UsageError(f"no creative of a campaign {campaign!r} has been scored", hint=f"scored campaigns: {known}")
-    return chosen
-
-
-def _ranking(
+def _advice(
     session: Session,
-    campaign_id: int,
-    key: str,
-    version_id: int,
-    delivered: Deliveries,
-    shown: int,
-) -> CampaignRanking:
-    places = ranking(session, campaign_id, version_id)
-    best, last = places, list[RankedScore]()
-    if len(places) > shown + LAST_SHOWN:
-        best, last = places[:shown], places[-LAST_SHOWN:]
-    shown_here = [place.creative_id for place in (*best, *last)]
-    names = creatives.creative_names(session, shown_here, campaign=campaign_id)
-    here, anywhere = _delivery(delivered, campaign_id), _delivery(delivered, None)
-
-    def creative(place: RankedScore) -> RankedCreative:
-        aliases = names.get(place.creative_id, [])
-        found = (thumbnail(Path(name), place.sha256) for name, _ in aliases[:5])
-        elsewhere = place.creative_id not in here and place.creative_id in anywhere
-        impressions, clicks = (anywhere if elsewhere else here).get(place.creative_id, (0, 0))
-        low, high = map(float, wilson(min(clicks, impressions), impressions, 0.05)) if impressions else (None, None)
-        return RankedCreative(
-            rank=place.rank,
-            name=Path(aliases[0][0]).name if aliases else place.sha256[:12],
-            sha256=place.sha256,
-            campaign=key,
-            score=place.score.mean,
-            ci_low=place.score.ci_low,
-            ci_high=place.score.ci_high,
-            ci_level=place.score.ci_level,
-            percentile=place.percentile,
-            thumbnail=next((uri for uri in found if uri), ""),
-            impressions=impressions,
-            clicks=clicks,
-            ctr_low=low,
-            ctr_high=high,
-            elsewhere=elsewhere,
-        )
-
-    return CampaignRanking(key, len(places), tuple(map(creative, best)), tuple(map(creative, last)))
+    settings: Settings,
+    day: date,
+    wanted: Sequence[str],
+    rates: Rates | None,
+    version_id: int | None,
+    decision: str | None,
+) -> tuple[WorthReport, Actions]:
+    """Return what listening is worth, and what to launch and to drop."""
+    only = tuple(wanted) or None
+    found = find_appeals(session, settings, metric=Metric.CTR, as_of=day, campaigns=only)
+    worth = find_worth(session, settings, as_of=day, campaigns=only, rates=rates, found=found)
+    last = deliveries(session, Filters(end=day)).last or day
+    recent = find_appeals(
+        session, settings, metric=Metric.CTR, as_of=day, first=last - RECENT + timedelta(days=1), campaigns=only
+    )
+    return worth, find_actions(
+        session, recent, worth, version_id=version_id, decision=decision, ran=set(map(int, found.appeals.creative)),
+        campaigns=only,
+    )  # fmt: skip
 
 
-def _delivery(delivered: Deliveries, campaign_id: int | None) -> dict[int, tuple[int, int]]:
-    """Impressions and clicks by creative: in this campaign or in none that is named, or in all of them (None)."""
-    sums: dict[int, tuple[int, int]] = {}
-    for row in delivered.rows:
-        if campaign_id is None or row.campaign_id in (campaign_id, None):
-            impressions, clicks = sums.get(row.creative_id, (0, 0))
-            sums[row.creative_id] = impressions + row.impressions, clicks + row.clicks
-    return sums
+def _scores(
+    session: Session, version_id: int, chosen: Sequence[tuple[int, str, int]], wanted: Sequence[str]
+) -> tuple[tuple[str, float], ...]:
+    if not wanted:
+        return tuple(score_rows.scores_by_campaign(session, version_id, None))
+    return tuple(row for id_, *_ in chosen for row in score_rows.scores_by_campaign(session, version_id, id_))
 
 
 def _points(

@@ -2,87 +2,86 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from abkit.errors import AbkitError
 from abkit.metrics import METRICS
 from abkit.records import percent
 from abkit.reporting.charts.drift_timeline import drift_timeline, timeline_sentence
-from abkit.reporting.charts.score_kpi import correlation_sentence, score_kpi_scatter
+from abkit.reporting.charts.listening import gain_chart, shares_chart
+from abkit.reporting.charts.score_kpi import correlation_sentence, metric_title, pairs_of, score_kpi_scatter
 from abkit.reporting.charts.scores import score_distribution
-from abkit.reporting.charts.theme import chart_svg, readable
 from abkit.reporting.page.advice import advice
+from abkit.reporting.page.answer import TONES, WORDS, answer, extremes, money, reason
+from abkit.reporting.page.html import drawing, render, write_page
 from abkit.reporting.page.records import ReportData
 from abkit.store.schema import Alert, CorrelationResult
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import ProgrammeRow, cumulative_in_words, rates_in_words
 from abkit.workflows.experiments.review.words import interval_in_words
+from abkit.workflows.learning.worth_words import share_rows, worth_sentences
 
-CHART_WIDTH = 880
+CONTENTS = (
+    ("actions", "Launch, drop"),
+    ("experiments", "Experiments"),
+    ("tired", "Tired creatives"),
+    ("trust", "Can the score be trusted?"),
+    ("ranked", "All creatives"),
+    ("relation", "The statistics"),
+    ("coverage", "What the KPIs cover"),
+)
 
 
 def render_report(data: ReportData) -> str:
-    """Return the page as HTML: names from outside are escaped, there is no script in it, and nothing is fetched."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("abkit.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_readable_text,
-    )
-    css = environment.loader.get_source(environment, "report.css")[0] if environment.loader else ""
-
-    # What follows was made here, and chart_svg escapes the names in charts; everything else is escaped by Jinja.
-    def drawn(chart: Any, prefix: str) -> Markup:
-        return Markup(chart_svg(chart, prefix))  # noqa: S704
-
+    """Return the page as HTML: names from outside are escaped, its only script is our own, and nothing is fetched."""
     headline = headline_correlation(data)
     metric = headline.metric if headline else "ctr"
-    return environment.get_template("report.html.j2").render(
-        data=data,
-        css=Markup(css),  # noqa: S704
-        advice=advice(data.decision.decision, data.decision.cause) if data.decision else advice(None),
-        headline=headline,
-        relation_words=correlation_sentence(headline) if headline else "No estimate yet.",
-        timeline_words=timeline_sentence(data.decision_history),
-        position=_position_on_scale(data),
-        reasons_of=lambda decision: decision.reasons.get("reasons", []),
-        kpi_of=_kpi,
-        state_of=lambda alert: _state(alert, data.made_at),
-        experiment_charts=[
-            [drawn(chart, f"e{number}-{place}") for place, chart in enumerate(one.charts)]
-            for number, one in enumerate(data.experiments)
-        ],
-        programme_words=_programme(data),
-        show_metric=lambda row: METRICS[row.metric].name,
-        show_lift=_lift,
-        scatter=drawn(
-            score_kpi_scatter(
-                data.points,
-                [correlation_sentence(row) for row in data.correlations if row.metric == metric],
-                metric,
-                CHART_WIDTH,
-                str(headline.filters.get("currency", "")) if headline else "",
-            ),
-            "s",
+    currency = str(headline.filters.get("currency", "")) if headline else ""
+    worth = data.worth
+    shared = {
+        "data": data,
+        "answer": answer(data),
+        "contents": [(id_, name) for id_, name in CONTENTS if id_ != "experiments" or data.experiments],
+        "words": WORDS,
+        "tones": TONES,
+        "reason": reason,
+        "money": money,
+        "signed": lambda value: percent(value, 0, sign=True),
+        "extremes": extremes(data),
+        "advice": advice(data.decision.decision, data.decision.cause) if data.decision else advice(None),
+        "relation_words": correlation_sentence(headline) if headline else "No estimate yet.",
+        "headline_kpi": metric_title(metric),
+        "pairs_sentence": pairs_of(headline) if headline else "",
+        "worth_words": worth_sentences(worth) if worth else [],
+        "timeline_words": timeline_sentence(data.decision_history),
+        "reasons_of": lambda decision: decision.reasons.get("reasons", []),
+        "kpi_of": _kpi,
+        "state_of": lambda alert: _state(alert, data.made_at),
+        "programme_words": _programme(data),
+        "show_metric": lambda row: METRICS[row.metric].name,
+        "show_lift": _lift,
+    }
+    charts: dict[str, Callable[[int], Any] | None] = {
+        "scatter": lambda width: score_kpi_scatter(data.points, (), metric, width, currency),
+        "timeline": lambda width: drift_timeline(
+            data.drift_history, data.decision_history, data.correlation_history, width
         ),
-        timeline=drawn(
-            drift_timeline(data.drift_history, data.decision_history, data.correlation_history, CHART_WIDTH - 40), "t"
-        ),
-        distribution=drawn(
-            score_distribution(data.scores, data.scale, CHART_WIDTH),
-            "d",
-        ),
-    )
+        "distribution": lambda width: score_distribution(data.scores, data.scale, width),
+        "shares": (lambda width: shares_chart(share_rows(worth), width=width)) if worth and worth.campaigns else None,
+        "gains": (lambda width: gain_chart(worth.curve, width=width)) if worth and worth.curve else None,
+    }
+    wanted: dict[str, Any] = {"scatter": data.points, "timeline": data.decision_history, "distribution": data.scores}
+    drawn = {
+        name: drawing(make, name[0]) if make is not None and wanted.get(name, (None,)) else ""
+        for name, make in charts.items()
+    }
+    experiment_charts = [
+        [drawing(chart, f"e{number}-{place}") for place, chart in enumerate(one.charts)]
+        for number, one in enumerate(data.experiments)
+    ]
+    return render("report.html.j2", data.creatives, **shared, **drawn, experiment_charts=experiment_charts)
 
 
 def write_report(data: ReportData, path: Path) -> Path:
@@ -91,24 +90,7 @@ def write_report(data: ReportData, path: Path) -> Path:
     Raises:
         AbkitError: The file cannot be written.
     """
-    page = render_report(data)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(page)
-            Path(unfinished).chmod(0o644)
-            Path(unfinished).replace(path)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise AbkitError(
-            f"the report cannot be written to {path}: {(error.strerror or str(error)).lower()}",
-            hint="name another file with --out",
-        ) from error
-    return path
+    return write_page(render_report(data), path)
 
 
 def headline_correlation(data: ReportData) -> CorrelationResult | None:
@@ -142,17 +124,3 @@ def _state(alert: Alert, now: datetime) -> str:
     if alert.acknowledged_at is not None:
         return f"acknowledged by {alert.acknowledged_by or 'somebody'}"
     return "open"
-
-
-def _readable_text(value: Any) -> Any:
-    # Markup is a str too, and is ours; only plain text may hold what cannot be read.
-    return readable(value) if type(value) is str else value
-
-
-def _position_on_scale(data: ReportData) -> Callable[[float], float]:
-    low, high = data.scale
-
-    def position(score: float) -> float:
-        return round(min(100.0, max(0.0, 100 * (score - low) / (high - low))), 1)
-
-    return position

@@ -13,23 +13,24 @@ from abkit.store.kpis.once.counting import SetAside
 from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 from abkit.workflows.experiments.review.programme import Programme
+from abkit.workflows.experiments.review.tired import TiredCreative
+from abkit.workflows.learning.actions import Actions
+from abkit.workflows.learning.worth import WorthReport
 
 
 @dataclass(frozen=True)
 class CampaignRanking:
-    """The creatives of one campaign: the best, and the last few where not all are shown.
+    """The creatives of one campaign, by rank.
 
     Attributes:
         campaign: Key of the campaign.
         n: Scored creatives in it.
-        best: The best, by rank.
-        last: The worst, by rank; empty when `best` has everything.
+        creatives: Those that are on the page: all of them, up to the page's limit.
     """
 
     campaign: str
     n: int
-    best: tuple[RankedCreative, ...]
-    last: tuple[RankedCreative, ...] = ()
+    creatives: tuple[RankedCreative, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +64,11 @@ class ReportData:
         as_of: Last day of delivery that counts.
         made_at: When the page was made, UTC.
         database: Kind of the store, such as "SQLite".
-        campaign: The only campaign that is shown; None for all.
+        campaigns: The only campaigns that are shown; empty for all.
         model: The version whose scores are shown.
         decision: The last decision of a drift check.
-        rankings: One per campaign that is shown, of `campaigns_in_all`.
+        rankings: One per campaign that is shown.
+        left_out: Creatives that the page has no room for.
         points: The creatives of the last correlation of score and KPI.
         correlations: The last estimate of each kind.
         findings: Results of the last drift check; the histories have those of all checks.
@@ -75,17 +77,20 @@ class ReportData:
         simulated: Whether the figures come from `abkit demo`.
         experiments: One section for each of the latest experiments.
         programme: All experiments together; None without any.
+        actions: What to launch and what to drop; None where nothing says so.
+        worth: What listening to the score is worth; None where it was not asked.
+        tired: Creatives whose CTR fell with their age.
     """
 
     as_of: date
     made_at: datetime
     abkit_version: str
     database: str
-    campaign: str | None
+    campaigns: tuple[str, ...] = ()
     model: ModelVersion | None
     decision: Decision | None
     rankings: tuple[CampaignRanking, ...]
-    campaigns_in_all: int
+    left_out: int = 0
     points: tuple[ScorePoint, ...]
     correlations: tuple[CorrelationResult, ...]
     correlation_history: tuple[CorrelationResult, ...]
@@ -99,6 +104,9 @@ class ReportData:
     simulated: bool = False
     experiments: tuple[ExperimentSection, ...] = ()
     programme: Programme | None = None
+    actions: Actions | None = None
+    worth: WorthReport | None = None
+    tired: tuple[TiredCreative, ...] = ()
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -109,3 +117,8 @@ class ReportData:
     def from_comparisons(self) -> bool:
         """Whether the scorer learned from comparisons alone, so that a score is a chance."""
         return bool(self.model and self.model.card.get("data", {}).get("chances"))
+
+    @property
+    def creatives(self) -> tuple[RankedCreative, ...]:
+        """All creatives on the page, campaign by campaign."""
+        return tuple(one for ranking in self.rankings for one in ranking.creatives)

@@ -11,13 +11,14 @@ SIDE = 320
 MAX_BYTES = 64 * 2**20
 
 
-def thumbnail(path: Path, sha256: str, side: int = SIDE) -> str:
+def thumbnail(path: Path, sha256: str, side: int = SIDE, *, quality: int = 80) -> str:
     """Return a JPEG as a data URI; "" where the file is gone, unreadable, or has another content by now.
 
     Args:
         path: A name under which the content came.
         sha256: SHA-256 of the content that was scored, in hex.
         side: Longer edge in pixels, at most.
+        quality: Of the JPEG, 1 to 95.
     """
     from abkit.intake.media.images import file_called
     from abkit_model.errors import ImageRejected
@@ -32,5 +33,5 @@ def thumbnail(path: Path, sha256: str, side: int = SIDE) -> str:
         return ""
     image.thumbnail((side, side))
     small = io.BytesIO()
-    image.save(small, "JPEG", quality=80, optimize=True)
+    image.save(small, "JPEG", quality=quality, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(small.getvalue()).decode()

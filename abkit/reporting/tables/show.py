@@ -26,6 +26,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.learning.outcome_table": "abkit.reporting.tables.retraining",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.workflows.learning.appeals": "abkit.reporting.tables.monitoring",
+    "abkit.workflows.learning.worth": "abkit.reporting.tables.worth",
     "abkit.stats.monitoring": "abkit.reporting.tables.samples",
     "abkit.stats": "abkit.reporting.tables.statistics",
     "abkit_model.scorer": "abkit.reporting.tables.scorer",

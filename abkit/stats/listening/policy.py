@@ -19,8 +19,8 @@ class PolicyValue(Record):
     """What showing only the best k by score is worth, as a share of the rate of a choice at random.
 
     Attributes:
-        k: How many ideas of each campaign are shown, equally often.
-        campaigns, ideas: What it rests on: campaigns with more than k ideas.
+        k: How many ideas of each campaign are shown, equally often; at most half of them.
+        campaigns, ideas: What it rests on.
         lift: Rate of the policy over that of showing all, less 1, with its interval.
         randomized: Whether who saw which creative was drawn at random. If not, the platform chose, and what is seen
             here may be its choice: observational, no proof of cause.
@@ -46,7 +46,7 @@ def policy_value(
 
     Args:
         sample: The campaigns.
-        k: How many ideas of each campaign are shown.
+        k: How many ideas of each campaign are shown; at most half of them.
         randomized: Whether delivery was drawn at random.
         level: Confidence level of the interval.
         by_traffic: Whether campaigns count by their expected events, as money does; else all equally.
@@ -59,12 +59,13 @@ def policy_value(
     values, weights, scatter, clusters, ideas = [], [], [], [], 0
     for one, cluster in zip(sample, sample.cluster, strict=True):
         average = float(one.ratio.mean())
-        if one.n <= k or not average > 0:
+        if not average > 0:
             continue
-        shown = one.top(k) / k
+        kept = one.kept(k)
+        shown = one.top(kept) / kept
         values.append(float(shown @ one.ratio) / average - 1)
         weights.append(float(one.expected.sum()) if by_traffic else 1.0)
-        scatter.append(_scatter(one, k, average))
+        scatter.append(_scatter(one, kept, average))
         clusters.append(cluster)
         ideas += one.n
     numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)

@@ -47,6 +47,16 @@ class CampaignSample:
         """Number of ideas."""
         return len(self.score)
 
+    def kept(self, k: int) -> int:
+        """Return how many ideas are kept where k are wanted: at most half of them, as an experiment may have only two.
+
+        >>> one = CampaignSample(campaign=1, **dict.fromkeys(
+        ...     ("score", "ratio", "shrunk", "shrunk_sd", "variance", "expected", "idea"), np.zeros(5)))
+        >>> one.kept(1), one.kept(3)
+        (1, 2)
+        """
+        return min(k, self.n // 2)
+
     def top(self, k: int) -> Floats:
         """Return how certainly each idea is among the best k by score: 1, 0, or a share where scores are tied.
 

@@ -24,8 +24,8 @@ class WinnerRecall(Record):
     """How often the winner of a campaign is among the best k by score.
 
     Attributes:
-        k: How many ideas of each campaign are kept.
-        campaigns: Campaigns with more than k ideas and a winner.
+        k: How many ideas of each campaign are kept; at most half of them.
+        campaigns: Campaigns with a winner.
         recall: Share of them whose winner is kept, with its exact interval.
         chance: The share that a choice at random would keep.
         ceiling: The share that the true appeals would keep: who wins is noisy, so not even they keep every winner.
@@ -89,7 +89,7 @@ def winner_recall(
 
     Args:
         sample: The campaigns.
-        k: How many are kept, at least 1.
+        k: How many are kept, at least 1; at most half of a campaign's.
         rule: Who counts as the winner of a campaign.
         level: Confidence level of the interval.
         seed: Seed of the draws.
@@ -99,7 +99,7 @@ def winner_recall(
     """
     if k < 1:
         raise InvalidInput(f"k is {k}; expected at least 1 idea to keep in each campaign")
-    return _recall(sample, [k] * len(sample.campaigns), rule, level, seed, k)
+    return _recall(sample, [one.kept(k) for one in sample], rule, level, seed, k)
 
 
 def droppable(
@@ -154,7 +154,7 @@ def _recall(
     rng = np.random.default_rng(seed)
     for one, cluster, size in zip(sample, sample.cluster, sizes, strict=True):
         winner = winner_weights(one, rule)
-        if winner is None or (size >= one.n and k):
+        if winner is None:
             continue
         hits.append(float(winner @ one.top(size)))
         chances.append(min(size / one.n, 1.0))

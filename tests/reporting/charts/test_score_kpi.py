@@ -184,7 +184,7 @@ def test_ids_in_two_charts_of_a_page_differ(make_report: MakeReport) -> None:
 
 
 def test_the_strip_shows_rank_and_score(make_report: MakeReport) -> None:
-    creatives = make_report().rankings[0].best
+    creatives = make_report().rankings[0].creatives
     words = texts(chart_svg(ranked_strip(creatives, "Ranked")))
     assert f"#1\u2002{creatives[0].score:.2f}" in words
     assert chart_svg(ranked_strip([replace(creatives[0], ci_low=None, ci_high=None, thumbnail="")]))

@@ -154,9 +154,9 @@ def test_it_shows_pictures_delivery_and_coverage(store: Store, creatives: list[P
             Decision(run_id=run.id, model_version_id=model, decision="stable", reasons={}, as_of=DAY, decided_at=NOW)
         )
     data = gather(store, as_of=DAY)
-    assert [(p.rank, p.name) for p in data.rankings[0].best] == [(1, "ad-2.png"), (2, "ad-1.png"), (3, "ad-0.png")]
-    assert all(p.thumbnail.startswith("data:image/jpeg;base64,") for p in data.rankings[0].best)
-    delivered = {p.name: (p.impressions, p.clicks) for p in data.rankings[0].best}
+    assert [(p.rank, p.name) for p in data.rankings[0].creatives] == [(1, "ad-2.png"), (2, "ad-1.png"), (3, "ad-0.png")]
+    assert all(p.thumbnail.startswith("data:image/jpeg;base64,") for p in data.rankings[0].creatives)
+    delivered = {p.name: (p.impressions, p.clicks) for p in data.rankings[0].creatives}
     # An ad that shows two creatives says nothing about either of them.
     assert delivered == {"ad-0.png": (1000, 20), "ad-1.png": (0, 0), "ad-2.png": (0, 0)}
     assert data.coverage.unlinked_share == 0.25
@@ -177,7 +177,7 @@ def test_delivery_in_other_campaigns_is_shown_as_such(store: Store, creatives: l
         filler.delivery(ad, DAY, 1000, 20)
     filler.check(store, DAY, "stable", model)
     data = gather(store, as_of=DAY)
-    shown = next(ranking for ranking in data.rankings if ranking.campaign == "folder").best[0]
+    shown = next(ranking for ranking in data.rankings if ranking.campaign == "folder").creatives[0]
     assert [campaign for campaign, _ in data.scores] == ["folder"], "one creative counts once"
     assert (shown.impressions, shown.clicks, shown.elsewhere) == (1000, 20, True)
     assert "impressions in other campaigns" in render_report(data)
@@ -204,7 +204,7 @@ def test_what_came_later_than_the_day_is_not_shown(store: Store, creatives: list
     filler.check(store, DAY, "stable", model)
     filler.check(store, later, "retrain", model)
     data = gather(store, as_of=DAY)
-    assert data.rankings[0].best[0].impressions == 1000
+    assert data.rankings[0].creatives[0].impressions == 1000
     assert data.decision is not None
     assert (data.decision.decision, data.decision.reasons) == ("stable", {"reasons": ["because stable"]})
     assert {finding.as_of for finding in data.drift_history} == {DAY}
@@ -248,7 +248,7 @@ def test_a_campaign_that_is_not_there_is_named_with_those_that_are(store: Store,
         gather(store, campaign="sprong")
     assert "sprong" in str(caught.value)
     assert "spring" in str(caught.value.hint)
-    assert gather(store, campaign="spring").campaign == "spring"
+    assert gather(store, campaign="spring").campaigns == ("spring",)
 
 
 def test_a_file_that_changed_since_it_was_scored_is_not_shown(creatives: list[Path]) -> None:

@@ -69,6 +69,14 @@ def test_the_ceiling_is_what_the_true_appeals_would_reach() -> None:
     assert pairs_right(clear).ceiling > pairs_right(noisy).ceiling > 0.5
 
 
+def test_tests_of_two_variants_count_by_the_better_one() -> None:
+    sample = world(12, rho=0.5, campaigns=40, size=2)
+    found, value = winner_recall(sample, 3), policy_value(sample, 3, randomized=True)
+    assert (found.campaigns, found.chance, value.campaigns) == (40, 0.5, 40)
+    ratio = [one.ratio[one.score.argmax()] / one.ratio.mean() - 1 for one in sample]
+    assert policy_value(sample, 3, randomized=True, by_traffic=False).lift.estimate == pytest.approx(np.mean(ratio))
+
+
 def test_equal_scores_are_chance() -> None:
     equal = scored(world(4, rho=0.5), "equal")
     found = winner_recall(equal, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -44,13 +44,20 @@ class TiredCreative(Record):
     adjusted_p: float
 
 
-def tired_creatives(session: Session, day: date) -> list[TiredCreative]:
+def tired_creatives(session: Session, day: date, *, campaigns: Collection[int] | None = None) -> list[TiredCreative]:
     """Return the creatives that ran for three weeks or more and lost a tenth of their CTR or more, the worst first.
 
     Days are the units of both weeks, so that their ups and downs count as noise.
+
+    Args:
+        session: A reading session.
+        day: The last day of delivery that counts.
+        campaigns: Ids of the only campaigns to look at; all by default.
     """
     days: dict[int, dict[date, tuple[float, float]]] = defaultdict(dict)
     for row in delivery_rows(session, None, day):
+        if campaigns is not None and row.campaign_id not in campaigns:
+            continue
         clicks, impressions = days[row.creative_id].get(row.period_end, (0.0, 0.0))
         days[row.creative_id][row.period_end] = clicks + row.clicks, impressions + row.impressions
     compared = []

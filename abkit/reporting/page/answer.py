@@ -1,0 +1,167 @@
+"""What the person who pays asks first: launch these, drop these, worth about so much a week."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from abkit.records import percent
+from abkit.reporting.charts.scores import RankedCreative
+from abkit.reporting.page.records import ReportData
+from abkit.vocabulary import CreativeAction
+from abkit.workflows.learning.actions import CERTAIN, Actions
+from abkit.workflows.learning.worth_words import amount, count, plain
+
+WORDS: Mapping[str, str] = {
+    CreativeAction.LAUNCH.value: "launch",
+    CreativeAction.MORE.value: "give more",
+    CreativeAction.WAIT.value: "wait",
+    CreativeAction.DROP.value: "drop",
+    CreativeAction.HOLD.value: "hold back",
+    CreativeAction.UNTESTED.value: "not tested",
+    CreativeAction.ENDED.value: "not running",
+}
+TONES: Mapping[str, str] = {
+    CreativeAction.LAUNCH.value: "ok",
+    CreativeAction.MORE.value: "ok",
+    CreativeAction.DROP.value: "major",
+    CreativeAction.HOLD.value: "watch",
+    CreativeAction.WAIT.value: "insufficient_data",
+    CreativeAction.UNTESTED.value: "insufficient_data",
+    CreativeAction.ENDED.value: "insufficient_data",
+}
+EXTREMES = 3
+"""How many of the best and the worst are shown."""
+
+_LISTS = (
+    (CreativeAction.LAUNCH, "Launch", "Not delivered yet, and the best of their campaign by score."),
+    (CreativeAction.MORE, "Give more", "Their clicks say that they are better than the average of their campaign."),
+    (CreativeAction.DROP, "Drop", "Their clicks say that they are worse than the average of their campaign."),
+    (CreativeAction.HOLD, "Hold back", "Not delivered yet, and behind the best of their campaign by score."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The top of the page.
+
+    Attributes:
+        headline: What to do and what it is worth, in a line.
+        sentences: What that rests on.
+        rule: When a creative is on which list.
+        lists: Name, creatives and meaning of each list that has any.
+        nothing: Why there is no list.
+    """
+
+    headline: str
+    sentences: tuple[str, ...]
+    rule: str
+    lists: tuple[tuple[str, tuple[RankedCreative, ...], str], ...]
+    nothing: str
+
+
+def answer(data: ReportData) -> Answer:
+    """Return the top of the page."""
+    actions = data.actions
+    if actions is None:
+        return Answer(headline="Nothing can be said yet", sentences=(), rule="", lists=(), nothing="")
+    shown = {(one.campaign, one.creative_id): one for one in data.creatives}
+    lists = []
+    for action, name, meaning in _LISTS:
+        found = [shown.get((item.campaign, item.creative_id)) for item in actions.of(action)]
+        chosen = tuple(one for one in found if one is not None)
+        if chosen:
+            lists.append((name, chosen, meaning))
+    return Answer(
+        headline=_headline(actions),
+        sentences=tuple(_sentences(data, actions)),
+        rule=(
+            "A creative that runs is on a list where its clicks of the last four weeks differ by a tenth or more from "
+            f"the average of its campaign, with a chance of {percent(CERTAIN, 0)}; one that did not run yet, where the "
+            "score is trusted."
+        ),
+        lists=tuple(lists),
+        nothing=f"The score is not used: {actions.why_not}." if actions.why_not else "",
+    )
+
+
+def extremes(data: ReportData) -> list[tuple[str, Sequence[RankedCreative]]]:
+    """Return the best and the worst by score and by money; by CTR over the campaign's average without money."""
+    everything = data.creatives
+    few = EXTREMES
+    by_score = sorted(everything, key=lambda one: -one.score)
+    paid = [one for one in everything if one.per_week is not None]
+    by_money = sorted(paid, key=lambda one: -(one.per_week.estimate if one.per_week else 0.0))
+    lifted = sorted((one for one in everything if one.lift), key=lambda one: -(one.lift.estimate if one.lift else 0.0))
+    found: list[tuple[str, Sequence[RankedCreative]]] = []
+    for name, ordered in (("score", by_score), ("money", by_money), *((("clicks", lifted),) if not paid else ())):
+        if ordered:
+            best = ordered[:few]
+            worst = [one for one in ordered[::-1][:few] if one not in best]
+            found.append((f"Best by {name}", best))
+            found += [(f"Worst by {name}", worst)] if worst else []
+    return found
+
+
+def reason(item: RankedCreative) -> str:
+    """Return why a creative is where it is."""
+    if item.lift is not None:
+        ends = f"{percent(item.lift.ci_low, 0, sign=True)} to {percent(item.lift.ci_high, 0, sign=True)}"
+        said = f"CTR {percent(item.lift.estimate, 0, sign=True)} against its campaign ({ends})"
+        return f"{said}; score {item.score:.2f}"
+    if not item.impressions:
+        return f"not delivered yet; score {item.score:.2f}"
+    return f"cannot be compared: it ran beside no other; score {item.score:.2f}"
+
+
+def money(value: float, *, sign: bool = False) -> str:
+    """Return an amount, with a sign where it is a difference."""
+    return f"+{plain(value)}" if sign and value > 0 else plain(value)
+
+
+def _headline(actions: Actions) -> str:
+    parts = [
+        f"{verb} {len(items)}"
+        for verb, action in (
+            ("launch", CreativeAction.LAUNCH),
+            ("give more to", CreativeAction.MORE),
+            ("drop", CreativeAction.DROP),
+        )
+        if (items := actions.of(action))
+    ]
+    if not parts:
+        return "Nothing to launch and nothing to drop"
+    said = ", ".join(parts)
+    said = said[:1].upper() + said[1:]
+    if actions.per_week is not None and actions.value is not None:
+        return f"{said}: worth about {amount(actions.per_week, actions.value.currency)} a week"
+    if actions.events_per_week is not None:
+        events = actions.events_per_week
+        return f"{said}: about {events.estimate:,.0f} more clicks a week [{events.ci_low:,.0f}, {events.ci_high:,.0f}]"
+    return said
+
+
+def _sentences(data: ReportData, actions: Actions) -> list[str]:
+    said = []
+    drop = actions.of(CreativeAction.DROP)
+    if drop and actions.events_per_week is not None:
+        value = actions.value
+        basis = f", at {value.each:,.3g} {value.currency}".rstrip() + f" each ({value.basis})" if value else ""
+        said.append(
+            f"That is what a week gains where the impressions of the {count(len(drop), 'creative')} to drop go to the "
+            f"others of their campaigns: about {actions.events_per_week.estimate:,.0f} clicks{basis}; brackets are "
+            "95 % intervals."
+        )
+    chosen = [item for item in actions.items if item.action in (CreativeAction.DROP, CreativeAction.MORE)]
+    if chosen and not all(item.randomized for item in chosen):
+        said.append(
+            "The platform chose who saw what, so a part of these differences may be its choice: an experiment with "
+            "random allocation would show the cause."
+        )
+    if actions.listens:
+        said.append("What has not run yet is judged by the score: listening to it is shown to pay.")
+    else:
+        said.append(f"What has not run yet is not judged: {actions.why_not}.")
+    if data.alerts:
+        said.append(f"{count(len(data.alerts), 'alert')} open: see below.")
+    return said

@@ -1,0 +1,90 @@
+"""Render a page as one HTML file that needs nothing else, and write it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from abkit.errors import AbkitError
+from abkit.reporting.charts.scores import RankedCreative
+from abkit.reporting.charts.theme import readable
+from abkit.reporting.page.responsive import responsive
+
+
+def drawing(make: Callable[[int], Any], prefix: str) -> Markup:
+    """Return a chart for the page; names in it are escaped where it is drawn."""
+    return Markup(responsive(make, prefix))  # noqa: S704
+
+
+def render(template: str, creatives: Sequence[RankedCreative], **values: Any) -> str:
+    """Return a page: everything is escaped but what was made here.
+
+    Args:
+        template: Name of the template.
+        creatives: Those whose thumbnails are on the page; each is in it once, as a background.
+        values: What the template shows.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("abkit.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_readable_text,
+    )
+
+    def source(name: str) -> str:
+        return environment.loader.get_source(environment, name)[0] if environment.loader else ""
+
+    images = {one.sha256: one.thumbnail for one in creatives if one.thumbnail}
+    numbers = {sha256: number for number, sha256 in enumerate(images)}
+    backgrounds = "\n".join(f".t{numbers[sha256]}{{background-image:url({uri})}}" for sha256, uri in images.items())
+    script = source("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(
+        css=Markup(source("report.css")),  # noqa: S704
+        thumbnail_css=Markup(backgrounds),  # noqa: S704
+        thumbnails=numbers,
+        script=Markup(script),  # noqa: S704
+        script_hash=f"sha256-{digest}",
+        **values,
+    )
+
+
+def write_page(page: str, path: Path) -> Path:
+    """Write the page, whole or not at all.
+
+    Raises:
+        AbkitError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(page)
+            Path(unfinished).chmod(0o644)
+            Path(unfinished).replace(path)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise AbkitError(
+            f"the report cannot be written to {path}: {(error.strerror or str(error)).lower()}",
+            hint="name another file with --out",
+        ) from error
+    return path
+
+
+def _readable_text(value: Any) -> Any:
+    # Markup is a str too, and is ours; only plain text may hold what cannot be read.
+    return readable(value) if type(value) is str else value
