@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from abkit.records import percent
 from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.page.records import ReportData
+from abkit.stats.estimate import Estimate
 from abkit.vocabulary import CreativeAction
 from abkit.workflows.learning.actions import CERTAIN, Actions
-from abkit.workflows.learning.worth_words import amount, count, plain
+from abkit.workflows.learning.worth_words import alike, amount, count
 
 WORDS: Mapping[str, str] = {
     CreativeAction.LAUNCH.value: "launch",
@@ -114,9 +115,10 @@ def reason(item: RankedCreative) -> str:
     return f"cannot be compared: it ran beside no other; score {item.score:.2f}"
 
 
-def money(value: float, *, sign: bool = False) -> str:
-    """Return an amount, with a sign where it is a difference."""
-    return f"+{plain(value)}" if sign and value > 0 else plain(value)
+def money(figure: Estimate) -> tuple[str, str, str]:
+    """Return a difference in money with its sign, and the ends of its interval."""
+    value, low, high = alike(figure)
+    return f"+{value}" if figure.estimate > 0 else value, low, high
 
 
 def _headline(actions: Actions) -> str:

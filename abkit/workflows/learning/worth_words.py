@@ -174,12 +174,28 @@ def amount(figure: Estimate, currency: str) -> str:
     >>> amount(Estimate(312.4, -50.2, 680.0), "EUR")
     '312 EUR [−50, 680]'
     """
-    return f"{plain(figure.estimate)} {currency}".rstrip() + f" [{plain(figure.ci_low)}, {plain(figure.ci_high)}]"
+    value, low, high = alike(figure)
+    return f"{value} {currency}".rstrip() + f" [{low}, {high}]"
+
+
+def alike(figure: Estimate) -> tuple[str, str, str]:
+    """Return an amount and the ends of its interval with the same number of digits.
+
+    >>> alike(Estimate(9.5, -2.25, 21.0)), alike(Estimate(89.2, 54.6, 126.0))
+    (('9.50', '−2.25', '21.00'), ('89', '55', '126'))
+    """
+    digits = 0 if max(map(abs, (figure.estimate, figure.ci_low, figure.ci_high))) >= 100 else 2
+    value, low, high = (_written(one, digits) for one in (figure.estimate, figure.ci_low, figure.ci_high))
+    return value, low, high
 
 
 def plain(value: float) -> str:
     """Return an amount with as many digits as it needs."""
-    digits = 0 if abs(value) >= 100 else 2
+    return _written(value, 0 if abs(value) >= 100 else 2)
+
+
+def _written(value: float, digits: int) -> str:
+    # No "-0".
     return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")
 
 
