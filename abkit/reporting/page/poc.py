@@ -196,9 +196,11 @@ def _agreed(agreed: PocSettings, question: str | None) -> str:
             "No question was written down at the start, so this one is the usual one. Agree on it before the next "
             "look: question under [poc] in abkit.toml."
         )
-    when = f" on {agreed.agreed_on.isoformat()}" if agreed.agreed_on else ""
     least = f"a lift above {percent(agreed.smallest_lift, 1)}" if agreed.smallest_lift else "a lift above 0"
-    return f"Agreed{when}: {METRICS[agreed.metric].name} decides, and {least} means yes."
+    when = f"Agreed on {agreed.agreed_on.isoformat()}" if agreed.agreed_on else "Agreed"
+    if question is not None and question != agreed.question:
+        when = "Asked with this page, and not written down at the start"
+    return f"{when}: {METRICS[agreed.metric].name} decides, and {least} means yes."
 
 
 def _answer(data: PocData) -> tuple[str, str]:

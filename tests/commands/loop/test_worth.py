@@ -82,7 +82,7 @@ def test_a_question_can_be_asked_on_the_way_and_needs_the_page_for_it(here: Here
     page = out.read_text()
     assert "Is it worth it?" in page
     assert "Other campaigns: 1 campaign speaks of itself only." in page
-    assert "No question was written down" not in page
+    assert "Asked with this page, and not written down at the start: CTR decides" in page
 
 
 def test_the_report_shows_only_the_campaigns_that_are_asked_for(here: Here, workspace: Path) -> None:
