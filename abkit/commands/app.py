@@ -46,6 +46,7 @@ COMMANDS = {
     "digest": "operate.digest",
     "demo": "operate.demo",
     "model": "model.commands",
+    "encoder": "model.encoder",
     "ratings": "loop.ratings",
     "schedule": "operate.schedule",
     "alerts": "operate.alerts",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abkit_model.encoders import DEFAULT_ENCODER, bundled, openclip
+from abkit_model.encoders import DEFAULT_ENCODER, bundled, openclip, timm_tower
 from abkit_model.encoders.frozen import FrozenEncoder, no_text_tower
 from abkit_model.errors import EncoderUnavailable
 
@@ -11,8 +11,9 @@ def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: 
     """Build a frozen encoder by name, from weights on this machine.
 
     Args:
-        name: `bundled:efficientnet-lite2`, `bundled:efficientnet-lite0` or `openclip:MODEL/PRETRAINED`, where
-            PRETRAINED is one of OpenCLIP's tags or the path of a weights file, with `@block=B` or `@size=S` behind it.
+        name: `bundled:efficientnet-lite2`, `bundled:efficientnet-lite0`, `openclip:MODEL/PRETRAINED`, where PRETRAINED
+            is one of OpenCLIP's tags or the path of a weights file, or `timm:MODEL`; the latter two with `@block=B` or
+            `@size=S` behind them.
         precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor computes with it.
         text: Load the text tower too, for `embed_text`.
 
@@ -27,7 +28,11 @@ def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: 
         return FrozenEncoder(name, bundled.load(rest), precision)
     if family == "openclip":
         return FrozenEncoder(name, openclip.load(rest, text=text), precision)
+    if family == "timm":
+        if text:
+            raise no_text_tower(name)
+        return FrozenEncoder(name, timm_tower.load(rest), precision)
     raise EncoderUnavailable(
         f"unknown encoder {name!r}",
-        "use bundled:efficientnet-lite2, bundled:efficientnet-lite0 or openclip:MODEL/PRETRAINED",
+        "use bundled:efficientnet-lite2, bundled:efficientnet-lite0, openclip:MODEL/PRETRAINED or timm:MODEL",
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,61 +15,14 @@ from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from abkit_model.encoders import libraries
 from abkit_model.encoders.frozen import masked_moments, pool_to, valid_grid
 from abkit_model.encoders.libraries import file_digest
+from abkit_model.encoders.names import Name, parse
 from abkit_model.encoders.openclip_towers import TextTower, Tower, tower_of
+from abkit_model.encoders.pulled import weights_of
 from abkit_model.errors import EncoderUnavailable
 from abkit_model.images import Canvas
 
 #: A side above this makes more tokens than a transformer's attention has time for.
 MAX_SIZE = 1024
-
-
-@dataclass(frozen=True)
-class Name:
-    """The parts of `MODEL/PRETRAINED@tag=T,block=B,size=S`, of which the last three may be left out.
-
-    Attributes:
-        architecture: OpenCLIP's name of the model.
-        pretrained: A tag of OpenCLIP, or the path of a weights file.
-        block: Block whose tokens are taken, counted from 1; 0 for the last.
-        size: A square image is scaled to this many pixels a side; 0 for what the tower was trained on.
-        tag: The tag of OpenCLIP whose weights are in the file; "" where it is not said.
-    """
-
-    architecture: str
-    pretrained: str
-    block: int = 0
-    size: int = 0
-    tag: str = ""
-
-
-def parse(rest: str) -> Name:
-    """Read a name without its `openclip:`.
-
-    Raises:
-        EncoderUnavailable: The name does not say which weights, or has an option that does not exist.
-
-    >>> parse("ViT-B-32/laion2b_s34b_b79k@block=9,size=320")
-    Name(architecture='ViT-B-32', pretrained='laion2b_s34b_b79k', block=9, size=320, tag='')
-    """
-    named, at, tail = rest.rpartition("@")
-    options: dict[str, Any] = {}
-    if at and "=" in tail and "/" not in tail:  # else the @ belongs to the path of a file
-        for option in tail.split(","):
-            match = re.fullmatch(r"(block|size)=([1-9][0-9]{0,4})|(tag)=([\w.-]+)", option)
-            if match is None or (match[1] or match[3]) in options:
-                raise EncoderUnavailable(
-                    f"openclip:{rest} has an option {option!r} that cannot be used",
-                    "write @block=NUMBER, @size=PIXELS, @tag=TAG, or several as in @block=9,size=320, at the end",
-                )
-            options |= {match[1]: int(match[2])} if match[1] else {match[3]: match[4]}
-        rest = named
-    architecture, slash, pretrained = rest.partition("/")
-    if not slash or not architecture or not pretrained:
-        raise EncoderUnavailable(
-            f"openclip:{rest} does not say which weights",
-            "write openclip:MODEL/PRETRAINED, where PRETRAINED is a tag of OpenCLIP or the path of a weights file",
-        )
-    return Name(architecture, pretrained, **options)
 
 
 class OpenCLIPTower:
@@ -294,6 +246,9 @@ def _find(architecture: str, pretrained: str, config: dict[str, Any]) -> Path:
             f"and there is no file {path.absolute()}",
             f"python -c \"import open_clip; print(open_clip.list_pretrained_tags_by_model('{architecture}'))\"",
         )
+    pulled = weights_of(f"openclip:{architecture}/{pretrained}")
+    if pulled is not None:
+        return pulled
     hub = libraries.load("huggingface_hub")
     what, where = "", []
     if config.get("hf_hub"):
@@ -312,6 +267,5 @@ def _find(architecture: str, pretrained: str, config: dict[str, Any]) -> Path:
         what, where = what or cached.name, [*where, str(folder)]
     raise EncoderUnavailable(
         f"the weights {what} of openclip:{architecture}/{pretrained} are missing: looked for in {' and '.join(where)}",
-        f"on a machine with network run: python -c \"import open_clip; open_clip.create_model('{architecture}', "
-        f"pretrained='{pretrained}')\", and copy the folder; or name a file: openclip:{architecture}/PATH",
+        f"abkit encoder pull openclip:{architecture}/{pretrained}; or name a file: openclip:{architecture}/PATH",
     )

@@ -110,7 +110,7 @@ class TimmTower:
         self._visual = visual
         self.side = side_of(visual)
         self.cell = 0
-        if _is_plain(visual.trunk):
+        if is_plain(visual.trunk):
             self.cell = int(visual.trunk.patch_embed.patch_size[0])
             _accept_any_grid(visual.trunk)
         with torch.inference_mode():
@@ -164,7 +164,7 @@ def _attention_pool(pool: Any, x: Tensor) -> Tensor:
     return pooled[:, 0]
 
 
-def _is_plain(trunk: Any) -> bool:
+def is_plain(trunk: Any) -> bool:
     """Return whether a tower is timm's vision transformer itself, on plain patches with learned positions."""
     plain = libraries.load("timm.models.vision_transformer").VisionTransformer
     patches = libraries.load("timm.layers").PatchEmbed

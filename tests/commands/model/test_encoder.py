@@ -1,0 +1,155 @@
+"""`abkit encoder`: weights come once, are shown first, go on where they were cut off, and are never called verified."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from abkit_model.encoders import catalog, libraries
+from abkit_model.encoders.catalog import Published
+from abkit_model.encoders.libraries import file_digest
+from abkit_model.encoders.load import load_encoder
+from abkit_model.errors import EncoderUnavailable
+from tests.commands.conftest import Here
+from tests.model.conftest import photograph
+from tests.remote_files import Server, serving
+
+NAME = "timm:test_vit.r160_in1k"
+PATH = "/timm/test_vit.r160_in1k/resolve/main/model.safetensors"
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A host of weights that gives at most a part of what is asked for at a time."""
+
+    server: Server
+    most = 300_000
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def _answer(self, *, body: bool) -> None:
+        self.server.asked.append(f"{self.command} {self.headers.get('Range', '')}".strip())
+        data = self.server.files.get(self.path)
+        if data is None:
+            self.send_error(404)
+            return
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        if body:
+            self.wfile.write(data[start : start + self.most])
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A small vision transformer with random weights, as its owner would publish it."""
+    torch.manual_seed(0)
+    model = libraries.load("timm").create_model("test_vit.r160_in1k", pretrained=False)
+    path = tmp_path_factory.mktemp("hub") / "model.safetensors"
+    libraries.load("safetensors.torch").save_file(model.state_dict(), path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def hub(weights: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    with serving(Hub) as server:
+        server.files[PATH] = weights
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("ABKIT_ENCODERS", str(tmp_path / "encoders"))
+        yield server
+
+
+def test_weights_are_shown_first_fetched_in_pieces_and_used_without_network(
+    here: Here, hub: Server, weights: bytes
+) -> None:
+    done = here("encoder", "pull", NAME, "--yes")
+    assert (done.returncode, done.stdout.strip()) == (0, NAME)
+    assert f"{len(weights) / 1e6:,.1f} MB" in done.stderr
+    assert "license" in done.stderr
+    assert "nobody vouches" in done.stderr
+    assert "verified" not in done.stderr
+    assert sum(line.startswith("GET bytes=") for line in hub.asked) == len(weights) // Hub.most, "it went on"
+
+    hub.shutdown()
+    encoder = load_encoder(NAME, "float32")
+    tokens = encoder.encode([encoder.prepare(photograph(1)), encoder.prepare(photograph(2, 320, 80))])
+    assert tokens.tokens.shape[2] == encoder.token_dim
+    assert "is here already" in here("encoder", "pull", NAME).stderr
+    [line] = [row for row in json.loads(here("encoder", "list", "-f", "json").stdout) if row["name"] == NAME]
+    assert line["digest"] == "recorded on first use"
+    assert line["license"]
+
+
+def test_a_no_keeps_nothing(here: Here, hub: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([True, False])
+
+    def confirm(*_: object, **__: object) -> bool:
+        if not next(answers):
+            raise typer.Abort
+        return True
+
+    monkeypatch.setattr("typer.confirm", confirm)
+    assert here("encoder", "pull", NAME).returncode == 1
+    assert not [path for path in (tmp_path / "encoders").rglob("*") if path.is_file()]
+    with pytest.raises(EncoderUnavailable, match="not on this machine") as caught:
+        load_encoder(NAME)
+    assert caught.value.hint == f"pull them: abkit encoder pull {NAME}"
+
+
+def test_weights_that_differ_from_the_published_digest_are_thrown_away(
+    here: Here, hub: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = catalog.published
+
+    def pinned(name: str) -> Published:
+        found = real(name)
+        return Published(name=name, url=found.url, license="MIT", source=found.source, sha256="0" * 64)
+
+    monkeypatch.setattr(catalog, "published", pinned)
+    done = here("encoder", "pull", NAME, "--yes")
+    assert done.returncode == 1
+    assert "not the file that was published" in done.stderr
+    assert not [path for path in (tmp_path / "encoders").rglob("*") if path.is_file()]
+
+
+def test_weights_that_changed_after_they_came_are_refused(here: Here, hub: Server, tmp_path: Path) -> None:
+    here("encoder", "pull", NAME, "--yes")
+    [file] = (tmp_path / "encoders").rglob("*.safetensors")
+    before = file_digest(file)
+    file.write_bytes(file.read_bytes()[:-1] + b"\0")
+    assert file_digest(file) != before
+    with pytest.raises(EncoderUnavailable, match="not the file that was pulled"):
+        load_encoder(NAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("timm:no_such_model", "no published weights"),
+        ("openclip:ViT-B-32/no-such-tag", "no tag"),
+        ("bundled:efficientnet-lite2", "installed already"),
+        ("timm:test_vit2.r160_in1k", "status 404"),
+    ],
+)
+def test_what_cannot_be_pulled_is_one_sentence(here: Here, hub: Server, name: str, said: str) -> None:
+    done = here("encoder", "pull", name, "--yes")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_nothing_is_fetched_without_encryption(here: Here, hub: Server) -> None:
+    done = here("encoder", "pull", NAME, "--yes", HF_ENDPOINT="http://example.com")
+    assert done.returncode == 1
+    assert "only https" in done.stderr
