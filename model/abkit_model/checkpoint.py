@@ -55,19 +55,33 @@ class Scale:
 
 @dataclass(frozen=True)
 class Interval:
-    """The conformal interval: score ± half_width covers the mean opinion of a new image with the level.
+    """The conformal interval: it covers the mean opinion of a new image with the level.
+
+    Its half-width is base + per_dissent · predicted standard deviation of opinions. Checkpoints of an earlier release
+    have neither, and a half-width that is the same for every image.
 
     Attributes:
         level: Nominal coverage, for example 0.9.
-        half_width: Half of its width, on the rating scale; None where nothing could be held out.
+        half_width: Half-width of an interval that is equally wide for every image, on the rating scale; None where
+            nothing could be held out.
         n: Number of held-out images that it was calibrated on.
         coverage: Coverage measured on images of other subjects than those it was calibrated on, or None.
+        base: Half-width where no dissent at all is predicted.
+        per_dissent: By how much it grows with each step of the predicted standard deviation of opinions.
     """
 
     level: float
     half_width: float | None
     n: int
     coverage: float | None = None
+    base: float | None = None
+    per_dissent: float | None = None
+
+    def half_width_at(self, dissent: float) -> float:
+        """Return the half-width where this standard deviation of opinions is predicted; NaN without an interval."""
+        if self.base is not None and self.per_dissent is not None:
+            return self.base + self.per_dissent * dissent
+        return float("nan") if self.half_width is None else self.half_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +322,7 @@ def _is(kind: type) -> Check:
 
 OPTIONAL = {
     "digest", "segment", "notice", "parent", "demonstration", "activations", "metrics", "data", "training",
-    "novelty_limit", "interval.coverage",
+    "novelty_limit", "interval.coverage", "interval.base", "interval.per_dissent",
 }  # fmt: skip
 
 #: Values on a card, how each is checked, and what is said when it is not that; a table before what is in it.
@@ -319,7 +333,7 @@ RULES: tuple[tuple[str, Check, str], ...] = (
     ("scale.low scale.high interval.level interval.n network.clip network.dropout", _is_number, "is not a number"),
     ("network.dropout", lambda value: 0 <= value <= 1, "is not between 0 and 1"),
     (
-        "interval.half_width interval.coverage novelty_limit",
+        "interval.half_width interval.coverage interval.base interval.per_dissent novelty_limit",
         lambda value: value is None or _is_number(value),
         "is neither a number nor null",
     ),

@@ -244,11 +244,14 @@ class Scorer:
         known = set(self.learned_images.tolist())
         return np.array([int(digest[:16], 16) in known for digest in sha256], dtype=bool)
 
-    def _distance(self, encoded: Encoded) -> torch.Tensor:
-        """Return how far images lie from the training images, `(B,)`, in the measure that the card's limit is in."""
+    @torch.inference_mode()
+    def novelty(self, encoded: Encoded) -> torch.Tensor:
+        """Return how unlike the training images are, `(B,)`: above 1 beyond the card's limit, NaN without one."""
         if self.texture is None:  # a checkpoint of an earlier release
-            return self.network.distance(encoded.embedding)
-        return self.texture.distance(encoded.tokens, encoded.mask)
+            distance = self.network.distance(encoded.embedding)
+        else:
+            distance = self.texture.distance(encoded.tokens, encoded.mask)
+        return distance / (self.card.novelty_limit or float("nan"))
 
     @torch.inference_mode()
     def score_tokens(self, encoded: Encoded) -> list[Score]:
@@ -259,16 +262,19 @@ class Scorer:
         mean = members.mean(dim=1)
         std = (distribution @ self._values.square() - mean.square()).clamp(min=0).sqrt()
         epistemic = members.std(dim=1, correction=1) if members.shape[1] > 1 else torch.full_like(mean, float("nan"))
-        novelty = self._distance(encoded) / (self.card.novelty_limit or float("nan"))
+        novelty = self.novelty(encoded)
         scale, interval = self.card.scale, self.card.interval
-        half = float("nan") if interval.half_width is None else interval.half_width
+        half = [  # where an image is unlike the training, an interval of the training promises nothing
+            float("nan") if far else interval.half_width_at(dissent)
+            for dissent, far in zip(std.tolist(), (novelty > 1).tolist(), strict=True)
+        ]
         return [
             Score(
                 mean=center,
                 std=float(std[row]),
                 distribution=tuple(distribution[row].tolist()),
-                ci_low=max(center - half, scale.low),  # NaN stays NaN in this order
-                ci_high=min(center + half, scale.high),
+                ci_low=max(center - half[row], scale.low),  # NaN stays NaN in this order
+                ci_high=min(center + half[row], scale.high),
                 ci_level=interval.level,
                 epistemic_std=float(epistemic[row]),
                 query_activations=tuple(opinion.activations[row].flatten().tolist()),

@@ -70,7 +70,8 @@ def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
         "creative": name,
         "rank": _place(file.rank, file.n),
         "score": _number(file.mean),
-        f"{percent(file.ci_level or 0, 0)} interval": _between(file.ci_low, file.ci_high) or "not calibrated",
+        f"{percent(file.ci_level or 0, 0)} interval": _between(file.ci_low, file.ci_high)
+        or ("none: unlike the training" if file.far else "not calibrated"),
     }
     if with_fit:
         row |= {"fit": file.fit, "fit rank": _place(file.fit_rank, file.fit_n)}

@@ -109,9 +109,10 @@ def _on_ratings(
         cache=token_cache(settings),
         progress=progress,
     )
+    strata = coverage.to_dict()["strata"] if coverage else ()
     return evaluation_result(
         card,
-        rating_figures(evaluation, card.digest, coverage),
+        rating_figures(evaluation, card.digest, coverage.share if coverage else None, strata),
         f"the interval promises {percent(card.interval.level, 0)}",
         rejected=len(dataset.table.rejected),
         missing=len(dataset.missing),

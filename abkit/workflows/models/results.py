@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,11 +130,24 @@ def with_ends(name: str, estimate: Estimate) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
-def rating_figures(figures: Evaluation, digest: str, coverage: float | None) -> tuple[tuple[Figure, ...], str]:
-    """Return SRCC, PLCC and the rest as figures, and their title."""
+def rating_figures(
+    figures: Evaluation, digest: str, coverage: float | None, strata: Sequence[Mapping[str, Any]] = ()
+) -> tuple[tuple[Figure, ...], str]:
+    """Return SRCC, PLCC and the rest as figures, with coverage by stratum where that was measured, and their title."""
     estimates = {name: getattr(figures, name) for name in ("srcc", "plcc", "accuracy", "emd", "spread_srcc")}
     covered = Figure(figure="coverage", estimate=coverage, n=figures.n, model_version=digest)
-    found = (*_intervals(estimates, figures.n, digest), covered)
+    parts = [
+        Figure(
+            figure=f"coverage, {one['by']} {one['part']}",
+            estimate=one["coverage"]["value"],
+            ci_low=one["coverage"]["low"],
+            ci_high=one["coverage"]["high"],
+            n=one["n"],
+            model_version=digest,
+        )
+        for one in strata
+    ]
+    found = (*_intervals(estimates, figures.n, digest), covered, *parts)
     return found, f"On {figures.n} images of {figures.subjects} subjects; 95 % intervals, whole subjects resampled"
 
 
@@ -168,7 +181,12 @@ def trained_result(trained: TrainedScorer, segment: str, *, registered: bool, ru
         figures, title = outcome_figures(trained.outcomes, card.digest)
         n = trained.outcomes.n
     elif trained.evaluation is not None:
-        figures, title = rating_figures(trained.evaluation, card.digest, card.interval.coverage)
+        figures, title = rating_figures(
+            trained.evaluation,
+            card.digest,
+            card.interval.coverage,
+            card.metrics.get("coverage", {}).get("strata", ()),
+        )
         n = trained.evaluation.n
     curve = card.metrics.get("srcc_by_queries", {})
     against = {

@@ -34,8 +34,10 @@ class ScoredFile(Record):
         scale: Lowest and highest value that a score can have.
         rank, percentile, n: Place among the n scored creatives of the campaign; 1 and 100 % are the best.
         model_version: Digest of the scorer.
-        novelty: Distance from the training images in units of the scorer's limit; above 1 the interval promises
-            nothing. None where the scorer has no limit, or an earlier release scored it.
+        novelty: Distance from the training images in units of the scorer's limit; above 1 it is unlike anything that
+            the queries were trained on, and has no interval. None where the scorer has no limit, or an earlier release
+            scored it.
+        no_interval: Why it has no interval, where its novelty is the reason; "" otherwise.
         fit, fit_rank, fit_n: Cosine of image and brief, and its place among the fit_n creatives of the campaign that
             the brief's encoder has seen; None without a brief.
     """
@@ -62,6 +64,7 @@ class ScoredFile(Record):
     n: int | None = None
     model_version: str | None = None
     novelty: float | None = None
+    no_interval: str = ""
     fit: float | None = None
     fit_rank: int | None = None
     fit_n: int | None = None
@@ -73,7 +76,7 @@ class ScoredFile(Record):
 
     @property
     def far(self) -> bool:
-        """Whether it is known to be far from anything that the queries were trained on."""
+        """Whether it is known to be unlike anything that the queries were trained on."""
         return is_far(self.novelty)
 
 
@@ -127,7 +130,7 @@ class ScoringResult(RecordList):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of these scores has to be told."""
-        far = far_note([file.name for file in self.usable if file.far], len(self.usable), "intervals")
+        far = far_note([file.name for file in self.usable if file.far], len(self.usable))
         read = reading_notes({file.name: file.notes for file in self.usable})
         return tuple(text for text in (*read, far, self.note, self.notice if self.usable else "") if text)
 
@@ -148,8 +151,8 @@ class Candidate(Record):
         p_beats_first_left_out: The same for the best of those left out; None for that one itself.
         tie_group: 1 holds all that are not told apart from the best, 2 all of the rest not told apart from its best, …
         tied_with: How many other candidates it is not told apart from.
-        novelty: Distance from the training images in units of the version's limit; above 1 neither interval nor
-            probabilities promise anything. None where the version has no limit, or an earlier release scored it.
+        novelty: Distance from the training images in units of the version's limit; above 1 there is no interval, and
+            probabilities promise nothing. None where the version has no limit, or an earlier release scored it.
         idea: Label of its idea: equal for creatives that are sizes of one idea.
         size_of: The creative that stands for its idea, where ideas are chosen and this is another size of it; "" else.
     """
@@ -187,7 +190,9 @@ class Shortlist(RecordList):
         p_best_kept: Probability that the best of the scored candidates is on it.
         p_best_demanded: What that had to reach.
         tie_threshold: Two creatives are a tie when P(A beats B) lies between 1 − this and this.
-        clear: Whether the scores tell the kept from those left out; `why` says it in words.
+        clear: Whether the best is kept with the probability demanded, and the scores can tell; `why` says it in words.
+        unfamiliar: How many of the candidates are unlike anything that the scorer was trained on: with any, nothing is
+            clear.
         error_spread: Standard deviation of the errors of scores, on the scale; infinite where scores say nothing.
         error_spread_from: Where it comes from, in words.
         error_spread_measured: False where it was only derived from the interval of the scores.
@@ -221,6 +226,7 @@ class Shortlist(RecordList):
     note: str
     run_id: int
     by_idea: bool = False
+    unfamiliar: int = 0
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per candidate, each with the campaign, the version and the run."""
@@ -231,7 +237,8 @@ class Shortlist(RecordList):
     def notes(self) -> tuple[str, ...]:
         """What a reader of these scores and probabilities has to be told."""
         far = [candidate.creative for candidate in self.creatives if is_far(candidate.novelty)]
-        texts = (far_note(far, self.n, "intervals and probabilities"), self.note, self.notice)
+        scored = sum(candidate.score is not None for candidate in self.creatives)
+        texts = (far_note(far, scored, "their probabilities promise nothing"), self.note, self.notice)
         return tuple(text for text in texts if text)
 
 
@@ -240,24 +247,35 @@ def is_far(novelty: float | None) -> bool:
     return novelty is not None and novelty > 1
 
 
-def far_note(far: Sequence[str], n: int, figures: str) -> str:
-    """Return what to tell the reader about creatives far from the training images; "" where there are none.
+#: Why a creative that is unlike the training has no interval.
+UNLIKE = "unlike anything the queries were trained on"
+
+
+def known_interval(low: float | None, high: float | None, novelty: float | None) -> dict[str, float | None]:
+    """Return the ends of an interval as `ci_low` and `ci_high`: none for a creative that is unlike the training.
+
+    An earlier release wrote them all the same.
+    """
+    return {"ci_low": None, "ci_high": None} if is_far(novelty) else {"ci_low": low, "ci_high": high}
+
+
+def far_note(far: Sequence[str], n: int, also: str = "") -> str:
+    """Return what to tell the reader about creatives unlike the training images; "" where there are none.
 
     Args:
         far: Their names; the first five are listed.
         n: How many creatives there are in all.
-        figures: What promises nothing for them, in the plural.
+        also: What else has to be said of them.
 
-    >>> print(far_note(["a.jpg"], 20, "intervals"))
-    1 of 20 creatives is far from anything the queries were trained on; the intervals promise nothing for it: a.jpg
+    >>> print(far_note(["a.jpg"], 20))
+    1 of 20 creatives is unlike anything the queries were trained on: a score without an interval, to be doubted: a.jpg
     """
     if not far:
         return ""
-    are, them = ("is", "it") if len(far) == 1 else ("are", "them")
-    return (
-        f"{len(far)} of {n} creatives {are} far from anything the queries were trained on; "
-        f"the {figures} promise nothing for {them}: {listed(far)}"
-    )
+    one = len(far) == 1
+    are, scores = ("is", "a score without an interval") if one else ("are", "scores without intervals")
+    more = f"; {also}" if also else ""
+    return f"{len(far)} of {n} creatives {are} {UNLIKE}: {scores}, to be doubted{more}: {listed(far)}"
 
 
 def reading_notes(notes: Mapping[str, Sequence[str]]) -> list[str]:

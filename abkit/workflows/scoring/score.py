@@ -41,7 +41,14 @@ from abkit.workflows.scoring.image_files import (
     one_of_each,
 )
 from abkit.workflows.scoring.kept_tokens import KeptTokens
-from abkit.workflows.scoring.results import ScoredFile, ScoringResult, anew_note
+from abkit.workflows.scoring.results import (
+    UNLIKE,
+    ScoredFile,
+    ScoringResult,
+    anew_note,
+    is_far,
+    known_interval,
+)
 from abkit.workflows.scoring.same_idea import find_ideas
 
 if TYPE_CHECKING:
@@ -340,6 +347,8 @@ def _rank(work: _Scoring, files: Sequence[ImageFile], fits: Mapping[int, Fit]) -
             continue
         place = places[file.creative_id]
         figures: dict[str, Any] = {name: getattr(place.score, name) for name in _FIGURES}
+        figures |= known_interval(place.score.ci_low, place.score.ci_high, place.score.novelty)
+        figures["no_interval"] = UNLIKE if is_far(place.score.novelty) else ""
         if reading := file.reading or readings.get(file.sha256):
             figures |= {"notes": reading.notes, "frame": reading.frame, "frames": reading.frames}
             figures |= {"seconds": reading.seconds}

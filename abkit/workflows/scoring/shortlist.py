@@ -15,7 +15,15 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.store.scores import RankedScore
 from abkit.vocabulary import CorrelationScope
-from abkit.workflows.scoring.results import Candidate, Shortlist, distinct_names, is_far, show_probability
+from abkit.workflows.scoring.results import (
+    UNLIKE,
+    Candidate,
+    Shortlist,
+    distinct_names,
+    is_far,
+    known_interval,
+    show_probability,
+)
 from abkit_model.selection import (
     METHOD,
     ErrorSpread,
@@ -45,8 +53,9 @@ def shortlist(
 
     1. For each scored candidate: P(best), and the probability that it beats the next.
     2. Keep the `keep` best, or the fewest that hold the best one with probability `p_best`.
-    3. Tell whether that is clear: nothing kept is tied with anything left out, or the best one is among those kept
-       with probability `p_best`; and every candidate has a score.
+    3. Tell whether that is clear: the best one is among those kept with probability `p_best`, every candidate has a
+       score, and none is unlike anything that the scorer was trained on. Where the scores chose how many to keep,
+       none of those left out may be tied with the best either: 39 of 60 that are all alike are no choice.
 
     Args:
         store: Store with the scores of the campaign.
@@ -84,7 +93,8 @@ def shortlist(
         judged = {labels[row.creative_id] for row in ranked} if by_idea else set()
         unscored = sum(labels[id_] not in judged for id_, _ in missing)
         line = draw_line([row.score.mean for row in stand_for], spread.std, keep, p_best, min_probability)
-        clear, why = line.verdict(unscored, asked=keep is not None)
+        unfamiliar = sum(is_far(row.score.novelty) for row in ranked)
+        clear, why = line.verdict(unscored, unfamiliar, asked=keep is not None)
         result = Shortlist(
             creatives=tuple(_candidates(version, stand_for, other_sizes, missing, line, names, labels)),
             campaign=campaign,
@@ -96,6 +106,7 @@ def shortlist(
             tie_threshold=min_probability,
             clear=clear,
             why=why,
+            unfamiliar=unfamiliar,
             error_spread=spread.std,
             error_spread_from=spread.source,
             error_spread_measured=spread.measured,
@@ -111,7 +122,7 @@ def shortlist(
             run_id=run.id,
             by_idea=by_idea,
         )
-        told = ("n", "unscored", "kept", "p_best_kept", "clear", "model_version")
+        told = ("n", "unscored", "unfamiliar", "kept", "p_best_kept", "clear", "model_version")
         run.outcome.update({name: getattr(result, name) for name in told})
         run.outcome.update(error_spread=to_plain(spread.std))
     return result
@@ -199,8 +210,7 @@ def _figures_of_size(row: RankedScore, first: int, line: Line, titles: Sequence[
         "reason": f"{'kept' if kept else 'left out'} with {titles[first]}: another size of that idea",
         "rank": row.rank,
         "score": row.score.mean,
-        "ci_low": row.score.ci_low,
-        "ci_high": row.score.ci_high,
+        **known_interval(row.score.ci_low, row.score.ci_high, row.score.novelty),
         "ci_level": row.score.ci_level,
         "novelty": row.score.novelty,
         "size_of": titles[first],
@@ -211,13 +221,12 @@ def _figures(row: RankedScore, place: int, line: Line) -> dict[str, Any]:
     last = len(line.means) - 1
     first, final = line.tied(place)
     left_out = line.kept <= last and place != line.kept
-    far = "; far from the training images" if is_far(row.score.novelty) else ""
+    far = f"; {UNLIKE}" if is_far(row.score.novelty) else ""
     return {
         "reason": line.reason(place) + far,
         "rank": row.rank,
         "score": row.score.mean,
-        "ci_low": row.score.ci_low,
-        "ci_high": row.score.ci_high,
+        **known_interval(row.score.ci_low, row.score.ci_high, row.score.novelty),
         "ci_level": row.score.ci_level,
         "p_best": line.p_best[place],
         "p_beats_next": line.beats(place, place + 1) if place < last else None,
@@ -309,9 +318,18 @@ class Line:
         alike = ((beats < self.min_probability) & (beats > 1 - self.min_probability)).nonzero()[0]
         return int(alike[0]), int(alike[-1])
 
-    def verdict(self, unscored: int, *, asked: bool) -> tuple[bool, str]:
-        """Return whether the shortlist is clear, and why; `asked` is whether its length was given."""
+    def verdict(self, unscored: int, unfamiliar: int, *, asked: bool) -> tuple[bool, str]:
+        """Return whether the shortlist is clear, and why.
+
+        Args:
+            unscored: How many candidates have no score.
+            unfamiliar: How many are unlike anything that the scorer was trained on.
+            asked: Whether the length of the shortlist was given.
+        """
         n, kept = len(self.means), self.kept
+        if unfamiliar:
+            are = "candidate is" if unfamiliar == 1 else "candidates are"
+            return False, f"{unfamiliar} {are} {UNLIKE}, so that neither scores nor probabilities can be relied on"
         if unscored:
             return False, f"{unscored} of {n + unscored} candidates have no score, and any of them may be the best"
         if n == 1:
@@ -323,16 +341,21 @@ class Line:
             )
         if kept == n:
             return True, "nothing is left out"
-        edge = self.beats(kept - 1, kept)
-        chance = self.p_best_kept
+        edge, chance = self.beats(kept - 1, kept), self.p_best_kept
+        enough = chance >= self.demanded - 1e-9
         best = f"the best candidate is kept with a probability of {chance:.3f} ({self.demanded:g} is demanded)"
+        leads = self.beats(0, kept)
+        if enough and not asked and leads < self.min_probability:
+            return False, (
+                f"the first one left out is a tie with the best one kept, which beats it with a probability of "
+                f"{show_probability(leads)}: the scores hardly tell these {n} apart, although {best}"
+            )
         if edge >= self.min_probability:
-            probability = show_probability(edge)
-            return True, f"every creative kept beats every one left out with a probability of at least {probability}"
-        across = f"the last one kept beats the first one left out with a probability of {show_probability(edge)}: a tie"
-        if chance >= self.demanded - 1e-9:
-            return True, f"{best}, although {across}"
-        return False, f"{best}, and {across}"
+            apart = f"every creative kept beats every one left out with a probability of at least {show_probability(edge)}"
+            return enough, f"{best}, {'and' if enough else 'although'} {apart}"
+        beats = show_probability(edge)
+        across = f"the last one kept beats the first one left out with a probability of {beats}: a tie"
+        return enough, f"{best}, {'although' if enough else 'and'} {across}"
 
     def reason(self, place: int) -> str:
         """Return why the candidate at this place is kept or left out; in the text places are counted from 1."""

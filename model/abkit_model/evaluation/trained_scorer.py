@@ -14,7 +14,8 @@ from abkit_model.data.tables import TableOptions
 from abkit_model.data.tokens import Features, TokenCache
 from abkit_model.errors import LabelError
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures, against_comparisons
-from abkit_model.evaluation.metrics import Evaluation, evaluate
+from abkit_model.evaluation.intervals import Coverage, coverage_by_stratum
+from abkit_model.evaluation.metrics import Evaluation, evaluate, spread
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
 
@@ -43,8 +44,8 @@ def evaluate_scorer(
     options: TableOptions | None = None,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
-) -> tuple[Evaluation, float | None, Dataset]:
-    """Measure a trained scorer on ratings: its figures, the coverage of its interval, and the table.
+) -> tuple[Evaluation, Coverage | None, Dataset]:
+    """Measure a trained scorer on ratings: its figures, the coverage of its interval (None without one), and the table.
 
     Raises:
         LabelError: The table cannot be used, or is on another scale than the scorer.
@@ -72,9 +73,19 @@ def evaluate_scorer(
     predicted, _ = predict(scorer.network, examples.views[0])
     one_fold = np.zeros(len(predicted), dtype=np.intp)
     figures = evaluate(predicted, examples.targets, examples.values, examples.groups, one_fold)
-    half = card.interval.half_width
+    view = examples.views[0]
+    dissent = spread(predicted, examples.values)
+    half = np.array([card.interval.half_width_at(value) for value in dissent])
     errors = np.abs((predicted - examples.targets) @ examples.values)
-    return figures, None if half is None else float((errors <= half).mean()), dataset
+    coverage = coverage_by_stratum(errors, half, dissent, novelties(scorer, view), examples.groups)
+    return figures, coverage, dataset
+
+
+def novelties(scorer: Scorer, features: Features, batch: int = 64) -> Floats:
+    """Return how unlike the training images are, `(n,)`: above 1 beyond the limit, NaN without one."""
+    starts = range(0, len(features.rows), batch)
+    found = [scorer.novelty(features.batch(range(s, min(s + batch, len(features.rows))))) for s in starts]
+    return torch.cat(found).numpy().astype(np.float64)
 
 
 def evaluate_on_comparisons(

@@ -11,18 +11,18 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from abkit_model.checkpoint import Interval, Scale
+from abkit_model.checkpoint import Scale
 from abkit_model.data.dataset import Comparisons, Examples
 from abkit_model.data.labels import MIN_IMAGES
 from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
+from abkit_model.evaluation.intervals import coverage_by_stratum, fit_interval, held_out_half_widths
 from abkit_model.evaluation.metrics import (
     Estimate,
     clustered_bootstrap,
-    conformal_coverage,
-    conformal_half_width,
     evaluate,
     spearman,
+    spread,
 )
 from abkit_model.evaluation.pair_calibration import pair_calibration
 from abkit_model.evaluation.trained_scorer import predict
@@ -130,6 +130,13 @@ class RatingLabels:
         pairs = pair_calibration(said, observed, own.groups, answers.folds, seed=seed)
         if pairs is not None:
             metrics["pairs"] = pairs.to_dict()
+        residuals, dissent = np.abs(said - observed), spread(answers.distributions, own.values)
+        limit = novelty_limit(answers.distances)
+        half = held_out_half_widths(residuals, dissent, answers.folds, LEVEL)
+        novelty = answers.distances / (limit or float("nan"))
+        covered = coverage_by_stratum(residuals, half, dissent, novelty, own.groups, seed=seed)
+        if covered is not None:
+            metrics["coverage"] = covered.to_dict()
         if parent is not None:
             former = predict(parent.network, own.views[0])[0] @ own.values
             (gap,) = clustered_bootstrap(
@@ -139,20 +146,10 @@ class RatingLabels:
         return HeldOut(
             figures=figures,
             metrics=metrics,
-            interval=_interval(answers, own),
-            novelty_limit=novelty_limit(answers.distances),
+            interval=fit_interval(residuals, dissent, answers.folds, LEVEL),
+            novelty_limit=limit,
             reference=reference_sample(said, own.views[0], seed),
         )
-
-
-def _interval(answers: HeldOutAnswers, examples: Examples) -> Interval:
-    residuals = np.abs((answers.distributions - examples.targets) @ examples.values)
-    return Interval(
-        level=LEVEL,
-        half_width=conformal_half_width(residuals, LEVEL),
-        n=len(residuals),
-        coverage=conformal_coverage(residuals, answers.folds, LEVEL),
-    )
 
 
 def choose_queries(

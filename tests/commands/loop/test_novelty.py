@@ -48,16 +48,20 @@ def test_the_note_below_the_scores_names_the_far_image_and_the_table_is_as_ever(
     broken_files(folder / "ads")  # no images, and not counted
     said = here("score", "ads", cwd=folder)
     assert (
-        "1 of 3 creatives is far from anything the queries were trained on; "
-        f"the intervals promise nothing for it: {far}\n"
+        "1 of 3 creatives is unlike anything the queries were trained on: "
+        f"a score without an interval, to be doubted: {far}\n"
     ) in said.stderr
     assert "novelty" not in said.stdout
+    assert [line.split()[0] for line in said.stdout.splitlines() if "none: unlike the training" in line] == [far]
 
 
 def test_the_rows_of_the_scores_have_the_novelty(one_far: tuple[Path, str], here: Here) -> None:
     folder, far = one_far
     rows = json.loads(here("score", "ads", "-f", "json", cwd=folder).stdout)
     assert [Path(row["path"]).name for row in rows if row["novelty"] > 1] == [far]
+    assert [Path(row["path"]).name for row in rows if row["ci_low"] is None or row["ci_high"] is None] == [far]
+    assert [row["no_interval"] for row in rows if row["novelty"] > 1] == ["unlike anything the queries were trained on"]
+    assert {row["no_interval"] for row in rows if row["novelty"] <= 1} == {""}
     table = list(csv.DictReader(io.StringIO(here("score", "ads", "-f", "csv", cwd=folder).stdout)))
     assert [float(row["novelty"]) for row in table] == [row["novelty"] for row in rows]
 
@@ -66,14 +70,29 @@ def test_a_shortlist_says_it_in_the_reason_and_below(one_far: tuple[Path, str], 
     folder, far = one_far
     here("score", "ads", "-c", "spring", cwd=folder)
     said = here("shortlist", "-c", "spring", "-v", cwd=folder)
-    assert said.stdout.count("far from the training images") == 1
+    assert said.stdout.count("; unlike anything the queries were trained on") == 1
+    assert "Not clear: 1 candidate is unlike anything the queries were trained on" in said.stdout
     assert (
-        "1 of 3 creatives is far from anything the queries were trained on; "
-        f"the intervals and probabilities promise nothing for it: {far}\n"
+        "1 of 3 creatives is unlike anything the queries were trained on: a score without an interval, to be doubted; "
+        f"their probabilities promise nothing: {far}\n"
     ) in said.stderr
     rows = json.loads(here("shortlist", "-c", "spring", "-f", "json", cwd=folder).stdout)["creatives"]
     assert [row["creative"] for row in rows if row["novelty"] > 1] == [far]
-    assert [row["creative"] for row in rows if "far from" in row["reason"]] == [far]
+    assert [row["creative"] for row in rows if "unlike anything" in row["reason"]] == [far]
+
+
+def test_the_gate_does_not_pass_a_campaign_with_an_image_unlike_the_training(
+    one_far: tuple[Path, str], here: Here
+) -> None:
+    folder, _ = one_far
+    here("score", "ads", "-c", "spring", cwd=folder)
+    said = here("shortlist", "-c", "spring", "--keep", "1", "--p-best", "0.01", "--gate", cwd=folder)
+    assert said.returncode == 3
+    assert "Not clear: 1 candidate is unlike anything the queries were trained on" in said.stdout
+    with closing(sqlite3.connect(folder / "abkit.db")) as connection:
+        connection.execute("UPDATE score SET novelty = 0.5")
+        connection.commit()
+    assert here("shortlist", "-c", "spring", "--keep", "1", "--p-best", "0.01", "--gate", cwd=folder).returncode == 0
 
 
 def test_scores_of_an_earlier_release_are_shown_without_it(one_far: tuple[Path, str], here: Here) -> None:
@@ -85,7 +104,7 @@ def test_scores_of_an_earlier_release_are_shown_without_it(one_far: tuple[Path, 
     for command in (["score", "ads", "-c", "spring"], ["shortlist", "-c", "spring"]):
         said = here(*command, cwd=folder)
         assert said.returncode == 0, said.stderr
-        assert "far from" not in said.stdout + said.stderr
+        assert "unlike anything" not in said.stdout + said.stderr
         assert '"novelty": null' in here(*command, "-f", "json", cwd=folder).stdout
 
 
@@ -93,7 +112,7 @@ def test_a_note_about_many_images_names_five(tmp_path: Path, here: Here) -> None
     folder = workspace(tmp_path / "workspace", make_checkpoint(tmp_path / "checkpoint", seed=0, novelty_limit=1e-6))
     save_images(folder / "ads", 7)
     said = here("score", "ads", cwd=folder)
-    (line,) = [line for line in said.stderr.splitlines() if "far from" in line]
-    assert "7 of 7 creatives are far" in line
+    (line,) = [line for line in said.stderr.splitlines() if "unlike anything" in line]
+    assert "7 of 7 creatives are unlike" in line
     assert line.count("creative_") == 5
     assert line.endswith(" and 2 more")

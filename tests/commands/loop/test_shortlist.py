@@ -24,7 +24,7 @@ ROW = {
 WHOLE = {
     "campaign", "n", "unscored", "kept", "p_best_kept", "p_best_demanded", "tie_threshold", "clear", "why", "method",
     "by_idea", "error_spread", "error_spread_from", "error_spread_measured", "calibration", "relation", "model_version",
-    "model_name", "scale", "demonstration", "notice", "note", "run_id", "creatives",
+    "model_name", "scale", "demonstration", "notice", "note", "run_id", "creatives", "unfamiliar",
 }  # fmt: skip
 
 

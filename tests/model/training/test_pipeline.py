@@ -153,7 +153,9 @@ def test_evaluating_on_the_training_images_is_reported_per_image(trained: Traine
     )
     assert figures.n == IMAGES
     assert coverage is not None
-    assert coverage > 0.8
+    assert coverage.share > 0.8
+    assert {one.by for one in coverage.strata} == {"dissent", "novelty"}
+    assert all(0 <= one.coverage.value <= 1 and one.half_width > 0 for one in coverage.strata)
     assert not dataset.missing
 
 

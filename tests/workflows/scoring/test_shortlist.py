@@ -127,6 +127,7 @@ def test_a_clear_gap_is_clear_and_every_reason_says_why(sqlite_store: Store) -> 
     result = shortlist(sqlite_store, campaign="spring", keep=2)
     assert result.clear
     assert "every creative kept beats every one left out" in result.why
+    assert "the best candidate is kept with a probability of 1.000" in result.why
     assert [one.tie_group for one in result.creatives] == [1, 1, 2]
     assert [one.tied_with for one in result.creatives] == [1, 1, 0]
     assert [one.reason for one in result.creatives] == [
@@ -136,14 +137,43 @@ def test_a_clear_gap_is_clear_and_every_reason_says_why(sqlite_store: Store) -> 
     ]
 
 
-def test_an_image_far_from_the_training_says_so_kept_or_left_out(sqlite_store: Store) -> None:
+def test_an_image_unlike_the_training_says_so_kept_or_left_out_and_has_no_interval(sqlite_store: Store) -> None:
     campaign(sqlite_store, [5.5, 5.4, 2.0, 1.9, 1.8], novelty=[1.62, 1.0, 1.01, None, 0.3])
     result = shortlist(sqlite_store, campaign="spring", keep=2)
     assert [one.novelty for one in result.creatives] == [1.62, 1.0, 1.01, None, 0.3]
-    far = [one.reason.endswith("; far from the training images") for one in result.creatives]
+    far = [one.reason.endswith("; unlike anything the queries were trained on") for one in result.creatives]
     assert far == [True, False, True, False, False]
+    assert [one.ci_low is None and one.ci_high is None for one in result.creatives] == far
     assert result.creatives[0].reason.startswith("kept: P(best) ")
     assert result.creatives[2].reason.startswith("left out: P(best) ")
+
+
+@pytest.mark.parametrize("keep", [None, 1, 2])
+def test_with_an_image_unlike_the_training_nothing_is_clear(sqlite_store: Store, keep: int | None) -> None:
+    campaign(sqlite_store, [6.0, 2.0], novelty=[0.3, 1.01])
+    result = shortlist(sqlite_store, campaign="spring", keep=keep)
+    assert (result.clear, result.unfamiliar) == (False, 1)
+    assert result.why.startswith("1 candidate is unlike anything the queries were trained on")
+    campaign(sqlite_store, [6.0, 2.0], novelty=[0.3, 1.0], key="autumn", digest="e" * 64)
+    assert shortlist(sqlite_store, campaign="autumn", keep=keep).clear
+
+
+def test_many_alike_are_no_clear_choice_though_the_best_is_kept_as_demanded(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [4.0 - 0.01 * place for place in range(60)])
+    result = shortlist(sqlite_store, campaign="spring")
+    assert result.p_best_kept >= 0.9
+    assert 30 < result.kept < 60
+    assert not result.clear
+    assert "the first one left out is a tie with the best one kept" in result.why
+
+
+def test_a_clear_edge_is_not_enough_where_the_best_is_kept_too_rarely(sqlite_store: Store) -> None:
+    campaign(sqlite_store, [5.0, *[4.05] * 20])
+    result = shortlist(sqlite_store, campaign="spring", keep=1)
+    assert (result.creatives[0].p_beats_next or 0) >= 0.9
+    assert result.p_best_kept < 0.9
+    assert not result.clear
+    assert "although every creative kept beats every one left out" in result.why
 
 
 def test_a_line_through_a_tie_is_not_clear(sqlite_store: Store) -> None:
@@ -186,7 +216,7 @@ def test_equal_scores_share_rank_and_chances_and_are_a_tie(store: Store) -> None
 def test_a_lower_threshold_tells_more_apart(sqlite_store: Store) -> None:
     campaign(sqlite_store, [4.6, 4.0])
     assert shortlist(sqlite_store, campaign="spring").creatives[0].tied_with == 1
-    strict = shortlist(sqlite_store, campaign="spring", keep=1, p_best=1, min_probability=0.75)
+    strict = shortlist(sqlite_store, campaign="spring", keep=1, p_best=0.75, min_probability=0.75)
     assert strict.creatives[0].tied_with == 0
     assert strict.clear
 
