@@ -351,7 +351,8 @@ class Line:
                 f"{show_probability(leads)}: the scores hardly tell these {n} apart, although {best}"
             )
         if edge >= self.min_probability:
-            apart = f"every creative kept beats every one left out with a probability of at least {show_probability(edge)}"
+            least = show_probability(edge)
+            apart = f"every creative kept beats every one left out with a probability of at least {least}"
             return enough, f"{best}, {'and' if enough else 'although'} {apart}"
         beats = show_probability(edge)
         across = f"the last one kept beats the first one left out with a probability of {beats}: a tie"

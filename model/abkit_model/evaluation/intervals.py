@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from abkit_model.checkpoint import Interval
 from abkit_model.evaluation.metrics import (
@@ -125,9 +125,8 @@ def coverage_by_stratum(
     for by, part, where in parts:
         chosen = np.flatnonzero(where)
         if len(chosen) >= _FEWEST:
-            named = [groups[i] for i in chosen]
-            covered = inside[chosen].astype(np.float64)
-            (share,) = clustered_bootstrap(lambda i, x=covered: [x[i].mean()], named, seed, resamples)
+            named = [groups[i] for i in chosen.tolist()]
+            share = _share(inside[chosen], named, seed, resamples)
             mean = float(half[chosen].mean())
             strata.append(Stratum(by=by, part=part, n=len(chosen), coverage=share, half_width=mean))
     return Coverage(share=float(inside[near].mean()) if near.any() else float("nan"), strata=tuple(strata))
@@ -149,7 +148,11 @@ def _line(residuals: Floats, dissent: Floats, level: float) -> tuple[float | Non
     return (None, None) if quantile is None else (quantile * offset, quantile)
 
 
-def _thirds(values: Floats, near: Any) -> list[tuple[str, Any]]:
+def _share(inside: NDArray[np.bool_], groups: Sequence[str], seed: int, resamples: int) -> Estimate:
+    return clustered_bootstrap(lambda i: [inside[i].mean()], groups, seed, resamples)[0]
+
+
+def _thirds(values: Floats, near: NDArray[np.bool_]) -> list[tuple[str, NDArray[np.bool_]]]:
     if not near.any():
         return []
     low, high = np.quantile(values[near], [1 / 3, 2 / 3])
