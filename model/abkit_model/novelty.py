@@ -119,25 +119,23 @@ class TextureReference:
         around the token that nine tenths of the image's tokens are no rarer than.
 
         Args:
-            tokens: `(B, T, …)`, with all channels.
+            tokens: `(B, T, …)`, with all channels; at least one of an image shows it.
             mask: `(B, T)` bool, which tokens show the image.
         """
-        rarity = torch.full(mask.shape, math.inf)
-        rarity[mask] = self._rarity(tokens[mask][:, self.channels].float())
-        counts = mask.sum(dim=1)
-        place = (counts * SHARE_OF_TOKENS).long().clamp(max=mask.shape[1] - 1)
-        place = torch.minimum(place, (counts - 1).clamp(min=0))
+        rarity = self._rarity(tokens.index_select(2, self.channels).float())  # (B, T)
+        rarity = torch.where(mask, rarity, torch.full_like(rarity, math.inf))
+        place = (mask.sum(dim=1) * SHARE_OF_TOKENS).long()  # in whole tokens of each image, padding last
         found = rarity.sort(dim=1).values.gather(1, place[:, None])[:, 0]
         return found.clamp(-_FARTHEST, _FARTHEST).exp()
 
     def _rarity(self, x: Tensor) -> Tensor:
-        """Return minus the logarithm of the density at tokens `(n, C)`, per direction, `(n,)`."""
-        y = (x - self.mean) @ self.basis  # (n, D)
+        """Return minus the logarithm of the density at tokens `(…, C)`, per direction, `(…)`."""
+        y = (x - self.mean) @ self.basis  # (…, D)
         parts = [
-            log_weight - ((y - center) @ whitening.float()).square().sum(dim=1) / 2
+            log_weight - ((y - center) @ whitening.float()).square().sum(dim=-1) / 2
             for center, whitening, log_weight in zip(self.centers, self.whitening, self.log_weight, strict=True)
         ]
-        return -torch.logsumexp(torch.stack(parts), dim=0) / y.shape[1]
+        return -torch.logsumexp(torch.stack(parts), dim=0) / len(self.basis[0])
 
     def distances(self, rows: Sequence[Row], batch: int = 64) -> Floats:
         """Return the distance of each image, `(n,)`."""

@@ -115,7 +115,7 @@ class Scorer:
             empty in checkpoints of an earlier release.
 
     >>> scorer = Scorer.load()
-    >>> image = Image.effect_noise((160, 120), 60).convert("RGB")
+    >>> image = Image.linear_gradient("L").convert("RGB").resize((160, 120))
     >>> one = scorer.score(image)
     >>> one.ci_low < one.mean < one.ci_high, one.ci_level
     (True, 0.9)
@@ -247,11 +247,14 @@ class Scorer:
     @torch.inference_mode()
     def novelty(self, encoded: Encoded) -> torch.Tensor:
         """Return how unlike the training images are, `(B,)`: above 1 beyond the card's limit, NaN without one."""
-        if self.texture is None:  # a checkpoint of an earlier release
-            distance = self.network.distance(encoded.embedding)
-        else:
-            distance = self.texture.distance(encoded.tokens, encoded.mask)
+        distance = self.distance(encoded.tokens, encoded.mask, encoded.embedding)
         return distance / (self.card.novelty_limit or float("nan"))
+
+    def distance(self, tokens: torch.Tensor, mask: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        """Return how far images lie from the training images, `(B,)`, in the measure that the card's limit is in."""
+        if self.texture is None:  # a checkpoint of an earlier release
+            return self.network.distance(embedding)
+        return self.texture.distance(tokens, mask)
 
     @torch.inference_mode()
     def score_tokens(self, encoded: Encoded) -> list[Score]:

@@ -27,11 +27,12 @@ class _Whole(nn.Module):
         super().__init__()
         self._encoder = scorer.encoder
         self._network = scorer.network
+        self._distance = scorer.distance
 
     def forward(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, ...]:
         tokens, mask, embedding = self._encoder.batch_features(pixels, width, height)
         opinion = self._network(tokens, mask, embedding)
-        return opinion.probabilities, opinion.activations, embedding, self._network.distance(embedding)
+        return opinion.probabilities, opinion.activations, embedding, self._distance(tokens, mask, embedding)
 
 
 def write_graph(scorer: Scorer, folder: Path) -> Path:

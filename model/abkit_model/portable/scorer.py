@@ -106,10 +106,12 @@ class PortableScorer:
         values, distribution = facts.scale.values, members.mean(axis=0)  # (S,), (S,)
         mean = float(distribution @ values)
         novelty = distance / facts.novelty_limit if facts.novelty_limit else None
-        half = None if novelty is not None and novelty > 1 else facts.interval.half_width
+        std = float(np.sqrt(max(0.0, distribution @ values**2 - mean**2)))
+        half = None if novelty is not None and novelty > 1 else facts.interval.half_width_at(std)
+        half = None if half is None or np.isnan(half) else half
         return PortableScore(
             mean=mean,
-            std=float(np.sqrt(max(0.0, distribution @ values**2 - mean**2))),
+            std=std,
             distribution=tuple(distribution.tolist()),
             ci_low=None if half is None else max(mean - half, facts.scale.low),
             ci_high=None if half is None else min(mean + half, facts.scale.high),
