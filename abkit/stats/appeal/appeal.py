@@ -24,7 +24,7 @@ from scipy import stats
 
 from abkit.records import Record
 from abkit.stats.appeal.aging import age_variance, aging
-from abkit.stats.appeal.levels import day_dispersion, expected_events
+from abkit.stats.appeal.levels import day_dispersion, expected_events, looseness
 from abkit.stats.appeal.rows import Arranged, Bools, DeliveryRows, Floats, Ints
 from abkit.stats.appeal.shrinkage import center_of, shrink, spread_of
 from abkit.stats.appeal.steering import COUNTS_LESS, steered
@@ -113,8 +113,6 @@ def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike 
     curve = aging(arranged, extra)
     found = expected_events(arranged, curve.effect)
     over = day_dispersion(arranged, found)
-    # In unequal cells, a creative has fewer to be compared with than its group has events.
-    loose = 1 / (1 - (found.own - found.of_group).clip(0, 0.95))
     of_age = age_variance(arranged, curve, found.fitted)
     followed = steered(arranged, curve.effect)
     return _described(
@@ -129,7 +127,7 @@ def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike 
             fit=found.fit,
             own=found.own,
             of_group=found.of_group,
-            noise=(1 + over) * loose,
+            noise=(1 + over) * looseness(arranged, found),
             steered=followed,
             of_age=of_age,
         ),

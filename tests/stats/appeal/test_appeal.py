@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from abkit.errors import InvalidInput
 from abkit.stats.appeal.appeal import appeals, randomized_appeals
@@ -119,6 +121,56 @@ def test_the_planted_appeal_comes_out_without_bias_and_inside_its_interval(world
 def test_with_few_events_the_truth_is_inside_the_interval_of_the_posterior(impressions: int) -> None:
     study = Study(16, impressions=impressions, campaigns=5)
     assert study.few_coverage >= 0.93
+
+
+def test_where_two_creatives_run_at_a_time_the_far_ones_are_known_less_and_the_intervals_know_it() -> None:
+    rng = np.random.default_rng(5)
+    creative = np.repeat(np.arange(15), 2)
+    week = (np.arange(15)[:, None] + np.arange(2)).ravel()
+    covered, variances = [], []
+    for _ in range(30):
+        truth = rng.normal(0, 0.3, 15)
+        world = rows(rng.poisson(500 * np.exp(truth[creative])).tolist(), creative.tolist(), week.tolist())
+        found = appeals(world)
+        true = true_appeal(found, truth)
+        covered.append((found.ci_low <= true) & (true <= found.ci_high))
+        variances.append(found.variance * found.expected)
+    assert 0.9 <= np.mean(covered) <= 0.99
+    assert np.mean(variances) > 3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 30), st.integers(0, 500), st.integers(0, 3), st.integers(0, 1), st.integers(0, 2)),
+        min_size=1,
+        max_size=25,
+    )
+)
+def test_any_delivery_has_finite_figures_where_it_is_identified_in_whatever_order(
+    delivered: list[tuple[int, int, int, int, int]],
+) -> None:
+    events, exposure, creative, campaign, day = np.array(delivered).T
+    world = DeliveryRows(
+        events=events.astype(float),
+        exposure=exposure.astype(float),
+        creative=creative,
+        campaign=campaign,
+        cell=day,
+        age=day * creative / 2,
+        day=day,
+    )
+    found = appeals(world)
+    known = found.identified
+    for name in ("appeal", "variance", "expected", "ci_high", "shrunk", "shrunk_sd"):
+        assert np.isfinite(getattr(found, name)[known]).all()
+    assert np.isnan(found.appeal[~known]).all()
+    assert (found.ci_low <= found.ci_high)[known].all()
+    for group in np.unique(found.group[known]):
+        inside = found.group == group
+        assert found.expected[inside].sum() == pytest.approx(found.events[inside].sum())
+    turned = appeals(DeliveryRows(**{name: value[::-1] for name, value in vars(world).items() if value is not None}))
+    np.testing.assert_allclose(turned.appeal, found.appeal, atol=1e-4)
 
 
 def test_where_impressions_follow_clicks_it_is_said_and_counts_half() -> None:
