@@ -288,7 +288,8 @@ def _sample(found: StoredAppeals, score: dict[int, float], minimum: float, wante
     )
     alone = int((wanted & (of.group < 0)).sum())
     if alone:
-        sample.left_out["creatives that were never shown beside another of their campaign"] = alone
+        why = f"creatives that were never shown beside another of their campaign with any {found.events}"
+        sample.left_out[why] = alone
     return sample
 
 

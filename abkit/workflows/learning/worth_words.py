@@ -71,10 +71,11 @@ def recall_sentence(report: WorthReport) -> str:
     if not found.campaigns:
         return "No campaign has a winner."
     kept = found.recall.estimate * found.campaigns
+    interval = f"95 % interval {percent(found.recall.ci_low, 0)} to {percent(found.recall.ci_high, 0)}"
     said = (
-        f"The winner is among the {_top(report.k)} by score in {kept:.3g} of {count(found.campaigns, 'campaign')} "
-        f"({percent(found.recall.estimate, 0)}, 95 % interval {percent(found.recall.ci_low, 0)} to "
-        f"{percent(found.recall.ci_high, 0)}); by chance in {percent(found.chance, 0)}"
+        f"The winner is among the {_top(report.k)} by score, at most half of a campaign, in {kept:.3g} of "
+        f"{count(found.campaigns, 'campaign')} ({percent(found.recall.estimate, 0)}, {interval}); by chance in "
+        f"{percent(found.chance, 0)}"
     )
     return f"{said}; the noise of the {report.events} lets nobody find more than {percent(found.ceiling, 0)}."
 

@@ -176,6 +176,25 @@ def test_too_few_clicks_are_counted_with_their_reason(sqlite_store: Store) -> No
     assert any("no campaign has two scored ideas" in one for one in report.notes)
 
 
+def test_campaigns_without_any_click_say_so(sqlite_store: Store) -> None:
+    report = asked(fill(seeded(sqlite_store), 2, informed=True, rate=0.0))
+    assert report.left_out == {"creatives that were never shown beside another of their campaign with any clicks": 16}
+    assert report.verdict is ListeningVerdict.NOT_ENOUGH
+
+
+def test_equal_scores_are_a_choice_at_random(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    ads = seed.creatives("c", [2.0] * 6)
+    rows = [{"ad_id": ad, "day": START, "impressions": 9000, "clicks": 60 + 40 * i} for i, ad in enumerate(ads)]
+    seed.kpis(rows)
+    report = asked(seed)
+    assert report.recall.recall.estimate == report.recall.chance == 0.5
+    assert report.policy is not None
+    assert report.policy.lift.estimate == pytest.approx(0)
+    assert report.verdict is ListeningVerdict.NOT_SHOWN
+    assert "There is no correlation: the score is the same" in " ".join(worth_sentences(report))
+
+
 def test_few_campaigns_speak_of_themselves(sqlite_store: Store) -> None:
     report = asked(fill(seeded(sqlite_store), 2, informed=True))
     assert any("2 independent campaigns are too few to speak of others" in one for one in report.notes)
