@@ -94,3 +94,4 @@ def test_the_report_shows_only_the_campaigns_that_are_asked_for(here: Here, work
     assert 'data-campaign="c3"' not in page
     assert ">c3" not in page
     assert "#1 of 8" in page
+    assert "what listening is worth is of c1, c2." in page
