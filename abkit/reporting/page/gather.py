@@ -123,10 +123,7 @@ def gather(
             decision_history=tuple(made),
             alerts=tuple(alerts.open_alerts(session, day)),
             scores=_scores(session, version.id, chosen, wanted) if version else (),
-            coverage=_coverage(
-                imports.imported(session, day),
-                deliveries(session, Filters(end=day, campaign=alone)) if alone else delivered,
-            ),
+            coverage=_coverage(imports.imported(session, day), delivered),
             runs=runs.last_runs(session, RUN_KINDS),
             simulated=imports.is_simulated(session),
             worth=worth,
