@@ -14,7 +14,6 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from abkit_model.data.tokens import Features
 from abkit_model.query_transformer import QuerySet, QueryTransformer
 
 SMALL = 1e-12
@@ -75,15 +74,25 @@ def _is_linear(member: QuerySet) -> bool:
 
 
 @torch.no_grad()
-def flatten(network: QueryTransformer, view: Features, share: float) -> None:
-    """Draw what each member says of an image towards what it says on average: 1 leaves it, 0 says the same of all."""
+def flatten(network: QueryTransformer, said: Tensor, share: float) -> Tensor:
+    """Draw what each member says of an image towards what it says on average: 1 leaves it, 0 says the same of all.
+
+    Args:
+        network: The network; it is changed.
+        said: `(n, M, S)`, what its members say of some images: the average is over these.
+        share: How much is left of what sets images apart.
+
+    Returns:
+        What the network says of these images now, `(n, S)`.
+    """
+    logits = said.clamp(min=SMALL).log()
+    middle = logits.mean(dim=0)  # (M, S)
     for number, member in enumerate(network.query_sets()):
-        logits, activations = _answers(network, view, number)
         out = cast(nn.Linear, member.first[-1])
-        middle = logits.mean(dim=0) + activations.sum(dim=1).mean() * member.tilt
         out.weight.mul_(share)
-        out.bias.mul_(share).add_((1 - share) * middle)
+        out.bias.mul_(share).add_((1 - share) * middle[number])
         member.contribution.mul_(share)
+    return (share * logits + (1 - share) * middle).softmax(dim=-1).mean(dim=1)
 
 
 @torch.no_grad()
@@ -94,15 +103,3 @@ def say_the_same(network: QueryTransformer, distribution: Tensor) -> None:
         out.weight.zero_()
         out.bias.copy_(distribution.clamp(min=SMALL).log())
         member.contribution.zero_()
-
-
-def _answers(network: QueryTransformer, view: Features, number: int) -> tuple[Tensor, Tensor]:
-    """Return what the embedding says by itself `(n, S)`, and the activations of the queries `(n, K)`, of one member."""
-    member = list(network.query_sets())[number]
-    first, activations = [], []
-    for start in range(0, len(view.rows), 64):
-        seen = view.batch(range(start, min(start + 64, len(view.rows))))
-        components = network.components(seen.tokens, seen.embedding)
-        first.append(member.first(components.embedding))
-        activations.append(member(components, seen.mask)[1])
-    return torch.cat(first), torch.cat(activations)

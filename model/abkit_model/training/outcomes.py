@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from abkit_model.checkpoint import Interval, Scale
 from abkit_model.data.dataset import Comparisons, Examples, Outcomes
-from abkit_model.data.outcomes import MIN_CREATIVES
+from abkit_model.data.outcomes import HALF, MIN_CREATIVES
 from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.metrics import grouped_folds
@@ -40,6 +40,11 @@ LOG_RATE = Scale(-2.0, 2.0, 2)
 #: Fewer rows say nothing about how well scores agree with outcomes.
 MIN_JUDGED = 20
 SMALLEST = 1e-9
+SMALLEST_COUNT = 1e-3
+#: Of the conditional likelihood of counts; the fourth changes nothing any more.
+NEWTON_STEPS = 3
+#: Predicted appeals are cut off here in a step, so that no step runs away.
+STEEPEST = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +117,9 @@ class OutcomeLabels:
         """
         own = self.outcomes
         base = without_linear_term(start) if start is not None and self.anew else start
-        term = self.fit_term(network, recipe, base)
+        members_say = None if base is None else predict(base, own.views[0])[1]  # (n, M, S)
+        before = None if members_say is None else members_say.mean(axis=1) @ self.scale.values
+        term = self.fit_term(network, recipe, before)
         if base is not None and term.reach == 0:
             return copy.deepcopy(base)
         said = torch.from_numpy(self._embeddings(network)[: len(own.family)])
@@ -121,22 +128,22 @@ class OutcomeLabels:
         weights = torch.from_numpy(np.array([term.weights[k].mean(axis=0) for k in parts])).float()
         values = torch.from_numpy(self.scale.values).float()
         step = 1.0
-        if start is not None and base is not None:
-            moved = self._scores(base, own.views[0]) * term.gain.mean() + (said @ weights.mean(dim=0)).numpy()
-            step = _spread_inside(self._scores(start, own.views[0]), own) / max(_spread_inside(moved, own), SMALLEST)
+        if start is not None and base is not None and before is not None and members_say is not None:
+            if self.scale != LOG_RATE:
+                former = before if not self.anew else predict(start, own.views[0])[0] @ self.scale.values
+                moved = before * term.gain.mean() + (said @ weights.mean(dim=0)).numpy()
+                step = _spread_inside(former, own) / max(_spread_inside(moved, own), SMALLEST)
             network = copy.deepcopy(base).requires_grad_(True)
-            if self.scale == LOG_RATE:
-                step = 1.0
-            flatten(network, own.views[0], float(term.gain.mean() * step))
+            opinions = flatten(network, torch.from_numpy(members_say).float(), float(term.gain.mean() * step))
         else:
             opinion = np.full(self.scale.bins, 1 / self.scale.bins)
             if self.ratings is not None:
                 opinion = self.ratings.targets.mean(axis=0)
                 means = self.ratings.targets @ self.ratings.values
                 step = float(means.std()) / max(_spread_inside((said @ weights.mean(dim=0)).numpy(), own), SMALLEST)
-            say_the_same(network, torch.from_numpy(opinion).float())
+            opinions = torch.from_numpy(opinion).float()[None]
+            say_the_same(network, opinions[0])
         tilt = next(network.query_sets()).tilt
-        opinions = torch.from_numpy(predict(network, own.views[0])[0]).float()
         worth = ((opinions * values * tilt).sum(dim=1) - (opinions @ values) * (opinions @ tilt)).mean()
         weights = weights * step / worth.clamp(min=1e-6)
         return add_linear_term(network, weights, weights @ said.mean(dim=0))
@@ -150,7 +157,8 @@ class OutcomeLabels:
             start: The parent.
         """
         base = without_linear_term(start) if start is not None and self.anew else start
-        term = self.fit_term(network, recipe, base)
+        before = None if base is None else predict(base, self.views[0])[0] @ self.scale.values
+        term = self.fit_term(network, recipe, before)
         return {
             "moved": term.reach > 0,
             "pull": 1 / term.reach if term.reach else None,
@@ -159,8 +167,13 @@ class OutcomeLabels:
             "shares": dict(term.shares),
         }
 
-    def fit_term(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> Term:
+    def fit_term(self, network: QueryTransformer, recipe: Recipe, before: Floats | None) -> Term:
         """Fit the linear term on the outcomes, with ratings and comparisons beside them.
+
+        Args:
+            network: A network with the measures of these labels, or of the parent.
+            recipe: Its seed deals the parts of the validation.
+            before: `(n,)`, what the parent says of the images that have outcomes; None without a parent.
 
         Raises:
             TrainingError: Inside their campaigns, all appeals are the same.
@@ -176,15 +189,17 @@ class OutcomeLabels:
         inner = grouped_folds(groups, folds=min(PARTS, len(set(groups))), seed=recipe.seed)
         place = dict(zip(own.views[0].sha256, inner.tolist(), strict=True))
         others = [place.get(digest, NEVER) for views in self.looks[1:] for digest in views[0].sha256]
-        scores = None if start is None else self._scores(start, *(views[0] for views in self.looks))
-        unit = float(1 / (1 / rows.variance).mean())
-        return fit_term(
-            self._embeddings(network).astype(np.float64),
-            rows,
-            np.r_[inner, np.array(others, dtype=np.intp)],
-            scores=scores,
-            beside=self._beside(unit),
-        )
+        scores = None if before is None else np.r_[before, np.zeros(len(others))]  # outcomes alone ask for it
+        seen, parts = self._embeddings(network).astype(np.float64), np.r_[inner, np.array(others, dtype=np.intp)]
+        beside = self._beside(float(1 / (1 / rows.variance).mean()))
+        if not (np.isfinite(own.events) & np.isfinite(own.expected)).all():
+            return fit_term(seen, rows, parts, scores=scores, beside=beside)
+        said, term = np.zeros(len(own.family)), None
+        for _ in range(NEWTON_STEPS):
+            term = fit_term(seen, _working_rows(own, said, spread), parts, scores=scores, beside=beside)
+            said = seen[: len(said)] @ term.weights.mean(axis=0)
+            said += 0 if before is None else term.gain.mean() * before
+        return cast(Term, term)
 
     def _beside(self, unit: float) -> dict[str, Rows]:
         """Return ratings and comparisons as rows of the regression: as widely spread as appeals, and as uncertain."""
@@ -219,9 +234,6 @@ class OutcomeLabels:
             seen = torch.from_numpy(np.mean([view.embeddings for view in views], axis=0))
             found.append(((seen - network.embedding_mean) / network.embedding_scale).clamp(-clip, clip))
         return torch.cat(found).numpy()
-
-    def _scores(self, network: QueryTransformer, *views: Features) -> Floats:
-        return np.concatenate([predict(network, view)[0] for view in views]) @ self.scale.values
 
     def judge(self, answers: HeldOutAnswers, judged: NDArray[np.bool_], parent: Scorer | None, seed: int) -> HeldOut:
         """Return all that a card says of images that were held out, inside campaigns and folds.
@@ -281,6 +293,28 @@ class OutcomeLabels:
 def _spread_inside(scores: Floats, outcomes: Outcomes) -> float:
     """Return the standard deviation of scores `(n,)` inside cells."""
     return float(np.std(centered(scores[outcomes.image], outcomes.cell, np.ones(len(outcomes.image)))))
+
+
+def _working_rows(outcomes: Outcomes, said: Floats, spread: float) -> Rows:
+    """Return the rows of one Newton step on the conditional Poisson likelihood of counts.
+
+    Given the events of a cell, they fall on its images in proportion to expected events times exp(appeal). About what
+    is said now, that is a regression of said + (events - mean) / mean, with the variance 1 / mean, more where that in
+    the table says so, and the spread between creatives. Logarithms of few counts lean, and this does not.
+
+    Args:
+        outcomes: Rows with counts.
+        said: `(n,)`, appeals as they are predicted now.
+        spread: Variance between creatives inside cells.
+    """
+    own = outcomes
+    appeal = centered(said[own.image], own.cell, np.ones(len(own.image)))
+    mean = own.expected * np.exp(np.clip(appeal, -STEEPEST, STEEPEST))
+    total = np.maximum(np.bincount(own.cell, mean), SMALLEST)
+    mean = np.maximum(mean * (np.bincount(own.cell, own.events) / total)[own.cell], SMALLEST_COUNT)
+    dispersion = np.maximum(own.variance * (own.expected + HALF), 1)
+    value = appeal + (own.events - mean) / mean
+    return Rows(image=own.image, cell=own.cell, value=value, variance=np.maximum(spread + dispersion / mean, SMALLEST))
 
 
 def held_out_groups(outcomes: Outcomes) -> list[str]:

@@ -58,7 +58,9 @@ def test_a_second_term_is_merged_with_the_first(network: QueryTransformer, view:
 def test_opinions_are_drawn_together_as_far_as_asked(network: QueryTransformer, view: Features) -> None:
     before = log_odds(network, view)
     half = add_linear_term(network, torch.zeros(MEMBERS, WIDTH), torch.zeros(MEMBERS))
-    flatten(half, view, 0.5)
+    members = torch.from_numpy(predict(half, view)[1]).float()
+    said = flatten(half, members, 0.5)
+    assert said.numpy() == pytest.approx(predict(half, view)[0], abs=1e-4)
     after = log_odds(half, view)
     assert after.mean(axis=0) == pytest.approx(before.mean(axis=0), abs=1e-4)
     assert after.std(axis=0) == pytest.approx(before.std(axis=0) / 2, rel=1e-3)
