@@ -55,7 +55,8 @@ class Export:
     def totals(self) -> dict[str, float]:
         """What the store shall hold of it."""
         rows = [cells(at, number, day) for at, day in enumerate(DAYS) for number in range(len(CREATIVES))]
-        figures = [name for name in ("impressions", "clicks", "conversions", "spend") if name in self.has]
+        has = self.has | {"spend" for role in self.has if role == "spend in millionths"}
+        figures = [name for name in ("impressions", "clicks", "conversions", "spend") if name in has]
         return {name: round(sum(float(row[name]) for row in rows), 2) for name in figures}
 
 
@@ -76,6 +77,7 @@ def cells(at: int, number: int, day: str) -> dict[str, str]:
         "all clicks": str(401 + 10 * number + at),
         "conversions": str(5 + number + at),
         "spend": f"{31.5 + number + at / 4:.2f}",
+        "spend in millionths": str(31_500_000 + 1_000_000 * number + 250_000 * at),
         "revenue": f"{310.5 + number + at:.2f}",
     }
 
@@ -337,6 +339,7 @@ EXPORTS = [
             ("campaign.id", "campaign"), ("campaign.name", "campaign_name"), ("ad_group.id", "ad_set"),
             ("ad_group_ad.ad.id", "ad"), ("ad_group_ad.ad.name", "ad_name"), ("metrics.impressions", "impressions"),
             ("metrics.clicks", "clicks"), ("metrics.conversions", "conversions"), ("metrics.ctr", "0.01"),
+            ("metrics.cost_micros", "spend in millionths"),
         ],
     ),
     Export(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import Text, cast, func, select
 from sqlalchemy.orm import Session
 
 from abkit.names import folded
-from abkit.store.database.statements import total, wait_for_turn
+from abkit.store.database.statements import among, in_parts, total, wait_for_turn
 from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, KpiUndo, RatingImport, RatingReject
 
 #: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
@@ -170,6 +170,39 @@ def impressions_and_clicks(
         impressions, clicks = session.execute(sums).one()
         if impressions is not None:
             found[platform, account, external_id] = (impressions, clicks)
+    return found
+
+
+def days_of_ads(
+    session: Session, ids: Collection[str], first: date, last: date, *, longer: bool
+) -> list[tuple[str, date, int, int]]:
+    """Return id, day, import and impressions of ads on single days, of the rows that count.
+
+    Args:
+        session: A reading session.
+        ids: External ids of ads, of any platform and account.
+        first: The first day.
+        last: The last one.
+        longer: Only of imports whose days look like longer times.
+    """
+    imports = None
+    if longer:
+        marked = cast(KpiImport.options, Text).contains('"days_look_like"')
+        imports = session.scalars(select(KpiImport.id).where(marked)).all()
+        if not imports:
+            return []
+    found: list[tuple[str, date, int, int]] = []
+    for part in in_parts(sorted(ids)):
+        rows = (
+            select(Ad.external_id, Kpi.period_start, Kpi.kpi_import_id, total(Kpi.impressions))
+            .join(Ad, Ad.id == Kpi.ad_id)
+            .where(Ad.external_id.in_(part), Kpi.period_start == Kpi.period_end, Kpi.left_out == "")
+            .where(Kpi.period_start.between(first, last))
+            .group_by(Ad.external_id, Kpi.period_start, Kpi.kpi_import_id)
+        )
+        if imports is not None:
+            rows = rows.where(among(session, Kpi.kpi_import_id, imports))
+        found += [(row[0], row[1], row[2], row[3]) for row in session.execute(rows)]
     return found
 
 

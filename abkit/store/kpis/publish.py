@@ -17,21 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
-    ColumnElement,
-    Date,
-    Float,
     FromClause,
-    Integer,
-    MetaData,
     Subquery,
-    Table,
-    Text,
     and_,
     case,
     exists,
@@ -48,10 +38,21 @@ from sqlalchemy.orm import Session
 from abkit.store.database.staging import analyze, create_stage, fill
 from abkit.store.database.statements import count_inserted, count_rows, insert_into, total, wait_for_turn
 from abkit.store.imports import begin_import
+from abkit.store.kpis.campaigns import place_segments, settle_campaigns
 from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
 from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, recount, set_aside
-from abkit.store.schema import Ad, AdCreative, Campaign, Json, Kpi, KpiImport, KpiReject, KpiRevision, Segment
+from abkit.store.kpis.stage import (
+    SEGMENT_KEY,
+    STAGE_AD,
+    STAGE_KPI,
+    STAGE_MATCH,
+    STAGE_NAME,
+    STAGE_REJECT,
+    STAGE_SEGMENT,
+    TEMPORARY,
+)
+from abkit.store.schema import Ad, AdCreative, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment
 from abkit.vocabulary import PLACES, Dimension, RejectKind
 
 if TYPE_CHECKING:
@@ -60,74 +61,7 @@ if TYPE_CHECKING:
 # Any number, the same in all processes.
 _PUBLISH_LOCK = 6_223_815
 _AD_KEY = ("platform", "account", "external_id")
-_SEGMENT_KEY = [*map(str, Dimension), *PLACES]
 _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenue")
-
-
-TEMPORARY = MetaData()
-
-
-def _table(name: str, *columns: Column[Any]) -> Table:
-    return Table(name, TEMPORARY, *columns, prefixes=["TEMPORARY"])
-
-
-STAGE_AD = _table(
-    "stage_ad",
-    # On SQLite, an INTEGER primary key is the position of the row.
-    Column("ad_no", Integer, primary_key=True, autoincrement=False),
-    Column("platform", Text),
-    Column("account", Text),
-    Column("external_id", Text),
-    Column("creative", Text),
-    Column("campaign", Text),
-    Column("campaign_name", Text),
-    Column("ad_set", Text),
-    Column("idle", Integer),  # 1 where no row of the file has any delivery: such an ad is not made
-    Column("ad_id", BigInteger),
-)
-STAGE_NAME = _table("stage_name", Column("ad_no", BigInteger), Column("creative", Text))
-STAGE_SEGMENT = _table(
-    "stage_segment",
-    Column("segment_no", Integer, primary_key=True, autoincrement=False),
-    *(Column(name, Text) for name in _SEGMENT_KEY),
-    Column("campaign_name", Text),
-    Column("idle", Integer),  # as of ads; archives of an earlier release have neither
-    Column("segment_id", BigInteger),
-)
-STAGE_KPI = _table(
-    "stage_kpi",
-    # Counts up as rows are staged: in the order of the table's key, the engines insert them two times as fast.
-    Column("place", Integer, primary_key=True),
-    Column("line", Integer),
-    Column("rows", Integer),  # of the file: several where they were added up
-    Column("idle", Integer),  # 1 where nothing was delivered: the row is in stage_reject too
-    Column("ad_no", BigInteger),
-    Column("segment_no", BigInteger),
-    Column("period_start", Date),
-    Column("period_end", Date),
-    Column("event", Text),
-    Column("attribution_window", Text),
-    Column("currency", Text),
-    Column("impressions", BigInteger),
-    Column("clicks", BigInteger),
-    Column("conversions", Float(53)),
-    Column("spend", Float(53)),
-    Column("revenue", Float(53)),
-)
-STAGE_REJECT = _table(
-    "stage_reject",
-    Column("line", Integer, primary_key=True, autoincrement=False),
-    Column("kind", Text),
-    Column("reason", Text),
-    Column("content", Json),
-)
-# The rows of the file whose key is in the store already.
-STAGE_MATCH = _table(
-    "stage_match",
-    Column("place", Integer, primary_key=True, autoincrement=False),
-    Column("kpi_id", BigInteger),
-    Column("differs", Integer),
-)
 
 
 @dataclass(frozen=True)
@@ -245,8 +179,7 @@ def wait_for_imports(session: Session) -> None:
 
 def _number_ads_and_segments(session: Session, run_id: int) -> int:
     """Make the campaigns, ads and segments that are new, and note all ids. Return how many ads were known before."""
-    _use_known_campaigns(session)
-    _make_campaigns(session, run_id)
+    settle_campaigns(session, run_id)
     is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
     known = count_rows(session, STAGE_AD.join(Ad, is_known))
     ads = insert_into(session, Ad).from_select(
@@ -269,73 +202,18 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
     session.execute(
         insert_into(session, Segment)
         .from_select(
-            _SEGMENT_KEY,
-            select(*(STAGE_SEGMENT.c[name] for name in _SEGMENT_KEY)).where(STAGE_SEGMENT.c.segment_no >= 0),
+            list(SEGMENT_KEY),
+            select(*(STAGE_SEGMENT.c[name] for name in SEGMENT_KEY)).where(STAGE_SEGMENT.c.segment_no >= 0),
         )
-        .on_conflict_do_nothing(index_elements=_SEGMENT_KEY)
+        .on_conflict_do_nothing(index_elements=list(SEGMENT_KEY))
     )
-    _place_segments(session)
+    place_segments(session)
     session.execute(update(STAGE_AD).values(ad_id=select(Ad.id).where(is_known).scalar_subquery()))
-    is_segment = and_(*(getattr(Segment, name) == STAGE_SEGMENT.c[name] for name in _SEGMENT_KEY))
+    is_segment = and_(*(getattr(Segment, name) == STAGE_SEGMENT.c[name] for name in SEGMENT_KEY))
     session.execute(update(STAGE_SEGMENT).values(segment_id=select(Segment.id).where(is_segment).scalar_subquery()))
     # Until now the planner knows these ids as NULL throughout, and would join row by row.
     analyze(session.connection(), STAGE_AD, STAGE_SEGMENT)
     return known
-
-
-def _use_known_campaigns(session: Session) -> None:
-    """Put ads into the campaign that is known by its name, where none is known by its id.
-
-    Scores are stored under the name that people use; an export with ids must not make a second campaign of it.
-    """
-    session.execute(update(STAGE_AD).values(campaign=STAGE_AD.c.campaign_name).where(_known_by_name(STAGE_AD)))
-
-
-def _known_by_name(table: Table) -> ColumnElement[bool]:
-    named = func.coalesce(table.c.campaign_name, "")
-    has_id = exists().where(Campaign.key == table.c.campaign)
-    return and_(named != "", exists().where(Campaign.key == named), ~has_id)
-
-
-def _make_campaigns(session: Session, run_id: int) -> None:
-    """Make the campaigns that are new: those that ads were named in last, and all others that rows name."""
-    ads = (STAGE_AD, STAGE_AD.c.idle == 0)
-    places = (STAGE_SEGMENT, and_(func.coalesce(STAGE_SEGMENT.c.idle, 0) == 0, ~_known_by_name(STAGE_SEGMENT)))
-    for table, made in (ads, places):
-        key, named = table.c.campaign, func.coalesce(func.max(table.c.campaign_name), "")
-        keys = select(key, named, literal(datetime.now(UTC), Campaign.created_at.type), literal(run_id))
-        campaigns = insert_into(session, Campaign).from_select(
-            ["key", "name", "created_at", "run_id"], keys.where(key != "", made).group_by(key)
-        )
-        session.execute(
-            # A name that a person gave stays.
-            campaigns.on_conflict_do_update(
-                index_elements=["key"],
-                set_={"name": campaigns.excluded.name},
-                where=and_(Campaign.name == "", campaigns.excluded.name != ""),
-            )
-        )
-
-
-def _place_segments(session: Session) -> None:
-    """Note which campaign each segment means; what is called alike means the same, in segments of any file."""
-    by_key, by_name = (
-        select(Campaign.id).where(Campaign.key == STAGE_SEGMENT.c[column]).scalar_subquery()
-        for column in ("campaign", "campaign_name")
-    )
-    meant = (
-        select(STAGE_SEGMENT.c.campaign, func.max(func.coalesce(by_key, by_name)).label("campaign_id"))
-        .where(STAGE_SEGMENT.c.campaign != "")
-        .group_by(STAGE_SEGMENT.c.campaign)
-        .subquery()
-    )
-    session.execute(
-        update(Segment)
-        .values(campaign_id=meant.c.campaign_id)
-        .where(Segment.campaign == meant.c.campaign, meant.c.campaign_id.is_not(None))
-        .where(Segment.campaign_id.is_distinct_from(meant.c.campaign_id))
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _name_ads(session: Session, run_id: int) -> None:

@@ -30,7 +30,7 @@ from abkit.store.kpis import archive, publish
 from abkit.store.kpis.linking.links import refresh_launches, relink
 from abkit.store.kpis.once.counting import recount
 from abkit.store.kpis.once.same_ads import groups_of
-from abkit.store.kpis.publish import STAGE_AD, STAGE_KPI, STAGE_MATCH, STAGE_NAME, STAGE_SEGMENT
+from abkit.store.kpis.stage import STAGE_AD, STAGE_KPI, STAGE_MATCH, STAGE_NAME, STAGE_SEGMENT, TEMPORARY
 from abkit.store.schema import (
     Ad,
     AdCreative,
@@ -135,7 +135,7 @@ def undo_import(session: Session, import_id: int, run_id: int) -> Undone:
     record.digest = f"undone by run {run_id}: {record.digest}"
     session.add(KpiUndo(kpi_import_id=import_id, undone_at=datetime.now(UTC), run_id=run_id))
     session.flush()
-    drop_stage(session.connection(), publish.TEMPORARY)
+    drop_stage(session.connection(), TEMPORARY)
     return Undone(
         removed=removed,
         restored=owned - removed,

@@ -20,7 +20,7 @@ from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
 from abkit.store.imports import reject_reasons, zones_of_imports
-from abkit.store.kpis import archive
+from abkit.store.kpis import archive, stage
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.linking.links import owned_unlinked
 from abkit.store.kpis.once.counting import SetAside
@@ -229,14 +229,14 @@ def _store_rows(
         return replace(summarized, not_counted=kpi_publish.staged_set_aside(session))
 
     frames = [
-        (kpi_publish.STAGE_AD, checked.ads),
-        (kpi_publish.STAGE_NAME, checked.names),
-        (kpi_publish.STAGE_SEGMENT, checked.segments),
-        (kpi_publish.STAGE_KPI, checked.good),
-        (kpi_publish.STAGE_REJECT, checked.rejects),
+        (stage.STAGE_AD, checked.ads),
+        (stage.STAGE_NAME, checked.names),
+        (stage.STAGE_SEGMENT, checked.segments),
+        (stage.STAGE_KPI, checked.good),
+        (stage.STAGE_REJECT, checked.rejects),
     ]
     kept = archive.pack(frames[:-1])
-    return publish_staged(store, frames, publish, kpi_publish.TEMPORARY)
+    return publish_staged(store, frames, publish, stage.TEMPORARY)
 
 
 def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:

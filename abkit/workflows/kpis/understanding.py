@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
 from abkit.store.database.engine import Store
-from abkit.store.imports import import_of, impressions_and_clicks, known_spellings
+from abkit.store.imports import days_of_ads, import_of, impressions_and_clicks, known_spellings
 from abkit.store.schema import KpiImport
 from abkit.workflows.kpis.contents import Contents, contents_of
 from abkit.workflows.kpis.mappings import Remembered, recall
@@ -20,6 +20,8 @@ from abkit_model.data.tables import require_file
 from abkit_model.errors import ReadingNote
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from abkit.intake.kpis.header.columns import Columns
     from abkit.intake.kpis.rows.checks import AdKey, CheckedRows
 
@@ -142,9 +144,17 @@ def _read(store: Store, path: Path, known: Understood) -> Understood:
         with store.read() as session:
             return known_spellings(session, ads)
 
+    def stored(ids: Collection[str], first: date, last: date, longer: bool) -> pl.DataFrame:
+        import polars as pl
+
+        with store.read() as session:
+            rows = days_of_ads(session, ids, first, last, longer=longer)
+        schema = {"external_id": pl.String, "day": pl.Date, "kpi_import_id": pl.Int64, "impressions": pl.Int64}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
     try:
         with refusing_damage():
-            checked = check(table, options, delivered, datetime.now(UTC).date(), spelled)
+            checked = check(table, options, delivered, datetime.now(UTC).date(), spelled, stored)
     except AbkitError as error:
         raise Refused(error, table.rows) from error
     notes = []

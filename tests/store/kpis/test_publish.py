@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from abkit.store.database import staging
 from abkit.store.database.engine import Store
-from abkit.store.kpis import publish as tables
+from abkit.store.kpis import stage as tables
 from abkit.store.kpis.publish import ImportHeader, publish
 from abkit.store.runs import begin_run
 from abkit.store.schema import Ad, Campaign, Kpi, KpiImport, KpiReject, KpiRevision, Segment

@@ -19,7 +19,7 @@ from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Deliveries, Filters, deliveries, delivery_rows, first_deliveries
 from abkit.store.schema import Ad, Kpi
 from abkit.vocabulary import Dimension
-from abkit.workflows.campaigns import delete_campaign, merge_campaigns
+from abkit.workflows.campaigns import delete_campaign, merge_campaigns, rename_campaign
 from abkit.workflows.kpis.imports import list_imports, show_import, undo_import
 from abkit.workflows.kpis.linking.link import link
 from tests.conftest import MakeDatabase
@@ -168,6 +168,42 @@ def test_campaigns_by_name_and_then_by_id_are_one_however_few_days_agree(store: 
     assert read(store).impressions == 542
     with store.read() as session:
         assert [(row["campaign"], row["impressions"]) for row in campaign_rows(session)] == [("X", 501), ("Y", 41)]
+
+
+def _by_campaign(day: int, *columns: str, ads: tuple[str, ...] = ("7,881,Spring", "8,882,Summer")) -> str:
+    """A day of ads in campaigns, each with the columns that a file has of them."""
+    at = [("Campaign ID", "Campaign name").index(name) + 1 for name in columns]
+    lines = [",".join([_day(day), ad.split(",")[0], *(ad.split(",")[n] for n in at), "500,9"]) for ad in ads]
+    return "\n".join(["Day,Ad ID," + ",".join(columns) + ",Impressions,Clicks", *lines])
+
+
+def _campaigns(store: Store) -> list[tuple[str, str, int]]:
+    with store.read() as session:
+        return [(row["campaign"], row["name"], row["impressions"]) for row in campaign_rows(session)]
+
+
+@pytest.mark.parametrize("order", ["inb", "nib", "nbi", "bin", "bni", "ibn"])
+def test_ids_and_names_of_campaigns_are_one_once_a_row_has_both(
+    order: str, new_database: MakeDatabase, tmp_path: Path
+) -> None:
+    store = Store(new_database("postgresql" if order in ("inb", "bin") else "sqlite", migrated=True))
+    columns = {"i": ("Campaign ID",), "n": ("Campaign name",), "b": ("Campaign ID", "Campaign name")}
+    for day, kind in enumerate([*order, "i", "n"]):
+        run_import(store, write(tmp_path / f"{day}.csv", _by_campaign(day, *columns[kind])))
+    keys = ("881", "882") if order.index("n") > order.index("b") else ("Spring", "Summer")
+    assert _campaigns(store) == [(keys[0], "Spring", 2500), (keys[1], "Summer", 2500)]
+    # What a person renames stays what exports mean by its id.
+    rename_campaign(store, keys[0], "Easter")
+    run_import(store, write(tmp_path / "later.csv", _by_campaign(9, "Campaign ID")))
+    assert {row[0]: row[2] for row in _campaigns(store)} == {"Easter": 3000, keys[1]: 3000}
+    store.close()
+
+
+def test_two_campaigns_of_one_name_stay_two_beside_the_rows_by_name(sqlite_store: Store, tmp_path: Path) -> None:
+    two = ("7,881,Spring", "8,882,Spring")
+    for day, columns in enumerate([("Campaign ID",), ("Campaign name",), ("Campaign ID", "Campaign name")]):
+        run_import(sqlite_store, write(tmp_path / f"{day}.csv", _by_campaign(day, *columns, ads=two)))
+    assert {row[0]: row[2] for row in _campaigns(sqlite_store)} == {"881": 1000, "882": 1000, "Spring": 1000}
 
 
 def test_a_corrected_export_of_one_ad_set_replaces_its_figures(sqlite_store: Store, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from abkit.errors import InvalidInput
-from abkit.intake.kpis.header.fields import LABELS, MONEY, UNSTORED, currency_in, listed, plain_name
+from abkit.intake.kpis.header.fields import LABELS, MONEY, UNSTORED, currency_in, in_millionths, listed, plain_name
 from abkit.intake.kpis.header.platforms import (
     RESULTS,
     UNUSED,
@@ -112,6 +112,12 @@ def find_columns(
         elif _RATE.match(name):
             known.add(index)
     known.update(one.index for one in candidates.pop(UNUSED, []))
+    for amount in MONEY:
+        # The same amounts, once in units and once in millionths.
+        whole = [one for one in candidates.get(amount, []) if not in_millionths(names[one.index])]
+        if whole and len(whole) < len(candidates[amount]):
+            known.update(one.index for one in candidates[amount] if one not in whole)
+            candidates[amount] = whole
     choice = _Choice(names, position, candidates)
     choice.decide()
     settled = known | choice.passed | set(position.values())

@@ -35,6 +35,7 @@ _CURRENCIES = frozenset(
         """,
     )
 )
+_MILLIONTHS = re.compile("micros?$|inmicro(dollar|currency|currencies)s?$")
 _SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "zł": "PLN", "R$": "BRL", "US$": "USD"}
 
 
@@ -61,6 +62,15 @@ def currency_in(name: str) -> str | None:
         return None
     text = found.group(1).strip()
     return text if text in _CURRENCIES else _SIGNS.get(text)
+
+
+def in_millionths(name: str) -> bool:
+    """Return whether a column of amounts says that it holds millionths of the currency, as those of APIs do.
+
+    >>> in_millionths("metrics.cost_micros"), in_millionths("SPEND_IN_MICRO_DOLLAR"), in_millionths("Microsoft cost")
+    (True, True, False)
+    """
+    return bool(_MILLIONTHS.search(plain_name(name)))
 
 
 def parse_mapping(texts: Sequence[str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from abkit.intake.kpis.header.again import AGAIN, headers_again
 from abkit.intake.kpis.header.fields import COUNTS, MONEY, NAMES, WHOLE, plain_name
 from abkit.intake.kpis.header.result_types import counts_any_result, without_other_results
 from abkit.intake.kpis.reading import KpiOptions, RawTable, other_cells
+from abkit.intake.kpis.rows.days_of_totals import StoredDays, totals_of_days
 from abkit.intake.kpis.rows.hours import hours_of_both_clocks, whole_days
 from abkit.intake.kpis.rows.longer_times import of_longer_times
 from abkit.intake.kpis.rows.numbers import ReadColumn, read_numbers
@@ -68,7 +69,12 @@ class CheckedRows:
 
 
 def check(
-    table: RawTable, options: KpiOptions, delivered: Delivered, today: date, spelled: Spelled = lambda _: {}
+    table: RawTable,
+    options: KpiOptions,
+    delivered: Delivered,
+    today: date,
+    spelled: Spelled = lambda _: {},
+    stored: StoredDays | None = None,
 ) -> CheckedRows:
     """Check all rows of an export.
 
@@ -78,6 +84,7 @@ def check(
         delivered: Returns, for ads of earlier imports, their impressions and clicks.
         today: The day of the import.
         spelled: Returns, for ads without an id, the ads of earlier imports whose names are written in another way.
+        stored: Returns single days of ads in the store.
 
     Raises:
         InvalidInput: An ambiguous format; dates both in the file and in the options.
@@ -87,6 +94,8 @@ def check(
     dates = _dates(table, options)
     rows = _rows(table, options, numbers, dates)
     rows, foreign = _own_currency(table, rows, numbers)
+    if stored is not None:
+        rows, dates = totals_of_days(rows, dates, table.columns.named("day"), stored)
     rows, dates, hourly = _hours_of_days(table, rows, dates)
     rows, notes = _results(table, options, rows)
     unreadable = [column.problems for column in numbers.values()]
@@ -466,6 +475,7 @@ def _notes(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColum
 def _found(numbers: Mapping[str, ReadColumn], dates: ReadDates) -> dict[str, str]:
     return {
         "dates": dates.format,
+        **({"days_look_like": dates.looks_like} if dates.looks_like else {}),
         **{f"decimal of {name}": column.decimal for name, column in numbers.items() if column.decimal},
     }
 

@@ -1,7 +1,7 @@
 """Days that stand for longer times: a column `Week` or `Month` has the first day of each, and its rows are totals."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -33,23 +33,22 @@ def of_longer_times(read: ReadDates, name: str) -> ReadDates:
     if not different.len():
         return read
     plain = plain_name(name)
-    for names, fits, last, what in _KINDS:
-        if plain in names and fits(different):
-            ends = plain in _WEEK_ENDS
-            start, end = (days.dt.offset_by(f"-{_WEEK - 1}d"), days) if ends else (days, last(days))
+    for kind in KINDS:
+        if plain in kind.names and kind.fits(different):
+            start, end = (_week_before(days), days) if plain in _WEEK_ENDS else (days, kind.last(days))
             values = {"period_start": start, "period_end": end}
-            note = f"{name!r} has a day of each {what}: each row is the total of its {what}"
+            note = f"{name!r} has a day of each {kind.what}: each row is the total of its {kind.what}"
             return replace(read, values=values, notes=(*read.notes, note))
     if different.len() < _FEWEST:
         return read
-    looks = next((what for _, fits, _, what in _KINDS if fits(different)), "")
+    looks = next((kind.what for kind in KINDS if kind.fits(different)), "")
     if not looks:
         return read
     note = (
         f"all days of {name!r} are {'the same day of the week' if looks == 'week' else f'the first of a {looks}'}: if "
         f"each row is the total of a {looks}, call the column {looks.title()!r}, or give the first and the last day"
     )
-    return replace(read, notes=(*read.notes, note))
+    return replace(read, notes=(*read.notes, note), looks_like=looks)
 
 
 def _are_one_weekday(days: pl.Series) -> bool:
@@ -76,9 +75,35 @@ def _after_a_quarter(days: pl.Series) -> pl.Series:
     return days.dt.offset_by("2mo").dt.month_end()
 
 
-_Kind = tuple[set[str], Callable[[pl.Series], bool], Callable[[pl.Series], pl.Series], str]
-_KINDS: tuple[_Kind, ...] = (
-    (_WEEKS | _WEEK_ENDS, _are_one_weekday, _after_a_week, "week"),
-    (_MONTHS, _are_first_of_months, _after_a_month, "month"),
-    (_QUARTERS, _are_first_of_quarters, _after_a_quarter, "quarter"),
+@dataclass(frozen=True)
+class Kind:
+    """A longer time that one of its days may stand for.
+
+    Attributes:
+        names: What a column of it is called, plain.
+        fits: Returns whether different days could each stand for one.
+        last: Returns the last days of those that begin on these days.
+        what: Its name.
+    """
+
+    names: Collection[str]
+    fits: Callable[[pl.Series], bool]
+    last: Callable[[pl.Series], pl.Series]
+    what: str
+
+    def spans(self, days: pl.Series) -> Iterator[tuple[pl.Series, pl.Series]]:
+        """Yield the first and the last days of the times that days may stand for."""
+        yield days, self.last(days)
+        if self.what == "week":
+            yield _week_before(days), days
+
+
+def _week_before(days: pl.Series) -> pl.Series:
+    return days.dt.offset_by(f"-{_WEEK - 1}d")
+
+
+KINDS = (
+    Kind(_WEEKS | _WEEK_ENDS, _are_one_weekday, _after_a_week, "week"),
+    Kind(_MONTHS, _are_first_of_months, _after_a_month, "month"),
+    Kind(_QUARTERS, _are_first_of_quarters, _after_a_quarter, "quarter"),
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from abkit.intake.cells.decimals import settle
-from abkit.intake.kpis.header.fields import COUNTS, MONEY, WHOLE
+from abkit.intake.kpis.header.fields import COUNTS, MONEY, WHOLE, in_millionths
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
 from abkit_model.data.numbers import CODES, SEVERAL
 
@@ -64,7 +64,8 @@ def read_numbers(
     read: dict[str, ReadColumn] = {}
     for field in fields:
         if field not in columns:
-            read[field] = _checked(field, frame[field].cast(pl.Float64), None, frame[field].null_count())
+            one = _checked(field, frame[field].cast(pl.Float64), None, frame[field].null_count())
+            read[field] = _in_units(field, one, names)
             continue
         column, sign = columns[field], settled[field]
         notes = list(sign.notes)
@@ -75,7 +76,17 @@ def read_numbers(
         read[field] = replace(one, notes=tuple(notes))
         if own is not None and field in MONEY:
             read[field] = _of_rows(field, column, read[field], own)
+        read[field] = _in_units(field, read[field], names)
     return read
+
+
+def _in_units(field: str, read: ReadColumn, names: Mapping[str, str]) -> ReadColumn:
+    """Divide amounts whose column says that they are millionths."""
+    name = names.get(field, field)
+    if field not in MONEY or not in_millionths(name):
+        return read
+    note = f"{name!r} holds millionths: 1,000,000 is read as 1"
+    return replace(read, values=read.values / 1e6, notes=(*read.notes, note))
 
 
 def _meant(columns: Mapping[str, WrittenColumn]) -> dict[str, WrittenColumn]:

@@ -32,6 +32,7 @@ class ReadDates:
         timed: By field, whether the cell has a time of day other than midnight; its value is the day all the same, and
             it has a problem.
         notes: What was guessed.
+        looks_like: "week", "month" or "quarter" where all days could stand for one each; "" otherwise.
     """
 
     values: dict[str, pl.Series]
@@ -39,6 +40,7 @@ class ReadDates:
     format: str
     timed: dict[str, pl.Series] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    looks_like: str = ""
 
 
 def read_dates(

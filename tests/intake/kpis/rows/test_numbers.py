@@ -37,6 +37,15 @@ def test_three_digits_after_the_only_sign_are_refused_without_evidence(text: str
     assert "--decimal" in (refused.value.hint or "")
 
 
+@pytest.mark.parametrize("name", ["metrics.cost_micros", "cost_micros", "SPEND_IN_MICRO_DOLLAR", "costMicros"])
+@pytest.mark.parametrize("cells", [["31500000", "1", "0"], [31_500_000, 1, 0], ["31,500,000", "1", "0"]])
+def test_amounts_of_a_column_of_millionths_are_divided(name: str, cells: list[object]) -> None:
+    column = read_numbers(pl.DataFrame({"spend": cells}), {"spend": name}, None)["spend"]
+    assert values(column) == [31.5, 1e-6, 0]
+    assert any("millionths" in note for note in column.notes)
+    assert values(read(spend=["31500000"])["spend"]) == [31_500_000]
+
+
 @pytest.mark.parametrize(("said", "value"), [(".", 1.234), (",", 1234.0)])
 def test_what_was_said_decides(said: str, value: float) -> None:
     assert values(read(said, spend=["1.234"])["spend"]) == [value]
