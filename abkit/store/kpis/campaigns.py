@@ -91,7 +91,7 @@ def _twins(pairs: Iterable[Pair], known: _Known) -> Iterable[Pair]:
         name = next(iter(own))
         both = key in known.keys and name in known.keys
         # Of two ids with one name, nothing says which of them rows by name meant.
-        alone = len(own) == len(ids[name]) == 1 and known.named.get(name, set()) <= {key, name}
+        alone = len(own) == len(ids[name]) == 1 and {*known.named.get(name, ())} <= {key, name}
         if both and alone and not _has_other_ids(known, key, name):
             yield key, name
 
@@ -115,8 +115,8 @@ def _note(session: Session, pairs: Iterable[Pair], known: _Known) -> None:
         STAGE_CAMPAIGN.c.campaign == STAGE_AD.c.campaign,
         STAGE_CAMPAIGN.c.campaign_name == func.coalesce(STAGE_AD.c.campaign_name, ""),
     )
-    key = select(STAGE_CAMPAIGN.c.key).where(same).scalar_subquery()
-    session.execute(update(STAGE_AD).values(campaign=key).where(exists().where(same)))
+    theirs = select(STAGE_CAMPAIGN.c.key).where(same).scalar_subquery()
+    session.execute(update(STAGE_AD).values(campaign=theirs).where(exists().where(same)))
 
 
 def _key_of(text: str, name: str, known: _Known) -> str:

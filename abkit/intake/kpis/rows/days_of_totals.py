@@ -53,8 +53,8 @@ def totals_of_days(
     kinds = [kind for kind in KINDS if kind.fits(different)]
     first, last = _reach(different)
     some = _largest(shown)
-    here = shown.filter(pl.col("external_id").is_in(some)).group_by("external_id", day="period_start")
-    here = here.agg(pl.col("impressions").sum())
+    of_these = shown.filter(pl.col("external_id").is_in(some)).rename({"period_start": "day"})
+    here = of_these.group_by("external_id", "day").agg(pl.col("impressions").sum())
     if not kinds:
         _refuse_doubled(here, stored(some, first, last, True))
         return rows, dates
