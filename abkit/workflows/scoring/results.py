@@ -238,7 +238,7 @@ class Shortlist(RecordList):
         """What a reader of these scores and probabilities has to be told."""
         far = [candidate.creative for candidate in self.creatives if is_far(candidate.novelty)]
         scored = sum(candidate.score is not None for candidate in self.creatives)
-        texts = (far_note(far, scored, "their probabilities promise nothing"), self.note, self.notice)
+        texts = (far_note(far, scored, "the probabilities promise nothing"), self.note, self.notice)
         return tuple(text for text in texts if text)
 
 

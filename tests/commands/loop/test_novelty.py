@@ -74,7 +74,7 @@ def test_a_shortlist_says_it_in_the_reason_and_below(one_far: tuple[Path, str], 
     assert "Not clear: 1 candidate is unlike anything the queries were trained on" in said.stdout
     assert (
         "1 of 3 creatives is unlike anything the queries were trained on: a score without an interval, to be doubted; "
-        f"their probabilities promise nothing: {far}\n"
+        f"the probabilities promise nothing: {far}\n"
     ) in said.stderr
     rows = json.loads(here("shortlist", "-c", "spring", "-f", "json", cwd=folder).stdout)["creatives"]
     assert [row["creative"] for row in rows if row["novelty"] > 1] == [far]
