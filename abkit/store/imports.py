@@ -174,13 +174,13 @@ def impressions_and_clicks(
 
 
 def days_of_ads(
-    session: Session, ids: Collection[str], first: date, last: date, *, longer: bool
+    session: Session, ids: Collection[str] | None, first: date, last: date, *, longer: bool
 ) -> list[tuple[str, date, int, int]]:
     """Return id, day, import and impressions of ads on single days, of the rows that count.
 
     Args:
         session: A reading session.
-        ids: External ids of ads, of any platform and account.
+        ids: External ids of ads, of any platform and account; all ads when None.
         first: The first day.
         last: The last one.
         longer: Only of imports whose days look like longer times.
@@ -192,14 +192,15 @@ def days_of_ads(
         if not imports:
             return []
     found: list[tuple[str, date, int, int]] = []
-    for part in in_parts(sorted(ids)):
+    for part in [None] if ids is None else in_parts(sorted(ids)):
         rows = (
             select(Ad.external_id, Kpi.period_start, Kpi.kpi_import_id, total(Kpi.impressions))
             .join(Ad, Ad.id == Kpi.ad_id)
-            .where(Ad.external_id.in_(part), Kpi.period_start == Kpi.period_end, Kpi.left_out == "")
-            .where(Kpi.period_start.between(first, last))
+            .where(Kpi.period_start == Kpi.period_end, Kpi.left_out == "", Kpi.period_start.between(first, last))
             .group_by(Ad.external_id, Kpi.period_start, Kpi.kpi_import_id)
         )
+        if part is not None:
+            rows = rows.where(Ad.external_id.in_(part))
         if imports is not None:
             rows = rows.where(among(session, Kpi.kpi_import_id, imports))
         found += [(row[0], row[1], row[2], row[3]) for row in session.execute(rows)]

@@ -144,7 +144,7 @@ def _read(store: Store, path: Path, known: Understood) -> Understood:
         with store.read() as session:
             return known_spellings(session, ads)
 
-    def stored(ids: Collection[str], first: date, last: date, longer: bool) -> pl.DataFrame:
+    def stored(ids: Collection[str] | None, first: date, last: date, longer: bool) -> pl.DataFrame:
         import polars as pl
 
         with store.read() as session:

@@ -16,10 +16,10 @@ from abkit.errors import InvalidInput
 from abkit.intake.kpis.rows.longer_times import KINDS, Kind
 from abkit.intake.kpis.times.dates import ReadDates
 
-StoredDays = Callable[[Collection[str], date, date, bool], pl.DataFrame]
+StoredDays = Callable[[Collection[str] | None, date, date, bool], pl.DataFrame]
 """Returns `external_id`, `day`, `kpi_import_id` and `impressions` of single days in the store.
 
-Of ads by their ids, between two days; with True, only of imports whose days look like longer times.
+Of ads by their ids, or of all, between two days; with True, only of imports whose days look like longer times.
 """
 
 _MOST_ADS = 200
@@ -46,17 +46,20 @@ def totals_of_days(
     """
     if "day" not in dates.values:
         return rows, dates
-    shown = rows.filter(pl.col("period_start").is_not_null(), pl.col("impressions") > 0, pl.col("external_id") != "")
-    if not shown.height:
+    different = dates.values["day"].drop_nulls().unique()
+    if not different.len():
         return rows, dates
-    different = shown["period_start"].unique()
     kinds = [kind for kind in KINDS if kind.fits(different)]
     first, last = _reach(different)
+    before = pl.DataFrame() if kinds else stored(None, first, last, True)
+    if not kinds and not before.height:
+        return rows, dates
+    shown = rows.filter(pl.col("period_start").is_not_null(), pl.col("impressions") > 0, pl.col("external_id") != "")
     some = _largest(shown)
     of_these = shown.filter(pl.col("external_id").is_in(some)).rename({"period_start": "day"})
     here = of_these.group_by("external_id", "day").agg(pl.col("impressions").sum())
     if not kinds:
-        _refuse_doubled(here, stored(some, first, last, True))
+        _refuse_doubled(here, before.filter(pl.col("external_id").is_in(some)))
         return rows, dates
     there = stored(some, first, last, False).group_by("external_id", "day").agg(pl.col("impressions").sum())
     for kind in kinds:

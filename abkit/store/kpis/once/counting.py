@@ -213,17 +213,33 @@ def _contested(session: Session, groups: dict[int, int]) -> set[int]:
     sizes: dict[int, int] = {}
     for group in groups.values():
         sizes[group] = sizes.get(group, 0) + 1
-    kinds = (Segment.breakdown, Kpi.event, Kpi.attribution_window)
-    several = or_(*(func.min(kind) != func.max(kind) for kind in kinds))
-    # Of one file, places are what they are; of several, one may have been renamed.
-    renamed = and_(func.min(Kpi.kpi_import_id) != func.max(Kpi.kpi_import_id), func.min(_PLACE) != func.max(_PLACE))
-    longer = func.max(case((Kpi.period_end > Kpi.period_start, 1), else_=0)) == 1
-    found = session.scalars(
-        select(Kpi.ad_id)
-        .join(Segment, Segment.id == Kpi.segment_id)
+    kinds = [Kpi.event, Kpi.attribution_window, Kpi.kpi_import_id]
+    # By segment first, in the order of the table's key: an ad has many rows, and they are in few segments.
+    rows = (
+        select(
+            Kpi.ad_id,
+            Kpi.segment_id,
+            func.count().label("rows"),
+            func.max(case((Kpi.period_end > Kpi.period_start, 1), else_=0)).label("longer"),
+            *(func.min(kind).label(f"least_{kind.name}") for kind in kinds),
+            *(func.max(kind).label(f"most_{kind.name}") for kind in kinds),
+        )
         .where(among(session, Kpi.ad_id, groups))
-        .group_by(Kpi.ad_id)
-        .having(or_(several, renamed, and_(longer, func.count() > 1)))
+        .group_by(Kpi.ad_id, Kpi.segment_id)
+        .subquery()
+    )
+    event, window, imports = (
+        func.min(rows.c[f"least_{kind.name}"]) != func.max(rows.c[f"most_{kind.name}"]) for kind in kinds
+    )
+    breakdown = func.min(Segment.breakdown) != func.max(Segment.breakdown)
+    # Of one file, places are what they are; of several, one may have been renamed.
+    renamed = and_(imports, func.min(_PLACE) != func.max(_PLACE))
+    longer = and_(func.max(rows.c.longer) == 1, func.sum(rows.c.rows) > 1)
+    found = session.scalars(
+        select(rows.c.ad_id)
+        .join(Segment, Segment.id == rows.c.segment_id)
+        .group_by(rows.c.ad_id)
+        .having(or_(breakdown, event, window, renamed, longer))
     )
     return set(found) | {ad for ad, group in groups.items() if sizes[group] > 1}
 
