@@ -254,5 +254,10 @@ class QueryTransformer(nn.Module):
         """Return principal components of standardized tokens and embeddings, the same for all members."""
         clip = self.config.clip
         tokens = ((tokens - self.token_mean) / self.token_scale).clamp(-clip, clip)
-        embedding = ((embedding - self.embedding_mean) / self.embedding_scale).clamp(-clip, clip)
+        embedding = self.standardized(embedding)
         return Components(tokens @ self.token_basis, embedding @ self.embedding_basis, embedding)
+
+    def standardized(self, embedding: Tensor) -> Tensor:
+        """Return embeddings `(B, E)` in the standard deviations of the training images, cut off."""
+        clip = self.config.clip
+        return ((embedding - self.embedding_mean) / self.embedding_scale).clamp(-clip, clip)

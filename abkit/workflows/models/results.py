@@ -285,6 +285,11 @@ def _notes(
             f"--queries auto took {card.network['queries']}: the smallest number whose SRCC is within one standard "
             "error of the best (one member, nested folds; these intervals are over the folds)"
         )
+    if share := card.training.get("closed_form"):
+        notes.append(
+            f"a ridge regression on the embedding carries {share:.0%} of a score and the query sets {1 - share:.0%}: "
+            "the shares that did best with so many labels"
+        )
     if card.network["queries"] == 1:
         notes.append("a single query has no diversity")
     notes += [in_words(found, segment, what) for what, found in against.items()]

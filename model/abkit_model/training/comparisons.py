@@ -26,6 +26,8 @@ from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
+from abkit_model.training.blend import blend
+from abkit_model.training.closed_form import Pairs, share_of, solve_pairs
 from abkit_model.training.holdout import FOLDS, LEVEL, HeldOut, HeldOutAnswers, reference_sample
 from abkit_model.training.losses import ComparisonLoss
 from abkit_model.training.request import Recipe
@@ -36,6 +38,8 @@ Indices = NDArray[np.intp]
 #: The scale of queries that learned from comparisons alone: not preferred, preferred.
 CHANCE = Scale(0.0, 1.0, 2)
 CHUNKS = 10
+#: With more images than this a closed form costs more than the queries, and adds nothing that they cannot learn.
+MOST_SOLVED = 2000
 #: With fewer pairs the 95 % interval of the share picked right is wider than ±0.2, which says nothing.
 MIN_JUDGED = 20
 
@@ -81,6 +85,23 @@ class ComparisonLabels:
     def tuning(self, recipe: Recipe) -> Recipe:
         """Return the recipe as it is."""
         return recipe
+
+    @property
+    def closed_form_share(self) -> float:
+        """The share of the closed form for so many pairs; none on a parent's scale, and none for very many images."""
+        if self.scale != CHANCE or len(self.views[0].rows) > MOST_SOLVED:
+            return 0.0
+        return share_of(len(self.comparisons.share))
+
+    def blend(self, network: QueryTransformer, recipe: Recipe) -> QueryTransformer:
+        """Return the network with a Bradley–Terry model on the embedding blended in."""
+        own, share = self.comparisons, recipe.closed_form_by(self.closed_form_share)
+        if not share:
+            return network
+        weight = own.weight / own.weight.mean()
+        pairs = Pairs(first=own.first, second=own.second, share=own.share, weight=weight)
+        closed = solve_pairs(network, own.views, pairs, groups=self.groups, seed=recipe.seed)
+        return blend(network, closed, share)
 
     def loss(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> ComparisonLoss:
         """Return the loss on the pairs; with a parent, opinions are kept where they were on the whole."""

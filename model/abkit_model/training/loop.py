@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol, cast
+from dataclasses import replace
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from abkit_model.errors import TrainingError
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.training.components import measure, network_config
 from abkit_model.training.request import Recipe
+
+#: Steps of a training on some 500 images, and by how much the rate grows at most where there are fewer.
+FULL_STEPS, LARGEST = 160, 2.5
 
 
 class Loss(Protocol):
@@ -76,6 +80,14 @@ class Labels(Protocol):
         """Return the recipe for queries that are tuned rather than trained from nothing."""
 
 
+@runtime_checkable
+class Blended(Protocol):
+    """Labels from which a closed form is learned too, that is blended into what the queries learned."""
+
+    def blend(self, network: QueryTransformer, recipe: Recipe) -> QueryTransformer:
+        """Return a trained network with the closed form blended in."""
+
+
 def fit(
     labels: Labels, recipe: Recipe, progress: Progress | None = None, *, start: QueryTransformer | None = None
 ) -> QueryTransformer:
@@ -84,8 +96,9 @@ def fit(
     1. Measure means, scales and principal components of tokens and embeddings.
     2. Fit the labels in closed form, where they have one.
     3. Train the members on what is left, each from its own random start, all in the same order.
+    4. Blend in a ridge regression, where the labels are ratings or comparisons: few labels teach it more.
 
-    With `start`, step 1 is taken over from there, and each member starts from one of its members.
+    With `start`, step 1 is taken over from there, and each member starts from one of its members, in which step 4 was.
 
     Raises:
         TrainingError: Labels that teach nothing, or a loss that is not a number.
@@ -101,9 +114,23 @@ def fit(
         network = labels.closed_form(network, recipe, start)
         loss = labels.loss(network, recipe, start)
         if loss is not None:
+            if start is None:
+                recipe = in_larger_steps(recipe, loss)
             generator = torch.Generator().manual_seed(recipe.seed * 1000)
             descend(list(network.query_sets()), loss, recipe, generator, progress=progress)
+        if start is None and isinstance(labels, Blended):
+            network = labels.blend(network, recipe)
     return network.eval().requires_grad_(False)
+
+
+def in_larger_steps(recipe: Recipe, loss: Loss) -> Recipe:
+    """Return the recipe with a higher learning rate where few labels make few steps of its passes.
+
+    The rate was settled on `FULL_STEPS` steps; with fewer, weights that start at random would hardly move.
+    """
+    steps = -(-loss.count // loss.batch) * recipe.epochs
+    factor = min(max((FULL_STEPS / steps) ** 0.5, 1.0), LARGEST)
+    return replace(recipe, learning_rate=recipe.learning_rate * factor)
 
 
 @contextmanager

@@ -29,6 +29,8 @@ from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
 from abkit_model.scorer import Scorer
+from abkit_model.training.blend import blend
+from abkit_model.training.closed_form import share_of, solve_ratings
 from abkit_model.training.components import components_of
 from abkit_model.training.holdout import (
     FOLDS,
@@ -93,6 +95,19 @@ class RatingLabels:
     def tuning(self, recipe: Recipe) -> Recipe:
         """Return the recipe with a quarter of the learning rate."""
         return replace(recipe, learning_rate=recipe.learning_rate / 4)
+
+    @property
+    def closed_form_share(self) -> float:
+        """The share of the closed form for so many images; none beside comparisons, which it cannot learn from."""
+        return share_of(len(self.groups)) if self.comparisons is None else 0.0
+
+    def blend(self, network: QueryTransformer, recipe: Recipe) -> QueryTransformer:
+        """Return the network with a ridge regression on the ratings blended in."""
+        own, share = self.examples, recipe.closed_form_by(self.closed_form_share)
+        if not share:
+            return network
+        closed = solve_ratings(network, own.views, own.targets, own.values, groups=own.groups, seed=recipe.seed)
+        return blend(network, closed, share)
 
     def loss(self, network: QueryTransformer, recipe: Recipe, start: QueryTransformer | None) -> RatingLoss:
         """Return the loss on the ratings and, where there are any, on the comparisons beside them.

@@ -106,7 +106,12 @@ def write_checkpoint(
     """
     view = loaded.labels.views[0]
     limit, texture = _texture(loaded, frozen, held, parent)
-    members = {"members": network.config.members, "queries": network.config.queries}  # with a parent, the parent's
+    config = network.config  # with a parent, the parent's
+    if parent is not None:
+        share = parent.card.training.get("closed_form", 0.0)
+    else:
+        share = recipe.closed_form_by(getattr(loaded.labels, "closed_form_share", 0.0))
+    sizes = {"members": config.members, "queries": config.queries, "closed_form": share}
     card = Card(
         name=request.name or request.out.name,
         encoder=frozen.name,
@@ -122,7 +127,7 @@ def write_checkpoint(
         data={**loaded.data, "images_seen_by_parent": seen},
         parent=parent.card.digest if parent else "",
         novelty_limit=limit,
-        training={**asdict(recipe), **members, "torch": torch.__version__.partition("+")[0]},
+        training={**asdict(recipe), **sizes, "torch": torch.__version__.partition("+")[0]},
     )
     weights = {name: value.numpy().astype(np.float16) for name, value in network.state_dict().items()}
     learned = {checkpoints.LEARNED_IMAGES: _image_digests(loaded.learned, parent)}

@@ -120,3 +120,29 @@ def test_the_gradient_of_each_member_is_shortened_by_itself() -> None:
     loop.clip_each([long, short], 1.0)
     assert float(torch.cat([long.grad[0].flatten(), short.grad[:1]]).norm()) == pytest.approx(1.0, abs=1e-4)
     assert float(short.grad[1]) == pytest.approx(0.1)
+
+
+def test_few_steps_are_larger_and_many_are_as_the_recipe_says() -> None:
+    labels = ratings()
+    network = QueryTransformer(network_config(labels.views[0], 5, QUICK))
+    loss = labels.loss(network, QUICK, None)
+    steps = -(-IMAGES // QUICK.batch) * QUICK.epochs  # 6
+    assert loop.in_larger_steps(QUICK, loss).learning_rate == pytest.approx(QUICK.learning_rate * loop.LARGEST)
+    some = replace(QUICK, epochs=QUICK.epochs * 10)
+    wanted = some.learning_rate * (loop.FULL_STEPS / (10 * steps)) ** 0.5
+    assert loop.in_larger_steps(some, loss).learning_rate == pytest.approx(wanted)
+    many = replace(QUICK, epochs=loop.FULL_STEPS)
+    assert loop.in_larger_steps(many, loss).learning_rate == QUICK.learning_rate
+
+
+def test_queries_that_are_tuned_from_a_parent_keep_their_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, rates = loop.fit(ratings(), QUICK), []
+    descend = loop.descend
+
+    def seen(members: Any, loss: Any, recipe: Recipe, *rest: Any, **named: Any) -> None:
+        rates.append(recipe.learning_rate)
+        descend(members, loss, recipe, *rest, **named)
+
+    monkeypatch.setattr(loop, "descend", seen)
+    loop.fit(ratings(), QUICK, start=parent)
+    assert rates == [QUICK.learning_rate / 4]
