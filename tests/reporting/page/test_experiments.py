@@ -41,7 +41,7 @@ def test_each_experiment_has_its_section_and_all_of_them_stand_in_the_programme(
         "block the verdict",
         "so the variant is the cause",
         "Guardrail",
-        "Decided on 2026-03-27 by Ana: ship new: clear.",
+        "Decided on 2026-03-27 by Ana: ship new (against the verdict): clear.",  # the guardrail is not shown to hold
         "1 of 1 finished experiments won: 100 %",
         "valid at any look",
     ):
