@@ -17,7 +17,7 @@ from abkit_model.evaluation.outcome_agreement import Judged, against_outcomes, s
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
 from abkit_model.training.outcome_facts import contradiction, outcomes_for_parent
-from abkit_model.training.outcomes import LOG_RATE, held_out_groups
+from abkit_model.training.outcomes import LOG_RATE, _working_rows, held_out_groups
 from abkit_model.training.pipeline import train_scorer
 from abkit_model.training.release import TrainedScorer
 from abkit_model.training.request import Recipe, TrainingRequest
@@ -194,3 +194,13 @@ def test_the_spread_between_creatives_is_told_apart_from_noise() -> None:
     appeal = rng.normal(0, 0.3, 2000) + rng.normal(0, variance**0.5) + group
     assert spread_within(appeal, variance, group) == pytest.approx(0.09, abs=0.02)
     assert spread_within(rng.normal(0, variance**0.5), variance, group) < 0.01
+
+
+def test_counts_are_fitted_by_how_the_events_of_a_campaign_fall_on_its_creatives(outcomes: Outcomes) -> None:
+    """At the truth, the working values are the truth, whatever the campaigns draw on the whole."""
+    truth = np.linspace(-0.5, 0.5, IMAGES)
+    inside = truth[outcomes.image] - (np.bincount(outcomes.cell, truth[outcomes.image]) / 6)[outcomes.cell]
+    events = 3.0 * outcomes.expected * np.exp(inside)
+    rows = _working_rows(replace(outcomes, events=events), truth, 0.04)
+    assert rows.value == pytest.approx(inside, abs=1e-6)
+    assert rows.variance == pytest.approx(0.04 + 1 / events, rel=0.01)
