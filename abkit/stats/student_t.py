@@ -1,8 +1,12 @@
-"""Student's t without SciPy, whose import takes longer than a whole command that compares two means.
+"""Student's t without SciPy, whose import takes longer than the command that compares two means may.
+
+`abkit calc compare` takes 0.48 s of processor time with this and 0.74 s with `stdtr` and `stdtrit` of scipy.special alone
+(median of seven interleaved runs); it may take 0.6 s. Besides, that `stdtrit` is off by a factor of two below 1e-120 with
+up to four degrees of freedom.
 
 With many degrees of freedom t is mapped onto a normal value (Hill 1970, doi 10.1145/355598.355599); with few, and far
 out in the tail, the incomplete beta function is a continued fraction. Both agree with SciPy to 1e-9, relative to the
-tail (`tests/stats/test_student_t.py`).
+tail, with 1 to 1e12 degrees of freedom and down to tails of 1e-300 (`tests/stats/test_student_t.py`).
 """
 
 from __future__ import annotations
@@ -49,15 +53,21 @@ def upper_tail(t: float, dof: float) -> float:
         return 0.5 * math.erfc(t / _SQRT2)
     if dof >= _MANY and square <= dof / 20:
         return 0.5 * math.erfc(_to_normal(square, dof) / _SQRT2)
-    if not 0 < square < math.inf:
+    if not 0 < t < math.inf or square == 0:
         return math.nan if math.isnan(t) else 0.5 if square == 0 else 0.0
     a, ratio = dof / 2, square / dof
-    inside = ratio / (1 + ratio)
-    front = math.exp(_log_gamma_step(a) - _LOG_SQRT_PI - a * math.log1p(ratio) + 0.5 * math.log(inside))
+    inside = 1 / (1 + 1 / ratio)
+    front = math.exp(_log_gamma_step(a) - _LOG_SQRT_PI - a * _log_ratio(t, dof) + 0.5 * math.log(inside))
     # Each of the two fractions is quick, and loses nothing, on its own side.
     if square > 3:
         return 0.5 * front * _fraction(a, 0.5, 1 / (1 + ratio)) / a
     return 0.5 - front * _fraction(0.5, a, inside)
+
+
+def _log_ratio(t: float, dof: float) -> float:
+    """Return log(1 + t²/dof), also where t² is too large for a double."""
+    ratio = t * t / dof
+    return math.log1p(ratio) if ratio < math.inf else 2 * math.log(t) - math.log(dof)
 
 
 def _to_normal(square: float, dof: float) -> float:
@@ -94,7 +104,7 @@ def _solved(tail: float, z: float, dof: float) -> float:
             low = t
         else:
             high = t
-        density = math.exp(scale - (dof + 1) / 2 * math.log1p(t * t / dof))
+        density = math.exp(scale - (dof + 1) / 2 * _log_ratio(t, dof)) if t < math.inf else 0.0
         step = math.log(p / tail) * p / density if density > 0 and p > 0 else math.inf
         after = t + step
         if not low < after < high:

@@ -5,9 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.special import stdtr, stdtrit
 
 from abkit.stats.student_t import t_quantile, upper_tail
+from abkit.stats.tails import t_tail_p
+from abkit.vocabulary import Alternative
 
 DOF = (0.6, 1.0, 1.5, 2.0, 3.3, 7.0, 30.0, 61.7, 198.0, 499.9, 500.1, 5000.0, 1e6, 9.9e9, 1e12)
 
@@ -23,6 +27,33 @@ def test_tails_agree_with_scipy_as_far_as_doubles_go(dof: float) -> None:
 def test_quantiles_agree_with_scipy_on_both_sides(dof: float) -> None:
     for probability in (1e-12, 1e-4, 0.025, 0.3, 0.5, 0.7, 0.95, 0.975, 0.99999):
         assert t_quantile(probability, dof) == pytest.approx(float(stdtrit(dof, probability)), rel=1e-9, abs=1e-12)
+
+
+@given(st.floats(0, 12), st.floats(-40, 40))
+@settings(max_examples=300, deadline=None)
+def test_tails_agree_with_scipy_for_any_t_and_degrees_of_freedom(log_dof: float, t: float) -> None:
+    dof = 10**log_dof
+    for alternative, at in ((Alternative.LESS, t), (Alternative.GREATER, -t)):
+        assert t_tail_p(t, dof, alternative) == pytest.approx(float(stdtr(dof, at)), rel=1e-11, abs=1e-300)
+
+
+@given(st.floats(0, 12), st.one_of(st.floats(1e-300, 1 - 1e-16), st.floats(-300, -0.01).map(lambda x: 10**x)))
+@settings(max_examples=300, deadline=None)
+def test_quantiles_leave_their_tail_down_to_1e_300(log_dof: float, probability: float) -> None:
+    dof = 10**log_dof
+    t = t_quantile(probability, dof)
+    left = upper_tail(abs(t), dof)
+    assert left == pytest.approx(min(probability, 1 - probability), rel=1e-9, abs=1e-300)
+    assert t == 0 or (t < 0) == (probability < 0.5)
+    # Farther out SciPy's own inverse is off by a factor of two with few degrees of freedom.
+    if probability > 1e-100:
+        assert t == pytest.approx(float(stdtrit(dof, probability)), rel=1e-9, abs=1e-14)
+
+
+def test_one_degree_of_freedom_is_the_cauchy_law_as_far_out_as_doubles_go() -> None:
+    for t in (1e3, 1e100, 1e160, 1e300):
+        assert upper_tail(t, 1.0) == pytest.approx(1 / (np.pi * t), rel=1e-6)
+        assert t_quantile(1 / (np.pi * t), 1.0) == pytest.approx(-t, rel=1e-6)
 
 
 def test_the_two_ways_of_computing_it_meet() -> None:

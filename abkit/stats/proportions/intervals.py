@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, ndtri
 
-from abkit.stats.proportions.single import ENOUGH_IF_UNEVEN, FEWEST_EXPECTED, FEWEST_TRIALS, UNEVEN
+from abkit.stats.proportions.single import ENOUGH_IF_UNEVEN, FEWEST_EXPECTED, FEWEST_TRIALS, NO_EVIDENCE, UNEVEN
 
 Array = NDArray[np.float64]
 ArrayLimits = tuple[Array, Array]
@@ -133,6 +133,7 @@ def newcombe_z(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Ar
     (2.381141, 0.0)
     """
     x0, n0, x1, n1 = _floats(x0, n0, x1, n1)
+    x0, x1, mirrored = _rarer(x0, n0, x1, n1)
     p0, p1 = x0 / n0, x1 / n1
     gap, sign = np.abs(p1 - p0), np.sign(p1 - p0)
     v0, v1 = p0 * (1 - p0) / n0, p1 * (1 - p1) / n1
@@ -159,7 +160,7 @@ def newcombe_z(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Ar
             before, value_before, z = z, value, step
             if np.all(done):
                 break
-    return np.asarray(sign * z)
+    return np.asarray(_where(mirrored, -1.0, 1.0) * sign * z) + 0.0
 
 
 def too_few(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> NDArray[np.bool_]:
@@ -183,10 +184,11 @@ def touching_p(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Ar
     [1.0]
     """
     x0, n0, x1, n1 = _floats(x0, n0, x1, n1)
+    x0, x1, _ = _rarer(x0, n0, x1, n1)
     p0, p1 = x0 / n0, x1 / n1
     gap, up = np.asarray(np.abs(p1 - p0)), p1 > p0
     # Bisection on the logarithm of α: the limits move apart as it falls.
-    low, high = np.full(gap.shape, np.log(1e-290)), np.zeros(gap.shape)
+    low, high = np.full(gap.shape, np.log(NO_EVIDENCE)), np.zeros(gap.shape)
     for _ in range(60):
         middle = (low + high) / 2
         limits0, limits1 = (clopper_pearson(x, n, np.exp(middle)) for x, n in ((x0, n0), (x1, n1)))
@@ -195,6 +197,15 @@ def touching_p(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Ar
         crosses = ~(reach < gap)
         low, high = np.where(crosses, middle, low), np.where(crosses, high, middle)
     return np.asarray(np.where(gap == 0, 1.0, np.exp((low + high) / 2)))
+
+
+def _rarer(x0: Array, n0: Array, x1: Array, n1: Array) -> tuple[Array, Array, Array]:
+    """Return the successes of both arms, or the failures where those are rarer, and where that is.
+
+    Rates near 1 have few digits of what is missing to 1, on which everything rests.
+    """
+    mirrored = np.asarray(x0 / n0 + x1 / n1 > 1)
+    return _where(mirrored, n0 - x0, x0), _where(mirrored, n1 - x1, x1), mirrored
 
 
 def _floats(*values: ArrayLike) -> tuple[Array, ...]:

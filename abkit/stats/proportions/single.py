@@ -124,6 +124,9 @@ def newcombe_z(x0: float, n0: float, x1: float, n1: float, ratio: float = 1.0) -
     -1.533
     """
     p0, p1 = x0 / n0, x1 / n1
+    if ratio == 1 and p0 + p1 > 1:
+        # Rates near 1 have few digits of what is missing to 1: the failures tell the same, with all digits.
+        return 0.0 - newcombe_z(n0 - x0, n0, n1 - x1, n1)
     gap = abs(p1 - ratio * p0)
     if gap == 0:
         return 0.0
@@ -161,6 +164,8 @@ def touching_alpha(x0: float, n0: float, x1: float, n1: float, ratio: float = 1.
     0.047
     """
     p0, p1 = x0 / n0, x1 / n1
+    if ratio == 1 and p0 + p1 > 1:
+        return touching_alpha(n0 - x0, n0, n1 - x1, n1)
     gap = p1 - ratio * p0
     if gap == 0:
         return 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 
@@ -451,17 +451,20 @@ def experiments_due(store: Store, day: date) -> list[str]:
 
 
 def history(store: Store, key: str) -> list[HistoryEntry]:
-    """Return all looks and decisions of an experiment, oldest first; what cannot be read says why."""
+    """Return all looks and decisions of an experiment, oldest first, under its present name.
+
+    What cannot be read says why.
+    """
     with store.read() as session:
-        rows = tables.results_of(session, tables.find_experiment(session, key))
-        return [_entry(row) for row in rows]
+        experiment = tables.find_experiment(session, key)
+        return [_entry(row, experiment.key) for row in tables.results_of(session, experiment)]
 
 
-def _entry(row: ExperimentResult) -> HistoryEntry:
+def _entry(row: ExperimentResult, key: str) -> HistoryEntry:
     result: Analysis | RecordedDecision | None = None
     unreadable = ""
     try:
-        result = read_analysis(row) if row.kind == "analysis" else read_decision(row)
+        result = replace(read_analysis(row), experiment=key) if row.kind == "analysis" else read_decision(row)
     except Unreadable as error:
         unreadable = error.message
     kept = ("kind", "sequence", "as_of", "verdict", "decided_by", "reason")

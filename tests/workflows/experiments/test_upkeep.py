@@ -50,6 +50,7 @@ def test_a_renamed_experiment_keeps_its_looks_and_goes_on(looked: Store) -> None
     with pytest.raises(AbkitError, match="no experiment 't'"):
         history(looked, "t")
     assert analyze_experiment(looked, "spring", as_of=START + timedelta(19)).look == 2
+    assert [row.result.experiment for row in history(looked, "spring")] == ["spring", "spring"]  # type: ignore[union-attr]
     create_experiment(looked, plan())
     with pytest.raises(AbkitError, match="'spring' already"):
         rename_experiment(looked, "t", "spring")
