@@ -63,6 +63,25 @@ def test_python_takes_the_table_as_an_argument_or_from_the_configuration(shop: P
         assert workspace.correlate("margin", margin_rate=0.5).metric == "margin"
 
 
+def test_python_compares_by_a_dimension(here: Here, tmp_path: Path) -> None:
+    folder = tmp_path / "places"
+    make_workspace(folder)
+    lines = ["Date,Ad ID,Country,Impressions,Clicks"]
+    for day in range(1, 15):
+        lines += [f"2026-03-{day:02},A1,FR,5000,{100 + day}", f"2026-03-{day:02},A1,DE,2000,{60 + day}"]
+        lines += [f"2026-03-{day:02},B1,FR,5010,{131 + day}", f"2026-03-{day:02},B1,DE,2010,{61 + day}"]
+    (folder / "kpi.csv").write_text("\n".join(lines) + "\n")
+    assert here("kpi", "import", "kpi.csv", cwd=folder).returncode == 0
+    create = ("experiment", "create", "t", "--unit", "impression", "--allocation", "random", "--to", "2026-03-14")
+    assert here(*create, "--variant", "old=A1", "--variant", "new=B1", cwd=folder).returncode == 0
+    with ab.Workspace.open(folder) as workspace:
+        assert workspace.experiment("t").segments == ()
+        (found,) = workspace.experiment("t", by="country").segments
+        assert (str(found.dimension), [one.segment for one in found.segments]) == ("country", ["FR", "DE"])
+        with pytest.raises(ab.AbkitError, match="planet"):
+            workspace.experiment("t", by="planet")
+
+
 def test_unknown_metrics_and_rates_are_refused_by_name(here: Here, shop: Path) -> None:
     unknown = here("correlate", "--metric", "likes", cwd=shop)
     assert unknown.returncode == 2
