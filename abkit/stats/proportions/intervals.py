@@ -199,7 +199,7 @@ def touching_p(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Ar
     return np.asarray(np.where(gap == 0, 1.0, np.exp((low + high) / 2)))
 
 
-def _rarer(x0: Array, n0: Array, x1: Array, n1: Array) -> tuple[Array, Array, Array]:
+def _rarer(x0: Array, n0: Array, x1: Array, n1: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
     """Return the successes of both arms, or the failures where those are rarer, and where that is.
 
     Rates near 1 have few digits of what is missing to 1, on which everything rests.
