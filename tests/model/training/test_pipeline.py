@@ -118,6 +118,10 @@ def test_an_image_unlike_the_training_images_is_flagged(trained: TrainedScorer, 
     familiar = scorer.score([rated / f"{i}.png" for i in range(6)])
     strange = scorer.score([Image.new("RGB", (96, 72), color) for color in ("white", "lime")])
     assert np.median([s.novelty for s in familiar]) < 1 < min(s.novelty for s in strange)
+    assert all(np.isnan([s.ci_low, s.ci_high]).all() for s in strange)
+    near = [s for s in familiar if s.novelty <= 1]
+    assert all(s.ci_low < s.mean < s.ci_high for s in near)
+    assert len({round(s.ci_high - s.ci_low, 6) for s in near}) > 1 or scorer.card.interval.per_dissent == 0
     assert 0 <= scorer.card.metrics["query_diversity"] <= 1
 
 
