@@ -142,12 +142,13 @@ class Workspace:
             UsageError: There are no images at these paths, or no such version.
             AbkitError: The model or the store cannot be used.
         """
+        from abkit.workflows.learning.shadow import score_beside
         from abkit.workflows.scoring.image_files import fetched_images
         from abkit.workflows.scoring.score import score_paths
 
         fetching = progress or (lambda done, total: None)
         with fetched_images(_paths(paths), self.settings.scoring, progress=fetching) as found:
-            return score_paths(
+            result = score_paths(
                 self.store,
                 self.settings,
                 found,
@@ -157,6 +158,10 @@ class Workspace:
                 brief_encoder=brief_encoder,
                 progress=progress,
             )
+            score_beside(
+                self.store, self.settings, [file.creative_id for file in result.files if file.creative_id is not None]
+            )
+            return result
 
     def shortlist(
         self,

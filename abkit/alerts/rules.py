@@ -21,9 +21,9 @@ _DECISIONS: dict[str, tuple[Severity, str, str]] = {
     DriftDecision.RETRAIN: (
         Severity.CRITICAL,
         "the scorer needs retraining",
-        "Have people rate recent creatives, train on these ratings "
-        "(`abkit model train RATINGS --images FOLDER --parent active`), and promote the new version "
-        "if it does better on ratings that it has not seen (`abkit model promote`).",
+        "Let it learn from the clicks since then: `abkit retrain` trains a challenger and promotes it only if it does "
+        "better on later launches. Or have people rate recent creatives and train on these ratings "
+        "(`abkit model train RATINGS --images FOLDER --parent active`).",
     ),
     DriftDecision.FIX_DATA: (
         Severity.CRITICAL,

@@ -16,6 +16,9 @@ from abkit.store.database.statements import insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import ModelVersion, Promotion, Score
 
+ROLLBACK = "rollback: "
+"""How the reason of a promotion begins that goes back."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelEntry:
@@ -144,19 +147,22 @@ def promote(session: Session, run: RunRecord, version: ModelVersion, *, segment:
     return row
 
 
-def active_model_before(session: Session, segment: str = "") -> ModelVersion | None:
-    """Return the version that the active model replaced: the one that a rollback goes back to."""
-    promoted = session.scalars(
-        select(Promotion.model_version_id).where(Promotion.segment == segment).order_by(Promotion.id)
+def models_before(session: Session, segment: str = "") -> list[ModelVersion]:
+    """Return the versions that a rollback can go back to: those that were active before, the latest first."""
+    promoted = session.execute(
+        select(Promotion.model_version_id, Promotion.why).where(Promotion.segment == segment).order_by(Promotion.id)
     ).all()
     # A rollback is a promotion too: walk the history as a stack, so that two rollbacks go back two steps.
     stack: list[int] = []
-    for version_id in promoted:
+    for version_id, why in promoted:
         if len(stack) >= 2 and stack[-2] == version_id:
             stack.pop()
+        elif why.startswith(ROLLBACK):  # over models that are gone, or beyond the first one
+            stack = [*stack[: stack.index(version_id)], version_id] if version_id in stack else [version_id]
         elif not stack or stack[-1] != version_id:
             stack.append(version_id)
-    return session.get(ModelVersion, stack[-2]) if len(stack) >= 2 else None
+    found = (session.get(ModelVersion, version_id) for version_id in reversed(stack[:-1]))
+    return [one for one in found if one is not None]
 
 
 def all_versions(session: Session) -> list[ModelVersion]:

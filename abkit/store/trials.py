@@ -44,6 +44,16 @@ def used_creatives(session: Session, champion_id: int) -> set[int]:
     )
 
 
+def judged_until(session: Session, champion_id: int) -> date | None:
+    """Return the day of the last launch that was judged against a champion, or by which it became the champion."""
+    return session.scalar(
+        select(func.max(RetrainTrial.judged_last)).where(
+            RetrainTrial.attempt > 0,
+            (RetrainTrial.champion_id == champion_id) | (RetrainTrial.challenger_id == champion_id),
+        )
+    )
+
+
 def trial_of_run(session: Session, run_id: int) -> RetrainTrial | None:
     """Return what a run found."""
     return session.scalars(select(RetrainTrial).where(RetrainTrial.run_id == run_id)).first()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -183,19 +183,45 @@ def promote(store: Store, wanted: str, *, segment: str = "", why: str, by: str |
 def rollback(store: Store, *, segment: str = "", why: str, by: str | None = None) -> ModelVersion:
     """Make the model that was active before the present one active again.
 
+    In the end that is the scorer that ships, or for a segment the model that is active for all. A former model whose
+    checkpoint cannot be used any more is passed over, and the reason of the promotion says so.
+
     Raises:
-        UsageError: There was none before.
-        AbkitError: Its checkpoint is no longer usable.
+        UsageError: There was none before, and the last resort is active.
     """
     with recorded_run(store, "model rollback", {"segment": segment, "why": why}) as run:
         with store.read() as session:
-            former = models.active_model_before(session, segment)
-        if former is None:
+            promoted = models.promoted_models(session)
+            former = [version.digest for version in models.models_before(session, segment)]
+        shipped = read_checkpoint(None)
+        for_all = promoted.get("") if segment else None
+        last = for_all.digest if for_all else shipped.card.digest
+        active = promoted.get(segment)
+        if active is not None and active.digest != last:
+            former = [*(digest for digest in former if digest != last), last]
+        if not former:
             raise UsageError(
                 f"there is no earlier active model to go back to{f' for segment {segment!r}' if segment else ''}",
                 hint="`abkit model list` shows the versions; `abkit model promote` chooses one",
             )
-        return _promote(store, run, former.digest, segment=segment, by=by, why=f"rollback: {why}")
+        if shipped.card.digest in former:
+            with store.write() as session:
+                models.register(session, run, entry_of(shipped, SHIPPED))
+        return _first_usable(store, run, former, segment=segment, by=by, why=why)
+
+
+def _first_usable(
+    store: Store, run: RunRecord, former: Sequence[str], *, segment: str, by: str | None, why: str
+) -> ModelVersion:
+    passed: list[str] = []
+    for digest in former[:-1]:
+        said = f" (cannot be used any more: {', '.join(passed)})" if passed else ""
+        try:
+            return _promote(store, run, digest, segment=segment, by=by, why=f"{models.ROLLBACK}{why}{said}")
+        except AbkitError:
+            passed.append(digest[:12])
+    said = f" (cannot be used any more: {', '.join(passed)})" if passed else ""
+    return _promote(store, run, former[-1], segment=segment, by=by, why=f"{models.ROLLBACK}{why}{said}")
 
 
 def _promote(store: Store, run: RunRecord, wanted: str, *, segment: str, by: str | None, why: str) -> ModelVersion:

@@ -107,8 +107,7 @@ def test_rollbacks_walk_back_one_promotion_at_a_time(sqlite_store: Store, run: R
         assert before(sqlite_store) == former
     for _ in range(2):  # back to b, then to a: each is a promotion of its own
         with sqlite_store.read() as session:
-            version = models.active_model_before(session)
-        assert version is not None
+            version = models.models_before(session)[0]
         promote(sqlite_store, run, version)
     assert before(sqlite_store) is None
     promote(sqlite_store, run, versions[0])  # the active one again changes nothing
@@ -118,8 +117,8 @@ def test_rollbacks_walk_back_one_promotion_at_a_time(sqlite_store: Store, run: R
 
 def before(store: Store, segment: str = "") -> str | None:
     with store.read() as session:
-        version = models.active_model_before(session, segment)
-    return version.name if version else None
+        versions = models.models_before(session, segment)
+    return versions[0].name if versions else None
 
 
 def test_a_reference_sample_comes_back_bit_for_bit_and_nothing_is_unpickled(store: Store) -> None:

@@ -52,6 +52,7 @@ def test_judgements_are_numbered_and_creatives_used_once_per_champion(store: Sto
         trials.write_trial(session, third, ids[2:])
     with store.read() as session:
         assert trials.attempts(session, champion) == 1
+        assert trials.judged_until(session, champion) is None  # these rows have no days
         assert trials.used_creatives(session, champion) == set(ids[:2])
         # Those by which it was judged before it became the champion would speak for it.
         assert trials.used_creatives(session, challenger) == set(ids)

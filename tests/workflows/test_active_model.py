@@ -66,10 +66,33 @@ def test_rollback_goes_back_one_step_at_a_time(store: Store, versions: list[str]
         promote(store, digest, why="next")
     assert rollback(store, why="worse").digest == versions[1]
     assert rollback(store, why="worse still").digest == versions[0]
+    shipped = read_checkpoint(None).card.digest
+    assert rollback(store, why="to the weights that ship").digest == shipped
     with pytest.raises(UsageError, match="no earlier active model to go back to"):
         rollback(store, why="once more")
     promote(store, versions[2], why="again")
-    assert rollback(store, why="no").digest == versions[0]
+    assert rollback(store, why="no").digest == shipped
+
+
+def test_rollback_passes_over_a_model_that_is_gone_and_says_so(store: Store, versions: list[str]) -> None:
+    for digest in versions:
+        promote(store, digest, why="next")
+    with store.write() as session:
+        gone = update(ModelVersion).where(ModelVersion.digest == versions[1]).values(location="/nowhere")
+        session.execute(gone)
+    assert rollback(store, why="worse").digest == versions[0]
+    with store.read() as session:
+        why = session.scalars(select(Promotion.why).order_by(Promotion.id.desc())).first()
+    assert why == f"rollback: worse (cannot be used any more: {versions[1][:12]})"
+    assert rollback(store, why="again").digest == read_checkpoint(None).card.digest
+
+
+def test_rollback_of_a_segment_ends_with_the_model_for_all(store: Store, versions: list[str]) -> None:
+    promote(store, versions[0], why="first")
+    promote(store, versions[1], why="for games", segment="games")
+    assert rollback(store, segment="games", why="worse").digest == versions[0]
+    with pytest.raises(UsageError, match="for segment 'games'"):
+        rollback(store, segment="games", why="once more")
 
 
 def test_a_segment_has_its_own_active_model_and_falls_back_to_the_global_one(store: Store, versions: list[str]) -> None:

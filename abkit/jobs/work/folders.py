@@ -62,6 +62,7 @@ class ImportKpis(ImportOptions, Arguments):
 def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreFolder) -> Mapping[str, Any]:
     """Score the images of a folder that are not scored yet. Running it again changes nothing."""
     from abkit.intake.media.images import find_images
+    from abkit.workflows.learning.shadow import score_beside
     from abkit.workflows.scoring.score import score_paths
 
     folder = _watched(settings.workspace, arguments.folder)
@@ -73,6 +74,7 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
     left_out |= {path: dead for path in found.files if _is_dead_link(path)}
     if ready:
         scored = score_paths(store, settings, ready, campaign=arguments.campaign, run=tick.run)
+        score_beside(store, settings, [file.creative_id for file in scored.files if file.creative_id is not None])
         left_out |= {Path(file.path): file.reason for file in scored.files if file.reason}
         counts = {**tick.run.outcome, **counts}
     if left_out:

@@ -46,6 +46,7 @@ def launch_window(
     settings: RetrainSettings,
     *,
     used: Set[int] = frozenset(),
+    since: date | None = None,
     after: date | None = None,
 ) -> LaunchWindow:
     """Return the latest launches that can be judged.
@@ -59,7 +60,8 @@ def launch_window(
         launched: First day of delivery by (creative, campaign).
         settings: `[retrain]`.
         used: Creatives that cannot be judged: used before, or learned from by either scorer.
-        after: Only launches after this day: those after a challenger that exists learned.
+        since: Only launches after this day, the last one that was judged: launches are judged in order.
+        after: Only launches after this day: those after a challenger that exists learned, all of them.
     """
     figures = found.appeals
     first_of: dict[int, date] = {}
@@ -76,7 +78,7 @@ def launch_window(
         i
         for i in np.flatnonzero(known)
         if (idea := int(figures.idea[i])) in day_of and idea not in spoiled and day_of[idea] <= latest
-        and (after is None or day_of[idea] > after)
+        and all(day_of[idea] > one for one in (since, after) if one is not None)
     ]  # fmt: skip
     days = np.array([day_of[int(figures.idea[i])].toordinal() for i in entries], np.int64)
     everything = len({int(figures.idea[i]) for i in np.flatnonzero(known)})

@@ -13,7 +13,7 @@ from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.records import to_plain
 from abkit.stats.promotion.verdict import PromotionRule, PromotionVerdict, judge
-from abkit.store import models, results, trials
+from abkit.store import models, results, scores, trials
 from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery
@@ -184,11 +184,12 @@ class _Retraining:
         with self.store.read() as session:
             launched = delivery.first_deliveries(session, ids)
             used = trials.used_creatives(session, self.champion.version.id)
+            since = trials.judged_until(session, self.champion.version.id)
             contents = creatives.contents_of(session, ids)
         digests = list(contents.values())
         seen = self.champion.scorer.trained_on(digests, "")
         used |= {one for one, known in zip(contents, seen.tolist(), strict=True) if known}
-        return launch_window(found, launched, self.settings.retrain, used=used, after=after)
+        return launch_window(found, launched, self.settings.retrain, used=used, since=since, after=after)
 
     def _train(self, window: LaunchWindow) -> Challenger:
         with self.store.read() as session:
@@ -212,10 +213,7 @@ class _Retraining:
         with self.store.read() as session:
             attempt = trials.attempts(session, self.champion.version.id) + 1
         ids = window.creatives
-        old, new = (
-            {one: score.mean for one, score in scores_of(self.store, self.settings, self.run, who, ids).items()}
-            for who in (self.champion, version)
-        )
+        old, new = (self._scores(who, ids) for who in (self.champion, version))
         rule = PromotionRule(
             margin=self.settings.retrain.margin,
             tolerance=self.settings.retrain.tolerance,
@@ -237,6 +235,14 @@ class _Retraining:
         if decision is TrialDecision.PROMOTED:
             score_as(self.store, self.settings, self.run, version, self.champion.version.id)
         return self._write(decision, reason, window, version, challenger=challenger, verdict=verdict)
+
+    def _scores(self, who: ActiveModel, ids: frozenset[int]) -> dict[int, float]:
+        """Return the scores of creatives: those of the log, made before the clicks, where there are any."""
+        with self.store.read() as session:
+            logged = scores.mean_scores(session, who.version.id)
+        missing = [one for one in ids if one not in logged]
+        made = scores_of(self.store, self.settings, self.run, who, missing)
+        return {one: logged[one] for one in ids if one in logged} | {one: score.mean for one, score in made.items()}
 
     def _segments(self, window: LaunchWindow) -> list[str]:
         if self.segment:

@@ -1,0 +1,144 @@
+"""The tables that training reads: what is known by a day, and what is left out and said."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+
+from abkit.config import Settings
+from abkit.errors import InvalidInput
+from abkit.store.database.engine import Store
+from abkit.store.schema import Creative, CreativeAlias, Rater, Rating, RatingImport, RatingSource
+from abkit.workflows.learning.appeals import find_appeals
+from abkit.workflows.learning.outcome_table import write_outcomes
+from abkit.workflows.learning.tables import KnownTables, known_tables
+from abkit_model.data.outcomes import read_outcomes
+from abkit_model.data.raters import contrary_raters
+from tests.monitoring_rows import NOW, Seed, seeded
+
+START = date(2025, 3, 3)
+LATER = START + timedelta(days=9)
+
+
+@pytest.fixture
+def seed(sqlite_store: Store, tmp_path: Path) -> Seed:
+    """Two campaigns of twelve creatives with images of their own; the first of each is the best."""
+    rows = seeded(sqlite_store)
+    for campaign in ("spring", "summer"):
+        ads = rows.creatives(campaign, [None] * 12)
+        rows.kpis(
+            [
+                {"ad_id": ad, "day": START, "impressions": 10_000, "clicks": 300 - 10 * place}
+                for place, ad in enumerate(ads)
+            ]
+        )
+    with sqlite_store.write() as session:
+        for number, creative in enumerate(session.scalars(select(Creative).order_by(Creative.id))):
+            path = tmp_path / "ads" / f"ad-{number}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(str(number).encode())
+            creative.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+            session.add(
+                CreativeAlias(
+                    creative_id=creative.id, name=str(path), base_name=path.name, created_at=NOW, run_id=rows.run_id
+                )
+            )
+    return rows
+
+
+def rated(seed: Seed, against: bool = False, poisoned: bool = False) -> None:
+    """Six raters; their ratings go with the clicks, or against them; one of them may vote against the others."""
+    with seed.store.write() as session:
+        source = RatingSource(key="panel", scale_low=1, scale_high=7, salt=b"", created_at=NOW, run_id=seed.run_id)
+        session.add(source)
+        session.flush()
+        done = RatingImport(
+            digest="r", name="r.csv", rating_source_id=source.id, kind="votes", options={}, rows=1, imported=1,
+            unchanged=0, rejected=0, imported_at=NOW, run_id=seed.run_id,
+        )  # fmt: skip
+        session.add(done)
+        session.flush()
+        ids = session.scalars(select(Creative.id).order_by(Creative.id)).all()
+        rng = np.random.default_rng(0)
+        for person in range(6):
+            rater = Rater(rating_source_id=source.id, pseudonym=f"p{person}", created_at=NOW, run_id=seed.run_id)
+            session.add(rater)
+            session.flush()
+            for place, creative in enumerate(ids):
+                like = 6 - place % 12 / 2.2
+                score = 8 - like if against != (poisoned and person == 3) else like
+                score = float(np.clip(round(score + rng.normal(0, 0.5)), 1, 7))
+                session.add(Rating(rater_id=rater.id, creative_id=creative, score=score, rating_import_id=done.id))
+
+
+def known(seed: Seed, scale: tuple[float, float] | None = (1, 7), **options: frozenset[int]) -> KnownTables:
+    with seed.store.read() as session:
+        return known_tables(
+            session, find_appeals(session, Settings(), metric="ctr", as_of=LATER), scale=scale, **options
+        )
+
+
+def test_the_table_that_is_written_is_the_one_that_training_reads(seed: Seed, tmp_path: Path) -> None:
+    written = write_outcomes(seed.store, Settings(), tmp_path / "outcomes.csv", as_of=LATER)
+    assert (written.rows, written.creatives, written.campaigns, written.randomized) == (24, 24, 2, 0)
+    table = read_outcomes(tmp_path / "outcomes.csv")
+    assert (len(table.images), len(table.cells), table.metric) == (24, 2, "ctr")
+    assert table.appeal[0] > 0 > table.appeal[11]
+    assert f"--images {tmp_path / 'ads'}" in written.notes[-1]
+    with (tmp_path / "outcomes.csv").open() as file:
+        assert {row["source"] for row in csv.DictReader(file)} == {"observational"}
+    with pytest.raises(InvalidInput, match="no decided experiment"):
+        write_outcomes(seed.store, Settings(), tmp_path / "tests.csv", as_of=LATER, only_experiments=True)
+    with pytest.raises(InvalidInput, match="none ran beside another"):
+        write_outcomes(seed.store, Settings(), tmp_path / "x.csv", as_of=START - timedelta(days=1))
+
+
+def test_images_that_are_gone_or_have_changed_are_left_out_and_counted(seed: Seed, tmp_path: Path) -> None:
+    (tmp_path / "ads" / "ad-0.png").unlink()
+    (tmp_path / "ads" / "ad-1.png").write_bytes(b"another image")
+    tables = known(seed, None)
+    assert len(tables.outcomes) == 22
+    assert any(note.startswith("2 creatives are left out") for note in tables.notes)
+
+
+def test_what_will_be_judged_is_not_learned_from_not_even_its_ratings(seed: Seed) -> None:
+    rated(seed)
+    tables = known(seed, leave_out=frozenset({1, 2, 3}))
+    names = {row["image"] for row in tables.outcomes}
+    assert len(names) == 21
+    assert {row["image"] for row in tables.ratings} == names
+    assert len(tables.ratings) == 21 * 6
+    assert not any("contradict" in note or "against" in note for note in tables.notes)
+
+
+def test_a_rater_who_votes_against_everybody_is_named_and_left_out(seed: Seed) -> None:
+    rated(seed, poisoned=True)
+    tables = known(seed)
+    assert {row["rater"] for row in tables.ratings} == {f"panel/p{person}" for person in (0, 1, 2, 4, 5)}
+    assert any("panel/p3 (24 votes)" in note for note in tables.notes)
+
+
+def test_ratings_that_contradict_the_clicks_are_said(seed: Seed) -> None:
+    rated(seed, against=True)
+    assert any(note.startswith("ratings contradict the clicks") for note in known(seed).notes)
+
+
+def test_ratings_on_another_scale_are_not_learned_from(seed: Seed) -> None:
+    rated(seed)
+    assert known(seed, (1, 5)).ratings == []
+
+
+def test_of_two_who_disagree_nobody_is_blamed_and_noise_alone_is_no_malice() -> None:
+    item, two = np.tile(np.arange(30), 2), np.repeat(np.arange(2), 30)
+    assert contrary_raters(item, two, np.r_[np.arange(30.0), np.arange(30.0)[::-1]]).tolist() == []
+    rng, wrong = np.random.default_rng(1), 0
+    item, rater = np.tile(np.arange(20), 8), np.repeat(np.arange(8), 20)
+    for _ in range(200):
+        wrong += len(contrary_raters(item, rater, rng.normal(size=160))) > 0
+    assert wrong <= 10
