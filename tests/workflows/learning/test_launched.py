@@ -23,7 +23,7 @@ def appeals(n: int = 240, campaigns: int = 24, **columns: Any) -> StoredAppeals:
         "creative": ids, "campaign": ids % campaigns, "idea": -ids - 1, "group": ids % campaigns,
         "appeal": np.sin(ids), "variance": np.full(n, 0.01), "expected": np.full(n, 100.0), "events": np.full(n, 100.0),
         "exposure": np.full(n, 1e4), "own": np.zeros(n), "identified": np.ones(n, bool), "ci_low": np.zeros(n),
-        "ci_high": np.zeros(n), "shrunk": np.zeros(n), "shrunk_sd": np.zeros(n),
+        "ci_high": np.zeros(n), "shrunk": np.zeros(n), "shrunk_sd": np.zeros(n), "steered": np.zeros(n),
     }  # fmt: skip
     return StoredAppeals(
         metric=Metric.CTR, as_of=TODAY, first=None, segment="", version=1,

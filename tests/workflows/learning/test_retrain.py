@@ -205,7 +205,7 @@ def test_without_promote_a_better_challenger_waits_for_a_person(shop: Shop) -> N
 
 
 def test_a_challenger_is_held_and_judged_on_what_launched_since(shop: Shop) -> None:
-    early = START + timedelta(days=20)
+    early = START + timedelta(days=10)
     held = shop.retrain(0.6, as_of=early, shadow=True)
     assert held.decision is TrialDecision.CANDIDATE
     assert held.learned_until == early
