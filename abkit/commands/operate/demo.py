@@ -79,7 +79,7 @@ def _print_story(story: Story) -> None:
 
 def _print_closing(closing: Closing) -> None:
     """Print what retraining found, in the lines of the story."""
-    typer.echo(f"  learned  until {closing.learned_until}, from the clicks since the change was found alone (simulated, as all clicks)")
+    typer.echo(f"  learned  until {closing.learned_until}, from the (simulated) clicks since the change was found")
     typer.echo(f"  retrain  {closing.day}  {closing.reason}")
     if closing.figures:
         old, new = (closing.figures[who]["concordance"] for who in ("champion", "challenger"))
