@@ -53,10 +53,10 @@ def upper_tail(t: float, dof: float) -> float:
         return 0.5 * math.erfc(t / _SQRT2)
     if dof >= _MANY and square <= dof / 20:
         return 0.5 * math.erfc(_to_normal(square, dof) / _SQRT2)
-    if not 0 < t < math.inf or square == 0:
-        return math.nan if math.isnan(t) else 0.5 if square == 0 else 0.0
     a, ratio = dof / 2, square / dof
-    inside = 1 / (1 + 1 / ratio)
+    if not 0 < t < math.inf or ratio == 0:
+        return math.nan if math.isnan(t) else 0.5 if ratio == 0 else 0.0
+    inside = ratio / (1 + ratio) if ratio < math.inf else 1.0
     front = math.exp(_log_gamma_step(a) - _LOG_SQRT_PI - a * _log_ratio(t, dof) + 0.5 * math.log(inside))
     # Each of the two fractions is quick, and loses nothing, on its own side.
     if square > 3:
