@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from abkit.records import Record
+from abkit.records import Record, percent
 from abkit.stats.promotion.gain import PairedGain, paired_gain
 from abkit.stats.promotion.launches import Launches
 from abkit.stats.promotion.spending import spent_at
@@ -107,7 +108,7 @@ def _decided(
         return TrialDecision.REFUSED, f"refused: {gain.note}"
     what = (
         f"the gain in within-campaign correlation is {gain.gain:+.3f}, at least {gain.low:+.3f} "
-        f"({gain.level:.2%} one-sided, judgement {attempt} against this champion)"
+        f"({_level(gain.level)} one-sided, judgement {attempt} against this champion)"
     )
     if not gain.low > rule.margin:
         note = f"; {gain.note}" if gain.note else ""
@@ -117,3 +118,12 @@ def _decided(
             worse = f"it is worse in {name}: {part.gain:+.3f} ({part.ci_low:+.3f} to {part.ci_high:+.3f})"
             return TrialDecision.REFUSED, f"refused: {worse}, although {what}"
     return TrialDecision.PROMOTED, f"promoted: {what}"
+
+
+def _level(level: float) -> str:
+    """Return a confidence level with as many digits as tell it from 100 %.
+
+    >>> _level(0.975), _level(0.9925), _level(1 - 0.015 / 380)
+    ('97.5 %', '99.25 %', '99.9961 %')
+    """
+    return percent(level, max(1, math.ceil(-math.log10(1 - level)) - 1))

@@ -32,7 +32,13 @@ def test_a_clear_gain_is_promoted_and_the_figures_are_said() -> None:
     assert verdict.gain.level == 0.975
     assert verdict.gain.low is not None
     assert verdict.gain.low > 0
-    assert "97.50% one-sided, judgement 1" in verdict.reason
+    assert "(97.5 % one-sided, judgement 1 " in verdict.reason
+
+
+def test_the_level_of_a_late_judgement_is_told_from_certainty() -> None:
+    found = launches(np.random.default_rng(1), 0.0, 0.6)
+    assert "(99.25 % one-sided, judgement 2 " in judge(found, attempt=2).reason
+    assert "(99.9961 % one-sided, judgement 20 " in judge(found, attempt=20).reason
 
 
 def test_no_gain_and_a_loss_are_refused() -> None:
