@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RatesOption = Annotated[
     Path | None,
-    typer.Option("--rates", help="CSV of currency,rate[,date]: what a unit of each is worth in --currency."),
+    typer.Option("--rates", help="Table of currency,rate[,date]: what a unit of each is worth in --currency."),
 ]
 CurrencyOption = Annotated[
     str | None, typer.Option("--currency", help="Currency of amounts, such as EUR; by default that of the rows.")

@@ -1,9 +1,7 @@
-"""Tables of exchange rates: a CSV with the columns currency, rate and, where rates change, date."""
+"""Tables of exchange rates: the columns currency, rate and, where rates change, date."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterator
@@ -11,7 +9,8 @@ from datetime import date
 from pathlib import Path
 
 from abkit.config import Settings
-from abkit.errors import InvalidInput, UsageError
+from abkit.errors import AbkitError, InvalidInput, UsageError
+from abkit.intake.cells.columns import BROKEN, LINE, read_columns
 from abkit.money import Rates
 
 _MOST_BYTES = 5_000_000
@@ -30,7 +29,7 @@ def rates_of(settings: Settings, path: Path | None = None, currency: str | None 
         currency: The currency that is converted to; else the one whose rate is 1.
 
     Raises:
-        UsageError: The file that was given is not such a table, or nothing says the currency.
+        AbkitError: The file that was given is not such a table, or nothing says the currency.
     """
     wanted = (currency or settings.money.currency).strip().upper()
     if wanted and not re.fullmatch("[A-Z]{3}", wanted):
@@ -41,7 +40,7 @@ def rates_of(settings: Settings, path: Path | None = None, currency: str | None 
         return Rates(wanted) if wanted else None
     try:
         return _table(chosen, wanted)
-    except (InvalidInput, UsageError) as problem:
+    except AbkitError as problem:
         if path is not None:
             raise
         return Rates(wanted, source=chosen.name, problem=problem)
@@ -62,36 +61,35 @@ def _table(chosen: Path, wanted: str) -> Rates:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, float, date | None]]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}", hint=_EXPECTED) from error
-    if len(content) > _MOST_BYTES:
+    size = path.stat().st_size if path.is_file() else None
+    if size is not None and size > _MOST_BYTES:
         raise UsageError(f"{path} is larger than {_MOST_BYTES // 1_000_000} MB; that is no table of rates")
-    try:
-        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
-        header = [cell.strip().lower() for cell in next(lines, [])]
-        if header not in (["currency", "rate"], ["currency", "rate", "date"]):
-            raise UsageError(f"{path.name} has the columns {', '.join(header)[:200] or 'none'}", hint=_EXPECTED)
-        for cells in lines:
-            if any(cell.strip() for cell in cells):
-                yield _row([cell.strip() for cell in cells], len(header), f"{path.name}, line {lines.line_num}")
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path} is not a CSV file in UTF-8: {error}", hint=_EXPECTED) from error
+    # An empty file has no header to find.
+    table = None if size == 0 else read_columns(path, ())
+    columns = [] if table is None else [name for name in table.columns if name not in (LINE, BROKEN)]
+    header = [name.strip().lower() for name in columns]
+    if table is None or header not in (["currency", "rate"], ["currency", "rate", "date"]):
+        raise UsageError(f"{path.name} has the columns {', '.join(header)[:200] or 'none'}", hint=_EXPECTED)
+    for line, broken, *cells in table.select(LINE, BROKEN, *columns).iter_rows():
+        if broken is not None:
+            raise InvalidInput(
+                f"{path.name} is not a CSV file or sheet that can be read in full: line {line} has {broken}",
+                hint=_EXPECTED,
+            )
+        texts = ["" if cell is None else str(cell).strip() for cell in cells]
+        if any(texts):
+            yield _row(texts, f"{path.name}, line {line}")
 
 
-def _row(cells: list[str], width: int, where: str) -> tuple[str, float, date | None]:
-    if len(cells) != width:
-        raise InvalidInput(f"{where} has {len(cells)} cells; expected {width}", hint=_EXPECTED)
+def _row(cells: list[str], where: str) -> tuple[str, float, date | None]:
     name = cells[0].upper()
     if not re.fullmatch("[A-Z]{3}", name):
         raise InvalidInput(f"{where}: the currency is {cells[0][:20]!r}; expected three letters such as USD")
     # Written out with a point: float() also takes "1_0", "inf" and digits of other scripts.
-    rate = float(cells[1]) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,12})?", cells[1]) else math.nan
+    rate = float(cells[1]) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,20})?", cells[1]) else math.nan
     if not rate > 0:
         raise InvalidInput(f"{where}: the rate is {cells[1][:20]!r}; expected a number above 0 such as 0.92")
-    if width == 2 or not cells[2]:
+    if len(cells) == 2 or not cells[2]:
         return name, rate, None
     try:
         return name, rate, date.fromisoformat(cells[2])

@@ -1,9 +1,10 @@
 """Tables of rates are read strictly: a wrong rate would make every amount wrong."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from abkit.config import MoneySettings, Settings
 from abkit.errors import AbkitError
@@ -60,6 +61,29 @@ def test_the_configuration_names_both_and_the_command_wins(tmp_path: Path) -> No
 def test_what_is_no_table_of_rates_is_refused_with_the_place(tmp_path: Path, content: str, said: str) -> None:
     with pytest.raises(AbkitError, match=said):
         rates_of(Settings(workspace=tmp_path), table(tmp_path, content), "EUR")
+
+
+def test_a_table_is_read_as_other_tables_are(tmp_path: Path) -> None:
+    settings = Settings(workspace=tmp_path)
+    rates = rates_of(settings, table(tmp_path, "currency;rate;date;\nUSD;0.9;2026-03-01;\n"), "EUR")
+    assert rates is not None
+    assert rates.rate("USD", date(2026, 4, 1)) == 0.9
+    sheet = tmp_path / "rates.xlsx"
+    with xlsxwriter.Workbook(sheet) as book:
+        page = book.add_worksheet("March")
+        page.write_row(0, 0, ["Currency", "Rate", "Date"])
+        page.write_row(1, 0, ["USD", 1 / 1.08])
+        page.write_datetime(1, 2, datetime(2026, 3, 1), book.add_format({"num_format": "d.m.yyyy"}))  # noqa: DTZ001
+    rates = rates_of(settings, sheet, "EUR")
+    assert rates is not None
+    assert rates.rate("USD", date(2026, 4, 1)) == pytest.approx(1 / 1.08)
+
+
+def test_a_column_named_twice_waits_until_amounts_are_converted(tmp_path: Path) -> None:
+    table(tmp_path, "currency,rate,rate\nUSD,0.9,0.8\n")
+    rates = rates_of(Settings(workspace=tmp_path, money=MoneySettings(currency="EUR", rates=Path("rates.csv"))))
+    assert rates is not None
+    assert "2 columns 'rate'" in str(rates.problem)
 
 
 def test_a_file_that_cannot_be_read_or_is_far_too_large_is_refused(tmp_path: Path) -> None:
