@@ -9,16 +9,23 @@ same as those of its id on named platforms when it delivered their sum.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import CompoundSelect, exists, select, union, update
 from sqlalchemy.orm import Session, aliased
 
-from abkit.names import folded
 from abkit.store.database.statements import among, total
+from abkit.store.kpis.once.ad_names import (
+    MOST_EQUAL,
+    agree,
+    by_name,
+    known_ads,
+    never_together,
+    of_one_id,
+    one_each,
+)
 from abkit.store.kpis.once.alike import corrected, only_ones, restated
 from abkit.store.kpis.once.period_sums import SUMS, sums_of_pairs, totals_and_sums
 from abkit.store.kpis.once.rule import means_all
@@ -32,9 +39,7 @@ if TYPE_CHECKING:
 _DIGITS_RELATED, _DIGITS_ALONE = 2.5, 6.0
 _DAYS_ALONE = 3  # different figures that agree, where the names say nothing
 _SHARE_RELATED, _SHARE_ALONE = 0.5, 0.9  # of the days that both have
-_MOST_EQUAL = 20  # figures that more ads than this have on one day tell none of them
 _MOST_PERIODS = 40  # that candidates are looked for in; all that both have prove them
-_LONG_ID = 10  # digits that nobody counts up to: ids of platforms have more
 _SAME_CONVERSIONS = 1e-6  # fractions add up to a little more or less
 _SUM_IS = 0.02  # how far a sum over platforms may be from the total
 
@@ -74,108 +79,14 @@ def unite(
     pairs = list(_platform_sums(session, ads))
     others = _others(session, ads, days, every=every)
     if others:
-        long, short = _one_id(session, ads, others)
+        long, short = of_one_id(session, ads, others)
         pairs += long
         pairs += _corrected(session, short, days)
         pairs += _equal_ads(session, ads, others, days)
     return _note(session, pairs) if pairs else set()
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What is known of an ad besides its figures."""
-
-    platform: str
-    account: str
-    external_id: str
-    creative_name: str
-    campaign_id: int | None
-    creatives: frozenset[int]
-
-    @property
-    def is_named(self) -> bool:
-        """Whether the creative stands for the id."""
-        name = self.creative_name
-        return bool(name) and (self.external_id == name or self.external_id.endswith(f"/{name}"))
-
-    def may_be(self, other: _Known) -> bool:
-        """Return whether nothing speaks against both being one ad."""
-        if self.creatives and other.creatives and not self.creatives & other.creatives:
-            return False
-        if self.external_id != other.external_id and not _agree(self.account, other.account):
-            return False
-        return _agree(self.platform, other.platform)
-
-    @property
-    def has_long_id(self) -> bool:
-        """Whether nobody counted its id up."""
-        return len(self.external_id) >= _LONG_ID and self.external_id.isdigit()
-
-    def named_alike(self, other: _Known) -> bool:
-        """Return whether more than an id says that both are one: a name beside it, or the campaign."""
-        if self.campaign_id is not None and self.campaign_id == other.campaign_id:
-            return True
-        same_name = bool(self.creative_name) and folded(self.creative_name) == folded(other.creative_name)
-        return same_name and not (self.is_named or other.is_named)
-
-    def related(self, other: _Known) -> bool:
-        """Return whether their names say that they may be one."""
-        if self.external_id == other.external_id:
-            return True
-        same_name = bool(self.creative_name) and folded(self.creative_name) == folded(other.creative_name)
-        return same_name and (self.is_named or other.is_named)
-
-
-def _agree(one: str, other: str) -> bool:
-    return one == other or not one or not other
-
-
-def _known(session: Session, ads: Collection[int]) -> dict[int, _Known]:
-    creatives: dict[int, set[int]] = defaultdict(set)
-    for ad, creative in session.execute(
-        select(AdCreative.ad_id, AdCreative.creative_id).where(among(session, AdCreative.ad_id, ads))
-    ):
-        creatives[ad].add(creative)
-    columns = (Ad.id, Ad.platform, Ad.account, Ad.external_id, Ad.creative_name, Ad.campaign_id)
-    rows = session.execute(select(*columns).where(among(session, Ad.id, ads)))
-    return {row[0]: _Known(*row[1:], frozenset(creatives[row[0]])) for row in rows}
-
-
-# --- one id --------------------------------------------------------------------------------------------------------
-
-
-def _one_id(
-    session: Session, ads: Collection[int], others: Collection[int]
-) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """Return the pairs that have one id, and of which one lacks its account or platform: first those of long ids.
-
-    Platforms give a long id once. Figures need not agree: what came later may be corrected, or another period.
-    """
-    rows = session.execute(select(Ad.id, Ad.external_id).where(among(session, Ad.id, {*ads, *others})))
-    owners: dict[str, list[int]] = defaultdict(list)
-    for ad, external_id in rows:
-        owners[external_id].append(ad)
-    here, there = set(ads), set(others)
-    pairs = {
-        (one, two)
-        for same in owners.values()
-        if 1 < len(same) <= _MOST_EQUAL
-        for one in same
-        for two in same
-        if one in here and two in there and one != two and not (one > two and two in here and one in there)
-    }
-    if not pairs:
-        return [], []
-    known = _known(session, {ad for pair in pairs for ad in pair})
-    fits = {
-        (one, two)
-        for one, two in pairs
-        if known[one].may_be(known[two]) and _agree(known[one].account, known[two].account)
-    }
-    apart = sorted(_apart(session, fits))
-    return [pair for pair in apart if known[pair[0]].has_long_id], [
-        pair for pair in apart if not known[pair[0]].has_long_id
-    ]
+# --- one short id --------------------------------------------------------------------------------------------------
 
 
 def _corrected(
@@ -185,7 +96,7 @@ def _corrected(
     if not pairs:
         return []
     groups = groups_of(session, {ad for pair in pairs for ad in pair})
-    known = _known(session, groups)
+    known = known_ads(session, groups)
     accounts: dict[int, set[str]] = defaultdict(set)
     for ad, head in groups.items():
         accounts[head].add(known[ad].account)
@@ -224,7 +135,7 @@ def _others(session: Session, ads: Collection[int], days: tuple[date, date] | No
     if not every:
         statement = statement.where(~among(session, Ad.id, ads))
     found = session.execute(statement)
-    return {row.id for row in found if any(_agree(row.platform, platform) for platform in platforms)}
+    return {row.id for row in found if any(agree(row.platform, platform) for platform in platforms)}
 
 
 _PERIOD, _FIGURES = ["period_start", "period_end"], ["impressions", "clicks"]
@@ -243,16 +154,16 @@ def _equal_ads(
     if here.is_empty() or there.is_empty():
         return []
     delivering = here["ad"].n_unique()
-    known = _known(session, {*here["ad"], *there["other"]})
+    known = known_ads(session, {*here["ad"], *there["other"]})
     key = [*_PERIOD, *_FIGURES]
     candidates = _telling(here, key).join(_telling(there, key), on=key)
-    pairs = set(candidates.select("ad", "other").unique().iter_rows()) | _by_name(known, here["ad"], there["other"])
+    pairs = set(candidates.select("ad", "other").unique().iter_rows()) | by_name(known, here["ad"], there["other"])
     pairs = {
         (one, two)
         for one, two in pairs
         if one != two and not (one > two and (two, one) in pairs) and known[one].may_be(known[two])
     }
-    apart = _apart(session, pairs)
+    apart = never_together(session, pairs)
     if not apart:
         return []
     # Of those that may be one by their names, every total is looked at; of all others, some.
@@ -282,8 +193,8 @@ def _equal_ads(
     days_of_all = sum(number for _, _, number in unproven)
     if one_to_one and all_of_them and digits_of_all >= _DIGITS_ALONE and days_of_all >= _DAYS_ALONE:
         same += [pair for pair, _, _ in unproven]
-    of_one_account = {(one, two) for one, two in named if _agree(known[one].account, known[two].account)}
-    return _one_each([*same, *restated(of_one_account - {*same}, here, there)], known)
+    of_one_account = {(one, two) for one, two in named if agree(known[one].account, known[two].account)}
+    return one_each([*same, *restated(of_one_account - {*same}, here, there)], known)
 
 
 def _proof(pairs: Collection[tuple[int, int]], here: pl.DataFrame, there: pl.DataFrame) -> pl.DataFrame:
@@ -349,48 +260,7 @@ def _totals(session: Session, ads: Collection[int], periods: Sequence[tuple[date
 def _telling(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     import polars as pl
 
-    return rows.filter(pl.len().over(key) <= _MOST_EQUAL)
-
-
-def _by_name(known: Mapping[int, _Known], ads: Iterable[int], others: Iterable[int]) -> set[tuple[int, int]]:
-    """Return the pairs whose names are related, where few ads have the name."""
-    named: dict[str, set[int]] = defaultdict(set)
-    for other in set(others):
-        for name in {known[other].external_id, folded(known[other].creative_name)} - {""}:
-            named[name].add(other)
-    return {
-        (ad, other)
-        for ad in set(ads)
-        for name in {known[ad].external_id, folded(known[ad].creative_name)} - {""}
-        if len(named[name]) <= _MOST_EQUAL
-        for other in named[name]
-        if known[ad].related(known[other])
-    }
-
-
-def _apart(session: Session, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return the pairs that no import has together."""
-    imports: dict[int, set[int]] = defaultdict(set)
-    ads = {ad for pair in pairs for ad in pair}
-    rows = select(Kpi.ad_id, Kpi.kpi_import_id).where(among(session, Kpi.ad_id, ads)).distinct()
-    for ad, number in session.execute(rows):
-        imports[ad].add(number)
-    return {(one, two) for one, two in pairs if not imports[one] & imports[two]}
-
-
-def _one_each(pairs: Iterable[tuple[int, int]], known: Mapping[int, _Known]) -> list[tuple[int, int]]:
-    """Return the pairs, best first, that leave no ad with two others of one account and kind of name."""
-    taken: set[tuple[int, object]] = set()
-    chosen = []
-    for one, two in pairs:
-        keys = [
-            (ad, (known[other].platform, known[other].account, known[other].is_named))
-            for ad, other in ((one, two), (two, one))
-        ]
-        if not taken.intersection(keys):
-            taken.update(keys)
-            chosen.append((one, two))
-    return chosen
+    return rows.filter(pl.len().over(key) <= MOST_EQUAL)
 
 
 # --- platforms ----------------------------------------------------------------------------------------------------
@@ -457,7 +327,7 @@ def _note(session: Session, pairs: Iterable[tuple[int, int]]) -> set[int]:
             members[head] += moved
             groups.update(dict.fromkeys(moved, head))
             touched = (touched - {gone}) | {head}
-    known = _known(session, groups)
+    known = known_ads(session, groups)
     values: list[dict[str, Any]] = []
     for head in touched:
         own = sorted(members[head], key=lambda ad: (not known[ad].creatives, known[ad].campaign_id is None, ad))
