@@ -21,7 +21,6 @@ from abkit.stats.monitoring import correlation
 from abkit.stats.monitoring.correlation import Correlation, noise_ceiling
 from abkit.store import models
 from abkit.store import results as found
-from abkit.store import scores as score_rows
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import (
@@ -40,6 +39,7 @@ from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice
 from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
 from abkit.workflows.per_creative import PerCreative, by_creative, need_money, spread_of
+from abkit.workflows.unseen_scores import LEARNED_FROM, unseen_scores
 
 _NO_SCORES = "nothing has been scored yet: `abkit score IMAGES --campaign KEY`"
 _NO_KPIS = "no scored creative has enough delivery in this window: `abkit kpi import FILE`, then `abkit kpi link`"
@@ -286,12 +286,15 @@ def _version_report(
     active: ModelVersion | None,
     appeals: StoredAppeals | None,
 ) -> VersionReport:
-    scores = score_rows.mean_scores(session, version.id)
+    unseen = unseen_scores(session, version)
+    scores = unseen.scores
     labels = ideas.ideas_of(session)
     left_out = {reason: LeftOut(one.count, one.impressions) for reason, one in delivered.left_out.items()}
     scored = [row for row in delivered.rows if row.creative_id in scores]
     unscored = [row for row in delivered.rows if row.creative_id not in scores]
-    _say(left_out, "creatives without a score by this version", unscored)
+    _say(left_out, LEARNED_FROM, [row for row in unscored if row.creative_id in unseen.seen])
+    without_score = [row for row in unscored if row.creative_id not in unseen.seen]
+    _say(left_out, "creatives without a score by this version", without_score)
     silent = set(scores) - {row.creative_id for row in delivered.rows}
     if silent:
         left_out["scored creatives without delivery"] = LeftOut(len(silent))

@@ -17,7 +17,7 @@ from abkit.metrics import METRICS, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.records import to_plain
 from abkit.stats.monitoring.triage import triage
-from abkit.store import imports, models, results, runs, scores, trials
+from abkit.store import imports, models, results, runs, scores
 from abkit.store.catalog import ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery as kpi_delivery
@@ -31,6 +31,7 @@ from abkit.workflows.drift.feeds import judge_feed, judge_share
 from abkit.workflows.drift.images import judge_input, judge_scores
 from abkit.workflows.drift.results import DriftReport, LayerResult
 from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
+from abkit.workflows.unseen_scores import unseen_scores
 
 REFERENCE = "model"
 CURRENT = "days:7"
@@ -146,7 +147,7 @@ def _test_layers(
     delivered = sort_delivery(
         rows,
         windows,
-        _unseen_scores(session, version.id) if version else {},
+        unseen_scores(session, version).scores if version else {},
         kpi_delivery.first_deliveries(session, {row.creative_id for row in rows}),
         labels,
         definition,
@@ -163,20 +164,6 @@ def _test_layers(
         judge_level(delivered, settings),
     ]
     return tests, money
-
-
-def _unseen_scores(session: Session, version_id: int) -> dict[int, float]:
-    """Return the scores of a version, without those of creatives whose delivery it learned from.
-
-    With those it goes better than with any that it never saw, and the next ones would look like a loss.
-    """
-    found = scores.mean_scores(session, version_id)
-    until = trials.learned_until(session, version_id)
-    if until is None:
-        return found
-    launched = kpi_delivery.first_deliveries(session, found)
-    seen = {creative for (creative, _), day in launched.items() if day <= until}
-    return {creative: score for creative, score in found.items() if creative not in seen}
 
 
 def _one_of_each_idea(creatives: Iterable[int], labels: Mapping[int, int]) -> list[int]:

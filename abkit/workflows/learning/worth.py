@@ -26,13 +26,13 @@ from abkit.stats.listening.sample import ListeningSample, listening_sample
 from abkit.stats.listening.savings import Savings, VariantCosts, savings
 from abkit.stats.listening.winners import Droppable, WinnerRecall, droppable, winner_recall
 from abkit.store import models, results
-from abkit.store import scores as score_rows
 from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.schema import ModelVersion
 from abkit.vocabulary import ListeningVerdict, Metric, WinnerRule, parse_choice
 from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
 from abkit.workflows.learning.event_value import EventValue, GivenEventValue, event_value
+from abkit.workflows.unseen_scores import LEARNED_FROM, UnseenScores, unseen_scores
 
 DEFAULT_K = 3
 WEEKS_A_MONTH = 365.25 / 12 / 7
@@ -174,8 +174,8 @@ def find_worth(
         k: How many ideas of each campaign would be launched.
         rule: Who counts as the winner of a campaign.
         campaigns: Keys of the only campaigns to look at; all by default.
-        first: The first day of delivery that counts. For scores of a model that learned from outcomes, a day after
-            those: what it has seen proves nothing.
+        first: The first day of delivery that counts. Creatives whose delivery the version learned from are left out
+            in any case, where `abkit retrain` trained it.
         model: Name or digest of the version; by default that of the last drift check, else the active model.
         costs: What a variant costs until its rate is known.
         given: What an event is worth.
@@ -196,19 +196,23 @@ def find_worth(
     if found is None:
         found = find_appeals(session, settings, metric=kpi, as_of=as_of, first=first, campaigns=campaigns, rates=rates)
     version = judged_version(session, model, as_of)
-    score = score_rows.mean_scores(session, version.id) if version else {}
+    unseen = unseen_scores(session, version) if version else UnseenScores(scores={})
+    score = unseen.scores
     minimum = float(settings.drift.min_clicks)
-    sample = _sample(found, score, minimum, np.ones(len(found.causal), bool))
+    new = ~np.isin(found.appeals.creative, sorted(unseen.seen))
+    sample = _sample(found, score, minimum, new)
     policies = []
     for causal in (True, False):
-        part = _sample(found, score, minimum, found.causal == causal)
+        part = _sample(found, score, minimum, new & (found.causal == causal))
         value = policy_value(part, k, randomized=causal)
         if value.campaigns:
             policies.append(value)
     dropping = droppable(sample, rule=winner)
     share = dropping.shown if dropping.shown > dropping.by_chance else dropping.share
     regret = gain_when_dropping(sample, share)
-    notes, rates = list(found.notes), rates or rates_of(settings)
+    notes, rates = [*found.notes, *filter(None, [unseen.note])], rates or rates_of(settings)
+    if unseen.seen:
+        sample.left_out[LEARNED_FROM] = len(unseen.seen)
     try:
         worth = event_value(session, kpi, as_of=as_of, campaigns=campaigns, given=given, rates=rates)
     except AbkitError as error:
@@ -249,7 +253,7 @@ def find_worth(
             worth_of_rate=worth.per_week * WEEKS_A_MONTH if worth else None,
         ),
         dropped_share=share,
-        notes=(*notes, *_remarks(sample, policies, version, bool(score))),
+        notes=(*notes, *_remarks(sample, policies, version, bool(score or unseen.seen))),
     )
 
 
