@@ -10,6 +10,7 @@ import pytest
 from abkit.intake.kpis.reading import KpiOptions
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Filters, deliveries
+from abkit.store.kpis.once import counting
 from abkit.workflows.kpis.import_kpis import import_files
 from abkit.workflows.kpis.imports import undo_import
 from tests.conftest import MakeDatabase
@@ -100,4 +101,22 @@ def test_a_word_for_all_needs_no_figures(sqlite_store: Store, tmp_path: Path, ca
 )
 def test_what_is_no_sum_of_others_adds_up(sqlite_store: Store, tmp_path: Path, rows: list[Row]) -> None:
     run_import(sqlite_store, write(tmp_path / "k.csv", _table(rows)))
+    assert _counted(sqlite_store) == sum(row[3] for row in rows)
+
+
+@pytest.mark.parametrize(("looked_at", "left_over"), [(0, 4), (1, 3), (4, 0)])
+def test_values_of_few_ads_that_are_too_many_to_examine_are_counted_in_a_note(
+    sqlite_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked_at: int, left_over: int
+) -> None:
+    # Of six ads the first and the fourth are looked at; each of the others has a country of its own.
+    monkeypatch.setattr(counting, "_MOST_ADS", 2)
+    monkeypatch.setattr(counting, "_MOST_RARE", looked_at)
+    countries = ("DE", "AT", "CH", "FR", "IT", "ES")
+    rows = [(0, f"120{ad}", country, 900 + ad, 10) for ad, country in enumerate(countries)]
+    notes: list[str] = []
+    path = write(tmp_path / "k.csv", _table(rows))
+    import_files(sqlite_store, [path], KpiOptions(), note=notes.append)
+    said = [note for note in notes if "not examined for totals" in note]
+    expected = f"{left_over} combinations of values that few ads have were not examined for totals of others"
+    assert [note.removeprefix(f"{path}: ") for note in said] == ([expected] if left_over else [])
     assert _counted(sqlite_store) == sum(row[3] for row in rows)
