@@ -42,6 +42,9 @@ class ErrorSpread:
     measured: bool
 
 
+_LABELS = {"comparisons": "the comparisons of them", "outcomes": "their outcomes"}
+
+
 def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> ErrorSpread | None:
     """Return the error spread that a card gives, or None where nothing was held out.
 
@@ -56,7 +59,7 @@ def error_spread(metrics: Mapping[str, Any], interval: Mapping[str, Any]) -> Err
     pairs = metrics.get("pairs")
     if isinstance(pairs, Mapping) and "error_spread" in pairs:
         if not _is_spread(pairs["error_spread"]):
-            what = "the comparisons of them" if pairs.get("labels") == "comparisons" else "their ratings"
+            what = _LABELS.get(str(pairs.get("labels")), "their ratings")
             return ErrorSpread(math.inf, f"the scores of held-out images do not rise with {what}", True)
         return ErrorSpread(float(pairs["error_spread"]), f"measured on {pairs.get('n')} held-out images", True)
     half, level = interval.get("half_width"), interval.get("level")

@@ -81,6 +81,13 @@ def _score_row(file: ScoredFile, name: str, with_fit: bool) -> dict[str, Any]:
     return row | {"status": file.status.value}
 
 
+_PROBABLE = {
+    "ratings": "what raters like those of the training would say, not of clicks",
+    "comparisons": "what most people who choose between such images would prefer, not of clicks",
+    "outcomes": "which creative does better beside the others, from outcomes of creatives that were held out",
+}
+
+
 @view_of.register
 def _(result: Shortlist) -> View:
     kept = f"{result.kept} of {result.n} {'ideas ' if result.by_idea else ''}kept"
@@ -103,14 +110,12 @@ def _(result: Shortlist) -> View:
     ]
     width = result.scale[1] - result.scale[0]
     spread = f"{_number(result.error_spread)} steps" if width > 1 else f"{result.error_spread:.3f} of {width:g}"
-    people = "raters like those of the training would say"
-    if result.calibration is not None and result.calibration["labels"] == "comparisons":
-        people = "most people who choose between such images would prefer"
+    labels = "ratings" if result.calibration is None else str(result.calibration["labels"])
     return View(
         tables=(_with_images(rows, title, result.demonstration, images),),
         sentences=(
             f"{'Clear' if result.clear else 'Not clear'}: {result.why}.",
-            f"These are probabilities of what {people}, not of clicks:",
+            f"These are probabilities of {_PROBABLE[labels]}:",
             *(f"  {sentence}" for sentence in result.relation),
             f"Error spread: {spread}, {result.error_spread_from}.",
             *([] if result.calibration is None else [_calibration(result.calibration)]),

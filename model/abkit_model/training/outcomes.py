@@ -23,6 +23,7 @@ from abkit_model.data.tokens import Features
 from abkit_model.errors import TrainingError
 from abkit_model.evaluation.metrics import grouped_folds
 from abkit_model.evaluation.outcome_agreement import Judged, against_outcomes, centered, difference, spread_within
+from abkit_model.evaluation.pair_calibration import pair_calibration
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.novelty import novelty_limit
 from abkit_model.query_transformer import QueryTransformer
@@ -238,7 +239,8 @@ class OutcomeLabels:
     def judge(self, answers: HeldOutAnswers, judged: NDArray[np.bool_], parent: Scorer | None, seed: int) -> HeldOut:
         """Return all that a card says of images that were held out, inside campaigns and folds.
 
-        There is no conformal interval: an appeal says how an image did beside others, and noisily at that.
+        There is no conformal interval: an appeal says how an image did beside others, and noisily at that. P(A beats
+        B) is held against the outcomes of pairs inside campaigns; their noise makes it cautious.
 
         Args:
             answers: What was said of the images.
@@ -254,6 +256,10 @@ class OutcomeLabels:
         own, held = self.outcomes, self._judged(rows, answers.folds)
         figures = against_outcomes(scores[own.image[rows]], held, seed=seed)
         metrics: dict[str, Any] = {"outcome_folds": {"folds": FOLDS, **(figures.to_dict() if figures else {})}}
+        families = [own.family[i] for i in own.image[rows]]
+        pairs = pair_calibration(scores[own.image[rows]], own.appeal[rows], families, held.group, seed=seed)
+        if pairs is not None:
+            metrics["pairs"] = {**pairs.to_dict(), "labels": "outcomes"}
         if parent is not None:
             former = predict(parent.network, self.views[0])[0] @ parent.card.scale.values
             image = own.image[rows]

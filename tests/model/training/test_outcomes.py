@@ -16,6 +16,7 @@ from abkit_model.errors import LabelError
 from abkit_model.evaluation.outcome_agreement import Judged, against_outcomes, spread_within, within_srcc
 from abkit_model.evaluation.trained_scorer import predict
 from abkit_model.scorer import Scorer
+from abkit_model.selection import error_spread
 from abkit_model.training.outcome_facts import contradiction, outcomes_for_parent
 from abkit_model.training.outcomes import LOG_RATE, _working_rows, held_out_groups
 from abkit_model.training.pipeline import train_scorer
@@ -87,6 +88,18 @@ def test_a_score_is_the_logarithm_of_the_rate_against_the_average_image(
     one = scorer.score_tokens(outcomes.views[0].batch([0]))[0]
     assert one.mean == pytest.approx(scores[0], abs=1e-5)
     assert np.isnan([one.ci_low, one.ci_high]).all()
+
+
+def test_p_a_beats_b_is_measured_on_outcomes_inside_campaigns(trained: TrainedScorer) -> None:
+    pairs = trained.card.metrics["pairs"]
+    assert (pairs["labels"], pairs["n"], pairs["subjects"]) == ("outcomes", IMAGES, IMAGES)
+    assert pairs["pairs"] == 8 * 6 * 5 // 2, "of one campaign, all of them"
+    assert pairs["right"]["low"] > 0.5
+    assert abs(pairs["overconfidence"]["value"]) < 0.15
+    spread = error_spread(trained.card.metrics, {})
+    assert spread is not None
+    assert spread.measured
+    assert 0 < spread.std < np.inf
 
 
 def test_the_card_says_metric_campaigns_creatives_events_and_sources(trained: TrainedScorer) -> None:
