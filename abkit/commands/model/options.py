@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -103,18 +103,25 @@ def parse_fields(mapping: list[str] | None) -> dict[str, str] | None:
     """Return columns by field from `COLUMN=FIELD`; None where nothing is said.
 
     Raises:
-        UsageError: No equals sign, a field that outcomes do not have, or one that is named twice.
+        UsageError: No equals sign, a field that is not known or named twice, or fields of ratings and outcomes.
     """
     from abkit_model.data.outcomes import COLUMNS
+    from abkit_model.data.rating_columns import FIELDS
 
     found: dict[str, str] = {}
     for text in mapping or ():
         column, _, field = text.rpartition("=")
-        if not column or field not in COLUMNS or field in found:
-            what = "names a field twice" if field in found else "is not COLUMN=FIELD with a field of outcomes"
-            raise UsageError(f"--map {text!r} {what}", hint=f"the fields are: {', '.join(COLUMNS)}")
+        if not column or field not in {*COLUMNS, *FIELDS} or field in found:
+            what = "names a field twice" if field in found else "is not COLUMN=FIELD with a known field"
+            raise UsageError(f"--map {text!r} {what}", hint=_known_fields(COLUMNS, FIELDS))
         found[field] = column
+    if found.keys() - COLUMNS.keys() and found.keys() - FIELDS.keys():
+        raise UsageError("--map names fields of ratings and of outcomes", hint=_known_fields(COLUMNS, FIELDS))
     return found or None
+
+
+def _known_fields(outcomes: Iterable[str], ratings: Iterable[str]) -> str:
+    return f"of ratings: {', '.join(ratings)}; of outcomes: {', '.join(outcomes)}"
 
 
 @contextmanager

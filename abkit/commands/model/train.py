@@ -79,7 +79,7 @@ def train(
     ] = None,
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="COLUMN=FIELD", help="With outcomes: the field that a column holds."),
+        typer.Option("--map", metavar="COLUMN=FIELD", help="The field that a column holds, of ratings or outcomes."),
     ] = None,
     correct_raters: Annotated[
         bool,

@@ -297,6 +297,8 @@ def _notes(
         notes.append(_about_comparisons(trained))
     if card.data.get("layout") == "outcomes":
         notes += about_outcomes(card)
+    else:
+        notes += card.data.get("notes", ())
     if trained.seen_by_parent:
         notes.append(_about_seen(trained))
     for what, rejects in (("row", trained.rejected), ("image", trained.missing)):

@@ -37,12 +37,21 @@ def shortage_of(request: TrainingRequest) -> Shortage | None:
     from abkit_model.data.rating_rows import read_rows
 
     table, image, scale = Path(request.table), request.image_column, request.scale
-    rows = read_rows(table, image_column=image, group_column=request.group_column, scale=scale, options=request.options)
+    columns, command = request.columns, request.command_line()
+    rows = read_rows(
+        table,
+        image_column=image,
+        group_column=request.group_column,
+        scale=scale,
+        options=request.options,
+        columns=columns,
+        command=command,
+    )
     votes = Counter(v.image for v in rows.votes) + Counter({s.image: s.n for s in rows.summaries})
     rated = [image for image, n in votes.items() if n >= MIN_VOTES]
     if not rated:
         # which says what is wrong with it
-        read_ratings(table, image_column=image, scale=scale, options=request.options)
+        read_ratings(table, image_column=image, scale=scale, options=request.options, columns=columns)
     there = [image for image in rated if (request.images / image).is_file()]
     subjects = {rows.groups.get(image, image) for image in there}
     if len(there) >= MIN_IMAGES and len(subjects) >= MIN_SUBJECTS:

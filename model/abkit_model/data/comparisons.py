@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, read_csv
 from abkit_model.data.numbers import ROUNDED_ID
-from abkit_model.data.rating_rows import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS, USUAL_COLUMNS
+from abkit_model.data.rating_columns import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS
+from abkit_model.data.rating_rows import USUAL_COLUMNS
 from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 

@@ -158,6 +158,8 @@ def load_dataset(
     scale: tuple[float, float] | None = None,
     correct_raters: bool = False,
     options: TableOptions | None = None,
+    columns: Mapping[str, str] | None = None,
+    command: str = "",
     mirrored: bool = True,
     cache: TokenCache | None = None,
     progress: Progress | None = None,
@@ -174,6 +176,8 @@ def load_dataset(
         scale=scale,
         correct_raters=correct_raters,
         options=options,
+        columns=columns,
+        command=command,
     )
     views, kept, missing = _views(ratings.images, images, encoder, "tokens", mirrored, cache, progress)
     if len(kept) < MIN_IMAGES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ class RatingTable:
         sha256: Digest of the table's bytes.
         rejected: Line and reason of each row that was refused.
         corrected: Whether the raters' biases were taken out and their votes weighted.
+        notes: What was taken for granted, in words.
     """
 
     layout: str
@@ -50,6 +52,7 @@ class RatingTable:
     sha256: str
     rejected: tuple[tuple[int, str], ...]
     corrected: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def means(self) -> Floats:
@@ -65,6 +68,8 @@ def read_ratings(
     scale: tuple[float, float] | None = None,
     correct_raters: bool = False,
     options: TableOptions | None = None,
+    columns: Mapping[str, str] | None = None,
+    command: str = "",
 ) -> RatingTable:
     """Read a rating table; rows that cannot be used are refused one by one, with line and reason.
 
@@ -77,13 +82,23 @@ def read_ratings(
         correct_raters: Take each rater's bias out of their votes and weight them by 1 / variance (ITU-T P.910; biases
             of raters of few votes are drawn towards 0). Needs one row per vote.
         options: What the user said about how the table is written.
+        columns: Its columns by field, where the user said them.
+        command: How the command that reads it begins: the hint repeats it, whole, where columns are missing.
 
     Raises:
         LabelError: Not readable, no known layout, a column that is not there, a scale that is not valid, or too little
             left to learn from.
     """
-    rows = read_rows(path, image_column=image_column, group_column=group_column, scale=scale, options=options)
-    if correct_raters and rows.layout != "votes":
+    rows = read_rows(
+        path,
+        image_column=image_column,
+        group_column=group_column,
+        scale=scale,
+        options=options,
+        columns=columns,
+        command=command,
+    )
+    if correct_raters and not (rows.layout == "votes" and rows.named):
         raise LabelError(
             f"{path} does not say who rated (layout: {rows.layout}), so raters cannot be corrected",
             "give one row per vote, with columns for rater, image and score",
@@ -106,6 +121,7 @@ def read_ratings(
         sha256=rows.sha256,
         rejected=rejected,
         corrected=correct_raters,
+        notes=tuple(rows.notes),
     )
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, read_csv
 from abkit_model.data.numbers import ROUNDED_ID
-from abkit_model.data.rating_rows import IMAGE_COLUMNS, MEAN_COLUMNS, RATER_COLUMNS, SCORE_COLUMNS
+from abkit_model.data.rating_columns import FIELDS, IMAGE_COLUMNS, MEAN_COLUMNS, RATER_COLUMNS, SCORE_COLUMNS
 from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
@@ -124,10 +124,11 @@ def is_outcome_table(path: Path, options: TableOptions | None = None, columns: M
     Args:
         path: The table.
         options: What the user said about how it is written.
-        columns: Its columns by field, where the user said them; naming one says that these are outcomes.
+        columns: Its columns by field, where the user said them; naming one that ratings lack means outcomes.
     """
-    if columns:
-        return True
+    fields = set(columns or ()) - {"image"}
+    if fields:
+        return not fields & FIELDS.keys()
     table = read_csv(path, options, usual=_usual(columns), header_only=True)
     votes = table.find(RATER_COLUMNS) and table.find(SCORE_COLUMNS)
     histogram = sum(bool(re.fullmatch(r"n\d{1,3}", name, re.IGNORECASE)) for name in table.columns) > 1

@@ -11,23 +11,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from abkit_model.checkpoint import Scale
 from abkit_model.data.csv_table import CsvTable, Row, first_line, name_fault, number, read_csv, read_text
 from abkit_model.data.numbers import ROUNDED_ID
+from abkit_model.data.rating_columns import (
+    COUNT_COLUMNS,
+    IMAGE_COLUMNS,
+    MEAN_COLUMNS,
+    RATER_COLUMNS,
+    SCORE_COLUMNS,
+    SD_COLUMNS,
+    TIME_COLUMNS,
+    find_columns,
+    question,
+)
 from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
-IMAGE_COLUMNS = ("file", "image", "filename", "image_file", "path", "name", "item")
-RATER_COLUMNS = ("rater", "rater_id", "user", "worker", "participant", "subject_id")
-SCORE_COLUMNS = ("score", "rating", "vote", "beauty", "opinion")
-TIME_COLUMNS = ("time", "timestamp", "rated_at", "voted_at", "date")
-MEAN_COLUMNS = ("mean", "mean_score", "mos", "score_mean", "rating_mean", "beauty_mean")
-SD_COLUMNS = ("sd", "std", "score_sd", "rating_sd", "beauty_sd")
-COUNT_COLUMNS = ("n", "count", "votes", "n_ratings", "n_votes")
 #: Names of columns by which the header of a rating table is found below titles.
 USUAL_COLUMNS = frozenset((*IMAGE_COLUMNS, *RATER_COLUMNS, *SCORE_COLUMNS, *TIME_COLUMNS))
 USUAL_COLUMNS |= frozenset((*MEAN_COLUMNS, *SD_COLUMNS, *COUNT_COLUMNS, *(f"n{step}" for step in range(11))))
@@ -36,6 +40,9 @@ UNKNOWN = ("", "na")
 
 #: More ratings of one image than this are a mistake.
 MAX_COUNT = 10**9
+#: How many ratings a mean counts as where the user named its column and none says how many are behind it: the fewest
+#: that are learned from.
+UNCOUNTED = 2
 
 #: Highest ratings of the scales that are recognised; the lowest is 1.
 USUAL = (5.0, 7.0, 10.0)
@@ -96,6 +103,8 @@ class RatingRows:
         summaries: One entry per image, of the others.
         groups: Group of each image, where a column for it was named.
         rejected: Line and reason of each row that was refused.
+        notes: What was taken for granted, in words.
+        named: Whether votes say who rated.
     """
 
     layout: str
@@ -105,6 +114,8 @@ class RatingRows:
     summaries: list[Summary] = field(default_factory=list)
     groups: dict[str, str] = field(default_factory=dict)
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    named: bool = True
 
 
 def read_rows(
@@ -115,6 +126,8 @@ def read_rows(
     scale: tuple[float, float] | None = None,
     votes_only: bool = False,
     options: TableOptions | None = None,
+    columns: Mapping[str, str] | None = None,
+    command: str = "",
 ) -> RatingRows:
     """Read a rating table; refuse rows that cannot be used, with line and reason.
 
@@ -126,6 +139,9 @@ def read_rows(
             rating needs the larger one of these.
         votes_only: Insist on one row per vote.
         options: What the user said about how the table is written.
+        columns: Its columns by field (`FIELDS` of `rating_columns`), where the user said them. Where a mean is named,
+            no count is needed; where a score is named, no rater.
+        command: How the command that reads it begins: the hint repeats it, whole, where columns are missing.
 
     Raises:
         LabelError: Not readable, no known layout, a column that is not there, or a scale that is not valid.
@@ -136,14 +152,17 @@ def read_rows(
             raise LabelError(f"{path} is in AVA's text layout, which has no column {column!r}", "leave the option out")
         rows = _read_ava(*read_text(path, options), _histogram_scale(path, scale, 1, 10))
     else:
-        table = read_csv(path, options, usual=USUAL_COLUMNS | {name.lower() for name in (image_column,) if name})
-        image = table.column(image_column, IMAGE_COLUMNS, "the file name of the image")
+        said = {**({"image": image_column} if image_column else {}), **(columns or {})}
+        table = read_csv(path, options, usual=USUAL_COLUMNS | {name.lower() for name in said.values()})
+        if command:
+            _ask(table, said, scale is not None, command)
+        image = table.column(said.get("image"), IMAGE_COLUMNS, "the file name of the image")
         if group_column is not None:
             table.column(group_column, (), "the group")
         if votes_only:
             table.column(None, RATER_COLUMNS, "the rater")
             table.column(None, SCORE_COLUMNS, "the score")
-        rows = _by_layout(table, image, scale)
+        rows = _by_layout(table, image, scale, said)
         rows.rejected.extend(table.rejected)
         if group_column is not None:
             for _, row in table.rows:
@@ -152,16 +171,33 @@ def read_rows(
     return rows
 
 
-def _by_layout(table: CsvTable, image: str, scale: tuple[float, float] | None) -> RatingRows:
-    numbered = sorted((int(m[1]), c) for c in table.columns if (m := re.fullmatch(r"n(\d{1,3})", c, re.IGNORECASE)))
-    if len(numbered) >= 2:
+def _ask(table: CsvTable, said: Mapping[str, str], scaled: bool, command: str) -> None:
+    """Ask once for all columns that are missing.
+
+    Raises:
+        LabelError: Some are; with the whole command.
+    """
+    found = find_columns(table, said)
+    histogram = len(_numbered(table)) >= 2
+    votes = found["score"] and (found["rater"] or "score" in said)
+    means = found["mean"] and (found["n"] or "mean" in said)
+    if not found["image"] or not (histogram or votes or means):
+        raise question(table, found, scaled=scaled, command=command)
+
+
+def _numbered(table: CsvTable) -> list[tuple[int, str]]:
+    return sorted((int(m[1]), c) for c in table.columns if (m := re.fullmatch(r"n(\d{1,3})", c, re.IGNORECASE)))
+
+
+def _by_layout(table: CsvTable, image: str, scale: tuple[float, float] | None, said: Mapping[str, str]) -> RatingRows:
+    numbered, found = _numbered(table), find_columns(table, said)
+    score, mean, count = found["score"], found["mean"], found["n"]
+    if len(numbered) >= 2 and not {"score", "mean"} & said.keys():
         return _read_histograms(table, image, numbered, scale)
-    rater, score = table.find(RATER_COLUMNS), table.find(SCORE_COLUMNS)
-    if rater and score:
-        return _read_votes(table, image, rater, score, scale)
-    mean, count = table.find(MEAN_COLUMNS), table.find(COUNT_COLUMNS)
-    if mean and count:
-        return _read_means(table, image, mean, count, scale)
+    if score and "mean" not in said and (found["rater"] or "score" in said):
+        return _read_votes(table, image, found["rater"], score, found["time"], scale)
+    if mean and (count or "mean" in said):
+        return _read_means(table, image, mean, count, found["sd"], scale)
     raise LabelError(
         f"{table.path} has none of the known layouts; its columns are: {', '.join(table.columns)}",
         "give histogram columns n1, n2, …; or rater and score; or mean and n; or AVA's text layout",
@@ -190,17 +226,21 @@ def _read_histograms(
     return _summarize(rows, ((line, _cell(row, image), _histogram(counts, found, read)) for line, row, counts in cells))
 
 
-def _read_means(table: CsvTable, image: str, mean: str, count: str, scale: tuple[float, float] | None) -> RatingRows:
-    sd = table.find(SD_COLUMNS)
+def _read_means(
+    table: CsvTable, image: str, mean: str, count: str | None, sd: str | None, scale: tuple[float, float] | None
+) -> RatingRows:
     low, high = scale or (-USUAL[-1], USUAL[-1])
     centre, spread = table.numbers(mean, low=low, high=high), table.numbers(sd, low=0, high=high - low)
     whole = table.numbers(count, low=0)
     found = _ratings_scale(table.path, scale, ((line, centre(row.get(mean))) for line, row in table.rows))
     rows = RatingRows(layout="mean", scale=found, sha256=table.sha256)
+    if count is None:
+        rows.notes.append(f"no column says how many ratings are behind {mean!r}: each counts as {UNCOUNTED}")
 
     def summary(row: Row) -> Summary | str:
         said = _cell(row, sd)
-        return _mean(centre(row.get(mean)), whole(row.get(count)), spread(said), said, found)
+        n = UNCOUNTED if count is None else whole(row.get(count))
+        return _mean(centre(row.get(mean)), n, spread(said), said, found)
 
     cells = ((line, row, summary(row)) for line, row in table.rows)
     return _summarize(rows, ((line, _cell(row, image), one) for line, row, one in cells))
@@ -251,15 +291,24 @@ def _mean(centre: float | None, n: float | None, spread: float | None, sd: str, 
     return Summary(n=int(n), mean=centre, sd=spread)
 
 
-def _read_votes(table: CsvTable, image: str, rater: str, score: str, scale: tuple[float, float] | None) -> RatingRows:
+def _read_votes(
+    table: CsvTable,
+    image: str,
+    rater: str | None,
+    score: str,
+    time: str | None,
+    scale: tuple[float, float] | None,
+) -> RatingRows:
     low, high = scale or (-USUAL[-1], USUAL[-1])
     read = table.numbers(score, low=low, high=high)
     found = _ratings_scale(table.path, scale, ((line, read(row.get(score))) for line, row in table.rows))
-    rows = RatingRows(layout="votes", scale=found, sha256=table.sha256)
-    time = table.find(TIME_COLUMNS)
+    rows = RatingRows(layout="votes", scale=found, sha256=table.sha256, named=rater is not None)
+    if rater is None:
+        rows.notes.append("no column says who rated: each row counts as a rating by somebody else")
     seen: dict[tuple[str, str], int] = {}
     for line, row in table.rows:
         name, who, when, value = *(_cell(row, column) for column in (image, rater, time)), read(row.get(score))
+        who = who if rater else f"line {line}"
         if not name or not who:
             fault = "no image or no rater"
         elif fault := name_fault(name) or name_fault(who) or name_fault(when):

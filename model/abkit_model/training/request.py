@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -79,7 +80,7 @@ class TrainingRequest:
         scale: Lowest and highest rating, in steps of 1; found in the table when None.
         correct_raters: Whether to take the raters' biases out of single votes first (ITU-T P.910).
         options: How the table is written, where the user said it; encoding and decimal sign hold for `comparisons` too.
-        columns: The columns of a table of outcomes by field, where they have other names.
+        columns: The columns of a table of ratings or outcomes by field, where they have other names.
         comparisons: A table of comparisons to learn from beside ratings or outcomes; needs `comparison_images`.
         comparison_images: The folder of the images that `comparisons` names.
         ratings: A table of ratings to learn from beside outcomes; needs `rating_images`.
@@ -134,6 +135,40 @@ class TrainingRequest:
         refuse_half_a_pair(self.comparisons, self.comparison_images)
         if (self.ratings is None) != (self.rating_images is None):
             raise RequestError("ratings need their images", "give both --ratings TABLE and --rating-images FOLDER")
+
+    def command_line(self) -> str:
+        """Return the command that asks for this, whole.
+
+        >>> TrainingRequest(table="my votes.csv", images=Path("ads"), out=Path("ours"), seed=3).command_line()
+        "abkit model train 'my votes.csv' --images ads --out ours --seed 3"
+        """
+        options = self.options or TableOptions()
+        values = {
+            "--images": self.images,
+            "--out": self.out,
+            "--encoder": self.encoder if self.encoder != DEFAULT_ENCODER else None,
+            "--image-column": self.image_column,
+            "--group-column": self.group_column,
+            "--scale": self.scale and f"{self.scale[0]:g}..{self.scale[1]:g}",
+            "--encoding": options.encoding,
+            "--header-line": options.header_line,
+            "--sheet": options.sheet,
+            "--decimal": options.decimal,
+            "--seed": self.seed or None,
+            "--queries": self.queries,
+            "--parent": self.parent,
+            "--segment": self.segment or None,
+            "--comparisons": self.comparisons,
+            "--comparison-images": self.comparison_images,
+            "--ratings": self.ratings,
+            "--rating-images": self.rating_images,
+        }
+        said = [f"{name} {shlex.quote(str(value))}" for name, value in values.items() if value is not None]
+        said += [f"--map {shlex.quote(f'{column}={field}')}" for field, column in (self.columns or {}).items()]
+        flags = {"--correct-raters": self.correct_raters, "--demonstration": self.demonstration}
+        return " ".join(
+            ["abkit model train", shlex.quote(str(self.table)), *said, *(name for name, on in flags.items() if on)]
+        )
 
     def settled_recipe(self) -> Recipe:
         """Return the recipe with the request's seed and, where it says one, its number of queries."""

@@ -2,12 +2,14 @@
 
 import functools
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from tests.commands.conftest import Here, quick_recipe_of
 from tests.commands.model.test_commands import COUNT, write_table
+from tests.images import save_images
 
 LITE = ("--encoder", "bundled:efficientnet-lite0")
 TRAIN = ("model", "train", "ratings.csv", "--images", "images", "--group-column", "subject", *LITE)
@@ -37,6 +39,28 @@ def test_auto_shows_the_curve_of_srcc_by_queries_and_how_differently_they_look(
     assert f"srcc_of_{figures['queries']['estimate']}_queries" in curve
     assert "query_diversity" in figures
     assert "within one standard error" in done.stderr
+
+
+@pytest.mark.usefixtures("quick_recipe")
+def test_ratings_with_other_column_names_are_asked_about_once_and_the_command_works(here: Here, tmp_path: Path) -> None:
+    rows = [f"{path.name},a word,{1 + i % 5}" for i, path in enumerate(save_images(tmp_path / "my images", 30))]
+    (tmp_path / "stars.csv").write_text("\n".join(["picture,note,stars", *rows]))
+    refused = here("model", "train", "stars.csv", "--images", "my images", "--out", "ours", *LITE, "--seed", "2")
+    assert refused.returncode == 1
+    command = shlex.split(refused.stderr[refused.stderr.index("abkit model train") :])
+    assert command[-4:] == ["--map", "picture=image", "--map", "stars=mean"]
+    done = here(*command[1:], "-f", "json")
+    assert done.returncode == 0, done.stderr
+    assert "no column says how many ratings are behind 'stars': each counts as 2" in done.stderr
+    card = json.loads((tmp_path / "ours" / "card.json").read_text())
+    assert (card["encoder"], card["training"]["seed"], card["data"]["images"]) == (LITE[1], 2, 30)
+
+
+def test_fields_of_ratings_and_of_outcomes_in_one_command_are_refused(here: Here, tmp_path: Path) -> None:
+    write_table(tmp_path)
+    refused = here(*TRAIN, "--out", "ours", "--map", "n1=score", "--map", "n2=campaign")
+    assert refused.returncode == 2
+    assert "--map names fields of ratings and of outcomes" in refused.stderr
 
 
 def test_a_segment_with_too_few_images_keeps_the_global_queries(here: Here, quick_workspace: Path) -> None:
