@@ -146,13 +146,14 @@ def _why_not(worth: WorthReport, decision: str | None) -> str:
 
 
 def _recent(session: Session, found: StoredAppeals) -> dict[tuple[int, int], float]:
-    """Return what each creative was shown in a week of the last four, by creative and campaign."""
+    """Return what each creative was shown in a week, on average over the last four, by creative and campaign."""
     exposure = METRICS[found.metric].rate[1]
     last = deliveries(session, Filters(end=found.as_of)).last
     if last is None or exposure not in ("impressions", "clicks", "conversions"):
         return {}
     window = deliveries(session, Filters(last - RECENT + timedelta(days=1), last))
-    weeks = RECENT.days / 7
+    # A young account has fewer days than that; the money of a week counts days in the same way.
+    weeks = max((last - (window.first or last)).days + 1, 7) / 7
     return {
         (row.creative_id, row.campaign_id): getattr(row, exposure) / weeks
         for row in window.rows
@@ -242,25 +243,31 @@ def _waiting(
 def _gain(
     found: StoredAppeals, recent: Mapping[tuple[int, int], float], items: Sequence[ActionItem]
 ) -> Estimate | None:
-    """Return the events that a week gains where the others of a group deliver what is dropped, with its interval."""
+    """Return the events that a week gains where the others of a group deliver what is dropped, with its interval.
+
+    A creative may be in two groups of its campaign: that of an experiment, and that of all other delivery. What it is
+    shown in a week is that of both, so it is dropped once; in the experiment where it can be.
+    """
     of, rates = found.appeals, _group_rates(found)
     action = {(item.creative_id, item.campaign): item.action for item in items}
     rng = np.random.default_rng(_SEED)
-    total, dropped_any = np.zeros(_DRAWS), False
-    for group in np.unique(of.group[of.group >= 0]):
+    total, counted = np.zeros(_DRAWS), set[tuple[int, int]]()
+    random = set(of.group[found.causal].tolist())
+    for group in sorted(np.unique(of.group[of.group >= 0]).tolist(), key=lambda one: one not in random):
         members = np.flatnonzero((of.group == group) & np.isfinite(of.shrunk))
         keys = [(int(of.creative[i]), int(of.campaign[i])) for i in members]
         said = [action.get((creative, found.campaigns.get(campaign, ""))) for creative, campaign in keys]
         shown = np.array([recent.get(key, 0.0) for key in keys])
-        dropped = np.array([one is CreativeAction.DROP for one in said])
-        kept = ~dropped & (shown > 0)
+        to_drop = np.array([one is CreativeAction.DROP for one in said])
+        dropped = to_drop & np.array([key not in counted for key in keys])
+        kept = ~to_drop & (shown > 0)
         if not dropped.any() or not kept.any():
             continue
-        dropped_any = True
+        counted.update(key for key, out in zip(keys, dropped, strict=True) if out)
         drawn = np.exp(of.shrunk[members] + of.shrunk_sd[members] * rng.standard_normal((_DRAWS, len(members))))
         others = drawn[:, kept] @ shown[kept] / shown[kept].sum()
-        total += rates[int(group)] * ((others[:, None] - drawn[:, dropped]) @ shown[dropped])
-    if not dropped_any:
+        total += rates[group] * ((others[:, None] - drawn[:, dropped]) @ shown[dropped])
+    if not counted:
         return None
     return Estimate(float(total.mean()), *(float(end) for end in np.quantile(total, (0.025, 0.975))))
 

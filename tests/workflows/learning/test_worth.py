@@ -13,6 +13,8 @@ from abkit.reporting.tables.show import view
 from abkit.stats.listening.savings import VariantCosts
 from abkit.store.database.engine import Store
 from abkit.vocabulary import CreativeAction, ListeningVerdict
+from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, decide_experiment
+from abkit.workflows.experiments.plan import ExperimentPlan
 from abkit.workflows.learning.actions import Actions, find_actions
 from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.event_value import GivenEventValue
@@ -153,12 +155,67 @@ def test_what_runs_is_judged_by_its_clicks_and_what_waits_by_its_score(informed:
     # By hand: the impressions of those that are dropped, at the rate of the others instead of their own.
     rates = 0.02 * np.exp(np.linspace(-0.5, 0.5, SIZE))
     dropped = np.array([in_c0[one].action is CreativeAction.DROP for one in range(1, SIZE + 1)])
-    gain = 6 * ((rates[~dropped].mean() - rates[dropped]) * SHOWN * DAYS / 4).sum()
+    gain = 6 * ((rates[~dropped].mean() - rates[dropped]) * SHOWN * 7).sum()
     assert actions.events_per_week.estimate == pytest.approx(gain, rel=0.05)
     untrusted = acted(informed, report, decision="retrain")
     assert untrusted.of(CreativeAction.LAUNCH) == ()
     assert untrusted.why_not == "the last drift check says retrain"
     assert untrusted.of(CreativeAction.DROP) == actions.of(CreativeAction.DROP)
+
+
+@pytest.mark.parametrize("days", [1, 10, 40])
+def test_a_week_has_seven_days_however_long_the_account_is(sqlite_store: Store, days: int) -> None:
+    seed = seeded(sqlite_store)
+    ads = seed.creatives("c", [1.0, 2.0], launched=[START] * 2)
+    delivered = [
+        {"ad_id": ad, "day": START + timedelta(day), "impressions": 70_000, "clicks": clicks, "revenue": clicks * 1.0}
+        for day in range(days)
+        for ad, clicks in zip(ads, (700, 1400), strict=True)
+    ]
+    seed.kpis(delivered)
+    last = START + timedelta(days - 1)
+    report = asked(seed, as_of=last)
+    with seed.store.read() as session:
+        found = find_appeals(session, Settings(), metric="ctr", as_of=last)
+        actions = find_actions(session, found, report, version_id=seed.version_id, decision=None)
+    assert report.value is not None
+    assert actions.events_per_week is not None
+    # 700 more clicks a day where the better one delivers all; one day is not yet a week.
+    gained = 700 * min(days, 7)
+    assert actions.events_per_week.estimate == pytest.approx(gained, rel=0.1)
+    assert report.value.events_per_week == pytest.approx(3 * gained)
+
+
+def test_delivery_of_a_creative_that_is_in_an_experiment_too_is_gained_once(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    ads = seed.creatives("c", [1.0, 2.0, 3.0], launched=[START] * 3)
+    seed.kpis(
+        [
+            {"ad_id": ad, "day": START + timedelta(day), "impressions": 50_000, "clicks": clicks}
+            for day in range(DAYS)
+            for ad, clicks in zip(ads, (500, 1000, 1000), strict=True)
+        ]
+    )
+    report = asked(seed)
+    alone = acted(seed, report).events_per_week
+    plan = ExperimentPlan(
+        key="t", variants={"old": "c-0", "new": "c-1"}, unit="impression", allocation="random", starts_on=START,
+        ends_on=START + timedelta(6),
+    )  # fmt: skip
+    create_experiment(seed.store, plan)
+    analyze_experiment(seed.store, "t", as_of=START + timedelta(6))
+    decide_experiment(
+        seed.store, "t", "undecided", variant=None, person="Ana", reason="it is enough", as_of=START + timedelta(7)
+    )
+    with seed.store.read() as session:
+        found = find_appeals(session, Settings(), metric="ctr", as_of=LAST)
+    assert found.appeals.creative.tolist().count(1) == 2
+    both = acted(seed, report)
+    assert [item.action for item in both.items if item.creative_id == 1] == [CreativeAction.DROP]
+    assert alone is not None
+    assert both.events_per_week is not None
+    assert both.events_per_week.estimate == pytest.approx(500 * 7, rel=0.1)
+    assert both.events_per_week.estimate == pytest.approx(alone.estimate, rel=0.1)
 
 
 def test_a_store_without_scores_says_so(sqlite_store: Store) -> None:
