@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -158,10 +159,10 @@ class Workspace:
                 brief_encoder=brief_encoder,
                 progress=progress,
             )
-            score_beside(
+            said = score_beside(
                 self.store, self.settings, [file.creative_id for file in result.files if file.creative_id is not None]
             )
-            return result
+            return replace(result, note="; ".join(filter(None, (result.note, said))))
 
     def shortlist(
         self,

@@ -197,8 +197,8 @@ def rollback(store: Store, *, segment: str = "", why: str, by: str | None = None
         for_all = promoted.get("") if segment else None
         last = for_all.digest if for_all else shipped.card.digest
         active = promoted.get(segment)
-        if active is not None and active.digest != last:
-            former = [*(digest for digest in former if digest != last), last]
+        if active is not None and active.digest != last and last not in former:
+            former.append(last)
         if not former:
             raise UsageError(
                 f"there is no earlier active model to go back to{f' for segment {segment!r}' if segment else ''}",

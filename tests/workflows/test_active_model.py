@@ -87,6 +87,17 @@ def test_rollback_passes_over_a_model_that_is_gone_and_says_so(store: Store, ver
     assert rollback(store, why="again").digest == read_checkpoint(None).card.digest
 
 
+def test_rollback_returns_to_the_shipped_weights_where_they_were_active_just_before(
+    store: Store, versions: list[str]
+) -> None:
+    first, second, third = versions
+    for wanted in (first, second, SHIPPED, third):
+        promote(store, wanted, why="next")
+    shipped = read_checkpoint(None).card.digest
+    gone_back = [rollback(store, why="worse").digest for _ in range(4)]
+    assert gone_back == [shipped, second, first, shipped]
+
+
 def test_rollback_of_a_segment_ends_with_the_model_for_all(store: Store, versions: list[str]) -> None:
     promote(store, versions[0], why="first")
     promote(store, versions[1], why="for games", segment="games")

@@ -74,9 +74,10 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
     left_out |= {path: dead for path in found.files if _is_dead_link(path)}
     if ready:
         scored = score_paths(store, settings, ready, campaign=arguments.campaign, run=tick.run)
-        score_beside(store, settings, [file.creative_id for file in scored.files if file.creative_id is not None])
+        known = [file.creative_id for file in scored.files if file.creative_id is not None]
+        said = score_beside(store, settings, known)
         left_out |= {Path(file.path): file.reason for file in scored.files if file.reason}
-        counts = {**tick.run.outcome, **counts}
+        counts = {**tick.run.outcome, **counts, **({"note": said} if said else {})}
     if left_out:
         named = {_below(path, folder): reason for path, reason in left_out.items()}
         counts["not_read"] = dict(list(named.items())[:_MOST_NAMED])

@@ -14,6 +14,7 @@ from abkit.workflows.active_model import ActiveModel, find_model
 from abkit.workflows.learning.appeals import StoredAppeals
 from abkit.workflows.learning.tables import KnownTables, known_tables
 from abkit.workflows.models.train import Progress, train
+from abkit_model.errors import LabelError
 
 if TYPE_CHECKING:
     from abkit_model.checkpoint import Card
@@ -68,7 +69,8 @@ def train_challenger(
         progress: As for `train`.
 
     Raises:
-        AbkitError: There is too little to learn from, or the training failed.
+        LabelError: There is too little to learn from.
+        AbkitError: The training failed.
     """
     from abkit_model.training.request import TrainingRequest
 
@@ -79,7 +81,7 @@ def train_challenger(
     with store.read() as session:
         known = known_tables(session, found, scale=scale, leave_out=leave_out)
     if not known.outcomes:
-        raise AbkitError(
+        raise LabelError(
             f"nothing was known by {found.as_of}: no creative ran beside another with an image that is still there",
             hint="import KPIs of campaigns with several creatives, and keep the images where they were scored",
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abkit.config import Settings
-from abkit.errors import AbkitError, UsageError
+from abkit.errors import UsageError
 from abkit.records import to_plain
 from abkit.stats.promotion.verdict import PromotionRule, PromotionVerdict, judge
 from abkit.store import models, results, scores, trials
@@ -28,6 +28,7 @@ from abkit.workflows.learning.launched import LaunchWindow, launch_window, launc
 from abkit.workflows.learning.scores import score_as, scores_of
 from abkit.workflows.learning.trials import RetrainResult
 from abkit.workflows.models.train import Progress, alive, require_model
+from abkit_model.errors import LabelError
 
 BY = "abkit retrain"
 _SEGMENTS = 8
@@ -74,7 +75,7 @@ def retrain(
 
     Raises:
         UsageError: No such metric or segment; or there is no challenger to judge.
-        AbkitError: The champion cannot be used, or amounts are in several currencies.
+        AbkitError: The champion cannot be used, the training failed, or amounts are in several currencies.
     """
     require_model()
     if shadow and judge_shadow:
@@ -123,9 +124,7 @@ class _Retraining:
             return self._not_enough(f"not enough: {window.missing} were launched since the last judgement", window)
         try:
             challenger = self._train(window)
-        except AbkitError as error:
-            if isinstance(error, UsageError):
-                raise
+        except LabelError as error:  # a shortage; all else is a failure that somebody has to mend
             hint = f" ({error.hint})" if error.hint else ""
             return self._not_enough(f"not enough to learn from by {window.until}: {error.message}{hint}", window)
         return self._judge(found, window, challenger.version, challenger)

@@ -21,14 +21,16 @@ from abkit.jobs.work.learning import retrain as job
 from abkit.store import models, trials
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
-from abkit.store.schema import Creative, ModelVersion, RetrainJudged, RetrainTrial
+from abkit.store.schema import Creative, ModelVersion, RetrainJudged, RetrainTrial, Run
 from abkit.vocabulary import TrialDecision
 from abkit.workflows.active_model import ActiveModel
 from abkit.workflows.learning import retrain as module
 from abkit.workflows.learning.appeals import StoredAppeals
 from abkit.workflows.learning.challenger import Challenger
+from abkit.workflows.learning.shadow import score_beside
 from abkit.workflows.learning.tables import KnownTables
 from abkit.workflows.learning.trials import RetrainResult
+from abkit_model.errors import EncoderUnavailable, LabelError
 from tests.monitoring_rows import seeded
 from tests.store.rows import NOW, add_version
 
@@ -47,7 +49,7 @@ class Shop:
     known: dict[str, float]  # by digest: how far the scores follow the truth
     learned: list[StoredAppeals]
     hidden: list[frozenset[int]]
-    fails: str = ""
+    fails: Exception | None = None
 
     def retrain(self, skill: float = 0.0, **options: Any) -> RetrainResult:
         self.known["next"] = skill
@@ -99,7 +101,7 @@ def opened(store: Store, monkeypatch: pytest.MonkeyPatch, *, campaigns: int = 12
 
     def challenger(store: Store, _: Settings, __: ActiveModel, found: StoredAppeals, **said: Any) -> Challenger:
         if shop.fails:
-            raise AbkitError(shop.fails, hint="add some")
+            raise shop.fails
         shop.learned.append(found)
         shop.hidden.append(said["leave_out"])
         made = add_version(store, run, f"{len(shop.known)}challenger")
@@ -185,8 +187,8 @@ def test_equal_scores_are_refused_and_named(shop: Shop, monkeypatch: pytest.Monk
     assert "all scores of the champion and the challenger are equal" in result.reason
 
 
-def test_what_cannot_be_trained_leaves_the_champion_and_costs_nothing(shop: Shop) -> None:
-    shop.fails = "the table has usable outcomes of 4 creatives"
+def test_too_little_to_learn_from_leaves_the_champion_and_costs_nothing(shop: Shop) -> None:
+    shop.fails = LabelError("the table has usable outcomes of 4 creatives", "add some")
     result = shop.retrain(0.9)
     assert result.decision is TrialDecision.NOT_ENOUGH
     assert "not enough to learn from by" in result.reason
@@ -194,6 +196,27 @@ def test_what_cannot_be_trained_leaves_the_champion_and_costs_nothing(shop: Shop
     with shop.store.read() as session:
         assert trials.attempts(session, shop.champion.version.id) == 0
         assert trials.used_creatives(session, shop.champion.version.id) == set()
+
+
+@pytest.mark.parametrize(
+    "failure", [EncoderUnavailable("no weights", "fetch them"), AbkitError("the disk is full", hint="make room")]
+)
+def test_a_training_that_failed_is_a_failure_with_its_hint_and_not_a_verdict(shop: Shop, failure: AbkitError) -> None:
+    shop.fails = failure
+    with pytest.raises(AbkitError) as raised:
+        shop.retrain(0.9)
+    assert raised.value.hint == failure.hint
+    with shop.store.read() as session:
+        assert session.scalars(select(RetrainTrial)).all() == []
+        assert session.scalars(select(Run.state).where(Run.what == "retrain")).all() == ["failed"]
+
+
+def test_a_challenger_whose_checkpoint_is_gone_does_not_score_and_says_so(shop: Shop) -> None:
+    held = shop.retrain(0.6, as_of=START + timedelta(days=10), shadow=True)
+    said = score_beside(shop.store, shop.settings, sorted(shop.truth))
+    assert said.startswith(f"the challenger {held.challenger[:12]} that is held did not score: ")
+    with shop.store.read() as session:
+        assert session.scalars(select(Run.state).where(Run.what == "score in shadow")).all() == ["failed"]
 
 
 def test_without_promote_a_better_challenger_waits_for_a_person(shop: Shop) -> None:
