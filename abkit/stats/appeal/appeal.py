@@ -81,6 +81,11 @@ class Appeals(Record):
     spread_error: float
     dispersion: float
 
+    @property
+    def counting(self) -> Floats:
+        """Variance that counting alone makes: that impressions followed events is a doubt, and no noise to take out."""
+        return self.variance / np.where(self.steered, COUNTS_LESS, 1.0)
+
 
 def appeals(rows: DeliveryRows, *, min_expected: float = 0.0, beside: ArrayLike | None = None) -> Appeals:
     """Return the appeal of each creative in each campaign, sorted by campaign and creative.

@@ -21,7 +21,6 @@ from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.appeal.appeal import Appeals
 from abkit.stats.appeal.rows import Floats, Ints
 from abkit.stats.appeal.shrinkage import spread_of
-from abkit.stats.appeal.steering import COUNTS_LESS
 from abkit.stats.within_groups import centered, group_index, group_sums
 
 
@@ -102,7 +101,7 @@ def relation(
         return counted(note="all creatives of each campaign have the same score")
 
     # That impressions followed events makes appeal count less; it is no noise that could be taken out.
-    counting = noise / np.where(appeals.steered[known], COUNTS_LESS, 1.0)
+    counting = appeals.counting[known]
     spread = spread_of(y, e, counting, group)
     weight = 1 / (spread.variance + noise)
     slope, error = _slope(y, e, x / sd, weight, group, idea)

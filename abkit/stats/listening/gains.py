@@ -91,6 +91,7 @@ class _Row:
     by_chance: float
     scatter: ByChance
     cluster: int
+    campaign: int
 
 
 def _of_campaign(one: CampaignSample, cluster: int, reach: int, rng: np.random.Generator) -> list[_Row]:
@@ -109,6 +110,7 @@ def _of_campaign(one: CampaignSample, cluster: int, reach: int, rng: np.random.G
             by_chance=float(best - at_random[place]),
             scatter=ByChance(variance=float(variances[place]), freedom=one.n - 1),
             cluster=cluster,
+            campaign=one.campaign,
         )
         for place in range(reach)
     ]
@@ -147,7 +149,7 @@ def _point(k: int, rows: Sequence[_Row], level: float) -> GainPoint:
     scatter = [row.scatter for row in rows]
     return GainPoint(
         k=k,
-        campaigns=len(rows),
+        campaigns=len({row.campaign for row in rows}),
         gain=mean_over_campaigns([row.gain for row in rows], numbers, chance=scatter, level=level),
         regret=mean_over_campaigns([row.regret for row in rows], numbers, chance=scatter, level=level),
         regret_by_chance=float(np.mean([row.by_chance for row in rows])),

@@ -66,7 +66,7 @@ def pairs_right(sample: ListeningSample, *, level: float = 0.95) -> PairsRight:
         share=Estimate(share.estimate, max(share.ci_low, 0.0), min(share.ci_high, 1.0)),
         ceiling=float(np.average(ceilings, weights=weights)),
         pairs=total,
-        campaigns=len(values),
+        campaigns=sample.size,
     )
 
 

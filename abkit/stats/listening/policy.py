@@ -56,7 +56,7 @@ def policy_value(
     """
     if k < 1:
         raise InvalidInput(f"k is {k}; expected at least 1 idea to show in each campaign")
-    values, weights, scatter, clusters, ideas = [], [], [], [], 0
+    values, weights, scatter, clusters, labels, ideas = [], [], [], [], set(), 0
     for one, cluster in zip(sample, sample.cluster, strict=True):
         average = float(one.ratio.mean())
         if not average > 0:
@@ -67,11 +67,12 @@ def policy_value(
         weights.append(float(one.expected.sum()) if by_traffic else 1.0)
         scatter.append(_scatter(one, kept, average))
         clusters.append(cluster)
+        labels.add(one.campaign)
         ideas += one.n
     numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
     return PolicyValue(
         k=k,
-        campaigns=len(values),
+        campaigns=len(labels),
         ideas=ideas,
         lift=mean_over_campaigns(values, numbers, chance=scatter, weight=weights, level=level)
         if values

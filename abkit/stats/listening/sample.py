@@ -19,12 +19,13 @@ TIED = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignSample:
-    """One campaign with two ideas or more. Arrays have one entry per idea, shape (n,).
+    """One campaign with two ideas or more, or a group of it whose ideas were shown beside each other.
 
-    Sizes of one idea are one candidate: they are launched and dropped together.
+    Arrays have one entry per idea, shape (n,). Sizes of one idea are one candidate: they are launched and dropped
+    together.
 
     Attributes:
-        campaign: Its label.
+        campaign: Label of the campaign; its groups have the same.
         score: The score that is listened to; the mean over the sizes of an idea.
         ratio: Events over those expected in its cells: 1 is the average of its campaign.
         shrunk, shrunk_sd: Mean and standard deviation of its true appeal (a log of the ratio), given the spread.
@@ -82,8 +83,9 @@ class ListeningSample:
     """All campaigns on which a score can be judged, and what was left out.
 
     Attributes:
-        campaigns: The campaigns, each with at least two ideas.
-        cluster: Shape (campaigns,): campaigns that share an idea have the same number, as they are not independent.
+        campaigns: The campaigns or their groups, each with at least two ideas.
+        cluster: Shape (campaigns,): groups of one campaign, and campaigns that share an idea, have the same number, as
+            they are not independent.
         creatives: How many creatives the ideas have.
         left_out: How many creatives are not in it, by reason.
     """
@@ -98,6 +100,11 @@ class ListeningSample:
         """Number of ideas, counted in each campaign that they run in."""
         return sum(one.n for one in self.campaigns)
 
+    @property
+    def size(self) -> int:
+        """Number of campaigns; the groups of one count once."""
+        return len({one.campaign for one in self.campaigns})
+
     def __iter__(self) -> Iterator[CampaignSample]:
         return iter(self.campaigns)
 
@@ -110,6 +117,7 @@ def listening_sample(
     campaign: ArrayLike,
     shrunk: ArrayLike,
     shrunk_sd: ArrayLike,
+    group: ArrayLike | None = None,
     variance: ArrayLike | None = None,
     idea: ArrayLike | None = None,
     min_expected: float = 10.0,
@@ -121,6 +129,8 @@ def listening_sample(
         events, expected: Clicks (conversions, …) and those expected in the creative's cells.
         campaign: Label of the campaign, a whole number.
         shrunk, shrunk_sd: Mean and standard deviation of the true appeal, given the spread between creatives.
+        group: Label of those that were shown beside each other, a whole number: only they are compared. A campaign is
+            one group by default.
         variance: Sampling variance of the appeal; 1 / expected by default.
         idea: Label of the idea; each creative is its own by default.
         min_expected: Creatives with fewer expected events are left out. The limit goes by what was expected, not by
@@ -139,9 +149,10 @@ def listening_sample(
     table = {name: np.asarray(values, np.float64) for name, values in columns.items()}
     n = len(table["score"])
     labels = np.asarray(campaign, np.int64)
+    beside = labels if group is None else np.asarray(group, np.int64)
     ideas = np.arange(n, dtype=np.int64) if idea is None else np.asarray(idea, np.int64)
     noise = 1 / np.maximum(table["expected"], 1e-12) if variance is None else np.asarray(variance, np.float64)
-    if {len(one) for one in (*table.values(), labels, ideas, noise)} != {n}:
+    if {len(one) for one in (*table.values(), labels, beside, ideas, noise)} != {n}:
         raise InvalidInput("score, events, expected, campaign and appeals have different lengths; expected one each")
     if (table["events"] < 0).any() or (table["expected"] < 0).any():
         raise InvalidInput("a creative has fewer than 0 events, or fewer than 0 expected")
@@ -152,14 +163,14 @@ def listening_sample(
         f"creatives with fewer than {min_expected:g} expected events": int((known & ~enough).sum()),
     }
     campaigns, creatives, lone, family = [], 0, 0, 0
-    for label in np.unique(labels[enough]):
-        of = np.flatnonzero(enough & (labels == label))
+    for label, number in np.unique(np.column_stack([labels, beside])[enough], axis=0).tolist():
+        of = np.flatnonzero(enough & (labels == label) & (beside == number))
         if len(of) < 2:
             lone += len(of)
         elif len(np.unique(ideas[of])) < 2:
             family += len(of)
         else:
-            campaigns.append(_pooled(int(label), {name: one[of] for name, one in table.items()}, noise[of], ideas[of]))
+            campaigns.append(_pooled(label, {name: one[of] for name, one in table.items()}, noise[of], ideas[of]))
             creatives += len(of)
     left_out["creatives that are alone in their campaign"] = lone
     left_out["creatives of campaigns whose creatives are all sizes of one idea"] = family
@@ -193,7 +204,7 @@ def _pooled(label: int, table: dict[str, Floats], variance: Floats, idea: Ints) 
 
 
 def _clusters(campaigns: list[CampaignSample]) -> Ints:
-    """Number the campaigns so that those that share an idea, directly or through others, have the same number."""
+    """Number the campaigns so that those that share a label or an idea, also through others, have the same number."""
     parent = list(range(len(campaigns)))
 
     def root(place: int) -> int:
@@ -202,8 +213,8 @@ def _clusters(campaigns: list[CampaignSample]) -> Ints:
             place = parent[place]
         return place
 
-    first: dict[int, int] = {}
+    first: dict[tuple[str, int], int] = {}
     for place, one in enumerate(campaigns):
-        for idea in np.unique(one.idea).tolist():
-            parent[root(place)] = root(first.setdefault(idea, place))
+        for shared in [("campaign", one.campaign), *(("idea", idea) for idea in np.unique(one.idea).tolist())]:
+            parent[root(place)] = root(first.setdefault(shared, place))
     return np.unique([root(place) for place in range(len(campaigns))], return_inverse=True)[1].astype(np.int64)

@@ -150,7 +150,7 @@ def _recall(
     *,
     ceiling: bool = True,
 ) -> WinnerRecall:
-    hits, chances, ceilings, clusters = [], [], [], []
+    hits, chances, ceilings, clusters, labels = [], [], [], [], set()
     rng = np.random.default_rng(seed)
     for one, cluster, size in zip(sample, sample.cluster, sizes, strict=True):
         winner = winner_weights(one, rule)
@@ -159,6 +159,7 @@ def _recall(
         hits.append(float(winner @ one.top(size)))
         chances.append(min(size / one.n, 1.0))
         clusters.append(cluster)
+        labels.add(one.campaign)
         if ceiling:
             ceilings.append(_kept_by_truth(one, winner, size, rng))
     numbers = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
@@ -166,7 +167,7 @@ def _recall(
     chance = float(np.mean(chances)) if chances else math.nan
     return WinnerRecall(
         k=k,
-        campaigns=len(hits),
+        campaigns=len(labels),
         recall=recall,
         chance=chance,
         ceiling=float(np.mean(ceilings)) if ceilings else math.nan,

@@ -232,7 +232,7 @@ def find_worth(
         model_name=version.name if version else "",
         demonstration=bool(version and version.demonstration),
         verdict=_verdict(policies),
-        campaigns=len(sample.campaigns),
+        campaigns=sample.size,
         ideas=sample.ideas,
         creatives=sample.creatives,
         left_out=sample.left_out,
@@ -282,11 +282,12 @@ def _sample(found: StoredAppeals, score: dict[int, float], minimum: float, wante
         score=np.array([score.get(int(one), math.nan) for one in of.creative[compared]]),
         events=of.events[compared],
         expected=of.expected[compared],
+        campaign=of.campaign[compared],
         # Only creatives that were shown beside each other compete.
-        campaign=of.group[compared],
+        group=of.group[compared],
         shrunk=of.shrunk[compared],
         shrunk_sd=of.shrunk_sd[compared],
-        variance=of.variance[compared],
+        variance=of.counting[compared],
         idea=of.idea[compared],
         min_expected=minimum,
     )

@@ -1,5 +1,6 @@
 """`abkit encoder`: weights come once, are shown first, go on where they were cut off, and are never called verified."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -27,6 +28,7 @@ class Hub(BaseHTTPRequestHandler):
 
     server: Server
     most = 300_000
+    heeds_if_range = True
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -41,8 +43,14 @@ class Hub(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        tag = f'"{hashlib.sha256(data).hexdigest()}"'
+        if self.heeds_if_range and self.headers.get("If-Range", tag) != tag:
+            start = 0
         self.send_response(206 if start else 200)
+        self.send_header("ETag", tag)
         self.send_header("Content-Length", str(len(data) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
         self.end_headers()
         if body:
             self.wfile.write(data[start : start + self.most])
@@ -131,6 +139,23 @@ def test_weights_that_changed_after_they_came_are_refused(here: Here, hub: Serve
     assert file_digest(file) != before
     with pytest.raises(EncoderUnavailable, match="not the file that was pulled"):
         load_encoder(NAME)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_weights_that_changed_after_they_came_can_be_pulled_again(
+    here: Here, hub: Server, tmp_path: Path, weights: bytes, gone: bool
+) -> None:
+    here("encoder", "pull", NAME, "--yes")
+    [file] = (tmp_path / "encoders").rglob("*.safetensors")
+    if gone:
+        file.unlink()
+    else:
+        file.write_bytes(weights[:-1] + b"\0")
+    done = here("encoder", "pull", NAME, "--yes")
+    assert (done.returncode, done.stdout.strip()) == (0, NAME)
+    assert "not the file that was pulled: it is replaced" in done.stderr
+    assert file.read_bytes() == weights
+    load_encoder(NAME)
 
 
 @pytest.mark.parametrize(
