@@ -175,7 +175,7 @@ class DriftSettings(_Section):
     min_clicks: int = Field(default=10, ge=1, description="expected clicks in a window for a creative to count there")
     relation_loss: float = Field(default=0.5, gt=0, description="loss of the slope, as a share of it, that is material")
     kpi_floor: float = Field(
-        default=0.35, gt=0, description="change of log CTR at equal age that counts; 0.35 is -30% or +42%"
+        default=0.35, gt=0, description="change of log CTR at equal age that counts; 0.35 is −30 % or +42 %"
     )
     delay_days: int = Field(default=3, ge=0, description="how many days late the platforms' figures may come")
     volume_floor: float = Field(

@@ -112,8 +112,19 @@ def percent(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
     """Return a share as a person reads it.
 
     >>> percent(0.0125), percent(-0.1, 1, sign=True), percent(float("inf"))
-    ('1.25 %', '-10.0 %', '–')
+    ('1.25 %', '−10.0 %', '–')
     """
     if value is None or not math.isfinite(value):
         return "–"
-    return f"{value * 100:{'+' if sign else ''}.{digits}f} %"
+    return f"{decimal(value * 100, digits, sign=sign)} %"
+
+
+def decimal(value: float | None, digits: int = 2, *, sign: bool = False) -> str:
+    """Return a number as a person reads it: with a minus sign, not a hyphen.
+
+    >>> decimal(-0.126), decimal(0.328, 3, sign=True), decimal(None)
+    ('−0.13', '+0.328', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")

@@ -2,8 +2,8 @@
 
 1. A cell is what should not matter: a campaign in a period and a segment. Only differences inside cells count, so
    season, budget, tracking and the mix of placements drop out; a creative alone in its cells cannot be judged.
-2. Creatives of one cell differ in age. A common age curve on the log of the rate, linear in log(1 + age) and in age, is
-   fitted and taken out.
+2. Creatives of one cell differ in age. A common age curve on the log of the rate, linear in log(1 + age), in age and in
+   exp(-age / 10), is fitted and taken out.
 3. Levels of cells and rates of creatives are found in turns: what is expected of a creative is what an average one of
    its group would have got in its place. A group is all creatives that cells connect.
 4. appeal = log((events + ½) / expected): the half takes out the bias of a log of counts, and a second, much smaller

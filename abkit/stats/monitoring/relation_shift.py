@@ -4,8 +4,8 @@ Step by step:
 
 1. Cells are what should not matter: a campaign on a day in a placement. Only differences inside cells count, so
    season, budget, tracking and the mix of campaigns and placements drop out.
-2. Creatives of one cell differ in age. A common age curve on log CTR, linear in log(1 + age) and in age, is fitted
-   together with the effect of the score, and taken out.
+2. Creatives of one cell differ in age. A common age curve on log CTR, linear in log(1 + age), in age and in
+   exp(-age / 10), is fitted together with the effect of the score, and taken out.
 3. What remains of each creative in each window is its appeal (`abkit.stats.appeal`): the log of its clicks over those
    expected in its cells.
 4. Inside campaigns, appeal is regressed on the score, creatives weighted by 1 / (τ² + 1/expected clicks), τ² being

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from abkit.records import Record, percent
+from abkit.records import Record, decimal, percent
 from abkit.stats.promotion.gain import PairedGain, paired_gain
 from abkit.stats.promotion.launches import Launches
 from abkit.stats.promotion.spending import spent_at
@@ -107,7 +107,8 @@ def _decided(
     if gain.gain is None or gain.low is None:
         return TrialDecision.REFUSED, f"refused: {gain.note}"
     what = (
-        f"the gain in within-campaign correlation is {gain.gain:+.3f}, at least {gain.low:+.3f} "
+        f"the gain in within-campaign correlation is {decimal(gain.gain, 3, sign=True)}, "
+        f"at least {decimal(gain.low, 3, sign=True)} "
         f"({_level(gain.level)} one-sided, judgement {attempt} against this champion)"
     )
     if not gain.low > rule.margin:
@@ -115,7 +116,8 @@ def _decided(
         return TrialDecision.REFUSED, f"refused: {what}, which does not exceed {rule.margin:g}{note}"
     for name, part in parts.items():
         if part.gain is not None and part.ci_high is not None and part.gain < -rule.tolerance and part.ci_high < 0:
-            worse = f"it is worse in {name}: {part.gain:+.3f} ({part.ci_low:+.3f} to {part.ci_high:+.3f})"
+            low, high = (decimal(end, 3, sign=True) for end in (part.ci_low, part.ci_high))
+            worse = f"it is worse in {name}: {decimal(part.gain, 3, sign=True)} ({low} to {high})"
             return TrialDecision.REFUSED, f"refused: {worse}, although {what}"
     return TrialDecision.PROMOTED, f"promoted: {what}"
 

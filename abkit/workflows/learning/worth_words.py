@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from abkit.metrics import METRICS
-from abkit.records import percent
+from abkit.records import decimal, percent
 from abkit.stats.estimate import Estimate
 from abkit.stats.listening.policy import PolicyValue
 from abkit.vocabulary import ListeningVerdict
@@ -142,14 +142,14 @@ def noise_sentence(report: WorthReport) -> str:
     if measured.estimate is None or measured.ci_low is None or measured.ci_high is None:
         return f"There is no correlation: {measured.note}."
     said = (
-        f"Correlation inside campaigns {measured.estimate:.2f} "
-        f"[{measured.ci_low:.2f}, {measured.ci_high:.2f}] as measured"
+        f"Correlation inside campaigns {decimal(measured.estimate)} "
+        f"[{decimal(measured.ci_low)}, {decimal(measured.ci_high)}] as measured"
     )
     if found.true is None or found.ceiling is None:
         return f"{said}; without noise: {found.note or 'not known'}."
     return (
-        f"{said}, {found.true.estimate:.2f} [{found.true.ci_low:.2f}, {found.true.ci_high:.2f}] with the noise taken "
-        f"out (nothing can exceed {found.ceiling:.2f} as measured)."
+        f"{said}, {decimal(found.true.estimate)} [{decimal(found.true.ci_low)}, {decimal(found.true.ci_high)}] "
+        f"with the noise taken out (nothing can exceed {found.ceiling:.2f} as measured)."
     )
 
 

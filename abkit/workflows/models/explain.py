@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abkit.errors import AbkitError
-from abkit.records import Record
+from abkit.records import Record, percent
 from abkit_model.errors import ImageRejected
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _of_query(number: int, heat: NDArray[np.float64], closed_form: float) -> str
     if not heat.any():
         return f"Query {number} raises nothing here."
     share = (
-        f"All query sets carry {1 - closed_form:.0%} of the score, a ridge regression the rest."
+        f"All query sets carry {percent(1 - closed_form, 0)} of the score, a ridge regression the rest."
         if closed_form
         else "Its share of the score is another question."
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abkit.records import Record, RecordList
+from abkit.records import Record, RecordList, percent
 
 if TYPE_CHECKING:
     from abkit_model.checkpoint import Card
@@ -287,7 +287,7 @@ def _notes(
         )
     if share := card.training.get("closed_form"):
         notes.append(
-            f"a ridge regression on the embedding carries {share:.0%} of a score and the query sets {1 - share:.0%}: "
+            f"a ridge regression on the embedding carries {percent(share, 0)} of a score and the query sets {percent(1 - share, 0)}: "
             "the shares that did best with so many labels"
         )
     if card.network["queries"] == 1:
@@ -344,7 +344,7 @@ def about_outcomes(card: Card) -> list[str]:
     events = f", {data['events']:,.0f} events" if data.get("events") else ""
     notes = [
         f"learned from outcomes in {metric}: {data['images']:,} creatives in {data['campaigns']:,} "
-        f"campaign{'' if data['campaigns'] == 1 else 's'}{events}; {data['randomized_share']:.0%} of the weight is "
+        f"campaign{'' if data['campaigns'] == 1 else 's'}{events}; {percent(data['randomized_share'], 0)} of the weight is "
         "randomized, the rest is what the platform delivered"
     ]
     if data.get("log_rate"):

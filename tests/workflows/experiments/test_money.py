@@ -139,7 +139,7 @@ def test_a_lift_of_a_cost_is_planned_below_zero_and_can_be_futile(sqlite_store: 
     shop(sqlite_store)
     analysis = analyzed(sqlite_store, "cpm", lift=-0.5)
     assert analysis.verdict == "futile"
-    assert "does not reach the planned lift of -50.0 %" in analysis.treatments[0].verdict.sentence
+    assert "does not reach the planned lift of −50.0 %" in analysis.treatments[0].verdict.sentence
 
 
 def test_watched_metrics_have_verdicts_with_one_false_discovery_rate_and_do_not_decide(store: Store) -> None:
