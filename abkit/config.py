@@ -94,8 +94,8 @@ class MoneySettings(_Section):
     )
     rates: Path | None = Field(
         default=None,
-        description="CSV with the columns `currency,rate` and, where rates change, `date`, their first day: what a "
-        "unit of each is worth in `currency`; relative to the workspace",
+        description="table (CSV, a spreadsheet or Parquet) with the columns `currency,rate` and, where rates change, "
+        "`date`, their first day: what a unit of each is worth in `currency`; relative to the workspace",
     )
     margin_rate: float = Field(
         default=1.0,
