@@ -194,10 +194,10 @@ class RetrainSettings(_Section):
 
     metric: Metric = Field(default=Metric.CTR, description="KPI whose appeal is learned and judged")
     min_campaigns: int = Field(
-        default=10, ge=10, description="campaigns with two launched creatives or more that a judgement needs"
+        default=10, ge=10, description="campaigns with two launched creatives or more that a judgment needs"
     )
     min_creatives: int = Field(
-        default=100, ge=100, description="launched creatives that a judgement needs; sizes of one idea count once"
+        default=100, ge=100, description="launched creatives that a judgment needs; sizes of one idea count once"
     )
     min_expected: float = Field(
         default=10, gt=0, description="expected clicks (or what the KPI counts) from which a creative is judged"

@@ -10,7 +10,7 @@ appeal inside campaigns. What is observed is appeal plus noise; reliability is t
 3. End to end: a challenger that learns the truth by ridge from embeddings of creatives launched before T, against a
    champion that knows nothing; beside theory (Daetwyler et al. 2008, doi 10.1371/journal.pone.0003395, and the normal
    approximation of the gate). No threshold.
-4. Weeks until a first judgement, and until half and 80 % of the years have promoted, at 3, 10 and 30 new creatives a
+4. Weeks until a first judgment, and until half and 80 % of the years have promoted, at 3, 10 and 30 new creatives a
    week.
 
 python benchmarks/promotion_error_rates.py 400     # years of each kind
@@ -76,9 +76,9 @@ def weeks_of(
 
 
 def first_promotion(weeks: Iterator[dict[str, NDArray[np.generic]]]) -> tuple[int, int]:
-    """Play weekly retrains and return the week (1 …) of the first promotion, 0 for none, and the judgements made.
+    """Play weekly retrains and return the week (1 …) of the first promotion, 0 for none, and the judgments made.
 
-    Each week a challenger is held against the champion on the launches that no judgement has used yet.
+    Each week a challenger is held against the champion on the launches that no judgment has used yet.
     """
     waiting: list[dict[str, NDArray[np.generic]]] = []
     attempts = 0
@@ -119,7 +119,7 @@ def years(count: int) -> None:
         found = [first_promotion(weeks_of(rng, **said)) for _ in range(count)]  # type: ignore[arg-type]
         failed = sum(week > 0 for week, _ in found)
         per_year = sum(attempts for _, attempts in found) / count
-        print(f"  {name}: {failed / count:.1%} ({per_year:.1f} judgements a year)")
+        print(f"  {name}: {failed / count:.1%} ({per_year:.1f} judgments a year)")
 
 
 def gate(count: int) -> None:
@@ -182,7 +182,7 @@ def end_to_end(count: int) -> None:
 
 
 def gate_power(correlation: float, creatives: int, campaigns: int, reliability: float) -> float:
-    """Return how often the first judgement promotes, by the normal approximation."""
+    """Return how often the first judgment promotes, by the normal approximation."""
     gain = correlation * math.sqrt(reliability)
     error = math.sqrt((1 + (1 - gain**2) ** 2) / (creatives - campaigns))
     return 1 - normal_below(quantile(1 - spent_at(1)) - gain / error)
@@ -191,7 +191,7 @@ def gate_power(correlation: float, creatives: int, campaigns: int, reliability: 
 def waiting(count: int) -> None:
     """Print after how many weeks a challenger is judged and promoted, by new creatives a week."""
     print(
-        f"weeks, {count:,} times each: until the first judgement, and until half and 80 % have promoted a challenger "
+        f"weeks, {count:,} times each: until the first judgment, and until half and 80 % have promoted a challenger "
         "with true correlation 0.3 (champion 0, reliability 0.8, one campaign per 6 creatives)"
     )
     for least in (MIN_CREATIVES, 3 * MIN_CREATIVES):

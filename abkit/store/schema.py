@@ -741,7 +741,7 @@ class RetrainTrial(Base):
         _one_of("metric", Metric),
         _one_of("decision", TrialDecision),
         CheckConstraint("attempt >= 0 AND spent >= 0", name="spent"),
-        # Two processes that judge at once do not both make judgement number k.
+        # Two processes that judge at once do not both make judgment number k.
         Index(
             "uq_retrain_trial_attempt",
             "champion_id",
@@ -762,8 +762,8 @@ class RetrainTrial(Base):
     as_of: Mapped[date]  # the last day of delivery that counts
     campaigns: Mapped[int]
     creatives: Mapped[int]  # families: the sizes of one idea count once
-    attempt: Mapped[int]  # number of the judgement against this champion; 0 where none was made
-    spent: Mapped[float]  # how often such a judgement may promote by mistake
+    attempt: Mapped[int]  # number of the judgment against this champion; 0 where none was made
+    spent: Mapped[float]  # how often such a judgment may promote by mistake
     gain: Mapped[float | None]
     gain_low: Mapped[float | None]
     figures: Mapped[dict[str, Any]]  # with a format version
@@ -774,7 +774,7 @@ class RetrainTrial(Base):
 
 
 class RetrainJudged(Base):
-    """A creative was used in a judgement against a champion: it is used once for each."""
+    """A creative was used in a judgment against a champion: it is used once for each."""
 
     __table_args__ = (UniqueConstraint("champion_id", "creative_id"),)
     champion_id: Mapped[int] = _ref("model_version")

@@ -1,4 +1,4 @@
-"""Challengers held against champions: every judgement once, and every creative in one judgement per champion."""
+"""Challengers held against champions: every judgment once, and every creative in one judgment per champion."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from abkit.vocabulary import TrialDecision
 
 
 def write_trial(session: Session, trial: RetrainTrial, judged: Collection[int] = ()) -> RetrainTrial:
-    """Write what became of a challenger, with the creatives that its judgement used.
+    """Write what became of a challenger, with the creatives that its judgment used.
 
-    The store refuses a judgement number that is there, and a creative that was used against this champion before.
+    The store refuses a judgment number that is there, and a creative that was used against this champion before.
     """
     session.add(trial)
     session.flush()
@@ -28,12 +28,12 @@ def write_trial(session: Session, trial: RetrainTrial, judged: Collection[int] =
 
 
 def attempts(session: Session, champion_id: int) -> int:
-    """Return how many judgements were made against a champion."""
+    """Return how many judgments were made against a champion."""
     return session.scalar(select(func.max(RetrainTrial.attempt)).where(RetrainTrial.champion_id == champion_id)) or 0
 
 
 def used_creatives(session: Session, champion_id: int) -> set[int]:
-    """Return the creatives that judgements against a champion have used, and those by which it became the champion."""
+    """Return the creatives that judgments against a champion have used, and those by which it became the champion."""
     its_own = select(RetrainTrial.id).where(RetrainTrial.challenger_id == champion_id)
     return set(
         session.scalars(

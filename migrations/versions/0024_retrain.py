@@ -1,4 +1,4 @@
-"""Challengers that were held against a champion, and the creatives that each judgement has used."""
+"""Challengers that were held against a champion, and the creatives that each judgment has used."""
 
 import sqlalchemy as sa
 from alembic import op

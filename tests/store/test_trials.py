@@ -1,4 +1,4 @@
-"""Trials: a judgement and a creative count once against a champion, on both engines."""
+"""Trials: a judgment and a creative count once against a champion, on both engines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def other_version(session: Session, run_id: int) -> int:
     return row.id
 
 
-def test_judgements_are_numbered_and_creatives_used_once_per_champion(store: Store) -> None:
+def test_judgments_are_numbered_and_creatives_used_once_per_champion(store: Store) -> None:
     seed = seeded(store)
     seed.creatives("spring", [1.0, 2.0, 3.0])
     champion = seed.version_id

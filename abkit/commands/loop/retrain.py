@@ -41,7 +41,7 @@ def retrain(
     """Train a challenger on what was known, judge it on later launches, and promote it only if it is better.
 
     It is judged on creatives that neither scorer saw: at least 100 in 10 campaigns, launched after the challenger
-    learned. Each is used once; every further judgement against the same champion has to be clearer.
+    learned. Each is used once; every further judgment against the same champion has to be clearer.
     """
     context: CommandContext = ctx.obj
     with context.workspace as workspace, progress_bars() as progress:

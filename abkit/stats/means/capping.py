@@ -1,4 +1,4 @@
-"""Heavy tails: values above a stated quantile are counted as that quantile (winsorised), so that no single one decides.
+"""Heavy tails: values above a stated quantile are counted as that quantile (winsorized), so that no single one decides.
 
 What is compared then is the capped mean, and not the mean: a treatment that only brings more very large orders looks
 like no treatment. That is why the cap and what it takes away are a part of every result.

@@ -1,7 +1,7 @@
 """CUPED for ratios: what units did before the test explains a part of what they do in it, and is taken out.
 
 A ratio of sums y ÷ x over units is adjusted by the ratio of their former sums, or by any other ratio that was known
-before: R − θ·(C − C̄). Both ratios are linearised (delta method), so that only second moments of the four columns are
+before: R − θ·(C − C̄). Both ratios are linearized (delta method), so that only second moments of the four columns are
 needed: variances and the covariance of y − R·x and c − C·d. Randomization makes C the same in all arms but for chance,
 so that the adjustment changes the noise and not what is estimated.
 
@@ -76,7 +76,7 @@ class UnitsBefore:
         """The same of the time before."""
         return _ratio(self.before_y, self.before_x, "the time before")
 
-    def linearised(self) -> Floats:
+    def linearized(self) -> Floats:
         """Return what each unit adds to the error of the ratio, and of the former one; shape (2, n)."""
         now = (self.y - self.ratio * self.x) / self.x.mean()
         return np.stack([now, (self.before_y - self.before * self.before_x) / self.before_x.mean()])
@@ -96,7 +96,7 @@ def adjustment(control: UnitsBefore, treatment: UnitsBefore) -> tuple[float, flo
         InvalidInput: What was before does not vary between units.
     """
     both = control.plus(treatment)
-    (_, covariance), (_, variance) = np.cov(both.linearised())
+    (_, covariance), (_, variance) = np.cov(both.linearized())
     if not variance > 0:
         raise InvalidInput(
             f"before the test all units had {both.before:g}; CUPED needs a covariate that varies between units",
@@ -129,7 +129,7 @@ def compare_ratios_with_covariate(
     theta, middle = adjustment(control, treatment)
     raw, adjusted = [], []
     for arm in (control, treatment):
-        (variance, covariance), (_, of_before) = np.cov(arm.linearised())
+        (variance, covariance), (_, of_before) = np.cov(arm.linearized())
         n = len(arm)
         left = variance - 2 * theta * covariance + theta * theta * of_before
         raw.append(ArmMean(n, arm.ratio, math.sqrt(variance / n)))

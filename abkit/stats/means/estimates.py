@@ -104,8 +104,9 @@ def compare_estimates(
     if math.isinf(limits[0]):
         notes += (f"the control's mean {mean0:g} is not clear of zero: the lift has no finite interval",)
     if wider > 1:
-        how, interval = (f"{one}, {percent(wider - 1, 1)} wider for skewness" for one in (how, interval))
-        notes += (f"skewed units: the intervals are {percent(wider - 1, 1)} wider than by t alone, to hold their level",)
+        by = percent(wider - 1, 1)
+        how, interval = (f"{one}, {by} wider for skewness" for one in (how, interval))
+        notes += (f"skewed units: the intervals are {by} wider than by t alone, to hold their level",)
     if n0 < FEWEST_UNITS or n1 < FEWEST_UNITS:
         notes += (f"an arm has only {min(n0, n1):g} units: the t approximation needs a normal metric",)
     return Comparison(

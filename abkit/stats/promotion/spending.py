@@ -1,21 +1,21 @@
-"""What a retry costs: each judgement against one champion may promote by mistake a little less often than the last."""
+"""What a retry costs: each judgment against one champion may promote by mistake a little less often than the last."""
 
 from __future__ import annotations
 
 from abkit.errors import InvalidInput
 
-#: How often anything worthless is promoted against one champion, over all judgements there will ever be: 4 %, so that
-#: it stays below 5 % where a dozen unequal campaigns make a single judgement err a little more often than it says.
+#: How often anything worthless is promoted against one champion, over all judgments there will ever be: 4 %, so that
+#: it stays below 5 % where a dozen unequal campaigns make a single judgment err a little more often than it says.
 TOTAL = 0.04
-#: The level of the first judgement: a one-sided interval of 97.5 %.
+#: The level of the first judgment: a one-sided interval of 97.5 %.
 FIRST = 0.025
 
 
 def spent_at(attempt: int) -> float:
-    """Return how often judgement number `attempt` against a champion may promote a challenger that gains nothing.
+    """Return how often judgment number `attempt` against a champion may promote a challenger that gains nothing.
 
     The first has 2.5 %; the k-th has 1.5 % ÷ (k(k − 1)), so that all of them together, however many follow, never have
-    more than 4 % (Bonferroni's inequality, which holds however judgements depend on each other). Every champion has its
+    more than 4 % (Bonferroni's inequality, which holds however judgments depend on each other). Every champion has its
     own account; another champion begins a new one.
 
     Raises:
@@ -27,12 +27,12 @@ def spent_at(attempt: int) -> float:
     True
     """
     if attempt < 1:
-        raise InvalidInput(f"judgement number {attempt}; the first is number 1")
+        raise InvalidInput(f"judgment number {attempt}; the first is number 1")
     return FIRST if attempt == 1 else (TOTAL - FIRST) / (attempt * (attempt - 1))
 
 
 def left_after(attempts: int) -> float:
-    """Return what is left of the 4 % after so many judgements.
+    """Return what is left of the 4 % after so many judgments.
 
     >>> left_after(0), round(left_after(2), 4)
     (0.04, 0.0075)

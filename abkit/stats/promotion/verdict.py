@@ -44,8 +44,8 @@ class PromotionVerdict(Record):
         reason: Why, in one sentence.
         gain: The paired gain on all launches.
         segments: The paired gain by segment.
-        attempt: Number of this judgement against the champion; 0 where there was too little to judge.
-        spent: How often a judgement of this number may promote by mistake; 0 where there was too little to judge.
+        attempt: Number of this judgment against the champion; 0 where there was too little to judge.
+        spent: How often a judgment of this number may promote by mistake; 0 where there was too little to judge.
     """
 
     decision: TrialDecision
@@ -81,7 +81,7 @@ def judge(
 
     Args:
         launches: The creatives, one or more sizes each, of all campaigns.
-        attempt: Number of this judgement against the champion, from 1: later ones have to be clearer.
+        attempt: Number of this judgment against the champion, from 1: later ones have to be clearer.
         rule: Margin, tolerance and minimum numbers.
         segments: By name, the same creatives with their appeals in one segment of the delivery.
     """
@@ -109,7 +109,7 @@ def _decided(
     what = (
         f"the gain in within-campaign correlation is {decimal(gain.gain, 3, sign=True)}, "
         f"at least {decimal(gain.low, 3, sign=True)} "
-        f"({_level(gain.level)} one-sided, judgement {attempt} against this champion)"
+        f"({_level(gain.level)} one-sided, judgment {attempt} against this champion)"
     )
     if not gain.low > rule.margin:
         note = f"; {gain.note}" if gain.note else ""

@@ -27,7 +27,7 @@ class LaunchWindow:
         entries: Positions of their entries in the appeals.
         creatives: Their creatives, in all sizes.
         campaigns, ideas: How many there are, each with another beside it.
-        missing: What is missing for a judgement; '' when nothing is.
+        missing: What is missing for a judgment; '' when nothing is.
     """
 
     until: date
@@ -56,7 +56,7 @@ def launch_window(
     creatives; beyond the minimum as long as two thirds of all creatives are left to learn from, and up to 300.
 
     Args:
-        found: Appeals as of the day of the judgement.
+        found: Appeals as of the day of the judgment.
         launched: First day of delivery by (creative, campaign).
         settings: `[retrain]`.
         used: Creatives that cannot be judged: used before, or learned from by either scorer.

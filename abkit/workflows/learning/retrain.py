@@ -50,11 +50,11 @@ def retrain(
 ) -> RetrainResult:
     """Train a challenger from the champion's queries, judge both on launches that neither saw, and promote the better.
 
-    1. Find the launches that can be judged: the latest that no judgement against this champion has used. With fewer
+    1. Find the launches that can be judged: the latest that no judgment against this champion has used. With fewer
        than 100 creatives or 10 campaigns nothing is trained or judged, and nothing is spent.
     2. Learn from what was known on the day before the first of them; where a drift check had found that the champion's
        scores no longer go with the KPI, from what was delivered since.
-    3. Judge both on these launches, inside their campaigns, at the level that this number of judgements leaves.
+    3. Judge both on these launches, inside their campaigns, at the level that this number of judgments leaves.
     4. Write the trial with its reason. A challenger that is better becomes the active model, and scores everything
        that the champion had scored, in the same run.
 
@@ -121,7 +121,7 @@ class _Retraining:
         found = self._appeals(self.as_of)
         window = self._window(found, None)
         if window.missing:
-            return self._not_enough(f"not enough: {window.missing} were launched since the last judgement", window)
+            return self._not_enough(f"not enough: {window.missing} were launched since the last judgment", window)
         try:
             challenger = self._train(window)
         except LabelError as error:  # a shortage; all else is a failure that somebody has to mend

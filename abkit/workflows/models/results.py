@@ -287,8 +287,8 @@ def _notes(
         )
     if share := card.training.get("closed_form"):
         notes.append(
-            f"a ridge regression on the embedding carries {percent(share, 0)} of a score and the query sets {percent(1 - share, 0)}: "
-            "the shares that did best with so many labels"
+            f"a ridge regression on the embedding carries {percent(share, 0)} of a score and the query sets "
+            f"{percent(1 - share, 0)}: the shares that did best with so many labels"
         )
     if card.network["queries"] == 1:
         notes.append("a single query has no diversity")
@@ -344,8 +344,8 @@ def about_outcomes(card: Card) -> list[str]:
     events = f", {data['events']:,.0f} events" if data.get("events") else ""
     notes = [
         f"learned from outcomes in {metric}: {data['images']:,} creatives in {data['campaigns']:,} "
-        f"campaign{'' if data['campaigns'] == 1 else 's'}{events}; {percent(data['randomized_share'], 0)} of the weight is "
-        "randomized, the rest is what the platform delivered"
+        f"campaign{'' if data['campaigns'] == 1 else 's'}{events}; {percent(data['randomized_share'], 0)} of the "
+        "weight is randomized, the rest is what the platform delivered"
     ]
     if data.get("log_rate"):
         notes.append(

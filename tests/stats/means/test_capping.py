@@ -9,7 +9,7 @@ from abkit.stats.means.capping import cap_values
 from abkit.stats.means.compare import compare_means
 
 
-def test_it_is_the_winsorised_sample_of_scipy() -> None:
+def test_it_is_the_winsorized_sample_of_scipy() -> None:
     values = np.random.default_rng(1).lognormal(3, 1.5, 1001)
     (one, two), cap = cap_values([values[:400], values[400:]], 0.99)
     theirs = winsorize(values, limits=(0, 10 / 1001))

@@ -32,13 +32,13 @@ def test_a_clear_gain_is_promoted_and_the_figures_are_said() -> None:
     assert verdict.gain.level == 0.975
     assert verdict.gain.low is not None
     assert verdict.gain.low > 0
-    assert "(97.5 % one-sided, judgement 1 " in verdict.reason
+    assert "(97.5 % one-sided, judgment 1 " in verdict.reason
 
 
-def test_the_level_of_a_late_judgement_is_told_from_certainty() -> None:
+def test_the_level_of_a_late_judgment_is_told_from_certainty() -> None:
     found = launches(np.random.default_rng(1), 0.0, 0.6)
-    assert "(99.25 % one-sided, judgement 2 " in judge(found, attempt=2).reason
-    assert "(99.9961 % one-sided, judgement 20 " in judge(found, attempt=20).reason
+    assert "(99.25 % one-sided, judgment 2 " in judge(found, attempt=2).reason
+    assert "(99.9961 % one-sided, judgment 20 " in judge(found, attempt=20).reason
 
 
 def test_no_gain_and_a_loss_are_refused() -> None:
@@ -66,7 +66,7 @@ def test_a_margin_has_to_be_exceeded_by_the_lower_end() -> None:
     assert judge(some, attempt=1, rule=PromotionRule(margin=low + 0.001)).decision is TrialDecision.REFUSED
 
 
-def test_later_judgements_have_to_be_clearer() -> None:
+def test_later_judgments_have_to_be_clearer() -> None:
     some = launches(np.random.default_rng(4), 0.0, 0.3)
     lows = [judge(some, attempt=attempt).gain.low for attempt in (1, 2, 5, 20)]
     assert lows == sorted(lows, key=lambda low: -(low or 0))
@@ -94,7 +94,7 @@ def test_a_segment_of_a_few_creatives_refuses_nothing() -> None:
     assert not verdict.segments
 
 
-def test_all_judgements_there_will_ever_be_spend_4_percent() -> None:
+def test_all_judgments_there_will_ever_be_spend_4_percent() -> None:
     spent = [spent_at(attempt) for attempt in range(1, 5000)]
     assert spent == sorted(spent, reverse=True)
     assert 0.0399 < sum(spent) < TOTAL == 0.04

@@ -161,7 +161,7 @@ def test_launches_are_judged_in_order_and_once(shop: Shop) -> None:
     again = shop.retrain(0.9)  # the launches before those that were judged are no later ones
     assert again.decision is TrialDecision.NOT_ENOUGH
     assert again.reason == (
-        "not enough: 0 of 10 campaigns and 0 of 100 creatives were launched since the last judgement"
+        "not enough: 0 of 10 campaigns and 0 of 100 creatives were launched since the last judgment"
     )
     assert again.challenger == ""
     assert again.judged_first is None

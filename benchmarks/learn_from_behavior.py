@@ -1,6 +1,6 @@
-"""What outcomes teach: a challenger tuned on real behaviour, beside the shipped scorer and a plain ridge.
+"""What outcomes teach: a challenger tuned on real behavior, beside the shipped scorer and a plain ridge.
 
-    ABKIT_TESTDATA=FOLDER python benchmarks/learn_from_behaviour.py [--cache FOLDER] [--seeds 5]
+    ABKIT_TESTDATA=FOLDER python benchmarks/learn_from_behavior.py [--cache FOLDER] [--seeds 5]
 
 The protocol. It was written before the figures of this benchmark, but the method (a closed form on the embedding,
 beside the parent) was chosen with ridge and query figures of these same sets and splits in view: the figures are
