@@ -182,7 +182,9 @@ def _import_file(
             earlier = session.get_one(KpiImport, known.earlier.id)
             earlier.time_zone = earlier.time_zone or options.time_zone
             return _again(session, summary, earlier)
-    known = replace(known, notes=(*known.notes, *_zone_remarks(store, known)))
+    # A command in a note names what the user gave, not the file that it was fetched to.
+    remarks = [remark.replace(str(path), name) for remark in known.notes]
+    known = replace(known, notes=(*remarks, *_zone_remarks(store, known)))
     for remark in known.notes:
         note(f"{name}: {remark}")
     summary = replace(summary, notes=known.notes)

@@ -115,7 +115,7 @@ def _preview(store: Store, path: Path, options: KpiOptions, given: Fetched, *, r
         contents=known.contents,
         time_zone=known.options.time_zone,
         mapped_as=known.remembered.import_id if known.remembered else None,
-        notes=known.notes,
+        notes=tuple(remark.replace(str(path), name) for remark in known.notes),
     )
 
 

@@ -26,6 +26,7 @@ _GROUPED = re.compile(r"[-+]?\d{1,3}(?:[.,'  ]\d{3})+")
 _SIGNS = re.compile(r"^(?:[A-Z]{3}|R\$|US\$|zł|kr|[€$£¥₹₩元円원])\s*|\s*(?:[A-Z]{3}|zł|kr|[€$£¥₹₩元円원])$")
 _FILE = re.compile(r"\.(?:png|jpe?g|gif|webp|avif|mp4|mov|webm)$", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_OF_CONVERSIONS = re.compile(r"(?<!to[ _-])\b(conversion|action|event|goal)")  # but not the call to action
 
 
 class _Kind(Enum):
@@ -111,6 +112,11 @@ class ColumnValues:
             return _Kind.ID if digits >= _ID_DIGITS and not self.is_money else _Kind.WHOLE
         return _Kind.DECIMAL
 
+    @property
+    def has_names(self) -> bool:
+        """Whether its cells are words or long ids, which divide rows, and not figures of them."""
+        return self.kind in (_Kind.WORDS, _Kind.ID)
+
     def could_be(self, field: str) -> bool:
         """Return whether its cells speak against a field."""
         allowed: Mapping[str, tuple[_Kind, ...]] = {
@@ -133,6 +139,12 @@ def column_values(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[C
     """Return the cells of rows by column."""
     cut = [[*map(str.strip, row)] for row in rows]
     return [ColumnValues(name, at, [row[at] if at < len(row) else "" for row in cut]) for at, name in enumerate(names)]
+
+
+def kinds_of_conversions(columns: Iterable[ColumnValues]) -> list[ColumnValues]:
+    """Return the columns that tell kinds of conversions apart, by their names and cells: the finest first."""
+    named = [one for one in columns if _OF_CONVERSIONS.search(one.name.casefold())]
+    return sorted((one for one in named if one.kind is _Kind.WORDS and one.distinct > 1), key=lambda one: -one.distinct)
 
 
 def fits(field: str, column: ColumnValues, free: Iterable[ColumnValues], known: Mapping[str, ColumnValues]) -> bool:

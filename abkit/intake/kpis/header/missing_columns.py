@@ -8,7 +8,13 @@ from dataclasses import replace
 from functools import partial
 
 from abkit.errors import InvalidInput
-from abkit.intake.kpis.header.column_values import ColumnValues, column_values, fits, guess_by_values
+from abkit.intake.kpis.header.column_values import (
+    ColumnValues,
+    column_values,
+    fits,
+    guess_by_values,
+    kinds_of_conversions,
+)
 from abkit.intake.kpis.header.columns import Columns, quoted
 from abkit.intake.kpis.header.fields import listed
 from abkit.intake.kpis.header.platforms import Recipe, load_recipes
@@ -145,6 +151,11 @@ def _guesses(
     known = {name: every[at] for name, at in columns.position.items()} if every else {}
     guesses: dict[str, str] = {}
     said: list[str] = []
+    # Without its field, the kinds of one conversion would be refused as rows that contradict each other.
+    if not {"event"} & {*columns.position, *columns.undecided} and (kinds := kinds_of_conversions(free.values())):
+        guesses[kinds[0].name] = "event"
+        said.append(f"{kinds[0].name!r} is event by its name")
+        free = {name: one for name, one in free.items() if one not in kinds}
     # What every row needs chooses first.
     for wanted in (missing, _worth_a_guess(columns, missing)):
         by_name = suggest_mapping(columns, wanted, recipes, partial(_plausible, guesses, free, known))

@@ -117,8 +117,9 @@ def check(
     if "hour" in finer:
         good, remarks = hours_of_both_clocks(good, (*KEY, *finer))
         notes += remarks
+    keys = good.select("line", *KEY, *finer)
     good, repeated = repeated_rows(good, (*KEY, *finer), lambda lines: other_cells(table, lines))
-    notes += broken_down(table, repeated)
+    notes += broken_down(table, options, keys, repeated)
     partial = repeated.clear()
     if "hour" in finer:
         good, partial = whole_days(good, rows.filter(~total & ~idle & ~again).select("line", *KEY), repeated)

@@ -1,18 +1,18 @@
 """Rows of one file about the same ad, period and segment: the same row twice, contradictions, and parts to add up."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
+from abkit.intake.kpis.header.column_values import column_values, kinds_of_conversions
 from abkit.intake.kpis.header.fields import COUNTS, MONEY, listed
-from abkit.intake.kpis.reading import RawTable, other_cells, other_columns
+from abkit.intake.kpis.reading import KpiOptions, RawTable, other_cells, other_columns
 
 KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attribution_window")
 _REFUSED = {"line": pl.Int64, "reason": pl.String}
 _BESIDE = {"line": pl.Int64, "beside": pl.Int64}
 HOURS_A_DAY = 24
-_OF_CONVERSIONS = re.compile(r"\b(conversion|action|event|goal)")  # a column that tells kinds of conversions apart
 _ROWS_LOOKED_AT = 1_000
 OtherCells = Callable[[frozenset[int]], Iterable[tuple[int, tuple[str, ...]]]]
 
@@ -73,29 +73,65 @@ def repeated_rows(
     return rows.join(refused.select("line"), on="line", how="anti", maintain_order="left"), refused
 
 
-def broken_down(table: RawTable, repeated: pl.DataFrame) -> list[str]:
-    """Say which columns tell rows of one ad, period and segment apart that no field does.
+def broken_down(table: RawTable, options: KpiOptions, rows: pl.DataFrame, repeated: pl.DataFrame) -> list[str]:
+    """Say which columns tell rows of one ad, period and segment apart that no field does, and the command that does.
 
     Args:
         table: The export.
-        repeated: What `repeated_rows` took out of it.
+        options: What the user said about it.
+        rows: `line` and the natural key of its rows.
+        repeated: What `repeated_rows` took out of them.
     """
     apart = repeated.filter(~pl.col("reason").str.starts_with("duplicate"))
     names = list(other_columns(table).values())
-    if not apart.height or not names:
+    if not apart.height or not names or table.path is None:
         return []
-    lines = frozenset(apart["line"].head(_ROWS_LOOKED_AT))
-    cells = [texts for _, texts in other_cells(table, lines)]
     unused = set(table.columns.unused)
-    columns = zip(names, zip(*cells, strict=True), strict=True)
-    varied = [name for name, texts in columns if name in unused and len(set(texts)) > 1]
+    key = pl.col("line").min().over([name for name in rows.columns if name != "line"])
+    some = rows.join(apart, on="line", how="semi").select("line", key=key).sort("key", "line").head(_ROWS_LOOKED_AT)
+    key_of = dict(some.iter_rows())
+    found = list(other_cells(table, frozenset(key_of)))
+    keys = [key_of[line] for line, _ in found]
+    columns = column_values(names, [cells for _, cells in found])
+    varied = [
+        one
+        for one in columns
+        if one.name in unused
+        and names.count(one.name) == 1
+        and len({*zip(keys, one.cells, strict=True)}) > len({*keys})
+    ]
     if not varied:
         return []
-    mapping = f"{varied[0]}={'event' if _OF_CONVERSIONS.search(varied[0].casefold()) else 'other'}"
+    # Kinds of conversions come first, the finest of them before the others; figures divide nothing.
+    kinds = kinds_of_conversions(varied)
+    divide = [*kinds, *(one for one in varied if one not in kinds and one.has_names)] or varied[:1]
+    chosen = _dividing(keys, {one.name: one.cells for one in divide})
+    mapping: dict[str, str] = {}
+    for name in chosen:
+        wanted = ["event", "other"] if any(one.name == name for one in kinds) else ["other"]
+        free = [field for field in wanted if field not in {*table.columns.position, *mapping.values()}]
+        mapping |= {name: free[0]} if free else {}
+    command = replace(options, mapping={**options.mapping, **mapping}).command(table.path)
+    left = [name for name in chosen if name not in mapping]
     return [
-        f"{apart.height:,} rows have ad, period and segment in common and differ in {listed(varied, 5)}: if the file "
-        f"is broken down by such a column, take it back (abkit kpi undo) and import it with --map {mapping!r}"
+        f"{apart.height:,} rows have ad, period and segment in common and differ in "
+        f"{listed([one.name for one in varied], 5)}: if the file is broken down by such a column, "
+        + (f"take it back (abkit kpi undo) and run: {command}" if mapping else "export it without")
+        + (f"; no field is left for {listed(left)}: export without it" if left and mapping else "")
     ]
+
+
+def _dividing(keys: Sequence[int], columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the columns that tell as many rows of one key apart as all do together; the first are preferred."""
+
+    def told(names: Iterable[str]) -> int:
+        return len(set(zip(keys, *(columns[name] for name in names), strict=True)))
+
+    chosen: list[str] = []
+    for name in columns:
+        if told([*chosen, name]) > told(chosen):
+            chosen.append(name)
+    return chosen
 
 
 def summed_rows(rows: pl.DataFrame, finer: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame, list[str]]:

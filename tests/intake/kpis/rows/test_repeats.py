@@ -1,5 +1,6 @@
 """Rows of one key: hours are summed to days, ad sets kept apart or summed, currencies stay with their rows."""
 
+import shlex
 from pathlib import Path
 
 import polars as pl
@@ -9,7 +10,7 @@ from sqlalchemy import func, select
 from abkit.intake.kpis.reading import KpiOptions
 from abkit.store.database.engine import Store
 from abkit.store.schema import Ad, Kpi
-from abkit.workflows.kpis.import_kpis import import_files
+from abkit.workflows.kpis.import_kpis import ImportSummary, import_files
 from tests.kpi_files import figures, rows, run_import, write
 
 
@@ -104,3 +105,75 @@ def test_rows_are_one_only_where_all_their_cells_are_equal(sqlite_store: Store, 
     (mapped,) = run_import(sqlite_store, path, mapping={"Headline": "other"})
     assert mapped.imported + mapped.unchanged == 4
     assert sorted(row[1] for row in figures(sqlite_store) if row[1] == 1) == [1, 1]
+
+
+def _run_again(store: Store, note: str) -> ImportSummary:
+    """Run the command that a note gives: its file and its --map options."""
+    words = shlex.split(note.split("run: ")[1].split(";")[0])
+    assert words[:3] == ["abkit", "kpi", "import"]
+    assert set(words[4::2]) <= {"--map"}
+    mapping = dict(word.rsplit("=", 1) for word in words[5::2])
+    return run_import(store, Path(words[3]), mapping=mapping)[0]
+
+
+KINDS_OF_CONVERSIONS = {
+    # The source follows from the action, and "All conv." is a figure: neither needs a field.
+    "alone": (
+        "Day,Ad ID,Conversion source,Conversion action,All conv.,Impr.,Clicks,Conversions",
+        ["{d},70{a},Website,Purchase,{n},{i},9,2", "{d},70{a},Website,Sign-up,{n},{i},9,1"],
+        [],
+    ),
+    "beside a breakdown": (
+        "Day,Ad ID,Headline,Conversion action,Impr.,Clicks,Conversions",
+        [f"{{d}},70{{a}},{h},{c},{{i}},9,{{n}}" for h in ("Buy", "Try now") for c in ("Purchase", "Sign-up")],
+        ["Headline=other"],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_CONVERSIONS)
+def test_rows_by_conversion_action_come_with_the_one_command_that_imports_them_all(
+    sqlite_store: Store, tmp_path: Path, kind: str
+) -> None:
+    header, forms, more = KINDS_OF_CONVERSIONS[kind]
+    # By action first: the rows of one ad and day lie far apart.
+    places = [(day, ad) for day in range(1, 29) for ad in range(20)]
+    lines = [
+        form.format(d=f"2026-03-{day:02}", a=ad, n=1 + number % 3, i=500 + ad)
+        for form in forms
+        for number, (day, ad) in enumerate(places)
+    ]
+    path = write(tmp_path / "my export.csv", rows(*lines, header=header))
+    notes: list[str] = []
+    (refused,) = import_files(sqlite_store, [path], KpiOptions(), note=notes.append)
+    assert (refused.imported, refused.rejected) == (0, len(lines))
+    (note,) = (note for note in notes if "in common and differ in" in note)
+    assert "All conv." not in note.split("run: ")[1]
+    assert note.count("--map") == 1 + len(more)
+    for option in ["Conversion action=event", *more]:
+        assert option in note
+    assert _run_again(sqlite_store, note).imported == len(lines)
+    with sqlite_store.read() as session:
+        counted = session.scalar(select(func.sum(Kpi.impressions)).where(Kpi.left_out == ""))
+    assert counted == sum(500 + ad for _, ad in places) * len(forms) // 2
+
+
+def test_a_file_refused_for_its_columns_names_that_of_the_conversions_in_the_same_command(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    lines = [f"2026-03-0{day},{kind},Hero {ad},800,9,1" for day in (1, 2) for ad in (1, 2) for kind in ("Buy", "Call")]
+    path = write(tmp_path / "k.csv", rows(*lines, header="Day,Conversion action,Thing,Impr.,Clicks,Conversions"))
+    (refused,) = run_import(sqlite_store, path)
+    assert "--map 'Conversion action=event'" in (refused.hint or "")
+    assert "--map 'Thing=ad_name'" in (refused.hint or "")
+    (imported,) = run_import(sqlite_store, path, mapping={"Conversion action": "event", "Thing": "ad_name"})
+    assert imported.imported == len(lines)
+
+
+def test_where_no_field_is_left_the_note_says_to_export_without_the_column(sqlite_store: Store, tmp_path: Path) -> None:
+    lines = [f"2026-03-01,7,{one},{two},50,5" for one in ("Buy", "Try") for two in ("red", "blue")]
+    path = write(tmp_path / "k.csv", rows(*lines, header="day,ad,Headline,Shade,impressions,clicks"))
+    notes: list[str] = []
+    import_files(sqlite_store, [path], KpiOptions(), note=notes.append)
+    (note,) = (note for note in notes if "in common and differ in" in note)
+    assert note.endswith("--map Headline=other; no field is left for 'Shade': export without it")
