@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from abkit.errors import InvalidInput
+from abkit.stats.listening.gains import gain_curve
+from abkit.stats.listening.pairs import pairs_right
+from abkit.stats.listening.policy import policy_value
 from abkit.stats.listening.sample import listening_sample
+from abkit.stats.listening.winners import winner_recall
 from tests.stats.listening.worlds import world
 
 
@@ -54,6 +58,19 @@ def test_campaigns_that_share_an_idea_are_one_cluster_also_through_a_third() -> 
         shrunk=np.zeros(8), shrunk_sd=np.ones(8), idea=ideas,
     )  # fmt: skip
     assert sample.cluster.tolist() == [0, 0, 0, 1]
+
+
+def test_groups_of_one_campaign_are_judged_apart_and_count_as_one_campaign() -> None:
+    n = 12
+    sample = listening_sample(
+        score=np.arange(n), events=20.0 + np.arange(n), expected=np.full(n, 20.0), campaign=np.repeat([1, 2], [8, 4]),
+        group=np.repeat([5, 6, 7], 4), shrunk=np.arange(n) / n, shrunk_sd=np.full(n, 0.1),
+    )  # fmt: skip
+    assert [(one.campaign, one.n) for one in sample] == [(1, 4), (1, 4), (2, 4)]
+    assert sample.cluster.tolist() == [0, 0, 1]
+    assert sample.size == 2
+    counted = [winner_recall(sample, 2), policy_value(sample, 2, randomized=True), pairs_right(sample)]
+    assert [one.campaigns for one in (*counted, *gain_curve(sample, most=3))] == [2] * 6
 
 
 def test_arrays_that_do_not_fit_or_count_below_zero_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -255,6 +256,34 @@ def test_equal_scores_are_a_choice_at_random(sqlite_store: Store) -> None:
 def test_few_campaigns_speak_of_themselves(sqlite_store: Store) -> None:
     report = asked(fill(seeded(sqlite_store), 2, informed=True))
     assert any("2 independent campaigns are too few to speak of others" in one for one in report.notes)
+
+
+def test_waves_of_one_campaign_that_never_met_are_one_campaign(sqlite_store: Store) -> None:
+    seed, rates = seeded(sqlite_store), (300, 400, 500, 600)
+    for wave in range(5):
+        ads = seed.creatives("c", [1.0, 2.0, 3.0, 4.0], prefix=f"w{wave}-")
+        day = START + timedelta(wave)
+        shown = {"day": day, "impressions": 9000}
+        seed.kpis([{"ad_id": ad, "clicks": clicks, **shown} for ad, clicks in zip(ads, rates, strict=True)])
+    report = asked(seed)
+    assert report.ideas == 20
+    assert report.campaigns == report.recall.campaigns == report.pairs.campaigns == 1
+    assert "in 1 of 1 campaign (" in " ".join(worth_sentences(report))
+    assert any("1 independent campaign is too few" in one for one in report.notes)
+
+
+def test_that_impressions_followed_clicks_is_no_noise(informed: Seed) -> None:
+    with informed.store.read() as session:
+        found = find_appeals(session, Settings(), metric="ctr", as_of=LAST)
+        of = found.appeals
+        steered = replace(of, steered=np.ones(len(of.creative), bool), variance=2 * of.variance)
+        plain, followed = (
+            find_worth(session, Settings(), as_of=LAST, found=replace(found, appeals=appeals)).noise
+            for appeals in (of, steered)
+        )
+    assert plain.reliability is not None
+    assert plain.reliability < 1
+    assert followed == plain
 
 
 def test_only_the_campaigns_and_days_that_are_asked_for_count(engines: Seed) -> None:
