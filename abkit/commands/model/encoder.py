@@ -23,6 +23,8 @@ def pull(
     if plan.here:
         note(f"{plan.name} is here already: {plan.file}")
         return
+    if plan.damaged:
+        note(f"{plan.file} is not the file that was pulled: it is replaced")
     license = f"license {plan.license} ({plan.source})" if plan.license else f"license not known: see {plan.source}"
     note(f"{plan.name}: {plan.size / 1e6:,.1f} MB, {license}\nfrom {plan.url}\nto {plan.file}")
     _agree("Fetch it?", yes)

@@ -29,6 +29,7 @@ class PullPlan(Record):
         sha256: The digest that their owner published; "" without one.
         file: Where they go.
         here: Whether they are there already.
+        damaged: Whether another file than the one that was pulled is there, or none any more; it is replaced.
     """
 
     name: str
@@ -39,6 +40,7 @@ class PullPlan(Record):
     sha256: str
     file: Path
     here: bool = False
+    damaged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +111,14 @@ def plan_pull(name: str) -> PullPlan:
     from abkit.intake.remote.weights import size_of
     from abkit_model.encoders.catalog import published
     from abkit_model.encoders.pulled import weights_of
+    from abkit_model.errors import EncoderUnavailable
 
     found = published(name)
-    here = weights_of(found.name) is not None
+    here = damaged = False
+    try:
+        here = weights_of(found.name) is not None
+    except EncoderUnavailable:
+        damaged = True
     return PullPlan(
         name=found.name,
         url=found.url,
@@ -121,6 +128,7 @@ def plan_pull(name: str) -> PullPlan:
         sha256=found.sha256,
         file=_file_of(found),
         here=here,
+        damaged=damaged,
     )
 
 
