@@ -35,6 +35,7 @@ from abkit.workflows.learning.worth_words import (
     rate_name,
     recall_sentence,
     share_rows,
+    times_the_data,
 )
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class PocData:
         weeks: Weeks of delivery that it rests on.
         model: The version that is judged.
         decision: The last decision of a drift check; "" without any.
+        min_clicks: How many events a creative has to be expected to get: `[drift] min_clicks`.
         simulated: Whether the figures come from `abkit demo`.
     """
 
@@ -76,6 +78,7 @@ class PocData:
     model: ModelVersion | None
     runs: Mapping[str, int]
     decision: str
+    min_clicks: int
     simulated: bool
 
 
@@ -150,6 +153,7 @@ def gather_poc(
             model=judged_version(session, None, as_of),
             runs=runs.last_runs(session, RUN_KINDS),
             decision=_last_decision(session, as_of),
+            min_clicks=settings.drift.min_clicks,
             simulated=imports.is_simulated(session),
         )
 
@@ -244,13 +248,12 @@ def _changes(data: PocData) -> list[str]:
     if policy is None or not math.isfinite(policy.lift.ci_low):
         return [
             *lost,
-            "Scored creatives that run beside each other in a campaign, with at least ten expected "
-            f"{worth.events} each; {FEWEST_CLUSTERS} such campaigns speak of others, too.",
+            "Scored creatives that run beside each other in a campaign, with at least "
+            f"{data.min_clicks:g} expected {worth.events} each; {FEWEST_CLUSTERS} such campaigns speak of others, too.",
         ]
     lift, least, said = policy.lift, data.smallest_lift, lost
-    away = abs(lift.estimate - least)
-    if lift.ci_low <= least <= lift.ci_high:
-        times = ((lift.ci_high - lift.ci_low) / 2 / max(away, 1e-9)) ** 2
+    times = times_the_data(lift, least)
+    if times is not None:
         weeks = data.weeks * (times - 1)
         if weeks <= LONGEST_WAIT:
             said.append(

@@ -32,13 +32,6 @@ class PairsRight(Record):
     pairs: int
     campaigns: int
 
-    @property
-    def sentence(self) -> str:
-        """The share in words."""
-        if not self.pairs or math.isnan(self.share.estimate):
-            return "no two creatives can be compared yet"
-        return f"the higher-scored ad wins in {10 * self.share.estimate:.1f} of 10 pairs"
-
 
 def pairs_right(sample: ListeningSample, *, level: float = 0.95) -> PairsRight:
     """Return how often the higher score wins, over pairs inside campaigns; ties count as half right.

@@ -33,23 +33,20 @@ class PolicyValue(Record):
     randomized: bool
 
 
-def policy_value(
-    sample: ListeningSample, k: int, *, randomized: bool, level: float = 0.95, by_traffic: bool = True
-) -> PolicyValue:
+def policy_value(sample: ListeningSample, k: int, *, randomized: bool, level: float = 0.95) -> PolicyValue:
     """Return the inverse-propensity estimate of a policy that shows the best k by score, equally often.
 
     An idea's expected events are those of its cells times its share of their delivery, which is its propensity in
     the log. So events over expected events weigh each event by the inverse of the propensity, and the mean of these
     ratios over the policy's ideas estimates its rate: without bias where delivery was drawn at random
     (Horvitz & Thompson 1952, doi 10.1080/01621459.1952.10483446). The measure is linear in the events, so noise and
-    ideas without any event do not bias it.
+    ideas without any event do not bias it. Campaigns count by their expected events, as money does.
 
     Args:
         sample: The campaigns.
         k: How many ideas of each campaign are shown; at most half of them.
         randomized: Whether delivery was drawn at random.
         level: Confidence level of the interval.
-        by_traffic: Whether campaigns count by their expected events, as money does; else all equally.
 
     Raises:
         InvalidInput: k is below 1.
@@ -64,7 +61,7 @@ def policy_value(
         kept = one.kept(k)
         shown = one.top(kept) / kept
         values.append(float(shown @ one.ratio) / average - 1)
-        weights.append(float(one.expected.sum()) if by_traffic else 1.0)
+        weights.append(float(one.expected.sum()))
         scatter.append(_scatter(one, kept, average))
         clusters.append(cluster)
         labels.add(one.campaign)

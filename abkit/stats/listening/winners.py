@@ -39,12 +39,6 @@ class WinnerRecall(Record):
     ceiling: float
     shown: bool
 
-    @property
-    def of_possible(self) -> float:
-        """How far recall gets from chance (0) to the ceiling (1); NaN where noise leaves nothing between them."""
-        room = self.ceiling - self.chance
-        return (self.recall.estimate - self.chance) / room if room > 0.02 else math.nan
-
 
 @dataclass(frozen=True, kw_only=True)
 class Droppable(Record):

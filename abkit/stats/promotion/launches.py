@@ -52,7 +52,6 @@ class Launches:
         campaign: ArrayLike,
         group: ArrayLike | None = None,
         family: ArrayLike | None = None,
-        spread: float | None = None,
     ) -> Self:
         """Return the creatives that can be judged, each family of a campaign as one.
 
@@ -68,7 +67,6 @@ class Launches:
             group: Shape (n,), any labels: only creatives of one campaign and group are compared; the campaign by
                 default.
             family: Shape (n,), any labels; every entry is its own by default.
-            spread: True variance of appeal inside campaigns; estimated by moments when None.
 
         Raises:
             InvalidInput: Columns of different lengths, or a variance that is not above 0.
@@ -103,7 +101,7 @@ class Launches:
             campaign=place,
             group=shown,
             family=kin,
-            spread=_spread(a, v, shown) if spread is None else max(0.0, float(spread)),
+            spread=_spread(a, v, shown),
             left_out=n - merged - int(many.sum()),
         )
 

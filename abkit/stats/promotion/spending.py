@@ -29,12 +29,3 @@ def spent_at(attempt: int) -> float:
     if attempt < 1:
         raise InvalidInput(f"judgment number {attempt}; the first is number 1")
     return FIRST if attempt == 1 else (TOTAL - FIRST) / (attempt * (attempt - 1))
-
-
-def left_after(attempts: int) -> float:
-    """Return what is left of the 4 % after so many judgments.
-
-    >>> left_after(0), round(left_after(2), 4)
-    (0.04, 0.0075)
-    """
-    return TOTAL - sum(spent_at(attempt) for attempt in range(1, attempts + 1))

@@ -1,4 +1,4 @@
-"""The appeal of creatives from the store: found by the one counting rule, kept by run, read by all that learn."""
+"""The appeal of creatives from the store: found by the one counting rule, anew for all that learn, and kept by run."""
 
 from __future__ import annotations
 

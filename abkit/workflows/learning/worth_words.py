@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from abkit.metrics import METRICS
 from abkit.records import decimal, percent
 from abkit.stats.estimate import Estimate
@@ -160,13 +158,16 @@ def rate_name(report: WorthReport) -> str:
     return definition.name if definition.numerator.keys() == {of} else f"{of} per {per.removesuffix('s')}"
 
 
-def months_needed(report: WorthReport) -> float | None:
-    """Return how many times the present data would have to be there for the interval to leave 0; None if it did."""
-    policy = report.policy
-    if policy is None or not math.isfinite(policy.lift.ci_low) or policy.lift.excludes(0):
+def times_the_data(lift: Estimate, least: float) -> float | None:
+    """Return how many times the present data would take the interval off `least`; None where it does not hold it.
+
+    >>> times_the_data(Estimate(0.1, -0.1, 0.3), 0.0), times_the_data(Estimate(0.1, 0.05, 0.15), 0.0)
+    (4.0, None)
+    """
+    if not lift.ci_low <= least <= lift.ci_high:
         return None
-    half = (policy.lift.ci_high - policy.lift.ci_low) / 2
-    return (half / max(abs(policy.lift.estimate), 1e-9)) ** 2
+    half = (lift.ci_high - lift.ci_low) / 2
+    return (half / max(abs(lift.estimate - least), 1e-9)) ** 2
 
 
 def amount(figure: Estimate, currency: str) -> str:
