@@ -152,6 +152,7 @@ def _format_of(
         family = [f"DD{sign}MM{sign}{year}", f"MM{sign}DD{sign}{year}"]
         if year == "YYYY":
             best, suspects = _which_first(read, rows, family, name, dayfirst)
+            notes += _in_two_orders(read, rows, family, best, suspects, name)
         else:
             best = _which_of_three(read, [*family, f"YY{sign}MM{sign}DD"], name, dayfirst)
     example = next((text for text, one in read.items() if best in one.readings), None)
@@ -217,6 +218,40 @@ def _which_first(
         )
     # Where both orders occur in one column, a text that fits both cannot be trusted.
     return (day if days > months else month), frozenset(differ if min(days, months) else ())
+
+
+def _in_two_orders(
+    read: Mapping[str, DateText],
+    rows: Mapping[str, int],
+    family: Sequence[str],
+    best: str,
+    suspects: frozenset[str],
+    name: str,
+) -> list[str]:
+    """Say once, for all rows that are rejected for it, that some dates can only be read in the other order."""
+    other = family[1] if best == family[0] else family[0]
+    turned = [text for text, one in read.items() if other in one.readings and best not in one.readings]
+    kept = [text for text, one in read.items() if best in one.readings and other not in one.readings]
+    if not (turned and kept):
+        return []
+    first = {family[0]: "the day", family[1]: "the month"}
+
+    def counted(texts: Sequence[str]) -> str:
+        number = sum(rows[text] for text in texts)
+        return f"{number:,} {'row' if number == 1 else 'rows'}"
+
+    beside = f"{kept[0]!r} is {_shown(read[kept[0]], best)}, with {first[best]} first"
+    note = (
+        f"{name!r} has dates in two orders: {counted(turned)} with {first[other]} first ({turned[0]!r} is "
+        f"{_shown(read[turned[0]], other)}; {beside}) cannot be read as the others are"
+    )
+    if suspects:
+        either = sorted(suspects)
+        note += (
+            f", and {counted(either)} could be either ({either[0]!r} is {_shown(read[either[0]], best)} or "
+            f"{_shown(read[either[0]], other)})"
+        )
+    return [f"{note}: all of these are rejected; export the dates in one order, best as YYYY-MM-DD"]
 
 
 def _which_of_three(read: Mapping[str, DateText], family: Sequence[str], name: str, dayfirst: bool | None) -> str:

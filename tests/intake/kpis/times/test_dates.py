@@ -87,6 +87,19 @@ def test_a_minority_of_the_other_order_is_rejected_with_all_that_could_be_either
     assert "day or month first" in found.problems["day"][3]
 
 
+def test_two_orders_in_one_column_are_said_once_with_both_readings() -> None:
+    found = read(*["13/01/2026"] * 5, "14/01/2026", "01/15/2026", "01/16/2026", "01/02/2026", "05/05/2026")
+    (note,) = found.notes
+    assert "'Date' has dates in two orders: 2 rows with the month first ('01/15/2026' is 2026-01-15" in note
+    assert "'13/01/2026' is 2026-01-13, with the day first" in note
+    assert "1 row could be either ('01/02/2026' is 2026-02-01 or 2026-01-02)" in note
+    assert sum(problem is not None for problem in found.problems["day"]) == 3
+    (turned,) = read("01/13/2026", "01/14/2026", "15/01/2026").notes
+    assert "1 row with the day first ('15/01/2026' is 2026-01-15" in turned
+    assert "either" not in turned
+    assert read("13/01/2026", "01/02/2026").notes == ()
+
+
 def test_equally_many_of_both_orders_are_refused() -> None:
     with pytest.raises(InvalidInput, match="both kinds"):
         read("13/01/2026", "01/13/2026", "01/02/2026")
