@@ -41,8 +41,17 @@ def _not_stable(decision: DriftDecision) -> DriftDecision:
     return decision
 
 
+def _not_margin(metric: Metric) -> Metric:
+    if metric is Metric.MARGIN:
+        raise ValueError(
+            "the margin may be zero or less, and has no logarithm: use roas, or revenue_per_impression and cpm"
+        )
+    return metric
+
+
 SecretFile = Annotated[Path, AfterValidator(_no_address)]
 AlertDecision = Annotated[DriftDecision, AfterValidator(_not_stable)]
+AppealMetric = Annotated[Metric, AfterValidator(_not_margin)]
 
 
 class ScoringSettings(_Section):
@@ -124,7 +133,7 @@ class PocSettings(_Section):
 
     question: str = Field(default="", max_length=500, description="the question, in the words that were agreed")
     agreed_on: date | None = Field(default=None, description="the day on which it was agreed")
-    metric: Metric = Field(default=Metric.CTR, description="the KPI that decides")
+    metric: AppealMetric = Field(default=Metric.CTR, description="the KPI that decides")
     keep: int = Field(default=3, ge=1, description="how many variants of a campaign would be launched by score")
     smallest_lift: float = Field(
         default=0.0, ge=0, lt=1, description="the lift from which on it is worth it; 0.02 is 2 %"
@@ -192,7 +201,7 @@ class DriftSettings(_Section):
 class RetrainSettings(_Section):
     """`[retrain]`: what a challenger learns from, on how much it is judged, and when it takes over."""
 
-    metric: Metric = Field(default=Metric.CTR, description="KPI whose appeal is learned and judged")
+    metric: AppealMetric = Field(default=Metric.CTR, description="KPI whose appeal is learned and judged")
     min_campaigns: int = Field(
         default=10, ge=10, description="campaigns with two launched creatives or more that a judgment needs"
     )

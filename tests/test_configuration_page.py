@@ -6,11 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel
+import pytest
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from abkit.config import Settings
+from abkit.jobs.work.learning import Retrain
 
+# What the enumerations have and every setting refuses: no alert for nothing, no appeal of what may be negative.
+_REFUSED = {"stable", "margin"}
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 
 
@@ -42,7 +46,7 @@ def _row(name: str, field: FieldInfo) -> str:
     shown = [str(one) for one in default] if isinstance(default, tuple) else default
     written = str(shown).replace("'", '"').lower() if isinstance(shown, bool | list) else str(shown)
     nothing = default is None or default == "" or field.is_required() or field.default_factory is not None
-    choices = ", ".join(f"`{choice}`" for choice in _choices(field.annotation) if choice != "stable")
+    choices = ", ".join(f"`{choice}`" for choice in _choices(field.annotation) if choice not in _REFUSED)
     meaning = f"{field.description} ({choices})" if choices else field.description
     return f"| `{name}` | {'–' if nothing else f'`{written}`'} | {meaning} |"
 
@@ -62,3 +66,11 @@ def test_every_section_is_documented_with_what_it_is_about_and_no_other() -> Non
             about = " ".join((model.__doc__ or "").split()).partition(": ")[2]
             expected.append((f"`[{section}]`", about[:1].upper() + about[1:]))
     assert re.findall(r"^## (`\[.*?\]`)\n\n(.*)$", page, re.MULTILINE) == expected
+
+
+@pytest.mark.parametrize("section", ["poc", "retrain"])
+def test_the_margin_has_no_appeal_and_is_refused_by_the_configuration(section: str) -> None:
+    with pytest.raises(ValidationError, match="has no logarithm: use roas"):
+        Settings.model_validate({section: {"metric": "margin"}})
+    with pytest.raises(ValidationError, match="has no logarithm: use roas"):
+        Retrain.model_validate({"metric": "margin"})

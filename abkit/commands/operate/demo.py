@@ -79,7 +79,10 @@ def _print_story(story: Story) -> None:
 
 def _print_closing(closing: Closing) -> None:
     """Print what retraining found, in the lines of the story."""
-    typer.echo(f"  learned  until {closing.learned_until}, from the (simulated) clicks since the change was found")
+    if closing.learned_until is None:
+        typer.echo("  learned  nothing: no challenger was trained")
+    else:
+        typer.echo(f"  learned  until {closing.learned_until}, from the (simulated) clicks since the change was found")
     typer.echo(f"  retrain  {closing.day}  {closing.reason}")
     if closing.figures:
         old, new = (closing.figures[who]["concordance"] for who in ("champion", "challenger"))

@@ -5,17 +5,16 @@ from typing import Any
 
 from pydantic import Field
 
-from abkit.config import Settings
+from abkit.config import AppealMetric, Settings
 from abkit.jobs.job import Arguments, Tick
 from abkit.store import trials
 from abkit.store.database.engine import Store
-from abkit.vocabulary import Metric
 
 
 class Retrain(Arguments):
     """Arguments of `retrain`, as for `abkit retrain`."""
 
-    metric: Metric | None = Field(default=None, description="KPI that is learned and judged; that of [retrain]")
+    metric: AppealMetric | None = Field(default=None, description="KPI that is learned and judged; that of [retrain]")
     segment: str = Field(default="", description="learn and judge by this delivery only, such as placement=feed")
     shadow: bool = Field(default=False, description="train a challenger and hold it beside the champion")
     judge: bool = Field(default=False, description="judge the challenger that is held")

@@ -78,8 +78,7 @@ def train_challenger(
     card = champion.scorer.card
     why_new = _why_new_queries(card, f"{found.metric.value} {found.currency}".strip())
     scale = None if why_new else (card.scale.low, card.scale.high)
-    with store.read() as session:
-        known = known_tables(session, found, scale=scale, leave_out=leave_out)
+    known = known_tables(store, found, scale=scale, leave_out=leave_out)
     if not known.outcomes:
         raise LabelError(
             f"nothing was known by {found.as_of}: no creative ran beside another with an image that is still there",

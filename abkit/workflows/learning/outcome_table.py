@@ -17,8 +17,8 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.vocabulary import Metric
 from abkit.workflows.learning.appeals import find_appeals
-from abkit.workflows.learning.images import common_folder, find_images, named_in
-from abkit.workflows.learning.tables import outcome_rows, write_table
+from abkit.workflows.learning.images import common_folder, find_images, image_names, named_in
+from abkit.workflows.learning.tables import campaigns_of, outcome_rows, write_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +83,8 @@ def write_outcomes(
                 known &= found.causal
             entries = np.flatnonzero(known).tolist()
             wanted = {int(figures.creative[i]) for i in entries}
-            paths = find_images(session, wanted)
+            names = image_names(session, wanted)
+        paths = find_images(names)
         if not paths:
             raise InvalidInput(
                 f"nothing is known about a creative by {as_of}: {_why_nothing(wanted, only_experiments)}",
@@ -108,7 +109,7 @@ def write_outcomes(
             as_of=as_of,
             rows=len(rows),
             creatives=len(paths),
-            campaigns=len({row["campaign"].partition(" / ")[0] for row in rows}),
+            campaigns=campaigns_of(found, entries, paths),
             randomized=sum(row["source"] == "randomized" for row in rows),
             notes=tuple(notes),
             run_id=run.id,

@@ -72,8 +72,8 @@ def trials_of(
 ) -> Trials:
     """Return what the experiments on a KPI say that were decided up to a day.
 
-    Left out, with a note, are those whose allocation the platform optimizes, that a guard blocked, or whose arms are
-    not one creative each.
+    Left out, with a note, are those whose allocation the platform optimizes, that a guard blocked, whose arms are not
+    one creative each, or whose lift has no finite interval. Their delivery counts as observational.
 
     Args:
         session: A reading session.
@@ -100,6 +100,9 @@ def trials_of(
             notes.append(f"experiment {experiment.key} is left out: {why}")
             continue
         found = _arms(look, places, definition)
+        if not found:
+            notes.append(f"experiment {experiment.key} is left out: its figures give no finite interval of the lift")
+            continue
         arms += found
         start = experiment.starts_on or date.min
         for arm in found:
@@ -141,6 +144,7 @@ def _why_not(look: Analysis, places: Mapping[str, ArmPlace]) -> str:
 
 
 def _arms(look: Analysis, places: Mapping[str, ArmPlace], definition: MetricDefinition) -> list[_Arm]:
+    """Return the arms of an experiment; none where the variance of one of them is not known."""
     fixed = {one.treatment: one.fixed for one in look.treatments if one.fixed is not None}
     sides = {look.control: next(iter(fixed.values())).control}
     sides |= {name: comparison.treatment for name, comparison in fixed.items()}
@@ -152,7 +156,9 @@ def _arms(look: Analysis, places: Mapping[str, ArmPlace], definition: MetricDefi
         for name, comparison in fixed.items()
         if (of_lift := _lift_variance(comparison)) and (of_arms := counting[look.control] + counting[name])
     ]
-    factor = math.exp(sum(map(math.log, ratios)) / len(ratios)) if ratios else math.nan
+    if not ratios or not all(0 < ratio < math.inf for ratio in ratios):
+        return []
+    factor = math.exp(sum(map(math.log, ratios)) / len(ratios))
     above, below = definition.rate
     figures = {METRICS[look.metric].denominator: "trials"}
     totals = {
@@ -161,6 +167,8 @@ def _arms(look: Analysis, places: Mapping[str, ArmPlace], definition: MetricDefi
         if name in places
     }
     variances = {name: counting[name] * factor for name in totals}
+    if not all(0 < variance < math.inf for variance in variances.values()):
+        return []
     scale = 1.0
     if above in MONEY or above == "impressions":
         # An amount has as many events as its variance says.
@@ -174,10 +182,16 @@ def _arms(look: Analysis, places: Mapping[str, ArmPlace], definition: MetricDefi
 
 
 def _relative_variance(side: ArmRate | ArmMean) -> float:
-    """Return the sampling variance of the log of an arm's rate."""
+    """Return the sampling variance of the log of an arm's rate, which is never 0: all alike are known by half an event.
+
+    >>> _relative_variance(ArmRate(n=100, successes=100, rate=1.0)) > 0
+    True
+    """
     if isinstance(side, ArmRate):
-        return max(0.0, 1 / (side.successes + 0.5) - 1 / (side.n + 0.5))
-    return (side.standard_error / side.mean) ** 2 if side.mean else math.inf
+        return max(side.n - side.successes, 0.5) / ((side.successes + 0.5) * (side.n + 0.5))
+    if not side.mean:
+        return math.inf
+    return max((side.standard_error / side.mean) ** 2, 0.5 / (side.n + 0.5) ** 2)
 
 
 def _lift_variance(comparison: Comparison) -> float | None:

@@ -12,7 +12,7 @@ from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
 from abkit.workflows.active_model import ActiveModel
-from abkit.workflows.learning.images import find_images
+from abkit.workflows.learning.images import find_images, image_names
 from abkit.workflows.scoring.kept_tokens import KeptTokens
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def scores_of(
         found |= {creative[sha256]: score for sha256, score in zip(digests, scorer.score_tokens(encoded), strict=True)}
         run.still_alive()
     with store.read() as session:
-        paths = find_images(session, set(contents) - set(found))
-    for one, path in paths.items():
+        names = image_names(session, set(contents) - set(found))
+    for one, path in find_images(names).items():
         (score,) = scorer.score([path], errors="keep")
         if not isinstance(score, Exception):
             found[one] = score

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy.orm import Session
 
+from abkit.store.database.engine import Store
 from abkit.store.ratings import read
 from abkit.workflows.learning.appeals import StoredAppeals, source_of
-from abkit.workflows.learning.images import common_folder, find_images, named_in
+from abkit.workflows.learning.images import common_folder, find_images, image_names, named_in
 
 OUTCOME_COLUMNS = (
     "image", "campaign", "appeal", "standard_error", "expected", "events", "family", "source", "metric", "currency",
@@ -33,6 +33,7 @@ class KnownTables:
         ratings: One row per vote: rater, image, score; [] for none.
         comparisons: One row per comparison: image_a, image_b, share, weight; [] for none.
         creatives: The creatives in these tables.
+        campaigns: How many campaigns the outcomes are of.
         notes: What was left out or done, and why.
     """
 
@@ -41,12 +42,8 @@ class KnownTables:
     ratings: Rows
     comparisons: Rows
     creatives: frozenset[int]
+    campaigns: int
     notes: tuple[str, ...] = ()
-
-    @property
-    def campaigns(self) -> int:
-        """How many campaigns the outcomes are of."""
-        return len({row["campaign"].partition(" / ")[0] for row in self.outcomes})
 
     def write(self, folder: Path) -> dict[str, Path]:
         """Write the tables that have rows into a folder; return them by name."""
@@ -65,12 +62,12 @@ def write_table(rows: Rows, path: Path) -> Path:
 
 
 def known_tables(
-    session: Session, found: StoredAppeals, *, scale: tuple[float, float] | None, leave_out: Set[int] = frozenset()
+    store: Store, found: StoredAppeals, *, scale: tuple[float, float] | None, leave_out: Set[int] = frozenset()
 ) -> KnownTables:
     """Return the tables of what was known at the end of the day of some appeals.
 
     Args:
-        session: A reading session.
+        store: Where ratings, comparisons and the names of images are read.
         found: The appeals as of that day.
         scale: Ratings on this scale are learned from; none when None.
         leave_out: Creatives that must not be learned from.
@@ -78,16 +75,18 @@ def known_tables(
     until = datetime.combine(found.as_of + timedelta(days=1), time(0), UTC)
     figures, notes = found.appeals, list(found.notes)
     entries = [
-        i
+        int(i)
         for i in np.flatnonzero(figures.identified & np.isfinite(figures.appeal) & np.isfinite(figures.variance))
         if int(figures.creative[i]) not in leave_out
     ]
-    votes = read.known_votes(session, scale, until) if scale else None
-    pairs = read.known_comparisons(session, until)
-    rated = {} if votes is None else {int(one) for one in votes.creative}
-    compared = {one for pair in pairs for one in pair[:2]}
-    wanted = {int(figures.creative[i]) for i in entries} | set(rated) | compared
-    paths = find_images(session, wanted - leave_out)
+    with store.read() as session:
+        votes = read.known_votes(session, scale, until) if scale else None
+        pairs = read.known_comparisons(session, until)
+        rated = {} if votes is None else {int(one) for one in votes.creative}
+        compared = {one for pair in pairs for one in pair[:2]}
+        wanted = {int(figures.creative[i]) for i in entries} | set(rated) | compared
+        known = image_names(session, wanted - leave_out)
+    paths = find_images(known)
     if lost := len(wanted - leave_out) - len(paths):
         notes.append(f"{lost:,} creatives are left out: their images are not where they were, or have changed")
     folder = common_folder(paths.values()) if paths else Path()
@@ -96,7 +95,7 @@ def known_tables(
     if votes is not None:
         ratings, said = _ratings(votes, names)
         notes += said
-    outcomes = outcome_rows(found, [int(i) for i in entries], names)
+    outcomes = outcome_rows(found, entries, names)
     if ratings and (against := _contradiction(outcomes, ratings)):
         notes.append(against)
     return KnownTables(
@@ -109,8 +108,15 @@ def known_tables(
             if a in names and b in names
         ],
         creatives=frozenset(names),
+        campaigns=campaigns_of(found, entries, names),
         notes=tuple(notes),
     )
+
+
+def campaigns_of(found: StoredAppeals, entries: Sequence[int], there: Collection[int]) -> int:
+    """Return how many campaigns entries of appeals are of; those whose creative has no image do not count."""
+    figures = found.appeals
+    return len({int(figures.campaign[i]) for i in entries if int(figures.creative[i]) in there})
 
 
 def outcome_rows(found: StoredAppeals, entries: Sequence[int], names: Mapping[int, str]) -> Rows:

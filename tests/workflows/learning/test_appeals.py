@@ -183,3 +183,33 @@ def test_an_experiment_on_another_kpi_or_decided_later_does_not_count(seed: Seed
     experiment(seed)
     assert not found(seed, metric="cpc").causal.any()
     assert not found(seed, as_of=START + timedelta(2)).causal.any()
+
+
+def arms_with(seed: Seed, clicks: tuple[float, float], split: tuple[float, float] = (0.5, 0.5)) -> None:
+    """Three days of a campaign whose two creatives are the arms of an experiment, with 2,000 impressions a day."""
+    ads = seed.creatives("arms", [None] * 2)
+    seed.kpis(
+        [
+            {"ad_id": ad, "day": START + timedelta(day), "impressions": 2000 * share, "clicks": count}
+            for ad, count, share in zip(ads, clicks, split, strict=True)
+            for day in range(3)
+        ]
+    )
+    experiment(seed, variants={"old": "arms-0", "new": "arms-1"}, split=split)
+
+
+def test_an_experiment_without_a_finite_lift_is_named_and_its_delivery_is_observational(seed: Seed) -> None:
+    arms_with(seed, (11, 0), split=(0.9, 0.1))  # too few were expected of the second one for a guard to block
+    appeals = found(seed, campaigns=["arms"])
+    assert "experiment t is left out: its figures give no finite interval of the lift" in appeals.notes
+    assert not appeals.causal.any()
+    assert appeals.appeals.exposure.tolist() == [5400.0, 600.0]
+
+
+def test_an_arm_in_which_all_succeed_has_a_variance_and_a_posterior(seed: Seed) -> None:
+    arms_with(seed, (900, 1000))
+    appeals = found(seed, campaigns=["arms"])
+    figures = appeals.appeals
+    assert figures.identified[appeals.causal].tolist() == [True, True]
+    assert (figures.variance[appeals.causal] > 0).all()
+    assert np.isfinite(figures.shrunk[appeals.causal]).all()

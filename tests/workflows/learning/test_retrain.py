@@ -106,7 +106,7 @@ def opened(store: Store, monkeypatch: pytest.MonkeyPatch, *, campaigns: int = 12
         shop.hidden.append(said["leave_out"])
         made = add_version(store, run, f"{len(shop.known)}challenger")
         shop.known[made.digest] = shop.known["next"]
-        known = KnownTables(folder=Path(), outcomes=[], ratings=[], comparisons=[], creatives=frozenset())
+        known = KnownTables(folder=Path(), outcomes=[], ratings=[], comparisons=[], creatives=frozenset(), campaigns=0)
         return Challenger(version=with_scorer(made), known=known, tables=Path("tables"), notes=("said",))
 
     def scores_of(_: Store, __: Settings, ___: Any, who: ActiveModel, ids: Any) -> Mapping[int, Any]:

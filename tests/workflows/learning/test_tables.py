@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import InvalidInput
 from abkit.store.database.engine import Store
-from abkit.store.schema import Creative, CreativeAlias, Rater, Rating, RatingImport, RatingSource
+from abkit.store.schema import Campaign, Creative, CreativeAlias, Rater, Rating, RatingImport, RatingSource
+from abkit.workflows.learning import images
 from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.outcome_table import write_outcomes
 from abkit.workflows.learning.tables import KnownTables, known_tables
@@ -79,9 +83,8 @@ def rated(seed: Seed, against: bool = False, poisoned: bool = False) -> None:
 
 def known(seed: Seed, scale: tuple[float, float] | None = (1, 7), **options: frozenset[int]) -> KnownTables:
     with seed.store.read() as session:
-        return known_tables(
-            session, find_appeals(session, Settings(), metric="ctr", as_of=LATER), scale=scale, **options
-        )
+        found = find_appeals(session, Settings(), metric="ctr", as_of=LATER)
+    return known_tables(seed.store, found, scale=scale, **options)
 
 
 def test_the_table_that_is_written_is_the_one_that_training_reads(seed: Seed, tmp_path: Path) -> None:
@@ -105,6 +108,41 @@ def test_images_that_are_gone_or_have_changed_are_left_out_and_counted(seed: See
     tables = known(seed, None)
     assert len(tables.outcomes) == 22
     assert any(note.startswith("2 creatives are left out") for note in tables.notes)
+
+
+def test_campaigns_whose_keys_begin_alike_are_counted_apart(seed: Seed, tmp_path: Path) -> None:
+    with seed.store.write() as session:
+        for campaign in session.scalars(select(Campaign).where(Campaign.key.in_(("spring", "summer")))):
+            campaign.key = f"shop / {campaign.key}"
+    assert known(seed, None).campaigns == 2
+    assert write_outcomes(seed.store, Settings(), tmp_path / "outcomes.csv", as_of=LATER).campaigns == 2
+
+
+def test_no_image_is_read_while_a_transaction_is_open(
+    seed: Seed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, content, during = Store.read, images._content, []
+    active = 0
+
+    @contextmanager
+    def counted(store: Store) -> Iterator[Session]:
+        nonlocal active
+        with usual(store) as session:
+            active += 1
+            try:
+                yield session
+            finally:
+                active -= 1
+
+    def noted(path: Path) -> str:
+        during.append(active)
+        return content(path)
+
+    monkeypatch.setattr(Store, "read", counted)
+    monkeypatch.setattr(images, "_content", noted)
+    known(seed, None)
+    write_outcomes(seed.store, Settings(), tmp_path / "outcomes.csv", as_of=LATER)
+    assert during == [0] * 48
 
 
 def test_what_will_be_judged_is_not_learned_from_not_even_its_ratings(seed: Seed) -> None:
