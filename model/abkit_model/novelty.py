@@ -42,6 +42,8 @@ _SHRINKAGE = 0.003
 #: Beyond e to this power more distance says no more, and half-precision stores would overflow.
 _FARTHEST = 11.0
 _PREFIX = "reference.texture."
+#: Types of the parts that are not in single precision.
+_KINDS = {"channels": torch.int64, "whitening": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -86,25 +88,35 @@ class TextureReference:
         return cls(chosen, mean, basis, centers, whitening.half(), log_weight)
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> TextureReference | None:
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], width: int | None = None) -> TextureReference | None:
         """Read a reference from the arrays of a checkpoint; None in those of an earlier release.
 
+        Args:
+            arrays: The arrays by name.
+            width: Channels of a token; None: any number.
+
         Raises:
-            ValueError: The arrays do not fit each other.
+            ValueError: The arrays do not fit each other or the tokens, or hold what no reference does.
         """
-        found = {name.removeprefix(_PREFIX): torch.from_numpy(np.array(v)) for name, v in arrays.items()
-                 if name.startswith(_PREFIX)}  # fmt: skip
+        found = {name.removeprefix(_PREFIX): v for name, v in arrays.items() if name.startswith(_PREFIX)}
         if not found:
             return None
         try:
-            reference = cls(**found)
+            reference = cls(**{name: torch.from_numpy(np.array(value)) for name, value in found.items()})
             k, d = reference.centers.shape
             c = len(reference.channels)
             fits = reference.whitening.shape == (k, d, d) and reference.basis.shape == (c, d)
         except (TypeError, ValueError) as error:
             raise ValueError(f"the reference of textures is not whole: {error}") from error
+        fits = fits and reference.channels.shape == (c,) and min(c, d, k) > 0
         if not fits or reference.mean.shape != (c,) or reference.log_weight.shape != (k,):
             raise ValueError("the parts of the reference of textures do not fit each other")
+        for name, value in vars(reference).items():
+            kind = _KINDS.get(name, torch.float32)
+            if value.dtype != kind or not bool(torch.isfinite(value).all()):
+                raise ValueError(f"{name} of the reference of textures is not of finite numbers in {kind}")
+        if reference.channels.min() < 0 or (width is not None and reference.channels.max() >= width):
+            raise ValueError("the reference of textures names channels that a token does not have")
         return reference
 
     def arrays(self) -> dict[str, NDArray[Any]]:

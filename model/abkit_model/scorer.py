@@ -294,10 +294,10 @@ def read_texture(checkpoint: Checkpoint) -> TextureReference | None:
     """Return what novelty is measured against; None in a checkpoint of an earlier release.
 
     Raises:
-        CheckpointError: The arrays of the reference do not fit each other.
+        CheckpointError: The arrays of the reference do not fit each other or the network's tokens, or are damaged.
     """
     try:
-        return TextureReference.from_arrays(checkpoint.arrays)
+        return TextureReference.from_arrays(checkpoint.arrays, checkpoint.card.network["token_dim"])
     except ValueError as error:
         raise CheckpointError(f"{checkpoint.card.name!r} cannot be used: {error}", checkpoints.RESTORE) from error
 

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from abkit_model.checkpoint import Checkpoint
 from abkit_model.encoders.frozen import Row, collate
+from abkit_model.errors import CheckpointError
 from abkit_model.novelty import TextureReference, novelty_limit
+from abkit_model.scorer import read_texture
 
 CHANNELS = 6
 
@@ -99,6 +102,29 @@ def test_parts_that_do_not_fit_are_refused(reference: TextureReference) -> None:
     arrays.pop("reference.texture.basis")
     with pytest.raises(ValueError, match="is not whole"):
         TextureReference.from_arrays(arrays)
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("channels", torch.arange(6.0), "channels of the reference"),
+        ("channels", torch.tensor([0, 1, 2, 3, 4, 8]), "names channels that a token does not have"),
+        ("channels", torch.tensor([0, 1, 2, 3, 4, -1]), "names channels that a token does not have"),
+        ("channels", torch.zeros(6, 1, dtype=torch.int64), "do not fit each other"),
+        ("mean", torch.full((6,), torch.nan), "mean of the reference"),
+        ("mean", torch.zeros(6, dtype=torch.float64), "mean of the reference"),
+        ("whitening", torch.full((4, 6, 6), torch.inf).half(), "whitening of the reference"),
+    ],
+)
+def test_parts_that_would_fail_while_scoring_are_refused_before(
+    reference: TextureReference, random_checkpoint: Checkpoint, part: str, value: torch.Tensor, said: str
+) -> None:
+    arrays = replace(reference, **{part: value}).arrays()
+    with pytest.raises(ValueError, match=said):
+        TextureReference.from_arrays(arrays, CHANNELS + 2)
+    card = replace(random_checkpoint.card, network={**random_checkpoint.card.network, "token_dim": CHANNELS + 2})
+    with pytest.raises(CheckpointError, match=said):
+        read_texture(Checkpoint(card, arrays))
 
 
 @pytest.mark.parametrize("n", [1, 3])

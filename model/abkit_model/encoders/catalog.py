@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from abkit_model.encoders import libraries
-from abkit_model.encoders.names import Name, parse
+from abkit_model.encoders.names import Name, parse, parse_timm
 from abkit_model.errors import EncoderUnavailable
 
 #: Another host with the same files, as the libraries of Hugging Face read it.
@@ -50,8 +50,9 @@ def published(name: str) -> Published:
         repository, license = _of_openclip(plain), ""
         name, file = f"openclip:{plain.architecture}/{plain.pretrained}", _SAFE
     elif family == "timm":
-        repository, license = _of_timm(rest)
-        name, file = f"timm:{rest}", "model.safetensors"
+        architecture = parse_timm(rest).architecture
+        repository, license = _of_timm(architecture)
+        name, file = f"timm:{architecture}", "model.safetensors"
     else:
         raise EncoderUnavailable(
             f"{name!r} is not an encoder that can be pulled",

@@ -51,13 +51,18 @@ def parse_timm(rest: str) -> Name:
     """Read a name without its `timm:`.
 
     Raises:
-        EncoderUnavailable: It has an option that does not exist.
+        EncoderUnavailable: It has an option that does not exist, or a tag: that of timm is part of its name.
 
     >>> parse_timm("vit_small_patch14_dinov2.lvd142m@size=322")
     Name(architecture='vit_small_patch14_dinov2.lvd142m', pretrained='', block=0, size=322, tag='')
     """
     architecture, options = _options("timm", rest)
-    return Name(architecture, "", **{key: value for key, value in options.items() if key != "tag"})
+    if "tag" in options:
+        raise EncoderUnavailable(
+            f"timm:{rest} has an option tag, which only names of OpenCLIP have",
+            "write the tag behind the model, as in timm:vit_small_patch14_dinov2.lvd142m",
+        )
+    return Name(architecture, "", **options)
 
 
 def _options(family: str, rest: str) -> tuple[str, dict[str, Any]]:

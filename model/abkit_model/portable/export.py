@@ -102,7 +102,8 @@ def export_scorer(
 
 def _prepared(scorer: Scorer, images: Sequence[Path], tell: Progress) -> tuple[list[Prepared], int]:
     # Spread over the folder, so that one campaign's images alone do not decide.
-    chosen = list(images)[:: max(1, len(images) // _MOST)][:_MOST]
+    count = min(len(images), _MOST)
+    chosen = [images[number * len(images) // count] for number in range(count)]
     found, left_out = [], 0
     for done, path in enumerate(chosen, start=1):
         try:

@@ -77,7 +77,10 @@ def outcomes_for_parent(outcomes: Outcomes, parent: Scorer | None) -> tuple[Outc
     seen = parent.trained_on(outcomes.views[0].sha256, "")
     if not seen.any():
         return outcomes, False, ""
-    if seen.sum() >= float(parent.card.data["images"]) / 2:
+    images = parent.card.data.get("images")
+    if not isinstance(images, int | float):  # nobody checks what a card says of its data
+        images = len(parent.learned_images)
+    if 2 * int(seen.sum()) >= images:
         return outcomes, True, "what the parent learned from outcomes is learned anew, with those that came since"
     left = outcomes.without(np.flatnonzero(seen))
     if left is None or len(left.family) < MIN_CREATIVES:

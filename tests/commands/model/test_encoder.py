@@ -81,7 +81,7 @@ def hub(weights: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iter
 def test_weights_are_shown_first_fetched_in_pieces_and_used_without_network(
     here: Here, hub: Server, weights: bytes
 ) -> None:
-    done = here("encoder", "pull", NAME, "--yes")
+    done = here("encoder", "pull", f"{NAME}@block=1,size=64", "--yes")
     assert (done.returncode, done.stdout.strip()) == (0, NAME)
     assert f"{len(weights) / 1e6:,.1f} MB" in done.stderr
     assert "license" in done.stderr
@@ -162,6 +162,7 @@ def test_weights_that_changed_after_they_came_can_be_pulled_again(
     ("name", "said"),
     [
         ("timm:no_such_model", "no published weights"),
+        (f"{NAME}@tag=openai", "only names of OpenCLIP have"),
         ("openclip:ViT-B-32/no-such-tag", "no tag"),
         ("bundled:efficientnet-lite2", "installed already"),
         ("timm:test_vit2.r160_in1k", "status 404"),

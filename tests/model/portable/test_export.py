@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from abkit_model.checkpoint import Checkpoint
-from abkit_model.errors import CheckpointError, ModelError, RequestError
+from abkit_model.errors import CheckpointError, ImageRejected, ModelError, RequestError
 from abkit_model.portable import export
 from abkit_model.portable.records import Exported
 from abkit_model.portable.scorer import PortableScorer
@@ -56,6 +56,26 @@ def test_it_scores_where_there_is_no_torch(exported: Exported, tmp_path: Path) -
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("True True", "")
+
+
+@pytest.mark.parametrize("number", [3, 10, 11, 19, 20, 25])
+def test_images_to_compare_on_are_spread_over_the_whole_folder(
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(export, "_MOST", 10)
+    seen = list[int]()
+
+    def reject(path: Path) -> None:
+        seen.append(int(path.stem))
+        raise ImageRejected("not an image")
+
+    monkeypatch.setattr(export, "open_creative", reject)
+    paths = [tmp_path / f"{one}.png" for one in range(number)]
+    with pytest.raises(RequestError, match="0 can be read"):
+        export.export_scorer(scorer, tmp_path / "copy", images=paths, int8=True)
+    assert len(set(seen)) == len(seen) == min(number, 10)
+    assert np.diff(seen).max() <= -(-number // 10)
+    assert seen[-1] >= number - -(-number // 10)
 
 
 def test_a_copy_that_ranks_images_unlike_the_original_is_not_kept(

@@ -159,6 +159,19 @@ def test_a_parent_is_not_taught_twice_what_it_learned_already(outcomes: Outcomes
         outcomes_for_parent(outcomes, parent)
 
 
+@pytest.mark.parametrize("said", [None, "many"])
+def test_a_parent_whose_card_does_not_count_its_images_is_known_by_its_list_of_them(
+    outcomes: Outcomes, trained: TrainedScorer, said: str | None
+) -> None:
+    parent = Scorer.load(trained.folder)
+    parent.card.data["images"] = said
+    if said is None:
+        del parent.card.data["images"]
+    _, anew, note = outcomes_for_parent(outcomes, parent)
+    assert anew
+    assert "learned anew" in note
+
+
 def test_ratings_that_contradict_the_clicks_are_said(outcomes: Outcomes) -> None:
     shares = np.zeros((IMAGES, 5))
     order = np.argsort(np.argsort(-outcomes.appeal)) * 5 // IMAGES
