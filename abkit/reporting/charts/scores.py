@@ -21,7 +21,9 @@ class RankedCreative:
 
     Attributes:
         rank: Rank in its campaign; 1 is the best.
-        ci_low, ci_high: Predictive interval of the mean opinion; None for a scorer that is not calibrated.
+        ci_low, ci_high: Predictive interval of the mean opinion; None for a scorer that is not calibrated, and for a
+            creative that is unlike the training.
+        far: Whether it is unlike the training.
         percentile: Place in its campaign, 0 to 100; 100 is the best.
         thumbnail: Data URI, or "" where the file is gone or has changed since it was scored.
         impressions, clicks: Delivery up to the report's date.
@@ -54,6 +56,7 @@ class RankedCreative:
     lift: Estimate | None = None
     per_week: Estimate | None = None
     creative_id: int = 0
+    far: bool = False
 
     @property
     def ctr(self) -> float | None:

@@ -16,6 +16,7 @@ from abkit.store.kpis.delivery import Deliveries
 from abkit.store.scores import RankedScore, ranking
 from abkit.vocabulary import CreativeAction
 from abkit.workflows.learning.actions import ActionItem, Actions
+from abkit.workflows.scoring.results import is_far, known_interval
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -112,8 +113,8 @@ def _creatives(
                 campaign=key,
                 of=n,
                 score=place.score.mean,
-                ci_low=place.score.ci_low,
-                ci_high=place.score.ci_high,
+                **known_interval(place.score.ci_low, place.score.ci_high, place.score.novelty),
+                far=is_far(place.score.novelty),
                 ci_level=place.score.ci_level,
                 percentile=place.percentile,
                 thumbnail=thumbnails.of(place.sha256, [name for name, _ in aliases]),

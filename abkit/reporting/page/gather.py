@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -100,7 +100,7 @@ def gather(
         history = _history(results.correlations(session, version.id, since, day), alone) if version else []
         worth, actions = _advice(
             session, settings or Settings(), day, wanted, rates, version.id if version else None,
-            made[-1].decision if made else None,
+            made[-1].decision if made else None, {row.creative_id for row in delivered.rows},
         )  # fmt: skip
         rankings, left_out = rankings_of(session, chosen, version.id, delivered, actions) if version else ((), 0)
         ids = {id_ for id_, *_ in chosen}
@@ -152,8 +152,9 @@ def _advice(
     rates: Rates | None,
     version_id: int | None,
     decision: str | None,
+    delivered: Collection[int],
 ) -> tuple[WorthReport, Actions]:
-    """Return what listening is worth, and what to launch and to drop."""
+    """Return what listening is worth, and what to launch and to drop; `delivered` are those that ran anywhere."""
     only = tuple(wanted) or None
     found = find_appeals(session, settings, metric=Metric.CTR, as_of=day, campaigns=only)
     worth = find_worth(session, settings, as_of=day, campaigns=only, rates=rates, found=found)
@@ -161,9 +162,9 @@ def _advice(
     recent = find_appeals(
         session, settings, metric=Metric.CTR, as_of=day, first=last - RECENT + timedelta(days=1), campaigns=only
     )
+    ran = {*delivered, *map(int, found.appeals.creative)}
     return worth, find_actions(
-        session, recent, worth, version_id=version_id, decision=decision, ran=set(map(int, found.appeals.creative)),
-        campaigns=only,
+        session, recent, worth, version_id=version_id, decision=decision, ran=ran, campaigns=only
     )  # fmt: skip
 
 

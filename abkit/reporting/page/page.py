@@ -22,6 +22,7 @@ from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import ProgrammeRow, cumulative_in_words, rates_in_words
 from abkit.workflows.experiments.review.words import interval_in_words
 from abkit.workflows.learning.worth_words import share_rows, worth_sentences
+from abkit.workflows.scoring.results import UNLIKE
 
 CONTENTS = (
     ("actions", "Launch, drop"),
@@ -48,6 +49,8 @@ def render_report(data: ReportData) -> str:
         "tones": TONES,
         "reason": reason,
         "money": money,
+        "currency": data.actions.value.currency if data.actions and data.actions.value else "",
+        "unlike": UNLIKE,
         "signed": lambda value: percent(value, 0, sign=True),
         "extremes": extremes(data),
         "advice": advice(data.decision.decision, data.decision.cause) if data.decision else advice(None),

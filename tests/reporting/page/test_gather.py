@@ -183,6 +183,35 @@ def test_delivery_in_other_campaigns_is_shown_as_such(store: Store, creatives: l
     assert "impressions in other campaigns" in render_report(data)
 
 
+def test_what_ran_long_ago_in_another_campaign_is_not_launched(store: Store, creatives: list[Path]) -> None:
+    with recorded_run(store, "score", {}) as run, store.write() as session:
+        filler = Filler(session, run.id)
+        model, folder, platform = filler.model(), filler.campaign("folder"), filler.campaign("platform")
+        made = [filler.creative(folder, model, path, 4 + i) for i, path in enumerate(creatives)]
+        for creative, ago in ((made[1], 0), (made[2], 60)):
+            ad = filler.ad(str(creative), (creative,))
+            session.get_one(Ad, ad).campaign_id = platform
+            filler.add(CampaignCreative(campaign_id=platform, creative_id=creative, created_at=NOW, run_id=run.id))
+            filler.delivery(ad, DAY - timedelta(days=ago), 1000, 20)
+    for asked in (None, "folder"):
+        data = gather(store, as_of=DAY, campaign=asked)
+        assert data.actions is not None
+        waiting = {item.creative_id for item in data.actions.items if item.campaign == "folder" and item.lift is None}
+        assert waiting == {made[0]}
+
+
+def test_a_creative_unlike_the_training_has_no_interval(store: Store, creatives: list[Path]) -> None:
+    # An earlier release wrote one all the same.
+    with recorded_run(store, "score", {}) as run, store.write() as session:
+        filler = Filler(session, run.id)
+        model, campaign = filler.model(), filler.campaign("spring")
+        for path, novelty in zip(creatives, (None, 0.5, 1.5), strict=True):
+            creative = filler.creative(campaign, model, path, 4)
+            session.query(Score).filter_by(creative_id=creative).one().novelty = novelty
+    shown = {one.name: (one.ci_low, one.ci_high, one.far) for one in gather(store, as_of=DAY).rankings[0].creatives}
+    assert shown == {"ad-0.png": (3, 5, False), "ad-1.png": (3, 5, False), "ad-2.png": (None, None, True)}
+
+
 def test_what_came_later_than_the_day_is_not_shown(store: Store, creatives: list[Path]) -> None:
     later = DAY + timedelta(days=1)
     with recorded_run(store, "score", {}) as run, store.write() as session:

@@ -106,6 +106,25 @@ def test_a_scorer_without_calibration_says_so_instead_of_an_interval(make_report
     assert "not delivered yet" in words
 
 
+def test_a_creative_unlike_the_training_has_no_interval_for_that_reason(make_report: MakeReport) -> None:
+    ranking = make_report().rankings[0]
+    far = CampaignRanking("a", 1, (replace(ranking.creatives[0], ci_low=None, ci_high=None, far=True),))
+    words = words_of(make_report(rankings=(far,)))
+    assert "no interval: unlike anything the queries were trained on" in words
+    assert "not calibrated" not in words
+
+
+def test_money_of_a_week_has_its_currency(make_report: MakeReport) -> None:
+    data = make_report()
+    words = words_of(data)
+    # The best and the worst by score, and all creatives.
+    assert words.count("+50.00 EUR a week [40.00, 60.00]") >= 2
+    assert data.actions is not None
+    assert data.actions.value is not None
+    unnamed = replace(data.actions, value=replace(data.actions.value, currency=""))
+    assert "+50.00 a week [40.00, 60.00]" in words_of(make_report(actions=unnamed))
+
+
 def test_the_unlinked_share_of_impressions_is_said(make_report: MakeReport) -> None:
     words = words_of(make_report())
     assert "5.4 % of impressions are of ads without a linked creative" in words
