@@ -17,10 +17,12 @@ from abkit.jobs.schedules import CATALOG
 from abkit.jobs.work.folders import stable_files
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
-from abkit.store.schema import Alert, Kpi, KpiReject, Score
+from abkit.store.schema import Alert, Kpi, KpiReject, RetrainTrial, Score
 from abkit.workflows.active_model import promote, register_checkpoint
+from abkit.workspace import Workspace
 from tests.alerts.conftest import both_engines
 from tests.images import broken_files, make_image, save_images
+from tests.store.rows import add_version
 from tests.workflows.conftest import quick_checkpoint
 
 __all__ = ["quick_checkpoint"]
@@ -214,3 +216,31 @@ def test_nothing_in_a_folder_of_images_ends_it_and_each_file_left_out_is_named_o
     with store.read() as session:
         assert session.scalar(select(func.count()).select_from(Score)) == 5
         assert session.scalar(select(func.count()).select_from(Alert)) == 0
+
+
+def test_a_held_challenger_whose_folder_is_gone_takes_no_scores_away_and_is_noted(
+    run_job: RunJob, inbox: Path, tmp_path: Path, store: Store, quick_checkpoint: Path
+) -> None:
+    champion = register_checkpoint(store, quick_checkpoint)
+    promote(store, champion.digest, why="for the test")
+    run = begin_run(store, "retrain", {})
+    challenger = add_version(store, run, "challenger")
+    day = TICK.date()
+    trial = RetrainTrial(
+        champion_id=champion.id, challenger_id=challenger.id, segment="", metric="ctr", learned_until=day, as_of=day,
+        campaigns=0, creatives=0, attempt=0, spent=0.0, figures={}, decision="candidate", reason="held",
+        created_at=TICK, run_id=run.id,
+    )  # fmt: skip
+    with store.write() as session:
+        session.add(trial)
+    save_images(inbox, 2)
+    outcome = run_job("score_folder", folder="inbox", stable_seconds=0)
+    assert outcome["scored"] == 2
+    assert outcome["note"].startswith(f"the challenger {challenger.digest[:12]} that is held did not score: ")
+
+    save_images(tmp_path / "more", 3)
+    shop = Workspace(Settings(workspace=tmp_path))
+    shop.__dict__["store"] = store
+    result = shop.score(tmp_path / "more")
+    assert all(file.mean is not None for file in result.files)
+    assert any("that is held did not score" in note for note in result.notes)
