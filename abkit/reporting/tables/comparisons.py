@@ -35,9 +35,9 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, Any]]:
             change = percent(difference.estimate, 3, sign=True)
             ends = interval(difference.ci_low, difference.ci_high, 3, sign=True)
         else:
-            rows.append((name, f"{arm.mean:.5g}", f"n {arm.n:,g}"))
-            change = f"{difference.estimate:+.5g}"
-            ends = f"[{difference.ci_low:+.5g}, {difference.ci_high:+.5g}]"
+            rows.append((name, f"{arm.mean:.5g}".replace("-", "−"), f"n {arm.n:,g}"))
+            change = f"{difference.estimate:+.5g}".replace("-", "−")
+            ends = f"[{difference.ci_low:+.5g}, {difference.ci_high:+.5g}]".replace("-", "−")
     rows.append(("difference", change, ends))
     rows.append(("lift", percent(lift.estimate, 1, sign=True), interval(lift.ci_low, lift.ci_high, 1, sign=True)))
     if math.isfinite(comparison.p_value):
