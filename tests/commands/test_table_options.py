@@ -18,7 +18,7 @@ OF_ONE_FORM = {"rates"}
 # Paths of other things: folders, images, charts and pages to write, the configuration.
 NO_TABLES = {
     "checkpoint", "chart", "comparison_images", "config", "explain", "folder", "images", "out", "paths", "plot",
-    "summary", "csv", "xlsx",
+    "rating_images", "summary", "csv", "xlsx",
     *OF_ONE_FORM,
 }  # fmt: skip
 

@@ -84,7 +84,7 @@ def test_it_does_not_play_in_a_folder_that_holds_something(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    done = abkit("demo", "--folder", folder)
+    done = abkit("demo", "--folder", folder, timeout=540)
     assert done.returncode == 0, done.stderr
     assert "simulated" in done.stdout
     assert "coffee-bar-01" in done.stdout  # the ranked tables
