@@ -1,7 +1,7 @@
 """Draw the images of the README anew: python docs/images/draw.py [FOLDER OF A DEMO THAT WAS PLAYED]
 
-Plays `abkit demo` (or reads the folder of one that was played with --folder), and writes ranked.png, report.png
-and timeline.png beside this file. Needs playwright and a Chromium on the path.
+Plays `abkit demo` (or reads the folder of one that was played), and writes ranked.png and
+report.png beside this file. Needs playwright and a Chromium on the path.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from abkit.commands.operate.demo_screen import DemoScreen
 from abkit.config import load_settings
+from abkit.demo.kpi_simulation import World
 from abkit.demo.stage import open_workspace
 from abkit.demo.story import play
 from abkit.reporting.charts.scores import ranked_strip
@@ -38,35 +39,32 @@ def main(folder: Path | None) -> None:
     draw_ranking(folder)
     page = (folder / "report.html").resolve().as_uri()
     photograph(page, HERE / "report.png", height=825)
-    photograph(page, HERE / "timeline.png", part="section[aria-labelledby=trust] figure:last-of-type .wide")
 
 
 def draw_ranking(folder: Path) -> None:
     """The variants of one campaign in the order of their scores."""
     store = Store(load_settings(folder / "abkit.toml").store_url)
-    data = gather(store, campaign="coffee-bar")
+    # By the version that scored before launch; at the end of the demo another one is active.
+    data = gather(store, campaign="coffee-bar", as_of=World().day(60))
     store.close()
     creatives = data.rankings[0].creatives
     assert data.model is not None  # noqa: S101
     title = f"{len(creatives)} variants of one campaign, ranked before launch"
     subtitle = (
         f"predicted mean opinion, {data.model.scale_low:g} to {data.model.scale_high:g}, "
-        f"with its {100 * creatives[0].ci_level:.0f} % predictive interval (demonstration weights)"
+        f"with its {100 * creatives[0].ci_level:.0f} % predictive interval where it has one (demonstration weights)"
     )
     path = save_chart(ranked_strip(creatives, title, subtitle), HERE / "ranked.png")
     shrink(path, 1000)
 
 
-def photograph(address: str, path: Path, *, height: int = 900, part: str = "") -> None:
-    """Write an image of the top of a page as Chromium shows it, or of one part of it."""
+def photograph(address: str, path: Path, *, height: int) -> None:
+    """Write an image of the top of a page as Chromium shows it."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         page = browser.new_page(viewport={"width": 1120, "height": height})
         page.goto(address)
-        if part:
-            page.locator(part).screenshot(path=path)
-        else:
-            page.screenshot(path=path)
+        page.screenshot(path=path)
         browser.close()
     shrink(path, 1120)
 
