@@ -121,4 +121,4 @@ def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, 
     assert "the alert is resolved" in done.stdout
     report = (folder / "report.html").read_text()
     assert "the figures are simulated" in report
-    assert "Retrain: the score no longer tells which creative wins" in report
+    assert "Stable: keep using the scores" in report

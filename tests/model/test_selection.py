@@ -196,6 +196,7 @@ def test_what_cannot_be_judged_has_no_calibration() -> None:
 
 @pytest.mark.realdata
 @pytest.mark.slow
+@pytest.mark.long
 def test_p_a_beats_b_holds_on_photographs_of_subjects_never_seen(testdata: Path, tmp_path: Path) -> None:
     # Chosen before looking: every second subject, the small encoder, and a calibration error below 0.06.
     from abkit_model.data.dataset import load_dataset

@@ -129,7 +129,7 @@ def test_training_does_not_overwrite_a_checkpoint(
         ("", "the file is empty"),
         ("file,n1,n2,n3\n", "usable ratings of 0 images"),
         ("file,score\nmissing.png,3\n", "none of the known layouts"),
-        ("a,b\n1,2\n", "no column"),
+        ("a,b\n1,2\n", "none of the known layouts"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_one_sentence(here: Here, tmp_path: Path, table: str, said: str) -> None:

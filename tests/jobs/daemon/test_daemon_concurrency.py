@@ -57,7 +57,7 @@ def _check_effects(store: Store) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ticks", [FEW, MANY])
-@pytest.mark.parametrize("daemons", [2, 5])
+@pytest.mark.parametrize("daemons", [pytest.param(2, marks=pytest.mark.long), 5])
 def test_ticks_take_effect_exactly_once_with_several_daemons(
     ledger_url: str, fleet: MakeFleet, daemons: int, ticks: int
 ) -> None:

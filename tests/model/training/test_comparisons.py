@@ -114,6 +114,7 @@ def test_the_card_says_what_was_learned_from_and_how_it_was_judged(trained: Trai
     assert scorer.reference["reference.score"].std() > 0
 
 
+@pytest.mark.long  # of ratings it is shown by default
 def test_training_on_comparisons_again_gives_the_same_weights(
     trained: TrainedScorer, chosen: Path, tmp_path: Path
 ) -> None:
