@@ -12,9 +12,8 @@ TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 demo: $(VENV)/.demo
 	$(BIN)/abkit demo
 
-# Three processes on two cores: many tests wait for daemons, databases and browsers.
 test: $(VENV)/.dev check
-	$(TEST_ENV) $(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # What takes minutes and repeats in more places what `make test` shows once.
 test-long: $(VENV)/.dev
