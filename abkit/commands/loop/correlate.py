@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.day_options import AsOfOption, FromOption
 from abkit.commands.figures import number
 from abkit.commands.money_options import CurrencyOption, RatesOption
 from abkit.commands.output import Format, FormatOption, note, show
@@ -26,13 +27,9 @@ def correlate(
     segment: Annotated[
         str | None, typer.Option("--segment", help="Only this delivery, such as placement=feed,country=DE.")
     ] = None,
-    start: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of delivery that counts.")
-    ] = None,
+    start: FromOption = None,
     end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day that counts.")] = None,
-    as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
-    ] = None,
+    as_of: AsOfOption = None,
     min_impressions: Annotated[
         int | None,
         typer.Option("--min-impressions", min=1, help="Leave out creatives with fewer (metrics of impressions, ROAS)."),

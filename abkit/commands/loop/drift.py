@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.day_options import AsOfOption
 from abkit.commands.money_options import CurrencyOption, RatesOption
 from abkit.commands.output import Format, FormatOption, print_rows, show
 from abkit.metrics import METRIC_HELP
@@ -27,9 +27,7 @@ def check(
         ),
     ] = "model",
     current: Annotated[str, typer.Option("--current", help="campaign:KEY or days:7.")] = "days:7",
-    as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
-    ] = None,
+    as_of: AsOfOption = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Check this version (name or digest), not the active model.")
     ] = None,

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.day_options import AsOfOption, FromOption
 from abkit.commands.figures import number
 from abkit.commands.loop.imports import (
     ImportOption,
@@ -222,12 +222,8 @@ def appeal(
         list[str] | None, typer.Option("--campaign", "-c", help="Only this campaign; may be given again.")
     ] = None,
     segment: Annotated[str, typer.Option("--segment", help="Only this delivery, such as placement=feed.")] = "",
-    start: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of delivery that counts.")
-    ] = None,
-    as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
-    ] = None,
+    start: FromOption = None,
+    as_of: AsOfOption = None,
     rates: RatesOption = None,
     currency: CurrencyOption = None,
     form: FormatOption = Format.TABLE,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.day_options import AsOfOption
 from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
 from abkit.commands.model.options import ImageColumnOption, ImagesOption, LabelsArgument, ScaleOption, parse_scale
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar, show
@@ -26,9 +27,6 @@ from abkit.vocabulary import Metric
 app = typer.Typer(help="Ratings and comparisons: import them, see agreement and bias of raters.", no_args_is_help=True)
 
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")]
-AsOfOption = Annotated[
-    datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
-]
 OutcomeMetricOption = Annotated[
     Metric | None, typer.Option("--metric", "-m", help=f"The KPI; that of [retrain] by default. {METRIC_HELP}")
 ]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.day_options import AsOfOption
 from abkit.commands.output import Format, FormatOption, progress_bars, show
 from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import Metric
@@ -18,9 +18,7 @@ app = typer.Typer()
 @app.command("retrain")
 def retrain(
     ctx: typer.Context,
-    as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
-    ] = None,
+    as_of: AsOfOption = None,
     metric: Annotated[
         Metric | None,
         typer.Option("--metric", "-m", help=f"KPI that is learned and judged; that of [retrain]. {METRIC_HELP}"),

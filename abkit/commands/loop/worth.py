@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.day_options import AsOfOption, FromOption
 from abkit.commands.figures import number
 from abkit.commands.money_options import CurrencyOption, RatesOption
 from abkit.commands.output import Format, FormatOption, show
@@ -62,12 +62,8 @@ def worth(
             help="What a click (a conversion, for metrics of those) is worth; its revenue, else its cost, by default.",
         ),
     ] = None,
-    start: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day of delivery that counts.")
-    ] = None,
-    as_of: Annotated[
-        datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="The last day that counts; else today.")
-    ] = None,
+    start: FromOption = None,
+    as_of: AsOfOption = None,
     model: Annotated[
         str | None, typer.Option("--model", help="The version whose scores are judged (name or digest).")
     ] = None,
