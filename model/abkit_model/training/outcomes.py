@@ -254,15 +254,14 @@ class OutcomeLabels:
         if len(rows) < MIN_JUDGED:
             return HeldOut.of_too_few(int(known.sum()))
         own, held = self.outcomes, self._judged(rows, answers.folds)
-        figures = against_outcomes(scores[own.image[rows]], held, seed=seed)
+        image = own.image[rows]
+        figures = against_outcomes(scores[image], held, seed=seed)
         metrics: dict[str, Any] = {"outcome_folds": {"folds": FOLDS, **(figures.to_dict() if figures else {})}}
-        families = [own.family[i] for i in own.image[rows]]
-        pairs = pair_calibration(scores[own.image[rows]], own.appeal[rows], families, held.group, seed=seed)
+        pairs = pair_calibration(scores[image], held.appeal, held.family, held.group, seed=seed)
         if pairs is not None:
             metrics["pairs"] = {**pairs.to_dict(), "labels": "outcomes"}
         if parent is not None:
             former = predict(parent.network, self.views[0])[0] @ parent.card.scale.values
-            image = own.image[rows]
             within, concordance = difference(scores[image], former[image], held, seed=seed)
             metrics["outcomes_against_parent"] = within.to_dict()
             metrics["concordance_against_parent"] = concordance.to_dict()
@@ -279,19 +278,22 @@ class OutcomeLabels:
         """Return the rows that can be judged: of known images, held out together with another of their cell."""
         own = self.outcomes
         rows = np.flatnonzero(known[own.image])
-        group = np.stack([own.cell[rows], folds[own.image[rows]]])
-        _, number, size = np.unique(group, axis=1, return_inverse=True, return_counts=True)
-        return rows[size[number.ravel()] > 1]
+        group = self._groups(rows, folds)
+        return rows[np.bincount(group)[group] > 1]
+
+    def _groups(self, rows: Indices, folds: Indices) -> Indices:
+        """Return a label for each row: equal where two images of one cell were held out together."""
+        own = self.outcomes
+        return np.unique(np.stack([own.cell[rows], folds[own.image[rows]]]), axis=1, return_inverse=True)[1].ravel()
 
     def _judged(self, rows: Indices, folds: Indices) -> Judged:
         own = self.outcomes
         spread = spread_within(own.appeal, own.variance, own.cell)
         weight = 1 / np.maximum(spread + own.variance[rows], SMALLEST)
-        group = np.unique(np.stack([own.cell[rows], folds[own.image[rows]]]), axis=1, return_inverse=True)[1]
         return Judged(
             appeal=own.appeal[rows],
             weight=weight / weight.mean(),
-            group=group.ravel(),
+            group=self._groups(rows, folds),
             family=[own.family[i] for i in own.image[rows]],
         )
 
