@@ -21,7 +21,7 @@ from abkit.store.kpis.delivery import Filters, deliveries
 from abkit.vocabulary import CreativeAction, DriftDecision, ListeningVerdict
 from abkit.workflows.learning.appeals import StoredAppeals
 from abkit.workflows.learning.event_value import RECENT, EventValue
-from abkit.workflows.learning.worth import WorthReport
+from abkit.workflows.learning.worth import WorthReport, scaled
 
 Floats = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ def find_actions(
     return Actions(
         items=(*measured, *waiting),
         events_per_week=events,
-        per_week=_times(events, worth.value.each) if events and worth.value else None,
+        per_week=scaled(events, worth.value.each) if events and worth.value else None,
         value=worth.value,
         listens=not why_not,
         why_not=why_not,
@@ -202,7 +202,7 @@ def _measured(
                 campaign=campaign,
                 action=_action(mean, sd, shown),
                 lift=lift,
-                per_week=_times(lift, shown * rates[int(of.group[i])] * value.each) if value and shown else None,
+                per_week=scaled(lift, shown * rates[int(of.group[i])] * value.each) if value and shown else None,
                 rank=rank,
                 of=n,
                 randomized=bool(found.causal[i]),
@@ -279,10 +279,6 @@ def _group_rates(found: StoredAppeals) -> dict[int, float]:
         int(group): float(of.events[of.group == group].sum() / max(of.exposure[of.group == group].sum(), 1e-12))
         for group in np.unique(of.group[of.group >= 0])
     }
-
-
-def _times(figure: Estimate, factor: float) -> Estimate:
-    return Estimate(figure.estimate * factor, figure.ci_low * factor, figure.ci_high * factor)
 
 
 def _stake(item: ActionItem) -> float:
