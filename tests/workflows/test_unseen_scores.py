@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from abkit.config import Settings
+from abkit.reporting.page.gather import gather
 from abkit.reporting.tables.show import as_text
 from abkit.store import trials
 from abkit.store.database.engine import Store
@@ -55,6 +56,11 @@ def test_correlate_leaves_out_what_the_version_learned_from_and_says_so(seed: Se
     assert version.appeal is not None
     assert version.appeal.n == 30
     assert all(one.ci_low < 0 for one in version.results if one.ci_low is not None)
+
+
+def test_the_chart_of_the_report_shows_the_creatives_that_the_estimate_rests_on(seed: Seed) -> None:
+    correlate(seed.store, Settings(), metric="ctr", as_of=LAST)
+    assert len(gather(seed.store, as_of=LAST).points) == 30
 
 
 def test_what_listening_is_worth_counts_later_creatives_only(seed: Seed) -> None:

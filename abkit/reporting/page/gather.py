@@ -31,12 +31,13 @@ from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.event_value import RECENT
 from abkit.workflows.learning.worth import WorthReport, find_worth
 from abkit.workflows.per_creative import PerCreative, spread_of
+from abkit.workflows.unseen_scores import unseen_scores
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from abkit.store.database.engine import Store
-    from abkit.store.schema import CorrelationResult
+    from abkit.store.schema import CorrelationResult, ModelVersion
 
 HISTORY = timedelta(days=180)  # of the timeline, up to the last check
 # Commands and the daemon's jobs.
@@ -135,7 +136,7 @@ def gather(
             for one in standings(session, day, campaign=alone)
             if not wanted or (one.plan is not None and one.plan.campaign in wanted)
         ]
-        points = _points(session, data, version.id, alone, rates) if version else ()
+        points = _points(session, data, version, alone, rates) if version else ()
     return replace(
         data,
         points=tuple(point for point in points if not wanted or point.campaign in shown),
@@ -177,7 +178,7 @@ def _scores(
 
 
 def _points(
-    session: Session, data: ReportData, version_id: int, campaign: str | None, rates: Rates | None
+    session: Session, data: ReportData, version: ModelVersion, campaign: str | None, rates: Rates | None
 ) -> tuple[ScorePoint, ...]:
     """The creatives of the estimate on top: of its window, with at least its minimum sample."""
     headline = headline_correlation(data)
@@ -191,7 +192,7 @@ def _points(
     delivered = deliveries(session, window, with_money=bool(definition.needs), rates=rates)
     spread = spread_of(session, window, delivered, definition, margin_rate)
     each = PerCreative(definition, limits, margin_rate, spread)
-    scores = score_rows.mean_scores(session, version_id)
+    scores = unseen_scores(session, version).scores
     keys = creatives.campaign_keys(session)
     points = []
     for row in each.sort([row for row in delivered.rows if row.creative_id in scores])[0]:
