@@ -7,24 +7,19 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command_from_info, get_group_from_info
+from typer.models import TyperInfo
 
 from abkit.commands.context import CommandContext
 from abkit.commands.output import keep_quiet, note, show_stand_ins
-
-app = typer.Typer(
-    name="abkit",
-    help="Score ad variants before launch, check the scores against clicks and conversions, watch for drift.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
 
 # Command → the module with its `app`, a Typer of its own: with one command it is that command, with several a group.
 COMMANDS = {
@@ -52,6 +47,47 @@ COMMANDS = {
     "alerts": "operate.alerts",
     "db": "operate.db",
 }
+
+
+@cache
+def _command(place: str, name: str) -> Any:
+    """Return the command or the group of a module."""
+    module = import_module(f"abkit.commands.{place}").app
+    if len(module.registered_commands) == 1 and not module.registered_groups and not module.registered_callback:
+        (single,) = module.registered_commands
+        return get_command_from_info(single, pretty_exceptions_short=True, rich_markup_mode=None)
+    group = TyperInfo(module, name=name)
+    return get_group_from_info(group, pretty_exceptions_short=True, suggest_commands=True, rich_markup_mode=None)
+
+
+class _Commands(Mapping[str, Any]):
+    """All commands by name, each made when it is asked for: to make all of them takes longer than many a command."""
+
+    def __getitem__(self, name: str) -> Any:
+        return _command(COMMANDS[name], name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class _Front(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = cast("Any", _Commands())
+
+
+app = typer.Typer(
+    name="abkit",
+    cls=_Front,
+    help="Score ad variants before launch, check the scores against clicks and conversions, watch for drift.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 
 def _show_version(wanted: bool) -> None:
@@ -82,14 +118,6 @@ def options(
     ctx.obj = CommandContext(config=config, database_url=database_url, debug=debug)
 
 
-@cache
-def _add_commands() -> None:
-    for name, place in COMMANDS.items():
-        module = import_module(f"abkit.commands.{place}")
-        single = len(module.app.registered_commands) == 1 and not module.app.registered_groups
-        app.add_typer(module.app, name=None if single and not module.app.registered_callback else name)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors become one sentence, a hint and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -98,7 +126,6 @@ def main(arguments: list[str] | None = None) -> None:
     _say_guessed_encodings()
     show_stand_ins()
     try:
-        _add_commands()
         app(arguments, standalone_mode=True)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -31,6 +31,18 @@ def test_help_loads_nothing_heavy() -> None:
     assert "loaded: []" in done.stdout
 
 
+def test_a_command_loads_no_other_and_a_typo_still_finds_its_neighbor(here: Here) -> None:
+    code = (
+        "import sys; from abkit.commands.app import main\n"
+        "try: main(['--quiet', 'db', '--help'])\n"
+        "except SystemExit: print('loaded:', [name for name in sys.modules if name.startswith('abkit.commands.')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "abkit.commands.operate.db" in done.stdout
+    assert "abkit.commands.loop" not in done.stdout
+    assert "Did you mean 'score'" in here("scor").stderr
+
+
 def test_quiet_prints_the_result_and_no_notes(here: Here, tmp_path: Path) -> None:
     loud = here("init", str(tmp_path / "one"))
     assert loud.stderr

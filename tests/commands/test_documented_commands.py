@@ -39,8 +39,6 @@ def _words(line: str) -> list[str]:
 
 def _root() -> Any:
     """The root command with all others, as the command line puts them together."""
-    if not front.app.registered_groups:
-        front._add_commands()
     return typer.main.get_command(front.app)
 
 

@@ -19,9 +19,6 @@ def _takes_figures(command: Any) -> set[str]:
 
 
 def _options() -> Iterator[tuple[str, Any]]:
-    if not front.app.registered_groups:
-        front._add_commands()
-
     def walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
         for name, one in getattr(command, "commands", {}).items():
             yield from walk(one, (*words, name))

@@ -25,21 +25,18 @@ NO_TABLES = {
 
 def _commands() -> dict[str, dict[str, tuple[Any, ...]]]:
     """Type and declaration of every parameter, by the words of its command."""
-    if not front.app.registered_groups:
-        front._add_commands()
     found: dict[str, dict[str, tuple[Any, ...]]] = {}
 
-    def walk(app: typer.Typer, words: tuple[str, ...]) -> None:
-        for group in app.registered_groups:
-            assert group.typer_instance is not None
-            walk(group.typer_instance, (*words, group.name) if isinstance(group.name, str) else words)
-        for command in app.registered_commands:
-            assert command.callback is not None
-            hints = get_type_hints(command.callback, include_extras=True)
-            said = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Annotated}
-            found[" ".join((*words, command.name or command.callback.__name__))] = said
+    def walk(command: Any, words: tuple[str, ...]) -> None:
+        if commands := getattr(command, "commands", {}):
+            for name, one in commands.items():
+                walk(one, (*words, name))
+            return
+        hints = get_type_hints(command.callback, include_extras=True)
+        said = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Annotated}
+        found[" ".join(words)] = said
 
-    walk(front.app, ())
+    walk(typer.main.get_command(front.app), ())
     return found
 
 
