@@ -89,7 +89,7 @@ def _(record: ImportList) -> View:
         days = f"{row['first_day']} … {row['last_day']}" if row["first_day"] else None
         rows.append(row | {"import": row["import_id"], "days": days, "at": f"{row['imported_at']:%Y-%m-%d %H:%M}"})
     notes = [f"set aside: {one}" for one in record.not_counted]
-    notes += [str(record.maybe_twice)] if record.maybe_twice else []
+    notes += [str(doubt) for doubt in (record.maybe_twice, record.totals_beside_days) if doubt]
     return View(tables=(Table(columns=_LIST_COLUMNS, rows=tuple(rows), names="file"),), notes=tuple(notes))
 
 

@@ -41,6 +41,7 @@ from abkit.store.imports import begin_import
 from abkit.store.kpis.campaigns import place_segments, settle_campaigns
 from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
+from abkit.store.kpis.once.campaign_totals import TotalsBesideDays, totals_beside_days
 from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, recount, set_aside
 from abkit.store.kpis.stage import (
     SEGMENT_KEY,
@@ -134,6 +135,15 @@ def staged_set_aside(session: Session) -> tuple[SetAside, ...]:
 def staged_maybe_twice(session: Session) -> MaybeTwice | None:
     """Return which of the staged ads may be one with an ad of the same id, and count apart."""
     return maybe_twice(session, session.scalars(select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))).all())
+
+
+def staged_totals_beside_days(session: Session) -> TotalsBesideDays | None:
+    """Return totals of the staged ads' campaigns beside shorter periods of other ads, staged or not."""
+    first, last = session.execute(select(func.min(STAGE_KPI.c.period_start), func.max(STAGE_KPI.c.period_end))).one()
+    if first is None:
+        return None
+    ads = session.scalars(select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))).all()
+    return totals_beside_days(session, ads, (first, last))
 
 
 # Rows that land: those with delivery, and idle ones that take back what is in the store.

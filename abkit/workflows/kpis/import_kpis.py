@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from abkit.config import Settings
-from abkit.errors import StoreError, UsageError
+from abkit.errors import InvalidInput, StoreError, UsageError
 from abkit.intake.kpis.files import find_exports
 from abkit.intake.kpis.header.fields import listed
 from abkit.intake.kpis.reading import KpiOptions
@@ -23,6 +23,7 @@ from abkit.store.imports import reject_reasons, zones_of_imports
 from abkit.store.kpis import archive, stage
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.linking.links import owned_unlinked
+from abkit.store.kpis.once.campaign_totals import TotalsBesideDays
 from abkit.store.kpis.once.counting import SetAside
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
@@ -188,7 +189,18 @@ def _import_file(
     for remark in known.notes:
         note(f"{name}: {remark}")
     summary = replace(summary, notes=known.notes)
-    return _store_rows(store, known, summary, name, run, note, said=options.mapping, forgetting=not recalling)
+    try:
+        return _store_rows(store, known, summary, name, run, note, said=options.mapping, forgetting=not recalling)
+    except _CountsTwice as twice:
+        return replace(
+            summary, rows=twice.rows, rejected=twice.rows, error=twice.message, hint=twice.hint, notes=known.notes
+        )
+
+
+class _CountsTwice(InvalidInput):
+    """A file has the delivery of other files once more, under names that do not lead to them."""
+
+    rows = 0
 
 
 def _store_rows(
@@ -246,8 +258,27 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     remarks = [_totals_remark(totals)] if (totals := record.options.get("totals")) else []
     if number := record.options.get("values_not_examined"):
         remarks.append(f"{number:,} combinations of values that few ads have were not examined for totals of others")
-    doubt = kpi_publish.staged_maybe_twice(session)
-    return [*remarks, *([str(doubt)] if doubt else [])]
+    beside = kpi_publish.staged_totals_beside_days(session)
+    if beside and beside.equal:
+        _refuse_twice(beside, record)
+    doubts = (kpi_publish.staged_maybe_twice(session), beside)
+    return [*remarks, *(str(doubt) for doubt in doubts if doubt)]
+
+
+def _refuse_twice(beside: TotalsBesideDays, record: KpiImport) -> None:
+    has_totals = record.id in beside.imports[0]
+    here, there = ("totals", "shorter periods") if has_totals else ("shorter periods", "totals")
+    others = sorted(beside.imports[has_totals])
+    numbers = listed([str(number) for number in others])
+    where = f"campaign {beside.campaign!r}" if beside.campaign else "this account"
+    error = _CountsTwice(
+        f"{beside.impressions:,} impressions would count twice: the {here} of {where} in this file are the {there} in "
+        f"import {numbers} ({beside.first} to {beside.last}), under other names of ads",
+        hint="name the ads as that import does (--map), or take it back first: "
+        + "; ".join(f"abkit kpi undo {number}" for number in others[:3]),
+    )
+    error.rows = record.rows
+    raise error
 
 
 def _totals_remark(totals: Sequence[str]) -> str:

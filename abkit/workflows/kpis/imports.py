@@ -15,6 +15,7 @@ from abkit.records import Record, RecordList
 from abkit.store.database.engine import Store
 from abkit.store.imports import reject_reasons
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
+from abkit.store.kpis.once.campaign_totals import TotalsBesideDays, totals_beside_days
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside
 from abkit.store.kpis.undo import undo_import as take_back
 from abkit.store.runs import RunRecord, recorded_run
@@ -74,11 +75,13 @@ class ImportList(RecordList):
         imports: One per file.
         not_counted: Rows of all files that do not count because others hold the same delivery.
         maybe_twice: Ads that may be one and count apart, as nothing proves it; None without any.
+        totals_beside_days: Totals of a campaign beside shorter periods of other ads of it; None without any.
     """
 
     imports: tuple[ImportRecord, ...]
     not_counted: tuple[SetAside, ...] = ()
     maybe_twice: MaybeTwice | None = None
+    totals_beside_days: TotalsBesideDays | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per import."""
@@ -140,7 +143,8 @@ def list_imports(store: Store) -> ImportList:
         found = session.scalars(select(KpiImport).order_by(KpiImport.id.desc()))
         imports = tuple(_record(row, undone.get(row.id)) for row in found)
         left = set_aside(session, counts(session))
-        return ImportList(imports=imports, not_counted=left, maybe_twice=maybe_twice(session))
+        twice, beside = maybe_twice(session), totals_beside_days(session)
+        return ImportList(imports=imports, not_counted=left, maybe_twice=twice, totals_beside_days=beside)
 
 
 def show_import(store: Store, import_id: int) -> ImportRecord:

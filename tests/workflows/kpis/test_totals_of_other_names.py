@@ -1,0 +1,114 @@
+"""Weeks under other names of ads than the days: refused where the sums of a campaign agree, said where they do not."""
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from abkit.reporting.tables.show import view
+from abkit.store.database.engine import Store
+from abkit.store.kpis.delivery import Filters, deliveries
+from abkit.workflows.kpis.imports import list_imports, undo_import
+from tests.kpi_files import run_import, write
+
+MONDAY = date(2026, 1, 5)
+Row = tuple[int, int, int, int]  # day, ad, impressions, clicks
+
+
+def _delivered(days: int, ads: int = 2) -> list[Row]:
+    dice = random.Random(11)
+    return [(n, ad, dice.randint(900, 3000), dice.randint(5, 60)) for n in range(days) for ad in range(ads)]
+
+
+def _days(rows: list[Row], *, campaign: str = "C", ad: str = "hero {}") -> str:
+    lines = [f"{MONDAY + timedelta(n)},{campaign},{ad.format(a)},{i},{c}" for n, a, i, c in rows]
+    return "\n".join(["Day,Campaign,Ad name,Impressions,Clicks", *lines]) + "\n"
+
+
+def _weeks(rows: list[Row], *, campaign: str = "C", more: int = 0, one_ad: bool = False) -> str:
+    sums: dict[tuple[int, int], tuple[int, int]] = {}
+    for n, ad, shown, clicks in rows:
+        key = n // 7, 0 if one_ad else ad
+        before = sums.get(key, (0, 0))
+        sums[key] = before[0] + shown, before[1] + clicks
+    lines = [
+        f"{first},{first + timedelta(6)},{campaign},Variant {'AB'[ad]},{i + more},{c}"
+        for (week, ad), (i, c) in sums.items()
+        for first in [MONDAY + timedelta(7 * week)]
+    ]
+    return "\n".join(["Reporting starts,Reporting ends,Campaign,Ad name,Impressions,Clicks", *lines]) + "\n"
+
+
+def _shown(store: Store) -> int:
+    with store.read() as session:
+        return deliveries(session, Filters()).impressions
+
+
+@pytest.mark.parametrize(
+    ("days", "options", "names"),
+    [
+        (14, {}, ("C", "C")),
+        (2, {}, ("C", "C")),  # fewer than three dates
+        (14, {"one_ad": True}, ("C", "C")),  # no ad has the sum of another
+        (3, {"one_ad": True}, ("", "")),  # an export that names no campaign
+        (3, {"one_ad": True}, ("C", "")),
+        (3, {"one_ad": True}, ("", "C")),
+    ],
+)
+def test_weeks_with_the_sums_of_a_campaigns_days_never_count_beside_them(
+    days: int, options: dict[str, bool], names: tuple[str, str], sqlite_store: Store, tmp_path: Path
+) -> None:
+    store = sqlite_store
+    rows = _delivered(days)
+    daily = write(tmp_path / "days.csv", _days(rows, campaign=names[0]))
+    weekly = write(tmp_path / "weeks.csv", _weeks(rows, campaign=names[1], **options))
+    for order in ((daily, weekly), (weekly, daily)):
+        first, second = (run_import(store, path)[0] for path in order)
+        assert first.error is None
+        assert _shown(store) == sum(row[2] for row in rows)
+        if second.error:
+            assert "would count twice" in second.error
+            assert f"abkit kpi undo {first.import_id}" in (second.hint or "")
+            assert second.rejected == second.rows > 0
+        else:
+            assert second.not_counted
+        for one in list_imports(store).imports:
+            if one.undone_at is None:
+                undo_import(store, one.import_id)
+
+
+def test_weeks_beside_days_of_other_figures_are_two_ads_and_said(store: Store, tmp_path: Path) -> None:
+    rows = _delivered(14)
+    run_import(store, write(tmp_path / "days.csv", _days(rows)))
+    (summary,) = run_import(store, write(tmp_path / "weeks.csv", _weeks(rows, more=900)))
+    assert summary.error is None
+    (note,) = [note for note in summary.notes if "count twice" in note]
+    assert "import 2 of campaign 'C' has totals (2026-01-" in note
+    assert f"up to {sum(row[2] for row in rows):,} impressions" in note
+    assert note in view(list_imports(store)).notes
+    undo_import(store, 2)
+    (refused,) = run_import(store, write(tmp_path / "equal.csv", _weeks(rows, one_ad=True)))
+    assert "would count twice" in (refused.error or "")
+
+
+@pytest.mark.parametrize("other", ["another campaign", "another platform", "other days", "the same export"])
+def test_weeks_beside_days_that_cannot_be_theirs_are_not_doubted(
+    other: str, sqlite_store: Store, tmp_path: Path
+) -> None:
+    store, rows = sqlite_store, _delivered(14)
+    if other == "the same export":
+        # Both ads have weeks, one has days as well: what a platform gives beside each other is not the same.
+        run_import(store, write(tmp_path / "weeks.csv", _weeks(rows)))
+        daily = _days([row for row in rows if row[1] == 0], ad="Variant A")
+        (summary,) = run_import(store, write(tmp_path / "days.csv", daily))
+    else:
+        run_import(store, write(tmp_path / "days.csv", _days(rows)), platform="meta")
+        platform = "tiktok" if other == "another platform" else "meta"
+        campaign = "D" if other == "another campaign" else "C"
+        late = [(n + 70, *row) for n, *row in rows] if other == "other days" else rows
+        weekly = _weeks(late, campaign=campaign)  # type: ignore[arg-type]
+        (summary,) = run_import(store, write(tmp_path / "weeks.csv", weekly), platform=platform)
+    assert summary.error is None
+    assert not [note for note in summary.notes if "count twice" in note]
+    assert list_imports(store).totals_beside_days is None
