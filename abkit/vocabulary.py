@@ -243,6 +243,20 @@ class CorrelationScope(StrEnum):
     WITHIN_CAMPAIGN = "within_campaign"
 
 
+class Tells(StrEnum):
+    """Why a label is asked for: what its answer is expected to tell.
+
+    Of `unknown` images nothing like them was labeled; between `close` ones little is left to tell but which is better;
+    `unfamiliar` ones are those that a drift check found to be unlike the former; a `repeat` shows how consistent
+    people are.
+    """
+
+    UNKNOWN = "unknown"
+    CLOSE = "close"
+    UNFAMILIAR = "unfamiliar"
+    REPEAT = "repeat"
+
+
 class WinnerRule(StrEnum):
     """Which creative of a campaign counts as its winner."""
 

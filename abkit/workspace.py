@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from abkit.workflows.learning.trials import RetrainResult
     from abkit.workflows.learning.worth import WorthReport
     from abkit.workflows.models.train import Progress as Stages
+    from abkit.workflows.ratings.next_labels import NextLabels
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
 
@@ -540,6 +541,22 @@ class Workspace:
             seed=seed,
             progress=progress,
         )
+
+    def review_next(self, *, campaign: str | None = None, count: int = 20, images: bool = False) -> NextLabels:
+        """Rank what to label next: the questions whose answers tell most about how creatives rank.
+
+        Args:
+            campaign: Only creatives of this campaign; by default of all, each compared inside its own.
+            count: How many questions.
+            images: Ask about single images, to be rated, instead of pairs.
+
+        Raises:
+            UsageError: No such campaign, or not a valid number.
+            AbkitError: Nothing was scored, no image is where it was, or nothing is left to ask.
+        """
+        from abkit.workflows.ratings.next_labels import next_labels
+
+        return next_labels(self.store, campaign=campaign, count=count, images=images, day=_today())
 
     def experiment(
         self,

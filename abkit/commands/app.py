@@ -43,6 +43,7 @@ COMMANDS = {
     "model": "model.commands",
     "encoder": "model.encoder",
     "ratings": "loop.ratings",
+    "review": "loop.review",
     "schedule": "operate.schedule",
     "alerts": "operate.alerts",
     "db": "operate.db",

@@ -239,6 +239,51 @@ def campaign_embeddings(session: Session, campaign: int, fingerprint: str) -> di
     return {creative_id: bytes(vector) for creative_id, vector in rows}
 
 
+# --- what may be labeled next -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenCreative:
+    """A creative that a version scored and its encoder saw.
+
+    Attributes:
+        campaign: Id of the campaign that is looked at, or of the first that it was put into; None without one.
+        perceptual_hash: 16 hexadecimal digits.
+        mean: Its score.
+        novelty: Above 1 it is unlike what the version was trained on; None where that is not known.
+        vector: Its embedding, float16, little-endian.
+    """
+
+    id: int
+    campaign: int | None
+    perceptual_hash: str
+    mean: float
+    novelty: float | None
+    vector: bytes
+
+
+def seen_creatives(session: Session, version: ModelVersion, campaign: int | None = None) -> list[SeenCreative]:
+    """Return the creatives with a score by a version and an embedding by its encoder, of one campaign or all."""
+    members = select(CampaignCreative.creative_id, func.min(CampaignCreative.campaign_id).label("campaign_id"))
+    if campaign is not None:
+        members = members.where(CampaignCreative.campaign_id == campaign)
+    of = members.group_by(CampaignCreative.creative_id).subquery()
+    query = (
+        select(Creative.id, of.c.campaign_id, Creative.perceptual_hash, Score.mean, Score.novelty, Embedding.vector)
+        .join(Score, Score.creative_id == Creative.id)
+        .join(Embedding, Embedding.creative_id == Creative.id)
+        .join(of, of.c.creative_id == Creative.id, isouter=campaign is None)
+        .where(Score.model_version_id == version.id, Embedding.encoder_fingerprint == version.encoder_fingerprint)
+        .order_by(Creative.id)
+    )
+    return [
+        SeenCreative(
+            id=row[0], campaign=row[1], perceptual_hash=row[2], mean=row[3], novelty=row[4], vector=bytes(row[5])
+        )
+        for row in session.execute(query)
+    ]
+
+
 # --- samples that drift is tested on ------------------------------------------------------------------------------
 
 

@@ -21,6 +21,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.kpis": "abkit.reporting.tables.imports",
     "abkit.workflows.campaigns": "abkit.reporting.tables.campaigns",
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
+    "abkit.workflows.ratings.next_labels": "abkit.reporting.tables.review",
     "abkit.workflows.preflight": "abkit.reporting.tables.preflight",
     "abkit.workflows.learning.trials": "abkit.reporting.tables.retraining",
     "abkit.workflows.learning.outcome_table": "abkit.reporting.tables.retraining",

@@ -14,8 +14,8 @@ import numpy as np
 
 from abkit.store.database.engine import Store
 from abkit.store.ratings import read
+from abkit.workflows.creative_files import common_folder, find_images, image_names, named_in
 from abkit.workflows.learning.appeals import StoredAppeals, source_of
-from abkit.workflows.learning.images import common_folder, find_images, image_names, named_in
 
 OUTCOME_COLUMNS = (
     "image", "campaign", "appeal", "standard_error", "expected", "events", "family", "source", "metric", "currency",

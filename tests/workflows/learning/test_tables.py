@@ -18,7 +18,7 @@ from abkit.config import Settings
 from abkit.errors import InvalidInput
 from abkit.store.database.engine import Store
 from abkit.store.schema import Campaign, Creative, CreativeAlias, Rater, Rating, RatingImport, RatingSource
-from abkit.workflows.learning import images
+from abkit.workflows import creative_files
 from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.outcome_table import write_outcomes
 from abkit.workflows.learning.tables import KnownTables, known_tables
@@ -121,7 +121,7 @@ def test_campaigns_whose_keys_begin_alike_are_counted_apart(seed: Seed, tmp_path
 def test_no_image_is_read_while_a_transaction_is_open(
     seed: Seed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, content, during = Store.read, images._content, []
+    usual, content, during = Store.read, creative_files._content, []
     active = 0
 
     @contextmanager
@@ -139,7 +139,7 @@ def test_no_image_is_read_while_a_transaction_is_open(
         return content(path)
 
     monkeypatch.setattr(Store, "read", counted)
-    monkeypatch.setattr(images, "_content", noted)
+    monkeypatch.setattr(creative_files, "_content", noted)
     known(seed, None)
     write_outcomes(seed.store, Settings(), tmp_path / "outcomes.csv", as_of=LATER)
     assert during == [0] * 48
