@@ -160,11 +160,31 @@ class CorrelateSettings(_Section):
     min_creatives: int = Field(default=4, ge=4, description="with fewer creatives there is no estimate")
 
 
+_WINDOW = r"creatives(:[1-9][0-9]{0,6})?|days:[1-9][0-9]{0,3}|campaign:.+"
+
+
 class DriftSettings(_Section):
     """`[drift]`: effect-size floors and minimum samples. Only a shift that is both significant and large counts."""
 
+    reference: str = Field(
+        default="creatives",
+        pattern=rf"^(model|{_WINDOW})$",
+        description="reference of the standing check: creatives[:N], model, campaign:KEY or days:N",
+    )
+    current: str = Field(
+        default="creatives",
+        pattern=rf"^({_WINDOW})$",
+        description="window of the standing check: creatives, creatives:N, campaign:KEY or days:N",
+    )
+    metric: AppealMetric = Field(default=Metric.CTR, description="KPI of the standing check's relation and level")
     alpha: float = Field(default=0.01, gt=0, lt=0.5, description="error rate of each layer's test in one check")
-    min_images: int = Field(default=50, ge=4, description="images per window needed to judge input and scores")
+    recent_creatives: int = Field(
+        default=60, ge=4, description="creatives that the window `creatives` takes at most; an idea counts once"
+    )
+    recent_weeks: int = Field(
+        default=4, ge=1, le=52, description="weeks of delivery that a window of creatives takes at most"
+    )
+    min_images: int = Field(default=20, ge=4, description="images per window needed to judge input and scores")
     max_images: int = Field(default=2000, ge=100, description="images per window that the input test uses at most")
     psi_bins: int = Field(default=10, ge=2, le=100, description="quantile bins of the reference")
     input_watch: float = Field(

@@ -383,9 +383,10 @@ class IdeaSource(StrEnum):
 
 
 class WindowKind(StrEnum):
-    """What a window of a drift check is made of: the model's own sample, a campaign, or the last days."""
+    """What a window of a drift check is made of: the model's own sample, creatives by number, a campaign, or days."""
 
     MODEL = "model"
+    CREATIVES = "creatives"
     CAMPAIGN = "campaign"
     DAYS = "days"
 

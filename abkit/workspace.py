@@ -468,33 +468,36 @@ class Workspace:
         current: str | None = None,
         as_of: date | None = None,
         model: str | None = None,
-        metric: Metric | str = "ctr",
+        metric: Metric | str | None = None,
         rates: str | Path | None = None,
         currency: str | None = None,
     ) -> DriftReport:
         """Compare two windows in every layer, decide, log the decision, and open or resolve the alert.
 
         Args:
-            reference: "model", "campaign:KEY" or "days:N" (the N days before the current window).
-            current: "campaign:KEY" or "days:N" (up to and including `as_of`).
+            reference: "model", "creatives", "creatives:N", "campaign:KEY" or "days:N" (the N days before the current
+                window); that of `[drift]` by default.
+            current: "creatives", "creatives:N", "campaign:KEY" or "days:N" (up to and including `as_of`); that of
+                `[drift]` by default.
             as_of: The last day that counts, UTC; today by default.
             model: Name or digest of a version; the active model by default.
-            metric: The KPI of the layers relation and KPI, as for `correlate`; "margin" has no ratio and is refused.
+            metric: The KPI of the layers relation and KPI, as for `correlate`; that of `[drift]` by default. "margin"
+                has no ratio and is refused.
             rates: CSV of what other currencies are worth in `currency`; that of `[money]` by default.
             currency: Currency of amounts; that of `[money]`, or of the rows, by default.
 
         Raises:
             UsageError: A window, campaign or version does not exist, or both windows are the same.
         """
-        from abkit.workflows.drift.check import CURRENT, REFERENCE, check_drift
+        from abkit.workflows.drift.check import check_drift
 
         now = datetime.now(UTC)
         day = as_of or now.date()
         return check_drift(
             self.store,
             self.settings,
-            reference=reference or REFERENCE,
-            current=current or CURRENT,
+            reference=reference,
+            current=current,
             as_of=day,
             model=model,
             metric=metric,

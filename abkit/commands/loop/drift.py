@@ -20,20 +20,20 @@ app = typer.Typer(help="Drift: compare two windows in every layer and decide.", 
 def check(
     ctx: typer.Context,
     reference: Annotated[
-        str,
-        typer.Option(
-            "--reference",
-            help="model (its own sample for images, the days before for delivery), campaign:KEY or days:30.",
-        ),
-    ] = "model",
-    current: Annotated[str, typer.Option("--current", help="campaign:KEY or days:7.")] = "days:7",
+        str | None,
+        typer.Option("--reference", help="model (its own sample of images), creatives, campaign:KEY or days:30."),
+    ] = None,
+    current: Annotated[
+        str | None,
+        typer.Option("--current", help="creatives (as many as it needs), creatives:60, campaign:KEY or days:7."),
+    ] = None,
     as_of: AsOfOption = None,
     model: Annotated[
         str | None, typer.Option("--model", help="Check this version (name or digest), not the active model.")
     ] = None,
     metric: Annotated[
-        Metric, typer.Option("--metric", "-m", help=f"KPI of the layers relation and KPI. {METRIC_HELP}")
-    ] = Metric.CTR,
+        Metric | None, typer.Option("--metric", "-m", help=f"KPI of the layers relation and KPI. {METRIC_HELP}")
+    ] = None,
     rates: RatesOption = None,
     currency: CurrencyOption = None,
     exit_code: Annotated[

@@ -44,9 +44,9 @@ def correlate(store: Store, settings: Settings, tick: Tick, arguments: Correlate
 class DriftCheck(Arguments):
     """Arguments of `drift_check`, as for `abkit drift check`."""
 
-    reference: str = Field(default="model", description="what to compare with: model, campaign:KEY or days:N")
-    current: str = Field(default="days:7", description="what to check: campaign:KEY or days:N")
-    metric: Metric = Field(default=Metric.CTR, description="KPI of the relation and the level: ctr, cvr, cpa, roas, …")
+    reference: str | None = Field(default=None, description="what to compare with; that of [drift] by default")
+    current: str | None = Field(default=None, description="what to check; that of [drift] by default")
+    metric: Metric | None = Field(default=None, description="KPI of relation and level; that of [drift] by default")
 
 
 def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCheck) -> Mapping[str, Any]:

@@ -54,7 +54,12 @@ def candidates(session: Session, campaign: int) -> list[int]:
 
 
 def creatives_launched(session: Session, first: date, last: date) -> list[int]:
-    """Return the creatives launched between two days, in that order.
+    """Return the creatives launched between two days, in that order."""
+    return [creative for day, creative in launches(session, last) if day >= first]
+
+
+def launches(session: Session, last: date) -> list[tuple[date, int]]:
+    """Return the creatives launched up to a day, each with its day, in that order.
 
     A creative that is not launched goes by the day on which it was first added to a campaign.
     """
@@ -64,7 +69,7 @@ def creatives_launched(session: Session, first: date, last: date) -> list[int]:
         ).group_by(CampaignCreative.creative_id)
     )
     dated = sorted((launched or added.date(), creative) for creative, launched, added in rows)
-    return [creative for day, creative in dated if first <= day <= last]
+    return [(day, creative) for day, creative in dated if day <= last]
 
 
 def only_campaigns() -> Subquery:

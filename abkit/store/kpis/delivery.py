@@ -406,6 +406,12 @@ def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple
     return found
 
 
+def first_day(session: Session, until: date) -> date | None:
+    """Return the first day on which anything was delivered up to a day; None without any delivery."""
+    shown = select(func.min(Kpi.period_start)).where(Kpi.left_out == "", Kpi.impressions > 0)
+    return session.scalar(shown.where(*within(Kpi, None, until)))
+
+
 def daily_impressions(session: Session, first: date, last: date) -> dict[date, int]:
     """Return the impressions of all ads by day, where the platforms report by day."""
     rows = session.execute(

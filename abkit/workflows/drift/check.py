@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -23,18 +23,16 @@ from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery as kpi_delivery
 from abkit.store.models import ReferenceSample
 from abkit.store.runs import RunRecord, recorded_run
-from abkit.store.schema import Decision, DriftResult
+from abkit.store.schema import Decision, DriftResult, ModelVersion
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftDecision, Metric, WindowKind, parse_choice
 from abkit.workflows.drift.delivery import judge_level, judge_relation, sort_delivery
 from abkit.workflows.drift.feeds import judge_feed, judge_share
 from abkit.workflows.drift.images import judge_input, judge_scores
+from abkit.workflows.drift.recent import recent_start
 from abkit.workflows.drift.results import DriftReport, LayerResult
 from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
-from abkit.workflows.unseen_scores import unseen_scores
-
-REFERENCE = "model"
-CURRENT = "days:7"
+from abkit.workflows.unseen_scores import UnseenScores, unseen_scores
 
 _NO_CREATIVES = CreativeSample((), np.zeros(0), np.zeros((0, 1), np.float32))
 
@@ -43,11 +41,11 @@ def check_drift(
     store: Store,
     settings: Settings,
     *,
-    reference: str = REFERENCE,
-    current: str = CURRENT,
+    reference: str | None = None,
+    current: str | None = None,
     as_of: date,
     model: str | None = None,
-    metric: Metric | str = Metric.CTR,
+    metric: Metric | str | None = None,
     rates: Rates | None = None,
     now: datetime | None = None,
     run: RunRecord | None = None,
@@ -62,11 +60,14 @@ def check_drift(
     Args:
         store: Where everything is.
         settings: `[drift]` has the floors and minimum samples, `[alerts]` says who is told about what.
-        reference: "model", "campaign:KEY" or "days:N" (the N days before the current window).
-        current: "campaign:KEY" or "days:N" (up to and including `as_of`).
+        reference: "model", "creatives", "creatives:N", "campaign:KEY" or "days:N" (the N days before the current
+            window); that of `[drift]` when None.
+        current: "creatives", "creatives:N", "campaign:KEY" or "days:N" (up to and including `as_of`); that of `[drift]`
+            when None.
         as_of: The last day that counts.
         model: Name or digest of a version; the active model when None.
-        metric: The KPI of the relation and the level; the margin has no ratio to another one, and is refused.
+        metric: The KPI of the relation and the level; that of `[drift]` when None. The margin has no ratio to another
+            one, and is refused.
         rates: The currency of amounts, and what others are worth in it; that of `[money]` by default.
         now: The instant of the check, for the alert; the end of `as_of` by default.
         run: The run of a scheduled tick; a run is recorded when None.
@@ -75,7 +76,8 @@ def check_drift(
         UsageError: A window, campaign or version that does not exist, or twice the same window.
         AbkitError: Amounts are in several currencies, and nothing says how to convert them.
     """
-    definition = METRICS[parse_choice(Metric, metric, name="metric")]
+    reference, current = reference or settings.drift.reference, current or settings.drift.current
+    definition = METRICS[parse_choice(Metric, metric or settings.drift.metric, name="metric")]
     if definition.metric is Metric.MARGIN:
         raise UsageError(
             "the margin may be zero or less, and then has no ratio to that of another window",
@@ -94,7 +96,15 @@ def check_drift(
     with recorded_run(store, "drift check", arguments, run=run) as run:
         with store.read() as session:
             version = models.find_by_prefix(session, model) if model else models.active_model(session)
-            windows = resolve_windows(session, before, window, as_of=as_of, settings=settings.drift, version=version)
+            windows = resolve_windows(
+                session,
+                before,
+                window,
+                as_of=as_of,
+                settings=settings.drift,
+                version=version,
+                recent_start=lambda: _recent_start(session, settings.drift, as_of, version, definition, rates),
+            )
             tests, money = _test_layers(session, settings.drift, windows, definition, rates)
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
             fresh = kpi_delivery.provisional_between(session, windows.first_delivery_day, as_of)
@@ -121,6 +131,28 @@ def check_drift(
     return report
 
 
+def _recent_start(
+    session: Session,
+    settings: DriftSettings,
+    as_of: date,
+    version: ModelVersion | None,
+    definition: MetricDefinition,
+    rates: Rates | None,
+) -> date:
+    """Return the first day of as much recent delivery as a judgment needs."""
+    first = as_of - timedelta(days=7 * settings.recent_weeks - 1)
+    money = kpi_delivery.currency_between(session, first, as_of, rates) if definition.needs else None
+    return recent_start(
+        kpi_delivery.delivery_rows(session, first, as_of, money),
+        as_of=as_of,
+        first=kpi_delivery.first_day(session, as_of),
+        scored=unseen_scores(session, version).scores if version else {},
+        ideas=ideas.ideas_of(session),
+        settings=settings,
+        definition=definition,
+    )
+
+
 def _test_layers(
     session: Session,
     settings: DriftSettings,
@@ -129,25 +161,16 @@ def _test_layers(
     rates: Rates | None,
 ) -> tuple[list[LayerResult], Exchange | None]:
     version = windows.version
-    current = reference = _NO_CREATIVES
     labels = ideas.ideas_of(session)
-    if version is not None:
-        current = scores.creative_sample(session, version, _one_of_each_idea(windows.current_creatives, labels))
-        if windows.reference.kind is not WindowKind.MODEL:
-            sample_ids = _one_of_each_idea(windows.reference_creatives, labels)
-            reference = scores.creative_sample(session, version, sample_ids)
-        elif version.reference:
-            sample = ReferenceSample.from_bytes(version.reference)
-            reference = CreativeSample(
-                (), np.asarray(sample.scores, np.float64), np.asarray(sample.embeddings, np.float32)
-            )
+    seen = unseen_scores(session, version) if version is not None else UnseenScores(scores={})
+    reference, current = _samples(session, windows, labels, seen)
     days = windows.first_delivery_day, windows.as_of
     money = kpi_delivery.currency_between(session, *days, rates) if definition.needs else None
     rows = kpi_delivery.delivery_rows(session, *days, money)
     delivered = sort_delivery(
         rows,
         windows,
-        unseen_scores(session, version).scores if version else {},
+        seen.scores,
         kpi_delivery.first_deliveries(session, {row.creative_id for row in rows}),
         labels,
         definition,
@@ -164,6 +187,38 @@ def _test_layers(
         judge_level(delivered, settings),
     ]
     return tests, money
+
+
+def _samples(
+    session: Session, windows: DriftWindows, labels: Mapping[int, int], known: UnseenScores
+) -> tuple[CreativeSample, CreativeSample]:
+    """Return scores and embeddings of reference and current window, one creative of each idea.
+
+    Creatives whose delivery the version learned from are in neither: it knows them too well. Nor does the model's own
+    sample hold a creative of the window.
+    """
+    version = windows.version
+    if version is None:
+        return _NO_CREATIVES, _NO_CREATIVES
+
+    def sample(creatives: Iterable[int]) -> CreativeSample:
+        unseen = [one for one in creatives if one not in known.seen]
+        return scores.creative_sample(session, version, _one_of_each_idea(unseen, labels))
+
+    current = sample(windows.current_creatives)
+    if not windows.model_sample:
+        return sample(windows.reference_creatives), current
+    if not version.reference:
+        return _NO_CREATIVES, current
+    return _without(ReferenceSample.from_bytes(version.reference), current), current
+
+
+def _without(sample: ReferenceSample, current: CreativeSample) -> CreativeSample:
+    """Return the model's own sample without the images that are in the window."""
+    held = {row.tobytes() for row in current.embeddings.astype("<f2")}
+    vectors = np.asarray(sample.embeddings, "<f2")
+    keep = np.array([row.tobytes() not in held for row in vectors], bool)
+    return CreativeSample((), np.asarray(sample.scores, np.float64)[keep], vectors[keep].astype(np.float32))
 
 
 def _one_of_each_idea(creatives: Iterable[int], labels: Mapping[int, int]) -> list[int]:
@@ -183,7 +238,7 @@ def _test_data(
         judge_share("decoding", "image files", rejected, files, settings),
         judge_share("formats", "images (those under 16 pixels a side)", current.small, len(current.ids), settings),
     ]
-    if windows.current.kind is WindowKind.DAYS:
+    if windows.by_days:
         daily = kpi_delivery.daily_impressions(session, windows.reference_start, as_of)
         refused, rows = imports.reject_counts(session, start, as_of)
         tests.append(judge_share("rejected_rows", "imported KPI rows", refused, rows, settings))

@@ -1,11 +1,13 @@
 """The two windows of a drift check: written by a person, resolved once to days and creatives, then only read.
 
-Windows are made of launch and delivery dates, never of the time a row was written.
+Windows are made of launch and delivery dates, never of the time a row was written. No creative and no delivery is in
+both of them.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -19,24 +21,30 @@ from abkit.store.catalog import creatives
 from abkit.store.kpis.late_events import DeliveryRow
 from abkit.store.schema import ModelVersion
 from abkit.vocabulary import Window, WindowKind
+from abkit.workflows.drift.launches import Chosen, Launches, launches_until
+
+WEEK = 7
 
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """A window as it is written: `model`, `campaign:KEY` or `days:N`.
+    """A window as it is written: `creatives`, `creatives:N`, `model`, `campaign:KEY` or `days:N`.
 
     Attributes:
         kind: What the window is made of.
         campaign: Key of the campaign; "" for the other kinds.
         days: How many days; 0 for the other kinds.
+        creatives: How many creatives, where the sizes of one idea count once; 0 for as many as a judgment needs, and
+            for the other kinds.
     """
 
     kind: WindowKind
     campaign: str = ""
     days: int = 0
+    creatives: int = 0
 
     def __str__(self) -> str:
-        value = self.campaign or self.days
+        value = self.campaign or self.days or self.creatives
         return f"{self.kind}:{value}" if value else self.kind.value
 
 
@@ -46,19 +54,25 @@ def parse_window(text: str, *, current: bool) -> WindowSpec:
     Raises:
         UsageError: It is not a valid window; the current one cannot be the model's own sample.
 
-    >>> str(parse_window("days:30", current=False))
-    'days:30'
+    >>> str(parse_window("creatives:60", current=True)), str(parse_window("days:30", current=False))
+    ('creatives:60', 'days:30')
     """
-    if text == WindowKind.MODEL and not current:
+    kind, colon, value = text.partition(":")
+    if kind == WindowKind.MODEL and not colon and not current:
         return WindowSpec(WindowKind.MODEL)
-    kind, _, value = text.partition(":")
+    if kind == WindowKind.CREATIVES and not colon:
+        return WindowSpec(WindowKind.CREATIVES)
+    if kind == WindowKind.CREATIVES and re.fullmatch(r"[1-9][0-9]{0,6}", value):
+        return WindowSpec(WindowKind.CREATIVES, creatives=int(value))
     if kind == WindowKind.CAMPAIGN and value:
         return WindowSpec(WindowKind.CAMPAIGN, campaign=value)
     if kind == WindowKind.DAYS and re.fullmatch(r"[1-9][0-9]{0,3}", value):
         return WindowSpec(WindowKind.DAYS, days=int(value))
-    allowed = "campaign:KEY or days:N" if current else "model, campaign:KEY or days:N"
+    allowed = "creatives, creatives:N, campaign:KEY or days:N"
+    allowed = allowed if current else f"model, {allowed}"
     raise UsageError(
-        f"{text!r} is not a {'current' if current else 'reference'} window", hint=f"write {allowed}, for example days:7"
+        f"{text!r} is not a {'current' if current else 'reference'} window",
+        hint=f"write {allowed}, for example creatives:60",
     )
 
 
@@ -71,11 +85,14 @@ class DriftWindows:
         as_of: The last day that counts.
         segment: Which delivery counts; "" for all.
         version: The version whose scores are looked at; None where nothing was scored.
-        start: First day of the current window; it ends with `as_of`.
-        reference_start, reference_end: First and last day of the reference.
+        start: First day of delivery of the current window; it ends with `as_of`.
+        reference_start, reference_end: First and last day of delivery of the reference.
         current_campaign, reference_campaign: Ids of the campaigns that are windows; None for other kinds.
         current_creatives: Ids of the current creatives, in order of launch.
         reference_creatives: Ids of those of the reference; () where it is the model's own sample.
+        since: Day on which the first of the current creatives was launched; None where there is none.
+        reference_since: The same, of the reference.
+        model_sample: Whether images and scores are compared with the model's own sample.
     """
 
     reference: WindowSpec
@@ -90,11 +107,19 @@ class DriftWindows:
     reference_campaign: int | None
     current_creatives: tuple[int, ...]
     reference_creatives: tuple[int, ...]
+    since: date | None = None
+    reference_since: date | None = None
+    model_sample: bool = False
+
+    @property
+    def by_days(self) -> bool:
+        """Whether the current delivery is that of the last days rather than that of a campaign."""
+        return self.current.kind is not WindowKind.CAMPAIGN
 
     @property
     def first_delivery_day(self) -> date | None:
         """How far back deliveries are read; None for all of them."""
-        if self.current.kind is WindowKind.CAMPAIGN or self.reference.kind is WindowKind.CAMPAIGN:
+        if not self.by_days or self.reference.kind is WindowKind.CAMPAIGN:
             return None
         return self.reference_start
 
@@ -139,35 +164,38 @@ def resolve_windows(
     as_of: date,
     settings: DriftSettings,
     version: ModelVersion | None,
+    recent_start: Callable[[], date] | None = None,
 ) -> DriftWindows:
     """Turn two windows as written into days, campaigns and creatives.
+
+    Args:
+        session: A reading session.
+        reference, current: The windows.
+        as_of: The last day that counts.
+        settings: How much a window of creatives takes, and the days of the reference.
+        version: The version whose scores are looked at.
+        recent_start: Returns the first day of as much recent delivery as a judgment needs; the last week when None.
 
     Raises:
         UsageError: There is no such campaign.
     """
-    start = _first_day(current.days or 1, until=as_of)
+    current_campaign, reference_campaign = _campaign(session, current), _campaign(session, reference)
+    start = _first_day(current.days or WEEK, until=as_of)
+    if current.kind is WindowKind.CREATIVES and recent_start is not None:
+        start = recent_start()
     # Before a campaign there is no day: its reference reaches up to as_of.
-    reference_end = start - timedelta(days=1) if current.kind is WindowKind.DAYS else as_of
+    reference_end = start - timedelta(days=1) if current_campaign is None else as_of
     # A relation that was found lost must not become its own reference while nobody acts on it: until another
     # version is active, the days from then on belong to no reference.
-    by_days = version is not None and current.kind is WindowKind.DAYS
-    broken = results.first_break(session, version.id, as_of) if version and by_days else None
+    broken = results.first_break(session, version.id, as_of) if version and current_campaign is None else None
     if broken is not None:
-        reference_end = min(reference_end, _first_day(current.days, until=broken) - timedelta(days=1))
+        reference_end = min(reference_end, _first_day((as_of - start).days + 1, until=broken) - timedelta(days=1))
     reference_start = _first_day(reference.days or settings.reference_days, until=reference_end)
-    current_campaign, reference_campaign = _campaign(session, current), _campaign(session, reference)
-    if current_campaign is not None:
-        now = creatives.candidates(session, current_campaign)
-    else:
-        now = creatives.creatives_launched(session, start, as_of)
-    if reference_campaign is not None:
-        before = creatives.candidates(session, reference_campaign)
-    elif reference.kind is WindowKind.DAYS:
-        launched = creatives.creatives_launched(session, reference_start, reference_end)
-        own = set(now)
-        before = [creative for creative in launched if creative not in own]
-    else:
-        before = []
+    every = launches_until(session, as_of, version)
+    now = _current(session, every, current, current_campaign, start, settings)
+    before, model_sample = _reference(
+        session, every, now, (reference, current), reference_campaign, (start, reference_start, reference_end), settings
+    )
     return DriftWindows(
         reference=reference,
         current=current,
@@ -179,9 +207,48 @@ def resolve_windows(
         reference_end=reference_end,
         current_campaign=current_campaign,
         reference_campaign=reference_campaign,
-        current_creatives=tuple(now),
-        reference_creatives=tuple(before),
+        current_creatives=now.creatives,
+        reference_creatives=before.creatives,
+        since=now.first,
+        reference_since=before.first,
+        model_sample=model_sample,
     )
+
+
+def _current(
+    session: Session, every: Launches, current: WindowSpec, campaign: int | None, start: date, settings: DriftSettings
+) -> Chosen:
+    if campaign is not None:
+        return every.of(creatives.candidates(session, campaign))
+    if current.kind is WindowKind.DAYS:
+        return every.between(start, every.last)
+    # Half of what there is, so that as much is left to compare with; but never less than a judgment needs.
+    enough = max(settings.min_images, min(settings.recent_creatives, every.scored_ideas // 2))
+    return every.latest(current.creatives or enough)
+
+
+def _reference(
+    session: Session,
+    every: Launches,
+    now: Chosen,
+    specs: tuple[WindowSpec, WindowSpec],
+    campaign: int | None,
+    days: tuple[date, date, date],
+    settings: DriftSettings,
+) -> tuple[Chosen, bool]:
+    """Return the creatives of the reference, none of which is an idea of the window, and whether it is the model's."""
+    (reference, current), (start, reference_start, reference_end) = specs, days
+    if reference.kind is WindowKind.MODEL:
+        return Chosen(), True
+    if campaign is not None:
+        return every.of(creatives.candidates(session, campaign), without=now), False
+    if reference.kind is WindowKind.DAYS:
+        return every.between(reference_start, reference_end, without=now), False
+    # What is not among the last creatives was launched before them.
+    until = None if current.kind is WindowKind.CREATIVES else (now.first or start) if current.campaign else start
+    before = every.latest(reference.creatives or settings.max_images, before=until, without=now)
+    few = before.ideas < settings.min_images and not reference.creatives
+    return (Chosen(), True) if few else (before, False)
 
 
 def _campaign(session: Session, window: WindowSpec) -> int | None:
