@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-export PYTHONDONTWRITEBYTECODE := 1
+# A file's tests stay in one process, which makes their common fixtures once; the order is that of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Hundreds of commands are started by the tests: each would compile abkit anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Several test processes share the cores: threads that spin while they wait would only take turns from each other.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
@@ -13,11 +16,11 @@ demo: $(VENV)/.demo
 	$(BIN)/abkit demo
 
 test: $(VENV)/.dev check
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(TEST_ENV) $(PYTEST)
 
 # What takes minutes and repeats in more places what `make test` shows once.
 test-long: $(VENV)/.dev
-	$(TEST_ENV) $(BIN)/python -m pytest -n 2 --dist loadgroup -m long
+	$(TEST_ENV) $(PYTEST) -m long
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -41,3 +44,4 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,17 @@ ENGINES = ("sqlite", "postgresql")
 # A shell that starts the tests in the background ignores Ctrl-C for them, and their child processes would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Two processes run one file each: those that take longest come first, one that mostly waits beside one that computes.
+FIRST = (
+    "test_daemon_concurrency.py", "test_story.py", "test_daemon_endings.py", "test_pipeline.py", "test_comparisons.py",
+    "test_score.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, and leave the order otherwise."""
+    items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +96,23 @@ def postgresql_template(postgres_server: str) -> str:
     _execute(postgres_server, f'CREATE DATABASE "{name}"')
     _migrate(postgres_server.replace("/postgres?", f"/{name}?"))
     return name
+
+
+@pytest.fixture
+def migrations_run_once(sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a new SQLite file become a copy of one that went through all migrations, where these are not the point."""
+    every = migrate.upgrade
+
+    def upgrade(store: Store, revision: str = "head") -> None:
+        if store.dialect != "sqlite" or revision != "head" or migrate.current(store) is not None:
+            every(store, revision)
+            return
+        with closing(sqlite3.connect(sqlite_template)) as template, store.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            template.backup(driver)
+
+    monkeypatch.setattr(migrate, "upgrade", upgrade)
 
 
 def _migrate(url: str) -> None:

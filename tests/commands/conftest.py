@@ -18,6 +18,11 @@ from tests.remote_files import S3, SECRET, Server, Web, serving
 from tests.workflows.conftest import make_checkpoint
 
 
+@pytest.fixture(autouse=True)
+def _migrations_run_once(migrations_run_once: None) -> None:
+    """Commands make many stores; that a process of its own goes through the migrations is seen in test_wheel."""
+
+
 @pytest.fixture(scope="session")
 def _checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_checkpoint(tmp_path_factory.mktemp("command-checkpoint") / "quick", seed=0)
