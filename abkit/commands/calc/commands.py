@@ -226,7 +226,7 @@ def drift(
     encoding: EncodingOption = None,
     header_line: HeaderLineOption = None,
     sheet: SheetOption = None,
-    bins: Annotated[int, typer.Option("--bins", min=2, help="PSI: quantile bins of the reference.")] = 10,
+    bins: Annotated[int, typer.Option("--bins", min=2, help="PSI and JS: quantile bins of the reference.")] = 10,
     alpha: Annotated[
         float, typer.Option("--alpha", parser=number, metavar="NUMBER", help="Error rate of the check.")
     ] = 0.01,

@@ -12,7 +12,7 @@ def _drift(drift: Drift) -> View:
     keep = {"test": "test", "effect": "effect", "p": "p_value", "n reference": "n_reference", "n current": "n_current"}
     rows = [
         {shown: getattr(shift, name) for shown, name in (keep | {"note": "note"}).items()}
-        for shift in (drift.ks, drift.psi, drift.wasserstein)
+        for shift in (drift.ks, drift.psi, drift.js, drift.wasserstein)
     ]
     verdict = "drifted" if drift.drifted else "no significant drift that matters"
     return View(tables=(Table.of(rows, title=verdict if drift.enough_data else "not enough data"),))

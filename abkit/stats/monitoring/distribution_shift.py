@@ -1,12 +1,15 @@
-"""Has a distribution moved between two windows: of scores (one number per creative), or of embeddings (many)?
+"""Has one figure per creative, such as the score, been distributed otherwise in the current window than before?
 
-Every measure comes as an effect that does not grow with the sample and a p-value that does: a verdict needs both.
+Every measure comes as an effect that does not grow with the sample and a p-value that does: a verdict needs both. Both
+windows are sorted once and merged once; all measures are read off the merged order, exactly, whatever their size.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,11 +17,16 @@ from scipy import stats
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
+from abkit.stats.permutations import BATCH, permutation_p
 
 Floats = NDArray[np.float64]
 
-PERMUTATIONS = 499
-_MOST_FOR_PERMUTATION = 5_000
+# Beyond so many values the counts below a cut are as good as normal, and a Brownian bridge stands for permutations.
+_MOST_TO_PERMUTE = 10_000
+# Beyond so many the limiting distribution of KS is as good as that for this many values.
+_MOST_FOR_KS = 10_000
+_CUTS = 512
+_DEALT_AT_ONCE = 500_000  # values, so that permutations take some megabytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +34,16 @@ class Shift(Record):
     """One measure of the difference of two samples.
 
     Attributes:
-        test: "ks", "psi", "wasserstein" or "energy".
+        test: "ks", "psi", "js", "wasserstein", "energy", "mmd", "classifier", …
         statistic: Its value; None when there is none, and `note` says why.
-        p_value: P-value of "both windows come from one distribution"; None without a statistic.
-        effect: The same difference on a scale whose floors mean the same for every n; equal to `statistic` for KS and
-            PSI, in standard deviations of the reference for Wasserstein, between 0 and 1 for energy.
+        p_value: P-value of "both windows come from one distribution", never 0; None without a statistic.
+        effect: The same difference on a scale whose floors mean the same for every n; equal to `statistic` for KS, PSI
+            and JS, in standard deviations of the reference for Wasserstein, between 0 and 1 for energy and MMD.
         n_reference, n_current: Number of finite values in each window.
         method: How it was computed: bins, permutations, what was sampled.
         note: Why there is no value.
+        most_typical: Places in the current window, as it was given, of what is most typical of it; () where the
+            measure has no such order.
     """
 
     test: str
@@ -44,15 +54,17 @@ class Shift(Record):
     n_current: int
     method: str = ""
     note: str = ""
+    most_typical: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drift(Record):
-    """Three measures of how one figure differs between two windows, and whether it drifted.
+    """Four measures of how one figure differs between two windows, and whether it drifted.
 
     Attributes:
         ks: Kolmogorov-Smirnov: the largest gap between the two cumulative distributions, 0…1.
         psi: Population stability index over bins that hold equal shares of the reference, natural logarithm, ≥ 0.
+        js: Jensen-Shannon distance over the same bins, base 2, 0…1.
         wasserstein: How far values moved on average, in their unit; its effect is in reference standard deviations.
         alpha: Error rate of the decision.
         floor: Largest KS distance that does not matter.
@@ -62,6 +74,7 @@ class Drift(Record):
 
     ks: Shift
     psi: Shift
+    js: Shift
     wasserstein: Shift
     alpha: float
     floor: float
@@ -70,29 +83,40 @@ class Drift(Record):
 
 
 def drift(
-    reference: ArrayLike, current: ArrayLike, *, alpha: float = 0.01, floor: float = 0.1, bins: int = 10, seed: int = 0
+    reference: ArrayLike,
+    current: ArrayLike,
+    *,
+    alpha: float = 0.01,
+    floor: float = 0.1,
+    bins: int = 10,
+    seed: int = 0,
+    permutations: int = BATCH,
 ) -> Drift:
     """Compare the values of two windows, such as scores. Assumes that they are independent within each.
 
-    KS: scipy's two-sample test (exact p for small samples). PSI: bins at the reference's quantiles (a value that
-    fills several of them has a bin of its own), with half a count added to every share so that an empty bin is not
-    infinite; p from PSI / (1/n + 1/m) being χ² with bins − 1 degrees of freedom when nothing moved (Yurdakul 2018).
-    Wasserstein: scipy's distance, p = (1 + #)/(1 + B) from 499 permutations.
+    KS: scipy's two-sample statistic, p exact up to 2,000 values a window, beyond by the distribution of a one-sample
+    statistic of n·m/(n + m) values, or where these are more than 10,000 by its limit. PSI and JS: bins at the
+    reference's quantiles (a value that fills several of them has a bin of its own); for PSI half a count is added to
+    every share, so that an empty bin is not infinite. When nothing moved, PSI / (1/n + 1/m) is χ² with bins − 1 degrees
+    of freedom (Yurdakul 2018), and so are eight times the squared JS distance in natural units / (1/n + 1/m).
+    Wasserstein: scipy's distance, p = (1 + #)/(1 + B) from B permutations, or beyond 10,000 values from B Brownian
+    bridges across the pooled values, drawn until 25 are as extreme.
 
     Args:
         reference: Shape (n,); values that are not finite are left out.
         current: Shape (m,).
         alpha: Error rate of the decision, in (0, 1).
         floor: Largest KS distance that does not matter, however significant, in (0, 1).
-        bins: Number of bins for PSI, at least 2; fewer where values repeat so much that quantiles coincide.
+        bins: Number of bins for PSI and JS, at least 2; fewer where values repeat so much that quantiles coincide.
         seed: Seed of the permutations.
+        permutations: Most permutations B.
 
     Raises:
         InvalidInput: alpha or floor lie outside (0, 1), or there are fewer than two bins.
 
     >>> calm = drift(range(100), range(100))
-    >>> calm.drifted, calm.ks.statistic, calm.psi.statistic, calm.wasserstein.statistic
-    (False, 0.0, 0.0, 0.0)
+    >>> calm.drifted, calm.ks.statistic, calm.psi.statistic, calm.js.statistic, calm.wasserstein.statistic
+    (False, 0.0, 0.0, 0.0, 0.0)
     >>> moved = drift(range(100), range(50, 150))
     >>> moved.drifted, moved.wasserstein.statistic, moved.wasserstein.p_value
     (True, 50.0, 0.002)
@@ -102,19 +126,21 @@ def drift(
             raise InvalidInput(f"{name} is {value}; it has to lie between 0 and 1")
     if bins < 2:
         raise InvalidInput(f"{bins} bins; PSI takes at least 2")
-    x, y = _finite(reference), _finite(current)
-    n, m = len(x), len(y)
+    both = _Merged(np.sort(_finite(reference)), np.sort(_finite(current)))
+    n, m = both.n, both.m
     enough = min(n, m) >= 2
     if enough:
-        ks, psi, wasserstein = _ks(x, y), _psi(x, y, bins), _wasserstein(x, y, seed)
+        ks, wasserstein = _ks(both), _wasserstein(both, seed, permutations)
+        psi, js = _in_bins(both, bins)
     else:
         note = f"{n} reference and {m} current values; at least 2 of each are needed"
-        ks, psi, wasserstein = (
-            Shift(test=test, n_reference=n, n_current=m, note=note) for test in ("ks", "psi", "wasserstein")
+        ks, psi, js, wasserstein = (
+            Shift(test=test, n_reference=n, n_current=m, note=note) for test in ("ks", "psi", "js", "wasserstein")
         )
     return Drift(
         ks=ks,
         psi=psi,
+        js=js,
         wasserstein=wasserstein,
         alpha=alpha,
         floor=floor,
@@ -123,53 +149,51 @@ def drift(
     )
 
 
-def input_shift(
-    reference: ArrayLike, current: ArrayLike, *, permutations: int = PERMUTATIONS, most: int = 2_000, seed: int = 0
-) -> Shift:
-    """Compare the pooled embeddings of two windows by their energy distance.
+@dataclass(frozen=True)
+class _Merged:
+    """Two sorted windows, and what their merged order says; cumulative distributions are compared after each value.
 
-    Features are divided by their pooled standard deviation. The effect is Székely & Rizzo's coefficient of
-    inhomogeneity, (2·E|X−Y| − E|X−X'| − E|Y−Y'|) / (2·E|X−Y|) (2013, J. Statistical Planning and Inference 143), from
-    unbiased means, so that it is 0 on average when nothing moved, whatever n. It reads as a share; if every feature
-    moved by d standard deviations, it is about d²/4: 0.01 for a small, 0.06 for a medium, 0.16 for a large shift.
-    p = (1 + #)/(1 + B) by permuting which window a creative belongs to; it is exact if creatives are independent.
-
-    Args:
-        reference: Shape (n, D); rows that are not finite are left out.
-        current: Shape (m, D).
-        permutations: Number of permutations B.
-        most: Most creatives per window; of more, so many are drawn at random, and `method` says so.
-        seed: Seed of the draw and of the permutations.
-
-    Raises:
-        ValueError: The windows do not have the same features.
-
-    >>> rng = np.random.default_rng(0)
-    >>> a, b = rng.normal(size=(100, 20)), rng.normal(0.5, 1, size=(100, 20))
-    >>> found = input_shift(a, b)
-    >>> found.effect > 0.03, found.p_value
-    (True, 0.002)
+    Attributes:
+        x, y: Shape (n,) and (m,), sorted: the reference and the current window.
     """
-    rng = np.random.default_rng(seed)
-    x, y = _rows(reference), _rows(current)
-    n, m = len(x), len(y)
-    if n < 2 or m < 2:
-        note = f"{n} reference and {m} current creatives; at least 2 of each are needed"
-        return Shift(test="energy", n_reference=n, n_current=m, note=note)
-    if x.shape[1] != y.shape[1]:
-        raise ValueError(f"the windows have {x.shape[1]} and {y.shape[1]} features; they must be of one encoder")
-    drawn = f"; {most:,} drawn at random from each larger window" if max(n, m) > most else ""
-    x, y = _draw(x, most, rng), _draw(y, most, rng)
-    pooled = np.concatenate([x, y])
-    spread = pooled.std(axis=0, dtype=np.float64)
-    varying = spread > 1e-6 * (1 + np.abs(pooled).max())
-    method = f"energy distance of features in pooled standard deviations, {permutations} permutations{drawn}"
-    if not varying.any():
-        return _shift("energy", 0.0, 1.0, n, m, method)
-    pooled = (pooled[:, varying] - pooled[:, varying].mean(axis=0)) / spread[varying].astype(np.float32)
-    effects = _energy(_distances(pooled.astype(np.float32)), len(x), permutations, rng)
-    p = (1 + int((effects[1:] >= effects[0]).sum())) / (1 + permutations)
-    return _shift("energy", float(effects[0]), p, n, m, method)
+
+    x: Floats
+    y: Floats
+
+    @property
+    def n(self) -> int:
+        return len(self.x)
+
+    @property
+    def m(self) -> int:
+        return len(self.y)
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        # The stable sort finds two runs and merges them: no second sort.
+        return np.argsort(np.concatenate([self.x, self.y]), kind="stable")
+
+    @cached_property
+    def gaps(self) -> Floats:
+        """Shape (n + m − 1,): how far each value of the merged order lies below the next."""
+        return np.diff(np.concatenate([self.x, self.y])[self.order])
+
+    def apart(self, from_x: NDArray[np.bool_]) -> Floats:
+        """Return F(x) − F(y) after each value but the last, if these were the values of x; from whole numbers.
+
+        Args:
+            from_x: Shape (…, n + m), along the merged order.
+        """
+        n, m = self.n, self.m
+        apart = np.cumsum(from_x, axis=-1, dtype=np.int64)[..., :-1]
+        apart *= n + m
+        apart -= np.arange(n, n * (n + m), n, dtype=np.int64)
+        return apart / (float(n) * m)
+
+    @cached_property
+    def distance(self) -> Floats:
+        """|F(x) − F(y)| after each value but the last."""
+        return np.abs(self.apart(self.order < self.n))
 
 
 def _shift(
@@ -189,92 +213,90 @@ def _shift(
 
 def _finite(values: ArrayLike) -> Floats:
     array = np.asarray(values, np.float64).ravel()
-    return array[np.isfinite(array)]
+    finite = np.isfinite(array)
+    return array if finite.all() else array[finite]
 
 
-def _rows(values: ArrayLike) -> NDArray[np.float32]:
-    array = np.asarray(values, np.float32)
-    if array.size == 0:
-        return np.zeros((0, 1), np.float32)
-    array = array.reshape(len(array), -1)
-    return array[np.isfinite(array).all(axis=1)]
+def _ks(both: _Merged) -> Shift:
+    n, m = both.n, both.m
+    statistic = float(np.max(both.distance, where=both.gaps > 0, initial=0.0))
+    if max(n, m) <= 2_000:
+        p = float(stats.ks_2samp(both.x, both.y).pvalue)
+    elif n * m / (n + m) <= _MOST_FOR_KS:
+        p = float(stats.kstwo.sf(statistic, round(n * m / (n + m))))
+    else:
+        p = float(stats.kstwobign.sf(statistic * math.sqrt(n * m / (n + m))))
+    return _shift("ks", statistic, min(1.0, max(p, np.finfo(float).tiny)), n, m, "two-sample Kolmogorov-Smirnov")
 
 
-def _draw(rows: NDArray[np.float32], most: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    return rows if len(rows) <= most else rows[np.sort(rng.choice(len(rows), most, replace=False))]
-
-
-def _ks(x: Floats, y: Floats) -> Shift:
-    found = stats.ks_2samp(x, y, method="auto" if max(len(x), len(y)) <= 2_000 else "asymp")
-    return _shift("ks", float(found.statistic), float(found.pvalue), len(x), len(y), "two-sample Kolmogorov-Smirnov")
-
-
-def _psi(x: Floats, y: Floats, bins: int) -> Shift:
-    edges = _edges(x, bins)
+def _in_bins(both: _Merged, bins: int) -> tuple[Shift, Shift]:
+    """Return PSI and JS over the same bins."""
+    n, m = both.n, both.m
+    edges = _edges(both.x, bins)
     k = len(edges) + 1
-    a, b = (np.bincount(np.searchsorted(edges, values, side="left"), minlength=k) for values in (x, y))
-    p, q = (a + 0.5) / (len(x) + 0.5 * k), (b + 0.5) / (len(y) + 0.5 * k)
+    # Sorted windows need no count of every value: a bin ends where its edge would stand.
+    a, b = (np.diff(np.searchsorted(v, edges, side="right"), prepend=0, append=len(v)) for v in (both.x, both.y))
+    p, q = (a + 0.5) / (n + 0.5 * k), (b + 0.5) / (m + 0.5 * k)
     psi = float(((q - p) * np.log(q / p)).sum())
-    p_value = float(stats.chi2.sf(psi / (1 / len(x) + 1 / len(y)), k - 1))
-    method = f"{k} bins at the quantiles of the reference, natural logarithm, half a count added"
-    return _shift("psi", psi, p_value, len(x), len(y), method)
+    chance = 1 / n + 1 / m
+    where = f"{k} bins at the quantiles of the reference"
+    tiny = np.finfo(float).tiny
+    p_value = max(float(stats.chi2.sf(psi / chance, k - 1)), tiny) if k > 1 else 1.0
+    found = _shift("psi", psi, p_value, n, m, f"{where}, natural logarithm, half a count added")
+    p, q = a / n, b / m
+    middle = (p + q) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        nats = 0.5 * float(sum(np.nansum(np.where(v > 0, v * np.log(v / middle), 0)) for v in (p, q)))
+    nats = max(0.0, nats)
+    p_value = max(float(stats.chi2.sf(8 * nats / chance, k - 1)), tiny) if k > 1 else 1.0
+    return found, _shift("js", math.sqrt(nats / math.log(2)), p_value, n, m, f"{where}, root of the divergence, base 2")
 
 
 def _edges(x: Floats, bins: int) -> Floats:
+    """Return the inner edges of the bins of a sorted sample; the last bin holds what is above all of them."""
     quantiles, times = np.unique(np.quantile(x, np.linspace(0, 1, bins + 1)[1:-1]), return_counts=True)
     # A bin reaches up to and includes its edge. A value so frequent that quantiles coincide gets a bin of its own.
-    below = np.nextafter(quantiles[(times > 1) | (quantiles == x.min())], -np.inf)
+    below = np.nextafter(quantiles[(times > 1) | (quantiles == x[0])], -np.inf)
     return np.unique(np.concatenate([quantiles, below]))
 
 
-def _wasserstein(x: Floats, y: Floats, seed: int) -> Shift:
-    distance = float(stats.wasserstein_distance(x, y))
-    spread = float(x.std())
+def _wasserstein(both: _Merged, seed: int, permutations: int) -> Shift:
+    n, m = both.n, both.m
+    distance = float(both.distance @ both.gaps)
+    spread = float(both.x.std())
     effect = distance / spread if spread > 0 else (0.0 if distance == 0 else math.inf)
-    rng, most = np.random.default_rng(seed), _MOST_FOR_PERMUTATION
-    drawn = f" of at most {most:,} values per window" if max(len(x), len(y)) > most else ""
-    few, others = (v if len(v) <= most else rng.choice(v, most, False) for v in (x, y))
-    method = f"in score units; p from {PERMUTATIONS} permutations{drawn}"
-    return _shift("wasserstein", distance, _wasserstein_p(few, others, rng), len(x), len(y), method, effect)
+    rng = np.random.default_rng(seed)
+    few = n + m <= _MOST_TO_PERMUTE
+    deal, how = (_permuted, "permutations") if few else (_bridges(both), f"Brownian bridges at {_CUTS} cuts")
+    p = permutation_p(distance, lambda times: deal(both, rng, times), permutations) if distance else 1.0
+    return _shift("wasserstein", distance, p, n, m, f"in score units; p from at most {permutations} {how}", effect)
 
 
-def _wasserstein_p(x: Floats, y: Floats, rng: np.random.Generator) -> float:
-    values = np.concatenate([x, y])
-    order = np.argsort(values, kind="stable")
-    gaps = np.diff(values[order])
+def _permuted(both: _Merged, rng: np.random.Generator, times: int) -> Floats:
+    """Return the distances of windows to which values were dealt at random."""
     # The area between the cumulative distributions; a permutation only changes who steps where.
-    steps = np.concatenate([np.full(len(x), 1 / len(x)), np.full(len(y), -1 / len(y))])[order]
-    observed = float(np.abs(np.cumsum(steps)[:-1]) @ gaps)
-    at_least = 0
-    for _ in range(PERMUTATIONS):
-        at_least += float(np.abs(np.cumsum(rng.permutation(steps))[:-1]) @ gaps) >= observed * (1 - 1e-9)
-    return (1 + at_least) / (1 + PERMUTATIONS)
+    from_x, few = both.order < both.n, max(1, _DEALT_AT_ONCE // (both.n + both.m))
+    found = []
+    for start in range(0, times, few):
+        dealt = rng.permuted(np.broadcast_to(from_x, (min(few, times - start), len(from_x))), axis=1)
+        found.append(np.abs(both.apart(dealt)) @ both.gaps)
+    return np.concatenate(found)
 
 
-def _distances(rows: NDArray[np.float32], block: int = 512) -> NDArray[np.float32]:
-    norms = np.einsum("ij,ij->i", rows, rows)
-    distances = np.empty((len(rows), len(rows)), np.float32)
-    for start in range(0, len(rows), block):
-        part = slice(start, start + block)
-        squared = norms[part, None] + norms[None, :] - 2 * (rows[part] @ rows.T)
-        np.sqrt(np.maximum(squared, 0, out=squared), out=distances[part])
-    np.fill_diagonal(distances, 0)
-    return distances
+def _bridges(both: _Merged) -> Callable[[_Merged, np.random.Generator, int], Floats]:
+    """Return what deals values of large windows at random: ∫|B(u)| dQ(u), Q the quantiles of the pooled values."""
+    total = both.n + both.m
+    u = np.arange(1, total) / total
+    spread = np.sqrt(u * (1 - u)) * both.gaps
+    starts = np.unique(np.linspace(0, total - 1, _CUTS + 1).astype(np.int64)[:-1])
+    weights = np.add.reduceat(spread, starts)  # (cuts,): the gaps of a cut share the bridge at its middle
+    middle = (starts + np.append(starts[1:], total - 1)) / (2 * total)
+    lengths = np.sqrt(np.diff(middle, prepend=0, append=1))
+    weights /= np.sqrt(middle * (1 - middle)) * math.sqrt(both.n * both.m / total)
 
+    def deal(both: _Merged, rng: np.random.Generator, times: int) -> Floats:
+        walk = np.cumsum(rng.standard_normal((times, len(lengths))) * lengths, axis=1)
+        values: Floats = np.abs(walk[:, :-1] - middle * walk[:, -1:]) @ weights
+        return values
 
-def _energy(distances: NDArray[np.float32], n: int, permutations: int, rng: np.random.Generator) -> Floats:
-    """Return the coefficient for the split as it is (first) and for permuted ones."""
-    total = len(distances)
-    m = total - n
-    first = np.zeros((total, 1 + permutations), np.float32)
-    first[:n, 0] = 1
-    for column in range(1, 1 + permutations):
-        first[rng.choice(total, n, replace=False), column] = 1
-    from_first = distances @ first  # (n + m, 1 + B): summed distances of each creative to the first window
-    everything = float(distances.sum(dtype=np.float64))
-    within_x = (first * from_first).sum(axis=0, dtype=np.float64)
-    between = from_first.sum(axis=0, dtype=np.float64) - within_x
-    within_y = everything - within_x - 2 * between
-    xy, xx, yy = between / (n * m), within_x / (n * (n - 1)), within_y / (m * (m - 1))
-    effects: Floats = (2 * xy - xx - yy) / np.maximum(2 * xy, np.finfo(float).tiny)
-    return effects
+    return deal

@@ -10,7 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
-from abkit.stats.monitoring.distribution_shift import Shift, drift, input_shift
+from abkit.stats.monitoring.distribution_shift import Shift, drift
+from abkit.stats.monitoring.kernel_shift import embedding_shift
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.results import LayerResult, show_p
@@ -37,8 +38,8 @@ def judge_input(reference: CreativeSample, current: CreativeSample, settings: Dr
     row = _row(Layer.INPUT, "energy", short, len(x), len(y), floors[1], floors=list(floors))
     if short:
         return [row]
-    found = input_shift(x, y, most=settings.max_images)
-    halves = (input_shift(x, half, most=settings.max_images) for half in _halves(y))
+    found = embedding_shift(x, y, most=settings.max_images).energy
+    halves = (embedding_shift(x, half, most=settings.max_images).energy for half in _halves(y))
     effect = found.effect or 0.0
     measure = (
         f"energy coefficient {effect:.3f}, as if every feature had moved by "
