@@ -15,6 +15,8 @@ from abkit.stats.verdicts.verdict import judge
 Law = Callable[[np.random.Generator, int], np.ndarray]
 EXPONENTIAL: Law = lambda rng, n: rng.exponential(1.0, n)  # noqa: E731
 LOGNORMAL: Law = lambda rng, n: rng.lognormal(0.0, 2.0, n)  # noqa: E731
+CV_OF_1: Law = lambda rng, n: rng.lognormal(0.0, 0.8326, n)  # noqa: E731
+PARETO: Law = lambda rng, n: rng.pareto(3.0, n) + 1.0  # noqa: E731
 RARE: Law = lambda rng, n: (rng.random(n) < 0.05) * rng.lognormal(0.0, 1.0, n)  # noqa: E731
 
 
@@ -48,6 +50,18 @@ def test_uneven_arms_of_heavy_tails_miss_their_level_and_are_warned(law: Law) ->
     warned, _, all_of = looked_at(law, 1000, 100, 400)
     assert all_of < 0.9
     assert warned > 0.97
+
+
+def test_uneven_arms_of_moderate_spread_are_judged_from_rows_by_wider_intervals_and_cover() -> None:
+    warned, covered, _ = looked_at(CV_OF_1, 300, 100, 1500)
+    assert warned <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 1500)
+    assert covered >= 0.94 - 2 * np.sqrt(0.94 * 0.06 / 1500)
+
+
+@pytest.mark.parametrize(("n0", "n1"), [(300, 100), (1000, 100)])
+def test_uneven_arms_that_may_have_a_heavy_tail_are_warned_of_where_only_sums_are_known(n0: int, n1: int) -> None:
+    warned, _, _ = looked_at(PARETO, n0, n1, 300, rows=False)
+    assert warned > 0.6
 
 
 def test_a_warning_takes_the_verdict_away_and_says_what_to_do() -> None:
