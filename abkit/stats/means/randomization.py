@@ -8,7 +8,7 @@ worked out for every other draw. The p-value is the share of draws that show as 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -38,6 +38,10 @@ class RandomizedUnits:
         x: Denominator by unit; 0 where a unit has a numerator alone, such as spend without a conversion.
         treated: Whether the unit is in the treatment.
         strata: The stratum of each unit, as numbers from 0.
+        inverse: Whether the denominator is what came of the numerator, as conversions of spend. Strata then count by
+            what was spent, and those without a conversion stay in: they are what makes one expensive.
+        without: Labels of pairs that say nothing, because one of their units has nothing to divide by; they are not in
+            the arrays.
 
     Raises:
         InvalidInput: A denominator is negative, or a stratum cannot be compared: it lacks an arm or the denominator of
@@ -48,6 +52,8 @@ class RandomizedUnits:
     x: Array
     treated: NDArray[np.bool_]
     strata: NDArray[np.int64]
+    inverse: bool = False
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not len(self.x):
@@ -61,9 +67,10 @@ class RandomizedUnits:
             raise InvalidInput("a stratum has one unit in an arm; expected at least two, or pairs of one and one")
 
         sums = np.zeros((2, len(sizes)))
-        np.add.at(sums, (self.treated.astype(int), self.strata), self.x)
-        if not sums.all():
-            raise InvalidInput("an arm has a denominator of 0 in a stratum; expected a positive sum in each")
+        np.add.at(sums, (self.treated.astype(int), self.strata), self.y if self.inverse else self.x)
+        if not (sums > 0).all():
+            what = "a numerator" if self.inverse else "a denominator"
+            raise InvalidInput(f"an arm has {what} of 0 in a stratum; expected a positive sum in each")
 
     @classmethod
     def of(
@@ -71,6 +78,8 @@ class RandomizedUnits:
         control: Mapping[str, tuple[float, float]],
         treatment: Mapping[str, tuple[float, float]],
         strata: Mapping[str, str] | None = None,
+        *,
+        inverse: bool = False,
     ) -> RandomizedUnits:
         """Return the units of two arms, in the order of their names.
 
@@ -78,16 +87,29 @@ class RandomizedUnits:
             control: Unit → numerator and denominator.
             treatment: The same of the treatment.
             strata: Unit → its stratum; all units are one by default.
+            inverse: See the class.
+
+        Raises:
+            InvalidInput: A stratum cannot be compared; the message has its name.
+
+        >>> spend = {"DE": (100.0, 4), "IT": (80.0, 0)}, {"FR": (90.0, 6), "ES": (90.0, 2)}
+        >>> pairs = {"DE": "DE=FR", "FR": "DE=FR", "IT": "IT=ES", "ES": "IT=ES"}
+        >>> RandomizedUnits.of(*spend, pairs, inverse=True).paired
+        True
         """
         arms = ((name, arm, *pair) for arm, side in enumerate((control, treatment)) for name, pair in side.items())
         rows = sorted(arms)
-        labels = [strata[row[0]] if strata else "" for row in rows]
-        order = {label: number for number, label in enumerate(sorted(set(labels)))}
+        label = {row[0]: strata[row[0]] if strata else "" for row in rows}
+        without = _say_nothing(rows, label, inverse=inverse) if strata else ()
+        rows = [row for row in rows if label[row[0]] not in without]
+        order = {one: number for number, one in enumerate(sorted({label[row[0]] for row in rows}))}
         return cls(
             np.array([row[2] for row in rows], dtype=float),
             np.array([row[3] for row in rows], dtype=float),
             np.array([row[1] == 1 for row in rows]),
-            np.array([order[label] for label in labels]),
+            np.array([order[label[row[0]]] for row in rows]),
+            inverse,
+            without,
         )
 
     @property
@@ -103,6 +125,30 @@ class RandomizedUnits:
         """Whether each stratum is a pair, and there are two pairs or more."""
         sizes = self.sizes
         return len(sizes) > 1 and set(sizes) == {(1, 1)}
+
+
+def _say_nothing(
+    rows: Sequence[tuple[str, int, float, float]], label: Mapping[str, str], *, inverse: bool
+) -> tuple[str, ...]:
+    """Return the pairs with a unit that has nothing to divide by: the ratio is not known there in any draw.
+
+    Raises:
+        InvalidInput: A stratum lacks an arm, or one that is no pair has nothing to divide by in an arm.
+    """
+    below: dict[str, tuple[list[float], list[float]]] = {}
+    for name, arm, y, x in rows:
+        below.setdefault(label[name], ([], []))[arm].append(y if inverse else x)
+    lone = sorted(one for one, sides in below.items() if not all(sides))
+    if lone:
+        raise InvalidInput(f"the stratum {lone[0]!r} has units in one arm only; expected both arms in each")
+    empty = tuple(sorted(one for one, sides in below.items() if min(map(sum, sides)) <= 0))
+    if not empty:
+        return ()
+    if any(len(side) > 1 for sides in below.values() for side in sides):
+        raise InvalidInput(f"an arm has a denominator of 0 in the stratum {empty[0]!r}; expected a positive sum in each")
+    if len(below) - len(empty) < 2:
+        raise InvalidInput(f"{len(below) - len(empty)} of {len(below)} pairs can be compared; expected 2 or more")
+    return empty
 
 
 def smallest_p(sizes: Sequence[tuple[int, int]]) -> float:
@@ -123,11 +169,13 @@ class RandomizationTest:
     """The distribution of the studentized difference over draws of the units, under any supposed effect.
 
     The difference is that of the arms' ratios, Σy ÷ Σx, within strata; a stratum counts by x₀·x₁/(x₀+x₁) of its sums.
-    Its variance is that of the ratios by the delta method, or that between pairs.
+    Its variance is that of the ratios by the delta method, or that between pairs. Where the denominator is what came of
+    the numerator, that is done with Σx ÷ Σy, and only what is shown is turned over: a mean of costs per conversion would
+    be too high wherever conversions are few.
     """
 
     def __init__(self, units: RandomizedUnits) -> None:
-        self.sizes, self.paired = units.sizes, units.paired
+        self.sizes, self.paired, self.inverse = units.sizes, units.paired, units.inverse
         self.draws, self.exact = _draws(units)
         # What each unit would have had as control is c + d/ratio − e·shift/ratio: sums over draws are made once.
         c, d, e, x = np.where(units.treated, 0.0, units.y), units.treated * units.y, units.treated * units.x, units.x
@@ -141,15 +189,30 @@ class RandomizationTest:
         self._sums = dict(zip(parts, np.split(both, len(parts), axis=2), strict=True))
 
     def parts(self) -> tuple[float, float, float, float, float]:
-        """Return the ratios of control and treatment, their standard errors, and that of the difference."""
-        rates, errors, error = self._figures(shift=0.0, ratio=1.0, draws=slice(0, 1))
-        return float(rates[0, 0]), float(rates[1, 0]), float(errors[0, 0]), float(errors[1, 0]), float(error[0])
+        """Return the ratios of control and treatment, their standard errors, and that of the difference.
+
+        Raises:
+            InvalidInput: A ratio is to be turned over, and is 0.
+        """
+        rates, errors, of_difference = self._figures(shift=0.0, ratio=1.0, draws=slice(0, 1))
+        (control, treatment), (error0, error1), error = rates[:, 0].tolist(), errors[:, 0].tolist(), float(of_difference[0])
+        if not self.inverse:
+            return control, treatment, error0, error1, error
+        if not (control > 0 and treatment > 0):
+            raise InvalidInput("an arm has nothing to divide by", hint="expected some conversions or clicks in each arm")
+        # Each moves with its inverse by 1 ÷ square of it, and so does what the arms have in common.
+        together = (error0**2 + error1**2 - error**2) / 2
+        one, other = error0 / control**2, error1 / treatment**2
+        square = one**2 + other**2 - 2 * together / (control * treatment) ** 2
+        # What rounding leaves is no variance.
+        error = math.sqrt(square) if square > 1e-14 * (one**2 + other**2) else 0.0
+        return 1 / control, 1 / treatment, one, other, error
 
     def p_value(self, *, shift: float = 0.0, ratio: float = 1.0, alternative: Alternative = TWO_SIDED) -> float:
         """Return the p-value of: the treatment's ratio is `ratio` times what it would be as control, plus `shift`."""
         with np.errstate(divide="ignore", invalid="ignore"):
             (control, treatment), _, error = self._figures(shift=shift, ratio=ratio, draws=slice(None))
-            difference = treatment - control
+            difference = control - treatment if self.inverse else treatment - control
             found = np.where(difference == 0, 0.0, difference / error)
         if alternative is TWO_SIDED:
             found = np.abs(found)
@@ -162,14 +225,22 @@ class RandomizationTest:
         return as_much / len(others) if self.exact else (as_much + 1) / (len(others) + 1)
 
     def _figures(self, *, shift: float, ratio: float, draws: slice) -> tuple[Array, Array, Array]:
-        """Return by draw: the ratios of both arms over all strata, their standard errors, that of the difference."""
+        """Return by draw: the ratios of both arms over all strata, their standard errors, that of the difference.
+
+        Of costs per conversion: conversions per amount spent.
+        """
         s = {name: values[:, draws] for name, values in self._sums.items()}
         u, v = 1 / ratio, -shift / ratio
         y = s["c"] + u * s["d"] + v * s["e"]
         yy = s["cc"] + u * u * s["dd"] + v * v * s["ee"] + 2 * u * v * s["de"]
         xy = s["cx"] + u * s["dx"] + v * s["ex"]
-        rate = y / s["x"]
-        weight = s["x"][0] * s["x"][1] / s["x"].sum(axis=0)
+        x, xx = s["x"], s["xx"]
+        if self.inverse:
+            y, yy, x, xx = x, xx, y, yy
+            # What would have cost less than nothing is impossible.
+            x = np.where(x > 0, x, np.nan)
+        rate = y / x
+        weight = x[0] * x[1] / x.sum(axis=0)
         share = weight / weight.sum(axis=1, keepdims=True)
         rates = (share * rate).sum(axis=2)
         if self.paired:
@@ -178,10 +249,10 @@ class RandomizationTest:
             errors = np.sqrt((squares * apart**2).sum(axis=2))
             return rates, errors, np.sqrt((squares * (apart[1] - apart[0]) ** 2).sum(axis=1))
         n = np.array(self.sizes, dtype=float).T[:, None, :]
-        rest = yy - 2 * rate * xy + rate**2 * s["xx"]
-        # Of figures that are proportional to x, rounding leaves a little.
+        rest = yy - 2 * rate * xy + rate**2 * xx
+        # Of figures that are proportional to each other, rounding leaves a little.
         rest = np.where(rest > 1e-12 * np.abs(yy), rest, 0.0)
-        variance = (share**2 * n / (n - 1) * rest / s["x"] ** 2).sum(axis=2)
+        variance = (share**2 * n / (n - 1) * rest / x**2).sum(axis=2)
         return rates, np.sqrt(variance), np.sqrt(variance.sum(axis=0))
 
 
@@ -227,8 +298,18 @@ def compare_randomized(
         level=level,
         alternative=alternative,
         conventions=dict.fromkeys(("p_value", "difference", "lift"), said),
-        notes=(f"the smallest p-value that so many {what} allow is {least:.2g}",) if least > alpha / 10 else (),
+        notes=tuple(_notes(units, what, least if least > alpha / 10 else None)),
     )
+
+
+def _notes(units: RandomizedUnits, what: str, least: float | None) -> Iterator[str]:
+    if units.without:
+        names = ", ".join(units.without[:3]) + (", …" if len(units.without) > 3 else "")
+        yield (
+            f"{len(units.without)} pairs are left out, as one of their {what} has nothing to divide by in any draw: {names}"
+        )
+    if least is not None:
+        yield f"the smallest p-value that so many {what} allow is {least:.2g}"
 
 
 def _difference_limits(test: RandomizationTest, alpha: float, difference: float, error: float) -> Limits:

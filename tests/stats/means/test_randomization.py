@@ -129,3 +129,63 @@ def test_a_control_that_loses_has_no_lift() -> None:
     found = compare_randomized(RandomizedUnits.of(control, treatment))
     assert found.difference.ci_low > 0
     assert math.isnan(found.lift.estimate)
+
+
+def pairs_of(conversions: list[tuple[int, int]], spend: float = 100.0) -> tuple[dict[str, tuple[float, float]], ...]:
+    """What pairs of geographies spent, and their conversions."""
+    return tuple(
+        {f"{key}{number}": (spend, float(pair[side])) for number, pair in enumerate(conversions)}
+        for side, key in enumerate("ab")
+    )
+
+
+def test_a_pair_without_a_conversion_counts_in_what_one_costs() -> None:
+    """Weighed by conversions it would count for nothing, and the arm would look cheaper than it is."""
+    control, treatment = pairs_of([(5, 8), (4, 9), (0, 3), (6, 11), (5, 7), (3, 8), (4, 6)])
+    strata = {name: name[1] for side in (control, treatment) for name in side}
+    units = RandomizedUnits.of(control, treatment, strata, inverse=True)
+    found = compare_randomized(units)
+    assert units.without == ()
+    assert [found.control.mean, found.treatment.mean] == pytest.approx([700 / 27, 700 / 52])  # type: ignore[union-attr]
+    assert found.lift.ci_high < 0
+    assert found.p_value == pytest.approx(2 / 2**7)
+    for end in (found.lift.ci_low, found.lift.ci_high):
+        assert RandomizationTest(units).p_value(ratio=1 + end) == pytest.approx(0.05, abs=0.02)
+    # The interval of the difference inverts the same test.
+    assert found.difference.ci_low < found.difference.estimate < found.difference.ci_high < 0
+
+
+def test_without_strata_a_cost_is_the_same_either_way_round() -> None:
+    rng = np.random.default_rng(8)
+    control, treatment = (
+        {f"{key}{n}": (float(rng.uniform(50, 150)), float(rng.poisson(mean))) for n in range(8)}
+        for key, mean in (("a", 6), ("b", 9))
+    )
+    one, other = (
+        RandomizationTest(RandomizedUnits.of(control, treatment, inverse=turned)) for turned in (False, True)
+    )
+    assert one.parts() == pytest.approx(other.parts())
+    # A draw shows nearly as much of conversions per amount as of costs.
+    assert one.p_value() == pytest.approx(other.p_value(), abs=0.02)
+    assert one.p_value(alternative=Alternative.LESS) < 0.5 > other.p_value(alternative=Alternative.LESS)
+
+
+def test_a_pair_with_nothing_to_divide_by_is_left_out_and_said() -> None:
+    control = {f"c{n}": (2.0 + n, 20.0 if n else 0.0) for n in range(7)}
+    treatment = {f"t{n}": (5.0 + n, 20.0) for n in range(7)}
+    strata = {name: f"pair {name[1]}" for side in (control, treatment) for name in side}
+    units = RandomizedUnits.of(control, treatment, strata)
+    found = compare_randomized(units)
+    assert units.without == ("pair 0",)
+    assert any("1 pairs are left out" in note and "pair 0" in note for note in found.notes)
+    # Its draws allow no smaller p-value.
+    assert found.p_value == pytest.approx(2 / 2**6) == smallest_p(units.sizes)
+
+
+def test_a_stratum_that_cannot_be_compared_is_named() -> None:
+    rows = {f"c{n}": (1.0, float(n < 2)) for n in range(4)}, {f"t{n}": (1.0, 1.0) for n in range(4)}
+    halves = {name: "north" if int(name[1]) < 2 else "south" for side in rows for name in side}
+    with pytest.raises(InvalidInput, match="a denominator of 0 in the stratum 'south'"):
+        RandomizedUnits.of(*rows, halves)
+    with pytest.raises(InvalidInput, match="the stratum 'alone' has units in one arm only"):
+        RandomizedUnits.of(*rows, halves | {"c0": "alone"})

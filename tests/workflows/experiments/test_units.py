@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from abkit.errors import InvalidInput
 from abkit.stats.arms import PairMoments
+from abkit.stats.verdicts.verdict import arm_value
 from abkit.store.database.engine import Store
 from abkit.store.experiments import Delivery
 from abkit.store.kpis.money import Figures
@@ -19,6 +20,8 @@ from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment, history
 from abkit.workflows.experiments.looks.analyze import analyze
 from abkit.workflows.experiments.looks.results import Analysis
+from abkit.workflows.experiments.units.geographies import Geographies
+from abkit.workflows.experiments.units.geography import Places
 from abkit.workflows.experiments.units.switchback import Schedule
 from tests.workflows.experiments.deliveries import Deliveries, plan
 from tests.workflows.experiments.designs import START, geographies, look, placed, shared_days
@@ -153,6 +156,29 @@ def test_figures_without_geographies_say_which_export_is_missing() -> None:
     sentence = look(arms, unit="geography").treatments[0].verdict.sentence
     assert "no impression has a country" in sentence
     assert "broken down by country" in sentence
+
+
+@pytest.mark.parametrize(("metric", "without"), [("cpa", ()), ("cvr", ("pair 0",))])
+def test_a_pair_of_geographies_without_a_conversion_or_a_click_blocks_nothing(
+    metric: str, without: tuple[str, ...]
+) -> None:
+    """It counts in what a conversion costs; of the rate per click it says nothing, and that is said."""
+    sides: list[dict[str, Figures]] = [{}, {}]
+    for pair in range(9):
+        for number, key in enumerate("AB"):
+            clicks = 0 if metric == "cvr" and pair == number == 0 else 100
+            conversions = 0 if pair == number == 0 else 10 + 10 * number + pair
+            sides[number][f"{key}{pair}"] = Figures(5_000, clicks, conversions, 100.0)
+    arms = [placed(key, figures) for key, figures in zip("ab", sides, strict=True)]
+    strata = {name: f"pair {name[1]}" for side in sides for name in side}
+    units = Geographies(Places(Dimension.COUNTRY, strata), tuple(arms))
+    found = units.compare(arms[0], arms[1], Metric(metric), 0.95)
+    assert found is not None
+    assert units.guards(arms, Metric(metric), 0.95)[0].status == "pass"
+    assert found.fixed.difference.excludes(0)
+    assert all(any(pair in note for note in found.fixed.notes) for pair in without)
+    if metric == "cpa":
+        assert arm_value(found.fixed.control) == pytest.approx(900 / sum(one.conversions for one in sides[0].values()))
 
 
 def test_too_few_geographies_say_the_smallest_p_value() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from abkit.errors import InvalidInput
+from abkit.metrics import METRICS
 from abkit.records import percent
 from abkit.stats.estimate import ArmMean
 from abkit.stats.means.randomization import RandomizationTest, RandomizedUnits, compare_randomized, smallest_p
@@ -72,9 +73,10 @@ class Geographies:
         own, strata = self.places.of_arms(self.arms), self.places.strata
         sides = []
         for arm in (control, treatment):
-            terms = self.places.terms(arm, metric, only=own[arm.key])
+            # In a pair each counts, also without a click: the pair says nothing then, and is not broken.
+            terms = self.places.terms(arm, metric, only=own[arm.key], empty=bool(strata))
             sides.append({name: (y, x) for name, (x, y) in terms.items() if not strata or name in strata})
-        return RandomizedUnits.of(sides[0], sides[1], strata or None)
+        return RandomizedUnits.of(sides[0], sides[1], strata or None, inverse=METRICS[metric].per_event)
 
     def guards(self, arms: Sequence[Arm], metric: Metric, level: float) -> tuple[Guard, ...]:  # noqa: D102
         if unknown := self.places.unknown(arms):
@@ -98,13 +100,21 @@ class Geographies:
         for arm in arms[1:]:
             try:
                 least = smallest_p(self._units(arms[0], arm, metric).sizes)
-            except (InvalidInput, ValueError):
-                found = f"geographies: {said}; each stratum needs both arms, two of each or pairs of one and one"
-                return Guard("units", BLOCK, found, "draw more geographies, or merge strata")
+            except InvalidInput as error:
+                found = f"geographies: {said}; {error.message}"
+                return Guard("units", BLOCK, found, self._cure(metric))
             if least > (1 - level) / max(len(arms) - 1, 1):
                 found = f"geographies: {said}; with so few the smallest p-value is {least:.2g}"
                 return Guard("units", BLOCK, found, "a verdict needs more geographies: regions instead of countries")
         return Guard("units", PASS, f"geographies: {said}")
+
+    def _cure(self, metric: Metric) -> str:
+        if not self.places.strata:
+            return "draw more geographies"
+        return (
+            "merge the stratum with another in the file of --strata, and create the test anew; or, where "
+            f"{METRICS[metric].name} has nothing to divide by, judge by another metric"
+        )
 
     def counted(self, arms: Sequence[Arm], metric: Metric) -> Mapping[str, int]:  # noqa: D102
         own = self.places.of_arms(self.arms)

@@ -44,10 +44,12 @@ class Places:
                 found[name] = found.get(name, Figures()).plus(figures)
         return {name: figures for name, figures in found.items() if figures.impressions or figures.clicks}
 
-    def terms(self, arm: Arm, metric: Metric, *, only: Collection[str] | None = None) -> dict[str, Terms]:
+    def terms(
+        self, arm: Arm, metric: Metric, *, only: Collection[str] | None = None, empty: bool = False
+    ) -> dict[str, Terms]:
         """Return denominator and numerator in each geography, or in these; not where money is not known.
 
-        What was spent counts where nothing came of it, too.
+        What was spent counts where nothing came of it, too; what has neither only where `empty` says so.
         """
         found = {
             name: arm.terms(figures, metric)
@@ -57,7 +59,7 @@ class Places:
         return {
             name: (terms[0], terms[1] - self.offsets.get(name, 0.0))
             for name, terms in found.items()
-            if terms is not None and (terms[0] > 0 or terms[1])
+            if terms is not None and (empty or terms[0] > 0 or terms[1])
         }
 
     def of_arms(self, arms: Sequence[Arm]) -> dict[str, dict[str, Figures]]:
