@@ -145,7 +145,7 @@ def _say_nothing(
     if not empty:
         return ()
     if any(len(side) > 1 for sides in below.values() for side in sides):
-        raise InvalidInput(f"an arm has a denominator of 0 in the stratum {empty[0]!r}; expected a positive sum in each")
+        raise InvalidInput(f"an arm has a denominator of 0 in the stratum {empty[0]!r}; expected a sum above 0")
     if len(below) - len(empty) < 2:
         raise InvalidInput(f"{len(below) - len(empty)} of {len(below)} pairs can be compared; expected 2 or more")
     return empty
@@ -170,8 +170,8 @@ class RandomizationTest:
 
     The difference is that of the arms' ratios, Σy ÷ Σx, within strata; a stratum counts by x₀·x₁/(x₀+x₁) of its sums.
     Its variance is that of the ratios by the delta method, or that between pairs. Where the denominator is what came of
-    the numerator, that is done with Σx ÷ Σy, and only what is shown is turned over: a mean of costs per conversion would
-    be too high wherever conversions are few.
+    the numerator, that is done with Σx ÷ Σy, and only what is shown is turned over: a mean of costs per conversion
+    would be too high wherever conversions are few.
     """
 
     def __init__(self, units: RandomizedUnits) -> None:
@@ -194,12 +194,13 @@ class RandomizationTest:
         Raises:
             InvalidInput: A ratio is to be turned over, and is 0.
         """
-        rates, errors, of_difference = self._figures(shift=0.0, ratio=1.0, draws=slice(0, 1))
-        (control, treatment), (error0, error1), error = rates[:, 0].tolist(), errors[:, 0].tolist(), float(of_difference[0])
+        rates, errors, of_both = self._figures(shift=0.0, ratio=1.0, draws=slice(0, 1))
+        (control, treatment), (error0, error1) = rates[:, 0].tolist(), errors[:, 0].tolist()
+        error = float(of_both[0])
         if not self.inverse:
             return control, treatment, error0, error1, error
         if not (control > 0 and treatment > 0):
-            raise InvalidInput("an arm has nothing to divide by", hint="expected some conversions or clicks in each arm")
+            raise InvalidInput("an arm has nothing to divide by", hint="expected conversions or clicks in each arm")
         # Each moves with its inverse by 1 ÷ square of it, and so does what the arms have in common.
         together = (error0**2 + error1**2 - error**2) / 2
         one, other = error0 / control**2, error1 / treatment**2
@@ -306,7 +307,8 @@ def _notes(units: RandomizedUnits, what: str, least: float | None) -> Iterator[s
     if units.without:
         names = ", ".join(units.without[:3]) + (", …" if len(units.without) > 3 else "")
         yield (
-            f"{len(units.without)} pairs are left out, as one of their {what} has nothing to divide by in any draw: {names}"
+            f"{len(units.without)} pairs are left out, as one of their {what} has nothing to divide by "
+            f"in any draw: {names}"
         )
     if least is not None:
         yield f"the smallest p-value that so many {what} allow is {least:.2g}"

@@ -161,9 +161,7 @@ def test_without_strata_a_cost_is_the_same_either_way_round() -> None:
         {f"{key}{n}": (float(rng.uniform(50, 150)), float(rng.poisson(mean))) for n in range(8)}
         for key, mean in (("a", 6), ("b", 9))
     )
-    one, other = (
-        RandomizationTest(RandomizedUnits.of(control, treatment, inverse=turned)) for turned in (False, True)
-    )
+    one, other = (RandomizationTest(RandomizedUnits.of(control, treatment, inverse=turned)) for turned in (False, True))
     assert one.parts() == pytest.approx(other.parts())
     # A draw shows nearly as much of conversions per amount as of costs.
     assert one.p_value() == pytest.approx(other.p_value(), abs=0.02)
