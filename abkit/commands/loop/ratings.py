@@ -11,7 +11,7 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.day_options import AsOfOption
 from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
-from abkit.commands.model.options import ImageColumnOption, ImagesOption, LabelsArgument, ScaleOption, parse_scale
+from abkit.commands.model.options import ImageColumnOption, LabelsArgument, ScaleOption, parse_scale
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar, show
 from abkit.commands.table_options import (
     DecimalOption,
@@ -26,6 +26,15 @@ from abkit.vocabulary import Metric
 
 app = typer.Typer(help="Ratings and comparisons: import them, see agreement and bias of raters.", no_args_is_help=True)
 
+LabelImagesOption = Annotated[
+    str,
+    typer.Option(
+        "--images",
+        parser=file_or_address,
+        metavar="FOLDER",
+        help="The folder of the images that the table names, or its address (s3://, gs://, az://).",
+    ),
+]
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")]
 OutcomeMetricOption = Annotated[
     Metric | None, typer.Option("--metric", "-m", help=f"The KPI; that of [retrain] by default. {METRIC_HELP}")
@@ -36,7 +45,7 @@ OutcomeMetricOption = Annotated[
 def import_(
     ctx: typer.Context,
     table: LabelsArgument,
-    images: ImagesOption,
+    images: LabelImagesOption,
     scale: ScaleOption = None,
     image_column: ImageColumnOption = None,
     encoding: EncodingOption = None,

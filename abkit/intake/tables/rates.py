@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+from abkit.addresses import is_nearly_an_address
 from abkit.config import Settings
 from abkit.errors import AbkitError, InvalidInput, UsageError
 from abkit.intake.cells.columns import BROKEN, LINE, read_columns
@@ -61,6 +62,8 @@ def _table(chosen: Path, wanted: str) -> Rates:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, float, date | None]]:
+    if is_nearly_an_address(str(path)) and not path.exists():
+        raise UsageError("a table of rates is read from this machine", hint="download it, and name the file")
     size = path.stat().st_size if path.is_file() else None
     if size is not None and size > _MOST_BYTES:
         raise UsageError(f"{path} is larger than {_MOST_BYTES // 1_000_000} MB; that is no table of rates")

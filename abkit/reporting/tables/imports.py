@@ -125,7 +125,11 @@ def _(record: UndoReport) -> View:
         f"{record.restored:,} have the figures of another import again, {record.kept:,} came with a later one too",
         *([f"gone with it, because nothing else needs them: {gone}"] if gone else []),
     ]
-    return View(sentences=tuple(sentences), notes=("the same file can be imported again",))
+    notes = ["the same file can be imported again"]
+    if record.still_one:
+        pairs = ", ".join(f"{key} ({name})" for key, name in record.still_one)
+        notes.append(f"campaigns that this import made one stay one: {pairs}")
+    return View(sentences=tuple(sentences), notes=tuple(notes))
 
 
 @view_of.register

@@ -22,14 +22,18 @@ from abkit.store.schema import Campaign, Segment
 Pair = tuple[str, str]
 
 
-def settle_campaigns(session: Session, run_id: int) -> None:
+def settle_campaigns(session: Session, run_id: int) -> list[Pair]:
     """Put staged ads into the campaigns that they mean, and make those that are new.
 
     Args:
         session: A writing session with staged ads and segments.
         run_id: Of the import.
+
+    Returns:
+        Key and name of campaigns that were two, and are one from now on.
     """
     pairs = _staged_pairs(session)
+    twins: list[Pair] = []
     if pairs:
         known = _known(session)
         if twins := sorted(_twins(pairs, known)):
@@ -38,6 +42,7 @@ def settle_campaigns(session: Session, run_id: int) -> None:
             known = _known(session)
         _note(session, pairs, known)
     _make_campaigns(session, run_id)
+    return twins
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,9 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     record, is_new = begin_import(session, _PUBLISH_LOCK, KpiImport, header.digest, **columns)
     if not is_new:
         return record, False
-    known = _number_ads_and_segments(session, header.run_id)
+    known, made_one = _number_ads_and_segments(session, header.run_id)
+    if made_one:
+        record.options = {**record.options, "campaigns_made_one": [list(pair) for pair in made_one]}
     matched = _match(session) if known else 0
     record.updated = _restate(session, record.id) if matched else 0
     record.unchanged = matched - record.updated
@@ -187,9 +189,13 @@ def wait_for_imports(session: Session) -> None:
     wait_for_turn(session, _PUBLISH_LOCK)
 
 
-def _number_ads_and_segments(session: Session, run_id: int) -> int:
-    """Make the campaigns, ads and segments that are new, and note all ids. Return how many ads were known before."""
-    settle_campaigns(session, run_id)
+def _number_ads_and_segments(session: Session, run_id: int) -> tuple[int, list[tuple[str, str]]]:
+    """Make the campaigns, ads and segments that are new, and note all ids.
+
+    Returns:
+        How many ads were known before, and key and name of campaigns that are one from now on.
+    """
+    made_one = settle_campaigns(session, run_id)
     is_known = and_(*(getattr(Ad, name) == STAGE_AD.c[name] for name in _AD_KEY))
     known = count_rows(session, STAGE_AD.join(Ad, is_known))
     ads = insert_into(session, Ad).from_select(
@@ -223,7 +229,7 @@ def _number_ads_and_segments(session: Session, run_id: int) -> int:
     session.execute(update(STAGE_SEGMENT).values(segment_id=select(Segment.id).where(is_segment).scalar_subquery()))
     # Until now the planner knows these ids as NULL throughout, and would join row by row.
     analyze(session.connection(), STAGE_AD, STAGE_SEGMENT)
-    return known
+    return known, made_one
 
 
 def _name_ads(session: Session, run_id: int) -> None:

@@ -258,6 +258,8 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     remarks = [_totals_remark(totals)] if (totals := record.options.get("totals")) else []
     if number := record.options.get("values_not_examined"):
         remarks.append(f"{number:,} combinations of values that few ads have were not examined for totals of others")
+    if pairs := record.options.get("campaigns_made_one"):
+        remarks.append(f"campaigns that came by id and by name are one from now on: {_called(pairs)}")
     beside = kpi_publish.staged_totals_beside_days(session)
     if beside and beside.equal:
         _refuse_twice(beside, record)
@@ -265,11 +267,15 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     return [*remarks, *(str(doubt) for doubt in doubts if doubt)]
 
 
+def _called(pairs: Sequence[Sequence[str]]) -> str:
+    return ", ".join(f"{key} ({name})" for key, name in pairs[:5]) + (f" and {len(pairs) - 5:,} more" if len(pairs) > 5 else "")
+
+
 def _refuse_twice(beside: TotalsBesideDays, record: KpiImport) -> None:
     has_totals = record.id in beside.imports[0]
     here, there = ("totals", "shorter periods") if has_totals else ("shorter periods", "totals")
     others = sorted(beside.imports[has_totals])
-    numbers = listed([str(number) for number in others])
+    numbers = ", ".join(str(number) for number in others[:5]) + (", …" if len(others) > 5 else "")
     where = f"campaign {beside.campaign!r}" if beside.campaign else "this account"
     error = _CountsTwice(
         f"{beside.impressions:,} impressions would count twice: the {here} of {where} in this file are the {there} in "

@@ -103,6 +103,7 @@ class UndoReport(Record):
         ads, segments, campaigns: Those that only this import brought, and that are gone.
         links: Links of ads to creatives that are gone.
         mappings: Remembered mappings that are forgotten, because they were said with this file.
+        still_one: Id and name of campaigns that were two before this import, and stay one.
     """
 
     import_id: int
@@ -117,6 +118,7 @@ class UndoReport(Record):
     campaigns: int
     links: int
     mappings: int
+    still_one: tuple[tuple[str, str], ...] = ()
 
 
 def row_of(record: ImportRecord) -> dict[str, Any]:
@@ -184,8 +186,10 @@ def undo_import(
     with recorded_run(store, "kpi undo", {"import": import_id}, run=run) as record:
         with store.write() as session:
             done = take_back(session, import_id, record.id)
-            file = session.scalars(select(KpiImport.name).where(KpiImport.id == import_id)).one()
-        report = UndoReport(import_id=import_id, file=file, run_id=record.id, **done.__dict__)
+            undone = session.get_one(KpiImport, import_id)
+            file, pairs = undone.name, undone.options.get("campaigns_made_one", ())
+        still = tuple((key, name) for key, name in pairs)
+        report = UndoReport(import_id=import_id, file=file, run_id=record.id, still_one=still, **done.__dict__)
         record.outcome.update({name: value for name, value in report.to_dict().items() if name != "run_id"})
         return report
 

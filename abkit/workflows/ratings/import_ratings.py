@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from abkit.config import Settings
 from abkit.errors import InvalidInput, UsageError
-from abkit.intake.media.images import names_of
-from abkit.intake.remote.address import is_address, local_path, parse_address
+from abkit.intake.remote.address import Address, is_address, local_path, parse_address
+from abkit.intake.remote.fetch import Fetched
 from abkit.intake.remote.table import local_table, shown_table
 from abkit.intake.tables.ratings import Labels, read_labels, stage_rows
 from abkit.records import Record
@@ -29,9 +30,17 @@ from abkit.store.keys import clean_key
 from abkit.store.ratings import publish as rating_publish
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import FileState
-from abkit.workflows.scoring.image_files import ImageFile, decode_batches, decoders, hash_files, one_of_each
+from abkit.workflows.scoring.image_files import (
+    ImageFile,
+    decode_batches,
+    decoders,
+    fetched_images,
+    hash_files,
+    one_of_each,
+)
 from abkit_model.data.csv_table import MAX_BYTES, files_named, is_inside
 from abkit_model.data.tables import TableOptions
+from abkit_model.names import composed
 
 # Images registered in one transaction; small enough that a stop loses little work.
 _CHUNK = 256
@@ -78,7 +87,7 @@ def import_labels(
     store: Store,
     settings: Settings,
     table: str | Path,
-    images: Path,
+    images: str | Path,
     *,
     source: str | None = None,
     image_column: str | None = None,
@@ -97,7 +106,7 @@ def import_labels(
         settings: Limits of image files.
         table: One of the layouts of `abkit_model.data.rating_rows` or `abkit_model.data.comparisons`: a file, or an
             address as text (`s3://…`, `https://…`).
-        images: The folder of the images that it names.
+        images: The folder of the images that it names, or its address as text (`s3://…`).
         source: The study; the name of the file by default. Raters of two sources are different people.
         image_column: Column that names the image, for ratings; found when None.
         scale: Lowest and highest rating; found when None.
@@ -110,24 +119,24 @@ def import_labels(
         UsageError: The source has ratings on another scale.
     """
     far = isinstance(table, str) and is_address(table)
-    images = local_path(images)
-    shown = shown_table(table)
+    shown, folder = shown_table(table), shown_table(images)
     name = parse_address(str(table)).name if far else local_path(table).name
     source = clean_key(name.split(".")[0] if source is None else source, "study (--source)")
-    for path in (images,) if far else (table, images):
+    for path in [local_path(one) for one in (table, images) if not is_address(one)]:
         if not os.path.lexists(path):
             raise UsageError(f"there is no file or folder {str(path)!r}", hint="check the path")
-    arguments = {"table": shown, "images": str(images), "source": source, "scale": scale}
+    arguments = {"table": shown, "images": folder, "source": source, "scale": scale}
     with (
         recorded_run(store, "ratings import", arguments) as run,
         local_table(table, max_bytes=MAX_BYTES, progress=progress if far else lambda done, total: None) as found,
     ):
         labels = read_labels(found.path, image_column=image_column, scale=scale, options=options)
-        files = _register(store, settings, run, labels, images, progress)
+        with _files_named(images, labels, settings, progress) as files:
+            _register(store, settings, run, files, progress)
         if all(file.creative_id is None for file in files.values()):
             name, file = next(iter(files.items()))
             raise InvalidInput(
-                f"none of the {len(files):,} images of {shown} can be used in {images}; {name}: {file.reason}",
+                f"none of the {len(files):,} images of {shown} can be used in {folder}; {name}: {file.reason}",
                 hint="check --images and the column with the file names (--image-column)",
             )
         with store.write() as session:
@@ -145,28 +154,59 @@ def import_labels(
         return summary
 
 
-def _register(
-    store: Store, settings: Settings, run: RunRecord, labels: Labels, folder: Path, progress: Progress
-) -> Mapping[str, ImageFile]:
-    """Hash the images of a table, decode those that the store does not know, and register them.
-
-    Returns:
-        By name in the table: the file, known to the store with its creative, or rejected with the reason.
-    """
+@contextmanager
+def _files_named(
+    images: str | Path, labels: Labels, settings: Settings, progress: Progress
+) -> Iterator[Mapping[str, ImageFile]]:
+    """Yield the files by their names in the table; what was fetched is gone afterwards."""
+    if isinstance(images, str) and is_address(images):
+        with fetched_images([images], settings.scoring, progress=progress) as fetched:
+            yield _far_files(parse_address(images), fetched, labels.images())
+        return
+    folder = local_path(images)
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="--images is the folder of the images")
     files = {name: ImageFile(path) for name, path in files_named(folder, labels.images()).items()}
+    for file in files.values():
+        if not is_inside(file.path, folder):
+            file.reject("outside the folder of images")
+    yield files
+
+
+def _far_files(folder: Address, fetched: Fetched, names: Collection[str]) -> dict[str, ImageFile]:
+    if folder.is_web:
+        raise UsageError(
+            f"{folder.shown} is one file, and --images is the folder of the images",
+            hint="download them into a folder, or name a folder of a bucket (s3://, gs://, az://)",
+        )
+    root = f"{folder.key.rstrip('/')}/"
+    there = {composed(origin.key.removeprefix(root)): path for path, origin in fetched.origins.items()}
+    refused = {composed(one.address.split("://", 1)[-1].removeprefix(root)): one.reason for one in fetched.refused}
+    if not there and fetched.refused:
+        raise UsageError(f"{fetched.refused[0].address}: {fetched.refused[0].reason}", hint=fetched.refused[0].hint)
+    files = {}
+    for name in names:
+        path = there.get(composed(name))
+        files[name] = ImageFile(path or Path(name), origin=fetched.origins[path] if path else None)
+        if path is None:
+            files[name].reject(refused.get(composed(name), f"it is not in {folder.shown}"))
+    return files
+
+
+def _register(
+    store: Store, settings: Settings, run: RunRecord, files: Mapping[str, ImageFile], progress: Progress
+) -> None:
+    """Hash the images of a table, decode those that the store does not know, and register them.
+
+    Afterwards each file is known to the store with its creative, or rejected with the reason.
+    """
     with decoders() as pool:
         for start in range(0, len(files), _CHUNK):
             chunk = list(files.values())[start : start + _CHUNK]
-            for file in chunk:
-                if not is_inside(file.path, folder):
-                    file.reject("outside the folder of images")
             hash_files(pool, chunk, settings.scoring)
             _register_chunk(store, settings, run, pool, chunk)
             run.still_alive()
             progress(start + len(chunk), len(files))
-    return files
 
 
 def _register_chunk(
@@ -198,7 +238,7 @@ def _register_chunk(
         ids = creatives.creative_ids(session, {file.sha256 for file in usable})
         for file in usable:
             file.creative_id = ids[file.sha256]
-        creatives.write_names(session, run, [(ids[file.sha256], *names_of(file.path)) for file in usable])
+        creatives.write_names(session, run, [(ids[file.sha256], *file.names) for file in usable])
 
 
 def _digest(

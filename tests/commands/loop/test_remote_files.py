@@ -203,3 +203,34 @@ def test_the_rows_of_a_query_are_imported_and_the_password_is_nowhere(here: Here
     assert (gone.returncode, "cannot be reached" in gone.stdout) == (1, True)
     assert here("kpi", "import", cwd=quick_workspace).returncode == 2
     assert SECRET not in dump(quick_workspace) + refused.stderr + gone.stderr + gone.stdout
+
+
+def test_ratings_find_their_images_in_a_bucket(here: Here, quick_workspace: Path, s3: Server, tmp_path: Path) -> None:
+    images = save_images(tmp_path, 3)
+    for path in images[:2]:
+        s3.files[f"rated/may/{path.name}"] = path.read_bytes()
+    lines = [f"{rater},may/{path.name},{rater + place}" for rater in (1, 2) for place, path in enumerate(images)]
+    table = tmp_path / "votes.csv"
+    table.write_text("\n".join(["rater,image,score", *lines]))
+    address = f"s3://{BUCKET}/rated/"
+    done = here("ratings", "import", table, "--images", address, "--scale", "1..7", "-f", "json", cwd=quick_workspace)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    assert (found["imported"], found["rejected"], found["images"]) == (4, 2, 2)
+    assert f"it is not in {address}" in found["reasons"][0][1]
+    assert f"{address}may/{images[0].name}" in dump(quick_workspace)
+    assert "abkit-fetch-" not in dump(quick_workspace)
+
+    for place, sentence in (
+        ("https://example.com/a.png", "is one file, and --images is the folder"),
+        (f"s3://{BUCKET}/none/", "there is no such bucket, folder or object"),
+    ):
+        refused = here("ratings", "import", table, "--images", place, cwd=quick_workspace)
+        assert (refused.returncode != 0, sentence in refused.stderr) == (True, True), refused.stderr
+
+
+def test_a_table_of_rates_elsewhere_is_refused_with_what_to_do(here: Here, quick_workspace: Path) -> None:
+    refused = here("correlate", "--rates", "https://example.com/rates.csv", cwd=quick_workspace)
+    assert refused.returncode == 2
+    assert "a table of rates is read from this machine" in refused.stderr
+    assert "download it" in refused.stderr

@@ -199,6 +199,20 @@ def test_ids_and_names_of_campaigns_are_one_once_a_row_has_both(
     store.close()
 
 
+def test_campaigns_that_an_import_made_one_stay_one_after_its_undo_which_says_so(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    for day, columns in enumerate([("Campaign ID",), ("Campaign name",), ("Campaign ID", "Campaign name")]):
+        last = run_import(sqlite_store, write(tmp_path / f"{day}.csv", _by_campaign(day, *columns)))[0]
+    said = "are one from now on: 881 (Spring), 882 (Summer)"
+    assert [note for note in last.notes if said in note], last.notes
+    done = undo_import(sqlite_store, last.import_id or 0)
+    assert done.still_one == (("881", "Spring"), ("882", "Summer"))
+    assert "campaigns that this import made one stay one: 881 (Spring), 882 (Summer)" in view(done).notes
+    assert {row[0]: row[2] for row in _campaigns(sqlite_store)} == {"881": 1000, "882": 1000}
+    assert undo_import(sqlite_store, 2).still_one == ()
+
+
 def test_two_campaigns_of_one_name_stay_two_beside_the_rows_by_name(sqlite_store: Store, tmp_path: Path) -> None:
     two = ("7,881,Spring", "8,882,Spring")
     for day, columns in enumerate([("Campaign ID",), ("Campaign name",), ("Campaign ID", "Campaign name")]):
