@@ -268,7 +268,8 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
 
 
 def _called(pairs: Sequence[Sequence[str]]) -> str:
-    return ", ".join(f"{key} ({name})" for key, name in pairs[:5]) + (f" and {len(pairs) - 5:,} more" if len(pairs) > 5 else "")
+    more = f" and {len(pairs) - 5:,} more" if len(pairs) > 5 else ""
+    return ", ".join(f"{key} ({name})" for key, name in pairs[:5]) + more
 
 
 def _refuse_twice(beside: TotalsBesideDays, record: KpiImport) -> None:

@@ -209,7 +209,7 @@ def test_campaigns_that_an_import_made_one_stay_one_after_its_undo_which_says_so
     done = undo_import(sqlite_store, last.import_id or 0)
     assert done.still_one == (("881", "Spring"), ("882", "Summer"))
     assert "campaigns that this import made one stay one: 881 (Spring), 882 (Summer)" in view(done).notes
-    assert {row[0]: row[2] for row in _campaigns(sqlite_store)} == {"881": 1000, "882": 1000}
+    assert {row[0]: row[2] for row in _campaigns(sqlite_store)} == {"Spring": 1000, "Summer": 1000}
     assert undo_import(sqlite_store, 2).still_one == ()
 
 
