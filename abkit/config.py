@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from abkit.errors import UsageError
+from abkit.errors import InvalidInput, UsageError
 from abkit.vocabulary import DriftDecision, LogFormat, Metric, MissedTicks, Severity
 
 CONFIG_NAME = "abkit.toml"
@@ -49,6 +49,18 @@ def _not_margin(metric: Metric) -> Metric:
     return metric
 
 
+def _budget(text: str) -> str:
+    # Where it is read is the one place that knows how to read it.
+    from abkit.stats.monitoring.budget import parse_budget
+
+    try:
+        parse_budget(text)
+    except InvalidInput as error:
+        raise ValueError(f"{error}: {error.hint}") from error
+    return text
+
+
+FalseAlarms = Annotated[str, AfterValidator(_budget)]
 SecretFile = Annotated[Path, AfterValidator(_no_address)]
 AlertDecision = Annotated[DriftDecision, AfterValidator(_not_stable)]
 AppealMetric = Annotated[Metric, AfterValidator(_not_margin)]
@@ -177,7 +189,14 @@ class DriftSettings(_Section):
         description="window of the standing check: creatives, creatives:N, campaign:KEY or days:N",
     )
     metric: AppealMetric = Field(default=Metric.CTR, description="KPI of the standing check's relation and level")
-    alpha: float = Field(default=0.01, gt=0, lt=0.5, description="error rate of each layer's test in one check")
+    false_alarms: FalseAlarms = Field(
+        default="1 per year",
+        description='how often the standing check may open an alert although nothing changed: "10 per year", '
+        '"1 in 5 years"; all layers, tests and segments together',
+    )
+    alpha: float = Field(
+        default=0.01, gt=0, lt=0.5, description="error rate of each layer in a comparison that is made once"
+    )
     recent_creatives: int = Field(
         default=60, ge=4, description="creatives that the window `creatives` takes at most; an idea counts once"
     )

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import stats
 
 from abkit.config import DriftSettings
+from abkit.stats.monitoring.budget import one_comparison
 from abkit.stats.monitoring.triage import triage
 from abkit.store.scores import CreativeSample
 from abkit.workflows.drift.images import judge_input, judge_scores
@@ -40,11 +41,12 @@ def main():
     scores = predict(scorer.network, features)[0] @ scorer.card.scale.values
     embeddings = features.embeddings
     print(f"{len(scores)} images ({len(rejected)} cannot be read), weights {scorer.card.digest[:12]}")
+    budget = one_comparison(DriftSettings().alpha)
     rng, settings, found = np.random.default_rng(options.seed), DriftSettings(), Counter()
     for _ in range(options.splits):
         order = rng.permutation(len(scores))[: 2 * options.images]
         before, now = (CreativeSample((), scores[half], embeddings[half]) for half in np.split(order, 2))
-        rows = [*judge_input(before, now, settings), *judge_scores(before, now, settings)]
+        rows = [*judge_input(before, now, settings, budget), *judge_scores(before, now, settings, budget)]
         found[triage([row.finding for row in rows]).decision] += 1
     for decision, count in found.most_common():
         interval = stats.binomtest(count, options.splits).proportion_ci()

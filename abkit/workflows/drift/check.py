@@ -29,6 +29,7 @@ from abkit.vocabulary import DriftDecision, Metric, WindowKind, parse_choice
 from abkit.workflows.drift.delivery import judge_level, judge_relation, sort_delivery
 from abkit.workflows.drift.feeds import judge_feed, judge_share
 from abkit.workflows.drift.images import judge_input, judge_scores
+from abkit.workflows.drift.looks import budget_of
 from abkit.workflows.drift.recent import recent_start
 from abkit.workflows.drift.results import DriftReport, LayerResult
 from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
@@ -179,12 +180,13 @@ def _test_layers(
         needs = " or ".join(definition.needs)
         said = f"{delivered.left_out:,} rows are left out of {definition.name}, as their {needs} is not known"
         money = replace(money, notes=(*money.notes, said))
+    budget = budget_of(session, windows, settings)
     tests = [
         *_test_data(session, settings, windows, current),
-        *judge_input(reference, current, settings),
-        *judge_scores(reference, current, settings),
-        judge_relation(delivered, set(windows.current_creatives), settings),
-        judge_level(delivered, settings),
+        *judge_input(reference, current, settings, budget),
+        *judge_scores(reference, current, settings, budget),
+        judge_relation(delivered, set(windows.current_creatives), settings, budget),
+        judge_level(delivered, settings, budget),
     ]
     return tests, money
 

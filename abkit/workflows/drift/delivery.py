@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
 from abkit.metrics import METRICS, MetricDefinition
+from abkit.stats.monitoring.budget import Budget
 from abkit.stats.monitoring.level_shift import level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
 from abkit.store.kpis.late_events import DeliveryRow
@@ -83,14 +84,16 @@ def sort_delivery(
     )
 
 
-def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> LayerResult:
+def judge_relation(both: Delivered, new: set[int], settings: DriftSettings, budget: Budget) -> LayerResult:
     """Test whether the score still goes with the KPI inside campaigns as it did in the reference.
 
     Args:
         both: What was delivered in both windows.
         new: The creatives of the current window, on which the relation has to hold after a shift of the input.
         settings: Floors and minimum samples.
+        budget: The level that the p-value is held against.
     """
+    level = budget.level(Layer.RELATION, "slope_loss")
     found = both.relation(np.ones(len(both.rows), bool), settings)
     row = LayerResult(
         layer=Layer.RELATION,
@@ -105,6 +108,7 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> L
             "new_creatives": len(new),
             "reference": asdict(found.reference) if found.reference else None,
             "current": asdict(found.current) if found.current else None,
+            "level": level,
             "loss": found.loss,
             "loss_ci": [found.ci_low, found.ci_high],
             "metric": both.definition.metric.value,
@@ -125,7 +129,7 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings) -> L
         why = f"Relation: the score is not shown to go with {kpi} in the reference, so nothing can be lost"
         return replace(row, sentence=f"{why}: {figures}.")
     share, p = found.lost_share or 0.0, found.p_value if found.p_value is not None else 1.0
-    lost = share >= settings.relation_loss and p < settings.alpha
+    lost = share >= settings.relation_loss and p < level
     words = "it has lost" if lost else "it is not shown to have lost"
     floor = f"{100 * settings.relation_loss:.0f} % or more"
     return replace(
@@ -150,11 +154,12 @@ def _holds(both: Delivered, found: RelationShift, new: set[int], settings: Drift
     return on_new.current.slope >= (1 - settings.relation_loss) * on_new.reference.slope
 
 
-def judge_level(both: Delivered, settings: DriftSettings) -> LayerResult:
+def judge_level(both: Delivered, settings: DriftSettings, budget: Budget) -> LayerResult:
     """Test whether the level of the KPI has moved, at equal age of the creatives."""
     short = both.days <= LONG
     creative, campaign, segment = (both.column(name)[short] for name in ("creative_id", "campaign_id", "segment_id"))
     name = both.definition.name
+    level = budget.level(Layer.KPI, "level")
     found = level_shift(
         clicks=both.count[short],
         impressions=both.exposure[short],
@@ -176,11 +181,15 @@ def judge_level(both: Delivered, settings: DriftSettings) -> LayerResult:
         n_reference=found.n_reference,
         n_current=found.n_current,
         threshold=settings.kpi_floor,
-        detail={"unit": "creatives", "method": f"log ratio of {name} at equal age, each creative against itself"},
+        detail={
+            "unit": "creatives",
+            "level": level,
+            "method": f"log ratio of {name} at equal age, each creative against itself",
+        },
     )
     if found.log_ratio is None or found.p_value is None or found.ci_low is None or found.ci_high is None:
         return row
-    moved = abs(found.log_ratio) >= settings.kpi_floor and found.p_value < settings.alpha
+    moved = abs(found.log_ratio) >= settings.kpi_floor and found.p_value < level
     words = "moved" if moved else "has not moved beyond the floor"
     return replace(
         row,

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
+from abkit.stats.monitoring.budget import Budget, permutations_for
 from abkit.stats.monitoring.distribution_shift import Shift, drift
 from abkit.stats.monitoring.kernel_shift import embedding_shift
 from abkit.store.scores import CreativeSample
@@ -21,6 +22,7 @@ _SCORE_TESTS = {
     "psi": "population stability index",
     "wasserstein": "moved on average, in score units, by",
 }
+_HALVES = 0.01  # level of the test of half a window
 _WORDS = {
     DriftVerdict.OK: "no shift beyond the floor",
     DriftVerdict.WATCH: "a shift between the floors",
@@ -28,7 +30,9 @@ _WORDS = {
 }
 
 
-def judge_input(reference: CreativeSample, current: CreativeSample, settings: DriftSettings) -> list[LayerResult]:
+def judge_input(
+    reference: CreativeSample, current: CreativeSample, settings: DriftSettings, budget: Budget
+) -> list[LayerResult]:
     """Test whether the new images look different: the energy distance of pooled embeddings."""
     x, y = reference.embeddings, current.embeddings
     floors = settings.input_watch, settings.input_major
@@ -38,18 +42,22 @@ def judge_input(reference: CreativeSample, current: CreativeSample, settings: Dr
     row = _row(Layer.INPUT, "energy", short, len(x), len(y), floors[1], floors=list(floors))
     if short:
         return [row]
-    found = embedding_shift(x, y, most=settings.max_images).energy
+    level = budget.level(Layer.INPUT, "energy")
+    row.detail.update(level=level)
+    found = embedding_shift(x, y, most=settings.max_images, permutations=permutations_for(level)).energy
     halves = (embedding_shift(x, half, most=settings.max_images).energy for half in _halves(y))
     effect = found.effect or 0.0
     measure = (
         f"energy coefficient {effect:.3f}, as if every feature had moved by "
         f"{2 * math.sqrt(max(effect, 0)):.2f} standard deviations;"
     )
-    return [_judged(row, found, halves, measure, floors, settings.alpha, settings.alpha)]
+    return [_judged(row, found, halves, measure, floors, level)]
 
 
-def judge_scores(reference: CreativeSample, current: CreativeSample, settings: DriftSettings) -> list[LayerResult]:
-    """Test whether the new scores are distributed differently: KS, PSI and Wasserstein, each at a third of alpha."""
+def judge_scores(
+    reference: CreativeSample, current: CreativeSample, settings: DriftSettings, budget: Budget
+) -> list[LayerResult]:
+    """Test whether the new scores are distributed differently: KS, PSI and Wasserstein."""
     x, y = reference.scores, current.scores
     floors = {
         "ks": (settings.ks_watch, settings.ks_major),
@@ -63,15 +71,17 @@ def judge_scores(reference: CreativeSample, current: CreativeSample, settings: D
     rows = [_row(Layer.SCORE, test, short, len(x), len(y), thresholds[test]) for test in floors]
     if short:
         return rows
-    whole, *halves = (drift(x, part, bins=settings.psi_bins) for part in (y, *_halves(y)))
-    alpha = settings.alpha / 3
+    permutations = permutations_for(budget.level(Layer.SCORE, "wasserstein"))
+    whole = drift(x, y, bins=settings.psi_bins, permutations=permutations)
+    halves = [drift(x, part, bins=settings.psi_bins) for part in _halves(y)]
     judged = []
     for row in rows:
         found: Shift = getattr(whole, row.test)
-        row.detail.update(floors=list(floors[row.test]), effect=found.effect, alpha=alpha)
+        level = budget.level(Layer.SCORE, row.test)
+        row.detail.update(floors=list(floors[row.test]), effect=found.effect, level=level)
         measure = f"{_SCORE_TESTS[row.test]} {found.statistic:.3f},"
         in_halves = (getattr(half, row.test) for half in halves)
-        judged.append(_judged(row, found, in_halves, measure, floors[row.test], alpha, settings.alpha))
+        judged.append(_judged(row, found, in_halves, measure, floors[row.test], level))
     return judged
 
 
@@ -96,12 +106,12 @@ def _judged(
     halves: Iterable[Shift],
     measure: str,
     floors: tuple[float, float],
-    alpha: float,
-    alpha_of_halves: float,
+    level: float,
 ) -> LayerResult:
-    verdict = _verdict(found, *floors, alpha)
+    verdict = _verdict(found, *floors, level)
+    # The whole window has spent the budget; its halves only have to agree with it.
     persistent = verdict is DriftVerdict.MAJOR and all(
-        _verdict(half, *floors, alpha_of_halves) is not DriftVerdict.OK for half in halves
+        _verdict(half, *floors, _HALVES) is not DriftVerdict.OK for half in halves
     )
     name = "Input" if row.layer is Layer.INPUT else "Scores"
     return replace(
@@ -118,10 +128,10 @@ def _judged(
     )
 
 
-def _verdict(found: Shift, watch: float, major: float, alpha: float) -> DriftVerdict:
+def _verdict(found: Shift, watch: float, major: float, level: float) -> DriftVerdict:
     if found.effect is None or found.p_value is None:
         return DriftVerdict.INSUFFICIENT_DATA
-    if found.p_value >= alpha or found.effect < watch:
+    if found.p_value >= level or found.effect < watch:
         return DriftVerdict.OK
     return DriftVerdict.MAJOR if found.effect >= major else DriftVerdict.WATCH
 

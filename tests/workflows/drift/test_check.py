@@ -354,18 +354,20 @@ def test_a_window_that_cannot_be_is_refused(sqlite_store: Store, options: dict[s
 
 
 def test_same_windows_of_100_against_100_images_stay_stable_at_the_stated_rate(sqlite_store: Store) -> None:
+    from abkit.stats.monitoring.budget import one_comparison
     from abkit.stats.monitoring.triage import triage
     from abkit.store.scores import CreativeSample
     from abkit.workflows.drift.images import judge_input, judge_scores
 
-    rng = np.random.default_rng(8)
+    rng, budget = np.random.default_rng(8), one_comparison(0.01)
     settings = Settings().drift
     runs, moved, retrain = 60, 0, 0
     for _ in range(runs):
         windows = [
             CreativeSample((), rng.normal(4, 0.7, 100), rng.normal(size=(100, 16)).astype(np.float32)) for _ in range(2)
         ]
-        decided = triage([r.finding for r in (*judge_input(*windows, settings), *judge_scores(*windows, settings))])
+        rows = (*judge_input(*windows, settings, budget), *judge_scores(*windows, settings, budget))
+        decided = triage([r.finding for r in rows])
         moved += decided.decision != "stable"
         retrain += decided.decision == "retrain"
     # Input and scores have an error rate of 1 % each: 2 % in all; four of 60 have a chance below 2 %.
