@@ -21,14 +21,19 @@ What is judged was fixed before the figures were looked at:
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from abkit.stats.appeal.appeal import ENOUGH_EXPECTED, Appeals, appeals
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from abkit.stats.appeal.appeal import ENOUGH_EXPECTED, appeals
 from abkit.stats.appeal.relation import relation
 from abkit.stats.appeal.rows import DeliveryRows, Floats
+from tests.stats.appeal.worlds import true_appeal
 
 CAMPAIGNS, CREATIVES, DAYS, RATE, SPREAD = 6, 12, 28, 0.02, 0.3
 IMPRESSIONS = (30, 100, 300, 1000, 3000, 10_000, 30_000)
@@ -109,17 +114,6 @@ def deliver(world: World, rng: np.random.Generator) -> tuple[DeliveryRows, Float
         day=labels[2],
     )
     return rows, truth
-
-
-def true_appeal(found: Appeals, truth: Floats) -> Floats:
-    """Return the log of each creative's true rate over the mean one of its group, as it was shown."""
-    mine = truth[found.creative]
-    result = np.full(len(mine), np.nan)
-    for group in np.unique(found.group[found.group >= 0]):
-        inside = found.group == group
-        weight = found.expected[inside]
-        result[inside] = mine[inside] - np.log(weight @ np.exp(mine[inside]) / weight.sum())
-    return result
 
 
 def recover(world: World, worlds: int, seed: int) -> list[str]:

@@ -13,17 +13,21 @@ appeal inside campaigns. What is observed is appeal plus noise; reliability is t
 4. Weeks until a first judgment, and until half and 80 % of the years have promoted, at 3, 10 and 30 new creatives a
    week.
 
-python benchmarks/promotion_error_rates.py 400     # years of each kind
+    python benchmarks/promotion_error_rates.py 400                                       # years of each kind
+    python benchmarks/promotion_error_rates.py 400 --parts years gate --settings unequal  # some of it
+
+Shares are given with their 95 % interval (Clopper and Pearson).
 """
 
 from __future__ import annotations
 
+import argparse
 import math
-import sys
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 from abkit.stats.promotion.launches import Launches
 from abkit.stats.promotion.spending import spent_at
@@ -110,24 +114,35 @@ NOTHING_TO_LEARN: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
-def years(count: int) -> None:
+def in_percent(hits: int, count: int) -> str:
+    """Return a share with its 95 % interval."""
+    found = binomtest(hits, count).proportion_ci()
+    return f"{hits / count:.1%} [{found.low:.1%}, {found.high:.1%}]"
+
+
+def years(count: int, settings: str = "") -> None:
     """Print in how many years without anything to learn something was promoted."""
     print(f"{count:,} years of {WEEKS} weekly retrains with nothing to gain: share that promotes anything")
     for name, kind in NOTHING_TO_LEARN.items():
+        if settings not in name:
+            continue
         rng = np.random.default_rng(1)
         said = {"champion": 0.0, "challenger": 0.0, **kind}
         found = [first_promotion(weeks_of(rng, **said)) for _ in range(count)]  # type: ignore[arg-type]
         failed = sum(week > 0 for week, _ in found)
         per_year = sum(attempts for _, attempts in found) / count
-        print(f"  {name}: {failed / count:.1%} ({per_year:.1f} judgments a year)")
+        print(f"  {name}: {in_percent(failed, count)} ({per_year:.1f} judgments a year)", flush=True)
 
 
-def gate(count: int) -> None:
+def gate(count: int, settings: str = "") -> None:
     """Print how often the gate alone promotes."""
     print(f"the gate alone, {count:,} times: champion 0, challenger 0.3")
     for creatives, campaigns, reliability in ((300, 30, 0.8), (300, 30, 0.9), (300, 60, 0.8), (100, 10, 0.8)):
         kinds: tuple[dict[str, bool], ...] = ({}, {"unequal": True})
         for kind in kinds:
+            shape = "unequal " if kind else ""
+            if settings not in f"{creatives} creatives in {campaigns} {shape}campaigns":
+                continue
             rng = np.random.default_rng(2)
             passed = sum(
                 judge(
@@ -137,11 +152,8 @@ def gate(count: int) -> None:
                 is TrialDecision.PROMOTED
                 for _ in range(count)
             )
-            shape = "unequal " if kind else ""
-            print(
-                f"  {creatives} creatives in {campaigns} {shape}campaigns, reliability {reliability}: "
-                f"{passed / count:.1%}"
-            )
+            what = f"{creatives} creatives in {campaigns} {shape}campaigns, reliability {reliability}"
+            print(f"  {what}: {in_percent(passed, count)}", flush=True)
 
 
 def end_to_end(count: int) -> None:
@@ -226,9 +238,20 @@ def weeks_to_promotion(rng: np.random.Generator, per_week: int, least: int) -> f
     return math.inf
 
 
+PARTS = ("years", "gate", "end-to-end", "waiting")
+
 if __name__ == "__main__":
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 400
-    years(number)
-    gate(max(number, 1000))
-    end_to_end(max(50, number // 2))
-    waiting(max(100, number // 2))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", type=int, nargs="?", default=400)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
+    parser.add_argument("--settings", default="", help="only settings of years and gate whose name has this in it")
+    options = parser.parse_args()
+    number = options.count
+    if "years" in options.parts:
+        years(number, options.settings)
+    if "gate" in options.parts:
+        gate(max(number, 1000), options.settings)
+    if "end-to-end" in options.parts:
+        end_to_end(max(50, number // 2))
+    if "waiting" in options.parts:
+        waiting(max(100, number // 2))

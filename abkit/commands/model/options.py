@@ -78,6 +78,11 @@ LabelsArgument = Annotated[
     ),
 ]
 
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=FIELD", help="The field that a column holds, of ratings or outcomes."),
+]
+
 
 def parse_scale(text: str | None) -> tuple[float, float] | None:
     """Return lowest and highest rating from `1..7`.

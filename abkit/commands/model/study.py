@@ -16,10 +16,12 @@ from abkit.commands.model.options import (
     ImageColumnOption,
     ImagesOption,
     LabelsArgument,
+    MapOption,
     ModelOption,
     RatingsArgument,
     ScaleOption,
     SeedOption,
+    parse_fields,
     parse_scale,
     store_if_any,
 )
@@ -45,6 +47,7 @@ def evaluate(
     header_line: HeaderLineOption = None,
     sheet: SheetOption = None,
     decimal: DecimalOption = None,
+    mapping: MapOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Measure a scorer on ratings that it has not seen: SRCC, PLCC, accuracy, coverage of its interval.
@@ -63,6 +66,7 @@ def evaluate(
         group_column=group_column,
         scale=parse_scale(scale),
         options=table_options(encoding, header_line, sheet, decimal),
+        columns=parse_fields(mapping),
     )
     with store_if_any(ctx) as (store, settings), progress_bars() as progress:
         result = work(store, request, settings=settings, progress=progress)
@@ -81,6 +85,7 @@ def compare(
     header_line: HeaderLineOption = None,
     sheet: SheetOption = None,
     decimal: DecimalOption = None,
+    mapping: MapOption = None,
     repeats: Annotated[int, typer.Option("--repeats", min=1, max=50, help="How often folds are dealt anew.")] = 5,
     seed: SeedOption = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Repeats that run side by side.")] = 1,
@@ -108,6 +113,7 @@ def compare(
         group_column=group_column,
         scale=parse_scale(scale),
         options=table_options(encoding, header_line, sheet, decimal),
+        columns=parse_fields(mapping),
         repeats=repeats,
         seed=seed,
         jobs=jobs,

@@ -15,6 +15,7 @@ from abkit.commands.model.options import (
     ImageColumnOption,
     ImagesOption,
     LabelsArgument,
+    MapOption,
     ScaleOption,
     SeedOption,
     SegmentOption,
@@ -77,10 +78,7 @@ def train(
     rating_images: Annotated[
         Path | None, typer.Option("--rating-images", metavar="FOLDER", help="The images that --ratings names.")
     ] = None,
-    mapping: Annotated[
-        list[str] | None,
-        typer.Option("--map", metavar="COLUMN=FIELD", help="The field that a column holds, of ratings or outcomes."),
-    ] = None,
+    mapping: MapOption = None,
     correct_raters: Annotated[
         bool,
         typer.Option("--correct-raters", help="Take the raters' biases out of single votes first (ITU-T P.910)."),

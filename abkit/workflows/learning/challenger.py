@@ -108,7 +108,9 @@ def train_challenger(
         comparison_images=known.folder if "comparisons" in paths else None,
     )
     trained = train(store, request, settings=settings, progress=progress)
-    return Challenger(version=find_model(store, trained.digest), known=known, tables=tables, notes=tuple(notes))
+    version = find_model(store, trained.digest)
+    notes += version.version.card.get("data", {}).get("notes", ())  # such as ratings that contradict the clicks
+    return Challenger(version=version, known=known, tables=tables, notes=tuple(notes))
 
 
 def _folder(settings: Settings, name: str) -> Path:

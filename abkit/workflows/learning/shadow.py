@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from abkit.config import Settings
-from abkit.errors import AbkitError, StoreError
+from abkit.errors import AbkitError
 from abkit.store import models, scores, trials
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
@@ -16,27 +16,25 @@ from abkit.workflows.learning.scores import log_scores, scores_of
 def score_beside(store: Store, settings: Settings, creatives: Collection[int]) -> str:
     """Score creatives by the challenger that is held beside the active model, if there is one.
 
-    The scores are logged as scores of its own version; `abkit correlate` shows both. A challenger that cannot be used
-    does not take the champion's scores away: its run fails, and the sentence that is returned says why; "" otherwise.
+    The scores are logged as scores of its own version; `abkit correlate` shows both. Whatever keeps a challenger from
+    scoring, its checkpoint or the store, does not take the champion's scores away, which are there already: the
+    sentence that is returned says that it was left out, and why; "" otherwise.
     """
-    with store.read() as session:
-        active = models.active_model(session)
-        trial = trials.candidate(session, active.id) if active is not None else None
-        version = models.version(session, trial.challenger_id) if trial and trial.challenger_id else None
-        if version is None:
-            return ""
-        missing = set(creatives) - set(scores.mean_scores(session, version.id))
-    if not missing:
-        return ""
-    challenger = ActiveModel(version)
+    digest = ""
     try:
+        with store.read() as session:
+            active = models.active_model(session)
+            trial = trials.candidate(session, active.id) if active is not None else None
+            version = models.version(session, trial.challenger_id) if trial and trial.challenger_id else None
+            missing = set(creatives) - set(scores.mean_scores(session, version.id)) if version is not None else set()
+        if version is None or not missing:
+            return ""
+        digest, challenger = f" {version.digest[:12]}", ActiveModel(version)
         with recorded_run(store, "score in shadow", {"model": version.digest, "creatives": len(missing)}) as run:
             made = scores_of(store, settings, run, challenger, missing)
             log_scores(store, run, challenger, made)
             run.outcome.update(scored=len(made))
-    except StoreError:
-        raise
     except AbkitError as error:
         hint = f" ({error.hint})" if error.hint else ""
-        return f"the challenger {version.digest[:12]} that is held did not score: {error.message}{hint}"
+        return f"the challenger{digest} that is held did not score: {error.message}{hint}"
     return ""

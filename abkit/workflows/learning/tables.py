@@ -96,8 +96,6 @@ def known_tables(
         ratings, said = _ratings(votes, names)
         notes += said
     outcomes = outcome_rows(found, entries, names)
-    if ratings and (against := _contradiction(outcomes, ratings)):
-        notes.append(against)
     return KnownTables(
         folder=folder,
         outcomes=outcomes,
@@ -172,25 +170,3 @@ def _ratings(votes: read.StoredVotes, names: Mapping[int, str]) -> tuple[Rows, l
     named = ", ".join(str(who[one]) for one in against[:5])
     said = f"raters who vote against all others count for nothing: {named} ({int((~kept).sum()):,} votes)"
     return rows, [said] if len(against) else []
-
-
-def _contradiction(outcomes: Rows, ratings: Rows) -> str:
-    """Return what is to be said where ratings go against the clicks on the same creatives; '' where they do not."""
-    from abkit.stats.monitoring.correlation import correlate
-
-    votes: dict[str, list[float]] = {}
-    for row in ratings:
-        votes.setdefault(row["image"], []).append(row["score"])
-    both = [row for row in outcomes if row["image"] in votes]
-    found = correlate(
-        [float(np.mean(votes[row["image"]])) for row in both],
-        [row["appeal"] for row in both],
-        statistic="srcc",
-        campaign=[row["campaign"] for row in both],
-    )
-    if found.ci_high is None or found.ci_high >= 0:
-        return ""
-    return (
-        f"ratings contradict the clicks: within campaigns their rank correlation is {found.estimate:+.2f} "
-        f"({found.ci_low:+.2f} to {found.ci_high:+.2f}, {found.n} creatives); both are learned from, and clicks judge"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from abkit.config import Settings
 from abkit.errors import UsageError
 from abkit.records import RecordList
 from abkit.workflows.models.results import with_ends
+from abkit.workflows.models.study_command import command_line, refuse_other_fields
 from abkit.workflows.models.train import Progress, local_tables, names_comparisons, require_model, token_cache
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class HeadStudyRequest:
         repeats: How often folds are dealt anew.
         seed: Seed of everything random.
         jobs: Repeats that run side by side.
+        columns: Column by field of ratings, where the user said it.
         options: How the table is written, where the user said it; encoding and decimal sign hold for `comparisons` too.
         comparisons: Comparisons of other images that heads are held against; needs `comparison_images`.
         comparison_images: The folder of the images that `comparisons` names.
@@ -47,6 +50,7 @@ class HeadStudyRequest:
     repeats: int = 5
     seed: int = 0
     jobs: int = 1
+    columns: Mapping[str, str] | None = None
     options: TableOptions | None = None
     comparisons: Path | str | None = None
     comparison_images: Path | None = None
@@ -126,15 +130,25 @@ def compare(
 
 def _compare(request: HeadStudyRequest, settings: Settings | None, progress: Progress | None) -> HeadStudy:
     from abkit_model.data.dataset import load_comparisons, load_dataset
+    from abkit_model.encoders import DEFAULT_ENCODER
     from abkit_model.encoders.load import load_encoder
     from abkit_model.studies.compare import compare_heads, transfer
 
     table = Path(request.table)
-    if names_comparisons(table, request.options):
+    refuse_other_fields(request.columns)
+    if request.columns is None and names_comparisons(table, request.options):
         raise UsageError(
             f"{request.table} is a table of comparisons, and heads are trained on ratings",
             hint="name the ratings first, and these comparisons with --comparisons and --comparison-images",
         )
+    further = {
+        "--encoder": request.encoder if request.encoder != DEFAULT_ENCODER else None,
+        "--repeats": request.repeats if request.repeats != HeadStudyRequest.repeats else None,
+        "--seed": request.seed,
+        "--jobs": request.jobs if request.jobs > 1 else None,
+        "--comparisons": request.comparisons,
+        "--comparison-images": request.comparison_images,
+    }
     frozen, cache = load_encoder(request.encoder), token_cache(settings)
     examples = load_dataset(
         table,
@@ -144,6 +158,8 @@ def _compare(request: HeadStudyRequest, settings: Settings | None, progress: Pro
         group_column=request.group_column,
         scale=request.scale,
         options=request.options,
+        columns=request.columns,
+        command=command_line("compare", request, further),
         cache=cache,
         progress=progress,
     ).examples

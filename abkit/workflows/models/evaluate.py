@@ -15,6 +15,7 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import ensure_active_model, find_model, load_scorer
 from abkit.workflows.models.results import EvaluationResult, comparison_figures, evaluation_result, rating_figures
+from abkit.workflows.models.study_command import command_line, refuse_other_fields
 from abkit.workflows.models.train import (
     Progress,
     alive,
@@ -44,6 +45,7 @@ class EvaluationRequest:
         group_column: Images with equal values here (one subject) are resampled together.
         scale: Lowest and highest rating; the scorer's when None.
         options: How the table is written, where the user said it.
+        columns: Column by field of ratings, where the user said it.
     """
 
     table: Path | str
@@ -54,6 +56,7 @@ class EvaluationRequest:
     group_column: str | None = None
     scale: tuple[float, float] | None = None
     options: TableOptions | None = None
+    columns: Mapping[str, str] | None = None
 
 
 def evaluate(
@@ -77,7 +80,8 @@ def evaluate(
         scorer_in_run(store, "model evaluate", arguments, model=model, checkpoint=checkpoint) as (scorer, run),
         local_tables(request, progress) as local,
     ):
-        compares = names_comparisons(Path(local.table), local.options)
+        refuse_other_fields(local.columns)
+        compares = local.columns is None and names_comparisons(Path(local.table), local.options)
         measure = _on_comparisons if compares else _on_ratings
         if run is None:
             return measure(scorer, local, settings, progress)
@@ -106,6 +110,8 @@ def _on_ratings(
         group_column=request.group_column,
         scale=request.scale,
         options=request.options,
+        columns=request.columns,
+        command=command_line("evaluate", request, {"--model": request.model, "--checkpoint": request.checkpoint}),
         cache=token_cache(settings),
         progress=progress,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,8 @@ def evaluate_scorer(
     group_column: str | None = None,
     scale: tuple[float, float] | None = None,
     options: TableOptions | None = None,
+    columns: Mapping[str, str] | None = None,
+    command: str = "",
     cache: TokenCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[Evaluation, Coverage | None, Dataset]:
@@ -60,6 +63,8 @@ def evaluate_scorer(
         group_column=group_column,
         scale=wanted,
         options=options,
+        columns=columns,
+        command=command,
         mirrored=False,
         cache=cache,
         progress=progress,

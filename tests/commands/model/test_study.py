@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +113,27 @@ def test_a_chart_that_could_not_be_saved_is_refused_before_the_work(
     assert said in result.stderr
     assert result.stderr.count("Error:") == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_ratings_with_other_column_names_are_asked_about_once_and_the_command_works(
+    here: Here, quick_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from abkit_model.studies import compare, heads
+
+    monkeypatch.setattr(compare, "HEADS", {"ridge": heads.ridge, QUERIES: heads.ridge})
+    rows = [f"{path.name},a word,{1 + i % 7}" for i, path in enumerate(save_images(quick_workspace / "my ads", 30))]
+    (quick_workspace / "stars.csv").write_text("\n".join(["picture,note,stars", *rows]))
+    table = ("stars.csv", "--images", "my ads", "--scale", "1..7")
+    asked = (("evaluate", "--checkpoint", "checkpoint"), ("compare", *LITE, "--repeats", "1"))
+    for study, *options in asked:
+        refused = here("model", study, *table, *options, cwd=quick_workspace)
+        assert refused.returncode == 1
+        command = shlex.split(refused.stderr[refused.stderr.index(f"abkit model {study} stars.csv") :])
+        assert command[-4:] == ["--map", "picture=image", "--map", "stars=mean"]
+        assert set(options) < set(command)
+        done = here(*command[1:], "-f", "json", cwd=quick_workspace)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)[0]["n"] == 30
+        other = here("model", study, *table, *options, "--map", "stars=appeal", cwd=quick_workspace)
+        assert other.returncode == 2
+        assert "--map names fields that ratings do not have: appeal" in other.stderr

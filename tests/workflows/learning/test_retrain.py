@@ -8,13 +8,14 @@ from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from sqlalchemy import func, select
 
 from abkit.config import RetrainSettings, Settings
-from abkit.errors import AbkitError, UsageError
+from abkit.errors import AbkitError, StoreError, UsageError
 from abkit.jobs.job import Tick
 from abkit.jobs.work.learning import Retrain
 from abkit.jobs.work.learning import retrain as job
@@ -217,6 +218,18 @@ def test_a_challenger_whose_checkpoint_is_gone_does_not_score_and_says_so(shop: 
     assert said.startswith(f"the challenger {held.challenger[:12]} that is held did not score: ")
     with shop.store.read() as session:
         assert session.scalars(select(Run.state).where(Run.what == "score in shadow")).all() == ["failed"]
+
+
+def test_a_challenger_whose_scores_the_store_does_not_take_leaves_the_champions_as_they_are(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = shop.retrain(0.6, as_of=START + timedelta(days=10), shadow=True)
+    full = StoreError("the disk of the store is full", hint="make room")
+    monkeypatch.setattr("abkit.workflows.learning.shadow.scores_of", Mock(side_effect=full))
+    said = score_beside(shop.store, shop.settings, sorted(shop.truth))
+    assert said == (
+        f"the challenger {held.challenger[:12]} that is held did not score: the disk of the store is full (make room)"
+    )
 
 
 def test_without_promote_a_better_challenger_waits_for_a_person(shop: Shop) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,11 +21,13 @@ from abkit.errors import InvalidInput
 from abkit.store.database.engine import Store
 from abkit.store.schema import Campaign, Creative, CreativeAlias, Rater, Rating, RatingImport, RatingSource
 from abkit.workflows import creative_files
+from abkit.workflows.learning import challenger
 from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.outcome_table import write_outcomes
 from abkit.workflows.learning.tables import KnownTables, known_tables
 from abkit_model.data.outcomes import read_outcomes
 from abkit_model.data.raters import contrary_raters
+from abkit_model.training.request import TrainingRequest
 from tests.monitoring_rows import NOW, Seed, seeded
 
 START = date(2025, 3, 3)
@@ -162,9 +166,28 @@ def test_a_rater_who_votes_against_everybody_is_named_and_left_out(seed: Seed) -
     assert any("panel/p3 (24 votes)" in note for note in tables.notes)
 
 
-def test_ratings_that_contradict_the_clicks_are_said(seed: Seed) -> None:
+def test_what_training_says_about_its_labels_is_said_of_the_challenger(
+    seed: Seed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rated(seed, against=True)
-    assert any(note.startswith("ratings contradict the clicks") for note in known(seed).notes)
+    against = "the ratings contradict the outcomes of the same creatives: SRCC inside campaigns -0.80"
+    asked = []
+
+    def train(store: Store, request: TrainingRequest, **options: Any) -> Any:
+        asked.append(request)
+        return SimpleNamespace(digest="c")
+
+    made = SimpleNamespace(version=SimpleNamespace(card={"data": {"notes": [against]}}))
+    monkeypatch.setattr(challenger, "train", train)
+    monkeypatch.setattr(challenger, "find_model", lambda store, digest: made)
+    card = SimpleNamespace(name="ours", scale=SimpleNamespace(low=1, high=7), encoder="e", data={})
+    champion: Any = SimpleNamespace(scorer=SimpleNamespace(card=card), version=SimpleNamespace(digest="d"))
+    settings = Settings(workspace=tmp_path)
+    with seed.store.read() as session:
+        appeals = find_appeals(session, settings, metric="ctr", as_of=LATER)
+    found = challenger.train_challenger(seed.store, settings, champion, appeals, name="new")
+    assert against in found.notes
+    assert asked[0].ratings is not None  # they are learned from all the same
 
 
 def test_ratings_on_another_scale_are_not_learned_from(seed: Seed) -> None:
