@@ -135,9 +135,10 @@ def test_a_table_of_labels_that_cannot_be_read_is_named_by_its_address(
     measured = here("model", "evaluate", address, "--images", tmp_path, cwd=quick_workspace)
     imported = here("ratings", "import", address, "--images", tmp_path, cwd=quick_workspace)
     unnamed, unknown = "no column with the file name of the image", "none of the known layouts"
-    for done, lacks in ((trained, unknown), (measured, unnamed), (imported, unnamed)):
+    for done, lacks in ((trained, unknown), (measured, unknown), (imported, unnamed)):
         assert done.returncode == 1
         assert f"{web.url}/odd.csv has {lacks}" in done.stderr
+        assert "abkit-fetch-" not in done.stderr
         assert SECRET not in done.stderr
     stored = dump(quick_workspace)
     assert f"{web.url}/odd.csv" in stored
