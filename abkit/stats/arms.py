@@ -124,7 +124,7 @@ class Moments(Record):
         array = np.asarray(values, dtype=float).ravel()
         _check_n(len(array))
         variance = float(array.var(ddof=1)) if len(array) > 1 else 0.0
-        return cls(len(array), float(array.mean()), variance, _skewness(array))
+        return cls(len(array), float(array.mean()), variance, skewness_of(array))
 
     def __add__(self, other: Moments) -> Moments:
         """Return both together (days add up).
@@ -195,7 +195,7 @@ class PairMoments(Record):
         covariance = np.cov(pairs) if n > 1 else np.zeros((2, 2))
         one, other = (Moments(n, float(pairs[i].mean()), float(covariance[i, i])) for i in (0, 1))
         ratio = one.mean / other.mean if other.mean else 0.0
-        return replace(_paired(one, other, float(covariance[0, 1])), skewness=_skewness(pairs[0] - ratio * pairs[1]))
+        return replace(_paired(one, other, float(covariance[0, 1])), skewness=skewness_of(pairs[0] - ratio * pairs[1]))
 
     def __add__(self, other: PairMoments) -> PairMoments:
         """Return both together (days add up)."""
@@ -235,7 +235,7 @@ def _variance(n: float, total: float, squares: float) -> float:
     return max(variance, 0.0)
 
 
-def _skewness(values: NDArray[np.float64]) -> float:
+def skewness_of(values: NDArray[np.float64]) -> float:
     """Return the skewness of single values; 0 where they do not vary."""
     from_mean = values - values.mean()
     squares = float((from_mean**2).mean())

@@ -13,6 +13,8 @@ from abkit.commands.context import CommandContext
 from abkit.commands.experiment import review, upkeep
 from abkit.commands.experiment.rows import (
     CapOption,
+    CovariateDenominatorOption,
+    CovariateOption,
     DenominatorOption,
     MetricColumnOption,
     QuantileOption,
@@ -363,6 +365,8 @@ def analyze(
     ] = None,
     metric: MetricColumnOption = None,
     denominator: DenominatorOption = None,
+    covariate: CovariateOption = None,
+    covariate_denominator: CovariateDenominatorOption = None,
     quantile: QuantileOption = None,
     cap: CapOption = None,
     method: Annotated[
@@ -384,7 +388,7 @@ def analyze(
     refuse_without_effect(ctx, " and ".join(given))
     if rows is not None and key is None:
         found = analyze_rows(
-            unit_columns(rows, unit, metric, denominator, variant),
+            unit_columns(rows, unit, metric, denominator, variant, covariate, covariate_denominator),
             control=control,
             split=numbers(split, "--split") if split else None,
             quantile=quantile,

@@ -48,6 +48,15 @@ MetricColumnOption = Annotated[
 DenominatorOption = Annotated[
     str | None, typer.Option("--denominator", help="With --rows: column to divide by, for a ratio.")
 ]
+CovariateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--covariate", help="With --rows: column of what each unit did before the test, to be taken out (CUPED)."
+    ),
+]
+CovariateDenominatorOption = Annotated[
+    str | None, typer.Option("--covariate-denominator", help="With --covariate: column to divide it by, for a ratio.")
+]
 QuantileOption = Annotated[
     float | None,
     typer.Option(
@@ -89,7 +98,8 @@ _EFFECT = {
         *_VALUES,
     },
     "--rows": _TABLE
-    | {"rows", "unit", "variant", "metric", "denominator", "quantile", "cap", "method", "planned_total", "split"},
+    | {"rows", "unit", "variant", "metric", "denominator", "covariate", "covariate_denominator"}
+    | {"quantile", "cap", "method", "planned_total", "split"},
 }
 """By what is analyzed, the options that have an effect."""
 
@@ -124,7 +134,13 @@ class RowFile:
 
 
 def unit_columns(
-    place: str, unit: str | None, metric: str | None, denominator: str | None, variant: str | None
+    place: str,
+    unit: str | None,
+    metric: str | None,
+    denominator: str | None,
+    variant: str | None,
+    covariate: str | None = None,
+    covariate_denominator: str | None = None,
 ) -> RowFile:
     """Return the file with the columns that are named.
 
@@ -138,9 +154,15 @@ def unit_columns(
     ]
     if missing:
         raise UsageError(f"--rows takes {' and '.join(missing)}", hint="name the columns as the file does")
-    return RowFile(
-        place, UnitColumns(unit=str(unit), variant=str(variant), metric=str(metric), denominator=denominator)
+    columns = UnitColumns(
+        unit=str(unit),
+        variant=str(variant),
+        metric=str(metric),
+        denominator=denominator,
+        covariate=covariate,
+        covariate_denominator=covariate_denominator,
     )
+    return RowFile(place, columns)
 
 
 @contextmanager

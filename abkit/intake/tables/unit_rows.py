@@ -34,7 +34,7 @@ PART = 1_000_000
 _EXAMPLES = 1_000
 _LAST_ROWS = 20  # where lines of totals stand
 _LINE = "\0line"
-_KEYS, _NUMBERS = ("unit", "variant"), ("y", "x")
+_KEYS, _NUMBERS = ("unit", "variant"), ("y", "x", "c", "d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +46,40 @@ class UnitColumns:
         variant: The variant that the unit was assigned to; None where all units are of one.
         metric: The number to compare.
         denominator: The number to divide by; None for a mean.
+        covariate: What each unit did before the test; None for no adjustment.
+        covariate_denominator: What to divide that by; None for a mean.
+
+    Raises:
+        InvalidInput: There is something to divide a covariate by, and no covariate.
     """
 
     unit: str
     variant: str | None
     metric: str
     denominator: str | None = None
+    covariate: str | None = None
+    covariate_denominator: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.covariate is None and self.covariate_denominator is not None:
+            raise InvalidInput("a covariate is to be divided, and none is named", hint="name both of its columns")
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns that hold numbers."""
+        named = (self.metric, self.denominator, self.covariate, self.covariate_denominator)
+        return tuple(column for column in named if column is not None)
 
     def named(self) -> dict[str, str]:
-        """Return the file's names by those used here: unit, variant, y, x."""
-        names = {"unit": self.unit, "variant": self.variant, "y": self.metric, "x": self.denominator}
+        """Return the file's names by those used here: unit, variant, y ÷ x and, of before the test, c ÷ d."""
+        names = {
+            "unit": self.unit,
+            "variant": self.variant,
+            "y": self.metric,
+            "x": self.denominator,
+            "c": self.covariate,
+            "d": self.covariate_denominator,
+        }
         return {ours: name for ours, name in names.items() if name is not None}
 
 
@@ -83,6 +107,8 @@ class UnitRows:
 
     def parts(self) -> Iterator[pl.DataFrame]:
         """Yield `unit` and `variant` (null where blank), `y` and `x` as Float64 (null where blank; x is 1 for a mean).
+
+        And `c` and `d` where they were asked for.
 
         Raises:
             InvalidInput: A cell of a number is none.
@@ -193,8 +219,8 @@ def _parquet(path: Path, columns: UnitColumns) -> pl.LazyFrame | None:
     scan = pl.scan_parquet(files, glob=False)
     schema = scan.collect_schema()
     _positions(path, list(schema), columns)
-    for name in (columns.metric, columns.denominator):
-        if name is not None and not (schema[name].is_numeric() or schema[name] in (pl.Boolean, pl.String)):
+    for name in columns.numbers:
+        if not (schema[name].is_numeric() or schema[name] in (pl.Boolean, pl.String)):
             raise InvalidInput(f"the column {name!r} holds {schema[name]}; expected numbers")
     return scan.select(pl.col(name).alias(ours) for ours, name in columns.named().items())
 

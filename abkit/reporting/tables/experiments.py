@@ -22,7 +22,7 @@ from abkit.workflows.experiments.formats import RecordedDecision
 from abkit.workflows.experiments.looks.results import Analysis, TreatmentResult
 from abkit.workflows.experiments.looks.segments import SegmentResults
 from abkit.workflows.experiments.looks.watched import WatchedMetric
-from abkit.workflows.experiments.rows.compare import UnitAnalysis
+from abkit.workflows.experiments.rows.compare import UnitAnalysis, UnitComparison
 from abkit.workflows.experiments.rows.simulate import Simulation
 from abkit.workflows.experiments.table import TableReport
 
@@ -303,6 +303,10 @@ def _(analysis: UnitAnalysis) -> View:
         }
         for one in analysis.comparisons
     ]
+    warned = [f"{one.treatment}: {said}" for one in analysis.comparisons for said in one.comparison.warnings]
+    said_of = [
+        f"{one.treatment}: {note}" for one in analysis.comparisons for note in (*one.comparison.notes, *_taken_out(one))
+    ]
     level = f"{percent(analysis.comparisons[0].comparison.level, 0)} intervals"
     title = f"{measured}, against {analysis.control}; {level}"
     split = analysis.sample_ratio
@@ -312,10 +316,25 @@ def _(analysis: UnitAnalysis) -> View:
     )
     return View(
         tables=(Table.of(arms), Table.of(compared, title=title)),
-        sentences=(mismatch,) if split.mismatch else (),
-        notes=(*analysis.notes, *analysis.left_out.sentences()),
+        sentences=(*([mismatch] if split.mismatch else []), *warned),
+        notes=(*analysis.notes, *said_of, *analysis.left_out.sentences()),
         chart=lambda: forest_plot([(one.treatment, one.comparison.lift) for one in analysis.comparisons], title=title),
     )
+
+
+def _taken_out(compared: UnitComparison) -> Iterator[str]:
+    """Say what the covariate did, and what the figures would be without it."""
+    one = compared.adjustment
+    if one is None:
+        return
+    raw = one.raw.lift
+    yield (
+        f"adjusted by {one.covariate} of before the test: {percent(one.variance_kept, 0)} of the variance is left; "
+        f"without that the lift is {percent(raw.estimate, 1, sign=True)} [{percent(raw.ci_low, 1, sign=True)}, "
+        f"{percent(raw.ci_high, 1, sign=True)}], p = {one.raw.p_value:.3g}"
+    )
+    if one.without:
+        yield f"{one.without:,} units have no {one.covariate}: nothing is taken out of them"
 
 
 @view_of.register

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from abkit.errors import InvalidInput
+from abkit.stats.arms import skewness_of
 from abkit.stats.estimate import ArmMean
 from abkit.stats.means.estimates import MeanOptions, compare_estimates
 from abkit.stats.means.pairs import CupedComparison
@@ -106,13 +107,15 @@ def adjustment(control: UnitsBefore, treatment: UnitsBefore) -> tuple[float, flo
 
 
 def compare_ratios_with_covariate(
-    control: UnitsBefore, treatment: UnitsBefore, **options: Unpack[MeanOptions]
+    control: UnitsBefore, treatment: UnitsBefore, *, skewness: bool = False, **options: Unpack[MeanOptions]
 ) -> CupedComparison:
     """Compare ratios of sums over units, adjusted by what the units did before the test, beside the raw comparison.
 
     Args:
         control: The units of the control, with their former figures.
         treatment: The same of the treatment.
+        skewness: Whether the rule of skewness takes what the units have, as comparisons of rows do, and not what sums
+            would be taken to have.
         options: See `MeanOptions`.
 
     Raises:
@@ -129,11 +132,13 @@ def compare_ratios_with_covariate(
     theta, middle = adjustment(control, treatment)
     raw, adjusted = [], []
     for arm in (control, treatment):
-        (variance, covariance), (_, of_before) = np.cov(arm.linearized())
+        now, before_now = parts = arm.linearized()
+        (variance, covariance), (_, of_before) = np.cov(parts)
         n = len(arm)
         left = variance - 2 * theta * covariance + theta * theta * of_before
-        raw.append(ArmMean(n, arm.ratio, math.sqrt(variance / n)))
-        adjusted.append(ArmMean(n, arm.ratio - theta * (arm.before - middle), math.sqrt(max(left, 0.0) / n)))
+        shapes = [skewness_of(now), skewness_of(now - theta * before_now)] if skewness else [None, None]
+        raw.append(ArmMean(n, arm.ratio, math.sqrt(variance / n), shapes[0]))
+        adjusted.append(ArmMean(n, arm.ratio - theta * (arm.before - middle), math.sqrt(max(left, 0.0) / n), shapes[1]))
     before, after = (sum(arm.standard_error**2 for arm in means) for means in (raw, adjusted))
     return CupedComparison(
         compare_estimates(*adjusted, label=f"cuped {options.get('method', Method.WELCH)}", **options),

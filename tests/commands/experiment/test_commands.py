@@ -190,6 +190,20 @@ def test_rows_of_users_are_compared_by_mean_ratio_and_median(here: Here, tmp_pat
     assert "median of revenue per user" in (tmp_path / "median.svg").read_text()
 
 
+def test_what_users_did_before_is_taken_out_of_rows_and_said(here: Here, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    lines = [f"u{user},{'new' if user % 2 else 'old'},{user % 7 + user % 3},{user % 7}" for user in range(400)]
+    path.write_text("user,arm,revenue,before\n" + "\n".join(lines) + "\n")
+    columns = ("--unit", "user", "--variant", "arm", "--metric", "revenue", "--covariate", "before")
+    found = here("experiment", "analyze", "--rows", path, *columns, "-f", "json", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    one = json.loads(found.stdout)["comparisons"][0]
+    assert one["adjustment"]["covariate"] == "before"
+    assert one["adjustment"]["variance_kept"] < 0.3
+    wrong = here("experiment", "analyze", "spring", "--rows", path, *columns, cwd=tmp_path)
+    assert "--covariate has no effect on an experiment of the store and --rows" in wrong.stderr
+
+
 def test_rows_take_their_columns_and_refuse_what_has_no_effect_on_them(here: Here, tmp_path: Path) -> None:
     path = user_rows(tmp_path)
     bare = here("experiment", "analyze", "--rows", path, "--unit", "user", cwd=tmp_path)

@@ -152,3 +152,13 @@ def test_amounts_and_percentages_with_zeros_are_of_one_kind(tmp_path: Path) -> N
     for cells, values in ((("5%", "0", "-"), [0.05, 0, None]), (("€5", "0", "6"), [5, 0, 6])):
         path.write_text("user,arm,revenue\n" + "".join(f"u{n},a,{cell}\n" for n, cell in enumerate(cells)), "utf-8")
         assert read(path, UnitColumns(unit="user", variant="arm", metric="revenue"))["y"].to_list() == values
+
+
+def test_what_units_did_before_is_read_as_every_other_number(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("user;arm;revenue;before\n" + "a;old;1,5;2.000,25\nb;new;2,5;\n", "utf-8")
+    found = read(path, UnitColumns(unit="user", variant="arm", metric="revenue", covariate="before"))
+    assert found["c"].to_list() == [2000.25, None]
+    found.with_columns(x=1.0).write_parquet(tmp_path / "rows.parquet")
+    columns = UnitColumns(unit="unit", variant="variant", metric="y", covariate="c", covariate_denominator="x")
+    assert read(tmp_path / "rows.parquet", columns)["d"].to_list() == [1.0, 1.0]

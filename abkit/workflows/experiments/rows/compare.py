@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import narwhals as nw
 import numpy as np
@@ -17,16 +17,14 @@ from abkit.intake.remote.table import local_table
 from abkit.intake.tables.totals import names_alike
 from abkit.intake.tables.unit_rows import MOST_BYTES, UnitColumns, UnitRows, unit_rows
 from abkit.records import Record
-from abkit.stats.arms import Moments, PairMoments
 from abkit.stats.estimate import Comparison
 from abkit.stats.means.capping import cap_values
-from abkit.stats.means.compare import compare_means
-from abkit.stats.means.pairs import compare_ratios
-from abkit.stats.means.quantiles import compare_quantiles
+from abkit.stats.means.estimates import MeanOptions
 from abkit.stats.sequential.always_valid import DEFAULT_TUNING
 from abkit.stats.verdicts.multiplicity import adjust
 from abkit.stats.verdicts.sample_ratio import SampleRatio, sample_ratio
 from abkit.vocabulary import Alternative, Method, parse_choice
+from abkit.workflows.experiments.rows.sides import UnitAdjustment, compare_sides, compare_with_former
 from abkit.workflows.experiments.rows.sums import LeftOut, SummedUnits, UnitValues, sum_per_unit
 from abkit_model.data.tables import TableOptions
 
@@ -63,11 +61,13 @@ class UnitComparison(Record):
         treatment: Name of the variant.
         comparison: Welch's comparison of means, or of ratios of means by the delta method.
         adjusted_p: Its p-value after Holm's correction over all treatments.
+        adjustment: What was taken out with a covariate; None without one.
     """
 
     treatment: str
     comparison: Comparison
     adjusted_p: float
+    adjustment: UnitAdjustment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +100,30 @@ class UnitAnalysis(Record):
     notes: tuple[str, ...] = ()
 
 
+class UnitOptions(TypedDict, total=False):
+    """How the units of rows are compared; see `experiment_from_rows` for each.
+
+    Attributes:
+        control: Name of the control; the variant of the first row by default.
+        split: Planned shares, the control first; equal by default.
+        quantile: The quantile to compare instead of the mean.
+        cap: Quantile of all units that values are brought down to.
+        method: `welch` for one planned look, `sequential` for any look.
+        level: Confidence level of the intervals.
+        alternative: Which difference counts.
+        planned_units: `sequential` only: the planned units per comparison.
+    """
+
+    control: str | None
+    split: Sequence[float] | None
+    quantile: float | None
+    cap: float | None
+    method: Method | str
+    level: float
+    alternative: Alternative | str
+    planned_units: float
+
+
 def experiment_from_rows(
     frame: Any,
     *,
@@ -107,13 +131,15 @@ def experiment_from_rows(
     variant: str,
     metric: str,
     denominator: str | None = None,
+    covariate: str | None = None,
+    covariate_denominator: str | None = None,
     control: str | None = None,
     split: Sequence[float] | None = None,
     quantile: float | None = None,
     cap: float | None = None,
-    method: str = Method.WELCH,
+    method: Method | str = Method.WELCH,
     level: float = 0.95,
-    alternative: str = Alternative.TWO_SIDED,
+    alternative: Alternative | str = Alternative.TWO_SIDED,
     planned_units: float = DEFAULT_TUNING,
 ) -> UnitAnalysis:
     """Compare the variants of an experiment from rows: one per unit, or many that are added up per unit.
@@ -129,6 +155,9 @@ def experiment_from_rows(
         variant: Column that names the variant the unit was assigned to.
         metric: Column of numbers to compare.
         denominator: Column of numbers to divide by, for a ratio of means (delta method).
+        covariate: Column of what each unit did before the test, one value in all of its rows: it is taken out of the
+            metric (CUPED), which makes the intervals narrower. Units without one stay as they are.
+        covariate_denominator: Column to divide the covariate by.
         control: Name of the control; the variant of the first row by default.
         split: Planned shares in the order of the variants, the control first and the others as they appear; equal by
             default.
@@ -159,12 +188,17 @@ def experiment_from_rows(
     >>> round(found.comparisons[0].comparison.difference.estimate, 3), found.left_out.rows_without_metric
     (3.167, 1)
     """
-    return analyze_units(
-        sum_per_unit([_columns(frame, unit, variant, metric, denominator)]),
+    columns = UnitColumns(
         unit=unit,
         variant=variant,
         metric=metric,
         denominator=denominator,
+        covariate=covariate,
+        covariate_denominator=covariate_denominator,
+    )
+    return analyze_units(
+        sum_per_unit([_columns(frame, columns)]),
+        columns,
         control=control,
         split=split,
         quantile=quantile,
@@ -182,7 +216,7 @@ def experiment_from_file(
     *,
     options: TableOptions | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    **analysis: Any,
+    **analysis: Unpack[UnitOptions],
 ) -> UnitAnalysis:
     """Compare the variants of an experiment from the rows of a file, which may be larger than memory.
 
@@ -191,20 +225,13 @@ def experiment_from_file(
         columns: The columns to read.
         options: What the user said about how the table is written.
         progress: Called with the rows read so far, and all of them.
-        analysis: Options of `experiment_from_rows`.
+        analysis: See `UnitOptions`.
 
     Raises:
         AbkitError: The file cannot be read, or its rows cannot be compared.
     """
     sums, notes = sums_of_file(table, columns, options=options, progress=progress)
-    found = analyze_units(
-        sums,
-        unit=columns.unit,
-        variant=str(columns.variant),
-        metric=columns.metric,
-        denominator=columns.denominator,
-        **analysis,
-    )
+    found = analyze_units(sums, columns, **analysis)
     return replace(found, notes=(*notes, *found.notes))
 
 
@@ -233,21 +260,19 @@ def _reported(rows: UnitRows, progress: Callable[[int, int], None]) -> Iterator[
 
 def analyze_units(
     sums: SummedUnits,
+    columns: UnitColumns,
     *,
-    unit: str,
-    variant: str,
-    metric: str,
-    denominator: str | None = None,
     control: str | None = None,
     split: Sequence[float] | None = None,
     quantile: float | None = None,
     cap: float | None = None,
-    method: str = Method.WELCH,
+    method: Method | str = Method.WELCH,
     level: float = 0.95,
-    alternative: str = Alternative.TWO_SIDED,
+    alternative: Alternative | str = Alternative.TWO_SIDED,
     planned_units: float = DEFAULT_TUNING,
 ) -> UnitAnalysis:
-    """Compare the variants of an experiment from the sums of its units. See `experiment_from_rows`."""
+    """Compare the variants of an experiment from the sums of its units, with `UnitOptions`."""
+    metric, denominator = columns.metric, columns.denominator
     method = parse_choice(Method, method, name="method")
     if method not in (Method.WELCH, Method.SEQUENTIAL):
         raise InvalidInput(f"the method is {method.value!r}; expected welch or sequential")
@@ -258,8 +283,10 @@ def analyze_units(
         )
     if cap is not None and (denominator is not None or quantile is not None):
         raise InvalidInput("a cap is for means per unit", hint="leave the denominator and the quantile out")
+    if columns.covariate is not None and quantile is not None:
+        raise InvalidInput("a covariate is taken out of means and ratios", hint="leave the quantile out")
     side = parse_choice(Alternative, alternative, name="alternative")
-    names = _variants(sums, variant, control)
+    names = _variants(sums, str(columns.variant), control)
     for name, values in sums.variants.items():
         if values.n < 2:
             raise InvalidInput(
@@ -275,14 +302,28 @@ def analyze_units(
         within, capped = cap_values([arm.y for arm in arms], cap)
         arms = [replace(arm, y=y) for arm, y in zip(arms, within, strict=True)]
         notes.append(str(capped))
-    if quantile is not None:
-        compared = [compare_quantiles(arms[0].y, arm.y, q=quantile, level=level, alternative=side) for arm in arms[1:]]
+    options: MeanOptions = {"method": method, "level": level, "alternative": side, "tuning": planned_units}
+    adjustments: list[UnitAdjustment | None] = [None] * len(arms[1:])
+    if columns.covariate is not None:
+        former = " ÷ ".join(filter(None, (columns.covariate, columns.covariate_denominator)))
+        ratio = denominator is not None
+        both = [compare_with_former(arms[0], arm, former, options, ratio=ratio) for arm in arms[1:]]
+        compared, adjustments = [one for one, _ in both], [adjustment for _, adjustment in both]
     else:
-        options: dict[str, Any] = {"method": method, "level": level, "alternative": side, "tuning": planned_units}
-        compared = _comparisons(arms, options, ratio=denominator is not None)
+        compared = [
+            compare_sides(
+                *((one.y, one.x) for one in (arms[0], arm)),
+                ratio=denominator is not None,
+                quantile=quantile,
+                level=level,
+                alternative=side,
+                options=options,
+            )
+            for arm in arms[1:]
+        ]
     adjusted = adjust([one.p_value for one in compared], correction="holm", alpha=1 - level, family="treatments")
     return UnitAnalysis(
-        unit=unit,
+        unit=columns.unit,
         metric=metric,
         denominator=denominator,
         control=names[0],
@@ -291,14 +332,14 @@ def analyze_units(
             _arm(name, arm, quantile, ratio=denominator is not None) for name, arm in zip(names, arms, strict=True)
         ),
         notes=tuple(notes),
-        comparisons=tuple(map(UnitComparison, names[1:], compared, adjusted.p_values)),
+        comparisons=tuple(map(UnitComparison, names[1:], compared, adjusted.p_values, adjustments)),
         sample_ratio=sample_ratio([sums.variants[name].assigned for name in names], split),
         left_out=sums.left_out,
     )
 
 
-def _columns(frame: Any, unit: str, variant: str, metric: str, denominator: str | None) -> pl.DataFrame:
-    """Return the columns under the names used here: unit, variant, y, x (1 for a mean)."""
+def _columns(frame: Any, columns: UnitColumns) -> pl.DataFrame:
+    """Return the columns under the names used here: unit, variant, y, x (1 for a mean), and c, d of before the test."""
     try:
         known = nw.from_native(frame)
     except TypeError as error:
@@ -306,18 +347,18 @@ def _columns(frame: Any, unit: str, variant: str, metric: str, denominator: str 
             f"the rows are a {type(frame).__name__}; expected a data frame of pandas, Polars or PyArrow"
         ) from error
     schema = known.collect_schema()
-    for column in (unit, variant, metric, denominator):
-        if column is not None and column not in schema:
+    named = columns.named()
+    for column in named.values():
+        if column not in schema:
             raise InvalidInput(f"there is no column {column!r}; the frame has {', '.join(map(repr, schema))}")
-    for column in (metric, denominator):
-        if column is not None and not (schema[column].is_numeric() or schema[column] == nw.Boolean):
+    for column in columns.numbers:
+        if not (schema[column].is_numeric() or schema[column] == nw.Boolean):
             raise InvalidInput(f"the column {column!r} holds {schema[column]}; expected numbers")
-    y = nw.col(metric).cast(nw.Float64)
+    keys = ("unit", "variant")
     chosen = known.select(
-        nw.col(unit).alias("unit"),
-        nw.col(variant).alias("variant"),
-        y.alias("y"),
-        (nw.lit(1.0) if denominator is None else nw.col(denominator).cast(nw.Float64)).alias("x"),
+        *(nw.col(named[key]).alias(key) for key in keys),
+        *(nw.col(column).cast(nw.Float64).alias(ours) for ours, column in named.items() if ours not in keys),
+        *([] if "x" in named else [nw.lit(1.0).alias("x")]),
     )
     rows = chosen.collect() if isinstance(chosen, nw.LazyFrame) else chosen
     native = rows.to_native()
@@ -351,15 +392,6 @@ def _variants(sums: SummedUnits, column: str, control: str | None) -> list[str]:
     if str(control) not in names:
         raise InvalidInput(f"no row has the control {str(control)!r}; the variants are {', '.join(map(repr, names))}")
     return [str(control), *(name for name in names if name != str(control))]
-
-
-def _comparisons(arms: Sequence[UnitValues], options: dict[str, Any], *, ratio: bool) -> list[Comparison]:
-    """Compare each variant with the first one."""
-    if not ratio:
-        means = [Moments.from_values(arm.y) for arm in arms]
-        return [compare_means(means[0], treatment, **options) for treatment in means[1:]]
-    pairs = [PairMoments.from_values(arm.y, arm.x) for arm in arms]
-    return [compare_ratios(pairs[0], treatment, **options) for treatment in pairs[1:]]
 
 
 def _arm(name: str, values: UnitValues, quantile: float | None, *, ratio: bool) -> UnitArm:

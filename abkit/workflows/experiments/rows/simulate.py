@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
-from abkit.stats.arms import Moments, PairMoments
-from abkit.stats.means.compare import compare_means
-from abkit.stats.means.pairs import compare_ratios
-from abkit.stats.means.quantiles import compare_quantiles
 from abkit.stats.proportions.intervals import wilson
+from abkit.workflows.experiments.rows.sides import Side, compare_sides
 from abkit.workflows.experiments.rows.sums import SummedUnits
 
 TOLERATED = 1.2
@@ -158,21 +153,12 @@ def simulate(
     )
 
 
-Side = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
 def _tested(
     old: Side, new: Side, denominator: str | None, quantile: float | None, alpha: float
 ) -> tuple[float, tuple[float, float]]:
     """Return the p-value and the interval of the lift; 1 where nothing varies."""
-    options: dict[str, Any] = {"level": 1 - alpha}
     try:
-        if quantile is not None:
-            found = compare_quantiles(old[0], new[0], q=quantile, **options)
-        elif denominator is None:
-            found = compare_means(*(Moments.from_values(side[0]) for side in (old, new)), **options)
-        else:
-            found = compare_ratios(*(PairMoments.from_values(*side) for side in (old, new)), **options)
+        found = compare_sides(old, new, ratio=denominator is not None, quantile=quantile, level=1 - alpha)
     except InvalidInput:
         return 1.0, (-math.inf, math.inf)
     return found.p_value, (found.lift.ci_low, found.lift.ci_high)

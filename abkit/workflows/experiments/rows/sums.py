@@ -17,6 +17,7 @@ MOST_UNITS = 20_000_000
 
 _MERGE_AT = 4_000_000
 _KEYS = ("unit", "variant")
+_FORMER = ("c", "d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +67,16 @@ class UnitValues:
         rows: Shape (n,), rows of each unit that has values.
         y: Shape (n,), sum of the metric.
         x: Shape (n,), sum of the denominator; 1 per row where there is none.
+        c: Shape (n,), what each unit did before the test, NaN where that is not known; None where it was not asked for.
+        d: Shape (n,), what to divide that by; None for a mean.
     """
 
     assigned: int
     rows: NDArray[np.int64]
     y: NDArray[np.float64]
     x: NDArray[np.float64]
+    c: NDArray[np.float64] | None = None
+    d: NDArray[np.float64] | None = None
 
     @property
     def n(self) -> int:
@@ -99,9 +104,10 @@ def sum_per_unit(parts: Iterable[pl.DataFrame]) -> SummedUnits:
 
     Args:
         parts: Columns `unit`, `variant`, `y` and `x`, the numbers as Float64; null or NaN where a value is missing.
+            Further `c` and `d`, what a unit did before the test: no sums, but one value in all rows of a unit.
 
     Raises:
-        InvalidInput: There are more units than memory is meant to hold.
+        InvalidInput: There are more units than memory is meant to hold, or a unit has two former values.
 
     >>> rows = pl.DataFrame({"unit": ["a", "a", "b"], "variant": ["old", "old", "new"], "y": [1.0, 2, 5], "x": 1.0})
     >>> found = sum_per_unit([rows[:1], rows[1:]])
@@ -126,7 +132,8 @@ def sum_per_unit(parts: Iterable[pl.DataFrame]) -> SummedUnits:
 
 def _summed(part: pl.DataFrame, before: int) -> pl.DataFrame:
     # NaN is what pandas has for a missing value.
-    rows = part.with_columns(pl.col("y", "x").fill_nan(None)).with_row_index("row", offset=before)
+    former = [name for name in _FORMER if name in part.columns]
+    rows = part.with_columns(pl.col("y", "x", *former).fill_nan(None)).with_row_index("row", offset=before)
     complete = pl.col("y").is_not_null() & pl.col("x").is_not_null()
     return rows.group_by(_KEYS).agg(
         pl.col("row").min().cast(pl.Int64).alias("first"),
@@ -135,13 +142,28 @@ def _summed(part: pl.DataFrame, before: int) -> pl.DataFrame:
         pl.col("y").is_null().sum().cast(pl.Int64).alias("no_y"),
         pl.col("y").filter(complete).sum(),
         pl.col("x").filter(complete).sum(),
+        # Added up over rows it would count what the unit did in the test.
+        *(pl.col(name).min().alias(f"{name}_low") for name in former),
+        *(pl.col(name).max().alias(f"{name}_high") for name in former),
     )
 
 
 def _merged(pieces: list[pl.DataFrame]) -> pl.DataFrame:
     if len(pieces) == 1:
         return pieces[0]
-    return pl.concat(pieces).group_by(_KEYS).agg(pl.min("first"), pl.sum("all", "rows", "no_y", "y", "x"))
+    lows, highs = (
+        [name for name in pieces[0].columns if name in {f"{one}_{end}" for one in _FORMER}] for end in ("low", "high")
+    )
+    return (
+        pl.concat(pieces)
+        .group_by(_KEYS)
+        .agg(
+            pl.min("first"),
+            pl.sum("all", "rows", "no_y", "y", "x"),
+            *map(pl.min, lows),
+            *map(pl.max, highs),
+        )
+    )
 
 
 def _units(sums: pl.DataFrame | None, read: int) -> SummedUnits:
@@ -164,7 +186,16 @@ def _units(sums: pl.DataFrame | None, read: int) -> SummedUnits:
         units_without_values=one.filter(pl.col("rows") == 0).height,
     )
     # In one order whatever the rows' order: a sum must not depend on it in the last digits.
-    known = one.filter(pl.col("rows") > 0).sort("y", "x", "rows")
+    former = [name for name in _FORMER if f"{name}_low" in one.columns]
+    known = one.filter(pl.col("rows") > 0).sort("y", "x", "rows", *(f"{name}_low" for name in former))
+    for name in former:
+        unlike = known.filter(pl.col(f"{name}_low") != pl.col(f"{name}_high"))
+        if unlike.height:
+            raise InvalidInput(
+                f"{unlike.height:,} units have several values of before the test, such as {unlike['unit'][0]!r}: "
+                f"{unlike[f'{name}_low'][0]:g} and {unlike[f'{name}_high'][0]:g}",
+                hint="write what a unit did before the test as one number, the same in all of its rows",
+            )
     variants = {}
     for name in order:
         units = known.filter(pl.col("variant") == name)
@@ -173,6 +204,7 @@ def _units(sums: pl.DataFrame | None, read: int) -> SummedUnits:
             rows=units["rows"].to_numpy(),
             y=units["y"].to_numpy(),
             x=units["x"].to_numpy(),
+            **{name: units[f"{name}_low"].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in former},
         )
     return SummedUnits(variants=variants, left_out=left_out, rows=read)
 

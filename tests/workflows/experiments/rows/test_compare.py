@@ -12,6 +12,7 @@ import pytest
 from abkit.errors import InvalidInput
 from abkit.stats.arms import Moments, PairMoments
 from abkit.stats.means.compare import compare_means
+from abkit.stats.means.covariates import UnitsBefore, compare_ratios_with_covariate
 from abkit.stats.means.pairs import compare_ratios
 from abkit.workflows.experiments.rows.compare import UnitAnalysis, experiment_from_rows
 from abkit.workflows.experiments.rows.sums import LeftOut
@@ -227,3 +228,94 @@ def test_variants_that_differ_in_case_or_blanks_only_are_not_compared() -> None:
     frame = pl.DataFrame({"user": range(40), "variant": ["a", "b", "A", "b "] * 10, "revenue": range(40)})
     with pytest.raises(InvalidInput, match="'a' and 'A' in column 'variant' differ in case or blanks only"):
         experiment_from_rows(frame, unit="user", variant="variant", metric="revenue")
+
+
+def regulars(users: int = 600, lift: float = 0.04) -> pl.DataFrame:
+    """Two rows per user with what it spent and saw, and what it did before the test in each of them."""
+    rng = np.random.default_rng(21)
+    taste, shown, before = rng.beta(4, 60, users), rng.poisson(40, users) + 1, rng.poisson(60, users) + 1
+    treated = rng.permutation(users) % 2
+    clicks = rng.binomial(shown, taste * (1 + lift * treated))
+    former = rng.binomial(before, taste)
+    once = pl.DataFrame(
+        {
+            "user": np.arange(users),
+            "arm": np.where(treated, "new", "old"),
+            "impressions": shown,
+            "clicks": clicks,
+            "clicks_before": former,
+            "impressions_before": before,
+        }
+    )
+    rest = once.with_columns(impressions=pl.lit(3), clicks=pl.lit(0))
+    return pl.concat([once, rest], how="vertical_relaxed")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("ratio", [False, True])
+def test_what_units_did_before_is_taken_out_once_per_unit_and_the_raw_figures_stand_beside(
+    library: str, ratio: bool
+) -> None:
+    frame = regulars()
+    options: dict[str, Any] = {"control": "old", "covariate": "clicks_before"}
+    if ratio:
+        options |= {"denominator": "impressions", "covariate_denominator": "impressions_before"}
+    found = compared(LIBRARIES[library](frame), **options)
+    sums = frame.group_by("user", "arm").agg(
+        pl.sum("clicks", "impressions"), pl.first("clicks_before", "impressions_before")
+    )
+    arms = []
+    for name in ("old", "new"):
+        own = sums.filter(arm=name).sort("user")
+        x, d = (own["impressions"], own["impressions_before"]) if ratio else (np.ones(len(own)), np.ones(len(own)))
+        arms.append(UnitsBefore.of(own["clicks"], x, own["clicks_before"], d))
+    expected = compare_ratios_with_covariate(*arms, skewness=True)
+    one = found.comparisons[0]
+    assert one.comparison.difference.estimate == pytest.approx(expected.adjusted.difference.estimate)
+    assert one.comparison.p_value == pytest.approx(expected.adjusted.p_value)
+    assert one.adjustment is not None
+    assert one.adjustment.variance_kept == pytest.approx(expected.variance_kept)
+    assert one.adjustment.variance_kept < 0.9
+    raw = compared(frame, **{name: value for name, value in options.items() if "covariate" not in name})
+    assert one.adjustment.raw.p_value == pytest.approx(raw.comparisons[0].comparison.p_value)
+    assert raw.comparisons[0].adjustment is None
+
+
+def test_units_without_a_former_value_stay_as_they_are_and_are_counted() -> None:
+    frame = regulars().with_columns(
+        clicks_before=pl.when(pl.col("user") < 50).then(None).otherwise(pl.col("clicks_before"))
+    )
+    one = compared(frame, covariate="clicks_before", control="old").comparisons[0]
+    assert one.adjustment is not None
+    assert one.adjustment.without == 50
+    # A row without the value is no second one: the unit has it in another row.
+    partly = regulars().with_columns(
+        clicks_before=pl.when(pl.col("clicks") == 0).then(None).otherwise(pl.col("clicks_before"))
+    )
+    assert compared(partly, covariate="clicks_before").comparisons[0].adjustment.without < 100  # type: ignore[union-attr]
+    said = str(compared(frame, covariate="clicks_before"))
+    assert "50 units have no clicks_before: nothing is taken out of them" in said
+    assert "of the variance is left; without that the lift is" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "said"),
+    [
+        ({"clicks_before": pl.col("clicks")}, {}, "units have several values of before the test, such as"),
+        ({"clicks_before": pl.lit(3)}, {}, "CUPED needs a covariate that varies"),
+        ({"clicks_before": pl.lit("x")}, {}, "'clicks_before' holds String; expected numbers"),
+        ({}, {"quantile": 0.5}, "a covariate is taken out of means and ratios"),
+        ({}, {"covariate": None, "covariate_denominator": "impressions"}, "a covariate is to be divided"),
+        ({}, {"covariate": "gone"}, "there is no column 'gone'"),
+    ],
+)
+def test_covariates_that_are_none_are_refused(change: dict[str, Any], options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        compared(regulars().with_columns(**change), **({"covariate": "clicks_before"} | options))
+
+
+def test_a_warning_and_a_wider_interval_are_shown_of_rows() -> None:
+    rng = np.random.default_rng(4)
+    spent = np.concatenate([rng.lognormal(0, 2, 400), rng.lognormal(0, 2, 40)])
+    frame = pl.DataFrame({"user": np.arange(440), "arm": ["old"] * 400 + ["new"] * 40, "spent": spent})
+    assert "new: no verdict: 400 and 40 units with skewness" in str(compared(frame, metric="spent"))
