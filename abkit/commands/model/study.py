@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,19 @@ from abkit.commands.model.options import (
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bars, show
 from abkit.commands.table_options import DecimalOption, EncodingOption, HeaderLineOption, SheetOption, table_options
 from abkit.records import percent
+
+LeastGainOption = Annotated[
+    float | None,
+    typer.Option(
+        "--least-gain", help="Of encoders: the gain in SRCC that is worth the cost of a dearer one; 0.02 by default."
+    ),
+]
+CoreHourOption = Annotated[
+    float | None, typer.Option("--core-hour", help="Of encoders: what an hour of one core costs, for costs in money.")
+]
+PriceCurrencyOption = Annotated[
+    str | None, typer.Option("--currency", help="Of encoders: the currency of --core-hour, such as EUR.")
+]
 
 if TYPE_CHECKING:
     from abkit.store.database.engine import Store
@@ -77,7 +91,10 @@ def compare(
     ctx: typer.Context,
     table: RatingsArgument,
     images: ImagesOption,
-    encoder: Annotated[str, typer.Option("--encoder", help="The frozen encoder under all heads.")] = ENCODER,
+    encoder: Annotated[
+        list[str],
+        typer.Option("--encoder", help="The frozen encoder under all heads; two or more are compared with each other."),
+    ] = [ENCODER],  # noqa: B006  # typer copies it
     image_column: ImageColumnOption = None,
     group_column: GroupColumnOption = None,
     scale: ScaleOption = None,
@@ -92,12 +109,43 @@ def compare(
     comparisons: ComparisonsOption = None,
     comparison_images: ComparisonImagesOption = None,
     chart: Annotated[Path | None, typer.Option("--chart", help="Write a chart: .png, .svg or .html.")] = None,
+    least_gain: LeastGainOption = None,
+    core_hour: CoreHourOption = None,
+    currency: PriceCurrencyOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Compare learnable queries with plain heads on the same encoder: repeated folds, paired intervals.
 
     With --comparisons, every head, trained on all the ratings, is also held against comparisons of other images.
+
+    With --encoder twice or more, encoders are compared instead: whether another one than the first pays on these
+    labels, by the recipe of `abkit model train`, and what each costs per 1,000 images.
     """
+    one = {"--comparisons": comparisons, "--comparison-images": comparison_images, "--chart": chart, "--jobs": jobs > 1}
+    several = {"--least-gain": least_gain is not None, "--core-hour": core_hour is not None, "--currency": currency}
+    _refuse_stray(one if len(encoder) > 1 else several, len(encoder))
+    if len(encoder) > 1:
+        from abkit.workflows.models.compare_encoders import LEAST_GAIN, EncoderStudyRequest, compare_encoders
+
+        study = EncoderStudyRequest(
+            table=table,
+            images=images,
+            encoders=tuple(encoder),
+            image_column=image_column,
+            group_column=group_column,
+            scale=parse_scale(scale),
+            options=table_options(encoding, header_line, sheet, decimal),
+            columns=parse_fields(mapping),
+            repeats=repeats,
+            seed=seed,
+            least_gain=LEAST_GAIN if least_gain is None else least_gain,
+            core_hour=core_hour,
+            currency=currency or "",
+        )
+        with store_if_any(ctx) as (_, settings), progress_bars() as progress:
+            found = compare_encoders(study, settings=settings, progress=progress)
+        show(found, form, as_rows=True)
+        return
     from abkit.workflows.models.compare import HeadStudyRequest
     from abkit.workflows.models.compare import compare as work
 
@@ -108,7 +156,7 @@ def compare(
     request = HeadStudyRequest(
         table=table,
         images=images,
-        encoder=encoder,
+        encoder=encoder[0],
         image_column=image_column,
         group_column=group_column,
         scale=parse_scale(scale),
@@ -128,6 +176,19 @@ def compare(
         from abkit.reporting.charts.theme import save_chart
 
         note(f"chart: {save_chart(head_chart(result.comparison), chart)}")
+
+
+def _refuse_stray(options: Mapping[str, object], encoders: int) -> None:
+    """Refuse options that belong to a comparison of heads among encoders, or the other way round."""
+    from abkit.errors import UsageError
+
+    given = ", ".join(name for name, value in options.items() if value)
+    if given and encoders > 1:
+        raise UsageError(f"{given} cannot be used where encoders are compared", hint="drop it, or name one --encoder")
+    if given:
+        raise UsageError(
+            f"{given} can only be used where encoders are compared", hint="name two or more, each with --encoder"
+        )
 
 
 def explain(

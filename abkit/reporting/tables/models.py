@@ -5,6 +5,7 @@ from __future__ import annotations
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
 from abkit.workflows.models.compare import HeadStudy
+from abkit.workflows.models.compare_encoders import EncoderStudy
 from abkit.workflows.models.results import EvaluationResult, TrainingResult
 from abkit_model.portable.records import Exported
 
@@ -34,6 +35,22 @@ def _(record: HeadStudy) -> View:
     )
     table = Table(columns=tuple(name for name in _HEAD_COLUMNS if name in rows[0]), rows=rows, title=title)
     return View(tables=(table,), notes=(record.verdict,), chart=lambda: head_chart(result))
+
+
+@view_of.register
+def _(record: EncoderStudy) -> View:
+    result, rows = record.comparison, record.rows()
+    title = (
+        f"{result.n} images of {result.subjects} subjects, {result.folds} folds × {result.repeats} repeats; "
+        "whole subjects resampled"
+    )
+    hidden = {"n", "currency", *(() if record.core_hour else ("cost_per_1000",))}
+    columns = tuple(name for name in rows[0] if name not in hidden)
+    return View(
+        tables=(Table(columns=columns, rows=tuple(rows), title=title),),
+        sentences=record.sentences,
+        notes=(record.meaning,),
+    )
 
 
 @view_of.register

@@ -51,7 +51,7 @@ def command_line(verb: str, request: StudyRequest, more: Mapping[str, object]) -
     Args:
         verb: `evaluate` or `compare`.
         request: What is asked for.
-        more: Further options; those that are None, 0 or "" are left out.
+        more: Further options; those that are None, 0 or "" are left out, and a tuple repeats its option.
     """
     options = request.options
     values: dict[str, object] = {
@@ -64,7 +64,8 @@ def command_line(verb: str, request: StudyRequest, more: Mapping[str, object]) -
     if options is not None:
         values |= {"--encoding": options.encoding, "--header-line": options.header_line}
         values |= {"--sheet": options.sheet, "--decimal": options.decimal}
-    said = [f"{name} {shlex.quote(str(value))}" for name, value in values.items() if value]
+    repeated = [(name, value if isinstance(value, tuple) else (value,)) for name, value in values.items() if value]
+    said = [f"{name} {shlex.quote(str(one))}" for name, several in repeated for one in several]
     said += [f"--map {shlex.quote(f'{column}={field}')}" for field, column in (request.columns or {}).items()]
     return " ".join([f"abkit model {verb}", shlex.quote(str(request.table)), *said])
 

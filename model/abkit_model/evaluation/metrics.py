@@ -163,7 +163,11 @@ def spread(distributions: Floats, values: Floats) -> Floats:
 
 
 def clustered_bootstrap(
-    figures: Callable[[Positions], ArrayLike], groups: Sequence[str], seed: int = 0, resamples: int = 1000
+    figures: Callable[[Positions], ArrayLike],
+    groups: Sequence[str],
+    seed: int = 0,
+    resamples: int = 1000,
+    level: float = LEVEL,
 ) -> list[Estimate]:
     """Return percentile intervals of figures of image positions, resampling whole groups with replacement.
 
@@ -177,12 +181,12 @@ def clustered_bootstrap(
         figures(np.concatenate([images[g] for g in rng.integers(len(names), size=len(names))]))
         for _ in range(resamples)
     ]
-    return percentile_intervals(figures(np.arange(len(member))), np.asarray(drawn))
+    return percentile_intervals(figures(np.arange(len(member))), np.asarray(drawn), level)
 
 
-def percentile_intervals(values: ArrayLike, drawn: Floats) -> list[Estimate]:
+def percentile_intervals(values: ArrayLike, drawn: Floats, level: float = LEVEL) -> list[Estimate]:
     """Return figures `(F,)` with the percentile intervals of their resamples `(R, F)`; NaN where never defined."""
-    tail = (1 - LEVEL) / 2
+    tail = (1 - level) / 2
     ends = np.full((2, drawn.shape[1]), np.nan)
     defined = ~np.isnan(drawn).all(axis=0)
     if defined.any():

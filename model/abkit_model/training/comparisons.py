@@ -91,7 +91,8 @@ class ComparisonLabels:
         """The share of the closed form for so many pairs; none on a parent's scale, and none for very many images."""
         if self.scale != CHANCE or len(self.views[0].rows) > MOST_SOLVED:
             return 0.0
-        return share_of(len(self.comparisons.share))
+        # a pair says one thing about two images: it counts as half a rated image
+        return share_of(len(self.comparisons.share) // 2)
 
     def blend(self, network: QueryTransformer, recipe: Recipe) -> QueryTransformer:
         """Return the network with a Bradley–Terry model on the embedding blended in."""

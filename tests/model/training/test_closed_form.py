@@ -135,11 +135,24 @@ def test_a_typical_opinion_disagrees_as_much_as_one_image_makes_people_disagree(
 
 def test_many_images_are_left_to_the_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = comparisons(features())
-    assert labels.closed_form_share == share_of(IMAGES)
+    assert labels.closed_form_share == share_of(len(labels.comparisons.share) // 2)
     monkeypatch.setattr("abkit_model.training.comparisons.MOST_SOLVED", IMAGES - 1)
     assert labels.closed_form_share == 0
     assert labels.scale == CHANCE
     assert ComparisonLabels(labels.comparisons, replace(CHANCE, high=2.0)).closed_form_share == 0
+
+
+def test_a_pair_counts_as_half_a_rated_image() -> None:
+    few = comparisons(features())
+    pairs = few.comparisons
+    shares = []
+    for count in (100, 101, 300, 301):
+        some = np.arange(count) % len(pairs.share)
+        columns = {name: getattr(pairs, name)[some] for name in ("first", "second", "share", "weight")}
+        more = replace(pairs, **columns)
+        shares.append(ComparisonLabels(more).closed_form_share)
+    assert shares == [share_of(50), share_of(50), share_of(150), share_of(150)]
+    assert ComparisonLabels(pairs).closed_form_share > share_of(100)
 
 
 def test_ratings_with_comparisons_beside_them_have_none_because_it_would_not_hear_of_these() -> None:

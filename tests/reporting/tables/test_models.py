@@ -2,10 +2,12 @@ import pytest
 
 from abkit.reporting.tables.show import as_html, as_text
 from abkit.workflows.models.compare import HeadStudy
+from abkit.workflows.models.compare_encoders import EncoderStudy
 from abkit.workflows.models.results import EvaluationResult, Figure, Shortage, short_result
 from abkit_model.evaluation.comparison_agreement import ComparisonFigures
 from abkit_model.evaluation.metrics import Estimate
 from abkit_model.studies.compare import FIGURES, HeadComparison, HeadFigures
+from abkit_model.studies.encoders import EncoderComparison, EncoderFigures
 
 SRCC = Figure(figure="srcc", estimate=0.7, ci_low=0.6, ci_high=0.8, n=120, model_version="abc")
 COVERAGE = Figure(figure="coverage", estimate=None, n=120, model_version="abc")
@@ -52,3 +54,34 @@ def test_heads_are_shown_best_first_with_the_verdict_and_the_chart(compared: boo
     assert ("picks winner" in text) == compared
     assert ("pairs" in study.rows()[0]) == compared
     assert "<svg" in as_html(study)
+
+
+@pytest.mark.parametrize(
+    ("gain", "seconds", "verdict", "said"),
+    [
+        (Estimate(0.05, 0.03, 0.07), 720.0, "pays", "+0.050 [+0.030, +0.070], 8 times the processor time"),
+        (Estimate(-0.01, -0.02, 0.0), 720.0, "does not pay", "−0.010 [−0.020, +0.000]"),
+        (Estimate(0.02, -0.02, 0.06), 720.0, "these labels cannot tell", "more labels narrow the interval"),
+        (Estimate(0.01, -0.01, 0.03), 45.0, "pays", "0.5 times the processor time"),
+        (Estimate(*[float("nan")] * 3), 720.0, "these labels cannot tell", "SRCC is not defined"),
+    ],
+)
+def test_one_sentence_says_whether_an_encoder_pays(gain: Estimate, seconds: float, verdict: str, said: str) -> None:
+    first = EncoderFigures(name="small", srcc=Estimate(0.7, 0.6, 0.8), gain=None, seconds=90, verdict="")
+    other = EncoderFigures(name="large", srcc=Estimate(0.75, 0.65, 0.85), gain=gain, seconds=seconds, verdict=verdict)
+    found = EncoderComparison(
+        encoders=(first, other), n=100, subjects=30, folds=5, repeats=2, least_gain=0.02, level=0.95
+    )
+    priced = EncoderStudy(comparison=found, core_hour=0.4, currency="EUR")
+    text = as_text(priced, width=250)
+    assert text.startswith("100 images of 30 subjects, 5 folds × 2 repeats")
+    (sentence,) = priced.sentences
+    assert sentence in text
+    assert sentence.startswith("large beside small: ")
+    assert said in sentence
+    assert verdict in sentence
+    if "not defined" not in said:
+        assert ("0.07 EUR more per 1,000 images" if seconds > 90 else "0.005 EUR less per 1,000 images") in sentence
+    assert priced.rows()[1]["cost_per_1000"] == pytest.approx(seconds / 9000)
+    assert "EUR" not in as_text(EncoderStudy(comparison=found), width=250)
+    assert "cost per 1000" not in as_text(EncoderStudy(comparison=found), width=250)
