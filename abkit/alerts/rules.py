@@ -73,8 +73,15 @@ class Rules:
     now: datetime
     run_id: int
 
-    def decision_made(self, decision: Decision) -> Alert | None:
-        """Observe the decision of a drift check; `decisions` open an alert."""
+    def decision_made(self, decision: Decision, *, lingers: bool = False) -> Alert | None:
+        """Observe the decision of a drift check; `decisions` open an alert.
+
+        Args:
+            decision: What was decided.
+            lingers: Whether a shift is not clearly gone: then an open alert neither ends nor begins to.
+        """
+        if lingers and decision.decision not in self.settings.decisions:
+            return None
         scope = decision.scope or "all"
         severity, happened, to_do = _DECISIONS.get(decision.decision, (Severity.WARNING, decision.decision, ""))
         cause = _CAUSES.get(decision.cause, decision.cause or "unknown")

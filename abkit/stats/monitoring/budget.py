@@ -68,9 +68,15 @@ class Budget(Record):
         looks = max(1.0, self.looks_per_year.get(layer, _DAYS_PER_YEAR))
         return min(MOST, self.per_year / len(self.tests) / looks / len(tests) / max(1, self.segments))
 
-    def settled(self, layer: Layer, test: str) -> float:
-        """Return the p-value from which a shift that had been reported counts as gone."""
-        return min(2 * MOST, SETTLED * self.level(layer, test))
+    def lingers(self, layer: Layer, test: str, *, p: float | None, effect: float | None, floor: float) -> bool:
+        """Return whether a shift that had been reported is not clearly gone, so that its alert stays open.
+
+        It is gone where its effect is below half its floor, or p above ten times the level. One threshold to open and
+        another to close: a shift near the floor is one alert, not one a week.
+        """
+        if p is None or effect is None:
+            return False
+        return p < SETTLED * self.level(layer, test) and effect >= floor / 2
 
 
 def one_comparison(alpha: float) -> Budget:
@@ -129,13 +135,12 @@ def step_of(window: int) -> int:
 
 
 def last_look(count: int, window: int) -> int:
-    """Return how many of the creatives (or days) so far the last look saw, or 0 where there was none yet.
+    """Return how many of the creatives (or days) so far the last look saw: whole quarters of a window.
 
-    >>> last_look(59, 60), last_look(60, 60), last_look(74, 60), last_look(75, 60)
-    (0, 60, 60, 75)
+    >>> last_look(60, 60), last_look(74, 60), last_look(75, 60)
+    (60, 60, 75)
     """
-    step = step_of(window)
-    return 0 if count < window else window + (count - window) // step * step
+    return count - count % step_of(window)
 
 
 def looks_per_year(window: int, per_day: float, checks_per_year: float = _DAYS_PER_YEAR) -> float:

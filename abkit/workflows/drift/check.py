@@ -104,7 +104,7 @@ def check_drift(
                 as_of=as_of,
                 settings=settings.drift,
                 version=version,
-                recent_start=lambda: _recent_start(session, settings.drift, as_of, version, definition, rates),
+                recent_start=lambda until: _recent_start(session, settings.drift, until, version, definition, rates),
             )
             tests, money = _test_layers(session, settings.drift, windows, definition, rates)
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
@@ -165,7 +165,7 @@ def _test_layers(
     labels = ideas.ideas_of(session)
     seen = unseen_scores(session, version) if version is not None else UnseenScores(scores={})
     reference, current = _samples(session, windows, labels, seen)
-    days = windows.first_delivery_day, windows.as_of
+    days = windows.first_delivery_day, windows.judged_until
     money = kpi_delivery.currency_between(session, *days, rates) if definition.needs else None
     rows = kpi_delivery.delivery_rows(session, *days, money)
     delivered = sort_delivery(
@@ -180,7 +180,7 @@ def _test_layers(
         needs = " or ".join(definition.needs)
         said = f"{delivered.left_out:,} rows are left out of {definition.name}, as their {needs} is not known"
         money = replace(money, notes=(*money.notes, said))
-    budget = budget_of(session, windows, settings)
+    budget = budget_of(windows, settings)
     tests = [
         *_test_data(session, settings, windows, current),
         *judge_input(reference, current, settings, budget),
@@ -286,4 +286,5 @@ def _log(
     no_data = DriftDecision.INSUFFICIENT_DATA
     if report.decision is not no_data or no_data in settings.alerts.decisions:
         end_of_day = datetime.combine(report.as_of, time(23, 59, 59), UTC)
-        Rules(session, settings.alerts, now or end_of_day, report.run_id).decision_made(decision)
+        rules = Rules(session, settings.alerts, now or end_of_day, report.run_id)
+        rules.decision_made(decision, lingers=any(test.lingers for test in report.results))

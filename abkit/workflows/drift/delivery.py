@@ -132,11 +132,13 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings, budg
     lost = share >= settings.relation_loss and p < level
     words = "it has lost" if lost else "it is not shown to have lost"
     floor = f"{100 * settings.relation_loss:.0f} % or more"
+    lingers = budget.lingers(Layer.RELATION, row.test, p=p, effect=share, floor=settings.relation_loss)
     return replace(
         row,
         verdict=DriftVerdict.MAJOR if lost else DriftVerdict.OK,
         sentence=f"Relation: {figures}: {words} {floor} (lost {100 * share:.0f} %, p {show_p(p)}).",
         statistic=share,
+        detail={**row.detail, "lingers": lingers},
         ci_low=(found.ci_low or 0.0) / reference.slope,
         ci_high=(found.ci_high or 0.0) / reference.slope,
         p_value=p,
@@ -190,6 +192,7 @@ def judge_level(both: Delivered, settings: DriftSettings, budget: Budget) -> Lay
     if found.log_ratio is None or found.p_value is None or found.ci_low is None or found.ci_high is None:
         return row
     moved = abs(found.log_ratio) >= settings.kpi_floor and found.p_value < level
+    lingers = budget.lingers(Layer.KPI, "level", p=found.p_value, effect=abs(found.log_ratio), floor=settings.kpi_floor)
     words = "moved" if moved else "has not moved beyond the floor"
     return replace(
         row,
@@ -199,6 +202,7 @@ def judge_level(both: Delivered, settings: DriftSettings, budget: Budget) -> Lay
             f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {show_p(found.p_value)})."
         ),
         statistic=found.log_ratio,
+        detail={**row.detail, "lingers": lingers},
         ci_low=found.ci_low,
         ci_high=found.ci_high,
         p_value=found.p_value,

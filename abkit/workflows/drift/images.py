@@ -43,7 +43,6 @@ def judge_input(
     if short:
         return [row]
     level = budget.level(Layer.INPUT, "energy")
-    row.detail.update(level=level)
     found = embedding_shift(x, y, most=settings.max_images, permutations=permutations_for(level)).energy
     halves = (embedding_shift(x, half, most=settings.max_images).energy for half in _halves(y))
     effect = found.effect or 0.0
@@ -51,7 +50,7 @@ def judge_input(
         f"energy coefficient {effect:.3f}, as if every feature had moved by "
         f"{2 * math.sqrt(max(effect, 0)):.2f} standard deviations;"
     )
-    return [_judged(row, found, halves, measure, floors, level)]
+    return [_judged(row, found, halves, measure, floors, budget)]
 
 
 def judge_scores(
@@ -77,11 +76,10 @@ def judge_scores(
     judged = []
     for row in rows:
         found: Shift = getattr(whole, row.test)
-        level = budget.level(Layer.SCORE, row.test)
-        row.detail.update(floors=list(floors[row.test]), effect=found.effect, level=level)
+        row.detail.update(floors=list(floors[row.test]), effect=found.effect)
         measure = f"{_SCORE_TESTS[row.test]} {found.statistic:.3f},"
         in_halves = (getattr(half, row.test) for half in halves)
-        judged.append(_judged(row, found, in_halves, measure, floors[row.test], level))
+        judged.append(_judged(row, found, in_halves, measure, floors[row.test], budget))
     return judged
 
 
@@ -106,8 +104,10 @@ def _judged(
     halves: Iterable[Shift],
     measure: str,
     floors: tuple[float, float],
-    level: float,
+    budget: Budget,
 ) -> LayerResult:
+    level = budget.level(row.layer, row.test)
+    lingers = budget.lingers(row.layer, row.test, p=found.p_value, effect=found.effect, floor=floors[0])
     verdict = _verdict(found, *floors, level)
     # The whole window has spent the budget; its halves only have to agree with it.
     persistent = verdict is DriftVerdict.MAJOR and all(
@@ -123,7 +123,7 @@ def _judged(
         p_value=found.p_value,
         n_reference=found.n_reference,
         n_current=found.n_current,
-        detail={**row.detail, "method": found.method, "persistent": persistent},
+        detail={**row.detail, "method": found.method, "persistent": persistent, "level": level, "lingers": lingers},
         persistent=persistent,
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
 from sqlalchemy.orm import Session
 
+from abkit.stats.monitoring.budget import last_look
 from abkit.store.catalog import creatives
 from abkit.store.catalog.ideas import ideas_of
 from abkit.store.schema import ModelVersion
@@ -71,6 +72,22 @@ class Launches:
     def scored_ideas(self) -> int:
         """How many ideas have a score that counts."""
         return len(self._scored_labels)
+
+    def at_last_look(self, window: int) -> Launches:
+        """Return what there was at the last look: without what is newer than whole quarters of a window."""
+        seen = self._scored_labels[: last_look(self.scored_ideas, window)]
+        if len(seen) == self.scored_ideas:
+            return self
+        newer = set(self._scored_labels[len(seen) :])
+        return replace(self, days={one: day for one, day in self.days.items() if self.label(one) not in newer})
+
+    def per_day(self) -> float:
+        """Return how many scored ideas are launched a day: over the last year, or four weeks where that is more."""
+        days = sorted(self.days[self._ideas[label][0]] for label in self._scored_labels)
+        if not days:
+            return 0.0
+        spans = [max(28, min(span, (days[-1] - days[0]).days + 1)) for span in (28, 365)]
+        return max(sum((days[-1] - day).days < span for day in days) / span for span in spans)
 
     def of(self, wanted: Iterable[int], *, without: Chosen | None = None) -> Chosen:
         """Return these creatives, in the given order."""

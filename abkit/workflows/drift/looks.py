@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from sqlalchemy.orm import Session
-
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.budget import TESTS, Budget, looks_per_year, one_comparison, parse_budget
-from abkit.store.catalog import creatives
 from abkit.vocabulary import Layer, WindowKind
-from abkit.workflows.drift.windows import DriftWindows
+from abkit.workflows.drift.windows import WEEK, DriftWindows
 
 _BY_CREATIVES = (Layer.INPUT, Layer.SCORE)
-_LONG, _SHORT = 365, 28  # days over which the rate of launches is counted
 
 
-def budget_of(session: Session, windows: DriftWindows, settings: DriftSettings, *, standing: bool = True) -> Budget:
-    """Return the budget of a check.
+def budget_of(windows: DriftWindows, settings: DriftSettings) -> Budget:
+    """Return the budget of a check: delivery is looked at anew by days, images and scores by launches.
 
-    A window of days moves by days, one of creatives by launches: their rate is that of the last year or of the last
-    four weeks, whichever is higher, so that a busy month does not spend more.
-
-    Args:
-        session: A reading session.
-        windows: The windows of the check.
-        settings: `[drift]` has the budget, and the error rate of a comparison that is made once.
-        standing: Whether the check is repeated and may open an alert; a campaign as a window is compared once.
+    A comparison of campaigns is made once: each layer may be wrong with probability `alpha`.
     """
-    if not standing or windows.current.kind is WindowKind.CAMPAIGN:
+    current = windows.current
+    if current.kind is WindowKind.CAMPAIGN:
         return one_comparison(settings.alpha)
-    looks = dict.fromkeys(TESTS, looks_per_year(windows.current.days, 1.0))
-    rate = max(_per_day(session, windows, _LONG), _per_day(session, windows, _SHORT))
-    # There is nothing new to look at unless something was launched.
-    looks |= {layer: min(looks[layer], max(1.0, 365.25 * rate)) for layer in _BY_CREATIVES}
+    looks = dict.fromkeys(TESTS, looks_per_year(current.days or WEEK * settings.recent_weeks, 1.0))
+    per_day = windows.launched_per_day
+    if current.kind is WindowKind.CREATIVES:
+        by_launches = looks_per_year(windows.current_ideas, per_day)
+    else:
+        # There is nothing new to look at unless something was launched.
+        by_launches = min(looks[Layer.INPUT], looks_per_year(1, per_day))
+    looks |= dict.fromkeys(_BY_CREATIVES, by_launches)
     return Budget(per_year=parse_budget(settings.false_alarms), looks_per_year=looks)
-
-
-def _per_day(session: Session, windows: DriftWindows, days: int) -> float:
-    launched = creatives.creatives_launched(session, windows.as_of - timedelta(days=days - 1), windows.as_of)
-    return len(launched) / days

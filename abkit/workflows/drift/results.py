@@ -46,6 +46,11 @@ class LayerResult(Record):
     holds: bool = False
 
     @property
+    def lingers(self) -> bool:
+        """Whether a shift is not clearly gone: nothing to open an alert for, and no reason to close one."""
+        return bool(self.detail.get("lingers"))
+
+    @property
     def finding(self) -> Finding:
         """What the triage needs of it."""
         return Finding(self.layer, self.verdict, self.sentence, self.persistent, self.holds)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from abkit.config import DriftSettings
 from abkit.errors import UsageError
+from abkit.stats.monitoring.budget import last_look
 from abkit.store import results
 from abkit.store.catalog import creatives
 from abkit.store.kpis.late_events import DeliveryRow
@@ -83,6 +84,7 @@ class DriftWindows:
     Attributes:
         reference, current: The windows as written.
         as_of: The last day that counts.
+        judged_until: The last day of delivery that relation and level are judged on: that of the last look.
         segment: Which delivery counts; "" for all.
         version: The version whose scores are looked at; None where nothing was scored.
         start: First day of delivery of the current window; it ends with `as_of`.
@@ -93,11 +95,14 @@ class DriftWindows:
         since: Day on which the first of the current creatives was launched; None where there is none.
         reference_since: The same, of the reference.
         model_sample: Whether images and scores are compared with the model's own sample.
+        current_ideas: How many ideas the current creatives are.
+        launched_per_day: How many ideas are launched a day, as of the last look.
     """
 
     reference: WindowSpec
     current: WindowSpec
     as_of: date
+    judged_until: date
     segment: str
     version: ModelVersion | None
     start: date
@@ -110,6 +115,8 @@ class DriftWindows:
     since: date | None = None
     reference_since: date | None = None
     model_sample: bool = False
+    current_ideas: int = 0
+    launched_per_day: float = 0.0
 
     @property
     def by_days(self) -> bool:
@@ -164,7 +171,7 @@ def resolve_windows(
     as_of: date,
     settings: DriftSettings,
     version: ModelVersion | None,
-    recent_start: Callable[[], date] | None = None,
+    recent_start: Callable[[date], date] | None = None,
 ) -> DriftWindows:
     """Turn two windows as written into days, campaigns and creatives.
 
@@ -174,15 +181,17 @@ def resolve_windows(
         as_of: The last day that counts.
         settings: How much a window of creatives takes, and the days of the reference.
         version: The version whose scores are looked at.
-        recent_start: Returns the first day of as much recent delivery as a judgment needs; the last week when None.
+        recent_start: Returns the first day of as much delivery up to a day as a judgment needs; a week when None.
 
     Raises:
         UsageError: There is no such campaign.
     """
     current_campaign, reference_campaign = _campaign(session, current), _campaign(session, reference)
-    start = _first_day(current.days or WEEK, until=as_of)
+    standing = (str(reference), str(current)) == (settings.reference, settings.current)
+    until = _last_look(as_of, current, settings) if standing else as_of
+    start = _first_day(current.days or WEEK, until=until)
     if current.kind is WindowKind.CREATIVES and recent_start is not None:
-        start = recent_start()
+        start = recent_start(until)
     # Before a campaign there is no day: its reference reaches up to as_of.
     reference_end = start - timedelta(days=1) if current_campaign is None else as_of
     # A relation that was found lost must not become its own reference while nobody acts on it: until another
@@ -192,6 +201,8 @@ def resolve_windows(
         reference_end = min(reference_end, _first_day((as_of - start).days + 1, until=broken) - timedelta(days=1))
     reference_start = _first_day(reference.days or settings.reference_days, until=reference_end)
     every = launches_until(session, as_of, version)
+    if standing and current.kind is WindowKind.CREATIVES:
+        every = every.at_last_look(current.creatives or _enough(every, settings))
     now = _current(session, every, current, current_campaign, start, settings)
     before, model_sample = _reference(
         session, every, now, (reference, current), reference_campaign, (start, reference_start, reference_end), settings
@@ -200,6 +211,7 @@ def resolve_windows(
         reference=reference,
         current=current,
         as_of=as_of,
+        judged_until=until,
         segment="",
         version=version,
         start=start,
@@ -212,6 +224,8 @@ def resolve_windows(
         since=now.first,
         reference_since=before.first,
         model_sample=model_sample,
+        current_ideas=now.ideas,
+        launched_per_day=every.per_day(),
     )
 
 
@@ -222,9 +236,12 @@ def _current(
         return every.of(creatives.candidates(session, campaign))
     if current.kind is WindowKind.DAYS:
         return every.between(start, every.last)
-    # Half of what there is, so that as much is left to compare with; but never less than a judgment needs.
-    enough = max(settings.min_images, min(settings.recent_creatives, every.scored_ideas // 2))
-    return every.latest(current.creatives or enough)
+    return every.latest(current.creatives or _enough(every, settings))
+
+
+def _enough(every: Launches, settings: DriftSettings) -> int:
+    """Return half of what there is, so that as much is left to compare with; but never less than a judgment needs."""
+    return max(settings.min_images, min(settings.recent_creatives, every.scored_ideas // 2))
 
 
 def _reference(
@@ -249,6 +266,13 @@ def _reference(
     before = every.latest(reference.creatives or settings.max_images, before=until, without=now)
     few = before.ideas < settings.min_images and not reference.creatives
     return (Chosen(), True) if few else (before, False)
+
+
+def _last_look(as_of: date, current: WindowSpec, settings: DriftSettings) -> date:
+    """Return the day up to which delivery is judged: a new look is taken when a quarter of the window is new."""
+    if current.kind is WindowKind.CAMPAIGN:
+        return as_of
+    return date.fromordinal(last_look(as_of.toordinal(), current.days or WEEK * settings.recent_weeks))
 
 
 def _campaign(session: Session, window: WindowSpec) -> int | None:

@@ -18,6 +18,7 @@ def windows(reference: str, current: str, **changes: Any) -> DriftWindows:
         "reference": parse_window(reference, current=False),
         "current": parse_window(current, current=True),
         "as_of": AS_OF,
+        "judged_until": AS_OF,
         "segment": "",
         "version": None,
         "start": START,
