@@ -173,6 +173,11 @@ def check_plan(plan: ExperimentPlan) -> tuple[float, ...]:
     if plan.looks is not None and plan.monitoring is not Monitoring.GROUP:
         raise InvalidInput(f"{plan.looks} looks are planned and the monitoring is {plan.monitoring}; expected group")
     if plan.monitoring is Monitoring.GROUP:
+        if reason := no_anytime(plan):
+            raise InvalidInput(
+                f"planned looks divide the error by how much of a test is in, and here {reason}",
+                hint="a test of such units is judged once, at its planned end: --monitoring fixed with --to",
+            )
         if not plan.planned_total or not plan.looks:
             raise InvalidInput("planned looks need a planned total and their number")
         if plan.allocation is Allocation.OPTIMIZED or plan.unit is not Unit.IMPRESSION:

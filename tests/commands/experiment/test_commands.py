@@ -166,6 +166,28 @@ def test_drawn_days_take_a_schedule_and_leave_out_carry_over(here: Here, tmp_pat
     assert "a schedule or carry-over is given, and the unit is user" in wrong.stderr
 
 
+def test_parts_of_a_day_are_compared_from_rows_and_refused_of_the_store_with_that_command(
+    here: Here, tmp_path: Path
+) -> None:
+    made = ("experiment", "create", "u", "--allocation", "random", "--variant", "old=A1", "--variant", "new=A2")
+    wrong = here(*made, "--unit", "day-part", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "the store keeps days" in wrong.stderr
+    assert "abkit experiment analyze --rows FILE --unit PART" in wrong.stderr
+    assert "expected one of user, session, impression" in here(*made, "--unit", "cookie", cwd=tmp_path).stderr
+    path = tmp_path / "parts.csv"
+    lines = [
+        f"2026-09-{part // 2 + 1:02} {'evening' if part % 2 else 'morning'},"
+        f"{'new' if part * 7 % 10 < 5 else 'old'},{1000 + part},{(30 if part * 7 % 10 < 5 else 20) + part % 4}"
+        for part in range(56)
+    ]
+    path.write_text("part,arm,impressions,clicks\n" + "\n".join(lines) + "\n")
+    columns = ("--unit", "part", "--variant", "arm", "--metric", "clicks", "--denominator", "impressions")
+    found = here("experiment", "analyze", "--rows", path, *columns, "--control", "old", "-f", "json", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["comparisons"][0]["comparison"]["lift"]["ci_low"] > 0.3
+
+
 def user_rows(folder: Path, name: str = "rows.csv") -> Path:
     """Two rows of each of 400 users, every second of whom saw the new variant and bought more."""
     lines = ["user,arm,revenue,visits"]

@@ -376,6 +376,8 @@ WITH_AN_END = {"ends_on": START + timedelta(27), "planned_total": None}
         ({"unit": "geography", "monitoring": "anytime"}, "where the unit is geography: all geographies are in"),
         ({"unit": "user", "monitoring": "anytime"}, "not valid where the unit is user: users that came early"),
         ({"unit": "session", "monitoring": "anytime"}, "not valid where the unit is session"),
+        ({"unit": "geography", "monitoring": "group"}, "divide the error by how much .* all geographies are in from"),
+        ({"unit": "user", "monitoring": "group"}, "divide the error by how much .* users that came early go on"),
         ({"unit": "geography", "ends_on": None}, "expected its last day"),
         ({"unit": "geography", "paired": True, "strata": {"DE": "1"}}, "expected one of the two"),
         ({"strata": {"DE": "1"}}, "strata, pairs or a kind of geography are given, and the unit is impression"),
