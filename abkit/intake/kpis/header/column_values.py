@@ -14,6 +14,7 @@ from functools import cached_property
 
 from abkit.intake.kpis.header.fields import currency_in
 from abkit.intake.kpis.times.date_texts import read_text
+from abkit_model.data.numbers import readings, written
 
 _MOST = 0.8  # this share of the cells that are not blank says what a column holds
 _CLICKS_AT_MOST = 0.2  # of the impressions: reach and views are more, clicks hardly ever
@@ -21,9 +22,6 @@ _CONVERSIONS_AT_MOST = 0.5  # of the clicks
 _ID_DIGITS = 9
 _AS_AN_AVERAGE = 0.02  # an average cost is so near to amount through count
 _BLANK = frozenset(["", "-", "--", "—", "n/a", "na", "null"])
-_NUMBER = re.compile(r"[-+]?(\d{1,3}(?:[.,'  ]\d{2,3})*[.,'  ]\d{3}|\d+)(?:[.,](\d+))?")
-_GROUPED = re.compile(r"[-+]?\d{1,3}(?:[.,'  ]\d{3})+")
-_SIGNS = re.compile(r"^(?:[A-Z]{3}|R\$|US\$|zł|kr|[€$£¥₹₩元円원])\s*|\s*(?:[A-Z]{3}|zł|kr|[€$£¥₹₩元円원])$")
 _FILE = re.compile(r"\.(?:png|jpe?g|gif|webp|avif|mp4|mov|webm)$", re.IGNORECASE)
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _OF_CONVERSIONS = re.compile(r"(?<!to[ _-])\b(conversion|action|event|goal)")  # but not the call to action
@@ -83,7 +81,7 @@ class ColumnValues:
     @cached_property
     def is_money(self) -> bool:
         """Whether its name has a currency, or its cells do."""
-        signed = sum(bool(_SIGNS.search(cell)) and _number(cell) is not None for cell in self.filled)
+        signed = sum((found := written(cell)) is not None and found.currency is not None for cell in self.filled)
         return currency_in(self.name) is not None or self._most(signed)
 
     @cached_property
@@ -291,21 +289,13 @@ def _is_date(cell: str) -> bool:
 
 
 def _is_whole(cell: str) -> bool:
-    plain = _SIGNS.sub("", cell)
-    return plain.isdigit() or bool(_GROUPED.fullmatch(plain)) or bool(re.fullmatch(r"[-+]?\d+(?:[.,]0+)?", plain))
+    return any(value.is_integer() for value in readings(cell))
 
 
 def _number(cell: str) -> float | None:
-    """Read a number as far as its size goes.
+    """Read a number as far as its size goes: of two readings the larger one.
 
     >>> _number("1.234"), _number("1 234,50 €"), _number("1,234.5"), _number("0,25"), _number("v1.2")
     (1234.0, 1234.5, 1234.5, 0.25, None)
     """
-    plain = _SIGNS.sub("", cell)
-    if _GROUPED.fullmatch(plain):
-        return float(re.sub(r"[^\d+-]", "", plain))
-    found = _NUMBER.fullmatch(plain)
-    if not found:
-        return None
-    whole = re.sub(r"\D", "", found.group(1))
-    return float(f"{'-' if plain.startswith('-') else ''}{whole}.{found.group(2) or 0}")
+    return max(readings(cell), key=abs, default=None)

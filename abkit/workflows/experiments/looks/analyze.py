@@ -312,19 +312,23 @@ def _guardrail(
 ) -> MarginTest | None:
     """Test that the treatment is not worse on this metric by more than the margin; None where there is too little.
 
-    The confidence level is the plan's, one-sided.
+    The confidence level is the plan's, one-sided. Planned looks divide their error for the metric that decides, so that
+    a guardrail is valid at any look then, too.
     """
-    anytime = plan.monitoring is Monitoring.ANYTIME
+    anytime = plan.monitoring is not Monitoring.FIXED
     chosen = _comparer_of_metric(control, arm, metric, plan, comparer)
     return chosen.not_worse(control, arm, metric, margin=margin, level=plan.level, anytime=anytime)
 
 
 def _watched(control: Arm, arm: Arm, metric: Metric, *, plan: ExperimentPlan, comparer: Comparer) -> Comparison | None:
-    """Compare two arms by a metric that does not decide; as often as it is looked at, where the unit allows that."""
+    """Compare two arms by a metric that does not decide; as often as it is looked at, where the unit allows that.
+
+    Planned looks divide their error for the metric that decides: any other is valid at any look instead.
+    """
     pair = _comparer_of_metric(control, arm, metric, plan, comparer).compare(control, arm, metric, plan.level)
     if pair is None or comparer.unit is AnalysisUnit.TOTALS:
         return None
-    return pair.anytime if plan.monitoring is Monitoring.ANYTIME and pair.anytime is not None else pair.fixed
+    return pair.anytime if plan.monitoring is not Monitoring.FIXED and pair.anytime is not None else pair.fixed
 
 
 def _comparer_of_metric(control: Arm, arm: Arm, metric: Metric, plan: ExperimentPlan, comparer: Comparer) -> Comparer:
@@ -442,7 +446,8 @@ def _rule(plan: ExperimentPlan, comparer: Comparer, look: int) -> str:
             "valid at any look; Holm over treatments"
         )
     if plan.monitoring is Monitoring.GROUP:
-        return f"look {look} of {plan.looks} planned: O'Brien–Fleming spending over {of}; Bonferroni over treatments"
+        planned = f"of {plan.looks} planned" if look <= (plan.looks or look) else f"beyond the {plan.looks} planned"
+        return f"look {look} {planned}: O'Brien–Fleming spending over {of}; Bonferroni over treatments"
     kind = "fixed-horizon interval"
     if comparer.unit is AnalysisUnit.GEOGRAPHIES:
         kind = "interval of the paired t test" if plan.paired else "interval of the randomization test"

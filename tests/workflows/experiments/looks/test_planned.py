@@ -1,5 +1,6 @@
 """The looks at a test: where they end, which verdict stands, what the planned total counts, what they are tuned to."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ from abkit.errors import InvalidInput
 from abkit.store.database.engine import Store
 from abkit.store.experiments import Delivery
 from abkit.store.kpis.money import Figures
-from abkit.vocabulary import Unit
+from abkit.vocabulary import Metric, Unit
 from abkit.workflows.experiments.arms import Arm
 from abkit.workflows.experiments.experiments import create_experiment, unknown_variants
 from abkit.workflows.experiments.looks.analyze import analyze
@@ -149,3 +150,35 @@ def test_a_name_that_nothing_has_is_said_with_names_like_it_and_blocks_the_verdi
     guards = {guard.name: guard for guard in look(delivered.store).guards}
     assert guards["ads"].status == "block"
     assert "'hero-blu' (new)" in guards["ads"].message
+
+
+def test_between_planned_looks_guardrails_and_watched_metrics_are_valid_at_any_look() -> None:
+    """Spending is for the metric that decides; another one that is tested at 5 % at each look errs in 13 % of tests."""
+    arms = [
+        replace(
+            arm,
+            delivery=replace(
+                arm.delivery,
+                by_day={day: one._replace(conversions=one.clicks // 4) for day, one in arm.delivery.by_day.items()},
+            ),
+        )
+        for arm in arms_until(9, (0.02, 0.02))
+    ]
+    changes: dict[str, object] = {"guardrails": {"cvr": 0.2}, "watch": ["conversions_per_impression"]}
+    (found,) = looks_at({9: arms}, **changes)
+    (fixed,) = looks_at({9: arms}, **changes, monitoring="fixed", looks=None)
+    guard, other = (one.treatments[0].guardrails[Metric.CVR] for one in (found, fixed))
+    assert guard is not None
+    assert other is not None
+    assert (guard.anytime, other.anytime) == (True, False)
+    watched, once = (one.watched[0].comparison for one in (found, fixed))
+    assert watched is not None
+    assert once is not None
+    assert (watched.method, watched.p_value > once.p_value) == ("sequential", True)
+
+
+def test_looks_beyond_the_planned_number_are_called_that() -> None:
+    found = looks_at({day: arms_until(day, (0.02, 0.02)) for day in (4, 9, 14)}, looks=2)
+    assert [look.rule.split(":")[0] for look in found] == [
+        "look 1 of 2 planned", "look 2 of 2 planned", "look 3 beyond the 2 planned",
+    ]  # fmt: skip
