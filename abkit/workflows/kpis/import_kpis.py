@@ -25,6 +25,7 @@ from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.linking.links import owned_unlinked
 from abkit.store.kpis.once.campaign_totals import TotalsBesideDays
 from abkit.store.kpis.once.counting import SetAside
+from abkit.store.kpis.once.equal_days import equal_days
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
 from abkit.vocabulary import RejectKind
@@ -263,7 +264,7 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     beside = kpi_publish.staged_totals_beside_days(session)
     if beside and beside.equal:
         _refuse_twice(beside, record)
-    doubts = (kpi_publish.staged_maybe_twice(session), beside)
+    doubts = (kpi_publish.staged_maybe_twice(session), beside, equal_days(session, record.id))
     return [*remarks, *(str(doubt) for doubt in doubts if doubt)]
 
 

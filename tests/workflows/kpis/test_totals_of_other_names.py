@@ -112,3 +112,29 @@ def test_weeks_beside_days_that_cannot_be_theirs_are_not_doubted(
     assert summary.error is None
     assert not [note for note in summary.notes if "count twice" in note]
     assert list_imports(store).totals_beside_days is None
+
+
+@pytest.mark.parametrize("names", [("C", "C"), ("", ""), ("C", "")])
+@pytest.mark.parametrize("number", [1, 12])
+def test_equal_days_of_a_campaign_in_other_ads_count_and_are_said(
+    number: int, names: tuple[str, str], sqlite_store: Store, tmp_path: Path
+) -> None:
+    """One ad that another file has as two: no ad agrees, and the campaign does."""
+    rows = _delivered(number, ads=1)
+    halves = [(n, part, i // 2 + part * (i % 2), c // 2 + part * (c % 2)) for n, _, i, c in rows for part in (0, 1)]
+    late = [row for row in rows if row[0] >= number - 2]
+    run_import(sqlite_store, write(tmp_path / "one.csv", _days(late, campaign=names[0])))
+    (summary,) = run_import(sqlite_store, write(tmp_path / "two.csv", _days(halves, campaign=names[1], ad="half {}")))
+    assert summary.error is None
+    (note,) = [note for note in summary.notes if "count twice" in note]
+    assert "import 1 has the same impressions and clicks of" in note
+    assert f"{sum(row[2] for row in late):,} impressions count twice" in note
+
+
+def test_days_of_a_campaign_that_differ_in_one_click_are_not_doubted(sqlite_store: Store, tmp_path: Path) -> None:
+    rows = _delivered(12, ads=1)
+    other = [(n, ad, i, c + (n == 11)) for n, ad, i, c in rows]
+    halves = [(n, part, i // 2 + part * (i % 2), c // 2 + part * (c % 2)) for n, _, i, c in other for part in (0, 1)]
+    run_import(sqlite_store, write(tmp_path / "one.csv", _days(rows)))
+    (summary,) = run_import(sqlite_store, write(tmp_path / "two.csv", _days(halves, ad="half {}")))
+    assert not [note for note in summary.notes if "count twice" in note]

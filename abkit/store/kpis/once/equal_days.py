@@ -1,0 +1,144 @@
+"""Days of a campaign that another file has to the impression and the click, under other names of ads.
+
+Where few days or ads prove nothing (`same_ads`), both count: two ads may have had the same figures once. A whole
+campaign that has them is said, so that nothing counts twice in silence.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from abkit.records import Record
+from abkit.store.catalog.places import CAMPAIGN, with_places
+from abkit.store.database.statements import total
+from abkit.store.kpis.once.ad_names import agree
+from abkit.store.schema import Ad, Campaign, Kpi
+
+_SOME = 3  # periods that are compared first; all of them only where these are equal
+_DIGITS = 4.0  # that agree: 1,000 impressions and 20 clicks are 4.3
+
+Period = tuple[date, date]
+Place = tuple[str, str, int | None]  # platform, account, campaign
+Shown = dict[Period, tuple[int, int]]  # impressions, clicks
+
+
+@dataclass(frozen=True, kw_only=True)
+class EqualDays(Record):
+    """Periods of a campaign that two imports have with the same impressions and clicks, in other ads.
+
+    Attributes:
+        campaign: Its key; '' where one of the files names none.
+        first, last: Days that both have.
+        impressions: What both have of them.
+        other: Number of the other import.
+    """
+
+    campaign: str
+    first: date
+    last: date
+    impressions: int
+    other: int
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        where = f"campaign {self.campaign!r}" if self.campaign else "the account"
+        return (
+            f"import {self.other} has the same impressions and clicks of {where} ({self.first} to {self.last}) under "
+            f"other names of ads: if both are the same delivery, {self.impressions:,} impressions count twice; then "
+            f"take one of them back (abkit kpi undo {self.other})"
+        )
+
+
+def equal_days(session: Session, import_id: int) -> EqualDays | None:
+    """Return what an import has of a campaign as another one has it, the largest of them; None without any.
+
+    Args:
+        session: A reading session; which rows count is settled.
+        import_id: The import.
+    """
+    spans = select(Kpi.period_start, Kpi.period_end).where(Kpi.left_out == "").distinct()
+    own = {(start, end) for start, end in session.execute(spans.where(Kpi.kpi_import_id == import_id))}
+    if not own:
+        return None
+    first, last = (edge(end for _, end in own) for edge in (min, max))
+    others = spans.where(Kpi.kpi_import_id != import_id, Kpi.period_end.between(first, last))
+    periods = sorted(own & {(start, end) for start, end in session.execute(others)})
+    step = max(1, len(periods) // _SOME)
+    some = periods[::step][:_SOME]
+    if not some or not (found := _equal(_delivered(session, some), import_id)):
+        return None
+    equal = _equal(_delivered(session, periods), import_id) if len(some) < len(periods) else found
+    if not equal:
+        return None
+    (campaign, other), shown = max(equal.items(), key=lambda item: sum(one for one, _ in item[1].values()))
+    key = session.scalar(select(Campaign.key).where(Campaign.id == campaign)) if campaign is not None else ""
+    return EqualDays(
+        campaign=key or "",
+        first=min(shown)[0],
+        last=max(end for _, end in shown),
+        impressions=sum(one for one, _ in shown.values()),
+        other=other,
+    )
+
+
+def _delivered(session: Session, periods: Collection[Period]) -> dict[int, dict[Place, Shown]]:
+    """Return what counts of these periods, by import and place."""
+    key = (Kpi.kpi_import_id, Ad.platform, Ad.account, CAMPAIGN, Kpi.period_start, Kpi.period_end)
+    sums = with_places(select(*key, total(Kpi.impressions), total(Kpi.clicks)).join(Ad, Ad.id == Kpi.ad_id))
+    wanted = Kpi.period_end.in_({end for _, end in periods})
+    found: dict[int, dict[Place, Shown]] = defaultdict(lambda: defaultdict(dict))
+    for number, *place, start, end, shown, clicks in session.execute(
+        sums.where(Kpi.left_out == "", wanted, Kpi.impressions > 0).group_by(*key)
+    ):
+        platform, account, campaign = place
+        found[number][platform, account, campaign][start, end] = shown, clicks
+    return found
+
+
+def _equal(found: Mapping[int, Mapping[Place, Shown]], import_id: int) -> dict[tuple[int | None, int], Shown]:
+    """Return by campaign and other import the periods that both have, where all of them are equal."""
+    equal: dict[tuple[int | None, int], Shown] = {}
+    own = found.get(import_id, {})
+    of_campaign: dict[int | None, list[tuple[Place, Shown]]] = defaultdict(list)
+    for place, shown in own.items():
+        of_campaign[place[2]].append((place, shown))
+    for number, places in found.items():
+        if number == import_id:
+            continue
+        for place, others in places.items():
+            for mine, shown in of_campaign[place[2]]:
+                one_account = agree(mine[0], place[0]) and agree(mine[1], place[1])
+                if one_account and (common := _common(shown, others)):
+                    equal[place[2], number] = common
+        if None in {place[2] for place in (*own, *places)}:
+            # Where a file names no campaign, all of the other file's are one.
+            one, other = _summed(own), _summed(places)
+            accounts = {place[:2] for place in (*own, *places)}
+            if len(accounts) == 1 and (common := _common(one, other)):
+                equal[None, number] = common
+    return equal
+
+
+def _common(one: Shown, other: Shown) -> Shown:
+    """Return the periods of both, if they agree in all of them, and not by chance."""
+    both = {period: one[period] for period in one.keys() & other.keys()}
+    if not both or any(other[period] != figures for period, figures in both.items()):
+        return {}
+    digits = sum(math.log10((shown + 1) * (clicks + 1)) for shown, clicks in set(both.values()))
+    return both if digits >= _DIGITS else {}
+
+
+def _summed(places: Mapping[Place, Shown]) -> Shown:
+    sums: Shown = {}
+    for shown in places.values():
+        for period, (impressions, clicks) in shown.items():
+            before = sums.get(period, (0, 0))
+            sums[period] = before[0] + impressions, before[1] + clicks
+    return sums
