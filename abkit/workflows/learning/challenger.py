@@ -13,6 +13,7 @@ from abkit.store.database.engine import Store
 from abkit.workflows.active_model import ActiveModel, find_model
 from abkit.workflows.learning.appeals import StoredAppeals
 from abkit.workflows.learning.tables import KnownTables, known_tables
+from abkit.workflows.models.results import moved_by
 from abkit.workflows.models.train import Progress, train
 from abkit_model.errors import LabelError
 
@@ -109,7 +110,10 @@ def train_challenger(
     )
     trained = train(store, request, settings=settings, progress=progress)
     version = find_model(store, trained.digest)
-    notes += version.version.card.get("data", {}).get("notes", ())  # such as ratings that contradict the clicks
+    made = version.version.card
+    notes += made.get("data", {}).get("notes", ())  # such as ratings that contradict the clicks
+    if request.parent is not None and (fit := made.get("metrics", {}).get("outcome_fit")):
+        notes.append(moved_by(fit, segment))
     return Challenger(version=version, known=known, tables=tables, notes=tuple(notes))
 
 

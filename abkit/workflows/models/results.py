@@ -356,17 +356,31 @@ def about_outcomes(card: Card) -> list[str]:
         notes.append("scores stay on the scale of the parent or the ratings; a single creative has no interval")
     fit = card.metrics.get("outcome_fit", {})
     if card.parent:
-        notes.append(
-            "how far it moves from the parent was found by validation inside these outcomes"
-            if fit.get("moved")
-            else "held out, nothing predicts these outcomes better than the parent does: it stays as it is"
-        )
+        notes.append(moved_by(fit, card.segment))
     for kind, share in fit.get("shares", {}).items():
         counts = f"count {share:g} of an outcome each" if share else "do not help to predict them, and count nothing"
         notes.append(f"the {kind} beside the outcomes {counts}")
     if "outcome_folds" not in card.metrics:
         notes.append("too few outcomes could be held out together, so nothing says how good the scores are")
     return [*notes, *data.get("notes", ())]
+
+
+def moved_by(fit: Mapping[str, Any], segment: str = "") -> str:
+    """Say how far outcomes moved a scorer from its parent: how much is learned from them, and how much is the parent's.
+
+    >>> moved_by({"moved": True, "own_share": 0.3}, "placement=story")[:71]
+    '30 % of what tells creatives of a campaign apart is learned from the ou'
+    """
+    if not fit.get("moved"):
+        return "held out, nothing predicts these outcomes better than the parent does: it stays as it is"
+    said = "how far it moves from the parent was found by validation inside these outcomes"
+    if fit.get("own_share") is None:  # a card of an earlier release
+        return said
+    whose = f"the outcomes of {segment}" if segment else "these outcomes"
+    return (
+        f"{percent(fit['own_share'], 0)} of what tells creatives of a campaign apart is learned from {whose}, the rest "
+        f"is the parent's: {said}"
+    )
 
 
 def in_words(against: Mapping[str, float], segment: str, what: str = "srcc") -> str:

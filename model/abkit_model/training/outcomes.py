@@ -162,11 +162,23 @@ class OutcomeLabels:
         term = self.fit_term(network, recipe, before)
         return {
             "moved": term.reach > 0,
+            "own_share": self._own_share(network, term, before),
             "pull": 1 / term.reach if term.reach else None,
             "explained": term.gained,
             "log_rate_per_step_of_parent": float(term.gain.mean()) if base is not None else None,
             "shares": dict(term.shares),
         }
+
+    def _own_share(self, network: QueryTransformer, term: Term, before: Floats | None) -> float:
+        """Return how much of the variance of the prediction inside campaigns is learned here; the rest is the parent's.
+
+        It is what the pull to the parent comes to: few or noisy outcomes leave the parent nearly as it is.
+        """
+        own = self.outcomes
+        learned = self._embeddings(network)[: len(own.family)].astype(np.float64) @ term.weights.mean(axis=0)
+        here = _spread_inside(learned, own) ** 2
+        parents = 0.0 if before is None else _spread_inside(term.gain.mean() * before, own) ** 2
+        return here / (here + parents) if here + parents > 0 else 0.0
 
     def fit_term(self, network: QueryTransformer, recipe: Recipe, before: Floats | None) -> Term:
         """Fit the linear term on the outcomes, with ratings and comparisons beside them.

@@ -118,6 +118,7 @@ def test_a_parent_is_moved_as_far_as_outcomes_say_and_keeps_its_scale(
     tuned = train(shop, tmp_path / "tuned", parent=parent_folder)
     assert tuned.card.scale == parent.card.scale
     assert tuned.card.metrics["outcome_fit"]["moved"]
+    assert 0 < tuned.card.metrics["outcome_fit"]["own_share"] < 1
     assert tuned.card.metrics["outcomes_against_parent"]["low"] > 0
     assert tuned.outcomes.within_srcc.low > 0.2
     before, after = (
@@ -146,6 +147,7 @@ def test_outcomes_that_carry_nothing_are_refused_without_a_parent_and_leave_a_pa
         train(shop, tmp_path / "new", table=shop / "noise.csv")
     tuned = train(shop, tmp_path / "tuned", table=shop / "noise.csv", parent=parent_folder)
     assert not tuned.card.metrics["outcome_fit"]["moved"]
+    assert tuned.card.metrics["outcome_fit"]["own_share"] == 0
     before, after = (
         predict(Scorer.load(folder).network, outcomes.views[0])[0] for folder in (parent_folder, tuned.folder)
     )

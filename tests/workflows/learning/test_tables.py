@@ -177,7 +177,8 @@ def test_what_training_says_about_its_labels_is_said_of_the_challenger(
         asked.append(request)
         return SimpleNamespace(digest="c")
 
-    made = SimpleNamespace(version=SimpleNamespace(card={"data": {"notes": [against]}}))
+    fit = {"outcome_fit": {"moved": True, "own_share": 0.25}}
+    made = SimpleNamespace(version=SimpleNamespace(card={"data": {"notes": [against]}, "metrics": fit}))
     monkeypatch.setattr(challenger, "train", train)
     monkeypatch.setattr(challenger, "find_model", lambda store, digest: made)
     card = SimpleNamespace(name="ours", scale=SimpleNamespace(low=1, high=7), encoder="e", data={})
@@ -187,6 +188,7 @@ def test_what_training_says_about_its_labels_is_said_of_the_challenger(
         appeals = find_appeals(session, settings, metric="ctr", as_of=LATER)
     found = challenger.train_challenger(seed.store, settings, champion, appeals, name="new")
     assert against in found.notes
+    assert any(note.startswith("25 % of what tells creatives of a campaign apart") for note in found.notes)
     assert asked[0].ratings is not None  # they are learned from all the same
 
 
