@@ -18,9 +18,11 @@ from abkit.stats.within_groups import pooled_spearman
 
 METHOD = (
     "within-campaign correlation of normal scores with appeal, weighted by 1 / (true spread + sampling variance); "
-    "paired difference, variance clustered by campaign and by family (the largest of the campaigns', the two-way and "
-    "that of single creatives), Student's t on the effective number of clusters less one"
+    "paired difference, variance clustered by campaign, family and, from ten accounts on, account (the largest of "
+    "these, the two-way one and that of single creatives), Student's t on the effective number of clusters less one"
 )
+#: With fewer accounts they are not a sample of accounts but those that the scorer is for: what is found holds for them.
+MIN_ACCOUNTS = 10
 _ROWS = 512  # rows of pairs looked at together
 
 
@@ -54,7 +56,8 @@ class PairedGain(Record):
         ci_low, ci_high: Two-sided 95 % interval.
         level: Confidence level of `low`.
         standard_error: Of the gain.
-        clusters: Effective number of campaigns or families, whichever are fewer; their number where all are as large.
+        clusters: Effective number of campaigns, families or accounts, whichever are fewest; their number where all are
+            as large.
         concordance_gain, concordance_low, concordance_high: Difference of the concordances, with its 95 % interval.
         champion, challenger: Figures of each; None as above.
         creatives, campaigns: How many were judged; sizes of one idea count once.
@@ -90,9 +93,10 @@ def paired_gain(launches: Launches, *, level: float = 0.975) -> PairedGain:
     makes both correlations smaller and neither is favored.
 
     The variance comes from the influence of whole clusters: campaigns (what befell one befell all of its creatives),
-    families that ran in several campaigns, and both at once (Cameron, Gelbach & Miller 2011, doi
-    10.1198/jbes.2010.07136). The largest of these and of that of single creatives is taken, and the degrees of freedom
-    are those of the effective number of clusters: a few large campaigns among many small ones count as few.
+    families that ran in several campaigns, both at once (Cameron, Gelbach & Miller 2011, doi 10.1198/jbes.2010.07136),
+    and accounts with all of their campaigns, where there are ten or more. The largest of these and of that of single
+    creatives is taken, and the degrees of freedom are those of the effective number of clusters: a few large campaigns
+    among many small ones count as few.
 
     Args:
         launches: The creatives, launched after both had learned.
@@ -168,18 +172,25 @@ def _normal_scores(launches: Launches, score: Floats) -> Floats:
 
 
 def _effective_clusters(launches: Launches) -> float:
-    """Return how many clusters of equal size there would be: of campaigns or of families, whichever are fewer."""
+    """Return how many clusters of equal size there would be: of campaigns, families or accounts."""
     size = np.bincount(launches.group)
     inside = launches.weight * ((size - 1) / size)[launches.group]
-    masses = (np.bincount(labels, inside) for labels in (launches.campaign, launches.family))
+    masses = (np.bincount(labels, inside) for labels in _clusterings(launches))
     return min(float(mass.sum() ** 2 / (mass @ mass)) for mass in masses)
 
 
 def _standard_error(influence: Floats, launches: Launches) -> float:
-    campaigns, families = (np.bincount(labels, influence) for labels in (launches.campaign, launches.family))
-    by_campaign, by_family, single = (_by_cluster(np.asarray(sums)) for sums in (campaigns, families, influence))
-    both = by_campaign**2 + by_family**2 - single**2
-    return math.sqrt(max(by_campaign**2, both, single**2))
+    by_campaign, by_family, *by_account = (
+        _by_cluster(np.bincount(labels, influence)) ** 2 for labels in _clusterings(launches)
+    )
+    single = _by_cluster(influence) ** 2
+    return math.sqrt(max(by_campaign, by_campaign + by_family - single, single, *by_account))
+
+
+def _clusterings(launches: Launches) -> list[Ints]:
+    """Return the labels of what creatives are clustered by: campaigns, families and, where there are many, accounts."""
+    accounts = [launches.account] if launches.accounts >= MIN_ACCOUNTS else []
+    return [launches.campaign, launches.family, *accounts]
 
 
 def _by_cluster(sums: NDArray[Any]) -> float:

@@ -27,6 +27,8 @@ class Launches:
         campaign: Label of the campaign, from 0 without gaps.
         group: Label of those that were shown beside each other, from 0 without gaps; a campaign may have several.
         family: Label of the family: the sizes of one idea.
+        account: Label of the account that the campaign belongs to, from 0 without gaps; campaigns whose account is not
+            known are each one of their own.
         spread: True variance of appeal inside campaigns.
         left_out: How many creatives came alone, without a number, or beside nothing but other sizes of themselves.
     """
@@ -38,6 +40,7 @@ class Launches:
     campaign: Ints
     group: Ints
     family: Ints
+    account: Ints
     spread: float
     left_out: int = 0
 
@@ -52,6 +55,7 @@ class Launches:
         campaign: ArrayLike,
         group: ArrayLike | None = None,
         family: ArrayLike | None = None,
+        account: ArrayLike | None = None,
     ) -> Self:
         """Return the creatives that can be judged, each family of a campaign as one.
 
@@ -67,6 +71,7 @@ class Launches:
             group: Shape (n,), any labels: only creatives of one campaign and group are compared; the campaign by
                 default.
             family: Shape (n,), any labels; every entry is its own by default.
+            account: Shape (n,), any labels, one for all entries of a campaign; the campaign by default.
 
         Raises:
             InvalidInput: Columns of different lengths, or a variance that is not above 0.
@@ -81,7 +86,8 @@ class Launches:
         labels = np.asarray(campaign)
         beside = labels if group is None else np.asarray(group)
         own = np.arange(n) if family is None else np.asarray(family)
-        if any(one.shape != (n,) for one in (*columns, labels, beside, own)):
+        above = labels if account is None else np.asarray(account)
+        if any(one.shape != (n,) for one in (*columns, labels, beside, own, above)):
             raise InvalidInput("the columns of launched creatives differ in length")
         known = np.all(np.isfinite(columns), axis=0)
         if np.any(columns[1][known] <= 0):
@@ -92,6 +98,7 @@ class Launches:
         many = np.bincount(cells[:, 1], minlength=1)[cells[:, 1]] > 1
         a, v, old, new = values[:, many]
         place, shown, kin = (_numbered(column) for column in cells[many].T)
+        holder = dict(zip(within[:, 0].tolist(), _numbered(above[known]).tolist(), strict=True))
         merged = int(known.sum()) - len(many)
         return cls(
             appeal=a,
@@ -101,6 +108,7 @@ class Launches:
             campaign=place,
             group=shown,
             family=kin,
+            account=_numbered(np.array([holder[one] for one in cells[many, 0].tolist()], np.int64)),
             spread=_spread(a, v, shown),
             left_out=n - merged - int(many.sum()),
         )
@@ -114,6 +122,11 @@ class Launches:
     def campaigns(self) -> int:
         """How many campaigns there are."""
         return int(self.campaign.max()) + 1 if len(self.campaign) else 0
+
+    @property
+    def accounts(self) -> int:
+        """How many accounts there are."""
+        return int(self.account.max()) + 1 if len(self.account) else 0
 
     @property
     def weight(self) -> Floats:

@@ -114,9 +114,20 @@ def launch_window(
 
 
 def launches_of(
-    found: StoredAppeals, entries: NDArray[np.intp], champion: Mapping[int, float], challenger: Mapping[int, float]
+    found: StoredAppeals,
+    entries: NDArray[np.intp],
+    champion: Mapping[int, float],
+    challenger: Mapping[int, float],
+    accounts: Mapping[int, str] | None = None,
 ) -> Launches:
-    """Return entries of appeals with the scores of both, NaN where a creative has none."""
+    """Return entries of appeals with the scores of both, NaN where a creative has none.
+
+    Args:
+        found: The appeals.
+        entries: Which of them.
+        champion, challenger: Scores by creative.
+        accounts: The account of a campaign; one without is an account of its own.
+    """
     figures = found.appeals
     creatives = figures.creative[entries].tolist()
     old, new = (np.array([scores.get(one, np.nan) for one in creatives]) for scores in (champion, challenger))
@@ -128,6 +139,7 @@ def launches_of(
         campaign=figures.campaign[entries],
         group=figures.group[entries],
         family=figures.idea[entries],
+        account=[(accounts or {}).get(one, f"campaign {one}") for one in figures.campaign[entries].tolist()],
     )
 
 

@@ -17,7 +17,7 @@ from abkit_model.training.pipeline import train_scorer
 from abkit_model.training.request import TrainingRequest
 
 CATEGORIES = ("music", "gaming", "entertainment", "sports")
-LEARNED, JUDGED = 6, 5  # in each category
+LEARNED, JUDGED = 5, 4  # in each category
 
 
 @pytest.mark.realdata

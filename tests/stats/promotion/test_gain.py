@@ -142,3 +142,18 @@ def test_its_lower_end_is_above_a_gain_of_0_as_rarely_as_it_says_with_ten_campai
     rng = np.random.default_rng(11)
     wrong = sum((gain_of(columns(rng, 0.2, 0.2, n=100, campaigns=10)).low or 0) > 0 for _ in range(400))
     assert wrong / 400 < 0.045  # 2.5 %, and 2.5 standard errors of 400 trials
+
+
+def test_many_accounts_are_clusters_with_all_of_their_campaigns_and_few_are_not() -> None:
+    rng = np.random.default_rng(21)
+    given = columns(rng, 0.0, 0.0, n=1200, campaigns=120)
+    account = given["campaign"] // 6  # twenty
+    taste = rng.normal(0, 0.6, 20)[account]  # what the challenger knows is right in one account and wrong in another
+    given["appeal"] = given["appeal"] + taste * given["challenger"]
+    alone, together = gain_of(given), gain_of(given, account=account)
+    assert together.gain == alone.gain
+    assert together.clusters == pytest.approx(20, abs=0.5)
+    assert together.standard_error > 1.5 * alone.standard_error
+    few = gain_of(given, account=account // 4)
+    assert (few.standard_error, few.clusters) == (alone.standard_error, alone.clusters)
+    assert gain_of(given, account=given["campaign"]) == alone

@@ -112,3 +112,12 @@ def test_the_launches_have_the_scores_of_both_and_only_those_that_have() -> None
     launches = launches_of(found, chosen.entries, old, new)
     assert launches.creatives == chosen.ideas - 1
     np.testing.assert_allclose(launches.champion, -launches.challenger)
+
+
+def test_campaigns_of_one_account_share_a_label_and_the_others_are_their_own() -> None:
+    found = appeals()
+    scores = {int(one): float(one) for one in found.appeals.creative}
+    entries = window(found).entries
+    launches = launches_of(found, entries, scores, scores, dict.fromkeys(range(10), "meta/1"))
+    assert launches.accounts == 24 - 10 + 1
+    assert launches_of(found, entries, scores, scores).accounts == 24
