@@ -133,19 +133,32 @@ def _say_nothing(
     """Return the pairs with a unit that has nothing to divide by: the ratio is not known there in any draw.
 
     Raises:
-        InvalidInput: A stratum lacks an arm, or one that is no pair has nothing to divide by in an arm.
+        InvalidInput: A stratum lacks an arm, has one unit in an arm where not all are pairs, or has nothing to divide by
+            in an arm and is no pair.
     """
     below: dict[str, tuple[list[float], list[float]]] = {}
     for name, arm, y, x in rows:
         below.setdefault(label[name], ([], []))[arm].append(y if inverse else x)
     lone = sorted(one for one, sides in below.items() if not all(sides))
     if lone:
-        raise InvalidInput(f"the stratum {lone[0]!r} has units in one arm only; expected both arms in each")
+        raise InvalidInput(
+            f"the stratum {lone[0]!r} has units in one arm only; expected both arms in each", hint="merge it with another"
+        )
+    pairs = all(len(side) == 1 for sides in below.values() for side in sides)
+    single = sorted(one for one, sides in below.items() if min(map(len, sides)) == 1)
+    if single and not pairs:
+        raise InvalidInput(
+            f"the stratum {single[0]!r} has one unit in an arm; expected at least two, or pairs everywhere",
+            hint="merge it with another",
+        )
     empty = tuple(sorted(one for one, sides in below.items() if min(map(sum, sides)) <= 0))
     if not empty:
         return ()
-    if any(len(side) > 1 for sides in below.values() for side in sides):
-        raise InvalidInput(f"an arm has a denominator of 0 in the stratum {empty[0]!r}; expected a sum above 0")
+    if not pairs:
+        raise InvalidInput(
+            f"an arm has a denominator of 0 in the stratum {empty[0]!r}; expected a sum above 0",
+            hint="merge it with another, or judge by a metric that all of its units have",
+        )
     if len(below) - len(empty) < 2:
         raise InvalidInput(f"{len(below) - len(empty)} of {len(below)} pairs can be compared; expected 2 or more")
     return empty

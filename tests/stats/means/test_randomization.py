@@ -185,5 +185,7 @@ def test_a_stratum_that_cannot_be_compared_is_named() -> None:
     halves = {name: "north" if int(name[1]) < 2 else "south" for side in rows for name in side}
     with pytest.raises(InvalidInput, match="a denominator of 0 in the stratum 'south'"):
         RandomizedUnits.of(*rows, halves)
+    with pytest.raises(InvalidInput, match="the stratum 'few' has one unit in an arm"):
+        RandomizedUnits.of(*rows, halves | {"c0": "few", "t0": "few"})
     with pytest.raises(InvalidInput, match="the stratum 'alone' has units in one arm only"):
         RandomizedUnits.of(*rows, halves | {"c0": "alone"})

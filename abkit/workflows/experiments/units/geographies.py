@@ -102,19 +102,11 @@ class Geographies:
                 least = smallest_p(self._units(arms[0], arm, metric).sizes)
             except InvalidInput as error:
                 found = f"geographies: {said}; {error.message}"
-                return Guard("units", BLOCK, found, self._cure(metric))
+                return Guard("units", BLOCK, found, error.hint or "draw more geographies")
             if least > (1 - level) / max(len(arms) - 1, 1):
                 found = f"geographies: {said}; with so few the smallest p-value is {least:.2g}"
                 return Guard("units", BLOCK, found, "a verdict needs more geographies: regions instead of countries")
         return Guard("units", PASS, f"geographies: {said}")
-
-    def _cure(self, metric: Metric) -> str:
-        if not self.places.strata:
-            return "draw more geographies"
-        return (
-            "merge the stratum with another in the file of --strata, and create the test anew; or, where "
-            f"{METRICS[metric].name} has nothing to divide by, judge by another metric"
-        )
 
     def counted(self, arms: Sequence[Arm], metric: Metric) -> Mapping[str, int]:  # noqa: D102
         own = self.places.of_arms(self.arms)
