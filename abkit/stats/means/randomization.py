@@ -142,7 +142,8 @@ def _say_nothing(
     lone = sorted(one for one, sides in below.items() if not all(sides))
     if lone:
         raise InvalidInput(
-            f"the stratum {lone[0]!r} has units in one arm only; expected both arms in each", hint="merge it with another"
+            f"the stratum {lone[0]!r} has units in one arm only; expected both arms in each",
+            hint="merge it with another",
         )
     pairs = all(len(side) == 1 for sides in below.values() for side in sides)
     single = sorted(one for one, sides in below.items() if min(map(len, sides)) == 1)
