@@ -133,8 +133,8 @@ def _say_nothing(
     """Return the pairs with a unit that has nothing to divide by: the ratio is not known there in any draw.
 
     Raises:
-        InvalidInput: A stratum lacks an arm, has one unit in an arm where not all are pairs, or has nothing to divide by
-            in an arm and is no pair.
+        InvalidInput: A stratum lacks an arm, has one unit in an arm where not all are pairs, or is no pair and has
+            nothing to divide by in an arm.
     """
     below: dict[str, tuple[list[float], list[float]]] = {}
     for name, arm, y, x in rows:
