@@ -2,9 +2,12 @@
 
 import math
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
+import tea_tasting
 from sqlalchemy import select
 
 from abkit.errors import InvalidInput
@@ -293,6 +296,37 @@ def switched(
         if stray:
             days["ba"[arm == "b"]][START + timedelta(day)] = Figures(stray, stray // 50)
     return [Arm(key, 0.5, Delivery(own)) for key, own in days.items()]  # type: ignore[arg-type]
+
+
+def theirs_of(arms: list[Arm], parts: list[list[Figures]]) -> Any:
+    """What tea-tasting makes of clicks per impression over these units."""
+    rows = [
+        {"variant": arm.key, "clicks": one.clicks, "impressions": one.impressions}
+        for arm, own in zip(arms, parts, strict=True)
+        for one in own
+    ]
+    experiment = tea_tasting.Experiment(ctr=tea_tasting.RatioOfMeans("clicks", "impressions"))
+    return experiment.analyze(pl.DataFrame(rows), control="a")["ctr"]
+
+
+def test_drawn_days_and_geographies_agree_with_tea_tasting_where_the_convention_is_the_same() -> None:
+    """Days: in every figure. Geographies: in the ratios and their error; the p-value is that of the draw here."""
+    arms = switched(np.random.default_rng(15), "abbaabab" * 4, lift=0.05, sd=0.2)
+    found = look(arms, days=32, unit="day", monitoring="fixed").treatments[0].fixed
+    assert found is not None
+    theirs = theirs_of(arms, [list(arm.delivery.by_day.values()) for arm in arms])
+    assert found.p_value == pytest.approx(theirs.pvalue, rel=1e-6)
+    ours = found.difference
+    assert [ours.estimate, ours.ci_low, ours.ci_high] == pytest.approx(
+        [theirs.effect_size, theirs.effect_size_ci_lower, theirs.effect_size_ci_upper], rel=1e-6
+    )
+    arms = geographies(np.random.default_rng(15), 20, spread=0.5)
+    found = look(arms, unit="geography").treatments[0].fixed
+    assert found is not None
+    theirs = theirs_of(arms, [list(arm.delivery.by_segment.values()) for arm in arms])
+    assert [arm_value(found.control), arm_value(found.treatment)] == pytest.approx([theirs.control, theirs.treatment])
+    assert found.statistic == pytest.approx(theirs.statistic, rel=1e-6)
+    assert found.p_value == pytest.approx(theirs.pvalue, abs=0.05)
 
 
 def test_days_in_blocks_are_one_unit_per_block() -> None:
