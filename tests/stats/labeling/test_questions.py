@@ -57,17 +57,19 @@ def test_the_first_pair_is_the_one_that_leaves_least_unknown() -> None:
 def test_the_next_pair_is_chosen_as_if_the_first_were_answered() -> None:
     taste, groups = taste_of(7, seed=5), np.array([0, 0, 0, 0, 1, 1, 1])
     allowed = every(7) & (groups[:, None] == groups[None, :])
-    asked = next_pairs(taste, allowed, groups, 6)
+    asked, at_first = next_pairs(taste, allowed, groups, 6), unknown(taste.covariance, groups)
     for one, following in pairwise(asked):
         c = taste.covariance[:, one.first] - taste.covariance[:, one.second]
         variance = c[one.first] - c[one.second]
         spread = 8 / np.pi + 1.44 * variance  # the mean is 0 everywhere
         information = 1.44 / np.sqrt(2 * np.pi * spread)
         after = taste.covariance - np.outer(c, c) * information / (1 + information * variance)
+        left = unknown(after, groups) / at_first
         taste = replace(taste, covariance=after)
         allowed[one.first, one.second] = allowed[one.second, one.first] = False
         (alone,) = next_pairs(taste, allowed, groups, 1)
         assert (alone.first, alone.second) == (following.first, following.second)
+        assert following.gain == pytest.approx(alone.gain * left)  # of what was unknown at first
 
 
 def test_the_first_image_is_the_one_whose_rating_leaves_least_unknown() -> None:
@@ -93,7 +95,8 @@ def test_each_is_asked_once_and_only_what_is_allowed() -> None:
 
 def test_images_that_are_looked_for_are_in_every_question() -> None:
     wanted = np.array([False, False, True, False, True, False])
-    asked = next_pairs(taste_of(6), every(6), one_group(6), 5, wanted=wanted)
+    asked = next_pairs(taste_of(6), every(6), one_group(6), 50, wanted=wanted)
+    assert len(asked) == 9
     assert all(wanted[one.first] or wanted[one.second] for one in asked)
     assert {one.tells for one in asked} == {Tells.UNFAMILIAR}
     assert {one.first for one in next_images(taste_of(6), np.ones(6, bool), one_group(6), 9, wanted=wanted)} == {2, 4}

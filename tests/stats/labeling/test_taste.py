@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, ndtr
 
-from abkit.stats.labeling.taste import SLOPE, SPREADS, TYPICAL, Labels, kernel, learn_taste
+from abkit.stats.labeling.taste import MOST_VOTES, SLOPE, SPREADS, TYPICAL, Labels, kernel, learn_taste
 
 
 def rated(image: list[int], rating: list[float], ratings: list[float]) -> Labels:
@@ -80,10 +80,12 @@ def test_the_score_counts_as_far_as_labels_bear_it_out() -> None:
 
 
 def test_an_outcome_of_a_billion_votes_does_not_drown_the_others() -> None:
-    labels = Labels.of_pairs(np.array([0, 1]), np.array([1, 2]), np.array([1.0, 1.0]), np.array([1e9, 1.0]))
-    taste = learn_taste(pool(3), labels)
-    assert np.isfinite(taste.mean).all()
-    assert np.abs(taste.mean).max() < 20
+    first, second, share = np.array([0, 1]), np.array([1, 2]), np.array([1.0, 1.0])
+    tastes = [
+        learn_taste(pool(3), Labels.of_pairs(first, second, share, np.array([votes, 1.0])))
+        for votes in (1e9, MOST_VOTES)
+    ]
+    assert tastes[0].mean == pytest.approx(tastes[1].mean)
 
 
 @settings(max_examples=20, deadline=None)
