@@ -218,6 +218,15 @@ class DriftSettings(_Section):
         default=0.2, gt=0, description="Wasserstein distance in standard deviations of the reference, to watch"
     )
     wasserstein_major: float = Field(default=0.5, gt=0, description="the same, major")
+    figure_floor: float = Field(
+        default=0.3, gt=0, description="shift of a query or of a property of the images that is named, in sd"
+    )
+    classifier_floor: float = Field(
+        default=0.7, gt=0.5, lt=1, description="how well new creatives can be told apart (AUC) before it is named"
+    )
+    mix_floor: float = Field(
+        default=0.2, gt=0, lt=1, description="share that changed its category (format, color, placement) that is named"
+    )
     reference_days: int = Field(default=90, ge=7, description="days of delivery before the current window to compare")
     min_creatives: int = Field(default=10, ge=4, description="creatives per window needed to judge relation and KPIs")
     min_clicks: int = Field(default=10, ge=1, description="expected clicks in a window for a creative to count there")

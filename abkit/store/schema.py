@@ -187,6 +187,8 @@ class Creative(Base):
     bytes: Mapped[int]
     # How its pixels came about, with the rules that made them; None where an earlier release read it.
     reading: Mapped[dict[str, Any] | None]
+    # Brightness, contrast, …: abkit.intake.media.properties; None where an earlier release read it.
+    properties: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 

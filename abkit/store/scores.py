@@ -1,5 +1,6 @@
 """What scorers say about creatives: scores, embeddings and fits to briefs, written in batches and read back ranked."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -296,12 +297,14 @@ class CreativeSample:
         scores: Shape (n,); creatives without a score are not in it.
         embeddings: Shape (m, E), float32; creatives without one are not in it.
         small: How many creatives have images under 16 pixels on a side.
+        embedded: Ids of the creatives of the embeddings, in their order; () for the model's own reference sample.
     """
 
     ids: tuple[int, ...]
     scores: NDArray[np.float64]
     embeddings: NDArray[np.float32]
     small: int = 0
+    embedded: tuple[int, ...] = ()
 
 
 def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int]) -> CreativeSample:
@@ -320,17 +323,36 @@ def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int])
         vectors.update({row[0]: row[1] for row in session.execute(embedded)})
         tiny = select(func.count()).where(Creative.id.in_(part), or_(Creative.width < 16, Creative.height < 16))
         small += session.scalars(tiny).one()
+    size = _usual_size(vectors) if vectors else 0
+    with_vector = [i for i in ids if len(vectors.get(i, b"")) == size > 0]
     return CreativeSample(
         tuple(ids),
         np.array([scores[i] for i in ids if i in scores], np.float64),
-        _matrix([vectors[i] for i in ids if i in vectors]),
+        _matrix([vectors[i] for i in with_vector]),
         small,
+        tuple(with_vector),
     )
+
+
+def activations(session: Session, version: ModelVersion, ids: Sequence[int]) -> dict[int, list[float]]:
+    """Return what each query of each member said about these creatives, by creative, if the version scored it."""
+    return {
+        creative: values
+        for part in in_parts(ids)
+        for creative, values in session.execute(
+            select(Score.creative_id, Score.query_activations).where(
+                Score.model_version_id == version.id, Score.creative_id.in_(part)
+            )
+        )
+    }
+
+
+def _usual_size(vectors: Mapping[int, bytes]) -> int:
+    """Return the size that most embeddings have: one of another size cannot be compared with them."""
+    return Counter(map(len, vectors.values())).most_common(1)[0][0]
 
 
 def _matrix(vectors: list[bytes]) -> NDArray[np.float32]:
     if not vectors:
         return np.zeros((0, 1), np.float32)
-    size = len(vectors[0])
-    same = [vector for vector in vectors if len(vector) == size]
-    return np.frombuffer(b"".join(same), "<f2").reshape(len(same), -1).astype(np.float32)
+    return np.frombuffer(b"".join(vectors), "<f2").reshape(len(vectors), -1).astype(np.float32)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from abkit.intake.media.properties import ImageProperties, image_properties
 from abkit_model.decoding.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, kind_of_suffix
 from abkit_model.errors import ImageRejected
 from abkit_model.images import RULES, DecodedImage, Reading, open_creative, read_file
@@ -105,12 +106,14 @@ class Content:
         perceptual_hash: 16 hex digits; near-duplicates differ in few of the 64 bits.
         size: Bytes of the file.
         decoded: Upright RGB pixels with width, height (pixels) and media type.
+        properties: What can be said of the pixels in words; of a film, of its first frame.
     """
 
     sha256: str
     perceptual_hash: str
     size: int
     decoded: DecodedImage
+    properties: ImageProperties
 
     def columns(self) -> dict[str, Any]:
         """Return what the store keeps of it in `creative`, by column."""
@@ -122,6 +125,7 @@ class Content:
             "media_type": self.decoded.media_type,
             "bytes": self.size,
             "reading": stored_reading(self.decoded.reading),
+            "properties": self.properties.stored(),
         }
 
 
@@ -199,7 +203,13 @@ def read_content(path: Path, *, max_bytes: int) -> Content:
     """
     data = _read(path, max_bytes)
     decoded = open_creative(data)
-    return Content(hashlib.sha256(data).hexdigest(), perceptual_hash(decoded.image), len(data), decoded)
+    return Content(
+        hashlib.sha256(data).hexdigest(),
+        perceptual_hash(decoded.image),
+        len(data),
+        decoded,
+        image_properties(decoded.image),
+    )
 
 
 def _read(path: Path, max_bytes: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -108,12 +109,41 @@ def contents_of(session: Session, creatives: Collection[int]) -> dict[int, str]:
 
 def creative_columns(session: Session, sha256s: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return what the store knows of creatives, by content, as `write_creatives` takes it."""
-    names = ("sha256", "perceptual_hash", "width", "height", "media_type", "bytes", "reading")
+    names = ("sha256", "perceptual_hash", "width", "height", "media_type", "bytes", "reading", "properties")
     wanted = [getattr(Creative, name) for name in names]
     return {
         row.sha256: dict(row._mapping)
         for part in in_parts(sorted(sha256s))
         for row in session.execute(select(*wanted).where(Creative.sha256.in_(part)))
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreativeFile:
+    """What the store knows of the file of a creative.
+
+    Attributes:
+        width, height: Pixels.
+        bytes: Size of the file.
+        media_type: Such as "image/png".
+        properties: Of its pixels, as `abkit.intake.media.properties` has them; None where they are not known.
+    """
+
+    id: int
+    width: int
+    height: int
+    bytes: int
+    media_type: str
+    properties: dict[str, Any] | None
+
+
+def creative_files(session: Session, ids: Collection[int]) -> dict[int, CreativeFile]:
+    """Return what the store knows of the files of creatives, by creative."""
+    columns = (Creative.id, Creative.width, Creative.height, Creative.bytes, Creative.media_type, Creative.properties)
+    return {
+        row.id: CreativeFile(**row._mapping)
+        for part in in_parts(sorted(ids))
+        for row in session.execute(select(*columns).where(Creative.id.in_(part)))
     }
 
 

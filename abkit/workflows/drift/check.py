@@ -32,6 +32,7 @@ from abkit.workflows.drift.images import judge_input, judge_scores
 from abkit.workflows.drift.looks import budget_of
 from abkit.workflows.drift.recent import recent_start
 from abkit.workflows.drift.results import DriftReport, LayerResult
+from abkit.workflows.drift.what_moved import judge_classifier, judge_properties, judge_queries
 from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
 from abkit.workflows.unseen_scores import UnseenScores, unseen_scores
 
@@ -109,7 +110,7 @@ def check_drift(
             tests, money = _test_layers(session, settings.drift, windows, definition, rates)
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
             fresh = kpi_delivery.provisional_between(session, windows.first_delivery_day, as_of)
-        decided = triage([test.finding for test in tests])
+        decided = triage([test.finding for test in tests if not test.explains])
         report = DriftReport(
             decision=decided.decision,
             cause=decided.cause,
@@ -187,8 +188,26 @@ def _test_layers(
         *judge_scores(reference, current, settings, budget),
         judge_relation(delivered, set(windows.current_creatives), settings, budget),
         judge_level(delivered, settings, budget),
+        *_what_moved(session, version, reference, current, settings),
     ]
     return tests, money
+
+
+def _what_moved(
+    session: Session,
+    version: ModelVersion | None,
+    reference: CreativeSample,
+    current: CreativeSample,
+    settings: DriftSettings,
+) -> list[LayerResult]:
+    """Say what moved in the new images; these tests decide nothing."""
+    if version is None:
+        return []
+    return [
+        *judge_classifier(reference, current, settings),
+        *judge_queries(session, version, reference, current, settings),
+        *judge_properties(session, reference, current, settings),
+    ]
 
 
 def _samples(

@@ -33,7 +33,10 @@ _WORDS = {
 def judge_input(
     reference: CreativeSample, current: CreativeSample, settings: DriftSettings, budget: Budget
 ) -> list[LayerResult]:
-    """Test whether the new images look different: the energy distance of pooled embeddings."""
+    """Test whether the new images look different: the energy distance of pooled embeddings, and beside it MMD.
+
+    MMD is another measure of the same, on the same scale: it shows which creatives moved it most, and decides nothing.
+    """
     x, y = reference.embeddings, current.embeddings
     floors = settings.input_watch, settings.input_major
     short = _too_few("Input", "images with an embedding", len(x), len(y), settings.min_images)
@@ -43,14 +46,21 @@ def judge_input(
     if short:
         return [row]
     level = budget.level(Layer.INPUT, "energy")
-    found = embedding_shift(x, y, most=settings.max_images, permutations=permutations_for(level)).energy
-    halves = (embedding_shift(x, half, most=settings.max_images).energy for half in _halves(y))
+    both = embedding_shift(x, y, most=settings.max_images, permutations=permutations_for(level))
+    found = both.energy
+    halves = [embedding_shift(x, half, most=settings.max_images).energy for half in _halves(y)]
     effect = found.effect or 0.0
     measure = (
         f"energy coefficient {effect:.3f}, as if every feature had moved by "
         f"{2 * math.sqrt(max(effect, 0)):.2f} standard deviations;"
     )
-    return [_judged(row, found, halves, measure, floors, budget)]
+    energy = _judged(row, found, halves, measure, floors, budget)
+    creatives = [current.embedded[place] for place in both.mmd.most_typical if place < len(current.embedded)]
+    energy.detail["creatives"] = creatives
+    beside = replace(row, test="mmd", detail={**row.detail, "explains": True, "creatives": creatives})
+    measure = f"maximum mean discrepancy {both.mmd.effect or 0.0:.3f} on the scale of the energy coefficient;"
+    mmd = _judged(beside, both.mmd, halves, measure, floors, _once(settings))
+    return [energy, mmd]
 
 
 def judge_scores(
@@ -77,10 +87,17 @@ def judge_scores(
     for row in rows:
         found: Shift = getattr(whole, row.test)
         row.detail.update(floors=list(floors[row.test]), effect=found.effect)
+        if row.test == "psi":
+            row.detail.update(jensen_shannon=whole.js.effect)
         measure = f"{_SCORE_TESTS[row.test]} {found.statistic:.3f},"
         in_halves = (getattr(half, row.test) for half in halves)
         judged.append(_judged(row, found, in_halves, measure, floors[row.test], budget))
     return judged
+
+
+def _once(settings: DriftSettings) -> Budget:
+    """Return what MMD is held against, as all that explains: one comparison, outside the budget of alarms."""
+    return Budget(per_year=settings.alpha, looks_per_year={Layer.INPUT: 1.0}, tests={Layer.INPUT: ("mmd",)})
 
 
 def _row(

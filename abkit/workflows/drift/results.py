@@ -25,7 +25,8 @@ class LayerResult(Record):
         statistic, ci_low, ci_high, p_value: Of the test; None where there is none.
         n_reference, n_current: Sample sizes: images, creatives, days, rows or files, as `detail["unit"]` says.
         threshold: The floor that the statistic has to pass for a verdict above "ok".
-        detail: Everything else worth keeping: method, floors, further figures.
+        detail: Everything else worth keeping: method, floors, further figures; `creatives` are the ids of those that
+            moved it most. A test that `explains` says what moved, and decides nothing.
         persistent, holds: See `abkit.stats.monitoring.triage.Finding`.
     """
 
@@ -48,7 +49,12 @@ class LayerResult(Record):
     @property
     def lingers(self) -> bool:
         """Whether a shift is not clearly gone: nothing to open an alert for, and no reason to close one."""
-        return bool(self.detail.get("lingers"))
+        return bool(self.detail.get("lingers")) and not self.explains
+
+    @property
+    def explains(self) -> bool:
+        """Whether it only says what moved: the decision, and so the budget of false alarms, rests on the others."""
+        return bool(self.detail.get("explains", False))
 
     @property
     def finding(self) -> Finding:

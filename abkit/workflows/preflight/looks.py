@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from abkit.intake.media.text_like import CELL, text_cells
+
 # Text of all sizes: strokes are looked for at these lengths of the longer side, in squares of so many pixels.
 _SCALES = (960, 480, 240)
-_CELL = 10
-_GRID = _SCALES[0] // _CELL
-# A step in brightness between neighbors that can be an edge of a letter (of 255 levels).
-_STEP = 35
-# A cell of text has between so many and so many steps per pixel, …
-_FEWEST, _MOST = 0.05, 0.60
-# … is as far apart as this between its dark and its light (10th and 90th percentile), …
-_CONTRAST = 60
-# … and so much of it is near one or the other: print has two tones, and photographs have many.
-_TWO_TONED = 0.62
-_NEAR_TONE = 0.25
-# Letters stand on a ground: this share of the cell lies within so little of the way from dark to light.
-_GROUND, _FLAT = 0.4, 0.15
-# Letters stand in lines: so many cells of text side by side.
-_LINE = 4
+_GRID = _SCALES[0] // CELL
 # Whose colors differ from those around them by less cannot be seen (as `abkit_model.decoding.grounds` has it).
 _SEEN = 32
 _ONE_COLOR = 8
@@ -101,51 +88,12 @@ def _text_cells(image: Image.Image) -> NDArray[np.bool_]:
     found = np.zeros(shape, bool)
     for side in _SCALES:
         scale = side / longest
-        size = (max(_CELL, round(gray.width * scale)), max(_CELL, round(gray.height * scale)))
+        size = (max(CELL, round(gray.width * scale)), max(CELL, round(gray.height * scale)))
         if scale > 2:  # blown up, pixels have no sharp edges left
             continue
         scaled = gray.resize(size, Image.Resampling.BILINEAR if scale > 1 else Image.Resampling.BOX)
-        cells = _in_lines(_like_text(np.asarray(scaled).astype(np.int16)))
+        cells = text_cells(np.asarray(scaled).astype(np.int16))
         rows = np.minimum(np.arange(shape[0]) * cells.shape[0] // shape[0], cells.shape[0] - 1)
         columns = np.minimum(np.arange(shape[1]) * cells.shape[1] // shape[1], cells.shape[1] - 1)
         found |= cells[np.ix_(rows, columns)]
     return found
-
-
-def _like_text(gray: NDArray[np.int16]) -> NDArray[np.bool_]:
-    """Return which cells look like print: many steps both ways, two tones far apart, and one of them flat."""
-    rows, columns = gray.shape[0] // _CELL, gray.shape[1] // _CELL
-    gray = gray[: rows * _CELL, : columns * _CELL]
-    steps = np.zeros(gray.shape, np.int16)
-    steps[:, 1:] = gray[:, 1:] - gray[:, :-1]
-
-    def cells(pixels: NDArray[Any]) -> NDArray[np.float64]:
-        return pixels.astype(np.float64).reshape(rows, _CELL, columns, _CELL).swapaxes(1, 2).reshape(rows, columns, -1)
-
-    rising, falling = cells(steps > _STEP).mean(axis=-1), cells(steps < -_STEP).mean(axis=-1)
-    tones = cells(gray)
-    dark, light = np.percentile(tones, (10, 90), axis=-1)
-    span = (light - dark)[..., None]
-    near = np.minimum(np.abs(tones - dark[..., None]), np.abs(tones - light[..., None])) <= _NEAR_TONE * span
-    ordered = np.sort(tones, axis=-1)
-    reach = round(_GROUND * ordered.shape[-1])
-    ground = (ordered[..., reach:] - ordered[..., :-reach]).min(axis=-1)
-    density = rising + falling
-    balanced = np.minimum(rising, falling) >= 0.25 * np.maximum(rising, falling)
-    return np.asarray(
-        (density >= _FEWEST)
-        & (density <= _MOST)
-        & balanced
-        & (light - dark >= _CONTRAST)
-        & (near.mean(axis=-1) >= _TWO_TONED)
-        & (ground <= _FLAT * (light - dark))
-    )
-
-
-def _in_lines(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep cells that stand in a line with others."""
-    kept = np.zeros_like(cells)
-    for start in range(cells.shape[1] - _LINE + 1):
-        whole = cells[:, start : start + _LINE].all(axis=1, keepdims=True)
-        kept[:, start : start + _LINE] |= whole
-    return kept

@@ -6,7 +6,7 @@ from contextlib import closing
 from enum import StrEnum
 
 import pytest
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from abkit.errors import StoreError
@@ -16,6 +16,7 @@ from abkit.store.runs import begin_run
 from abkit.store.schema import (
     Ad,
     Campaign,
+    Creative,
     Kpi,
     KpiImport,
     KpiReject,
@@ -82,6 +83,18 @@ def test_a_score_of_an_earlier_release_stays_and_has_no_novelty(store: Store) ->
     with store.read() as session:
         rows = session.execute(select(Score.mean, Score.novelty).order_by(Score.id)).all()
     assert rows == [(5.0, None), (4.0, None)]
+
+
+def test_creatives_of_an_earlier_release_stay_and_have_no_properties(store: Store) -> None:
+    campaign(store, [5.0, 4.0])
+    with store.write() as session:
+        session.execute(update(Creative).values(properties={"rules": 1, "brightness": 0.5}))
+    migrate.downgrade(store, "0024_retrain")
+    migrate.upgrade(store)
+
+    with store.read() as session:
+        assert list(session.scalars(select(Creative.properties))) == [None, None]
+        assert len(session.scalars(select(Score)).all()) == 2
 
 
 def test_a_table_of_choices_of_an_earlier_release_is_one_of_comparisons(store: Store) -> None:
