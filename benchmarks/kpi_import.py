@@ -79,7 +79,11 @@ def bulk(url: str, frame: pl.DataFrame) -> float:
             [{"id": number, "place": place} for number, place in enumerate(places, 1)],
         )
         session.execute(
-            text("INSERT INTO kpi_import VALUES (1, 'x', 'x', '{}', 0, 0, 0, 0, 0, 0, '2026-01-01 00:00:00+00', :run)"),
+            text(
+                "INSERT INTO kpi_import (id, digest, name, options, rows, imported, updated, unchanged, unlinked, "
+                "rejected, imported_at, run_id) "
+                "VALUES (1, 'x', 'x', '{}', 0, 0, 0, 0, 0, 0, '2026-01-01 00:00:00+00', :run)"
+            ),
             {"run": run.id},
         )
     rows = (

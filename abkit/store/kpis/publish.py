@@ -43,6 +43,7 @@ from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launc
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
 from abkit.store.kpis.once.campaign_totals import TotalsBesideDays, totals_beside_days
 from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, recount, set_aside
+from abkit.store.kpis.once.running_totals import running_totals
 from abkit.store.kpis.stage import (
     SEGMENT_KEY,
     STAGE_AD,
@@ -137,6 +138,11 @@ def staged_set_aside(session: Session) -> tuple[SetAside, ...]:
 def staged_maybe_twice(session: Session) -> MaybeTwice | None:
     """Return which of the staged ads may be one with an ad of the same id, and count apart."""
     return maybe_twice(session, session.scalars(select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))).all())
+
+
+def staged_running_totals(session: Session) -> str:
+    """Say that the days of the staged ads only ever grow; '' where they do not."""
+    return running_totals(session, session.scalars(select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))).all())
 
 
 def staged_totals_beside_days(session: Session) -> TotalsBesideDays | None:

@@ -265,7 +265,8 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     if beside and beside.equal:
         _refuse_twice(beside, record)
     doubts = (kpi_publish.staged_maybe_twice(session), beside, equal_days(session, record.id))
-    return [*remarks, *(str(doubt) for doubt in doubts if doubt)]
+    remarks.append(kpi_publish.staged_running_totals(session))
+    return [*filter(None, remarks), *(str(doubt) for doubt in doubts if doubt)]
 
 
 def _called(pairs: Sequence[Sequence[str]]) -> str:

@@ -138,3 +138,30 @@ def test_days_of_a_campaign_that_differ_in_one_click_are_not_doubted(sqlite_stor
     run_import(sqlite_store, write(tmp_path / "one.csv", _days(rows)))
     (summary,) = run_import(sqlite_store, write(tmp_path / "two.csv", _days(halves, ad="half {}")))
     assert not [note for note in summary.notes if "count twice" in note]
+
+
+@pytest.mark.parametrize("one_file", [True, False])
+def test_days_that_only_grow_are_said_to_be_running_totals(one_file: bool, sqlite_store: Store, tmp_path: Path) -> None:
+    rows = _delivered(7)
+    grown: list[Row] = []
+    for n, ad, shown, clicks in rows:
+        _, _, i, c = next((row for row in reversed(grown) if row[1] == ad), (0, 0, 0, 0))
+        grown.append((n, ad, i + shown, c + clicks))
+    files = [grown] if one_file else [[row for row in grown if row[0] == n] for n in range(7)]
+    for number, some in enumerate(files):
+        (summary,) = run_import(sqlite_store, write(tmp_path / f"{number}.csv", _days(some)))
+    (note,) = [note for note in summary.notes if "running totals" in note]
+    assert note.startswith("impressions and clicks of 2 of 2 ads only grow")
+    undo_import(sqlite_store, summary.import_id or 0)
+
+
+@pytest.mark.parametrize("number", [7, 28])
+def test_days_that_rise_and_fall_are_no_running_totals(number: int, sqlite_store: Store, tmp_path: Path) -> None:
+    (summary,) = run_import(sqlite_store, write(tmp_path / "days.csv", _days(_delivered(number))))
+    assert not [note for note in summary.notes if "running totals" in note]
+
+
+def test_one_account_under_two_platforms_counts_and_is_said(sqlite_store: Store, tmp_path: Path) -> None:
+    run_import(sqlite_store, write(tmp_path / "one.csv", _days(_delivered(7))), platform="meta")
+    (summary,) = run_import(sqlite_store, write(tmp_path / "two.csv", _days(_delivered(7)) + "\n"), platform="Facebook")
+    assert [note for note in summary.notes if "under other names of ads, accounts or platforms" in note]

@@ -23,6 +23,8 @@ Rows = Callable[[], Iterable[Sequence[str]]]
 
 _LEAST_LIKE = 75  # of 100: names less alike than this are no guess
 # "Ads cost" is no ad.
+_CONVERSIONS = re.compile(r"(?i)\bconv|\b(purchases?|leads|orders|results?)\b")
+_OTHER_DAY = re.compile(r"(?i)\b(creat|updat|modif|edit|launch|approv)")  # of the ad, not of its delivery
 _FIGURE = re.compile(r"cost|spen[dt]|click|impression|impr\b|views?\b|reach|revenue|value|conversion", re.IGNORECASE)
 _WORTH_A_GUESS = ("conversions", "spend")
 
@@ -162,11 +164,23 @@ def _guesses(
         settled = {"ad" if field in ("ad_name", "creative") and "ad" in wanted else field for field in by_name.values()}
         known |= {field: free.pop(column) for column, field in by_name.items() if column in free}
         by_cells = guess_by_values([field for field in wanted if field not in settled], list(free.values()), known)
+        by_cells = [guess for guess in by_cells if not _says_otherwise(guess.column, guess.field)]
         known |= {guess.field: free.pop(guess.column) for guess in by_cells}
         guesses |= by_name | {guess.column: guess.field for guess in by_cells}
         said += [f"{column!r} is {field} by its name" for column, field in by_name.items()]
         said += [f"{guess.column!r} is {guess.field} by its cells ({guess.reason})" for guess in by_cells]
     return guesses, said
+
+
+def _says_otherwise(column: str, field: str) -> bool:
+    """Return whether the name of a column says that it is not this field, whatever its cells are.
+
+    >>> _says_otherwise("All conv.", "impressions"), _says_otherwise("Created date", "day")
+    (True, True)
+    """
+    if field in ("impressions", "clicks"):
+        return _CONVERSIONS.search(column) is not None
+    return field in ("day", "period_start", "period_end") and _OTHER_DAY.search(column) is not None
 
 
 def _plausible(
@@ -178,6 +192,8 @@ def _plausible(
 ) -> bool:
     """Return whether a column is not taken, and has cells that could be the field, as far as they are known."""
     if field in ("ad", "ad_name", "creative") and _FIGURE.search(column):
+        return False
+    if _says_otherwise(column, field):
         return False
     cells = free.get(column)
     return column not in taken and (cells is None or fits(field, cells, free.values(), known))

@@ -1,4 +1,5 @@
-"""Days of a campaign that another file has to the impression and the click, under other names of ads.
+"""Days of a campaign that another file has to the impression and the click, under other names of ads, accounts or
+platforms.
 
 Where few days or ads prove nothing (`same_ads`), both count: two ads may have had the same figures once. A whole
 campaign that has them is said, so that nothing counts twice in silence.
@@ -18,7 +19,6 @@ from sqlalchemy.orm import Session
 from abkit.records import Record
 from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import total
-from abkit.store.kpis.once.ad_names import agree
 from abkit.store.schema import Ad, Campaign, Kpi
 
 _SOME = 3  # periods that are compared first; all of them only where these are equal
@@ -51,8 +51,8 @@ class EqualDays(Record):
         where = f"campaign {self.campaign!r}" if self.campaign else "the account"
         return (
             f"import {self.other} has the same impressions and clicks of {where} ({self.first} to {self.last}) under "
-            f"other names of ads: if both are the same delivery, {self.impressions:,} impressions count twice; then "
-            f"take one of them back (abkit kpi undo {self.other})"
+            "other names of ads, accounts or platforms: if both are the same delivery, "
+            f"{self.impressions:,} impressions count twice; then take one of them back (abkit kpi undo {self.other})"
         )
 
 
@@ -106,22 +106,20 @@ def _equal(found: Mapping[int, Mapping[Place, Shown]], import_id: int) -> dict[t
     """Return by campaign and other import the periods that both have, where all of them are equal."""
     equal: dict[tuple[int | None, int], Shown] = {}
     own = found.get(import_id, {})
-    of_campaign: dict[int | None, list[tuple[Place, Shown]]] = defaultdict(list)
+    of_campaign: dict[int | None, list[Shown]] = defaultdict(list)
     for place, shown in own.items():
-        of_campaign[place[2]].append((place, shown))
+        of_campaign[place[2]].append(shown)
     for number, places in found.items():
         if number == import_id:
             continue
         for place, others in places.items():
-            for mine, shown in of_campaign[place[2]]:
-                one_account = agree(mine[0], place[0]) and agree(mine[1], place[1])
-                if one_account and (common := _common(shown, others)):
+            for shown in of_campaign[place[2]]:
+                if common := _common(shown, others):
                     equal[place[2], number] = common
         if None in {place[2] for place in (*own, *places)}:
             # Where a file names no campaign, all of the other file's are one.
             one, other = _summed(own), _summed(places)
-            accounts = {place[:2] for place in (*own, *places)}
-            if len(accounts) == 1 and (common := _common(one, other)):
+            if common := _common(one, other):
                 equal[None, number] = common
     return equal
 
