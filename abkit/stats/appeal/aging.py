@@ -33,11 +33,15 @@ class Aging:
         effect: Shape (n,): effect of age on the log of the rate.
         curve: Shape (n, 3): what the curve is made of.
         covariance: Shape (3, 3): of its coefficients.
+        beside: Shape (p,): coefficients of what was fitted beside it.
+        beside_covariance: Shape (p, p): of those.
     """
 
     effect: Floats
     curve: Floats
     covariance: Floats
+    beside: Floats
+    beside_covariance: Floats
 
 
 def aging(rows: Arranged, beside: Floats | None = None) -> Aging:
@@ -47,17 +51,39 @@ def aging(rows: Arranged, beside: Floats | None = None) -> Aging:
         rows: The delivery; of very many rows, those of some campaigns are enough for so few coefficients.
         beside: Shape (n, p): what else may go with the rate and with age, such as a score.
     """
-    curve = np.column_stack([np.log1p(rows.age), rows.age / 30, np.exp(-rows.age / _SETTLES)])
+    curve = age_curve(rows.age)
     columns = curve if beside is None else np.column_stack([curve, beside])
     keep = rows.shared & _some_campaigns(rows)
-    flat = Aging(effect=np.zeros(len(curve)), curve=curve, covariance=np.zeros((AGES, AGES)))
+    p = columns.shape[1] - AGES
+    flat = Aging(
+        effect=np.zeros(len(curve)),
+        curve=curve,
+        covariance=np.zeros((AGES, AGES)),
+        beside=np.zeros(p),
+        beside_covariance=np.zeros((p, p)),
+    )
     if not keep.any():
         return flat
     fit = _Fit(rows, keep, columns)
-    if not fit.varies[:AGES].any():
+    if not fit.varies.any():
         return flat
     coefficients, covariance = fit.solve()
-    return Aging(effect=curve @ coefficients[:AGES], curve=curve, covariance=covariance[:AGES, :AGES])
+    return Aging(
+        effect=curve @ coefficients[:AGES],
+        curve=curve,
+        covariance=covariance[:AGES, :AGES],
+        beside=coefficients[AGES:],
+        beside_covariance=covariance[AGES:, AGES:],
+    )
+
+
+def age_curve(age: Floats) -> Floats:
+    """Return what the curve is made of at each age, shape (n, 3).
+
+    >>> age_curve(np.zeros(1)).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+    return np.column_stack([np.log1p(age), age / 30, np.exp(-age / _SETTLES)])
 
 
 def age_variance(rows: Arranged, found: Aging, fitted: Floats) -> Floats:

@@ -5,33 +5,39 @@ Step by step:
 1. Cells are what should not matter: a campaign on a day in a placement. Only differences inside cells count, so
    season, budget, tracking and the mix of campaigns and placements drop out.
 2. Creatives of one cell differ in age. A common age curve on log CTR, linear in log(1 + age), in age and in
-   exp(-age / 10), is fitted together with the effect of the score, and taken out.
+   exp(-age / 10), is fitted together with the effect of the score, and taken out. Creatives with a high score may wear
+   out faster: an age curve of the score is fitted, too, and both windows are compared at the ages of the reference. So
+   a score that says less of old creatives is not taken for a score that says less today.
 3. What remains of each creative in each window is its appeal (`abkit.stats.appeal`): the log of its clicks over those
    expected in its cells.
 4. Inside campaigns, appeal is regressed on the score, creatives weighted by 1 / (τ² + 1/expected clicks), τ² being
    what creatives differ beyond counting noise. The slope does not shrink when there are few clicks, as a correlation
    does: so a short window can be compared with a long one.
 5. The loss is slope in the reference − slope now; its standard error leaves out one creative at a time, in both
-   windows at once (jackknife), because the same creatives may run in both.
+   windows at once (jackknife), because the same creatives may run in both. What the age curve of the score is
+   uncertain by is added: where the ages of the two windows do not overlap, nothing tells fatigue from a loss.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from abkit.records import Record
+from abkit.stats.appeal.aging import Aging, aging
 from abkit.stats.appeal.appeal import appeals
-from abkit.stats.appeal.rows import DeliveryRows
+from abkit.stats.appeal.rows import Arranged, DeliveryRows
 from abkit.stats.within_groups import centered, group_index
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+_SETTLES = 10.0  # days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +169,9 @@ def relation_shift(
         note = note or "all creatives of a campaign have the same score"
         return shift(reference=reference, current=current, note=note)
     loss = reference.slope - current.slope
-    error = _jackknife_error(fits[0].without - fits[1].without, loss)
+    apart = fits[0].curve_at - fits[1].curve_at
+    of_fatigue = float(apart @ known.fatigue_covariance @ apart)
+    error = math.sqrt(_jackknife_error(fits[0].without - fits[1].without, loss) ** 2 + of_fatigue)
     freedom = max(1, min(fits[0].freedom, fits[1].freedom))
     half = float(stats.t.ppf(0.975, freedom)) * error
     return shift(
@@ -212,7 +220,10 @@ class _Rows:
             age=self.age,
             idea=self.idea,
         )
-        found = appeals(rows, beside=np.column_stack([self.score * ~self.current, self.score * self.current]))
+        beside = np.column_stack([self.score * ~self.current, self.score * self.current])
+        curve, fatigue = self._fatigue_of_the_score(rows, beside)
+        lasting = np.exp(np.clip((curve * self._apart[:, None]) @ fatigue.beside[2:], -30, 30))
+        found = appeals(replace(rows, exposure=self.impressions * lasting), beside=beside)
         score = np.zeros(int(self.creative.max()) + 1)
         score[self.creative] = self.score
         known = _Appeals(
@@ -224,13 +235,44 @@ class _Rows:
             creative=found.creative,
             idea=found.idea,
             current=found.campaign % 2 == 1,
+            curve=self._curve_of(curve, window, found.creative, found.campaign),
+            fatigue_covariance=fatigue.beside_covariance[2:, 2:],
         )
         return known.comparable(found.identified & (found.expected >= min_clicks))
+
+    def _fatigue_of_the_score(self, rows: DeliveryRows, beside: Floats) -> tuple[Floats, Aging]:
+        """Fit how much faster high scores wear out; return the ages from those of the reference, shape (n, 2), too."""
+        curve = np.column_stack([np.log1p(self.age), np.exp(-self.age / _SETTLES)])
+        if not self.current.all():
+            before = self.impressions * ~self.current
+            curve -= before @ curve / before.sum()
+        return curve, aging(Arranged(rows), np.column_stack([beside, curve * self._apart[:, None]]))
+
+    @cached_property
+    def _apart(self) -> Floats:
+        """The score of each row from the mean of its campaign."""
+        mean = np.bincount(self.campaign, self.score) / np.bincount(self.campaign)
+        apart: Floats = self.score - mean[self.campaign]
+        return apart
+
+    def _curve_of(self, curve: Floats, window: Ints, creative: Ints, campaign: Ints) -> Floats:
+        """Return the mean of a curve's columns times the score's distance, for each creative in a window: (m, 2)."""
+        many = int(self.creative.max()) + 1
+        keys, row = np.unique(window * many + self.creative, return_inverse=True)
+        row = row.reshape(-1)
+        shown = np.bincount(row, self.impressions)
+        mean = np.column_stack([np.bincount(row, self.impressions * self._apart * c) / shown for c in curve.T])
+        of_unit: Floats = mean[np.searchsorted(keys, campaign * many + creative)]
+        return of_unit
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Appeals:
-    """One row per creative, campaign and window: log of clicks over expected clicks."""
+    """One row per creative, campaign and window: log of clicks over expected clicks.
+
+    `curve` is how far its ages are from those of the reference, times its score, and `fatigue_covariance` that of the
+    two coefficients by which high scores wear out faster.
+    """
 
     appeal: Floats
     expected: Floats
@@ -240,6 +282,8 @@ class _Appeals:
     creative: Ints
     idea: Ints
     current: NDArray[np.bool_]
+    curve: Floats
+    fatigue_covariance: Floats
 
     def comparable(self, enough: NDArray[np.bool_]) -> _Appeals:
         """Keep only creatives with enough clicks that were shown beside others with enough of them."""
@@ -248,7 +292,9 @@ class _Appeals:
         return kept._only(size[index] > 1)
 
     def _only(self, keep: NDArray[np.bool_]) -> _Appeals:
-        return _Appeals(**{name: getattr(self, name)[keep] for name in self.__dataclass_fields__})
+        columns = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        whole = {"fatigue_covariance": columns.pop("fatigue_covariance")}
+        return _Appeals(**{name: column[keep] for name, column in columns.items()}, **whole)
 
     def count(self, current: bool) -> int:
         return len(np.unique(self.idea[self.current == current]))
@@ -280,6 +326,8 @@ class _Regression:
         x, y = appeals.score[mine] / unit, appeals.appeal[mine]
         weight = 1 / (self._spread(x, y, noise) + noise)
         self._sums(x, y, weight)
+        self.curve_at: Floats = (self.weight * self.x) @ appeals.curve[mine] / self.sxx if self.sxx > 0 else np.zeros(2)
+        self.of_fatigue = float(self.curve_at @ appeals.fatigue_covariance @ self.curve_at)
 
     def _spread(self, x: Floats, y: Floats, noise: Floats) -> float:
         # τ²: what is left of the squared residuals after the counting noise (method of moments).
@@ -318,7 +366,7 @@ class _Regression:
 
     def result(self) -> Slope:
         slope = self.sxy / self.sxx
-        error = _jackknife_error(self.without, slope)
+        error = math.sqrt(_jackknife_error(self.without, slope) ** 2 + self.of_fatigue)
         half = float(stats.t.ppf(0.975, max(1, self.freedom))) * error
         scale = math.sqrt(self.sxx * self.syy)
         return Slope(

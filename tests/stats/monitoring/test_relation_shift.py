@@ -56,6 +56,7 @@ class World:
         slope_after: float = 0.3,
         fatigue: float = 0.0,
         uneven_fatigue: float = 0.0,
+        fatigue_by_score: float = 0.0,
         level_after: float = 0.0,
         per_campaign: int = 15,
         impressions: int = 4000,
@@ -69,7 +70,7 @@ class World:
         launch = rng.integers(0, 30, n) if staggered else np.zeros(n, int)
         if best_last:
             launch = (30 * stats.rankdata(score) / n).astype(int)
-        tiring = fatigue * np.exp(uneven_fatigue * rng.normal(size=n))
+        tiring = fatigue * np.exp(uneven_fatigue * rng.normal(size=n)) * (1 + fatigue_by_score * z)
         creative, day = (v.ravel() for v in np.meshgrid(np.arange(n), np.arange(self.days), indexing="ij"))
         alive = day >= launch[creative]
         self.creative, self.day = creative[alive], day[alive]
@@ -127,15 +128,31 @@ def test_a_relation_that_is_gone_is_found() -> None:
         {},
         {"fatigue": 1.5},
         {"fatigue": 1.0, "uneven_fatigue": 0.5},
+        {"fatigue": 1.0, "fatigue_by_score": 0.3},
+        {"fatigue": 1.0, "fatigue_by_score": 0.3, "staggered": False},
         {"level_after": -0.7},
         {"fatigue": 1.5, "staggered": False},
         {"impressions": 300},
     ],
-    ids=["calm", "fatigue", "uneven fatigue", "level halved", "all of one age", "few clicks"],
+    ids=[
+        "calm",
+        "fatigue",
+        "uneven fatigue",
+        "good scores wear out faster",
+        "good scores wear out faster, all of one age",
+        "level halved",
+        "all of one age",
+        "few clicks",
+    ],
 )
 def test_season_fatigue_and_level_are_no_loss_of_the_relation(world: dict[str, float]) -> None:
     found = [World(seed, **world).relation() for seed in range(12)]  # type: ignore[arg-type]
     assert sum(_lost(one) for one in found) == 0
+
+
+def test_a_relation_that_is_gone_is_found_beside_fatigue_that_depends_on_the_score() -> None:
+    worlds = (World(seed, slope_after=-0.3, fatigue=1.0, fatigue_by_score=0.15) for seed in range(8))
+    assert sum(_lost(world.relation()) for world in worlds) >= 7
 
 
 def test_the_interval_of_the_loss_covers_no_loss_where_there_is_none() -> None:
