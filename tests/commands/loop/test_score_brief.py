@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from abkit.commands.app import main
+from abkit.workflows.scoring.brief import MEANING, meaning_of
 from tests.commands.conftest import Here
 from tests.images import save_images
 from tests.workflows.conftest import make_reader
@@ -37,6 +38,12 @@ def test_the_fit_stands_beside_the_score_with_what_it_means(
     assert run("-f", "csv")[0].splitlines()[0].endswith("fit,fit_rank,fit_n")
 
 
+def test_a_fit_by_names_of_classes_says_that_it_is_one() -> None:
+    assert "no text tower read the brief" in meaning_of("classes:efficientnet-lite2")
+    assert "fails on people" in meaning_of("classes:efficientnet-lite2")
+    assert meaning_of("openclip:ViT-B-32/openai") == MEANING
+
+
 def test_without_a_text_tower_it_says_which_encoder_is_needed_and_scores_nothing(
     here: Here, quick_workspace: Path
 ) -> None:
@@ -45,6 +52,7 @@ def test_without_a_text_tower_it_says_which_encoder_is_needed_and_scores_nothing
     assert result.returncode == 2
     assert "cannot read a brief" in result.stderr
     assert "--brief-encoder openclip:ViT-B-32/" in result.stderr
+    assert "--brief-encoder classes:efficientnet-lite2" in result.stderr
     assert result.stdout == ""
 
     result = here("score", "ads", "--brief-encoder", "openclip:ViT-B-32/openai", cwd=quick_workspace)
