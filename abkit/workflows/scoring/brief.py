@@ -32,9 +32,9 @@ MEANING = (
 
 #: Shown with every fit by the names of classes.
 MEANING_OF_CLASSES = (
-    "fit compares the words of the brief with the names of the 1,000 ImageNet classes that the encoder recognizes in an "
-    "image: no text tower read the brief. It can tell objects, animals and some scenes, by their names alone; it fails "
-    "on people, moods, colors, counts and brands. It ranks the creatives of this campaign for this brief, and is "
+    "fit compares the words of the brief with the names of the 1,000 ImageNet classes that the encoder sees in "
+    "an image: no text tower read the brief. It can tell objects, animals and some scenes, by their names alone; it "
+    "fails on people, moods, colors, counts and brands. It ranks the creatives of this campaign for this brief, and is "
     "neither a probability nor comparable with values for other briefs or encoders"
 )
 #: What stands before the name of an encoder that reads briefs by the names of classes.

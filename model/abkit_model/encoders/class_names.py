@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 
-from abkit_model.encoders import bundled, libraries
+from abkit_model.encoders import bundled
+from abkit_model.encoders.libraries import package_file
 from abkit_model.encoders.sentences import SHA256, Sentences
+from abkit_model.errors import EncoderUnavailable
 
 FAMILY = "classes"
 #: Of the classes of an image, so many count: beyond them probabilities are noise.
 LIKELIEST = 10
+_NAMES = "imagenet_synset_to_lemma"
 
 
 class ClassNames:
@@ -47,6 +50,17 @@ class ClassNames:
 
 
 def class_names() -> list[str]:
-    """Return the names of the 1,000 classes of ImageNet in their order, synonyms and all, as timm has them."""
-    info = libraries.load("timm.data").ImageNetInfo("imagenet-1k")
-    return [str(info.index_to_description(number)) for number in range(info.num_classes())]
+    """Return the names of the 1,000 classes of ImageNet in their order, synonyms and all, as timm keeps them.
+
+    Raises:
+        EncoderUnavailable: timm is not installed, or keeps them elsewhere.
+    """
+    order, names = (package_file("timm", f"data/_info/{name}.txt") for name in ("imagenet_synsets", _NAMES))
+    if order is None or names is None or not (order.is_file() and names.is_file()):
+        raise EncoderUnavailable(
+            "the names of the ImageNet classes, which timm brings along, are missing",
+            'install the model extra: pip install "abkit[model]"',
+        )
+    lines = (line.partition("\t") for line in names.read_text(encoding="utf-8").splitlines())
+    by_number = {number: name for number, _, name in lines}
+    return [by_number[number] for number in order.read_text(encoding="utf-8").split()]

@@ -60,7 +60,8 @@ class Sentences:
             rows = nn.utils.rnn.pad_sequence([torch.tensor(ids[i]) for i in some], batch_first=True)
             mask = nn.utils.rnn.pad_sequence([torch.ones(len(ids[i])) for i in some], batch_first=True)  # (B, T)
             word, position, kind = self._tables
-            x = F.layer_norm(word[rows] + position[: rows.shape[1]] + kind[0], (word.shape[1],), *self._norm, 1e-12)
+            x = word[rows] + position[: rows.shape[1]] + kind[0]  # (B, T, D)
+            x = F.layer_norm(x, [x.shape[-1]], self._norm[0], self._norm[1], 1e-12)
             for layer in self._network:
                 x = layer(x, src_key_padding_mask=mask == 0)
             mean = (x * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
@@ -126,8 +127,11 @@ def words_of(text: str) -> Iterator[str]:
 
 
 def _is_chinese(sign: str) -> bool:
-    return "\u4e00" <= sign <= "\u9fff" or "\u3400" <= sign <= "\u4dbf" or "\uf900" <= sign <= "\ufaff" or (
-        "\U00020000" <= sign <= "\U0002fa1f"
+    return (
+        "\u4e00" <= sign <= "\u9fff"
+        or "\u3400" <= sign <= "\u4dbf"
+        or "\uf900" <= sign <= "\ufaff"
+        or ("\U00020000" <= sign <= "\U0002fa1f")
     )
 
 
@@ -150,7 +154,7 @@ def _file(name: str) -> Path:
 
 def _network(tensors: Mapping[str, Tensor]) -> list[nn.TransformerEncoderLayer]:
     """Return the layers of BERT that the weights are of, each as torch has it."""
-    layers = []
+    layers: list[nn.TransformerEncoderLayer] = []
     while (prefix := f"encoder.layer.{len(layers)}.") + "output.dense.weight" in tensors:
         inner = tensors[f"{prefix}intermediate.dense.weight"]  # (4 D, D)
         layer = nn.TransformerEncoderLayer(
@@ -169,7 +173,7 @@ def _network(tensors: Mapping[str, Tensor]) -> list[nn.TransformerEncoderLayer]:
             "linear2": "output.dense",
             "norm2": "output.LayerNorm",
         }
-        state = {}
+        state: dict[str, Tensor] = {}
         for part in ("weight", "bias"):
             state |= {f"{own}.{part}": tensors[f"{prefix}{name}.{part}"] for own, name in names.items()}
             parts = [tensors[f"{prefix}attention.self.{name}.{part}"] for name in ("query", "key", "value")]
