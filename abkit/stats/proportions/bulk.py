@@ -85,9 +85,7 @@ def compare_many(
         raise InvalidInput("some counts are impossible: expected 0 ≤ successes ≤ trials, trials of 1 or more")
     p0, p1 = x0 / n0, x1 / n1
     few = too_few(x0, n0, x1, n1)
-    limits0, limits1 = (_limits(x, n, few, 1 - level) for x, n in ((x0, n0), (x1, n1)))
-    difference_low, difference_high = hybrid_interval(p0, limits0, p1, limits1)
-    lift_low, lift_high = mover_r(p0, limits0, p1, limits1)
+    difference_low, difference_high, lift_low, lift_high = intervals_many(x0, n0, x1, n1, level=level)
     with np.errstate(divide="ignore", invalid="ignore"):
         lift = np.where(p0 > 0, p1 / p0 - 1, np.nan)
     z = newcombe_z(x0, n0, x1, n1)
@@ -107,6 +105,25 @@ def compare_many(
         anytime_p=_anytime_p(z, n0 + n1, 1 - level, tuning),
         level=level,
     )
+
+
+def intervals_many(
+    x0: Array, n0: Array, x1: Array, n1: Array, *, level: float = 0.95
+) -> tuple[Array, Array, Array, Array]:
+    """Return the ends of the difference's and of the lift's intervals that `compare_many` has, without its p-values.
+
+    Args:
+        x0, n0: Successes and trials of the controls.
+        x1, n1: The same of the treatments.
+        level: Confidence level.
+
+    >>> ends = intervals_many(*(np.array([value]) for value in (480.0, 10_000.0, 560.0, 10_100.0)))
+    >>> [round(float(end[0]), 4) for end in ends]
+    [0.0013, 0.0136, 0.0258, 0.3007]
+    """
+    p0, p1, few = x0 / n0, x1 / n1, too_few(x0, n0, x1, n1)
+    limits0, limits1 = (_limits(x, n, few, 1 - level) for x, n in ((x0, n0), (x1, n1)))
+    return (*hybrid_interval(p0, limits0, p1, limits1), *mover_r(p0, limits0, p1, limits1))
 
 
 def _anytime_p(z: Array, n: Array, alpha: float, tuning: float) -> Array:
