@@ -77,7 +77,7 @@ _BY_CAUSE = {
         "The creatives differ from the reference beyond the floor for major shifts, and the relation with the KPI is "
         "not shown to hold on them.",
         (
-            "Label some of the new creatives first: people's ratings, or A/B outcomes.",
+            "Label some of the new creatives first (abkit review next names the most telling), or gather A/B outcomes.",
             "Retrain the queries with these labels and compare them with the active model.",
         ),
         "bad",
