@@ -41,8 +41,9 @@ from abkit.store.imports import begin_import
 from abkit.store.kpis.campaigns import place_segments, settle_campaigns
 from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
-from abkit.store.kpis.once.campaign_totals import TotalsBesideDays, totals_beside_days
+from abkit.store.kpis.once.campaign_totals import HAS_TOTALS, TotalsBesideDays, totals_beside_days
 from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, recount, set_aside
+from abkit.store.kpis.once.equal_days import EqualDays, equal_days
 from abkit.store.kpis.once.running_totals import running_totals
 from abkit.store.kpis.stage import (
     SEGMENT_KEY,
@@ -116,6 +117,8 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
         record.options = {**record.options, "totals": [f"{name} {value!r}" for name, value in counted.wholes]}
     if counted.not_examined:
         record.options = {**record.options, "values_not_examined": counted.not_examined}
+    longer = select(STAGE_KPI.c.place).where(STAGE_KPI.c.period_end > STAGE_KPI.c.period_start).limit(1)
+    record.options = {**record.options, HAS_TOTALS: session.execute(longer).first() is not None}
     refresh_launches(session, creatives_of(session, ads), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
     staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)
@@ -138,6 +141,12 @@ def staged_set_aside(session: Session) -> tuple[SetAside, ...]:
 def staged_maybe_twice(session: Session) -> MaybeTwice | None:
     """Return which of the staged ads may be one with an ad of the same id, and count apart."""
     return maybe_twice(session, session.scalars(select(STAGE_AD.c.ad_id).where(STAGE_AD.c.ad_id.is_not(None))).all())
+
+
+def staged_equal_days(session: Session, import_id: int) -> EqualDays | None:
+    """Return what another import has of a campaign as the staged one has it, in other ads."""
+    periods = session.execute(select(STAGE_KPI.c.period_start, STAGE_KPI.c.period_end).distinct())
+    return equal_days(session, import_id, [(start, end) for start, end in periods])
 
 
 def staged_running_totals(session: Session) -> str:

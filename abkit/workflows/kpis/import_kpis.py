@@ -25,7 +25,6 @@ from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.linking.links import owned_unlinked
 from abkit.store.kpis.once.campaign_totals import TotalsBesideDays
 from abkit.store.kpis.once.counting import SetAside
-from abkit.store.kpis.once.equal_days import equal_days
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import KpiImport
 from abkit.vocabulary import RejectKind
@@ -264,7 +263,7 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     beside = kpi_publish.staged_totals_beside_days(session)
     if beside and beside.equal:
         _refuse_twice(beside, record)
-    doubts = (kpi_publish.staged_maybe_twice(session), beside, equal_days(session, record.id))
+    doubts = (kpi_publish.staged_maybe_twice(session), beside, kpi_publish.staged_equal_days(session, record.id))
     remarks.append(kpi_publish.staged_running_totals(session))
     return [*filter(None, remarks), *(str(doubt) for doubt in doubts if doubt)]
 

@@ -15,7 +15,7 @@ from abkit.records import Record, RecordList
 from abkit.store.database.engine import Store
 from abkit.store.imports import reject_reasons
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
-from abkit.store.kpis.once.campaign_totals import TotalsBesideDays, totals_beside_days
+from abkit.store.kpis.once.campaign_totals import HAS_TOTALS, TotalsBesideDays, totals_beside_days
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside
 from abkit.store.kpis.undo import undo_import as take_back
 from abkit.store.runs import RunRecord, recorded_run
@@ -201,6 +201,7 @@ def _undone(session: Session) -> dict[int, KpiUndo]:
 def _record(row: KpiImport, undo: KpiUndo | None, reasons: Mapping[str, int] | None = None) -> ImportRecord:
     reading = dict(row.options)
     mapping, notes = reading.pop("mapping", None) or {}, reading.pop("notes", ())
+    reading.pop(HAS_TOTALS, None)
     return ImportRecord(
         import_id=row.id,
         file=row.name,

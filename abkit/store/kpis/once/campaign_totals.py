@@ -21,7 +21,10 @@ from abkit.records import Record
 from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import total
 from abkit.store.kpis.once.ad_names import agree
-from abkit.store.schema import Ad, Campaign, Kpi
+from abkit.store.schema import Ad, Campaign, Kpi, KpiImport
+
+#: Under which name an import keeps whether it has longer periods than a day, among its options.
+HAS_TOTALS = "has_totals"
 
 _MOST_PERIODS = 40  # that are looked at, the latest ones; each takes a sum
 _DIGITS = 4.0  # that agree: 1,000 impressions and 20 clicks are 4.3
@@ -90,7 +93,10 @@ def totals_beside_days(
         days: Only totals that have one of these days; all by default.
     """
     touching = [Kpi.period_start <= days[1], Kpi.period_end >= days[0]] if days else []
-    longer = [Kpi.period_end > Kpi.period_start, Kpi.left_out == "", *touching]
+    imports = _with_totals(session)
+    if not imports:
+        return None
+    longer = [Kpi.period_end > Kpi.period_start, Kpi.left_out == "", Kpi.kpi_import_id.in_(imports), *touching]
     spans = select(Kpi.period_start, Kpi.period_end).where(*longer).distinct()
     periods = session.execute(spans.order_by(Kpi.period_end.desc(), Kpi.period_start).limit(_MOST_PERIODS)).all()
     found: list[tuple[date, date, int | None, list[_Side], list[_Side]]] = []
@@ -104,6 +110,12 @@ def totals_beside_days(
         others = [one for one in inside if one.ad not in known]
         found += [(start, end, *pair) for pair in _pairs(totals, others, ads)]
     return _judged(session, found)
+
+
+def _with_totals(session: Session) -> list[int]:
+    """Return the imports with longer periods than a day, and those of an earlier release, of which nobody knows."""
+    kept = session.execute(select(KpiImport.id, KpiImport.options))
+    return [number for number, options in kept if options.get(HAS_TOTALS, True)]
 
 
 def _delivered(session: Session, *where: ColumnElement[bool]) -> list[_Side]:

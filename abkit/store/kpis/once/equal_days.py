@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from abkit.records import Record
 from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import total
-from abkit.store.schema import Ad, Campaign, Kpi
+from abkit.store.schema import Ad, Campaign, Kpi, KpiImport, KpiUndo
 
 _SOME = 3  # periods that are compared first; all of them only where these are equal
 _DIGITS = 4.0  # that agree: 1,000 impressions and 20 clicks are 4.3
@@ -56,20 +56,18 @@ class EqualDays(Record):
         )
 
 
-def equal_days(session: Session, import_id: int) -> EqualDays | None:
+def equal_days(session: Session, import_id: int, periods: Collection[Period]) -> EqualDays | None:
     """Return what an import has of a campaign as another one has it, the largest of them; None without any.
 
     Args:
         session: A reading session; which rows count is settled.
         import_id: The import.
+        periods: Its periods.
     """
-    spans = select(Kpi.period_start, Kpi.period_end).where(Kpi.left_out == "").distinct()
-    own = {(start, end) for start, end in session.execute(spans.where(Kpi.kpi_import_id == import_id))}
-    if not own:
-        return None
-    first, last = (edge(end for _, end in own) for edge in (min, max))
-    others = spans.where(Kpi.kpi_import_id != import_id, Kpi.period_end.between(first, last))
-    periods = sorted(own & {(start, end) for start, end in session.execute(others)})
+    others = _days_of_others(session, import_id)
+    periods = sorted(
+        (start, end) for start, end in periods if any(first <= end and start <= last for first, last in others)
+    )
     step = max(1, len(periods) // _SOME)
     some = periods[::step][:_SOME]
     if not some or not (found := _equal(_delivered(session, some), import_id)):
@@ -86,6 +84,20 @@ def equal_days(session: Session, import_id: int) -> EqualDays | None:
         impressions=sum(one for one, _ in shown.values()),
         other=other,
     )
+
+
+def _days_of_others(session: Session, import_id: int) -> list[Period]:
+    """Return first and last day of the other imports; of a file of an earlier release they may be any."""
+    undone = select(KpiUndo.kpi_import_id)
+    kept = select(KpiImport.contents).where(KpiImport.id != import_id, KpiImport.id.not_in(undone))
+    found = []
+    for contents in session.scalars(kept):
+        days = [(contents or {}).get(name) for name in ("first_day", "last_day")]
+        if contents is None:
+            found.append((date.min, date.max))
+        elif all(days):
+            found.append((date.fromisoformat(str(days[0])), date.fromisoformat(str(days[1]))))
+    return found
 
 
 def _delivered(session: Session, periods: Collection[Period]) -> dict[int, dict[Place, Shown]]:
