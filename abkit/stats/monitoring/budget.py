@@ -1,9 +1,9 @@
 """How often a standing check may raise a false alarm, and which level each test is held against so that it keeps to it.
 
-The budget is in words a manager can agree to: "1 per year". Four layers are tested (input, score, relation, KPI level)
-and each may spend a quarter of it. Inside a layer it is shared by all looks of a year, all tests and all segments:
+The budget is in words a manager can agree to: "1 per year". Five layers are tested (data, input, score, relation, KPI
+level) and each may spend a fifth of it. Inside a layer it is shared by all looks of a year, all tests and all segments:
 
-    level of one test at one look = budget ÷ (4 × looks per year × tests of the layer × segments)
+    level of one test at one look = budget ÷ (5 × looks per year × tests of the layer × segments)
 
 This is a union bound. With valid p-values the expected number of false alarms in a year is at most the budget, however
 the looks depend on each other: windows overlap, tests look at the same creatives, one reference serves all of them.
@@ -24,6 +24,7 @@ from abkit.vocabulary import Layer
 
 # The tests that may raise an alarm. Whatever else is tested explains what moved, and raises nothing by itself.
 TESTS: Mapping[Layer, tuple[str, ...]] = {
+    Layer.DATA: ("gaps",),
     Layer.INPUT: ("energy",),
     Layer.SCORE: ("ks", "psi", "wasserstein"),
     Layer.RELATION: ("slope_loss",),
@@ -49,7 +50,7 @@ class Budget(Record):
 
     >>> budget = Budget(per_year=1, looks_per_year={Layer.INPUT: 50, Layer.SCORE: 50})
     >>> budget.level(Layer.INPUT, "energy"), round(budget.level(Layer.SCORE, "ks"), 5)
-    (0.005, 0.00167)
+    (0.004, 0.00133)
     """
 
     per_year: float

@@ -16,6 +16,7 @@ from abkit.intake.tables.rates import rates_of
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.records import to_plain
+from abkit.stats.monitoring.budget import Budget
 from abkit.stats.monitoring.triage import triage
 from abkit.store import imports, models, results, runs, scores
 from abkit.store.catalog import ideas
@@ -183,7 +184,7 @@ def _test_layers(
         money = replace(money, notes=(*money.notes, said))
     budget = budget_of(windows, settings)
     tests = [
-        *_test_data(session, settings, windows, current),
+        *_test_data(session, settings, budget, windows, current),
         *judge_input(reference, current, settings, budget),
         *judge_scores(reference, current, settings, budget),
         judge_relation(delivered, set(windows.current_creatives), settings, budget),
@@ -251,7 +252,7 @@ def _one_of_each_idea(creatives: Iterable[int], labels: Mapping[int, int]) -> li
 
 
 def _test_data(
-    session: Session, settings: DriftSettings, windows: DriftWindows, current: CreativeSample
+    session: Session, settings: DriftSettings, budget: Budget, windows: DriftWindows, current: CreativeSample
 ) -> list[LayerResult]:
     start, as_of = windows.start, windows.as_of
     rejected, files = runs.rejected_files(session, campaign=windows.current.campaign or None, first=start, last=as_of)
@@ -263,7 +264,7 @@ def _test_data(
         daily = kpi_delivery.daily_impressions(session, windows.reference_start, as_of)
         refused, rows = imports.reject_counts(session, start, as_of)
         tests.append(judge_share("rejected_rows", "imported KPI rows", refused, rows, settings))
-        tests += judge_feed(daily, windows, settings)
+        tests += judge_feed(daily, windows, settings, budget)
     return tests
 
 

@@ -147,7 +147,7 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings, budg
 
 def _holds(both: Delivered, found: RelationShift, new: set[int], settings: DriftSettings) -> bool:
     """Return whether the slope on new creatives is significant, and no less than what a material loss would leave."""
-    of_new = np.array([row.creative_id in new for row in both.rows], bool)
+    of_new = np.isin(both.column("creative_id"), list(new))
     on_new = found if of_new[both.current].all() else both.relation(~both.current | of_new, settings)
     if on_new.current is None or on_new.current.ci_low <= 0:
         return False

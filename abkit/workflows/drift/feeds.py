@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
+from scipy import stats
 
 from abkit.config import DriftSettings
+from abkit.stats.monitoring.budget import Budget
 from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.results import LayerResult
 from abkit.workflows.drift.windows import DriftWindows
@@ -34,13 +36,16 @@ def judge_share(test: str, what: str, bad: int, everything: int, settings: Drift
     )
 
 
-def judge_feed(daily: dict[date, int], windows: DriftWindows, settings: DriftSettings) -> list[LayerResult]:
+def judge_feed(
+    daily: dict[date, int], windows: DriftWindows, settings: DriftSettings, budget: Budget
+) -> list[LayerResult]:
     """Test whether days arrive as they did, with about as many impressions: for windows of days.
 
     Args:
         daily: Impressions by day, from the reference's first day on.
         windows: The windows of the check.
         settings: Floors; `delay_days` says how late figures may come.
+        budget: The level that missing days are held against: an account that rests now and then has no broken feed.
     """
     start, as_of = windows.start, windows.as_of
     expected_until = as_of - timedelta(days=settings.delay_days)
@@ -48,7 +53,8 @@ def judge_feed(daily: dict[date, int], windows: DriftWindows, settings: DriftSet
     now = {day: shown for day, shown in daily.items() if start <= day <= as_of}
     settled = [start + timedelta(days=i) for i in range((expected_until - start).days + 1)]
     missing = [day for day in settled if day not in now]
-    usual = 1 - len(before) / (start - min(before)).days if before else 0.0
+    rested = (start - min(before)).days - len(before) if before else 0
+    usual = rested / (len(before) + rested) if before else 0.0
     gaps = LayerResult(
         layer=Layer.DATA,
         test="gaps",
@@ -66,12 +72,15 @@ def judge_feed(daily: dict[date, int], windows: DriftWindows, settings: DriftSet
         late = f"Data: figures may come {settings.delay_days} days late, and the current window is not older than that."
         return [replace(gaps, sentence=late), replace(volume, sentence=late)]
     share = len(missing) / len(settled)
-    broken = bool(missing) and share - usual > settings.fault_share
+    # How often so many days would be missing if each were as likely to be missing as in the reference.
+    chance = float(stats.betabinom.sf(len(missing) - 1, len(settled), rested + 0.5, len(before) + 0.5))
+    broken = share - usual > settings.fault_share and chance < budget.level(Layer.DATA, "gaps")
     listed = f" ({', '.join(day.isoformat() for day in missing[:3])}{' …' if len(missing) > 3 else ''})"
     gaps = replace(
         gaps,
         verdict=_fault_if(broken),
         statistic=share,
+        p_value=chance,
         sentence=f"Data: {len(missing)} of {len(settled)} days have no delivery{listed if missing else ''}.",
     )
     if not now:

@@ -11,7 +11,7 @@ _BY_CREATIVES = (Layer.INPUT, Layer.SCORE)
 
 
 def budget_of(windows: DriftWindows, settings: DriftSettings) -> Budget:
-    """Return the budget of a check: delivery is looked at anew by days, images and scores by launches.
+    """Return the budget of a check: delivery is judged anew by days, images and scores by launches.
 
     A comparison of campaigns is made once: each layer may be wrong with probability `alpha`.
     """
@@ -26,4 +26,5 @@ def budget_of(windows: DriftWindows, settings: DriftSettings) -> Budget:
         # There is nothing new to look at unless something was launched.
         by_launches = min(looks[Layer.INPUT], looks_per_year(1, per_day))
     looks |= dict.fromkeys(_BY_CREATIVES, by_launches)
+    looks[Layer.DATA] = looks_per_year(1, 1.0)  # feeds are looked at every day
     return Budget(per_year=parse_budget(settings.false_alarms), looks_per_year=looks)

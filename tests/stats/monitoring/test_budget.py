@@ -54,7 +54,7 @@ def test_a_budget_in_words_is_read_back(per_year: float) -> None:
 
 @given(
     st.floats(0.01, 52),
-    st.lists(st.floats(1, 366), min_size=4, max_size=4),
+    st.lists(st.floats(1, 366), min_size=5, max_size=5),
     st.integers(1, 9),
 )
 def test_all_looks_tests_and_segments_together_spend_no_more_than_the_budget(

@@ -68,7 +68,7 @@ def test_a_larger_budget_is_a_larger_level(moved: Store) -> None:
         return float(_input(check_drift(moved, settings, as_of=START + timedelta(days=150))).detail["level"])
 
     one = level("1 per year")
-    assert one == pytest.approx(1 / 4 / (365.25 / 15), rel=0.02)
+    assert one == pytest.approx(1 / 5 / (365.25 / 15), rel=0.02)
     assert level("1 in 5 years") == pytest.approx(one / 5)
     assert level("4 per year") == pytest.approx(4 * one)
 
