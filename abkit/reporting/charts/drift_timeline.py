@@ -110,10 +110,12 @@ def _smallest_step(days: Sequence[str]) -> int:
 def _lane_rows(
     findings: Sequence[DriftResult], decisions: Sequence[Decision]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """One row a lane and day, with the worst that was found; and the lanes from top to bottom."""
+    """One row a lane and day, with the worst that was found by what decides; and the lanes from top to bottom."""
     severity = list(STATES)
     worst: dict[tuple[str, str], str] = {}
     for finding in findings:
+        if (finding.detail or {}).get("explains"):
+            continue  # it says what moved, and the layer's own test decides
         key = (LAYER_NAMES.get(finding.layer, finding.layer), finding.as_of.isoformat())
         words = VERDICT_WORDS.get(finding.verdict, "watch")
         worst[key] = max(worst.get(key, words), words, key=severity.index)

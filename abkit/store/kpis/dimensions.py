@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from abkit.store.schema import Kpi, Segment
+from abkit.store.database.statements import in_parts
+from abkit.store.schema import Campaign, Kpi, Segment
 from abkit.vocabulary import Dimension
 
 #: What creatives may do differently in; age and gender are seldom in exports beside these.
 _COMPARED = (Dimension.PLATFORM, Dimension.PLACEMENT, Dimension.COUNTRY, Dimension.DEVICE)
+
+
+def segment_values(session: Session, segments: Sequence[int], campaigns: Sequence[int]) -> dict[str, list[str]]:
+    """Return where rows of delivery belong, by dimension: their platform, placement, country, device and campaign.
+
+    Args:
+        session: A reading session.
+        segments, campaigns: Ids of each row.
+    """
+    columns = [getattr(Segment, dimension.value) for dimension in _COMPARED]
+    known: dict[int, tuple[str, ...]] = {}
+    keys: dict[int, str] = {}
+    for part in in_parts(sorted(set(segments))):
+        rows = session.execute(select(Segment.id, *columns).where(Segment.id.in_(part)))
+        known |= {row[0]: tuple(row[1:]) for row in rows}
+    for part in in_parts(sorted(set(campaigns))):
+        named = session.execute(select(Campaign.id, Campaign.key).where(Campaign.id.in_(part)))
+        keys |= {id_: key for id_, key in named}  # noqa: C416  # rows are not pairs to mypy
+    nowhere = ("",) * len(_COMPARED)
+    found = {
+        dimension.value: [known.get(segment, nowhere)[place] for segment in segments]
+        for place, dimension in enumerate(_COMPARED)
+    }
+    return {**found, "campaign": [keys.get(campaign, "") for campaign in campaigns]}
 
 
 def largest_segments(session: Session, first: date, last: date, limit: int) -> list[str]:

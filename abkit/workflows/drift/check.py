@@ -33,6 +33,7 @@ from abkit.workflows.drift.images import judge_input, judge_scores
 from abkit.workflows.drift.looks import budget_of
 from abkit.workflows.drift.recent import recent_start
 from abkit.workflows.drift.results import DriftReport, LayerResult
+from abkit.workflows.drift.segments import judge_segments
 from abkit.workflows.drift.what_moved import judge_classifier, judge_properties, judge_queries
 from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
 from abkit.workflows.unseen_scores import UnseenScores, unseen_scores
@@ -189,6 +190,7 @@ def _test_layers(
         *judge_scores(reference, current, settings, budget),
         judge_relation(delivered, set(windows.current_creatives), settings, budget),
         judge_level(delivered, settings, budget),
+        *judge_segments(session, delivered, settings),
         *_what_moved(session, version, reference, current, settings),
     ]
     return tests, money

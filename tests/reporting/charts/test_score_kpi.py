@@ -124,6 +124,16 @@ def test_a_test_that_lacks_data_does_not_hide_one_that_has_it() -> None:
     assert {row["says"] for row in chart["data"]["values"]} == {"all well"}
 
 
+def test_what_only_explains_does_not_color_a_lane() -> None:
+    day = date(2025, 3, 3)
+    findings = [
+        DriftResult(as_of=day, layer="input", test="energy", verdict="ok", run_id=1),
+        DriftResult(as_of=day, layer="input", test="color", verdict="watch", run_id=1, detail={"explains": True}),
+    ]
+    chart = drift_timeline(findings, [Decision(as_of=day, decision="stable", cause="", run_id=1)]).to_dict()
+    assert {row["says"] for row in chart["data"]["values"]} == {"all well"}
+
+
 def test_a_decision_holds_since_it_last_changed() -> None:
     words = ("watch", "stable", "watch", "watch")
     made = [

@@ -1,6 +1,6 @@
-"""What a check says about the images that moved: named, with their creatives, and without deciding."""
+"""What a check says about images and segments that moved: named, with their creatives, and without deciding."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -100,6 +100,7 @@ def test_a_shift_is_named_by_taste_property_and_kind_with_the_creatives_that_mov
         assert session.scalars(select(Alert)).all() == []
     movers = found["query:2-1"].detail["creatives"]
     assert movers == sorted(new, key=lambda one: -heard[one])[: len(movers)]
+    assert len(movers) == 12
     assert logged.detail["creatives"] == movers
     assert logged.detail["explains"] is True
 
@@ -145,3 +146,31 @@ def test_against_the_models_own_sample_queries_are_held_against_the_card(sqlite_
     assert [test for test in found if test.startswith("query:")] == ["query:2-1"]
     assert found["query:2-1"].n_reference == 200
     assert "the model's own sample holds none" in found["properties"].sentence
+
+
+def test_the_placement_in_which_the_rate_fell_is_named_with_its_part_in_the_change(store: Store) -> None:
+    seed = seeded(store)
+    rng = np.random.default_rng(6)
+    ads = seed.creatives("spring", [4.0 + i / 20 for i in range(20)])
+    for placement in ("feed", "story"):
+        delivered = []
+        for index in range(42):
+            shown, clicks = (2_000, 16) if placement == "story" and index >= 35 else (1_000, 20)
+            delivered += [
+                {"ad_id": ad, "day": DAY + timedelta(index), "impressions": shown, "clicks": rng.poisson(clicks)}
+                for ad in ads
+            ]
+        seed.kpis(delivered, segment=seed.segment(placement=placement))
+
+    report = check_drift(store, Settings(), reference="days:30", current="days:7", as_of=DAY + timedelta(41))
+    found = rows(report)
+
+    segments = found["segments"]
+    assert segments.verdict == "watch"
+    assert "placement story: −" in segments.sentence
+    story, feed = segments.detail["segments"]
+    assert (story["value"], feed["value"]) == ("story", "feed")
+    assert story["contribution"] < 0
+    assert story["contribution"] + feed["contribution"] == pytest.approx(36 / 3_000 - 40 / 2_000, abs=0.001)
+    assert "placements moved" in found["placement_mix"].sentence
+    assert found["placement_mix"].detail["shares"]["story"] == [0, 1]
