@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from abkit.store.database.engine import Store
     from abkit.vocabulary import Metric, WinnerRule
     from abkit.workflows.correlate import CorrelationReport
+    from abkit.workflows.drift.explain import DriftTrace
     from abkit.workflows.drift.results import DriftReport
     from abkit.workflows.experiments.looks.results import Analysis
     from abkit.workflows.kpis.import_kpis import ImportSummary
@@ -504,6 +505,21 @@ class Workspace:
             rates=self._rates(rates, currency),
             now=None if day < now.date() else now,
         )
+
+    def explain_drift(self, check: str | int | None = None, *, test: str | None = None) -> DriftTrace:
+        """Trace the figures of a drift check to the creatives and KPI rows that they were made from.
+
+        Args:
+            check: Its run, as in `DriftReport.run_id`, or "decision:N"; the last check by default.
+            test: Name of the only figure, such as "ks"; all by default.
+
+        Raises:
+            UsageError: There is no such check, or it has no such figure.
+        """
+        from abkit.workflows.drift.explain import explain_check
+
+        with self.store.read() as session:
+            return explain_check(session, self.settings.drift, check, test=test)
 
     def retrain(
         self,

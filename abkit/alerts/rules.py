@@ -94,7 +94,12 @@ class Rules:
             severity=severity,
             title=f"Drift check {scope}: {decision.decision}: {happened}",
             message=f"Cause: {cause}. {f'Findings: {found} ' if found else ''}As of {decision.as_of}. {to_do}",
-            evidence={"decision": decision.id, "reasons": decision.reasons, "command": "abkit drift list"},
+            evidence={
+                "decision": decision.id,
+                # Without the windows, which may hold thousands of ids.
+                "reasons": {name: value for name, value in decision.reasons.items() if name != "windows"},
+                "command": f"abkit drift explain {decision.run_id}",
+            },
             kind=f"{decision.decision} {decision.cause}".strip(),
             firing=decision.decision in self.settings.decisions,
             calm_hours=self.settings.calm_hours,

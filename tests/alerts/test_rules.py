@@ -41,7 +41,7 @@ def test_retrain_is_critical_and_says_cause_certainty_remedy_and_evidence(store:
     assert alert.severity == "critical"
     for part in ("taste has changed", "95 % interval", "84 creatives", "abkit model train"):
         assert part in alert.message
-    assert alert.evidence["command"] == "abkit drift list"
+    assert alert.evidence["command"] == f"abkit drift explain {alert.run_id}"
 
 
 @pytest.mark.parametrize("decision", ["stable", "insufficient_data"])

@@ -84,3 +84,23 @@ def list_decisions(
     if form is Format.TABLE:
         rows = [{**row, "reasons": (row["reasons"] or ["–"])[0]} for row in rows]
     print_rows(rows, form, empty="no drift check has been made yet: abkit drift check")
+
+
+CheckArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[ID]", help="Its run, as `abkit drift list` has it, or decision:N; the last check else."),
+]
+
+
+@app.command()
+def explain(
+    ctx: typer.Context,
+    check_id: CheckArgument = None,
+    test: Annotated[str | None, typer.Option("--test", help="Only this figure, such as ks or slope_loss.")] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Trace the figures of a check: method, windows, level and model, the creatives, and KPI rows by file."""
+    context: CommandContext = ctx.obj
+    with context.workspace as workspace:
+        trace = workspace.explain_drift(check_id, test=test)
+    show(trace, form)

@@ -15,6 +15,7 @@ from abkit.reporting.tables.table import Table, terminal_width
 _MODULES: Mapping[str, str] = {
     "abkit.workflows.scoring": "abkit.reporting.tables.scoring",
     "abkit.workflows.drift": "abkit.reporting.tables.monitoring",
+    "abkit.workflows.drift.explain": "abkit.reporting.tables.drift_trace",
     "abkit.workflows.experiments": "abkit.reporting.tables.experiments",
     "abkit.workflows.experiments.review": "abkit.reporting.tables.programme",
     "abkit.workflows.models": "abkit.reporting.tables.models",

@@ -34,6 +34,7 @@ from abkit.workflows.drift.looks import budget_of
 from abkit.workflows.drift.recent import recent_start
 from abkit.workflows.drift.results import DriftReport, LayerResult
 from abkit.workflows.drift.segments import judge_segments
+from abkit.workflows.drift.trace import traced
 from abkit.workflows.drift.what_moved import judge_classifier, judge_properties, judge_queries
 from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
 from abkit.workflows.unseen_scores import UnseenScores, unseen_scores
@@ -130,7 +131,7 @@ def check_drift(
             money=money.notes if money else (),
         )
         with store.write() as session:
-            _log(session, settings, report, version.id if version else None, now)
+            _log(session, settings, report, windows, now)
         run.outcome.update(decision=report.decision.value, cause=report.cause)
     return report
 
@@ -271,8 +272,9 @@ def _test_data(
 
 
 def _log(
-    session: Session, settings: Settings, report: DriftReport, version_id: int | None, now: datetime | None
+    session: Session, settings: Settings, report: DriftReport, windows: DriftWindows, now: datetime | None
 ) -> None:
+    version_id = windows.version.id if windows.version else None
     shared = {
         "run_id": report.run_id,
         "model_version_id": version_id,
@@ -297,7 +299,11 @@ def _log(
         model_version_id=version_id,
         decision=report.decision.value,
         cause=report.cause,
-        reasons={"reasons": list(report.reasons), "set_aside": to_plain(report.set_aside)},
+        reasons={
+            "reasons": list(report.reasons),
+            "set_aside": to_plain(report.set_aside),
+            "windows": traced(windows),
+        },
         scope=f"{report.current} against {report.reference}",
         as_of=report.as_of,
         decided_at=datetime.now(UTC),
