@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.intake.media.images import hash_file
+from abkit.intake.media.properties import restored_properties
 from abkit.store.database.engine import Store
 from abkit.store.schema import (
     AdCreative,
@@ -59,6 +60,15 @@ def test_every_image_gets_a_score_with_its_interval_and_its_run(
         assert (run.state, run.outcome) == ("done", {"scored": 5, "known": 0, "rejected": 0})
         for embedding in session.scalars(select(Embedding)):
             assert np.isfinite(np.frombuffer(embedding.vector, dtype="<f2")).all()
+
+
+def test_the_properties_of_every_image_are_kept_with_it(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
+    save_images(tmp_path, 2)
+    score_paths(quick_store, settings, [tmp_path], campaign="spring")
+    with quick_store.read() as session:
+        kept = [restored_properties(one) for one in session.scalars(select(Creative.properties))]
+    assert len(kept) == 2
+    assert all(one is not None and 0 < one.brightness < 1 for one in kept)
 
 
 def test_only_an_image_beyond_the_limit_of_the_version_is_far_from_its_training(
