@@ -27,19 +27,24 @@ LEASE = timedelta(minutes=15)
 
 @dataclass
 class RunRecord:
-    """A run that is under way: its id, and the counts that will be its outcome."""
+    """A run that is under way: its id, and the counts that will be its outcome.
+
+    `attempt` is the fence: once another process has taken the run over, this one extends its lease no more.
+    """
 
     store: Store
     id: int
     outcome: dict[str, Any] = field(default_factory=dict)
     lease: timedelta = LEASE
+    attempt: int = 1
 
     def still_alive(self, session: Session | None = None) -> None:
         """Extend the lease. Long work calls this with every batch that it commits, in the same transaction."""
         if session is None:
             with self.store.write() as session:
                 return self.still_alive(session)
-        session.execute(update(Run).where(Run.id == self.id).values(lease_until=datetime.now(UTC) + self.lease))
+        ours = update(Run).where(Run.id == self.id, Run.attempt == self.attempt)
+        session.execute(ours.values(lease_until=datetime.now(UTC) + self.lease))
         return None
 
 

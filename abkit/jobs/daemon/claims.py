@@ -1,6 +1,7 @@
 """Claiming ticks, and recording how they ended: the policy and the alerts around the store's claims."""
 
 import logging
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -43,7 +44,7 @@ class Claims:
         settings: Lease, back-off and alerts.
         jobs: Names of the jobs that this daemon can run; others are left to daemons that can.
         owner: Who claims.
-        quick: Names of the jobs that have workers of their own.
+        quick: Names of the jobs that have a worker of their own each.
     """
 
     store: Store
@@ -52,29 +53,34 @@ class Claims:
     owner: str
     quick: Collection[str] = ()
 
-    def next(self, now: datetime, at_most: int, at_most_quick: int = 0) -> list[Claimed]:
+    def next(
+        self, now: datetime, at_most: int, quick: Collection[str] = (), ours: Collection[int] = ()
+    ) -> list[Claimed]:
         """Claim what to run now: first what dead daemons left behind, then what is due.
 
         Args:
             now: The clock.
             at_most: Number of free workers.
-            at_most_quick: Number of free workers for quick jobs.
+            quick: Names of the quick jobs whose worker is free.
+            ours: Ids of the runs that this daemon still runs. They are never taken over here, even if their lease
+                ended while the machine slept.
         """
-        free = {False: at_most, True: at_most_quick}
-        if max(free.values()) <= 0:
+        free = Counter(dict.fromkeys(quick, 1)) + Counter({"": at_most})
+        if not free:
             return []
         with self.store.read() as session:
-            abandoned = schedules.expired(session, now)
+            abandoned = [run for run in schedules.expired(session, now) if run.id not in ours]
             waiting = [schedule for schedule in schedules.due(session, now) if self._may_run(schedule, now)]
         claimed: list[Claimed] = []
         work: list[Run | Schedule] = [*abandoned, *waiting]
         for one in work:
-            quick = (one.what if isinstance(one, Run) else one.job) in self.quick
-            if free[quick] <= 0:
+            job = one.what if isinstance(one, Run) else one.job
+            worker = job if job in self.quick else ""
+            if free[worker] <= 0:
                 continue
             if taken := self._take_over(one, now) if isinstance(one, Run) else self._claim(one, now):
                 claimed.append(taken)
-                free[quick] -= 1
+                free[worker] -= 1
         return claimed
 
     def _may_run(self, schedule: Schedule, now: datetime) -> bool:

@@ -36,7 +36,6 @@ from abkit.vocabulary import RunState
 log = logging.getLogger("abkit.jobs")
 
 _LOOK_S = 0.5
-_QUICK_WORKERS = 1
 _CLOCK_CHECK_S = 60.0
 _STORE_ERRORS = (StoreError, SQLAlchemyError)
 
@@ -73,9 +72,11 @@ class Daemon:
         self.ended: Counter[str] = Counter()
         self._last_poll = float("-inf")
         self.catalog = catalog
-        quick = frozenset(name for name, job in catalog.items() if job.quick)
-        self._claims = Claims(store, settings, catalog.keys(), this_process(), quick)
-        self._running: dict[int, _Running] = {}
+        self._quick = frozenset(name for name, job in catalog.items() if job.quick)
+        self._claims = Claims(store, settings, catalog.keys(), this_process(), self._quick)
+        # By run and attempt: a run that was taken over elsewhere can come back while its former attempt winds down.
+        self._running: dict[tuple[int, int], _Running] = {}
+        self._leased_until: datetime | None = None
         self._polling = threading.Lock()
         self._guard = threading.Lock()
         self._stop = threading.Event()
@@ -85,7 +86,7 @@ class Daemon:
         daemon = settings.daemon
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(2), "jobs": ThreadPoolExecutor(daemon.workers + _QUICK_WORKERS)},
+            executors={"default": ThreadPoolExecutor(2), "jobs": ThreadPoolExecutor(daemon.workers + len(self._quick))},
             # A poll that comes late is as good as one in time; APScheduler's default would drop it after a second.
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
@@ -121,7 +122,12 @@ class Daemon:
         return len(self._running)
 
     def poll(self) -> None:
-        """Look for work once, and hand what was claimed to the workers."""
+        """Look for work once, and hand what was claimed to the workers.
+
+        1. Undo what a clock that ran ahead left behind.
+        2. Extend the leases of what runs here, if the clock says that they end soon or have ended.
+        3. Claim what is due and what other daemons left behind, but nothing that still runs here.
+        """
         with self._polling:
             if self._stop.is_set():
                 return
@@ -130,6 +136,7 @@ class Daemon:
                 if time.monotonic() - self._last_clock_check > _CLOCK_CHECK_S:
                     self._claims.undo_clock_change(now)
                     self._last_clock_check = time.monotonic()
+                self._renew_late(now)
                 claimed = self._claims.next(now, *self._free_workers())
             except _STORE_ERRORS as error:
                 log.warning("the store cannot be polled, trying again: %s", _first_line(error))
@@ -137,32 +144,48 @@ class Daemon:
             self._last_poll = time.monotonic()
             for work in claimed:
                 with self._guard:
-                    self._running[work.lease.run_id] = _Running(work.lease)
+                    self._running[_attempt(work.lease)] = _Running(work.lease)
+                    ends = self._claims.lease_until(now)
+                    self._leased_until = min(self._leased_until or ends, ends)
                 name = f"run-{work.lease.run_id}-{work.lease.attempt}"
                 self._scheduler.add_job(self._work, args=[work], executor="jobs", id=name)
 
-    def _free_workers(self) -> tuple[int, int]:
-        """Return how many jobs may be started, and how many of the quick ones."""
+    def _free_workers(self) -> tuple[int, frozenset[str], frozenset[int]]:
+        """Return how many jobs may be started, which quick ones, and the runs that have their worker already."""
         with self._guard:
-            quick = sum(self.catalog[entry.lease.job].quick for entry in self._running.values())
-            others = len(self._running) - quick
-        return self.settings.daemon.workers - others, _QUICK_WORKERS - quick
+            leases = [entry.lease for entry in self._running.values()]
+        jobs = [lease.job for lease in leases]
+        others = sum(job not in self._quick for job in jobs)
+        runs = frozenset(lease.run_id for lease in leases)
+        return self.settings.daemon.workers - others, self._quick.difference(jobs), runs
 
     def renew(self) -> None:
         """Extend the leases of what runs here; end what another daemon has taken over."""
         with self._guard:
             running = list(self._running.values())
+            self._leased_until = None
         if not running:
             return
-        lost = _extend(self.store, [entry.lease for entry in running], self._claims.lease_until(self.clock()))
+        until = self._claims.lease_until(self.clock())
+        lost = _extend(self.store, [entry.lease for entry in running], until)
+        if lost is None:
+            return
+        with self._guard:
+            self._leased_until = min(self._leased_until or until, until)
         for entry in running:
             if entry.lease in lost:
                 # It may also have been finished in this moment; then there is nothing to end any more.
                 entry.cancelled.set()
 
+    def _renew_late(self, now: datetime) -> None:
+        """Extend the leases before claiming if their timer is late: the machine slept, or the clock leapt forward."""
+        half = timedelta(seconds=self.settings.daemon.lease_seconds / 2)
+        if self._running and (self._leased_until is None or self._leased_until < now + half):
+            self.renew()
+
     def _work(self, claimed: Claimed) -> None:
         lease = claimed.lease
-        entry = self._running[lease.run_id]
+        entry = self._running[_attempt(lease)]
         try:
             log.info("start %s", lease.job, extra=about(lease))
             assignment = _assignment(self.catalog, self.settings, lease, self.clock())
@@ -176,7 +199,7 @@ class Daemon:
             log.exception("the daemon failed to run a job", extra=about(lease))
         finally:
             with self._guard:
-                self._running.pop(lease.run_id, None)
+                self._running.pop(_attempt(lease), None)
         self.poll()
 
     def _record(self, lease: Lease, ending: Ending) -> None:
@@ -282,14 +305,18 @@ def trigger(store: Store, settings: Settings, catalog: Catalog, key: str) -> tup
     return lease, ending
 
 
-def _extend(store: Store, leases: Sequence[Lease], until: datetime) -> Sequence[Lease]:
-    """Extend leases, and return those that are no longer ours; none while the store does not answer."""
+def _attempt(lease: Lease) -> tuple[int, int]:
+    return lease.run_id, lease.attempt
+
+
+def _extend(store: Store, leases: Sequence[Lease], until: datetime) -> Sequence[Lease] | None:
+    """Extend leases, and return those that are no longer ours; None while the store does not answer."""
     try:
         with store.write() as session:
             return schedules.extend(session, leases, until)
     except _STORE_ERRORS as error:
         log.warning("the leases cannot be extended, trying again: %s", _first_line(error))
-        return []
+        return None
 
 
 def _assignment(catalog: Catalog, settings: Settings, lease: Lease, now: datetime) -> Assignment:

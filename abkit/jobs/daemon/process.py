@@ -197,7 +197,8 @@ def work(report: "connection.Connection[bytes, bytes]", assignment: Assignment) 
 def _run(assignment: Assignment, settings: Settings) -> Ending:
     lease = assignment.lease
     store = Store(settings.store_url)
-    run = RunRecord(store, lease.run_id, lease=timedelta(seconds=settings.daemon.lease_seconds))
+    duration = timedelta(seconds=settings.daemon.lease_seconds)
+    run = RunRecord(store, lease.run_id, lease=duration, attempt=lease.attempt)
     tick = Tick(
         schedule=lease.schedule,
         at=lease.tick,
