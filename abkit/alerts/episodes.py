@@ -35,10 +35,12 @@ def observe(
     run_id: int,
     calm: timedelta = CALM,
     kind: str = "",
+    event: bool = False,
 ) -> Alert | None:
     """Record what a rule saw at an instant.
 
-    1. Ignore an observation that is not newer than the last one: a tick that is run again, a backfill.
+    1. Ignore an observation that is not newer than the last one: a tick that is run again, a backfill. Only an event
+       is never ignored: it takes the instant of the last word.
     2. Not firing, and no open episode: do nothing.
     3. Firing, and no open episode: open one.
     4. Firing: update the open one. If it had been clear for a while, it has returned: count that, and forget the
@@ -61,6 +63,8 @@ def observe(
         run_id: Run that looked.
         calm: How long the condition must be gone before the episode is resolved.
         kind: What the problem is now, where one episode may see several ("retrain concept_shift", "fix_data …").
+        event: Whether it happened once and cannot be seen again (a file was refused and moved away), unlike a state,
+            which the next look finds as it is.
 
     Returns:
         The episode that was opened, updated or resolved; None if there is none.
@@ -72,7 +76,9 @@ def observe(
     face = f"{severity} {kind}".strip()
     last = _latest(session, fingerprint)
     if last is not None and now <= _last_word(last):
-        return last
+        if not (event and firing):
+            return last
+        now = _last_word(last)
     if last is None or last.resolved_at is not None:
         if not firing:
             return None
@@ -96,8 +102,9 @@ def observe(
             return row
         # Another process was first: its episode is the one to update.
         last = _latest(session, fingerprint)
-        if last is None or now <= _last_word(last):
+        if last is None or (now <= _last_word(last) and not event):
             return last
+        now = max(now, _last_word(last))
     if not firing:
         _calm(last, now, calm)
         return last
@@ -112,8 +119,9 @@ def observe(
     last.severity = severity
     last.labels, last.title, last.message = dict(labels), title, message
     last.evidence = {**evidence, "seen": seen}
+    # Several events of one tick are seen once.
+    last.times_seen += now > last.last_seen_at
     last.last_seen_at = now
-    last.times_seen += 1
     return last
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from abkit.alerts.episodes import calm_down, observe
+from abkit.alerts.episodes import calm_down, observe, open_episode
 from abkit.config import AlertSettings
 from abkit.records import percent
 from abkit.store.jobs.schedules import Lease
@@ -128,15 +128,22 @@ class Rules:
             evidence={"import": done.id, "command": f"abkit kpi rejects --import {done.id}"},
             firing=share > limit,
             calm_hours=self.settings.calm_hours,
+            event=True,
         )
 
     def file_failed(self, failed: Mapping[str, str], feed: str) -> Alert | None:
         """Observe the files of a watched folder that could not be imported at all; with none, the feed works again.
 
+        A refusal is an event: it is observed before the file is moved away, and never ignored. Those that an earlier
+        attempt of the same tick observed stay in the alert.
+
         Args:
             failed: Reason by file name.
             feed: The schedule.
         """
+        earlier = open_episode(self.session, f"data_fault:{feed}")
+        if failed and earlier is not None and earlier.last_seen_at >= self.now and earlier.clear_since is None:
+            failed = {**earlier.evidence.get("failed", {}), **failed}
         name, why = next(iter(failed.items()), ("", ""))
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         return self._observe(
@@ -149,6 +156,7 @@ class Rules:
             "fix it and put it back into the folder.",
             evidence={"failed": dict(list(failed.items())[:20]), "command": f"abkit schedule status {feed}"},
             firing=bool(failed),
+            event=True,
         )
 
     def job_ended(self, lease: Lease, outcome: Mapping[str, Any], failures: int) -> Alert | None:

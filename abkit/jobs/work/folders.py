@@ -98,7 +98,8 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     """Import the files of a folder, oldest first, and archive each: in done/, or in failed/ with the reason beside it.
 
     Oldest first, because a later file that restates a period replaces its figures. A crash between the import and the
-    move does no harm: the file is imported once more, which changes nothing.
+    move does no harm: the file is imported once more, which changes nothing. What needs a person is in the store before
+    the file is moved: a job that dies after the move leaves the alert behind.
     """
     from abkit.workflows.kpis.import_kpis import import_files, options_of
 
@@ -111,6 +112,10 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     for path in ready:
         (summary,) = import_files(store, [path], options, run=tick.run)
         rows.update({name: getattr(summary, name) for name in COUNTS})
+        limit = settings.alerts.reject_share * max(summary.rows - summary.set_aside, 1)
+        if summary.error is not None or summary.rejected > limit:
+            refused = {path.name: summary.error} if summary.error is not None else {}
+            observe_imports(store, settings, tick, refused, imported=bool(refused))
         if summary.error is None:
             _archive(path, folder / "done")
         else:

@@ -244,3 +244,73 @@ def test_a_held_challenger_whose_folder_is_gone_takes_no_scores_away_and_is_note
     result = shop.score(tmp_path / "more")
     assert all(file.mean is not None for file in result.files)
     assert any("that is held did not score" in note for note in result.notes)
+
+
+class _Died(BaseException):
+    """Stands for kill -9: nothing catches it."""
+
+
+def _alerts(store: Store) -> dict[str, Alert]:
+    with store.read() as session:
+        return {alert.rule: alert for alert in session.scalars(select(Alert))}
+
+
+@both_engines
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("bad.csv", "nothing,of,use\n1,2,3\n", "data_fault"),
+        ("half.csv", HEADER + _row("a") + _row("x", 101), "import_rejects"),
+    ],
+)
+@pytest.mark.parametrize("when", ["before the move", "after the move"])
+def test_a_job_that_dies_around_the_move_of_a_file_has_told_about_it(
+    run_job: RunJob,
+    inbox: Path,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: str,
+    rule: str,
+    when: str,
+) -> None:
+    (inbox / name).write_text(content)
+    move = Path.rename
+
+    def dies(path: Path, target: Path) -> Path:
+        if when == "after the move":
+            move(path, target)
+        raise _Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", dies)
+        with pytest.raises(_Died):
+            run_job("import_kpis", folder="inbox", stable_seconds=0)
+    alert = _alerts(store)[rule]
+    assert name in alert.title + alert.message
+
+    # The next attempt of the tick, and the next tick, find only a good file: the alert stays until it was calm.
+    (inbox / "good.csv").write_text(HEADER + _row("b"))
+    run_job("import_kpis", folder="inbox", stable_seconds=0)
+    assert _alerts(store)[rule].resolved_at is None
+    assert list(inbox.glob("*.csv")) == []
+
+
+def test_files_refused_by_two_attempts_of_one_tick_are_all_named(run_job: RunJob, inbox: Path, store: Store) -> None:
+    for names in (["a.csv", "b.csv"], ["c.csv"]):
+        for name in names:
+            (inbox / name).write_text("nothing,of,use\n1,2,3\n")
+        run_job("import_kpis", folder="inbox", stable_seconds=0)
+    alert = _alerts(store)["data_fault"]
+    assert set(alert.evidence["failed"]) == {"a.csv", "b.csv", "c.csv"}
+    assert "a.csv and 2 more" in alert.title
+    assert alert.times_seen == 1
+
+
+def test_a_refusal_in_a_tick_older_than_the_last_word_is_told_all_the_same(
+    run_job: RunJob, inbox: Path, store: Store
+) -> None:
+    for tick, name in [(TICK + timedelta(hours=1), "by-hand.csv"), (TICK, "late.csv")]:
+        (inbox / name).write_text("nothing,of,use\n1,2,3\n")
+        run_job("import_kpis", tick, folder="inbox", stable_seconds=0)
+    assert "late.csv" in str(_alerts(store)["data_fault"].evidence)
