@@ -10,6 +10,8 @@ budget of one false alarm a year. On its 29th day something changes, for all del
 changed. A world counts from then on unless an alert is open that day; it is watched for 180 days. The relation reversed
 or lost is watched until 150 creatives launched after the change have had 20 clicks each.
 
+A world ends with its first alarm, or where the relation is concerned with the first `retrain`.
+
 Printed: the share of worlds that raised an alarm, the median and the 90th percentile of the delay in days over all
 worlds (– where fewer raised one), the share of first alarms that name the cause, with its 95 % interval
 (Clopper-Pearson), the decisions, and the share of worlds in which `retrain` was ever decided. Blurred and darkened
@@ -24,7 +26,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from drift_streams import WARM_UP, Account, Pool, ctr_levels, make_stream, pools, watch
+from drift_streams import WARM_UP, Account, Monitor, Pool, Stream, ctr_levels, make_stream, pools, watch
 from scipy import stats
 
 BREAK, WATCHED = 28, 180
@@ -105,7 +107,7 @@ def altered(name: str, cache: Path | None) -> Pool:
     return found
 
 
-def days_until(stream, wanted: int) -> int:
+def days_until(stream: Stream, wanted: int) -> int:
     """Return the day of checks on which so many creatives launched after the change have had 20 clicks each."""
     rows = stream.rows
     clicks = np.zeros(len(stream.scores))
@@ -141,16 +143,24 @@ def main() -> None:
 
 
 def _row(name: str, change: Change, account: Account, source: Pool, levels: np.ndarray, options) -> str:
-    delays, right, firsts, worlds, retrain = [], 0, Counter(), 0, 0
+    delays, right, firsts, worlds, retrain, until = [], 0, Counter(), 0, 0, 0
+
+    def seen_enough(monitor: Monitor, day: int) -> bool:
+        if day >= until:
+            return True
+        if change.cause == "concept_shift" or not change.cause:
+            return any(at >= BREAK for at in monitor.retrain)
+        return any(one.day >= BREAK for one in monitor.alarms)
+
     for world in range(options.worlds):
         rng = np.random.default_rng([options.seed, world])
         stream = make_stream(source, levels, account, rng)
-        monitor = watch(stream, account, [BUDGET])[0]
+        until = days_until(stream, change.new_creatives) if change.new_creatives else BREAK + WATCHED
+        monitor = watch(stream, account, [BUDGET], holds=account.images is not None, stop=seen_enough)[0]
         before = [one for one in monitor.alarms if one.day < BREAK]
         if before and before[-1].closed > BREAK:
             continue
         worlds += 1
-        until = days_until(stream, change.new_creatives) if change.new_creatives else BREAK + WATCHED
         after = [one for one in monitor.alarms if BREAK <= one.day <= until]
         retrain += any(day <= until for day in monitor.retrain if day >= BREAK)
         delays.append(after[0].day - BREAK if after else np.inf)

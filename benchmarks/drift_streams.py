@@ -360,7 +360,14 @@ class Monitor:
         return found
 
 
-def watch(stream: Stream, account: Account, budgets: list[str], *, holds: bool = True) -> list[Monitor]:
+def watch(
+    stream: Stream,
+    account: Account,
+    budgets: list[str],
+    *,
+    holds: bool = True,
+    stop: Callable[[Monitor, int], bool] = lambda *_: False,
+) -> list[Monitor]:
     """Check a stream every day, with several budgets; returns a monitor for each.
 
     Args:
@@ -368,6 +375,7 @@ def watch(stream: Stream, account: Account, budgets: list[str], *, holds: bool =
         budgets: In words.
         holds: Whether to test that the relation holds on new creatives, which tells `watch` from `retrain` after a
             shift of the input and costs as much as all the rest; without, every lasting shift is `retrain`.
+        stop: Whether a monitor has seen enough after a day; the year ends when all have.
     """
     monitors = [Monitor(words) for words in budgets]
     settings, step = monitors[0].settings, 7 * monitors[0].settings.recent_weeks
@@ -396,6 +404,8 @@ def watch(stream: Stream, account: Account, budgets: list[str], *, holds: bool =
             _judge_feed(stream, day, seen, monitors)
             for monitor in monitors:
                 monitor.decide(index)
+            if all(stop(monitor, index) for monitor in monitors):
+                break
     finally:
         images.embedding_shift, images.drift, delivery.level_shift, delivery._holds = originals
     return monitors
