@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from abkit.alerts.episodes import calm_down, observe, open_episode
 from abkit.config import AlertSettings
 from abkit.records import percent
+from abkit.stats.monitoring.decisions import headline, meaning
 from abkit.store.jobs.schedules import Lease
 from abkit.store.schema import Alert, Decision, KpiImport
 from abkit.vocabulary import DriftDecision, Severity
@@ -92,8 +93,9 @@ class Rules:
             scope,
             labels={"scope": scope, "decision": decision.decision, "cause": decision.cause},
             severity=severity,
-            title=f"Drift check {scope}: {decision.decision}: {happened}",
-            message=f"Cause: {cause}. {f'Findings: {found} ' if found else ''}As of {decision.as_of}. {to_do}",
+            title=f"Drift check {scope}: {headline(decision.decision, decision.layers_judged)}: {happened}",
+            message=f"{meaning(decision.decision)} Cause: {cause}. {f'Findings: {found} ' if found else ''}"
+            f"As of {decision.as_of}. {to_do}".strip(),
             evidence={
                 "decision": decision.id,
                 # Without the windows, which may hold thousands of ids.

@@ -90,7 +90,7 @@ def close_loop(workspace: DemoWorkspace, audience: Audience, world: World, *, le
             break
         audience.progress("days of new campaigns", index + 1, DAYS)
     day = after.day(DAYS - CHECKS)
-    run_job(workspace, "drift_check", _evening(day), current="days:7")
+    run_job(workspace, "drift_check", _evening(day))
     found = _trial(workspace, run_job(workspace, "retrain", _evening(day)))
     style = "bold green" if found.decision == "promoted" else "yellow"
     audience.said(f"{day:%d %b}", f"retrain: {found.reason}", style)
@@ -99,7 +99,7 @@ def close_loop(workspace: DemoWorkspace, audience: Audience, world: World, *, le
         if index > DAYS - CHECKS:
             simulation.write_day(index, workspace.folder / "exports")
             run_job(workspace, "import_kpis", _evening(after.day(index)), folder="exports", stable_seconds=0)
-        run = run_job(workspace, "drift_check", _evening(after.day(index)).replace(hour=23), current="days:7")
+        run = run_job(workspace, "drift_check", _evening(after.day(index)).replace(hour=23))
         with workspace.store.read() as session:
             decision = session.scalars(select(Decision).filter_by(run_id=run)).one()
             checks.append((after.day(index), decision.decision))

@@ -149,7 +149,7 @@ def _play_day(workspace: DemoWorkspace, simulation: Simulation, index: int) -> D
     simulation.write_day(index, workspace.folder / "exports")
     run_job(workspace, "import_kpis", evening, folder="exports", stable_seconds=0)
     correlated = run_job(workspace, "correlate", evening, days=WINDOW)
-    checked = run_job(workspace, "drift_check", evening, current=f"days:{WINDOW}") if index >= FIRST_CHECK else None
+    checked = run_job(workspace, "drift_check", evening) if index >= FIRST_CHECK else None
     within = select(CorrelationResult).filter_by(run_id=correlated, scope="within_campaign", statistic="srcc")
     with store.read() as session:
         relation = session.scalars(within).first()

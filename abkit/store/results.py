@@ -4,10 +4,10 @@ Everything is read as of a day: what was found for a later day does not count.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.orm import Session
 
 from abkit.store.schema import CorrelationResult, Decision, DriftResult, ModelVersion
@@ -76,40 +76,69 @@ def drift_results(session: Session, run_ids: Sequence[int]) -> list[DriftResult]
 
 
 def decisions(session: Session, since: date, as_of: date) -> list[Decision]:
-    """Return the decisions between two days, oldest first; of several for one day the later ones come last."""
+    """Return what the standing check decided between two days, oldest first, also within a day."""
     return list(
         session.scalars(
-            select(Decision).where(Decision.as_of.between(since, as_of)).order_by(Decision.as_of, Decision.id)
+            select(Decision)
+            .where(Decision.standing, Decision.as_of.between(since, as_of))
+            .order_by(Decision.as_of, Decision.id)
         )
     )
 
 
 def last_decisions(session: Session, limit: int) -> list[Decision]:
-    """Return the last decisions, newest first."""
+    """Return the last decisions, of ad-hoc comparisons too, newest first."""
     return list(session.scalars(select(Decision).order_by(Decision.as_of.desc(), Decision.id.desc()).limit(limit)))
 
 
+def last_decision(session: Session, as_of: date | None = None) -> Decision | None:
+    """Return the last decision of the standing check up to a day: the headline."""
+    made = select(Decision).where(Decision.standing)
+    if as_of is not None:
+        made = made.where(Decision.as_of <= as_of)
+    return session.scalars(made.order_by(Decision.as_of.desc(), Decision.id.desc()).limit(1)).first()
+
+
 def last_check(session: Session, as_of: date) -> date | None:
-    """Return the day of the last drift check up to a day."""
-    return session.scalar(select(func.max(Decision.as_of)).where(Decision.as_of <= as_of))
+    """Return the day of the last standing check up to a day."""
+    return session.scalar(select(func.max(Decision.as_of)).where(Decision.standing, Decision.as_of <= as_of))
 
 
 def first_break(session: Session, version_id: int, before: date) -> date | None:
-    """Return the first day on which a check found that this version's scores no longer go with the KPIs."""
-    return session.scalar(
-        select(func.min(Decision.as_of)).where(
-            Decision.model_version_id == version_id, Decision.cause == "concept_shift", Decision.as_of < before
-        )
-    )
+    """Return the first day on which the standing check found that this version's scores no longer go with the KPIs."""
+    return session.scalar(select(func.min(Decision.as_of)).where(*_breaks(version_id, "concept_shift", before)))
+
+
+def broken_window(session: Session, version_id: int, before: date) -> date | None:
+    """Return the first day of delivery in which the standing check first found the relation lost; None if never."""
+    row = _first(session, _breaks(version_id, "concept_shift", before))
+    # Earlier releases did not note it: their windows had seven days.
+    return (row.window_start or row.as_of - timedelta(days=6)) if row else None
+
+
+def strange_since(session: Session, version_id: int, before: date) -> date | None:
+    """Return the launch from which on creatives were first found to be of another kind than those before."""
+    known = Decision.launched_since.is_not(None)
+    row = _first(session, [*_breaks(version_id, "input_shift", before), Decision.decision == "retrain", known])
+    return row.launched_since if row else None
+
+
+def _breaks(version_id: int, cause: str, before: date) -> list[ColumnElement[bool]]:
+    of_version = Decision.model_version_id == version_id
+    return [Decision.standing.is_(True), of_version, Decision.cause == cause, Decision.as_of < before]
+
+
+def _first(session: Session, conditions: list[ColumnElement[bool]]) -> Decision | None:
+    return session.scalars(select(Decision).where(*conditions).order_by(Decision.as_of, Decision.id).limit(1)).first()
 
 
 def last_version(session: Session, as_of: date) -> ModelVersion | None:
-    """Return the version that the last drift check, or else the last correlation, up to a day was about."""
-    for table in (Decision, CorrelationResult):
+    """Return the version that the last standing check, or else the last correlation, up to a day was about."""
+    for table, conditions in ((Decision, [Decision.standing.is_(True)]), (CorrelationResult, [])):
         version = session.scalars(
             select(ModelVersion)
             .join(table, table.model_version_id == ModelVersion.id)
-            .where(table.as_of <= as_of)
+            .where(table.as_of <= as_of, *conditions)
             .order_by(table.id.desc())
             .limit(1)
         ).first()

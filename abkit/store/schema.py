@@ -732,6 +732,10 @@ class Decision(Base):
     cause: Mapped[str] = mapped_column(default="")
     reasons: Mapped[dict[str, Any]]
     scope: Mapped[str] = mapped_column(default="")  # the two windows; decisions of one scope form a series
+    standing: Mapped[bool] = mapped_column(default=True)  # of the standing check, which owns headline and alert
+    layers_judged: Mapped[int | None]  # of five; None in rows of releases that did not count them
+    window_start: Mapped[date | None]  # first day of delivery of the current window; None for campaigns
+    launched_since: Mapped[date | None]  # first launch in the window, where it was compared with earlier creatives
     as_of: Mapped[date]
     decided_at: Mapped[datetime]
 

@@ -298,6 +298,7 @@ class CreativeSample:
         embeddings: Shape (m, E), float32; creatives without one are not in it.
         small: How many creatives have images under 16 pixels on a side.
         embedded: Ids of the creatives of the embeddings, in their order; () for the model's own reference sample.
+        odd: How many embeddings have another length than most, and are not in it.
     """
 
     ids: tuple[int, ...]
@@ -305,6 +306,7 @@ class CreativeSample:
     embeddings: NDArray[np.float32]
     small: int = 0
     embedded: tuple[int, ...] = ()
+    odd: int = 0
 
 
 def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int]) -> CreativeSample:
@@ -324,13 +326,15 @@ def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int])
         tiny = select(func.count()).where(Creative.id.in_(part), or_(Creative.width < 16, Creative.height < 16))
         small += session.scalars(tiny).one()
     size = _usual_size(vectors) if vectors else 0
-    with_vector = [i for i in ids if len(vectors.get(i, b"")) == size > 0]
+    usable = size > 0 and size % 2 == 0  # two bytes a number
+    with_vector = [i for i in ids if usable and len(vectors.get(i, b"")) == size]
     return CreativeSample(
         tuple(ids),
         np.array([scores[i] for i in ids if i in scores], np.float64),
         _matrix([vectors[i] for i in with_vector]),
         small,
         tuple(with_vector),
+        len(vectors) - len(with_vector),
     )
 
 
@@ -345,6 +349,17 @@ def activations(session: Session, version: ModelVersion, ids: Sequence[int]) -> 
             )
         )
     }
+
+
+def scored_by_others(session: Session, version: ModelVersion, creatives: Sequence[int]) -> int:
+    """Return how many of these creatives have scores, but none by this version."""
+    scored: set[int] = set()
+    own: set[int] = set()
+    for part in in_parts(creatives):
+        by = select(Score.creative_id, Score.model_version_id).where(Score.creative_id.in_(part))
+        for creative, scorer in session.execute(by):
+            (own if scorer == version.id else scored).add(creative)
+    return len(scored - own)
 
 
 def _usual_size(vectors: Mapping[int, bytes]) -> int:

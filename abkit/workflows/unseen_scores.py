@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -34,7 +35,7 @@ def unseen_scores(session: Session, version: ModelVersion) -> UnseenScores:
 
     Their own clicks would make a scorer that learned from them look better than it is on the next ones.
     """
-    found = scores.mean_scores(session, version.id)
+    found = {one: score for one, score in scores.mean_scores(session, version.id).items() if math.isfinite(score)}
     until = trials.learned_until(session, version.id)
     if until is None:
         by_hand = (version.card.get("data") or {}).get("metric")

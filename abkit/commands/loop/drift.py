@@ -74,6 +74,8 @@ def list_decisions(
             {
                 "as_of": row.as_of,
                 "decision": row.decision,
+                "layers_judged": row.layers_judged,
+                "check": "standing" if row.standing else "ad hoc",
                 "cause": row.cause or None,
                 "windows": row.scope,
                 "run_id": row.run_id,

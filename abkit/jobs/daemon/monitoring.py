@@ -18,9 +18,11 @@ from abkit.errors import AbkitError, StoreError
 from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.job import wall_clock
 from abkit.jobs.status import BAD_STATES, schedule_status
+from abkit.store import results
 from abkit.store.database.engine import Store
 from abkit.store.jobs import alerts
 from abkit.store.schema import AlertDelivery, Run
+from abkit.vocabulary import DriftDecision
 
 log = logging.getLogger("abkit.jobs")
 
@@ -53,6 +55,13 @@ class StoreMetrics(Collector):
             runs = session.execute(select(*run_key, func.count()).where(Run.schedule != "").group_by(*run_key)).all()
             attempts = session.execute(select(*attempt_key, func.count()).group_by(*attempt_key)).all()
             opened = Counter((alert.severity, alerts.state_of(alert, now)) for alert in alerts.open_alerts(session))
+            checked = results.last_decision(session)
+        if checked is not None:
+            one_of = [([choice.value], float(choice == checked.decision)) for choice in DriftDecision]
+            yield _gauge("drift_decision", "1 for what the last standing drift check decided", ("decision",), one_of)
+            if checked.layers_judged is not None:
+                judged = [((), float(checked.layers_judged))]
+                yield _gauge("drift_layers_judged", "layers of five that it could judge", (), judged)
         states = ("ok", "new", "running", "paused", *BAD_STATES)
         state_of = {(one.key, state): one.state == state for one in statuses for state in states}
         yield _gauge("runs", "runs in the store", ("schedule", "job", "state"), ((key, n) for *key, n in runs))

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from abkit.config import Settings
-from abkit.errors import AbkitError, StoreError
+from abkit.errors import AbkitError, StoreError, UsageError
 from abkit.jobs.job import Arguments, Tick
 from abkit.store.database.engine import Store
 from abkit.store.schema import CorrelationResult, Decision
@@ -50,17 +50,23 @@ class DriftCheck(Arguments):
 
 
 def drift_check(store: Store, settings: Settings, tick: Tick, arguments: DriftCheck) -> Mapping[str, Any]:
-    """Check all drift layers as of the day of the tick; the decision opens its alert or lets it resolve."""
+    """Make the standing check as of the day of the tick; the decision opens its alert or lets it resolve."""
     from abkit.workflows.drift.check import check_drift
+
+    standing = {name: getattr(settings.drift, name) for name in DriftCheck.model_fields}
+    other = {name: value for name, value in arguments if value is not None and value != standing[name]}
+    if other:
+        written = ", ".join(f'{name} = "{value}"' for name, value in other.items())
+        raise UsageError(
+            "the scheduled check is the standing check, and this schedule asks for other windows than [drift]",
+            hint=f"write {written} under [drift] of the configuration, and schedule the job without arguments",
+        )
 
     if _has_rows(store, Decision, tick):
         return {"note": "an earlier attempt had already written its figures"}
     check_drift(
         store,
         settings,
-        reference=arguments.reference,
-        current=arguments.current,
-        metric=arguments.metric,
         as_of=tick.at.date(),
         now=tick.at,
         run=tick.run,

@@ -10,6 +10,7 @@ from typing import Any
 import altair as alt
 
 from abkit.reporting.charts.theme import SERIES, empty_chart, themed
+from abkit.stats.monitoring.decisions import headline
 from abkit.store.schema import CorrelationResult, Decision, DriftResult
 
 LAYER_NAMES = {
@@ -144,4 +145,4 @@ def timeline_sentence(decisions: Sequence[Decision]) -> str:
         since = decision
     cause = f" ({last.cause.replace('_', ' ')})" if last.cause else ""
     checks = f"{len(ordered):,} check{'' if len(ordered) == 1 else 's'}"
-    return f"{last.decision.replace('_', ' ')}{cause} since {since.as_of:%Y-%m-%d}, after {checks}"
+    return f"{headline(last.decision, last.layers_judged)}{cause} since {since.as_of:%Y-%m-%d}, after {checks}"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from abkit.stats.monitoring.decisions import MEANING
+from abkit.vocabulary import DriftDecision
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -31,31 +34,31 @@ _NONE = Advice(
 _BY_DECISION = {
     "stable": Advice(
         "Stable: keep using the scores",
-        "Nothing that was checked has moved by more than the floors that were set.",
+        MEANING[DriftDecision.STABLE],
         ("Nothing. The next check comes with the schedule.",),
         "good",
     ),
     "insufficient_data": Advice(
         "Not enough data to judge",
-        "No layer has its minimum sample. That is not the same as being stable.",
+        MEANING[DriftDecision.INSUFFICIENT_DATA],
         ("Import more delivery, or widen the windows.", "See which sample is missing in the table of the last check."),
         "unknown",
     ),
     "fix_data": Advice(
         "Fix the data first",
-        "Volume, decoding, formats or a feed is broken; whatever else was measured may be a consequence of it.",
+        MEANING[DriftDecision.FIX_DATA],
         ("Repair the feed that is named below.", "Import again, then check again: abkit drift check"),
         "bad",
     ),
     "retrain": Advice(
         "Retrain the scorer",
-        "The scores can no longer be relied on for choosing creatives.",
+        MEANING[DriftDecision.RETRAIN],
         ("Do not drop variants on their score until this is settled.", "Gather new labels, then retrain."),
         "bad",
     ),
     "watch": Advice(
         "Watch",
-        "Something moved, but not so that the scores would be wrong.",
+        MEANING[DriftDecision.WATCH],
         ("Read the reasons below; look again after the next check.",),
         "caution",
     ),

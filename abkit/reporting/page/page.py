@@ -17,6 +17,7 @@ from abkit.reporting.page.advice import advice
 from abkit.reporting.page.answer import TONES, WORDS, answer, extremes, money, reason
 from abkit.reporting.page.html import drawing, render, write_page
 from abkit.reporting.page.records import ReportData
+from abkit.stats.monitoring import decisions
 from abkit.store.schema import Alert, CorrelationResult
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import ProgrammeRow, cumulative_in_words, rates_in_words
@@ -59,6 +60,7 @@ def render_report(data: ReportData) -> str:
         "pairs_sentence": pairs_of(headline) if headline else "",
         "worth_words": worth_sentences(worth) if worth else [],
         "timeline_words": timeline_sentence(data.decision_history),
+        "headline_of": lambda decision: decisions.headline(decision.decision, decision.layers_judged),
         "reasons_of": lambda decision: decision.reasons.get("reasons", []),
         "kpi_of": _kpi,
         "state_of": lambda alert: _state(alert, data.made_at),

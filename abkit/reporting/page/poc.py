@@ -159,9 +159,8 @@ def gather_poc(
 
 
 def _last_decision(session: Session, as_of: date) -> str:
-    day = results.last_check(session, as_of)
-    made = results.decisions(session, day, day) if day else []
-    return made[-1].decision if made else ""
+    made = results.last_decision(session, as_of)
+    return made.decision if made else ""
 
 
 def render_poc(data: PocData) -> str:

@@ -162,12 +162,19 @@ def _creative_row(row: dict[str, Any]) -> dict[str, Any]:
 @view_of.register
 def _(report: DriftReport) -> View:
     title = f"{report.current} against {report.reference}, as of {report.as_of}"
-    cause = f" ({report.cause})" if report.cause else ""
+    cause = f", cause {report.cause.replace('_', ' ')}" if report.cause else ""
     return View(
         tables=(Table.of([_layer_row(row) for row in report.results], title=title),),
-        sentences=(f"Decision: {report.decision}{cause}", *(f"  {reason}" for reason in report.reasons)),
+        sentences=(
+            f"Decision: {report.headline}{cause}",
+            f"  {report.meaning}",
+            *(f"  {reason}" for reason in report.reasons),
+        ),
         notes=(
+            report.windows,
+            *([] if report.standing else ["ad-hoc comparison: headline and alert are those of the standing check"]),
             f"run {report.run_id}, model version {(report.model_version or 'none')[:12]}",
+            *report.notes,
             *report.money,
             *(f"set aside: {one}" for one in report.set_aside),
             *([f"provisional: {report.provisional}"] if report.provisional else []),

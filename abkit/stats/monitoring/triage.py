@@ -22,6 +22,8 @@ class Finding:
         sentence: What was found, for people.
         persistent: For input and score: the shift is there in both halves of the current window, too.
         holds: For the relation: it is shown to hold on the new creatives.
+        against_model: For input and score: the reference is the model's own sample and not earlier creatives, so a
+            shift says whether the scorer knows such images, not that anything has changed.
     """
 
     layer: Layer
@@ -29,6 +31,7 @@ class Finding:
     sentence: str
     persistent: bool = False
     holds: bool = False
+    against_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,15 @@ class Triage(Record):
     reasons: tuple[str, ...]
 
 
+def layers_judged(findings: Iterable[Finding]) -> int:
+    """Return how many of the five layers have at least one test that could be judged.
+
+    >>> layers_judged([Finding(Layer.INPUT, Verdict.OK, ""), Finding(Layer.KPI, Verdict.INSUFFICIENT_DATA, "")])
+    1
+    """
+    return len({found.layer for found in findings if found.verdict is not Verdict.INSUFFICIENT_DATA})
+
+
 def triage(findings: Iterable[Finding]) -> Triage:
     """Decide by the first row that holds.
 
@@ -49,18 +61,23 @@ def triage(findings: Iterable[Finding]) -> Triage:
     | input, scores, relation and KPI level all lack their minimum sample | insufficient_data | – |
     | the relation is major: materially and significantly weaker than its reference | retrain | concept_shift |
     | input or scores major and persistent, and the relation is not shown to hold | retrain | input_shift |
+    | input or scores unlike the model's own sample only, and the relation is shown to hold | the next row | – |
     | input or scores beyond a floor otherwise | watch | input_shift |
     | only the level of the KPI moved | watch | kpi_shift |
     | none of these | stable | – |
 
-    A layer that cannot be judged adds a sentence; it does not change what the others decide.
+    A layer that cannot be judged adds a sentence, and so does a watch on the data; neither changes what the others
+    decide.
 
     >>> found = [Finding(Layer.INPUT, Verdict.OK, "Inputs agree."), Finding(Layer.KPI, Verdict.MAJOR, "CTR halved.")]
     >>> triage(found)
     Triage(decision=<DriftDecision.WATCH: 'watch'>, cause='kpi_shift', reasons=('CTR halved.',))
     """
     found = list(findings)
-    missing = _sentences(found, Verdict.INSUFFICIENT_DATA, layers=(Layer.INPUT, Layer.SCORE, Layer.RELATION, Layer.KPI))
+    missing = (
+        *_sentences(found, Verdict.WATCH, layers=(Layer.DATA,)),
+        *_sentences(found, Verdict.INSUFFICIENT_DATA, layers=(Layer.INPUT, Layer.SCORE, Layer.RELATION, Layer.KPI)),
+    )
     faults = _sentences(found, Verdict.FAULT)
     if faults:
         return Triage(Decision.FIX_DATA, "data_fault", faults)
@@ -73,12 +90,18 @@ def triage(findings: Iterable[Finding]) -> Triage:
     shifted = [
         f for f in judged if f.layer in (Layer.INPUT, Layer.SCORE) and f.verdict in (Verdict.WATCH, Verdict.MAJOR)
     ]
-    if shifted:
+    known = any(f.holds for f in found if f.layer is Layer.RELATION) and all(f.against_model for f in shifted)
+    nothing = "Nothing moved beyond its floor in the layers that could be judged."
+    if shifted and known:
+        nothing = (
+            "The creatives are unlike the images that the model was checked on, and its score is shown to hold on them."
+        )
+    elif shifted:
         return _input_shift(shifted, found, missing)
     level = _sentences(found, Verdict.WATCH, Verdict.MAJOR, layers=(Layer.KPI,))
     if level:
         return Triage(Decision.WATCH, "kpi_shift", level + missing)
-    return Triage(Decision.STABLE, "", ("Nothing moved beyond its floor in the layers that could be judged.", *missing))
+    return Triage(Decision.STABLE, "", (nothing, *missing))
 
 
 def _input_shift(shifted: list[Finding], found: list[Finding], missing: tuple[str, ...]) -> Triage:

@@ -412,6 +412,12 @@ def first_day(session: Session, until: date) -> date | None:
     return session.scalar(shown.where(*within(Kpi, None, until)))
 
 
+def impressions_after(session: Session, day: date) -> int:
+    """Return the impressions that are dated after a day."""
+    later = select(total(Kpi.impressions)).where(Kpi.left_out == "", Kpi.period_start > day)
+    return session.scalar(later) or 0
+
+
 def daily_impressions(session: Session, first: date, last: date) -> dict[date, int]:
     """Return the impressions of all ads by day, where the platforms report by day."""
     rows = session.execute(

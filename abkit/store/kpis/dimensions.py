@@ -57,3 +57,12 @@ def largest_segments(session: Session, first: date, last: date, limit: int) -> l
         if len(rows) > 1:
             found += [(int(total), f"{dimension.value}={value}") for value, total in rows if "," not in value]
     return [name for _, name in sorted(found, key=lambda one: (-one[0], one[1]))[:limit]]
+
+
+def segment_names(session: Session) -> dict[int, tuple[str, ...]]:
+    """Return what each segment is, such as ("placement=feed", "country=DE"), by id."""
+    columns = [getattr(Segment, dimension.value) for dimension in _COMPARED]
+    return {
+        id_: tuple(f"{name.value}={value}" for name, value in zip(_COMPARED, values, strict=True) if value)
+        for id_, *values in session.execute(select(Segment.id, *columns))
+    }

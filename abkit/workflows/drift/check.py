@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from abkit.alerts.rules import Rules
@@ -17,29 +16,27 @@ from abkit.metrics import METRICS, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.records import to_plain
 from abkit.stats.monitoring.budget import Budget
-from abkit.stats.monitoring.triage import triage
-from abkit.store import imports, models, results, runs, scores
+from abkit.stats.monitoring.triage import layers_judged, triage
+from abkit.store import imports, models, results, runs
 from abkit.store.catalog import ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery as kpi_delivery
-from abkit.store.models import ReferenceSample
+from abkit.store.kpis.dimensions import segment_names
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Decision, DriftResult, ModelVersion
-from abkit.store.scores import CreativeSample
-from abkit.vocabulary import DriftDecision, Metric, WindowKind, parse_choice
-from abkit.workflows.drift.delivery import judge_level, judge_relation, sort_delivery
-from abkit.workflows.drift.feeds import judge_feed, judge_share
+from abkit.vocabulary import DriftDecision, Layer, Metric, WindowKind, parse_choice
+from abkit.workflows.drift.delivery import Delivered, judge_level, judge_relation, sort_delivery
+from abkit.workflows.drift.feeds import judge_clock, judge_feed, judge_places, judge_share
 from abkit.workflows.drift.images import judge_input, judge_scores
 from abkit.workflows.drift.looks import budget_of
 from abkit.workflows.drift.recent import recent_start
 from abkit.workflows.drift.results import DriftReport, LayerResult
+from abkit.workflows.drift.samples import NOTHING, Samples, read_samples
 from abkit.workflows.drift.segments import judge_segments
 from abkit.workflows.drift.trace import traced
 from abkit.workflows.drift.what_moved import judge_classifier, judge_properties, judge_queries
 from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
 from abkit.workflows.unseen_scores import UnseenScores, unseen_scores
-
-_NO_CREATIVES = CreativeSample((), np.zeros(0), np.zeros((0, 1), np.float32))
 
 
 def check_drift(
@@ -60,7 +57,8 @@ def check_drift(
     1. Find the active version, and the creatives and deliveries of both windows, up to `as_of`.
     2. Test each layer; one that lacks data says so in its own row.
     3. Decide by the first row of the table that holds.
-    4. Write tests and decision, and tell the alerts, in one transaction.
+    4. Write tests and decision, and tell the alerts, in one transaction. Only the standing check does that: the one
+       with the windows, the metric and the model of the configuration.
 
     Args:
         store: Where everything is.
@@ -110,17 +108,27 @@ def check_drift(
                 version=version,
                 recent_start=lambda until: _recent_start(session, settings.drift, until, version, definition, rates),
             )
-            tests, money = _test_layers(session, settings.drift, windows, definition, rates)
+            # Only the standing check owns headline and alert; anything else is somebody's question of the moment.
+            written = settings.drift.reference, settings.drift.current, settings.drift.metric
+            standing = written == (str(before), str(window), definition.metric)
+            standing = standing and version is (models.active_model(session) if model else version)
+            clock = _test_clock(session, as_of, now)
+            tests, money, notes = _test_layers(session, settings.drift, windows, definition, rates)
+            tests = [*clock, *tests]
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
             fresh = kpi_delivery.provisional_between(session, windows.first_delivery_day, as_of)
-        decided = triage([test.finding for test in tests if not test.explains])
+        findings = [test.finding for test in tests if not test.explains]
+        decided = triage(findings)
         report = DriftReport(
             decision=decided.decision,
             cause=decided.cause,
             reasons=decided.reasons,
+            layers_judged=layers_judged(findings),
+            standing=standing,
             results=tuple(tests),
             reference=str(before),
             current=str(window),
+            windows=windows.in_words(),
             as_of=as_of,
             model_version=version.digest if version else None,
             run_id=run.id,
@@ -129,10 +137,16 @@ def check_drift(
             metric=definition.metric,
             currency=money.currency if money else "",
             money=money.notes if money else (),
+            notes=notes,
         )
         with store.write() as session:
             _log(session, settings, report, windows, now)
-        run.outcome.update(decision=report.decision.value, cause=report.cause)
+        run.outcome.update(
+            decision=report.decision.value,
+            cause=report.cause,
+            layers_judged=report.layers_judged,
+            standing=report.standing,
+        )
     return report
 
 
@@ -164,11 +178,11 @@ def _test_layers(
     windows: DriftWindows,
     definition: MetricDefinition,
     rates: Rates | None,
-) -> tuple[list[LayerResult], Exchange | None]:
+) -> tuple[list[LayerResult], Exchange | None, tuple[str, ...]]:
     version = windows.version
     labels = ideas.ideas_of(session)
     seen = unseen_scores(session, version) if version is not None else UnseenScores(scores={})
-    reference, current = _samples(session, windows, labels, seen)
+    samples = read_samples(session, windows, labels, seen, settings)
     days = windows.first_delivery_day, windows.judged_until
     money = kpi_delivery.currency_between(session, *days, rates) if definition.needs else None
     rows = kpi_delivery.delivery_rows(session, *days, money)
@@ -186,82 +200,66 @@ def _test_layers(
         money = replace(money, notes=(*money.notes, said))
     budget = budget_of(windows, settings)
     tests = [
-        *_test_data(session, settings, budget, windows, current),
-        *judge_input(reference, current, settings, budget),
-        *judge_scores(reference, current, settings, budget),
+        *_test_data(session, settings, budget, windows, samples),
+        *_test_places(session, settings, delivered),
+        *_test_images(settings, windows, samples, budget),
         judge_relation(delivered, set(windows.current_creatives), settings, budget),
         judge_level(delivered, settings, budget),
         *judge_segments(session, delivered, settings),
-        *_what_moved(session, version, reference, current, settings),
+        *_what_moved(session, version, samples, settings),
     ]
-    return tests, money
+    return tests, money, samples.notes
 
 
 def _what_moved(
-    session: Session,
-    version: ModelVersion | None,
-    reference: CreativeSample,
-    current: CreativeSample,
-    settings: DriftSettings,
+    session: Session, version: ModelVersion | None, samples: Samples, settings: DriftSettings
 ) -> list[LayerResult]:
     """Say what moved in the new images; these tests decide nothing."""
     if version is None:
         return []
+    both = samples.reference, samples.current
     return [
-        *judge_classifier(reference, current, settings),
-        *judge_queries(session, version, reference, current, settings),
-        *judge_properties(session, reference, current, settings),
+        *(judge_classifier(*both, settings) if Layer.INPUT not in samples.missing else ()),
+        *judge_queries(session, version, *both, settings),
+        *judge_properties(session, *both, settings),
     ]
 
 
-def _samples(
-    session: Session, windows: DriftWindows, labels: Mapping[int, int], known: UnseenScores
-) -> tuple[CreativeSample, CreativeSample]:
-    """Return scores and embeddings of reference and current window, one creative of each idea.
-
-    Creatives whose delivery the version learned from are in neither: it knows them too well. Nor does the model's own
-    sample hold a creative of the window.
-    """
-    version = windows.version
-    if version is None:
-        return _NO_CREATIVES, _NO_CREATIVES
-
-    def sample(creatives: Iterable[int]) -> CreativeSample:
-        unseen = [one for one in creatives if one not in known.seen]
-        return scores.creative_sample(session, version, _one_of_each_idea(unseen, labels))
-
-    current = sample(windows.current_creatives)
-    if not windows.model_sample:
-        return sample(windows.reference_creatives), current
-    if not version.reference:
-        return _NO_CREATIVES, current
-    return _without(ReferenceSample.from_bytes(version.reference), current), current
+def _test_clock(session: Session, as_of: date, now: datetime | None) -> list[LayerResult]:
+    """Test the dates; an earlier day may be checked again at any time, but not by a check of today."""
+    last = results.last_decision(session) if now is not None else None
+    today = max(as_of, (now or datetime.now(UTC)).date())
+    return judge_clock(as_of, last.as_of if last else None, kpi_delivery.impressions_after(session, today), today)
 
 
-def _without(sample: ReferenceSample, current: CreativeSample) -> CreativeSample:
-    """Return the model's own sample without the images that are in the window."""
-    held = {row.tobytes() for row in current.embeddings.astype("<f2")}
-    vectors = np.asarray(sample.embeddings, "<f2")
-    keep = np.array([row.tobytes() not in held for row in vectors], bool)
-    return CreativeSample((), np.asarray(sample.scores, np.float64)[keep], vectors[keep].astype(np.float32))
+def _test_images(settings: DriftSettings, windows: DriftWindows, samples: Samples, budget: Budget) -> list[LayerResult]:
+    """Test input and scores; a layer that has nothing to compare says why in each of its rows."""
+    tests = []
+    for layer, judge in ((Layer.INPUT, judge_input), (Layer.SCORE, judge_scores)):
+        if why := samples.missing.get(layer):
+            tests += [replace(test, sentence=why) for test in judge(NOTHING, NOTHING, settings, budget)]
+        else:
+            tests += judge(samples.reference, samples.current, settings, budget)
+    return [replace(test, against_model=windows.model_sample) for test in tests]
 
 
-def _one_of_each_idea(creatives: Iterable[int], labels: Mapping[int, int]) -> list[int]:
-    """Return the first creative of each idea: several sizes of one are no independent observations."""
-    first: dict[int, int] = {}
-    for creative in creatives:
-        first.setdefault(labels.get(creative, -creative), creative)
-    return list(first.values())
+def _test_places(session: Session, settings: DriftSettings, delivered: Delivered) -> list[LayerResult]:
+    names = segment_names(session)
+    shown: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+    for row, current in zip(delivered.rows, delivered.current.tolist(), strict=True):
+        for name in names.get(row.segment_id, ()):
+            shown[current][name] += row.impressions
+    return judge_places(*shown, settings)
 
 
-def _test_data(
-    session: Session, settings: DriftSettings, budget: Budget, windows: DriftWindows, current: CreativeSample
-) -> list[LayerResult]:
-    start, as_of = windows.start, windows.as_of
+def _test_data(session: Session, settings: DriftSettings, budget: Budget, windows: DriftWindows, samples: Samples) -> list[LayerResult]:
+    current = samples.current
+    start, as_of = windows.feed_start, windows.as_of
     rejected, files = runs.rejected_files(session, campaign=windows.current.campaign or None, first=start, last=as_of)
     tests = [
         judge_share("decoding", "image files", rejected, files, settings),
         judge_share("formats", "images (those under 16 pixels a side)", current.small, len(current.ids), settings),
+        *samples.faults,
     ]
     if windows.by_days:
         daily = kpi_delivery.daily_impressions(session, windows.reference_start, as_of)
@@ -305,6 +303,10 @@ def _log(
             "windows": traced(windows),
         },
         scope=f"{report.current} against {report.reference}",
+        standing=report.standing,
+        layers_judged=report.layers_judged,
+        window_start=windows.start if windows.by_days else None,
+        launched_since=None if windows.model_sample else windows.since,
         as_of=report.as_of,
         decided_at=datetime.now(UTC),
     )
@@ -312,7 +314,7 @@ def _log(
     session.flush()
     # Lack of data is no news: it neither opens an alert nor resolves an open one, unless one asked to be told.
     no_data = DriftDecision.INSUFFICIENT_DATA
-    if report.decision is not no_data or no_data in settings.alerts.decisions:
+    if report.standing and (report.decision is not no_data or no_data in settings.alerts.decisions):
         end_of_day = datetime.combine(report.as_of, time(23, 59, 59), UTC)
         rules = Rules(session, settings.alerts, now or end_of_day, report.run_id)
         rules.decision_made(decision, lingers=any(test.lingers for test in report.results))

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from abkit.records import Record, RecordList
+from abkit.stats.monitoring.decisions import headline, meaning
 from abkit.stats.monitoring.triage import Finding
 from abkit.store.kpis.once.counting import SetAside
 from abkit.store.kpis.once.provisional import Provisional
@@ -27,7 +28,7 @@ class LayerResult(Record):
         threshold: The floor that the statistic has to pass for a verdict above "ok".
         detail: Everything else worth keeping: method, floors, further figures; `creatives` are the ids of those that
             moved it most. A test that `explains` says what moved, and decides nothing.
-        persistent, holds: See `abkit.stats.monitoring.triage.Finding`.
+        persistent, holds, against_model: See `abkit.stats.monitoring.triage.Finding`.
     """
 
     layer: Layer
@@ -45,6 +46,7 @@ class LayerResult(Record):
     detail: dict[str, Any] = field(default_factory=dict)
     persistent: bool = False
     holds: bool = False
+    against_model: bool = False
 
     @property
     def lingers(self) -> bool:
@@ -59,7 +61,9 @@ class LayerResult(Record):
     @property
     def finding(self) -> Finding:
         """What the triage needs of it."""
-        return Finding(self.layer, self.verdict, self.sentence, self.persistent, self.holds)
+        return Finding(
+            self.layer, self.verdict, self.sentence, self.persistent, self.holds, against_model=self.against_model
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +72,11 @@ class DriftReport(RecordList):
 
     Attributes:
         decision, cause, reasons: Of the triage; "" where there is no cause.
+        layers_judged: How many of the five layers could be judged: what "stable" rests on.
+        standing: Whether it is the standing check, which owns headline and alert; else an ad-hoc comparison.
         results: Every test of every layer.
         reference, current: The windows, as written.
+        windows: The windows in words: how far back they reach.
         as_of: The last day that counts.
         model_version: Digest of the version whose scores were looked at; None where nothing was scored.
         set_aside: Rows of the windows that do not count because others hold the same delivery.
@@ -77,14 +84,18 @@ class DriftReport(RecordList):
         metric: The KPI of the relation and the level.
         currency: Currency of its amounts, if it is made of any.
         money: What was converted and by which rate, and what was left out.
+        notes: What else was left out, and why.
     """
 
     decision: DriftDecision
     cause: str
     reasons: tuple[str, ...]
+    layers_judged: int = 0
+    standing: bool = True
     results: tuple[LayerResult, ...]
     reference: str
     current: str
+    windows: str = ""
     as_of: date
     model_version: str | None
     run_id: int
@@ -93,10 +104,22 @@ class DriftReport(RecordList):
     metric: Metric = Metric.CTR
     currency: str = ""
     money: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The decision with what it rests on, such as "stable (2 of 5 layers judged)"."""
+        return headline(self.decision, self.layers_judged)
+
+    @property
+    def meaning(self) -> str:
+        """What the decision means, in one sentence."""
+        return meaning(self.decision)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data; the cause is None where there is none."""
-        return super().to_dict() | {"cause": self.cause or None}
+        words = {"cause": self.cause or None, "headline": self.headline, "meaning": self.meaning}
+        return super().to_dict() | words
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per test."""

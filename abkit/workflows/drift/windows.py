@@ -124,11 +124,36 @@ class DriftWindows:
         return self.current.kind is not WindowKind.CAMPAIGN
 
     @property
+    def feed_start(self) -> date:
+        """First day of what the tests of feeds look at: a week at most where the days are not given by hand."""
+        last_week = self.as_of - timedelta(days=WEEK - 1)
+        return max(self.start, last_week) if self.current.kind is WindowKind.CREATIVES else self.start
+
+    @property
     def first_delivery_day(self) -> date | None:
         """How far back deliveries are read; None for all of them."""
         if not self.by_days or self.reference.kind is WindowKind.CAMPAIGN:
             return None
         return self.reference_start
+
+    def in_words(self) -> str:
+        """Say how far back the windows reach."""
+        if self.current.kind is WindowKind.CAMPAIGN:
+            now = f"campaign {self.current.campaign}"
+        else:
+            kind = "last" if self.current.kind is WindowKind.CREATIVES else "new"
+            launched = f", launched since {self.since}" if self.since else ""
+            now = f"the {len(self.current_creatives):,} {kind} creatives{launched}, and delivery since {self.start}"
+        if self.reference.kind is WindowKind.CAMPAIGN:
+            return f"{now}; against campaign {self.reference.campaign}"
+        before = f"{len(self.reference_creatives):,} earlier creatives"
+        if self.reference_since:
+            before += f", launched since {self.reference_since}"
+        if self.model_sample:
+            before = "the model's own sample of images"
+            if self.reference.kind is WindowKind.CREATIVES:
+                before += " (there are too few earlier creatives)"
+        return f"{now}; against {before}, and delivery from {self.reference_start} to {self.reference_end}"
 
     def window_of(self, row: DeliveryRow) -> Window:
         """Return which window a delivery belongs to.
@@ -196,17 +221,26 @@ def resolve_windows(
     reference_end = start - timedelta(days=1) if current_campaign is None else as_of
     # A relation that was found lost must not become its own reference while nobody acts on it: until another
     # version is active, the days from then on belong to no reference.
-    broken = results.first_break(session, version.id, as_of) if version and current_campaign is None else None
+    broken = results.broken_window(session, version.id, as_of) if version and current_campaign is None else None
     if broken is not None:
-        reference_end = min(reference_end, _first_day((as_of - start).days + 1, until=broken) - timedelta(days=1))
+        reference_end = min(reference_end, broken - timedelta(days=1))
     reference_start = _first_day(reference.days or settings.reference_days, until=reference_end)
     every = launches_until(session, as_of, version)
     if standing and current.kind is WindowKind.CREATIVES:
         every = every.at_last_look(current.creatives or _enough(every, settings))
     now = _current(session, every, current, current_campaign, start, settings)
-    before, model_sample = _reference(
-        session, every, now, (reference, current), reference_campaign, (start, reference_start, reference_end), settings
-    )
+    if reference_campaign is not None:
+        before = every.of(creatives.candidates(session, reference_campaign), without=now)
+    elif reference.kind is WindowKind.DAYS:
+        before = every.between(reference_start, reference_end, without=now)
+    elif reference.kind is WindowKind.CREATIVES:
+        earlier = _until(session, current, now.first or start, as_of, version)
+        before = every.latest(reference.creatives or settings.max_images, before=earlier, without=now)
+    else:
+        before = Chosen()
+    few = reference.kind is WindowKind.CREATIVES and not reference.creatives and before.ideas < settings.min_images
+    if few:
+        before = Chosen()
     return DriftWindows(
         reference=reference,
         current=current,
@@ -223,7 +257,7 @@ def resolve_windows(
         reference_creatives=before.creatives,
         since=now.first,
         reference_since=before.first,
-        model_sample=model_sample,
+        model_sample=few or reference.kind is WindowKind.MODEL,
         current_ideas=now.ideas,
         launched_per_day=every.per_day(),
     )
@@ -244,28 +278,17 @@ def _enough(every: Launches, settings: DriftSettings) -> int:
     return max(settings.min_images, min(settings.recent_creatives, every.scored_ideas // 2))
 
 
-def _reference(
-    session: Session,
-    every: Launches,
-    now: Chosen,
-    specs: tuple[WindowSpec, WindowSpec],
-    campaign: int | None,
-    days: tuple[date, date, date],
-    settings: DriftSettings,
-) -> tuple[Chosen, bool]:
-    """Return the creatives of the reference, none of which is an idea of the window, and whether it is the model's."""
-    (reference, current), (start, reference_start, reference_end) = specs, days
-    if reference.kind is WindowKind.MODEL:
-        return Chosen(), True
-    if campaign is not None:
-        return every.of(creatives.candidates(session, campaign), without=now), False
-    if reference.kind is WindowKind.DAYS:
-        return every.between(reference_start, reference_end, without=now), False
+def _until(
+    session: Session, current: WindowSpec, first: date, as_of: date, version: ModelVersion | None
+) -> date | None:
+    """Return the day before which a creative was launched that may be compared with; None for any day."""
+    if current.kind is WindowKind.CAMPAIGN:
+        return first
+    # Nor do creatives of a kind that the scorer was found not to know become normal by themselves.
+    strange = results.strange_since(session, version.id, as_of) if version else None
     # What is not among the last creatives was launched before them.
-    until = None if current.kind is WindowKind.CREATIVES else (now.first or start) if current.campaign else start
-    before = every.latest(reference.creatives or settings.max_images, before=until, without=now)
-    few = before.ideas < settings.min_images and not reference.creatives
-    return (Chosen(), True) if few else (before, False)
+    before = first if current.kind is WindowKind.DAYS else None
+    return min(filter(None, (before, strange)), default=None)
 
 
 def _last_look(as_of: date, current: WindowSpec, settings: DriftSettings) -> date:

@@ -127,7 +127,7 @@ def test_drift_check_without_exit_code_ends_with_0_and_the_decision_is_listed(he
     assert "Decision: " in done.stdout
 
     listed = json.loads(here("drift", "list", "-f", "json", cwd=workspace).stdout)
-    assert listed[0]["windows"] == "days:7 against model"
+    assert listed[0]["windows"] == "creatives against creatives"
 
 
 def test_an_empty_workspace_gives_answers_that_say_what_is_missing(here: Here, tmp_path: Path) -> None:

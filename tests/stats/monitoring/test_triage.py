@@ -67,3 +67,29 @@ def test_a_layer_that_lacks_data_says_so_and_does_not_silence_the_others() -> No
 def test_the_order_of_the_findings_does_not_matter() -> None:
     findings = _with(Finding("input", "watch", "i"), Finding("kpi", "major", "k"), Finding("score", "major", "s"))
     assert triage(findings) == triage(findings[::-1])
+
+
+def test_images_unlike_the_models_own_sample_are_no_news_where_the_score_holds_on_them() -> None:
+    strange = Finding("input", "major", "i", persistent=True, against_model=True)
+    holding = Finding("relation", "ok", "r", holds=True)
+
+    held = triage(_with(strange, holding))
+    assert (held.decision, held.reasons[0][:24]) == ("stable", "The creatives are unlike")
+    assert triage(_with(strange)).cause == "input_shift"
+    both = triage(_with(strange, holding, Finding("score", "watch", "s")))
+    assert (both.decision, both.cause) == ("watch", "input_shift")
+    moved = triage(_with(strange, holding, Finding("kpi", "major", "k")))
+    assert (moved.decision, moved.cause) == ("watch", "kpi_shift")
+
+
+def test_a_watch_on_the_data_is_among_the_reasons_and_changes_no_decision() -> None:
+    found = triage(_with(Finding("data", "watch", "A placement has gone.")))
+    assert (found.decision, found.reasons[1:]) == ("stable", ("A placement has gone.",))
+
+
+def test_further_tests_of_a_layer_count_like_its_first() -> None:
+    several = [*OK, Finding("input", "major", "classifier", persistent=True), Finding("kpi", "watch", "k")]
+    assert triage(several).decision == "retrain"
+    assert table.layers_judged(several) == 5
+    unknown = [Finding("input", "insufficient_data", "energy"), Finding("input", "ok", "mmd")]
+    assert table.layers_judged(unknown) == 1

@@ -99,7 +99,7 @@ def test_it_says_retrain_within_three_weeks_after_the_relation_broke(worlds: dic
 def test_a_break_that_nobody_acts_on_does_not_become_its_own_reference(worlds: dict[str, Store]) -> None:
     # A fortnight after the break, all of a week’s reference would lie behind it.
     found = [
-        check_drift(worlds["broken"], Settings(), reference="days:7", as_of=day(index))
+        check_drift(worlds["broken"], Settings(drift={"reference": "days:7", "current": "days:7"}), as_of=day(index))
         for index in (BREAK + 6, BREAK + 10, DAYS - 1)
     ]
 
@@ -307,8 +307,10 @@ def test_tests_and_decision_are_logged_and_one_alert_opens_and_resolves(store: S
     _images(seed, "before", 60, rng_seed=1)
     _images(seed, "after", 60, rng_seed=2)
 
+    settings = Settings(drift={"reference": "campaign:before", "current": "campaign:after"})
+
     def check(index: int) -> DriftReport:
-        return check_drift(store, Settings(), reference="campaign:before", current="campaign:after", as_of=day(index))
+        return check_drift(store, settings, as_of=day(index))
 
     calm = check(0)
     with store.read() as session:

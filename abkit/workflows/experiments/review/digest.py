@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from abkit.records import Record, percent
+from abkit.stats.monitoring.decisions import headline, meaning
+from abkit.store import results
 from abkit.store.database.engine import Store
+from abkit.store.schema import Decision
 from abkit.vocabulary import Verdict
 from abkit.workflows.experiments.review.standing import Standing, standings
 from abkit.workflows.experiments.review.tired import TiredCreative, tired_creatives
@@ -28,6 +31,7 @@ class Digest(Record):
         winners: Variants that were found better in it.
         losers: Variants that were found worse in it.
         tired: Creatives whose CTR fell with their age.
+        drift: What the standing drift check decided last, and what that means.
         needs_a_person: What waits for somebody.
     """
 
@@ -38,6 +42,7 @@ class Digest(Record):
     winners: tuple[str, ...]
     losers: tuple[str, ...]
     tired: tuple[TiredCreative, ...]
+    drift: tuple[str, ...] = ()
     needs_a_person: tuple[str, ...]
 
     def parts(self) -> dict[str, tuple[str, ...]]:
@@ -53,6 +58,7 @@ class Digest(Record):
             "Winners": self.winners,
             "Losers": self.losers,
             "Tired creatives": tired,
+            "Drift": self.drift,
             "Needs a person": self.needs_a_person,
         }
 
@@ -70,6 +76,7 @@ def weekly_digest(store: Store, day: date) -> Digest:
     with store.read() as session:
         standing = [one for one in standings(session, day) if not one.archived]
         tired = tired_creatives(session, day)
+        checked = results.last_decision(session, day)
     return Digest(
         first=first,
         last=day,
@@ -82,6 +89,7 @@ def weekly_digest(store: Store, day: date) -> Digest:
         winners=_found(standing, Verdict.BETTER, first),
         losers=_found(standing, Verdict.WORSE, first),
         tired=tuple(tired),
+        drift=(_drift(checked),) if checked else (),
         needs_a_person=tuple(_waiting(standing, day)),
     )
 
@@ -98,6 +106,10 @@ def _found(standing: Sequence[Standing], verdict: Verdict, first: date) -> tuple
         for result in one.look.treatments
         if result.verdict.state is verdict
     )
+
+
+def _drift(made: Decision) -> str:
+    return f"{headline(made.decision, made.layers_judged)} as of {made.as_of}. {meaning(made.decision)}"
 
 
 def _waiting(standing: Sequence[Standing], day: date) -> list[str]:

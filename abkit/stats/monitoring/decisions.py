@@ -1,0 +1,40 @@
+"""What the five decisions of a drift check mean, each in one sentence, and on how much one rests."""
+
+from __future__ import annotations
+
+from abkit.vocabulary import DriftDecision, Layer
+
+#: How many layers there are to judge.
+LAYERS = len(Layer)
+
+#: For somebody who has never heard of drift.
+MEANING = {
+    DriftDecision.STABLE: "Nothing that could be judged has moved by more than its floor: keep using the scores.",
+    DriftDecision.WATCH: "Something has moved, but not so that the scores would be wrong: keep using them, and look "
+    "again after the next check.",
+    DriftDecision.RETRAIN: "The scores can no longer be relied on for choosing creatives: let the scorer learn anew, "
+    "and drop no creative by its score until then.",
+    DriftDecision.FIX_DATA: "Figures or images do not arrive as they should, so nothing else can be trusted: fix that "
+    "first.",
+    DriftDecision.INSUFFICIENT_DATA: "There is too little to judge anything, which is not the same as being stable: "
+    "import more delivery, or score more creatives.",
+}
+
+
+def meaning(decision: str) -> str:
+    """Return what a decision means, in one sentence; "" for one that this version does not know.
+
+    >>> meaning("stable")
+    'Nothing that could be judged has moved by more than its floor: keep using the scores.'
+    """
+    return MEANING.get(DriftDecision(decision), "") if decision in set(DriftDecision) else ""
+
+
+def headline(decision: str, layers_judged: int | None) -> str:
+    """Return a decision with how many layers it rests on; None where an earlier release did not count them.
+
+    >>> headline("stable", 2), headline("fix_data", None)
+    ('stable (2 of 5 layers judged)', 'fix data')
+    """
+    coverage = "" if layers_judged is None else f" ({layers_judged} of {LAYERS} layers judged)"
+    return decision.replace("_", " ") + coverage
