@@ -35,7 +35,8 @@ def two_campaigns(seed: Seed, n: int = 40, size: int = 8, **scores: Any) -> None
 
 
 def rows(report: DriftReport, layer: Layer) -> list[LayerResult]:
-    return [one for one in report.results if one.layer is layer]
+    """The tests of a layer that the decision rests on."""
+    return [one for one in report.results if one.layer is layer and not one.explains]
 
 
 def check(store: Store, *, as_of: date = START, **options: Any) -> DriftReport:
