@@ -27,8 +27,8 @@ from abkit.store.schema import Alert, CorrelationResult, Decision
 from abkit.workflows.scoring.results import ScoringResult
 from abkit.workflows.scoring.score import score_paths
 
-WINDOW = 7  # days of delivery that are correlated and checked each day
-FIRST_CHECK = 13  # index of the first day with a drift check: two full windows
+WINDOW = 7  # days of delivery that are correlated each day
+FIRST_CHECK = 13  # index of the first day with a drift check: two full weeks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,7 @@ class DayPlayed:
         index: 0-based number of the day.
         day: Its date.
         decision, cause: Result of that day's drift check; "" before the first.
+        layers_judged: How many of the five layers that check could judge; 0 before the first.
         srcc, srcc_low, srcc_high, n: Within-campaign SRCC of score and CTR over the last days, its 95 % interval, and
             its number of creatives.
         alerts: Titles of the alerts that are open at the end of the day.
@@ -48,6 +49,7 @@ class DayPlayed:
     day: date
     decision: str
     cause: str
+    layers_judged: int = 0
     srcc: float | None
     srcc_low: float | None
     srcc_high: float | None
@@ -159,6 +161,7 @@ def _play_day(workspace: DemoWorkspace, simulation: Simulation, index: int) -> D
             day=day,
             decision=decision.decision if decision else "",
             cause=decision.cause if decision else "",
+            layers_judged=(decision.layers_judged or 0) if decision else 0,
             srcc=relation.estimate if relation else None,
             srcc_low=relation.ci_low if relation else None,
             srcc_high=relation.ci_high if relation else None,

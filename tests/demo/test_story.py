@@ -102,6 +102,7 @@ def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, 
     asked = [day for day, decision, cause in decisions if (decision, cause) == ("retrain", "concept_shift")]
     assert CHANGE.isoformat() <= asked[0] <= (CHANGE + timedelta(weeks=3)).isoformat()
     assert f"found    {asked[0]}  retrain, cause concept_shift" in done.stdout
+    assert "layers   all 5 judged in 77 of 77 checks" in done.stdout
     assert alerts == [("decision", asked[0])]
     # The loop went through the daemon's jobs, each with its run.
     assert runs == {

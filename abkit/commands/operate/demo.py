@@ -51,6 +51,8 @@ def demo(
 
 def _print_story(story: Story) -> None:
     """Print what was planted beside what was found."""
+    from abkit.stats.monitoring.decisions import LAYERS
+
     world, found, last = story.world, story.found, story.days[-1]
     checked = [day for day in story.days if day.decision]
     calm = [day for day in checked if found is None or day.index < found.index]
@@ -62,6 +64,8 @@ def _print_story(story: Story) -> None:
         for decision in sorted({day.decision for day in calm})
     )
     typer.echo(f"  before   {len(calm)} checks through season and fatigue: {counts}")
+    whole = sum(day.layers_judged == LAYERS for day in checked)
+    typer.echo(f"  layers   all {LAYERS} judged in {whole} of {len(checked)} checks")
     if found is None:
         typer.echo("  found    no decision to retrain")
     else:
