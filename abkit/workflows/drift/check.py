@@ -252,7 +252,9 @@ def _test_places(session: Session, settings: DriftSettings, delivered: Delivered
     return judge_places(*shown, settings)
 
 
-def _test_data(session: Session, settings: DriftSettings, budget: Budget, windows: DriftWindows, samples: Samples) -> list[LayerResult]:
+def _test_data(
+    session: Session, settings: DriftSettings, budget: Budget, windows: DriftWindows, samples: Samples
+) -> list[LayerResult]:
     current = samples.current
     start, as_of = windows.feed_start, windows.as_of
     rejected, files = runs.rejected_files(session, campaign=windows.current.campaign or None, first=start, last=as_of)
