@@ -3,7 +3,8 @@
     ABKIT_TESTDATA=FOLDER python benchmarks/drift_detection.py [--worlds 40] [--cache FOLDER] [--only NAME]
     ABKIT_TESTDATA=FOLDER python benchmarks/drift_detection.py --only "relation reversed" --worlds 200
 
-Protocol, set before the first run. Accounts launch 12 creatives a week in campaigns of 6, images and scores drawn from
+Protocol, set before the runs whose figures are shown, after trials of a few worlds.
+Accounts launch 12 creatives a week in campaigns of 6, images and scores drawn from
 OASIS, and deliver as in `drift_false_alarms.py`: 800 impressions per creative, day and placement, the slope of log CTR
 0.25 per standard deviation of the score, luck 0.25. After 24 weeks the check runs daily with the default settings and a
 budget of one false alarm a year. On its 29th day something changes, for all delivery or all later creatives, and stays

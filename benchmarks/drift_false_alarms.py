@@ -3,7 +3,8 @@
     ABKIT_TESTDATA=FOLDER python benchmarks/drift_false_alarms.py [--years 200] [--cache FOLDER] [--only POOL]
     ABKIT_TESTDATA=FOLDER python benchmarks/drift_false_alarms.py --store 3
 
-Protocol, set before the first run. Each stream-year is one account that does not change: 3, 5, 8, 12 or 19 creatives
+Protocol, set before the runs whose figures are shown, after trials of a few worlds.
+Each stream-year is one account that does not change: 3, 5, 8, 12 or 19 creatives
 a week, in campaigns of 4 to 8; images and scores drawn from OASIS or from YouTube thumbnails (half the years each),
 against a reference of 200 images of the same pool of which none is in the stream; CTR levels of Upworthy's tests; two
 placements; 200 to 2,000 impressions per creative, day and placement; creatives that wear out, weekends, a yearly
