@@ -167,6 +167,7 @@ class Rules:
         said = [str(outcome[name]) for name in ("error", "hint") if outcome.get(name)]
         cause = ": ".join([_ENDINGS.get(how, how), *said[:1]]) + "".join(f". Hint: {hint}" for hint in said[1:])
         times = f" ({failures} times in a row)" if failures > 1 else ""
+        cause += f". It was reading {outcome['file']}" if "file" in outcome else ""
         return self._observe(
             "job_failed",
             lease.schedule,

@@ -15,7 +15,7 @@ from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tic
 from abkit.jobs.daemon.logs import about
 from abkit.jobs.daemon.process import Ending
 from abkit.store.database.engine import Store
-from abkit.store.jobs import schedules
+from abkit.store.jobs import openings, schedules
 from abkit.store.jobs.schedules import Lease
 from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import MissedTicks, RunState
@@ -151,7 +151,10 @@ class Claims:
             Whether the run was still ours. If not, another daemon has it, and nothing was recorded.
         """
         with self.store.write() as session:
-            if not schedules.finish(session, lease, state=ending.state, outcome=ending.outcome, now=now):
+            outcome = ending.outcome
+            if ending.state is not RunState.DONE:
+                outcome = openings.with_note(openings.noted(session, lease.run_id), outcome)
+            if not schedules.finish(session, lease, state=ending.state, outcome=outcome, now=now):
                 return False
             schedule = schedules.find(session, lease.schedule)
             if schedule is None:
@@ -159,7 +162,7 @@ class Claims:
             failures = 0 if ending.state is RunState.DONE else schedule.failures + 1
             backoff_until = now + self.backoff(failures) if failures else None
             schedules.count_failure(session, lease.schedule, failures=failures, backoff_until=backoff_until)
-            Rules(session, self.settings.alerts, now, lease.run_id).job_ended(lease, ending.outcome, failures)
+            Rules(session, self.settings.alerts, now, lease.run_id).job_ended(lease, outcome, failures)
         return True
 
     def backoff(self, failures: int) -> timedelta:

@@ -28,7 +28,7 @@ from abkit.jobs.daemon.process import INTERRUPTED, Assignment, Ending
 from abkit.jobs.job import Catalog, Clock, wall_clock
 from abkit.jobs.status import unknown_schedule
 from abkit.store.database.engine import Store
-from abkit.store.jobs import schedules
+from abkit.store.jobs import openings, schedules
 from abkit.store.jobs.schedules import Lease
 from abkit.store.runs import this_process
 from abkit.vocabulary import RunState
@@ -224,6 +224,8 @@ class Daemon:
             wait = timedelta(seconds=0 if interrupted else self.settings.daemon.poll_seconds)
             with self.store.write() as session:
                 given_back = schedules.give_back(session, lease, now + wait)
+                if given_back:
+                    openings.nothing_open(session, lease.run_id)
             log.warning("gave the run back" if given_back else "another daemon has the run", extra=about(lease))
         elif not self._claims.finish(lease, ending, now):
             log.warning("another daemon has the run: this result is dropped", extra=about(lease))

@@ -17,12 +17,14 @@ from abkit.config import ImportOptions, Settings
 from abkit.errors import AbkitError
 from abkit.intake.remote.address import is_address
 from abkit.jobs.job import Arguments, Tick
+from abkit.jobs.work.openings import Openings, shown
 from abkit.store.database.engine import Store
 from abkit.store.schema import KpiImport
 
 COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 # Files that are named in the outcome of a tick.
 _MOST_NAMED = 50
+_POISONED = "make the export smaller, or give the job more memory or time, then put it back into the folder"
 # Endings of files that a program is still writing.
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
 
@@ -99,18 +101,25 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
 
     Oldest first, because a later file that restates a period replaces its figures. A crash between the import and the
     move does no harm: the file is imported once more, which changes nothing. What needs a person is in the store before
-    the file is moved: a job that dies after the move leaves the alert behind.
+    the file is moved: a job that dies after the move leaves the alert behind. Each file is noted before it is opened:
+    one that has killed its job too often goes to failed/ unopened.
     """
-    from abkit.workflows.kpis.import_kpis import import_files, options_of
+    from abkit.workflows.kpis.import_kpis import ImportSummary, import_files, options_of
 
     folder = _watched(settings.workspace, arguments.folder, writable=True)
     found = [entry for entry in folder.iterdir() if _is_export(entry)]
     ready, waiting = stable_files(found, tick.started_at, arguments.stable_seconds)
     options = options_of(settings, **arguments.said(), period=arguments.period)
     failed: dict[str, str] = {}
+    opened = Openings.of(store, tick)
     rows: Counter[str] = Counter()
     for path in ready:
-        (summary,) = import_files(store, [path], options, run=tick.run)
+        if why := opened.kills(path):
+            summary = ImportSummary(file=shown(path), error=why, hint=_POISONED)
+        else:
+            opened.note(path)
+            (summary,) = import_files(store, [path], options, run=tick.run)
+        opened.forget(path)
         rows.update({name: getattr(summary, name) for name in COUNTS})
         limit = settings.alerts.reject_share * max(summary.rows - summary.set_aside, 1)
         if summary.error is not None or summary.rejected > limit:

@@ -1,0 +1,146 @@
+"""A file that kills its job ends in failed/ with a reason, and those after it are imported."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from abkit.config import DaemonSettings, Settings
+from abkit.jobs.daemon.claims import Claims
+from abkit.jobs.daemon.process import Ending
+from abkit.jobs.job import Tick
+from abkit.jobs.schedules import CATALOG
+from abkit.store.database.engine import Store
+from abkit.store.jobs import openings
+from abkit.store.jobs.schedules import Lease
+from abkit.store.runs import RunRecord
+from abkit.store.schema import Alert, Run
+from abkit.vocabulary import RunState
+from abkit.workflows.kpis import import_kpis
+from tests.alerts.conftest import both_engines
+from tests.jobs.fleet import add_schedule
+
+NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
+ROWS = "date,ad id,impressions,clicks,conversions\n2026-02-01,a,100,3,0\n"
+DIED = {how: Ending(RunState.FAILED, {"how": how, "error": "it died"}) for how in ("killed", "out_of_memory")}
+DIED["timed_out"] = Ending(RunState.TIMED_OUT, {"how": "timed_out", "error": "it took longer than 60 s"})
+
+
+class _Died(BaseException):
+    """Stands for kill -9: nothing catches it."""
+
+
+class Feed:
+    """The schedule of a folder, whose ticks the test runs one by one."""
+
+    def __init__(self, store: Store, workspace: Path) -> None:
+        self.store, self.folder, self.now = store, workspace / "inbox", NOW
+        self.settings = Settings(workspace=workspace, daemon=DaemonSettings(backoff_seconds=1, backoff_limit_seconds=1))
+        self.claims = Claims(store, self.settings, CATALOG.keys(), "daemon")
+        arguments = {"folder": "inbox", "stable_seconds": 0}
+        add_schedule(store, "feed", first=NOW, cron="* * * * *", job="import_kpis", arguments=arguments)
+        self.folder.mkdir()
+        for name in ("a-poison.csv", "b-good.csv"):
+            (self.folder / name).write_text(ROWS)
+
+    def names(self, folder: str) -> list[str]:
+        return sorted(path.name for path in (self.folder / folder).glob("*"))
+
+    def claim(self) -> Lease:
+        """Claim the next tick, or take over what was left."""
+        self.now += timedelta(minutes=5)
+        (claimed,) = self.claims.next(self.now, 1)
+        return claimed.lease
+
+    def work(self, lease: Lease) -> Mapping[str, Any] | None:
+        """Run the job as its process would; None if it died."""
+        run = RunRecord(self.store, lease.run_id, attempt=lease.attempt)
+        tick = Tick(schedule="feed", at=lease.tick, started_at=self.now, attempt=lease.attempt, run=run)
+        job = CATALOG["import_kpis"]
+        try:
+            return job.run(self.store, self.settings, tick, job.arguments.model_validate(dict(lease.arguments)))
+        except _Died:
+            return None
+
+    def alerts(self) -> dict[str, Alert]:
+        with self.store.read() as session:
+            return {alert.rule: alert for alert in session.scalars(select(Alert))}
+
+
+@pytest.fixture
+def feed(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Feed:
+    monkeypatch.setattr(import_kpis, "import_files", _killed_by_poison(import_kpis.import_files))
+    return Feed(store, tmp_path)
+
+
+def _killed_by_poison(read: Callable[..., Any]) -> Callable[..., Any]:
+    def reads(store: Store, paths: list[Path], *args: Any, **kwargs: Any) -> Any:
+        if "poison" in paths[0].name:
+            raise _Died
+        return read(store, paths, *args, **kwargs)
+
+    return reads
+
+
+@both_engines
+def test_a_file_that_killed_its_job_three_times_goes_to_failed_and_the_feed_goes_on(feed: Feed) -> None:
+    for ending in DIED.values():
+        lease = feed.claim()
+        assert feed.work(lease) is None
+        feed.claims.finish(lease, ending, feed.now)
+        assert "It was reading a-poison.csv" in feed.alerts()["job_failed"].message
+        assert feed.names("failed") == []
+    outcome = feed.work(feed.claim())
+    assert outcome is not None
+    assert (outcome["files"], outcome["refused_files"], outcome["imported"]) == (2, 1, 1)
+    assert feed.names("failed") == ["a-poison.csv", "a-poison.csv.reason.txt"]
+    assert feed.names("done") == ["b-good.csv"]
+    alert = feed.alerts()["data_fault"]
+    assert "a-poison.csv" in alert.title
+    assert "ran out of memory" in alert.message
+
+
+def test_a_death_of_the_daemon_counts_half_and_a_run_that_is_given_back_not_at_all(feed: Feed) -> None:
+    for _ in range(4):
+        lease = feed.claim()
+        assert feed.work(lease) is None
+    assert lease.attempt == 4, "each took over from a daemon that died"
+    with feed.store.write() as session:
+        openings.nothing_open(session, lease.run_id)
+    for _ in range(2):
+        assert feed.work(feed.claim()) is None
+        assert feed.names("failed") == []
+        with feed.store.write() as session:
+            # The limit of attempts is not what is tested.
+            for run in session.scalars(select(Run)):
+                run.attempt = 1
+                run.lease_until = feed.now
+    for _ in range(2):
+        feed.work(feed.claim())
+    assert feed.names("failed") == ["a-poison.csv", "a-poison.csv.reason.txt"]
+
+
+def test_a_file_that_was_replaced_starts_anew_and_an_error_of_the_job_is_no_death(feed: Feed) -> None:
+    for how in ("killed", "raised", "killed", "raised", "raised"):
+        lease = feed.claim()
+        feed.work(lease)
+        feed.claims.finish(lease, Ending(RunState.FAILED, {"how": how, "error": "no disk"}), feed.now)
+    assert feed.names("failed") == []
+    (feed.folder / "a-poison.csv").write_text(ROWS * 2)
+    for _ in range(2):
+        lease = feed.claim()
+        assert feed.work(lease) is None
+        feed.claims.finish(lease, DIED["killed"], feed.now)
+    assert feed.names("failed") == []
+
+
+def test_an_attempt_that_was_overtaken_opens_no_further_file(feed: Feed) -> None:
+    first = feed.claim()
+    second = feed.claim()
+    assert (first.run_id, second.attempt) == (second.run_id, 2)
+    with pytest.raises(Exception, match="another daemon has taken this run over"):
+        feed.work(first)
+    assert feed.names("done") == []
