@@ -220,6 +220,15 @@ class DriftDecision(StrEnum):
     INSUFFICIENT_DATA = "insufficient_data"
 
 
+class Fatigue(StrEnum):
+    """What age has done to a creative."""
+
+    FRESH = "fresh"
+    STEADY = "steady"
+    TIRED = "tired"
+    INSUFFICIENT_DATA = "insufficient_data"
+
+
 class TrialDecision(StrEnum):
     """What became of a challenger: it was promoted, refused, is held beside the champion, or could not be judged."""
 

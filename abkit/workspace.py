@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from abkit.workflows.drift.explain import DriftTrace
     from abkit.workflows.drift.results import DriftReport
     from abkit.workflows.experiments.looks.results import Analysis
+    from abkit.workflows.fatigue import FatigueReport
     from abkit.workflows.kpis.import_kpis import ImportSummary
     from abkit.workflows.kpis.imports import ImportList, UndoReport
     from abkit.workflows.kpis.linking.report import LinkReport
@@ -403,6 +404,32 @@ class Workspace:
             as_of=as_of or _today(),
             rates=self._rates(rates, currency),
         )
+
+    def fatigue(
+        self,
+        *,
+        campaigns: Sequence[str] | None = None,
+        as_of: date | None = None,
+        rates: str | Path | None = None,
+        currency: str | None = None,
+    ) -> FatigueReport:
+        """Say which running creatives are fresh, steady or tired, when each wears out, and what the tired ones cost.
+
+        Args:
+            campaigns: Keys of the only campaigns; all by default.
+            as_of: The last day of delivery that counts; today by default, UTC.
+            rates: CSV of what other currencies are worth in `currency`; that of `[money]` by default.
+            currency: Currency of amounts; that of `[money]`, or of the rows, by default.
+
+        Raises:
+            UsageError: There is no such campaign.
+        """
+        from abkit.store.catalog.creatives import find_campaign
+        from abkit.workflows.fatigue import find_fatigue
+
+        with self.store.read() as session:
+            ids = None if campaigns is None else [find_campaign(session, key) for key in campaigns]
+            return find_fatigue(session, as_of or _today(), campaigns=ids, rates=self._rates(rates, currency))
 
     def worth(
         self,

@@ -59,6 +59,26 @@ def check(
         raise typer.Exit(3)
 
 
+@app.command()
+def fatigue(
+    ctx: typer.Context,
+    campaign: Annotated[
+        list[str] | None, typer.Option("--campaign", "-c", help="Only this campaign; may be repeated.")
+    ] = None,
+    as_of: AsOfOption = None,
+    rates: RatesOption = None,
+    currency: CurrencyOption = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Say which running creatives are fresh, steady or tired, when each wears out, and what the tired ones cost."""
+    context: CommandContext = ctx.obj
+    with context.workspace as workspace:
+        found = workspace.fatigue(
+            campaigns=campaign or None, as_of=as_of.date() if as_of else None, rates=rates, currency=currency
+        )
+    show(found, form)
+
+
 @app.command("list")
 def list_decisions(
     ctx: typer.Context,

@@ -25,7 +25,7 @@ from abkit.version import __version__
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import programme_of
 from abkit.workflows.experiments.review.standing import standings
-from abkit.workflows.experiments.review.tired import tired_creatives
+from abkit.workflows.fatigue import find_fatigue
 from abkit.workflows.learning.actions import Actions, find_actions
 from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.event_value import RECENT
@@ -129,7 +129,7 @@ def gather(
             simulated=imports.is_simulated(session),
             worth=worth,
             actions=actions,
-            tired=tuple(tired_creatives(session, day, campaigns=ids if wanted else None)),
+            tired=find_fatigue(session, day, campaigns=ids if wanted else None, rates=rates).tired,
         )
         standing = [
             one

@@ -13,7 +13,7 @@ from abkit.store.kpis.once.counting import SetAside
 from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
 from abkit.workflows.experiments.review.programme import Programme
-from abkit.workflows.experiments.review.tired import TiredCreative
+from abkit.workflows.fatigue import CreativeFatigue
 from abkit.workflows.learning.actions import Actions
 from abkit.workflows.learning.worth import WorthReport
 
@@ -106,7 +106,7 @@ class ReportData:
     programme: Programme | None = None
     actions: Actions | None = None
     worth: WorthReport | None = None
-    tired: tuple[TiredCreative, ...] = ()
+    tired: tuple[CreativeFatigue, ...] = ()
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from abkit.stats.appeal.relation import Relation
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic
 from abkit.workflows.correlate import CorrelationReport, VersionReport
 from abkit.workflows.drift.results import DriftReport, LayerResult
+from abkit.workflows.fatigue import CreativeFatigue, FatigueReport
 from abkit.workflows.learning.appeals import StoredAppeals
 
 
@@ -39,6 +40,27 @@ def _(report: CorrelationReport) -> View:
         notes=tuple(_correlation_notes(report)),
         chart=(lambda: _chart(report)) if report.versions else None,
     )
+
+
+@view_of.register
+def _(report: FatigueReport) -> View:
+    rows = [_fatigue_row(one) for one in report.creatives]
+    return View(tables=(Table.of(rows),) if rows else (), sentences=(report.sentence,), notes=report.notes)
+
+
+def _fatigue_row(one: CreativeFatigue) -> dict[str, Any]:
+    change, lost = one.change, one.lost_per_week
+    return {
+        "creative": one.creative,
+        "state": str(one.state).replace("_", " "),
+        "since": one.first_day,
+        "days": one.days,
+        "clicks": one.clicks,
+        "CTR since": change and percent(change.estimate, 0, sign=True),
+        "95 % interval": change and f"{percent(change.ci_low, 0, sign=True)} … {percent(change.ci_high, 0, sign=True)}",
+        "worn out": one.worn_out,
+        "lost a week": lost and f"{lost.estimate:,.2f} ({lost.ci_low:,.2f} … {lost.ci_high:,.2f}) {one.currency}",
+    }
 
 
 def _metric(report: CorrelationReport) -> str:

@@ -13,8 +13,8 @@ from abkit.store.database.engine import Store
 from abkit.store.schema import Decision
 from abkit.vocabulary import Verdict
 from abkit.workflows.experiments.review.standing import Standing, standings
-from abkit.workflows.experiments.review.tired import TiredCreative, tired_creatives
 from abkit.workflows.experiments.review.words import interval_in_words, verdict_of
+from abkit.workflows.fatigue import CreativeFatigue, find_fatigue
 
 _WEEK = timedelta(days=6)
 
@@ -41,7 +41,7 @@ class Digest(Record):
     decided: tuple[str, ...]
     winners: tuple[str, ...]
     losers: tuple[str, ...]
-    tired: tuple[TiredCreative, ...]
+    tired: tuple[CreativeFatigue, ...]
     drift: tuple[str, ...] = ()
     needs_a_person: tuple[str, ...]
 
@@ -49,8 +49,9 @@ class Digest(Record):
         """Return the sentences by heading."""
         tired = tuple(
             f"{one.creative}: CTR {percent(one.change.estimate, 1, sign=True)} {interval_in_words(one.change)} since "
-            f"its first week from {one.first_day} (season and budgets may have a part in it)"
+            f"it started on {one.first_day}{_cost(one)} (season and budgets may have a part in it)"
             for one in self.tired
+            if one.change is not None
         )
         return {
             "Launched": self.launched,
@@ -70,12 +71,16 @@ class Digest(Record):
         return "\n".join(lines)
 
 
+def _cost(one: CreativeFatigue) -> str:
+    return f", {one.lost_per_week.estimate:,.2f} {one.currency} a week" if one.lost_per_week else ""
+
+
 def weekly_digest(store: Store, day: date) -> Digest:
     """Return the digest of the seven days up to a day; archived experiments are not in it."""
     first = day - _WEEK
     with store.read() as session:
         standing = [one for one in standings(session, day) if not one.archived]
-        tired = tired_creatives(session, day)
+        tired = find_fatigue(session, day).tired
         checked = results.last_decision(session, day)
     return Digest(
         first=first,
@@ -88,7 +93,7 @@ def weekly_digest(store: Store, day: date) -> Digest:
         ),
         winners=_found(standing, Verdict.BETTER, first),
         losers=_found(standing, Verdict.WORSE, first),
-        tired=tuple(tired),
+        tired=tired,
         drift=(_drift(checked),) if checked else (),
         needs_a_person=tuple(_waiting(standing, day)),
     )
