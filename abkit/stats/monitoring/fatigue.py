@@ -18,8 +18,7 @@ from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.estimate import Estimate
-from abkit.stats.verdicts.multiplicity import adjust
-from abkit.vocabulary import Correction, Fatigue
+from abkit.vocabulary import Fatigue
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -115,8 +114,7 @@ def fatigue(
         for one, rows in zip(labels, np.split(order, starts[1:]), strict=True)
     ]
     known = [trend.p_value for trend in trends if trend.p_value is not None]
-    family = "creatives with a trend"
-    adjusted = iter(adjust(known, Correction.BH, alpha=alpha, family=family).p_values if known else ())
+    adjusted = iter(stats.false_discovery_control(known).tolist() if known else ())
     return tuple(
         _wear(trend, next(adjusted) if trend.p_value is not None else None, floor=floor, alpha=alpha)
         for trend in trends
