@@ -210,7 +210,7 @@ def _activations(session: Session, version: ModelVersion, ids: Sequence[int]) ->
 
 
 def _query_name(place: int, queries: int, version: ModelVersion) -> str:
-    """Return the name of a query as `abkit explain --most-active` has it: its set and its number in it."""
+    """Return the name of a query as `abkit model explain --most-active` has it: its set and its number in it."""
     members = int(version.card.get("network", {}).get("members", 1) or 1)
     each = max(1, queries // members)
     return f"{place // each + 1}-{place % each + 1}"
