@@ -548,6 +548,21 @@ class Workspace:
         with self.store.read() as session:
             return explain_check(session, self.settings.drift, check, test=test)
 
+    def drift_page(self, out: str | Path | None = None, *, check: str | int | None = None) -> Path:
+        """Write the page of a drift check: one HTML file with the decision, what to do, and why, in pictures.
+
+        Args:
+            out: The file; drift-RUN.html in the workspace by default.
+            check: Its run, as in `DriftReport.run_id`, or "decision:N"; the last check by default.
+
+        Raises:
+            UsageError: There is no such check.
+            AbkitError: The file cannot be written.
+        """
+        from abkit.reporting.page.drift import make_drift_page
+
+        return make_drift_page(self.store, self.settings, Path(out) if out is not None else None, check=check)
+
     def retrain(
         self,
         *,

@@ -338,6 +338,19 @@ def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int])
     )
 
 
+def means(session: Session, version: ModelVersion, ids: Sequence[int]) -> dict[int, float]:
+    """Return the scores of these creatives by a version; those without one are not in it."""
+    return {
+        creative: mean
+        for part in in_parts(ids)
+        for creative, mean in session.execute(
+            select(Score.creative_id, Score.mean).where(
+                Score.model_version_id == version.id, Score.creative_id.in_(part)
+            )
+        )
+    }
+
+
 def activations(session: Session, version: ModelVersion, ids: Sequence[int]) -> dict[int, list[float]]:
     """Return what each query of each member said about these creatives, by creative, if the version scored it."""
     return {

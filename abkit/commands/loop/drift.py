@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.day_options import AsOfOption
 from abkit.commands.money_options import CurrencyOption, RatesOption
-from abkit.commands.output import Format, FormatOption, print_rows, show
+from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import DriftDecision, Metric
 
@@ -126,3 +127,19 @@ def explain(
     with context.workspace as workspace:
         trace = workspace.explain_drift(check_id, test=test)
     show(trace, form)
+
+
+@app.command()
+def page(
+    ctx: typer.Context,
+    check_id: CheckArgument = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file; drift-RUN.html in the workspace by default.")
+    ] = None,
+) -> None:
+    """Write a check as one HTML file: the decision and what to do, why, both windows, and how it came about."""
+    context: CommandContext = ctx.obj
+    with context.workspace as workspace:
+        path = workspace.drift_page(out, check=check_id)
+    typer.echo(path)
+    note("one file with the images in it: open it in a browser, or send it")

@@ -8,14 +8,25 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from markupsafe import Markup
 
 from abkit.errors import AbkitError
-from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.charts.theme import readable
 from abkit.reporting.page.responsive import responsive
+
+
+class WithThumbnail(Protocol):
+    """A creative that is shown on a page."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of its content."""
+
+    @property
+    def thumbnail(self) -> str:
+        """A data URI, or ""."""
 
 
 def drawing(make: Callable[[int], Any], prefix: str) -> Markup:
@@ -23,7 +34,7 @@ def drawing(make: Callable[[int], Any], prefix: str) -> Markup:
     return Markup(responsive(make, prefix))  # noqa: S704
 
 
-def render(template: str, creatives: Sequence[RankedCreative], **values: Any) -> str:
+def render(template: str, creatives: Sequence[WithThumbnail], **values: Any) -> str:
     """Return a page: everything is escaped but what was made here.
 
     Args:
