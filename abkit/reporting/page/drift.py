@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,15 +20,15 @@ from abkit.reporting.page.gather import DATABASES
 from abkit.reporting.page.html import drawing, render, write_page
 from abkit.store import imports, results, scores
 from abkit.store.catalog import creatives, ideas
-from abkit.store.models import ReferenceSample
 from abkit.store.schema import CorrelationResult, Decision, DriftResult, ModelVersion
 from abkit.store.scores import CreativeSample
 from abkit.version import __version__
 from abkit.vocabulary import DriftVerdict
 from abkit.workflows.drift.explain import DriftTrace, explain_check, find_check
+from abkit.workflows.drift.samples import read_samples
 from abkit.workflows.drift.trace import windows_of
 from abkit.workflows.drift.windows import DriftWindows
-from abkit.workflows.unseen_scores import unseen_scores
+from abkit.workflows.unseen_scores import UnseenScores, unseen_scores
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -127,7 +127,9 @@ def gather_drift_page(store: Store, settings: Settings, check: str | int | None 
     with store.read() as session:
         decision, _ = find_check(session, check)
         windows, _ = windows_of(session, decision, settings.drift)
-        reference, current = _samples(session, windows)
+        known = unseen_scores(session, windows.version) if windows.version else UnseenScores(scores={})
+        samples = read_samples(session, windows, ideas.ideas_of(session), known, settings.drift)
+        reference, current = samples.reference, samples.current
         every = results.decisions(session, decision.as_of - _HISTORY, decision.as_of)
         # Before an ad-hoc comparison there is no other of its kind.
         before = [one for one in every if one.scope == decision.scope and one.id < decision.id and decision.standing]
@@ -203,30 +205,6 @@ def _layers(findings: Sequence[DriftResult]) -> tuple[LayerSummary, ...]:
         said = dict.fromkeys(str(row.detail.get("sentence", "")) for row in telling)
         summaries.append(LayerSummary(name=name, verdict=verdict, sentences=tuple(one for one in said if one)))
     return tuple(summaries)
-
-
-def _samples(session: Session, windows: DriftWindows) -> tuple[CreativeSample, CreativeSample]:
-    """Return scores and embeddings of both windows, one creative of each idea, none that the version learned from."""
-    version = windows.version
-    nothing = CreativeSample((), np.zeros(0), np.zeros((0, 1), np.float32))
-    if version is None:
-        return nothing, nothing
-    labels, seen = ideas.ideas_of(session), unseen_scores(session, version).seen
-
-    def sample(ids: Iterable[int]) -> CreativeSample:
-        first: dict[int, int] = {}
-        for one in ids:
-            if one not in seen:
-                first.setdefault(labels.get(one, -one), one)
-        return scores.creative_sample(session, version, list(first.values()))
-
-    current = sample(windows.current_creatives)
-    if not windows.model_sample:
-        return sample(windows.reference_creatives), current
-    if not version.reference:
-        return nothing, current
-    own = ReferenceSample.from_bytes(version.reference)
-    return CreativeSample((), np.asarray(own.scores, float), np.asarray(own.embeddings, np.float32)), current
 
 
 def _sheets(
