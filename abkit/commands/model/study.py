@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from abkit.commands.figures import number
 from abkit.commands.model.options import (
     ENCODER,
     CheckpointOption,
@@ -33,11 +34,20 @@ from abkit.records import percent
 LeastGainOption = Annotated[
     float | None,
     typer.Option(
-        "--least-gain", help="Of encoders: the gain in SRCC that is worth the cost of a dearer one; 0.02 by default."
+        "--least-gain",
+        parser=number,
+        metavar="NUMBER",
+        help="Of encoders: the gain in SRCC that is worth the cost of a dearer one; 0.02 by default.",
     ),
 ]
 CoreHourOption = Annotated[
-    float | None, typer.Option("--core-hour", help="Of encoders: what an hour of one core costs, for costs in money.")
+    float | None,
+    typer.Option(
+        "--core-hour",
+        parser=number,
+        metavar="MONEY",
+        help="Of encoders: what an hour of one core costs, for costs in money.",
+    ),
 ]
 PriceCurrencyOption = Annotated[
     str | None, typer.Option("--currency", help="Of encoders: the currency of --core-hour, such as EUR.")

@@ -70,7 +70,7 @@ def test_what_is_known_of_a_creative_is_what_writing_takes(sqlite_store: Store, 
     with sqlite_store.write() as session:
         creatives.write_creatives(session, run, [row])
         assert creatives.creative_columns(session, [row["sha256"], "f" * 64]) == {
-            row["sha256"]: {"reading": None, **row}
+            row["sha256"]: {"reading": None, "properties": None, **row}
         }
 
 
