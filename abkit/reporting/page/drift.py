@@ -18,12 +18,12 @@ from abkit.reporting.page.advice import advice
 from abkit.reporting.page.creatives import Thumbnails
 from abkit.reporting.page.gather import DATABASES
 from abkit.reporting.page.html import drawing, render, write_page
+from abkit.stats.monitoring.decisions import headline
 from abkit.store import imports, results, scores
 from abkit.store.catalog import creatives, ideas
 from abkit.store.schema import CorrelationResult, Decision, DriftResult, ModelVersion
 from abkit.store.scores import CreativeSample
 from abkit.version import __version__
-from abkit.vocabulary import DriftVerdict
 from abkit.workflows.drift.explain import DriftTrace, explain_check, find_check
 from abkit.workflows.drift.samples import read_samples
 from abkit.workflows.drift.trace import windows_of
@@ -79,7 +79,7 @@ class DriftPage:
     Attributes:
         trace: The check with its figures and what they were made from.
         layers: The five layers.
-        layers_judged: How many of them could be judged.
+        headline: The decision, and how many of the layers could be judged.
         reference, current: Scores of both windows.
         sheets: Contact sheets of both windows.
         decision_history, history: Checks of the same windows up to this one, and their tests.
@@ -89,7 +89,7 @@ class DriftPage:
     trace: DriftTrace
     reasons: tuple[str, ...]
     layers: tuple[LayerSummary, ...]
-    layers_judged: int
+    headline: str
     reference: NDArray[np.float64]
     current: NDArray[np.float64]
     sheets: tuple[Sheet, ...]
@@ -142,7 +142,7 @@ def gather_drift_page(store: Store, settings: Settings, check: str | int | None 
             trace=explain_check(session, settings.drift, decision.run_id),
             reasons=tuple(map(str, decision.reasons.get("reasons", []))),
             layers=_layers(findings),
-            layers_judged=len({row.layer for row in findings if _decides(row) and _judged(row)}),
+            headline=headline(decision.decision, decision.layers_judged),
             reference=reference.scores,
             current=current.scores,
             sheets=_sheets(session, findings, windows, reference, current),
@@ -176,7 +176,6 @@ def render_drift_page(data: DriftPage) -> str:
         data=data,
         trace=trace,
         advice=advice(trace.decision, trace.cause),
-        of_layers=len(LAYER_NAMES),
         levels=sorted({one.level for one in trace.tests if one.level is not None}),
         timeline_words=timeline_sentence(data.decision_history),
         counts={window: sum(one.window == window for one in trace.creatives) for window in ("current", "reference")},
@@ -186,10 +185,6 @@ def render_drift_page(data: DriftPage) -> str:
 
 def _decides(row: DriftResult) -> bool:
     return not row.detail.get("explains")
-
-
-def _judged(row: DriftResult) -> bool:
-    return row.verdict != DriftVerdict.INSUFFICIENT_DATA
 
 
 def _layers(findings: Sequence[DriftResult]) -> tuple[LayerSummary, ...]:

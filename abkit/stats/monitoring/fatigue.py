@@ -8,7 +8,7 @@ is fitted to all its days, not to its best ones: picking the best week first wou
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.estimate import Estimate
+from abkit.stats.false_discovery import q_values
 from abkit.vocabulary import Fatigue
 
 Floats = NDArray[np.float64]
@@ -113,12 +114,8 @@ def fatigue(
         _trend(int(one), count[rows], shown[rows], where[rows], when[rows])
         for one, rows in zip(labels, np.split(order, starts[1:]), strict=True)
     ]
-    known = [trend.p_value for trend in trends if trend.p_value is not None]
-    adjusted = iter(stats.false_discovery_control(known).tolist() if known else ())
-    return tuple(
-        _wear(trend, next(adjusted) if trend.p_value is not None else None, floor=floor, alpha=alpha)
-        for trend in trends
-    )
+    adjusted = q_values([trend.p_value for trend in trends])
+    return tuple(_wear(trend, q, floor=floor, alpha=alpha) for trend, q in zip(trends, adjusted, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +148,8 @@ def _trend(creative: int, count: Floats, shown: Floats, where: Ints, when: Ints)
     # With few days a sandwich is too small now and then; no error is below that of counting alone.
     error = max(robust, _counting_error(count, shown, age, where, slope))
     freedom = days - 2
-    return _Trend(
-        **{name: getattr(found, name) for name in ("creative", "age", "days", "events", "exposure")},
+    return replace(
+        found,
         slope=slope,
         error=error,
         freedom=freedom,
@@ -173,11 +170,16 @@ def _counting_error(count: Floats, shown: Floats, age: Floats, where: Ints, slop
 
 
 def _wear(trend: _Trend, adjusted: float | None, *, floor: float, alpha: float) -> Wear:
-    facts = {name: getattr(trend, name) for name in ("creative", "age", "days", "events", "exposure")}
-    if trend.age < FRESH_DAYS:
-        return Wear(state=Fatigue.FRESH, **facts)
+    wear = Wear(
+        state=Fatigue.FRESH if trend.age < FRESH_DAYS else Fatigue.INSUFFICIENT_DATA,
+        creative=trend.creative,
+        age=trend.age,
+        days=trend.days,
+        events=trend.events,
+        exposure=trend.exposure,
+    )
     if trend.p_value is None or adjusted is None:
-        return Wear(state=Fatigue.INSUFFICIENT_DATA, **facts)
+        return wear
     half = float(stats.t.ppf(0.975, trend.freedom)) * trend.error
     low, high = trend.slope - half, trend.slope + half
     weeks_apart = trend.age - _WEEK + 1
@@ -192,14 +194,7 @@ def _wear(trend: _Trend, adjusted: float | None, *, floor: float, alpha: float) 
     if high < 0:
         worn = Estimate(_WORN_OUT / trend.slope, _WORN_OUT / low, _WORN_OUT / high)
         worn = worn if worn.estimate <= _LATEST else None
-    return Wear(
-        state=state,
-        change=change,
-        p_value=trend.p_value,
-        adjusted_p=adjusted,
-        worn_out_age=worn,
-        **facts,
-    )
+    return replace(wear, state=state, change=change, p_value=trend.p_value, adjusted_p=adjusted, worn_out_age=worn)
 
 
 def _share(log_change: float) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from abkit.records import Record
+from abkit.stats.false_discovery import q_values
 from abkit.stats.monitoring.distribution_shift import Floats
 
 _FEWEST = 4
@@ -143,8 +144,4 @@ def _too_few(row: FigureShift) -> str:
 
 
 def _with_q(rows: list[FigureShift]) -> list[FigureShift]:
-    known = [row.p_value for row in rows if row.p_value is not None]
-    if not known:
-        return rows
-    q = iter(stats.false_discovery_control(known).tolist())
-    return [row if row.p_value is None else replace(row, q_value=next(q)) for row in rows]
+    return [replace(row, q_value=q) for row, q in zip(rows, q_values([row.p_value for row in rows]), strict=True)]

@@ -29,15 +29,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from abkit.records import Record
-from abkit.stats.appeal.aging import Aging, aging
+from abkit.stats.appeal.aging import Aging, age_curve, aging
 from abkit.stats.appeal.appeal import appeals
 from abkit.stats.appeal.rows import Arranged, DeliveryRows
 from abkit.stats.within_groups import centered, group_index
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-_SETTLES = 10.0  # days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +240,7 @@ class _Rows:
 
     def _fatigue_of_the_score(self, rows: DeliveryRows, beside: Floats) -> tuple[Floats, Aging]:
         """Fit how much faster high scores wear out; return the ages from those of the reference, shape (n, 2), too."""
-        curve = np.column_stack([np.log1p(self.age), np.exp(-self.age / _SETTLES)])
+        curve = np.delete(age_curve(self.age), 1, axis=1)  # without the linear part: two columns bend enough
         if not self.current.all():
             before = self.impressions * ~self.current
             curve -= before @ curve / before.sum()

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from abkit.records import Record
+from abkit.stats.false_discovery import q_values
 from abkit.stats.monitoring.distribution_shift import Floats
 
 _FEWEST_EVENTS = 10
@@ -102,9 +103,8 @@ def segment_shifts(
         names = sorted({str(value) for value in labels if value})
         if len(names) > 1:
             found += _of_dimension(dimension, names, labels, count, shown, units, now)
-    known = [one.p_value for one in found if one.p_value is not None]
-    q = iter(stats.false_discovery_control(known).tolist() if known else ())
-    found = [one if one.p_value is None else replace(one, q_value=next(q)) for one in found]
+    q = q_values([one.p_value for one in found])
+    found = [replace(one, q_value=value) for one, value in zip(found, q, strict=True)]
     return sorted(found, key=lambda one: -abs(one.contribution))
 
 
