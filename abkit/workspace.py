@@ -549,7 +549,7 @@ class Workspace:
             return explain_check(session, self.settings.drift, check, test=test)
 
     def drift_page(self, out: str | Path | None = None, *, check: str | int | None = None) -> Path:
-        """Write the page of a drift check: one HTML file with the decision, what to do, and why, in pictures.
+        """Write a drift check as one HTML file: the decision, what to do, and why, with charts and images.
 
         Args:
             out: The file; drift-RUN.html in the workspace by default.

@@ -111,7 +111,7 @@ def _smallest_step(days: Sequence[str]) -> int:
 def _lane_rows(
     findings: Sequence[DriftResult], decisions: Sequence[Decision]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """One row a lane and day, with the worst that was found by what decides; and the lanes from top to bottom."""
+    """One row per lane and day, with the worst that was found by what decides; and the lanes from top to bottom."""
     severity = list(STATES)
     worst: dict[tuple[str, str], str] = {}
     for finding in findings:

@@ -1,4 +1,4 @@
-"""The page of one drift check: what was decided and what to do, then why, in pictures of both windows."""
+"""The page of one drift check: what was decided and what to do, then why, with charts and images of both windows."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ class _Retraining:
             return self._not_enough(f"not enough: {window.missing} were launched since the last judgment", window)
         try:
             challenger = self._train(window)
-        except LabelError as error:  # a shortage; all else is a failure that somebody has to mend
+        except LabelError as error:  # a shortage; all else is a failure to report
             hint = f" ({error.hint})" if error.hint else ""
             return self._not_enough(f"not enough to learn from by {window.until}: {error.message}{hint}", window)
         return self._judge(found, window, challenger.version, challenger)
