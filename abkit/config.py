@@ -417,6 +417,29 @@ class SourceSettings(ImportOptions):
         )
 
 
+class WebSettings(_Section):
+    """`[web]`: the page for the team."""
+
+    host: str = Field(default="127.0.0.1", description="where it listens; off this machine, people have to sign in")
+    port: int = Field(default=8715, ge=0, le=65535, description="its port; 0 takes a free one")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="names under which it is reached, such as `abkit.example.com`, besides its own"
+    )
+    prefix: str = Field(
+        default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$", description="path that a proxy puts before it, such as `/abkit`"
+    )
+    sign_in: bool = Field(default=False, description="whether people have to sign in on this machine, too")
+    user_header: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="header in which a proxy that signs people in (OIDC) says who they are; none if empty",
+    )
+    proxies: tuple[str, ...] = Field(default=("127.0.0.1", "::1"), description="addresses of proxies that may say so")
+    session_hours: float = Field(default=12, gt=0, le=720, description="hours until an idle person signs in again")
+    max_upload_mb: float = Field(default=200, gt=0, le=10240, description="larger requests are refused")
+    requests_per_minute: int = Field(default=600, ge=1, description="requests that one person or address may make")
+
+
 class Settings(BaseSettings):
     """All settings."""
 
@@ -444,6 +467,7 @@ class Settings(BaseSettings):
     retrain: RetrainSettings = RetrainSettings()
     alerts: AlertSettings = AlertSettings()
     daemon: DaemonSettings = DaemonSettings()
+    web: WebSettings = WebSettings()
     schedule: tuple[ScheduleSettings, ...] = ()
     source: tuple[SourceSettings, ...] = ()
 

@@ -468,3 +468,12 @@ class Mark(StrEnum):
     PRESENT = "present"
     ABSENT = "absent"
     LOST = "lost"
+
+
+class Role(StrEnum):
+    """What somebody may do on the page for the team; each role may what the one before it may."""
+
+    VIEWER = "viewer"
+    RATER = "rater"
+    REVIEWER = "reviewer"
+    ADMIN = "admin"

@@ -44,6 +44,8 @@ COMMANDS = {
     "encoder": "model.encoder",
     "ratings": "loop.ratings",
     "review": "loop.review",
+    "serve": "operate.serve",
+    "open": "operate.open",
     "schedule": "operate.schedule",
     "alerts": "operate.alerts",
     "db": "operate.db",

@@ -1,0 +1,51 @@
+"""People and what they may do: four roles, each may what the one before it may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from abkit.vocabulary import Role
+
+
+class Permission(StrEnum):
+    """What a route asks for."""
+
+    VIEW = "view"  # look at pages
+    LABEL = "label"  # rate and compare creatives
+    REVIEW = "review"  # approve, reject, comment; acknowledge alerts
+    OPERATE = "operate"  # upload, import, link, train, promote, run jobs
+    ADMINISTER = "administer"  # people and tokens
+
+
+_GRANTED = {
+    Role.VIEWER: {Permission.VIEW},
+    Role.RATER: {Permission.VIEW, Permission.LABEL},
+    Role.REVIEWER: {Permission.VIEW, Permission.LABEL, Permission.REVIEW},
+    Role.ADMIN: set(Permission),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Who makes a request.
+
+    Attributes:
+        name: As the audit log and reviews have it.
+        role: What they may do.
+        only: The only permissions that count, of a rater's link or of a token; None where all of the role do.
+        rater: The pseudonym under which votes are kept, where it is not the name.
+    """
+
+    name: str
+    role: Role
+    only: frozenset[Permission] | None = None
+    rater: str | None = None
+
+    def can(self, permission: Permission) -> bool:
+        """Whether they may do this.
+
+        >>> Person(name="ada", role=Role.REVIEWER).can(Permission.OPERATE)
+        False
+        """
+        return permission in _GRANTED[self.role] and (self.only is None or permission in self.only)

@@ -1,0 +1,53 @@
+"""The web application: its routes, and what surrounds every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+from fastapi import FastAPI
+
+from abkit.config import Settings
+from abkit.version import __version__
+from abkit.web import errors, rendering
+from abkit.web.access import guard
+from abkit.workspace import Workspace
+
+#: Modules with a `router`, in the order in which their routes are tried.
+PAGES = ("static", "health", "overview")
+
+
+def create_app(settings: Settings, *, local: bool = True) -> FastAPI:
+    """Put the application together; the store is opened with its first request.
+
+    Args:
+        settings: The configuration of the workspace.
+        local: It is served to this machine alone. Else everyone has to sign in.
+
+    >>> from abkit.config import Settings
+    >>> create_app(Settings()).title
+    'abkit'
+    """
+    workspace = Workspace(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        workspace.close()
+
+    app = FastAPI(
+        title="abkit",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.workspace = workspace
+    app.state.templates = rendering.environment()
+    guard.install(app, settings, local=local)
+    errors.install(app)
+    for name in PAGES:
+        app.include_router(import_module(f"abkit.web.pages.{name}").router, include_in_schema=False)
+    return app

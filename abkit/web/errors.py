@@ -1,0 +1,96 @@
+"""Errors for the reader: what was wrong and what to do, as a page, or as problem+json under /api."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from abkit.errors import AbkitError, InvalidInput, StoreError, UsageError
+from abkit.web.rendering import page
+
+_log = logging.getLogger(__name__)
+_WORDS = {
+    400: "this request cannot be read",
+    401: "sign in first",
+    403: "you may not do this",
+    404: "there is no such page",
+    405: "this page does not take such a request",
+    408: "the request took too long",
+    413: "this is too large",
+    429: "too many requests: wait a moment",
+}
+
+
+class NotThere(AbkitError):
+    """What the address names is not in the store: a page answers 404."""
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error with a sentence; a traceback goes to the log and nowhere else."""
+
+    @app.exception_handler(AbkitError)
+    def told(request: Request, error: AbkitError) -> Response:
+        return answer(request, _status(error), error.message, error.hint)
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> Response:
+        ours = error.detail and error.detail not in _PLAIN
+        said = error.detail if ours else _WORDS.get(error.status_code, "there is no answer to this")
+        return answer(request, error.status_code, said, headers=dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    def misread(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return answer(request, 422, f"{where or 'the request'}: {first['msg'].lower()}")
+
+    @app.exception_handler(Exception)
+    def failed(request: Request, error: Exception) -> Response:
+        number = secrets.token_hex(4)
+        _log.error("request %s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
+        return answer(request, 500, "this is a fault of abkit", f"its traceback is in the server's log under {number}")
+
+
+_PLAIN = {"Not Found", "Method Not Allowed", "Unauthorized", "Forbidden", "Bad Request"}
+
+
+def answer(
+    request: Request, status: int, message: str, hint: str = "", headers: dict[str, str] | None = None
+) -> Response:
+    """Return an error as a page; as problem+json (RFC 9457) under /api.
+
+    Args:
+        request: The request that failed.
+        status: HTTP status.
+        message: What was wrong, in one sentence.
+        hint: What to do about it.
+        headers: Further headers of the answer.
+    """
+    if _is_api(request):
+        body: dict[str, Any] = {"type": "about:blank", "title": message, "status": status}
+        if hint:
+            body["detail"] = hint
+        return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+    made = page(request, "error.html.j2", status=status, message=message, hint=hint)
+    made.headers.update(headers or {})
+    return made
+
+
+def _is_api(request: Request) -> bool:
+    return request.url.path.removeprefix(request.scope.get("root_path", "")).startswith("/api/")
+
+
+def _status(error: AbkitError) -> int:
+    if isinstance(error, NotThere):
+        return 404
+    if isinstance(error, UsageError):
+        return 400
+    if isinstance(error, InvalidInput):
+        return 422
+    return 503 if isinstance(error, StoreError) else 409

@@ -1,0 +1,18 @@
+"""The navigation: which pages there are, for whom, in which order."""
+
+from __future__ import annotations
+
+from abkit.web.access.people import Permission, Person
+
+#: Name of the route, its label, and who sees it.
+_ENTRIES: tuple[tuple[str, str, Permission], ...] = (("overview", "Overview", Permission.VIEW),)
+
+
+def navigation(person: Person) -> list[tuple[str, str]]:
+    """Return (name of the route, label) of the pages that somebody may open.
+
+    >>> from abkit.vocabulary import Role
+    >>> navigation(Person(name="ada", role=Role.VIEWER))[0]
+    ('overview', 'Overview')
+    """
+    return [(name, label) for name, label, permission in _ENTRIES if person.can(permission)]

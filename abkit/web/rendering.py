@@ -1,0 +1,69 @@
+"""Fill templates: every page knows who looks at it, its links, and the code that makes a form ours."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from abkit.records import decimal, percent
+from abkit.reporting.charts.theme import readable
+from abkit.web.assets import VERSION
+from abkit.web.navigation import navigation
+
+
+def environment() -> Environment:
+    """Return the templates: everything is escaped, and a name that nobody set is an error."""
+    made = Environment(
+        loader=PackageLoader("abkit.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_readable_text,
+    )
+    made.filters.update(percent=percent, decimal=decimal)
+    made.globals.update(navigation=navigation)
+    return made
+
+
+def page(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """Return a page.
+
+    Args:
+        request: The request that it answers; `allowed(…)` has said who makes it.
+        template: Name of the template, such as "overview.html.j2".
+        status: Status of the answer.
+        values: What the template shows, beside `person`, `csrf`, `url` and `here`.
+    """
+    text = request.app.state.templates.get_template(template).render(
+        person=getattr(request.state, "person", None),
+        csrf=getattr(request.state, "csrf", ""),
+        url=lambda route, **parts: link(request, route, **parts),
+        here=request.url.path,
+        static_version=VERSION,
+        **values,
+    )
+    return HTMLResponse(text, status_code=status)
+
+
+def link(request: Request, route: str, /, *, query: dict[str, Any] | None = None, **parts: Any) -> str:
+    """Return the path of a page under the prefix that a proxy has put before it.
+
+    Args:
+        request: The request at hand.
+        route: Name of the route.
+        query: What follows the "?"; values that are None are left out.
+        parts: The parts of the path.
+    """
+    path = request.scope.get("root_path", "").rstrip("/") + request.app.url_path_for(route, **parts)
+    asked = {key: value for key, value in (query or {}).items() if value is not None}
+    return f"{path}?{urlencode(asked, doseq=True)}" if asked else path
+
+
+def _readable_text(value: Any) -> Any:
+    # Markup is a str too, and is ours; only plain text may hold what cannot be read.
+    return readable(value) if type(value) is str else value

@@ -1,0 +1,72 @@
+"""Serve the application: a listening socket, uvicorn, and what it does when it is told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+from abkit.config import Settings
+from abkit.errors import UsageError
+
+#: Seconds that a connection may wait idle, and that open requests have to end after SIGTERM.
+IDLE_SECONDS = 15
+STOP_SECONDS = 10
+#: Connections at a time; one more is answered 503.
+CONNECTIONS = 200
+
+
+def serve(settings: Settings, *, host: str, port: int, started: Callable[[str], None]) -> None:
+    """Serve the page until the process is told to stop.
+
+    Args:
+        settings: The configuration.
+        host: Where to listen.
+        port: The port; 0 takes a free one.
+        started: Called with the address once it listens.
+
+    Raises:
+        UsageError: The port cannot be had, or it would be open to others and nobody can sign in.
+    """
+    import uvicorn
+
+    from abkit.web.access.guard import is_local, require_people
+    from abkit.web.app import create_app
+
+    local = is_local(settings, host)
+    if not local:
+        require_people(settings)
+    listening = _listen(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listening.getsockname()[1]}{settings.web.prefix}/"
+    config = uvicorn.Config(
+        create_app(settings, local=local),
+        root_path="",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        limit_concurrency=CONNECTIONS,
+        h11_max_incomplete_event_size=32 * 1024,
+        ws="none",
+    )
+    with listening:
+        started(address)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise UsageError(
+            f"the page cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}",
+            hint="stop what listens there, or choose another port with --port (0 takes a free one)",
+        ) from error
+    return listening

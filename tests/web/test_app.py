@@ -1,0 +1,28 @@
+"""What surrounds every page."""
+
+from fastapi.testclient import TestClient
+
+
+def test_the_overview_is_a_page(client: TestClient) -> None:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert "<main" in answer.text
+
+
+def test_a_page_that_is_not_there_says_so_and_offers_the_way_back(client: TestClient) -> None:
+    answer = client.get("/nothing")
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
+
+
+def test_an_address_of_the_api_that_is_not_there_is_answered_as_a_problem(client: TestClient) -> None:
+    answer = client.get("/api/v1/nothing")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["title"] == "there is no such page"
+
+
+def test_static_files_are_known_by_name_only(client: TestClient) -> None:
+    assert client.get("/static/abkit.css").headers["cache-control"].endswith("immutable")
+    for name in ("nothing.css", "..%2fapp.py", "%2e%2e/app.py"):
+        assert client.get(f"/static/{name}").status_code == 404
