@@ -15,7 +15,7 @@ from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tic
 from abkit.jobs.daemon.logs import about
 from abkit.jobs.daemon.process import Ending
 from abkit.store.database.engine import Store
-from abkit.store.jobs import openings, schedules
+from abkit.store.jobs import future, openings, schedules
 from abkit.store.jobs.schedules import Lease
 from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import MissedTicks, RunState
@@ -175,7 +175,20 @@ class Claims:
         return now + timedelta(seconds=self.settings.daemon.lease_seconds)
 
     def undo_clock_change(self, now: datetime) -> None:
-        """Bring back schedules that wait too far in the future because the clock was set back since."""
+        """Undo what a clock that ran ahead has left: leases, waits, last words of alerts, and ticks far in the future."""
+        daemon = self.settings.daemon
+        with self.store.write() as session:
+            lease = timedelta(seconds=daemon.lease_seconds)
+            undone = future.shorten_leases(session, now, lease=lease, tolerance=CLOCK_TOLERANCE)
+            undone += future.shorten_waits(
+                session,
+                now,
+                backoff=timedelta(seconds=daemon.backoff_limit_seconds) + CLOCK_TOLERANCE,
+                retry=timedelta(minutes=self.settings.alerts.retry_minutes) + CLOCK_TOLERANCE,
+            )
+            undone += future.bring_back_alerts(session, now, tolerance=CLOCK_TOLERANCE)
+        if undone:
+            log.warning("%d leases, waits or alerts came from the future: the clock was set back", undone)
         with self.store.read() as session:
             everything = schedules.all_schedules(session)
         for schedule in everything:
