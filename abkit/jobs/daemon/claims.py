@@ -175,7 +175,7 @@ class Claims:
         return now + timedelta(seconds=self.settings.daemon.lease_seconds)
 
     def undo_clock_change(self, now: datetime) -> None:
-        """Undo what a clock that ran ahead has left: leases, waits, last words of alerts, and ticks far in the future."""
+        """Undo what a clock that ran ahead has left: leases, waits, words of alerts, distant ticks."""
         daemon = self.settings.daemon
         with self.store.write() as session:
             lease = timedelta(seconds=daemon.lease_seconds)

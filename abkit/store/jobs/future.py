@@ -19,6 +19,7 @@ from abkit.vocabulary import RunState
 # These rules look at the clock. Others may date an observation at the end of its day.
 _BY_THE_CLOCK = ("job_failed", "job_late", "data_fault", "import_rejects", "no_daemon")
 _DAY = timedelta(days=1)
+_SPOKEN = ("opened_at", "last_seen_at", "clear_since", "resolved_at")
 _INSTANTS = ("opened_at", "last_seen_at", "news_at", "acknowledged_at", "clear_since", "resolves_at", "resolved_at")
 
 
@@ -70,7 +71,7 @@ def bring_back_alerts(session: Session, now: datetime, *, tolerance: timedelta) 
     """
     ahead = now + tolerance
     # The index of open episodes does not help here, but alerts are few.
-    spoken = or_(*(getattr(Alert, name) > ahead for name in ("opened_at", "last_seen_at", "clear_since", "resolved_at")))
+    spoken = or_(*(getattr(Alert, name) > ahead for name in _SPOKEN))
     found = session.scalars(select(Alert.fingerprint).where(spoken).distinct()).all()
     problems: dict[str, list[Alert]] = defaultdict(list)
     episodes = select(Alert).where(Alert.fingerprint.in_(found)).with_for_update()
@@ -97,5 +98,5 @@ def _shift(alerts: Sequence[Alert], now: datetime, by: timedelta) -> None:
 
 
 def _last_word(alert: Alert) -> datetime:
-    spoken = (alert.opened_at, alert.last_seen_at, alert.clear_since, alert.resolved_at)
-    return max(at for at in spoken if at is not None)
+    spoken = (alert.last_seen_at, alert.clear_since, alert.resolved_at)
+    return max(alert.opened_at, *(at for at in spoken if at is not None))

@@ -108,9 +108,7 @@ def test_a_check_dated_at_the_end_of_its_day_is_no_trap(store: Store, claims: Cl
         assert session.get_one(Alert, row.id).last_seen_at == end_of_day
 
 
-def test_messages_and_schedules_do_not_wait_for_an_instant_that_the_clock_made_up(
-    store: Store, claims: Claims
-) -> None:
+def test_messages_and_schedules_do_not_wait_for_an_instant_that_the_clock_made_up(store: Store, claims: Claims) -> None:
     alert = add_alert(store)
     waits = add_delivery(store, alert, due_at=NOW + AHEAD)
     sent = add_delivery(store, alert, sequence=2, state="sending", due_at=NOW, started_at=NOW + AHEAD)
