@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from abkit.money import Rates
     from abkit.store.database.engine import Store
     from abkit.vocabulary import Metric, WinnerRule
+    from abkit.workflows.backups import Backup
     from abkit.workflows.correlate import CorrelationReport
     from abkit.workflows.drift.explain import DriftTrace
     from abkit.workflows.drift.results import DriftReport
@@ -705,6 +706,20 @@ class Workspace:
         return make_report(
             self.store, path, campaign=campaign, as_of=as_of, rates=self._rates(), settings=self.settings
         )
+
+    def back_up(self, file: str | Path | None = None) -> Backup:
+        """Copy the store into one file, while others go on writing to it; `abkit db restore` puts it back.
+
+        Args:
+            file: A new file; by default one named after the time in the folder `backups` of the workspace.
+
+        Raises:
+            UsageError: The file is there already; or the store is on PostgreSQL, and the hint names its own tool.
+            AbkitError: The store is damaged, or the file cannot be written.
+        """
+        from abkit.workflows.backups import back_up
+
+        return back_up(self.store, self.settings, Path(file) if file else None, now=datetime.now(UTC))
 
     def _rates(self, path: str | Path | None = None, currency: str | None = None) -> Rates | None:
         from abkit.intake.tables.rates import rates_of

@@ -1,20 +1,22 @@
-"""`abkit db`: the store's migrations."""
+"""`abkit db`: the store's migrations and backups."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.output import note
+from abkit.commands.output import Format, FormatOption, note, show
 
 if TYPE_CHECKING:
     from abkit.store.database.engine import Store
 
-app = typer.Typer(help="Upgrade the store, show its version, check it.", no_args_is_help=True)
+app = typer.Typer(help="Upgrade, check, back up and restore the store.", no_args_is_help=True)
 
 
 @contextmanager
@@ -69,3 +71,37 @@ def check(ctx: typer.Context) -> None:
             hint="its tables were changed by hand; restore a backup, or undo that change",
         )
     typer.echo("ok")
+
+
+@app.command()
+def backup(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(help="New file; by default one named after the time in backups/ of the workspace.")
+    ] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Copy the store into one file, while daemons and commands go on writing to it."""
+    from abkit.jobs.job import wall_clock
+    from abkit.workflows.backups import back_up
+
+    context: CommandContext = ctx.obj
+    with _any_store(ctx) as store:
+        show(back_up(store, context.settings, file, now=wall_clock()), form)
+
+
+@app.command()
+def restore(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The backup.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace the store that is there; it is kept.")] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Put a backup in the place of the store, and keep the former one beside it. Stop the daemon first."""
+    from abkit.jobs.job import wall_clock
+    from abkit.workflows.backups import restore as restored_from
+
+    with _any_store(ctx) as store:
+        if not yes and store.file is not None and store.file.exists() and file.is_file() and sys.stdin.isatty():
+            yes = typer.confirm(f"Replace {store.file}? It is kept beside it.", abort=True, err=True)
+        show(restored_from(store, file, now=wall_clock(), replace=yes), form)

@@ -20,6 +20,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.experiments.review": "abkit.reporting.tables.programme",
     "abkit.workflows.models": "abkit.reporting.tables.models",
     "abkit.workflows.kpis": "abkit.reporting.tables.imports",
+    "abkit.workflows.backups": "abkit.reporting.tables.backups",
     "abkit.workflows.campaigns": "abkit.reporting.tables.campaigns",
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
     "abkit.workflows.ratings.next_labels": "abkit.reporting.tables.review",

@@ -41,6 +41,12 @@ def current(store: Store) -> str | None:
         return MigrationContext.configure(session.connection()).get_current_revision()
 
 
+def is_known(revision: str) -> bool:
+    """Return whether this code has a migration, or a newer abkit must have made it."""
+    scripts = ScriptDirectory(str(migrations_folder())).walk_revisions()
+    return any(script.revision == revision for script in scripts)
+
+
 def upgrade(store: Store, revision: str = "head") -> None:
     """Bring the store forward to a migration, in one transaction. Several processes may call it at once."""
     _migrate(store, revision, down=False)
@@ -123,8 +129,7 @@ def require_current(store: Store) -> None:
 
 def _refuse_newer(store: Store) -> None:
     at = current(store)
-    known = {script.revision for script in ScriptDirectory(str(migrations_folder())).walk_revisions()}
-    if at is not None and at not in known:
+    if at is not None and not is_known(at):
         raise StoreError(
             f"the store {store.shown_url} is at migration {at}, made by a newer abkit than this one",
             hint="upgrade abkit (pip install --upgrade abkit), or name another store with --database-url",

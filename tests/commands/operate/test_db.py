@@ -1,6 +1,9 @@
 """`abkit init` and `abkit db`: workspaces and their stores."""
 
+import json
+import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import create_engine, select, text
@@ -8,7 +11,7 @@ from sqlalchemy import create_engine, select, text
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.schema import Run
-from tests.commands.conftest import Here
+from tests.commands.conftest import Here, Said
 from tests.conftest import Abkit, MakeDatabase
 
 
@@ -109,3 +112,52 @@ def test_a_postgresql_that_refuses_says_why(here: Here, new_database: MakeDataba
 
 def test_the_traceback_is_there_for_who_asks(abkit: Abkit) -> None:
     assert "Traceback" in abkit("--debug", "--database-url", "mysql://h/d", "db", "check").stderr
+
+
+def test_a_backup_says_what_it_does_not_hold_and_a_restore_asks_and_keeps(here: Here, quick_workspace: Path) -> None:
+    def command(*words: str) -> Said:
+        return here(*words, cwd=quick_workspace)
+
+    made = command("db", "backup", "--format", "json")
+    assert made.returncode == 0, made.stderr
+    backup = json.loads(made.stdout)
+    file = Path(backup["file"])
+    assert (file.parent, backup["migration"]) == (quick_workspace / "backups", migrate.head())
+    assert backup["beside"] == [str(quick_workspace / "abkit.toml"), str(quick_workspace / "checkpoint")]
+    assert backup["bytes"] == file.stat().st_size
+
+    refused = command("db", "restore", str(file))
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    shutil.rmtree(quick_workspace / "checkpoint")
+    restored = command("db", "restore", str(file), "--yes")
+    assert restored.returncode == 0, restored.stderr
+    (kept,) = quick_workspace.glob("abkit.before-*.db")
+    assert f"the former store is kept: {kept}" in restored.stderr
+    assert f"a checkpoint that is not there: {quick_workspace / 'checkpoint'}" in restored.stderr
+    with closing(sqlite3.connect(quick_workspace / "abkit.db")) as connection:
+        (last,) = connection.execute("SELECT what, state, outcome FROM run ORDER BY id DESC LIMIT 1")
+    assert last[:2] == ("db restore", "done")
+    assert json.loads(last[2]) == {"kept": str(kept)}
+
+
+def test_an_older_backup_is_restored_with_the_advice_to_upgrade(here: Here, tmp_path: Path) -> None:
+    here("init")
+    with closing(Store(f"sqlite:///{tmp_path / 'abkit.db'}")) as store:
+        migrate.downgrade(store, "0025_properties")
+    assert here("db", "backup", "old.db").returncode == 0
+    restored = here("db", "restore", "old.db", "-y")
+    assert "abkit db upgrade" in restored.stderr
+    assert here("db", "upgrade").returncode == 0
+    assert here("db", "check").stdout == "ok\n"
+
+
+def test_on_postgresql_backup_and_restore_name_the_command_without_the_password(here: Here) -> None:
+    url = "postgresql://me:secret@nowhere.invalid/ads"
+    backup = here("--database-url", url, "db", "backup")
+    restore = here("--database-url", url, "db", "restore", "ads.dump")
+    assert (backup.returncode, restore.returncode) == (2, 2)
+    assert "pg_dump --format=custom --file=abkit.dump --dbname=postgresql://me@nowhere.invalid/ads" in backup.stderr
+    assert "pg_restore --clean" in restore.stderr
+    assert restore.stderr.rstrip().endswith("ads.dump")
+    assert "secret" not in backup.stderr + restore.stderr
