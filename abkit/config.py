@@ -310,7 +310,7 @@ class AlertSettings(_Section):
     reject_share: float = Field(
         default=0.05, ge=0, le=1, description="share of rejected rows of an import above which an alert opens"
     )
-    attempt_seconds: float = Field(default=20, gt=0, le=300, description="seconds that a channel may take to answer")
+    attempt_seconds: float = Field(default=20, gt=0, le=60, description="seconds that a message may take in all")
     retry_minutes: float = Field(default=15, gt=0, description="longest wait between two attempts")
     give_up_hours: float = Field(default=72, gt=0, description="hours until an undelivered message is given up")
 

@@ -9,7 +9,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, as_completed
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -144,7 +144,6 @@ def _send_all(
     run_id: int,
     drawing: Callable[[Sequence[AlertDelivery], Mapping[int, Alert]], tuple[Path, ...]] | None,
 ) -> dict[str, str]:
-    patience = timedelta(seconds=settings.attempt_seconds)
     under_way: dict[str, tuple[list[AlertDelivery], Future[None]]] = {}
     for channel in settings.channel:
         with store.write() as session:
@@ -158,18 +157,16 @@ def _send_all(
             under_way[channel.name] = (rows, in_background(target, message))
     results = {}
     began = time.monotonic()
-    while under_way:
-        waited = timedelta(seconds=time.monotonic() - began)
-        ended = [name for name, (_, future) in under_way.items() if future.done() or waited >= patience]
-        for name in ended:
-            rows, future = under_way.pop(name)
-            error = error_of(future, settings.attempt_seconds)
-            with store.write() as session:
-                _record(session, settings, rows, error, now + waited)
-            if error:
-                log.warning("channel %s: %s", name, error)
-            results[name] = error
-        time.sleep(0.02)
+    names = {future: name for name, (_, future) in under_way.items()}
+    # Each ends in its time.
+    for done in as_completed(names):
+        name = names[done]
+        error = error_of(done)
+        with store.write() as session:
+            _record(session, settings, under_way[name][0], error, now + timedelta(seconds=time.monotonic() - began))
+        if error:
+            log.warning("channel %s: %s", name, error)
+        results[name] = error
     return results
 
 

@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 
+from abkit.alerts import channels as real_channels
+from abkit.alerts import plugins
 from abkit.config import AlertSettings, ChannelSettings
+from abkit.errors import AbkitError
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from tests.conftest import ENGINES, MakeDatabase
@@ -109,3 +112,19 @@ def store(request: pytest.FixtureRequest, new_database: MakeDatabase) -> Iterato
 def run_id(store: Store) -> int:
     """A run to which alerts can point."""
     return begin_run(store, "test", {}).id
+
+
+@pytest.fixture
+def sent_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let messages be sent by this process, where it is about which ones and when: a process for each takes time."""
+
+    def send(order: str, seconds: float) -> str:
+        what = json.loads(order)
+        try:
+            plugin = plugins.plugin_of(what["address"], name=what["name"], where=what["where"])
+            plugins.notify(plugin, timeout_s=seconds, **what["message"])
+        except (AbkitError, plugins.NotDelivered) as error:
+            return str(error)
+        return ""
+
+    monkeypatch.setattr(real_channels, "_in_process", send)

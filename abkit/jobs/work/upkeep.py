@@ -1,8 +1,6 @@
 """The jobs that look after abkit itself: deliver alerts, prune old records, report that all is well."""
 
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
@@ -20,6 +18,7 @@ from abkit.config import SecretFile, Settings
 from abkit.errors import AbkitError
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.status import schedule_status
+from abkit.jobs.work.calls import call
 from abkit.jobs.work.charts import draw_charts
 from abkit.store.database.engine import Store
 from abkit.store.jobs import alerts
@@ -118,7 +117,7 @@ def heartbeat(store: Store, settings: Settings, tick: Tick, arguments: Heartbeat
         address = read_address(
             "heartbeat", env=arguments.url_env, file=arguments.url_file, workspace=settings.workspace
         )
-        _call(address)
+        call(address, _HEARTBEAT_S)
     return {"called": True}
 
 
@@ -133,16 +132,3 @@ def _touch(workspace: Path, file: Path, tick: Tick) -> None:
             f"heartbeat: {path} cannot be written: {os.strerror(error.errno or 0).lower()}",
             hint="correct the file of the schedule, or give the user of the daemon permission",
         ) from error
-
-
-def _call(address: str) -> None:
-    if not address.startswith(("https://", "http://")):
-        raise AbkitError("heartbeat: the address must begin with https:// or http://", hint="correct the reference")
-    try:
-        with urllib.request.urlopen(address, timeout=_HEARTBEAT_S) as answer:  # noqa: S310  # the scheme was checked
-            answer.read(1024)
-    except urllib.error.HTTPError as error:
-        raise AbkitError(f"heartbeat: the service answered with status {error.code}") from None
-    except (OSError, ValueError) as error:
-        # The text of the error may hold the address.
-        raise AbkitError(f"heartbeat: the service cannot be reached ({type(error).__name__})") from None
