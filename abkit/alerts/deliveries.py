@@ -100,7 +100,7 @@ def plan(session: Session, settings: AlertSettings, now: datetime) -> int:
 
 
 Draw = Callable[[Sequence[Alert], Path], Sequence[Path]]
-"""Draws the charts of alerts into a folder, and returns the files."""
+"""Draws the charts and pages of alerts into a folder, and returns the files."""
 
 
 def deliver(

@@ -35,7 +35,7 @@ class Message:
         title: One line.
         body: Plain text.
         tone: Color of the message.
-        charts: Image files, for channels that take any.
+        charts: Images and pages, for channels that take files.
     """
 
     title: str

@@ -9,13 +9,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
 from abkit.errors import StoreError
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import wait_for_turn
 from abkit.store.schema import Base
+from abkit.store.views import VIEWS
 
 # Any number, the same in all processes: PostgreSQL lets one of them migrate at a time.
 _MIGRATION_LOCK = 6_223_814
@@ -96,10 +97,13 @@ def _without_foreign_keys(store: Store) -> Iterator[Session]:
 
 
 def differences(store: Store) -> list[str]:
-    """Return how the tables of the store differ from the schema in the code; empty when they agree."""
+    """Return how tables and views of the store differ from those in the code; empty when they agree."""
     with store.read() as session:
-        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
-        return [str(difference) for difference in compare_metadata(context, Base.metadata)]
+        connection = session.connection()
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        missing = sorted(set(VIEWS).difference(inspect(connection).get_view_names()))
+        tables = [str(difference) for difference in compare_metadata(context, Base.metadata)]
+    return [*tables, *(f"there is no view {name}" for name in missing)]
 
 
 def require_current(store: Store) -> None:

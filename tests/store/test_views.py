@@ -1,0 +1,63 @@
+"""The views for dashboards: nobody writes through them, and migrations neither stumble over them nor lose them."""
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from abkit.store.database import migrate
+from abkit.store.database.engine import Store
+from abkit.store.views import VIEWS
+from tests.conftest import MakeDatabase
+from tests.workflows.scoring.test_shortlist import campaign
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_answers_and_cannot_be_written_through(store: Store, name: str) -> None:
+    campaign(store, [5.0])
+    with store.read() as session:
+        columns = list(session.execute(text(f"SELECT * FROM {name}")).keys())
+    engine = create_engine(store.engine.url)
+    for statement in (
+        f"INSERT INTO {name} ({columns[0]}) VALUES (1)",
+        f"UPDATE {name} SET {columns[0]} = 1",
+        f"DELETE FROM {name}",
+    ):
+        with pytest.raises(DBAPIError, match="view"), engine.begin() as connection:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_a_store_of_the_release_before_gets_the_views_and_keeps_its_rows(store: Store) -> None:
+    campaign(store, [5.0, 4.0])
+    migrate.downgrade(store, "0026_standing")
+    assert inspect(store.engine).get_view_names() == []
+
+    migrate.upgrade(store)
+
+    assert sorted(inspect(store.engine).get_view_names()) == sorted(VIEWS)
+    with store.read() as session:
+        assert session.scalar(text("SELECT COUNT(*) FROM score")) == 2
+
+
+def test_a_missing_view_is_seen_as_a_difference(store: Store) -> None:
+    with store.write() as session:
+        session.execute(text("DROP VIEW monitor_alert"))
+
+    assert migrate.differences(store) == ["there is no view monitor_alert"]
+
+
+def test_who_could_read_a_view_can_read_it_after_an_upgrade(new_database: MakeDatabase) -> None:
+    store = Store(new_database("postgresql", migrated=True))
+    with store.write() as session:
+        session.execute(text('DROP ROLE IF EXISTS "board\'s"'))
+        session.execute(text('CREATE ROLE "board\'s"'))
+        session.execute(text('GRANT SELECT ON monitor_decision TO "board\'s"'))
+    migrate.upgrade(store)
+    readable = text("SELECT has_table_privilege('board''s', :name, 'SELECT')")
+    with store.read() as session:
+        found = [session.scalar(readable, {"name": name}) for name in ("monitor_decision", "monitor_alert", "decision")]
+    with store.write() as session:
+        session.execute(text('DROP OWNED BY "board\'s"'))
+        session.execute(text('DROP ROLE "board\'s"'))
+    store.close()
+    assert found == [True, False, False]
