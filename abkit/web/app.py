@@ -15,7 +15,7 @@ from abkit.web.access import guard
 from abkit.workspace import Workspace
 
 #: Modules with a `router`, in the order in which their routes are tried.
-PAGES = ("static", "health", "overview")
+PAGES = ("static", "health", "images", "overview")
 
 
 def create_app(settings: Settings, *, local: bool = True) -> FastAPI:
