@@ -257,13 +257,14 @@ class Tells(StrEnum):
 
     Of `unknown` images nothing like them was labeled; between `close` ones little is left to tell but which is better;
     `unfamiliar` ones are those that a drift check found to be unlike the former; a `repeat` shows how consistent
-    people are.
+    people are, and a `shared` question, which somebody else answered, how far they agree.
     """
 
     UNKNOWN = "unknown"
     CLOSE = "close"
     UNFAMILIAR = "unfamiliar"
     REPEAT = "repeat"
+    SHARED = "shared"
 
 
 class WinnerRule(StrEnum):
@@ -477,3 +478,22 @@ class Role(StrEnum):
     RATER = "rater"
     REVIEWER = "reviewer"
     ADMIN = "admin"
+
+
+class ReviewState(StrEnum):
+    """How far a variant of a campaign has come on its way to a launch."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    CHANGES_WANTED = "changes_wanted"
+
+
+class ReviewAct(StrEnum):
+    """What somebody does in a review."""
+
+    PROPOSE = "propose"
+    APPROVE = "approve"
+    REJECT = "reject"
+    WANT_CHANGES = "want_changes"
+    COMMENT = "comment"

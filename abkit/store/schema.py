@@ -50,8 +50,11 @@ from abkit.vocabulary import (
     Metric,
     MissedTicks,
     RejectKind,
+    ReviewAct,
+    ReviewState,
     RunState,
     Severity,
+    Tells,
     TrialDecision,
     Unit,
 )
@@ -620,6 +623,75 @@ class Comparison(Base):
     share: Mapped[float]  # of the votes, how many were for the first; 0.5 is a tie
     weight: Mapped[float]  # number of votes, or how certain the outcome is
     rating_import_id: Mapped[int] = _ref("rating_import", index=True)
+
+
+class RaterLink(Base):
+    """A link with which a rater labels; it opens nothing else."""
+
+    digest: Mapped[str] = mapped_column(unique=True)  # SHA-256 of the token, which nobody keeps
+    rater_id: Mapped[int] = _ref("rater", index=True)
+    name: Mapped[str]  # whom it was made for; '' once they are forgotten
+    campaign_id: Mapped[int | None] = _ref("campaign", index=True)  # None: creatives of all campaigns
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    run_id: Mapped[int] = _ref("run")
+
+
+class LabelQuestion(Base):
+    """A question in a rater's queue: which of two creatives is better, or how good one is; and the answer."""
+
+    __table_args__ = (UniqueConstraint("rater_id", "number"), _one_of("tells", Tells))
+    rater_id: Mapped[int] = _ref("rater")
+    number: Mapped[int]  # of the rater: 1, 2, …
+    campaign_id: Mapped[int | None] = _ref("campaign", index=True)  # asked about it alone; None: about all
+    left_id: Mapped[int] = _ref("creative")
+    right_id: Mapped[int | None] = _ref("creative")  # None where it is about one
+    tells: Mapped[str]  # Tells
+    gain: Mapped[float | None]  # share of what was not known about the ranking that the answer was expected to tell
+    repeats_id: Mapped[int | None] = _ref("label_question")  # the one that this asks again, with its sides changed
+    asked_at: Mapped[datetime]
+    answered_at: Mapped[datetime | None]
+    answer: Mapped[str] = mapped_column(default="")  # left, right, tie, or a number; '' while it is open
+    run_id: Mapped[int] = _ref("run")
+
+
+# --- what may be launched -------------------------------------------------------------------------------------
+
+
+class ReviewFlow(Base):
+    """What was agreed about reviews in a campaign. The last row counts."""
+
+    __table_args__ = (
+        Index("ix_review_flow_campaign_id", "campaign_id", "id"),
+        CheckConstraint("approvals >= 1 AND approvals <= 5", name="approvals"),
+    )
+    campaign_id: Mapped[int] = _ref("campaign")
+    approvals: Mapped[int]  # how many people have to approve a variant
+    gate: Mapped[bool]  # whether `abkit shortlist --gate` asks for approval
+    note: Mapped[str] = mapped_column(default="")  # what was agreed, in words
+    agreed_by: Mapped[str]
+    agreed_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class Review(Base):
+    """Somebody proposed, approved or rejected a variant of a campaign, or wrote about it. Append-only."""
+
+    __table_args__ = (
+        Index("ix_review_campaign_id", "campaign_id", "creative_id", "id"),
+        Index("ix_review_creative_id", "creative_id"),
+        _one_of("act", ReviewAct),
+        _one_of("state", ReviewState),
+    )
+    campaign_id: Mapped[int] = _ref("campaign")
+    creative_id: Mapped[int] = _ref("creative")
+    act: Mapped[str]  # ReviewAct
+    state: Mapped[str]  # ReviewState, after it
+    reviewer: Mapped[str]  # who did it
+    reason: Mapped[str] = mapped_column(default="")
+    at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
 
 
 # --- what was found -------------------------------------------------------------------------------------------

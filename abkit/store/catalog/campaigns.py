@@ -9,7 +9,19 @@ from abkit.errors import UsageError
 from abkit.store.catalog.creatives import find_campaign
 from abkit.store.catalog.places import CAMPAIGN, campaigns_and_ads, with_places
 from abkit.store.database.statements import total
-from abkit.store.schema import Ad, Campaign, CampaignAlias, CampaignCreative, Experiment, Kpi, Segment
+from abkit.store.schema import (
+    Ad,
+    Campaign,
+    CampaignAlias,
+    CampaignCreative,
+    Experiment,
+    Kpi,
+    LabelQuestion,
+    RaterLink,
+    Review,
+    ReviewFlow,
+    Segment,
+)
 
 
 def campaign_rows(session: Session) -> list[dict[str, Any]]:
@@ -75,6 +87,10 @@ def merge(session: Session, key: str, into: str) -> dict[str, int]:
     }
     _move(session, Segment, source, target)
     _move(session, CampaignAlias, source, target, same=CampaignAlias.creative_alias_id)
+    for table in (RaterLink, LabelQuestion, Review):
+        _move(session, table, source, target)
+    # What was agreed in the campaign that takes everything stands there; where nothing was, it comes along.
+    _move(session, ReviewFlow, source, target, same=ReviewFlow.campaign_id)
     session.execute(delete(Campaign).where(Campaign.id == source))
     return moved
 
@@ -127,8 +143,12 @@ def remove(session: Session, key: str) -> int:
                 hint="move them: abkit campaign merge; or take their import back: abkit kpi undo",
             )
     creatives = session.scalars(_number(CampaignCreative, campaign)).one()
-    for members in (CampaignAlias, CampaignCreative):
+    for members in (CampaignAlias, CampaignCreative, Review, ReviewFlow, RaterLink):
         session.execute(delete(members).where(members.campaign_id == campaign))
+    # Answers stay; what was not answered is not asked any more.
+    still_open = delete(LabelQuestion).where(LabelQuestion.answered_at.is_(None))
+    session.execute(still_open.where(LabelQuestion.campaign_id == campaign))
+    session.execute(update(LabelQuestion).where(LabelQuestion.campaign_id == campaign).values(campaign_id=None))
     session.execute(update(Segment).where(Segment.campaign_id == campaign).values(campaign_id=None))
     session.execute(delete(Campaign).where(Campaign.id == campaign))
     return creatives

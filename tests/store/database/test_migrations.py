@@ -21,6 +21,8 @@ from abkit.store.schema import (
     KpiImport,
     KpiReject,
     KpiRevision,
+    Rater,
+    RaterLink,
     RatingImport,
     RatingSource,
     Score,
@@ -347,3 +349,23 @@ def test_regions_come_with_the_rows_as_they_were_and_go_without_losing_one(store
     migrate.upgrade(store)
     with store.read() as session:
         assert (session.execute(figures).all(), session.execute(kept).all()) == (before, places)
+
+
+def test_votes_and_campaigns_of_an_earlier_release_stay_when_links_and_reviews_come(store: Store) -> None:
+    campaign(store, [5.0, 4.0])
+    run = begin_run(store, "test", {})
+    with store.write() as session:
+        source = RatingSource(key="panel", salt=b"s", created_at=NOW, run_id=run.id)
+        session.add(source)
+        session.flush()
+        rater = Rater(rating_source_id=source.id, pseudonym="p", created_at=NOW, run_id=run.id)
+        session.add(rater)
+        session.flush()
+        session.add(RaterLink(digest="d", rater_id=rater.id, name="ann", created_at=NOW, expires_at=NOW, run_id=run.id))
+    migrate.downgrade(store, "0027_views")
+    migrate.upgrade(store)
+
+    with store.read() as session:
+        assert session.scalars(select(Rater.pseudonym)).all() == ["p"]
+        assert session.scalars(select(RaterLink)).all() == []
+        assert len(session.scalars(select(Score)).all()) == 2
