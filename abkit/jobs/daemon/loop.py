@@ -28,6 +28,7 @@ from abkit.jobs.daemon.process import INTERRUPTED, Assignment, Ending
 from abkit.jobs.job import Catalog, Clock, wall_clock
 from abkit.jobs.status import unknown_schedule
 from abkit.store.database.engine import Store
+from abkit.store.database.patience import BRIEF
 from abkit.store.jobs import openings, schedules
 from abkit.store.jobs.schedules import Lease
 from abkit.store.runs import this_process
@@ -66,7 +67,8 @@ class Daemon:
         clock: Clock = wall_clock,
         preload: Sequence[str] = (),
     ) -> None:
-        self.store = store
+        # A daemon that waits long for its bookkeeping loses its leases, and does not stop when it is told to.
+        self.store = store = store.with_patience(BRIEF)
         self.settings = settings
         self.clock = clock
         self.ended: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from abkit.addresses import masked_url
 from abkit.errors import StoreError
-from abkit.store.database.failures import BUSY_TIMEOUT_S, explain
+from abkit.store.database.failures import explain
+from abkit.store.database.patience import USUAL, Patience
 
 
 class Store:
@@ -27,9 +29,14 @@ class Store:
     'sqlite'
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = _make_engine(url)
-        self._writing = self.engine.execution_options(abkit_write=True)
+    def __init__(self, url: str, *, patience: Patience = USUAL) -> None:
+        self.engine: Engine = _make_engine(url).execution_options(abkit_patience=patience)
+
+    def with_patience(self, patience: Patience) -> "Store":
+        """Return the same store, its connections included, for work that waits so long."""
+        other = copy(self)
+        other.engine = self._engine(patience)
+        return other
 
     @property
     def dialect(self) -> str:
@@ -49,30 +56,36 @@ class Store:
         return masked_url(self.engine.url.render_as_string(hide_password=True))
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
-        """Yield a session for reading; nothing it changes is kept."""
-        with _readable_errors(self), Session(self.engine, expire_on_commit=False) as session:
+    def read(self, patience: Patience | None = None) -> Iterator[Session]:
+        """Yield a session for reading; nothing it changes is kept. It waits as long as the store does, or as told."""
+        engine = self._engine(patience)
+        with _readable_errors(engine), Session(engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, patience: Patience | None = None) -> Iterator[Session]:
         """Yield a session in one writing transaction: committed at the end, rolled back when it raises."""
+        engine = self._engine(patience, abkit_write=True)
         with (
-            _readable_errors(self),
-            Session(self._writing, expire_on_commit=False) as session,
+            _readable_errors(engine),
+            Session(engine, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
 
     @contextmanager
-    def connect(self) -> Iterator[Connection]:
+    def connect(self, patience: Patience | None = None) -> Iterator[Connection]:
         """Yield one connection for several transactions: temporary tables live from one to the next."""
-        with _readable_errors(self), self.engine.connect() as connection:
+        engine = self._engine(patience)
+        with _readable_errors(engine), engine.connect() as connection:
             yield connection
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+    def _engine(self, patience: Patience | None, **options: Any) -> Engine:
+        return self.engine.execution_options(**options, **({"abkit_patience": patience} if patience else {}))
 
 
 def _make_engine(url: str) -> Engine:
@@ -82,12 +95,17 @@ def _make_engine(url: str) -> Engine:
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite":
             # NullPool semantics for files come with SQLAlchemy; the driver's own time-out waits for writers.
-            engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S})
+            engine = create_engine(parsed, connect_args={"timeout": USUAL.lock_s})
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         if parsed.get_backend_name() == "postgresql":
-            return create_engine(parsed, pool_pre_ping=True)
+            from abkit.store.database.postgres import connector
+
+            engine = create_engine(parsed, pool_pre_ping=True)
+            event.listen(engine, "do_connect", connector(parsed.query))
+            event.listen(engine, "begin", _begin_postgresql)
+            return engine
     except ImportError as error:
         raise StoreError(
             "the store is PostgreSQL, and its driver is not installed",
@@ -121,14 +139,31 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writing = connection.get_execution_options().get("abkit_write", False)
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_patience(connection).lock_s * 1000:.0f}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
 
+def _begin_postgresql(connection: Connection) -> None:
+    patience = _patience(connection)
+    # For this transaction only: a pooler may give the same session to others.
+    connection.exec_driver_sql(
+        "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)",
+        (f"{patience.statement_s * 1000:.0f}", f"{patience.lock_s * 1000:.0f}"),
+    )
+    driver: Any = connection.connection.driver_connection
+    driver.statement_s = patience.statement_s
+
+
+def _patience(connection: Connection) -> Patience:
+    patience: Patience = connection.get_execution_options().get("abkit_patience", USUAL)
+    return patience
+
+
 @contextmanager
-def _readable_errors(store: Store) -> Iterator[None]:
+def _readable_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        if (explained := explain(store.engine, error)) is None:
+        if (explained := explain(engine, error)) is None:
             raise
         raise explained from error

@@ -11,9 +11,10 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from abkit.addresses import masked_url
 from abkit.errors import StoreError
+from abkit.store.database.patience import USUAL, Patience
 from abkit.store.schema import Base
 
-BUSY_TIMEOUT_S = 60
+_PING_S = 5
 
 
 def is_duplicate(error: IntegrityError) -> bool:
@@ -39,15 +40,39 @@ def _shown(engine: Engine) -> str:
     return masked_url(engine.url.render_as_string(hide_password=True))
 
 
+def _patience(engine: Engine) -> Patience:
+    patience: Patience = engine.get_execution_options().get("abkit_patience", USUAL)
+    return patience
+
+
+def _locked(engine: Engine, _error: DatabaseError) -> StoreError:
+    return StoreError(
+        f"another process has been writing to {_shown(engine)} for more than {_patience(engine).lock_s:g} seconds",
+        hint="wait for it to end" + (", or use PostgreSQL for many writers" if engine.dialect.name == "sqlite" else ""),
+    )
+
+
+def _too_long(engine: Engine, _error: DatabaseError) -> StoreError:
+    return StoreError(
+        f"{_shown(engine)} ended a statement that took longer than {_patience(engine).statement_s:g} seconds, or an "
+        "administrator did; nothing was half-written",
+        hint="run the same command again when the database is less busy: it goes on where it stopped",
+    )
+
+
+def _silent(engine: Engine, error: DatabaseError) -> StoreError:
+    return StoreError(
+        f"the store {_shown(engine)} does not answer any more: {_lines(error)[0]}; whether the last step was kept is "
+        "not known",
+        hint="check the server and the network, then run the same command again: it goes on where it stopped",
+    )
+
+
 def _says(message: str, hint: str) -> Callable[[Engine, DatabaseError], StoreError]:
     """Return the meaning of a code that always means the same; `{}` in the message stands for the store."""
     return lambda engine, _error: StoreError(message.format(_shown(engine)), hint=hint)
 
 
-_locked = _says(
-    f"another process has been writing to {{}} for more than {BUSY_TIMEOUT_S} seconds",
-    "wait for it to end, or use PostgreSQL for many writers",
-)
 _deadlock = _says(
     "another process and this one waited for each other in {}; nothing was half-written",
     "run the same command again: it goes on where it stopped",
@@ -112,7 +137,7 @@ def _server_runs(engine: Engine) -> bool:
 
     _, options = engine.dialect.create_connect_args(engine.url)
     address = {name: options[name] for name in ("host", "hostaddr", "port") if name in options}
-    return pq.PGconn.ping(conninfo.make_conninfo(**address).encode()) == pq.Ping.OK
+    return pq.PGconn.ping(conninfo.make_conninfo(**address, connect_timeout=_PING_S).encode()) == pq.Ping.OK
 
 
 def _lines(error: DatabaseError) -> list[str]:
@@ -132,6 +157,9 @@ _MEANINGS: dict[str, Callable[[Engine, DatabaseError], StoreError | None]] = {
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
     "25006": _refused,  # read_only_sql_transaction
     "42501": _refused,  # insufficient_privilege
+    "08006": _silent,  # connection_failure
+    "55P03": _locked,  # lock_not_available
+    "57014": _too_long,  # query_canceled
     "40P01": _deadlock,  # deadlock_detected
     "53100": _full,  # disk_full
     "58030": _full,  # io_error

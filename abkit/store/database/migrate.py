@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import StoreError
 from abkit.store.database.engine import Store
+from abkit.store.database.patience import LONG
 from abkit.store.database.statements import wait_for_turn
 from abkit.store.schema import Base
 from abkit.store.views import VIEWS
@@ -76,10 +77,10 @@ def _without_foreign_keys(store: Store) -> Iterator[Session]:
     outside of transactions only; that every reference still holds is checked before the commit.
     """
     if store.dialect != "sqlite":
-        with store.write() as session:
+        with store.write(LONG) as session:
             yield session
         return
-    with store.connect() as connection:
+    with store.connect(LONG) as connection:
         driver = connection.connection.driver_connection
         assert driver is not None  # noqa: S101
         driver.execute("PRAGMA foreign_keys = OFF")

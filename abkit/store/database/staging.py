@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateTable, DropTable
 
 from abkit.store.database.engine import Store
+from abkit.store.database.patience import LONG
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,7 +100,7 @@ def publish_staged(
     Returns:
         What `publish` returns.
     """
-    with store.connect() as connection:
+    with store.connect(LONG) as connection:
         try:
             with connection.begin():
                 create_stage(connection, tables)

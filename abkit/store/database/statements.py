@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from abkit.store.database.patience import LONG
 from abkit.store.schema import Base
 
 #: How many values one query names: both engines limit their number.
@@ -106,6 +107,9 @@ def wait_for_turn(session: Session, lock: int) -> None:
         lock: Any number, the same in all processes.
     """
     if session.get_bind().dialect.name == "postgresql":
+        # A queue: whoever is in front may have millions of rows to move.
+        queue = {"patience": f"{LONG.lock_s * 1000:.0f}"}
+        session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), queue)
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
 
 

@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from abkit.errors import StoreError
-from abkit.store.database import engine, failures, migrate
+from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.database.failures import is_duplicate
+from abkit.store.database.patience import Patience
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign, Run
 from tests.conftest import MakeDatabase
@@ -74,16 +75,15 @@ def test_nothing_is_half_written_when_a_transaction_fails(store: Store) -> None:
 
 
 def test_a_writer_that_waited_too_long_is_told_who_was_in_the_way(
-    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+    sqlite_store: Store,
 ) -> None:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_S", 0.05)
-    second = Store(str(sqlite_store.engine.url))
+    second = Store(str(sqlite_store.engine.url), patience=Patience(statement_s=1, lock_s=0.05))
     with sqlite_store.write() as session:
         session.execute(select(Run))
         said = refusal(second, lambda session: session.execute(select(Run)), write=True)
     second.close()
 
-    assert f"for more than {failures.BUSY_TIMEOUT_S} seconds" in said.message
+    assert "for more than 0.05 seconds" in said.message
     assert "PostgreSQL" in said.hint
 
 
