@@ -19,17 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from abkit_model.decoding import animations, formats, heif, png, video
+from abkit_model.decoding import animations, formats, heif, png, structure, video
 from abkit_model.decoding.colors import in_srgb
 from abkit_model.decoding.formats import MEDIA_TYPES, SUPPORTED
 from abkit_model.decoding.grounds import compose, single_color
 from abkit_model.errors import ImageRejected, KindNotRead
+from abkit_model.limits import MAX_IMAGE_BYTES, MAX_PIXELS, MAX_WEBP_PIXELS, MIN_SIDE, NotRegular, Room, require_regular
 
-#: Smaller images carry too little to be judged.
-MIN_SIDE = 32
-#: 64 megapixels take 192 MB once decoded. Refused from the header, before anything is decoded.
-MAX_PIXELS = 64_000_000
-MAX_FILE_BYTES = 256 * 2**20
 #: A large JPEG may be decoded at 1/2, 1/4 or 1/8 of its size while this many pixels remain,
 #: several times what any bundled encoder looks at.
 DRAFT_PIXELS = 1_000_000
@@ -45,6 +41,9 @@ CUT_OFF = "the image is cut off: the file ends too early"
 FRAMES_ONLY = "video, frames only: the mean of its poster and up to three more frames, without sound and motion"
 #: How a file becomes pixels. It counts up when the same file gives other pixels than before.
 RULES = 2
+
+# Threads decode at the same time, and one image of the largest size takes most of a gigabyte meanwhile.
+_room = Room(MAX_PIXELS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,16 +127,20 @@ def open_image(source: Path | bytes) -> DecodedImage:
     _refuse_huge_webp(data)
     try:
         data, notes = png.without_oversized_chunks(data)
+        structure.refuse_costly(data)
         with _open_header(data) as image:
             _refuse_size(*image.size)
+            if image.format in ("JPEG", "MPO"):
+                structure.refuse_scans(data, *image.size)
             media_type = heif.media_type(data) if image.format == "HEIF" else MEDIA_TYPES.get(str(image.format))
             if media_type is None:
                 raise KindNotRead(f"{image.format} is not read; {SUPPORTED}")
             notes += heif.notes(image) if image.format == "HEIF" else ()
             stored = image.size
-            turned = _is_turned(image)
+            turned = _turn(image) in (5, 6, 7, 8)
             _draft(image)
-            pixels, reading = _decoded(image, notes)
+            with _room.for_use_of(image.width * image.height):
+                pixels, reading = _decoded(image, notes)
     except ImageRejected:
         raise
     except Exception as error:  # a hostile file can raise anything; the rest of its folder goes on
@@ -193,11 +196,16 @@ def read_file(path: Path) -> bytes:
         ImageRejected: A broken link, a loop of links, no permission, not a regular file, or larger than the limit.
     """
     try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
+        status = require_regular(path)
+        if stat.S_ISDIR(status.st_mode):
             raise ImageRejected("not a regular file")
         _refuse_file_of(status.st_size)
-        return path.read_bytes()
+        with path.open("rb") as file:  # it may grow meanwhile
+            data = file.read(MAX_IMAGE_BYTES + 1)
+        _refuse_file_of(len(data))
+        return data
+    except NotRegular as error:
+        raise ImageRejected("not a regular file") from error
     except FileNotFoundError as error:
         reason = "the link points to nothing" if path.is_symlink() else "the file does not exist"
         raise ImageRejected(reason) from error
@@ -292,13 +300,13 @@ def _damage(error: Exception) -> str:
 
 
 def _refuse_file_of(size: int) -> None:
-    if size > MAX_FILE_BYTES:
-        raise ImageRejected(f"the file is larger than {MAX_FILE_BYTES // 2**20} MB")
+    if size > MAX_IMAGE_BYTES:
+        raise ImageRejected(f"the file is larger than {MAX_IMAGE_BYTES // 2**20} MB")
 
 
-def _refuse_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageRejected(f"{width}×{height} is more than {MAX_PIXELS // 1_000_000} megapixels")
+def _refuse_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
+    if width * height > most:
+        raise ImageRejected(f"{width}×{height} is more than {most // 1_000_000} megapixels: make it smaller")
     if min(width, height) < 1:
         raise ImageRejected("the image is damaged: its header names no size")
     if min(width, height) < MIN_SIDE:
@@ -321,7 +329,7 @@ def _refuse_huge_webp(data: bytes) -> None:
         height = int.from_bytes(body[8:10], "little") & 0x3FFF
     else:
         return
-    _refuse_size(width, height)
+    _refuse_size(width, height, MAX_WEBP_PIXELS)
 
 
 def _draft(image: Image.Image) -> None:
@@ -332,17 +340,23 @@ def _draft(image: Image.Image) -> None:
         image.draft(None, (max(MIN_SIDE, round(width * shrink)), max(MIN_SIDE, round(height * shrink))))
 
 
-def _is_turned(image: Image.Image) -> bool:
+def _turn(image: Image.Image) -> int:
+    """Return how Exif says the image is turned, 1 to 8; 1 where it says nothing, or is damaged or costly."""
     try:
-        return int(image.getexif().get(0x0112, 1)) in (5, 6, 7, 8)
-    except Exception:  # damaged EXIF says nothing about rotation
-        return False
+        if exif := image.info.get("exif"):
+            structure.refuse_repeated_values(exif.removeprefix(b"Exif\0\0"))
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged Exif says nothing about rotation
+        return 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    """Return the image as it is to be seen: itself where nothing turns it."""
+    if _turn(image) not in range(2, 9):
+        return image
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # damaged EXIF is no reason to refuse the image
+    except Exception:  # damaged Exif is no reason to refuse the image
         return image
 
 

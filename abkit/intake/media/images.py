@@ -2,15 +2,16 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from glob import glob, has_magic
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from glob import has_magic
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
 
+from abkit.intake.media.folders import matches, walk
 from abkit.intake.media.properties import ImageProperties, image_properties
 from abkit_model.decoding.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES, kind_of_suffix
 from abkit_model.errors import ImageRejected
@@ -55,14 +56,14 @@ def find_images(paths: Sequence[Path]) -> FoundImages:
     ignored = 0
     for path in paths:
         if has_magic(str(path)) and not os.path.lexists(path):
-            matches = [Path(match) for match in sorted(glob(str(path), recursive=True))]
-            if not matches:
-                unusable[path] = "no file matches this pattern"
+            named, reason = matches(path)
+            if not named or reason:
+                unusable[path] = reason or "no file matches this pattern"
         else:
-            matches = [path]
-        for match in matches:
+            named = [path]
+        for match in named:
             if os.path.isdir(match):
-                for entry, reason in _walk(match, ()):
+                for entry, reason in walk(match):
                     if reason:
                         unusable[entry] = reason
                     elif entry.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
@@ -74,27 +75,6 @@ def find_images(paths: Sequence[Path]) -> FoundImages:
             else:
                 files[match] = None
     return FoundImages(tuple(files), tuple(unusable.items()), tuple(skipped.items()), ignored)
-
-
-def _walk(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[tuple[Path, str]]:
-    try:
-        status = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        yield folder, f"the folder cannot be read: {os.strerror(error.errno or 0).lower()}"
-        return
-    here = (status.st_dev, status.st_ino)
-    if here in above:
-        yield folder, "the link leads back to a folder above it"
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        path = Path(entry.path)
-        if os.path.isdir(path):
-            yield from _walk(path, (*above, here))
-        else:
-            yield path, ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +107,10 @@ class Content:
             "reading": stored_reading(self.decoded.reading),
             "properties": self.properties.stored(),
         }
+
+    def without_pixels(self) -> Self:
+        """Return all but the pixels, which take most of the memory, in place of them an image of one pixel."""
+        return replace(self, decoded=replace(self.decoded, image=Image.new("RGB", (1, 1)), more=()))
 
 
 def stored_reading(reading: Reading) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def decode_batches(
             file.refuse(error)
             return None
         file.sha256, file.reading = content.sha256, content.decoded.reading
-        return Decoded(file, content, frames)
+        return Decoded(file, content.without_pixels(), frames)
 
     waiting = iter(files)
     ahead: deque[Future[Decoded[Prepared] | None]] = deque()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageCms
 
 from abkit_model.errors import ImageRejected
@@ -15,6 +17,7 @@ MAX_PROFILE_BYTES = 16 * 2**20
 #: A profile that moves no color by more than this many of 255 levels is sRGB under another name: pixels stay.
 _SAME = 2
 _SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+_BAND = 1 << 21  # pixels that are converted at a time
 _FLAGS = ImageCms.Flags.BLACKPOINTCOMPENSATION
 
 
@@ -45,8 +48,11 @@ def in_srgb(image: Image.Image) -> Colored:
     profile = image.info.get("icc_profile")
     if image.mode == "LAB":
         return Colored(_from_lab(image), ("converted from Lab to sRGB",), changed=True)
+    profile = profile if isinstance(profile, bytes) else b""
+    if not profile and image.mode == "RGBA" and "transparency" not in image.info:
+        return Colored(image)
     pixels, alpha = _plain(image)
-    if not isinstance(profile, bytes) or not profile:
+    if not profile:
         note = ("CMYK without a color profile: converted by formula",) if pixels.mode == "CMYK" else ()
         return Colored(_joined(pixels.convert("RGB") if pixels.mode != "RGB" else pixels, alpha), note)
     converted, note_of_profile, changed = _converted(pixels, profile)
@@ -72,9 +78,8 @@ def _plain(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 def _joined(pixels: Image.Image, alpha: Image.Image | None) -> Image.Image:
     if alpha is None:
         return pixels
-    joined = pixels.copy()
-    joined.putalpha(alpha)
-    return joined
+    pixels.putalpha(alpha)  # nobody else has these pixels: alpha comes with a copy
+    return pixels
 
 
 def _converted(pixels: Image.Image, profile: bytes) -> tuple[Image.Image, str, bool]:
@@ -157,12 +162,25 @@ def scaled_to_8_bit(image: Image.Image) -> Image.Image:
     Raises:
         ImageRejected: Samples are not finite numbers.
     """
-    values = np.asarray(image).astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ImageRejected("the image has samples that are not finite numbers")
     if image.mode.startswith("I;16"):
         top = 65535.0
     else:  # 32-bit integers and floats do not say their range: take the smallest usual one that holds them
-        top = next((t for t in (1.0, 255.0, 65535.0) if values.max() <= t), float(values.max()))
+        largest = max(float(band.max()) for band in _bands(image))
+        top = next((t for t in (1.0, 255.0, 65535.0) if largest <= t), largest)
         top = 255.0 if image.mode == "I" and top == 1.0 else top
-    return Image.fromarray(np.clip(values * (255.0 / top) + 0.5, 0, 255).astype(np.uint8), "L")
+    gray = np.empty((image.height, image.width), np.uint8)
+    row = 0
+    for band in _bands(image):
+        gray[row : row + len(band)] = np.clip(band * (255.0 / top) + 0.5, 0, 255)
+        row += len(band)
+    return Image.fromarray(gray, "L")
+
+
+def _bands(image: Image.Image) -> Iterator[NDArray[np.float64]]:
+    """Yield some rows at a time: as numbers of 64 bits, a whole image takes eight times its memory."""
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        values = np.asarray(image.crop((0, top, image.width, min(image.height, top + rows)))).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ImageRejected("the image has samples that are not finite numbers")
+        yield values

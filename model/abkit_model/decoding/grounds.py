@@ -18,6 +18,7 @@ _ENOUGH = 0.25
 # Below this share of transparent pixels the ground is no more than a rim or rounded corners.
 _TRANSPARENT = 0.05
 _SIDE = 256
+_BAND = 1 << 21  # pixels that are put on a ground at a time
 # The channels of an image of one color lie within so many levels; WebP moves them most.
 _ONE_COLOR = 8
 
@@ -43,7 +44,11 @@ def compose(layer: Image.Image) -> Composed:
     """
     name = _ground(layer)
     color = _GROUNDS[name] if name else _WHITE
-    image = Image.alpha_composite(Image.new("RGBA", layer.size, color), layer).convert("RGB")
+    image = Image.new("RGB", layer.size)
+    rows = max(1, _BAND // layer.width)
+    for top in range(0, layer.height, rows):  # some rows at a time, to save memory
+        band = layer.crop((0, top, layer.width, min(layer.height, top + rows)))
+        image.paste(Image.alpha_composite(Image.new("RGBA", band.size, color), band).convert("RGB"), (0, top))
     note = f"transparent: scored on a {name} ground, for on white it could hardly be seen" if name else ""
     return Composed(image, note)
 

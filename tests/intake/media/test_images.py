@@ -135,7 +135,7 @@ def test_what_may_not_be_read_is_told_and_the_rest_is_found(tmp_path: Path) -> N
         str(unread): "the file is not readable: permission denied",
         str(listed): "the file is not readable: permission denied",
         str(tmp_path / "ads" / "closed"): "the folder cannot be read: permission denied",
-        str(tmp_path / "ads" / "closed" / "*.png"): "no file matches this pattern",
+        str(tmp_path / "ads" / "closed" / "*.png"): "the folder cannot be read: permission denied",
     }
 
 
