@@ -439,6 +439,14 @@ class WebSettings(_Section):
     max_upload_mb: float = Field(default=200, gt=0, le=10240, description="larger requests are refused")
     requests_per_minute: int = Field(default=600, ge=1, description="requests that one person or address may make")
 
+    @property
+    def address(self) -> str:
+        """Where others reach it, without a slash at the end, as far as the configuration tells."""
+        if self.hosts:
+            return f"https://{self.hosts[0]}{self.prefix}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{self.prefix}"
+
 
 class Settings(BaseSettings):
     """All settings."""

@@ -44,6 +44,7 @@ COMMANDS = {
     "encoder": "model.encoder",
     "ratings": "loop.ratings",
     "review": "loop.review",
+    "rater": "loop.rater",
     "serve": "operate.serve",
     "open": "operate.open",
     "schedule": "operate.schedule",

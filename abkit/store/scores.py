@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.store.catalog.creatives import creative_ids, write_creatives
-from abkit.store.database.statements import in_parts, insert_missing
+from abkit.store.database.statements import among, in_parts, insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import (
     BriefFit,
@@ -263,8 +263,13 @@ class SeenCreative:
     vector: bytes
 
 
-def seen_creatives(session: Session, version: ModelVersion, campaign: int | None = None) -> list[SeenCreative]:
-    """Return the creatives with a score by a version and an embedding by its encoder, of one campaign or all."""
+def seen_creatives(
+    session: Session, version: ModelVersion, campaign: int | None = None, *, only: Collection[int] | None = None
+) -> list[SeenCreative]:
+    """Return the creatives with a score by a version and an embedding by its encoder, of one campaign or all.
+
+    With `only`, those among these ids.
+    """
     members = select(CampaignCreative.creative_id, func.min(CampaignCreative.campaign_id).label("campaign_id"))
     if campaign is not None:
         members = members.where(CampaignCreative.campaign_id == campaign)
@@ -277,12 +282,38 @@ def seen_creatives(session: Session, version: ModelVersion, campaign: int | None
         .where(Score.model_version_id == version.id, Embedding.encoder_fingerprint == version.encoder_fingerprint)
         .order_by(Creative.id)
     )
+    if only is not None:
+        query = query.where(among(session, Creative.id, only))
     return [
         SeenCreative(
             id=row[0], campaign=row[1], perceptual_hash=row[2], mean=row[3], novelty=row[4], vector=bytes(row[5])
         )
         for row in session.execute(query)
     ]
+
+
+@dataclass(frozen=True)
+class SeenPlace:
+    """A creative that a version scored, without what its encoder saw: its id, its first campaign, its novelty."""
+
+    id: int
+    campaign: int | None
+    novelty: float | None
+
+
+def seen_places(session: Session, version: ModelVersion, campaign: int | None = None) -> list[SeenPlace]:
+    """Return the creatives with a score by a version, of one campaign or all, by id; no embedding is read."""
+    members = select(CampaignCreative.creative_id, func.min(CampaignCreative.campaign_id).label("campaign_id"))
+    if campaign is not None:
+        members = members.where(CampaignCreative.campaign_id == campaign)
+    of = members.group_by(CampaignCreative.creative_id).subquery()
+    query = (
+        select(Score.creative_id, of.c.campaign_id, Score.novelty)
+        .join(of, of.c.creative_id == Score.creative_id, isouter=campaign is None)
+        .where(Score.model_version_id == version.id)
+        .order_by(Score.creative_id)
+    )
+    return [SeenPlace(row[0], row[1], row[2]) for row in session.execute(query)]
 
 
 # --- samples that drift is tested on ------------------------------------------------------------------------------

@@ -161,6 +161,12 @@ def _centered(covariance: Floats, groups: NDArray[np.intp], weight: Floats) -> F
     return np.asarray(_within(once.T, groups, weight).T)
 
 
+def group_variance(covariance: Floats, groups: NDArray[np.intp]) -> float:
+    """Return the mean variance, by a covariance `(n, n)`, of the liking of images against the mean of their group."""
+    weight = _weights(len(groups), None)
+    return float(weight @ _centered(covariance, groups, weight).diagonal())
+
+
 def _of_differences(C: Floats) -> Floats:
     """Return what a symmetric form says of the difference of every two images, `(n, n)`."""
     own = C.diagonal()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
@@ -58,7 +58,14 @@ class LabelPool:
 
 
 def read_pool(
-    session: Session, version: ModelVersion, campaign: int | None, *, usable: Collection[int] | None, seed: int
+    session: Session,
+    version: ModelVersion,
+    campaign: int | None,
+    *,
+    usable: Collection[int] | None,
+    seed: int,
+    most: int | None = None,
+    most_labeled: int | None = None,
 ) -> LabelPool:
     """Read the pool of a version.
 
@@ -67,22 +74,31 @@ def read_pool(
         version: Whose scores and encoder count.
         campaign: Ask about creatives of this campaign only; None: of all.
         usable: Creatives that may be asked about; None: all.
-        seed: Seed of the choice among more than a thousand candidates.
+        seed: Seed of the choice among too many candidates: whole campaigns, because only inside them is compared.
+        most: Candidates at most; `MOST_CANDIDATES` by default.
+        most_labeled: Labeled creatives beside the candidates at most, the latest ones; `MOST_LABELED` by default.
     """
-    everyone = scores.seen_creatives(session, version)
-    known = {one.id: one for one in everyone}
-    inside = everyone if campaign is None else scores.seen_creatives(session, version, campaign)
-    some = [one for one in inside if usable is None or one.id in usable]
+    most, most_labeled = most or MOST_CANDIDATES, most_labeled or MOST_LABELED
+    inside = scores.seen_places(session, version, campaign)
+    places = [one for one in inside if usable is None or one.id in usable]
     looked_for = _pointed_at(session, version)
-    if too_many := max(len(some) - MOST_CANDIDATES, 0):
-        luck = np.random.default_rng(seed).random(len(some))
-        first = sorted(range(len(some)), key=lambda k: (not _is_unfamiliar(some[k], looked_for), luck[k]))
-        some = [some[k] for k in sorted(first[:MOST_CANDIDATES])]
-    compared = [one for one in read.all_comparisons(session) if one[0] in known and one[1] in known]
-    means = read.mean_ratings(session)
-    own = {one.id for one in some}
+    if too_many := max(len(places) - most, 0):
+        rng = np.random.default_rng(seed)
+        turn = {one: rng.random() for one in sorted({place.campaign or 0 for place in places})}
+        luck = rng.random(len(places))
+        order = sorted(
+            range(len(places)),
+            key=lambda k: (not _is_unfamiliar(places[k], looked_for), turn[places[k].campaign or 0], luck[k]),
+        )
+        places = [places[k] for k in sorted(order[:most])]
+    own = {one.id for one in places}
+    compared, means = read.all_comparisons(session), read.mean_ratings(session)
     labeled = {id_ for one in compared for id_ in one[:2]} | {int(id_) for one in means for id_ in one.creative}
-    others = [known[id_] for id_ in sorted((labeled & set(known)) - own, reverse=True)[:MOST_LABELED]]
+    beside = sorted(labeled - own, reverse=True)[: 2 * most_labeled]  # some were not scored by this version
+    known = {one.id: one for one in scores.seen_creatives(session, version, only=own | set(beside))}
+    of_campaign = {one.id: one.campaign for one in places}
+    some = [replace(known[one], campaign=of_campaign[one]) for one in sorted(own & set(known))]
+    others = [known[id_] for id_ in beside if id_ in known][:most_labeled]
     pool = [*some, *others]
     place = {one.id: position for position, one in enumerate(pool)}
     labels = _labels(place, compared, means)
@@ -124,7 +140,7 @@ def _pointed_at(session: Session, version: ModelVersion) -> frozenset[int] | Non
     return frozenset()
 
 
-def _is_unfamiliar(one: scores.SeenCreative, looked_for: frozenset[int] | None) -> bool:
+def _is_unfamiliar(one: scores.SeenCreative | scores.SeenPlace, looked_for: frozenset[int] | None) -> bool:
     return looked_for is not None and (one.id in looked_for or (one.novelty or 0.0) > 1)
 
 

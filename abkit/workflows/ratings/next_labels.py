@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from abkit.errors import AbkitError, UsageError
 from abkit.records import RecordList
@@ -148,7 +149,7 @@ def _ask(pool: LabelPool, count: int, images: bool, seed: int) -> list[Question]
     rated = [(int(one), None) for one in np.flatnonzero(pool.rated)]
     former: Sequence[tuple[int, int | None]] = rated if images else sorted(pool.pairs)
     repeats = min(count // _REPEAT_EVERY, len(former))
-    found = _questions(pool, taste, count - repeats, images)
+    found = new_questions(pool, taste, count - repeats, images=images)
     if not found:
         return []
     again = [former[k] for k in rng.choice(len(former), repeats, replace=False)] if repeats else []
@@ -158,18 +159,37 @@ def _ask(pool: LabelPool, count: int, images: bool, seed: int) -> list[Question]
     return [one.turned() if rng.random() < 0.5 else one for one in found]
 
 
-def _questions(pool: LabelPool, taste: Taste, count: int, images: bool) -> list[Question]:
-    """Return new questions: about what drift points at first, and about the others where that is not enough."""
+def new_questions(
+    pool: LabelPool,
+    taste: Taste,
+    count: int,
+    *,
+    images: bool,
+    there: NDArray[np.bool_] | None = None,
+    not_again: Iterable[tuple[int, int]] = (),
+) -> list[Question]:
+    """Return new questions: about what drift points at first, and about the others where that is not enough.
+
+    Args:
+        pool: Who may be asked about.
+        taste: What is known about the candidates.
+        count: How many questions at most.
+        images: About single images, instead of pairs.
+        there: `(candidates,)`, which have an image; None: all.
+        not_again: Pairs that were asked and not answered, as positions; of a single image, twice its position.
+    """
     found: list[Question] = []
+    ready = np.ones(pool.candidates, dtype=bool) if there is None else there
+    asked = list(not_again)
     for wanted in (pool.unfamiliar, None) if pool.unfamiliar is not None else (None,):
         left = count - len(found)
         if images:
-            open_ = ~pool.rated
-            open_[[one.first for one in found]] = False
+            open_ = ~pool.rated & ready
+            open_[[one.first for one in found] + [one for one, _ in asked]] = False
             found += next_images(taste, open_, pool.group, left, wanted=wanted)
             continue
-        allowed = (pool.group[:, None] == pool.group[None, :]) & ~pool.alike
-        for i, j in [*pool.pairs, *((one.first, one.second) for one in found if one.second is not None)]:
+        allowed = (pool.group[:, None] == pool.group[None, :]) & ~pool.alike & ready[:, None] & ready[None, :]
+        for i, j in [*pool.pairs, *asked, *((one.first, one.second) for one in found if one.second is not None)]:
             allowed[i, j] = allowed[j, i] = False
         found += next_pairs(taste, allowed, pool.group, left, wanted=wanted)
     return found
