@@ -497,3 +497,13 @@ class ReviewAct(StrEnum):
     REJECT = "reject"
     WANT_CHANGES = "want_changes"
     COMMENT = "comment"
+
+
+class Permission(StrEnum):
+    """What a page, or a token, is for."""
+
+    VIEW = "view"  # look at pages
+    LABEL = "label"  # rate and compare creatives
+    REVIEW = "review"  # approve, reject, comment, acknowledge alerts
+    OPERATE = "operate"  # upload, import, link, train, promote, run jobs
+    ADMINISTER = "administer"  # people and their tokens

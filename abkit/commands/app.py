@@ -46,6 +46,8 @@ COMMANDS = {
     "review": "loop.review",
     "rater": "loop.rater",
     "serve": "operate.serve",
+    "user": "operate.user",
+    "token": "operate.token",
     "open": "operate.open",
     "schedule": "operate.schedule",
     "alerts": "operate.alerts",

@@ -52,6 +52,7 @@ from abkit.vocabulary import (
     RejectKind,
     ReviewAct,
     ReviewState,
+    Role,
     RunState,
     Severity,
     Tells,
@@ -987,3 +988,48 @@ class ExperimentResult(Base):
     reason: Mapped[str] = mapped_column(default="")
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
+
+
+# --- who may do what ------------------------------------------------------------------------------------------
+
+
+class Person(Base):
+    """Somebody who may open the page for the team."""
+
+    __table_args__ = (_one_of("role", Role),)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]  # Role
+    password: Mapped[str | None]  # argon2id; None where a proxy says who somebody is
+    created_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]  # the name stays: what was done under it does, too
+
+
+class SignIn(Base):
+    """A browser in which a person has signed in."""
+
+    digest: Mapped[str] = mapped_column(unique=True)  # SHA-256 of the cookie
+    person_id: Mapped[int] = _ref("person", index=True)
+    signed_in_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class AccessToken(Base):
+    """A key with which a program acts for a person."""
+
+    digest: Mapped[str] = mapped_column(unique=True)  # SHA-256 of the token, which nobody keeps
+    person_id: Mapped[int] = _ref("person", index=True)
+    label: Mapped[str]
+    scopes: Mapped[list[str]]  # Permission
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class Audit(Base):
+    """Who changed something, what, and when. Append-only."""
+
+    at: Mapped[datetime] = mapped_column(index=True)
+    who: Mapped[str]
+    act: Mapped[str]
+    about: Mapped[str]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import secrets
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from abkit.errors import AbkitError, InvalidInput, StoreError, UsageError
-from abkit.web.rendering import page
+from abkit.web.access.headers import ALWAYS
+from abkit.web.rendering import link, page
 
 _log = logging.getLogger(__name__)
 _WORDS = {
@@ -40,7 +42,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:
-        ours = error.detail and error.detail not in _PLAIN
+        if error.status_code == 401 and request.method == "GET" and not _is_api(request):
+            return RedirectResponse(link(request, "sign_in", query={"to": _here(request)}), 303)
+        ours = error.detail and error.detail != HTTPStatus(error.status_code).phrase
         said = error.detail if ours else _WORDS.get(error.status_code, "there is no answer to this")
         return answer(request, error.status_code, said, headers=dict(error.headers or {}))
 
@@ -54,10 +58,8 @@ def install(app: FastAPI) -> None:
     def failed(request: Request, error: Exception) -> Response:
         number = secrets.token_hex(4)
         _log.error("request %s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
-        return answer(request, 500, "this is a fault of abkit", f"its traceback is in the server's log under {number}")
-
-
-_PLAIN = {"Not Found", "Method Not Allowed", "Unauthorized", "Forbidden", "Bad Request"}
+        hint = f"its traceback is in the server's log under {number}"
+        return answer(request, 500, "this is a fault of abkit", hint, headers=ALWAYS)
 
 
 def answer(
@@ -80,6 +82,11 @@ def answer(
     made = page(request, "error.html.j2", status=status, message=message, hint=hint)
     made.headers.update(headers or {})
     return made
+
+
+def _here(request: Request) -> str | None:
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    return f"{path}?{request.url.query}" if request.url.query else path if path != "/" else None
 
 
 def _is_api(request: Request) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from abkit.web.access.people import Permission, Person
 
 #: Name of the route, its label, and who sees it.
-_ENTRIES: tuple[tuple[str, str, Permission], ...] = (("overview", "Overview", Permission.VIEW),)
+_ENTRIES: tuple[tuple[str, str, Permission], ...] = (
+    ("overview", "Overview", Permission.VIEW),
+    ("people", "People", Permission.ADMINISTER),
+)
 
 
 def navigation(person: Person) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from abkit.records import decimal, percent
 from abkit.reporting.charts.theme import readable
+from abkit.web.access.identity import keep_cookie
 from abkit.web.assets import VERSION
 from abkit.web.navigation import navigation
 
@@ -45,9 +46,13 @@ def page(request: Request, template: str, *, status: int = 200, **values: Any) -
         url=lambda route, **parts: link(request, route, **parts),
         here=request.url.path,
         static_version=VERSION,
+        served_locally=request.app.state.local,
         **values,
     )
-    return HTMLResponse(text, status_code=status)
+    made = HTMLResponse(text, status_code=status)
+    if cookie := getattr(request.state, "new_cookie", ""):
+        keep_cookie(request, made, cookie)
+    return made
 
 
 def link(request: Request, route: str, /, *, query: dict[str, Any] | None = None, **parts: Any) -> str:

@@ -31,6 +31,7 @@ def serve(settings: Settings, *, host: str, port: int, started: Callable[[str], 
 
     from abkit.web.access.guard import is_local, require_people
     from abkit.web.app import create_app
+    from abkit.web.patience import patient_protocol
 
     local = is_local(settings, host)
     if not local:
@@ -50,6 +51,7 @@ def serve(settings: Settings, *, host: str, port: int, started: Callable[[str], 
         limit_concurrency=CONNECTIONS,
         h11_max_incomplete_event_size=32 * 1024,
         ws="none",
+        http=patient_protocol(),
     )
     with listening:
         started(address)

@@ -1,6 +1,7 @@
 """A served workspace: requests go to the application in process; a browser needs the address of a server."""
 
 import os
+import re
 import shutil
 import socket
 import sqlite3
@@ -8,14 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import argon2
 import pytest
 from fastapi.testclient import TestClient
 
 from abkit import Workspace
 from abkit.web.app import create_app
+from abkit.workflows.people import add_person
 from tests.reporting.conftest import FLAGS
 from tests.web.stocked import stock
 
@@ -23,12 +27,29 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+PASSWORD = "a long enough password"  # noqa: S105
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing a password is slow on purpose; tests sign in often."""
+    cheap = partial(argon2.PasswordHasher, time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(argon2, "PasswordHasher", cheap)
+
+
+@pytest.fixture(scope="session")
+def empty_workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an empty workspace, to be copied: to make one takes longer than a test of a page."""
+    folder = tmp_path_factory.mktemp("empty") / "shop"
+    Workspace.create(folder).close()
+    return folder
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workspace]:
+def shop(tmp_path: Path, empty_workspace: Path) -> Iterator[Workspace]:
     """An empty workspace."""
-    with Workspace.create(tmp_path / "shop") as made:
+    shutil.copytree(empty_workspace, tmp_path / "shop")
+    with Workspace.open(tmp_path / "shop") as made:
         yield made
 
 
@@ -155,3 +176,48 @@ def browser_page(request: pytest.FixtureRequest, browser: "Browser") -> Iterator
 def _is_fault(said: object) -> bool:
     # An answer that says no is shown in the console, too, and is no fault of the page.
     return getattr(said, "type", "") == "error" and "Failed to load resource" not in getattr(said, "text", "")
+
+
+# --- signed in ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def served_to_others(shop: Workspace) -> Iterator[Callable[[], TestClient]]:
+    """Return new browsers of other machines: nobody has signed in with them."""
+    app = create_app(shop.settings, local=False)
+    with TestClient(app, base_url="http://ads.example"):
+        yield lambda: TestClient(app, base_url="http://ads.example", follow_redirects=False)
+
+
+@pytest.fixture
+def signed_in(shop: Workspace, served_to_others: Callable[[], TestClient]) -> Callable[..., TestClient]:
+    """Return a browser in which a new person of a role has signed in."""
+
+    def sign_in(name: str, role: str) -> TestClient:
+        add_person(shop.store, name, role, PASSWORD)
+        browser = served_to_others()
+        answer = submit(browser, "/sign-in", name=name, password=PASSWORD)
+        assert answer.status_code == 303, answer.text
+        return browser
+
+    return sign_in
+
+
+def code_of(page: str) -> str:
+    """Return the code that makes a form ours, as a page has it."""
+    found = re.search(r'(?:name="csrf" value|X-CSRF-Token)"?[=:] ?"([0-9a-f]{64})"', page)
+    assert found, page
+    return found.group(1)
+
+
+def submit(browser: TestClient, path: str, *, on: str | None = None, **fields: str | list[str]):
+    """Open a page and send a form of it, as a browser does.
+
+    Args:
+        browser: The browser.
+        path: Where the form is sent.
+        on: The page that has it; the same path by default.
+        fields: What was filled in.
+    """
+    code = code_of(browser.get(on or path).text)
+    return browser.post(path, data={"csrf": code, **fields}, headers={"origin": str(browser.base_url).rstrip("/")})

@@ -28,6 +28,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.preflight": "abkit.reporting.tables.preflight",
     "abkit.workflows.learning.trials": "abkit.reporting.tables.retraining",
     "abkit.workflows.learning.outcome_table": "abkit.reporting.tables.retraining",
+    "abkit.workflows.people": "abkit.reporting.tables.people",
     "abkit.workflows.fatigue": "abkit.reporting.tables.monitoring",
     "abkit.workflows.correlate": "abkit.reporting.tables.monitoring",
     "abkit.workflows.learning.appeals": "abkit.reporting.tables.monitoring",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
+from datetime import UTC, datetime
 
+from abkit.store import people
 from abkit.web.access.people import Person
 from abkit.workspace import Workspace
-
-_log = logging.getLogger(__name__)
 
 
 def record(workspace: Workspace, person: Person, act: str, about: str = "") -> None:
@@ -19,4 +18,5 @@ def record(workspace: Workspace, person: Person, act: str, about: str = "") -> N
         act: What was done, as a verb and its object: "promote model".
         about: To what, such as the name of the version; never a secret.
     """
-    _log.info("%s: %s %s", person.name, act, about)
+    with workspace.store.write() as session:
+        people.add_audit(session, person.name, act, about, datetime.now(UTC))

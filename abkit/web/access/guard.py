@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
-from collections.abc import Callable
-from typing import Annotated
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
 
 from abkit.config import Settings
 from abkit.errors import UsageError
-from abkit.vocabulary import Role
+from abkit.store import people
+from abkit.web.access.headers import Headers, KnownHost, Prefix, host_name
+from abkit.web.access.identity import address_of, bearer_of, cookie_of, form_code, new_cookie, person_behind
+from abkit.web.access.limits import BodyLimit, RateLimit
 from abkit.web.access.people import Permission, Person
 from abkit.workspace import Workspace
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
+#: Tries to sign in per minute, of an address and of a name.
+SIGN_INS_PER_MINUTE = 10
 
 
 def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
@@ -23,7 +35,16 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
         settings: The configuration.
         local: Whoever reaches it sits at this machine, and may do everything.
     """
+    web = settings.web
     app.state.local = local
+    app.state.requests = RateLimit(web.requests_per_minute)
+    app.state.sign_ins = RateLimit(SIGN_INS_PER_MINUTE)
+    app.state.hashing = threading.Lock()
+    # The last one added is the first that a request meets.
+    app.add_middleware(BodyLimit, max_bytes=round(web.max_upload_mb * 2**20))
+    app.add_middleware(Prefix, prefix=web.prefix)
+    app.add_middleware(KnownHost, names=(*_OWN_NAMES, *web.hosts) if local or web.hosts else ())
+    app.add_middleware(Headers)
 
 
 def is_local(settings: Settings, host: str) -> bool:
@@ -35,15 +56,6 @@ def is_local(settings: Settings, host: str) -> bool:
     """
     web = settings.web
     return is_loopback(host) and not (web.sign_in or web.hosts or web.user_header)
-
-
-def require_people(settings: Settings) -> None:
-    """Make sure that somebody can sign in.
-
-    Raises:
-        UsageError: There are no people yet.
-    """
-    raise UsageError("nobody can sign in yet", hint="add a person first: abkit user add NAME --role admin")
 
 
 def is_loopback(host: str) -> bool:
@@ -60,26 +72,111 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def allowed(permission: Permission) -> Callable[[Request], Person]:
+def require_people(settings: Settings) -> None:
+    """Make sure that somebody can sign in.
+
+    Raises:
+        UsageError: There are no people yet.
+    """
+    with Workspace(settings) as workspace, workspace.store.read() as session:
+        if any(one.removed_at is None for one in people.list_people(session)):
+            return
+    raise UsageError("nobody could sign in: there are no people yet", hint="abkit user add NAME --role admin")
+
+
+def allowed(permission: Permission) -> Callable[[Request], Awaitable[Person]]:
     """Return the dependency of a route that needs a permission; it says who asks.
 
     Raises:
-        HTTPException: Nobody signed in (401), they may not do this (403), or the form is not ours (403).
+        HTTPException: Nobody signed in (401), they may not do this or the form is not ours (403), or they ask too
+            often (429).
     """
 
-    def check(request: Request) -> Person:
-        person = Person(name="local", role=Role.ADMIN)
-        request.state.person = person
+    async def check(request: Request) -> Person:
+        person = await known_person(request)
+        if person is None:
+            raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
+        await require_own_form(request)
+        if not person.can(permission):
+            raise HTTPException(403, f"{person.name} may not do this: it needs the permission to {permission}")
         return person
 
     check.permission = permission  # type: ignore[attr-defined]
     return check
 
 
+async def known_person(request: Request) -> Person | None:
+    """Return who asks, or None; count the request, and give the browser a cookie where it has none.
+
+    Raises:
+        HTTPException: They ask too often (429).
+    """
+    served = workspace_of(request)
+    person = await run_in_threadpool(
+        person_behind, request, served.store, served.settings.web, local=request.app.state.local
+    )
+    slow_down(request.app.state.requests, f"{person.name}" if person else f"@{address_of(request)}")
+    request.state.person = person
+    cookie = cookie_of(request)
+    request.state.new_cookie = "" if cookie or bearer_of(request) else new_cookie()
+    request.state.csrf = form_code(cookie or request.state.new_cookie) if not bearer_of(request) else ""
+    return person
+
+
+def slow_down(limit: RateLimit, key: str) -> None:
+    """Count a request.
+
+    Raises:
+        HTTPException: There are too many (429).
+    """
+    if seconds := limit.wait(key):
+        raise HTTPException(429, headers={"Retry-After": str(int(seconds) + 1)})
+
+
+async def require_own_form(request: Request) -> None:
+    """Make sure that a change was asked for by a form of ours, or by a program.
+
+    A browser says where a form comes from (Origin, Sec-Fetch-Site), and only our own forms have the code that belongs
+    to its cookie. A program sends a token, or, on this machine, neither cookie nor origin.
+
+    Raises:
+        HTTPException: It was not (403).
+    """
+    if request.method in _SAFE or bearer_of(request) is not None:
+        return
+    cookie, origin = cookie_of(request), request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site")
+    if request.app.state.local and not cookie and origin is None and site is None:
+        return
+    elsewhere = origin is not None and (urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower())
+    if elsewhere and host_name(urlsplit(origin or "").netloc) not in served_names(request):
+        raise HTTPException(403, "this form was sent from another page")
+    if site not in (None, "same-origin", "none"):
+        raise HTTPException(403, "this form was sent from another page")
+    sent: Any = request.headers.get("x-csrf-token") or (await _form(request)).get("csrf", "")
+    if not cookie or not isinstance(sent, str) or not _same(sent, form_code(cookie)):
+        raise HTTPException(403, "this form is too old, or not ours: open its page again, and send it once more")
+
+
+def served_names(request: Request) -> tuple[str, ...]:
+    """Return the names that the configuration gives the page."""
+    return tuple(name.lower() for name in workspace_of(request).settings.web.hosts)
+
+
 def workspace_of(request: Request) -> Workspace:
     """Return the workspace that is served."""
     workspace: Workspace = request.app.state.workspace
     return workspace
+
+
+async def _form(request: Request) -> Any:
+    kind = request.headers.get("content-type", "")
+    is_form = kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data"))
+    return await request.form() if is_form else {}
+
+
+def _same(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode(), other.encode())
 
 
 Viewer = Annotated[Person, Depends(allowed(Permission.VIEW))]

@@ -3,20 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from abkit.vocabulary import Role
-
-
-class Permission(StrEnum):
-    """What a route asks for."""
-
-    VIEW = "view"  # look at pages
-    LABEL = "label"  # rate and compare creatives
-    REVIEW = "review"  # approve, reject, comment; acknowledge alerts
-    OPERATE = "operate"  # upload, import, link, train, promote, run jobs
-    ADMINISTER = "administer"  # people and tokens
-
+from abkit.vocabulary import Permission, Role
 
 _GRANTED = {
     Role.VIEWER: {Permission.VIEW},
@@ -49,3 +37,6 @@ class Person:
         False
         """
         return permission in _GRANTED[self.role] and (self.only is None or permission in self.only)
+
+
+__all__ = ["Permission", "Person"]

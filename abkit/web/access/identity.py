@@ -1,0 +1,116 @@
+"""Identity: the person behind a request, by a cookie, a token, or the word of a proxy."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from fastapi import Request
+from starlette.responses import Response
+
+from abkit.config import WebSettings
+from abkit.store import people
+from abkit.store.database.engine import Store
+from abkit.vocabulary import Permission, Role
+from abkit.web.access.people import Person
+
+COOKIE = "abkit_session"
+_COOKIE_LENGTH = 43
+
+
+def cookie_of(request: Request) -> str:
+    """Return the cookie of a browser, or "" where it has none that we could have made."""
+    value = request.cookies.get(COOKIE, "")
+    return value if len(value) == _COOKIE_LENGTH and value.isascii() else ""
+
+
+def new_cookie() -> str:
+    """Return a new cookie: 32 random bytes."""
+    return secrets.token_urlsafe(32)
+
+
+def keep_cookie(request: Request, answer: Response, value: str) -> None:
+    """Give the browser its cookie: no script reads it, and no page elsewhere sends it with a form."""
+    path = request.scope.get("root_path", "") or "/"
+    answer.set_cookie(COOKIE, value, path=path, httponly=True, samesite="lax", secure=_is_https(request))
+
+
+def form_code(cookie: str) -> str:
+    """Return the code that makes a form ours: only who can read the cookie can make it."""
+    return hmac.new(cookie.encode(), b"abkit form", sha256).hexdigest()
+
+
+def person_behind(request: Request, store: Store, web: WebSettings, *, local: bool) -> Person | None:
+    """Return who makes a request, or None where nobody is known.
+
+    Args:
+        request: The request.
+        store: The store.
+        web: The settings of the page.
+        local: Whoever reaches it sits at this machine.
+    """
+    if (bearer := bearer_of(request)) is not None:
+        return _holder(store, bearer)
+    if local:
+        return Person(name="local", role=Role.ADMIN)
+    if (name := _name_from_proxy(request, web)) is not None:
+        with store.read() as session:
+            found = people.find_person(session, name)
+        return None if found is None else Person(name=found.name, role=Role(found.role))
+    cookie = cookie_of(request)
+    return _in_browser(store, cookie, timedelta(hours=web.session_hours)) if cookie else None
+
+
+def bearer_of(request: Request) -> str | None:
+    """Return the token that a program sends, or None where it sends none."""
+    kind, _, secret = request.headers.get("authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else None
+
+
+def address_of(request: Request) -> str:
+    """Return the address of whoever is connected."""
+    return request.client.host if request.client else ""
+
+
+def _is_https(request: Request) -> bool:
+    if request.url.scheme == "https":
+        return True
+    served = request.app.state.workspace.settings.web
+    return address_of(request) in served.proxies and request.headers.get("x-forwarded-proto", "").lower() == "https"
+
+
+def _name_from_proxy(request: Request, web: WebSettings) -> str | None:
+    # Two of such headers are a trick: one of the proxy, one that it should have taken out.
+    if not web.user_header or address_of(request) not in web.proxies:
+        return None
+    said = request.headers.getlist(web.user_header)
+    return said[0].strip() if len(said) == 1 and said[0].strip() else None
+
+
+def _in_browser(store: Store, cookie: str, idle: timedelta) -> Person | None:
+    digest, now = people.digest_of(cookie), datetime.now(UTC)
+    with store.read() as session:
+        found = people.signed_in(session, digest, now, idle)
+    if found is None:
+        return None
+    known, mark = found
+    if mark:
+        with store.write() as session:
+            people.mark_seen(session, digest, now)
+    return Person(name=known.name, role=Role(known.role))
+
+
+def _holder(store: Store, secret: str) -> Person | None:
+    digest, now = people.digest_of(secret), datetime.now(UTC)
+    with store.read() as session:
+        found = people.holder_of(session, digest, now)
+    if found is None:
+        return None
+    known, mark = found
+    if mark:
+        with store.write() as session:
+            people.mark_seen(session, digest, now)
+    scopes = frozenset(Permission(one) for one in known.scopes or ())
+    return Person(name=known.name, role=Role(known.role), only=scopes)

@@ -1,0 +1,79 @@
+"""Signing in and out: the only page that everybody may see."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from abkit.store import people
+from abkit.web.access.audit import record
+from abkit.web.access.guard import Served, Viewer, known_person, require_own_form, slow_down
+from abkit.web.access.identity import address_of, cookie_of, keep_cookie, new_cookie
+from abkit.web.access.people import Person
+from abkit.web.rendering import link, page
+from abkit.workflows.people import password_fits
+
+router = APIRouter()
+Anyone = Annotated[Person | None, Depends(known_person)]
+
+
+@router.get("/sign-in", name="sign_in")
+def sign_in(request: Request, person: Anyone, to: str = "/") -> Response:
+    """Show the form."""
+    if person is not None:
+        return RedirectResponse(_inside(request, to), 303)
+    return page(request, "sign_in.html.j2", to=to, name="", problem="")
+
+
+@router.post("/sign-in", name="sign_in_now", dependencies=[Depends(known_person), Depends(require_own_form)])
+def sign_in_now(
+    request: Request,
+    served: Served,
+    name: Annotated[str, Form(max_length=100)],
+    password: Annotated[str, Form(max_length=1000)],
+    to: Annotated[str, Form(max_length=2000)] = "/",
+) -> Response:
+    """Sign somebody in: with a new cookie, so that nobody can have put one there before."""
+    slow_down(request.app.state.sign_ins, f"address {address_of(request)}")
+    slow_down(request.app.state.sign_ins, f"name {name}")
+    with served.store.read() as session:
+        found = people.find_person(session, name.strip())
+        number, hashed = (found.id, found.password) if found else (0, None)
+    # One at a time: each takes 64 MiB on purpose, and a crowd of tries must not take all of them at once.
+    with request.app.state.hashing:
+        fits = password_fits(password, hashed)
+    if not fits:
+        return _again(request, to, name)
+    cookie, now = new_cookie(), datetime.now(UTC)
+    with served.store.write() as session:
+        idle = timedelta(hours=served.settings.web.session_hours)
+        people.add_sign_in(session, number, people.digest_of(cookie), now, idle)
+        people.add_audit(session, name.strip(), "sign in", "", now)
+    answer = RedirectResponse(_inside(request, to), 303)
+    keep_cookie(request, answer, cookie)
+    return answer
+
+
+@router.post("/sign-out", name="sign_out")
+def sign_out(request: Request, served: Served, person: Viewer) -> Response:
+    """Sign this browser out."""
+    with served.store.write() as session:
+        people.end_sign_in(session, people.digest_of(cookie_of(request)))
+    record(served, person, "sign out")
+    answer = RedirectResponse(link(request, "sign_in"), 303)
+    keep_cookie(request, answer, new_cookie())
+    return answer
+
+
+def _again(request: Request, to: str, name: str) -> HTMLResponse:
+    problem = "This name and password do not belong together."
+    return page(request, "sign_in.html.j2", status=401, to=to, name=name, problem=problem)
+
+
+def _inside(request: Request, to: str) -> str:
+    """Return a path of ours; anything that could lead elsewhere leads to the overview."""
+    ours = to.startswith("/") and not to.startswith(("//", "/\\")) and to.isprintable() and "\\" not in to
+    return f"{request.scope.get('root_path', '')}{to if ours else '/'}"

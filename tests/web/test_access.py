@@ -1,0 +1,299 @@
+"""Who may do what: signing in, roles, forms of other pages, tokens, and the word of a proxy."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+
+from abkit import Workspace
+from abkit.config import Settings, WebSettings
+from abkit.store.schema import AccessToken, Audit, Person, SignIn
+from abkit.web.access.guard import is_local
+from abkit.web.app import create_app
+from abkit.workflows.people import add_person, create_token, set_password
+from tests.web.conftest import PASSWORD, code_of, submit
+
+SignsIn = Callable[..., TestClient]
+Browsers = Callable[[], TestClient]
+#: The only routes without a permission: what a browser needs to show the form, and the form.
+OPEN = {"static", "health", "sign_in", "sign_in_now", "rater_link"}
+
+
+def _routes(app: Any) -> Iterator[APIRoute]:
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif (inner := getattr(route, "original_router", None)) is not None:
+            yield from _routes(inner)
+
+
+def _needs(dependant: Any) -> Iterator[str]:
+    if permission := getattr(dependant.call, "permission", None):
+        yield permission
+    for inner in dependant.dependencies:
+        yield from _needs(inner)
+
+
+def test_every_route_names_the_permission_that_it_needs(shop: Workspace) -> None:
+    routes = list(_routes(create_app(shop.settings)))
+    assert len(routes) > 10
+    unguarded = {route.name for route in routes if not list(_needs(route.dependant))}
+    assert unguarded <= OPEN
+
+
+def test_nobody_sees_a_page_without_signing_in_and_is_led_back_after_it(
+    shop: Workspace, served_to_others: Browsers
+) -> None:
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    browser = served_to_others()
+    away = browser.get("/account?x=1")
+    assert away.status_code == 303
+    form = browser.get(away.headers["location"])
+    back = browser.post(
+        "/sign-in", data={"csrf": code_of(form.text), "name": "ada", "password": PASSWORD, "to": "/account?x=1"}
+    )
+    assert back.headers["location"] == "/account?x=1"
+    assert "Your role is viewer" in browser.get("/account").text
+
+
+@pytest.mark.parametrize("to", ["//evil.example", "https://evil.example", "/\\evil.example", "/\tx", "javascript:1"])
+def test_signing_in_leads_to_pages_of_ours_only(shop: Workspace, served_to_others: Browsers, to: str) -> None:
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    answer = submit(served_to_others(), "/sign-in", name="ada", password=PASSWORD, to=to)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+
+def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(shop: Workspace, served_to_others: Browsers) -> None:
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    answers = [submit(served_to_others(), "/sign-in", name=name, password="wrong " * 4) for name in ("ada", "eve")]
+    assert [one.status_code for one in answers] == [401, 401]
+    said = [one.text.replace("ada", "NAME").replace("eve", "NAME") for one in answers]
+    ada, eve = (one.replace(code_of(one), "") for one in said)
+    assert ada == eve
+
+
+def test_passwords_cannot_be_tried_without_end(shop: Workspace, served_to_others: Browsers) -> None:
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    browser = served_to_others()
+    statuses = [submit(browser, "/sign-in", name="ada", password=PASSWORD[1:]).status_code for _ in range(12)]
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "status"),
+    [("viewer", "/people", 403), ("reviewer", "/people", 403), ("admin", "/people", 200), ("viewer", "/", 200)],
+)
+def test_a_role_opens_what_it_may_and_nothing_else(signed_in: SignsIn, role: str, path: str, status: int) -> None:
+    assert signed_in("ada", role).get(path).status_code == status
+
+
+def test_a_viewer_cannot_make_themselves_an_admin(shop: Workspace, signed_in: SignsIn) -> None:
+    signed_in("root", "admin")
+    ada = signed_in("ada", "viewer")
+    assert submit(ada, "/people/role", on="/account", name="ada", role="admin").status_code == 403
+    with shop.store.read() as session:
+        assert session.scalar(select(Person.role).where(Person.name == "ada")) == "viewer"
+
+
+def test_a_form_of_another_page_or_of_another_browser_is_refused(signed_in: SignsIn) -> None:
+    root, other = signed_in("root", "admin"), signed_in("second", "admin")
+    fields = {"name": "eve", "role": "admin", "password": PASSWORD}
+    foreign = code_of(other.get("/people").text)
+    own = code_of(root.get("/people").text)
+    assert root.post("/people", data=fields).status_code == 403
+    assert root.post("/people", data={**fields, "csrf": foreign}).status_code == 403
+    for headers in ({"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        assert root.post("/people", data={**fields, "csrf": own}, headers=headers).status_code == 403
+    assert "eve" not in root.get("/people").text
+    assert root.post("/people", data={**fields, "csrf": own}).status_code == 303
+
+
+def test_on_this_machine_a_page_elsewhere_cannot_send_a_form_and_a_program_can(client: TestClient) -> None:
+    fields = {"name": "eve", "role": "admin", "password": PASSWORD}
+    for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+        assert client.post("/people", data=fields, headers=headers).status_code == 403
+    program = TestClient(client.app, base_url="http://127.0.0.1", follow_redirects=False)
+    assert program.post("/people", data=fields).status_code == 303
+
+
+def test_a_name_that_points_to_this_machine_from_elsewhere_is_not_served(client: TestClient) -> None:
+    assert client.get("/", headers={"host": "rebound.example"}).status_code == 421
+    assert client.get("/", headers={"host": "localhost:8715"}).status_code == 200
+
+
+def test_signing_in_gives_a_new_cookie_and_signing_out_ends_it(shop: Workspace, signed_in: SignsIn) -> None:
+    browser = signed_in("ada", "viewer")
+    stolen = browser.cookies["abkit_session"]
+    assert submit(browser, "/sign-out", on="/account").status_code == 303
+    thief = TestClient(browser.app, base_url="http://ads.example", follow_redirects=False)
+    thief.cookies.set("abkit_session", stolen)
+    assert thief.get("/account").status_code == 303
+    with shop.store.read() as session:
+        assert session.scalars(select(SignIn)).all() == []
+
+
+def test_a_cookie_that_was_there_before_signing_in_is_worth_nothing_after_it(
+    shop: Workspace, served_to_others: Browsers
+) -> None:
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    browser = served_to_others()
+    browser.get("/sign-in")
+    planted = browser.cookies["abkit_session"]
+    submit(browser, "/sign-in", name="ada", password=PASSWORD)
+    thief = served_to_others()
+    thief.cookies.set("abkit_session", planted)
+    assert thief.get("/account").status_code == 303
+
+
+def test_the_store_keeps_no_cookie_no_token_and_no_password(shop: Workspace, signed_in: SignsIn) -> None:
+    browser = signed_in("ada", "admin")
+    token = create_token(shop.store, "ada", label="x", scopes=["view"])
+    database = shop.store.file
+    assert database is not None
+    shop.close()
+    kept = b"".join(path.read_bytes() for path in database.parent.glob("abkit.db*"))
+    for secret in (browser.cookies["abkit_session"], token.secret, PASSWORD):
+        assert secret.encode() not in kept
+
+
+def test_an_idle_browser_is_signed_out(shop: Workspace, signed_in: SignsIn) -> None:
+    browser = signed_in("ada", "viewer")
+    with shop.store.write() as session:
+        session.execute(update(SignIn).values(seen_at=datetime.now(UTC) - timedelta(hours=13)))
+    assert browser.get("/account").status_code == 303
+
+
+def test_a_new_password_signs_out_every_browser(shop: Workspace, signed_in: SignsIn) -> None:
+    browser = signed_in("ada", "viewer")
+    set_password(shop.store, "ada", "another long password")
+    assert browser.get("/account").status_code == 303
+
+
+def test_a_removed_person_is_out_at_once_and_their_tokens_too(shop: Workspace, signed_in: SignsIn) -> None:
+    root, ada = signed_in("root", "admin"), signed_in("ada", "viewer")
+    token = create_token(shop.store, "ada", label="x", scopes=["view"])
+    assert submit(root, "/people/remove", on="/people", name="ada").status_code == 303
+    assert ada.get("/").status_code == 303
+    assert _with(ada, token.secret).get("/").status_code == 303
+    assert submit(root, "/people/remove", on="/people", name="root").status_code == 400
+
+
+def _with(browser: TestClient, token: str) -> TestClient:
+    headers = {"authorization": f"Bearer {token}"}
+    return TestClient(browser.app, base_url="http://ads.example", follow_redirects=False, headers=headers)
+
+
+def test_a_token_does_what_its_scopes_say_of_what_its_person_may(shop: Workspace, signed_in: SignsIn) -> None:
+    root = signed_in("root", "admin")
+    only_view = _with(root, create_token(shop.store, "root", label="x", scopes=["view"]).secret)
+    assert only_view.get("/").status_code == 200
+    assert only_view.get("/people").status_code == 403
+    wrong = _with(root, "abkit_nothing").get("/api/v1/nothing")
+    assert wrong.status_code == 404
+    assert _with(root, "abkit_nothing").get("/account").status_code == 303
+
+
+def test_a_token_cannot_make_tokens(shop: Workspace, signed_in: SignsIn) -> None:
+    root = signed_in("root", "admin")
+    program = _with(root, create_token(shop.store, "root", label="x", scopes=["view", "operate"]).secret)
+    answer = program.post("/account/tokens", data={"label": "more", "scopes": "view"})
+    assert answer.status_code == 400
+    with shop.store.read() as session:
+        assert len(session.scalars(select(AccessToken)).all()) == 1
+
+
+def test_an_expired_or_revoked_token_is_refused(shop: Workspace, signed_in: SignsIn) -> None:
+    root = signed_in("root", "admin")
+    old, taken = (create_token(shop.store, "root", label=label, scopes=["view"]) for label in ("old", "taken"))
+    with shop.store.write() as session:
+        expired = datetime.now(UTC) - timedelta(seconds=1)
+        session.execute(update(AccessToken).where(AccessToken.id == old.id).values(expires_at=expired))
+    assert submit(root, f"/account/tokens/{taken.id}/revoke", on="/account").status_code == 303
+    assert [_with(root, one.secret).get("/").status_code for one in (old, taken)] == [303, 303]
+
+
+def test_nobody_takes_back_the_token_of_somebody_else(shop: Workspace, signed_in: SignsIn) -> None:
+    signed_in("root", "admin")
+    ada = signed_in("ada", "viewer")
+    token = create_token(shop.store, "root", label="x", scopes=["view"])
+    assert submit(ada, f"/account/tokens/{token.id}/revoke", on="/account").status_code == 400
+
+
+def test_every_change_is_in_the_audit_log_with_who_made_it(shop: Workspace, signed_in: SignsIn) -> None:
+    root = signed_in("root", "admin")
+    submit(root, "/people", name="ada", role="viewer", password=PASSWORD)
+    submit(root, "/people/role", on="/people", name="ada", role="rater")
+    with shop.store.read() as session:
+        said = [(one.who, one.act, one.about) for one in session.scalars(select(Audit).order_by(Audit.id))]
+    assert said == [
+        ("root", "sign in", ""), ("root", "add person", "ada as viewer"), ("root", "set role", "ada: rater"),
+    ]  # fmt: skip
+
+
+def test_names_are_shown_as_text(signed_in: SignsIn) -> None:
+    root = signed_in("root", "admin")
+    name = "<script>alert(1)</script>"
+    assert submit(root, "/people", name=name, role="viewer", password=PASSWORD).status_code == 303
+    page = root.get("/people").text
+    assert name not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+# --- what a proxy says --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def behind_proxy(shop: Workspace) -> Iterator[Callable[[str], TestClient]]:
+    web = WebSettings(user_header="X-User", proxies=("10.0.0.1",), prefix="/abkit")
+    app = create_app(shop.settings.model_copy(update={"web": web}), local=False)
+    with TestClient(app, base_url="http://ads.example"):
+        yield lambda address: TestClient(
+            app, base_url="http://ads.example", follow_redirects=False, client=(address, 5000)
+        )
+
+
+def test_the_word_of_the_proxy_counts_and_that_of_anybody_else_does_not(
+    shop: Workspace, behind_proxy: Callable[[str], TestClient]
+) -> None:
+    add_person(shop.store, "ada", "viewer", None)
+    proxy, other = behind_proxy("10.0.0.1"), behind_proxy("10.0.0.2")
+    assert proxy.get("/abkit/account", headers={"x-user": "ada"}).status_code == 200
+    assert proxy.get("/abkit/account", headers={"x-user": "eve"}).status_code == 303
+    assert other.get("/abkit/account", headers={"x-user": "ada"}).status_code == 303
+    two = [("x-user", "eve"), ("x-user", "ada")]
+    assert proxy.get("/abkit/account", headers=two).status_code == 303  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["/abkit/account", "/account"])
+def test_links_have_the_prefix_whether_the_proxy_takes_it_off_or_not(
+    shop: Workspace, behind_proxy: Callable[[str], TestClient], path: str
+) -> None:
+    add_person(shop.store, "ada", "viewer", None)
+    answer = behind_proxy("10.0.0.1").get(path, headers={"x-user": "ada", "x-forwarded-proto": "https"})
+    assert 'action="/abkit/account/tokens"' in answer.text
+    assert 'href="/abkit/account" aria-current="page"' in answer.text
+    cookie = answer.headers["set-cookie"]
+    assert "Path=/abkit" in cookie
+    assert "Secure" in cookie
+    assert "HttpOnly" in cookie
+
+
+@pytest.mark.parametrize(
+    ("web", "host", "local"),
+    [
+        ({}, "127.0.0.1", True),
+        ({}, "::1", True),
+        ({}, "0.0.0.0", False),  # noqa: S104
+        ({}, "ads.example", False),
+        ({"sign_in": True}, "127.0.0.1", False),
+        ({"hosts": ("ads.example",)}, "127.0.0.1", False),
+        ({"user_header": "X-User"}, "127.0.0.1", False),
+    ],
+)
+def test_only_this_machine_alone_needs_no_sign_in(web: dict[str, Any], host: str, local: bool) -> None:
+    assert is_local(Settings(web=WebSettings(**web)), host) is local
