@@ -327,7 +327,12 @@ class DaemonSettings(_Section):
     attempts: int = Field(default=5, ge=1, description="how often a run is attempted before it counts as failed")
     backoff_seconds: float = Field(default=30, gt=0, description="wait after a failure; doubled after each further one")
     backoff_limit_seconds: float = Field(default=3600, gt=0, description="longest wait after a failure")
-    memory_limit_mb: int | None = Field(default=None, ge=64, description="address space of a job; unlimited if unset")
+    retries: int = Field(
+        default=10, ge=0, le=1000, description="failures in a row after which a job waits for its next tick"
+    )
+    memory_limit_mb: int = Field(
+        default=4096, ge=0, le=16_777_216, description="a job whose process takes more memory is ended; 0: no limit"
+    )
     host: str = Field(default="127.0.0.1", description="where /healthz and /metrics listen")
     port: int = Field(default=8714, ge=0, le=65535, description="their port; 0 switches them off")
     log_format: LogFormat = Field(default=LogFormat.TEXT, description="format of the log on stderr")

@@ -20,4 +20,24 @@ class StoreError(AbkitError):
     """The store cannot be opened, is of another version, or cannot be written."""
 
 
-__all__ = ["AbkitError", "InvalidInput", "StoreError", "UsageError"]
+class StoreUnreachable(StoreError):
+    """The store does not answer. What was begun can be done again once it does."""
+
+
+class StoreLocked(StoreError):
+    """Another process has kept the store locked for longer than anybody waits."""
+
+
+class StoreFull(StoreError):
+    """The disk that holds the store is full or failing."""
+
+
+__all__ = [
+    "AbkitError",
+    "InvalidInput",
+    "StoreError",
+    "StoreFull",
+    "StoreLocked",
+    "StoreUnreachable",
+    "UsageError",
+]

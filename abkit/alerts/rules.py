@@ -53,6 +53,9 @@ _ENDINGS = {
     "exited": "its process exited without a result",
     "killed": "its process was killed from outside; often the machine has run out of memory",
     "out_of_memory": "it ran out of memory",
+    "disk_full": "a disk is full",
+    "locked": "another process kept the store locked",
+    "store": "the store did not answer",
     "timed_out": "it exceeded its time limit and was ended",
     "abandoned": "every daemon that took it died or lost it",
 }
@@ -161,8 +164,15 @@ class Rules:
             event=True,
         )
 
-    def job_ended(self, lease: Lease, outcome: Mapping[str, Any], failures: int) -> Alert | None:
-        """Observe the end of a scheduled job: `failures` in a row, 0 if it succeeded."""
+    def job_ended(self, lease: Lease, outcome: Mapping[str, Any], failures: int, *, what_now: str) -> Alert | None:
+        """Observe the end of a scheduled job.
+
+        Args:
+            lease: The run.
+            outcome: How it ended.
+            failures: Failures in a row; 0 if it succeeded.
+            what_now: When it runs again, as a sentence.
+        """
         how = str(outcome.get("how", "raised"))
         said = [str(outcome[name]) for name in ("error", "hint") if outcome.get(name)]
         cause = ": ".join([_ENDINGS.get(how, how), *said[:1]]) + "".join(f". Hint: {hint}" for hint in said[1:])
@@ -174,7 +184,7 @@ class Rules:
             labels={"schedule": lease.schedule, "job": lease.job, "how": how},
             severity=Severity.CRITICAL if failures >= self.settings.failures_until_critical else Severity.WARNING,
             title=f"Job {lease.schedule} failed{times}",
-            message=f"Cause: {cause}. It is tried again, less and less often. "
+            message=f"Cause: {cause}. {what_now} "
             f"Fix the cause, then run it at once with `abkit schedule trigger {lease.schedule}`.",
             evidence={"failures": failures, "command": f"abkit schedule status {lease.schedule}"},
             firing=failures > 0,

@@ -1,5 +1,6 @@
 """A daemon with the jobs of the tests: `python ledger_daemon.py SETTINGS_JSON`. The daemon itself is the product's."""
 
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 from sqlalchemy import text
 
 from abkit.config import Settings
+from abkit.errors import StoreLocked
 from abkit.jobs.daemon import logs
 from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.job import Arguments, Job, Tick
@@ -55,7 +57,20 @@ def misbehave(_store: Store, _settings: Settings, _tick: Tick, arguments: Behavi
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         case "out_of_memory":
-            return {"size": len(bytearray(1 << 40))}
+            return {"size": len(bytearray(1 << 60))}
+        case "takes_memory":
+            taken = []
+            while True:
+                taken.append(b"x" * (40 << 20))
+                time.sleep(0.05)
+        case "panics":
+            # As Rust does.
+            os.write(2, b"\nthread '<unnamed>' panicked at src/lib.rs:7:\nindex out of bounds\nnote: run with")
+            os.abort()
+        case "disk_full":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/srv/exports/a.csv")
+        case "locked":
+            raise StoreLocked("another process has been writing to the store", hint="wait for it to end")
         case "says_too_much":
             return {"lines": ["a line"] * 200_000}
         case "warns":

@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -12,8 +13,8 @@ from abkit.alerts.rules import Rules
 from abkit.config import Settings
 from abkit.errors import InvalidInput
 from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tick_after_clock_change
+from abkit.jobs.daemon.endings import Ending
 from abkit.jobs.daemon.logs import about
-from abkit.jobs.daemon.process import Ending
 from abkit.store.database.engine import Store
 from abkit.store.jobs import future, openings, schedules
 from abkit.store.jobs.schedules import Lease
@@ -56,7 +57,7 @@ class Claims:
     def next(
         self, now: datetime, at_most: int, quick: Collection[str] = (), ours: Collection[int] = ()
     ) -> list[Claimed]:
-        """Claim what to run now: first what dead daemons left behind, then what is due.
+        """Claim what to run now: what dead daemons left behind, then what failed and has waited, then what is due.
 
         Args:
             now: The clock.
@@ -70,15 +71,17 @@ class Claims:
             return []
         with self.store.read() as session:
             abandoned = [run for run in schedules.expired(session, now) if run.id not in ours]
+            failed = schedules.to_retry(session, now, self.settings.daemon.retries)
             waiting = [schedule for schedule in schedules.due(session, now) if self._may_run(schedule, now)]
+        work: list[tuple[str, Callable[[], Claimed | None]]] = [
+            *((run.what, partial(self._take_over, run, now)) for run in abandoned),
+            *((run.what, partial(self._try_again, schedule, run, now)) for schedule, run in failed),
+            *((schedule.job, partial(self._claim, schedule, now)) for schedule in waiting),
+        ]
         claimed: list[Claimed] = []
-        work: list[Run | Schedule] = [*abandoned, *waiting]
-        for one in work:
-            job = one.what if isinstance(one, Run) else one.job
+        for job, claim in work:
             worker = job if job in self.quick else ""
-            if free[worker] <= 0:
-                continue
-            if taken := self._take_over(one, now) if isinstance(one, Run) else self._claim(one, now):
+            if free[worker] > 0 and (taken := claim()):
                 claimed.append(taken)
                 free[worker] -= 1
         return claimed
@@ -131,17 +134,33 @@ class Claims:
     def _take_over(self, run: Run, now: datetime) -> Claimed | None:
         with self.store.write() as session:
             schedule = schedules.find(session, run.schedule)
-            gone = schedule is None or run.attempt >= self.settings.daemon.attempts
+            # Attempts that failed are no takeovers, and have a limit of their own.
+            failures = schedule.failures if schedule else 0
+            gone = schedule is None or run.attempt >= self.settings.daemon.attempts + failures
             if not gone and run.what not in self.jobs:
                 return None
             lease = schedules.take_over(session, run, owner=self.owner, now=now, lease_until=self.lease_until(now))
         if lease is None:
             return None
         if schedule is None or gone:
-            error = "its schedule was removed" if schedule is None else f"it was tried {run.attempt} times"
+            last = str((run.outcome or {}).get("given_back", ""))
+            tried = f"it was tried {run.attempt} times{', the last time: ' + last if last else ''}"
+            error = "its schedule was removed" if schedule is None else tried
             self.finish(lease, Ending(RunState.ABANDONED, {"how": "abandoned", "error": error}), now)
             return None
         log.warning("taking over a run whose daemon is gone", extra=about(lease))
+        return Claimed(lease, schedule.time_limit_s)
+
+    def _try_again(self, schedule: Schedule, run: Run, now: datetime) -> Claimed | None:
+        if schedule.job not in self.jobs or run.what not in self.jobs:
+            return None
+        with self.store.write() as session:
+            until = self.lease_until(now)
+            lease = schedules.try_again(session, schedule, run, owner=self.owner, now=now, lease_until=until)
+            if lease is None:
+                return None
+            openings.begin_again(session, run.id)
+        log.info("trying again what failed", extra=about(lease))
         return Claimed(lease, schedule.time_limit_s)
 
     def finish(self, lease: Lease, ending: Ending, now: datetime) -> bool:
@@ -162,8 +181,17 @@ class Claims:
             failures = 0 if ending.state is RunState.DONE else schedule.failures + 1
             backoff_until = now + self.backoff(failures) if failures else None
             schedules.count_failure(session, lease.schedule, failures=failures, backoff_until=backoff_until)
-            Rules(session, self.settings.alerts, now, lease.run_id).job_ended(lease, outcome, failures)
+            rules = Rules(session, self.settings.alerts, now, lease.run_id)
+            rules.job_ended(lease, outcome, failures, what_now=self._what_now(schedule, ending, failures, now))
         return True
+
+    def _what_now(self, schedule: Schedule, ending: Ending, failures: int, now: datetime) -> str:
+        waited = now + self.backoff(max(failures, 1))
+        if not schedule.enabled:
+            return "It is paused."
+        if waited < schedule.next_run_at and failures <= self.settings.daemon.retries and _may_retry(ending):
+            return f"It is tried again at {waited:%Y-%m-%d %H:%M:%S} UTC, then less and less often."
+        return f"It runs again with its next tick, at {max(waited, schedule.next_run_at):%Y-%m-%d %H:%M:%S} UTC."
 
     def backoff(self, failures: int) -> timedelta:
         """Return how long a schedule waits after that many failures in a row."""
@@ -200,6 +228,11 @@ class Claims:
                 with self.store.write() as session:
                     if schedules.move_back(session, schedule, sooner):
                         log.warning("schedule %s waited for %s: the clock was set back", schedule.key, sooner)
+
+
+def _may_retry(ending: Ending) -> bool:
+    # What was given up has had its attempts.
+    return ending.state in (RunState.FAILED, RunState.TIMED_OUT)
 
 
 def _counted(missed: int) -> str:

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from abkit.store.jobs.schedules import Lease
 from abkit.vocabulary import LogFormat
@@ -44,14 +44,15 @@ def _log_uncaught(failed: threading.ExceptHookArgs) -> None:
     logging.getLogger("abkit.jobs").error("thread %s failed", name, exc_info=trace)
 
 
-def set_up(form: LogFormat, fields: Mapping[str, Any] | None = None) -> None:
+def set_up(form: LogFormat, fields: Mapping[str, Any] | None = None, stream: TextIO | None = None) -> None:
     """Log to stderr from now on.
 
     Args:
         form: Text or JSON lines.
         fields: Run, schedule, tick and attempt, to put on every line of this process, whichever library logs it.
+        stream: Where the lines go instead of stderr.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_JsonLines() if form is LogFormat.JSON else _TextLines())
     if fields:
 

@@ -9,10 +9,11 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import FrameType
+from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
@@ -23,8 +24,9 @@ from abkit.config import Settings
 from abkit.errors import AbkitError, StoreError, UsageError
 from abkit.jobs.daemon import process
 from abkit.jobs.daemon.claims import Claimed, Claims
+from abkit.jobs.daemon.endings import INTERRUPTED, Ending
 from abkit.jobs.daemon.logs import about
-from abkit.jobs.daemon.process import INTERRUPTED, Assignment, Ending
+from abkit.jobs.daemon.process import Assignment
 from abkit.jobs.job import Catalog, Clock, wall_clock
 from abkit.jobs.status import unknown_schedule
 from abkit.store.database.engine import Store
@@ -227,12 +229,12 @@ class Daemon:
             with self.store.write() as session:
                 given_back = schedules.give_back(session, lease, now + wait)
                 if given_back:
-                    openings.nothing_open(session, lease.run_id)
+                    openings.nothing_open(session, lease.run_id, str(ending.outcome.get("error", "")))
             log.warning("gave the run back" if given_back else "another daemon has the run", extra=about(lease))
         elif not self._claims.finish(lease, ending, now):
             log.warning("another daemon has the run: this result is dropped", extra=about(lease))
         elif ending.state is RunState.DONE:
-            log.info("done %s", lease.job, extra=about(lease))
+            log.info("done %s%s", lease.job, _counts(ending.outcome), extra=about(lease))
         else:
             said = [ending.outcome[name] for name in ("error", "hint") if name in ending.outcome]
             log.error("%s %s: %s", ending.state, lease.job, "; ".join(said), extra=about(lease))
@@ -331,6 +333,20 @@ def _driver(store: Store) -> list[str]:
     """Return the modules that talk to the store's database, to be loaded once instead of by each job."""
     dialect = store.engine.dialect
     return [type(dialect).__module__, *([dialect.dbapi.__name__] if dialect.dbapi else [])]
+
+
+def _counts(outcome: Mapping[str, Any]) -> str:
+    """Return what a job counted, for the log.
+
+    >>> _counts({"files": 1, "rows": 300000, "reasons": {"a.csv": "it is empty"}, "updated": 0})
+    ': files 1, rows 300,000, updated 0'
+    """
+    counted = [
+        f"{name.replace('_', ' ')} {value:,}"
+        for name, value in outcome.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return f": {', '.join(counted)}" if counted else ""
 
 
 def _first_line(error: Exception) -> str:

@@ -9,35 +9,34 @@ import json
 import logging
 import multiprocessing
 import os
-import resource
 import signal
 import sys
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
 from abkit.config import Settings
-from abkit.errors import AbkitError, StoreError
-from abkit.jobs.daemon import logs
+from abkit.jobs.daemon import endings, logs, memory
+from abkit.jobs.daemon.endings import INTERRUPTED, REPORT_LIMIT, Ending
+from abkit.jobs.daemon.overheard import Overheard
 from abkit.jobs.job import Job, Tick
 from abkit.store.database.engine import Store
 from abkit.store.jobs.schedules import Lease
-from abkit.store.runs import RunRecord, explained
+from abkit.store.runs import RunRecord
 from abkit.vocabulary import RunState
 
 log = logging.getLogger("abkit.jobs")
 
-REPORT_LIMIT = 1 << 20  # bytes
 _CONTEXT = multiprocessing.get_context("forkserver")
 _LOOK_S = 0.25
 _TERMINATE_S = 2.0
+# A process that reads from a dead network drive cannot even be killed.
+_KILL_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -57,23 +56,6 @@ class Assignment:
     settings: Mapping[str, Any]
     started_at: datetime
     jobs: Collection[str]
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a job ended.
-
-    Attributes:
-        state: done, failed, timed_out, abandoned; interrupted if it was cancelled, so that another daemon may run it.
-        outcome: What it reported; for a failure `how` (raised, exited, killed, out_of_memory, timed_out, store),
-            `error`, one sentence, and `hint` if there is one.
-    """
-
-    state: RunState
-    outcome: dict[str, Any] = field(default_factory=dict)
-
-
-INTERRUPTED = Ending(RunState.INTERRUPTED)
 
 
 def prepare(modules: Sequence[str]) -> None:
@@ -97,38 +79,52 @@ def supervise(assignment: Assignment, *, time_limit_s: float, cancelled: threadi
     Args:
         assignment: What to run.
         time_limit_s: Seconds after which it is ended: terminated first, killed two seconds later, with all that it
-            started.
+            started. One that takes more than `memory_limit_mb` is ended likewise.
         cancelled: Set to end it early, because the run is no longer ours or the daemon stops.
     """
     reader, writer = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(target=work, args=(writer, assignment), name=f"abkit-{assignment.lease.schedule}")
+    listener, stderr = _CONTEXT.Pipe(duplex=False)
+    name = f"abkit-{assignment.lease.schedule}"
+    process = _CONTEXT.Process(target=work, args=(writer, stderr, assignment), name=name)
+    before = memory.ended_by_the_system()
     process.start()
     writer.close()
+    stderr.close()
+    overheard = Overheard(listener, logs.about(assignment.lease))
     deadline = time.monotonic() + time_limit_s
+    limit_mb = int(assignment.settings["daemon"]["memory_limit_mb"])
     try:
-        report = _wait(process, reader, deadline, cancelled)
+        report = _wait(process, reader, overheard, deadline, limit_mb, cancelled)
+        if isinstance(report, Ending):
+            return report
         if report is not None:
             process.join(_TERMINATE_S)
             return Ending(RunState(report["state"]), report["outcome"])
         if cancelled.is_set():
             return INTERRUPTED
         if process.is_alive():
-            return Ending(RunState.TIMED_OUT, {"how": "timed_out", "error": f"it took longer than {time_limit_s:g} s"})
-        return _without_report(process)
+            return endings.by_time_limit(time_limit_s)
+        return endings.by_exit(process.exitcode or 0, memory_ran_out=memory.ended_by_the_system() > before)
     finally:
         _end(process)
+        overheard.close()
         reader.close()
 
 
 def _wait(
     process: ForkServerProcess,
     reader: "connection.Connection[bytes, bytes]",
+    overheard: Overheard,
     deadline: float,
+    limit_mb: int,
     cancelled: threading.Event,
-) -> dict[str, Any] | None:
-    """Return the report; None when the process ended without one, its time is up, or it was cancelled."""
+) -> dict[str, Any] | Ending | None:
+    """Return the report, or the ending by the memory limit; None when the process ended without a word, its time is
+    up, or it was cancelled."""
     while not cancelled.is_set() and (left := deadline - time.monotonic()) > 0:
-        ready = connection.wait([reader, process.sentinel], timeout=min(left, _LOOK_S))
+        heard = [] if overheard.ended else [overheard.pipe]
+        ready = connection.wait([reader, process.sentinel, *heard], timeout=min(left, _LOOK_S))
+        overheard.read()
         if reader in ready:
             try:
                 report: dict[str, Any] = json.loads(reader.recv_bytes(REPORT_LIMIT))
@@ -138,16 +134,9 @@ def _wait(
             return report
         if process.sentinel in ready:
             return None
+        if limit_mb and process.pid and memory.used_mb(process.pid) > limit_mb:
+            return endings.by_memory_limit(limit_mb)
     return None
-
-
-def _without_report(process: ForkServerProcess) -> Ending:
-    code = process.exitcode or 0
-    if code < 0:
-        name = signal.Signals(-code).name
-        return Ending(RunState.FAILED, {"how": "killed", "error": f"its process was killed by {name}"})
-    error = f"its process exited with code {code} before it was done"
-    return Ending(RunState.FAILED, {"how": "exited", "error": error})
 
 
 def _end(process: ForkServerProcess) -> None:
@@ -159,7 +148,7 @@ def _end(process: ForkServerProcess) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
         return
-    for number, patience in ((signal.SIGTERM, _TERMINATE_S), (signal.SIGKILL, None)):
+    for number, patience in ((signal.SIGTERM, _TERMINATE_S), (signal.SIGKILL, _KILL_S)):
         # The job leads a group of its own; in its first milliseconds it may not do so yet.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
@@ -168,25 +157,32 @@ def _end(process: ForkServerProcess) -> None:
         process.join(patience)
         if not process.is_alive():
             return
+    log.error("process %d cannot be ended: it hangs in the system, perhaps on a dead network drive", pid)
 
 
-def work(report: "connection.Connection[bytes, bytes]", assignment: Assignment) -> None:
+def work(
+    report: "connection.Connection[bytes, bytes]",
+    stderr: "connection.Connection[bytes, bytes]",
+    assignment: Assignment,
+) -> None:
     """Run the job and report its outcome as JSON; called in a fresh process.
 
     1. Leave the daemon's process group, so that Ctrl-C is the daemon's and a kill reaches all that the job starts.
     2. End when the daemon ends: another one takes the run over.
-    3. Run the job; whatever it raises becomes a report. A process that ends without one says so by its exit code.
+    3. Log to the daemon's stderr; what libraries write to stderr by themselves goes to the daemon, which logs it.
+    4. Run the job; whatever it raises becomes a report. A process that ends without one says so by its exit code.
     """
     os.setsid()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     _end_with_daemon()
+    memory.go_first()
     settings = Settings(**assignment.settings)
-    logs.set_up(settings.daemon.log_format, logs.about(assignment.lease))
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    if settings.daemon.memory_limit_mb is not None:
-        limit = settings.daemon.memory_limit_mb * 1024 * 1024
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    report.send_bytes(_encoded(_run(assignment, settings)))
+    lines = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="backslashreplace")
+    for number in (sys.stdout.fileno(), sys.stderr.fileno()):
+        os.dup2(stderr.fileno(), number)
+    stderr.close()
+    logs.set_up(settings.daemon.log_format, logs.about(assignment.lease), lines)
+    report.send_bytes(_run(assignment, settings).encoded())
     report.close()
     # A thread that hangs in a network call must not keep the process.
     logging.shutdown()
@@ -210,32 +206,10 @@ def _run(assignment: Assignment, settings: Settings) -> Ending:
     try:
         arguments = assignment.job.arguments.model_validate(dict(lease.arguments))
         return Ending(RunState.DONE, {**run.outcome, **assignment.job.run(store, settings, tick, arguments)})
-    except MemoryError:
-        return _failed("out_of_memory", {"error": "the memory limit of the job was reached"})
-    except StoreError as error:
-        return _failed("store", explained(error))
-    except AbkitError as error:
-        return _failed("raised", explained(error))
-    except DBAPIError as error:
-        how = "store" if error.connection_invalidated else "raised"
-        return _failed(how, {"error": str(error.orig).splitlines()[0]})
     except Exception as error:
-        log.exception("the job failed")
-        return _failed("raised", explained(error))
+        return endings.by_error(error)
     finally:
         store.close()
-
-
-def _encoded(ending: Ending) -> bytes:
-    encoded = json.dumps({"state": ending.state, "outcome": ending.outcome}, default=str).encode()
-    if len(encoded) <= REPORT_LIMIT:
-        return encoded
-    note = {"note": f"the outcome of {len(encoded):,} bytes is too long to keep; its figures are in the store"}
-    return json.dumps({"state": ending.state, "outcome": note}).encode()
-
-
-def _failed(how: str, said: Mapping[str, str]) -> Ending:
-    return Ending(RunState.FAILED, {"how": how} | {name: text[:2000] for name, text in said.items()})
 
 
 def _end_with_daemon() -> None:

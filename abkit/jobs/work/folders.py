@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -112,7 +111,7 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
     options = options_of(settings, **arguments.said(), period=arguments.period)
     failed: dict[str, str] = {}
     opened = Openings.of(store, tick)
-    rows: Counter[str] = Counter()
+    dealt_with: list[ImportSummary] = []
     for path in ready:
         if why := opened.kills(path):
             summary = ImportSummary(file=shown(path), error=why, hint=_POISONED)
@@ -120,7 +119,7 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
             opened.note(path)
             (summary,) = import_files(store, [path], options, run=tick.run)
         opened.forget(path)
-        rows.update({name: getattr(summary, name) for name in COUNTS})
+        dealt_with.append(summary)
         limit = settings.alerts.reject_share * max(summary.rows - summary.set_aside, 1)
         if summary.error is not None or summary.rejected > limit:
             refused = {path.name: summary.error} if summary.error is not None else {}
@@ -130,15 +129,25 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
         else:
             failed[path.name] = summary.error
             _archive(path, folder / "failed", reason=f"{summary.error}\n{summary.hint or ''}".strip() + "\n")
-    observe_imports(store, settings, tick, failed, imported=bool(ready))
-    # The outcome is that of all files, not of the last one.
+    done = observe_imports(store, settings, tick, failed, imported=bool(ready))
+    # The outcome is that of all files and attempts, not of the last one: another attempt may have imported some.
     tick.run.outcome.clear()
-    counts = {"files": len(ready), "refused_files": len(failed), "still_written": waiting, **rows}
+    imported = {row.id: row for row in done}
+    counted: list[KpiImport | ImportSummary] = [imported.pop(one.import_id or 0, one) for one in dealt_with]
+    counted += imported.values()
+    rows = {name: sum(getattr(one, name) for one in counted) for name in COUNTS if counted}
+    counts = {"files": len(counted), "refused_files": len(failed), "still_written": waiting, **rows}
     return counts | {"reasons": dict(list(failed.items())[:20])} if failed else counts
 
 
-def observe_imports(store: Store, settings: Settings, tick: Tick, failed: Mapping[str, str], *, imported: bool) -> None:
-    """Open or resolve the alerts about what a tick imported: a large share of rejects, files that were refused."""
+def observe_imports(
+    store: Store, settings: Settings, tick: Tick, failed: Mapping[str, str], *, imported: bool
+) -> Sequence[KpiImport]:
+    """Open or resolve the alerts about what a tick imported: a large share of rejects, files that were refused.
+
+    Returns:
+        What the run has imported, in all of its attempts.
+    """
     with store.write() as session:
         rules = Rules(session, settings.alerts, tick.at, tick.run.id)
         done = session.scalars(select(KpiImport).where(KpiImport.run_id == tick.run.id).order_by(KpiImport.id)).all()
@@ -148,6 +157,7 @@ def observe_imports(store: Store, settings: Settings, tick: Tick, failed: Mappin
             rules.file_imported(worst, tick.schedule)
         if imported:
             rules.file_failed(failed, tick.schedule)
+    return done
 
 
 def stable_files(files: Sequence[Path], now: datetime, seconds: float) -> tuple[list[Path], int]:

@@ -56,7 +56,7 @@ def import_source(store: Store, settings: Settings, tick: Tick, arguments: Impor
         size = path.stat().st_size
         (summary,) = import_files(store, [path], options, run=tick.run, shown_as=f"source {source.key}")
     failed = {source.key: summary.error} if summary.error else {}
-    observe_imports(store, settings, tick, failed, imported=True)
+    done = observe_imports(store, settings, tick, failed, imported=True)
     tick.run.outcome.clear()
     if summary.error:
         hint = (summary.hint or "").replace(str(path), "FILE")
@@ -64,7 +64,9 @@ def import_source(store: Store, settings: Settings, tick: Tick, arguments: Impor
             f"source {source.key}: {summary.error}",
             hint=f"{hint} (options of the [[source]] in abkit.toml: mapping, decimal, …)".strip(),
         )
-    return {"bytes": size, **{name: getattr(summary, name) for name in COUNTS}}
+    # What another attempt of this run has imported is what the run has imported.
+    counted = next((row for row in done if row.id == summary.import_id), summary)
+    return {"bytes": size, **{name: getattr(counted, name) for name in COUNTS}}
 
 
 def _dated(text: str, tick: Tick) -> str:

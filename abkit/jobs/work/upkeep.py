@@ -35,8 +35,7 @@ def deliver_alerts(store: Store, settings: Settings, tick: Tick, _arguments: Arg
     """Look for schedules that are overdue, then send every channel its pending alerts."""
     with store.write() as session:
         _observe_overdue(session, settings, tick)
-    # What draws reserves more address space than a limited job may have.
-    draw = partial(draw_charts, store, settings) if settings.daemon.memory_limit_mb is None else None
+    draw = partial(draw_charts, store, settings)
     sent = deliver(store, settings.alerts, settings.workspace, now=tick.started_at, run_id=tick.run.id, draw=draw)
     failed = {channel: error for channel, error in sent.items() if error}
     return {"messages": len(sent) - len(failed)} | ({"failed": failed} if failed else {})

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from abkit.addresses import masked_url
-from abkit.errors import StoreError
+from abkit.errors import StoreError, StoreFull, StoreLocked, StoreUnreachable
 from abkit.store.database.patience import USUAL, Patience
 from abkit.store.schema import Base
 
@@ -46,7 +46,7 @@ def _patience(engine: Engine) -> Patience:
 
 
 def _locked(engine: Engine, _error: DatabaseError) -> StoreError:
-    return StoreError(
+    return StoreLocked(
         f"another process has been writing to {_shown(engine)} for more than {_patience(engine).lock_s:g} seconds",
         hint="wait for it to end" + (", or use PostgreSQL for many writers" if engine.dialect.name == "sqlite" else ""),
     )
@@ -61,25 +61,29 @@ def _too_long(engine: Engine, _error: DatabaseError) -> StoreError:
 
 
 def _silent(engine: Engine, error: DatabaseError) -> StoreError:
-    return StoreError(
+    return StoreUnreachable(
         f"the store {_shown(engine)} does not answer any more: {_lines(error)[0]}; whether the last step was kept is "
         "not known",
         hint="check the server and the network, then run the same command again: it goes on where it stopped",
     )
 
 
-def _says(message: str, hint: str) -> Callable[[Engine, DatabaseError], StoreError]:
+def _says(
+    message: str, hint: str, kind: type[StoreError] = StoreError
+) -> Callable[[Engine, DatabaseError], StoreError]:
     """Return the meaning of a code that always means the same; `{}` in the message stands for the store."""
-    return lambda engine, _error: StoreError(message.format(_shown(engine)), hint=hint)
+    return lambda engine, _error: kind(message.format(_shown(engine)), hint=hint)
 
 
 _deadlock = _says(
     "another process and this one waited for each other in {}; nothing was half-written",
     "run the same command again: it goes on where it stopped",
+    StoreLocked,
 )
 _full = _says(
     "the disk that holds {} is full or failing; nothing was half-written",
     "free some space and run the same command again: it goes on where it stopped",
+    StoreFull,
 )
 _damaged = _says(
     "{} is not an SQLite database, or it is damaged",
@@ -128,7 +132,7 @@ def _no_answer(engine: Engine, error: DatabaseError) -> StoreError:
     if engine.dialect.name == "postgresql" and _server_runs(engine):
         # It refused us. Where several addresses were tried, what it said stands last.
         said, hint = _lines(error)[-1], "check the URL, the user and the database's name"
-    return StoreError(f"the store {_shown(engine)} does not answer: {said}", hint=hint)
+    return StoreUnreachable(f"the store {_shown(engine)} does not answer: {said}", hint=hint)
 
 
 def _server_runs(engine: Engine) -> bool:

@@ -26,10 +26,24 @@ def noted(session: Session, run_id: int) -> dict[str, Any]:
     return dict(session.scalar(select(Run.outcome).where(Run.id == run_id)) or {})
 
 
-def nothing_open(session: Session, run_id: int) -> None:
-    """Take the open file out of the note of a run that is given back in order: no file is to blame."""
+def nothing_open(session: Session, run_id: int, why: str = "") -> None:
+    """Take the open file out of the note of a run that is given back in order: no file is to blame.
+
+    Args:
+        session: A writing session.
+        run_id: The run.
+        why: Why it is given back, for the case that it is given up in the end.
+    """
     kept = {name: value for name, value in noted(session, run_id).items() if name not in _OPENED}
+    kept |= {"given_back": why} if why else {}
     session.execute(update(Run).where(Run.id == run_id).values(outcome=kept or None))
+
+
+def begin_again(session: Session, run_id: int) -> None:
+    """Leave of the outcome of a run that is tried again only how often each file has ended its job."""
+    left = noted(session, run_id)
+    counted = {"deaths": deaths(left)} if _OPENED[1] in left or "deaths" in left else None
+    session.execute(update(Run).where(Run.id == run_id).values(outcome=counted))
 
 
 def left_behind(session: Session, run_id: int, schedule: str) -> dict[str, Any]:

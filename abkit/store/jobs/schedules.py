@@ -107,6 +107,61 @@ def expired(session: Session, now: datetime) -> Sequence[Run]:
     ).all()
 
 
+def to_retry(session: Session, now: datetime, most: int) -> Sequence[tuple[Schedule, Run]]:
+    """Return the schedules whose last run failed, whose wait is over and whose next tick has not come, with that run.
+
+    Args:
+        session: For reading.
+        now: The clock.
+        most: Failures in a row after which a schedule waits for its next tick.
+    """
+    last = select(func.max(Run.id)).where(Run.schedule == Schedule.key, Run.state != RunState.SKIPPED)
+    rows = session.execute(
+        select(Schedule, Run)
+        .join(Run, Run.id == last.correlate(Schedule).scalar_subquery())
+        .where(
+            Schedule.enabled,
+            Schedule.failures.between(1, most),
+            Schedule.backoff_until <= now,
+            Schedule.next_run_at > now,
+            Run.state.in_((RunState.FAILED, RunState.TIMED_OUT)),
+        )
+        .order_by(Schedule.backoff_until)
+    )
+    return [(schedule, run) for schedule, run in rows]
+
+
+def try_again(
+    session: Session, schedule: Schedule, run: Run, *, owner: str, now: datetime, lease_until: datetime
+) -> Lease | None:
+    """Claim a run that failed for one more attempt at its tick; None if another process was first."""
+    _wait_for_others(session, schedule)
+    unchanged = select(Schedule.id).where(
+        Schedule.id == schedule.id,
+        Schedule.enabled,
+        Schedule.next_run_at == schedule.next_run_at,
+        Schedule.failures == schedule.failures,
+        ~_running(schedule.key),
+    )
+    if session.scalar(unchanged) is None:
+        return None
+    again = (
+        update(Run)
+        .where(Run.id == run.id, Run.state == run.state, Run.attempt == run.attempt)
+        .values(
+            state=RunState.RUNNING,
+            owner=owner,
+            attempt=run.attempt + 1,
+            lease_until=lease_until,
+            started_at=now,
+            finished_at=None,
+        )
+    )
+    if count_changed(session, again) == 0:
+        return None
+    return _lease(run, attempt=run.attempt + 1, owner=owner)
+
+
 def take_over(session: Session, run: Run, *, owner: str, now: datetime, lease_until: datetime) -> Lease | None:
     """Take over a run whose lease has ended, if it still is as it was read; None if another process was first."""
     taken = (

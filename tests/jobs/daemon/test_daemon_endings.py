@@ -28,7 +28,11 @@ ENDINGS = {
     "exit": ("failed", "exited", "exited with code 3"),
     "die": ("failed", "exited", "exited with code 7"),
     "killed": ("failed", "killed", "killed by SIGKILL"),
-    "out_of_memory": ("failed", "out_of_memory", "memory limit"),
+    "out_of_memory": ("failed", "out_of_memory", "memory that is not there"),
+    "takes_memory": ("failed", "out_of_memory", "took more than 600 MB of memory"),
+    "panics": ("failed", "killed", "killed by SIGABRT"),
+    "disk_full": ("failed", "disk_full", "the disk of /srv/exports/a.csv is full"),
+    "locked": ("failed", "locked", "another process has been writing to the store"),
     "never_ends": ("timed_out", "timed_out", "longer than 2 s"),
 }
 
@@ -77,10 +81,11 @@ def ended(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         "family": {"job": "misbehave", "arguments": {"how": f"start {marker}"}},
     }
     shutil.copy(sqlite_template, folder / "store.db")
-    settings = {"workers": 12, "memory_limit_mb": 64_000, "log_format": "json"}
+    settings = {"workers": 16, "memory_limit_mb": 600, "retries": 0, "log_format": "json"}
     with ledger_store(f"sqlite:///{folder / 'store.db'}") as store:
         for key, values in jobs.items():
-            _once(store, key, **({"time_limit_s": 2} | values))
+            limit = 60 if key == "takes_memory" else 2
+            _once(store, key, **({"time_limit_s": limit} | values))
         several = Fleet(f"sqlite:///{folder / 'store.db'}", _made(folder / "logs"), folder, settings)
         several.environment["PYTHONPATH"] = os.pathsep.join([str(folder / "without"), os.environ.get("PYTHONPATH", "")])
         daemon = several.start()
@@ -124,6 +129,21 @@ def test_each_line_of_the_log_is_an_object_with_the_run(ended: Ended) -> None:
     by_jobs = [line for line in lines if "this will go" in line["message"] or "traceback" in line]
     assert len(by_jobs) == 3, "the warning, the failed thread, the failed job"
     assert all({"run", "schedule", "tick", "attempt"} <= line.keys() for line in by_jobs)
+
+
+def test_what_a_library_writes_to_stderr_by_itself_becomes_lines_of_the_log(ended: Ended) -> None:
+    said = [line for line in map(json.loads, ended.logs.splitlines()) if line["message"].startswith("stderr: ")]
+    by_panic = [line["message"] for line in said if line["schedule"] == "panics"]
+    assert by_panic == [
+        "stderr: thread '<unnamed>' panicked at src/lib.rs:7:",
+        "stderr: index out of bounds",
+        "stderr: note: run with",
+    ]
+
+
+def test_the_log_says_what_a_job_counted(ended: Ended) -> None:
+    (line,) = [line for line in map(json.loads, ended.logs.splitlines()) if line["message"].startswith("done ledger")]
+    assert line["message"] == "done ledger: written 1"
 
 
 def test_a_missing_encoder_keeps_its_message_and_its_hint_in_the_run_the_alert_and_the_log(ended: Ended) -> None:

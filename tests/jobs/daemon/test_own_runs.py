@@ -14,8 +14,9 @@ from sqlalchemy import select
 from abkit.config import DaemonSettings, Settings
 from abkit.jobs.daemon import process
 from abkit.jobs.daemon.claims import Claims
+from abkit.jobs.daemon.endings import INTERRUPTED, Ending
 from abkit.jobs.daemon.loop import Daemon
-from abkit.jobs.daemon.process import INTERRUPTED, Assignment, Ending
+from abkit.jobs.daemon.process import Assignment
 from abkit.store.database.engine import Store
 from abkit.store.schema import Run
 from tests.jobs.fleet import Fleet, add_schedule, ledger_store, rows, wait_until

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from abkit.config import DaemonSettings, Settings
 from abkit.jobs.daemon.claims import Claims
-from abkit.jobs.daemon.process import Ending
+from abkit.jobs.daemon.endings import Ending
 from abkit.jobs.job import Tick
 from abkit.jobs.schedules import CATALOG
 from abkit.store.database.engine import Store
@@ -144,3 +144,19 @@ def test_an_attempt_that_was_overtaken_opens_no_further_file(feed: Feed) -> None
     with pytest.raises(Exception, match="another daemon has taken this run over"):
         feed.work(first)
     assert feed.names("done") == []
+
+
+def test_what_an_overtaken_attempt_imported_is_what_the_run_imported(feed: Feed) -> None:
+    (feed.folder / "a-poison.csv").unlink()
+    first, second = feed.claim(), feed.claim()
+    (feed.folder / "c-good.csv").write_text(ROWS.replace("a,100", "c,100"))
+    imported = import_kpis.import_files(
+        feed.store,
+        [feed.folder / "b-good.csv"],
+        import_kpis.options_of(feed.settings),
+        run=RunRecord(feed.store, first.run_id),
+    )
+    assert imported[0].imported == 1
+    outcome = feed.work(second)
+    assert outcome is not None
+    assert (outcome["files"], outcome["rows"], outcome["imported"], outcome["unchanged"]) == (2, 2, 2, 0)
