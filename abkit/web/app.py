@@ -15,7 +15,7 @@ from abkit.web.access import guard
 from abkit.workspace import Workspace
 
 #: Modules with a `router`, in the order in which their routes are tried.
-PAGES = ("static", "health", "sign_in", "images", "overview", "account", "people")
+PAGES = ("static", "health", "sign_in", "images", "overview", "label", "account", "people")
 
 
 def create_app(settings: Settings, *, local: bool = True) -> FastAPI:

@@ -12,6 +12,8 @@ PLACES: Final = {
     "theme.css": ("abkit.reporting", "templates/report.css", "text/css"),
     "abkit.css": ("abkit.web", "static/abkit.css", "text/css"),
     "abkit.js": ("abkit.web", "static/abkit.js", "text/javascript"),
+    "label.css": ("abkit.web", "static/label.css", "text/css"),
+    "label.js": ("abkit.web", "static/label.js", "text/javascript"),
     "htmx.js": ("abkit.web", "static/htmx.min.js", "text/javascript"),
 }
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from abkit.store.database.statements import count_changed, insert_missing
 from abkit.store.runs import RunRecord
-from abkit.store.schema import Campaign, Comparison, LabelQuestion, Rater, RaterLink, Rating
+from abkit.store.schema import Campaign, CampaignCreative, Comparison, LabelQuestion, Rater, RaterLink, Rating
 
 
 def ensure_rater(session: Session, run: RunRecord, source: int, pseudonym: str, now: datetime) -> int:
@@ -86,6 +86,19 @@ def all_links(session: Session, limit: int) -> list[dict[str, Any]]:
         .limit(limit)
     )
     return [dict(row._mapping) for row in rows]
+
+
+def campaigns_to_label(session: Session, limit: int) -> list[tuple[int, str]]:
+    """Return (id, key) of campaigns with two creatives or more, the latest first."""
+    query = (
+        select(Campaign.id, Campaign.key)
+        .join(CampaignCreative, CampaignCreative.campaign_id == Campaign.id)
+        .group_by(Campaign.id, Campaign.key)
+        .having(func.count() > 1)
+        .order_by(Campaign.id.desc())
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in session.execute(query)]
 
 
 def revoke(session: Session, now: datetime, *, name: str | None = None, link: int | None = None) -> int:

@@ -58,6 +58,12 @@ def find_question(session: Session, question: int, rater: int, campaign: int | N
     return session.scalars(own.where(_scope(campaign))).one_or_none()
 
 
+def question_of(session: Session, question: int, rater: int) -> LabelQuestion | None:
+    """Return a question of this rater, whatever it is about; None where it is not theirs."""
+    own = select(LabelQuestion).where(LabelQuestion.id == question, LabelQuestion.rater_id == rater)
+    return session.scalars(own).one_or_none()
+
+
 def last_answered(session: Session, rater: int, campaign: int | None, *, pairs: bool) -> LabelQuestion | None:
     """Return what a rater answered last; None where nothing was answered."""
     query = _of(rater, campaign, pairs=pairs).where(LabelQuestion.answered_at.is_not(None))

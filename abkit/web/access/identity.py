@@ -14,6 +14,7 @@ from abkit.config import WebSettings
 from abkit.store import people
 from abkit.store.database.engine import Store
 from abkit.vocabulary import Permission, Role
+from abkit.web.access import rater_links
 from abkit.web.access.people import Person
 
 COOKIE = "abkit_session"
@@ -53,6 +54,8 @@ def person_behind(request: Request, store: Store, web: WebSettings, *, local: bo
     """
     if (bearer := bearer_of(request)) is not None:
         return _holder(store, bearer)
+    if (rater := rater_links.rater_behind(request, store)) is not None:
+        return rater
     if local:
         return Person(name="local", role=Role.ADMIN)
     if (name := _name_from_proxy(request, web)) is not None:

@@ -228,17 +228,20 @@ def undo(store: Store, queue: RaterQueue) -> bool:
         return last is not None and questions.take_back(session, last)
 
 
-def question_creatives(store: Store, queue: RaterQueue, question: int) -> tuple[int, int | None]:
-    """Return the creatives of a question of this rater, left and right.
+def creatives_of(store: Store, rater: int, question: int, *, only: int | None) -> dict[str, int]:
+    """Return the creatives of a question of a rater by side, "left" and "right"; {} where it is not theirs.
 
-    Raises:
-        UsageError: It is not a question of this rater.
+    Args:
+        store: A store at the current migration.
+        rater: Id of the rater.
+        question: Id of the question.
+        only: The only campaign that they are asked about; None for all.
     """
     with store.read() as session:
-        found = questions.find_question(session, question, queue.rater, queue.campaign)
-    if found is None:
-        raise UsageError("this question is not one of yours")
-    return found.left_id, found.right_id
+        found = questions.question_of(session, question, rater)
+    if found is None or (only is not None and found.campaign_id != only):
+        return {}
+    return {"left": found.left_id} | ({"right": found.right_id} if found.right_id is not None else {})
 
 
 # --- what goes into a batch ---------------------------------------------------------------------------------------

@@ -137,6 +137,12 @@ def list_links(store: Store) -> RaterList:
     return RaterList(links=tuple(rows))
 
 
+def labeled_campaigns(store: Store, limit: int = 100) -> list[tuple[int, str]]:
+    """Return (id, key) of campaigns with two creatives or more, the latest first."""
+    with store.read() as session:
+        return links.campaigns_to_label(session, limit)
+
+
 def revoke_links(store: Store, *, name: str | None = None, number: int | None = None) -> int:
     """Revoke the links of a name, or one by its number; return how many stopped working.
 
