@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Form, HTTPException, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Form, HTTPException, Path, Query, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from abkit.errors import AbkitError
 from abkit.store.catalog.creatives import contents_of, creative_files
 from abkit.web.access import rater_links
 from abkit.web.access.guard import Labeler, Served
-from abkit.web.access.people import Permission, Person
+from abkit.web.access.people import Person
 from abkit.web.rendering import link, page
 from abkit.workflows.ratings import queue as queues
 from abkit.workflows.ratings.queue import FEW_LEFT, LabelState, RaterQueue
@@ -37,12 +37,15 @@ class Way:
     pairs: bool
 
     @property
-    def query(self) -> dict[str, object]:
+    def query(self) -> dict[str, Any]:
         """What stands in the address of the page."""
         return {"campaign": self.campaign, "way": None if self.pairs else "one"}
 
 
-CampaignField = Annotated[int | None, Form(ge=1)]
+#: Ids are numbers that both engines can hold; "" is all campaigns.
+_ID, _LARGEST = r"^\d{0,15}$", 10**15
+CampaignField = Annotated[str, Form(pattern=_ID)]
+CampaignQuery = Annotated[str, Query(pattern=_ID)]
 WayField = Annotated[str, Form(max_length=8)]
 
 
@@ -61,7 +64,7 @@ def label(
     request: Request,
     served: Served,
     person: Labeler,
-    campaign: Annotated[int | None, Query(ge=1)] = None,
+    campaign: CampaignQuery = "",
     way: Annotated[str, Query(max_length=8)] = "",
 ) -> HTMLResponse:
     """Show the next question; the first batch is planned where none is."""
@@ -75,7 +78,6 @@ def label(
         "label.html.j2",
         campaigns=campaigns,
         by_link=rater_links.link_of(request) is not None,
-        may_train=person.can(Permission.OPERATE),
         **_shown(served, chosen, state, why),
     )
 
@@ -86,9 +88,9 @@ def vote(
     served: Served,
     person: Labeler,
     later: BackgroundTasks,
-    question: Annotated[int, Form(ge=1)],
+    question: Annotated[int, Form(ge=1, le=_LARGEST)],
     answer: Annotated[str, Form(max_length=12)],
-    campaign: CampaignField = None,
+    campaign: CampaignField = "",
     way: WayField = "",
 ) -> Response:
     """Take an answer, and show the next question; where few are left, more are planned after the page has gone out."""
@@ -104,7 +106,7 @@ def undo(
     served: Served,
     person: Labeler,
     later: BackgroundTasks,
-    campaign: CampaignField = None,
+    campaign: CampaignField = "",
     way: WayField = "",
 ) -> Response:
     """Take the last answer back, and ask again."""
@@ -123,11 +125,17 @@ def leave(request: Request, person: Labeler) -> Response:
 
 
 @router.get("/label/images/{question}/{side}.jpg", name="label_image")
-def image(request: Request, question: int, side: str, served: Served, person: Labeler) -> Response:
+def image(
+    request: Request,
+    question: Annotated[int, Path(ge=1, le=_LARGEST)],
+    side: str,
+    served: Served,
+    person: Labeler,
+) -> Response:
     """Serve the image of a question to whom it was asked; there is no way from here to any other creative."""
     opened = rater_links.link_of(request)
     rater = _rater(request, served, person)
-    creatives = queues.creatives_of(served.store, rater, question, only=opened and opened.campaign)
+    creatives = queues.creatives_of(served.store, rater, question, only=opened.campaign if opened else None)
     shown = creatives.get(side)
     if shown is None:
         raise HTTPException(404)
@@ -148,7 +156,7 @@ def figures(
     request: Request,
     served: Served,
     person: Labeler,
-    campaign: Annotated[int | None, Query(ge=1)] = None,
+    campaign: CampaignQuery = "",
     way: Annotated[str, Query(max_length=8)] = "",
 ) -> HTMLResponse:
     """Show how consistent answers are; a part of the page, which asks for it while somebody labels."""
@@ -157,9 +165,10 @@ def figures(
     return page(request, "label_figures.html.j2", figures=found, pairs=chosen.pairs)
 
 
-def _way(request: Request, campaign: int | None, way: str) -> Way:
+def _way(request: Request, campaign: str, way: str) -> Way:
     opened = rater_links.link_of(request)
-    return Way(campaign=opened.campaign if opened else campaign, pairs=way != "one")
+    chosen = int(campaign) if campaign else None
+    return Way(campaign=opened.campaign if opened else chosen, pairs=way != "one")
 
 
 def _rater(request: Request, served: Workspace, person: Person) -> int:
@@ -201,7 +210,7 @@ def _next(request: Request, served: Workspace, queue: RaterQueue, way: Way, late
     return answer
 
 
-def _shown(served: Workspace, way: Way, state: LabelState, why: str) -> dict[str, object]:
+def _shown(served: Workspace, way: Way, state: LabelState, why: str) -> dict[str, Any]:
     wide = False
     if state.question is not None:
         ids = [one for one in (state.question.left, state.question.right) if one is not None]
