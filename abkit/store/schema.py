@@ -938,6 +938,31 @@ class Schedule(Base):
     created_at: Mapped[datetime]
 
 
+class JobRequest(Base):
+    """A job that somebody asked for once: the daemon runs it beside those of the schedules."""
+
+    key: Mapped[str] = mapped_column(unique=True)
+    job: Mapped[str]
+    arguments: Mapped[dict[str, Any]]
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+    run_id: Mapped[int | None] = _ref("run", index=True)  # None until a daemon has claimed it
+
+
+class RequestAnswer(Base):
+    """The answer to a request that must take effect once; the same request gets it again within a day."""
+
+    __table_args__ = (UniqueConstraint("person", "key"), Index("ix_request_answer_made_at", "made_at"))
+    person: Mapped[str]
+    key: Mapped[str]  # the Idempotency-Key that they chose
+    digest: Mapped[str]  # of the request
+    made_at: Mapped[datetime]
+    status: Mapped[int | None]  # None while it is being answered
+    media_type: Mapped[str]
+    headers: Mapped[dict[str, Any]]
+    body: Mapped[bytes | None]
+
+
 # --- A/B tests ------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from abkit.config import Settings
 from abkit.version import __version__
 from abkit.web import errors, rendering
 from abkit.web.access import guard
+from abkit.web.api import routes
 from abkit.workspace import Workspace
 
 #: Modules with a `router`, in the order in which their routes are tried.
@@ -50,4 +51,5 @@ def create_app(settings: Settings, *, local: bool = True) -> FastAPI:
     errors.install(app)
     for name in PAGES:
         app.include_router(import_module(f"abkit.web.pages.{name}").router, include_in_schema=False)
+    routes.install(app)
     return app

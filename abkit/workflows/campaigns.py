@@ -203,7 +203,7 @@ def list_creatives(store: Store, *, campaign: str | None = None, limit: int = 10
             ids = list(session.scalars(latest))
         else:
             ids = sorted(candidates(session, find_campaign(session, campaign)), reverse=True)[:limit]
-        return CreativeList(creatives=tuple(_creatives(session, ids)))
+        return CreativeList(creatives=tuple(creatives_by_id(session, ids)))
 
 
 def show_creative(store: Store, name: str) -> CreativeRecord:
@@ -218,7 +218,7 @@ def show_creative(store: Store, name: str) -> CreativeRecord:
     """
     with store.read() as session:
         _, ids = creatives_named(session, {name}).get(name, ("", set()))
-        found = _creatives(session, sorted(ids))
+        found = creatives_by_id(session, sorted(ids))
     if not found:
         raise UsageError(f"no creative is called {name!r}", hint="`abkit creative list` lists them")
     if len(found) > 1:
@@ -227,7 +227,8 @@ def show_creative(store: Store, name: str) -> CreativeRecord:
     return found[0]
 
 
-def _creatives(session: Session, ids: list[int]) -> list[CreativeRecord]:
+def creatives_by_id(session: Session, ids: list[int]) -> list[CreativeRecord]:
+    """Return creatives with their names, campaigns, scores and delivery, in the given order."""
     names = creative_names(session, ids)
     members: dict[int, dict[str, date | None]] = {id_: {} for id_ in ids}
     scores: dict[int, dict[str, float]] = {id_: {} for id_ in ids}

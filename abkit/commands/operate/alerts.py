@@ -11,8 +11,6 @@ from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, print_json, print_rows, shown
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from abkit.store.schema import Alert
 
 app = typer.Typer(help="Show, acknowledge and silence alerts; test their channels.", no_args_is_help=True)
@@ -53,11 +51,12 @@ def list_alerts(
 @app.command()
 def show(ctx: typer.Context, alert: AlertId, form: FormatOption = Format.TABLE) -> None:
     """Show one alert: what happened, the cause, what to do, the evidence, and each attempt to deliver it."""
+    from abkit.alerts.handling import find_alert
     from abkit.store.jobs import alerts
 
     context: CommandContext = ctx.obj
     with context.store() as store, store.read() as session:
-        row = _row(_find(session, alert))
+        row = _row(find_alert(session, alert))
         attempts = [{name: getattr(one, name) for name in _ATTEMPT} for one in alerts.deliveries(session, [alert])]
     if form is Format.JSON:
         print_json(row | {"deliveries": attempts})
@@ -80,12 +79,12 @@ def ack(
     """Acknowledge an alert and stop its reminders. The message that it is resolved is still sent."""
     import getpass
 
+    from abkit.alerts.handling import acknowledge
+
     who = by or getpass.getuser()
     context: CommandContext = ctx.obj
-    with context.store() as store, store.write() as session:
-        found = _find_open(session, alert)
-        found.acknowledged_at = datetime.now(UTC)
-        found.acknowledged_by = who
+    with context.store() as store:
+        acknowledge(store, alert, by=who)
     typer.echo(f"alert {alert}: acknowledged by {who}")
 
 
@@ -97,17 +96,15 @@ def silence(
     reason: Annotated[str, typer.Option(help="Reason, which the list shows to others.")],
 ) -> None:
     """Silence an alert until a date. It is still counted, and sent again if it is open then."""
+    from abkit.alerts.handling import silence as silence_alert
     from abkit.errors import UsageError
 
-    ends = until.replace(tzinfo=until.tzinfo or UTC)
-    if ends <= datetime.now(UTC):
-        raise UsageError(f"--until {ends:%Y-%m-%d %H:%M} UTC is in the past", hint="give a future date")
     if not reason.strip():
         raise UsageError("--reason is empty", hint="give the reason for those who find it silenced")
+    ends = until.replace(tzinfo=until.tzinfo or UTC)
     context: CommandContext = ctx.obj
-    with context.store() as store, store.write() as session:
-        found = _find_open(session, alert)
-        found.silenced_until, found.silence_reason = ends, reason.strip()
+    with context.store() as store:
+        silence_alert(store, alert, until=ends, reason=reason)
     typer.echo(f"alert {alert}: silenced until {ends:%Y-%m-%d %H:%M} UTC")
 
 
@@ -145,24 +142,3 @@ def _row(alert: Alert) -> dict[str, Any]:
     from abkit.store.jobs import alerts
 
     return {"state": alerts.state_of(alert, datetime.now(UTC))} | {name: getattr(alert, name) for name in _FIELDS}
-
-
-def _find(session: Session, alert_id: int) -> Alert:
-    from abkit.errors import UsageError
-    from abkit.store.jobs import alerts
-
-    found = alerts.find(session, alert_id)
-    if found is None:
-        raise UsageError(f"there is no alert {alert_id}", hint="`abkit alerts list --all` shows all alerts")
-    return found
-
-
-def _find_open(session: Session, alert_id: int) -> Alert:
-    from abkit.errors import UsageError
-
-    found = _find(session, alert_id)
-    if found.resolved_at is not None:
-        raise UsageError(
-            f"alert {alert_id} was resolved at {found.resolved_at:%Y-%m-%d %H:%M} UTC", hint="there is nothing to do"
-        )
-    return found

@@ -141,9 +141,9 @@ def row_of(record: ImportRecord) -> dict[str, Any]:
 def list_imports(store: Store) -> ImportList:
     """Return all imports, the latest first."""
     with store.read() as session:
-        undone = _undone(session)
+        undone = undo_rows(session)
         found = session.scalars(select(KpiImport).order_by(KpiImport.id.desc()))
-        imports = tuple(_record(row, undone.get(row.id)) for row in found)
+        imports = tuple(import_record(row, undone.get(row.id)) for row in found)
         left = set_aside(session, counts(session))
         twice, beside = maybe_twice(session), totals_beside_days(session)
         return ImportList(imports=imports, not_counted=left, maybe_twice=twice, totals_beside_days=beside)
@@ -162,7 +162,7 @@ def show_import(store: Store, import_id: int) -> ImportRecord:
         texts = [text for found in reject_reasons(session, import_id).values() for text in found]
         reasons = dict(kinds(texts).most_common())
         left = set_aside(session, counts(session), [Kpi.kpi_import_id == import_id])
-        return replace(_record(row, _undone(session).get(import_id), reasons), not_counted=left)
+        return replace(import_record(row, undo_rows(session).get(import_id), reasons), not_counted=left)
 
 
 def undo_import(
@@ -194,11 +194,13 @@ def undo_import(
         return report
 
 
-def _undone(session: Session) -> dict[int, KpiUndo]:
+def undo_rows(session: Session) -> dict[int, KpiUndo]:
+    """Return which imports were taken back, by their number."""
     return {row.kpi_import_id: row for row in session.scalars(select(KpiUndo))}
 
 
-def _record(row: KpiImport, undo: KpiUndo | None, reasons: Mapping[str, int] | None = None) -> ImportRecord:
+def import_record(row: KpiImport, undo: KpiUndo | None, reasons: Mapping[str, int] | None = None) -> ImportRecord:
+    """Return an import as a record; with the reasons of its rejects where they were counted."""
     reading = dict(row.options)
     mapping, notes = reading.pop("mapping", None) or {}, reading.pop("notes", ())
     reading.pop(HAS_TOTALS, None)

@@ -1,0 +1,1 @@
+"""The JSON API under /api/v1: the records of the Python API, with pages, entity tags and problems in words."""

@@ -1,0 +1,105 @@
+"""Drift, experiments, ratings and comparisons, as JSON."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from abkit.store.keys import LONGEST_KEY
+from abkit.web.access.guard import Served, Viewer
+from abkit.web.api.answers import MOST_ID, PREFIX, Before, Limit, answer, answer_page, or_not_there, shows
+from abkit.workflows.experiments.experiments import ExperimentSummary, HistoryEntry, history, list_experiments
+from abkit.workflows.recorded.findings import CheckedDrift, StoredCheck, check_page, drift_check, drift_status
+from abkit.workflows.recorded.labels import StoredComparison, StoredRating, comparison_page, rating_page
+from abkit.workflows.recorded.paging import Page, part_of
+
+router = APIRouter(prefix=PREFIX, tags=["findings"])
+
+Source = Annotated[str | None, Query(max_length=LONGEST_KEY, description="Only of this study: its key.")]
+
+
+@router.get("/drift", name="api_drift")
+@shows(CheckedDrift)
+def drift(request: Request, served: Served, person: Viewer) -> Response:
+    """Show the last standing drift check: the decision, and every test that it rests on."""
+    return answer(request, drift_status(served.store))
+
+
+@router.get("/drift/checks", name="api_drift_checks")
+@shows(StoredCheck, page=True)
+def checks(
+    request: Request,
+    served: Served,
+    person: Viewer,
+    standing: Annotated[bool | None, Query(description="Only standing checks, or only the others.")] = None,
+    cursor: Before = None,
+    limit: Limit = 50,
+) -> Response:
+    """List the drift checks, the latest first."""
+    return answer_page(request, check_page(served.store, before=cursor, limit=limit, standing=standing))
+
+
+@router.get("/drift/checks/{run_id}", name="api_drift_check")
+@shows(CheckedDrift)
+def check(
+    request: Request,
+    served: Served,
+    person: Viewer,
+    run_id: Annotated[int, Path(ge=1, le=MOST_ID, description="Run of the check.")],
+) -> Response:
+    """Show one drift check with its tests."""
+    with or_not_there():
+        return answer(request, drift_check(served.store, run_id))
+
+
+@router.get("/experiments", name="api_experiments")
+@shows(ExperimentSummary, page=True)
+def experiments(
+    request: Request,
+    served: Served,
+    person: Viewer,
+    archived: Annotated[bool, Query(description="Those that were archived, too.")] = False,
+    cursor: Before = None,
+    limit: Limit = 50,
+) -> Response:
+    """List the experiments with their last verdict and decision, the latest first."""
+    found = list(enumerate(list_experiments(served.store, archived=archived), 1))
+    items, following = part_of(found, lambda item: item[0], before=cursor, limit=limit)
+    return answer_page(request, Page(items=tuple(one for _, one in items), next=following))
+
+
+@router.get("/experiments/{key:path}/history", name="api_experiment_history")
+@shows(HistoryEntry, page=True)
+def experiment_history(
+    request: Request,
+    served: Served,
+    person: Viewer,
+    key: Annotated[str, Path(max_length=LONGEST_KEY, description="Key of the experiment.")],
+    cursor: Before = None,
+    limit: Limit = 50,
+) -> Response:
+    """List all looks at an experiment and all decisions about it, the latest first."""
+    with or_not_there():
+        found = list(enumerate(history(served.store, key), 1))
+    items, following = part_of(found, lambda item: item[0], before=cursor, limit=limit)
+    return answer_page(request, Page(items=tuple(one for _, one in items), next=following))
+
+
+@router.get("/ratings", name="api_ratings")
+@shows(StoredRating, page=True)
+def ratings(
+    request: Request, served: Served, person: Viewer, source: Source = None, cursor: Before = None, limit: Limit = 50
+) -> Response:
+    """List single ratings, the latest first; who gave them is not told."""
+    return answer_page(request, rating_page(served.store, before=cursor, limit=limit, source=source))
+
+
+@router.get("/comparisons", name="api_comparisons")
+@shows(StoredComparison, page=True)
+def comparisons(
+    request: Request, served: Served, person: Viewer, source: Source = None, cursor: Before = None, limit: Limit = 50
+) -> Response:
+    """List comparisons of two creatives, the latest first; who made them is not told."""
+    return answer_page(request, comparison_page(served.store, before=cursor, limit=limit, source=source))
