@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from abkit.errors import UsageError
+from abkit.errors import AbkitError, StoreError
 from abkit.records import to_json, to_plain
 from abkit.web.errors import NotThere
 from abkit.web.rendering import link
@@ -87,7 +87,9 @@ def or_not_there() -> Iterator[None]:
     """Answer 404 where a workflow finds nothing under what the address names."""
     try:
         yield
-    except UsageError as error:
+    except StoreError:
+        raise
+    except AbkitError as error:
         raise NotThere(error.message, hint=error.hint) from error
 
 

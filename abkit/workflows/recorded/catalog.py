@@ -88,7 +88,9 @@ def campaign_page(store: Store, *, before: int | None, limit: int, campaign: str
         rows, following = newest(session, query, Campaign.id, before=before, limit=limit)
         ids = [row.Campaign.id for row in rows]
         counted = select(CampaignCreative.campaign_id, func.count()).where(CampaignCreative.campaign_id.in_(ids))
-        sizes: dict[int, int] = dict(session.execute(counted.group_by(CampaignCreative.campaign_id)).tuples().all())
+        sizes: dict[int, int] = {
+            id_: number for id_, number in session.execute(counted.group_by(CampaignCreative.campaign_id))
+        }
         return Page(
             items=tuple(
                 CampaignLine(

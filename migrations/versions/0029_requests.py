@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0027_requests"
-down_revision = "0026_standing"
+revision = "0029_requests"
+down_revision = "0028_labeling_and_review"
 branch_labels = None
 depends_on = None
 
