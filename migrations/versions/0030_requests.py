@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0029_requests"
-down_revision = "0028_labeling_and_review"
+revision = "0030_requests"
+down_revision = "0029_people"
 branch_labels = None
 depends_on = None
 
