@@ -32,7 +32,8 @@ def test_an_alert_is_acknowledged_by_who_asks(editor: TestClient, own_stocked: W
     assert answer.status_code == 200
     assert answer.json()["state"] == "acknowledged"
     with own_stocked.store.read() as session:
-        assert session.scalar(select(Alert.acknowledged_by).where(Alert.id == alert)) == answer.json()["acknowledged_by"]
+        by = session.scalar(select(Alert.acknowledged_by).where(Alert.id == alert))
+    assert by == answer.json()["acknowledged_by"]
 
 
 def test_an_alert_is_silenced_with_a_reason(editor: TestClient, alert: int) -> None:
