@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,16 +88,15 @@ def campaign_page(store: Store, *, before: int | None, limit: int, campaign: str
         rows, following = newest(session, query, Campaign.id, before=before, limit=limit)
         ids = [row.Campaign.id for row in rows]
         counted = select(CampaignCreative.campaign_id, func.count()).where(CampaignCreative.campaign_id.in_(ids))
-        sizes: dict[int, int] = defaultdict(int)
-        for id_, number in session.execute(counted.group_by(CampaignCreative.campaign_id)):
-            sizes[id_] = number
+        grouped = session.execute(counted.group_by(CampaignCreative.campaign_id))
+        sizes: dict[int, int] = {row[0]: row[1] for row in grouped}
         return Page(
             items=tuple(
                 CampaignLine(
                     campaign_id=row.Campaign.id,
                     campaign=row.Campaign.key,
                     name=row.Campaign.name,
-                    creatives=sizes[row.Campaign.id],
+                    creatives=sizes.get(row.Campaign.id, 0),
                     created_at=row.Campaign.created_at,
                 )
                 for row in rows
