@@ -190,6 +190,21 @@ class Rules:
             firing=failures > 0,
         )
 
+    def daemon_seen(self, gone: str) -> Alert | None:
+        """Observe whether a daemon runs; `gone` is the sentence that says why it seems that none does, or ""."""
+        return self._observe(
+            "no_daemon",
+            "all",
+            labels={},
+            severity=Severity.CRITICAL,
+            title="No daemon runs: jobs and alerts wait",
+            message=f"Cause: {gone}. Start `abkit schedule run` where the service runs, and look at its log for why it "
+            "ended. Missed ticks follow the policy of each schedule.",
+            evidence={"command": "abkit schedule status"},
+            firing=bool(gone),
+            calm_hours=0.0,
+        )
+
     def job_started(self, schedule: str, job: str, tick: datetime, *, late: bool, what_now: str) -> Alert | None:
         """Observe that a tick was claimed or is overdue: in time, or later than its grace period allows."""
         return self._observe(

@@ -38,6 +38,8 @@ CATALOG: Catalog = {
         Job("heartbeat", "call an address while all is well (dead-man's switch)", heartbeat, Heartbeat, quick=True),
     )
 }
+# These have a worker of their own: a daemon that runs starts them within moments.
+QUICK = frozenset(name for name, job in CATALOG.items() if job.quick)
 FROM_FILE, FROM_COMMAND, BUILT_IN = "abkit.toml", "command", "built-in"
 
 _BUILT_IN = (

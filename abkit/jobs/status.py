@@ -1,6 +1,6 @@
 """The state of schedules: in time, late, failing, paused; `status`, /healthz, the metrics and the heartbeat use it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,8 @@ from abkit.store.jobs import schedules
 from abkit.store.schema import Run, Schedule
 from abkit.vocabulary import RunState
 
+# Twice the time in which the shortest built-in schedule comes round, and then some.
+_SILENCE = timedelta(minutes=3)
 BAD_STATES = ("late", "failing", "stuck", "broken")
 _AS_DEFINED = (
     *("key", "job", "cron", "next_run_at", "failures", "backoff_until", "missed", "grace_s", "source", "arguments"),
@@ -69,6 +71,29 @@ def schedule_status(session: Session, jobs: Collection[str], now: datetime) -> l
     """
     last = schedules.last_runs(session)
     return [_status(schedule, last.get(schedule.key), jobs, now) for schedule in schedules.all_schedules(session)]
+
+
+def no_daemon(statuses: Sequence[ScheduleStatus], quick: Collection[str], now: datetime) -> str:
+    """Return a sentence if it seems that no daemon runs, else "".
+
+    A quick job waits for no worker: a daemon that runs starts it within moments of its tick.
+
+    Args:
+        statuses: The state of every schedule.
+        quick: Names of the quick jobs.
+        now: The clock.
+    """
+    if any(one.last_state == RunState.RUNNING and one.state != "stuck" for one in statuses):
+        return ""  # somebody extends its lease
+    waits = [
+        max(one.next_run_at, one.backoff_until or one.next_run_at)
+        for one in statuses
+        if one.job in quick and one.state not in ("paused", "broken")
+    ]
+    since = min(waits, default=now)
+    if now - since <= _SILENCE:
+        return ""
+    return f"no daemon runs, or none reaches the store: nothing was started since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def unknown_schedule(key: str) -> UsageError:

@@ -88,8 +88,55 @@ def status(
         _show_one(rows[0])
     else:
         print_rows(rows, form, columns=_STATUS_COLUMNS, empty="no schedules yet")
-    if exit_code and any(one.needs_attention for one in statuses):
+    gone = _no_daemon(statuses) if key is None else ""
+    if gone:
+        note(f"{gone}; start one: abkit schedule run")
+    if exit_code and (gone or any(one.needs_attention for one in statuses)):
         raise typer.Exit(3)
+
+
+@app.command()
+def check(
+    ctx: typer.Context,
+    tell: Annotated[bool, typer.Option("--tell", help="Tell the channels if no daemon runs, or the store fails.")] = (
+        False
+    ),
+) -> None:
+    """Say what needs attention, and exit with 3 if something does: for a line of cron beside the daemon."""
+    from abkit.errors import StoreError
+    from abkit.jobs import watch
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import CATALOG, QUICK
+
+    context: CommandContext = ctx.obj
+    settings, now = context.settings, wall_clock()
+    try:
+        with context.store() as store:
+            found = watch.problems(store, CATALOG, QUICK, now)
+            sent = watch.tell(store, settings, found.get("daemon", ""), now) if tell else {}
+    except StoreError as error:
+        sent = watch.tell_without_store(settings, error) if tell else {}
+        _print_sent(sent)
+        raise
+    for what, problem in found.items():
+        typer.echo(f"{what}: {problem}")
+    _print_sent(sent)
+    if found:
+        raise typer.Exit(3)
+    typer.echo("ok")
+
+
+def _print_sent(sent: dict[str, str]) -> None:
+    for name, error in sent.items():
+        note(f"channel {name}: {error or 'accepted'}")
+
+
+def _no_daemon(statuses: list[ScheduleStatus]) -> str:
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import QUICK
+    from abkit.jobs.status import no_daemon
+
+    return no_daemon(statuses, QUICK, wall_clock())
 
 
 @app.command()

@@ -6,6 +6,7 @@ store, so that any number of daemons on any number of machines share one set of 
 
 import contextlib
 import logging
+import os
 import threading
 import time
 from collections import Counter
@@ -40,6 +41,8 @@ log = logging.getLogger("abkit.jobs")
 
 _LOOK_S = 0.5
 _CLOCK_CHECK_S = 60.0
+# After the jobs have had their time: to give runs back, and for the store to answer.
+_LAST_S = 20.0
 _STORE_ERRORS = (StoreError, SQLAlchemyError)
 
 
@@ -74,6 +77,7 @@ class Daemon:
         self.settings = settings
         self.clock = clock
         self.ended: Counter[str] = Counter()
+        self.trouble = ""
         self._last_poll = float("-inf")
         self.catalog = catalog
         self._quick = frozenset(name for name, job in catalog.items() if job.quick)
@@ -107,7 +111,10 @@ class Daemon:
             before, ahead = ahead, time.time() - time.monotonic()
             if abs(ahead - before) > 1:
                 self._clock_was_set(ahead - before)
+        ended = threading.Event()
+        threading.Thread(target=self._leave_in_time, args=[ended], name="last", daemon=True).start()
         self._wind_down()
+        ended.set()
 
     def stop(self, _signal: int = 0, _frame: FrameType | None = None) -> None:
         """Stop claiming; a second call gives the running jobs back at once. Safe in a signal handler."""
@@ -213,11 +220,13 @@ class Daemon:
             try:
                 self._record_once(lease, ending)
             except _STORE_ERRORS as error:
-                log.warning("a result cannot be recorded, trying again: %s", _first_line(error), extra=about(lease))
+                self.trouble = f"a result cannot be recorded: {_first_line(error)}"
+                log.warning("%s; trying again", self.trouble, extra=about(lease))
                 if self._hurry.wait(wait):
                     return
                 wait = min(2 * wait, 15)
             else:
+                self.trouble = ""
                 return
 
     def _record_once(self, lease: Lease, ending: Ending) -> None:
@@ -247,6 +256,17 @@ class Daemon:
             with contextlib.suppress(JobLookupError):
                 job.modify(next_run_time=wall_clock())
 
+    def _leave_in_time(self, ended: threading.Event) -> None:
+        """End this process if the store hangs: systemd's patience is limited, and a lease ends by itself."""
+        deadline = time.monotonic() + self.settings.daemon.stop_seconds + _LAST_S
+        while not ended.wait(_LOOK_S / 2):
+            if self._hurry.is_set():
+                deadline = min(deadline, time.monotonic() + _LAST_S)
+            if time.monotonic() > deadline:
+                log.error("leaving without an answer of the store: another daemon takes over what ran here")
+                logging.shutdown()
+                os._exit(1)
+
     def _wind_down(self) -> None:
         with self._polling:
             # What a poll under way has claimed is running now, and no later one claims anything. APScheduler's
@@ -259,7 +279,7 @@ class Daemon:
         with self._guard:
             for entry in self._running.values():
                 entry.cancelled.set()
-        give_up = time.monotonic() + 15
+        give_up = time.monotonic() + 0.75 * _LAST_S
         while self._running and time.monotonic() < give_up:
             time.sleep(_LOOK_S / 10)
         self._hurry.set()

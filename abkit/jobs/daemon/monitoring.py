@@ -99,11 +99,12 @@ def _gauge(
 
 
 def health(daemon: Daemon, poll_seconds: float) -> tuple[int, dict[str, object]]:
-    """Return the status code and body of /healthz: 200 while this daemon polls the store, 503 when it does not."""
+    """Return the status code and body of /healthz: 200 while this daemon polls the store and writes to it, else 503."""
     age = daemon.seconds_since_poll
-    well = age <= max(30.0, _POLLS_MISSED * poll_seconds)
-    lost = f"the store was not reached for {age:.0f} s" if age < 1e9 else "the store was never reached"
-    return (200 if well else 503), {"ok": well, "problem": "" if well else lost, "running": daemon.running}
+    problem = daemon.trouble
+    if age > max(30.0, _POLLS_MISSED * poll_seconds):
+        problem = f"the store was not reached for {age:.0f} s" if age < 1e9 else "the store was never reached"
+    return (503 if problem else 200), {"ok": not problem, "problem": problem, "running": daemon.running}
 
 
 def listen(daemon: Daemon) -> None:

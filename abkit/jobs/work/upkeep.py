@@ -35,6 +35,8 @@ def deliver_alerts(store: Store, settings: Settings, tick: Tick, _arguments: Arg
     """Look for schedules that are overdue, then send every channel its pending alerts."""
     with store.write() as session:
         _observe_overdue(session, settings, tick)
+        # This job is run by a daemon: whoever saw none (`abkit schedule check`) need not look again.
+        Rules(session, settings.alerts, tick.started_at, tick.run.id).daemon_seen("")
     draw = partial(draw_charts, store, settings)
     sent = deliver(store, settings.alerts, settings.workspace, now=tick.started_at, run_id=tick.run.id, draw=draw)
     failed = {channel: error for channel, error in sent.items() if error}

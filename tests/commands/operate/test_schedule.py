@@ -124,10 +124,18 @@ def test_a_daemon_that_lost_its_store_is_not_healthy_and_says_so(workspace: Path
     class Lost:
         seconds_since_poll = 120.0
         running = 0
+        trouble = ""
 
     status, body = health(Lost(), poll_seconds=5)  # type: ignore[arg-type]
     assert status == 503
     assert "not reached for 120 s" in str(body["problem"])
+
+    class Full(Lost):
+        seconds_since_poll = 1.0
+        trouble = "a result cannot be recorded: the disk is full"
+
+    status, body = health(Full(), poll_seconds=5)  # type: ignore[arg-type]
+    assert (status, body["problem"]) == (503, Full.trouble)
 
 
 def test_add_pause_resume_trigger_list_and_status(abkit: Abkit, here: Here, sqlite_workspace: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from abkit.config import DaemonSettings, Settings
-from abkit.jobs.daemon import process
+from abkit.jobs.daemon import loop, process
 from abkit.jobs.daemon.claims import Claims
 from abkit.jobs.daemon.endings import INTERRUPTED, Ending
 from abkit.jobs.daemon.loop import Daemon
@@ -103,6 +103,28 @@ def test_each_quick_job_has_a_worker_of_its_own(sqlite_store: Store) -> None:
     claimed = [one.lease.job for one in claims.next(NOW, 0, {"quick", "heartbeat"})]
     assert sorted(claimed) == ["heartbeat", "quick"]
     assert [one.lease.job for one in claims.next(NOW, 0, {"quick"})] == ["quick"], "while the heartbeat hangs"
+
+
+def test_a_daemon_whose_store_hangs_ends_within_its_grace(sqlite_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    hangs, asked, left = threading.Event(), threading.Event(), threading.Event()
+    monkeypatch.setattr(process, "prepare", lambda _: None)
+    monkeypatch.setattr(loop, "_LAST_S", 0.5)
+    # Instead of the process, the test ends what hangs.
+    monkeypatch.setattr(os, "_exit", lambda _code: (left.set(), hangs.set()))
+
+    def next_claims(*_: object) -> list[object]:
+        asked.set()
+        hangs.wait(60)
+        return []
+
+    monkeypatch.setattr(Claims, "next", next_claims)
+    daemon = Daemon(sqlite_store, SETTINGS, CATALOG, clock=lambda: NOW)
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    assert asked.wait(60)
+    daemon.stop()
+    assert left.wait(20), "it waits for the store for ever"
+    thread.join(60)
 
 
 def test_a_real_daemon_that_was_asleep_starts_its_job_once(sqlite_url: str, fleet: Callable[..., Fleet]) -> None:
