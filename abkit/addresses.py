@@ -44,7 +44,8 @@ def shown_path(path: str) -> str:
     for place, part in enumerate(parts):
         text = unquote(part)
         is_file = place == len(parts) - 1 and _FILE.search(text.lower()) is not None
-        secret = bool(text) and (announced or (not is_file and may_be_secret(text)))
+        # What is hidden already stays as it is.
+        secret = bool(text) and text[0] != "…" and (announced or (not is_file and may_be_secret(text)))
         shown.append(f"…{hashlib.sha256(text.encode()).hexdigest()[:6]}" if secret else part)
         announced = announced or _word(text) in _ANNOUNCED
     return "/".join(shown)
@@ -59,7 +60,7 @@ def may_be_secret(text: str) -> bool:
     [True, True, True]
     """
     name, sign, value = text.partition("=")
-    if sign and value and _names_a_secret(name):
+    if sign and value and names_a_secret(name):
         return True
     words = re.findall(r"[^\W_]+", text)
     mixed = [word for word in words if re.search(r"\d", word) and re.search(r"[^\W\d]", word)]
@@ -73,7 +74,7 @@ def may_be_secret(text: str) -> bool:
     )
 
 
-def _names_a_secret(name: str) -> bool:
+def names_a_secret(name: str) -> bool:
     """Return whether a name of a value says that it is secret: `X-Amz-Signature`, `motherduck_token`, `sig`."""
     words = {word.lower() for word in re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))}
     return bool(words & _ANNOUNCED) or _word(name) in _ANNOUNCED
@@ -87,7 +88,7 @@ def holds_password(url: str) -> bool:
     """Return whether the URL of a database holds a password or a key, in front of its host or in its query."""
     parts = urlsplit(url)
     names = (pair.partition("=")[0] for pair in parts.query.split("&"))
-    return parts.password is not None or any(_names_a_secret(unquote(name)) for name in names)
+    return parts.password is not None or any(names_a_secret(unquote(name)) for name in names)
 
 
 def masked_url(url: str) -> str:
@@ -98,8 +99,11 @@ def masked_url(url: str) -> str:
     """
     front, sign, query = url.partition("?")
     pairs = [pair.partition("=") for pair in query.split("&")]
-    shown = "&".join(f"{name}{is_}{'***' if _names_a_secret(unquote(name)) else value}" for name, is_, value in pairs)
-    return re.sub(r"(//|^)([^:/@]*):(?!//).*@", r"\1\2:***@", front) + sign + shown
+    shown = "&".join(f"{name}{is_}{'***' if names_a_secret(unquote(name)) else value}" for name, is_, value in pairs)
+    if "@" in query and "@" not in front and ":" in front.partition("://")[2]:
+        # A password with a bare ? in it.
+        front, sign, shown = url.rpartition("@")[0] + "@", "", url.rpartition("@")[2]
+    return re.sub(r"(//|^)([^:/]*):(?!//).*@", r"\1\2:***@", front) + sign + shown
 
 
 def is_nearly_an_address(text: str) -> bool:

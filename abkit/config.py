@@ -5,6 +5,7 @@ docs/configuration.md shows the descriptions."""
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -15,10 +16,12 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from abkit.errors import InvalidInput, UsageError
+from abkit.redaction import redacted
 from abkit.vocabulary import DriftDecision, LogFormat, Metric, MissedTicks, Severity
 
 CONFIG_NAME = "abkit.toml"
@@ -30,7 +33,8 @@ class _Section(BaseModel):
 
 def _no_address(path: Path) -> Path:
     # A scheme has two letters or more: C:/ is a drive. Of "://" a Path keeps one slash.
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
+    # hooks.example.com/… may be one without its scheme.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/|[\w-]+(\.[\w-]+)*\.(com|net|org|io|de|app|dev)(:\d+)?/", str(path)):
         raise ValueError("it must be the name of a file, not an address: an address is a secret")
     return path
 
@@ -552,7 +556,7 @@ def load_settings(config: Path | None = None, database_url: str | None = None) -
     except PermissionError as error:
         raise UsageError(
             f"{error.filename} may not be read: permission denied", hint="ask its owner, or use another workspace"
-        ) from error
+        ) from None
     if path is None and not url:
         raise UsageError(
             f"there is no workspace at {Path.cwd()} or above it (no {CONFIG_NAME})",
@@ -573,18 +577,27 @@ def _read(path: Path | None, flags: dict[str, Any]) -> Settings:
     try:
         return FromFile(**flags)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not valid TOML: {error}", hint="correct that line") from error
-    except (UnicodeDecodeError, PermissionError) as error:
-        raise UsageError(f"{path} cannot be read: {error}", hint="it must be a readable UTF-8 text file") from error
+        raise UsageError(f"{path} is not valid TOML: {error}", hint="correct that line") from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint="it must be a readable UTF-8 text file") from None
+    except SettingsError as error:
+        # Its own text has no value, but the errors that led to it may.
+        raise UsageError(f"the environment: {error}", hint="write lists and tables there as JSON") from None
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        # URLs hold secrets, and so may a section that holds a URL.
-        told = "url" not in key and not isinstance(first.get("input"), dict | list)
-        got = f" (got {first.get('input')!r})" if told else ""
+        parts = [str(part) for part in first["loc"]]
+        key = redacted(".".join(parts))
+        got = f" (got {redacted(repr(first.get('input')))})" if _may_be_told(parts, first.get("input")) else ""
+        # Not `from error`: its text has the values, and a traceback would show it.
         raise UsageError(
             f"{path or 'the environment'}: {key}: {in_words(first['msg'])}{got}"
             if first["type"] != "extra_forbidden"
             else f"{path or 'the environment'}: there is no setting {key!r}",
             hint="docs/configuration.md lists every setting",
-        ) from error
+        ) from None
+
+
+def _may_be_told(parts: Sequence[str], value: Any) -> bool:
+    """Return whether a value may be repeated: channels, sources and URLs hold secrets, and so may a whole section."""
+    secret = {"channel", "source", "arguments", "url", "url_env", "url_file", "database_url", "headers_env"}
+    return secret.isdisjoint(parts) and not isinstance(value, dict | list) and len(repr(value)) <= 100

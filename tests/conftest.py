@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from abkit import redaction
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from tests.postgres import postgres
@@ -34,6 +35,12 @@ FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, and leave the order otherwise."""
     items.sort(key=lambda item: FIRST.index(item.path.name) if item.path.name in FIRST else len(FIRST))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test has for a password is a word like any other in the next."""
+    monkeypatch.setattr(redaction, "_known", set())
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from abkit.alerts.messages import Message, example
 from abkit.alerts.plugins import NotDelivered, plugin_of
 from abkit.config import ChannelSettings
 from abkit.errors import AbkitError
+from abkit.redaction import keep_secrets_of
 
 _START_S = 10.0  # for the process that sends to start on a busy machine
 _ADDRESS_BYTES = 10_000
@@ -43,6 +44,7 @@ def read_address(what: str, *, env: str | None, file: Path | None, workspace: Pa
                 f"{what}: the environment variable {env} is not set or empty",
                 hint="set it where the daemon runs, for example in its systemd unit",
             )
+        keep_secrets_of(address)
         return address
     path = workspace / (file or "")
     try:
@@ -58,6 +60,7 @@ def read_address(what: str, *, env: str | None, file: Path | None, workspace: Pa
         ) from None
     if not address or "\n" in address or len(address) > _ADDRESS_BYTES:
         raise AbkitError(f"{what}: the file {path} must hold one line, the address", hint="write the URL into it")
+    keep_secrets_of(address)
     return address
 
 

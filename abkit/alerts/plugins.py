@@ -80,7 +80,7 @@ def notify(plugin: Any, *, title: str, body: str, tone: str, charts: Sequence[st
         except MemoryError:
             raise NotDelivered("its answer does not fit into memory") from None
         except Exception as error:  # the plugins of Apprise raise anything
-            raise NotDelivered(f"Apprise failed with {type(error).__name__}") from error
+            raise NotDelivered(f"Apprise failed with {type(error).__name__}") from None
     if not taken:
         raise NotDelivered(overheard.reason())
 

@@ -137,7 +137,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if debug:
-            raise
+            from abkit.redaction import redacted_traceback
+
+            typer.echo(redacted_traceback(error), err=True, nl=False)
+            sys.exit(getattr(error, "exit_code", 1))
         sys.exit(_tell(error))
 
 
@@ -166,17 +169,19 @@ def _end_in_order_when_told_to() -> None:
 
 def _tell(error: Exception) -> int:
     from abkit.errors import AbkitError
+    from abkit.redaction import redacted
 
     if isinstance(error, BrokenPipeError):
         # Whoever read our output has had enough (`… | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if isinstance(error, AbkitError):
-        typer.echo(f"Error: {error.message}", err=True)
+        typer.echo(f"Error: {redacted(error.message)}", err=True)
         if error.hint:
-            typer.echo(f"Hint: {error.hint}", err=True)
+            typer.echo(f"Hint: {redacted(error.hint)}", err=True)
         return error.exit_code
-    typer.echo(f"Error: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}", err=True)
+    said = redacted(str(error).splitlines()[0]) if str(error) else "no message"
+    typer.echo(f"Error: {type(error).__name__}: {said}", err=True)
     hint = "this looks like a bug in abkit or a problem with this machine; `abkit --debug …` shows where"
     typer.echo(f"Hint: {hint}", err=True)
     return 1

@@ -46,7 +46,9 @@ def keep_quiet(quiet: bool) -> None:
 def note(text: str) -> None:
     """Print a remark on stderr, so that pipes stay clean."""
     if not _quiet:
-        typer.echo(text, err=True)
+        from abkit.redaction import redacted
+
+        typer.echo(redacted(text), err=True)
 
 
 def show_stand_ins() -> None:

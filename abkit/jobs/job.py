@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from abkit.config import Settings, in_words
 from abkit.errors import UsageError
+from abkit.redaction import redacted_values
 from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
 
@@ -89,8 +90,14 @@ class Job:
             # Values are not shown: an address may stand where a reference belongs.
             raise UsageError(
                 f"{where}: job {self.name}: {about + ': ' if about else ''}{problem}", hint=f"its arguments are {takes}"
-            ) from error
-        return checked.model_dump(mode="json", exclude_defaults=True)
+            ) from None
+        kept = checked.model_dump(mode="json", exclude_defaults=True)
+        if redacted_values(kept) != kept:
+            raise UsageError(
+                f"{where}: job {self.name}: an argument holds an address with a secret, or a password",
+                hint="the store keeps arguments: put the secret into an environment variable or a file, and name that",
+            )
+        return kept
 
 
 Catalog = Mapping[str, Job]

@@ -37,6 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from abkit.names import link_key
+from abkit.redaction import redacted, redacted_values
 from abkit.vocabulary import (
     Allocation,
     AppealSource,
@@ -97,6 +98,32 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 Json = JSON().with_variant(JSONB(), "postgresql")
 
 
+class Told(TypeDecorator[str]):
+    """A text that tells what happened. It may quote what was typed or configured: secrets in it are not stored."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Take the secrets out."""
+        return redacted(value) if value else value
+
+
+class ToldJson(TypeDecorator[dict[str, Any]]):
+    """The same for arguments, outcomes and evidence."""
+
+    impl = Json
+    cache_ok = True
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Let members be compared as those of any JSON are."""
+        return self.impl_instance.coerce_compared_value(op, value)
+
+    def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> Any:
+        """Take the secrets out."""
+        return redacted_values(value)
+
+
 class Base(DeclarativeBase):
     """What all tables share: a key, a name like that of the class, and the column type of each Python type."""
 
@@ -155,7 +182,7 @@ class Run(Base):
         _one_of("state", RunState),
     )
     what: Mapped[str]  # "score", "kpi import", "drift check", …
-    arguments: Mapped[dict[str, Any]]
+    arguments: Mapped[dict[str, Any]] = mapped_column(ToldJson)
     code_version: Mapped[str]
     schedule: Mapped[str] = mapped_column(default="")
     tick: Mapped[datetime]
@@ -165,7 +192,7 @@ class Run(Base):
     lease_until: Mapped[datetime]  # from then on another process may take the run over
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
-    outcome: Mapped[dict[str, Any] | None]  # counts, or the error
+    outcome: Mapped[dict[str, Any] | None] = mapped_column(ToldJson)  # counts, or the error
 
 
 # --- what is advertised, with which creatives -----------------------------------------------------------------
@@ -881,11 +908,11 @@ class Alert(Base):
     )
     fingerprint: Mapped[str]
     rule: Mapped[str]
-    labels: Mapped[dict[str, Any]]
+    labels: Mapped[dict[str, Any]] = mapped_column(ToldJson)
     severity: Mapped[str]  # Severity
-    title: Mapped[str]
-    message: Mapped[str]
-    evidence: Mapped[dict[str, Any]]  # run ids, figures, and the command that shows them
+    title: Mapped[str] = mapped_column(Told)
+    message: Mapped[str] = mapped_column(Told)
+    evidence: Mapped[dict[str, Any]] = mapped_column(ToldJson)  # run ids, figures, and the command that shows them
     opened_at: Mapped[datetime]
     last_seen_at: Mapped[datetime]
     times_seen: Mapped[int] = mapped_column(default=1)
@@ -894,7 +921,7 @@ class Alert(Base):
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by: Mapped[str] = mapped_column(default="")
     silenced_until: Mapped[datetime | None]
-    silence_reason: Mapped[str] = mapped_column(default="")
+    silence_reason: Mapped[str] = mapped_column(Told, default="")
     clear_since: Mapped[datetime | None]  # since when the condition is gone; it may come back
     resolves_at: Mapped[datetime | None]  # when it counts as resolved unless it comes back
     resolved_at: Mapped[datetime | None]
@@ -914,7 +941,7 @@ class AlertDelivery(Base):
     due_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    error: Mapped[str] = mapped_column(default="")
+    error: Mapped[str] = mapped_column(Told, default="")
     run_id: Mapped[int | None] = _ref("run")
 
 

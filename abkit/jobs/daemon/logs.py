@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from abkit.redaction import redacted, redacted_values
 from abkit.store.jobs.schedules import Lease
 from abkit.vocabulary import LogFormat
 
@@ -25,7 +26,7 @@ class _JsonLines(logging.Formatter):
         line |= {name: getattr(record, name) for name in _FIELDS if hasattr(record, name)}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return json.dumps(redacted_values(line), ensure_ascii=False, default=str)
 
 
 class _TextLines(logging.Formatter):
@@ -35,7 +36,7 @@ class _TextLines(logging.Formatter):
         line = f"{at} {record.levelname.lower():<7} {record.getMessage()}{'  ' + about if about else ''}"
         # One event, one line: what comes from outside may hold line breaks.
         line = line.replace("\r", "\\r").replace("\n", "\\n")
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return redacted(f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line)
 
 
 def _log_uncaught(failed: threading.ExceptHookArgs) -> None:

@@ -23,6 +23,7 @@ from abkit.errors import AbkitError
 from abkit.intake.remote.web import SameHost
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.work.folders import COUNTS, observe_imports
+from abkit.redaction import keep_secret
 from abkit.store.database.engine import Store
 
 _CHUNK = 1 << 16
@@ -202,6 +203,7 @@ def _variable(source: SourceSettings, name: str) -> str:
             f"source {source.key}: the environment variable {name} is not set, empty, or of several lines",
             hint="set it where the daemon runs, for example in its systemd unit",
         )
+    keep_secret(value)
     return value
 
 

@@ -1,21 +1,26 @@
 """Opening the store: one engine for SQLite and PostgreSQL, and transactions that say whether they write."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
-from abkit.addresses import masked_url
+from abkit.addresses import masked_url, names_a_secret
 from abkit.errors import StoreError
+from abkit.redaction import keep_secret, redacted
 from abkit.store.database.failures import explain
 from abkit.store.database.patience import USUAL, Patience
+
+_FORMS = "use sqlite:///PATH or postgresql://USER@HOST/NAME"
 
 
 class Store:
@@ -89,37 +94,80 @@ class Store:
 
 
 def _make_engine(url: str) -> Engine:
+    parsed = _parsed(url)
     try:
-        parsed = make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite":
             # NullPool semantics for files come with SQLAlchemy; the driver's own time-out waits for writers.
-            engine = create_engine(parsed, connect_args={"timeout": USUAL.lock_s})
+            engine = create_engine(parsed, connect_args={"timeout": USUAL.lock_s}, hide_parameters=True)
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         if parsed.get_backend_name() == "postgresql":
             from abkit.store.database.postgres import connector
 
-            engine = create_engine(parsed, pool_pre_ping=True)
+            engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
             event.listen(engine, "do_connect", connector(parsed.query))
             event.listen(engine, "begin", _begin_postgresql)
             return engine
-    except ImportError as error:
+    except ImportError:
         raise StoreError(
             "the store is PostgreSQL, and its driver is not installed",
             hint="pip install 'abkit[postgres]'",
-        ) from error
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise StoreError(
-            f"{masked_url(url)!r} is not a database URL that abkit knows",
-            hint="use sqlite:///PATH or postgresql://USER@HOST/NAME",
-        ) from error
+        ) from None
+    except (ArgumentError, NoSuchModuleError):
+        raise StoreError(f"{redacted(url)!r} is not a database URL that abkit knows", hint=_FORMS) from None
     raise StoreError(
-        f"abkit keeps its store in SQLite or PostgreSQL, not in {parsed.get_backend_name()!r}",
-        hint="use sqlite:///PATH or postgresql://USER@HOST/NAME",
+        f"abkit keeps its store in SQLite or PostgreSQL, not in {parsed.get_backend_name()!r}", hint=_FORMS
     )
+
+
+def _parsed(url: str) -> URL:
+    """Return the parts of the store's URL, whose secrets are told to nobody from then on.
+
+    Raises:
+        StoreError: It is none, or a sign of its password cuts it: then a part of the password would be the host.
+    """
+    scheme = re.match(r"[a-z][a-z0-9]*(?=(\+[a-z0-9]+)?://)", url, re.IGNORECASE)
+    keep_secret(*_secrets(url))
+    if scheme is None:
+        keywords = re.search(r"\b(host|dbname|user|password|service)\s*=", url) is not None
+        what = "a list of keywords, as libpq takes it" if keywords else "without a scheme such as postgresql://"
+        raise StoreError(f"the store's address is not a URL: it is {what}", hint=_FORMS)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # Of an address that cannot be taken apart nobody knows which part is the password.
+        raise StoreError(
+            f"the store's address, which begins with {scheme[0]}://, is not a URL that abkit can take apart",
+            hint=f"{_FORMS}; a sign in a password is written by its code, such as %40 for @",
+        ) from None
+    keep_secret(parsed.password, *(one for name, one in _pairs(parsed) if names_a_secret(name)))
+    cut = next((sign for sign in "@?#:" if sign in (parsed.host or "").strip("[]").replace("::", "")), "")
+    if parsed.get_backend_name() != "sqlite" and cut and not _is_ipv6(parsed.host or ""):
+        raise StoreError(
+            f"a bare {cut} in the password cuts the store's address, which begins with {scheme[0]}://",
+            hint=f"write that {cut} as {quote(cut, safe='')}",
+        )
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _pairs(url: URL) -> Iterator[tuple[str, str]]:
+    for name, values in url.query.items():
+        for value in (values,) if isinstance(values, str) else values:
+            yield name, value
+
+
+def _secrets(url: str) -> list[str]:
+    """Return what may be a password of an address that was written by hand, well or not."""
+    front = re.match(r"[a-z0-9+]+:/*[^:/@]*:(.*)@", url, re.IGNORECASE)
+    keyword = re.search(r"password\s*=\s*('[^']*'|\S+)", url)
+    return [one[1].strip("'") for one in (front, keyword) if one is not None]
+
+
+def _is_ipv6(host: str) -> bool:
+    return re.fullmatch(r"[0-9a-fA-F:.]+(%\w+)?", host) is not None and host.count(":") > 1
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

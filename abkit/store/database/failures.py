@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from abkit.addresses import masked_url
 from abkit.errors import StoreError, StoreFull, StoreLocked, StoreUnreachable
+from abkit.redaction import redacted
 from abkit.store.database.patience import USUAL, Patience
 from abkit.store.schema import Base
 
@@ -145,7 +146,7 @@ def _server_runs(engine: Engine) -> bool:
 
 
 def _lines(error: DatabaseError) -> list[str]:
-    return [line.strip() for line in str(error.orig).splitlines() if line.strip()] or ["no reason given"]
+    return [line.strip() for line in redacted(str(error.orig)).splitlines() if line.strip()] or ["no reason given"]
 
 
 _MEANINGS: dict[str, Callable[[Engine, DatabaseError], StoreError | None]] = {

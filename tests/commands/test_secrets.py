@@ -1,0 +1,195 @@
+"""Canaries stand wherever a secret may stand, also where none belongs, and no output has one."""
+
+import json
+import logging
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from abkit.alerts.channels import read_address
+from abkit.alerts.episodes import observe
+from abkit.commands.app import main
+from abkit.config import ChannelSettings
+from abkit.errors import AbkitError
+from abkit.jobs.daemon import logs
+from abkit.jobs.job import wall_clock
+from abkit.store.database.engine import Store
+from abkit.store.runs import begin_run, recorded_run
+from abkit.store.schema import AlertDelivery
+from abkit.vocabulary import LogFormat
+
+CANARY = "S3cr-et9xQ"
+
+STORES = [
+    "postgresql://me:{}@127.0.0.1:1/ads",
+    "postgresql://me:p@{}@127.0.0.1:1/ads",
+    "postgresql://me:p/{}@127.0.0.1:1/ads",
+    "postgresql://me:p?{}@127.0.0.1:1/ads",
+    "postgresql://me:p#{}@127.0.0.1:1/ads",
+    "postgresql://me:p {}@127.0.0.1:1/ads",
+    "postgresql://me:p%{}@127.0.0.1:1/ads",
+    "postgresql://me:{}:5432/ads",
+    "postgresql://me:{}",
+    "postgresql://127.0.0.1:1/ads?user=me&password={}",
+    "postgresql://127.0.0.1:1/ads?password={}&sslmode=nonsense",
+    "postgresql:/me:{}@127.0.0.1:1/ads",
+    "postgres://me:{}@127.0.0.1:1/ads",
+    "host=127.0.0.1 port=1 user=me password={} dbname=ads",
+    "password='p {}' host=127.0.0.1",
+    "mysql://me:{}@127.0.0.1/ads",
+    "nonsense://me:{}@127.0.0.1/ads",
+    "me:{}@127.0.0.1/ads",
+]
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+@pytest.mark.parametrize("url", STORES)
+def test_the_password_of_the_store_is_in_no_error(
+    url: str, debug: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main([*debug, "--database-url", url.format(CANARY), "alerts", "list"])
+    said = capfd.readouterr()
+    assert ended.value.code not in (0, None)
+    assert CANARY not in said.out + said.err
+    if not debug:
+        assert said.err.startswith("Error: ")
+        assert "Hint: " in said.err
+        assert "looks like a bug" not in said.err
+
+
+CONFIGURATIONS = [
+    'database_url = "postgresql://me:{}@127.0.0.1:1/ads"\n[drift]\nalpha = 7',
+    '[[alerts.channel]]\nname = "ops"\nurl = "slack://T1/{}/x"',
+    '[[alerts.channel]]\nname = "slack://T1/{}/x"\nurl_env = "X"',
+    '[[alerts.channel]]\nname = "ops"\nurl_env = "slack://T1/{}/x"',
+    '[[alerts.channel]]\nname = "ops"\nurl_file = "slack://T1/{}/x"',
+    '[[alerts.channel]]\nname = "ops"\nurl_env = "https://hooks.example/{}"',
+    '[[alerts.channel]]\nname = "ops"\nurl_env = "X"\nmin_severity = "slack://T1/{}"',
+    '[alerts]\nchannel = "slack://T1/{}/x"',
+    '[alerts]\nchannel = ["slack://T1/{}/x"]',
+    '[alerts]\nchannel = "T1/{}/x"',
+    '[alerts]\n"slack://T1/{}/x" = 1',
+    '[alerts]\nrepeat_hours = "slack://T1/{}/x"',
+    'alerts = "slack://T1/{}/x"',
+    '[[schedule]]\nkey = "beat"\njob = "heartbeat"\ncron = "* * * * *"\narguments = {{ url = "https://h.example/{}" }}',
+    '[[schedule]]\nkey = "beat"\njob = "heartbeat"\ncron = "https://h.example/{}"\narguments = {{ url_env = "X" }}',
+    '[[schedule]]\nkey = "https://h.example/hook/{}"\njob = "heartbeat"\ncron = "* * * * *"',
+    '[[source]]\nkey = "meta"\nurl = "ftp://me:{}@h.example/a.csv"',
+    '[[source]]\nkey = "meta"\nurl_env = "https://h.example/a.csv?sig={}"',
+    '[[source]]\nkey = "meta"\ncommand = "curl -H token={}"',
+    '[[source]]\nkey = "meta"\nurl_env = "X"\nheaders_env = "Bearer {}"',
+    'token = "{}',
+]
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_a_secret_in_the_configuration_is_in_no_error(
+    text: str, debug: list[str], capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "abkit.toml"
+    path.write_text(text.format(CANARY))
+    for command in (["init", str(tmp_path)], ["schedule", "list"], ["alerts", "test"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*debug, "--config", str(path), *command])
+        said = capfd.readouterr()
+        assert CANARY not in said.out + said.err
+    assert ended.value.code not in (0, None)
+
+
+def test_a_variable_that_is_no_json_is_one_sentence(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ABKIT_ALERTS__CHANNEL", f"slack://T1/{CANARY}/x")
+    for debug in ([], ["--debug"]):
+        with pytest.raises(SystemExit):
+            main([*debug, "--database-url", f"sqlite:///{tmp_path}/abkit.db", "alerts", "list"])
+        said = capfd.readouterr().err
+        assert CANARY not in said
+        assert "looks like a bug" not in said
+
+
+@pytest.mark.parametrize("form", list(LogFormat))
+def test_a_log_has_no_secret_whoever_logs_it(form: LogFormat, capfd: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    before = (root.handlers[:], root.level)
+    try:
+        logs.set_up(form)
+        try:
+            raise ValueError(f"slack://T1/{CANARY}/x")
+        except ValueError:
+            logging.getLogger("any").exception("cannot reach %s", f"postgresql://me:{CANARY}@h/ads")
+    finally:
+        logging.captureWarnings(False)
+        root.handlers[:], root.level = before
+    said = capfd.readouterr().err
+    assert "cannot reach" in said
+    assert CANARY not in said
+    if form is LogFormat.JSON:
+        assert [set(json.loads(line)) >= {"message", "traceback"} for line in said.splitlines()] == [True]
+
+
+def test_the_store_keeps_no_secret_of_arguments_outcomes_alerts_or_deliveries(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPS", f"json://127.0.0.1:1/{CANARY}")
+    read_address("channel ops", env="OPS", file=None, workspace=Path())
+    bare, in_address = f"it said {CANARY}", f"postgresql://me:p@{CANARY}@h/ads?password={CANARY}"
+    with pytest.raises(AbkitError), recorded_run(sqlite_store, "test", {"a": [in_address], "password": CANARY}):
+        raise AbkitError(f"{bare}: {in_address}", hint=in_address)
+    run = begin_run(sqlite_store, "test", {bare: bare})
+    with sqlite_store.write() as session:
+        alert = observe(
+            session,
+            fingerprint="job_failed:x",
+            rule="job_failed",
+            labels={"schedule": in_address},
+            severity="warning",
+            title=f"Job {in_address}",
+            message=bare,
+            evidence={"command": in_address, "failed": {bare: bare}},
+            firing=True,
+            now=wall_clock(),
+            run_id=run.id,
+        )
+        assert alert is not None
+        session.flush()
+        session.add(
+            AlertDelivery(
+                alert_id=alert.id,
+                channel="ops",
+                kind="opened",
+                sequence=1,
+                attempt=1,
+                state="failed",
+                due_at=datetime.now(UTC),
+                error=f"{bare} {in_address}",
+            )
+        )
+    with closing(sqlite3.connect(str(sqlite_store.file))) as connection:
+        dump = "\n".join(connection.iterdump())
+    assert "it said ***" in dump
+    assert CANARY not in dump
+
+
+def test_a_schedule_with_a_secret_in_its_arguments_is_refused(
+    quick_workspace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(quick_workspace)
+    options = ["--job", "score_folder", "--cron", "* * * * *", "--arg", "folder=ads", "--arg"]
+    with pytest.raises(SystemExit):
+        main(["schedule", "add", "inbox", *options, f"campaign=https://h.example/hook/{CANARY}"])
+    said = capfd.readouterr().err
+    assert "holds an address with a secret" in said
+    assert CANARY not in said
+    assert CANARY.encode() not in (quick_workspace / "abkit.db").read_bytes()
+
+
+def test_an_address_that_is_typed_as_a_file_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not an address"):
+        ChannelSettings(name="ops", url_file=Path("hooks.slack.com/services/T0/B0/" + CANARY))
