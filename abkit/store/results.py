@@ -91,6 +91,18 @@ def last_decisions(session: Session, limit: int) -> list[Decision]:
     return list(session.scalars(select(Decision).order_by(Decision.as_of.desc(), Decision.id.desc()).limit(limit)))
 
 
+def decisions_before(session: Session, before: int | None, limit: int) -> list[Decision]:
+    """Return decisions in the order in which they were made, the latest first.
+
+    Args:
+        session: A reading session.
+        before: Only those with a smaller number.
+        limit: At most so many.
+    """
+    made = select(Decision).order_by(Decision.id.desc()).limit(limit)
+    return list(session.scalars(made if before is None else made.where(Decision.id < before)))
+
+
 def last_decision(session: Session, as_of: date | None = None) -> Decision | None:
     """Return the last decision of the standing check up to a day: the headline."""
     made = select(Decision).where(Decision.standing)

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from abkit.records import decimal, percent
 from abkit.reporting.charts.theme import readable
+from abkit.reporting.tables.table import shown
 from abkit.web.access.identity import keep_cookie
 from abkit.web.assets import VERSION
 from abkit.web.navigation import navigation
@@ -26,7 +27,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_readable_text,
     )
-    made.filters.update(percent=percent, decimal=decimal)
+    made.filters.update(percent=percent, decimal=decimal, shown=shown)
     made.globals.update(navigation=navigation)
     return made
 

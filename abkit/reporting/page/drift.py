@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from abkit.config import Settings
@@ -122,8 +123,17 @@ def make_drift_page(
     return write_page(render_drift_page(found), out or settings.workspace / f"drift-{found.trace.run_id}.html")
 
 
-def gather_drift_page(store: Store, settings: Settings, check: str | int | None = None) -> DriftPage:
-    """Return what the page shows."""
+def gather_drift_page(
+    store: Store, settings: Settings, check: str | int | None = None, *, with_thumbnails: bool = True
+) -> DriftPage:
+    """Return what the page shows.
+
+    Args:
+        store: What is shown.
+        settings: How the windows were made, where the check did not keep them.
+        check: See `abkit.workflows.drift.explain.find_check`.
+        with_thumbnails: Whether small images are in it; a page that is served has addresses for them.
+    """
     with store.read() as session:
         decision, _ = find_check(session, check)
         windows, _ = windows_of(session, decision, settings.drift)
@@ -145,7 +155,7 @@ def gather_drift_page(store: Store, settings: Settings, check: str | int | None 
             headline=headline(decision.decision, decision.layers_judged),
             reference=reference.scores,
             current=current.scores,
-            sheets=_sheets(session, findings, windows, reference, current),
+            sheets=_sheets(session, findings, windows, reference, current, with_thumbnails=with_thumbnails),
             decision_history=tuple(made),
             history=tuple(history),
             correlations=tuple(results.correlations(session, version.id, since, decision.as_of)) if version else (),
@@ -161,15 +171,6 @@ def render_drift_page(data: DriftPage) -> str:
     """Return the page as HTML: names from outside are escaped, it has no script, and nothing is fetched."""
     trace = data.trace
     shown = [one for sheet in data.sheets for one in sheet.creatives]
-    drawn = {
-        "distribution": drawing(lambda width: window_scores(data.reference, data.current, width), "d")
-        if len(data.reference) + len(data.current)
-        else "",
-        "statistics": drawing(lambda width: statistics_over_time(data.history, width), "s"),
-        "timeline": drawing(
-            lambda width: drift_timeline(data.history, data.decision_history, data.correlations, width), "t"
-        ),
-    }
     return render(
         "drift.html.j2",
         shown,
@@ -179,8 +180,21 @@ def render_drift_page(data: DriftPage) -> str:
         levels=sorted({one.level for one in trace.tests if one.level is not None}),
         timeline_words=timeline_sentence(data.decision_history),
         counts={window: sum(one.window == window for one in trace.creatives) for window in ("current", "reference")},
-        **drawn,
+        **drift_drawings(data),
     )
+
+
+def drift_drawings(data: DriftPage) -> dict[str, Markup | str]:
+    """Return the charts of the page by name: `distribution` ("" without scores), `statistics`, `timeline`."""
+    return {
+        "distribution": drawing(lambda width: window_scores(data.reference, data.current, width), "d")
+        if len(data.reference) + len(data.current)
+        else "",
+        "statistics": drawing(lambda width: statistics_over_time(data.history, width), "s"),
+        "timeline": drawing(
+            lambda width: drift_timeline(data.history, data.decision_history, data.correlations, width), "t"
+        ),
+    }
 
 
 def _decides(row: DriftResult) -> bool:
@@ -208,11 +222,13 @@ def _sheets(
     windows: DriftWindows,
     reference: CreativeSample,
     current: CreativeSample,
+    *,
+    with_thumbnails: bool,
 ) -> tuple[Sheet, ...]:
     named = any(row.detail.get("creatives") for row in findings)
     moved, caption = _moved_most(findings, reference, current)
     typical = _by_distance(reference.embedded, reference.embeddings, reference.embeddings)[:SHEET]
-    shown = _shown(session, windows.version, [*moved, *typical])
+    shown = _shown(session, windows.version, [*moved, *typical], with_thumbnails=with_thumbnails)
     why = "none of them has an embedding"
     if windows.model_sample:
         why = "the reference is the model's own sample, of which numbers are stored and no images"
@@ -254,7 +270,9 @@ def _by_distance(ids: Sequence[int], rows: NDArray[np.float32], others: NDArray[
     return [ids[place] for place in order.tolist() if np.isfinite(distance[place])]
 
 
-def _shown(session: Session, version: ModelVersion | None, ids: Sequence[int]) -> Mapping[int, SheetCreative]:
+def _shown(
+    session: Session, version: ModelVersion | None, ids: Sequence[int], *, with_thumbnails: bool
+) -> Mapping[int, SheetCreative]:
     contents, names = creatives.contents_of(session, ids), creatives.creative_names(session, ids)
     means = scores.means(session, version, ids) if version else {}
     thumbnails = Thumbnails(len(ids))
@@ -266,7 +284,7 @@ def _shown(session: Session, version: ModelVersion | None, ids: Sequence[int]) -
                 creative_id=one,
                 sha256=contents[one],
                 name=Path(aliases[0]).name if aliases else contents[one][:12],
-                thumbnail=thumbnails.of(contents[one], aliases),
+                thumbnail=thumbnails.of(contents[one], aliases) if with_thumbnails else "",
                 score=means.get(one),
             )
     return found

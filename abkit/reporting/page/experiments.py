@@ -62,10 +62,16 @@ class ExperimentSection:
 def experiment_sections(standing: Sequence[Standing], day: date) -> tuple[ExperimentSection, ...]:
     """Return the sections of the experiments that are not archived, the latest first."""
     shown = [one for one in reversed(standing) if not one.archived]
-    return tuple(_section(one, day) for one in shown[:MOST_SECTIONS])
+    return tuple(experiment_section(one, day) for one in shown[:MOST_SECTIONS])
 
 
-def _section(one: Standing, day: date) -> ExperimentSection:
+def experiment_section(one: Standing, day: date) -> ExperimentSection:
+    """Return the section of one experiment.
+
+    Args:
+        one: Where it stands.
+        day: Today.
+    """
     look = one.look
     return ExperimentSection(
         key=one.experiment,

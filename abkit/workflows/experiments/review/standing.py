@@ -84,6 +84,27 @@ def standings(session: Session, day: date, *, campaign: str | None = None) -> li
     return found
 
 
+def standing_of(session: Session, key: str, day: date) -> Standing:
+    """Return how one experiment stood at the end of a day.
+
+    Args:
+        session: A reading session.
+        key: Its key.
+        day: Looks and decisions after it do not count.
+
+    Raises:
+        UsageError: There is no such experiment.
+    """
+    experiment = tables.find_experiment(session, key)
+    rows: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
+    columns = (ExperimentResult.kind, ExperimentResult.sequence, ExperimentResult.id)
+    made = ExperimentResult.experiment_id == experiment.id, ExperimentResult.as_of <= day
+    for kind, sequence, number in session.execute(select(*columns).where(*made).order_by(ExperimentResult.id)):
+        rows[experiment.id, kind].append((sequence, number))
+    campaign = campaign_keys(session).get(experiment.campaign_id) if experiment.campaign_id else None
+    return _standing(session, experiment, campaign, rows)
+
+
 def _standing(
     session: Session, experiment: Experiment, campaign: str | None, rows: dict[tuple[int, str], list[tuple[int, int]]]
 ) -> Standing:

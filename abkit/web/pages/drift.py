@@ -1,0 +1,90 @@
+"""Drift: the standing decision, the checks before it, and what moved."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from markupsafe import Markup
+from starlette.responses import RedirectResponse, Response
+
+from abkit.reporting.charts.drift_timeline import timeline_sentence
+from abkit.reporting.page.advice import advice
+from abkit.reporting.page.drift import drift_drawings, gather_drift_page
+from abkit.stats.monitoring.decisions import headline
+from abkit.store import results
+from abkit.web.access.audit import record
+from abkit.web.access.guard import Operator, Served, Viewer
+from abkit.web.rendering import link, page
+from abkit.workspace import Workspace
+
+router = APIRouter()
+ON_A_PAGE = 30
+
+
+@router.get("/drift", name="drift")
+def drift(
+    request: Request, served: Served, person: Viewer, before: Annotated[int | None, Query(ge=1, le=2**62)] = None
+) -> Response:
+    """Show the standing decision, and list the checks."""
+    with served.store.read() as session:
+        last = results.last_decision(session)
+        rows = results.decisions_before(session, before, ON_A_PAGE + 1)
+        checks = [
+            {
+                "run_id": row.run_id,
+                "as_of": row.as_of,
+                "decision": row.decision,
+                "headline": headline(row.decision, row.layers_judged),
+                "standing": row.standing,
+                "windows": row.scope,
+                "reason": next(iter(row.reasons.get("reasons", [])), ""),
+            }
+            for row in rows[:ON_A_PAGE]
+        ]
+        standing = (
+            None
+            if last is None
+            else {
+                "run_id": last.run_id,
+                "as_of": last.as_of,
+                "headline": headline(last.decision, last.layers_judged),
+                "reasons": list(map(str, last.reasons.get("reasons", []))),
+                "windows": last.scope,
+            }
+        )
+        words = advice(last.decision if last else None, last.cause if last else "")
+    older = rows[ON_A_PAGE - 1].id if len(rows) > ON_A_PAGE else None
+    return page(request, "drift.html.j2", standing=standing, advice=words, checks=checks, older=older)
+
+
+@router.get("/drift/{run_id}", name="drift_check")
+def drift_check(
+    request: Request, served: Served, person: Viewer, run_id: Annotated[int, Path(ge=1, le=2**62)]
+) -> Response:
+    """Show one check: the decision, why, and the creatives that moved it."""
+    return page(request, "drift_check.html.j2", **_shown(served, run_id))
+
+
+@router.post("/drift/check", name="check_drift_now")
+def check_now(request: Request, served: Served, person: Operator) -> Response:
+    """Make the standing check now, as the schedule does."""
+    report = served.check_drift()
+    record(served, person, "check drift", str(report.run_id))
+    return RedirectResponse(link(request, "drift_check", run_id=report.run_id), 303)
+
+
+@lru_cache(maxsize=16)
+def _shown(served: Workspace, run_id: int) -> dict[str, Any]:
+    # A check does not change once it is made; reading its samples and drawing them takes seconds.
+    data = gather_drift_page(served.store, served.settings, run_id, with_thumbnails=False)
+    trace = data.trace
+    drawn: dict[str, Markup | str] = drift_drawings(data)
+    return {
+        "data": data,
+        "trace": trace,
+        "advice": advice(trace.decision, trace.cause),
+        "timeline_words": timeline_sentence(data.decision_history),
+        **drawn,
+    }

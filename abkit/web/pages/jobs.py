@@ -1,0 +1,65 @@
+"""Jobs: what runs when, what is late or failing, and what the last runs did."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from abkit.jobs.job import wall_clock
+from abkit.jobs.schedules import CATALOG
+from abkit.jobs.status import schedule_status, unknown_schedule
+from abkit.store.jobs import schedules
+from abkit.web.access.audit import record
+from abkit.web.access.guard import Operator, Served, Viewer
+from abkit.web.rendering import link, page
+
+router = APIRouter()
+RUNS = 20
+
+
+@router.get("/jobs", name="jobs")
+def jobs(request: Request, served: Served, person: Viewer) -> Response:
+    """List the schedules, those that need somebody first."""
+    with served.store.read() as session:
+        found = schedule_status(session, CATALOG, wall_clock())
+    return page(request, "jobs.html.j2", schedules=sorted(found, key=lambda one: not one.needs_attention))
+
+
+@router.get("/job", name="job")
+def job(
+    request: Request, served: Served, person: Viewer, key: Annotated[str, Query(min_length=1, max_length=500)]
+) -> Response:
+    """Show one schedule, with its last runs."""
+    with served.store.read() as session:
+        found = {one.key: one for one in schedule_status(session, CATALOG, wall_clock())}.get(key)
+        if found is None:
+            raise unknown_schedule(key)
+        runs = [
+            {
+                "run": run.id,
+                "started_at": run.started_at,
+                "finished_at": run.finished_at,
+                "state": run.state,
+                "attempt": run.attempt,
+                "outcome": json.dumps(run.outcome, ensure_ascii=False) if run.outcome else "",
+            }
+            for run in schedules.runs_of(session, key, RUNS)
+        ]
+    return page(request, "job.html.j2", one=found, runs=runs)
+
+
+@router.post("/job/run", name="run_job")
+def run_soon(
+    request: Request, served: Served, person: Operator, key: Annotated[str, Form(min_length=1, max_length=500)]
+) -> Response:
+    """Make a schedule due now: the daemon starts it with its next look."""
+    with served.store.write() as session:
+        schedule = schedules.find(session, key)
+        if schedule is None:
+            raise unknown_schedule(key)
+        schedules.set_enabled(session, key, True, next_run_at=wall_clock())
+    record(served, person, "run job", key)
+    return RedirectResponse(link(request, "job", query={"key": key}), 303)
