@@ -16,7 +16,22 @@ from abkit.web.api import routes
 from abkit.workspace import Workspace
 
 #: Modules with a `router`, in the order in which their routes are tried.
-PAGES = ("static", "health", "sign_in", "images", "overview", "label", "account", "people")
+PAGES = (
+    "static",
+    "health",
+    "sign_in",
+    "images",
+    "overview",
+    "label",
+    "experiments",
+    "drift",
+    "models",
+    "kpis",
+    "alerts",
+    "jobs",
+    "account",
+    "people",
+)
 
 
 def create_app(settings: Settings, *, local: bool = True) -> FastAPI:

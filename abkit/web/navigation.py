@@ -8,6 +8,12 @@ from abkit.web.access.people import Permission, Person
 _ENTRIES: tuple[tuple[str, str, Permission], ...] = (
     ("overview", "Overview", Permission.VIEW),
     ("label", "Label", Permission.LABEL),
+    ("experiments", "Experiments", Permission.VIEW),
+    ("drift", "Drift", Permission.VIEW),
+    ("models", "Models", Permission.VIEW),
+    ("kpis", "KPIs", Permission.VIEW),
+    ("alerts", "Alerts", Permission.VIEW),
+    ("jobs", "Jobs", Permission.VIEW),
     ("people", "People", Permission.ADMINISTER),
 )
 

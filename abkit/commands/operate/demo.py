@@ -103,4 +103,5 @@ def _print_closing(closing: Closing) -> None:
 def _say_where(story: Story, workspace: DemoWorkspace) -> None:
     if story.scored[0].notice:
         note(f"Note: {story.scored[0].notice}")
-    note(f"Next: cd {workspace.folder} && abkit drift list   (or alerts list, correlate, kpi link, report)")
+    note(f"Look around in the browser: cd {workspace.folder} && abkit open")
+    note("Or there on the command line: abkit drift list   (or alerts list, correlate, kpi link, report)")

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from abkit.errors import UsageError
 from abkit.jobs.job import wall_clock
 from abkit.jobs.schedules import CATALOG
 from abkit.jobs.status import schedule_status, unknown_schedule
@@ -60,6 +61,8 @@ def run_soon(
         schedule = schedules.find(session, key)
         if schedule is None:
             raise unknown_schedule(key)
-        schedules.set_enabled(session, key, True, next_run_at=wall_clock())
+        if not schedule.enabled:
+            raise UsageError(f"{key} is paused", hint=f"abkit schedule resume {key}")
+        schedules.move_back(session, schedule, wall_clock())
     record(served, person, "run job", key)
     return RedirectResponse(link(request, "job", query={"key": key}), 303)

@@ -1,0 +1,121 @@
+"""Experiments, drift, models, KPIs, alerts and jobs: what each page shows, and what can be done on it."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import event, select
+
+from abkit import Workspace
+from abkit.store.schema import Alert, Audit, ModelVersion, Schedule
+from tests.web.conftest import submit
+
+PAGES = ["/experiments", "/drift", "/models", "/kpis", "/links", "/alerts", "/jobs"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_empty_workspace_says_what_to_do(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "<h1>" in answer.text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_stay_within_their_queries_and_bytes(reader: TestClient, stocked: Workspace, path: str) -> None:
+    asked: list[str] = []
+
+    def count(*said: object) -> None:
+        asked.append(str(said[2]))
+
+    event.listen(stocked.store.engine, "before_cursor_execute", count)
+    event.listen(reader.app.state.workspace.store.engine, "before_cursor_execute", count)  # type: ignore[attr-defined]
+    try:
+        answer = reader.get(path)
+    finally:
+        event.remove(stocked.store.engine, "before_cursor_execute", count)
+        event.remove(reader.app.state.workspace.store.engine, "before_cursor_execute", count)  # type: ignore[attr-defined]
+    assert answer.status_code == 200
+    assert 1 <= len(asked) <= 20
+    assert len(answer.content) <= 200_000
+
+
+@pytest.mark.parametrize("path", ["/experiment?key=none", "/drift/999999", "/kpis/999999", "/alerts/999999", "/job?key=x"])
+def test_what_is_not_there_is_one_sentence(reader: TestClient, path: str) -> None:
+    answer = reader.get(path)
+    assert answer.status_code in (400, 404, 409)
+    assert "There is no" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/drift/x", "/alerts/0", f"/kpis/{2**63}", f"/drift?before={2**70}", "/experiments?skip=-1"])
+def test_what_is_no_number_is_refused(reader: TestClient, path: str) -> None:
+    assert reader.get(path).status_code == 422
+
+
+def test_the_drift_page_has_the_standing_decision_and_leads_to_its_check(reader: TestClient, stocked: Workspace) -> None:
+    listed = reader.get("/drift").text
+    assert "layers judged" in listed
+    run = listed.split('/drift/', 1)[1].split('"', 1)[0]
+    check = reader.get(f"/drift/{run}")
+    assert check.status_code == 200
+    assert "What was found" in check.text
+
+
+def test_an_alert_is_acknowledged_and_silenced_under_ones_own_name(editor: TestClient, own_stocked: Workspace) -> None:
+    with own_stocked.store.read() as session:
+        alert = session.scalars(select(Alert).where(Alert.resolved_at.is_(None))).first()
+    assert alert is not None
+    path = f"/alerts/{alert.id}"
+    submit(editor, f"{path}/acknowledge", on=path)
+    assert "Acknowledged by local" in editor.get(path).text
+    submit(editor, f"{path}/silence", on=path, until="2099-01-01T00:00", reason="<b>holiday</b>")
+    shown = editor.get(path).text
+    assert "Silenced until 2099-01-01 00:00 UTC: &lt;b&gt;holiday&lt;/b&gt;" in shown
+    past = submit(editor, f"{path}/silence", on=path, until="2001-01-01T00:00", reason="x")
+    assert past.status_code == 400
+    assert "is in the past" in past.text
+    with own_stocked.store.read() as session:
+        assert [one.act for one in session.scalars(select(Audit))] == ["acknowledge alert", "silence alert"]
+
+
+def test_a_version_is_promoted_and_rolled_back_with_a_reason(editor: TestClient, own_stocked: Workspace) -> None:
+    with own_stocked.store.read() as session:
+        digests = list(session.scalars(select(ModelVersion.digest).order_by(ModelVersion.id)))
+    before = editor.get("/models").text
+    assert "The champion" in before
+    answer = submit(editor, "/models/promote", on="/models", digest=digests[0], why="won in May")
+    assert answer.status_code == 200
+    assert submit(editor, "/models/rollback", on="/models", why="lost in June").status_code == 200
+    missing = submit(editor, "/models/promote", on="/models", digest="0" * 64, why="x")
+    assert missing.status_code == 400
+
+
+def test_a_viewer_sees_no_form_that_changes_anything(signed_in, shop: Workspace) -> None:  # noqa: ANN001
+    viewer = signed_in("ada", "viewer")
+    for path in PAGES:
+        page = viewer.get(path).text
+        assert 'method="post"' not in page
+    assert submit(viewer, "/drift/check", on="/account").status_code == 403
+    assert submit(viewer, "/job/run", on="/account", key="x").status_code == 403
+
+
+@pytest.fixture
+def scheduled(own_stocked: Workspace) -> Iterator[Workspace]:
+    """With the schedules that a daemon makes when it starts."""
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import sync_schedules
+
+    sync_schedules(own_stocked.store, own_stocked.settings, wall_clock())
+    yield own_stocked
+
+
+def test_a_job_is_made_due_now(editor: TestClient, scheduled: Workspace) -> None:
+    listed = editor.get("/jobs").text
+    assert "deliver-alerts" in listed
+    with scheduled.store.read() as session:
+        before = session.scalar(select(Schedule.next_run_at).where(Schedule.key == "prune"))
+    submit(editor, "/job/run", on="/job?key=prune", key="prune")
+    with scheduled.store.read() as session:
+        after = session.scalar(select(Schedule.next_run_at).where(Schedule.key == "prune"))
+    assert before is not None
+    assert after is not None
+    assert after < before
