@@ -305,7 +305,7 @@ def _findings(session: Session, run: int, versions: list[int]) -> None:
                     "run_id": check, "layer": layer, "test": "psi", "segment": "", "statistic": 0.1 + 0.1 * number,
                     "p_value": 0.01, "q_value": 0.02, "n_reference": 60, "n_current": 24, "threshold": 0.25,
                     "verdict": verdict if layer == "input" else "ok", "detail": {}, "reference_window": "model",
-                    "current_window": "last:14d",
+                    "current_window": "days:14",
                 }
                 for layer in ("data", "input", "score", "relation", "kpi")
             ],
@@ -314,7 +314,7 @@ def _findings(session: Session, run: int, versions: list[int]) -> None:
             Decision(
                 **found, run_id=check, decision="watch" if number == 2 else "stable",
                 cause="covariate_shift" if number == 2 else "", reasons={"reasons": ["images have moved (n = 24)"]},
-                scope="model|last:14d", standing=True, layers_judged=5, window_start=day - timedelta(days=13),
+                scope="days:14 against model", standing=True, layers_judged=5, window_start=day - timedelta(days=13),
                 launched_since=None, decided_at=NOW - timedelta(days=14 - 7 * number),
             )
         )  # fmt: skip

@@ -1,13 +1,17 @@
 """Experiments, drift, models, KPIs, alerts and jobs: what each page shows, and what can be done on it."""
 
-from collections.abc import Iterator
+import re
 
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event, select
 
 from abkit import Workspace
-from abkit.store.schema import Alert, Audit, ModelVersion, Schedule
+from abkit.jobs.job import wall_clock
+from abkit.jobs.schedules import synchronize
+from abkit.store.schema import Alert, Audit, Schedule
+from abkit.workflows.active_model import register_checkpoint
+from abkit_model.checkpoint import default_checkpoint
 from tests.web.conftest import submit
 
 PAGES = ["/experiments", "/drift", "/models", "/kpis", "/links", "/alerts", "/jobs"]
@@ -39,22 +43,28 @@ def test_pages_stay_within_their_queries_and_bytes(reader: TestClient, stocked: 
     assert len(answer.content) <= 200_000
 
 
-@pytest.mark.parametrize("path", ["/experiment?key=none", "/drift/999999", "/kpis/999999", "/alerts/999999", "/job?key=x"])
+NOT_THERE = ["/experiment?key=none", "/drift/999999", "/kpis/999999", "/alerts/999999", "/job?key=x"]
+
+
+@pytest.mark.parametrize("path", NOT_THERE)
 def test_what_is_not_there_is_one_sentence(reader: TestClient, path: str) -> None:
     answer = reader.get(path)
     assert answer.status_code in (400, 404, 409)
     assert "There is no" in answer.text
 
 
-@pytest.mark.parametrize("path", ["/drift/x", "/alerts/0", f"/kpis/{2**63}", f"/drift?before={2**70}", "/experiments?skip=-1"])
+NO_NUMBERS = ["/drift/x", "/alerts/0", f"/kpis/{2**63}", f"/drift?before={2**70}", "/experiments?skip=-1"]
+
+
+@pytest.mark.parametrize("path", NO_NUMBERS)
 def test_what_is_no_number_is_refused(reader: TestClient, path: str) -> None:
     assert reader.get(path).status_code == 422
 
 
-def test_the_drift_page_has_the_standing_decision_and_leads_to_its_check(reader: TestClient, stocked: Workspace) -> None:
+def test_the_drift_page_has_the_standing_decision_and_leads_to_its_check(reader: TestClient) -> None:
     listed = reader.get("/drift").text
     assert "layers judged" in listed
-    run = listed.split('/drift/', 1)[1].split('"', 1)[0]
+    run = re.findall(r"/drift/(\d+)", listed)[0]
     check = reader.get(f"/drift/{run}")
     assert check.status_code == 200
     assert "What was found" in check.text
@@ -77,19 +87,25 @@ def test_an_alert_is_acknowledged_and_silenced_under_ones_own_name(editor: TestC
         assert [one.act for one in session.scalars(select(Audit))] == ["acknowledge alert", "silence alert"]
 
 
-def test_a_version_is_promoted_and_rolled_back_with_a_reason(editor: TestClient, own_stocked: Workspace) -> None:
-    with own_stocked.store.read() as session:
-        digests = list(session.scalars(select(ModelVersion.digest).order_by(ModelVersion.id)))
-    before = editor.get("/models").text
-    assert "The champion" in before
-    answer = submit(editor, "/models/promote", on="/models", digest=digests[0], why="won in May")
+def test_a_version_is_promoted_with_a_reason_and_problems_are_said(editor: TestClient, own_stocked: Workspace) -> None:
+    shipped = register_checkpoint(own_stocked.store, default_checkpoint())
+    answer = submit(editor, "/models/promote", on="/models", digest=shipped.digest, why="won in May")
     assert answer.status_code == 200
-    assert submit(editor, "/models/rollback", on="/models", why="lost in June").status_code == 200
+    champion = answer.text.split("</section>", 1)[0]
+    assert f"<b>{shipped.name}</b> scores everything" in champion
+    assert "demonstration weights" in champion
+    back = submit(editor, "/models/rollback", on="/models", why="lost in June")
+    assert back.status_code == 409
+    assert "were shipped with another abkit and are not here" in back.text
+    assert f"<b>{shipped.name}</b> scores everything" in editor.get("/models").text
     missing = submit(editor, "/models/promote", on="/models", digest="0" * 64, why="x")
     assert missing.status_code == 400
+    with own_stocked.store.read() as session:
+        said = [(one.act, one.about) for one in session.scalars(select(Audit).order_by(Audit.id))]
+    assert said == [("promote model", f"{shipped.name}: won in May")]
 
 
-def test_a_viewer_sees_no_form_that_changes_anything(signed_in, shop: Workspace) -> None:  # noqa: ANN001
+def test_a_viewer_sees_no_form_that_changes_anything(signed_in, shop: Workspace) -> None:
     viewer = signed_in("ada", "viewer")
     for path in PAGES:
         page = viewer.get(path).text
@@ -99,13 +115,10 @@ def test_a_viewer_sees_no_form_that_changes_anything(signed_in, shop: Workspace)
 
 
 @pytest.fixture
-def scheduled(own_stocked: Workspace) -> Iterator[Workspace]:
+def scheduled(own_stocked: Workspace) -> Workspace:
     """With the schedules that a daemon makes when it starts."""
-    from abkit.jobs.job import wall_clock
-    from abkit.jobs.schedules import sync_schedules
-
-    sync_schedules(own_stocked.store, own_stocked.settings, wall_clock())
-    yield own_stocked
+    synchronize(own_stocked.store, own_stocked.settings.schedules, wall_clock())
+    return own_stocked
 
 
 def test_a_job_is_made_due_now(editor: TestClient, scheduled: Workspace) -> None:
