@@ -48,6 +48,7 @@ _CAUSES = {
     "kpi_shift": "only the level of the KPIs moved (season, budget, tracking)",
     "data_fault": "volume, formats or a feed have changed",
 }
+_IN_FAILED = "It is in failed/ with the reason beside it; fix it and put it back into the folder."
 _ENDINGS = {
     "raised": "it stopped with an error",
     "exited": "its process exited without a result",
@@ -136,8 +137,8 @@ class Rules:
             event=True,
         )
 
-    def file_failed(self, failed: Mapping[str, str], feed: str) -> Alert | None:
-        """Observe the files of a watched folder that could not be imported at all; with none, the feed works again.
+    def file_failed(self, failed: Mapping[str, str], feed: str, what_now: str = _IN_FAILED) -> Alert | None:
+        """Observe the files of a watched folder that could not be read at all; with none, the feed works again.
 
         A refusal is an event: it is observed before the file is moved away, and never ignored. Those that an earlier
         attempt of the same tick observed stay in the alert.
@@ -145,6 +146,7 @@ class Rules:
         Args:
             failed: Reason by file name.
             feed: The schedule.
+            what_now: Where the file is, and what to do with it.
         """
         earlier = open_episode(self.session, f"data_fault:{feed}")
         if failed and earlier is not None and earlier.last_seen_at >= self.now and earlier.clear_since is None:
@@ -157,8 +159,7 @@ class Rules:
             labels={"feed": feed},
             severity=Severity.CRITICAL,
             title=f"Import {feed}: {name}{more} could not be imported",
-            message=f"Cause: {why}. Nothing of it was imported. It is in failed/ with the reason beside it; "
-            "fix it and put it back into the folder.",
+            message=f"Cause: {why}. Nothing of it was imported. {what_now}",
             evidence={"failed": dict(list(failed.items())[:20]), "command": f"abkit schedule status {feed}"},
             firing=bool(failed),
             event=True,

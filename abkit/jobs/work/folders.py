@@ -23,6 +23,8 @@ from abkit.store.schema import KpiImport
 COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 # Files that are named in the outcome of a tick.
 _MOST_NAMED = 50
+_SCORED = ("scored", "known", "rejected", "skipped")
+_LEFT_OUT = "It stays where it is and is not opened again; replace it or take it out of the folder."
 _POISONED = "make the export smaller, or give the job more memory or time, then put it back into the folder"
 # Endings of files that a program is still writing.
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
@@ -61,10 +63,14 @@ class ImportKpis(ImportOptions, Arguments):
 
 
 def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreFolder) -> Mapping[str, Any]:
-    """Score the images of a folder that are not scored yet. Running it again changes nothing."""
+    """Score the images of a folder that are not scored yet. Running it again changes nothing.
+
+    Images are noted before they are opened, some hundred at a time. Those during which a job died are opened one by
+    one, after all others; one that ended its job too often is left out, and an alert names it.
+    """
     from abkit.intake.media.images import find_images
     from abkit.workflows.learning.shadow import score_beside
-    from abkit.workflows.scoring.score import score_paths
+    from abkit.workflows.scoring.score import TOGETHER, score_paths
 
     folder = _watched(settings.workspace, arguments.folder)
     found = find_images([folder])
@@ -73,17 +79,47 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
     left_out = dict((*found.skipped, *found.unusable))
     dead = "the link points to nothing, or is part of a loop"
     left_out |= {path: dead for path in found.files if _is_dead_link(path)}
-    if ready:
-        scored = score_paths(store, settings, ready, campaign=arguments.campaign, run=tick.run)
-        known = [file.creative_id for file in scored.files if file.creative_id is not None]
-        said = score_beside(store, settings, known)
+    opened = Openings.of(store, tick)
+    deadly = {path: why for path in ready if (why := opened.kills(path))}
+    left_out |= deadly
+    suspects = [path for path in ready if path not in deadly and opened.is_suspect(path)]
+    others = [path for path in ready if path not in deadly and not opened.is_suspect(path)]
+    _observe_deadly(store, settings, tick, {_below(path, folder): why for path, why in deadly.items()})
+    done: dict[str, Any] = {}
+    known: list[int] = []
+    for paths, together in ((others, TOGETHER), (suspects, 1)):
+        if not paths:
+            continue
+        tick.run.outcome.clear()
+        scored = score_paths(
+            store,
+            settings,
+            paths,
+            campaign=arguments.campaign,
+            run=tick.run,
+            opening=opened.note,
+            together=together,
+        )
+        sums = {name: done.get(name, 0) + tick.run.outcome.get(name, 0) for name in _SCORED if name in tick.run.outcome}
+        done |= tick.run.outcome | sums
+        known += [file.creative_id for file in scored.files if file.creative_id is not None]
         left_out |= {Path(file.path): file.reason for file in scored.files if file.reason}
-        counts = {**tick.run.outcome, **counts, **({"note": said} if said else {})}
+    if done:
+        opened.note([])
+        said = score_beside(store, settings, known)
+        counts = {**done, **counts, **({"note": said} if said else {})}
     if left_out:
         named = {_below(path, folder): reason for path, reason in left_out.items()}
         counts["not_read"] = dict(list(named.items())[:_MOST_NAMED])
         counts |= {"not_read_more": len(named) - _MOST_NAMED} if len(named) > _MOST_NAMED else {}
-    return counts
+    # The next tick must know them: they stay in the folder.
+    return counts | ({"deaths": opened.of_files(deadly)} if deadly else {})
+
+
+def _observe_deadly(store: Store, settings: Settings, tick: Tick, deadly: Mapping[str, str]) -> None:
+    with store.write() as session:
+        rules = Rules(session, settings.alerts, tick.at, tick.run.id)
+        rules.file_failed(deadly, tick.schedule, what_now=_LEFT_OUT)
 
 
 def _is_dead_link(path: Path) -> bool:
@@ -100,7 +136,8 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
 
     Oldest first, because a later file that restates a period replaces its figures. A crash between the import and the
     move does no harm: the file is imported once more, which changes nothing. What needs a person is in the store before
-    the file is moved: a job that dies after the move leaves the alert behind. Each file is noted before it is opened:
+    the file is moved, and on the disk: a job that dies after the move leaves the alert behind, and a power cut loses no
+    rows of a file that lies in done/. Each file is noted before it is opened:
     one that has killed its job too often goes to failed/ unopened.
     """
     from abkit.workflows.kpis.import_kpis import ImportSummary, import_files, options_of
@@ -116,7 +153,7 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
         if why := opened.kills(path):
             summary = ImportSummary(file=shown(path), error=why, hint=_POISONED)
         else:
-            opened.note(path)
+            opened.note([path])
             (summary,) = import_files(store, [path], options, run=tick.run)
         opened.forget(path)
         dealt_with.append(summary)
@@ -124,6 +161,7 @@ def import_kpis(store: Store, settings: Settings, tick: Tick, arguments: ImportK
         if summary.error is not None or summary.rejected > limit:
             refused = {path.name: summary.error} if summary.error is not None else {}
             observe_imports(store, settings, tick, refused, imported=bool(refused))
+        opened.keep()
         if summary.error is None:
             _archive(path, folder / "done")
         else:

@@ -1,7 +1,9 @@
 """The files of a watched folder, each noted before it is opened: one that kills its job does not do so forever."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from abkit.errors import AbkitError
 from abkit.jobs.job import Tick
@@ -37,25 +39,45 @@ class Openings:
         if self.deaths.get(_mark(path), 0) < MOST_DEATHS:
             return ""
         return (
-            "its import ended the process again and again: it was killed, ran out of memory, or took longer than the "
+            "reading it ended the process again and again: it was killed, ran out of memory, or took longer than the "
             "time limit of the job"
         )
 
-    def note(self, path: Path) -> None:
-        """Note that a file is opened now.
+    def is_suspect(self, path: Path) -> bool:
+        """Return whether a job has died while this file was open, perhaps among others."""
+        return _mark(path) in self.deaths
+
+    def note(self, paths: Sequence[Path]) -> None:
+        """Note that files are opened now; with none, that nothing is open any more.
 
         Raises:
             AbkitError: Another daemon has taken the run over.
         """
-        opened = {"file": shown(path), "opening": _mark(path), "deaths": self.deaths}
-        with self.store.write() as session:
-            ours = openings.note(session, self.tick.run.id, self.tick.attempt, opened)
-        if not ours:
-            raise AbkitError("another daemon has taken this run over", hint="that one goes on with the files")
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        opened = {"file": shown(paths[0]) + more, "opening": [_mark(path) for path in paths]} if paths else {}
+        self._write(opened | {"deaths": self.deaths}, durable=False)
+
+    def of_files(self, paths: Iterable[Path]) -> dict[str, float]:
+        """Return how often each of these files has ended its job, as a run keeps it."""
+        return {mark: self.deaths[mark] for mark in map(_mark, paths) if mark in self.deaths}
 
     def forget(self, path: Path) -> None:
         """Forget the deaths of a file that was dealt with."""
         self.deaths.pop(_mark(path), None)
+
+    def keep(self) -> None:
+        """Have the disk keep all that the store was told so far, before a file is moved that could tell it again.
+
+        Raises:
+            AbkitError: Another daemon has taken the run over.
+        """
+        self._write({"deaths": self.deaths}, durable=True)
+
+    def _write(self, noted: Mapping[str, Any], *, durable: bool) -> None:
+        with self.store.write(durable=durable) as session:
+            ours = openings.note(session, self.tick.run.id, self.tick.attempt, noted)
+        if not ours:
+            raise AbkitError("another daemon has taken this run over", hint="that one goes on with the files")
 
 
 def shown(path: Path) -> str:

@@ -68,9 +68,15 @@ class Store:
             yield session
 
     @contextmanager
-    def write(self, patience: Patience | None = None) -> Iterator[Session]:
-        """Yield a session in one writing transaction: committed at the end, rolled back when it raises."""
-        engine = self._engine(patience, abkit_write=True)
+    def write(self, patience: Patience | None = None, *, durable: bool = False) -> Iterator[Session]:
+        """Yield a session in one writing transaction: committed at the end, rolled back when it raises.
+
+        Args:
+            patience: How long it waits; as long as the store does when None.
+            durable: Whether the commit outlives a power cut, with all commits before it. On SQLite the last commits
+                may otherwise be lost then, in order. The transaction must change a row.
+        """
+        engine = self._engine(patience, abkit_write=True, abkit_durable=durable)
         with (
             _readable_errors(engine),
             Session(engine, expire_on_commit=False) as session,
@@ -188,6 +194,9 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     writing = connection.get_execution_options().get("abkit_write", False)
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {_patience(connection).lock_s * 1000:.0f}")
+    if writing:
+        durable = connection.get_execution_options().get("abkit_durable", False)
+        connection.exec_driver_sql(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN DEFERRED")
 
 
@@ -198,6 +207,8 @@ def _begin_postgresql(connection: Connection) -> None:
         "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)",
         (f"{patience.statement_s * 1000:.0f}", f"{patience.lock_s * 1000:.0f}"),
     )
+    if connection.get_execution_options().get("abkit_durable", False):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
     driver: Any = connection.connection.driver_connection
     driver.statement_s = patience.statement_s
 

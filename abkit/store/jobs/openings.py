@@ -82,6 +82,7 @@ def deaths(left: Mapping[str, Any]) -> dict[str, float]:
     {'a.csv 9': 2.0, 'b.csv 7': 0.5}
     """
     counted = {str(mark): float(number) for mark, number in left.get("deaths", {}).items()}
-    if mark := left.get("opening"):
+    marks = left.get("opening") or []
+    for mark in [marks] if isinstance(marks, str) else marks:
         counted[mark] = counted.get(mark, 0.0) + (1.0 if left.get("how") in _DEADLY else 0.5)
     return counted

@@ -32,6 +32,7 @@ from abkit.vocabulary import FileState
 from abkit.workflows.active_model import ActiveModel, ensure_active_model, find_model
 from abkit.workflows.scoring.brief import Fit, fit_images, read_brief
 from abkit.workflows.scoring.image_files import (
+    Decoded,
     ImageFile,
     all_frames,
     decode_batches,
@@ -60,7 +61,11 @@ _CHUNK = 512
 # What a ranked file says of its score, as the store has it.
 _FIGURES = ("mean", "std", "epistemic_std", "ci_low", "ci_high", "ci_level", "novelty")
 
+# Files that are announced and decoded together where somebody wants to know what is opened.
+TOGETHER = 256
+
 Progress = Callable[[int, int], None]
+Opening = Callable[[Sequence[Path]], None]
 
 
 @dataclass(kw_only=True)
@@ -76,6 +81,8 @@ class _Scoring:
     campaign: str
     active: ActiveModel
     kept: KeptTokens
+    opening: Opening = lambda _: None
+    together: int = TOGETHER
     campaign_id: int | None = None
     anew: list[str] = field(default_factory=list)  # names of files whose pixels an earlier release made otherwise
 
@@ -91,6 +98,8 @@ def score_paths(
     brief_encoder: str | None = None,
     run: RunRecord | None = None,
     progress: Progress | None = None,
+    opening: Opening = lambda _: None,
+    together: int = TOGETHER,
 ) -> ScoringResult:
     """Score files, folders and globs as candidates of a campaign, and log everything.
 
@@ -108,6 +117,8 @@ def score_paths(
         brief_encoder: The encoder that reads the brief, where that of the scorer cannot.
         run: The run of a scheduled tick; a run is recorded when None.
         progress: Called with (files done, files in all).
+        opening: Called with the files that are decoded next, before they are.
+        together: At most so many at a time.
 
     Files of kinds that are not read are named in the result, each with what to do.
 
@@ -146,6 +157,8 @@ def score_paths(
             campaign=campaign,
             active=active,
             kept=KeptTokens(settings, active.version.encoder_fingerprint),
+            opening=opening,
+            together=together,
         )
         _score_files(work, files, show)
         _link(work, files)
@@ -262,7 +275,7 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
         seen = [remaining.pop(sha256) for sha256 in digests]
         _log(work, seen, [columns[sha256] for sha256 in digests], scorer.score_tokens(encoded))
         yield
-    for batch in decode_batches(pool, list(remaining.values()), scorer.prepare, work.settings.scoring):
+    for batch in _decoded(work, pool, list(remaining.values())):
         frames, parts = all_frames(batch)
         encoded = scorer.encode(frames)
         contents = [decoded.content.columns() for decoded in batch]
@@ -277,6 +290,14 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
         work.kept.keep(dict(images), encoded)
         yield
     work.kept.trim()
+
+
+def _decoded(work: _Scoring, pool: ThreadPoolExecutor, files: Sequence[ImageFile]) -> Iterator[list[Decoded[Any]]]:
+    """Yield batches of decoded files, each announced before it is opened."""
+    for start in range(0, len(files), work.together):
+        some = files[start : start + work.together]
+        work.opening([file.path for file in some])
+        yield from decode_batches(pool, some, work.active.scorer.prepare, work.settings.scoring)
 
 
 def _log(

@@ -1,8 +1,11 @@
 """A file that kills its job ends in failed/ with a reason, and those after it are imported."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +23,8 @@ from abkit.store.runs import RunRecord
 from abkit.store.schema import Alert, Run
 from abkit.vocabulary import RunState
 from abkit.workflows.kpis import import_kpis
+from abkit.workflows.learning import shadow
+from abkit.workflows.scoring import score
 from tests.alerts.conftest import both_engines
 from tests.jobs.fleet import add_schedule
 
@@ -36,12 +41,13 @@ class _Died(BaseException):
 class Feed:
     """The schedule of a folder, whose ticks the test runs one by one."""
 
-    def __init__(self, store: Store, workspace: Path) -> None:
+    def __init__(self, store: Store, workspace: Path, job: str = "import_kpis") -> None:
+        self.job = CATALOG[job]
         self.store, self.folder, self.now = store, workspace / "inbox", NOW
         self.settings = Settings(workspace=workspace, daemon=DaemonSettings(backoff_seconds=1, backoff_limit_seconds=1))
         self.claims = Claims(store, self.settings, CATALOG.keys(), "daemon")
         arguments = {"folder": "inbox", "stable_seconds": 0}
-        add_schedule(store, "feed", first=NOW, cron="* * * * *", job="import_kpis", arguments=arguments)
+        add_schedule(store, "feed", first=NOW, cron="* * * * *", job=job, arguments=arguments)
         self.folder.mkdir()
         for name in ("a-poison.csv", "b-good.csv"):
             (self.folder / name).write_text(ROWS)
@@ -59,9 +65,9 @@ class Feed:
         """Run the job as its process would; None if it died."""
         run = RunRecord(self.store, lease.run_id, attempt=lease.attempt)
         tick = Tick(schedule="feed", at=lease.tick, started_at=self.now, attempt=lease.attempt, run=run)
-        job = CATALOG["import_kpis"]
+        arguments = self.job.arguments.model_validate(dict(lease.arguments))
         try:
-            return job.run(self.store, self.settings, tick, job.arguments.model_validate(dict(lease.arguments)))
+            return {**run.outcome, **self.job.run(self.store, self.settings, tick, arguments)}
         except _Died:
             return None
 
@@ -160,3 +166,73 @@ def test_what_an_overtaken_attempt_imported_is_what_the_run_imported(feed: Feed)
     outcome = feed.work(second)
     assert outcome is not None
     assert (outcome["files"], outcome["rows"], outcome["imported"], outcome["unchanged"]) == (2, 2, 2, 0)
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Scorer:
+    """Stands for the scorer: it announces what it opens, and dies over an image."""
+
+    deadly: str
+    scored: list[str] = field(default_factory=list)
+
+    def __call__(
+        self,
+        _store: Store,
+        _settings: Settings,
+        paths: Sequence[Path],
+        *,
+        run: RunRecord,
+        opening: Callable[[Sequence[Path]], None],
+        together: int,
+        **_: Any,
+    ) -> Any:
+        for start in range(0, len(paths), together):
+            opening(paths[start : start + together])
+            if any(path.name == self.deadly for path in paths[start : start + together]):
+                raise _Died
+            self.scored += [path.name for path in paths[start : start + together]]
+        run.outcome.update(scored=len(paths), rejected=0)
+        return SimpleNamespace(files=())
+
+
+@pytest.fixture
+def scorer(monkeypatch: pytest.MonkeyPatch) -> Scorer:
+    made = Scorer("c.png")
+    monkeypatch.setattr(score, "score_paths", made)
+    monkeypatch.setattr(score, "TOGETHER", 3)
+    monkeypatch.setattr(shadow, "score_beside", lambda *_: "")
+    return made
+
+
+@both_engines
+def test_an_image_that_killed_its_job_three_times_is_left_out_and_named_and_the_others_are_scored(
+    store: Store, tmp_path: Path, scorer: Scorer
+) -> None:
+    feed = Feed(store, tmp_path, "score_folder")
+    for number, name in enumerate("abcdef"):
+        (feed.folder / f"{name}.png").write_bytes(b"image")
+        os.utime(feed.folder / f"{name}.png", (number, number))
+    for named in ("a.png and 2 more", "c.png", "c.png"):
+        lease = feed.claim()
+        assert feed.work(lease) is None
+        feed.claims.finish(lease, DIED["out_of_memory"], feed.now)
+        assert f"It was reading {named}." in feed.alerts()["job_failed"].message
+    assert scorer.scored == ["d.png", "e.png", "f.png", "a.png", "b.png", "d.png", "e.png", "f.png", "a.png", "b.png"]
+    for _ in range(2):
+        lease = feed.claim()
+        outcome = feed.work(lease)
+        assert outcome is not None
+        assert outcome["scored"] == 5
+        assert "c.png" in outcome["not_read"]
+        feed.claims.finish(lease, Ending(RunState.DONE, dict(outcome)), feed.now)
+    alert = feed.alerts()["data_fault"]
+    assert "c.png" in alert.title
+    assert "stays where it is" in alert.message
+    (feed.folder / "c.png").unlink()
+    outcome = feed.work(feed.claim())
+    assert outcome is not None
+    assert "deaths" not in outcome
+    assert feed.alerts()["data_fault"].clear_since is not None

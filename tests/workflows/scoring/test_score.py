@@ -238,6 +238,22 @@ def test_more_files_than_one_batch_and_one_chunk_are_all_scored(
     assert done[-1] == (11, 11)
 
 
+def test_files_are_announced_before_they_are_decoded_and_known_ones_are_not(
+    quick_store: Store, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = save_images(tmp_path / "ads", 3)
+    steps: list[Any] = []
+
+    def decoded(pool: Any, files: Any, *rest: Any) -> Any:
+        steps.append("decode")
+        return decode_batches(pool, files, *rest)
+
+    monkeypatch.setattr("abkit.workflows.scoring.score.decode_batches", decoded)
+    for _ in range(2):
+        score_paths(quick_store, settings, paths, campaign="spring", opening=steps.append, together=2)
+    assert [len(step) if step != "decode" else step for step in steps] == [2, "decode", 1, "decode"]
+
+
 def test_a_folder_without_images_is_said(quick_store: Store, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(AbkitError, match="no images"):
