@@ -507,3 +507,30 @@ class Permission(StrEnum):
     REVIEW = "review"  # approve, reject, comment, acknowledge alerts
     OPERATE = "operate"  # upload, import, link, train, promote, run jobs
     ADMINISTER = "administer"  # people and their tokens
+
+
+class LeaderboardOrder(StrEnum):
+    """What the creatives of a campaign are sorted by."""
+
+    SCORE = "score"
+    P_BEST = "p_best"
+    CTR = "ctr"
+    CVR = "cvr"
+    CPA = "cpa"
+    ROAS = "roas"
+    SPEND = "spend"
+    IMPRESSIONS = "impressions"
+    LIFT = "lift"
+    AGE = "age"
+    FATIGUE = "fatigue"
+    IDEA = "idea"
+    FORMAT = "format"
+    NAME = "name"
+
+
+class CreativeFormat(StrEnum):
+    """The shape of a creative."""
+
+    PORTRAIT = "portrait"
+    SQUARE = "square"
+    LANDSCAPE = "landscape"

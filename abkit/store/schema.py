@@ -43,8 +43,10 @@ from abkit.vocabulary import (
     AppealSource,
     CorrelationScope,
     CorrelationStatistic,
+    CreativeAction,
     DriftDecision,
     DriftVerdict,
+    Fatigue,
     IdeaSource,
     Layer,
     LinkedBy,
@@ -886,6 +888,71 @@ class RetrainJudged(Base):
     champion_id: Mapped[int] = _ref("model_version")
     creative_id: Mapped[int] = _ref("creative")
     retrain_trial_id: Mapped[int] = _ref("retrain_trial", index=True)
+
+
+# --- what pages show ------------------------------------------------------------------------------------------
+
+
+class Leaderboard(Base):
+    """What a campaign's page says above its creatives, as a run found it; made anew when something has changed."""
+
+    # It goes with its campaign, and can be made again.
+    campaign_id: Mapped[int] = _ref("campaign", ondelete="CASCADE", unique=True)
+    model_version_id: Mapped[int | None] = _ref("model_version", ondelete="CASCADE")
+    as_of: Mapped[date]  # the last day of delivery that counts
+    stamp: Mapped[str]  # of what it was made from: another one means that something has changed
+    summary: Mapped[dict[str, Any]]  # with a format version
+    made_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
+class LeaderboardEntry(Base):
+    """A creative of a campaign with the figures that it is sorted and filtered by; what is not known is NULL."""
+
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "creative_id"),
+        Index("ix_leaderboard_entry_creative_id", "creative_id"),
+        Index("ix_leaderboard_entry_campaign_id_rank", "campaign_id", "rank"),
+        _one_of("action", CreativeAction),
+        _one_of("fatigue", Fatigue),
+    )
+    campaign_id: Mapped[int] = _ref("campaign", ondelete="CASCADE")
+    creative_id: Mapped[int] = _ref("creative", ondelete="CASCADE")
+    name: Mapped[str]  # as much of its path as tells it from the others
+    idea: Mapped[int]  # id of its idea; below 0 for a creative that is one of its own
+    format: Mapped[str]  # square, portrait, landscape
+    rank: Mapped[int | None]
+    score: Mapped[float | None]
+    score_low: Mapped[float | None]
+    score_high: Mapped[float | None]
+    unlike: Mapped[bool]  # unlike what the model was trained on: its score has no interval
+    p_best: Mapped[float | None]
+    impressions: Mapped[int]
+    clicks: Mapped[int]
+    conversions: Mapped[float]
+    spend: Mapped[float | None]
+    revenue: Mapped[float | None]
+    ctr: Mapped[float | None]
+    ctr_low: Mapped[float | None]
+    ctr_high: Mapped[float | None]
+    cvr: Mapped[float | None]
+    cvr_low: Mapped[float | None]
+    cvr_high: Mapped[float | None]
+    cpa: Mapped[float | None]
+    cpa_low: Mapped[float | None]
+    cpa_high: Mapped[float | None]
+    roas: Mapped[float | None]
+    roas_low: Mapped[float | None]
+    roas_high: Mapped[float | None]
+    lift: Mapped[float | None]  # CTR over the average of its campaign, less 1
+    lift_low: Mapped[float | None]
+    lift_high: Mapped[float | None]
+    per_week: Mapped[float | None]  # in money, beyond an average creative at its present delivery
+    action: Mapped[str | None]  # CreativeAction
+    fatigue: Mapped[str | None]  # Fatigue; None where it does not run
+    first_day: Mapped[date | None]
+    last_day: Mapped[date | None]
+    similar: Mapped[list[float]]  # id and cosine of those that look most alike, one after the other
 
 
 # --- who is told ----------------------------------------------------------------------------------------------

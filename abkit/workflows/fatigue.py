@@ -31,6 +31,7 @@ class CreativeFatigue(Record):
 
     Attributes:
         creative: Its name.
+        creative_id: Its id in the store.
         state: Fresh, steady, tired, or not enough data.
         first_day, last_day: First and last day with delivery.
         change: CTR in its last week over that in its first along its trend, at equal placement, as a lift with its 95 %
@@ -45,6 +46,7 @@ class CreativeFatigue(Record):
     """
 
     creative: str
+    creative_id: int
     state: Fatigue
     first_day: date
     last_day: date
@@ -110,7 +112,8 @@ def find_fatigue(
     notes: list[str] = []
     money: Exchange | None = None
     try:
-        money = delivery.currency_between(session, None, day, rates)
+        ads = None if campaigns is None else delivery.ads_of_members(session, campaigns)
+        money = delivery.currency_between(session, None, day, rates, ads=ads)
     except AbkitError as error:
         notes.append(f"no amounts: {error}")
     rows = delivery.delivery_rows(session, None, day, money, campaigns=campaigns)
@@ -162,6 +165,7 @@ def _described(
         lost = Estimate(*(week * max(0.0, -share) for share in (change.estimate, change.ci_high, change.ci_low)))
     return CreativeFatigue(
         creative=names[0][1] if names else f"creative {wear.creative}",
+        creative_id=wear.creative,
         state=wear.state,
         first_day=first,
         last_day=max(row.period_end for row in rows),

@@ -10,8 +10,9 @@ from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.page.records import ReportData
 from abkit.stats.estimate import Estimate
 from abkit.vocabulary import CreativeAction
-from abkit.workflows.learning.actions import CERTAIN, Actions
-from abkit.workflows.learning.worth_words import alike, amount, count
+from abkit.workflows.learning.action_words import ACTION_LISTS, ACTION_RULE, action_headline, action_sentences
+from abkit.workflows.learning.actions import Actions
+from abkit.workflows.learning.worth_words import alike, count
 
 WORDS: Mapping[str, str] = {
     CreativeAction.LAUNCH.value: "launch",
@@ -33,13 +34,6 @@ TONES: Mapping[str, str] = {
 }
 EXTREMES = 3
 """How many of the best and the worst are shown."""
-
-_LISTS = (
-    (CreativeAction.LAUNCH, "Launch", "Not delivered yet, and the best of their campaign by score."),
-    (CreativeAction.MORE, "Give more", "Their clicks say that they are better than the average of their campaign."),
-    (CreativeAction.DROP, "Drop", "Their clicks say that they are worse than the average of their campaign."),
-    (CreativeAction.HOLD, "Hold back", "Not delivered yet, and behind the best of their campaign by score."),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +62,15 @@ def answer(data: ReportData) -> Answer:
         return Answer(headline="Nothing can be said yet", sentences=(), rule="", lists=(), nothing="")
     shown = {(one.campaign, one.creative_id): one for one in data.creatives}
     lists = []
-    for action, name, meaning in _LISTS:
+    for action, name, meaning in ACTION_LISTS:
         found = [shown.get((item.campaign, item.creative_id)) for item in actions.of(action)]
         chosen = tuple(one for one in found if one is not None)
         if chosen:
             lists.append((name, chosen, meaning))
     return Answer(
-        headline=_headline(actions),
+        headline=action_headline(actions),
         sentences=tuple(_sentences(data, actions)),
-        rule=(
-            "A creative that runs is on a list where its clicks of the last four weeks differ by a tenth or more from "
-            f"the average of its campaign, with a chance of {percent(CERTAIN, 0)}; one that did not run yet, where the "
-            "score is trusted."
-        ),
+        rule=ACTION_RULE,
         lists=tuple(lists),
         nothing=f"The score is not used: {actions.why_not}." if actions.why_not else "",
     )
@@ -121,49 +111,8 @@ def money(figure: Estimate) -> tuple[str, str, str]:
     return f"+{value}" if figure.estimate > 0 else value, low, high
 
 
-def _headline(actions: Actions) -> str:
-    parts = [
-        f"{verb} {len(items)}"
-        for verb, action in (
-            ("launch", CreativeAction.LAUNCH),
-            ("give more to", CreativeAction.MORE),
-            ("drop", CreativeAction.DROP),
-        )
-        if (items := actions.of(action))
-    ]
-    if not parts:
-        return "Nothing to launch and nothing to drop"
-    said = ", ".join(parts)
-    said = said[:1].upper() + said[1:]
-    if actions.per_week is not None and actions.value is not None:
-        return f"{said}: worth about {amount(actions.per_week, actions.value.currency)} a week"
-    if actions.events_per_week is not None:
-        events = actions.events_per_week
-        return f"{said}: about {events.estimate:,.0f} more clicks a week [{events.ci_low:,.0f}, {events.ci_high:,.0f}]"
-    return said
-
-
 def _sentences(data: ReportData, actions: Actions) -> list[str]:
-    said = []
-    drop = actions.of(CreativeAction.DROP)
-    if drop and actions.events_per_week is not None:
-        value = actions.value
-        basis = f", at {value.each:,.3g} {value.currency}".rstrip() + f" each ({value.basis})" if value else ""
-        said.append(
-            f"That is what a week gains where the impressions of the {count(len(drop), 'creative')} to drop go to the "
-            f"others of their campaigns: about {actions.events_per_week.estimate:,.0f} clicks{basis}; brackets are "
-            "95 % intervals."
-        )
-    chosen = [item for item in actions.items if item.action in (CreativeAction.DROP, CreativeAction.MORE)]
-    if chosen and not all(item.randomized for item in chosen):
-        said.append(
-            "The platform chose who saw what, so a part of these differences may be its choice: an experiment with "
-            "random allocation would show the cause."
-        )
-    if actions.listens:
-        said.append("What has not run yet is judged by the score: listening to it is shown to pay.")
-    else:
-        said.append(f"What has not run yet is not judged: {actions.why_not}.")
+    said = action_sentences(actions)
     if data.alerts:
         said.append(f"{count(len(data.alerts), 'alert')} open: see below.")
     return said

@@ -9,7 +9,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from abkit.errors import UsageError
@@ -22,13 +22,15 @@ from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.once.provisional import Provisional, provisional
-from abkit.store.kpis.once.same_ads import shown_creatives
+from abkit.store.kpis.once.same_ads import ads_showing, shown_creatives
 from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
 from abkit.vocabulary import Dimension
 
 #: Why ads are left out.
 NO_CREATIVE = "ads without a creative"
 SEVERAL_CREATIVES = "ads that may show several creatives"
+
+_FEW_CREATIVES = 5_000  # whose rows are looked up one ad after the other; those of more are all read
 
 # --- which rows count ---------------------------------------------------------------------------------------------
 
@@ -41,12 +43,14 @@ class Filters:
         start, end: The period of a row must lie inside; None is open.
         campaign: Key of the only campaign; None for all.
         segment: Values wanted by dimension; empty is all delivery.
+        ads: Ids of the only ads: those of a campaign's creatives make a large store quick to ask. None for all.
     """
 
     start: date | None = None
     end: date | None = None
     campaign: str | None = None
     segment: Mapping[str, str] = field(default_factory=dict)
+    ads: Collection[int] | None = None
 
 
 def parse_segment(text: str | None) -> dict[str, str]:
@@ -86,6 +90,8 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
         named = Kpi.segment_id.in_(select(place.id).where(place.campaign_id == wanted))
         nameless = Kpi.segment_id.in_(select(place.id).where(place.campaign_id.is_(None)))
         conditions.append(or_(named, and_(nameless, Kpi.ad_id.in_(mine))))
+    if filters.ads is not None:
+        conditions.append(among(session, Kpi.ad_id, filters.ads))
     if filters.segment:
         like = [getattr(Segment, name) == value for name, value in filters.segment.items()]
         conditions.append(Kpi.segment_id.in_(select(Segment.id).where(*like)))
@@ -182,7 +188,7 @@ def deliveries(
     left_out: dict[str, LeftOut] = defaultdict(LeftOut)
     counted = counts(session, filters.start, filters.end, filters.segment)
     conditions = _conditions(session, filters)
-    ads = _ads(session)
+    ads = _ads(session, filters.ads)
     totals: dict[tuple[int, int | None], Figures] = defaultdict(Figures)
     attributed = []
     everything = 0
@@ -262,7 +268,7 @@ def day_sums(
     )
     y, x = days.c.y, days.c.x
     sums = [func.count(), *(func.sum(part) for part in (y, x, y * y, x * x, x * y))]
-    ads = _ads(session)
+    ads = _ads(session, filters.ads)
     found: dict[tuple[int, int | None], tuple[float, ...]] = {}
     by = (days.c.ad_id, days.c.named, days.c.currency)
     for ad, named, currency, *row in session.execute(select(*by, *sums).group_by(*by)):
@@ -286,12 +292,13 @@ _TOTALS: list[Any] = [total(getattr(Kpi, name)).label(name) for name in ("impres
 _TOTALS.append(func.sum(Kpi.conversions).label("conversions"))
 
 
-def _ads(session: Session) -> dict[int, tuple[int | None, int, int]]:
+def _ads(session: Session, only_ads: Collection[int] | None = None) -> dict[int, tuple[int | None, int, int]]:
     """Return of each ad: its campaign, its (lowest) creative, and how many creatives it may show."""
     shown = shown_creatives().subquery()
     found = session.execute(
         select(Ad.id, Ad.campaign_id, func.min(shown.c.creative_id), func.count(shown.c.creative_id))
         .outerjoin(shown, shown.c.ad_id == Ad.id)
+        .where(true() if only_ads is None else among(session, Ad.id, only_ads))
         .group_by(Ad.id, Ad.campaign_id)
     ).all()
     only: dict[int, int] = {}
@@ -305,13 +312,30 @@ def _ads(session: Session) -> dict[int, tuple[int | None, int, int]]:
 # --- rows per creative and period ---------------------------------------------------------------------------------
 
 
-def currency_between(session: Session, start: date | None, end: date, rates: Rates | None = None) -> Exchange:
-    """Return the one currency of what was delivered between two days by ads that are linked.
+def ads_of_members(session: Session, campaigns: Collection[int]) -> list[int]:
+    """Return the ads that show a creative of one of these campaigns: all that is attributed to them is by these."""
+    members = select(CampaignCreative.creative_id).where(among(session, CampaignCreative.campaign_id, campaigns))
+    return ads_showing(session, set(session.scalars(members)))
+
+
+def currency_between(
+    session: Session,
+    start: date | None,
+    end: date,
+    rates: Rates | None = None,
+    *,
+    ads: Collection[int] | None = None,
+) -> Exchange:
+    """Return the one currency of what was delivered between two days by ads that are linked, or by some of them.
 
     Raises:
         AbkitError: It is in several, and no table says how to convert them; or the table lacks one of them.
     """
-    linked = Kpi.ad_id.in_(select(shown_creatives().subquery().c.ad_id))
+    linked: ColumnElement[bool]
+    if ads is None:
+        linked = Kpi.ad_id.in_(select(shown_creatives().subquery().c.ad_id))
+    else:
+        linked = among(session, Kpi.ad_id, ads)
     return exchange_of(session, rates, counts(session, start, end), linked, *within(Kpi, start, end))
 
 
@@ -360,6 +384,8 @@ def delivery_rows(
         .where(campaign.is_not(None), counts(session, start, end, segment), *within(Kpi, start, end))
         .where(*([Kpi.segment_id.in_(wanted)] if segment else []))
         .where(*([] if campaigns is None else [among(session, campaign, campaigns)]))
+        # An index finds the rows of these ads; where they are, no index tells.
+        .where(*([] if campaigns is None else [among(session, Kpi.ad_id, ads_of_members(session, campaigns))]))
         .group_by(*order, *split)
         .order_by(*order, *split)
     )
@@ -388,10 +414,12 @@ def provisional_between(session: Session, start: date | None, end: date) -> Prov
 def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple[int, int], date]:
     """Return the first day on which each creative delivered in each campaign (creative, campaign), in any window."""
     shown = shown_creatives().subquery()
+    few = len(creatives) <= _FEW_CREATIVES
+    ads = [among(session, Kpi.ad_id, ads_showing(session, creatives))] if few else []
     first = select(shown.c.creative_id, CAMPAIGN, func.min(Kpi.period_start)).select_from(Kpi)
     delivered = (
         with_places(first.join(Ad, Ad.id == Kpi.ad_id).join(shown, shown.c.ad_id == Ad.id))
-        .where(Kpi.left_out == "", Kpi.impressions > 0, CAMPAIGN.is_not(None))
+        .where(Kpi.left_out == "", Kpi.impressions > 0, CAMPAIGN.is_not(None), *ads)
         .group_by(shown.c.creative_id, CAMPAIGN)
     )
     launched = select(CampaignCreative.creative_id, CampaignCreative.campaign_id, CampaignCreative.launched_on).where(

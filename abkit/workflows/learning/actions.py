@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,8 @@ def find_actions(
     decision: str | None,
     ran: Collection[int] = (),
     campaigns: Sequence[str] | None = None,
+    ads: Collection[int] | None = None,
+    last: date | None = None,
 ) -> Actions:
     """Find what to do with every creative.
 
@@ -115,9 +117,11 @@ def find_actions(
         decision: The last decision of a drift check; None without any.
         ran: Ids of creatives that were delivered at any time: they are not launched.
         campaigns: Keys of the only campaigns to look at.
+        ads: Ids of the only ads that tell what runs; all by default.
+        last: The last day with delivery; by default that of these ads.
     """
     why_not = _why_not(worth, decision)
-    recent = _recent(session, found)
+    recent = _recent(session, found, ads, last)
     places = _places(session, version_id, campaigns)
     measured = _measured(found, recent, worth.value, places, campaigns)
     known = {item.creative_id for item in measured} | {creative for creative, _ in recent} | set(ran)
@@ -145,13 +149,15 @@ def _why_not(worth: WorthReport, decision: str | None) -> str:
     }[worth.verdict]
 
 
-def _recent(session: Session, found: StoredAppeals) -> dict[tuple[int, int], float]:
+def _recent(
+    session: Session, found: StoredAppeals, ads: Collection[int] | None, last: date | None
+) -> dict[tuple[int, int], float]:
     """Return what each creative was shown in a week, on average over the last four, by creative and campaign."""
     exposure = METRICS[found.metric].rate[1]
-    last = deliveries(session, Filters(end=found.as_of)).last
+    last = last or deliveries(session, Filters(end=found.as_of, ads=ads)).last
     if last is None or exposure not in ("impressions", "clicks", "conversions"):
         return {}
-    window = deliveries(session, Filters(last - RECENT + timedelta(days=1), last))
+    window = deliveries(session, Filters(last - RECENT + timedelta(days=1), last, ads=ads))
     # A young account has fewer days than that; the money of a week counts days in the same way.
     weeks = max((last - (window.first or last)).days + 1, 7) / 7
     return {

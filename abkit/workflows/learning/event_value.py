@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -72,6 +72,7 @@ def event_value(
     campaigns: Sequence[str] | None = None,
     given: GivenEventValue | None = None,
     rates: Rates | None = None,
+    ads: Collection[int] | None = None,
 ) -> EventValue | None:
     """Return what an event is worth: as given, else its revenue, else what it costs; None where nothing is known.
 
@@ -84,17 +85,18 @@ def event_value(
         campaigns: Keys of the only campaigns; all by default.
         given: What an event is worth, where the user says so.
         rates: The currency of amounts, and what others are worth in it.
+        ads: Ids of the only ads to look at; all by default.
 
     Raises:
         AbkitError: Amounts are in several currencies, and nothing says how to convert them.
     """
     of, per = METRICS[metric].rate
     only: Sequence[str | None] = campaigns or [None]
-    ends = [deliveries(session, Filters(end=as_of, campaign=one)).last for one in only]
+    ends = [deliveries(session, Filters(end=as_of, campaign=one, ads=ads)).last for one in only]
     last = max((day for day in ends if day), default=None)
     if last is None:
         return None
-    windows = [Filters(last - RECENT + timedelta(days=1), last, one) for one in only]
+    windows = [Filters(last - RECENT + timedelta(days=1), last, one, ads=ads) for one in only]
     asked = given or GivenEventValue()
     try:
         found = [deliveries(session, one, with_money=True, rates=rates) for one in windows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -163,6 +163,7 @@ def find_worth(
     variants_per_month: float | None = None,
     rates: Rates | None = None,
     found: StoredAppeals | None = None,
+    ads: Collection[int] | None = None,
 ) -> WorthReport:
     """Find what listening to the scores is worth; nothing in the store changes.
 
@@ -182,6 +183,7 @@ def find_worth(
         variants_per_month: New variants per month; by default as many as were launched in the last 90 days.
         rates: The currency of amounts, and what others are worth in it.
         found: The appeals, where they were found already.
+        ads: Ids of the only ads that tell what an event is worth; all by default.
 
     Raises:
         UsageError: No such campaign, version or KPI; k is below 1.
@@ -214,7 +216,7 @@ def find_worth(
     if unseen.seen:
         sample.left_out[LEARNED_FROM] = len(unseen.seen)
     try:
-        worth = event_value(session, kpi, as_of=as_of, campaigns=campaigns, given=given, rates=rates)
+        worth = event_value(session, kpi, as_of=as_of, campaigns=campaigns, given=given, rates=rates, ads=ads)
     except AbkitError as error:
         worth = None
         notes.append(f"what listening is worth in money is not known: {error}")

@@ -84,7 +84,7 @@ def shortlist(
             missing = scores.unscored(session, number, version.id)
             names = creatives.creative_names(session, creatives.candidates(session, number), campaign=number)
             measured = results.last_correlations(session, version.id)
-            relation = _relation(measured, simulated=imports.is_simulated(session))
+            relation = relation_sentences(measured, simulated=imports.is_simulated(session))
             labels = ideas.ideas_of(session, [*(row.creative_id for row in ranked), *(id_ for id_, _ in missing)])
         if not ranked:
             raise _nothing_scored(campaign, version, len(missing))
@@ -254,7 +254,8 @@ def _calibration(version: ModelVersion) -> Mapping[str, Any] | None:
     }
 
 
-def _relation(found: Sequence[CorrelationResult], *, simulated: bool) -> tuple[str, ...]:
+def relation_sentences(found: Sequence[CorrelationResult], *, simulated: bool) -> tuple[str, ...]:
+    """Return whether scores were shown to go with each KPI, a sentence for each."""
     if not found:
         return (
             "whether these scores go with clicks or conversions was never measured in this store (`abkit correlate`)",

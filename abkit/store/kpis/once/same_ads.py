@@ -65,6 +65,13 @@ def shown_creatives() -> CompoundSelect[tuple[int, int]]:
     )
 
 
+def ads_showing(session: Session, creatives: Collection[int]) -> list[int]:
+    """Return the ads that show one of these creatives, whatever else they show."""
+    shown = shown_creatives().subquery()
+    found = select(shown.c.ad_id).where(among(session, shown.c.creative_id, creatives)).distinct()
+    return list(session.scalars(found))
+
+
 def unite(
     session: Session, ads: Collection[int], days: tuple[date, date] | None = None, *, every: bool = False
 ) -> set[int]:
