@@ -12,6 +12,7 @@ from abkit.errors import InvalidInput, UsageError
 from abkit.jobs.cron import Cron
 from abkit.jobs.job import Catalog, Job
 from abkit.jobs.status import unknown_schedule
+from abkit.jobs.work.asked import ScoreAddresses, Worth, score_addresses, worth
 from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, digest, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
 from abkit.jobs.work.learning import Retrain, retrain
@@ -26,11 +27,13 @@ CATALOG: Catalog = {
     job.name: job
     for job in (
         Job("score_folder", "score the new images of a watched folder", score_folder, ScoreFolder),
+        Job("score_addresses", "score images of the public web, by their addresses", score_addresses, ScoreAddresses),
         Job("import_kpis", "import the KPI exports of a watched folder", import_kpis, ImportKpis),
         Job("import_source", "get the export of a [[source]] and import it", import_source, ImportSource),
         Job("correlate", "correlate scores with a KPI", correlate, Correlate),
         Job("drift_check", "check all drift layers and decide", drift_check, DriftCheck),
         Job("retrain", "train a challenger, judge it on later launches, promote it if it is better", retrain, Retrain),
+        Job("worth", "say what listening to the scores is worth", worth, Worth),
         Job("experiments", "analyze the running experiments", experiments),
         Job("digest", "tell the week: experiments, tired creatives, what needs a person", digest),
         Job("deliver_alerts", "send pending alerts to the channels", deliver_alerts, quick=True),

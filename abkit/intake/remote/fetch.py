@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from abkit.errors import AbkitError
+from abkit.errors import AbkitError, UsageError
 from abkit.intake.remote.address import ADDRESS, Address, is_address, local_path, parse_address
 
 T = TypeVar("T")
@@ -118,6 +118,7 @@ def fetched(
     deep: bool,
     limits: Limits,
     progress: Progress = lambda done, total: None,
+    public: bool = False,
 ) -> Iterator[Fetched]:
     """Yield the files behind paths and addresses; those that were fetched are gone afterwards.
 
@@ -127,10 +128,13 @@ def fetched(
         deep: Whether a folder stands for all below it, or for what is directly in it.
         limits: What is fetched at most.
         progress: Called with (files fetched, files in all).
+        public: Somebody else named them: only https addresses of the public web are fetched, and no paths are read.
 
     Raises:
         UsageError: An address is not of a kind that is read, or holds credentials.
     """
+    if public and any(not is_address(path) for path in paths):
+        raise UsageError("only https:// addresses are fetched", hint="name addresses that everybody can reach")
     given = [parse_address(str(path)) if is_address(path) else local_path(path) for path in paths]
     named = tuple(one.shown if isinstance(one, Address) else str(one) for one in given)
     if not any(isinstance(one, Address) for one in given):
@@ -138,7 +142,7 @@ def fetched(
         return
     # Only this user can read the folder.
     with tempfile.TemporaryDirectory(prefix="abkit-fetch-", ignore_cleanup_errors=True) as folder:
-        fetching = _Fetching(Path(folder), wanted, deep, limits)
+        fetching = _Fetching(Path(folder), wanted, deep, limits, public)
         try:
             yield fetching.everything(given, named, progress)
         finally:
@@ -148,8 +152,8 @@ def fetched(
 class _Fetching:
     """One fetching: what it may still take, and what came of it."""
 
-    def __init__(self, folder: Path, wanted: Callable[[str], bool], deep: bool, limits: Limits) -> None:
-        self.folder, self.wanted, self.deep, self.limits = folder, wanted, deep, limits
+    def __init__(self, folder: Path, wanted: Callable[[str], bool], deep: bool, limits: Limits, public: bool) -> None:
+        self.folder, self.wanted, self.deep, self.limits, self.public = folder, wanted, deep, limits, public
         self.stop = threading.Event()
         self.end = time.monotonic() + limits.seconds
         self.lock = threading.Lock()
@@ -194,7 +198,7 @@ class _Fetching:
         return []
 
     def _objects(self, address: Address) -> list[Address]:
-        if address.is_web:
+        if address.is_web or self.public:
             return [address]
         from abkit.intake.remote.buckets import list_objects, open_bucket
 
@@ -244,7 +248,11 @@ class _Fetching:
                 )
 
         def copy() -> None:
-            if address.is_web:
+            if self.public:
+                from abkit.intake.remote.public import fetch_public
+
+                fetch_public(address, path, take)
+            elif address.is_web:
                 from abkit.intake.remote.web import fetch_web
 
                 fetch_web(address, path, take)

@@ -16,9 +16,9 @@ from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tic
 from abkit.jobs.daemon.endings import Ending
 from abkit.jobs.daemon.logs import about
 from abkit.store.database.engine import Store
-from abkit.store.jobs import future, openings, schedules
+from abkit.store.jobs import future, openings, requests, schedules
 from abkit.store.jobs.schedules import Lease
-from abkit.store.schema import Run, Schedule
+from abkit.store.schema import JobRequest, Run, Schedule
 from abkit.vocabulary import MissedTicks, RunState
 
 log = logging.getLogger("abkit.jobs")
@@ -57,7 +57,7 @@ class Claims:
     def next(
         self, now: datetime, at_most: int, quick: Collection[str] = (), ours: Collection[int] = ()
     ) -> list[Claimed]:
-        """Claim what to run now: what dead daemons left behind, then what failed and has waited, then what is due.
+        """Claim what to run now: what dead daemons left, what failed and has waited, what is due, what was asked for.
 
         Args:
             now: The clock.
@@ -73,10 +73,12 @@ class Claims:
             abandoned = [run for run in schedules.expired(session, now) if run.id not in ours]
             failed = schedules.to_retry(session, now, self.settings.daemon.retries)
             waiting = [schedule for schedule in schedules.due(session, now) if self._may_run(schedule, now)]
+            asked = [request for request in requests.waiting(session) if request.job in self.jobs]
         work: list[tuple[str, Callable[[], Claimed | None]]] = [
             *((run.what, partial(self._take_over, run, now)) for run in abandoned),
             *((run.what, partial(self._try_again, schedule, run, now)) for schedule, run in failed),
             *((schedule.job, partial(self._claim, schedule, now)) for schedule in waiting),
+            *((request.job, partial(self._claim_request, request, now)) for request in asked),
         ]
         claimed: list[Claimed] = []
         for job, claim in work:
@@ -85,6 +87,12 @@ class Claims:
                 claimed.append(taken)
                 free[worker] -= 1
         return claimed
+
+    def _claim_request(self, request: JobRequest, now: datetime) -> Claimed | None:
+        with self.store.write() as session:
+            until = self.lease_until(now)
+            lease = requests.claim(session, request, owner=self.owner, now=now, lease_until=until)
+        return Claimed(lease, requests.TIME_LIMIT_S) if lease else None
 
     def _may_run(self, schedule: Schedule, now: datetime) -> bool:
         backoff = schedule.backoff_until
@@ -136,20 +144,22 @@ class Claims:
             schedule = schedules.find(session, run.schedule)
             # Attempts that failed are no takeovers, and have a limit of their own.
             failures = schedule.failures if schedule else 0
-            gone = schedule is None or run.attempt >= self.settings.daemon.attempts + failures
+            asked = requests.TIME_LIMIT_S if requests.is_request(run.schedule) else None
+            time_limit_s = schedule.time_limit_s if schedule else asked
+            gone = time_limit_s is None or run.attempt >= self.settings.daemon.attempts + failures
             if not gone and run.what not in self.jobs:
                 return None
             lease = schedules.take_over(session, run, owner=self.owner, now=now, lease_until=self.lease_until(now))
         if lease is None:
             return None
-        if schedule is None or gone:
+        if time_limit_s is None or gone:
             last = str((run.outcome or {}).get("given_back", ""))
             tried = f"it was tried {run.attempt} times{', the last time: ' + last if last else ''}"
-            error = "its schedule was removed" if schedule is None else tried
+            error = "its schedule was removed" if time_limit_s is None else tried
             self.finish(lease, Ending(RunState.ABANDONED, {"how": "abandoned", "error": error}), now)
             return None
         log.warning("taking over a run whose daemon is gone", extra=about(lease))
-        return Claimed(lease, schedule.time_limit_s)
+        return Claimed(lease, time_limit_s)
 
     def _try_again(self, schedule: Schedule, run: Run, now: datetime) -> Claimed | None:
         if schedule.job not in self.jobs or run.what not in self.jobs:

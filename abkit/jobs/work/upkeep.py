@@ -21,7 +21,7 @@ from abkit.jobs.status import schedule_status
 from abkit.jobs.work.calls import call
 from abkit.jobs.work.charts import draw_charts
 from abkit.store.database.engine import Store
-from abkit.store.jobs import alerts
+from abkit.store.jobs import alerts, requests
 from abkit.store.schema import Alert, AlertDelivery, Run
 from abkit.vocabulary import RunState
 
@@ -73,6 +73,7 @@ def prune(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -
             )
             .execution_options(synchronize_session=False)
         )
+        requests.remove_finished(session, before)
     return {"deliveries": _count(deliveries), "runs": _count(runs)}
 
 

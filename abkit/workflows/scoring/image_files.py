@@ -111,15 +111,29 @@ def all_frames(batch: Sequence[Decoded[Prepared]]) -> tuple[list[Prepared], list
 
 @contextmanager
 def fetched_images(
-    paths: Sequence[str | Path], settings: ScoringSettings, *, progress: Progress = lambda done, total: None
+    paths: Sequence[str | Path],
+    settings: ScoringSettings,
+    *,
+    progress: Progress = lambda done, total: None,
+    public: Limits | None = None,
 ) -> Iterator[Fetched]:
     """Yield the images behind paths and addresses (`s3://…`, `https://…`); what was fetched is gone afterwards.
+
+    Args:
+        paths: Files, folders, patterns or addresses.
+        settings: The largest file that is read.
+        progress: Called with (files fetched, files in all).
+        public: Somebody else named them: only what is on the public web is fetched, within these limits.
 
     Raises:
         UsageError: An address is not of a kind that is read, or holds credentials.
     """
-    limits = Limits(file_bytes=max_bytes(settings), size_hint="raise max_file_mb under [scoring] in abkit.toml")
-    with fetched(paths, wanted=_is_image, deep=True, limits=limits, progress=progress) as found:
+    limits = public or Limits(
+        file_bytes=max_bytes(settings), size_hint="raise max_file_mb under [scoring] in abkit.toml"
+    )
+    with fetched(
+        paths, wanted=_is_image, deep=True, limits=limits, progress=progress, public=public is not None
+    ) as found:
         yield found
 
 
