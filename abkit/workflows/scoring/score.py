@@ -34,6 +34,7 @@ from abkit.workflows.scoring.brief import Fit, fit_images, read_brief
 from abkit.workflows.scoring.image_files import (
     Decoded,
     ImageFile,
+    Prepared,
     all_frames,
     decode_batches,
     decoders,
@@ -236,7 +237,7 @@ def _read_anew(work: _Scoring, pool: ThreadPoolExecutor, files: Sequence[ImageFi
     for file in files:
         file.reading = restored_reading(readings.get(file.sha256))
     outdated = [file for sha256, file in one_of_each(files).items() if sha256 in readings and file.reading is None]
-    for batch in decode_batches(pool, outdated, lambda image: None, work.settings.scoring):
+    for batch in _decoded(work, pool, outdated, lambda image: None):
         changed = [decoded.content for decoded in batch if decoded.content.decoded.reading.changed]
         with work.store.write() as session:
             creatives.update_readings(session, [decoded.content.columns() for decoded in batch])
@@ -275,7 +276,7 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
         seen = [remaining.pop(sha256) for sha256 in digests]
         _log(work, seen, [columns[sha256] for sha256 in digests], scorer.score_tokens(encoded))
         yield
-    for batch in _decoded(work, pool, list(remaining.values())):
+    for batch in _decoded(work, pool, list(remaining.values()), scorer.prepare):
         frames, parts = all_frames(batch)
         encoded = scorer.encode(frames)
         contents = [decoded.content.columns() for decoded in batch]
@@ -292,12 +293,14 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
     work.kept.trim()
 
 
-def _decoded(work: _Scoring, pool: ThreadPoolExecutor, files: Sequence[ImageFile]) -> Iterator[list[Decoded[Any]]]:
+def _decoded(
+    work: _Scoring, pool: ThreadPoolExecutor, files: Sequence[ImageFile], prepare: Callable[[Any], Prepared]
+) -> Iterator[list[Decoded[Prepared]]]:
     """Yield batches of decoded files, each announced before it is opened."""
     for start in range(0, len(files), work.together):
         some = files[start : start + work.together]
         work.opening([file.path for file in some])
-        yield from decode_batches(pool, some, work.active.scorer.prepare, work.settings.scoring)
+        yield from decode_batches(pool, some, prepare, work.settings.scoring)
 
 
 def _log(
