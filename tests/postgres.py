@@ -2,6 +2,7 @@
 
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,18 @@ def postgres() -> Iterator[Any]:
             yield server
         finally:
             server.cleanup()
+
+
+def restart(server: Any) -> None:
+    """Restart as an administrator without patience does: connections are cut, unfinished transactions are lost."""
+    command = [str(server.bin_path / "pg_ctl"), "-D", str(server.pgdata), "-w", "-m", "immediate"]
+    subprocess.run([*command, "stop"], check=True, capture_output=True, user=server.system_user)
+    time.sleep(1)
+    # With the options it was started with first.
+    options = (server.pgdata / "postmaster.opts").read_text().strip().split(" ", 1)[1]
+    options = options.replace(f'"-D" "{server.pgdata}"', "")
+    start = [*command[:4], "-o", options, "-l", str(server.pgdata / "log"), "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, user=server.system_user)
 
 
 def _start(folder: Path) -> Any:

@@ -49,6 +49,8 @@ class Fleet:
     daemon: Mapping[str, Any] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
+    alerts: Mapping[str, Any] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
     started: int = 0
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -56,11 +58,12 @@ class Fleet:
         settings = {
             "workspace": str(self.workspace),
             "database_url": self.url,
+            "alerts": dict(self.alerts),
             "daemon": {"poll_seconds": 0.2, "workers": 4, "lease_seconds": 3, "port": 0} | dict(self.daemon),
         }
         log = (self.log_folder / f"daemon-{self.started}.log").open("wb")
         self.started += 1
-        command = [sys.executable, str(SCRIPT), json.dumps(settings)]
+        command = [*self.prefix, sys.executable, str(SCRIPT), json.dumps(settings)]
         process = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **self.environment})
         log.close()
         self.processes.append(process)
@@ -91,7 +94,7 @@ def ledger_store(url: str) -> Iterator[Store]:
     store = Store(url)
     migrate.upgrade(store)
     with store.write() as session:
-        session.execute(text("CREATE TABLE execution (schedule TEXT, tick TEXT)"))
+        session.execute(text("CREATE TABLE execution (schedule TEXT, tick TEXT, attempt INTEGER)"))
         session.execute(text("CREATE TABLE effect (schedule TEXT, tick TEXT)"))
     yield store
     store.close()

