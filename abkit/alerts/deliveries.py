@@ -149,8 +149,9 @@ def _send_all(
         with store.write() as session:
             rows = alerts.take_pending(session, channel.name, now, run_id)
             about = {row.alert_id: session.get_one(Alert, row.alert_id) for row in rows}
+            unsent = alerts.count_open(session) - alerts.MOST if rows else 0
         if rows:
-            message = compose([(row.kind, about[row.alert_id]) for row in rows])
+            message = compose([(row.kind, about[row.alert_id]) for row in rows], unsent=unsent)
             if drawing:
                 message = replace(message, charts=drawing(rows, about))
             target = Channel(channel, workspace, settings.attempt_seconds)

@@ -44,11 +44,12 @@ class Message:
     charts: tuple[Path, ...] = ()
 
 
-def compose(pending: Sequence[tuple[str, Alert]]) -> Message:
+def compose(pending: Sequence[tuple[str, Alert]], *, unsent: int = 0) -> Message:
     """Return one message about all alerts that are pending for a channel, the most severe first.
 
     Args:
         pending: Kind (opened, repeated, escalated, resolved) and alert; not empty.
+        unsent: How many more are open than are sent one by one.
     """
     ordered = sorted(
         pending, key=lambda item: (item[0] == "resolved", item[1].severity != Severity.CRITICAL, item[1].id)
@@ -56,6 +57,8 @@ def compose(pending: Sequence[tuple[str, Alert]]) -> Message:
     paragraphs = [_paragraph(kind, alert) for kind, alert in ordered[:_SHOWN]]
     if len(ordered) > _SHOWN:
         paragraphs.append(_rest(ordered[_SHOWN:]))
+    if unsent > 0:
+        paragraphs.append(f"{unsent:,} more alerts are open, too many to send one by one: abkit alerts list")
     kind, alert = ordered[0]
     title = f"{_KIND[kind]}: {alert.title}" if len(ordered) == 1 else _summary(ordered)
     return Message(f"[abkit] {_printable(title)}", "\n\n".join(paragraphs), _tone(ordered))

@@ -131,6 +131,9 @@ def main(arguments: list[str] | None = None) -> None:
     _end_in_order_when_told_to()
     _say_guessed_encodings()
     show_stand_ins()
+    # What is written is for this user, unless they let others read it; what is stricter already stays so.
+    former = os.umask(0o077)
+    os.umask(former | 0o077)
     try:
         app(arguments, standalone_mode=True)
     except KeyboardInterrupt:
@@ -142,6 +145,8 @@ def main(arguments: list[str] | None = None) -> None:
             typer.echo(redacted_traceback(error), err=True, nl=False)
             sys.exit(getattr(error, "exit_code", 1))
         sys.exit(_tell(error))
+    finally:
+        os.umask(former)
 
 
 def _say_guessed_encodings() -> None:

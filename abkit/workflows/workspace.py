@@ -1,6 +1,7 @@
 """A workspace: the configuration file and the store beside it."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,8 +51,9 @@ def make_workspace(folder: Path, *, database_url: str | None = None) -> Workspac
     folder = folder.resolve()
     config = folder / CONFIG_NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not config.exists():
+            config.touch(mode=0o600)
             config.write_text(_FIRST_CONFIG, encoding="utf-8")
     except OSError as error:
         raise AbkitError(
@@ -60,6 +62,10 @@ def make_workspace(folder: Path, *, database_url: str | None = None) -> Workspac
         ) from error
     store = Store(load_settings(config, database_url).store_url)
     try:
+        if store.file is not None and store.file.parent.is_dir() and not store.file.exists():
+            # SQLite would let others read it. What it keeps beside the file gets the same rights.
+            with suppress(OSError):
+                store.file.touch(mode=0o600)
         migrate.upgrade(store)
         with recorded_run(store, "init", {"folder": str(folder)}):
             pass

@@ -175,7 +175,6 @@ def save(checkpoint: Checkpoint, folder: Path) -> Card:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staged = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        staged.chmod(0o755)
         (staged / WEIGHTS_FILE).write_bytes(data)
         (staged / CARD_FILE).write_text(card, encoding="utf-8")
         os.replace(staged, folder)

@@ -43,8 +43,12 @@ def list_alerts(
             if attempt.state == "delivered":
                 sent_to[attempt.alert_id][attempt.channel] = None
         rows = [_row(alert) | {"sent_to": ", ".join(sent_to[alert.id]) or None} for alert in found]
+        firing = any(state == "firing" for _, state in alerts.count_by_state(session, datetime.now(UTC)))
+        more = 0 if every else alerts.count_open(session) - len(found)
     print_rows(rows, form, columns=_COLUMNS, empty="no open alerts")
-    if exit_code and any(row["state"] == "firing" for row in rows):
+    if more > 0:
+        note(f"{more:,} more alerts are open; `abkit alerts show NUMBER` shows any of them")
+    if exit_code and firing:
         raise typer.Exit(3)
 
 

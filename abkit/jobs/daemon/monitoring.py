@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -54,7 +53,7 @@ class StoreMetrics(Collector):
             statuses = schedule_status(session, self._jobs, now)
             runs = session.execute(select(*run_key, func.count()).where(Run.schedule != "").group_by(*run_key)).all()
             attempts = session.execute(select(*attempt_key, func.count()).group_by(*attempt_key)).all()
-            opened = Counter((alert.severity, alerts.state_of(alert, now)) for alert in alerts.open_alerts(session))
+            opened = alerts.count_by_state(session, now)
             checked = results.last_decision(session)
         if checked is not None:
             one_of = [([choice.value], float(choice == checked.decision)) for choice in DriftDecision]

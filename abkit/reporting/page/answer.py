@@ -114,5 +114,5 @@ def money(figure: Estimate) -> tuple[str, str, str]:
 def _sentences(data: ReportData, actions: Actions) -> list[str]:
     said = action_sentences(actions)
     if data.alerts:
-        said.append(f"{count(len(data.alerts), 'alert')} open: see below.")
+        said.append(f"{count(max(data.alerts_open, len(data.alerts)), 'alert')} open: see below.")
     return said

@@ -44,6 +44,8 @@ HISTORY = timedelta(days=180)  # of the timeline, up to the last check
 RUN_KINDS = ("score", "score_folder", "kpi import", "import_kpis", "correlate", "drift check", "drift_check")
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
+_MOST_ALERTS = 50  # shown; the others are counted
+
 
 def make_report(
     store: Store,
@@ -122,7 +124,8 @@ def gather(
             findings=tuple(row for row in findings if row.run_id == made[-1].run_id),
             drift_history=tuple(findings),
             decision_history=tuple(made),
-            alerts=tuple(alerts.open_alerts(session, day)),
+            alerts=tuple(alerts.open_alerts(session, day, limit=_MOST_ALERTS)),
+            alerts_open=alerts.count_open(session, day),
             scores=_scores(session, version.id, chosen, wanted) if version else (),
             coverage=_coverage(imports.imported(session, day), delivered),
             runs=runs.last_runs(session, RUN_KINDS),

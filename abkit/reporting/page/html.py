@@ -72,7 +72,7 @@ def render(template: str, creatives: Sequence[WithThumbnail], **values: Any) -> 
 
 
 def write_page(page: str, path: Path) -> Path:
-    """Write the page, whole or not at all.
+    """Write the page, whole or not at all; others may read it once its owner lets them.
 
     Raises:
         AbkitError: The file cannot be written.
@@ -83,7 +83,6 @@ def write_page(page: str, path: Path) -> Path:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(page)
-            Path(unfinished).chmod(0o644)
             Path(unfinished).replace(path)
         except BaseException:
             Path(unfinished).unlink(missing_ok=True)

@@ -102,6 +102,7 @@ class ReportData:
     coverage: Coverage
     runs: Mapping[str, int] = field(default_factory=dict)
     simulated: bool = False
+    alerts_open: int = 0
     experiments: tuple[ExperimentSection, ...] = ()
     programme: Programme | None = None
     actions: Actions | None = None

@@ -163,7 +163,6 @@ def _new_folder(out: Path) -> Iterator[Path]:
         raise CheckpointError(f"{out} cannot be written: {error.strerror}", "name another folder") from error
     try:
         yield folder
-        folder.chmod(0o755)
         os.rename(folder, out)
     except OSError as error:
         raise CheckpointError(f"{out} cannot be written: {error.strerror}", "name another folder") from error
