@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from abkit_model.errors import CheckpointError
+from abkit_model.limits import MAX_CARD_BYTES, MAX_WEIGHTS_BYTES, read_limited
+from abkit_model.network_shapes import refuse_other_arrays
 from abkit_model.records import to_plain
 
 FORMAT = 2
@@ -213,9 +215,9 @@ def load(folder: Path) -> Checkpoint:
     if version < FORMAT:
         raise CheckpointError(f"{folder} has format {version}, whose network is no longer built", "train again")
     try:
-        data = (folder / WEIGHTS_FILE).read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{folder / WEIGHTS_FILE} cannot be read: {error.strerror}", RESTORE) from error
+        data = read_limited(folder / WEIGHTS_FILE, MAX_WEIGHTS_BYTES)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS_FILE} cannot be read: {_reason(error)}", RESTORE) from error
     if hashlib.sha256(data).hexdigest() != facts.get("weights_sha256"):
         raise CheckpointError(
             f"{folder / WEIGHTS_FILE} is cut off or is not the file that its card describes (wrong digest)", RESTORE
@@ -224,21 +226,25 @@ def load(folder: Path) -> Checkpoint:
         if facts.get("digest") != _digest(facts):
             raise CheckpointError(f"{folder / CARD_FILE} was altered after training (wrong digest)", RESTORE)
         refuse_invalid(facts)
-        return Checkpoint(card=_card(facts), arrays=safetensors.numpy.load(data))
+        arrays = safetensors.numpy.load(data)
+        refuse_other_arrays(facts["network"], arrays)
+        return Checkpoint(card=_card(facts), arrays=arrays)
     except (TypeError, KeyError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"{folder} is not a usable checkpoint: {error}", "train again") from error
 
 
 def _read_facts(path: Path) -> dict[str, Any]:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if is_too_deep(facts):
-            raise RecursionError
-    except OSError as error:
+        data = read_limited(path, MAX_CARD_BYTES)
+    except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path.parent} is not a checkpoint: {path.name} cannot be read ({error.strerror})",
+            f"{path.parent} is not a checkpoint: {path.name} cannot be read ({_reason(error)})",
             f"name a folder that holds {CARD_FILE} and {WEIGHTS_FILE}",
         ) from error
+    try:
+        facts = json.loads(data.decode("utf-8"))
+        if is_too_deep(facts):
+            raise RecursionError
     except ValueError as error:
         raise CheckpointError(f"{path} is cut off or is not JSON", RESTORE) from error
     except RecursionError as error:
@@ -248,6 +254,10 @@ def _read_facts(path: Path) -> dict[str, Any]:
     if not isinstance(facts, dict):
         raise CheckpointError(f"{path} is not a checkpoint card", "train again")
     return facts
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _digest(facts: Mapping[str, Any]) -> str:
