@@ -41,14 +41,20 @@ MAX_READ_AGAIN = 1_000
 # Tables
 
 #: A packed table (gzip, ZIP, a spreadsheet, Parquet) may unpack to this size, or to so many times its own.
-FREE_UNPACKED_BYTES = 128 * 2**20
-MAX_UNPACKED_RATIO = 200
+FREE_UNPACKED_BYTES = 32 * 2**20
+MAX_UNPACKED_RATIO = 100
 #: Rows that cannot be divided into the cells of the header are kept with their reason; beyond this it is no table.
 MAX_BROKEN_ROWS = 100_000
+#: A table with more of them than that is refused as a whole where they are this share of its rows.
+MOST_BROKEN_SHARE = 0.9
 #: Columns that a table may have.
 MAX_COLUMNS = 16_384
 #: Processor time that reading one table may take, in seconds.
 MAX_TABLE_SECONDS = 900.0
+#: A spreadsheet has cells between the first and the last one, filled or not: so many, or so many times the filled ones.
+MAX_CELLS = 30_000_000
+FREE_CELLS = 3_000_000
+MAX_CELLS_RATIO = 20
 
 # Checkpoints
 

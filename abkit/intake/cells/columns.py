@@ -8,13 +8,15 @@ from pathlib import Path
 import polars as pl
 
 from abkit.errors import AbkitError, InvalidInput
-from abkit.intake.cells.frames import composed_texts, is_parquet, read_frame, refusing_damage
+from abkit.intake.cells.frames import composed_texts, read_frame, refusing_damage
+from abkit_model.data.parquet import examined, is_parquet
 from abkit_model.data.tables import TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import TableError
 from abkit_model.names import composed
 
 MOST_BYTES = 2 * 1024**3
+MOST_ROWS = 20_000_000
 LINE, BROKEN = "\0line", "\0broken"  # no column of a file is called so
 
 
@@ -58,7 +60,9 @@ def unbroken(path: Path, table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _read_parquet(path: Path, columns: Sequence[str], *, others: bool) -> pl.DataFrame:
-    names = _positions(path, list(pl.read_parquet_schema(path)), columns, others=others)
+    with examined(path, max_rows=MOST_ROWS) as found:
+        names = _positions(path, found.names, columns, others=others)
+        found.require(names, max_bytes=MOST_BYTES)
     table = composed_texts(pl.read_parquet(path, columns=list(names))).with_row_index(LINE, offset=1)
     return table.with_columns(pl.lit(None, dtype=pl.String).alias(BROKEN))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from operator import itemgetter
-from pathlib import Path
 
 import polars as pl
 
@@ -27,6 +27,7 @@ def read_frame(
     *,
     number: str = "line",
     needed: Collection[str] | None = None,
+    max_rows: float = math.inf,
 ) -> pl.DataFrame:
     """Read columns of a table: of text as texts, of a spreadsheet with the type that all cells of a column have.
 
@@ -37,16 +38,26 @@ def read_frame(
         broken: Takes the rows that do not have the cells of the header.
         number: What the column of line numbers is called in the result.
         needed: The columns whose faulty cells break a row of a spreadsheet; all by default.
+        max_rows: Rows that the table may have.
 
     Returns:
         The line of the file where each row begins, and the columns.
 
     Raises:
-        TableError: This is not CSV, or not in its encoding.
+        TableError: This is not CSV, not in its encoding, or has too many rows.
     """
     if isinstance(table, OpenSheets):
         return _sheet_frame(table, layout, position, broken, number, needed)
-    return pl.concat(text_frames(table, layout, position, broken, number=number))
+    frames, rows = [], 0
+    for frame in text_frames(table, layout, position, broken, number=number):
+        frames.append(frame)
+        rows += frame.height
+        if rows > max_rows:
+            raise TableError(
+                f"it has more than the {max_rows:,} rows that one file may have",
+                hint="split the file, or raise max_rows under [kpi] in abkit.toml",
+            )
+    return pl.concat(frames)
 
 
 def text_frames(
@@ -116,12 +127,6 @@ def _typed(name: str, cells: Sequence[Cell]) -> pl.Series:
     return pl.Series(name, [cell_text(cell) for cell in cells], dtype=pl.String)
 
 
-def is_parquet(path: Path) -> bool:
-    """Return whether the file begins as Parquet does."""
-    with path.open("rb") as file:
-        return file.read(4) == b"PAR1"
-
-
 def composed_texts(frame: pl.DataFrame) -> pl.DataFrame:
     """Return a frame of Parquet with its texts in composed letters (NFC), and as what they mean where they are escaped.
 
@@ -140,11 +145,6 @@ def composed_texts(frame: pl.DataFrame) -> pl.DataFrame:
             column = column.replace(texts, pl.Series([bare(text) for text in texts], dtype=pl.String))
         changed.append(column)
     return frame.with_columns(changed)
-
-
-def count_parquet(path: Path) -> int:
-    """Return how many rows the file says it has."""
-    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
 
 
 @contextmanager

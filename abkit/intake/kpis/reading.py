@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shlex
 import warnings
@@ -22,6 +23,7 @@ from abkit.intake.kpis.header.missing_columns import Rows, require_fields
 from abkit.intake.kpis.header.platforms import Recipe, content_of, load_recipes
 from abkit_model.data.encodings import ENCODINGS, encoding_named
 from abkit_model.data.layouts import Layout
+from abkit_model.data.parquet import examined, is_parquet
 from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, readable
 from abkit_model.data.text_rows import BrokenRow
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 READER_VERSION = 2
 _ROWS_LOOKED_AT = 1000  # where names do not say what the columns are
 _LEAST_NAMES = 4  # a line of words is a header from so many on: a day, an ad, impressions and clicks
+ROWS_HINT = "split the file, or raise max_rows under [kpi] in abkit.toml"
 SIZE_HINT = "split the file, or raise max_file_mb under [kpi] in abkit.toml"
 
 
@@ -199,7 +202,7 @@ def read_table(path: Path, options: KpiOptions) -> RawTable:
         TableError: It cannot be divided into rows and cells.
         InvalidInput: It is damaged, or lacks a known column or any row.
     """
-    from abkit.intake.cells.frames import is_parquet, refusing_damage
+    from abkit.intake.cells.frames import refusing_damage
 
     with refusing_damage():
         table = _read_parquet(path, options) if is_parquet(path) else _read_csv(path, options)
@@ -215,7 +218,7 @@ def other_cells(table: RawTable, lines: Collection[int]) -> Iterator[tuple[int, 
         table: An export.
         lines: The lines of the rows.
     """
-    from abkit.intake.cells.frames import is_parquet, refusing_damage
+    from abkit.intake.cells.frames import refusing_damage
 
     others = other_columns(table)
     if table.path is None or not others:
@@ -262,13 +265,12 @@ def header_of(path: Path, options: KpiOptions) -> list[str]:
     Raises:
         AbkitError: The file cannot be read, or no line of it has a known column name.
     """
-    from abkit.intake.cells.frames import is_parquet, refusing_damage
+    from abkit.intake.cells.frames import refusing_damage
 
     with refusing_damage():
         if is_parquet(path):
-            import polars as pl
-
-            names = list(pl.read_parquet_schema(path))
+            with examined(path, max_rows=options.max_rows, hint=ROWS_HINT) as found:
+                names = list(found.names)
         else:
             with open_table(path, max_bytes=options.max_bytes, options=options.table, hint=SIZE_HINT) as table:
                 names = list(_layout(table, options).header)
@@ -277,12 +279,13 @@ def header_of(path: Path, options: KpiOptions) -> list[str]:
 
 def countable_rows(path: Path, options: KpiOptions) -> int:
     """Return how many rows a file has that was refused as a whole: all of them count as rejected; 0 if unknown."""
-    from abkit.intake.cells.frames import count_parquet, is_parquet, refusing_damage
+    from abkit.intake.cells.frames import refusing_damage
 
     try:
         with refusing_damage():
             if is_parquet(path):
-                return count_parquet(path)
+                with examined(path, max_rows=math.inf) as found:
+                    return found.rows
             with open_table(path, max_bytes=options.max_bytes, options=options.table) as table:
                 broken: list[BrokenRow] = []
                 return sum(1 for _ in table.rows(_layout(table, options), broken)) + len(broken)
@@ -339,7 +342,7 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
             numbers = [columns.position[name] for name in (*COUNTS, *MONEY) if name in columns.position]
             table.refuse_shown_otherwise(layout, numbers)
             from_1904 = table.from_1904
-        frame = read_frame(table, layout, columns.position, broken)
+        frame = read_frame(table, layout, columns.position, broken, max_rows=options.max_rows)
     reading = {
         "format": "csv",
         "encoding": table.encoding,
@@ -378,22 +381,20 @@ def _read_parquet(path: Path, options: KpiOptions) -> RawTable:
     """Read only the columns that are fields, with their types."""
     import polars as pl
 
-    from abkit.intake.cells.frames import composed_texts, count_parquet
+    from abkit.intake.cells.frames import composed_texts
 
+    with examined(path, max_rows=options.max_rows, hint=ROWS_HINT) as found:
+        names = found.names
+
+        def first_rows() -> list[list[str]]:
+            found.require(names, max_bytes=options.max_bytes, hint=SIZE_HINT)
+            rows = pl.scan_parquet(path).head(_ROWS_LOOKED_AT).collect().iter_rows()
+            return [["" if cell is None else str(cell) for cell in row] for row in rows]
+
+        columns = _columns(names, path, options, first_rows)
+        read = [names[index] for index in columns.position.values()]
+        found.require(read, max_bytes=options.max_bytes, hint=SIZE_HINT)
     schema = pl.read_parquet_schema(path)
-    names = list(schema)
-
-    def first_rows() -> list[list[str]]:
-        rows = pl.scan_parquet(path).head(_ROWS_LOOKED_AT).collect().iter_rows()
-        return [["" if cell is None else str(cell) for cell in row] for row in rows]
-
-    columns = _columns(names, path, options, first_rows)
-    # A small file can hold a great many rows.
-    if (rows := count_parquet(path)) > options.max_rows:
-        raise InvalidInput(
-            f"{rows:,} rows are more than the {options.max_rows:,} that one file may have",
-            hint="split the file, or raise max_rows under [kpi] in abkit.toml",
-        )
     for name, index in columns.position.items():
         _require_simple(columns.named(name), schema[names[index]])
     # Names are compared stripped, columns are read by what they are called in the file.

@@ -6,6 +6,7 @@ the whole column was seen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +17,12 @@ import polars as pl
 
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.cells.decimals import Settled, settle
-from abkit.intake.cells.frames import composed_texts, is_parquet, read_frame, refusing_damage, text_frames
+from abkit.intake.cells.frames import composed_texts, read_frame, refusing_damage, text_frames
 from abkit.intake.kpis.rows.set_aside import is_called_total
 from abkit_model.data.layouts import Layout
 from abkit_model.data.number_columns import WrittenColumn, could_be_two, figures, written_column
 from abkit_model.data.numbers import ROUNDED_ID
+from abkit_model.data.parquet import examined, is_parquet
 from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
@@ -216,9 +218,11 @@ def _parquet(path: Path, columns: UnitColumns) -> pl.LazyFrame | None:
         if path.is_dir():
             raise TableError("the folder has files that are no Parquet", hint="name one table, or a folder of Parquet")
         return None
+    with examined(*files, max_rows=math.inf) as found:
+        _positions(path, found.names, columns)
+        found.require([*dict.fromkeys(columns.named().values())], max_bytes=MOST_BYTES)
     scan = pl.scan_parquet(files, glob=False)
     schema = scan.collect_schema()
-    _positions(path, list(schema), columns)
     for name in columns.numbers:
         if not (schema[name].is_numeric() or schema[name] in (pl.Boolean, pl.String)):
             raise InvalidInput(f"the column {name!r} holds {schema[name]}; expected numbers")

@@ -15,7 +15,8 @@ _PERCENT_OF_OLD = (9, 10)  # numbers of the formats that every spreadsheet progr
 _MOST_FORMATS = 100_000
 _TAG = r"<(?:\w+:)?"
 _CODE = re.compile(_TAG + r"numFmt\b([^<>]*)>")
-_USED = re.compile(_TAG + r"cellXfs\b[^<>]*>(.*?)</(?:\w+:)?cellXfs\s*>", re.DOTALL)
+_USED = re.compile(_TAG + r"cellXfs\b[^<>]*>")
+_USED_ENDS = re.compile(r"</(?:\w+:)?cellXfs\s*>")
 _FORMAT = re.compile(_TAG + r"xf\b([^<>]*)>")
 _ATTRIBUTE = re.compile(r"\b(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _LITERAL = re.compile(r"\"([^\"]*)\"|\\(.)|[_*].|\[[^\]]*\]", re.DOTALL)
@@ -41,9 +42,11 @@ def misleading_formats(styles: bytes) -> dict[int, str]:
     for found in _CODE.finditer(text):
         said = _attributes(found.group(1))
         codes[said.get("numFmtId", "")] = said.get("formatCode", "")
-    used = _USED.search(text)
     shown: dict[int, str] = {}
-    for index, found in enumerate(_FORMAT.finditer(used.group(1) if used else "")):
+    begins = _USED.search(text)
+    ends = _USED_ENDS.search(text, begins.end()) if begins else None
+    used = text[begins.end() : ends.start()] if begins and ends else ""
+    for index, found in enumerate(_FORMAT.finditer(used)):
         if index == _MOST_FORMATS:
             break
         number = _attributes(found.group(1)).get("numFmtId", "0")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from abkit_model.data.layouts import bare
 from abkit_model.data.numbers import decimal_sign, written
+from abkit_model.data.parquet import examined, is_parquet
 from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
@@ -118,7 +119,7 @@ def first_line(path: Path, options: TableOptions | None = None) -> str:
     Raises:
         LabelError: Not readable, damaged, larger than 512 MiB, or not text.
     """
-    if is_parquet(path):
+    if _is_parquet(path):
         return ""
     with _opened(path, options) as table:
         return table.text.readline(1 << 16).removeprefix("\ufeff") if isinstance(table, OpenTable) else ""
@@ -138,7 +139,7 @@ def read_csv(
     Raises:
         LabelError: Not readable, too large, not text, or not a table.
     """
-    if is_parquet(path):
+    if _is_parquet(path):
         return replace(_of_parquet(path, header_only), decimal=options.decimal if options else None)
     broken: list[BrokenRow] = []
     with _opened(path, options) as table:
@@ -156,12 +157,10 @@ def read_csv(
     )
 
 
-def is_parquet(path: Path) -> bool:
-    """Return whether a file is there and begins as Parquet does."""
+def _is_parquet(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            return file.read(4) == b"PAR1"
-    except OSError:
+        return is_parquet(path)
+    except OSError:  # whoever reads it says why
         return False
 
 
@@ -170,9 +169,10 @@ def _of_parquet(path: Path, header_only: bool) -> CsvTable:
 
     try:
         require_file(path, max_bytes=MAX_BYTES)
-        names = list(pl.read_parquet_schema(path))
-        if pl.scan_parquet(path).select(pl.len()).collect().item() > MAX_PARQUET_ROWS:
-            raise TableError(f"it has more than {MAX_PARQUET_ROWS:,} rows", hint="split the table")
+        with examined(path, max_rows=MAX_PARQUET_ROWS) as found:
+            names = found.names
+            if not header_only:
+                found.require(names, max_bytes=MAX_BYTES)
         frame = pl.read_parquet(path, n_rows=0 if header_only else None)
         texts = frame.select(pl.all().cast(pl.String).fill_null(""))
         with path.open("rb") as file:

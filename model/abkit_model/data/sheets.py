@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from abkit_model.data.cell_formats import ShownOtherwise, misleading_formats
 from abkit_model.data.layouts import Layout, bare
+from abkit_model.data.packing import most_unpacked, refuse_ratio
 from abkit_model.data.side_tables import columns_of_others
 from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import ReadingNote, TableError
+from abkit_model.limits import FREE_CELLS, MAX_CELLS, MAX_CELLS_RATIO
 from abkit_model.names import composed
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 Cell = str | float | int | bool | date | datetime | time | timedelta
 
-_MOST_CELLS = 30_000_000
 _MOST_FAULTS = 100_000
 _HEADER_WITHIN = 20_000  # rows
 _CHUNK = 1 << 22
@@ -40,13 +41,16 @@ _A_TABLE = 3  # known names in a header
 _EXACT = 1e15  # spreadsheets keep 15 digits of a number
 _SAVE = "open it in a spreadsheet program, and save the table as XLSX or CSV"
 _TAG = rb"<(?:\w+:)?"
-_CELL = re.compile(_TAG + rb"c\b([^<>]*?[^<>/])>(.*?)</(?:\w+:)?c\s*>", re.DOTALL)
-_FILLED = re.compile(_TAG + rb"c\b[^<>]*?\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"'](?:[^<>]*[^<>/])?>")
+# Nothing here looks further than a cell reaches: hostile texts would make it look at everything from everywhere.
+_CELL_BEGINS = re.compile(rb"(?=" + _TAG + rb"c\b)")
+_CELL = re.compile(_TAG + rb"c\b([^<>]{0,999}[^<>/])>")
+_CELL_ENDS = re.compile(rb"</(?:\w+:)?c\s*>")
+_FILLED = re.compile(_TAG + rb"c\b[^<>]{0,500}?\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"'](?:[^<>]{0,500}[^<>/])?>")
 _PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _ERROR = re.compile(rb"\bt\s*=\s*[\"']e[\"']")
 _FORMULA = re.compile(_TAG + rb"f\b")
 _VALUE = re.compile(_TAG + rb"v\b[^<>]*>([^<]*)<")
-_ODS_ERROR = re.compile(rb"\w+:value-type\s*=\s*[\"']error[\"']")
+_ODS_ERROR = re.compile(rb":value-type\s*=\s*[\"']error[\"']")
 _HIDDEN = re.compile(_TAG + rb"row\b[^<>]*\bhidden\s*=\s*[\"'](?:1|true)")
 _REPEATED = re.compile(
     rb"<table:table-(?:row|cell)\b[^<>]*number-(?:rows|columns)-repeated\s*=\s*[\"'](\d{4,})[\"'](?:[^<>]*[^<>/])?>(.{0,2000})",
@@ -338,9 +342,13 @@ def _scan(
         raise TableError("the file is a binary spreadsheet (XLSB)", hint=_SAVE)
     if not any(name.endswith(("workbook.xml", "content.xml")) for name in names):
         raise TableError("the file is a document, not a spreadsheet", hint="save the table as XLSX or CSV")
-    budget = max_bytes
+    packed = data.seek(0, io.SEEK_END)
+    most, size = min(max_bytes, most_unpacked(packed)), 0
     for one in archive.infolist():
-        budget -= _unpacked_size(data, one, budget)
+        size += _unpacked_size(data, one, most - size)
+        refuse_ratio(packed, size)
+        if size > max_bytes:
+            raise TableError("the spreadsheet unpacks to more than its limit", hint="split the table")
     if "content.xml" in names:
         _refuse_repetition(archive)
         if errors := len(_ODS_ERROR.findall(archive.read("content.xml"))):
@@ -355,7 +363,7 @@ def _scan(
 
 
 def _unpacked_size(data: BinaryIO, member: zipfile.ZipInfo, most: float) -> int:
-    """Return how much a member unpacks to; its entry in the archive could lie, and is not asked."""
+    """Return how much a member unpacks to, up to a little above the limit; its entry in the archive could lie."""
     data.seek(member.header_offset + 26)
     name, extra = struct.unpack("<HH", data.read(4))
     data.seek(name + extra, io.SEEK_CUR)
@@ -372,7 +380,7 @@ def _unpacked_size(data: BinaryIO, member: zipfile.ZipInfo, most: float) -> int:
             size += len(unpack.decompress(packed, _CHUNK))
             packed = unpack.unconsumed_tail
             if size > most:
-                raise TableError("the spreadsheet unpacks to more than its limit", hint="split the table")
+                return size
     return size
 
 
@@ -388,8 +396,8 @@ def _paths_of_sheets(archive: zipfile.ZipFile) -> dict[str, str]:
     """Return by the name of a sheet the path of its part in an XLSX."""
 
     def attributes(tag: str, text: str) -> Iterator[dict[str, str]]:
-        for found in re.findall(rf"<(?:\w+:)?{tag}\b([^<>]*)>", text):
-            pairs = re.findall(r"([\w:]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", found)
+        for found in re.findall(rf"<(?:\w+:)?{tag}\b([^<>]{{0,9999}})>", text):
+            pairs = re.findall(r"([\w:]{1,64})\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", found)
             yield {key.split(":")[-1]: unescape(one or other) for key, one, other in pairs}
 
     try:
@@ -414,7 +422,7 @@ def _faults(
         TableError: The sheet has too many of them, or its cells reach too far.
     """
     faults: dict[tuple[int, int], str] = {}
-    reach = [1, 1]
+    reach = [1, 1, 0]
     with archive.open(path) as content:
         rest = b""
         while chunk := content.read(_CHUNK):
@@ -430,7 +438,7 @@ def _faults(
         hidden[name] = hidden.get(name, 0) + len(_HIDDEN.findall(rest))
         _look(rest, stale, faults, reach)
         shown.look(rest)
-    if reach[0] * reach[1] > _MOST_CELLS:
+    if reach[0] * reach[1] > min(MAX_CELLS, max(FREE_CELLS, MAX_CELLS_RATIO * reach[2])):
         last = f"{column_letters(reach[1] - 1)}{reach[0]}"
         raise TableError(
             f"the cells of a sheet reach to {last}, which is too far",
@@ -445,11 +453,16 @@ def _look(xml: bytes, stale: bool, faults: dict[tuple[int, int], str], reach: li
     columns = set()
     for letters, row in _FILLED.findall(xml):
         columns.add(letters)
+        reach[2] += 1
         reach[0] = max(reach[0], int(row))
     reach[1] = max([reach[1], *(_column_index(letters) + 1 for letters in columns)])
     if b"<f" not in xml and b":f" not in xml and not _ERROR.search(xml):
         return
-    for attributes, inside in _CELL.findall(xml):
+    for cell in _CELL_BEGINS.split(xml):
+        begins, ends = _CELL.match(cell), _CELL_ENDS.search(cell)
+        if begins is None or ends is None:
+            continue
+        attributes, inside = begins.group(1), cell[begins.end() : ends.start()]
         error, formula = _ERROR.search(attributes), _FORMULA.search(inside)
         place = _PLACE.search(attributes)
         if not (error or formula):

@@ -22,9 +22,11 @@ from typing import BinaryIO, cast
 
 from abkit_model.data.encodings import ENCODINGS, encoding_named, find_encoding
 from abkit_model.data.layouts import SAMPLE, Layout, find_layout
+from abkit_model.data.packing import refuse_ratio
 from abkit_model.data.sheets import OpenSheets, open_sheets
 from abkit_model.data.text_rows import BrokenRow, read_rows
 from abkit_model.errors import TableError
+from abkit_model.limits import NotRegular, require_regular
 
 #: What files of tables are called.
 SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".xlsx", ".xlsm", ".xls", ".ods", ".parquet", ".csv.gz", ".tsv.gz", ".zip")
@@ -112,8 +114,10 @@ def require_file(path: Path, *, max_bytes: float, hint: str = "split the file") 
         size = path.stat().st_size
         if path.is_dir():
             raise TableError("this is a folder", hint="name the files in it")
-        if not path.is_file():
-            raise TableError("this is not a regular file", hint="save the table as a file first")
+        try:
+            require_regular(path)
+        except NotRegular as error:
+            raise TableError("this is not a regular file", hint="save the table as a file first") from error
     if size == 0:
         raise TableError("the file is empty", hint="export it again")
     if size > max_bytes:
@@ -196,12 +200,14 @@ def _unpacked(file: BinaryIO, max_bytes: float, hint: str) -> Iterator[BinaryIO]
     head = file.read(4)
     file.seek(0)
     if head.startswith(b"\x1f\x8b"):
+        packed = file.seek(0, io.SEEK_END)
+        file.seek(0)
         with gzip.GzipFile(fileobj=file) as content:
-            _require_size(cast(BinaryIO, content), max_bytes, hint)
+            _require_size(cast(BinaryIO, content), packed, max_bytes, hint)
             yield cast(BinaryIO, content)
     elif head == b"PK\x03\x04" and (member := _only_table(archive := zipfile.ZipFile(file))):
         with archive, archive.open(member) as content:
-            _require_size(cast(BinaryIO, content), max_bytes, hint)
+            _require_size(cast(BinaryIO, content), member.compress_size, max_bytes, hint)
             yield cast(BinaryIO, content)
     else:
         file.seek(0)
@@ -228,13 +234,14 @@ def _is_of_the_system(name: str) -> bool:
     return name.startswith("__MACOSX/") or name.rsplit("/", 1)[-1].startswith(".")
 
 
-def _require_size(content: BinaryIO, max_bytes: float, hint: str) -> None:
+def _require_size(content: BinaryIO, packed: int, max_bytes: float, hint: str) -> None:
     # Unpacked once to know its size: a small file must not fill the memory, and damage shows before the first row.
     size = 0
     while chunk := content.read(_CHUNK):
         size += len(chunk)
         if size > max_bytes:
             raise _too_large(max_bytes, hint)
+        refuse_ratio(packed, size)
     content.seek(0)
 
 

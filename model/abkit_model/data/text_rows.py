@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from abkit_model.data.layouts import CELL_LIMIT, Layout, Lines, bare
 from abkit_model.errors import TableError
+from abkit_model.limits import MAX_BROKEN_ROWS, MAX_TABLE_SECONDS
 
 _MOST_BAD_QUOTES = 1_000
+_LOOK_AT_CLOCK = 10_000  # lines
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ def read_rows(text: io.TextIOBase, layout: Layout, broken: list[BrokenRow]) -> I
         TableError: A line without end, or hardly a row without an open quote: this is not CSV.
     """
     lines = Lines(text)
+    late = time.thread_time() + MAX_TABLE_SECONDS
     for _ in range(layout.lines_before):
         next(lines)
     width, delimiter = len(layout.header), layout.delimiter
@@ -54,6 +58,15 @@ def read_rows(text: io.TextIOBase, layout: Layout, broken: list[BrokenRow]) -> I
     while True:
         lines.record, lines.escaped = [], False
         line = lines.line + 1
+        if not line % _LOOK_AT_CLOCK and time.thread_time() > late:
+            took = f"it takes more than {MAX_TABLE_SECONDS:g} s of processor time to read"
+            raise TableError(took, hint="split the file")
+        if len(broken) > MAX_BROKEN_ROWS:
+            raise TableError(
+                f"more than {MAX_BROKEN_ROWS:,} rows do not have the {width} cells of the header, the last before "
+                f"line {line:,}: {broken[-1].reason}",
+                hint="export it again, or name the line of the header",
+            )
         try:
             cells = next(reader)
         except StopIteration:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -25,6 +25,7 @@ from abkit.intake.kpis.times.dates import ReadDates, read_dates
 from abkit.vocabulary import PLACES, PROVISIONAL_DAYS, Dimension, RejectKind
 from abkit_model.data.numbers import SEVERAL
 from abkit_model.data.sheets import column_letters
+from abkit_model.limits import MAX_BROKEN_ROWS, MOST_BROKEN_SHARE
 
 AdKey = tuple[str, str, str]
 Delivered = Callable[[list[AdKey]], Mapping[AdKey, tuple[int, int]]]
@@ -92,6 +93,7 @@ def check(
     names = {name: table.columns.named(name) for name in table.columns.position}
     numbers = read_numbers(table.frame, names, options.decimal, table.columns.currencies)
     dates = _dates(table, options)
+    _refuse_hopeless(table, [*dates.problems.values(), *(column.problems for column in numbers.values())])
     rows = _rows(table, options, numbers, dates)
     rows, foreign = _own_currency(table, rows, numbers)
     if stored is not None:
@@ -101,6 +103,7 @@ def check(
     unreadable = [column.problems for column in numbers.values()]
     again, below = headers_again(table.frame, names)
     reasons = _joined([below, *dates.problems.values(), *unreadable, *_row_problems(rows)])
+    _refuse_hopeless(table, [reasons])
     total = total_lines(table.frame, rows) & below.is_null() & ~again
     idle = idle_rows(rows, _joined([below, *unreadable]).is_not_null()) & ~total & ~again
     bad = _set_aside(rows, reasons, {AGAIN: again, TOTAL: total, IDLE: idle})
@@ -152,6 +155,23 @@ def check(
         ],
         found=_found(numbers, dates),
     )
+
+
+def _refuse_hopeless(table: RawTable, problems: Sequence[pl.Series]) -> None:
+    """Refuse a file of which hardly a row can be read: to keep millions of rows with their reasons helps nobody.
+
+    Raises:
+        InvalidInput: One of the problems alone is that of so many rows that few are left.
+    """
+    for problem in problems:
+        broken = problem.len() - problem.null_count() + len(table.broken)
+        if broken > max(MAX_BROKEN_ROWS, MOST_BROKEN_SHARE * table.rows):
+            first = problem.is_not_null().arg_max() or 0
+            raise InvalidInput(
+                f"{broken:,} of {table.rows:,} rows cannot be read, such as line {table.frame['line'][first]:,}: "
+                f"{problem[first]}",
+                hint="look at that line; name the columns with --map, or export the file again",
+            )
 
 
 def _own_currency(
