@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.store.database.statements import insert_missing
 from abkit.store.runs import RunRecord
-from abkit.store.schema import ModelVersion, Promotion, Score
+from abkit.store.schema import ModelVersion, Promotion, ReferenceSketch, Score
 
 ROLLBACK = "rollback: "
 """How the reason of a promotion begins that goes back."""
@@ -77,6 +77,20 @@ def register(session: Session, run: RunRecord, entry: ModelEntry) -> ModelVersio
     }
     insert_missing(session, ModelVersion, [values], key=["digest"])
     return session.scalars(select(ModelVersion).where(ModelVersion.digest == entry.digest)).one()
+
+
+def stored_sketch(session: Session, version_id: int) -> dict[str, Any] | None:
+    """Return what was kept of the months that a version scored; None where nothing was."""
+    return session.scalars(
+        select(ReferenceSketch.content).where(ReferenceSketch.model_version_id == version_id)
+    ).one_or_none()
+
+
+def keep_sketch(session: Session, run_id: int, version_id: int, content: Mapping[str, Any]) -> None:
+    """Keep what is known of the months that a version scored, in place of what was kept before."""
+    values = {"content": dict(content), "made_at": datetime.now(UTC), "run_id": run_id}
+    insert_missing(session, ReferenceSketch, [{"model_version_id": version_id, **values}], key=["model_version_id"])
+    session.execute(update(ReferenceSketch).where(ReferenceSketch.model_version_id == version_id).values(**values))
 
 
 def find(session: Session, digest: str) -> ModelVersion | None:

@@ -308,6 +308,15 @@ class ModelVersion(Base):
     run_id: Mapped[int] = _ref("run")
 
 
+class ReferenceSketch(Base):
+    """What a version scored in months that are over: a check need not read their creatives again."""
+
+    model_version_id: Mapped[int] = _ref("model_version", unique=True)
+    content: Mapped[dict[str, Any]]  # by month: launches of each day, a sketch of the scores, and what these rest on
+    made_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
 class Promotion(Base):
     """A version became the active model of a segment. The last row counts; a rollback is another row."""
 

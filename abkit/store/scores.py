@@ -101,10 +101,28 @@ def scored_contents(session: Session, version_id: int, sha256s: Collection[str])
     }
 
 
-def mean_scores(session: Session, version_id: int) -> dict[int, float]:
-    """Return the mean score of every creative that this version scored."""
+def mean_scores(session: Session, version_id: int, creatives: Collection[int] | None = None) -> dict[int, float]:
+    """Return the mean score of every creative that this version scored, or of those among some creatives."""
     scored = select(Score.creative_id, Score.mean).where(Score.model_version_id == version_id)
-    return {id_: mean for id_, mean in session.execute(scored)}  # noqa: C416  # rows are not pairs to mypy
+    if creatives is None:
+        return {id_: mean for id_, mean in session.execute(scored)}  # noqa: C416  # rows are not pairs to mypy
+    found: dict[int, float] = {}
+    for part in in_parts(sorted(creatives)):
+        rows = session.execute(scored.where(Score.creative_id.in_(part)))
+        found |= {id_: mean for id_, mean in rows}  # noqa: C416
+    return found
+
+
+def score_marks(session: Session, version_id: int) -> tuple[int, int]:
+    """Return how many creatives a version scored, and the id of its last score; both tell whether scores changed."""
+    mine = Score.model_version_id == version_id
+    n = session.scalar(select(func.count()).select_from(Score).where(mine)) or 0
+    return n, session.scalar(select(func.max(Score.id)).where(mine)) or 0
+
+
+def scored_after(session: Session, version_id: int, last: int) -> list[int]:
+    """Return the creatives that a version scored after the score with this id."""
+    return list(session.scalars(select(Score.creative_id).where(Score.model_version_id == version_id, Score.id > last)))
 
 
 @dataclass(frozen=True)

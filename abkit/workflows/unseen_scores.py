@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -30,12 +31,18 @@ class UnseenScores:
     note: str = ""
 
 
-def unseen_scores(session: Session, version: ModelVersion) -> UnseenScores:
+def unseen_scores(session: Session, version: ModelVersion, creatives: Collection[int] | None = None) -> UnseenScores:
     """Return the scores of a version on creatives that were launched after the last day it learned from.
 
     Their own clicks would make a scorer that learned from them look better than it is on the next ones.
+
+    Args:
+        session: A reading session.
+        version: The version.
+        creatives: Only of these; of all that it scored when None.
     """
-    found = {one: score for one, score in scores.mean_scores(session, version.id).items() if math.isfinite(score)}
+    means = scores.mean_scores(session, version.id, creatives)
+    found = {one: score for one, score in means.items() if math.isfinite(score)}
     until = trials.learned_until(session, version.id)
     if until is None:
         by_hand = (version.card.get("data") or {}).get("metric")

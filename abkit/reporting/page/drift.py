@@ -137,8 +137,9 @@ def gather_drift_page(
     with store.read() as session:
         decision, _ = find_check(session, check)
         windows, _ = windows_of(session, decision, settings.drift)
-        known = unseen_scores(session, windows.version) if windows.version else UnseenScores(scores={})
-        samples = read_samples(session, windows, ideas.ideas_of(session), known, settings.drift)
+        shown = {*windows.current_creatives, *windows.reference_creatives}
+        known = unseen_scores(session, windows.version, shown) if windows.version else UnseenScores(scores={})
+        samples = read_samples(session, windows, ideas.ideas_of(session, shown), known, settings.drift)
         reference, current = samples.reference, samples.current
         every = results.decisions(session, decision.as_of - _HISTORY, decision.as_of)
         # Before an ad-hoc comparison there is no other of its kind.

@@ -3,17 +3,17 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Subquery, and_, func, select, update
+from sqlalchemy import Subquery, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
 from abkit.names import base_name, composed, is_sha256
 from abkit.store.database.statements import in_parts, insert_missing
 from abkit.store.runs import RunRecord
-from abkit.store.schema import Campaign, CampaignAlias, CampaignCreative, Creative, CreativeAlias
+from abkit.store.schema import AdCreative, Campaign, CampaignAlias, CampaignCreative, Creative, CreativeAlias
 
 # --- campaigns ----------------------------------------------------------------------------------------------------
 
@@ -59,27 +59,60 @@ def creatives_launched(session: Session, first: date, last: date) -> list[int]:
     return [creative for day, creative in launches(session, last) if day >= first]
 
 
-def launches(session: Session, last: date) -> list[tuple[date, int]]:
-    """Return the creatives launched up to a day, each with its day, in that order.
+def launches(session: Session, last: date, first: date | None = None) -> list[tuple[date, int]]:
+    """Return the creatives launched between two days, each with its day, in that order; by default from the beginning.
 
     A creative that is not launched goes by the day on which it was first added to a campaign.
     """
-    rows = session.execute(
-        select(
-            CampaignCreative.creative_id, func.min(CampaignCreative.launched_on), func.min(CampaignCreative.created_at)
-        ).group_by(CampaignCreative.creative_id)
+    row = CampaignCreative
+    rows = select(row.creative_id, func.min(row.launched_on), func.min(row.created_at)).group_by(row.creative_id)
+    if first is not None:
+        begin, end = (datetime.combine(day, time.min, UTC) for day in (first, last + timedelta(days=1)))
+        added = and_(row.launched_on.is_(None), row.created_at >= begin, row.created_at < end)
+        inside = select(row.creative_id).where(or_(row.launched_on.between(first, last), added))
+        rows = rows.where(row.creative_id.in_(inside))
+    dated = sorted((launched or added.date(), creative) for creative, launched, added in session.execute(rows))
+    return [(day, creative) for day, creative in dated if (first is None or first <= day) and day <= last]
+
+
+def launch_days(session: Session, ids: Collection[int]) -> dict[int, date]:
+    """Return the day of launch of these creatives, as `launches` has it."""
+    row, found = CampaignCreative, {}
+    for part in in_parts(sorted(ids)):
+        rows = select(row.creative_id, func.min(row.launched_on), func.min(row.created_at)).group_by(row.creative_id)
+        for creative, launched, added in session.execute(rows.where(row.creative_id.in_(part))):
+            found[creative] = launched or added.date()
+    return found
+
+
+def launches_by_day(session: Session, last: date) -> list[tuple[date, int, int]]:
+    """Return how many creatives were launched on each day up to a day, and the sum of their ids.
+
+    One of both changes when a creative comes, goes, or gets another day.
+    """
+    row = CampaignCreative
+    each = (
+        select(row.creative_id, func.min(row.launched_on).label("launched"), func.min(row.created_at).label("added"))
+        .group_by(row.creative_id)
+        .subquery()
     )
-    dated = sorted((launched or added.date(), creative) for creative, launched, added in rows)
-    return [(day, creative) for day, creative in dated if day <= last]
+    day = func.coalesce(each.c.launched, func.date(each.c.added))
+    rows = session.execute(select(day, func.count(), func.sum(each.c.creative_id)).group_by(day))
+    return sorted((launched, int(n), int(ids)) for launched, n, ids in rows if launched <= last)
 
 
-def only_campaigns() -> Subquery:
+def only_campaigns(*, advertised: bool = False) -> Subquery:
     """Select `creative_id` and `campaign_id` of the creatives that are candidates in exactly one campaign.
 
     Where an export has no campaigns, that is the campaign of the creative's delivery.
+
+    Args:
+        advertised: Only those that an ad shows; of the others there may be many, and they have no delivery.
     """
+    shown = CampaignCreative.creative_id.in_(select(AdCreative.creative_id))
     return (
         select(CampaignCreative.creative_id, func.min(CampaignCreative.campaign_id).label("campaign_id"))
+        .where(*([shown] if advertised else []))
         .group_by(CampaignCreative.creative_id)
         .having(func.count() == 1)
         .subquery()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from abkit.store.database.statements import in_parts
@@ -90,6 +90,40 @@ def ideas_of(session: Session, creatives: Collection[int] | None = None) -> dict
         )
         found |= {id_: idea for id_, idea in rows}  # noqa: C416  # rows are not pairs to mypy
     return found
+
+
+def creatives_of(session: Session, ideas: Collection[int]) -> dict[int, int]:
+    """Return the creatives of ideas, each with its idea."""
+    found: dict[int, int] = {}
+    for part in in_parts(sorted(ideas)):
+        rows = select(IdeaCreative.creative_id, IdeaCreative.idea_id).where(IdeaCreative.idea_id.in_(part))
+        found |= {creative: idea for creative, idea in session.execute(rows)}  # noqa: C416
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdeaMarks:
+    """What changes when creatives join or leave ideas: how many rows there are, the last one, and the last change."""
+
+    n: int
+    last: int
+    run: int
+
+
+def idea_marks(session: Session) -> IdeaMarks:
+    """Return what tells whether ideas have changed."""
+    row = IdeaCreative
+    n, last, run = session.execute(select(func.count(), func.max(row.id), func.max(row.run_id)).select_from(row)).one()
+    return IdeaMarks(n=n, last=last or 0, run=run or 0)
+
+
+def changed_since(session: Session, marks: IdeaMarks) -> tuple[int, set[int]]:
+    """Return how many creatives have joined ideas since, and those that joined or moved to another."""
+    rows = select(IdeaCreative.id, IdeaCreative.creative_id).where(
+        or_(IdeaCreative.id > marks.last, IdeaCreative.run_id > marks.run)
+    )
+    found = session.execute(rows).all()
+    return sum(number > marks.last for number, _ in found), {creative for _, creative in found}
 
 
 @dataclass(frozen=True, kw_only=True)

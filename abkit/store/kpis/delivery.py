@@ -17,7 +17,7 @@ from abkit.metrics import MONEY, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
 from abkit.store.catalog.places import CAMPAIGN, NAMED, with_places
-from abkit.store.database.statements import among, any_fraction, as_count, total
+from abkit.store.database.statements import among, any_fraction, as_count, in_parts, total
 from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
@@ -25,6 +25,9 @@ from abkit.store.kpis.once.provisional import Provisional, provisional
 from abkit.store.kpis.once.same_ads import ads_showing, shown_creatives
 from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
 from abkit.vocabulary import Dimension
+
+# Of so many creatives, rows are looked up; of more, all rows are read.
+_FEW = 20_000
 
 #: Why ads are left out.
 NO_CREATIVE = "ads without a creative"
@@ -79,7 +82,7 @@ def _conditions(session: Session, filters: Filters) -> list[ColumnElement[bool]]
     conditions = within(Kpi, filters.start, filters.end)
     if filters.campaign is not None:
         wanted = find_campaign(session, filters.campaign)
-        only = only_campaigns()
+        only = only_campaigns(advertised=True)
         homeless = (
             select(AdCreative.ad_id)
             .join(only, only.c.creative_id == AdCreative.creative_id)
@@ -303,7 +306,7 @@ def _ads(session: Session, only_ads: Collection[int] | None = None) -> dict[int,
     ).all()
     only: dict[int, int] = {}
     if any(row[1] is None for row in found):
-        only = {row.creative_id: row.campaign_id for row in session.execute(select(only_campaigns()))}
+        only = {row.creative_id: row.campaign_id for row in session.execute(select(only_campaigns(advertised=True)))}
     return {
         ad: (only.get(creative) if campaign is None else campaign, creative, n) for ad, campaign, creative, n in found
     }
@@ -364,7 +367,7 @@ def delivery_rows(
         .having(func.count() == 1)
         .subquery()
     )
-    home = only_campaigns()
+    home = only_campaigns(advertised=True)
     campaign = func.coalesce(CAMPAIGN, home.c.campaign_id)
     # Segments that only differ in where the ad ran are one cell, called by the first of them.
     dimensions = [getattr(Segment, name) for name in Dimension]
@@ -427,10 +430,12 @@ def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple
     )
     found: dict[tuple[int, int], date] = {}
     wanted = set(creatives)
-    for statement in (delivered, launched):
-        for creative, campaign, day in session.execute(statement):
-            if creative in wanted:
-                found[creative, campaign] = min(day, found.get((creative, campaign), day))
+    for column, statement in ((shown.c.creative_id, delivered), (CampaignCreative.creative_id, launched)):
+        few = len(wanted) <= _FEW
+        for part in in_parts(sorted(wanted)) if few else [()]:
+            for creative, campaign, day in session.execute(statement.where(column.in_(part)) if few else statement):
+                if creative in wanted:
+                    found[creative, campaign] = min(day, found.get((creative, campaign), day))
     return found
 
 

@@ -39,7 +39,7 @@ def attributed_rows(session: Session, start: date | None, end: date) -> Iterator
         .having(func.count() == 1)
         .subquery()
     )
-    home = only_campaigns()
+    home = only_campaigns(advertised=True)
     campaign = func.coalesce(CAMPAIGN, home.c.campaign_id)
     columns = [Kpi.id, Kpi.kpi_import_id.label("import_id"), single.c.creative_id, campaign.label("campaign_id")]
     names = ("segment_id", "period_start", "period_end", "impressions", "clicks")

@@ -16,6 +16,7 @@ from abkit.metrics import METRICS, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.records import to_plain
 from abkit.stats.monitoring.budget import Budget
+from abkit.stats.monitoring.score_sketch import ScoreSketch
 from abkit.stats.monitoring.triage import layers_judged, triage
 from abkit.store import imports, models, results, runs
 from abkit.store.catalog import ideas
@@ -28,11 +29,13 @@ from abkit.vocabulary import DriftDecision, Layer, Metric, WindowKind, parse_cho
 from abkit.workflows.drift.delivery import Delivered, judge_level, judge_relation, sort_delivery
 from abkit.workflows.drift.feeds import judge_clock, judge_feed, judge_places, judge_share
 from abkit.workflows.drift.images import judge_input, judge_scores
+from abkit.workflows.drift.long_run import judge_long_run
 from abkit.workflows.drift.looks import budget_of
 from abkit.workflows.drift.recent import recent_start
 from abkit.workflows.drift.results import DriftReport, LayerResult
 from abkit.workflows.drift.samples import NOTHING, Samples, read_samples
 from abkit.workflows.drift.segments import judge_segments
+from abkit.workflows.drift.sketches import History, keep_history, read_history
 from abkit.workflows.drift.trace import traced
 from abkit.workflows.drift.what_moved import judge_classifier, judge_properties, judge_queries
 from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
@@ -99,6 +102,7 @@ def check_drift(
     with recorded_run(store, "drift check", arguments, run=run) as run:
         with store.read() as session:
             version = models.find_by_prefix(session, model) if model else models.active_model(session)
+            history = read_history(session, version, as_of) if version else None
             windows = resolve_windows(
                 session,
                 before,
@@ -106,6 +110,7 @@ def check_drift(
                 as_of=as_of,
                 settings=settings.drift,
                 version=version,
+                history=history,
                 recent_start=lambda until: _recent_start(session, settings.drift, until, version, definition, rates),
             )
             # Only the standing check owns headline and alert; anything else is somebody's question of the moment.
@@ -113,7 +118,7 @@ def check_drift(
             standing = written == (str(before), str(window), definition.metric)
             standing = standing and version is (models.active_model(session) if model else version)
             clock = _test_clock(session, as_of, now)
-            tests, money, notes = _test_layers(session, settings.drift, windows, definition, rates)
+            tests, money, notes = _test_layers(session, settings.drift, windows, definition, rates, history)
             tests = [*clock, *tests]
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
             fresh = kpi_delivery.provisional_between(session, windows.first_delivery_day, as_of)
@@ -140,6 +145,8 @@ def check_drift(
             notes=notes,
         )
         with store.write() as session:
+            if history is not None:
+                keep_history(session, run.id, history)
             _log(session, settings, report, windows, now)
         run.outcome.update(
             decision=report.decision.value,
@@ -161,12 +168,14 @@ def _recent_start(
     """Return the first day of as much recent delivery as a judgment needs."""
     first = as_of - timedelta(days=7 * settings.recent_weeks - 1)
     money = kpi_delivery.currency_between(session, first, as_of, rates) if definition.needs else None
+    rows = kpi_delivery.delivery_rows(session, first, as_of, money)
+    shown = {row.creative_id for row in rows}
     return recent_start(
-        kpi_delivery.delivery_rows(session, first, as_of, money),
+        rows,
         as_of=as_of,
         first=kpi_delivery.first_day(session, as_of),
-        scored=unseen_scores(session, version).scores if version else {},
-        ideas=ideas.ideas_of(session),
+        scored=unseen_scores(session, version, shown).scores if version else {},
+        ideas=ideas.ideas_of(session, shown),
         settings=settings,
         definition=definition,
     )
@@ -178,14 +187,16 @@ def _test_layers(
     windows: DriftWindows,
     definition: MetricDefinition,
     rates: Rates | None,
+    history: History | None,
 ) -> tuple[list[LayerResult], Exchange | None, tuple[str, ...]]:
     version = windows.version
-    labels = ideas.ideas_of(session)
-    seen = unseen_scores(session, version) if version is not None else UnseenScores(scores={})
-    samples = read_samples(session, windows, labels, seen, settings)
     days = windows.first_delivery_day, windows.judged_until
     money = kpi_delivery.currency_between(session, *days, rates) if definition.needs else None
     rows = kpi_delivery.delivery_rows(session, *days, money)
+    counted = {*windows.current_creatives, *windows.reference_creatives, *(row.creative_id for row in rows)}
+    labels = ideas.ideas_of(session, counted)
+    seen = unseen_scores(session, version, counted) if version is not None else UnseenScores(scores={})
+    samples = read_samples(session, windows, labels, seen, settings)
     delivered = sort_delivery(
         rows,
         windows,
@@ -199,10 +210,12 @@ def _test_layers(
         said = f"{delivered.left_out:,} rows are left out of {definition.name}, as their {needs} is not known"
         money = replace(money, notes=(*money.notes, said))
     budget = budget_of(windows, settings)
+    before = history.before(windows.since) if history and windows.since and windows.by_days else ScoreSketch()
     tests = [
         *_test_data(session, settings, budget, windows, samples),
         *_test_places(session, settings, delivered),
         *_test_images(settings, windows, samples, budget),
+        *judge_long_run(before, samples.reference, samples.current, settings),
         judge_relation(delivered, set(windows.current_creatives), settings, budget),
         judge_level(delivered, settings, budget),
         *judge_segments(session, delivered, settings),

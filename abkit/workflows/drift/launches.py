@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from abkit.stats.monitoring.budget import last_look
 from abkit.store.catalog import creatives
-from abkit.store.catalog.ideas import ideas_of
+from abkit.store.catalog.ideas import creatives_of, ideas_of
 from abkit.store.schema import ModelVersion
 from abkit.workflows.unseen_scores import unseen_scores
 
@@ -38,19 +39,21 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class Launches:
-    """Everything that was launched up to a day.
+    """What was launched up to a day: all of it, or from a day on.
 
     Attributes:
         last: The day.
         days: Day of launch by creative, in order of launch.
         labels: Idea by creative, of those that share one; another creative is an idea of its own.
         scored: The creatives that the version scored and did not learn from.
+        earlier: Of what was launched before all of these: how many ideas with a score that counts, by day of launch.
     """
 
     last: date
     days: dict[int, date]
     labels: dict[int, int]
     scored: frozenset[int]
+    earlier: Mapping[date, int] = field(default_factory=dict)
 
     def label(self, creative: int) -> int:
         """Return the label of a creative's idea."""
@@ -68,26 +71,36 @@ class Launches:
     def _scored_labels(self) -> list[int]:
         return [label for label, members in self._ideas.items() if not self.scored.isdisjoint(members)]
 
+    @cached_property
+    def _scored_earlier(self) -> int:
+        return sum(self.earlier.values())
+
     @property
     def scored_ideas(self) -> int:
         """How many ideas have a score that counts."""
-        return len(self._scored_labels)
+        return self._scored_earlier + len(self._scored_labels)
+
+    @property
+    def scored_days(self) -> Counter[date]:
+        """How many ideas of these, not of the earlier, have a score that counts, by day of launch."""
+        return Counter(self.days[self._ideas[label][0]] for label in self._scored_labels)
 
     def at_last_look(self, window: int) -> Launches:
         """Return what there was at the last look: without what is newer than whole quarters of a window."""
-        seen = self._scored_labels[: last_look(self.scored_ideas, window)]
-        if len(seen) == self.scored_ideas:
+        seen = self._scored_labels[: max(0, last_look(self.scored_ideas, window) - self._scored_earlier)]
+        if len(seen) == len(self._scored_labels):
             return self
         newer = set(self._scored_labels[len(seen) :])
         return replace(self, days={one: day for one, day in self.days.items() if self.label(one) not in newer})
 
     def per_day(self) -> float:
         """Return how many scored ideas are launched a day: over the last year, or four weeks where that is more."""
-        days = sorted(self.days[self._ideas[label][0]] for label in self._scored_labels)
+        days = self.scored_days + Counter(self.earlier)
         if not days:
             return 0.0
-        spans = [max(28, min(span, (days[-1] - days[0]).days + 1)) for span in (28, 365)]
-        return max(sum((days[-1] - day).days < span for day in days) / span for span in spans)
+        last = max(days)
+        spans = [max(28, min(span, (last - min(days)).days + 1)) for span in (28, 365)]
+        return max(sum(n for day, n in days.items() if (last - day).days < span) / span for span in spans)
 
     def of(self, wanted: Iterable[int], *, without: Chosen | None = None) -> Chosen:
         """Return these creatives, in the given order."""
@@ -116,6 +129,11 @@ class Launches:
         ]
         return self._of_ideas(lambda _: True, wanted[-number:], without)
 
+    def first_scores(self, scores: Mapping[int, float]) -> list[float]:
+        """Return a score of each idea: of the first of its creatives that has one."""
+        with_one = (next((one for one in members if one in scores), None) for members in self._ideas.values())
+        return [scores[one] for one in with_one if one is not None]
+
     def _of_ideas(
         self, launched: Callable[[date], bool], labels: Iterable[int], without: Chosen | None = None
     ) -> Chosen:
@@ -136,3 +154,28 @@ def launches_until(session: Session, as_of: date, version: ModelVersion | None) 
         labels=ideas_of(session),
         scored=frozenset(unseen_scores(session, version).scores) if version else frozenset(),
     )
+
+
+def launches_between(
+    session: Session, first: date, last: date, as_of: date, version: ModelVersion
+) -> tuple[Launches, dict[int, float]]:
+    """Return the ideas that were first launched between two days, with all their creatives up to a third, and scores.
+
+    Args:
+        session: A reading session.
+        first, last: Days of the first launch of an idea.
+        as_of: The day after which nothing exists yet.
+        version: Its scores count, but of creatives that it learned from.
+    """
+    days = {creative: day for day, creative in creatives.launches(session, last, first)}
+    labels = creatives_of(session, {label for label in ideas_of(session, days).values() if label > 0})
+    sizes = {one: day for one, day in creatives.launch_days(session, labels).items() if day <= as_of}
+    began: dict[int, date] = {}
+    for one, day in sizes.items():
+        began[labels[one]] = min(day, began.get(labels[one], day))
+    days = {one: day for one, day in days.items() if one not in labels}
+    days |= {one: day for one, day in sizes.items() if first <= began[labels[one]] <= last}
+    scores = unseen_scores(session, version, days).scores
+    ordered = sorted(days, key=lambda one: (days[one], one))
+    found = Launches(last=as_of, days={one: days[one] for one in ordered}, labels=labels, scored=frozenset(scores))
+    return found, scores

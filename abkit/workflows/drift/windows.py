@@ -23,6 +23,7 @@ from abkit.store.kpis.late_events import DeliveryRow
 from abkit.store.schema import ModelVersion
 from abkit.vocabulary import Window, WindowKind
 from abkit.workflows.drift.launches import Chosen, Launches, launches_until
+from abkit.workflows.drift.sketches import History
 
 WEEK = 7
 
@@ -197,6 +198,7 @@ def resolve_windows(
     settings: DriftSettings,
     version: ModelVersion | None,
     recent_start: Callable[[date], date] | None = None,
+    history: History | None = None,
 ) -> DriftWindows:
     """Turn two windows as written into days, campaigns and creatives.
 
@@ -207,6 +209,7 @@ def resolve_windows(
         settings: How much a window of creatives takes, and the days of the reference.
         version: The version whose scores are looked at.
         recent_start: Returns the first day of as much delivery up to a day as a judgment needs; a week when None.
+        history: The months that are over; what was launched in them is read again when None.
 
     Raises:
         UsageError: There is no such campaign.
@@ -225,7 +228,14 @@ def resolve_windows(
     if broken is not None:
         reference_end = min(reference_end, broken - timedelta(days=1))
     reference_start = _first_day(reference.days or settings.reference_days, until=reference_end)
-    every = launches_until(session, as_of, version)
+    early = [day for spec, day in ((current, start), (reference, reference_start)) if spec.kind is WindowKind.DAYS]
+    strange = results.strange_since(session, version.id, as_of) if version else None
+    campaigns = current_campaign is not None or reference_campaign is not None
+    if history is None or campaigns:  # the candidates of a campaign may be of any day
+        every = launches_until(session, as_of, version)
+    else:
+        least = min([*early, *filter(None, [strange])], default=None)
+        every = history.launches(session, as_of, ideas=_needed(reference, current, settings), before=least)
     if standing and current.kind is WindowKind.CREATIVES:
         every = every.at_last_look(current.creatives or _enough(every, settings))
     now = _current(session, every, current, current_campaign, start, settings)
@@ -234,7 +244,7 @@ def resolve_windows(
     elif reference.kind is WindowKind.DAYS:
         before = every.between(reference_start, reference_end, without=now)
     elif reference.kind is WindowKind.CREATIVES:
-        earlier = _until(session, current, now.first or start, as_of, version)
+        earlier = _until(current, now.first or start, strange)
         before = every.latest(reference.creatives or settings.max_images, before=earlier, without=now)
     else:
         before = Chosen()
@@ -278,14 +288,24 @@ def _enough(every: Launches, settings: DriftSettings) -> int:
     return max(settings.min_images, min(settings.recent_creatives, every.scored_ideas // 2))
 
 
-def _until(
-    session: Session, current: WindowSpec, first: date, as_of: date, version: ModelVersion | None
-) -> date | None:
-    """Return the day before which a creative was launched that may be compared with; None for any day."""
+def _needed(reference: WindowSpec, current: WindowSpec, settings: DriftSettings) -> int:
+    """Return of how many ideas, at most, both windows are made, with those that are newer than the last look."""
+    window = max(current.creatives or settings.recent_creatives, settings.min_images)
+    before = max(reference.creatives or settings.max_images, settings.min_images)
+    return 2 * window + before
+
+
+def _until(current: WindowSpec, first: date, strange: date | None) -> date | None:
+    """Return the day before which a creative was launched that may be compared with; None for any day.
+
+    Args:
+        current: The current window.
+        first: Its first day.
+        strange: Creatives of a kind that the scorer was found not to know, from this day on, do not become normal by
+            themselves either.
+    """
     if current.kind is WindowKind.CAMPAIGN:
         return first
-    # Nor do creatives of a kind that the scorer was found not to know become normal by themselves.
-    strange = results.strange_since(session, version.id, as_of) if version else None
     # What is not among the last creatives was launched before them.
     before = first if current.kind is WindowKind.DAYS else None
     return min(filter(None, (before, strange)), default=None)
