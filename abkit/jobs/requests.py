@@ -19,6 +19,9 @@ from abkit.vocabulary import RunState
 #: Jobs that can be asked for: those that read no path of this machine.
 ON_REQUEST = ("score_addresses", "correlate", "drift_check", "experiments", "worth", "retrain")
 
+#: Those that read a folder: only for what was uploaded, into a folder that the server chose.
+ON_UPLOADS = ("score_folder", "import_kpis")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RequestedJob(Record):
@@ -66,11 +69,24 @@ def ask_for(store: Store, job: str, arguments: Mapping[str, Any], *, by: str) ->
     """
     if job not in ON_REQUEST:
         raise UsageError(f"there is no job {job!r} that can be asked for", hint=f"there are {', '.join(ON_REQUEST)}")
-    checked = CATALOG[job].check(arguments, "the request")
-    key = secrets.token_hex(16)
-    with store.write() as session:
-        requests.ask(session, key=key, job=job, arguments=checked, asked_by=by, now=datetime.now(UTC))
-    return requested(store, key)
+    return _ask(store, job, arguments, by)
+
+
+def ask_for_upload(store: Store, job: str, arguments: Mapping[str, Any], *, by: str) -> RequestedJob:
+    """Ask for a job that reads a folder which this server made itself, of files that somebody uploaded.
+
+    Args:
+        store: A store at the current migration.
+        job: One of `ON_UPLOADS`.
+        arguments: As its schedule would have them; the folder never comes from a request.
+        by: Who asks.
+
+    Raises:
+        UsageError: An argument is not valid.
+    """
+    if job not in ON_UPLOADS:
+        raise UsageError(f"there is no job {job!r} for uploads", hint=f"there are {', '.join(ON_UPLOADS)}")
+    return _ask(store, job, arguments, by)
 
 
 def requested(store: Store, key: str) -> RequestedJob:
@@ -94,6 +110,14 @@ def requested_jobs(
         found = requests.requests(session, before=before, limit=limit + 1)
         following = found[limit - 1][0].id if len(found) > limit else None
         return tuple(_record(*one) for one in found[:limit]), following
+
+
+def _ask(store: Store, job: str, arguments: Mapping[str, Any], by: str) -> RequestedJob:
+    checked = CATALOG[job].check(arguments, "the request")
+    key = secrets.token_hex(16)
+    with store.write() as session:
+        requests.ask(session, key=key, job=job, arguments=checked, asked_by=by, now=datetime.now(UTC))
+    return requested(store, key)
 
 
 def _record(request: JobRequest, run: Run | None) -> RequestedJob:

@@ -29,6 +29,7 @@ PAGES = (
     "kpis",
     "alerts",
     "jobs",
+    "upload",
     "account",
     "people",
 )

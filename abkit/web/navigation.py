@@ -14,6 +14,7 @@ _ENTRIES: tuple[tuple[str, str, Permission], ...] = (
     ("kpis", "KPIs", Permission.VIEW),
     ("alerts", "Alerts", Permission.VIEW),
     ("jobs", "Jobs", Permission.VIEW),
+    ("upload", "Upload", Permission.OPERATE),
     ("people", "People", Permission.ADMINISTER),
 )
 

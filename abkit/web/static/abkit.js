@@ -12,3 +12,41 @@ document.addEventListener("submit", (event) => {
   const words = event.target.dataset.confirm;
   if (words && !window.confirm(words)) event.preventDefault();
 });
+
+// Files and folders that are dragged onto a field marked data-drop are put into it; how many is said.
+async function filesOf(items) {
+  const found = [];
+  const walk = async (entry) => {
+    if (found.length >= 1000) return;
+    if (entry.isFile) found.push(await new Promise((done, fail) => entry.file(done, fail)));
+    else if (entry.isDirectory) {
+      const reader = entry.createReader();
+      for (;;) {
+        const part = await new Promise((done, fail) => reader.readEntries(done, fail));
+        if (!part.length) break;
+        for (const one of part) await walk(one);
+      }
+    }
+  };
+  for (const entry of [...items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean)) await walk(entry);
+  return found;
+}
+
+for (const field of document.querySelectorAll("[data-drop]")) {
+  const input = field.querySelector("input[type=file]");
+  const say = () => {
+    const said = field.closest("form").querySelector(".chosen");
+    if (said) said.textContent = input.files.length === 1 ? "1 file" : `${input.files.length} files`;
+  };
+  input.addEventListener("change", say);
+  field.addEventListener("dragover", (event) => { event.preventDefault(); field.classList.add("over"); });
+  field.addEventListener("dragleave", () => field.classList.remove("over"));
+  field.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    field.classList.remove("over");
+    const chosen = new DataTransfer();
+    for (const file of await filesOf(event.dataTransfer.items)) chosen.items.add(file);
+    input.files = chosen.files;
+    say();
+  });
+}

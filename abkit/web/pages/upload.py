@@ -1,0 +1,104 @@
+"""Upload: images to be scored and exports to be imported, by the daemon, with progress."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Path, Request, UploadFile
+from starlette.responses import RedirectResponse, Response
+
+from abkit.errors import InvalidInput
+from abkit.intake.kpis.header.fields import FIELDS
+from abkit.jobs.requests import ask_for_upload, requested, requested_jobs
+from abkit.store.keys import LONGEST_KEY
+from abkit.web.access.audit import record
+from abkit.web.access.guard import Operator, Served
+from abkit.web.rendering import link, page
+from abkit.workflows import uploads
+
+router = APIRouter()
+Token = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
+LATEST = 20
+
+
+@router.get("/upload", name="upload")
+def upload(request: Request, served: Served, person: Operator) -> Response:
+    """Show both forms, and what became of the last uploads."""
+    jobs, _ = requested_jobs(served.store, limit=LATEST)
+    most = served.settings.web.max_upload_mb
+    return page(request, "upload.html.j2", jobs=jobs, most=most, most_files=uploads.MOST_FILES)
+
+
+@router.post("/upload/images", name="upload_images")
+def upload_images(
+    request: Request,
+    served: Served,
+    person: Operator,
+    files: Annotated[list[UploadFile], File()],
+    campaign: Annotated[str, Form(min_length=1, max_length=LONGEST_KEY)],
+) -> Response:
+    """Keep images, and ask the daemon to score them."""
+    kept = uploads.keep_images(served.settings, ((one.filename or "", one.file) for one in files))
+    asked = ask_for_upload(
+        served.store, "score_folder", {"folder": kept.folder, "campaign": campaign.strip()}, by=person.name
+    )
+    record(served, person, "upload images", f"{len(kept.names)} for {campaign}")
+    return RedirectResponse(link(request, "requested_job", key=asked.key), 303)
+
+
+@router.post("/upload/exports", name="upload_exports")
+def upload_exports(
+    request: Request, served: Served, person: Operator, files: Annotated[list[UploadFile], File()]
+) -> Response:
+    """Keep exports, and show what an import would make of them."""
+    kept = uploads.keep_exports(served.settings, ((one.filename or "", one.file) for one in files))
+    record(served, person, "upload exports", ", ".join(kept.names))
+    return RedirectResponse(link(request, "uploaded_exports", token=kept.token), 303)
+
+
+@router.get("/upload/exports/{token}", name="uploaded_exports")
+def uploaded_exports(request: Request, served: Served, person: Operator, token: Token) -> Response:
+    """Show how each file would be read; nothing is imported yet."""
+    kept = uploads.kept_exports(served.settings, token)
+    folder = served.settings.workspace / kept.folder
+    seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
+    return page(request, "uploaded_exports.html.j2", token=token, previews=seen, fields=FIELDS)
+
+
+@router.post("/upload/exports/{token}", name="import_exports")
+async def import_exports(request: Request, served: Served, person: Operator, token: Token) -> Response:
+    """Ask the daemon to import the files, with the columns as the form says."""
+    from starlette.concurrency import run_in_threadpool
+
+    form = await request.form()
+    chosen = {
+        str(name).removeprefix("map:"): str(field)
+        for name, field in form.items()
+        if str(name).startswith("map:") and isinstance(field, str)
+    }
+    said = {name: str(form.get(name, "")).strip() for name in ("platform", "account", "time_zone")}
+    return await run_in_threadpool(_ask, request, served, person, token, chosen, said)
+
+
+def _ask(
+    request: Request, served: Served, person: Operator, token: str, chosen: dict[str, str], said: dict[str, str]
+) -> Response:
+    if unknown := [field for field in chosen.values() if field and field not in FIELDS]:
+        raise InvalidInput(f"there is no field {unknown[0]!r}", hint=f"fields: {', '.join(FIELDS)}")
+    kept = uploads.kept_exports(served.settings, token)
+    folder = served.settings.workspace / kept.folder
+    seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
+    found = {column: field for one in seen for column, field in one.columns.items()}
+    mapping = {column: field for column, field in chosen.items() if found.get(column, "") != field and column in found}
+    arguments = {"folder": kept.folder, "mapping": mapping} | {name: value for name, value in said.items() if value}
+    asked = ask_for_upload(served.store, "import_kpis", arguments, by=person.name)
+    record(served, person, "import exports", ", ".join(kept.names))
+    return RedirectResponse(link(request, "requested_job", key=asked.key), 303)
+
+
+@router.get("/upload/jobs/{key}", name="requested_job")
+def requested_job(request: Request, served: Served, person: Operator, key: Token) -> Response:
+    """Show what became of a request; the page looks again by itself until it is done."""
+    job = requested(served.store, key)
+    part = "hx-request" in request.headers
+    return page(request, "requested_job_state.html.j2" if part else "requested_job.html.j2", job=job)
