@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from abkit.errors import AbkitError
 from abkit.store.database.engine import Store
-from abkit.store.schema import Run
+from abkit.store.schema import Base, Run
 from abkit.version import __version__
 from abkit.vocabulary import RunState
 
@@ -57,11 +57,7 @@ def begin_run(store: Store, what: str, arguments: Mapping[str, Any]) -> RunRecor
     """Write the row of a run that begins now, and mark runs as abandoned whose process died."""
     now = datetime.now(UTC)
     with store.write() as session:
-        session.execute(
-            update(Run)
-            .where(Run.state == RunState.RUNNING, Run.schedule == "", Run.lease_until < now)
-            .values(state=RunState.ABANDONED, finished_at=now)
-        )
+        close_left(session, now)
         row = Run(
             what=what,
             arguments=dict(arguments),
@@ -77,6 +73,56 @@ def begin_run(store: Store, what: str, arguments: Mapping[str, Any]) -> RunRecor
         session.add(row)
         session.flush()
         return RunRecord(store, row.id)
+
+
+def close_left(session: Session, now: datetime) -> int:
+    """Mark the runs of commands as abandoned whose process is gone, and return how many there were.
+
+    A process of this machine is looked for; of another one, the lease says that it is gone.
+    """
+    running = session.execute(
+        select(Run.id, Run.owner, Run.lease_until).where(Run.state == RunState.RUNNING, Run.schedule == "")
+    )
+    left = [id_ for id_, owner, lease_until in running if lease_until < now or _is_gone(owner)]
+    if left:
+        said = {"error": "its process ended before it was done"}
+        session.execute(
+            update(Run)
+            .where(Run.id.in_(left), Run.state == RunState.RUNNING)
+            .values(state=RunState.ABANDONED, finished_at=now, outcome=said)
+        )
+    return len(left)
+
+
+def _is_gone(owner: str) -> bool:
+    host, _, pid = owner.rpartition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass
+    return False
+
+
+def without_traces(session: Session, before: datetime) -> list[int]:
+    """Return the ended runs of schedules before an instant that no row points to; the last of each schedule stays."""
+    last = select(func.max(Run.id)).where(Run.schedule != "").group_by(Run.schedule)
+    old = set(
+        session.scalars(
+            select(Run.id).where(
+                Run.schedule != "", Run.state != RunState.RUNNING, Run.tick < before, Run.id.not_in(last)
+            )
+        )
+    )
+    for table in Base.metadata.tables.values():
+        for column in table.columns:
+            if old and any(key.column is Run.__table__.c.id for key in column.foreign_keys):
+                # One pass over the table, whatever the number of runs.
+                old -= set(session.scalars(select(column).where(column <= max(old)).distinct()))
+    return sorted(old)
 
 
 def end_run(run: RunRecord, state: RunState, outcome: Mapping[str, Any]) -> None:

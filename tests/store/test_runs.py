@@ -1,6 +1,8 @@
 """Runs: every command leaves one row that says how it ended."""
 
 import signal
+import socket
+import subprocess
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -129,3 +131,24 @@ def test_a_stop_while_a_finished_run_is_ended_comes_after_it_is_done(
     with pytest.raises(KeyboardInterrupt), recorded_run(sqlite_store, "score", {}):
         pass
     assert only_run(sqlite_store).state == "done"
+
+
+def test_the_run_of_a_command_that_was_killed_is_closed_and_one_that_lives_is_left_alone(sqlite_store: Store) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    host = socket.gethostname()
+    owners = {"killed": f"{host}:{gone.pid}", "here": this_process(), "elsewhere": f"another-{host}:{gone.pid}"}
+    made = {name: begin_run(sqlite_store, name, {}).id for name in owners}
+    now = datetime.now(UTC)
+    with sqlite_store.write() as session:
+        for name, owner in owners.items():
+            session.get_one(Run, made[name]).owner = owner
+    with sqlite_store.write() as session:
+        assert runs.close_left(session, now) == 1
+        killed = session.get_one(Run, made["killed"])
+        assert (killed.state, killed.finished_at, killed.outcome) == (
+            "abandoned",
+            now,
+            {"error": "its process ended before it was done"},
+        )
+        assert runs.close_left(session, now + timedelta(hours=1)) == 2, "their leases have ended"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, model_validator
-from sqlalchemy import CursorResult, delete, exists, select
+from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
 from abkit.alerts.channels import read_address
@@ -21,20 +21,20 @@ from abkit.jobs.status import schedule_status
 from abkit.jobs.work.calls import call
 from abkit.jobs.work.charts import draw_charts
 from abkit.store.database.engine import Store
-from abkit.store.jobs import alerts, requests
+from abkit.store.jobs import alerts
+from abkit.store.runs import close_left, without_traces
 from abkit.store.schema import Alert, AlertDelivery, Run
-from abkit.vocabulary import RunState
 
-# Jobs whose runs no figure points to.
-_WITHOUT_FIGURES = ("deliver_alerts", "heartbeat", "prune")
+_DELETED_TOGETHER = 500
 _HEARTBEAT_S = 10
 _REFUSALS = 3
 
 
 def deliver_alerts(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
-    """Look for schedules that are overdue, then send every channel its pending alerts."""
+    """Look for schedules that are overdue and for commands that were killed, then send every channel its alerts."""
     with store.write() as session:
         _observe_overdue(session, settings, tick)
+        close_left(session, tick.started_at)
         # This job is run by a daemon: whoever saw none (`abkit schedule check`) need not look again.
         Rules(session, settings.alerts, tick.started_at, tick.run.id).daemon_seen("")
     draw = partial(draw_charts, store, settings)
@@ -52,34 +52,21 @@ def _observe_overdue(session: Session, settings: Settings, tick: Tick) -> None:
 
 
 def prune(store: Store, settings: Settings, tick: Tick, _arguments: Arguments) -> Mapping[str, Any]:
-    """Remove old records that no figure points to: attempts to deliver, and runs of the jobs of this file."""
+    """Remove old records that no figure points to: attempts to deliver, and runs that left nothing in the store."""
     before = tick.at - timedelta(days=settings.daemon.keep_days)
     with store.write() as session:
         resolved = select(Alert.id).where(Alert.resolved_at < before)
-        deliveries = session.execute(
+        result = session.execute(
             delete(AlertDelivery)
             .where(AlertDelivery.alert_id.in_(resolved), AlertDelivery.state.in_(("delivered", "failed", "given_up")))
             .execution_options(synchronize_session=False)
         )
-        runs = session.execute(
-            delete(Run)
-            .where(
-                Run.what.in_(_WITHOUT_FIGURES),
-                Run.schedule != "",
-                Run.state != RunState.RUNNING,
-                Run.tick < before,
-                ~exists().where(Alert.run_id == Run.id),
-                ~exists().where(AlertDelivery.run_id == Run.id),
-            )
-            .execution_options(synchronize_session=False)
-        )
-        requests.remove_finished(session, before)
-    return {"deliveries": _count(deliveries), "runs": _count(runs)}
-
-
-def _count(result: Any) -> int:
-    assert isinstance(result, CursorResult)  # noqa: S101  # a DELETE counts its rows
-    return result.rowcount
+        assert isinstance(result, CursorResult)  # noqa: S101  # a DELETE counts its rows
+        old = without_traces(session, before)
+        for start in range(0, len(old), _DELETED_TOGETHER):
+            some = Run.id.in_(old[start : start + _DELETED_TOGETHER])
+            session.execute(delete(Run).where(some).execution_options(synchronize_session=False))
+    return {"deliveries": result.rowcount, "runs": len(old)}
 
 
 class Heartbeat(Arguments):

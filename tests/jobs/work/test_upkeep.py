@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from abkit.alerts.episodes import observe
 from abkit.config import AlertSettings, ScheduleSettings, Settings
@@ -19,7 +19,7 @@ from abkit.jobs.status import schedule_status
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
-from abkit.store.schema import Alert, AlertDelivery, Run, Schedule
+from abkit.store.schema import Alert, AlertDelivery, Campaign, Run, Schedule
 from tests.alerts.conftest import both_engines
 
 NOW = datetime(2026, 3, 1, 6, 0, 30, tzinfo=UTC)
@@ -120,10 +120,12 @@ def test_a_schedule_nobody_runs_is_late_and_opens_one_alert(store: Store, tmp_pa
 
 
 @both_engines
-def test_prune_removes_only_old_runs_without_figures(store: Store, tmp_path: Path) -> None:
+def test_prune_removes_only_old_runs_that_left_nothing_and_keeps_the_last_of_each_schedule(
+    store: Store, tmp_path: Path
+) -> None:
     with store.write() as session:
-        for what in ("deliver_alerts", "correlate"):
-            for days in (1, 40):
+        for what, ages in (("deliver_alerts", (40, 1)), ("correlate", (41, 40, 1)), ("seldom", (60, 50))):
+            for days in ages:
                 at = NOW - timedelta(days=days)
                 session.add(
                     Run(
@@ -138,10 +140,20 @@ def test_prune_removes_only_old_runs_without_figures(store: Store, tmp_path: Pat
                         started_at=at,
                     )
                 )
+        session.flush()
+        at = NOW - timedelta(days=41)
+        (figures,) = session.scalars(select(Run).where(Run.what == "correlate", Run.tick == at))
+        session.add(Campaign(key="spring", created_at=at, run_id=figures.id))
     tick = _tick(store)
-    assert prune(store, Settings(workspace=tmp_path), tick, object())["runs"] == 1
+    assert prune(store, Settings(workspace=tmp_path), tick, object())["runs"] == 3
     with store.read() as session:
-        assert session.scalar(select(func.count()).select_from(Run).where(Run.schedule != "")) == 3
+        left = session.execute(select(Run.what, Run.tick).where(Run.schedule != "")).all()
+    assert sorted((what, (NOW - at).days) for what, at in left) == [
+        ("correlate", 1),
+        ("correlate", 41),
+        ("deliver_alerts", 1),
+        ("seldom", 50),
+    ]
 
 
 @both_engines
