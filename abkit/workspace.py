@@ -177,6 +177,7 @@ class Workspace:
         min_probability: float = 0.9,
         model: str | None = None,
         by_idea: bool = False,
+        record: bool = True,
     ) -> Shortlist:
         """Choose which creatives of a campaign to launch, from the logged scores.
 
@@ -187,10 +188,12 @@ class Workspace:
             min_probability: P(A beats B) from which two creatives are not tied, in (0.5, 1).
             model: Name or digest of a version, instead of the active model.
             by_idea: Choose distinct ideas: the best size of each stands for it, and its other sizes go with it.
+            record: Whether the run is recorded, so that it can be named later; else its number is 0.
 
         Raises:
             AbkitError: Nothing in this campaign has been scored.
         """
+        from abkit.store.runs import RunRecord
         from abkit.workflows.scoring.shortlist import shortlist
 
         return shortlist(
@@ -201,6 +204,7 @@ class Workspace:
             min_probability=min_probability,
             model=model,
             by_idea=by_idea,
+            run=None if record else RunRecord(self.store, 0),
         )
 
     @overload

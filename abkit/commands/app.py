@@ -46,6 +46,7 @@ COMMANDS = {
     "review": "loop.review",
     "rater": "loop.rater",
     "serve": "operate.serve",
+    "mcp": "operate.mcp",
     "user": "operate.user",
     "token": "operate.token",
     "open": "operate.open",

@@ -65,7 +65,7 @@ def shortlist(
     key = campaign_key(served.store, campaign_id)
     if key is None:
         raise NotThere(f"there is no campaign number {campaign_id}", hint="GET /api/v1/campaigns lists them")
-    return answer(request, served.shortlist(key, keep=keep, p_best=p_best, by_idea=by_idea, model=model))
+    return answer(request, served.shortlist(key, keep=keep, p_best=p_best, by_idea=by_idea, model=model, record=False))
 
 
 @router.get("/creatives", name="api_creatives")

@@ -89,7 +89,7 @@ def describe(routes: Iterable[APIRoute], *, prefix: str = "") -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         components.pop(unused, None)
     components["Problem"] = _PROBLEM
-    bearer = {"type": "http", "scheme": "bearer", "description": "A token, as `abkit token add` makes it."}
+    bearer = {"type": "http", "scheme": "bearer", "description": "A token, as `abkit token create` makes it."}
     document["components"]["securitySchemes"] = {"token": bearer}
     document["security"] = [{"token": []}, {}]
     return document

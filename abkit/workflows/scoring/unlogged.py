@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
 
@@ -36,6 +36,8 @@ from abkit.workflows.scoring.results import UNLIKE, ScoredFile, is_far, known_in
 
 if TYPE_CHECKING:
     from abkit_model.scorer import Scorer
+
+Result = TypeVar("Result")
 
 _FIGURES = ("mean", "std", "epistemic_std", "ci_level", "novelty")
 #: Niceness of the thread that scores: who looks at pages comes first.
@@ -94,12 +96,28 @@ class ScorerAtHand:
             UsageError: There is no such version.
             AbkitError: Too many requests wait already, or the scorer cannot be used.
         """
+        return self._alone(lambda: self._score(store, found, model))
+
+    def use(self, store: Store, work: Callable[[Scorer], Result]) -> Result:
+        """Do something else with the scorer of the active model, in its turn.
+
+        Raises:
+            AbkitError: Too many requests wait already, or the scorer cannot be used.
+        """
+        return self._alone(lambda: work(self._scorer(_version(store, None))))
+
+    def _alone(self, work: Callable[[], Result]) -> Result:
         if not self._free.acquire(blocking=False):
             raise AbkitError("too many images wait to be scored", hint="try again in some seconds")
         try:
-            return self._thread.submit(self._score, store, found, model).result()
+            return self._thread.submit(work).result()
         finally:
             self._free.release()
+
+    def _scorer(self, active: ActiveModel) -> Scorer:
+        if self._loaded is None or self._loaded[0] != active.version.digest:
+            self._loaded = (active.version.digest, active.scorer)
+        return self._loaded[1]
 
     def close(self) -> None:
         """End its thread."""
@@ -132,9 +150,7 @@ class ScorerAtHand:
     ) -> dict[str, dict[str, Any]]:
         from abkit_model.scorer import mean_of_frames
 
-        if self._loaded is None or self._loaded[0] != active.version.digest:
-            self._loaded = (active.version.digest, active.scorer)
-        scorer = self._loaded[1]
+        scorer = self._scorer(active)
         figures: dict[str, dict[str, Any]] = {}
         for batch in decode_batches(pool, files, scorer.prepare, self.settings.scoring):
             frames, parts = all_frames(batch)
