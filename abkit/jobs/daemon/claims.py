@@ -199,7 +199,8 @@ class Claims:
         waited = now + self.backoff(max(failures, 1))
         if not schedule.enabled:
             return "It is paused."
-        if waited < schedule.next_run_at and failures <= self.settings.daemon.retries and _may_retry(ending):
+        in_its_turn = waited < schedule.next_run_at or schedule.missed == MissedTicks.RUN_ALL
+        if in_its_turn and failures <= self.settings.daemon.retries and _may_retry(ending):
             return f"It is tried again at {waited:%Y-%m-%d %H:%M:%S} UTC, then less and less often."
         return f"It runs again with its next tick, at {max(waited, schedule.next_run_at):%Y-%m-%d %H:%M:%S} UTC."
 

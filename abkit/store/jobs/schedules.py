@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Exists, Update, delete, exists, func, select, update
+from sqlalchemy import Exists, Update, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from abkit.store.database.statements import count_changed, insert_missing
 from abkit.store.schema import Run, Schedule
 from abkit.version import __version__
-from abkit.vocabulary import RunState
+from abkit.vocabulary import MissedTicks, RunState
 
 #: The columns that the configuration or a command decides; the others are the schedule's state.
 DEFINITION = ("job", "arguments", "cron", "jitter_s", "grace_s", "time_limit_s", "missed", "source")
@@ -108,7 +108,9 @@ def expired(session: Session, now: datetime) -> Sequence[Run]:
 
 
 def to_retry(session: Session, now: datetime, most: int) -> Sequence[tuple[Schedule, Run]]:
-    """Return the schedules whose last run failed, whose wait is over and whose next tick has not come, with that run.
+    """Return the schedules whose last run failed and whose wait is over, with that run, to try its tick again.
+
+    Where the next tick has come, that one runs instead; but a schedule that runs all its ticks runs each in its turn.
 
     Args:
         session: For reading.
@@ -123,7 +125,7 @@ def to_retry(session: Session, now: datetime, most: int) -> Sequence[tuple[Sched
             Schedule.enabled,
             Schedule.failures.between(1, most),
             Schedule.backoff_until <= now,
-            Schedule.next_run_at > now,
+            or_(Schedule.next_run_at > now, Schedule.missed == MissedTicks.RUN_ALL),
             Run.state.in_((RunState.FAILED, RunState.TIMED_OUT)),
         )
         .order_by(Schedule.backoff_until)
@@ -274,7 +276,12 @@ def _wait_for_others(session: Session, schedule: Schedule) -> None:
 
 
 def _as_it_was_read(schedule: Schedule) -> Update:
-    return update(Schedule).where(Schedule.id == schedule.id, Schedule.next_run_at == schedule.next_run_at)
+    return update(Schedule).where(
+        Schedule.id == schedule.id,
+        Schedule.next_run_at == schedule.next_run_at,
+        # A tick that failed since is tried again, or waits.
+        Schedule.failures == schedule.failures,
+    )
 
 
 def _running(key: Any) -> Exists:

@@ -71,6 +71,37 @@ def test_it_is_tried_again_for_the_same_tick_with_doubling_waits_and_then_waits_
     assert tomorrow.tick == NOW + timedelta(days=1)
 
 
+def test_a_schedule_that_runs_all_its_ticks_tries_one_that_failed_before_the_next(store: Store, claims: Claims) -> None:
+    add_schedule(store, "all", first=NOW + SECOND, cron="* * * * * *", missed="run_all")
+    daily = _claim(claims, NOW)
+    assert daily is not None
+    claims.finish(daily, Ending(RunState.DONE), NOW)
+    ran = []
+    for seconds, ending in ((1, FAILED), (31, FAILED), (91, Ending(RunState.DONE)), (92, Ending(RunState.DONE))):
+        at = NOW + seconds * SECOND
+        lease = _claim(claims, at)
+        assert lease is not None
+        ran.append(((lease.tick - NOW).seconds, lease.attempt))
+        claims.finish(lease, ending, at)
+        if seconds == 1:
+            assert "It is tried again at 2026-03-01 06:00:31 UTC" in _message(store)
+            assert _claim(claims, at + 20 * SECOND) is None, "the ticks after it wait for it"
+    assert ran == [(1, 1), (1, 2), (1, 3), (2, 1)]
+
+
+def test_a_tick_that_failed_while_another_daemon_was_about_to_claim_the_next_is_not_passed_over(
+    store: Store, claims: Claims
+) -> None:
+    lease = _claim(claims, NOW)
+    assert lease is not None
+    with store.read() as session:
+        as_read = schedules.find(session, "daily") or pytest.fail("no schedule")
+    claims.finish(lease, FAILED, NOW)
+    later = {"tick": as_read.next_run_at, "next_run_at": as_read.next_run_at + timedelta(days=1)}
+    with store.write() as session:
+        assert schedules.claim(session, as_read, owner="other", now=NOW, lease_until=NOW, **later) is None
+
+
 def test_success_ends_the_retries_and_leaves_one_run(store: Store, claims: Claims) -> None:
     for ending, at in ((FAILED, NOW), (Ending(RunState.DONE, {"rows": 1}), NOW + 30 * SECOND)):
         lease = _claim(claims, at)
