@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Several test processes share the cores: threads that spin while they wait would only take turns from each other.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: demo test test-long check install clean
+.PHONY: demo test test-long check audit install clean
 
 demo: $(VENV)/.demo
 	$(BIN)/abkit demo
@@ -27,6 +27,12 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Licences of what is installed, and known vulnerabilities of what is pinned; says so, and ends with 3, where pip-audit
+# cannot be installed or reaches no data.
+audit: $(VENV)/.dev
+	-test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet pip-audit; }
+	$(BIN)/python tools/audit.py --pip-audit $(VENV)/audit/bin/pip-audit
 
 install: $(VENV)/.dev
 
