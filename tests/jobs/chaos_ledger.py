@@ -95,6 +95,6 @@ class Ledger:
         for name in self.refused.values():
             number = sum(count for title, count in titles.items() if name in title)
             if number != 1:
-                yield f"{number} alerts about the refused file {name}"
+                yield f"{number} alerts about the refused file {name}, of {sorted(titles)}"
             if not any(name in message for message in told):
                 yield f"nobody was told about the refused file {name}"
