@@ -542,7 +542,7 @@ class Workspace:
         """Trace the figures of a drift check to the creatives and KPI rows that they were made from.
 
         Args:
-            check: Its run, as in `DriftReport.run_id`, or "decision:N"; the last check by default.
+            check: Its run, as in `DriftReport.run_id`, or "decision:N"; the last standing check by default.
             test: Name of the only figure, such as "ks"; all by default.
 
         Raises:
@@ -558,7 +558,7 @@ class Workspace:
 
         Args:
             out: The file; drift-RUN.html in the workspace by default.
-            check: Its run, as in `DriftReport.run_id`, or "decision:N"; the last check by default.
+            check: Its run, as in `DriftReport.run_id`, or "decision:N"; the last standing check by default.
 
         Raises:
             UsageError: There is no such check.

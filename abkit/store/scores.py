@@ -348,6 +348,7 @@ class CreativeSample:
         small: How many creatives have images under 16 pixels on a side.
         embedded: Ids of the creatives of the embeddings, in their order; () for the model's own reference sample.
         odd: How many embeddings have another length than most, and are not in it.
+        odd_sizes: How many numbers these have.
     """
 
     ids: tuple[int, ...]
@@ -356,6 +357,7 @@ class CreativeSample:
     small: int = 0
     embedded: tuple[int, ...] = ()
     odd: int = 0
+    odd_sizes: tuple[float, ...] = ()
 
 
 def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int]) -> CreativeSample:
@@ -377,6 +379,7 @@ def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int])
     size = _usual_size(vectors) if vectors else 0
     usable = size > 0 and size % 2 == 0  # two bytes a number
     with_vector = [i for i in ids if usable and len(vectors.get(i, b"")) == size]
+    odd_sizes = {len(one) / 2 for one in vectors.values() if not usable or len(one) != size}
     return CreativeSample(
         tuple(ids),
         np.array([scores[i] for i in ids if i in scores], np.float64),
@@ -384,6 +387,7 @@ def creative_sample(session: Session, version: ModelVersion, ids: Sequence[int])
         small,
         tuple(with_vector),
         len(vectors) - len(with_vector),
+        tuple(sorted(odd_sizes)),
     )
 
 

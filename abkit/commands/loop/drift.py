@@ -111,7 +111,9 @@ def list_decisions(
 
 CheckArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[ID]", help="Its run, as `abkit drift list` has it, or decision:N; the last check else."),
+    typer.Argument(
+        metavar="[ID]", help="Its run, as `abkit drift list` has it, or decision:N; else the last standing check."
+    ),
 ]
 
 

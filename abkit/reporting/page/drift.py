@@ -25,7 +25,7 @@ from abkit.store.catalog import creatives, ideas
 from abkit.store.schema import CorrelationResult, Decision, DriftResult, ModelVersion
 from abkit.store.scores import CreativeSample
 from abkit.version import __version__
-from abkit.workflows.drift.explain import DriftTrace, explain_check, find_check
+from abkit.workflows.drift.explain import DriftTrace, explain_decision, find_check
 from abkit.workflows.drift.samples import read_samples
 from abkit.workflows.drift.trace import windows_of
 from abkit.workflows.drift.windows import DriftWindows
@@ -135,8 +135,8 @@ def gather_drift_page(
         with_thumbnails: Whether small images are in it; a page that is served has addresses for them.
     """
     with store.read() as session:
-        decision, _ = find_check(session, check)
-        windows, _ = windows_of(session, decision, settings.drift)
+        decision, notes = find_check(session, check)
+        windows, said = windows_of(session, decision, settings.drift)
         shown = {*windows.current_creatives, *windows.reference_creatives}
         known = unseen_scores(session, windows.version, shown) if windows.version else UnseenScores(scores={})
         samples = read_samples(session, windows, ideas.ideas_of(session, shown), known, settings.drift)
@@ -150,7 +150,7 @@ def gather_drift_page(
         version = windows.version
         since = decision.as_of - _HISTORY
         return DriftPage(
-            trace=explain_check(session, settings.drift, decision.run_id),
+            trace=explain_decision(session, decision, windows, (*notes, *said)),
             reasons=tuple(map(str, decision.reasons.get("reasons", []))),
             layers=_layers(findings),
             headline=headline(decision.decision, decision.layers_judged),

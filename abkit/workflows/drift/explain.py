@@ -140,17 +140,19 @@ def find_check(session: Session, check: str | int | None = None) -> tuple[Decisi
 
     Args:
         session: A reading session.
-        check: Its run, as `abkit drift list` has it; or `decision:N`; the last check when None.
+        check: Its run, as `abkit drift list` has it; or `decision:N`; the last standing check when None, or the last
+            comparison where there was none.
 
     Raises:
         UsageError: There is no such check.
     """
     hint = "see the column run id of: abkit drift list"
     if check is None:
-        last = results.last_decisions(session, 1)
+        standing = results.last_decision(session)
+        last = [standing] if standing else results.last_decisions(session, 1)
         if not last:
             raise UsageError("no drift check has been made yet", hint="make one: abkit drift check")
-        return last[0], ()
+        return last[0], () if standing else ("no standing check has been made yet: this is the last comparison",)
     written = re.fullmatch(r"\s*(decision:)?([0-9]{1,18})\s*", str(check))
     if written is None:
         raise UsageError(f"{check!r} names no check", hint=f"give the number of its run, or decision:N; {hint}")
@@ -179,6 +181,24 @@ def explain_check(
     """
     decision, notes = find_check(session, check)
     windows, said = windows_of(session, decision, settings)
+    return explain_decision(session, decision, windows, (*notes, *said), test=test)
+
+
+def explain_decision(
+    session: Session, decision: Decision, windows: DriftWindows, said: tuple[str, ...], *, test: str | None = None
+) -> DriftTrace:
+    """Trace the figures of a decision whose windows are known; the rest is as for `explain_check`.
+
+    Args:
+        session: A reading session.
+        decision: The decision.
+        windows: Its windows.
+        said: What has to be known of both.
+        test: Name of the only figure; all when None.
+
+    Raises:
+        UsageError: It has no such figure.
+    """
     every = results.drift_results(session, [decision.run_id])
     chosen = [row for row in every if test is None or row.test == test]
     if test is not None and not chosen:
@@ -219,7 +239,7 @@ def explain_check(
         tests=tests,
         creatives=creatives,
         files=files,
-        notes=(*notes, *said),
+        notes=said,
     )
 
 

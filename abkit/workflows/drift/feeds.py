@@ -113,7 +113,7 @@ def judge_places(before: Mapping[str, int], now: Mapping[str, int], settings: Dr
     return [
         LayerResult(
             layer=Layer.DATA,
-            test="segments",
+            test="places",
             verdict=DriftVerdict.WATCH if said else DriftVerdict.OK,
             sentence=f"Data: {'; '.join(said)}: the relation and the level rest on what both windows have."
             if said

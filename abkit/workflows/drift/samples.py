@@ -109,6 +109,13 @@ def _finite(sample: CreativeSample, settings: DriftSettings) -> tuple[CreativeSa
         ),
     }
     faults = tuple(judge_share(test, what, bad, n, settings) for test, (bad, what, n) in lost.items() if bad)
+    if sample.odd_sizes:
+        sizes = ", ".join(f"{size:g}" for size in sample.odd_sizes[:5])
+        usual = f", and the others {sample.embeddings.shape[1]:,}" if len(sample.embeddings) else ""
+        said = f" Some have {sizes} numbers{usual}."
+        faults = tuple(
+            replace(one, sentence=one.sentence + said) if one.test == "embeddings" else one for one in faults
+        )
     kept = replace(
         sample,
         scores=sample.scores[numbers],

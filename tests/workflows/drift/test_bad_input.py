@@ -77,6 +77,7 @@ def test_embeddings_of_another_length_or_without_numbers_are_counted_and_left_ou
 
     (found,) = (one for one in rows(report, Layer.DATA) if one.test == "embeddings")
     assert "3 of 40 embeddings" in found.sentence
+    assert found.sentence.endswith("Some have 0, 5 numbers, and the others 8.")
     assert [one.n_current for one in rows(report, Layer.INPUT)] == [37]
 
 
@@ -196,7 +197,7 @@ def test_a_segment_that_vanishes_and_one_that_appears_are_named(store: Store) ->
 
     report = check(store, as_of=day(41), current="days:7", reference="days:30")
 
-    (found,) = (one for one in rows(report, Layer.DATA) if one.test == "segments")
+    (found,) = (one for one in rows(report, Layer.DATA) if one.test == "places")
     assert (found.detail["gone"], found.detail["new"]) == (["placement=feed"], ["placement=stories"])
     assert found.sentence in report.reasons
     assert {one.verdict for one in rows(report, Layer.KPI)} == {DriftVerdict.INSUFFICIENT_DATA}
@@ -205,7 +206,7 @@ def test_a_segment_that_vanishes_and_one_that_appears_are_named(store: Store) ->
 def test_segments_that_stay_are_nothing_to_say(sqlite_store: Store) -> None:
     deliver(seeded(sqlite_store), {range(42): "feed"})
     report = check(sqlite_store, as_of=day(41))
-    (found,) = (one for one in rows(report, Layer.DATA) if one.test == "segments")
+    (found,) = (one for one in rows(report, Layer.DATA) if one.test == "places")
     assert (found.verdict, found.sentence in report.reasons) == ("ok", False)
 
 

@@ -157,6 +157,20 @@ def test_one_figure_is_traced_alone(sqlite_store: Store) -> None:
         traced(sqlite_store, test="nonsense")
 
 
+def test_the_last_standing_check_is_meant_where_none_is_named_and_a_guess_is_said(sqlite_store: Store) -> None:
+    world(sqlite_store)
+    other = check_drift(sqlite_store, Settings(), reference="days:14", current="days:7", as_of=AS_OF)
+    found = traced(sqlite_store)
+    assert (found.run_id, found.notes[0]) == (
+        other.run_id, "no standing check has been made yet: this is the last comparison",
+    )  # fmt: skip
+
+    standing = check_drift(sqlite_store, Settings(), as_of=AS_OF - timedelta(days=3))
+    check_drift(sqlite_store, Settings(), reference="days:14", current="days:7", as_of=AS_OF)
+
+    assert traced(sqlite_store).run_id == standing.run_id
+
+
 def test_a_check_is_found_by_run_and_by_decision_and_a_guess_is_said(sqlite_store: Store) -> None:
     with pytest.raises(UsageError, match="no drift check has been made"):
         traced(sqlite_store)
