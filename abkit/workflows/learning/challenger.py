@@ -20,8 +20,8 @@ from abkit_model.errors import LabelError
 if TYPE_CHECKING:
     from abkit_model.checkpoint import Card
 
-_FEWEST_RATED = 20
-_FEWEST_PAIRS = 2
+FEWEST_RATED = 20
+FEWEST_PAIRS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def train_challenger(
     """
     from abkit_model.training.request import TrainingRequest
 
-    folder = _folder(settings, name)
+    folder = new_folder(settings, name)
     card = champion.scorer.card
     why_new = _why_new_queries(card, f"{found.metric.value} {found.currency}".strip())
     scale = None if why_new else (card.scale.low, card.scale.high)
@@ -89,10 +89,10 @@ def train_challenger(
     paths = known.write(tables)
     notes = [*known.notes, *([why_new] if why_new else [])]
     rated = len({row["image"] for row in known.ratings})
-    if "ratings" in paths and rated < _FEWEST_RATED:
+    if "ratings" in paths and rated < FEWEST_RATED:
         notes.append(f"ratings of {rated} images are too few to learn from beside the outcomes")
         del paths["ratings"]
-    if len(known.comparisons) < _FEWEST_PAIRS:
+    if len(known.comparisons) < FEWEST_PAIRS:
         paths.pop("comparisons", None)
     request = TrainingRequest(
         table=paths["outcomes"],
@@ -117,7 +117,7 @@ def train_challenger(
     return Challenger(version=version, known=known, tables=tables, notes=tuple(notes))
 
 
-def _folder(settings: Settings, name: str) -> Path:
+def new_folder(settings: Settings, name: str) -> Path:
     root = settings.workspace.resolve()
     folder = (root / settings.retrain.folder).resolve()
     if not folder.is_relative_to(root):

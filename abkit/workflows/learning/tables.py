@@ -93,7 +93,7 @@ def known_tables(
     names = named_in(folder, paths)
     ratings: Rows = []
     if votes is not None:
-        ratings, said = _ratings(votes, names)
+        ratings, said = rating_rows(votes, names)
         notes += said
     outcomes = outcome_rows(found, entries, names)
     return KnownTables(
@@ -152,7 +152,7 @@ def outcome_rows(found: StoredAppeals, entries: Sequence[int], names: Mapping[in
     return rows
 
 
-def _ratings(votes: read.StoredVotes, names: Mapping[int, str]) -> tuple[Rows, list[str]]:
+def rating_rows(votes: read.StoredVotes, names: Mapping[int, str]) -> tuple[Rows, list[str]]:
     """Return the votes on images that are there, without those of raters who vote against everybody else."""
     from abkit_model.data.raters import contrary_raters
 
