@@ -36,7 +36,8 @@ from abkit.store import scores
 from abkit.store.catalog import creatives
 from abkit.store.ratings.publish import source_of
 from abkit.store.runs import recorded_run
-from abkit.store.schema import Comparison, Rater as StoredRater, RatingImport
+from abkit.store.schema import Comparison, RatingImport
+from abkit.store.schema import Rater as StoredRater
 from abkit.workflows.active_model import ensure_active_model
 from abkit.workflows.ratings.queue import FEW_LEFT, RaterQueue, ensure_rater, label_state, plan, vote
 from abkit_model.data.tokens import TokenCache

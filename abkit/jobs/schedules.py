@@ -15,7 +15,7 @@ from abkit.jobs.status import unknown_schedule
 from abkit.jobs.work.asked import ScoreAddresses, Worth, score_addresses, worth
 from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, digest, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
-from abkit.jobs.work.learning import Retrain, retrain
+from abkit.jobs.work.learning import Retrain, retrain, train_labels
 from abkit.jobs.work.sources import ImportSource, import_source
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
 from abkit.store.database.engine import Store
@@ -34,6 +34,7 @@ CATALOG: Catalog = {
         Job("drift_check", "check all drift layers and decide", drift_check, DriftCheck),
         Job("retrain", "train a challenger, judge it on later launches, promote it if it is better", retrain, Retrain),
         Job("worth", "say what listening to the scores is worth", worth, Worth),
+        Job("train_labels", "train a challenger on ratings and comparisons; it is not promoted", train_labels),
         Job("experiments", "analyze the running experiments", experiments),
         Job("digest", "tell the week: experiments, tired creatives, what needs a person", digest),
         Job("deliver_alerts", "send pending alerts to the channels", deliver_alerts, quick=True),

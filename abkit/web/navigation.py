@@ -15,6 +15,7 @@ _ENTRIES: tuple[tuple[str, str, Permission], ...] = (
     ("alerts", "Alerts", Permission.VIEW),
     ("jobs", "Jobs", Permission.VIEW),
     ("upload", "Upload", Permission.OPERATE),
+    ("raters", "Raters", Permission.OPERATE),
     ("people", "People", Permission.ADMINISTER),
 )
 

@@ -11,8 +11,8 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.day_options import AsOfOption
 from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
-from abkit.commands.model.options import ImageColumnOption, LabelsArgument, ScaleOption, parse_scale
-from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar, show
+from abkit.commands.model.options import ImageColumnOption, LabelsArgument, ScaleOption, SeedOption, parse_scale
+from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar, progress_bars, show
 from abkit.commands.table_options import (
     DecimalOption,
     EncodingOption,
@@ -176,3 +176,16 @@ def agreement(
             note(text)
     else:
         print_results([study], form, study.figures())
+
+
+@app.command()
+def train(ctx: typer.Context, seed: SeedOption = 0, form: FormatOption = Format.TABLE) -> None:
+    """Train a challenger on all ratings and comparisons in the store; the active model stays as it is."""
+    from abkit.workflows.learning.labeled import train_on_labels
+
+    context: CommandContext = ctx.obj
+    with context.store() as store, progress_bars() as progress:
+        result = train_on_labels(store, context.settings, seed=seed, progress=progress)
+    show(result, form, as_rows=True)
+    if result.name:
+        note(f"compare it: abkit model compare; make it active: abkit model promote {result.name}")

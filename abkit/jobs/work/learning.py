@@ -1,5 +1,6 @@
-"""The job that learns: a challenger is trained, judged on later launches, and takes over if it is better."""
+"""The jobs that learn: a challenger judged on later launches, which may take over; one from labels, which may not."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,8 @@ from abkit.config import AppealMetric, Settings
 from abkit.jobs.job import Arguments, Tick
 from abkit.store import trials
 from abkit.store.database.engine import Store
+
+_TELL_EVERY_S = 2.0
 
 
 class Retrain(Arguments):
@@ -39,3 +42,20 @@ def retrain(store: Store, settings: Settings, tick: Tick, arguments: Retrain) ->
         run=tick.run,
     )
     return dict(tick.run.outcome)
+
+
+def train_labels(store: Store, settings: Settings, tick: Tick, arguments: Arguments) -> Mapping[str, Any]:
+    """Train a challenger on ratings and comparisons; how far it is stands in the outcome of the run meanwhile."""
+    from abkit.workflows.learning.labeled import train_on_labels
+
+    told = 0.0
+
+    def tell(stage: str, done: int, total: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _TELL_EVERY_S:
+            told = time.monotonic()
+            tick.run.tell({"stage": stage, "done": done, "total": total})
+
+    result = train_on_labels(store, settings, progress=tell, run=tick.run)
+    figures = {one.figure: one.estimate for one in result.figures[:1]}
+    return {**tick.run.outcome, "decision": result.decision, **figures}

@@ -118,6 +118,11 @@ def train_challenger(
 
 
 def new_folder(settings: Settings, name: str) -> Path:
+    """Return a folder for a checkpoint that is not there yet, in that of `[retrain]`.
+
+    Raises:
+        AbkitError: That folder is outside the workspace.
+    """
     root = settings.workspace.resolve()
     folder = (root / settings.retrain.folder).resolve()
     if not folder.is_relative_to(root):

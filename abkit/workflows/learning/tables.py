@@ -153,7 +153,7 @@ def outcome_rows(found: StoredAppeals, entries: Sequence[int], names: Mapping[in
 
 
 def rating_rows(votes: read.StoredVotes, names: Mapping[int, str]) -> tuple[Rows, list[str]]:
-    """Return the votes on images that are there, without those of raters who vote against everybody else."""
+    """Return the votes on images that are there as rows, without those of raters who vote against everybody else."""
     from abkit_model.data.raters import contrary_raters
 
     there = np.isin(votes.creative, list(names))
