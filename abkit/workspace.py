@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from abkit.config import Settings
     from abkit.money import Rates
     from abkit.store.database.engine import Store
-    from abkit.vocabulary import Metric, WinnerRule
+    from abkit.vocabulary import Metric, ReviewAct, WinnerRule
     from abkit.workflows.backups import Backup
     from abkit.workflows.correlate import CorrelationReport
     from abkit.workflows.drift.explain import DriftTrace
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from abkit.workflows.learning.worth import WorthReport
     from abkit.workflows.models.train import Progress as Stages
     from abkit.workflows.ratings.next_labels import NextLabels
+    from abkit.workflows.reviews import Flow, GateResult, Reviewed, VariantReview
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
 
@@ -623,6 +624,87 @@ class Workspace:
         from abkit.workflows.ratings.next_labels import next_labels
 
         return next_labels(self.store, campaign=campaign, count=count, images=images, day=_today())
+
+    def review(
+        self,
+        campaign: str,
+        creatives: Sequence[str],
+        act: ReviewAct | str,
+        *,
+        by: str,
+        reason: str = "",
+    ) -> Reviewed:
+        """Propose, approve or reject variants of a campaign, ask for changes, or comment, by name and with a reason.
+
+        Args:
+            campaign: Key of the campaign.
+            creatives: Names, paths or sha256 of its variants.
+            act: "propose", "approve", "reject", "want_changes" or "comment".
+            by: Who does it.
+            reason: Why; needed to reject, to want changes, and as the text of a comment.
+
+        Raises:
+            UsageError: There is no such campaign or variant.
+            InvalidInput: No such act, or its reason is missing.
+        """
+        from abkit.vocabulary import ReviewAct, parse_choice
+        from abkit.workflows.reviews import review
+
+        return review(self.store, campaign, creatives, parse_choice(ReviewAct, act, name="act"), by=by, reason=reason)
+
+    def review_of(self, campaign: str, creative: str) -> VariantReview:
+        """Return how far a variant of a campaign has come, with its history.
+
+        Args:
+            campaign: Key of the campaign.
+            creative: Name, path or sha256 of the variant.
+
+        Raises:
+            UsageError: There is no such campaign or variant.
+        """
+        from abkit.workflows.reviews import variant_review
+
+        return variant_review(self.store, campaign, creative)
+
+    def review_flow(self, campaign: str) -> Flow:
+        """Return what was agreed about the reviews of a campaign.
+
+        Raises:
+            UsageError: There is no such campaign.
+        """
+        from abkit.workflows.reviews import flow
+
+        return flow(self.store, campaign)
+
+    def agree_review_flow(
+        self, campaign: str, *, by: str, approvals: int = 1, gate: bool = False, note: str = ""
+    ) -> Flow:
+        """Write down what was agreed about the reviews of a campaign.
+
+        Args:
+            campaign: Key of the campaign.
+            by: Who writes it down.
+            approvals: How many people have to approve a variant, 1 to 5.
+            gate: Whether `review_gate` and `abkit shortlist --gate` ask for approval.
+            note: What was agreed, in words.
+
+        Raises:
+            UsageError: There is no such campaign, or not a valid number.
+        """
+        from abkit.workflows.reviews import agree
+
+        return agree(self.store, campaign, by=by, approvals=approvals, gate=gate, note=note)
+
+    def review_gate(self, shortlist: Shortlist) -> GateResult:
+        """Return whether all creatives that a shortlist keeps are approved, where the campaign asks for it.
+
+        Args:
+            shortlist: What `shortlist` has returned.
+        """
+        from abkit.workflows.reviews import gate
+
+        kept = {one.sha256: one.creative for one in shortlist.creatives if one.kept}
+        return gate(self.store, shortlist.campaign, kept)
 
     def experiment(
         self,

@@ -17,7 +17,7 @@ from abkit.store.schema import JobRequest, Run
 from abkit.vocabulary import RunState
 
 #: Jobs that can be asked for: those that read no path of this machine.
-ON_REQUEST = ("score_addresses", "correlate", "drift_check", "experiments", "worth", "retrain")
+ON_REQUEST = ("score_addresses", "correlate", "drift_check", "experiments", "worth", "retrain", "train_labels")
 
 #: Those that read a folder: only for what was uploaded, into a folder that the server chose.
 ON_UPLOADS = ("score_folder", "import_kpis")
@@ -100,6 +100,16 @@ def requested(store: Store, key: str) -> RequestedJob:
         if not found:
             raise UsageError(f"nobody asked for a job {key}", hint="GET /api/v1/jobs lists those that are known")
         return _record(*found[0])
+
+
+def last_requested(store: Store, job: str) -> tuple[RequestedJob, Mapping[str, Any]] | None:
+    """Return the latest request of a job, and how far it says it is while it runs; None where nobody asked."""
+    with store.read() as session:
+        for request, run in requests.requests(session, limit=50):
+            if request.job == job:
+                outcome = (run.outcome or {}) if run is not None else {}
+                return _record(request, run), outcome.get("so_far") or {}
+    return None
 
 
 def requested_jobs(

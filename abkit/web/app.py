@@ -23,6 +23,8 @@ PAGES = (
     "images",
     "overview",
     "label",
+    "raters",
+    "reviews",
     "experiments",
     "drift",
     "models",

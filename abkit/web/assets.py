@@ -13,6 +13,8 @@ PLACES: Final = {
     "abkit.css": ("abkit.web", "static/abkit.css", "text/css"),
     "abkit.js": ("abkit.web", "static/abkit.js", "text/javascript"),
     "label.css": ("abkit.web", "static/label.css", "text/css"),
+    "review.css": ("abkit.web", "static/review.css", "text/css"),
+    "review.js": ("abkit.web", "static/review.js", "text/javascript"),
     "label.js": ("abkit.web", "static/label.js", "text/javascript"),
     "htmx.js": ("abkit.web", "static/htmx.min.js", "text/javascript"),
 }

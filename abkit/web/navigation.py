@@ -8,6 +8,7 @@ from abkit.web.access.people import Permission, Person
 _ENTRIES: tuple[tuple[str, str, Permission], ...] = (
     ("overview", "Overview", Permission.VIEW),
     ("label", "Label", Permission.LABEL),
+    ("reviews", "Review", Permission.VIEW),
     ("experiments", "Experiments", Permission.VIEW),
     ("drift", "Drift", Permission.VIEW),
     ("models", "Models", Permission.VIEW),

@@ -228,11 +228,12 @@ def _promote(store: Store, run: RunRecord, wanted: str, *, segment: str, by: str
     chosen = find_model(store, wanted)
     _ = chosen.scorer  # a checkpoint that cannot be loaded must not become active
     with store.write() as session:
-        models.promote(session, run, chosen.version, segment=segment, by=by or _person(), why=why)
+        models.promote(session, run, chosen.version, segment=segment, by=by or this_person(), why=why)
     return chosen.version
 
 
-def _person() -> str:
+def this_person() -> str:
+    """Return the name of the user of this machine, or "unknown"."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -9,7 +9,7 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, show
 
-app = typer.Typer(help="Campaigns: list them, rename one, merge two, delete an empty one.", no_args_is_help=True)
+app = typer.Typer(help="Campaigns: list, rename, merge, delete an empty one, agree on reviews.", no_args_is_help=True)
 
 KeyArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Key of the campaign.")]
 
@@ -69,3 +69,37 @@ def delete(ctx: typer.Context, campaign: KeyArgument, form: FormatOption = Forma
     with context.store() as store:
         done = delete_campaign(store, campaign)
     show(done, form)
+
+
+@app.command("review-flow")
+def review_flow(
+    ctx: typer.Context,
+    campaign: KeyArgument,
+    approvals: Annotated[
+        int | None, typer.Option("--approvals", min=1, max=5, help="So many people have to approve a variant.")
+    ] = None,
+    gate: Annotated[
+        bool | None,
+        typer.Option("--gate/--no-gate", help="Whether `abkit shortlist --gate` asks for approval."),
+    ] = None,
+    text: Annotated[str | None, typer.Option("--note", help="What was agreed, in words.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who writes it down; the user of this machine by default.")
+    ] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Show what was agreed about the reviews of a campaign, or write it down."""
+    from abkit.workflows.active_model import this_person
+
+    context: CommandContext = ctx.obj
+    with context.workspace as workspace:
+        agreed = workspace.review_flow(campaign)
+        if (approvals, gate, text) != (None, None, None):
+            agreed = workspace.agree_review_flow(
+                campaign,
+                by=by or this_person(),
+                approvals=agreed.approvals if approvals is None else approvals,
+                gate=agreed.gate if gate is None else gate,
+                note=agreed.note if text is None else text,
+            )
+    show(agreed, form)

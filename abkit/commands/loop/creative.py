@@ -8,8 +8,9 @@ import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, show
+from abkit.vocabulary import ReviewAct
 
-app = typer.Typer(help="Creatives: their names, campaigns, scores and delivery.", no_args_is_help=True)
+app = typer.Typer(help="Creatives: their names, campaigns, scores, delivery and reviews.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -45,3 +46,34 @@ def show_(
     with context.store() as store:
         found = show_creative(store, name)
     show(found, form)
+
+
+@app.command()
+def review(
+    ctx: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="CREATIVE...", help="Names, paths or sha256 of variants.")],
+    campaign: Annotated[str, typer.Option("--campaign", "-c", help="The campaign whose variants they are.")],
+    act: Annotated[
+        ReviewAct | None, typer.Option("--act", "-a", help="What to do; without it the history of one is shown.")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", "-r", help="Why; needed to reject, to want changes and to comment.")
+    ] = "",
+    by: Annotated[str | None, typer.Option("--by", help="Who does it; the user of this machine by default.")] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Review variants: propose, approve, reject, want changes or comment. Exits with 1 where one is refused."""
+    from abkit.errors import UsageError
+    from abkit.workflows.active_model import this_person
+
+    context: CommandContext = ctx.obj
+    with context.workspace as workspace:
+        if act is None:
+            if len(names) != 1:
+                raise UsageError("a history is of one creative", hint="name one, or say what to do with --act")
+            show(workspace.review_of(campaign, names[0]), form)
+            return
+        done = workspace.review(campaign, names, act, by=by or this_person(), reason=reason)
+    show(done, form)
+    if done.refused:
+        raise typer.Exit(1)

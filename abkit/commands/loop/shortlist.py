@@ -8,7 +8,7 @@ import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.figures import number
-from abkit.commands.output import Format, FormatOption, show
+from abkit.commands.output import Format, FormatOption, note, show
 from abkit.vocabulary import ShortlistUnit
 
 app = typer.Typer()
@@ -46,7 +46,7 @@ def shortlist(
         ShortlistUnit, typer.Option("--by", help="Choose creatives, or ideas: sizes of one idea go together.")
     ] = ShortlistUnit.CREATIVE,
     gate: Annotated[
-        bool, typer.Option("--gate", help="Exit with 3 when the scores cannot tell the kept from those left out.")
+        bool, typer.Option("--gate", help="Exit with 3 when the scores cannot tell, or an agreed approval is missing.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show why each creative is kept or not.")] = False,
     form: FormatOption = Format.TABLE,
@@ -64,8 +64,12 @@ def shortlist(
             model=model,
             by_idea=by is ShortlistUnit.IDEA,
         )
+        reviewed = workspace.review_gate(result) if gate else None
     show(result, form)
+    if reviewed is not None and not reviewed.passed:
+        listed = ", ".join(f"{name} ({state.value.replace('_', ' ')})" for name, state in reviewed.missing.items())
+        note(f"not approved, which this campaign asks for: {listed}")
     if verbose and form is Format.TABLE:
         typer.echo("\n" + "\n".join(reasons(result)))
-    if gate and not result.clear:
+    if gate and not (result.clear and reviewed is not None and reviewed.passed):
         raise typer.Exit(3)

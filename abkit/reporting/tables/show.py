@@ -24,6 +24,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.campaigns": "abkit.reporting.tables.campaigns",
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
     "abkit.workflows.ratings.next_labels": "abkit.reporting.tables.review",
+    "abkit.workflows.reviews": "abkit.reporting.tables.reviews",
     "abkit.workflows.ratings.rater_links": "abkit.reporting.tables.raters",
     "abkit.workflows.preflight": "abkit.reporting.tables.preflight",
     "abkit.workflows.learning.trials": "abkit.reporting.tables.retraining",

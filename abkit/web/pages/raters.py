@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from abkit.errors import UsageError
-from abkit.jobs import errands
-from abkit.vocabulary import RunState
+from abkit.errors import AbkitError
+from abkit.jobs.requests import ask_for, last_requested
 from abkit.web.access import audit
 from abkit.web.access.guard import Operator, Served
 from abkit.web.rendering import link, page
@@ -25,8 +24,7 @@ from abkit.workspace import Workspace
 
 router = APIRouter()
 
-#: The schedule that trainings hang on, and its job.
-TRAINING, _JOB = "train-labels", "train_labels"
+_JOB = "train_labels"
 
 
 @router.get("/raters", name="raters")
@@ -69,10 +67,11 @@ def revoke(
 
 @router.post("/raters/train", name="train_on_labels")
 def train(request: Request, served: Served, person: Operator) -> RedirectResponse:
-    """Start a training on all labels in the background; the active model stays as it is."""
-    if served.store.file is None and served.store.dialect == "sqlite":
-        raise UsageError("a store in memory has no background jobs")
-    errands.start(served.store, served.settings, TRAINING, _JOB, time_limit_s=6 * 3600)
+    """Ask for a training on all labels, which the daemon does; the active model stays as it is."""
+    last = last_requested(served.store, _JOB)
+    if last is not None and last[0].state in ("waiting", "running"):
+        raise AbkitError("a training was asked for already", hint="wait for its end")
+    ask_for(served.store, _JOB, {}, by=person.name)
     audit.record(served, person, "train on labels")
     return RedirectResponse(link(request, "raters"), 303)
 
@@ -98,21 +97,18 @@ def _page(request: Request, served: Workspace, **values: object) -> HTMLResponse
     )
 
 
-def _training(served: Workspace) -> dict[str, object] | None:
-    run = errands.last_run(served.store, TRAINING)
-    if run is None:
+def _training(served: Workspace) -> dict[str, Any] | None:
+    last = last_requested(served.store, _JOB)
+    if last is None:
         return None
-    outcome = run.outcome or {}
+    asked, so_far = last
+    result = asked.result or {}
     return {
-        "run": run.id,
-        "running": run.state == RunState.RUNNING,
-        "state": run.state,
-        "started_at": run.started_at,
-        "so_far": outcome.get("so_far"),
-        "version": outcome.get("version", ""),
-        "comparisons": outcome.get("comparisons"),
-        "ratings": outcome.get("ratings"),
-        "error": outcome.get("error", ""),
-        "hint": outcome.get("hint", ""),
-        "short": outcome.get("decision") == "insufficient_data",
+        "asked": asked,
+        "goes_on": asked.state in ("waiting", "running"),
+        "so_far": so_far,
+        "version": result.get("version", ""),
+        "comparisons": result.get("comparisons"),
+        "ratings": result.get("ratings"),
+        "short": result.get("decision") == "insufficient_data",
     }
