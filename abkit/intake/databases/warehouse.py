@@ -19,6 +19,8 @@ from abkit.errors import AbkitError, UsageError
 from abkit.intake.databases.dialects import dialect_result
 
 _BATCH = 50_000
+_BATCH_BYTES = 64 * 2**20
+_LONGEST_VALUE = 2**24
 _CONNECT_S = 15
 _READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 _ENGINES = ("sqlite", "duckdb", "postgresql", "postgres")
@@ -57,7 +59,7 @@ def write_query(url: str, query: str, path: Path, *, seconds: float, max_rows: i
         path: The file; batches lie beside it meanwhile.
         seconds: Time that it may take.
         max_rows: Most rows.
-        max_bytes: Most bytes of the file.
+        max_bytes: Most bytes of the values.
 
     Raises:
         AbkitError: The database cannot be reached, refuses the query, or a limit is passed.
@@ -71,12 +73,13 @@ def write_query(url: str, query: str, path: Path, *, seconds: float, max_rows: i
         with _result(url, query, seconds) as (names, result):
             if len(set(names)) < len(names):
                 raise AbkitError("two columns of the result have the same name", hint="name them with AS")
-            while batch := list(islice(result, _BATCH)) or ([] if parts else None):
+            while batch := _batch(result):
                 rows += len(batch)
                 part = path.with_name(f"part-{len(parts)}.parquet")
                 _frame(names, batch).write_parquet(part)
                 parts.append(part)
-                size += part.stat().st_size
+                # What lies on the disk is packed.
+                size += sum(map(_bytes, batch))
                 if rows > max_rows or size > max_bytes:
                     raise AbkitError(
                         "the result is too large", hint="query fewer days, or raise max_rows or max_file_mb under [kpi]"
@@ -90,6 +93,22 @@ def write_query(url: str, query: str, path: Path, *, seconds: float, max_rows: i
         raise
     except Exception as error:
         raise _refusal(error, seconds) from None
+
+
+def _batch(result: Iterator[Sequence[Any]]) -> list[Sequence[Any]]:
+    """Return the next rows, as many as fit into memory."""
+    batch: list[Sequence[Any]] = []
+    size = 0
+    for row in islice(result, _BATCH):
+        batch.append(row)
+        size += _bytes(row)
+        if size > _BATCH_BYTES:
+            break
+    return batch
+
+
+def _bytes(row: Sequence[Any]) -> int:
+    return sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
 
 
 def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
@@ -114,6 +133,7 @@ def _result(url: str, query: str, seconds: float) -> Iterator[tuple[list[str], I
         opened = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False)
         with closing(opened) as connection:
             connection.set_authorizer(_permit)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
             with _interrupting(connection, seconds):
                 cursor = connection.execute(query)
                 yield [column[0] for column in cursor.description or ()], iter(cursor)

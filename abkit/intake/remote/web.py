@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 from abkit.errors import AbkitError
@@ -16,7 +16,32 @@ _CHUNK = 1 << 18
 _SILENCE_S = 30
 
 
-class SameHost(urllib.request.HTTPRedirectHandler):
+class _Unread:
+    """An answer whose body nobody reads: that of a redirect may never end."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def read(self, *_: int) -> bytes:
+        return b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._answer, name)
+
+
+class Redirects(urllib.request.HTTPRedirectHandler):
+    """Follow redirects as usual, but leave what stands beside the new address unread."""
+
+    def http_error_302(
+        self, request: urllib.request.Request, file: IO[bytes], code: int, text: str, headers: Any
+    ) -> Any:
+        """Answer with what the new address answers."""
+        return super().http_error_302(request, cast("IO[bytes]", _Unread(file)), code, text, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+class SameHost(Redirects):
     """Follow a redirect to the same host only: the request may hold credentials."""
 
     def redirect_request(

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from abkit.errors import AbkitError
 from abkit.intake.remote.address import is_loopback
+from abkit.intake.remote.web import Redirects
 
 #: Larger than any image encoder that a processor could run.
 MAX_BYTES = 20_000_000_000
@@ -24,7 +25,7 @@ _TRIES = 5
 _LONGEST_VERSION = 1000
 
 
-class _Encrypted(urllib.request.HTTPRedirectHandler):
+class _Encrypted(Redirects):
     """Follow redirects, to other hosts too, for no credentials are sent; but never from HTTPS to HTTP."""
 
     def redirect_request(

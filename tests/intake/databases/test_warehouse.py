@@ -64,6 +64,14 @@ def test_a_query_without_an_end_is_ended(url: str, tmp_path: Path) -> None:
         rows(url, many, tmp_path, max_rows=60_000)
 
 
+def test_values_count_as_large_as_they_are_not_as_well_as_they_pack(url: str, tmp_path: Path) -> None:
+    text = "replace(hex(zeroblob(50000)), '00', 'aa')" if url.startswith("sqlite") else "repeat('a', 100000)"
+    many = f"WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 200) SELECT {text} AS x FROM t"
+    with pytest.raises(AbkitError, match="too large"):
+        rows(url, many, tmp_path, max_bytes=1e7)
+    assert len(rows(url, many, tmp_path, max_bytes=3e7)) == 200
+
+
 def test_a_query_without_rows_is_said(url: str, tmp_path: Path) -> None:
     with pytest.raises(AbkitError, match="no rows"):
         rows(url, "SELECT * FROM ads WHERE ad = 'x'", tmp_path)

@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -46,6 +49,38 @@ def fetch_all(*paths: str | Path, deep: bool = True, limits: Limits = LIMITS) ->
     """What was fetched, and the content by address."""
     with fetched(paths, wanted=lambda name: name.endswith(".csv"), deep=deep, limits=limits) as found:
         return found, {found.origins[path].shown: path.read_bytes() for path in found.paths if path in found.origins}
+
+
+def test_the_body_of_a_redirect_is_not_read_for_it_may_never_end() -> None:
+    sent = [0]
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/real.csv":
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"day,ad\n")
+                return
+            self.send_response(302)
+            self.send_header("Location", "/real.csv")
+            self.end_headers()
+            with suppress(OSError):
+                while sent[0] < 200_000_000:
+                    sent[0] += self.wfile.write(bytes(1 << 20))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Endless)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        found, content = fetch_all(f"http://127.0.0.1:{server.server_port}/a.csv")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert list(content.values()) == [b"day,ad\n"]
+    assert not found.refused
+    assert sent[0] < 50_000_000
 
 
 # --- addresses ------------------------------------------------------------------------------------------------------
@@ -102,7 +137,7 @@ def test_a_file_of_the_web_keeps_its_address_without_the_query_and_is_gone_after
 @pytest.mark.parametrize("name", ["%2e%2e", "..", "%2Fetc%2Fpasswd", "", "a%00b", ".hidden", "x" * 400])
 def test_no_name_of_elsewhere_leads_out_of_the_folder(web: Server, name: str, tmp_path: Path) -> None:
     address = parse_address(f"{web.url}/{name}")
-    place = fetch._Fetching(tmp_path, lambda _: True, True, LIMITS)._place(0, address)
+    place = fetch._Fetching(tmp_path, lambda _: True, True, LIMITS, False)._place(0, address)
     assert place.parent == tmp_path / "0"
     place.write_bytes(b"")
     assert place.resolve().parent == tmp_path / "0"
