@@ -20,6 +20,7 @@ from typer.models import TyperInfo
 
 from abkit.commands.context import CommandContext
 from abkit.commands.output import keep_quiet, note, show_stand_ins
+from abkit.terminal import harmless_streams
 
 # Command → the module with its `app`, a Typer of its own: with one command it is that command, with several a group.
 COMMANDS = {
@@ -136,6 +137,14 @@ def main(arguments: list[str] | None = None) -> None:
     former = os.umask(0o077)
     os.umask(former | 0o077)
     try:
+        with harmless_streams():
+            _run(arguments, debug)
+    finally:
+        os.umask(former)
+
+
+def _run(arguments: list[str], debug: bool) -> None:
+    try:
         app(arguments, standalone_mode=True)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
@@ -146,8 +155,6 @@ def main(arguments: list[str] | None = None) -> None:
             typer.echo(redacted_traceback(error), err=True, nl=False)
             sys.exit(getattr(error, "exit_code", 1))
         sys.exit(_tell(error))
-    finally:
-        os.umask(former)
 
 
 def _say_guessed_encodings() -> None:

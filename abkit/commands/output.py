@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from abkit.terminal import for_programs, unguarded
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -79,7 +81,7 @@ def print_json(value: Any) -> None:
     except UnicodeEncodeError:
         # JSON can say any letter in ASCII: programs get the names whole, whatever the code page.
         text = json.dumps(json.loads(text), indent=2)
-    sys.stdout.write(text + "\n")
+    for_programs(sys.stdout).write(text + "\n")
 
 
 def show(
@@ -188,7 +190,7 @@ def progress_bars() -> Iterator[Callable[[str, int, int | None], None]]:
     text, left = TextColumn("{task.description:12}"), TextColumn("left")
     columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), left, TimeRemainingColumn())
     hidden = _quiet or not sys.stderr.isatty()
-    with Progress(*columns, console=Console(stderr=True), disable=hidden) as bars:
+    with Progress(*columns, console=Console(file=unguarded(sys.stderr)), disable=hidden) as bars:
         tasks: dict[str, TaskID] = {}
 
         def update(stage: str, done: int, total: int | None) -> None:
@@ -213,7 +215,7 @@ def _print_table(table: Table) -> None:
     from abkit.reporting.tables.table import terminal_width
 
     if sys.stdout.isatty():
-        Console().print(table.renderable(terminal_width()))
+        Console(file=unguarded(sys.stdout)).print(table.renderable(terminal_width()))
     else:
         sys.stdout.write(table.text() + "\n")
 
@@ -235,7 +237,7 @@ def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
 
 
 def _print_csv(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
-    _csv_into(sys.stdout, rows, columns)
+    _csv_into(for_programs(sys.stdout), rows, columns)
 
 
 def _csv_into(file: TextIO, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:

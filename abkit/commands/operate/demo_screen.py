@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from abkit.terminal import unguarded
+
 if TYPE_CHECKING:
     from abkit.demo.story import DayPlayed
 
@@ -33,7 +35,7 @@ class DemoScreen:
     """Shows a demo: as a live panel on a terminal, as plain lines elsewhere."""
 
     def __init__(self, days: int) -> None:
-        self.console = Console(stderr=True)
+        self.console = Console(file=unguarded(sys.stderr))
         self.live: Live | None = None
         self.days = days
         self.played: list[DayPlayed] = []

@@ -10,6 +10,7 @@ from typing import Any
 
 from abkit.records import Record, to_plain
 from abkit.reporting.tables.table import Table, terminal_width
+from abkit.terminal import harmless
 
 # Where records come from → the module that shows them, imported when the first one is shown.
 _MODULES: Mapping[str, str] = {
@@ -87,7 +88,7 @@ def as_text(record: object, width: int = 0) -> str:
     """
     seen = view(record)
     parts = [table.text(width or terminal_width()) for table in seen.tables if table.rows]
-    parts += ["\n".join((*seen.sentences, *seen.notes))] if seen.sentences or seen.notes else []
+    parts += [harmless("\n".join((*seen.sentences, *seen.notes)))] if seen.sentences or seen.notes else []
     return "\n\n".join(parts)
 
 

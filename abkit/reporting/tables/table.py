@@ -74,13 +74,13 @@ class Table:
             for row, name in zip(shown_rows, distinct([row[at] for row in shown_rows], room), strict=True):
                 row[at] = name
         # A title may be wider than its table: it is not wrapped to the table's width.
-        title = Text(self.title, no_wrap=True, overflow="ignore") if self.title else None
+        title = Text(printable(self.title), no_wrap=True, overflow="ignore") if self.title else None
         table = RichTable(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
         numeric = self._numeric_columns()
         for i, column in enumerate(self.columns):
             right = column in numeric
             table.add_column(
-                Text(column.replace("_", " ")),
+                Text(printable(column.replace("_", " "))),
                 justify="right" if right else "left",
                 overflow="fold",
                 no_wrap=column == self.names,
