@@ -23,12 +23,36 @@ from pydantic_settings import (
 from abkit.errors import InvalidInput, UsageError
 from abkit.redaction import redacted
 from abkit.vocabulary import DriftDecision, LogFormat, Metric, MissedTicks, Severity
+from abkit_model.limits import MAX_TEXT_BYTES
 
 CONFIG_NAME = "abkit.toml"
 
 
+#: What numbers may be at most, by the last word of their names; larger ones overflow dates and clocks.
+_MOST_OF = {
+    "mb": 1_000_000,
+    "days": 36_500,
+    "weeks": 5_200,
+    "hours": 87_600,
+    "minutes": 5_256_000,
+    "seconds": 31_536_000,
+    "attempts": 1_000,
+    "second": 1_000_000,
+    "minute": 1_000_000,
+}
+_MOST = 1_000_000_000_000
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="after")
+    def _numbers_have_limits(self) -> Self:
+        for name in type(self).model_fields:
+            value, most = getattr(self, name), _MOST_OF.get(name.rsplit("_", 1)[-1], _MOST)
+            if isinstance(value, int | float) and not value <= most:  # nan is no number either
+                raise ValueError(f"{name} must be at most {most:,}")
+        return self
 
 
 def _no_address(path: Path) -> Path:
@@ -575,7 +599,13 @@ def _read(path: Path | None, flags: dict[str, Any]) -> Settings:
         model_config = SettingsConfigDict(toml_file=path)
 
     try:
+        if path is not None and path.stat().st_size > MAX_TEXT_BYTES:
+            raise UsageError(
+                f"{path} is larger than {MAX_TEXT_BYTES // 2**20} MB", hint="check that it is the configuration"
+            )
         return FromFile(**flags)
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply", hint="check that it is the configuration") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not valid TOML: {error}", hint="correct that line") from None
     except (UnicodeDecodeError, OSError) as error:

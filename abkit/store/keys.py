@@ -32,3 +32,16 @@ def clean_key(key: str, of: str) -> str:
             f"the name of the {of} has control characters: {cleaned[:50]!r}", hint="use letters, digits, spaces, signs"
         )
     return cleaned
+
+
+def is_text(key: str) -> bool:
+    """Return whether a key is text that a database takes: no halves of characters, as in names that are not UTF-8.
+
+    >>> is_text("sprîng"), is_text("\udcff")
+    (True, False)
+    """
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in key

@@ -100,7 +100,7 @@ def read_limited(path: Path, most: int) -> bytes:
     with path.open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
-        raise ValueError(f"it has more than {most / 2**20:g} MB")
+        raise ValueError(f"it is larger than {most / 2**20:g} MB")
     return data
 
 

@@ -74,7 +74,7 @@ def test_a_pipe_or_a_file_that_is_too_large_is_refused_unread(
     limit = "MAX_CARD_BYTES" if name == CARD_FILE else "MAX_WEIGHTS_BYTES"
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, limit, 100)
-        assert "more than" in complaint(checkpoint_folder)
+        assert "larger than" in complaint(checkpoint_folder)
     (checkpoint_folder / name).unlink()
     os.mkfifo(checkpoint_folder / name)
     assert "not a regular file" in complaint(checkpoint_folder)

@@ -17,6 +17,7 @@ from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions
 from abkit.intake.remote.address import Address
 from abkit.intake.remote.fetch import Fetched, Limits, Progress, Refusal, fetched
 from abkit_model.data.tables import SUFFIXES, readable
+from abkit_model.limits import MAX_TEXT_BYTES, read_limited
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def read_query(query: str | Path) -> tuple[str, str]:
     if isinstance(query, str) and any(char.isspace() for char in query) and not os.path.isfile(query):
         return query, "query"
     try:
-        return Path(query).read_text("utf-8"), Path(query).name
+        return read_limited(Path(query), MAX_TEXT_BYTES).decode("utf-8"), Path(query).name
     except (OSError, ValueError):
         raise UsageError(f"{query} cannot be read as text", hint="name a file with one SELECT") from None
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from abkit.errors import UsageError
 from abkit.names import base_name, composed, is_sha256
 from abkit.store.database.statements import in_parts, insert_missing
+from abkit.store.keys import clean_key, is_text
 from abkit.store.runs import RunRecord
 from abkit.store.schema import AdCreative, Campaign, CampaignAlias, CampaignCreative, Creative, CreativeAlias
 
@@ -29,8 +30,10 @@ def find_campaign(session: Session, key: str) -> int:
     """Return the id of the campaign with this key.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is none, or the key is blank or no text.
     """
+    if not key.strip() or not is_text(key):
+        clean_key(key, "campaign")
     found = session.scalars(select(Campaign.id).where(Campaign.key == key)).one_or_none()
     if found is None:
         known = session.scalars(select(Campaign.key).order_by(Campaign.key).limit(5)).all()

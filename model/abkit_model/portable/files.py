@@ -10,6 +10,7 @@ from pathlib import Path
 from abkit_model.checkpoint import Card, Interval, Scale
 from abkit_model.errors import CheckpointError
 from abkit_model.images import RULES, Canvas
+from abkit_model.limits import require_regular
 
 GRAPH_FILE = "scorer.onnx"
 FACTS_FILE = "scorer.json"
@@ -70,8 +71,9 @@ def read_facts(folder: Path) -> Facts:
     """
     path, graph = folder / FACTS_FILE, folder / GRAPH_FILE
     try:
-        if path.stat().st_size > _MAX_BYTES:
+        if require_regular(path).st_size > _MAX_BYTES:
             raise CheckpointError(f"{path} is larger than {_MAX_BYTES:,} bytes", _AGAIN)
+        require_regular(graph)
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != _FORMAT or found["image_rules"] != RULES:
             raise CheckpointError(f"{folder} was exported by another release of abkit", _AGAIN)
@@ -84,7 +86,8 @@ def read_facts(folder: Path) -> Facts:
         )
         whole = _digest(graph) == facts.graph_sha256
     except OSError as error:
-        raise CheckpointError(f"{error.filename or folder} cannot be read: {error.strerror}", _AGAIN) from error
+        reason = error.strerror or str(error)
+        raise CheckpointError(f"{error.filename or folder} cannot be read: {reason}", _AGAIN) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged", _AGAIN) from error
     if not whole:

@@ -170,5 +170,5 @@ def test_pipes_and_devices_are_refused_without_being_opened(tmp_path: Path) -> N
         with pytest.raises(NotRegular):
             read_limited(path, 10)
     (tmp_path / "long").write_bytes(bytes(11))
-    with pytest.raises(ValueError, match="more than"):
+    with pytest.raises(ValueError, match="larger than"):
         read_limited(tmp_path / "long", 10)

@@ -15,6 +15,7 @@ from typing import Any
 
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.header.fields import FIELDS, plain_name
+from abkit_model.limits import read_limited
 
 RESULTS = "results"  # a count whose meaning another column gives, as "Results" of Meta beside "Result indicator"
 UNUSED = "unused"  # columns that are known and not needed, as rates and reach
@@ -116,10 +117,8 @@ def _user_files(extra: Path) -> list[Path]:
 
 def _read(path: Path) -> str:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InvalidInput(f"the recipe {path} is larger than 1 MB", hint="keep one file per platform")
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
+        return read_limited(path, _MOST_BYTES).decode("utf-8")
+    except (OSError, ValueError) as error:
         raise InvalidInput(
             f"the recipe {path} cannot be read: {error}", hint="check recipes under [kpi] in abkit.toml"
         ) from error
@@ -128,7 +127,7 @@ def _read(path: Path) -> str:
 def _parse(name: str, text: str) -> Recipe:
     try:
         return _recipe(tomllib.loads(text))
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InvalidInput(f"{name} is not a recipe: {reason}", hint="docs/platforms.md shows one") from error
 
