@@ -32,11 +32,9 @@ class _Unread:
 class Redirects(urllib.request.HTTPRedirectHandler):
     """Follow redirects as usual, but leave what stands beside the new address unread."""
 
-    def http_error_302(
-        self, request: urllib.request.Request, file: IO[bytes], code: int, text: str, headers: Any
-    ) -> Any:
+    def http_error_302(self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any) -> Any:
         """Answer with what the new address answers."""
-        return super().http_error_302(request, cast("IO[bytes]", _Unread(file)), code, text, headers)
+        return super().http_error_302(req, cast("IO[bytes]", _Unread(fp)), code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
