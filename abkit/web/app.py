@@ -13,6 +13,7 @@ from abkit.version import __version__
 from abkit.web import errors, rendering
 from abkit.web.access import guard
 from abkit.web.api import routes
+from abkit.web.background import Background
 from abkit.workspace import Workspace
 
 #: Modules with a `router`, in the order in which their routes are tried.
@@ -22,6 +23,8 @@ PAGES = (
     "sign_in",
     "images",
     "overview",
+    "campaigns",
+    "creatives",
     "label",
     "raters",
     "reviews",
@@ -49,10 +52,12 @@ def create_app(settings: Settings, *, local: bool = True) -> FastAPI:
     'abkit'
     """
     workspace = Workspace(settings)
+    background = Background()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        background.close()
         workspace.close()
 
     app = FastAPI(
@@ -64,6 +69,7 @@ def create_app(settings: Settings, *, local: bool = True) -> FastAPI:
         openapi_url=None,
     )
     app.state.workspace = workspace
+    app.state.background = background
     app.state.templates = rendering.environment()
     guard.install(app, settings, local=local)
     errors.install(app)

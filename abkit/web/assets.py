@@ -12,6 +12,7 @@ PLACES: Final = {
     "theme.css": ("abkit.reporting", "templates/report.css", "text/css"),
     "abkit.css": ("abkit.web", "static/abkit.css", "text/css"),
     "abkit.js": ("abkit.web", "static/abkit.js", "text/javascript"),
+    "chart.js": ("abkit.web", "static/chart.js", "text/javascript"),
     "label.css": ("abkit.web", "static/label.css", "text/css"),
     "review.css": ("abkit.web", "static/review.css", "text/css"),
     "review.js": ("abkit.web", "static/review.js", "text/javascript"),

@@ -7,6 +7,7 @@ from abkit.web.access.people import Permission, Person
 #: Name of the route, its label, and who sees it.
 _ENTRIES: tuple[tuple[str, str, Permission], ...] = (
     ("overview", "Overview", Permission.VIEW),
+    ("campaigns", "Campaigns", Permission.VIEW),
     ("label", "Label", Permission.LABEL),
     ("reviews", "Review", Permission.VIEW),
     ("experiments", "Experiments", Permission.VIEW),

@@ -14,7 +14,7 @@ from abkit.store.catalog.creatives import creative_ids, creative_names
 from abkit.store.database.engine import Store
 
 #: Longer edges that thumbnails are made in, in pixels.
-SIDES = (96, 240, 640, 1280)
+SIDES = (96, 240, 320, 640, 1280)
 #: All kept thumbnails together; beyond it the oldest go.
 MOST_BYTES = 2**30
 _NAMES = 5

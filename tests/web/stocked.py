@@ -45,6 +45,7 @@ from abkit.store.schema import (
 )
 from abkit.workflows.experiments.experiments import analyze_experiment, create_experiment
 from abkit.workflows.experiments.plan import ExperimentPlan
+from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 from tests.images import make_image
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -87,6 +88,8 @@ def stock(shop: Workspace) -> None:
     )  # fmt: skip
     create_experiment(shop.store, plan)
     analyze_experiment(shop.store, "headline", as_of=TODAY)
+    for campaign in campaigns.values():
+        refresh_leaderboard(shop.store, shop.settings, campaign)
 
 
 def _add(session: Session, table: Any, rows: list[dict[str, Any]], by: str = "key") -> dict[Any, int]:

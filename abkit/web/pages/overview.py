@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import Response
 
+from abkit.jobs.job import wall_clock
+from abkit.jobs.schedules import CATALOG
+from abkit.jobs.status import schedule_status
 from abkit.web.access.guard import Served, Viewer
 from abkit.web.rendering import page
+from abkit.workflows.leaderboard.overview import overview as find_overview
 
 router = APIRouter()
 
+#: How each decision is colored, as on the report.
+TONES = {
+    "stable": "good",
+    "watch": "caution",
+    "retrain": "bad",
+    "fix_data": "bad",
+}
+
 
 @router.get("/", name="overview")
-def overview(request: Request, served: Served, person: Viewer) -> HTMLResponse:
+def overview(request: Request, served: Served, person: Viewer) -> Response:
     """Show what a manager reads in fifteen seconds."""
-    return page(request, "overview.html.j2", workspace=served.settings.workspace.name)
+    found = find_overview(served.store)
+    with served.store.read() as session:
+        late = [one for one in schedule_status(session, CATALOG, wall_clock()) if one.needs_attention]
+    return page(
+        request,
+        "overview.html.j2",
+        workspace=served.settings.workspace.name,
+        found=found,
+        tone=TONES.get(found.decision, "unknown"),
+        late=late,
+    )

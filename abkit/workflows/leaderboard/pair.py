@@ -45,6 +45,7 @@ class CreativePair(Record):
         first, second: The two.
         first_distribution, second_distribution: How opinions are predicted to spread over the scale; () without.
         scale: Its ends.
+        digest: Of the model version that scored them; "" without one.
         p_first: Probability that raters would prefer the first; None where the errors of the model were not measured.
         why_no_p: Why there is none.
         ctr: CTR of the second against the first from their clicks; None where one of them was not shown.
@@ -58,6 +59,7 @@ class CreativePair(Record):
     first_distribution: tuple[float, ...]
     second_distribution: tuple[float, ...]
     scale: tuple[float, float]
+    digest: str
     p_first: float | None
     why_no_p: str
     ctr: Comparison | None
@@ -95,6 +97,7 @@ def compare_pair(store: Store, campaign: int, first: int, second: int) -> Creati
         first_distribution=scores.get(first, ()),
         second_distribution=scores.get(second, ()),
         scale=(version.scale_low, version.scale_high) if version else (0.0, 1.0),
+        digest=version.digest if version else "",
         p_first=p_first,
         why_no_p=why,
         ctr=_ctr(one, other),

@@ -150,6 +150,7 @@ class _Making:
             key=lambda one: -one["impressions"],
         )
         mine = [item for item in self.actions.items if item.campaign == self.key]
+        contents = creatives.contents_of(self.session, [one["creative_id"] for one in points[:POINTS]])
         return Summary(
             model=version.name if version else "",
             digest=version.digest if version else "",
@@ -177,7 +178,7 @@ class _Making:
             ),
             relation=tuple(relation_sentences(measured, simulated=imports.is_simulated(self.session))),
             points=tuple(
-                (one["creative_id"], one["score"], one["ctr"], one["cvr"], one["impressions"], one["action"] or "")
+                (contents[one["creative_id"]], one["name"], one["score"], one["ctr"], one["cvr"], one["impressions"])
                 for one in points[:POINTS]
             ),
             points_of=len(points),

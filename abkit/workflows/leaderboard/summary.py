@@ -12,7 +12,7 @@ from abkit.records import Record
 
 FORMAT = 1
 #: Creatives of each list of advice that are named, and points of a chart at most.
-LISTED, POINTS = 12, 300
+LISTED, POINTS = 12, 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Summary(Record):
         headline, sentences: What to launch and to drop, and what that rests on.
         lists: Action, ids of the first creatives, and how many there are.
         relation: A sentence for each KPI: whether scores were shown to go with it.
-        points: Id, score, CTR, CVR, impressions and action of the creatives with most impressions.
+        points: sha256, name, score, CTR, CVR and impressions of the creatives with most impressions.
         points_of: How many there are with a score and delivery.
         simulated: Whether delivery was simulated.
         notes: What was left out, and why.
@@ -58,7 +58,7 @@ class Summary(Record):
     sentences: tuple[str, ...]
     lists: tuple[tuple[str, tuple[int, ...], int], ...]
     relation: tuple[str, ...]
-    points: tuple[tuple[int, float, float | None, float | None, int, str], ...]
+    points: tuple[tuple[str, str, float, float | None, float | None, int], ...]
     points_of: int
     simulated: bool
     notes: tuple[str, ...]
