@@ -1,6 +1,6 @@
 """Schedules: the catalog of jobs that they can name, and how abkit.toml and the commands define them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from abkit.config import AlertSettings, ScheduleSettings
 from abkit.errors import InvalidInput, UsageError
 from abkit.jobs.cron import Cron
 from abkit.jobs.job import Catalog, Job
-from abkit.jobs.status import unknown_schedule
+from abkit.jobs.status import ScheduleStatus, unknown_schedule
 from abkit.jobs.work.asked import ScoreAddresses, Worth, score_addresses, worth
 from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, digest, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
@@ -74,11 +74,7 @@ def synchronize(
     Raises:
         UsageError: An unknown job, a wrong argument, an invalid cron line, or the same name twice.
     """
-    names = [entry.key for entry in configured]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"two schedules are called {twice!r}", hint="give each [[schedule]] a key of its own")
-    wanted = {entry.key: _definition(entry, BUILT_IN) for entry in _BUILT_IN}
-    wanted |= {entry.key: _definition(entry, FROM_FILE) for entry in configured}
+    wanted = check_all(configured)
     with store.write() as session:
         present = schedules.all_schedules(session)
         done = {
@@ -88,6 +84,44 @@ def synchronize(
         gone = [row.key for row in present if row.source == FROM_FILE and row.key not in wanted]
         _remove(session, gone, alerts or AlertSettings(), now)
     return {key: what for key, what in done.items() if what != "unchanged"} | dict.fromkeys(gone, "removed")
+
+
+def check_all(configured: Sequence[ScheduleSettings]) -> dict[str, Mapping[str, Any]]:
+    """Return the columns of all schedules, built-in ones included, by name.
+
+    Raises:
+        UsageError: As for `synchronize`.
+    """
+    names = [entry.key for entry in configured]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"two schedules are called {twice!r}", hint="give each [[schedule]] a key of its own")
+    wanted = {entry.key: _definition(entry, BUILT_IN) for entry in _BUILT_IN}
+    return wanted | {entry.key: _definition(entry, FROM_FILE) for entry in configured}
+
+
+def not_started(configured: Sequence[ScheduleSettings], known: Collection[str], now: datetime) -> list[ScheduleStatus]:
+    """Return the schedules that the next daemon brings into the store, with the ticks that they would have.
+
+    Raises:
+        UsageError: As for `synchronize`.
+    """
+    return [
+        ScheduleStatus(
+            key=key,
+            state="not started",
+            problem="",
+            next_run_at=Cron(values["cron"]).after(now),
+            last_tick=None,
+            last_state=None,
+            last_run=None,
+            finished_at=None,
+            failures=0,
+            backoff_until=None,
+            **{name: values[name] for name in ("job", "cron", "missed", "grace_s", "source", "arguments")},
+        )
+        for key, values in sorted(check_all(configured).items())
+        if key not in known and values["source"] == FROM_FILE
+    ]
 
 
 def add(store: Store, entry: ScheduleSettings, *, now: datetime, start: datetime | None = None) -> datetime:

@@ -14,6 +14,7 @@ from abkit.commands.output import Format, FormatOption, note, print_rows
 from abkit.vocabulary import LogFormat, MissedTicks, RunState
 
 if TYPE_CHECKING:
+    from abkit.config import Settings
     from abkit.jobs.status import ScheduleStatus
 
 app = typer.Typer(help="Run jobs on a schedule: the daemon and its schedules.", no_args_is_help=True)
@@ -32,6 +33,9 @@ def run(
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Number of jobs at a time.")] = None,
     log_format: Annotated[LogFormat | None, typer.Option(help="Format of the log on stderr.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check folders, mappings, commands, addresses, secrets; start nothing.")
+    ] = False,
 ) -> None:
     """Run the jobs of the schedules until stopped (SIGTERM, Ctrl-C). Several daemons can share one store."""
     import signal
@@ -47,6 +51,9 @@ def run(
     daemon_settings = context.settings.daemon.model_copy(update={k: v for k, v in given.items() if v is not None})
     settings = context.settings.model_copy(update={"daemon": daemon_settings})
     with context.store() as store:
+        if dry_run:
+            _rehearse(settings)
+            return
         changed = synchronize(store, settings.schedules, wall_clock(), settings.alerts)
         logs.set_up(daemon_settings.log_format)
         for key, what in changed.items():
@@ -59,11 +66,29 @@ def run(
         daemon.run()
 
 
+def _rehearse(settings: Settings) -> None:
+    from abkit.jobs.rehearsal import rehearse
+
+    checks = rehearse(settings)
+    rows = [asdict(one) for one in checks]
+    print_rows(rows, Format.TABLE, columns=("what", "ok", "problem"), empty="nothing is configured to be checked")
+    if not all(one.ok for one in checks):
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_schedules(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
-    """List the schedules."""
-    rows = [asdict(one) for one in _statuses(ctx)]
+    """List the schedules, and those of abkit.toml that the next daemon brings into the store (not started)."""
+    from abkit.jobs.job import wall_clock
+    from abkit.jobs.schedules import not_started
+
+    context: CommandContext = ctx.obj
+    known = _statuses(ctx)
+    waiting = not_started(context.settings.schedules, [one.key for one in known], wall_clock())
+    rows = [asdict(one) for one in (*known, *waiting)]
     print_rows(rows, form, columns=_LIST_COLUMNS, empty="no schedules yet: add one, or start `abkit schedule run`")
+    if waiting:
+        note(f"{len(waiting)} not started: `abkit schedule run` brings them into the store, --dry-run checks them")
 
 
 @app.command()

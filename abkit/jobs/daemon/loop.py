@@ -28,6 +28,7 @@ from abkit.jobs.daemon.claims import Claimed, Claims
 from abkit.jobs.daemon.endings import INTERRUPTED, Ending
 from abkit.jobs.daemon.logs import about
 from abkit.jobs.daemon.process import Assignment
+from abkit.jobs.daemon.systemd import notify
 from abkit.jobs.job import Catalog, Clock, wall_clock
 from abkit.jobs.status import unknown_schedule
 from abkit.store.database.engine import Store
@@ -43,6 +44,8 @@ _LOOK_S = 0.5
 _CLOCK_CHECK_S = 60.0
 # After the jobs have had their time: to give runs back, and for the store to answer.
 _LAST_S = 20.0
+# A poll that takes longer than this hangs; systemd then starts the daemon anew.
+_HANGS_S = 120.0
 _STORE_ERRORS = (StoreError, SQLAlchemyError)
 
 
@@ -79,6 +82,7 @@ class Daemon:
         self.ended: Counter[str] = Counter()
         self.trouble = ""
         self._last_poll = float("-inf")
+        self._polled = time.monotonic()
         self.catalog = catalog
         self._quick = frozenset(name for name, job in catalog.items() if job.quick)
         self._claims = Claims(store, settings, catalog.keys(), this_process(), self._quick)
@@ -106,11 +110,15 @@ class Daemon:
         """Poll until `stop` is called; then let the running jobs finish, or give their leases back."""
         self._scheduler.start()
         log.info("the daemon runs with %d workers", self.settings.daemon.workers)
+        notify("READY=1")
         ahead = time.time() - time.monotonic()
         while not self._stop.wait(_LOOK_S):
             before, ahead = ahead, time.time() - time.monotonic()
             if abs(ahead - before) > 1:
                 self._clock_was_set(ahead - before)
+            if time.monotonic() - self._polled < max(_HANGS_S, 2 * self.settings.daemon.poll_seconds):
+                notify("WATCHDOG=1")
+        notify("STOPPING=1")
         ended = threading.Event()
         threading.Thread(target=self._leave_in_time, args=[ended], name="last", daemon=True).start()
         self._wind_down()
@@ -140,6 +148,8 @@ class Daemon:
         3. Claim what is due and what other daemons left behind, but nothing that still runs here.
         """
         with self._polling:
+            # The poll before has ended, if only with an error: this daemon does not hang.
+            self._polled = time.monotonic()
             if self._stop.is_set():
                 return
             try:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -14,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from abkit.errors import AbkitError, StoreError
+from abkit.jobs.daemon.figures import figures
 from abkit.jobs.daemon.loop import Daemon
 from abkit.jobs.job import wall_clock
 from abkit.jobs.status import BAD_STATES, schedule_status
@@ -55,6 +57,8 @@ class StoreMetrics(Collector):
             attempts = session.execute(select(*attempt_key, func.count()).group_by(*attempt_key)).all()
             opened = alerts.count_by_state(session, now)
             checked = results.last_decision(session)
+            found = list(figures(session))
+        yield from (_gauge(*figure) for figure in found)
         if checked is not None:
             one_of = [([choice.value], float(choice == checked.decision)) for choice in DriftDecision]
             yield _gauge("drift_decision", "1 for what the last standing drift check decided", ("decision",), one_of)
@@ -95,6 +99,12 @@ def _gauge(
     for key, value in values:
         gauge.add_metric(key, value)
     return gauge
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, _request: object, _client: object) -> None:
+        """Log a request that failed as a line; Python would write a traceback to stderr."""
+        log.warning("a request to /healthz or /metrics failed: %s", sys.exc_info()[1])
 
 
 def health(daemon: Daemon, poll_seconds: float) -> tuple[int, dict[str, object]]:
@@ -138,7 +148,7 @@ def listen(daemon: Daemon) -> None:
             log.debug(format, *arguments)
 
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = _Server((host, port), Handler)
     except OSError as error:
         raise AbkitError(
             f"cannot listen on {host} port {port}: {(error.strerror or str(error)).lower()}",

@@ -251,6 +251,20 @@ def _watched(workspace: Path, folder: Path, *, writable: bool = False) -> Path:
     return path
 
 
+def check_folder(workspace: Path, folder: Path, *, writable: bool = False) -> None:
+    """Check that a watched folder can be read and, where files are moved, written.
+
+    Raises:
+        AbkitError: It cannot.
+    """
+    path = _watched(workspace, folder, writable=writable)
+    if writable and not os.access(path, os.W_OK | os.X_OK):
+        raise AbkitError(
+            f"files cannot be moved out of the watched folder {path}",
+            hint="give the user of the daemon write permission on the folder",
+        )
+
+
 def _archive(path: Path, folder: Path, reason: str | None = None) -> None:
     try:
         folder.mkdir(exist_ok=True)

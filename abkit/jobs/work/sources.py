@@ -5,6 +5,7 @@ of the command nor what it prints is shown or stored: all of them may hold secre
 """
 
 import os
+import shutil
 import subprocess
 import tempfile
 import time
@@ -68,6 +69,27 @@ def import_source(store: Store, settings: Settings, tick: Tick, arguments: Impor
     # What another attempt of this run has imported is what the run has imported.
     counted = next((row for row in done if row.id == summary.import_id), summary)
     return {"bytes": size, **{name: getattr(counted, name) for name in COUNTS}}
+
+
+def check_source(source: SourceSettings, workspace: Path) -> None:
+    """Check that the command of a source exists, or that its address and headers are there; nothing is fetched.
+
+    Raises:
+        AbkitError: Something is missing.
+    """
+    if source.command:
+        program = source.command[0]
+        # As the job starts it: in the folder of the workspace.
+        path = str(workspace / program) if os.sep in program and not os.path.isabs(program) else program
+        if shutil.which(path) is None:
+            raise AbkitError(
+                f"source {source.key}: there is no program {Path(program).name!r}, or it may not be run",
+                hint="give its full path, and let the user of the daemon run it",
+            )
+        return
+    _host(source, _variable(source, source.url_env) if source.url_env else source.url)
+    for variable in source.headers_env.values():
+        _variable(source, variable)
 
 
 def _dated(text: str, tick: Tick) -> str:

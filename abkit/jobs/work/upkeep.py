@@ -110,6 +110,19 @@ def heartbeat(store: Store, settings: Settings, tick: Tick, arguments: Heartbeat
     return {"called": True}
 
 
+def check_heartbeat(workspace: Path, arguments: Heartbeat) -> None:
+    """Check that the address of a heartbeat is there; nothing is called.
+
+    Raises:
+        AbkitError: It is not, or it is no http or https address.
+    """
+    if arguments.url_env is None and arguments.url_file is None:
+        return
+    address = read_address("heartbeat", env=arguments.url_env, file=arguments.url_file, workspace=workspace)
+    if not address.startswith(("https://", "http://")):
+        raise AbkitError("heartbeat: the address must begin with https:// or http://", hint="correct the reference")
+
+
 def _touch(workspace: Path, file: Path, tick: Tick) -> None:
     path = (workspace / file).resolve()
     if not path.is_relative_to(workspace.resolve()):
