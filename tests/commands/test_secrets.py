@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from abkit.alerts.channels import read_address
 from abkit.alerts.episodes import observe
@@ -15,7 +16,9 @@ from abkit.commands.app import main
 from abkit.config import ChannelSettings
 from abkit.errors import AbkitError
 from abkit.jobs.daemon import logs
+from abkit.jobs.daemon.monitoring import StoreMetrics
 from abkit.jobs.job import wall_clock
+from abkit.jobs.schedules import CATALOG
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run, recorded_run
 from abkit.store.schema import AlertDelivery
@@ -134,16 +137,9 @@ def test_a_log_has_no_secret_whoever_logs_it(form: LogFormat, capfd: pytest.Capt
         assert [set(json.loads(line)) >= {"message", "traceback"} for line in said.splitlines()] == [True]
 
 
-def test_the_store_keeps_no_secret_of_arguments_outcomes_alerts_or_deliveries(
-    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPS", f"json://127.0.0.1:1/{CANARY}")
-    read_address("channel ops", env="OPS", file=None, workspace=Path())
-    bare, in_address = f"it said {CANARY}", f"postgresql://me:p@{CANARY}@h/ads?password={CANARY}"
-    with pytest.raises(AbkitError), recorded_run(sqlite_store, "test", {"a": [in_address], "password": CANARY}):
-        raise AbkitError(f"{bare}: {in_address}", hint=in_address)
-    run = begin_run(sqlite_store, "test", {bare: bare})
-    with sqlite_store.write() as session:
+def _plant(store: Store, run_id: int, bare: str, in_address: str) -> None:
+    """Open an alert with secrets in each of its texts, and fail to deliver it."""
+    with store.write() as session:
         alert = observe(
             session,
             fingerprint="job_failed:x",
@@ -155,7 +151,7 @@ def test_the_store_keeps_no_secret_of_arguments_outcomes_alerts_or_deliveries(
             evidence={"command": in_address, "failed": {bare: bare}},
             firing=True,
             now=wall_clock(),
-            run_id=run.id,
+            run_id=run_id,
         )
         assert alert is not None
         session.flush()
@@ -171,6 +167,18 @@ def test_the_store_keeps_no_secret_of_arguments_outcomes_alerts_or_deliveries(
                 error=f"{bare} {in_address}",
             )
         )
+
+
+def test_the_store_keeps_no_secret_of_arguments_outcomes_alerts_or_deliveries(
+    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPS", f"json://127.0.0.1:1/{CANARY}")
+    read_address("channel ops", env="OPS", file=None, workspace=Path())
+    bare, in_address = f"it said {CANARY}", f"postgresql://me:p@{CANARY}@h/ads?password={CANARY}"
+    with pytest.raises(AbkitError), recorded_run(sqlite_store, "test", {"a": [in_address], "password": CANARY}):
+        raise AbkitError(f"{bare}: {in_address}", hint=in_address)
+    run = begin_run(sqlite_store, "test", {bare: bare})
+    _plant(sqlite_store, run.id, bare, in_address)
     with closing(sqlite3.connect(str(sqlite_store.file))) as connection:
         dump = "\n".join(connection.iterdump())
     assert "it said ***" in dump
@@ -193,3 +201,34 @@ def test_a_schedule_with_a_secret_in_its_arguments_is_refused(
 def test_an_address_that_is_typed_as_a_file_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not an address"):
         ChannelSettings(name="ops", url_file=Path("hooks.slack.com/services/T0/B0/" + CANARY))
+
+
+def test_lists_reports_and_metrics_have_none_of_what_was_planted(
+    quick_workspace: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(quick_workspace)
+    monkeypatch.setenv("STORE_PASSWORD", CANARY)
+    store = Store(f"sqlite:///{quick_workspace / 'abkit.db'}")
+    run = begin_run(store, "test", {"store": f"postgresql://me:{CANARY}@h/ads"})
+    _plant(store, run.id, f"it said {CANARY}", f"slack://T1/{CANARY}/x")
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(StoreMetrics(store, CATALOG.keys()))
+    metrics = generate_latest(registry).decode()
+    store.close()
+    for command in (
+        ["alerts", "list", "--format", "json"],
+        ["alerts", "show", "1"],
+        ["alerts", "show", "1", "--format", "json"],
+        ["schedule", "status"],
+        ["digest"],
+        ["report", "--out", "report.html"],
+    ):
+        with pytest.raises(SystemExit):
+            main(command)
+    said = capfd.readouterr()
+    page = (quick_workspace / "report.html").read_text()
+    assert "it said ***" in said.out
+    assert "it said ***" in page
+    assert 'abkit_alerts_open{severity="warning"' in metrics
+    for output in (said.out, said.err, metrics, page):
+        assert CANARY not in output
