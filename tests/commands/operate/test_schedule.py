@@ -138,6 +138,20 @@ def test_a_daemon_that_lost_its_store_is_not_healthy_and_says_so(workspace: Path
     assert (status, body["problem"]) == (503, Full.trouble)
 
 
+def test_a_request_that_breaks_off_is_one_line_of_the_log(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    from abkit.jobs.daemon import monitoring
+
+    server = monitoring._Server.__new__(monitoring._Server)
+    try:
+        raise ConnectionResetError("the client has gone")
+    except ConnectionResetError:
+        server.handle_error(None, None)
+    assert "the client has gone" in caplog.text
+    assert capsys.readouterr().err == "", "Python would write a traceback, and a JSON log would not be JSON"
+
+
 def test_add_pause_resume_trigger_list_and_status(abkit: Abkit, here: Here, sqlite_workspace: Path) -> None:
     def run(*arguments: object) -> Said:
         return here("schedule", *arguments)
