@@ -318,6 +318,31 @@ class ChannelSettings(_Section):
             raise ValueError("a channel needs either url_env or url_file")
         return self
 
+    def wants(self, rule: str) -> bool:
+        """Whether the alerts of a rule are sent to it."""
+        return True
+
+
+class WebhookSettings(ChannelSettings):
+    """`[[alerts.webhook]]`: a program that is told of decisions and verdicts, as signed JSON ([api.md](api.md))."""
+
+    url_env: str | None = Field(
+        default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="environment variable with its https address"
+    )
+    url_file: SecretFile | None = Field(default=None, description="or a file with its address")
+    secret_env: str = Field(
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="environment variable with the secret that requests are signed with",
+    )
+    rules: tuple[str, ...] = Field(
+        default=("decision", "experiment_verdict", "experiment_guard", "experiment_end"),
+        description="rules whose alerts it is told of",
+    )
+
+    def wants(self, rule: str) -> bool:
+        """Whether it is told of the alerts of a rule."""
+        return rule in self.rules
+
 
 class AlertSettings(_Section):
     """`[alerts]`: when alerts are sent, and how often."""
@@ -325,6 +350,7 @@ class AlertSettings(_Section):
     channel: tuple[ChannelSettings, ...] = Field(
         default=(), description="the channels; without any, alerts are only listed"
     )
+    webhook: tuple[WebhookSettings, ...] = Field(default=(), description="programs that are told of decisions")
     repeat_hours: float = Field(default=24, gt=0, description="hours until an unacknowledged open alert is sent again")
     calm_hours: float = Field(default=36, ge=0, description="hours without the condition until an alert is resolved")
     job_calm_hours: float = Field(default=1, ge=0, description="the same for jobs that failed or were late")
@@ -341,6 +367,11 @@ class AlertSettings(_Section):
     attempt_seconds: float = Field(default=20, gt=0, le=60, description="seconds that a message may take in all")
     retry_minutes: float = Field(default=15, gt=0, description="longest wait between two attempts")
     give_up_hours: float = Field(default=72, gt=0, description="hours until an undelivered message is given up")
+
+    @property
+    def channels(self) -> tuple[ChannelSettings, ...]:
+        """All that is told of alerts: channels and webhooks."""
+        return (*self.channel, *self.webhook)
 
 
 class DaemonSettings(_Section):

@@ -14,10 +14,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from abkit.alerts.messages import Message, example
 from abkit.alerts.plugins import NotDelivered, plugin_of
-from abkit.config import ChannelSettings
+from abkit.alerts.webhooks import payload_of, require_address
+from abkit.config import ChannelSettings, WebhookSettings
 from abkit.errors import AbkitError
 from abkit.redaction import keep_secrets_of
 
@@ -85,7 +87,7 @@ class Channel:
             AbkitError: The address is missing.
             NotDelivered: No connection, an error, or no answer in time (it may have arrived all the same).
         """
-        order = {
+        order: dict[str, Any] = {
             "name": self.settings.name,
             "where": self._where,
             "address": self._address(),
@@ -97,12 +99,22 @@ class Channel:
                 "charts": [str(chart) for chart in message.charts],
             },
         }
+        if isinstance(self.settings, WebhookSettings):
+            secret = read_address(
+                f"webhook {self.settings.name}", env=self.settings.secret_env, file=None, workspace=self.workspace
+            )
+            order["webhook"] = {"secret": secret, "body": payload_of(message.events)}
         if error := _in_process(json.dumps(order), self.timeout_s):
             raise NotDelivered(error)
 
     def problem(self) -> str:
         """Return what is wrong with the address, without sending anything; "" for nothing."""
         try:
+            if isinstance(self.settings, WebhookSettings):
+                require_address(self._address(), name=self.settings.name, where=self._where)
+                env = self.settings.secret_env
+                read_address(f"webhook {self.settings.name}", env=env, file=None, workspace=self.workspace)
+                return ""
             plugin_of(self._address(), name=self.settings.name, where=self._where)
         except AbkitError as error:
             return error.message

@@ -40,13 +40,16 @@ def message_due(
 ) -> str | None:
     """Return the kind of message about an alert that a channel should get now, given all attempts; None for none.
 
-    1. While one is on its way, or the alert is silenced, or not severe enough for the channel: none.
+    1. While one is on its way, or the alert is silenced, not severe enough for the channel or of a rule that it does
+       not want: none.
     2. Never sent: opened, unless it is resolved already.
     3. Sent, and resolved since: resolved, once; nothing about an event whose end is no news.
     4. Sent, and more severe or of another kind since: escalated.
     5. Sent, still firing, not acknowledged, and the repeat interval is over: repeated, unless it is told once.
     """
     if any(row.state in ("pending", "sending") for row in history):
+        return None
+    if not channel.wants(alert.rule):
         return None
     if alert.silenced_until is not None and now < alert.silenced_until:
         return None
@@ -85,7 +88,7 @@ def plan(session: Session, settings: AlertSettings, now: datetime) -> int:
     for row in alerts.deliveries(session, [alert.id for alert in candidates]):
         history[row.alert_id, row.channel].append(row)
     rows = []
-    for channel in settings.channel:
+    for channel in settings.channels:
         # A new message joins those that wait: they go out as one once the channel answers again.
         pending = (row for past in history.values() for row in past if row.state == "pending")
         waiting = [row.due_at for row in pending if row.channel == channel.name]
@@ -145,7 +148,7 @@ def _send_all(
     drawing: Callable[[Sequence[AlertDelivery], Mapping[int, Alert]], tuple[Path, ...]] | None,
 ) -> dict[str, str]:
     under_way: dict[str, tuple[list[AlertDelivery], Future[None]]] = {}
-    for channel in settings.channel:
+    for channel in settings.channels:
         with store.write() as session:
             rows = alerts.take_pending(session, channel.name, now, run_id)
             about = {row.alert_id: session.get_one(Alert, row.alert_id) for row in rows}

@@ -1,9 +1,10 @@
 """The text of messages: one for all alerts that are pending for a channel, so that twenty segments make one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from abkit.store.schema import Alert
 from abkit.vocabulary import Severity
@@ -36,12 +37,14 @@ class Message:
         body: Plain text.
         tone: Color of the message.
         charts: Images and pages, for channels that take files.
+        events: The same as data, for webhooks.
     """
 
     title: str
     body: str
     tone: Tone
     charts: tuple[Path, ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
 
 
 def compose(pending: Sequence[tuple[str, Alert]], *, unsent: int = 0) -> Message:
@@ -61,7 +64,15 @@ def compose(pending: Sequence[tuple[str, Alert]], *, unsent: int = 0) -> Message
         paragraphs.append(f"{unsent:,} more alerts are open, too many to send one by one: abkit alerts list")
     kind, alert = ordered[0]
     title = f"{_KIND[kind]}: {alert.title}" if len(ordered) == 1 else _summary(ordered)
-    return Message(f"[abkit] {_printable(title)}", "\n\n".join(paragraphs), _tone(ordered))
+    events = tuple(_event(kind, alert) for kind, alert in sorted(pending, key=lambda item: item[1].id))
+    return Message(f"[abkit] {_printable(title)}", "\n\n".join(paragraphs), _tone(ordered), events=events)
+
+
+_OF_EVENT = ("rule", "severity", "title", "message", "labels", "evidence", "opened_at", "resolved_at")
+
+
+def _event(kind: str, alert: Alert) -> Mapping[str, Any]:
+    return {"event": kind, "alert": alert.id} | {name: getattr(alert, name) for name in _OF_EVENT}
 
 
 def example() -> Message:

@@ -39,9 +39,13 @@ def main() -> None:
 
 
 def _send(plugins: Any, order: dict[str, Any]) -> str:
+    from abkit.alerts import webhooks
     from abkit.errors import AbkitError
 
     try:
+        if signed := order.get("webhook"):
+            webhooks.require_address(order["address"], name=order["name"], where=order["where"])
+            return webhooks.post(order["address"], signed["secret"], signed["body"], timeout_s=order["timeout_s"])
         plugin = plugins.plugin_of(order["address"], name=order["name"], where=order["where"])
         plugins.notify(plugin, timeout_s=order["timeout_s"], **order["message"])
     except (AbkitError, plugins.NotDelivered) as error:

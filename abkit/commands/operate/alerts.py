@@ -124,7 +124,7 @@ def send_test(
 
     context: CommandContext = ctx.obj
     settings = context.settings
-    configured = {one.name: one for one in settings.alerts.channel}
+    configured = {one.name: one for one in settings.alerts.channels}
     if unknown := [name for name in channel or [] if name not in configured]:
         raise UsageError(
             f"there is no channel {unknown[0]!r}",
