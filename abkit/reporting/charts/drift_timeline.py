@@ -45,12 +45,13 @@ def drift_timeline(
     correlations: Sequence[CorrelationResult] = (),
     width: int = 620,
 ) -> Any:
-    """Draw what each drift check found: the relation with its interval, one lane per layer, the decision.
+    """Draw what each drift check found: the relation with its interval and ceiling, one lane per layer, the decision.
 
     Args:
         findings: Results of all checks; a lane shows the worst verdict of its layer on a day.
         decisions: Decisions of all checks.
-        correlations: Estimates over time; the within-campaign SRCC for CTR is drawn.
+        correlations: Estimates over time; the within-campaign SRCC for CTR is drawn, and dashed the noise ceiling: more
+            than that no score can reach, because the clicks of a creative are few.
         width: Width of the plot in pixels.
     """
     if not decisions and not findings:
@@ -85,11 +86,7 @@ def drift_timeline(
         .properties(width=width, height=30 * len(order))
     )
     title = alt.TitleParams("Drift timeline", subtitle=timeline_sentence(decisions))
-    history = [
-        {"day": r.as_of.isoformat(), "srcc": r.estimate, "low": r.ci_low, "high": r.ci_high}
-        for r in sorted(correlations, key=lambda r: r.as_of)
-        if (r.scope, r.statistic, r.metric) == ("within_campaign", "srcc", "ctr") and r.estimate is not None
-    ]
+    history = relation_history(correlations)
     if len({row["day"] for row in history}) < 2:
         return themed(bars.properties(title=title))
     base = alt.Chart(alt.Data(values=history))
@@ -98,8 +95,28 @@ def drift_timeline(
         alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color="#aab0bf").encode(y="zero:Q"),
         base.mark_area(opacity=0.16, color=SERIES[0]).encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_line(color=SERIES[0], strokeWidth=2.2, point=alt.OverlayMarkDef(size=26)).encode(x=x, y=y),
+        base.mark_line(color=SERIES[1], strokeWidth=1.6, strokeDash=[6, 3]).encode(x=x, y=alt.Y("ceiling:Q")),
     ).properties(width=width, height=150)
     return themed(alt.vconcat(relation, bars, spacing=12).resolve_scale(x="shared").properties(title=title))
+
+
+def relation_history(correlations: Sequence[CorrelationResult]) -> list[dict[str, Any]]:
+    """Return the within-campaign SRCC for CTR with interval and noise ceiling, one row per estimate, oldest first.
+
+    The ceiling is that of appeal, the correlation of the true appeal with the measured one; None where it is not known.
+    """
+    return [
+        {
+            "day": row.as_of.isoformat(),
+            "srcc": row.estimate,
+            "low": row.ci_low,
+            "high": row.ci_high,
+            "ceiling": ((row.filters or {}).get("appeal") or {}).get("ceiling"),
+            "creatives": row.n,
+        }
+        for row in sorted(correlations, key=lambda row: row.as_of)
+        if (row.scope, row.statistic, row.metric) == ("within_campaign", "srcc", "ctr") and row.estimate is not None
+    ]
 
 
 def _smallest_step(days: Sequence[str]) -> int:

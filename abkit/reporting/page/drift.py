@@ -13,7 +13,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from abkit.config import Settings
-from abkit.reporting.charts.drift_timeline import LAYER_NAMES, drift_timeline, timeline_sentence
+from abkit.reporting.charts.drift_timeline import LAYER_NAMES, drift_timeline, relation_history, timeline_sentence
 from abkit.reporting.charts.drift_windows import statistics_over_time, window_scores
 from abkit.reporting.page.advice import advice
 from abkit.reporting.page.creatives import Thumbnails
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 SHEET = 8
 """Creatives of a contact sheet."""
+
+ESTIMATES = 12
+"""Of the relation over time, in its table: the last ones."""
 
 _HISTORY = timedelta(days=180)
 _FROM_BAD_TO_GOOD = ("fault", "major", "watch", "ok", "insufficient_data")
@@ -180,6 +183,7 @@ def render_drift_page(data: DriftPage) -> str:
         advice=advice(trace.decision, trace.cause),
         levels=sorted({one.level for one in trace.tests if one.level is not None}),
         timeline_words=timeline_sentence(data.decision_history),
+        relation=relation_history(data.correlations)[-ESTIMATES:],
         counts={window: sum(one.window == window for one in trace.creatives) for window in ("current", "reference")},
         **drift_drawings(data),
     )

@@ -104,6 +104,20 @@ def test_the_timeline_has_a_lane_for_each_layer_and_one_for_the_decision(make_re
     assert "retrain (concept shift) since 2025-05-10, after 22 checks" in words
 
 
+def test_the_timeline_has_the_noise_ceiling_of_each_estimate() -> None:
+    own = {"scope": "within_campaign", "statistic": "srcc", "metric": "ctr", "ci_low": 0.1, "ci_high": 0.4, "n": 50}
+    estimates = [
+        CorrelationResult(as_of=date(2025, 3, day), estimate=0.2, filters=filters, **own)
+        for day, filters in ((3, {"appeal": {"ceiling": 0.82}}), (10, {"appeal": None}), (17, {}))
+    ]
+    decisions = [Decision(as_of=date(2025, 3, 17), decision="stable", cause="", run_id=1)]
+
+    relation = drift_timeline([], decisions, estimates).to_dict()["vconcat"][0]
+
+    dashed = [layer for layer in relation["layer"] if layer["encoding"]["y"].get("field") == "ceiling"]
+    assert [row["ceiling"] for row in dashed[0]["data"]["values"]] == [0.82, None, None]
+
+
 def test_a_lane_shows_the_worst_verdict_of_the_day() -> None:
     day = date(2025, 3, 3)
     findings = [

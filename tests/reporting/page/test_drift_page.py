@@ -14,7 +14,7 @@ from abkit.config import Settings
 from abkit.errors import UsageError
 from abkit.reporting.page.drift import gather_drift_page, make_drift_page, render_drift_page
 from abkit.store.database.engine import Store
-from abkit.store.schema import Creative, CreativeAlias, DriftResult
+from abkit.store.schema import CorrelationResult, Creative, CreativeAlias, DriftResult
 from abkit.workflows.drift.check import check_drift
 from tests.monitoring_rows import NOW, Seed, seeded
 
@@ -120,3 +120,34 @@ def test_a_reference_of_the_model_and_a_store_without_scores_say_what_cannot_be_
     assert "(0 of 5 layers judged)" in page
     assert "numbers are stored and no images" in page
     assert "No creative of the windows has a score." in page
+
+
+def test_the_correlation_over_time_stands_beside_its_noise_ceiling(sqlite_store: Store, tmp_path: Path) -> None:
+    seed = world(sqlite_store, tmp_path)
+    with sqlite_store.write() as session:
+        for days, srcc, ceiling in ((9, 0.31, 0.82), (2, 0.12, 0.33), (1, 0.2, None)):
+            session.add(
+                CorrelationResult(
+                    run_id=seed.run_id,
+                    model_version_id=seed.version_id,
+                    metric="ctr" if ceiling else "cvr",
+                    scope="within_campaign",
+                    statistic="srcc" if days != 9 else "plcc",
+                    estimate=srcc,
+                    ci_low=srcc - 0.1,
+                    ci_high=srcc + 0.1,
+                    ci_level=0.95,
+                    n=60,
+                    method="",
+                    as_of=AS_OF - timedelta(days=days),
+                    filters={"appeal": {"ceiling": ceiling}},
+                )
+            )
+    check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=AS_OF)
+
+    page = render_drift_page(gather_drift_page(sqlite_store, Settings()))
+
+    (table,) = re.findall(r"Scores and clicks, estimate by estimate.*?</table>", page, re.DOTALL)
+    (row,) = re.findall(r"<tr><td.*?</tr>", table)
+    cells = re.findall(r">([^<>]+)</td>", row)
+    assert cells == ["2025-03-28", "0.12", "0.02 … 0.22", "0.33", "60"]
