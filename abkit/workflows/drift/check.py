@@ -27,6 +27,7 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Decision, DriftResult, ModelVersion
 from abkit.vocabulary import DriftDecision, Layer, Metric, WindowKind, parse_choice
 from abkit.workflows.drift.delivery import Delivered, judge_level, judge_relation, sort_delivery
+from abkit.workflows.drift.experiments import judge_experiments
 from abkit.workflows.drift.feeds import judge_clock, judge_feed, judge_places, judge_share
 from abkit.workflows.drift.images import judge_input, judge_scores
 from abkit.workflows.drift.long_run import judge_long_run
@@ -217,6 +218,7 @@ def _test_layers(
         *_test_images(settings, windows, samples, budget),
         *judge_long_run(before, samples.reference, samples.current, settings),
         judge_relation(delivered, set(windows.current_creatives), settings, budget),
+        *judge_experiments(session, windows, definition, settings),
         judge_level(delivered, settings, budget),
         *judge_segments(session, delivered, settings),
         *_what_moved(session, version, samples, settings),
