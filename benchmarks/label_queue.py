@@ -179,6 +179,7 @@ def main(folder, cache, seeds, noise, most, train):
                 if seed < train:
                     found = [challenger(paths, answers[:n], view, truth, kinds, held) for n in (100, 200)]
                     trained[way].append(found)
+                    print(f"  {name} seed {seed}: challenger, {way}, {found[0]:.3f} {found[1]:.3f}", flush=True)
             print(f"  {name} seed {seed} done", flush=True)
         report(name, curves, trained)
 

@@ -146,18 +146,13 @@ def states_of(session: Session, campaign: int, creatives: Collection[int]) -> di
 
 def count_states(session: Session, campaign: int) -> dict[ReviewState, int]:
     """Return how many variants of a campaign have come how far."""
-    last = _last(campaign)
-    state = func.coalesce(last.c.state, ReviewState.PROPOSED.value)
-    rows = session.execute(
-        select(state, func.count())
-        .select_from(CampaignCreative)
-        .outerjoin(last, last.c.creative_id == CampaignCreative.creative_id)
-        .where(CampaignCreative.campaign_id == campaign)
-        .group_by(state)
-    )
+    everyone = select(func.count()).where(CampaignCreative.campaign_id == campaign)
     found = dict.fromkeys(ReviewState, 0)
-    for name, number in rows:
-        found[ReviewState(name)] = number
+    for (_, state), number in _counts(session, [campaign]).items():
+        found[ReviewState(state)] = number
+    # Those that nobody has reviewed have no row: they are what is left.
+    decided = sum(number for state, number in found.items() if state is not ReviewState.PROPOSED)
+    found[ReviewState.PROPOSED] = session.scalars(everyone).one() - decided
     return found
 
 
@@ -177,54 +172,49 @@ class CampaignInReview:
 
 def campaigns_in_review(session: Session, *, limit: int, offset: int = 0) -> list[CampaignInReview]:
     """Return campaigns that have variants, the latest first, with how far these have come."""
-    sizes = (
-        select(CampaignCreative.campaign_id, func.count().label("variants"))
-        .group_by(CampaignCreative.campaign_id)
-        .subquery()
-    )
-    rows = session.execute(
-        select(Campaign.id, Campaign.key, sizes.c.variants)
-        .join(sizes, sizes.c.campaign_id == Campaign.id)
-        .order_by(Campaign.id.desc())
-        .limit(limit)
-        .offset(offset)
-    ).all()
-    ids = [row[0] for row in rows]
-    newest = (
-        select(func.max(Review.id))
-        .join(
-            CampaignCreative,
-            (CampaignCreative.campaign_id == Review.campaign_id) & (CampaignCreative.creative_id == Review.creative_id),
-        )
-        .where(Review.campaign_id.in_(ids))
-        .group_by(Review.campaign_id, Review.creative_id)
-    )
-    counted = session.execute(
-        select(Review.campaign_id, Review.state, func.count())
-        .where(Review.id.in_(newest))
-        .group_by(Review.campaign_id, Review.state)
-    )
-    states = {(campaign, state): number for campaign, state, number in counted}
+    member = select(CampaignCreative.id).where(CampaignCreative.campaign_id == Campaign.id)
+    chosen = select(Campaign.id, Campaign.key).where(member.exists()).order_by(Campaign.id.desc())
+    keys = {row[0]: row[1] for row in session.execute(chosen.limit(limit).offset(offset))}
+    ids = list(keys)
+    counted = select(CampaignCreative.campaign_id, func.count()).where(CampaignCreative.campaign_id.in_(ids))
+    sizes = {row[0]: row[1] for row in session.execute(counted.group_by(CampaignCreative.campaign_id))}
+    states = _counts(session, ids)
     agreed = select(func.max(ReviewFlow.id)).where(ReviewFlow.campaign_id.in_(ids)).group_by(ReviewFlow.campaign_id)
     flows = {one.campaign_id: one for one in session.scalars(select(ReviewFlow).where(ReviewFlow.id.in_(agreed)))}
     return [
         CampaignInReview(
             id=id_,
             key=key,
-            variants=number,
+            variants=sizes[id_],
             approved=states.get((id_, ReviewState.APPROVED), 0),
             rejected=states.get((id_, ReviewState.REJECTED), 0),
             changes_wanted=states.get((id_, ReviewState.CHANGES_WANTED), 0),
             approvals=flows[id_].approvals if id_ in flows else 1,
             gate=flows[id_].gate if id_ in flows else False,
         )
-        for id_, key, number in rows
+        for id_, key in keys.items()
     ]
 
 
 def campaign_key(session: Session, campaign: int) -> str | None:
     """Return the key of a campaign; None where there is none."""
     return session.scalars(select(Campaign.key).where(Campaign.id == campaign)).one_or_none()
+
+
+def _counts(session: Session, campaigns: Collection[int]) -> dict[tuple[int, str], int]:
+    """Return how many variants of campaigns were reviewed and have come how far, by campaign and state."""
+    newest = (
+        select(func.max(Review.id))
+        .join(
+            CampaignCreative,
+            (CampaignCreative.campaign_id == Review.campaign_id) & (CampaignCreative.creative_id == Review.creative_id),
+        )
+        .where(Review.campaign_id.in_(campaigns))
+        .group_by(Review.campaign_id, Review.creative_id)
+    )
+    counted = select(Review.campaign_id, Review.state, func.count()).where(Review.id.in_(newest))
+    rows = session.execute(counted.group_by(Review.campaign_id, Review.state))
+    return {(campaign, state): number for campaign, state, number in rows}
 
 
 def _last(campaign: int) -> Subquery:

@@ -89,15 +89,9 @@ def all_links(session: Session, limit: int) -> list[dict[str, Any]]:
 
 
 def campaigns_to_label(session: Session, limit: int) -> list[tuple[int, str]]:
-    """Return (id, key) of campaigns with two creatives or more, the latest first."""
-    query = (
-        select(Campaign.id, Campaign.key)
-        .join(CampaignCreative, CampaignCreative.campaign_id == Campaign.id)
-        .group_by(Campaign.id, Campaign.key)
-        .having(func.count() > 1)
-        .order_by(Campaign.id.desc())
-        .limit(limit)
-    )
+    """Return (id, key) of campaigns with creatives, the latest first."""
+    member = select(CampaignCreative.id).where(CampaignCreative.campaign_id == Campaign.id)
+    query = select(Campaign.id, Campaign.key).where(member.exists()).order_by(Campaign.id.desc()).limit(limit)
     return [(row[0], row[1]) for row in session.execute(query)]
 
 

@@ -35,7 +35,7 @@ def new_cookie() -> str:
 def keep_cookie(request: Request, answer: Response, value: str) -> None:
     """Give the browser its cookie: no script reads it, and no page elsewhere sends it with a form."""
     path = request.scope.get("root_path", "") or "/"
-    answer.set_cookie(COOKIE, value, path=path, httponly=True, samesite="lax", secure=_is_https(request))
+    answer.set_cookie(COOKIE, value, path=path, httponly=True, samesite="lax", secure=is_https(request))
 
 
 def form_code(cookie: str) -> str:
@@ -77,7 +77,8 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _is_https(request: Request) -> bool:
+def is_https(request: Request) -> bool:
+    """Whether the browser speaks TLS, to us or to a proxy of ours."""
     if request.url.scheme == "https":
         return True
     served = request.app.state.workspace.settings.web

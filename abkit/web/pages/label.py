@@ -11,7 +11,8 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from abkit.errors import AbkitError
 from abkit.store.catalog.creatives import contents_of, creative_files
 from abkit.web.access import rater_links
-from abkit.web.access.guard import Labeler, Served
+from abkit.web.access.guard import Labeler, Served, slow_down
+from abkit.web.access.identity import address_of, is_https
 from abkit.web.access.people import Person
 from abkit.web.rendering import link, page
 from abkit.workflows.ratings import queue as queues
@@ -53,9 +54,10 @@ WayField = Annotated[str, Form(max_length=8)]
 def rater_link(request: Request, token: str, served: Served) -> Response:
     """Open a rater's link: the browser keeps it, and its address does not."""
     if check_token(served.store, token) is None:
+        slow_down(request.app.state.sign_ins, f"@link {address_of(request)}")
         raise HTTPException(404, _CLOSED)
     answer = RedirectResponse(link(request, "label"), 303)
-    rater_links.keep(request, answer, token, secure=request.url.scheme == "https")
+    rater_links.keep(request, answer, token, secure=is_https(request))
     return answer
 
 

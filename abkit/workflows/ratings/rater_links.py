@@ -138,7 +138,7 @@ def list_links(store: Store) -> RaterList:
 
 
 def labeled_campaigns(store: Store, limit: int = 100) -> list[tuple[int, str]]:
-    """Return (id, key) of campaigns with two creatives or more, the latest first."""
+    """Return (id, key) of campaigns with creatives, the latest first."""
     with store.read() as session:
         return links.campaigns_to_label(session, limit)
 
