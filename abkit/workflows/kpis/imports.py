@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from abkit.errors import UsageError
 from abkit.records import Record, RecordList
 from abkit.store.database.engine import Store
+from abkit.store.database.patience import LONG
 from abkit.store.imports import reject_reasons
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
 from abkit.store.kpis.once.campaign_totals import HAS_TOTALS, TotalsBesideDays, totals_beside_days
@@ -184,7 +185,7 @@ def undo_import(
     if rows >= _MANY_ROWS:
         note(f"taking {rows:,} rows back takes about as long as their import; other imports wait until it is done")
     with recorded_run(store, "kpi undo", {"import": import_id}, run=run) as record:
-        with store.write() as session:
+        with store.write(LONG) as session:
             done = take_back(session, import_id, record.id)
             undone = session.get_one(KpiImport, import_id)
             file, pairs = undone.name, undone.options.get("campaigns_made_one", ())
