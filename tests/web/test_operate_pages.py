@@ -68,6 +68,15 @@ def test_the_drift_page_has_the_standing_decision_and_leads_to_its_check(reader:
     check = reader.get(f"/drift/{run}")
     assert check.status_code == 200
     assert "What was found" in check.text
+    assert len(check.content) <= 200_000
+    charts = set(re.findall(rf"/drift/{run}/charts/\w+", check.text))
+    assert len(charts) >= 2
+    for chart in charts:
+        drawn = reader.get(chart)
+        assert drawn.status_code == 200
+        assert "<svg" in drawn.text
+        assert drawn.headers["content-encoding"] == "gzip"
+    assert reader.get(f"/drift/{run}/charts/nothing").status_code == 404
 
 
 def test_an_alert_is_acknowledged_and_silenced_under_ones_own_name(editor: TestClient, own_stocked: Workspace) -> None:

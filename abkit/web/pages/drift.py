@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from functools import lru_cache
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
@@ -21,6 +22,7 @@ from abkit.workspace import Workspace
 
 router = APIRouter()
 ON_A_PAGE = 30
+RunId = Annotated[int, Path(ge=1, le=2**62)]
 
 
 @router.get("/drift", name="drift")
@@ -60,9 +62,7 @@ def drift(
 
 
 @router.get("/drift/{run_id}", name="drift_check")
-def drift_check(
-    request: Request, served: Served, person: Viewer, run_id: Annotated[int, Path(ge=1, le=2**62)]
-) -> Response:
+def drift_check(request: Request, served: Served, person: Viewer, run_id: RunId) -> Response:
     """Show one check: the decision, why, and the creatives that moved it."""
     return page(request, "drift_check.html.j2", **_shown(served, run_id))
 
@@ -75,16 +75,35 @@ def check_now(request: Request, served: Served, person: Operator) -> Response:
     return RedirectResponse(link(request, "drift_check", run_id=report.run_id), 303)
 
 
+@router.get("/drift/{run_id}/charts/{name}", name="drift_chart")
+def drift_chart(request: Request, served: Served, person: Viewer, run_id: RunId, name: str) -> Response:
+    """Serve a chart of a check, which the page fetches once it is in sight: a year of checks is a large drawing."""
+    drawn = _drawn(served, run_id).get(name)
+    if drawn is None:
+        raise HTTPException(404)
+    headers = {"Cache-Control": "private, max-age=86400", "Vary": "Accept-Encoding"}
+    content = str(drawn).encode()
+    # There is no secret in a chart, so that packing it tells nobody anything.
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content = gzip.compress(content, 6)
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, media_type="text/html; charset=utf-8", headers=headers)
+
+
+# A check does not change once it is made; reading its samples and drawing them takes seconds.
 @lru_cache(maxsize=16)
 def _shown(served: Workspace, run_id: int) -> dict[str, Any]:
-    # A check does not change once it is made; reading its samples and drawing them takes seconds.
     data = gather_drift_page(served.store, served.settings, run_id, with_thumbnails=False)
     trace = data.trace
-    drawn: dict[str, Markup | str] = drift_drawings(data)
     return {
         "data": data,
         "trace": trace,
         "advice": advice(trace.decision, trace.cause),
         "timeline_words": timeline_sentence(data.decision_history),
-        **drawn,
+        "has_scores": bool(len(data.reference) + len(data.current)),
     }
+
+
+@lru_cache(maxsize=16)
+def _drawn(served: Workspace, run_id: int) -> dict[str, Markup | str]:
+    return drift_drawings(_shown(served, run_id)["data"])
