@@ -97,7 +97,7 @@ def test_a_secret_in_the_configuration_is_in_no_error(
 ) -> None:
     path = tmp_path / "abkit.toml"
     path.write_text(text.format(CANARY))
-    for command in (["init", str(tmp_path)], ["schedule", "list"], ["alerts", "test"]):
+    for command in (["schedule", "list"], ["alerts", "test"]):
         with pytest.raises(SystemExit) as ended:
             main([*debug, "--config", str(path), *command])
         said = capfd.readouterr()
