@@ -16,8 +16,9 @@ from abkit.config import ImportOptions, Settings
 from abkit.errors import AbkitError
 from abkit.intake.remote.address import is_address
 from abkit.jobs.job import Arguments, Tick
-from abkit.jobs.work.openings import Openings, shown
+from abkit.jobs.work.openings import Openings, overtaken, shown
 from abkit.store.database.engine import Store
+from abkit.store.jobs import openings
 from abkit.store.schema import KpiImport
 
 COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
@@ -185,8 +186,13 @@ def observe_imports(
 
     Returns:
         What the run has imported, in all of its attempts.
+
+    Raises:
+        AbkitError: Another daemon has taken the run over. What this attempt could not read, that one has moved away.
     """
     with store.write() as session:
+        if not openings.is_ours(session, tick.run.id, tick.attempt):
+            raise overtaken()
         rules = Rules(session, settings.alerts, tick.at, tick.run.id)
         done = session.scalars(select(KpiImport).where(KpiImport.run_id == tick.run.id).order_by(KpiImport.id)).all()
         # One observation per tick: the file with the largest share of rejects stands for all.

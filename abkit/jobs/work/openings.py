@@ -77,7 +77,12 @@ class Openings:
         with self.store.write(durable=durable) as session:
             ours = openings.note(session, self.tick.run.id, self.tick.attempt, noted)
         if not ours:
-            raise AbkitError("another daemon has taken this run over", hint="that one goes on with the files")
+            raise overtaken()
+
+
+def overtaken() -> AbkitError:
+    """Return the error of an attempt whose run has another owner now."""
+    return AbkitError("another daemon has taken this run over", hint="that one goes on with the files")
 
 
 def shown(path: Path) -> str:

@@ -21,6 +21,12 @@ def note(session: Session, run_id: int, attempt: int, noted: Mapping[str, Any]) 
     return count_changed(session, ours.values(outcome=dict(noted))) == 1
 
 
+def is_ours(session: Session, run_id: int, attempt: int) -> bool:
+    """Return whether this attempt still has the run; until the transaction ends, nobody takes it over."""
+    ours = update(Run).where(Run.id == run_id, Run.attempt == attempt, Run.state == RunState.RUNNING)
+    return count_changed(session, ours.values(attempt=attempt)) == 1
+
+
 def noted(session: Session, run_id: int) -> dict[str, Any]:
     """Return what a run has noted."""
     return dict(session.scalar(select(Run.outcome).where(Run.id == run_id)) or {})

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from abkit.config import DaemonSettings, Settings
+from abkit.errors import AbkitError
 from abkit.jobs.daemon.claims import Claims
 from abkit.jobs.daemon.endings import Ending
 from abkit.jobs.job import Tick
@@ -150,6 +151,29 @@ def test_an_attempt_that_was_overtaken_opens_no_further_file(feed: Feed) -> None
     with pytest.raises(Exception, match="another daemon has taken this run over"):
         feed.work(first)
     assert feed.names("done") == []
+
+
+@both_engines
+def test_an_attempt_that_was_overtaken_while_it_read_a_file_says_nothing_about_it(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It slept; the other attempt has imported the file and moved it, and this one finds it gone."""
+    (feed.folder / "a-poison.csv").unlink()
+    reading = import_kpis.import_files
+    first = feed.claim()
+
+    def overtaken(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(import_kpis, "import_files", reading)
+        outcome = feed.work(feed.claim())
+        assert outcome is not None
+        assert outcome["imported"] == 1
+        return reading(*args, **kwargs)
+
+    monkeypatch.setattr(import_kpis, "import_files", overtaken)
+    with pytest.raises(AbkitError, match="another daemon has taken this run over"):
+        feed.work(first)
+    assert "data_fault" not in feed.alerts()
+    assert (feed.names("done"), feed.names("failed")) == (["b-good.csv"], [])
 
 
 def test_what_an_overtaken_attempt_imported_is_what_the_run_imported(feed: Feed) -> None:
