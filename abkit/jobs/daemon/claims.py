@@ -71,7 +71,7 @@ class Claims:
             return []
         with self.store.read() as session:
             abandoned = [run for run in schedules.expired(session, now) if run.id not in ours]
-            failed = schedules.to_retry(session, now, self.settings.daemon.retries)
+            failed = schedules.to_retry(session, now, self.settings.daemon.retries, self._longest_backoff)
             waiting = [schedule for schedule in schedules.due(session, now) if self._may_run(schedule, now)]
             asked = [request for request in requests.waiting(session) if request.job in self.jobs]
         work: list[tuple[str, Callable[[], Claimed | None]]] = [
@@ -97,8 +97,7 @@ class Claims:
     def _may_run(self, schedule: Schedule, now: datetime) -> bool:
         backoff = schedule.backoff_until
         # A back-off longer than the longest allowed was set by a clock that ran ahead.
-        longest = timedelta(seconds=self.settings.daemon.backoff_limit_seconds)
-        backing_off = backoff is not None and now < backoff <= now + longest
+        backing_off = backoff is not None and now < backoff <= now + self._longest_backoff
         start = schedule.next_run_at + jitter(schedule.key, schedule.next_run_at, schedule.jitter_s)
         return schedule.job in self.jobs and not backing_off and start <= now
 
@@ -208,6 +207,10 @@ class Claims:
         """Return how long a schedule waits after that many failures in a row."""
         daemon = self.settings.daemon
         return timedelta(seconds=min(daemon.backoff_seconds * 2 ** min(failures - 1, 30), daemon.backoff_limit_seconds))
+
+    @property
+    def _longest_backoff(self) -> timedelta:
+        return timedelta(seconds=self.settings.daemon.backoff_limit_seconds)
 
     def lease_until(self, now: datetime) -> datetime:
         """Return when a lease taken now ends."""

@@ -6,7 +6,7 @@ changed: one means that the work is ours, zero that another process was first.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Exists, Update, delete, exists, func, or_, select, update
@@ -107,7 +107,7 @@ def expired(session: Session, now: datetime) -> Sequence[Run]:
     ).all()
 
 
-def to_retry(session: Session, now: datetime, most: int) -> Sequence[tuple[Schedule, Run]]:
+def to_retry(session: Session, now: datetime, most: int, longest: timedelta) -> Sequence[tuple[Schedule, Run]]:
     """Return the schedules whose last run failed and whose wait is over, with that run, to try its tick again.
 
     Where the next tick has come, that one runs instead; but a schedule that runs all its ticks runs each in its turn.
@@ -116,6 +116,7 @@ def to_retry(session: Session, now: datetime, most: int) -> Sequence[tuple[Sched
         session: For reading.
         now: The clock.
         most: Failures in a row after which a schedule waits for its next tick.
+        longest: The longest wait; a longer one was set by a clock that ran ahead, and is over.
     """
     last = select(func.max(Run.id)).where(Run.schedule == Schedule.key, Run.state != RunState.SKIPPED)
     rows = session.execute(
@@ -124,7 +125,7 @@ def to_retry(session: Session, now: datetime, most: int) -> Sequence[tuple[Sched
         .where(
             Schedule.enabled,
             Schedule.failures.between(1, most),
-            Schedule.backoff_until <= now,
+            or_(Schedule.backoff_until <= now, Schedule.backoff_until > now + longest),
             or_(Schedule.next_run_at > now, Schedule.missed == MissedTicks.RUN_ALL),
             Run.state.in_((RunState.FAILED, RunState.TIMED_OUT)),
         )

@@ -89,6 +89,18 @@ def test_a_schedule_that_runs_all_its_ticks_tries_one_that_failed_before_the_nex
     assert ran == [(1, 1), (1, 2), (1, 3), (2, 1)]
 
 
+def test_a_tick_that_failed_while_the_clock_ran_ahead_is_tried_again_once_it_is_right(
+    store: Store, claims: Claims
+) -> None:
+    add_schedule(store, "all", first=NOW - 2 * SECOND, cron="* * * * * *", missed="run_all")
+    daily, ahead = (claimed.lease for claimed in claims.next(NOW, 5)[::-1])
+    claims.finish(daily, Ending(RunState.DONE), NOW)
+    claims.finish(ahead, FAILED, NOW + 900 * SECOND)
+    again = _claim(claims, NOW + SECOND)
+    assert again is not None
+    assert (again.tick, again.attempt) == (NOW - 2 * SECOND, 2)
+
+
 def test_a_tick_that_failed_while_another_daemon_was_about_to_claim_the_next_is_not_passed_over(
     store: Store, claims: Claims
 ) -> None:
@@ -117,7 +129,7 @@ def test_one_daemon_takes_it_and_a_paused_schedule_is_left_alone(store: Store, c
     assert lease is not None
     claims.finish(lease, FAILED, NOW)
     with store.read() as session:
-        ((schedule, run),) = schedules.to_retry(session, NOW + 60 * SECOND, 4)
+        ((schedule, run),) = schedules.to_retry(session, NOW + 60 * SECOND, 4, 120 * SECOND)
     later = {"now": NOW + 60 * SECOND, "lease_until": NOW + 120 * SECOND}
     taken = []
     for owner in ("one", "two"):
