@@ -6,7 +6,7 @@ Printed are seconds of processor time and their ratio:
 
 - hashes: pairs of creatives whose hashes are near, among hashes that share a part, and among all of them;
 - texts: an image with compressed texts that unpack to gigabytes, and the same image without them;
-- animation: 20,000 blank frames, and 200 of them;
+- animation: 10,000 blank frames, and 200 of them;
 - pattern: a name that fits a pattern in very many ways, and one that fits in one way;
 - ratings: votes on eight images into an empty store, and the same rows read by the csv module.
 """
@@ -95,14 +95,14 @@ def texts() -> None:
 
 
 def animation() -> None:
-    """Open blank animations of 20,000 and of 200 frames."""
+    """Open blank animations of 10,000 and of 200 frames."""
     buffer = BytesIO()
     white = Image.new("P", (1000, 1000), 0)
     white.putpalette([255, 255, 255, 0, 0, 0])
     white.save(buffer, "GIF")
     once = buffer.getvalue()
     start, body = once[: once.index(b",")], once[once.index(b",") : -1]
-    long, short = (start + body * count + b";" for count in (20_000, 200))
+    long, short = (start + body * count + b";" for count in (10_000, 200))
     show("animation", seconds(lambda: open_image(long)), seconds(lambda: open_image(short)), "200 frames")
 
 
