@@ -65,9 +65,25 @@ def link(request: Request, route: str, /, *, query: dict[str, Any] | None = None
         query: What follows the "?"; values that are None are left out.
         parts: The parts of the path.
     """
-    path = request.scope.get("root_path", "").rstrip("/") + request.app.url_path_for(route, **parts)
+    path = request.scope.get("root_path", "").rstrip("/") + _path(request.app, route, parts)
     asked = {key: value for key, value in (query or {}).items() if value is not None}
     return f"{path}?{urlencode(asked, doseq=True)}" if asked else path
+
+
+def _path(app: Any, route: str, parts: dict[str, Any]) -> str:
+    """Return the path of a route; where it is found is remembered, as a page has hundreds of links."""
+    if not hasattr(app.state, "paths"):
+        app.state.paths = {}
+    known: dict[tuple[str, ...], list[str]] = app.state.paths
+    values = [str(value) for value in parts.values()]
+    if any("/" in value or not value for value in values):
+        return str(app.url_path_for(route, **parts))  # a path may have them, anything else is refused
+    key = (route, *parts)
+    if key not in known:
+        marks = {name: f"\x01{name}\x01" for name in parts}
+        known[key] = str(app.url_path_for(route, **marks)).split("\x01")
+    pieces = known[key]
+    return "".join(str(parts[piece]) if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 def _readable_text(value: Any) -> Any:

@@ -27,7 +27,10 @@ def readable(text: object) -> str:
     >>> readable("spring" + chr(0x202E) + "gpj.exe")
     'spring�gpj.exe'
     """
-    return "".join(char if char.isprintable() or char == "\n" else "�" for char in str(text))
+    said = str(text)
+    if said.isprintable():
+        return said
+    return "".join(char if char.isprintable() or char == "\n" else "�" for char in said)
 
 
 def themed(chart: Any) -> Any:

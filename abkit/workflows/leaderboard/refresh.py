@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from abkit.store.schema import ModelVersion
     from abkit.store.scores import RankedScore
 
-#: KPI rows beyond which a campaign is judged by its own delivery alone: that of all others takes minutes to read.
-MOST_ROWS = 300_000
+#: KPI rows beyond which a campaign is judged by its own delivery alone: that of all others takes long to read.
+MOST_ROWS = 50_000
 #: Creatives of a campaign beyond which nobody looks for the most similar ones.
 MOST_COMPARED = 5_000
 SIMILAR = 6
