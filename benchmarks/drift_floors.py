@@ -1,6 +1,6 @@
 """Do verdicts flip with n? Shifts at half of a floor and at twice a floor, in windows of 100, 1,000 and 100,000.
 
-    python benchmarks/drift_floors.py [--worlds 40]
+    python benchmarks/drift_floors.py [--worlds 40] [--only TEST]
 
 Protocol, set before the run: each test of the layers input and score is held against its level of a budget of one false
 alarm a year, with 52 looks a year. Scores are normal; the shift is that at which the distance between the two
@@ -72,11 +72,12 @@ def world(test: str, shift: float, n: int, rng: np.random.Generator) -> DriftVer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=40)
+    parser.add_argument("--only", action="append", choices=["energy", *EFFECTS])
     options = parser.parse_args()
     began = time.process_time()
     heads = "  ".join(f"{f'n = {n:,}':>12}" for n in (100, 1000, 100_000))
     print(f"{'test':12} {'floor':>6}  {'effect':>22}  {heads}")
-    for test in ("energy", *EFFECTS):
+    for test in options.only or ("energy", *EFFECTS):
         effect, floor = EFFECTS.get(test, (None, SETTINGS.input_watch))
         for times in (0.25, 0.5, 2.0):
             wanted = times * floor

@@ -34,7 +34,7 @@ from abkit.workflows.drift.long_run import judge_long_run
 from abkit.workflows.drift.looks import budget_of
 from abkit.workflows.drift.recent import recent_start
 from abkit.workflows.drift.results import DriftReport, LayerResult
-from abkit.workflows.drift.samples import NOTHING, Samples, read_samples
+from abkit.workflows.drift.samples import NOTHING, Samples, one_of_each_idea, read_samples
 from abkit.workflows.drift.segments import judge_segments
 from abkit.workflows.drift.sketches import History, keep_history, read_history
 from abkit.workflows.drift.trace import traced
@@ -221,22 +221,30 @@ def _test_layers(
         *judge_experiments(session, windows, definition, settings),
         judge_level(delivered, settings, budget),
         *judge_segments(session, delivered, settings),
-        *_what_moved(session, version, samples, settings),
+        *_what_moved(session, windows, samples, settings),
     ]
     return tests, money, samples.notes
 
 
 def _what_moved(
-    session: Session, version: ModelVersion | None, samples: Samples, settings: DriftSettings
+    session: Session, windows: DriftWindows, samples: Samples, settings: DriftSettings
 ) -> list[LayerResult]:
     """Say what moved in the new images; these tests decide nothing."""
+    version = windows.version
     if version is None:
         return []
-    both = samples.reference, samples.current
+    reference, current = samples.reference, samples.current
+    pixels, before = reference, windows.earlier_creatives
+    if before:
+        pixels = replace(NOTHING, ids=tuple(one_of_each_idea(before, ideas.ideas_of(session, before))))
+    properties = judge_properties(session, pixels, current, settings)
+    if before:
+        said = " Compared with earlier creatives: the model's own sample holds no properties."
+        properties = [replace(row, sentence=row.sentence + said) for row in properties]
     return [
-        *(judge_classifier(*both, settings) if Layer.INPUT not in samples.missing else ()),
-        *judge_queries(session, version, *both, settings),
-        *judge_properties(session, *both, settings),
+        *(judge_classifier(reference, current, settings) if Layer.INPUT not in samples.missing else ()),
+        *judge_queries(session, version, reference, current, settings),
+        *properties,
     ]
 
 

@@ -96,6 +96,7 @@ class DriftWindows:
         since: Day on which the first of the current creatives was launched; None where there is none.
         reference_since: The same, of the reference.
         model_sample: Whether images and scores are compared with the model's own sample.
+        earlier_creatives: Where that is asked for, those launched before: the sample holds no properties of images.
         current_ideas: How many ideas the current creatives are.
         launched_per_day: How many ideas are launched a day, as of the last look.
     """
@@ -116,6 +117,7 @@ class DriftWindows:
     since: date | None = None
     reference_since: date | None = None
     model_sample: bool = False
+    earlier_creatives: tuple[int, ...] = ()
     current_ideas: int = 0
     launched_per_day: float = 0.0
 
@@ -239,15 +241,16 @@ def resolve_windows(
     if standing and current.kind is WindowKind.CREATIVES:
         every = every.at_last_look(current.creatives or _enough(every, settings))
     now = _current(session, every, current, current_campaign, start, settings)
+    earlier, others = _until(current, now.first or start, strange), Chosen()
     if reference_campaign is not None:
         before = every.of(creatives.candidates(session, reference_campaign), without=now)
     elif reference.kind is WindowKind.DAYS:
         before = every.between(reference_start, reference_end, without=now)
     elif reference.kind is WindowKind.CREATIVES:
-        earlier = _until(current, now.first or start, strange)
         before = every.latest(reference.creatives or settings.max_images, before=earlier, without=now)
     else:
         before = Chosen()
+        others = every.latest(settings.max_images, before=earlier, without=now)
     few = reference.kind is WindowKind.CREATIVES and not reference.creatives and before.ideas < settings.min_images
     if few:
         before = Chosen()
@@ -268,6 +271,7 @@ def resolve_windows(
         since=now.first,
         reference_since=before.first,
         model_sample=few or reference.kind is WindowKind.MODEL,
+        earlier_creatives=others.creatives,
         current_ideas=now.ideas,
         launched_per_day=every.per_day(),
     )

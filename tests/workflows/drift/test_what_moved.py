@@ -120,6 +120,26 @@ def test_what_can_be_told_apart_is_shown_with_the_most_typical_creatives(sqlite_
     assert rows(found)["mmd"].statistic == pytest.approx(0.6**2 / 4 * 2 * 0.6, rel=0.4)
 
 
+def test_beside_the_models_own_sample_properties_are_those_of_earlier_creatives(sqlite_store: Store) -> None:
+    rng = np.random.default_rng(4)
+    sample = ReferenceSample(rng.normal(4, 0.7, 60), rng.normal(size=(60, 24)).astype(np.float16))
+    seed = seeded(sqlite_store, reference=sample)
+    old = images(seed, "before", 40)
+    images(seed, "after", 30, brightness=0.2)
+    with sqlite_store.write() as session:
+        launched = update(CampaignCreative).values(launched_on=DAY - timedelta(days=20))
+        session.execute(launched.where(CampaignCreative.creative_id.in_(old)))
+        launched = update(CampaignCreative).values(launched_on=DAY - timedelta(days=2))
+        session.execute(launched.where(CampaignCreative.creative_id.not_in(old)))
+
+    found = rows(check(sqlite_store, "model"))
+
+    assert (found["brightness"].n_reference, found["brightness"].n_current) == (40, 30)
+    assert "the new creatives are darker" in found["brightness"].sentence
+    assert "Compared with earlier creatives" in found["properties"].sentence
+    assert found["classifier"].n_reference == 60
+
+
 def test_creatives_of_an_earlier_release_have_no_properties_and_the_row_says_so(sqlite_store: Store) -> None:
     seed = seeded(sqlite_store)
     images(seed, "before", 80, brightness=None)
