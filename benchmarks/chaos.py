@@ -17,8 +17,8 @@ process serves. Meanwhile one fault after the other is drawn:
     clock        the clock of all daemons is set forward or back by up to 25 seconds (needs a C compiler)
     restart      PostgreSQL is stopped at once (`-m immediate`) and started again
 
-When all kills and ticks are over, the schedules are paused, what was left is finished, and the ledger is checked
-(tests/jobs/chaos_ledger.py): every tick until the pause has one effect, one run that is done, and no attempt started
+When all kills and ticks are over, no more ticks come, what was left is finished, and the ledger is checked
+(tests/jobs/chaos_ledger.py): every tick until then has one effect, one run that is done, and no attempt started
 twice; every file is in done/ or failed/ once, its rows are in the store once; each refused file has one alert, and the
 channel was told. Prints the figures as JSON, and exits with 1 if the ledger does not hold.
 """
@@ -49,6 +49,7 @@ from sqlalchemy import func, select, update
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from abkit.errors import StoreError
+from abkit.jobs.cron import Cron
 from abkit.store.database.engine import Store
 from abkit.store.schema import Alert, Run, Schedule
 from tests.jobs.chaos_ledger import Ledger
@@ -233,13 +234,17 @@ class World:
             self.done[name] += 1
 
     def settle(self, seconds: float) -> bool:
-        """Pause the ticks, let everything come to its end, and return whether it did."""
+        """Let no more ticks come, let everything come to its end, and return whether it did."""
         if self.clock:
             self.clock.set(0)
         deadline = time.monotonic() + seconds
         self.start()
+        yearly = {"cron": "0 0 1 1 *", "next_run_at": Cron("0 0 1 1 *").after(datetime.now(UTC))}
         with self.store.write() as session:
-            session.execute(update(Schedule).where(Schedule.key.in_(self.ledger.first)).values(enabled=False))
+            # Not paused: what failed last is still tried again.
+            ticking = select(Schedule).where(Schedule.key.in_(self.ledger.first)).with_for_update()
+            self.ledger.until = {schedule.key: schedule.next_run_at for schedule in session.scalars(ticking)}
+            session.execute(update(Schedule).where(Schedule.key.in_(self.ledger.first)).values(yearly))
         while not (calm := self._is_calm()) and time.monotonic() < deadline:
             time.sleep(0.3)
         self.fleet.stop()
@@ -248,7 +253,7 @@ class World:
     def _is_calm(self) -> bool:
         with self.store.read() as session:
             ticking = Run.schedule.in_(self.ledger.first)
-            running = session.scalar(select(func.count(Run.id)).where(Run.state == "running", ticking))
+            running = session.scalar(select(func.count(Run.id)).where(Run.state != "done", ticking))
             alerts = session.scalar(select(func.count(Alert.id)).where(Alert.rule == "data_fault"))
         told = all(any(name in message for message in self.told) for name in self.ledger.refused.values())
         left = [path for folder in self.folders for path in folder.glob("*.csv")]

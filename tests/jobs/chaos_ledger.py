@@ -25,11 +25,13 @@ class Ledger:
 
     Attributes:
         first: First tick of each schedule whose ticks have an effect each second, by its key.
+        until: The tick from which on no more came; that for which the schedule waits, if it is not said.
         given: Rows of each file that was put into a watched folder (ad, impressions, clicks), by folder and name.
         refused: Files that no import can read, by folder.
     """
 
     first: dict[str, datetime] = field(default_factory=dict)
+    until: dict[str, datetime] = field(default_factory=dict)
     given: dict[tuple[Path, str], list[Row]] = field(default_factory=dict)
     refused: dict[Path, str] = field(default_factory=dict)
 
@@ -47,7 +49,7 @@ class Ledger:
         effects = Counter(rows(store, "effect"))
         with store.read() as session:
             runs = session.scalars(select(Run).where(Run.schedule.in_(self.first))).all()
-            until = {row.key: row.next_run_at for row in session.scalars(select(Schedule))}
+            until = {row.key: row.next_run_at for row in session.scalars(select(Schedule))} | self.until
             started = session.execute(text("SELECT schedule, tick, attempt FROM execution")).all()
         due = {
             (key, (first + timedelta(seconds=second)).isoformat())
