@@ -201,7 +201,7 @@ def read_file(path: Path) -> bytes:
             raise ImageRejected("not a regular file")
         _refuse_file_of(status.st_size)
         with path.open("rb") as file:  # it may grow meanwhile
-            data = file.read(MAX_IMAGE_BYTES + 1)
+            data = file.read(status.st_size + 1)
         _refuse_file_of(len(data))
         return data
     except NotRegular as error:

@@ -96,9 +96,9 @@ def read_limited(path: Path, most: int) -> bytes:
         ValueError: It is larger.
         OSError: It cannot be read.
     """
-    require_regular(path)
+    size = require_regular(path).st_size
     with path.open("rb") as file:
-        data = file.read(most + 1)
+        data = file.read(min(size, most) + 1)  # room is made for all that is asked for
     if len(data) > most:
         raise ValueError(f"it is larger than {most / 2**20:g} MB")
     return data
