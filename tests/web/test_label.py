@@ -88,21 +88,16 @@ def test_a_vote_of_a_script_is_answered_with_the_next_question_alone(editor: Tes
     assert "<html" not in answer.text
 
 
-@pytest.mark.parametrize(
-    ("fields", "status"),
-    [
+def test_a_vote_that_is_not_valid_is_refused_in_a_sentence(own_stocked: Workspace, editor: TestClient) -> None:
+    page = editor.get("/label").text
+    wrong = (
         ({"answer": "both"}, 422), ({"answer": "7"}, 422), ({"answer": ""}, 422), ({"question": "999999"}, 400),
         ({"question": "x"}, 422), ({"question": "9" * 30}, 422), ({"campaign": "999999"}, 400),
         ({"campaign": "9" * 30}, 422), ({"answer": "x" * 99}, 422),
-    ],
-)  # fmt: skip
-def test_a_vote_that_is_not_valid_is_refused_in_a_sentence(
-    own_stocked: Workspace, editor: TestClient, fields: dict[str, str], status: int
-) -> None:
-    page = editor.get("/label").text
-    sent = {"question": question_on(page), "answer": "left"} | fields
-    answer = submit(editor, "/label/vote", on="/label", **sent)
-    assert answer.status_code == status
+    )  # fmt: skip
+    for fields, status in wrong:
+        sent = {"csrf": code_of(page), "question": question_on(page), "answer": "left"} | fields
+        assert editor.post("/label/vote", data=sent, headers=ORIGIN).status_code == status, fields
     assert votes(own_stocked) == []
 
 

@@ -101,28 +101,28 @@ def test_a_single_creative_is_rated_on_the_scale_of_the_active_model(store: Stor
     assert counted(store, Rating) == 0
 
 
-def test_a_question_that_is_skipped_leaves_no_vote_and_is_not_asked_again(store: Store, folder: Path) -> None:
-    add(store, images(folder)[:3])
-    queue = of(store)
-    assert plan(store, queue, seed=0) == 3
-    assert answer_all(store, queue, ["skip"] * 3) == 3
-    assert (counted(store, Comparison), label_state(store, queue).answered) == (0, 0)
+def test_a_question_that_is_skipped_leaves_no_vote_and_is_not_asked_again(sqlite_store: Store, folder: Path) -> None:
+    add(sqlite_store, images(folder)[:3])
+    queue = of(sqlite_store)
+    assert plan(sqlite_store, queue, seed=0) == 3
+    assert answer_all(sqlite_store, queue, ["skip"] * 3) == 3
+    assert (counted(sqlite_store, Comparison), label_state(sqlite_store, queue).answered) == (0, 0)
     with pytest.raises(AbkitError, match="nothing is left"):
-        plan(store, queue, seed=1)
+        plan(sqlite_store, queue, seed=1)
 
 
-def test_a_question_of_somebody_else_or_of_another_campaign_is_not_answered(store: Store, folder: Path) -> None:
-    add(store, images(folder)[:5], "spring")
-    add(store, images(folder)[5:], "summer")
-    ann, ben = of(store, "ann", campaign="spring"), of(store, "ben", campaign="summer")
-    plan(store, ann, seed=0)
-    plan(store, ben, seed=0)
-    theirs = label_state(store, ben).question
+def test_a_question_of_somebody_else_or_of_another_campaign_is_not_answered(sqlite_store: Store, folder: Path) -> None:
+    add(sqlite_store, images(folder)[:5], "spring")
+    add(sqlite_store, images(folder)[5:], "summer")
+    ann, ben = of(sqlite_store, "ann", campaign="spring"), of(sqlite_store, "ben", campaign="summer")
+    plan(sqlite_store, ann, seed=0)
+    plan(sqlite_store, ben, seed=0)
+    theirs = label_state(sqlite_store, ben).question
     assert theirs is not None
     for queue in (ann, RaterQueue(rater=ben.rater, campaign=ann.campaign), RaterQueue(rater=ann.rater)):
         with pytest.raises(UsageError, match="not one of yours"):
-            vote(store, queue, theirs.id, "left")
-    assert counted(store, Comparison) == 0
+            vote(sqlite_store, queue, theirs.id, "left")
+    assert counted(sqlite_store, Comparison) == 0
 
 
 def test_a_batch_brings_back_one_question_with_its_sides_changed_and_one_of_somebody_else(
@@ -158,13 +158,13 @@ def test_a_batch_brings_back_one_question_with_its_sides_changed_and_one_of_some
     assert figures.agreement.ci_low < 0.4
 
 
-def test_a_rater_who_says_left_whatever_is_shown_is_not_consistent(store: Store, folder: Path) -> None:
-    add(store, images(folder))
-    queue = of(store)
+def test_a_rater_who_says_left_whatever_is_shown_is_not_consistent(sqlite_store: Store, folder: Path) -> None:
+    add(sqlite_store, images(folder))
+    queue = of(sqlite_store)
     for seed in range(3):
-        plan(store, queue, seed=seed)
-        answer_all(store, queue, ["left"] * 20)
-    found = rater_figures(store, queue).own
+        plan(sqlite_store, queue, seed=seed)
+        answer_all(sqlite_store, queue, ["left"] * 20)
+    found = rater_figures(sqlite_store, queue).own
     assert (found.share, found.n) == (0.0, 2)
 
 
@@ -175,31 +175,33 @@ def test_two_requests_that_plan_at_once_leave_one_batch(store: Store, folder: Pa
     assert label_state(store, queue).waiting == 15
 
 
-def test_a_creative_without_its_image_is_not_asked_about(store: Store, folder: Path, tmp_path: Path) -> None:
+def test_a_creative_without_its_image_is_not_asked_about(sqlite_store: Store, folder: Path, tmp_path: Path) -> None:
     save_images(tmp_path, 4, first=50)
-    ids = add(store, sorted(tmp_path.glob("*.png")))
+    ids = add(sqlite_store, sorted(tmp_path.glob("*.png")))
     gone, changed = sorted(tmp_path.glob("*.png"))[:2]
     gone.unlink()
     changed.write_bytes(images(folder)[0].read_bytes())
-    queue = of(store)
-    assert plan(store, queue, seed=0) == 1
-    one = label_state(store, queue).question
+    queue = of(sqlite_store)
+    assert plan(sqlite_store, queue, seed=0) == 1
+    one = label_state(sqlite_store, queue).question
     assert one is not None
     assert {one.left, one.right} == set(ids[2:])
 
 
-def test_labels_that_change_little_are_called_so(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add(store, images(folder)[:6])
-    queue = of(store)
-    plan(store, queue, seed=0)
-    before = label_state(store, queue).knowledge
+def test_labels_that_change_little_are_called_so(
+    sqlite_store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(sqlite_store, images(folder)[:6])
+    queue = of(sqlite_store)
+    plan(sqlite_store, queue, seed=0)
+    before = label_state(sqlite_store, queue).knowledge
     assert before is not None
     assert before.known == 0.0
     assert not before.stop
     assert "Stop" not in why_stop(before)
-    answer_all(store, queue)
-    plan(store, of(store, "ben"), seed=1)
-    after = label_state(store, of(store, "ben")).knowledge
+    answer_all(sqlite_store, queue)
+    plan(sqlite_store, of(sqlite_store, "ben"), seed=1)
+    after = label_state(sqlite_store, of(sqlite_store, "ben")).knowledge
     assert after is not None
     assert after.known > 0.3
     assert after.questions == 0
@@ -207,11 +209,11 @@ def test_labels_that_change_little_are_called_so(store: Store, folder: Path, mon
     assert "nothing new is left to ask" in why_stop(after)
 
 
-def test_planning_looks_at_a_bounded_pool(store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    add(store, images(folder))
+def test_planning_looks_at_a_bounded_pool(sqlite_store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(sqlite_store, images(folder))
     monkeypatch.setattr(queues, "MOST_CANDIDATES", 4)
-    queue = of(store)
-    assert plan(store, queue, seed=0) == 6
-    state = label_state(store, queue)
+    queue = of(sqlite_store)
+    assert plan(sqlite_store, queue, seed=0) == 6
+    state = label_state(sqlite_store, queue)
     assert state.knowledge is not None
     assert state.knowledge.candidates == 4

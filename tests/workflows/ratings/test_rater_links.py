@@ -18,14 +18,14 @@ from tests.workflows.ratings.test_queue import answer_all, counted, folder
 __all__ = ["folder"]
 
 
-def test_a_link_opens_labeling_in_the_name_of_its_rater_and_its_campaign(store: Store, folder: Path) -> None:
-    add(store, images(folder), "spring")
-    made = make_link(store, "Ann", campaign="spring", days=2)
-    opened = check_token(store, made.token)
+def test_a_link_opens_labeling_in_the_name_of_its_rater_and_its_campaign(sqlite_store: Store, folder: Path) -> None:
+    add(sqlite_store, images(folder), "spring")
+    made = make_link(sqlite_store, "Ann", campaign="spring", days=2)
+    opened = check_token(sqlite_store, made.token)
     assert opened is not None
-    assert opened.rater == ensure_rater(store, "Ann")
+    assert opened.rater == ensure_rater(sqlite_store, "Ann")
     assert opened.campaign is not None
-    with store.read() as session:
+    with sqlite_store.read() as session:
         (kept,) = session.scalars(select(RaterLink)).all()
         assert made.token not in (kept.digest, kept.name)
         assert "Ann" not in json.dumps([run.arguments for run in session.scalars(select(Run))])
@@ -45,17 +45,17 @@ def test_unknown_expired_and_revoked_links_all_open_nothing(store: Store) -> Non
     assert [row["state"] for row in list_links(store).rows()] == ["revoked", "expired"]
 
 
-def test_one_link_of_several_is_revoked_by_its_number(store: Store) -> None:
-    first, second = make_link(store, "ann"), make_link(store, "ann")
-    revoke_links(store, number=first.number)
-    assert check_token(store, first.token) is None
-    assert check_token(store, second.token) is not None
+def test_one_link_of_several_is_revoked_by_its_number(sqlite_store: Store) -> None:
+    first, second = make_link(sqlite_store, "ann"), make_link(sqlite_store, "ann")
+    revoke_links(sqlite_store, number=first.number)
+    assert check_token(sqlite_store, first.token) is None
+    assert check_token(sqlite_store, second.token) is not None
 
 
 @pytest.mark.parametrize(("name", "days"), [("", 1), ("a\nb", 1), ("ann", 0), ("ann", 1000), ("ann", float("nan"))])
-def test_a_link_without_a_name_or_an_end_is_refused(store: Store, name: str, days: float) -> None:
+def test_a_link_without_a_name_or_an_end_is_refused(sqlite_store: Store, name: str, days: float) -> None:
     with pytest.raises(UsageError):
-        make_link(store, name, days=days)
+        make_link(sqlite_store, name, days=days)
 
 
 def test_votes_of_a_person_who_is_forgotten_stay_and_belong_to_nobody(store: Store, folder: Path) -> None:
