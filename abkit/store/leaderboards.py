@@ -121,7 +121,8 @@ class EntryFilter:
         action, fatigue, format: Only these.
         idea: Id of the only idea.
         delivered: Only those that ran (True), or did not (False).
-        score, ctr, cvr: Lowest and highest value; each end may be None.
+        score, p_best, ctr, cvr, cpa, roas, spend: Lowest and highest value; each end may be None.
+        first_day: First and last day on which it may have been shown first.
     """
 
     text: str = ""
@@ -131,8 +132,13 @@ class EntryFilter:
     idea: int | None = None
     delivered: bool | None = None
     score: tuple[float | None, float | None] = (None, None)
+    p_best: tuple[float | None, float | None] = (None, None)
     ctr: tuple[float | None, float | None] = (None, None)
     cvr: tuple[float | None, float | None] = (None, None)
+    cpa: tuple[float | None, float | None] = (None, None)
+    roas: tuple[float | None, float | None] = (None, None)
+    spend: tuple[float | None, float | None] = (None, None)
+    first_day: tuple[date | None, date | None] = (None, None)
 
 
 def leaderboard_of(session: Session, campaign: int) -> Leaderboard | None:
@@ -255,6 +261,9 @@ _ORDER: Mapping[LeaderboardOrder, tuple[Any, bool]] = {
 }
 
 
+_RANGES = ("score", "p_best", "ctr", "cvr", "cpa", "roas", "spend", "first_day")
+
+
 def _conditions(campaign: int, wanted: EntryFilter) -> list[ColumnElement[bool]]:
     entry = LeaderboardEntry
     found: list[ColumnElement[bool]] = [entry.campaign_id == campaign]
@@ -266,7 +275,7 @@ def _conditions(campaign: int, wanted: EntryFilter) -> list[ColumnElement[bool]]
             found.append(getattr(entry, name) == value)
     if wanted.delivered is not None:
         found.append(entry.impressions > 0 if wanted.delivered else entry.impressions == 0)
-    for name in ("score", "ctr", "cvr"):
+    for name in _RANGES:
         low, high = getattr(wanted, name)
         column = getattr(entry, name)
         found += [column >= low] if low is not None else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from abkit.errors import UsageError
@@ -13,7 +14,8 @@ from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, Leaderboar
 
 _MOST_TEXT = 200
 #: Fields with a lowest and a highest value, and what a number in a form is divided by.
-RANGES = {"score": 1.0, "ctr": 100.0, "cvr": 100.0}
+RANGES = {"score": 1.0, "p_best": 100.0, "ctr": 100.0, "cvr": 100.0, "cpa": 1.0, "roas": 1.0, "spend": 1.0}
+_MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +58,10 @@ def asked_for(query: Mapping[str, str]) -> Asked:
         name: tuple(_number(given, f"{name}_{end}", factor) for end in ("min", "max"))
         for name, factor in RANGES.items()
     }
+    youngest, oldest = (_day_of_age(given, f"age_{end}") for end in ("min", "max"))
     entries = EntryFilter(
         text=text,
+        first_day=(oldest, youngest),
         idea=_whole(given, "idea", None),
         delivered=ran[given["delivered"]] if "delivered" in given else None,
         **choices,
@@ -75,8 +79,18 @@ def asked_for(query: Mapping[str, str]) -> Asked:
 def in_query(asked: Asked) -> dict[str, str]:
     """Return what was asked as the part of an address, without the page."""
     names = ("q", "action", "fatigue", "format", "delivered", "idea", "order", "reverse")
-    every = (*names, *(f"{name}_{end}" for name in RANGES for end in ("min", "max")))
+    every = (*names, *(f"{name}_{end}" for name in (*RANGES, "age") for end in ("min", "max")))
     return {name: asked.given[name] for name in every if name in asked.given}
+
+
+def _day_of_age(given: Mapping[str, str], name: str) -> date | None:
+    """Return the day on which a creative of so many days was shown first."""
+    age = _whole(given, name, None)
+    if age is None:
+        return None
+    if not 0 <= age <= _MOST_DAYS:
+        raise UsageError(f"{name} is {age}", hint=f"give a number of days from 0 to {_MOST_DAYS:,}")
+    return datetime.now(UTC).date() - timedelta(days=age - 1)
 
 
 def _number(given: Mapping[str, str], name: str, factor: float) -> float | None:

@@ -16,7 +16,7 @@ from abkit import Workspace
 from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias, Leaderboard
 from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 from tests.web.conftest import submit
-from tests.web.stocked import HOSTILE, SPRING
+from tests.web.stocked import HOSTILE, RAN, SPRING
 
 QUERIES, BYTES = 20, 200_000
 
@@ -106,12 +106,14 @@ def test_a_campaign_shows_fifty_creatives_a_page_in_the_wanted_order(stocked: Wo
     tired = reader.get(f"/campaigns/{campaign}?fatigue=tired").text
     assert "spring_03.png" in tired
     assert "1 creative chosen" in tired
+    for query, number in (("age_min=29&roas_min=0.01", RAN), ("age_min=30", 0), ("age_max=28", 0)):
+        assert f"{number} creatives chosen" in reader.get(f"/campaigns/{campaign}?{query}").text
 
 
 def test_what_is_asked_wrongly_is_refused_in_a_sentence(stocked: Workspace, reader: TestClient) -> None:
     campaign, creatives, _ = ids(stocked)
     for query in ("order=beauty", "ctr_min=much", "ctr_min=nan", "page=x", "page=-1", "idea=99999999999999999999",
-                  "action=fly", "delivered=maybe", "q=" + "x" * 300):  # fmt: skip
+                  "action=fly", "age_max=-1", "age_min=1.5", "delivered=maybe", "q=" + "x" * 300):  # fmt: skip
         answer = reader.get(f"/campaigns/{campaign}?{query}")
         assert answer.status_code in (400, 404, 422), query
         assert "Traceback" not in answer.text
@@ -192,3 +194,17 @@ def test_a_file_is_held_against_the_placements(stocked: Workspace, reader: TestC
     _, _, digests = ids(stocked)
     assert "By placement" in reader.get(f"/creatives/{digests[0]}/preflight").text
     assert reader.get(f"/creatives/{digests[30]}/preflight").status_code == 404
+
+
+def test_overview_and_leaderboard_are_json_too(stocked: Workspace, reader: TestClient) -> None:
+    campaign, _, digests = ids(stocked)
+    found = reader.get(f"/api/v1/campaigns/{campaign}/leaderboard?order=score&page=2").json()
+    assert (found["total"], found["page"], len(found["creatives"])) == (SPRING, 2, SPRING - 50)
+    assert found["summary"]["creatives"] == SPRING
+    first = reader.get(f"/api/v1/campaigns/{campaign}/leaderboard").json()["creatives"][0]
+    assert first["sha256"] == digests[0]
+    assert first["ctr_low"] < first["ctr"] < first["ctr_high"]
+    assert reader.get("/api/v1/campaigns/99/leaderboard").status_code == 404
+    assert reader.get("/api/v1/overview").json()["decision"] == "watch"
+    described = reader.get("/api/v1/openapi.json").json()["paths"]
+    assert {"/api/v1/overview", "/api/v1/campaigns/{campaign_id}/leaderboard"} <= set(described)

@@ -98,6 +98,9 @@ def test_filters_leave_what_is_wanted(store: Store, seed: Seed) -> None:
     assert names(action=CreativeAction.DROP) == {"spring-2"}
     assert names(score=(3.5, 4.5)) == {"spring-1", "spring-2", "spring-3"}
     assert names(ctr=(None, 0.015)) == {"spring-2"}
+    assert names(spend=(1.0, None)) == {"spring-0", "spring-1"}
+    assert names(first_day=(START + timedelta(days=1), None)) == set()
+    assert names(first_day=(None, START)) == {"spring-0", "spring-1", "spring-2", "spring-3"}
     assert names(text="NG-0") == {"spring-0"}
     assert names(text="%") == set()
 
