@@ -14,7 +14,10 @@ from abkit.intake.media.images import find_images
 from abkit.mcp.answers import LARGE_SIDE, MOST_IMAGES, Said, inside, json_text, small, text
 from abkit.names import is_sha256
 from abkit.records import decimal
+from abkit.store.catalog.creatives import creative_ids
 from abkit.workflows.campaigns import show_creative
+from abkit.workflows.creative_files import find_images as find_content
+from abkit.workflows.creative_files import image_names
 from abkit.workflows.recorded.catalog import campaign_page
 from abkit.workflows.scoring.unlogged import ScorerAtHand, UnloggedScores
 from abkit.workspace import Workspace
@@ -131,9 +134,12 @@ class CreativeTools:
                 raise
             return None
         said.append(json_text(record))
-        for name in record.names:
-            if Path(name).is_absolute() and Path(name).is_file():
-                return Path(name)
+        # Only the very content that was scored is shown: what lies there now may be something else.
+        with self.workspace.store.read() as session:
+            ids = creative_ids(session, [record.sha256])
+            names = image_names(session, list(ids.values()))
+        if found := find_content(names):
+            return found[ids[record.sha256]]
         raise AbkitError(
             "the image is no longer where it was scored; this is what is known of it:\n" + json_text(record)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,13 +97,18 @@ def _keep(
     token = secrets.token_hex(16)
     folder = _folder(settings, kind, token)
     names: list[str] = []
-    for name, content in files:
-        if len(names) >= MOST_FILES:
-            raise InvalidInput(f"there are more than {MOST_FILES} files", hint="upload them in several parts")
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept = _unused(folder, safe_name(name))
-        _write(folder / kept, content, max_mb, kept, setting)
-        names.append(kept)
+    try:
+        for name, content in files:
+            if len(names) >= MOST_FILES:
+                raise InvalidInput(f"there are more than {MOST_FILES} files", hint="upload them in several parts")
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            kept = _unused(folder, safe_name(name))
+            _write(folder / kept, content, max_mb, kept, setting)
+            names.append(kept)
+    except BaseException:
+        # Nobody learns the token of an upload that was refused: its files would stay for ever.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     if not names:
         raise InvalidInput("no file was chosen")
     return Uploaded(token=token, folder=str(folder.relative_to(settings.workspace)), names=tuple(names))
@@ -117,7 +123,6 @@ def _write(path: Path, content: BinaryIO, max_mb: float, name: str, setting: str
                 break
             file.write(piece)
     if left < 0:
-        path.unlink()
         raise InvalidInput(f"{name} is larger than {max_mb:g} MB", hint=f"{setting} of abkit.toml sets it")
 
 

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import threading
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
 
 from abkit.config import Settings
-from abkit.errors import UsageError
+from abkit.errors import AbkitError, UsageError
 from abkit.store import people
 from abkit.web.access.headers import Headers, KnownHost, Prefix, host_name
-from abkit.web.access.identity import address_of, bearer_of, cookie_of, form_code, new_cookie, person_behind
-from abkit.web.access.limits import BodyLimit, RateLimit
+from abkit.web.access.identity import bearer_of, cookie_of, form_code, guest_of, new_cookie, person_behind
+from abkit.web.access.limits import FORM_BYTES, BodyLimit, RateLimit, Turns
 from abkit.web.access.people import Permission, Person
 from abkit.workspace import Workspace
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
-#: Tries to sign in per minute, of an address and of a name.
+#: Tries to sign in per minute: of an address, and of a name from all addresses together. The second is the larger one,
+#: so that nobody keeps somebody else out by trying wrong passwords.
 SIGN_INS_PER_MINUTE = 10
+SIGN_INS_AS_ONE = 100
+#: Paths that take files, and the permission without which nothing large is read there.
+_TAKE_FILES = {
+    "/upload/images": Permission.OPERATE,
+    "/upload/exports": Permission.OPERATE,
+    "/api/v1/score": Permission.VIEW,
+}
 
 
 def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
@@ -39,9 +47,12 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
     app.state.local = local
     app.state.requests = RateLimit(web.requests_per_minute)
     app.state.sign_ins = RateLimit(SIGN_INS_PER_MINUTE)
-    app.state.hashing = threading.Lock()
+    app.state.sign_ins_as_one = RateLimit(SIGN_INS_AS_ONE)
+    # One at a time: each takes 64 MiB on purpose.
+    app.state.hashing = Turns(1, 8)
+    app.state.heavy = Turns(2, 6)
     # The last one added is the first that a request meets.
-    app.add_middleware(BodyLimit, max_bytes=round(web.max_upload_mb * 2**20))
+    app.add_middleware(BodyLimit, most=lambda scope: _most_bytes(scope, round(web.max_upload_mb * 2**20)))
     app.add_middleware(Prefix, prefix=web.prefix)
     app.add_middleware(KnownHost, names=(*_OWN_NAMES, *web.hosts) if local or web.hosts else ())
     app.add_middleware(Headers)
@@ -115,7 +126,7 @@ async def known_person(request: Request) -> Person | None:
     person = await run_in_threadpool(
         person_behind, request, served.store, served.settings.web, local=request.app.state.local
     )
-    slow_down(request.app.state.requests, f"{person.name}" if person else f"@{address_of(request)}")
+    slow_down(request.app.state.requests, f"name {person.name}" if person else guest_of(request))
     request.state.person = person
     cookie = cookie_of(request)
     request.state.new_cookie = "" if cookie or bearer_of(request) else new_cookie()
@@ -167,6 +178,22 @@ def workspace_of(request: Request) -> Workspace:
     """Return the workspace that is served."""
     workspace: Workspace = request.app.state.workspace
     return workspace
+
+
+async def _most_bytes(scope: Scope, most: int) -> int:
+    """Return how large the body of a request may be: files are taken on few paths, from those who may send them."""
+    needs = _TAKE_FILES.get(str(scope["path"]).removeprefix(scope.get("root_path", "")))
+    if needs is None:
+        return min(most, FORM_BYTES)
+    request = Request(scope)
+    served = workspace_of(request)
+    try:
+        person = await run_in_threadpool(
+            person_behind, request, served.store, served.settings.web, local=request.app.state.local
+        )
+    except AbkitError:
+        person = None  # the route says that the store does not answer
+    return most if person is not None and person.can(needs) else min(most, FORM_BYTES)
 
 
 async def _form(request: Request) -> Any:

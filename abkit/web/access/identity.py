@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -11,14 +13,17 @@ from fastapi import Request
 from starlette.responses import Response
 
 from abkit.config import WebSettings
+from abkit.errors import StoreError
 from abkit.store import people
 from abkit.store.database.engine import Store
+from abkit.store.database.patience import Patience
 from abkit.vocabulary import Permission, Role
 from abkit.web.access import rater_links
 from abkit.web.access.people import Person
 
 COOKIE = "abkit_session"
 _COOKIE_LENGTH = 43
+_AT_ONCE = Patience(statement_s=5, lock_s=0.2)
 
 
 def cookie_of(request: Request) -> str:
@@ -77,6 +82,32 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def guest_of(request: Request) -> str:
+    """Return what requests of somebody unknown are counted under: their address, as a proxy of ours says it.
+
+    Of IPv6 it is the network: whoever has one address of it has all.
+    """
+    web: WebSettings = request.app.state.workspace.settings.web
+    address = address_of(request)
+    if address in web.proxies and (web.hosts or web.prefix or web.user_header):
+        # Each proxy writes whom it has heard behind what it was told: the last one that is no proxy is no invention.
+        passed = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        said = next((one for text in reversed(passed) if (one := text.strip()) not in web.proxies), "")
+        if _is_address(said):
+            address = said
+    if ":" in address and _is_address(address):
+        known = ipaddress.IPv6Address(address)
+        address = str(known.ipv4_mapped or ipaddress.IPv6Network((int(known) >> 64 << 64, 64)))
+    return f"address {address}"
+
+
+def _is_address(text: str) -> bool:
+    with suppress(ValueError):
+        ipaddress.ip_address(text)
+        return True
+    return False
+
+
 def is_https(request: Request) -> bool:
     """Whether the browser speaks TLS, to us or to a proxy of ours."""
     if request.url.scheme == "https":
@@ -101,9 +132,14 @@ def _in_browser(store: Store, cookie: str, idle: timedelta) -> Person | None:
         return None
     known, mark = found
     if mark:
-        with store.write() as session:
-            people.mark_seen(session, digest, now)
+        _mark_seen(store, digest, now)
     return Person(name=known.name, role=Role(known.role))
+
+
+def _mark_seen(store: Store, digest: str, now: datetime) -> None:
+    """Note that somebody is there; while a job holds the store, the next request does: to look, nobody has to wait."""
+    with suppress(StoreError), store.with_patience(_AT_ONCE).write() as session:
+        people.mark_seen(session, digest, now)
 
 
 def _holder(store: Store, secret: str) -> Person | None:
@@ -114,7 +150,6 @@ def _holder(store: Store, secret: str) -> Person | None:
         return None
     known, mark = found
     if mark:
-        with store.write() as session:
-            people.mark_seen(session, digest, now)
+        _mark_seen(store, digest, now)
     scopes = frozenset(Permission(one) for one in known.scopes or ())
     return Person(name=known.name, role=Role(known.role), only=scopes)

@@ -6,7 +6,9 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import TracebackType
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,6 +65,32 @@ class RateLimit:
             return 0.0
 
 
+class Turns:
+    """So many do something at once, and so many wait for it: a crowd must not take all threads of the server.
+
+    Use it in a `with`; whoever comes when all places are taken is told to come again (503).
+
+    Args:
+        at_once: How many do it at once.
+        waiting: How many more may wait.
+    """
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._doing = threading.BoundedSemaphore(at_once)
+        self._places = threading.BoundedSemaphore(at_once + waiting)
+
+    def __enter__(self) -> None:
+        if not self._places.acquire(blocking=False):
+            raise HTTPException(503, "many ask for this at once: try again in some seconds", {"Retry-After": "3"})
+        self._doing.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._doing.release()
+        self._places.release()
+
+
 class TooMuch(HTTPException):
     """The body of a request is too large (413), or comes too slowly (408)."""
 
@@ -72,12 +100,13 @@ class BodyLimit:
 
     Args:
         app: What is protected.
-        max_bytes: The most that a request with files may have; others have far less.
+        most: Returns how many bytes the body of a request may have. It is asked before anything is read: a framework
+            reads a form before it asks who sent it.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, most: Callable[[Scope], Awaitable[int]]) -> None:
         self._app = app
-        self._max_bytes = max_bytes
+        self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, counting what arrives."""
@@ -85,8 +114,10 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = {name.lower(): value for name, value in scope["headers"]}
-        small = headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded")
-        most = min(self._max_bytes, FORM_BYTES) if small else self._max_bytes
+        if _has_odd_letters(headers.get(b"content-type", b"")):
+            await _refuse(send, 415)
+            return
+        most = FORM_BYTES if scope["method"] in ("GET", "HEAD") else await self._most(scope)
         said = headers.get(b"content-length", b"")
         if said.isdigit() and int(said[:20]) > most:
             await _refuse(send, 413)
@@ -125,8 +156,17 @@ class BodyLimit:
                 await _refuse(send, error.status_code)
 
 
+def _has_odd_letters(kind: bytes) -> bool:
+    """Whether a form wants to be read by a codec of its choice: some take very long, some make what is no text."""
+    kind = kind.lower().replace(b'"', b"").replace(b"charset=utf-8", b"")
+    return kind.startswith(b"multipart/") and b"charset" in kind
+
+
+_SAID = {408: b"the request took too long\n", 413: b"this is too large\n", 415: b"forms are read as UTF-8 alone\n"}
+
+
 async def _refuse(send: Send, status: int) -> None:
-    said = b"this is too large\n" if status == 413 else b"the request took too long\n"
+    said = _SAID[status]
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": said})

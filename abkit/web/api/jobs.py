@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.responses import Response
 
 from abkit.jobs.requests import RequestedJob, ask_for, requested, requested_jobs
@@ -28,6 +29,16 @@ class JobOrder(BaseModel):
         description="What to do; docs/daemon.md says what each does."
     )
     arguments: dict[str, Any] = Field(default_factory=dict, max_length=20, description="As its schedule has them.")
+
+    @field_validator("arguments")
+    @classmethod
+    def _is_text(cls, given: dict[str, Any]) -> dict[str, Any]:
+        # JSON can name halves of letters, which no store keeps.
+        try:
+            json.dumps(given, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("there is a letter in it that is no letter") from None
+        return given
 
 
 @router.get("/jobs", name="api_jobs")

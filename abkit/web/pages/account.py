@@ -11,8 +11,9 @@ from abkit.errors import AbkitError, UsageError
 from abkit.store import people as stored
 from abkit.vocabulary import Permission
 from abkit.web.access.audit import record
-from abkit.web.access.guard import Served, Viewer
+from abkit.web.access.guard import Served, Viewer, slow_down
 from abkit.web.access.people import Person
+from abkit.web.numbers import Id
 from abkit.web.rendering import link, page
 from abkit.workflows import people
 from abkit.workspace import Workspace
@@ -36,6 +37,8 @@ def change_password(
 ) -> Response:
     """Change one's own password; every browser is signed out."""
     _of_browsers_only(person)
+    # Whoever sits down at a browser that is signed in does not have its password yet.
+    slow_down(request.app.state.sign_ins, f"password of {person.name}")
     with served.store.read() as session:
         found = stored.find_person(session, person.name)
         hashed = found.password if found else None
@@ -44,7 +47,8 @@ def change_password(
     if not fits:
         return _show(request, served, person, problem="The old password is another one.")
     try:
-        people.set_password(served.store, person.name, new)
+        with request.app.state.hashing:
+            people.set_password(served.store, person.name, new)
     except AbkitError as error:
         return _show(request, served, person, problem=f"{error.message}: {error.hint}")
     record(served, person, "change password")
@@ -68,7 +72,7 @@ def create_token(
 
 
 @router.post("/account/tokens/{number}/revoke", name="revoke_token")
-def revoke_token(request: Request, served: Served, person: Viewer, number: int) -> Response:
+def revoke_token(request: Request, served: Served, person: Viewer, number: Id) -> Response:
     """Take one's own token back."""
     _of_browsers_only(person)
     people.revoke_token(served.store, number, person.name)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
+from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
 from abkit.errors import UsageError
@@ -20,6 +21,7 @@ from abkit.web.asked import asked_for, in_query
 from abkit.web.background import Background
 from abkit.web.drawing import Axis, Point, bins, ends_of, interval_bar, scatter
 from abkit.web.errors import NotThere
+from abkit.web.numbers import MOST_ID, Id, PageNumber
 from abkit.web.rendering import link, page
 from abkit.workflows.leaderboard.pair import compare_pair
 from abkit.workflows.leaderboard.read import Leaderboard, read_campaigns, read_leaderboard, rows_of
@@ -46,14 +48,14 @@ def campaigns(
     served: Served,
     person: Viewer,
     q: Annotated[str, Query(max_length=200)] = "",
-    number: Annotated[int, Query(ge=1, alias="page")] = 1,
+    number: PageNumber = 1,
 ) -> Response:
     """List the campaigns, the latest first."""
     return page(request, "campaigns.html.j2", found=read_campaigns(served.store, text=q.strip(), page=number), q=q)
 
 
 @router.get("/campaigns/{campaign_id}", name="campaign")
-def campaign(request: Request, served: Served, person: Viewer, campaign_id: int) -> Response:
+def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) -> Response:
     """Show the creatives of a campaign."""
     wanted = asked_for(request.query_params)
     asked = {"order": wanted.order, "reverse": wanted.reverse, "wanted": wanted.entries}
@@ -84,7 +86,7 @@ def campaign(request: Request, served: Served, person: Viewer, campaign_id: int)
 
 
 @router.post("/campaigns/{campaign_id}/refresh", name="refresh_campaign")
-def refresh(request: Request, served: Served, person: Operator, campaign_id: int) -> Response:
+def refresh(request: Request, served: Served, person: Operator, campaign_id: Id) -> Response:
     """Make the figures of a campaign anew, beside the requests."""
     board = _board(served, campaign_id)
     _ask(request, served, board.campaign_id)
@@ -93,20 +95,22 @@ def refresh(request: Request, served: Served, person: Operator, campaign_id: int
 
 
 @router.get("/campaigns/{campaign_id}/creatives.{ending}", name="campaign_export")
-def export(request: Request, served: Served, person: Viewer, campaign_id: int, ending: str) -> Response:
+def export(request: Request, served: Served, person: Viewer, campaign_id: Id, ending: str) -> Response:
     """Send the wanted creatives of a campaign as a table for a spreadsheet."""
     if ending not in ("csv", "xlsx"):
         raise HTTPException(404)
     wanted = asked_for(request.query_params)
-    board = _board(served, campaign_id, order=wanted.order, reverse=wanted.reverse, wanted=wanted.entries, page=None)
-    rows = [
-        row.to_dict() | {name: getattr(row, name) for name in _PLAIN} for row in board.creatives
-    ]  # fmt: skip
-    if ending == "csv":
-        content, kind = csv_bytes(rows, _EXPORTED), "text/csv; charset=utf-8"
-    else:
-        content = xlsx_bytes(rows, _EXPORTED, "creatives")
-        kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    asked = {"order": wanted.order, "reverse": wanted.reverse, "wanted": wanted.entries}
+    with request.app.state.heavy:
+        board = _board(served, campaign_id, **asked, page=None)
+        rows = [
+            row.to_dict() | {name: getattr(row, name) for name in _PLAIN} for row in board.creatives
+        ]  # fmt: skip
+        if ending == "csv":
+            content, kind = csv_bytes(rows, _EXPORTED), "text/csv; charset=utf-8"
+        else:
+            content = xlsx_bytes(rows, _EXPORTED, "creatives")
+            kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     name = f"campaign-{board.campaign_id}.{ending}"
     return Response(content, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
@@ -116,8 +120,8 @@ def pair(
     request: Request,
     served: Served,
     person: Viewer,
-    campaign_id: int,
-    creative: Annotated[list[int] | None, Query(max_length=20)] = None,
+    campaign_id: Id,
+    creative: Annotated[list[Annotated[int, Field(ge=1, le=MOST_ID)]] | None, Query(max_length=20)] = None,
 ) -> Response:
     """Show two creatives of a campaign side by side."""
     if creative is None or len(creative) != 2:
@@ -153,7 +157,7 @@ def _keep_current(request: Request, served: Workspace, board: Leaderboard) -> bo
     return background.is_making(("leaderboard", board.campaign_id))
 
 
-def _ask(request: Request, served: Workspace, campaign_id: int) -> bool:
+def _ask(request: Request, served: Workspace, campaign_id: Id) -> bool:
     background: Background = request.app.state.background
     return background.ask(
         ("leaderboard", campaign_id), lambda: refresh_leaderboard(served.store, served.settings, campaign_id)

@@ -85,7 +85,8 @@ def check(request: Request, served: Served, person: Viewer, sha256: str) -> Resp
     path = find_images(names).get(ids[sha256])
     if path is None:
         raise NotThere("no file has the content that was scored any more", hint="put the file back, or score it again")
-    found = preflight([path], list(placement_table().placements))
+    with request.app.state.heavy:
+        found = preflight([path], list(placement_table().placements))
     checked = found.files[0] if found.files else None
     return page(request, "preflight.html.j2", sha256=sha256, found=found, checked=checked)
 

@@ -48,7 +48,8 @@ def experiment(request: Request, served: Served, person: Viewer, key: Key) -> Re
     section = experiment_section(standing, datetime.now(UTC).date())
     decisions = [one.value for one in ExperimentDecision]
     variants = list(standing.plan.variants) if standing.plan else []
-    drawn = _charts(_Keyed(section, key, standing.looks, standing.look.as_of if standing.look else None))
+    look = (standing.looks, standing.look.as_of if standing.look else None)
+    drawn = _charts(_Keyed(section, served.store.shown_url, key, *look))
     return page(
         request,
         "experiment.html.j2",

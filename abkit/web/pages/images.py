@@ -7,6 +7,7 @@ from starlette.responses import FileResponse, Response
 
 from abkit.names import is_sha256
 from abkit.web.access.guard import Served, Viewer
+from abkit.web.numbers import Id
 from abkit.workflows.thumbnails import SIDES, thumbnail_file
 
 router = APIRouter()
@@ -22,7 +23,7 @@ _NO_FILE = (
 
 
 @router.get("/images/{sha256}/{size}.jpg", name="thumbnail")
-def thumbnail(request: Request, sha256: str, size: int, served: Served, person: Viewer) -> Response:
+def thumbnail(request: Request, sha256: str, size: Id, served: Served, person: Viewer) -> Response:
     """Serve the thumbnail of a creative whose content is still in one of its files."""
     if not is_sha256(sha256) or size not in SIDES:
         raise HTTPException(404)

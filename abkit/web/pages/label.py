@@ -12,7 +12,7 @@ from abkit.errors import AbkitError
 from abkit.store.catalog.creatives import contents_of, creative_files
 from abkit.web.access import rater_links
 from abkit.web.access.guard import Labeler, Served, slow_down
-from abkit.web.access.identity import address_of, is_https
+from abkit.web.access.identity import guest_of, is_https
 from abkit.web.access.people import Person
 from abkit.web.rendering import link, page
 from abkit.workflows.ratings import queue as queues
@@ -54,7 +54,7 @@ WayField = Annotated[str, Form(max_length=8)]
 def rater_link(request: Request, token: str, served: Served) -> Response:
     """Open a rater's link: the browser keeps it, and its address does not."""
     if check_token(served.store, token) is None:
-        slow_down(request.app.state.sign_ins, f"@link {address_of(request)}")
+        slow_down(request.app.state.sign_ins, f"link {guest_of(request)}")
         raise HTTPException(404, _CLOSED)
     answer = RedirectResponse(link(request, "label"), 303)
     rater_links.keep(request, answer, token, secure=is_https(request))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from abkit.store import people as stored
 from abkit.vocabulary import Role
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Administrator, Served
+from abkit.web.numbers import Before
 from abkit.web.rendering import link, page
 from abkit.workflows import people
 
@@ -19,9 +20,7 @@ Name = Annotated[str, Form(max_length=people.MAX_NAME)]
 
 
 @router.get("/people", name="people")
-def show(
-    request: Request, served: Served, person: Administrator, before: Annotated[int | None, Query(ge=1)] = None
-) -> Response:
+def show(request: Request, served: Served, person: Administrator, before: Before = None) -> Response:
     """Show everybody, and the latest changes."""
     with served.store.read() as session:
         audit, older = stored.list_audit(session, before=before)

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from abkit.store import people
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Served, Viewer, known_person, require_own_form, slow_down
-from abkit.web.access.identity import address_of, cookie_of, keep_cookie, new_cookie
+from abkit.web.access.identity import cookie_of, guest_of, keep_cookie, new_cookie
 from abkit.web.access.people import Person
 from abkit.web.rendering import link, page
 from abkit.workflows.people import password_fits
@@ -37,12 +37,11 @@ def sign_in_now(
     to: Annotated[str, Form(max_length=2000)] = "/",
 ) -> Response:
     """Sign somebody in: with a new cookie, so that nobody can have put one there before."""
-    slow_down(request.app.state.sign_ins, f"address {address_of(request)}")
-    slow_down(request.app.state.sign_ins, f"name {name}")
+    slow_down(request.app.state.sign_ins, guest_of(request))
+    slow_down(request.app.state.sign_ins_as_one, f"name {name.strip()}")
     with served.store.read() as session:
         found = people.find_person(session, name.strip())
         number, hashed = (found.id, found.password) if found else (0, None)
-    # One at a time: each takes 64 MiB on purpose, and a crowd of tries must not take all of them at once.
     with request.app.state.hashing:
         fits = password_fits(password, hashed)
     if not fits:

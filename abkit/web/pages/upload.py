@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.header.fields import FIELDS
 from abkit.jobs.requests import ask_for_upload, requested, requested_jobs
-from abkit.store.keys import LONGEST_KEY
+from abkit.store.keys import LONGEST_KEY, clean_key
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Served
 from abkit.web.rendering import link, page
@@ -38,10 +38,9 @@ def upload_images(
     campaign: Annotated[str, Form(min_length=1, max_length=LONGEST_KEY)],
 ) -> Response:
     """Keep images, and ask the daemon to score them."""
+    campaign = clean_key(campaign, "campaign")
     kept = uploads.keep_images(served.settings, ((one.filename or "", one.file) for one in files))
-    asked = ask_for_upload(
-        served.store, "score_folder", {"folder": kept.folder, "campaign": campaign.strip()}, by=person.name
-    )
+    asked = ask_for_upload(served.store, "score_folder", {"folder": kept.folder, "campaign": campaign}, by=person.name)
     record(served, person, "upload images", f"{len(kept.names)} for {campaign}")
     return RedirectResponse(link(request, "requested_job", key=asked.key), 303)
 
@@ -61,7 +60,8 @@ def uploaded_exports(request: Request, served: Served, person: Operator, token: 
     """Show how each file would be read; nothing is imported yet."""
     kept = uploads.kept_exports(served.settings, token)
     folder = served.settings.workspace / kept.folder
-    seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
+    with request.app.state.heavy:
+        seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
     return page(request, "uploaded_exports.html.j2", token=token, previews=seen, fields=FIELDS)
 
 
@@ -87,7 +87,8 @@ def _ask(
         raise InvalidInput(f"there is no field {unknown[0]!r}", hint=f"fields: {', '.join(FIELDS)}")
     kept = uploads.kept_exports(served.settings, token)
     folder = served.settings.workspace / kept.folder
-    seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
+    with request.app.state.heavy:
+        seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
     found = {column: field for one in seen for column, field in one.columns.items()}
     mapping = {column: field for column, field in chosen.items() if found.get(column, "") != field and column in found}
     arguments = {"folder": kept.folder, "mapping": mapping} | {name: value for name, value in said.items() if value}
