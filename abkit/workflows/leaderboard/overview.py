@@ -35,6 +35,8 @@ _WEEK = timedelta(days=6)
 _FOUND = (Verdict.BETTER, Verdict.WORSE)
 _WAITS = (*_FOUND, Verdict.FUTILE, Verdict.BLOCKED)
 MOST = 8
+#: New creatives that are counted: a page reads no more of them.
+MOST_COUNTED = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +117,8 @@ def overview(store: Store, *, now: datetime | None = None) -> Overview:
         files = _imports(session, start)
         tests = _experiments(session)
         waiting = [one for one in alerts.open_alerts(session) if alerts.state_of(one, now) in ("firing", "calming")]
-        creatives = session.scalar(select(func.count(Creative.id)).where(Creative.created_at >= start)) or 0
+        latest = select(Creative.created_at).order_by(Creative.id.desc()).limit(MOST_COUNTED + 1).subquery()
+        creatives = session.scalar(select(func.count()).where(latest.c.created_at >= start)) or 0
         return Overview(
             day=day,
             decision=made.decision if made else "",
@@ -198,7 +201,8 @@ def _week(
             more = f" and {len(keys) - MOST} more" if len(keys) > MOST else ""
             said.append(f"{words}: {', '.join(keys[:MOST])}{more}.")
     if creatives:
-        said.append(f"{creatives:,} new creative{'s' if creatives > 1 else ''} scored.")
+        number = f"More than {MOST_COUNTED:,}" if creatives > MOST_COUNTED else f"{creatives:,}"
+        said.append(f"{number} new creative{'s' if creatives > 1 else ''} scored.")
     if files.files:
         many = "s" if files.files > 1 else ""
         said.append(f"{files.files:,} KPI file{many} imported, with {files.rows or 0:,} new rows.")

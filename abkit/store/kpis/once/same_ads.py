@@ -67,9 +67,8 @@ def shown_creatives() -> CompoundSelect[tuple[int, int]]:
 
 def ads_showing(session: Session, creatives: Collection[int]) -> list[int]:
     """Return the ads that show one of these creatives, whatever else they show."""
-    shown = shown_creatives().subquery()
-    found = select(shown.c.ad_id).where(among(session, shown.c.creative_id, creatives)).distinct()
-    return list(session.scalars(found))
+    linked = select(AdCreative.ad_id).where(among(session, AdCreative.creative_id, creatives)).distinct()
+    return list(groups_of(session, list(session.scalars(linked))))
 
 
 def unite(
