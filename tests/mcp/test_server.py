@@ -14,13 +14,13 @@ import pytest
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from PIL import Image
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from starlette.testclient import TestClient
 
 from abkit import Workspace
 from abkit.mcp.answers import LARGE_SIDE, MOST_TEXT, SIDE, cut
 from abkit.mcp.server import http_app, make_server
-from abkit.store.schema import Base
+from abkit.store.schema import Base, Creative, CreativeAlias
 from abkit.workflows.people import add_person, create_token
 from tests.images import save_images
 
@@ -163,6 +163,21 @@ def test_a_link_out_of_the_workspace_is_not_followed(studio: Workspace, tmp_path
     assert "no images" in said(call(studio, "rank_folder", folder="linked"))
     assert "outside the workspace" in said(call(studio, "rank_folder", folder="elsewhere"))
     shutil.rmtree(folder)
+
+
+def test_another_image_in_the_place_of_a_creative_is_not_shown(own_stocked: Workspace, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "secret.png")
+    with own_stocked.store.write() as session:
+        alias = session.scalars(select(CreativeAlias)).first()
+        assert alias is not None
+        of_it = CreativeAlias.creative_id == alias.creative_id
+        session.execute(delete(CreativeAlias).where(of_it, CreativeAlias.id != alias.id))
+        session.execute(update(CreativeAlias).where(of_it).values(name=str(tmp_path / "secret.png")))
+        sha256 = session.scalar(select(Creative.sha256).where(Creative.id == alias.creative_id))
+    result = call(own_stocked, "explain_creative", creative=sha256)
+    assert result.is_error
+    assert "no longer where it was scored" in said(result)
+    assert not images(result)
 
 
 def test_long_texts_are_cut() -> None:

@@ -11,13 +11,13 @@ from typing import Any
 import annotated_types
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from abkit import Workspace
 from abkit.config import WebSettings
 from abkit.errors import InvalidInput
 from abkit.jobs.requests import requested_jobs
-from abkit.store.schema import Campaign, Creative, Experiment, LeaderboardEntry, SignIn
+from abkit.store.schema import Campaign, Creative, CreativeAlias, Experiment, LeaderboardEntry, SignIn
 from abkit.web.access.guard import SIGN_INS_PER_MINUTE
 from abkit.web.access.limits import FORM_BYTES, TooMuch, Turns
 from abkit.web.app import create_app
@@ -172,6 +172,15 @@ def test_a_crowd_that_wants_something_heavy_is_told_to_come_again() -> None:
         pass
 
 
+def test_addresses_that_answer_slowly_do_not_take_all_threads(client: TestClient) -> None:
+    full = Turns(0, 0)
+    client.app.state.fetching = full  # type: ignore[attr-defined]
+    answer = client.post("/api/v1/score", json={"urls": ["https://slow.invalid/ad.png"]})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_looking_at_a_page_waits_for_no_job_that_holds_the_store(shop: Workspace, signed_in: SignsIn) -> None:
     ada = signed_in("ada", "viewer")
     with shop.store.write() as session:
@@ -251,10 +260,13 @@ def test_no_name_of_anything_is_run_by_a_browser(editor: TestClient, own_stocked
     with own_stocked.store.write() as session:
         session.execute(update(Campaign).where(Campaign.id == 1).values(key=HOSTILE))
         session.execute(update(LeaderboardEntry).values(name=HOSTILE))
+        first = session.scalars(select(CreativeAlias)).first()
+        assert first is not None
+        first.base_name = HOSTILE
         experiment = session.query(Experiment).first()
         assert experiment is not None
         experiment.key = HOSTILE
-        shas = [one.sha256 for one in session.query(Creative).limit(2)]
+        shas = [one.sha256 for one in session.query(Creative).filter(Creative.id.in_([1, first.creative_id]))]
     shown = 0
     keyed = {"key": HOSTILE}
     wanted = [*((path, {}) for path in PAGES), ("/experiment", keyed), ("/job", keyed), ("/campaigns", {"q": HOSTILE})]

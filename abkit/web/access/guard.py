@@ -51,6 +51,8 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
     # One at a time: each takes 64 MiB on purpose.
     app.state.hashing = Turns(1, 8)
     app.state.heavy = Turns(2, 6)
+    # What is slow elsewhere: a host that answers letter by letter holds a thread for a minute.
+    app.state.fetching = Turns(4, 2)
     # The last one added is the first that a request meets.
     app.add_middleware(BodyLimit, most=lambda scope: _most_bytes(scope, round(web.max_upload_mb * 2**20)))
     app.add_middleware(Prefix, prefix=web.prefix)

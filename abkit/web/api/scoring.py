@@ -164,7 +164,8 @@ def _unlogged(request: Request, served: Served, what: Sent, model: str | None) -
             file_bytes=max_bytes(served.settings.scoring), size_hint="name smaller images", all_bytes=1e9,
             file_seconds=15, seconds=60,
         )  # fmt: skip
-        with fetched_images(list(what.urls), served.settings.scoring, public=limits) as found:
+        images = fetched_images(list(what.urls), served.settings.scoring, public=limits)
+        with request.app.state.fetching, images as found:
             return scorer.score(served.store, found, model=model)
     with tempfile.TemporaryDirectory(prefix="abkit-score-") as folder:
         path = Path(folder) / _safe(what.name)
