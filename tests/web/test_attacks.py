@@ -18,8 +18,7 @@ from abkit.config import WebSettings
 from abkit.errors import InvalidInput
 from abkit.jobs.requests import requested_jobs
 from abkit.store.schema import Campaign, Creative, CreativeAlias, Experiment, LeaderboardEntry, SignIn
-from abkit.web.access.guard import SIGN_INS_PER_MINUTE
-from abkit.web.access.limits import FORM_BYTES, TooMuch, Turns
+from abkit.web.access.limits import FORM_BYTES, RateLimit, TooMuch, Turns
 from abkit.web.app import create_app
 from abkit.workflows.people import add_person, create_token
 from abkit.workflows.uploads import keep_exports
@@ -28,6 +27,7 @@ from tests.web.test_access import _routes
 
 SignsIn = Callable[..., TestClient]
 TOO_LARGE = FORM_BYTES + 1
+TRIES = 3
 
 
 def _multipart(*, kind: str = "", **fields: bytes) -> dict[str, Any]:
@@ -123,6 +123,7 @@ def _tries(browser: TestClient, times: int, **headers: str) -> int:
 def proxied(shop: Workspace) -> Iterator[Callable[[str], TestClient]]:
     web = WebSettings(hosts=("ads.example",), proxies=("10.0.0.1", "10.0.0.2"))
     app = create_app(shop.settings.model_copy(update={"web": web}), local=False)
+    app.state.sign_ins = RateLimit(TRIES)
     with TestClient(app, base_url="http://ads.example"):
         yield lambda address: TestClient(
             app, base_url="http://ads.example", follow_redirects=False, client=(address, 5000)
@@ -133,7 +134,7 @@ def test_nobody_is_kept_out_by_wrong_passwords_of_somebody_else(
     shop: Workspace, proxied: Callable[[str], TestClient]
 ) -> None:
     add_person(shop.store, "ada", "viewer", PASSWORD)
-    enough = SIGN_INS_PER_MINUTE + 1
+    enough = TRIES + 1
     assert _tries(proxied("203.0.113.5"), enough) == 429
     assert submit(proxied("203.0.113.6"), "/sign-in", name="ada", password=PASSWORD).status_code == 303
     # Behind a proxy all have one address; the proxy says which one each has.
@@ -145,7 +146,7 @@ def test_nobody_is_kept_out_by_wrong_passwords_of_somebody_else(
 def test_an_address_that_somebody_invents_gains_nothing(shop: Workspace, proxied: Callable[[str], TestClient]) -> None:
     add_person(shop.store, "ada", "viewer", PASSWORD)
     direct, proxy, six = proxied("203.0.113.5"), proxied("10.0.0.1"), proxied("2001:db8::1")
-    for number in range(SIGN_INS_PER_MINUTE):
+    for number in range(TRIES):
         assert _tries(direct, 1, **{"x-forwarded-for": f"198.51.100.{number}"}) == 401
         assert _tries(proxy, 1, **{"x-forwarded-for": f"198.51.100.{number}, 203.0.113.9"}) == 401
         assert _tries(proxied(f"2001:db8::{number + 1}"), 1) == 401
@@ -156,9 +157,10 @@ def test_an_address_that_somebody_invents_gains_nothing(shop: Workspace, proxied
 
 def test_the_password_of_a_browser_that_is_signed_in_cannot_be_tried_without_end(signed_in: SignsIn) -> None:
     ada = signed_in("ada", "viewer")
+    ada.app.state.sign_ins = RateLimit(TRIES)  # type: ignore[attr-defined]
     code = code_of(ada.get("/account").text)
     fields = {"csrf": code, "old": "wrong " * 4, "new": PASSWORD}
-    answers = [ada.post("/account/password", data=fields).status_code for _ in range(SIGN_INS_PER_MINUTE + 1)]
+    answers = [ada.post("/account/password", data=fields).status_code for _ in range(TRIES + 1)]
     assert (answers[0], answers[-1]) == (422, 429)
 
 
