@@ -59,7 +59,7 @@ def redacted(text: str) -> str:
     >>> redacted("no answer of postgresql://me:pa/ss@host/ads?password=x1")
     'no answer of postgresql://me:***@host/ads?password=***'
     >>> redacted("cannot use host=db password='a b' dbname=ads, nor slack://T1/B2/x")
-    "cannot use host=db password=*** dbname=ads, nor slack://…"
+    'cannot use host=db password=*** dbname=ads, nor slack://…'
     """
     for value in sorted(_known | _of_environment(), key=len, reverse=True):
         if value in text:

@@ -37,7 +37,7 @@ def clean_key(key: str, of: str) -> str:
 def is_text(key: str) -> bool:
     """Return whether a key is text that a database takes: no halves of characters, as in names that are not UTF-8.
 
-    >>> is_text("sprîng"), is_text("\udcff")
+    >>> is_text("sprîng"), is_text("\\udcff")
     (True, False)
     """
     try:

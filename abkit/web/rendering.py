@@ -10,8 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from abkit.records import decimal, percent
-from abkit.reporting.charts.theme import readable
 from abkit.reporting.tables.table import shown
+from abkit.terminal import harmless
 from abkit.web.access.identity import keep_cookie
 from abkit.web.assets import VERSION
 from abkit.web.navigation import navigation
@@ -88,4 +88,4 @@ def _path(app: Any, route: str, parts: dict[str, Any]) -> str:
 
 def _readable_text(value: Any) -> Any:
     # Markup is a str too, and is ours; only plain text may hold what cannot be read.
-    return readable(value) if type(value) is str else value
+    return harmless(value) if type(value) is str else value

@@ -47,7 +47,7 @@ def shapes(network: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
 
     >>> sizes = dict.fromkeys(["token_dim", "embedding_dim", "components", "hidden", "bins", "queries"], 2)
     >>> len(list(shapes(sizes | {"width": 4, "depth": 1, "members": 3})))
-    123
+    117
     """
     tokens, embedding, components = network["token_dim"], network["embedding_dim"], network["components"]
     hidden, bins, queries, width = network["hidden"], network["bins"], network["queries"], network["width"]

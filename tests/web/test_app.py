@@ -1,5 +1,8 @@
 """What surrounds every page."""
 
+import subprocess
+import sys
+
 from fastapi.testclient import TestClient
 
 
@@ -26,3 +29,12 @@ def test_static_files_are_known_by_name_only(client: TestClient) -> None:
     assert client.get("/static/abkit.css").headers["cache-control"].endswith("immutable")
     for name in ("nothing.css", "..%2fapp.py", "%2e%2e/app.py"):
         assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_it_is_put_together_without_what_only_some_pages_need() -> None:
+    code = (
+        "import sys; import abkit.web.app as app; from abkit.config import Settings; app.create_app(Settings()); "
+        "print(*sorted({'altair', 'torch', 'statsmodels', 'pandas', 'apprise'} & set(sys.modules)))"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert made.stdout.strip() == ""

@@ -11,9 +11,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select, update
 
 from abkit import Workspace
+from abkit.store.ratings.links import SOURCE
 from abkit.store.schema import Campaign, Comparison, LabelQuestion, Rater, RaterLink, Rating, RatingSource
 from abkit.web.app import create_app
-from abkit.workflows.ratings.queue import SOURCE, RaterQueue, ensure_rater, plan
+from abkit.workflows.ratings.queue import RaterQueue, ensure_rater, plan
 from abkit.workflows.ratings.rater_links import make_link, revoke_links
 from tests.web.accessibility import serious_findings
 from tests.web.conftest import code_of, submit

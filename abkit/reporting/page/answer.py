@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from abkit.records import percent
 from abkit.reporting.charts.scores import RankedCreative
 from abkit.reporting.page.records import ReportData
 from abkit.stats.estimate import Estimate
-from abkit.vocabulary import CreativeAction
-from abkit.workflows.learning.action_words import ACTION_LISTS, ACTION_RULE, action_headline, action_sentences
+from abkit.workflows.learning.action_words import (
+    ACTION_LISTS,
+    ACTION_RULE,
+    action_headline,
+    action_sentences,
+)
 from abkit.workflows.learning.actions import Actions
 from abkit.workflows.learning.worth_words import alike, count
 
-WORDS: Mapping[str, str] = {
-    CreativeAction.LAUNCH.value: "launch",
-    CreativeAction.MORE.value: "give more",
-    CreativeAction.WAIT.value: "wait",
-    CreativeAction.DROP.value: "drop",
-    CreativeAction.HOLD.value: "hold back",
-    CreativeAction.UNTESTED.value: "not tested",
-    CreativeAction.ENDED.value: "not running",
-}
-TONES: Mapping[str, str] = {
-    CreativeAction.LAUNCH.value: "ok",
-    CreativeAction.MORE.value: "ok",
-    CreativeAction.DROP.value: "major",
-    CreativeAction.HOLD.value: "watch",
-    CreativeAction.WAIT.value: "insufficient_data",
-    CreativeAction.UNTESTED.value: "insufficient_data",
-    CreativeAction.ENDED.value: "insufficient_data",
-}
 EXTREMES = 3
 """How many of the best and the worst are shown."""
 

@@ -14,7 +14,7 @@ from abkit.reporting.charts.listening import gain_chart, shares_chart
 from abkit.reporting.charts.score_kpi import correlation_sentence, metric_title, pairs_of, score_kpi_scatter
 from abkit.reporting.charts.scores import score_distribution
 from abkit.reporting.page.advice import advice
-from abkit.reporting.page.answer import TONES, WORDS, answer, extremes, money, reason
+from abkit.reporting.page.answer import answer, extremes, money, reason
 from abkit.reporting.page.html import drawing, render, write_page
 from abkit.reporting.page.records import ReportData
 from abkit.stats.monitoring import decisions
@@ -22,6 +22,7 @@ from abkit.store.schema import Alert, CorrelationResult
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import ProgrammeRow, cumulative_in_words, rates_in_words
 from abkit.workflows.experiments.review.words import interval_in_words
+from abkit.workflows.learning.action_words import TONES, WORDS
 from abkit.workflows.learning.worth_words import share_rows, worth_sentences
 from abkit.workflows.scoring.results import UNLIKE
 

@@ -12,6 +12,9 @@ from abkit.store.database.statements import count_changed, insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import Campaign, CampaignCreative, Comparison, LabelQuestion, Rater, RaterLink, Rating
 
+#: The source (study) that answers on the page belong to.
+SOURCE = "label page"
+
 
 def ensure_rater(session: Session, run: RunRecord, source: int, pseudonym: str, now: datetime) -> int:
     """Return the id of a rater; make the row when it is new."""

@@ -10,6 +10,8 @@ The steps, in the order of the code:
 5. Rejects and counts.
 """
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -133,6 +135,15 @@ class LabelHeader:
     kind: str
     options: Mapping[str, Any]
     run_id: int
+
+
+def pseudonym(salt: bytes, name: str) -> str:
+    """Return what the store knows a rater by: 16 hex digits, keyed with the salt of the source.
+
+    >>> pseudonym(b"salt", "ann") == pseudonym(b"salt", "ann") != pseudonym(b"other", "ann")
+    True
+    """
+    return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def source_of(session: Session, run: RunRecord, key: str, scale: tuple[float, float] | None) -> tuple[int, bytes]:

@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 
 from abkit.errors import UsageError
 from abkit.records import decimal, percent
-from abkit.reporting.page.answer import TONES, WORDS
 from abkit.reporting.tables.spreadsheet import csv_bytes, xlsx_bytes
 from abkit.store.leaderboards import entries_of
 from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, LeaderboardOrder
@@ -23,11 +22,8 @@ from abkit.web.drawing import Axis, Point, bins, ends_of, interval_bar, scatter
 from abkit.web.errors import NotThere
 from abkit.web.numbers import MOST_ID, Id, PageNumber
 from abkit.web.rendering import link, page
-from abkit.workflows.leaderboard.pair import compare_pair
 from abkit.workflows.leaderboard.read import Leaderboard, read_campaigns, read_leaderboard, rows_of
-from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 from abkit.workflows.leaderboard.summary import Summary
-from abkit.workflows.learning.action_words import ACTION_LISTS, ACTION_RULE
 from abkit.workflows.overlays import kept_overlay
 from abkit.workspace import Workspace
 
@@ -57,6 +53,8 @@ def campaigns(
 @router.get("/campaigns/{campaign_id}", name="campaign")
 def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) -> Response:
     """Show the creatives of a campaign."""
+    from abkit.workflows.learning import action_words
+
     wanted = asked_for(request.query_params)
     asked = {"order": wanted.order, "reverse": wanted.reverse, "wanted": wanted.entries}
     board = _board(served, campaign_id, **asked, page=wanted.page)
@@ -70,12 +68,12 @@ def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) 
         wanted=wanted,
         query=in_query(wanted),
         orders=list(LeaderboardOrder),
-        actions=[(one.value, WORDS[one.value]) for one in CreativeAction],
+        actions=[(one.value, action_words.WORDS[one.value]) for one in CreativeAction],
         fatigues=list(Fatigue),
         formats=list(CreativeFormat),
-        words=WORDS,
-        tones=TONES,
-        rule=ACTION_RULE,
+        words=action_words.WORDS,
+        tones=action_words.TONES,
+        rule=action_words.ACTION_RULE,
         lists=_lists(served, board),
         charts=_charts(request, summary) if summary else {},
         parts=_quadrants(summary) if summary else [],
@@ -124,6 +122,9 @@ def pair(
     creative: Annotated[list[Annotated[int, Field(ge=1, le=MOST_ID)]] | None, Query(max_length=20)] = None,
 ) -> Response:
     """Show two creatives of a campaign side by side."""
+    from abkit.workflows.leaderboard.pair import compare_pair
+    from abkit.workflows.learning import action_words
+
     if creative is None or len(creative) != 2:
         raise UsageError(f"{len(creative or ())} creatives are chosen", hint="go back and choose two to compare")
     found = compare_pair(served.store, campaign_id, *creative)
@@ -137,8 +138,8 @@ def pair(
         pair=found,
         overlays=kept,
         chart=bins(series, found.scale, label),
-        words=WORDS,
-        tones=TONES,
+        words=action_words.WORDS,
+        tones=action_words.TONES,
     )
 
 
@@ -158,6 +159,8 @@ def _keep_current(request: Request, served: Workspace, board: Leaderboard) -> bo
 
 
 def _ask(request: Request, served: Workspace, campaign_id: Id) -> bool:
+    from abkit.workflows.leaderboard.refresh import refresh_leaderboard
+
     background: Background = request.app.state.background
     return background.ask(
         ("leaderboard", campaign_id), lambda: refresh_leaderboard(served.store, served.settings, campaign_id)
@@ -166,12 +169,14 @@ def _ask(request: Request, served: Workspace, campaign_id: Id) -> bool:
 
 def _lists(served: Workspace, board: Leaderboard) -> list[tuple[str, str, list[Any], int]]:
     """Return name, meaning, first creatives and length of each list of advice."""
+    from abkit.workflows.learning import action_words
+
     if board.summary is None or not board.summary.lists:
         return []
     ids = [one for _, some, _ in board.summary.lists for one in some]
     with served.store.read() as session:
         rows = {row.creative_id: row for row in rows_of(entries_of(session, board.campaign_id, ids))}
-    meanings = {action.value: (name, meaning) for action, name, meaning in ACTION_LISTS}
+    meanings = {action.value: (name, meaning) for action, name, meaning in action_words.ACTION_LISTS}
     return [
         (*meanings[action], [rows[one] for one in some if one in rows], number)
         for action, some, number in board.summary.lists

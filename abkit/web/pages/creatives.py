@@ -10,7 +10,6 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from abkit.intake.media.placements import placement_table
 from abkit.names import is_sha256
 from abkit.records import percent
-from abkit.reporting.page.answer import TONES, WORDS
 from abkit.store.catalog.creatives import creative_ids
 from abkit.store.models import active_model
 from abkit.web.access.guard import Served, Viewer
@@ -21,7 +20,6 @@ from abkit.web.rendering import link, page
 from abkit.workflows.creative_files import find_images, image_names
 from abkit.workflows.leaderboard.about import AboutCreative, about_creative
 from abkit.workflows.overlays import kept_overlay, make_overlay
-from abkit.workflows.preflight.check import preflight
 from abkit.workspace import Workspace
 
 router = APIRouter()
@@ -30,6 +28,8 @@ router = APIRouter()
 @router.get("/creatives/{sha256}", name="creative")
 def creative(request: Request, served: Served, person: Viewer, sha256: str) -> Response:
     """Show everything about a creative."""
+    from abkit.workflows.learning import action_words
+
     found = _about(served, sha256)
     background: Background = request.app.state.background
     shown = [
@@ -48,8 +48,8 @@ def creative(request: Request, served: Served, person: Viewer, sha256: str) -> R
         failed=background.why_failed(("overlay", found.sha256)),
         spread=bins([(found.name, score.distribution)], score.scale, "Predicted opinions") if score else "",
         timeline=days(shown, lambda value: percent(value, 2), f"CTR of {found.name} by day"),
-        words=WORDS,
-        tones=TONES,
+        words=action_words.WORDS,
+        tones=action_words.TONES,
     )
 
 
@@ -85,6 +85,8 @@ def check(request: Request, served: Served, person: Viewer, sha256: str) -> Resp
     path = find_images(names).get(ids[sha256])
     if path is None:
         raise NotThere("no file has the content that was scored any more", hint="put the file back, or score it again")
+    from abkit.workflows.preflight.check import preflight
+
     with request.app.state.heavy:
         found = preflight([path], list(placement_table().placements))
     checked = found.files[0] if found.files else None

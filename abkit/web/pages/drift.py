@@ -10,9 +10,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from abkit.reporting.charts.drift_timeline import timeline_sentence
 from abkit.reporting.page.advice import advice
-from abkit.reporting.page.drift import drift_drawings, gather_drift_page
 from abkit.stats.monitoring.decisions import headline
 from abkit.store import results
 from abkit.web.access.audit import record
@@ -93,6 +91,9 @@ def drift_chart(request: Request, served: Served, person: Viewer, run_id: RunId,
 # A check does not change once it is made; reading its samples and drawing them takes seconds.
 @lru_cache(maxsize=16)
 def _shown(served: Workspace, run_id: int) -> dict[str, Any]:
+    from abkit.reporting.charts.drift_timeline import timeline_sentence
+    from abkit.reporting.page.drift import gather_drift_page
+
     data = gather_drift_page(served.store, served.settings, run_id, with_thumbnails=False)
     trace = data.trace
     return {
@@ -106,4 +107,6 @@ def _shown(served: Workspace, run_id: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def _drawn(served: Workspace, run_id: int) -> dict[str, Markup | str]:
+    from abkit.reporting.page.drift import drift_drawings
+
     return drift_drawings(_shown(served, run_id)["data"])

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Form, Query, Request
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from abkit.reporting.page.experiments import ExperimentSection, experiment_section
-from abkit.reporting.page.html import drawing
 from abkit.vocabulary import ExperimentDecision
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Reviewer, Served, Viewer
 from abkit.web.rendering import link, page
-from abkit.workflows.experiments.experiments import decide_experiment, list_experiments
-from abkit.workflows.experiments.review.standing import Standing, standing_of
 from abkit.workspace import Workspace
+
+if TYPE_CHECKING:
+    from abkit.reporting.page.experiments import ExperimentSection
+    from abkit.workflows.experiments.review.standing import Standing
 
 router = APIRouter()
 ON_A_PAGE = 50
@@ -34,6 +34,8 @@ def experiments(
     archived: bool = False,
 ) -> Response:
     """List the experiments, the latest first."""
+    from abkit.workflows.experiments.experiments import list_experiments
+
     every = list_experiments(served.store, archived=archived)[::-1]
     shown = every[skip : skip + ON_A_PAGE]
     return page(
@@ -44,6 +46,8 @@ def experiments(
 @router.get("/experiment", name="experiment")
 def experiment(request: Request, served: Served, person: Viewer, key: Key) -> Response:
     """Show one experiment: the verdict in words, figures, checks, the lift over time."""
+    from abkit.reporting.page.experiments import experiment_section
+
     standing = _standing(served, key)
     section = experiment_section(standing, datetime.now(UTC).date())
     decisions = [one.value for one in ExperimentDecision]
@@ -83,6 +87,8 @@ def decide(
     second: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
     """Write a decision down; against the verdict it needs a reason."""
+    from abkit.workflows.experiments.experiments import decide_experiment
+
     made = decide_experiment(
         served.store,
         key,
@@ -99,6 +105,8 @@ def decide(
 
 
 def _standing(served: Workspace, key: str) -> Standing:
+    from abkit.workflows.experiments.review.standing import standing_of
+
     with served.store.read() as session:
         return standing_of(session, key, datetime.now(UTC).date())
 
@@ -119,4 +127,6 @@ class _Keyed:
 
 @lru_cache(maxsize=64)
 def _charts(keyed: _Keyed) -> tuple[Markup, ...]:
+    from abkit.reporting.page.html import drawing
+
     return tuple(drawing(chart, f"e{place}") for place, chart in enumerate(keyed.section.charts))

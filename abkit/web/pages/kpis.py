@@ -11,8 +11,6 @@ from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Served, Viewer
 from abkit.web.rendering import link, page
 from abkit.workflows.kpis.imports import show_import
-from abkit.workflows.kpis.linking.link import link as link_all
-from abkit.workflows.kpis.linking.link import link_by_hand
 from abkit.workflows.kpis.linking.open import open_links
 from abkit.workflows.recorded.imports import import_page, reject_page
 
@@ -66,6 +64,8 @@ def link_one(
     account: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """Link one ad to the creative that it shows."""
+    from abkit.workflows.kpis.linking.link import link_by_hand
+
     link_by_hand(served.store, ad, creative, platform=platform or None, account=account or None)
     record(served, person, "link ad", f"{ad} to {creative}")
     return RedirectResponse(link(request, "links"), 303)
@@ -76,6 +76,8 @@ def link_above(
     request: Request, served: Served, person: Operator, confidence: Annotated[float, Form(gt=0, le=1)]
 ) -> Response:
     """Take all suggestions with at least this confidence."""
+    from abkit.workflows.kpis.linking.link import link as link_all
+
     report = link_all(served.store, accept=confidence)
     record(served, person, "link ads", f"{report.linked} with confidence {confidence:g} or more")
     return RedirectResponse(link(request, "links"), 303)

@@ -34,7 +34,7 @@ def rate_of(metric: Metric, row: Delivered, spread: Spread) -> Interval:
     between days. A single day has none, and a rate of 0 with amounts neither.
 
     >>> rate_of(Metric.CTR, Delivered(1, 1, 1000, 20, 0), {})
-    Interval(value=0.02, low=0.0129..., high=0.0307...)
+    Interval(value=0.02, low=0.0129..., high=0.0306...)
     >>> rate_of(Metric.CPA, Delivered(1, 1, 1000, 20, 0, spend=9.0), {})
     Interval(value=None, low=None, high=None)
     """

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from abkit.records import percent
 from abkit.vocabulary import CreativeAction
 from abkit.workflows.learning.actions import CERTAIN, Actions
 from abkit.workflows.learning.worth_words import amount, count
+
+#: What is done with a creative, in a word or two, and the color of its tag.
+WORDS: Mapping[str, str] = {
+    CreativeAction.LAUNCH.value: "launch",
+    CreativeAction.MORE.value: "give more",
+    CreativeAction.WAIT.value: "wait",
+    CreativeAction.DROP.value: "drop",
+    CreativeAction.HOLD.value: "hold back",
+    CreativeAction.UNTESTED.value: "not tested",
+    CreativeAction.ENDED.value: "not running",
+}
+TONES: Mapping[str, str] = {
+    CreativeAction.LAUNCH.value: "ok",
+    CreativeAction.MORE.value: "ok",
+    CreativeAction.DROP.value: "major",
+    CreativeAction.HOLD.value: "watch",
+    CreativeAction.WAIT.value: "insufficient_data",
+    CreativeAction.UNTESTED.value: "insufficient_data",
+    CreativeAction.ENDED.value: "insufficient_data",
+}
 
 #: Each list: its creatives, its name, and when one is on it.
 ACTION_LISTS = (

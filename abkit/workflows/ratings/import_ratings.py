@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -268,7 +267,7 @@ def _store_rows(
 ) -> LabelImport:
     ids = {name: file.creative_id for name, file in files.items() if file.creative_id is not None}
     missing = {name: file.reason for name, file in files.items() if file.creative_id is None}
-    rows, gone = stage_rows(labels, ids, missing, lambda name: pseudonym(salt, name))
+    rows, gone = stage_rows(labels, ids, missing, lambda name: rating_publish.pseudonym(salt, name))
     faults = pl.DataFrame(
         sorted([*labels.rejected, *gone]), schema={"line": pl.Int64, "reason": pl.String}, orient="row"
     )
@@ -293,12 +292,3 @@ def _store_rows(
         )
 
     return publish_staged(store, frames, publish, rating_publish.TEMPORARY)
-
-
-def pseudonym(salt: bytes, name: str) -> str:
-    """Return what the store knows a rater by: 16 hex digits, keyed with the salt of the source.
-
-    >>> pseudonym(b"salt", "ann") == pseudonym(b"salt", "ann") != pseudonym(b"other", "ann")
-    True
-    """
-    return hmac.new(salt, name.encode(), hashlib.sha256).hexdigest()[:16]

@@ -25,17 +25,15 @@ from abkit.stats.labeling.taste import kernel, learn_taste
 from abkit.store import models
 from abkit.store.database.engine import Store
 from abkit.store.ratings import links, publish, questions
+from abkit.store.ratings.links import SOURCE
 from abkit.store.ratings.questions import Asked, NewQuestion
 from abkit.store.runs import recorded_run
 from abkit.store.schema import ModelVersion, RatingSource, Run
 from abkit.vocabulary import Tells
 from abkit.workflows.creative_files import find_images, image_names
-from abkit.workflows.ratings.import_ratings import pseudonym
 from abkit.workflows.ratings.label_pool import LabelPool, read_pool
 from abkit.workflows.ratings.next_labels import new_questions
 
-#: The study that answers on the page belong to.
-SOURCE = "label page"
 #: Questions that are planned at a time; a new batch is planned when so few are left.
 BATCH, FEW_LEFT = 15, 3
 #: Bounds of the pool: planning a batch may take as long as fifteen answers together, not longer.
@@ -112,12 +110,12 @@ def ensure_rater(store: Store, name: str, *, known: str | None = None) -> int:
     with store.read() as session:
         source = _source(session)
         if source is not None and source.salt:
-            called = known or pseudonym(source.salt, name)
+            called = known or publish.pseudonym(source.salt, name)
             if (found := links.find_rater(session, source.id, called)) is not None:
                 return found
     with recorded_run(store, "rater", {}) as run, store.write() as session:
         number, salt = publish.source_of(session, run, SOURCE, None)
-        called = known or pseudonym(salt, name)
+        called = known or publish.pseudonym(salt, name)
         return links.ensure_rater(session, run, number, called, datetime.now(UTC))
 
 

@@ -19,8 +19,6 @@ from abkit.store.ratings import links, publish
 from abkit.store.ratings.links import LiveLink
 from abkit.store.runs import recorded_run
 from abkit.store.schema import RaterLink, RatingSource
-from abkit.workflows.ratings.import_ratings import pseudonym
-from abkit.workflows.ratings.queue import SOURCE
 
 DAYS, MOST_DAYS = 30, 366
 #: A token has 43 letters; longer texts are not even looked up.
@@ -97,8 +95,8 @@ def make_link(store: Store, name: str, *, campaign: str | None = None, days: flo
     # The name is not among the arguments of the run: a run stays when its rater is forgotten.
     with recorded_run(store, "rater link", {"campaign": campaign, "days": days}) as run, store.write() as session:
         of = find_campaign(session, campaign) if campaign is not None else None
-        source, salt = publish.source_of(session, run, SOURCE, None)
-        rater = links.ensure_rater(session, run, source, pseudonym(salt, name), now)
+        source, salt = publish.source_of(session, run, links.SOURCE, None)
+        rater = links.ensure_rater(session, run, source, publish.pseudonym(salt, name), now)
         link = RaterLink(
             digest=digest_of(token),
             rater_id=rater,
@@ -174,7 +172,7 @@ def forget_rater(store: Store, name: str, *, remove: bool = False) -> Forgotten:
     with recorded_run(store, "rater forget", {"remove": remove}) as run, store.write() as session:
         raters = set(session.scalars(select(RaterLink.rater_id).where(RaterLink.name == clean_key(name, "rater"))))
         for source in session.scalars(select(RatingSource)):
-            found = links.find_rater(session, source.id, pseudonym(source.salt, name)) if source.salt else None
+            found = links.find_rater(session, source.id, publish.pseudonym(source.salt, name)) if source.salt else None
             raters |= {found} if found is not None else set()
         if not raters:
             raise UsageError("nobody of this name has judged", hint="`abkit rater list` lists the names")
