@@ -2,8 +2,13 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 
 from fastapi.testclient import TestClient
+
+from abkit import Workspace
+from abkit.jobs.job import wall_clock
+from abkit.jobs.schedules import synchronize
 
 
 def test_the_overview_is_a_page(client: TestClient) -> None:
@@ -38,3 +43,15 @@ def test_it_is_put_together_without_what_only_some_pages_need() -> None:
     )
     made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert made.stdout.strip() == ""
+
+
+def test_health_says_that_no_daemon_runs_or_no_store_answers(client: TestClient, shop: Workspace) -> None:
+    assert client.get("/healthz").json() == {"status": "ok", "daemon": "ok"}
+    synchronize(shop.store, shop.settings.schedules, wall_clock() - timedelta(hours=1))
+    absent = client.get("/healthz")
+    assert (absent.status_code, absent.json()) == (200, {"status": "ok", "daemon": "absent"})
+    shop.close()
+    client.app.state.workspace.close()  # type: ignore[attr-defined]
+    (shop.settings.workspace / "abkit.db").unlink()
+    gone = client.get("/healthz")
+    assert (gone.status_code, gone.json()) == (503, {"status": "the store does not answer"})

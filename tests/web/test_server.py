@@ -37,7 +37,7 @@ def _serving(shop: Workspace, *options: str, seconds: str = "10.0") -> Iterator[
 def test_it_serves_until_it_is_told_to_stop_and_then_ends_in_order(shop: Workspace) -> None:
     with _serving(shop) as (address, process):
         assert address.startswith("http://127.0.0.1:")
-        assert httpx.get(f"{address}healthz").json() == {"status": "ok"}
+        assert httpx.get(f"{address}healthz").json() == {"status": "ok", "daemon": "ok"}
         assert "shop" in httpx.get(address).text
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) in (0, 128 + signal.SIGTERM, -signal.SIGTERM)
