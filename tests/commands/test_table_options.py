@@ -17,7 +17,8 @@ READER_OPTIONS = {"--encoding", "--header-line", "--sheet", "--decimal"}
 OF_ONE_FORM = {"rates"}
 # Paths of other things: folders, images, charts and pages to write, the configuration.
 NO_TABLES = {
-    "checkpoint", "chart", "comparison_images", "config", "explain", "folder", "images", "out", "paths", "plot",
+    "backup_file", "checkpoint", "chart", "comparison_images", "config", "explain", "folder",
+    "images", "out", "paths", "plot",
     "rating_images", "summary", "csv", "xlsx",
     *OF_ONE_FORM,
 }  # fmt: skip

@@ -11,8 +11,8 @@ from abkit.store.runs import begin_run
 from abkit.store.schema import Base, KpiReject, Run
 from abkit.vocabulary import PLACES, Dimension, RunState
 
-#: Append-only: a promotion may be repeated.
-WITHOUT_KEY = {"promotion", "idea"}
+#: Append-only: a promotion, a review, what was agreed about reviews and any other change may be repeated.
+WITHOUT_KEY = {"promotion", "idea", "review", "review_flow", "audit"}
 
 
 def test_every_natural_key_is_free_of_null() -> None:

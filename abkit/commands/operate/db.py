@@ -76,8 +76,11 @@ def check(ctx: typer.Context) -> None:
 @app.command()
 def backup(
     ctx: typer.Context,
-    file: Annotated[
-        Path | None, typer.Argument(help="New file; by default one named after the time in backups/ of the workspace.")
+    backup_file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", help="New file; by default one named after the time in backups/ of the workspace."
+        ),
     ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -87,13 +90,13 @@ def backup(
 
     context: CommandContext = ctx.obj
     with _any_store(ctx) as store:
-        show(back_up(store, context.settings, file, now=wall_clock()), form)
+        show(back_up(store, context.settings, backup_file, now=wall_clock()), form)
 
 
 @app.command()
 def restore(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The backup.")],
+    backup_file: Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Replace the store that is there; it is kept.")] = False,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -102,6 +105,6 @@ def restore(
     from abkit.workflows.backups import restore as restored_from
 
     with _any_store(ctx) as store:
-        if not yes and store.file is not None and store.file.exists() and file.is_file() and sys.stdin.isatty():
+        if not yes and store.file is not None and store.file.exists() and backup_file.is_file() and sys.stdin.isatty():
             yes = typer.confirm(f"Replace {store.file}? It is kept beside it.", abort=True, err=True)
-        show(restored_from(store, file, now=wall_clock(), replace=yes), form)
+        show(restored_from(store, backup_file, now=wall_clock(), replace=yes), form)
