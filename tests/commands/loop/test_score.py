@@ -189,7 +189,10 @@ def whole_rows(database: Path) -> int:
     return int(creatives)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill", "ctrl-c"])
+@pytest.mark.parametrize(
+    "how",
+    [pytest.param(signal.SIGKILL, id="kill"), pytest.param(signal.SIGINT, id="ctrl-c", marks=pytest.mark.long)],
+)
 def test_a_stop_at_any_moment_leaves_whole_rows_and_the_next_run_completes(
     here: Here, quick_workspace: Path, how: signal.Signals
 ) -> None:
