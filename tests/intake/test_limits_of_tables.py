@@ -146,6 +146,17 @@ def test_so_are_spreadsheets_and_those_with_hardly_a_cell_in_a_wide_area(
     assert "packed so tightly" in kpi_refusal(sheet("near.xlsx"))[0]
 
 
+@pytest.mark.parametrize("wrong", [200, 100_000])
+def test_a_spreadsheet_whose_members_begin_before_it_is_refused_in_a_sentence(tmp_path: Path, wrong: int) -> None:
+    path = tmp_path / "week.xlsx"
+    pl.DataFrame({"day": ["2026-09-01"], "ad id": ["a"], "impressions": [10], "clicks": [1]}).write_excel(path)
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x05\x06") + 16
+    content[at : at + 4] = (int.from_bytes(content[at : at + 4], "little") + wrong).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert kpi_refusal(path)[0].startswith("the ZIP archive or spreadsheet cannot be read")
+
+
 def test_rows_that_cannot_be_divided_are_kept_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_rows, "MAX_BROKEN_ROWS", 20)
     path = tmp_path / "rows.csv"

@@ -364,8 +364,12 @@ def _scan(
 
 def _unpacked_size(data: BinaryIO, member: zipfile.ZipInfo, most: float) -> int:
     """Return how much a member unpacks to, up to a little above the limit; its entry in the archive could lie."""
+    if member.header_offset < 0:
+        raise zipfile.BadZipFile("a member begins before the archive")
     data.seek(member.header_offset + 26)
-    name, extra = struct.unpack("<HH", data.read(4))
+    if len(lengths := data.read(4)) < 4:
+        raise zipfile.BadZipFile("a member begins behind the archive")
+    name, extra = struct.unpack("<HH", lengths)
     data.seek(name + extra, io.SEEK_CUR)
     if member.flag_bits & 1:
         raise TableError("the spreadsheet is protected with a password", hint="save a copy without it")
