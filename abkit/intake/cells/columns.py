@@ -13,7 +13,7 @@ from abkit_model.data.parquet import examined, is_parquet
 from abkit_model.data.tables import TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import TableError
-from abkit_model.names import composed
+from abkit_model.names import composed, some_of
 
 MOST_BYTES = 2 * 1024**3
 MOST_ROWS = 20_000_000
@@ -92,7 +92,7 @@ def _positions(path: Path, names: Sequence[str], columns: Sequence[str], *, othe
     for column in columns:
         if column not in names:
             raise AbkitError(
-                f"{path.name} has no column {column!r}; it has {', '.join(map(repr, names))}",
+                f"{path.name} has no column {column!r}; it has {some_of(names)}",
                 hint="name the columns as the file does",
             )
     wanted = columns or [name for name in names if name]

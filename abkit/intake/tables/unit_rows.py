@@ -27,7 +27,7 @@ from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import TableError
-from abkit_model.names import composed
+from abkit_model.names import composed, some_of
 
 MOST_BYTES = 256 * 1024**3
 PART = 1_000_000
@@ -296,7 +296,7 @@ def _positions(path: Path, header: Sequence[str], columns: UnitColumns) -> dict[
         places = [at for at, known in enumerate(header) if known in (name, composed(name))]
         if not places:
             raise AbkitError(
-                f"{path.name} has no column {name!r}; it has {', '.join(map(repr, header))}",
+                f"{path.name} has no column {name!r}; it has {some_of(header)}",
                 hint="name the columns as the file does",
             )
         if len(places) > 1:

@@ -17,7 +17,7 @@ from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
 from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import LabelError, TableError
-from abkit_model.names import composed
+from abkit_model.names import composed, some_of
 
 #: A table of ten million votes is smaller; a file that unpacks to more is damaged or meant to harm.
 MAX_BYTES = 2**29
@@ -56,7 +56,7 @@ class CsvTable:
             LabelError: There is none, or there are two of that name.
         """
         if asked is not None and asked not in self.columns:
-            raise LabelError(f"{self.path} has no column {asked!r}", "it has: " + ", ".join(self.columns))
+            raise LabelError(f"{self.path} has no column {asked!r}", "it has: " + some_of(self.columns))
         found = self._once(asked, self.columns.count(asked)) if asked else self.find(usual)
         if found is None:
             raise LabelError(f"{self.path} has no column with {meaning}", f"name it one of: {', '.join(usual)}")
