@@ -48,7 +48,7 @@ class RunRecord:
         return None
 
     def tell(self, so_far: Mapping[str, Any]) -> None:
-        """Say how far the run is; whoever looks at it sees that instead of an outcome until it has one."""
+        """Say how far the run is; people who look at it see that instead of an outcome until it has one."""
         ours = update(Run).where(Run.id == self.id, Run.attempt == self.attempt, Run.state == RunState.RUNNING)
         with self.store.write() as session:
             session.execute(ours.values(outcome={"so_far": dict(so_far)}))

@@ -115,7 +115,8 @@ def test_a_form_of_another_page_or_of_another_browser_is_refused(signed_in: Sign
 
 def test_on_this_machine_a_page_elsewhere_cannot_send_a_form_and_a_program_can(client: TestClient) -> None:
     fields = {"name": "eve", "role": "admin", "password": PASSWORD}
-    for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+    foreign = ("http://evil.example", "null", "http://[", "http://127.0.0.1@evil.example")
+    for headers in (*({"origin": one} for one in foreign), {"sec-fetch-site": "cross-site"}):
         assert client.post("/people", data=fields, headers=headers).status_code == 403
     program = TestClient(client.app, base_url="http://127.0.0.1", follow_redirects=False)
     assert program.post("/people", data=fields).status_code == 303

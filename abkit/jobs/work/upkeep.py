@@ -35,7 +35,7 @@ def deliver_alerts(store: Store, settings: Settings, tick: Tick, _arguments: Arg
     with store.write() as session:
         _observe_overdue(session, settings, tick)
         close_left(session, tick.started_at)
-        # This job is run by a daemon: whoever saw none (`abkit schedule check`) need not look again.
+        # This job is run by a daemon: an alert that none runs (`abkit schedule check`) is over.
         Rules(session, settings.alerts, tick.started_at, tick.run.id).daemon_seen("")
     draw = partial(draw_charts, store, settings)
     sent = deliver(store, settings.alerts, settings.workspace, now=tick.started_at, run_id=tick.run.id, draw=draw)

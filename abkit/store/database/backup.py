@@ -198,7 +198,7 @@ def _set_aside(file: Path, now: datetime) -> Path:
     """Rename a store; a damaged one with what lies beside it, as it is."""
     try:
         with closing(sqlite3.connect(file, timeout=_ALONE_S, isolation_level=None)) as connection:
-            # Leaving this mode takes the file for oneself; whoever has it open, even idle, prevents that.
+            # Leaving this mode takes the file for oneself; a process that has it open, even idle, prevents that.
             connection.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

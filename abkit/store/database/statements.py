@@ -107,7 +107,7 @@ def wait_for_turn(session: Session, lock: int) -> None:
         lock: Any number, the same in all processes.
     """
     if session.get_bind().dialect.name == "postgresql":
-        # A queue: whoever is in front may have millions of rows to move.
+        # A queue: the one in front may have millions of rows to move.
         queue = {"patience": f"{LONG.lock_s * 1000:.0f}"}
         session.execute(text("SELECT set_config('lock_timeout', :patience, true)"), queue)
         session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})

@@ -6,7 +6,6 @@ import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
@@ -41,7 +40,7 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
     Args:
         app: The application.
         settings: The configuration.
-        local: Whoever reaches it sits at this machine, and may do everything.
+        local: Only people at this machine reach it, and they may do everything.
     """
     web = settings.web
     app.state.local = local
@@ -124,10 +123,7 @@ async def known_person(request: Request) -> Person | None:
     Raises:
         HTTPException: They ask too often (429).
     """
-    served = workspace_of(request)
-    person = await run_in_threadpool(
-        person_behind, request, served.store, served.settings.web, local=request.app.state.local
-    )
+    person = await _person_behind(request)
     slow_down(request.app.state.requests, f"name {person.name}" if person else guest_of(request))
     request.state.person = person
     cookie = cookie_of(request)
@@ -161,19 +157,18 @@ async def require_own_form(request: Request) -> None:
     site = request.headers.get("sec-fetch-site")
     if request.app.state.local and not cookie and origin is None and site is None:
         return
-    elsewhere = origin is not None and (urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower())
-    if elsewhere and host_name(urlsplit(origin or "").netloc) not in served_names(request):
-        raise HTTPException(403, "this form was sent from another page")
-    if site not in (None, "same-origin", "none"):
+    if (origin is not None and not _is_own(request, origin)) or site not in (None, "same-origin", "none"):
         raise HTTPException(403, "this form was sent from another page")
     sent: Any = request.headers.get("x-csrf-token") or (await _form(request)).get("csrf", "")
-    if not cookie or not isinstance(sent, str) or not _same(sent, form_code(cookie)):
+    if not cookie or not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), form_code(cookie).encode()):
         raise HTTPException(403, "this form is too old, or not ours: open its page again, and send it once more")
 
 
-def served_names(request: Request) -> tuple[str, ...]:
-    """Return the names that the configuration gives the page."""
-    return tuple(name.lower() for name in workspace_of(request).settings.web.hosts)
+def _is_own(request: Request, origin: str) -> bool:
+    """Whether an origin is this page: under the name of the request, or one that the configuration gives it."""
+    place = origin.rpartition("://")[2].lower()
+    names = (name.lower() for name in workspace_of(request).settings.web.hosts)
+    return place == request.headers.get("host", "").lower() or host_name(place) in names
 
 
 def workspace_of(request: Request) -> Workspace:
@@ -187,25 +182,24 @@ async def _most_bytes(scope: Scope, most: int) -> int:
     needs = _TAKE_FILES.get(str(scope["path"]).removeprefix(scope.get("root_path", "")))
     if needs is None:
         return min(most, FORM_BYTES)
-    request = Request(scope)
-    served = workspace_of(request)
     try:
-        person = await run_in_threadpool(
-            person_behind, request, served.store, served.settings.web, local=request.app.state.local
-        )
+        person = await _person_behind(Request(scope))
     except AbkitError:
         person = None  # the route says that the store does not answer
     return most if person is not None and person.can(needs) else min(most, FORM_BYTES)
+
+
+async def _person_behind(request: Request) -> Person | None:
+    served = workspace_of(request)
+    return await run_in_threadpool(
+        person_behind, request, served.store, served.settings.web, local=request.app.state.local
+    )
 
 
 async def _form(request: Request) -> Any:
     kind = request.headers.get("content-type", "")
     is_form = kind.startswith(("application/x-www-form-urlencoded", "multipart/form-data"))
     return await request.form() if is_form else {}
-
-
-def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
 
 
 Viewer = Annotated[Person, Depends(allowed(Permission.VIEW))]

@@ -55,7 +55,7 @@ def person_behind(request: Request, store: Store, web: WebSettings, *, local: bo
         request: The request.
         store: The store.
         web: The settings of the page.
-        local: Whoever reaches it sits at this machine.
+        local: Only people at this machine reach it.
     """
     if (bearer := bearer_of(request)) is not None:
         return _holder(store, bearer)
@@ -78,7 +78,7 @@ def bearer_of(request: Request) -> str | None:
 
 
 def address_of(request: Request) -> str:
-    """Return the address of whoever is connected."""
+    """Return the address of the other end of the connection."""
     return request.client.host if request.client else ""
 
 

@@ -68,7 +68,7 @@ class RateLimit:
 class Turns:
     """So many do something at once, and so many wait for it: a crowd must not take all threads of the server.
 
-    Use it in a `with`; whoever comes when all places are taken is told to come again (503).
+    Use it in a `with`; those who come when all places are taken are told to come again (503).
 
     Args:
         at_once: How many do it at once.

@@ -37,7 +37,7 @@ def change_password(
 ) -> Response:
     """Change one's own password; every browser is signed out."""
     _of_browsers_only(person)
-    # Whoever sits down at a browser that is signed in does not have its password yet.
+    # Somebody else may sit down at a browser that is signed in, and does not have its password.
     slow_down(request.app.state.sign_ins, f"password of {person.name}")
     with served.store.read() as session:
         found = stored.find_person(session, person.name)

@@ -47,6 +47,7 @@ class Way:
 _ID, _LARGEST = r"^\d{0,15}$", 10**15
 CampaignField = Annotated[str, Form(pattern=_ID)]
 CampaignQuery = Annotated[str, Query(pattern=_ID)]
+WayQuery = Annotated[str, Query(max_length=8)]
 WayField = Annotated[str, Form(max_length=8)]
 
 
@@ -67,7 +68,7 @@ def label(
     served: Served,
     person: Labeler,
     campaign: CampaignQuery = "",
-    way: Annotated[str, Query(max_length=8)] = "",
+    way: WayQuery = "",
 ) -> HTMLResponse:
     """Show the next question; the first batch is planned where none is."""
     chosen = _way(request, campaign, way)
@@ -159,7 +160,7 @@ def figures(
     served: Served,
     person: Labeler,
     campaign: CampaignQuery = "",
-    way: Annotated[str, Query(max_length=8)] = "",
+    way: WayQuery = "",
 ) -> HTMLResponse:
     """Show how consistent answers are; a part of the page, which asks for it while somebody labels."""
     chosen = _way(request, campaign, way)
