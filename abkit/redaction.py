@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote
 from abkit.addresses import masked_url, may_be_secret, shown_path
 
 _SHORTEST = 6
+#: Variables of every shell that are called like passwords, and name the folder that it is in.
+_FOLDERS = frozenset(("PWD", "OLDPWD"))
 _known: set[str] = set()
 
 _NAME = r"(?:[\w-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|signature)|sig|pass)"
@@ -93,7 +95,8 @@ def redacted_traceback(error: BaseException) -> str:
 
 
 def _of_environment() -> set[str]:
-    return {value for name, value in os.environ.items() if len(value) >= _SHORTEST and _SECRET_NAME.fullmatch(name)}
+    named = {name: value for name, value in os.environ.items() if _SECRET_NAME.fullmatch(name)}
+    return {value for name, value in named.items() if len(value) >= _SHORTEST and name not in _FOLDERS}
 
 
 def _address(found: re.Match[str]) -> str:

@@ -80,6 +80,14 @@ def test_a_variable_that_is_called_a_secret_is_one(monkeypatch: pytest.MonkeyPat
     assert redacted("got EAAB-77-xyz") == "got ***"
 
 
+@pytest.mark.parametrize("name", ["PWD", "OLDPWD"])
+def test_the_folder_of_a_shell_is_no_secret_though_its_variable_is_called_like_a_password(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/home/ana/ads")
+    assert redacted("cd /home/ana/ads/demo && abkit open") == "cd /home/ana/ads/demo && abkit open"
+
+
 def test_members_of_json_are_redacted_by_value_and_by_name() -> None:
     told = {"files": [f"https://u:{CANARY}@h/a.csv"], "db_password": CANARY, "key": "spring", "n": 3, "none": None}
     assert redacted_values(told) == {
