@@ -14,7 +14,7 @@ from starlette.types import Scope
 from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.store import people
-from abkit.web.access.headers import Headers, KnownHost, Prefix, host_name
+from abkit.web.access.headers import Head, Headers, KnownHost, Prefix, host_name
 from abkit.web.access.identity import bearer_of, cookie_of, form_code, guest_of, new_cookie, person_behind
 from abkit.web.access.limits import FORM_BYTES, BodyLimit, RateLimit, Turns
 from abkit.web.access.people import Permission, Person
@@ -57,6 +57,7 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
     app.add_middleware(Prefix, prefix=web.prefix)
     app.add_middleware(KnownHost, names=(*_OWN_NAMES, *web.hosts) if local or web.hosts else ())
     app.add_middleware(Headers)
+    app.add_middleware(Head)
 
 
 def is_local(settings: Settings, host: str) -> bool:

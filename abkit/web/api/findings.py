@@ -1,4 +1,4 @@
-"""Drift, experiments, ratings and comparisons, as JSON."""
+"""Drift and experiments, as JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from abkit.web.access.guard import Served, Viewer
 from abkit.web.api.answers import MOST_ID, PREFIX, Before, Limit, answer, answer_page, or_not_there, shows
 from abkit.workflows.experiments.experiments import ExperimentSummary, HistoryEntry, history, list_experiments
 from abkit.workflows.recorded.findings import CheckedDrift, StoredCheck, check_page, drift_check, drift_status
-from abkit.workflows.recorded.labels import StoredComparison, StoredRating, comparison_page, rating_page
 from abkit.workflows.recorded.paging import Page, part_of
 
 router = APIRouter(prefix=PREFIX, tags=["findings"])
-
-Source = Annotated[str | None, Query(max_length=LONGEST_KEY, description="Only of this study: its key.")]
 
 
 @router.get("/drift", name="api_drift")
@@ -85,21 +82,3 @@ def experiment_history(
         found = list(enumerate(history(served.store, key), 1))
     items, following = part_of(found, lambda item: item[0], before=cursor, limit=limit)
     return answer_page(request, Page(items=tuple(one for _, one in items), next=following))
-
-
-@router.get("/ratings", name="api_ratings")
-@shows(StoredRating, page=True)
-def ratings(
-    request: Request, served: Served, person: Viewer, source: Source = None, cursor: Before = None, limit: Limit = 50
-) -> Response:
-    """List single ratings, the latest first; who gave them is not told."""
-    return answer_page(request, rating_page(served.store, before=cursor, limit=limit, source=source))
-
-
-@router.get("/comparisons", name="api_comparisons")
-@shows(StoredComparison, page=True)
-def comparisons(
-    request: Request, served: Served, person: Viewer, source: Source = None, cursor: Before = None, limit: Limit = 50
-) -> Response:
-    """List comparisons of two creatives, the latest first; who made them is not told."""
-    return answer_page(request, comparison_page(served.store, before=cursor, limit=limit, source=source))

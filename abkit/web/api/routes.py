@@ -7,7 +7,7 @@ from importlib import import_module
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-_MODULES = ("openapi", "catalog", "pages", "kpis", "findings", "alerts", "scoring", "jobs")
+_MODULES = ("openapi", "catalog", "pages", "kpis", "findings", "labels", "alerts", "scoring", "jobs")
 
 
 def install(app: FastAPI) -> None:

@@ -148,7 +148,9 @@ def import_labels(
             options={"layout": labels.layout, "scale": labels.scale, "table_sha256": labels.sha256},
             run_id=run.id,
         )
-        summary = _store_rows(store, labels, files, salt, header, source)
+        known = {name: file.creative_id for name, file in files.items() if file.creative_id is not None}
+        missing = {name: file.reason for name, file in files.items() if file.creative_id is None}
+        summary = store_rows(store, labels, known, missing, salt, header, source)
         run.outcome.update({name: getattr(summary, name) for name in ("rows", "imported", "unchanged", "rejected")})
         return summary
 
@@ -257,17 +259,27 @@ def _digest(
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def _store_rows(
+def store_rows(
     store: Store,
     labels: Labels,
-    files: Mapping[str, ImageFile],
+    creatives: Mapping[str, int],
+    missing: Mapping[str, str],
     salt: bytes,
     header: rating_publish.LabelHeader,
     source: str,
 ) -> LabelImport:
-    ids = {name: file.creative_id for name, file in files.items() if file.creative_id is not None}
-    missing = {name: file.reason for name, file in files.items() if file.creative_id is None}
-    rows, gone = stage_rows(labels, ids, missing, lambda name: rating_publish.pseudonym(salt, name))
+    """Stage the rows of a table, raters under their pseudonyms, and publish them in one short transaction.
+
+    Args:
+        store: A store at the current migration.
+        labels: The table.
+        creatives: Id of the creative behind each name.
+        missing: Why the other names have none: their rows are kept with this reason.
+        salt: Keys the pseudonyms of the study.
+        header: The import.
+        source: Key of the study.
+    """
+    rows, gone = stage_rows(labels, creatives, missing, lambda name: rating_publish.pseudonym(salt, name))
     faults = pl.DataFrame(
         sorted([*labels.rejected, *gone]), schema={"line": pl.Int64, "reason": pl.String}, orient="row"
     )
@@ -284,7 +296,7 @@ def _store_rows(
             imported=record.imported if first else 0,
             unchanged=record.unchanged + (0 if first else record.imported),
             rejected=record.rejected,
-            images=len(set(ids.values())),
+            images=len(set(creatives.values())),
             import_id=record.id,
             run_id=record.run_id,
             again=not first,

@@ -18,7 +18,9 @@ from tests.images import make_image
 
 PAGE = (Path(__file__).parent.parent.parent.parent / "docs" / "api.md").read_text(encoding="utf-8")
 EXAMPLES = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
-CALLS = [line for line in EXAMPLES if line.startswith("curl ")]
+CALLS = [line for line in EXAMPLES if re.match(r"(set -- \$\w+ && )?curl ", line)]
+# Lines that ask for what later ones use.
+ASKED = [line.partition("=")[0] for line in EXAMPLES if re.match("[A-Z]+=.*curl", line)]
 # Scored by a network that takes seconds to load: `test_scoring.py` does it with a quick one.
 SCORED = [line for line in CALLS if "image" in line]
 
@@ -41,7 +43,11 @@ def server(stocked: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iter
     assert process.stdout is not None
     address = process.stdout.readline().strip()
     assert address.startswith("http://127.0.0.1:")
-    yield {**os.environ, "API": f"{address}api/v1", "TOKEN": token, "FOLDER": str(folder)}
+    shell = {**os.environ, "API": f"{address}api/v1", "TOKEN": token, "FOLDER": str(folder)}
+    for name in ASKED:
+        (line,) = (one for one in EXAMPLES if one.startswith(f"{name}="))
+        shell[name] = run(f'{line}; echo "${name}"', shell).strip()
+    yield shell
     process.send_signal(signal.SIGTERM)
     process.wait(20)
 
@@ -68,6 +74,8 @@ def test_every_example_gets_its_answer(server: dict[str, str]) -> None:
         answer = json.loads(said)
         is_problem = "title" in answer and "status" in answer
         assert is_problem == ("0000000000" in line), (line, answer)
+        if "jury" in line:
+            assert (answer["imported"], answer["refused"]) == (1, []), answer
 
 
 @pytest.mark.long

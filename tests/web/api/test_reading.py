@@ -148,3 +148,14 @@ def test_a_method_that_is_not_there_is_a_problem_too(reader: TestClient) -> None
     answer = reader.delete(f"{ROOT}/campaigns")
     assert answer.status_code == 405
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_head_is_answered_as_get_without_a_body(reader: TestClient) -> None:
+    for path in (f"{ROOT}/campaigns", "/", "/healthz"):
+        whole, head = reader.get(path), reader.head(path)
+        assert (head.status_code, head.content) == (200, b""), path
+        assert head.headers["content-type"] == whole.headers["content-type"]
+    tag = reader.head(f"{ROOT}/campaigns").headers["etag"]
+    assert reader.head(f"{ROOT}/campaigns", headers={"If-None-Match": tag}).status_code == 304
+    assert reader.head(f"{ROOT}/creatives/{'0' * 64}").status_code == 404
+    assert reader.head(f"{ROOT}/alerts/1/acknowledge").status_code == 405
