@@ -3,9 +3,9 @@
     python benchmarks/chaos.py --engine sqlite --daemons 5 --ticks 1000 --kills 125
     python benchmarks/chaos.py --engine postgresql --daemons 2 --ticks 1000 --kills 125
 
-Protocol. Several real daemons share one store. Eight schedules tick each second (policy run_all) and write a row into a
-table without a key; watched folders get KPI files, one of them unreadable in each; alerts go to a channel that this
-process serves. Meanwhile one fault after the other is drawn:
+Protocol. Several real daemons share one store. Eight schedules tick every second, or as often as `--every` says (policy
+run_all), and write a row into a table without a key; watched folders get KPI files, one of them unreadable in each;
+alerts go to a channel that this process serves. Meanwhile one fault after the other is drawn:
 
     kill         a daemon ends by SIGKILL, as in a power cut, and another one starts
     sleep        a daemon is stopped (SIGSTOP) for longer than its lease, and its jobs go on; then it wakes
@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, table, update
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -54,7 +54,7 @@ from abkit.store.database.engine import Store
 from abkit.store.schema import Alert, Run, Schedule
 from tests.jobs.chaos_ledger import Ledger
 from tests.jobs.clock import MovedClock
-from tests.jobs.fleet import Fleet, add_schedule, ledger_store, rows
+from tests.jobs.fleet import Fleet, add_schedule, ledger_store
 from tests.postgres import postgres, restart
 
 TICKING = 8
@@ -85,9 +85,13 @@ class World:
     def prepare(self) -> None:
         """Add the schedules, the folders and a file that cannot be read in each."""
         now = datetime.now(UTC).replace(microsecond=0)
+        every = self.ledger.every
+        first = datetime.fromtimestamp(now.timestamp() // every * every + every, UTC)
         for number in range(TICKING):
-            self.ledger.first[f"tick-{number}"] = now
-            add_schedule(self.store, f"tick-{number}", first=now, arguments={"seconds": 0.05 * number})
+            self.ledger.first[f"tick-{number}"] = first
+            # Long enough for faults to meet it, short enough for all eight to be done before the next tick.
+            arguments = {"seconds": 0.05 * every * number}
+            add_schedule(self.store, f"tick-{number}", first=first, cron=f"*/{every} * * * * *", arguments=arguments)
         for folder in self.folders:
             (folder / "done").mkdir(parents=True)
             (folder / "failed").mkdir()
@@ -206,8 +210,8 @@ class World:
 
     def effects(self) -> int:
         """How many ticks have taken effect."""
-        with suppress(StoreError):
-            return len(rows(self.store, "effect"))
+        with suppress(StoreError), self.store.read() as session:
+            return session.scalar(select(func.count()).select_from(table("effect"))) or 0
         return 0
 
     def break_everything(self, kills: int, ticks: int, only: Collection[str], until: float) -> None:
@@ -310,11 +314,14 @@ def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         fleet = Fleet(url, logs, folder, settings | {"workers": 3, "stop_seconds": 20})
         fleet.alerts = {"channel": [{"name": "here", "url_env": "CHAOS_CHANNEL"}], "retry_minutes": 0.05}
         # The socket of PostgreSQL, which refuses to run as root, is in a folder of another user.
+        fleet.forking = True
+        stack.callback(fleet.close)
         fleet.prefix = AS_ANYBODY if os.geteuid() == 0 and shutil.which("setpriv") and not server else ()
         clock = MovedClock(folder) if shutil.which("cc") else None
         fleet.environment = {"CHAOS_CHANNEL": address} | (clock.environment if clock else {})
         chance = random.Random(given.seed)  # noqa: S311
-        world = World(folder, store, fleet, chance, given.daemons, given.feeds, clock, server, told)
+        ledger = Ledger(every=given.every)
+        world = World(folder, store, fleet, chance, given.daemons, given.feeds, clock, server, told, ledger)
         begun = time.monotonic()
         try:
             world.prepare()
@@ -352,6 +359,7 @@ def main() -> None:
     parser.add_argument("--daemons", type=int, default=5)
     parser.add_argument("--kills", type=int, default=125, help="least number of daemons to kill")
     parser.add_argument("--ticks", type=int, default=1000, help="least number of ticks")
+    parser.add_argument("--every", type=int, choices=(1, 2, 3, 4, 5, 6), default=1, help="seconds between ticks")
     parser.add_argument("--faults", nargs="+", choices=FAULTS, default=FAULTS, help="all that this machine can")
     parser.add_argument("--feeds", type=int, default=6, help="watched folders")
     parser.add_argument("--minutes", type=float, default=60, help="longest time for the faults")

@@ -24,13 +24,15 @@ class Ledger:
     """What was asked of the daemons.
 
     Attributes:
-        first: First tick of each schedule whose ticks have an effect each second, by its key.
+        first: First tick of each schedule whose ticks have an effect, by its key.
+        every: Seconds from one tick to the next.
         until: The tick from which on no more came; that for which the schedule waits, if it is not said.
         given: Rows of each file that was put into a watched folder (ad, impressions, clicks), by folder and name.
         refused: Files that no import can read, by folder.
     """
 
     first: dict[str, datetime] = field(default_factory=dict)
+    every: int = 1
     until: dict[str, datetime] = field(default_factory=dict)
     given: dict[tuple[Path, str], list[Row]] = field(default_factory=dict)
     refused: dict[Path, str] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class Ledger:
         due = {
             (key, (first + timedelta(seconds=second)).isoformat())
             for key, first in self.first.items()
-            for second in range(int((until[key] - first).total_seconds()))
+            for second in range(0, int((until[key] - first).total_seconds()), self.every)
         }
         yield from (f"tick lost: {tick}" for tick in sorted(due - set(effects)))
         yield from (f"tick that was never due: {tick}" for tick in sorted(set(effects) - due))

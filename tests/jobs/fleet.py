@@ -2,6 +2,8 @@
 
 import json
 import os
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -39,21 +41,54 @@ def add_schedule(store: Store, key: str, *, first: datetime, cron: str = "* * * 
         schedules.save(session, key, definition, next_run_at=first, now=first)
 
 
+class Forked:
+    """A daemon that is no child of this process, held so that no other process can be taken for it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._held = os.pidfd_open(pid)
+
+    def poll(self) -> int | None:
+        """Return 0 once it has ended, None before."""
+        return 0 if self._held < 0 or select.select([self._held], [], [], 0)[0] else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end."""
+        if self._held >= 0:
+            if not select.select([self._held], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            os.close(self._held)
+            self._held = -1
+        return 0
+
+    def kill(self) -> None:
+        """Kill it."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._held, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        if self.poll() is None:
+            signal.pidfd_send_signal(self._held, signal.SIGTERM)
+
+
 @dataclass
 class Fleet:
-    """Daemons on one store."""
+    """Daemons on one store; with `forking` they come from one process that has everything imported."""
 
     url: str
     log_folder: Path
     workspace: Path
     daemon: Mapping[str, Any] = field(default_factory=dict)
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes] | Forked] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     alerts: Mapping[str, Any] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     started: int = 0
+    forking: bool = False
+    _source: subprocess.Popen[str] | None = None
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes] | Forked:
         """Start one more."""
         settings = {
             "workspace": str(self.workspace),
@@ -61,15 +96,35 @@ class Fleet:
             "alerts": dict(self.alerts),
             "daemon": {"poll_seconds": 0.2, "workers": 4, "lease_seconds": 3, "port": 0} | dict(self.daemon),
         }
-        log = (self.log_folder / f"daemon-{self.started}.log").open("wb")
+        path = self.log_folder / f"daemon-{self.started}.log"
         self.started += 1
-        command = [*self.prefix, sys.executable, str(SCRIPT), json.dumps(settings)]
-        process = subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **self.environment})
-        log.close()
+        process = self._fork(settings, path) if self.forking else self._begin(settings, path)
         self.processes.append(process)
         return process
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def _begin(self, settings: Mapping[str, Any], path: Path) -> subprocess.Popen[bytes]:
+        command = [*self.prefix, sys.executable, str(SCRIPT), json.dumps(settings)]
+        with path.open("wb") as log:
+            return subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **self.environment})
+
+    def _fork(self, settings: Mapping[str, Any], path: Path) -> Forked:
+        if self._source is None:
+            command = [*self.prefix, sys.executable, str(SCRIPT)]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self._source = subprocess.Popen(command, text=True, env={**os.environ, **self.environment}, **pipes)
+        source = self._source
+        assert source.stdin
+        assert source.stdout
+        print(json.dumps({"log": str(path), "settings": settings}), file=source.stdin, flush=True)
+        return Forked(int(source.stdout.readline()))
+
+    def close(self) -> None:
+        """End the process that daemons are forked from; they go on."""
+        if self._source is not None:
+            self._source.communicate()
+            self._source = None
+
+    def kill(self, process: subprocess.Popen[bytes] | Forked) -> None:
         """As a power cut would."""
         process.kill()
         process.wait()

@@ -1,4 +1,8 @@
-"""A daemon with the jobs of the tests: `python ledger_daemon.py SETTINGS_JSON`. The daemon itself is the product's."""
+"""A daemon with the jobs of the tests; the daemon itself is the product's.
+
+`python ledger_daemon.py SETTINGS_JSON` is one. Without settings it forks one for each line that it reads, with `log`
+and `settings`, and answers with the number of its process: where hundreds are killed, the imports would cost the most.
+"""
 
 import errno
 import json
@@ -95,11 +99,34 @@ CATALOG = {
 }
 
 
-if __name__ == "__main__":
-    settings = Settings(**json.loads(sys.argv[1]))
+def run(given: Mapping[str, Any]) -> None:
+    """Run a daemon until it is told to stop."""
+    settings = Settings(**given)
     logs.set_up(settings.daemon.log_format)
     daemon = Daemon(
         Store(settings.store_url), settings, CATALOG, preload=["abkit.jobs.daemon.loop", "abkit.jobs.work.folders"]
     )
     signal.signal(signal.SIGTERM, daemon.stop)
     daemon.run()
+
+
+def fork_daemons() -> None:
+    """Fork a daemon for each line, until there is none."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while line := sys.stdin.readline():
+        asked = json.loads(line)
+        pid = os.fork()
+        if pid:
+            print(pid, flush=True)
+            continue
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        log = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for opened, number in ((nothing, 0), (log, 1), (log, 2)):
+            os.dup2(opened, number)
+        run(asked["settings"])
+        sys.exit()
+
+
+if __name__ == "__main__":
+    run(json.loads(sys.argv[1])) if sys.argv[1:] else fork_daemons()
