@@ -311,7 +311,7 @@ def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         logs.mkdir()
         settings = {"lease_seconds": LEASE_S, "attempts": 100, "retries": 1000}
         settings |= {"backoff_seconds": 1, "backoff_limit_seconds": 2}
-        fleet = Fleet(url, logs, folder, settings | {"workers": 3, "stop_seconds": 20})
+        fleet = Fleet(url, logs, folder, settings | {"workers": 3, "stop_seconds": 20, "poll_seconds": 0.5})
         fleet.alerts = {"channel": [{"name": "here", "url_env": "CHAOS_CHANNEL"}], "retry_minutes": 0.05}
         # The socket of PostgreSQL, which refuses to run as root, is in a folder of another user.
         fleet.forking = True

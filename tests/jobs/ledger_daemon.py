@@ -4,7 +4,10 @@
 and `settings`, and answers with the number of its process: where hundreds are killed, the imports would cost the most.
 """
 
+import contextlib
 import errno
+import gc
+import itertools
 import json
 import os
 import signal
@@ -13,7 +16,8 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from multiprocessing import util
 from typing import Any
 
 from sqlalchemy import text
@@ -112,7 +116,11 @@ def run(given: Mapping[str, Any]) -> None:
 
 def fork_daemons() -> None:
     """Fork a daemon for each line, until there is none."""
+    import abkit.jobs.daemon.warm  # noqa: F401
+
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    util.spawnv_passfds = _fork_instead  # type: ignore[attr-defined]
     while line := sys.stdin.readline():
         asked = json.loads(line)
         pid = os.fork()
@@ -126,6 +134,20 @@ def fork_daemons() -> None:
             os.dup2(opened, number)
         run(asked["settings"])
         sys.exit()
+
+
+def _fork_instead(_program: str, arguments: Sequence[str], passed: Sequence[int]) -> int:
+    """Do what `python -c` would, in a fork of this process before it has any thread: nothing is imported again."""
+    pid = os.fork()
+    if pid:
+        return pid
+    kept = [2, *sorted(passed), os.sysconf("SC_OPEN_MAX")]
+    for before, after in itertools.pairwise(kept):
+        os.closerange(before + 1, after)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with contextlib.suppress(SystemExit):
+        exec(arguments[-1], {})  # noqa: S102  # what multiprocessing would run
+    os._exit(0)
 
 
 if __name__ == "__main__":

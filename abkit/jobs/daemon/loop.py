@@ -94,7 +94,7 @@ class Daemon:
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._last_clock_check = float("-inf")
-        process.prepare([*preload, *_driver(store)])
+        process.prepare([*preload, "abkit.jobs.daemon.warm", *_driver(store)])
         daemon = settings.daemon
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
