@@ -8,15 +8,15 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from abkit import redaction
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
+from tests.databases import Databases, execute
 from tests.postgres import postgres
 
 ENGINES = ("sqlite", "postgresql")
@@ -68,24 +68,26 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Mak
 
     It is empty, or with `migrated=True` a copy of a store at the current migration.
     """
-    made: list[tuple[str, str]] = []
+    with ExitStack() as after:
 
-    def make(engine: str, *, migrated: bool = False) -> str:
-        template = request.getfixturevalue(f"{engine}_template") if migrated else None
-        if engine == "sqlite":
-            path = tmp_path / f"store-{uuid.uuid4().hex[:8]}.db"
-            if template:
-                shutil.copy(template, path)
-            return f"sqlite:///{path}"
-        server = request.getfixturevalue("postgres_server")
-        name = f"t{uuid.uuid4().hex}"
-        _execute(server, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
-        made.append((server, name))
-        return server.replace("/postgres?", f"/{name}?")
+        def make(engine: str, *, migrated: bool = False) -> str:
+            if engine == "sqlite":
+                path = tmp_path / f"store-{uuid.uuid4().hex[:8]}.db"
+                if migrated:
+                    shutil.copy(request.getfixturevalue("sqlite_template"), path)
+                return f"sqlite:///{path}"
+            server = request.getfixturevalue("postgres_server")
+            if migrated:
+                databases = request.getfixturevalue("postgresql_databases")
+                name = databases.take()
+                after.callback(databases.give_back, name)
+            else:
+                name = f"t{uuid.uuid4().hex}"
+                execute(server, "CREATE DATABASE {}", name)
+                after.callback(execute, server, "DROP DATABASE {} WITH (FORCE)", name)
+            return server.replace("/postgres?", f"/{name}?")
 
-    yield make
-    for server, name in made:
-        _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+        yield make
 
 
 @pytest.fixture(scope="session")
@@ -97,12 +99,12 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgres_server: str) -> str:
-    """The name of a PostgreSQL database at the current migration, to copy from."""
+def postgresql_databases(postgres_server: str) -> Databases:
+    """PostgreSQL databases at the current migration."""
     name = "abkit_template"
-    _execute(postgres_server, f'CREATE DATABASE "{name}"')
+    execute(postgres_server, "CREATE DATABASE {}", name)
     _migrate(postgres_server.replace("/postgres?", f"/{name}?"))
-    return name
+    return Databases(postgres_server, template=name)
 
 
 @pytest.fixture
@@ -126,13 +128,6 @@ def _migrate(url: str) -> None:
     store = Store(url)
     migrate.upgrade(store)
     store.close()  # SQLite folds its write-ahead log into the file, PostgreSQL lets go of the template
-
-
-def _execute(server: str, statement: str) -> None:
-    engine = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 @pytest.fixture(params=ENGINES)

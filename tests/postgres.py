@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 _ATTEMPTS = 4
 
 
@@ -20,6 +22,11 @@ def postgres() -> Iterator[Any]:
     """
     with tempfile.TemporaryDirectory(prefix="abkit-postgres-", ignore_cleanup_errors=True) as folder:
         server = _start(Path(folder))
+        # Its data need not outlive the machine, and nobody tests here that they would: processes die, disks do not.
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            for setting in ("fsync", "full_page_writes"):
+                connection.execute(f"ALTER SYSTEM SET {setting} = off")
+            connection.execute("SELECT pg_reload_conf()")
         try:
             yield server
         finally:
