@@ -337,6 +337,13 @@ class RejectKind(StrEnum):
     SET_ASIDE = "set_aside"
 
 
+class Engine(StrEnum):
+    """Where images are scored."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class FileState(StrEnum):
     """How far an image file has come on its way into the store."""
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from abkit.workflows.models.train import Progress as Stages
     from abkit.workflows.ratings.next_labels import NextLabels
     from abkit.workflows.reviews import Flow, GateResult, Reviewed, VariantReview
+    from abkit.workflows.scoring.cluster.results import ClusterResult
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
 
@@ -168,6 +169,46 @@ class Workspace:
                 self.store, self.settings, [file.creative_id for file in result.files if file.creative_id is not None]
             )
             return replace(result, note="; ".join(filter(None, (result.note, said))))
+
+    def score_on_cluster(
+        self,
+        paths: Paths,
+        *,
+        campaign: str = "default",
+        model: str | None = None,
+        address: str | None = None,
+        workers: int | None = None,
+        to: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> ClusterResult:
+        """Score more creatives than one machine should, on a cluster of Ray (extra `ray`).
+
+        Args:
+            paths: As for `score`; every machine of the cluster has to reach them.
+            campaign: Key of the campaign that the creatives are candidates of.
+            model: Name or digest of a version, instead of the active model.
+            address: Of a running cluster, such as "auto"; None starts one of processes of this machine.
+            workers: Processes that score; as many as the cluster has GPUs, or else CPUs, when None.
+            to: A folder for Parquet files, instead of the store.
+            progress: Called with (creatives settled, creatives listed so far).
+
+        Raises:
+            UsageError: There are no images at these paths, or no such version.
+            AbkitError: Ray, the model, the store or the folder cannot be used.
+        """
+        from abkit.workflows.scoring.cluster.score import score_on_cluster
+
+        return score_on_cluster(
+            self.store,
+            self.settings,
+            _paths(paths),
+            campaign=campaign,
+            model=model,
+            address=address,
+            workers=workers,
+            to=None if to is None else Path(to),
+            progress=progress or (lambda done, total: None),
+        )
 
     def shortlist(
         self,

@@ -1,7 +1,7 @@
 """What scorers say about creatives: scores, embeddings and fits to briefs, written in batches and read back ranked."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -99,6 +99,17 @@ def scored_contents(session: Session, version_id: int, sha256s: Collection[str])
             .where(Score.model_version_id == version_id, Creative.sha256.in_(part))
         )
     }
+
+
+def all_scored_contents(session: Session, version_id: int) -> Iterator[Sequence[str]]:
+    """Yield the contents that this version has scored, some thousand at a time."""
+    wanted = (
+        select(Creative.sha256)
+        .join(Score, Score.creative_id == Creative.id)
+        .where(Score.model_version_id == version_id)
+        .execution_options(yield_per=10_000)
+    )
+    yield from session.scalars(wanted).partitions()
 
 
 def mean_scores(session: Session, version_id: int, creatives: Collection[int] | None = None) -> dict[int, float]:

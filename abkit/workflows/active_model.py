@@ -37,15 +37,32 @@ class ActiveModel:
         Raises:
             AbkitError: The model's libraries, weights or checkpoint are not usable; the hint says what to do.
         """
-        shipped = self.version.location == SHIPPED
-        scorer = load_scorer(None if shipped else Path(self.version.location))
-        if scorer.card.digest != self.version.digest:
+        scorer = load_scorer(self._folder)
+        self._refuse_another(scorer.card.digest)
+        return scorer
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Its card and arrays, without the encoder, for a scorer that is built elsewhere.
+
+        Raises:
+            AbkitError: The model's libraries or checkpoint are not usable; the hint says what to do.
+        """
+        checkpoint = read_checkpoint(self._folder)
+        self._refuse_another(checkpoint.card.digest)
+        return checkpoint
+
+    @property
+    def _folder(self) -> Path | None:
+        return None if self.version.location == SHIPPED else Path(self.version.location)
+
+    def _refuse_another(self, digest: str) -> None:
+        if digest != self.version.digest:
             raise AbkitError(
                 f"the checkpoint in {self.version.location} is not the one that was registered "
-                f"(digest {scorer.card.digest[:12]}, expected {self.version.digest[:12]})",
+                f"(digest {digest[:12]}, expected {self.version.digest[:12]})",
                 hint="put the former checkpoint back, or promote another version (`abkit model list`)",
             )
-        return scorer
 
     @property
     def notice(self) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.output import Format, FormatOption, note, progress_bar, show, shown
+from abkit.vocabulary import Engine
 
 if TYPE_CHECKING:
     from abkit.store.database.engine import Store
@@ -46,6 +47,19 @@ def score(
     explain: Annotated[
         Path | None, typer.Option("--explain", help="Write overlays that show where the scores come from to a folder.")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="Where to score: in this process, or in workers of a Ray cluster.")
+    ] = Engine.LOCAL,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", help="With --engine ray: a running cluster, such as auto; a local one otherwise."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="With --engine ray: processes that score, each on one core.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="With --engine ray: write Parquet files to this folder, not the store.")
+    ] = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Score creatives, log the scores, and rank the variants of a campaign; known creatives are not scored again."""
@@ -58,6 +72,21 @@ def score(
         if any("://" in path for path in paths):
             raise UsageError("--explain needs the images on this machine", hint="download them, and name that folder")
     context: CommandContext = ctx.obj
+    if engine is Engine.RAY:
+        if brief is not None or explain is not None:
+            raise UsageError(
+                "--brief and --explain need the images on this machine", hint="leave them out, or score without Ray"
+            )
+        with context.workspace as workspace, progress_bar("scoring") as progress:
+            counted = workspace.score_on_cluster(
+                paths, campaign=campaign, model=model, address=address, workers=workers, to=to, progress=progress
+            )
+        show(counted, form)
+        if not counted.scored + counted.known:
+            raise typer.Exit(1)
+        return
+    if address is not None or workers is not None or to is not None:
+        raise UsageError("--address, --workers and --to are for a cluster", hint="add --engine ray")
     with context.workspace as workspace, progress_bar("scoring") as progress:
         result = workspace.score(
             paths,

@@ -5,7 +5,7 @@ Credentials are those of the environment, as the libraries behind it read them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from glob import has_magic
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,6 +59,23 @@ def list_objects(bucket: Any, address: Address, *, deep: bool) -> tuple[list[Add
         return [address], False
     found = bucket.find(key.rstrip("/"), detail=True, **({} if deep else {"maxdepth": 1}))
     return _objects(address, found), True
+
+
+def walk_objects(bucket: Any, address: Address) -> Iterator[tuple[Address, bool]]:
+    """Yield the objects that an address means, and whether each was named itself, one folder in memory at a time.
+
+    Raises:
+        FileNotFoundError: There is nothing.
+    """
+    key = address.key
+    if has_magic(key) and not bucket.exists(key):
+        yield from ((one, True) for one in _objects(address, bucket.glob(key, detail=True)))
+        return
+    if bucket.info(key.rstrip("/"))["type"] == "file" and not key.endswith("/"):
+        yield address, True
+        return
+    for _, _, files in bucket.walk(key.rstrip("/"), detail=True, on_error="raise"):
+        yield from ((one, False) for one in _objects(address, {info["name"]: info for info in files.values()}))
 
 
 def _objects(address: Address, found: dict[str, Any]) -> list[Address]:

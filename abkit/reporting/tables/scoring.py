@@ -11,6 +11,7 @@ from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table, interval, printable
 from abkit.vocabulary import FileState
+from abkit.workflows.scoring.cluster.results import ClusterResult
 from abkit.workflows.scoring.ideas import IdeaReport
 from abkit.workflows.scoring.results import (
     ScoredFile,
@@ -36,6 +37,19 @@ def _(result: ScoringResult) -> View:
         tables=(_with_images(rows, title, result.demonstration, images),),
         notes=tuple(printable(text) for text in scoring_notes(result)),
     )
+
+
+@view_of.register
+def _(result: ClusterResult) -> View:
+    row = {"images": result.images, **result.counts, "workers": result.workers, "seconds": round(result.seconds, 1)}
+    title = f"Scores by {result.model_name} {result.model_version[:12]} in {printable(result.written_to)}"
+    notes = [f"{one.status}: {printable(one.place)}: {printable(one.reason)}" for one in result.left_out[:_LISTED]]
+    if (more := result.rejected + result.skipped - _LISTED) > 0:
+        notes.append(f"{more:,} more images have no score; -f json lists the first {len(result.left_out):,}")
+    if result.again:
+        notes.append(f"{result.again:,} images were tried again one by one, because a worker ended with them")
+    notes.append(f"run {result.run_id}")
+    return View(tables=(Table.of([row], title=title),), notes=(*notes, *filter(None, [result.notice])))
 
 
 def scoring_notes(result: ScoringResult) -> list[str]:

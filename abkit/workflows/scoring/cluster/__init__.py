@@ -1,0 +1,1 @@
+"""Score more images than one machine should: on a cluster of Ray, into the store or into Parquet files."""
