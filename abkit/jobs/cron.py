@@ -94,6 +94,19 @@ class TickPlan:
     missed: int
 
 
+def in_words(line: str) -> str:
+    """Return a cron line in words; the line itself where it has no valid form.
+
+    >>> in_words("0 6 * * *"), in_words("30 6 * * 1-5")
+    ('at 06:00 every day', 'at 06:30 on Monday through Friday')
+    """
+    try:
+        said = CronSim(_checked(line), datetime(2000, 1, 1, tzinfo=UTC)).explain()
+    except (CronSimError, InvalidInput):
+        return line
+    return said[:1].lower() + said[1:]
+
+
 def plan_tick(cron: Cron, due: datetime, now: datetime, *, grace: timedelta, policy: MissedTicks) -> TickPlan:
     """Decide what to do about the tick that is due.
 

@@ -96,6 +96,17 @@ def no_daemon(statuses: Sequence[ScheduleStatus], quick: Collection[str], now: d
     return f"no daemon runs, or none reaches the store: nothing was started since {since:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def daemon_seen(statuses: Sequence[ScheduleStatus], quick: Collection[str], now: datetime) -> bool:
+    """Return whether a daemon seems to run: it has made its own schedules, and starts what is due.
+
+    Args:
+        statuses: The state of every schedule.
+        quick: Names of the quick jobs, which every daemon has.
+        now: The clock.
+    """
+    return any(one.job in quick for one in statuses) and not no_daemon(statuses, quick, now)
+
+
 def unknown_schedule(key: str) -> UsageError:
     """Return the error for a schedule that does not exist."""
     return UsageError(f"there is no schedule {key!r}", hint="`abkit schedule list` shows them all")

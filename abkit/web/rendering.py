@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
+from abkit.jobs.cron import in_words
 from abkit.records import decimal, percent
 from abkit.reporting.tables.table import shown
 from abkit.terminal import harmless
@@ -27,7 +30,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_readable_text,
     )
-    made.filters.update(percent=percent, decimal=decimal, shown=shown)
+    made.filters.update(percent=percent, decimal=decimal, shown=shown, coded=coded, in_words=in_words)
     made.globals.update(navigation=navigation)
     return made
 
@@ -84,6 +87,16 @@ def _path(app: Any, route: str, parts: dict[str, Any]) -> str:
         known[key] = str(app.url_path_for(route, **marks)).split("\x01")
     pieces = known[key]
     return "".join(str(parts[piece]) if place % 2 else piece for place, piece in enumerate(pieces))
+
+
+def coded(text: str) -> Markup:
+    """Return a sentence with what stands between backticks, such as a command, marked as code.
+
+    >>> coded("run `abkit <drift> check`")
+    Markup('run <code>abkit &lt;drift&gt; check</code>')
+    """
+    safe = str(escape(harmless(text)))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", safe))  # noqa: S704  # escaped the line before
 
 
 def _readable_text(value: Any) -> Any:

@@ -14,6 +14,15 @@ _GRANTED = {
 }
 
 
+#: What each role may do, in words.
+MEANINGS = {
+    Role.VIEWER: "looks at all pages",
+    Role.RATER: "also labels creatives",
+    Role.REVIEWER: "also approves and rejects variants, decides experiments, takes on and silences alerts",
+    Role.ADMIN: "also uploads, imports, links, promotes models, runs jobs, and manages people and raters",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Person:
     """Who makes a request.
@@ -39,4 +48,4 @@ class Person:
         return permission in _GRANTED[self.role] and (self.only is None or permission in self.only)
 
 
-__all__ = ["Permission", "Person"]
+__all__ = ["MEANINGS", "Permission", "Person"]

@@ -12,7 +12,7 @@ from abkit.store import people as stored
 from abkit.vocabulary import Permission
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Served, Viewer, slow_down
-from abkit.web.access.people import Person
+from abkit.web.access.people import MEANINGS, Person
 from abkit.web.numbers import Id
 from abkit.web.rendering import link, page
 from abkit.workflows import people
@@ -89,6 +89,7 @@ def _show(request: Request, served: Workspace, person: Person, *, problem: str =
         scopes=[one for one in Permission if one is not Permission.ADMINISTER and person.can(one)],
         max_days=people.MAX_TOKEN_DAYS,
         min_password=people.MIN_PASSWORD,
+        meanings=MEANINGS,
         problem=problem,
         token=token,
     )

@@ -38,7 +38,14 @@ def alert(request: Request, served: Served, person: Viewer, alert_id: AlertId) -
     with served.store.read() as session:
         found = handling.record_of(handling.find_alert(session, alert_id))
         sent = list(stored.deliveries(session, [alert_id]))
-    return page(request, "alert.html.j2", alert=found, sent=sent, soon=datetime.now(UTC) + timedelta(days=1))
+    return page(
+        request,
+        "alert.html.j2",
+        alert=found,
+        sent=sent,
+        soon=datetime.now(UTC) + timedelta(days=1),
+        check=found.evidence.get("run") if found.rule == "decision" else None,
+    )
 
 
 @router.post("/alerts/{alert_id}/acknowledge", name="acknowledge_alert")

@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 
 from abkit.errors import UsageError
 from abkit.jobs.job import wall_clock
-from abkit.jobs.schedules import CATALOG
-from abkit.jobs.status import schedule_status, unknown_schedule
+from abkit.jobs.schedules import CATALOG, QUICK
+from abkit.jobs.status import daemon_seen, schedule_status, unknown_schedule
 from abkit.store.jobs import schedules
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Served, Viewer
@@ -19,14 +19,22 @@ from abkit.web.rendering import link, page
 
 router = APIRouter()
 RUNS = 20
+#: Characters of each part of an outcome.
+LONGEST = 300
 
 
 @router.get("/jobs", name="jobs")
 def jobs(request: Request, served: Served, person: Viewer) -> Response:
     """List the schedules, those that need somebody first."""
+    now = wall_clock()
     with served.store.read() as session:
-        found = schedule_status(session, CATALOG, wall_clock())
-    return page(request, "jobs.html.j2", schedules=sorted(found, key=lambda one: not one.needs_attention))
+        found = schedule_status(session, CATALOG, now)
+    return page(
+        request,
+        "jobs.html.j2",
+        schedules=sorted(found, key=lambda one: not one.needs_attention),
+        daemon_absent=not daemon_seen(found, QUICK, now),
+    )
 
 
 @router.get("/job", name="job")
@@ -45,11 +53,17 @@ def job(
                 "finished_at": run.finished_at,
                 "state": run.state,
                 "attempt": run.attempt,
-                "outcome": json.dumps(run.outcome, ensure_ascii=False) if run.outcome else "",
+                "outcome": [(name.replace("_", " "), _short(value)) for name, value in (run.outcome or {}).items()],
             }
             for run in schedules.runs_of(session, key, RUNS)
         ]
     return page(request, "job.html.j2", one=found, runs=runs)
+
+
+def _short(value: object) -> str:
+    """Return a part of an outcome: text as it is, anything else as JSON; the beginning of what is long."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 @router.post("/job/run", name="run_job")

@@ -21,6 +21,15 @@ TONES = {
     "retrain": "bad",
     "fix_data": "bad",
 }
+#: What each decision answers to "can the scores be trusted?".
+ANSWERS = {
+    "stable": "Yes",
+    "watch": "So far",
+    "retrain": "No",
+    "fix_data": "Not before the data are fixed",
+    "insufficient_data": "There is not enough data to say",
+    "": "Nobody has checked yet",
+}
 
 
 @router.get("/", name="overview")
@@ -35,5 +44,6 @@ def overview(request: Request, served: Served, person: Viewer) -> Response:
         workspace=served.settings.workspace.name,
         found=found,
         tone=TONES.get(found.decision, "unknown"),
+        answer=ANSWERS.get(found.decision, "See below"),
         late=late,
     )

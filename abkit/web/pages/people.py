@@ -11,6 +11,7 @@ from abkit.store import people as stored
 from abkit.vocabulary import Role
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Administrator, Served
+from abkit.web.access.people import MEANINGS
 from abkit.web.numbers import Before
 from abkit.web.rendering import link, page
 from abkit.workflows import people
@@ -29,6 +30,7 @@ def show(request: Request, served: Served, person: Administrator, before: Before
         "people.html.j2",
         people=people.list_people(served.store).people,
         roles=list(Role),
+        meanings=MEANINGS,
         audit=audit,
         older=older,
         min_password=people.MIN_PASSWORD,

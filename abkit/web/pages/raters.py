@@ -11,6 +11,7 @@ from abkit.errors import AbkitError
 from abkit.jobs.requests import ask_for, last_requested
 from abkit.web.access import audit
 from abkit.web.access.guard import Operator, Served
+from abkit.web.daemon import absent
 from abkit.web.rendering import link, page
 from abkit.workflows.ratings.rater_links import (
     DAYS,
@@ -92,6 +93,7 @@ def _page(request: Request, served: Workspace, **values: object) -> HTMLResponse
         days=DAYS,
         most_days=MOST_DAYS,
         training=_training(served),
+        daemon_absent=absent(served),
         address=shown["address"],
         made=shown["made"],
     )

@@ -13,6 +13,7 @@ from abkit.jobs.requests import ask_for_upload, requested, requested_jobs
 from abkit.store.keys import LONGEST_KEY, clean_key
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Served
+from abkit.web.daemon import absent
 from abkit.web.rendering import link, page
 from abkit.workflows import uploads
 
@@ -26,7 +27,9 @@ def upload(request: Request, served: Served, person: Operator) -> Response:
     """Show both forms, and what became of the last uploads."""
     jobs, _ = requested_jobs(served.store, limit=LATEST)
     most = served.settings.web.max_upload_mb
-    return page(request, "upload.html.j2", jobs=jobs, most=most, most_files=uploads.MOST_FILES)
+    return page(
+        request, "upload.html.j2", jobs=jobs, most=most, most_files=uploads.MOST_FILES, daemon_absent=absent(served)
+    )
 
 
 @router.post("/upload/images", name="upload_images")
