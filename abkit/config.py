@@ -22,7 +22,7 @@ from pydantic_settings import (
 
 from abkit.errors import InvalidInput, UsageError
 from abkit.redaction import redacted
-from abkit.vocabulary import DriftDecision, LogFormat, Metric, MissedTicks, Severity
+from abkit.vocabulary import Device, DriftDecision, LogFormat, Metric, MissedTicks, Severity
 from abkit_model.limits import MAX_TEXT_BYTES
 
 CONFIG_NAME = "abkit.toml"
@@ -104,11 +104,20 @@ class ScoringSettings(_Section):
         ge=0,
         description="size of the cache of encoder tokens, which other scorers reuse; 0 switches it off",
     )
+    device: Device = Field(
+        default=Device.AUTO,
+        description="where encoders compute, for scores and for training: `auto` takes a GPU with CUDA where there is "
+        "one ([performance.md](performance.md))",
+    )
     brief_encoder: str = Field(
         default="",
         description="encoder for the text of `--brief` where that of the active model cannot read text "
         "([encoders.md](encoders.md))",
     )
+
+    def for_batches_of(self, fewest: int) -> Self:
+        """Return these settings for an encoder that looks at so many images at once, if it wants more than they say."""
+        return self if fewest <= self.batch_size else self.model_copy(update={"batch_size": fewest})
 
 
 class KpiSettings(_Section):
@@ -554,6 +563,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let flags win over the environment, and the environment over the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def on_device(self, device: Device) -> Self:
+        """Return these settings with another device for encoders."""
+        return self.model_copy(update={"scoring": self.scoring.model_copy(update={"device": device})})
 
     @property
     def store_url(self) -> str:

@@ -344,6 +344,14 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
+class Device(StrEnum):
+    """Where encoders compute: `auto` is a GPU with CUDA where there is one."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class FileState(StrEnum):
     """How far an image file has come on its way into the store."""
 

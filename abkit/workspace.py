@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from abkit_model import devices
+
 if TYPE_CHECKING:
     from abkit.config import Settings
     from abkit.money import Rates
@@ -53,6 +55,7 @@ class Workspace:
     def __init__(self, settings: Settings) -> None:
         """Take a configuration that was read; `Workspace.open` reads one."""
         self.settings = settings
+        devices.prefer(settings.scoring.device)
 
     @classmethod
     def open(cls, path: str | Path | None = None, *, database_url: str | None = None) -> Self:

@@ -9,9 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abkit_model import devices
+
 if TYPE_CHECKING:
     from abkit.config import Settings
     from abkit.store.database.engine import Store
+    from abkit.vocabulary import Device
     from abkit.workspace import Workspace
 
 
@@ -22,6 +25,7 @@ class CommandContext:
     config: Path | None = None
     database_url: str | None = None
     debug: bool = False
+    device: Device | None = None
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -29,7 +33,14 @@ class CommandContext:
         from abkit.config import load_settings
         from abkit.workspace import Workspace
 
-        return Workspace(load_settings(self.config, self.database_url))
+        settings = load_settings(self.config, self.database_url)
+        return Workspace(settings if self.device is None else settings.on_device(self.device))
+
+    def compute_on(self, device: Device | None) -> None:
+        """Let encoders compute on a device instead of the one that the configuration names; None changes nothing."""
+        self.device = device
+        if device is not None:
+            devices.prefer(device)  # for commands that need no workspace
 
     @property
     def settings(self) -> Settings:

@@ -52,6 +52,10 @@ class EncoderUnavailable(ModelError):
     """The frozen encoder cannot be built: its name is unknown, or its weights or libraries are not on this machine."""
 
 
+class DeviceUnavailable(ModelError):
+    """The encoder cannot compute where it was asked to: there is no such device here, or it has too little memory."""
+
+
 class TextRejected(ModelError):
     """A brief that cannot be compared with images: empty, unreadable, or longer than the text tower reads."""
 

@@ -8,6 +8,7 @@ import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.day_options import AsOfOption
+from abkit.commands.device_options import DeviceOption
 from abkit.commands.output import Format, FormatOption, progress_bars, show
 from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import Metric
@@ -34,6 +35,7 @@ def retrain(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 3 when the challenger does not take over.")
     ] = False,
+    device: DeviceOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Train a challenger on what was known, judge it on later launches, and promote it only if it is better.
@@ -42,6 +44,7 @@ def retrain(
     learned. Each is used once; every further judgment against the same champion has to be clearer.
     """
     context: CommandContext = ctx.obj
+    context.compute_on(device)
     with context.workspace as workspace, progress_bars() as progress:
         result = workspace.retrain(
             as_of=as_of.date() if as_of else None,

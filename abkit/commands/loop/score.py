@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from abkit.commands.context import CommandContext
+from abkit.commands.device_options import DeviceOption
 from abkit.commands.output import Format, FormatOption, note, progress_bar, show, shown
 from abkit.vocabulary import Engine
 
@@ -60,6 +61,7 @@ def score(
     to: Annotated[
         Path | None, typer.Option("--to", help="With --engine ray: write Parquet files to this folder, not the store.")
     ] = None,
+    device: DeviceOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Score creatives, log the scores, and rank the variants of a campaign; known creatives are not scored again."""
@@ -72,6 +74,7 @@ def score(
         if any("://" in path for path in paths):
             raise UsageError("--explain needs the images on this machine", hint="download them, and name that folder")
     context: CommandContext = ctx.obj
+    context.compute_on(device)
     if engine is Engine.RAY:
         if brief is not None or explain is not None:
             raise UsageError(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from abkit.commands.device_options import DeviceOption
 from abkit.commands.model.options import (
     ENCODER,
     ComparisonImagesOption,
@@ -86,6 +87,7 @@ def train(
     demonstration: Annotated[
         bool, typer.Option("--demonstration", help="Label these weights, and all their scores, as a demonstration.")
     ] = False,
+    device: DeviceOption = None,
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Train queries on ratings; the encoder stays frozen. Figures come from subjects that were held out.
@@ -99,6 +101,7 @@ def train(
     from abkit.workflows.models.train import train as work
     from abkit_model.training.request import TrainingRequest
 
+    ctx.obj.compute_on(device)
     request = TrainingRequest(
         table=table,
         images=images,

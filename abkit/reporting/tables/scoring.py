@@ -63,6 +63,8 @@ def scoring_notes(result: ScoringResult) -> list[str]:
     shown = [FileState.SCORED, FileState.KNOWN, FileState.REJECTED] + [FileState.SKIPPED] * bool(result.skipped)
     counts = [f"{states.count(state)} {state}" for state in shown]
     notes.append(f"{', '.join(counts)} (run {result.run_id})")
+    if result.device:
+        notes.append(f"the encoder computed on {result.device}")
     if result.ideas:
         notes.append(f"{count(len(result.usable), 'file')}, {count(result.ideas, 'idea')}")
     if result.from_tokens:

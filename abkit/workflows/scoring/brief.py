@@ -141,6 +141,7 @@ def fit_images(
     fingerprint = brief.encoder.fingerprint
     with store.read() as session:
         seen = scores.campaign_embeddings(session, campaign_id, fingerprint)
+    settings = settings.for_batches_of(brief.encoder.together)
     unseen = [ImageFile(path, creative_id=id_) for id_, path in images.items() if id_ not in seen]
     done = 0
     with decoders() as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Prepared = TypeVar("Prepared")
 
-_DECODERS = 2
+_FEWEST_DECODERS = 2
 
 
 @dataclass(slots=True)
@@ -178,11 +179,18 @@ def _elsewhere(shown: str, state: FileState, reason: str) -> ImageFile:
 @contextmanager
 def decoders() -> Iterator[ThreadPoolExecutor]:
     """Open the threads that hash and decode. After a Ctrl-C nobody waits for what is still to be decoded."""
-    pool = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
+    pool = ThreadPoolExecutor(max(_FEWEST_DECODERS, _cores()), thread_name_prefix="decode")
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def hash_files(pool: ThreadPoolExecutor, files: Sequence[ImageFile], settings: ScoringSettings) -> None:

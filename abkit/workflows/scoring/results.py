@@ -92,6 +92,7 @@ class ScoringResult(RecordList):
         brief, brief_encoder: The text and the encoder that read it; "" without one.
         from_tokens: How many contents were scored without the encoder, from what it saw earlier.
         ideas: How many ideas the files with a score are: sizes and crops of one count once.
+        device: Where and how the encoder computed, such as "cpu, bfloat16"; "" where it was not needed.
     """
 
     files: tuple[ScoredFile, ...]
@@ -107,6 +108,7 @@ class ScoringResult(RecordList):
     brief_encoder: str = ""
     from_tokens: int = 0
     ideas: int = 0
+    device: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per file."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
-from abkit.config import Settings
+from abkit.config import ScoringSettings, Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.intake.media.images import restored_reading
 from abkit.intake.remote.fetch import Fetched
@@ -85,6 +85,8 @@ class _Scoring:
     opening: Opening = lambda _: None
     together: int = TOGETHER
     campaign_id: int | None = None
+    reading: ScoringSettings | None = None  # those of the encoder, once it is loaded
+    device: str = ""
     anew: list[str] = field(default_factory=list)  # names of files whose pixels an earlier release made otherwise
 
 
@@ -168,6 +170,8 @@ def score_paths(
         run.outcome.update(rejected=counts[FileState.REJECTED])
         if counts[FileState.SKIPPED]:
             run.outcome.update(skipped=counts[FileState.SKIPPED])
+        if work.device:
+            run.outcome.update(device=work.device)
         fits = {}
         if text is not None and work.campaign_id is not None:
             images = {file.creative_id: file.path for file in files if file.creative_id is not None}
@@ -189,6 +193,7 @@ def score_paths(
         brief_encoder=text.encoder.name if text else "",
         from_tokens=work.kept.used,
         ideas=len(set(labels.values())),
+        device=work.device,
     )
 
 
@@ -276,9 +281,11 @@ def _score_new(work: _Scoring, pool: ThreadPoolExecutor, originals: Mapping[str,
         seen = [remaining.pop(sha256) for sha256 in digests]
         _log(work, seen, [columns[sha256] for sha256 in digests], scorer.score_tokens(encoded))
         yield
+    work.reading = work.settings.scoring.for_batches_of(scorer.encoder.together)
     for batch in _decoded(work, pool, list(remaining.values()), scorer.prepare):
         frames, parts = all_frames(batch)
         encoded = scorer.encode(frames)
+        work.device = scorer.encoder.where
         contents = [decoded.content.columns() for decoded in batch]
         made = scorer.score_tokens(encoded)
         _log(work, [decoded.file for decoded in batch], contents, [mean_of_frames(made[part]) for part in parts])
@@ -300,7 +307,7 @@ def _decoded(
     for start in range(0, len(files), work.together):
         some = files[start : start + work.together]
         work.opening([file.path for file in some])
-        yield from decode_batches(pool, some, prepare, work.settings.scoring)
+        yield from decode_batches(pool, some, prepare, work.reading or work.settings.scoring)
 
 
 def _log(

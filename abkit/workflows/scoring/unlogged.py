@@ -152,7 +152,8 @@ class ScorerAtHand:
 
         scorer = self._scorer(active)
         figures: dict[str, dict[str, Any]] = {}
-        for batch in decode_batches(pool, files, scorer.prepare, self.settings.scoring):
+        settings = self.settings.scoring.for_batches_of(scorer.encoder.together)
+        for batch in decode_batches(pool, files, scorer.prepare, settings):
             frames, parts = all_frames(batch)
             made = scorer.score_tokens(scorer.encode(frames))
             for decoded, part in zip(batch, parts, strict=True):

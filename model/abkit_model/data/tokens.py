@@ -198,9 +198,10 @@ def extract(
             waiting.append(index)
         else:
             rows[index] = _half(row)
-    for start in range(0, len(waiting), 16):
-        _encode(waiting[start : start + 16], paths, encoder, mirrored, rows, rejected)
-        for index in waiting[start : start + 16]:
+    size = max(16, encoder.together)
+    for start in range(0, len(waiting), size):
+        _encode(waiting[start : start + size], paths, encoder, mirrored, rows, rejected)
+        for index in waiting[start : start + size]:
             if cache and index in rows:
                 cache.put(digests[index] + suffix, encoder.fingerprint, rows[index])
         if progress:

@@ -106,6 +106,10 @@ class EfficientNetLite:
         tokens = torch.cat(parts + spreads, dim=1).permute(0, 2, 3, 1).contiguous()  # (B, h, w, D)
         return tokens, mask, torch.cat(moments, dim=1)
 
+    def move(self, device: torch.device) -> None:
+        """Bring the weights to a device."""
+        self._network.to(device)
+
     def class_logits(self, embedding: Tensor) -> Tensor:
         """Return what the classifier that the weights were trained with says of embeddings `(B, E)`: `(B, 1000)`."""
         content = embedding[:, -self._network.content_channels :]  # the mean of the layer that it reads

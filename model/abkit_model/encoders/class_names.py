@@ -40,8 +40,13 @@ class ClassNames:
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens and mask of the bundled encoder, and places among sentences `(B, 384)`."""
         tokens, mask, embedding = self._encoder.features(pixels, width, height)
-        with torch.autocast("cpu", enabled=False):  # a place among sentences is kept in full
+        with torch.autocast(embedding.device.type, enabled=False):  # a place among sentences is kept in full
             return tokens, mask, self.places(self._encoder.class_logits(embedding))
+
+    def move(self, device: torch.device) -> None:
+        """Bring the weights of the encoder, and where the names lie, to a device; texts stay where they are."""
+        self._encoder.move(device)
+        self._names = self._names.to(device)
 
     def places(self, logits: Tensor) -> Tensor:
         """Return where images with some logits of classes `(B, 1000)` lie, `(B, 384)`, each of length 1."""

@@ -6,8 +6,8 @@ import copy
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - its name everywhere
 from torch.nn.utils.rnn import pad_sequence
 
-from abkit_model.errors import EncoderUnavailable
+from abkit_model import devices
+from abkit_model.errors import DeviceUnavailable, EncoderUnavailable
 from abkit_model.images import Canvas, Prepared, prepare
 
 #: What the tokens of an image mean. Changing how they are made must change this, so that old queries are refused.
@@ -28,8 +29,10 @@ TOKEN_LAYOUT = 1
 #: What is kept of one image: tokens `(T, D)`, mask `(T,)`, embedding `(E,)`, and rows and columns of the tokens.
 Row: TypeAlias = tuple[Tensor, Tensor, Tensor, tuple[int, int]]
 
-# More images at once do not fit the processor's caches: 8 were twice as fast as 32 on two cores.
-_MICRO_BATCH = 8
+# Images that go through the network at once. On a processor more do not fit its caches: 8 were twice as fast as 32 on
+# two cores. A GPU starts with many, and halves them where its memory ends.
+_AT_ONCE = {"cpu": 8, "cuda": 256}
+_PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,20 @@ class Backbone(Protocol):
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens `(B, h, w, D)`, mask `(B, h, w)`, embedding `(B, E)` of normalized pixels `(B, 3, H, W)`."""
 
+    def move(self, device: torch.device) -> None:
+        """Bring the weights to a device, where `features` is called with tensors of that device."""
+
 
 class FrozenEncoder:
     """An image encoder whose weights never change.
 
+    What goes in and what comes out is in the memory of the processor, wherever the encoder computes.
+
     Attributes:
         name: `bundled:…` or `openclip:…`, as it was asked for.
+        device: Where it computes. Its weights get there when the first image does.
+        at_once: How many images of one canvas go through the network together. On a GPU whose memory ends that is
+            halved until they fit, and stays so.
         fingerprint: 16 hexadecimal digits over the architecture, the digest of the weights and the preprocessing.
             Tokens with different fingerprints must not be mixed.
         token_dim: D of the tokens.
@@ -77,22 +88,49 @@ class FrozenEncoder:
         joint_dim: How many leading values of the embedding lie in a space shared with text; 0 without one.
     """
 
-    def __init__(self, name: str, backbone: Backbone, precision: str = "auto") -> None:
+    def __init__(self, name: str, backbone: Backbone, precision: str = "auto", device: str | None = None) -> None:
+        if precision != "auto" and precision not in _PRECISIONS:
+            raise ValueError(f"precision is {precision!r}; expected one of auto, {', '.join(_PRECISIONS)}")
         self.name = name
+        self.device = devices.chosen(device)
+        self.at_once = _AT_ONCE[self.device.type]
         self.canvas = backbone.canvas
         self.token_dim = backbone.token_dim
         self.embedding_dim = backbone.embedding_dim
         self.joint_dim = int(getattr(backbone, "joint_dim", 0))
         self.texture: tuple[int, ...] | None = getattr(backbone, "texture", None)
         self._backbone = backbone
-        self._bfloat16 = precision == "bfloat16" or (precision == "auto" and has_fast_bfloat16())
+        self._placed = torch.device("cpu")
+        half = devices.half_precision(self.device) if precision == "auto" else _PRECISIONS[precision]
+        self.precision = half or torch.float32
         self.fingerprint = _fingerprint(name, backbone)
 
     def in_float32(self) -> FrozenEncoder:
-        """Return this encoder as one that computes in float32, whatever the processor could."""
+        """Return this encoder as one that computes in float32, whatever the device could."""
         other = copy.copy(self)
-        other._bfloat16 = False
+        other.precision = torch.float32
         return other
+
+    def on_cpu(self) -> FrozenEncoder:
+        """Return this encoder as one that computes on the processor, in float32; itself where it does already."""
+        if self.device.type == "cpu":
+            return self.in_float32()
+        other = copy.copy(self)
+        other._backbone = copy.deepcopy(self._backbone)
+        other._backbone.move(torch.device("cpu"))
+        other.device = other._placed = torch.device("cpu")
+        other.at_once, other.precision = _AT_ONCE["cpu"], torch.float32
+        return other
+
+    @property
+    def together(self) -> int:
+        """How many images are worth having at hand: on a GPU as many as go through at once, elsewhere any number."""
+        return self.at_once if self.device.type == "cuda" else 1
+
+    @property
+    def where(self) -> str:
+        """Where and how it computes, in words, such as `cpu, bfloat16`."""
+        return f"{devices.name_of(self.device)}, {str(self.precision).removeprefix('torch.')}"
 
     def prepare(self, image: Image.Image) -> Prepared:
         """Scale and pad one RGB image. Pure and thread-safe."""
@@ -118,22 +156,76 @@ class FrozenEncoder:
 
     @torch.inference_mode()
     def encode(self, batch: Sequence[Prepared]) -> Encoded:
-        """Encode images of any mixture of shapes; those of one canvas shape go through the network together."""
+        """Encode images of any mixture of shapes; those of one canvas shape go through the network together.
+
+        Raises:
+            DeviceUnavailable: The memory of the GPU does not hold even one image.
+        """
         groups: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index, item in enumerate(batch):
             groups[item.shape].append(index)
         rows: dict[int, Row] = {}
-        fast = torch.autocast("cpu", torch.bfloat16) if self._bfloat16 else nullcontext()
-        for indices in (g[i : i + _MICRO_BATCH] for g in groups.values() for i in range(0, len(g), _MICRO_BATCH)):
-            some = [batch[i] for i in indices]
-            normalized = self._normalize(torch.from_numpy(np.stack([item.pixels for item in some])))
-            width, height = torch.tensor([[item.width, item.height] for item in some]).T
-            with fast:
-                tokens, mask, embedding = self._backbone.features(normalized, width, height)
-            grid = (int(mask.shape[1]), int(mask.shape[2]))
-            for row, index in enumerate(indices):
-                rows[index] = (tokens[row].flatten(0, 1), mask[row].flatten(), embedding[row], grid)
+        for indices in groups.values():
+            done = 0
+            while done < len(indices):
+                some = indices[done : done + self.at_once]
+                seen = self._rows([batch[i] for i in some])
+                if seen is None:
+                    self._take_fewer(len(some))
+                    continue
+                rows.update(zip(some, seen, strict=True))
+                done += len(some)
         return collate([rows[i] for i in range(len(batch))])
+
+    def _rows(self, some: Sequence[Prepared]) -> list[Row] | None:
+        """Return what the network sees in images of one canvas, or None where they are too many for its memory."""
+        try:
+            normalized = self._normalize(torch.from_numpy(np.stack([item.pixels for item in some])))
+            width, height = self._here(torch.tensor([[item.width, item.height] for item in some]).T)
+            seen = self._features(normalized, width, height)
+            tokens, mask, embedding = (part.cpu() for part in seen)
+        except torch.OutOfMemoryError:  # of a GPU; its frames hold what has to be freed first
+            return None
+        grid = (int(mask.shape[1]), int(mask.shape[2]))
+        return [(tokens[row].flatten(0, 1), mask[row].flatten(), embedding[row], grid) for row in range(len(some))]
+
+    def _features(self, normalized: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        with self._computing():
+            seen = self._backbone.features(normalized, width, height)
+        if self.precision == torch.float16 and not all(bool(torch.isfinite(part).all()) for part in (seen[0], seen[2])):
+            self.precision = torch.float32  # weights whose values leave the range of float16, now and from here on
+            return self._features(normalized, width, height)
+        return seen
+
+    def _take_fewer(self, tried: int) -> None:
+        torch.cuda.empty_cache()
+        if tried == 1:
+            raise DeviceUnavailable(
+                f"the memory of {devices.name_of(self.device)} does not hold {self.name} and one image",
+                "free some of it (`nvidia-smi` shows who has it), or compute on the processor: --device cpu",
+            )
+        self.at_once = tried // 2
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        """Compute in this encoder's precision, and in all bits of float32 where that is it."""
+        if self.precision != torch.float32:
+            with torch.autocast(self.device.type, self.precision):
+                yield
+        elif self.device.type == "cuda":
+            with torch.backends.cudnn.flags(allow_tf32=False):
+                yield
+        else:
+            yield
+
+    def _here(self, tensor: Tensor) -> Tensor:
+        """Return a tensor on the device of this encoder; with the first one come the weights."""
+        if self.device.type == "cpu":
+            return tensor
+        if self._placed != self.device:
+            self._backbone.move(self.device)
+            self._placed = self.device
+        return tensor.to(self.device)
 
     def differentiable(self, pixels: Tensor, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens `(1, T, D)`, mask `(1, T)` and embedding `(1, E)` of pixels `(H, W, 3)`, with gradients."""
@@ -149,12 +241,15 @@ class FrozenEncoder:
             width: `(B,)`, columns that show the image.
             height: `(B,)`, rows that show the image.
         """
-        tokens, mask, embedding = self._backbone.features(self._normalize(pixels), width, height)
+        with self.in_float32()._computing():
+            seen = self._backbone.features(self._normalize(pixels), self._here(width), self._here(height))
+        tokens, mask, embedding = seen if self.device.type == "cpu" else (part.cpu() for part in seen)
         return tokens.flatten(1, 2), mask.flatten(1), embedding
 
     def _normalize(self, pixels: Tensor) -> Tensor:
-        mean = torch.tensor(self._backbone.mean).view(1, 3, 1, 1) * 255
-        std = torch.tensor(self._backbone.std).view(1, 3, 1, 1) * 255
+        pixels = self._here(pixels)
+        mean = pixels.new_tensor(self._backbone.mean, dtype=torch.float32).view(1, 3, 1, 1) * 255
+        std = pixels.new_tensor(self._backbone.std, dtype=torch.float32).view(1, 3, 1, 1) * 255
         # permuting HWC memory gives the channels_last layout without a copy
         return (pixels.permute(0, 3, 1, 2).float() - mean) / std  # (B, 3, H, W)
 
@@ -176,19 +271,13 @@ def no_text_tower(name: str) -> EncoderUnavailable:
     )
 
 
-def has_fast_bfloat16() -> bool:
-    """Return whether this processor multiplies bfloat16 natively; emulated it is slower than float32."""
-    probe = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(probe()) if probe is not None else False
-
-
 def valid_grid(height: Tensor, width: Tensor, stride: int, cells: tuple[int, int]) -> Tensor:
     """Return `(B, h, w)` bool: cells of a grid of `(h, w)` that show the image and not padding.
 
     They are at least half covered by the image; the first row and column always are.
     """
     rows, columns = (
-        torch.arange(count).unsqueeze(0) < torch.round(size / stride).clamp(min=1).unsqueeze(1)
+        torch.arange(count, device=size.device).unsqueeze(0) < torch.round(size / stride).clamp(min=1).unsqueeze(1)
         for size, count in zip((height, width), cells, strict=True)
     )
     return rows[:, :, None] & columns[:, None, :]

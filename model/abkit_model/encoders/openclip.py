@@ -81,6 +81,10 @@ class OpenCLIPTower:
         embedding = torch.stack([found[i][1] for i in range(len(sizes))])
         return tokens.permute(0, 2, 3, 1).contiguous(), mask, embedding
 
+    def move(self, device: torch.device) -> None:
+        """Bring the weights of the image tower to a device; a text tower stays where it is."""
+        self._tower.move(device)
+
     def _run(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens `(b, D, h, w)`, embedding `(b, E)` and mask `(b, h, w)`."""
         tokens, pooled = self._tower.run(pixels, self._block)  # (b, D, h, w), (b, P)

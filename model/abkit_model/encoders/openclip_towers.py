@@ -36,6 +36,9 @@ class Tower(Protocol):
     def run(self, pixels: Tensor, block: int) -> tuple[Tensor, Tensor]:
         """Return the tokens `(B, D, h, w)` of a block (from 1), and the pooled output `(B, P)`."""
 
+    def move(self, device: torch.device) -> None:
+        """Bring the weights to a device."""
+
 
 def tower_of(visual: Any, architecture: str) -> Tower:
     """Wrap OpenCLIP's module in the tower of its kind.
@@ -81,6 +84,10 @@ class TransformerTower:
         tokens: Tensor = chosen[:, 1:].transpose(1, 2)  # (B, D, h·w)
         return tokens.reshape(len(patches), -1, down, across), pooled
 
+    def move(self, device: torch.device) -> None:
+        """Bring the weights to a device."""
+        self._visual.to(device)
+
 
 class ResNetTower:
     """OpenCLIP's ResNet with attention pooling: any number of cells of 32 pixels; its blocks are its four stages."""
@@ -102,6 +109,10 @@ class ResNetTower:
                 chosen = x
         return chosen, _attention_pool(visual.attnpool, x)
 
+    def move(self, device: torch.device) -> None:
+        """Bring the weights to a device."""
+        self._visual.to(device)
+
 
 class TimmTower:
     """A tower from timm. Plain vision transformers (those of SigLIP) take any grid of patches, others their square."""
@@ -121,6 +132,10 @@ class TimmTower:
         """Return tokens and pooled output; see `Tower`."""
         out = self._visual.forward_intermediates(pixels, indices=[block - 1], output_fmt="NCHW")
         return out["image_intermediates"][0], out["image_features"]
+
+    def move(self, device: torch.device) -> None:
+        """Bring the weights to a device."""
+        self._visual.to(device)
 
 
 def side_of(visual: Any) -> int:

@@ -31,6 +31,10 @@ class TransformerTrunk:
         last, (chosen,) = self._trunk.forward_intermediates(pixels, indices=[block - 1], output_fmt="NCHW")
         return chosen, self._trunk.forward_head(last, pre_logits=True)
 
+    def move(self, device: torch.device) -> None:
+        """Bring the weights to a device."""
+        self._trunk.to(device)
+
 
 def load(rest: str) -> OpenCLIPTower:
     """Build the encoder `timm:MODEL`, with `@block=…,size=…` behind it or not, from pulled weights.

@@ -56,6 +56,7 @@ def export_scorer(
         ModelError: The extra `onnx` is missing, or the copy does not agree with the original.
     """
     refuse_existing(out)
+    scorer = scorer.on_cpu()  # where the graph is traced, and what it is compared with
     precision = "int8" if int8 else "float32"
     tell = progress or (lambda stage, done, total: None)
     prepared, left_out = _prepared(scorer, images, tell)
@@ -77,7 +78,7 @@ def export_scorer(
         write_facts(folder, scorer.card, canvas=scorer.encoder.canvas, precision=precision)
         tell("graph", 1, 1)
         copy = PortableScorer(folder, threads=1)
-        ours, theirs, seconds = _both(scorer.in_float32(), copy, judged, tell)
+        ours, theirs, seconds = _both(scorer, copy, judged, tell)
         agreement, largest = spearman(theirs, ours), float(np.abs(theirs - ours).max())
         if not agreement >= FLOORS[precision]:
             raise ModelError(

@@ -389,3 +389,22 @@ def test_scores_of_an_earlier_release_are_made_anew_where_the_pixels_are_others(
     assert after["p3.png"]["mean"] == pytest.approx(before["p3.png"]["mean"], rel=1e-5)  # beside others or alone
     assert after["creative_0000.png"]["mean"] == 1.5  # its pixels are the same: what was logged stays
     assert "scored anew" not in here("score", "ads", "-c", "spring", cwd=quick_workspace).stderr
+
+
+def test_the_device_is_said_and_a_gpu_that_is_not_there_is_an_error_in_one_sentence(
+    here: Here, quick_workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    save_images(quick_workspace / "ads", 1)
+    refused = here("score", "ads", "--device", "cuda", cwd=quick_workspace)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: cuda was asked for, and there is none here: ")
+    assert "--device cpu" in refused.stderr
+    by_setting = here("score", "ads", cwd=quick_workspace, ABKIT_SCORING__DEVICE="cuda")
+    assert "cuda was asked for" in by_setting.stderr
+    by_flag = here("score", "ads", "--device", "cpu", cwd=quick_workspace)
+    assert by_flag.returncode == 0, by_flag.stderr
+    assert "the encoder computed on cpu, " in by_flag.stderr
+    assert "the encoder" not in here("score", "ads", cwd=quick_workspace, ABKIT_SCORING__DEVICE="auto").stderr

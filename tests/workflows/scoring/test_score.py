@@ -57,7 +57,8 @@ def test_every_image_gets_a_score_with_its_interval_and_its_run(
             assert 1 <= score.ci_low <= score.mean <= score.ci_high <= 7
             assert sum(score.distribution) == pytest.approx(1, abs=1e-4)
         run = session.get_one(Run, result.run_id)
-        assert (run.state, run.outcome) == ("done", {"scored": 5, "known": 0, "rejected": 0})
+        outcome = {"scored": 5, "known": 0, "rejected": 0, "device": result.device}
+        assert (run.state, run.outcome) == ("done", outcome)
         for embedding in session.scalars(select(Embedding)):
             assert np.isfinite(np.frombuffer(embedding.vector, dtype="<f2")).all()
 
