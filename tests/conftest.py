@@ -16,10 +16,13 @@ import pytest
 from abkit import redaction
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
+from tests import statements
 from tests.databases import Databases, execute
 from tests.postgres import postgres
 
 ENGINES = ("sqlite", "postgresql")
+
+statements.share()
 
 # A shell that starts the tests in the background ignores Ctrl-C for them, and their child processes would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
