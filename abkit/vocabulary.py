@@ -540,6 +540,7 @@ class LeaderboardOrder(StrEnum):
     FATIGUE = "fatigue"
     IDEA = "idea"
     FORMAT = "format"
+    TAG = "tag"
     NAME = "name"
 
 

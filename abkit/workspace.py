@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from abkit.workflows.scoring.cluster.results import ClusterResult
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
     from abkit.workflows.scoring.score import Progress
+    from abkit.workflows.tags import TagChange, TagList
 
 Paths = str | Path | Sequence[str | Path]
 
@@ -652,6 +653,46 @@ class Workspace:
             seed=seed,
             progress=progress,
         )
+
+    def tag(self, creatives: Sequence[str], tags: Sequence[str]) -> TagChange:
+        """Put tags on creatives, to find them by; one that a creative has already stays as it is.
+
+        Args:
+            creatives: Names, paths or sha256.
+            tags: The tags.
+
+        Raises:
+            UsageError: A tag is not valid, a name is not that of one creative, or a creative would have too many tags.
+            InvalidInput: No creative or tag, or too many at once.
+        """
+        from abkit.workflows.tags import tag_creatives
+
+        return tag_creatives(self.store, creatives, tags)
+
+    def untag(self, creatives: Sequence[str], tags: Sequence[str]) -> TagChange:
+        """Take tags off creatives; one that a creative does not have changes nothing.
+
+        Args:
+            creatives: Names, paths or sha256.
+            tags: The tags.
+
+        Raises:
+            UsageError: A tag is not valid, or a name is not that of one creative.
+            InvalidInput: No creative or tag, or too many at once.
+        """
+        from abkit.workflows.tags import untag_creatives
+
+        return untag_creatives(self.store, creatives, tags)
+
+    def tags(self, *, campaign: str | None = None) -> TagList:
+        """Return the tags, the most frequent first, each with the number of its creatives.
+
+        Raises:
+            UsageError: There is no such campaign.
+        """
+        from abkit.workflows.tags import list_tags
+
+        return list_tags(self.store, campaign=campaign)
 
     def review_next(self, *, campaign: str | None = None, count: int = 20, images: bool = False) -> NextLabels:
         """Rank what to label next: the questions whose answers tell most about how creatives rank.

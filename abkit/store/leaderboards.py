@@ -22,6 +22,7 @@ from abkit.store.schema import (
     Campaign,
     CampaignCreative,
     Creative,
+    CreativeTag,
     IdeaCreative,
     Kpi,
     KpiImport,
@@ -120,6 +121,7 @@ class EntryFilter:
         text: A part of the name.
         action, fatigue, format: Only these.
         idea: Id of the only idea.
+        tag: Only those with this tag.
         delivered: Only those that ran (True), or did not (False).
         score, p_best, ctr, cvr, cpa, roas, spend: Lowest and highest value; each end may be None.
         first_day: First and last day on which it may have been shown first.
@@ -130,6 +132,7 @@ class EntryFilter:
     fatigue: Fatigue | None = None
     format: CreativeFormat | None = None
     idea: int | None = None
+    tag: str = ""
     delivered: bool | None = None
     score: tuple[float | None, float | None] = (None, None)
     p_best: tuple[float | None, float | None] = (None, None)
@@ -242,6 +245,12 @@ _URGENCY = case(
     {state.value: place for place, state in enumerate((Fatigue.TIRED, Fatigue.STEADY, Fatigue.FRESH))},
     value=LeaderboardEntry.fatigue,
 )
+_FIRST_TAG = (
+    select(func.min(CreativeTag.tag))
+    .where(CreativeTag.creative_id == LeaderboardEntry.creative_id)
+    .correlate(LeaderboardEntry)
+    .scalar_subquery()
+)
 #: Column, and whether the largest come first.
 _ORDER: Mapping[LeaderboardOrder, tuple[Any, bool]] = {
     LeaderboardOrder.SCORE: (LeaderboardEntry.score, True),
@@ -257,6 +266,7 @@ _ORDER: Mapping[LeaderboardOrder, tuple[Any, bool]] = {
     LeaderboardOrder.FATIGUE: (_URGENCY, False),
     LeaderboardOrder.IDEA: (LeaderboardEntry.idea, True),
     LeaderboardOrder.FORMAT: (LeaderboardEntry.format, False),
+    LeaderboardOrder.TAG: (_FIRST_TAG, False),
     LeaderboardOrder.NAME: (LeaderboardEntry.name, False),
 }
 
@@ -273,6 +283,9 @@ def _conditions(campaign: int, wanted: EntryFilter) -> list[ColumnElement[bool]]
         value = getattr(wanted, name)
         if value is not None:
             found.append(getattr(entry, name) == value)
+    if wanted.tag:
+        tagged = select(CreativeTag.creative_id).where(CreativeTag.tag == wanted.tag)
+        found.append(entry.creative_id.in_(tagged))
     if wanted.delivered is not None:
         found.append(entry.impressions > 0 if wanted.delivered else entry.impressions == 0)
     for name in _RANGES:

@@ -267,6 +267,16 @@ class CampaignCreative(Base):
     run_id: Mapped[int] = _ref("run")
 
 
+class CreativeTag(Base):
+    """A word that people gave a creative, to find it by."""
+
+    __table_args__ = (UniqueConstraint("creative_id", "tag"),)
+    creative_id: Mapped[int] = _ref("creative")
+    tag: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
 class Idea(Base):
     """What several creatives show in other sizes or crops. A creative without a row is an idea of its own."""
 

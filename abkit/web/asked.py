@@ -11,11 +11,17 @@ from typing import Any
 from abkit.errors import UsageError
 from abkit.store.leaderboards import EntryFilter
 from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, LeaderboardOrder, parse_choice
+from abkit.workflows.tags import clean_tag
 
 _MOST_TEXT = 200
 #: Fields with a lowest and a highest value, and what a number in a form is divided by.
 RANGES = {"score": 1.0, "p_best": 100.0, "ctr": 100.0, "cvr": 100.0, "cpa": 1.0, "roas": 1.0, "spend": 1.0}
 _MOST_DAYS = 36_500
+#: Names of all that leaves creatives out.
+FILTERS = (
+    *("q", "action", "fatigue", "format", "delivered", "idea", "tag"),
+    *(f"{name}_{end}" for name in (*RANGES, "age") for end in ("min", "max")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,7 @@ def asked_for(query: Mapping[str, str]) -> Asked:
     youngest, oldest = (_day_of_age(given, f"age_{end}") for end in ("min", "max"))
     entries = EntryFilter(
         text=text,
+        tag=clean_tag(given["tag"]) if "tag" in given else "",
         first_day=(oldest, youngest),
         idea=_whole(given, "idea", None),
         delivered=ran[given["delivered"]] if "delivered" in given else None,
@@ -78,9 +85,7 @@ def asked_for(query: Mapping[str, str]) -> Asked:
 
 def in_query(asked: Asked) -> dict[str, str]:
     """Return what was asked as the part of an address, without the page."""
-    names = ("q", "action", "fatigue", "format", "delivered", "idea", "order", "reverse")
-    every = (*names, *(f"{name}_{end}" for name in (*RANGES, "age") for end in ("min", "max")))
-    return {name: asked.given[name] for name in every if name in asked.given}
+    return {name: asked.given[name] for name in (*FILTERS, "order", "reverse") if name in asked.given}
 
 
 def _day_of_age(given: Mapping[str, str], name: str) -> date | None:

@@ -13,12 +13,24 @@ from sqlalchemy.orm import Session
 from abkit.errors import UsageError
 from abkit.records import Record, RecordList
 from abkit.store.catalog import campaigns
-from abkit.store.catalog.creatives import candidates, creative_names, creatives_named, find_campaign
+from abkit.store.catalog.creatives import creative_names, creatives_named, find_campaign
+from abkit.store.catalog.tags import tags_of
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import in_parts, total
 from abkit.store.keys import clean_key
 from abkit.store.runs import recorded_run
-from abkit.store.schema import Ad, AdCreative, Campaign, CampaignCreative, Creative, Kpi, ModelVersion, Schedule, Score
+from abkit.store.schema import (
+    Ad,
+    AdCreative,
+    Campaign,
+    CampaignCreative,
+    Creative,
+    CreativeTag,
+    Kpi,
+    ModelVersion,
+    Schedule,
+    Score,
+)
 
 # Arguments of schedules that may name a campaign.
 _NAMED = ("campaign", "reference", "current")
@@ -150,6 +162,7 @@ class CreativeRecord(Record):
         size: Of the file, in bytes.
         added_at: When it came, UTC.
         names: All its names, the latest first.
+        tags: Words that people gave it.
         campaigns: By campaign, the first day of delivery; None before.
         scores: By name of the model version, the mean score.
         ads: Number of ads that show it.
@@ -165,6 +178,7 @@ class CreativeRecord(Record):
     size: int
     added_at: datetime
     names: tuple[str, ...]
+    tags: tuple[str, ...]
     campaigns: Mapping[str, date | None]
     scores: Mapping[str, float]
     ads: int
@@ -186,12 +200,15 @@ class CreativeList(RecordList):
         return [record.to_dict() for record in self.creatives]
 
 
-def list_creatives(store: Store, *, campaign: str | None = None, limit: int = 100) -> CreativeList:
+def list_creatives(
+    store: Store, *, campaign: str | None = None, tag: str | None = None, limit: int = 100
+) -> CreativeList:
     """Return creatives with their campaigns, scores and delivery, the latest first.
 
     Args:
         store: A store at the current migration.
         campaign: Only candidates of this campaign.
+        tag: Only those with this tag.
         limit: At most so many.
 
     Raises:
@@ -199,10 +216,12 @@ def list_creatives(store: Store, *, campaign: str | None = None, limit: int = 10
     """
     with store.read() as session:
         latest = select(Creative.id).order_by(Creative.id.desc()).limit(limit)
-        if campaign is None:
-            ids = list(session.scalars(latest))
-        else:
-            ids = sorted(candidates(session, find_campaign(session, campaign)), reverse=True)[:limit]
+        if tag is not None:
+            latest = latest.where(Creative.id.in_(select(CreativeTag.creative_id).where(CreativeTag.tag == tag)))
+        if campaign is not None:
+            of = CampaignCreative.campaign_id == find_campaign(session, campaign)
+            latest = latest.where(Creative.id.in_(select(CampaignCreative.creative_id).where(of)))
+        ids = list(session.scalars(latest))
         return CreativeList(creatives=tuple(creatives_by_id(session, ids)))
 
 
@@ -230,6 +249,7 @@ def show_creative(store: Store, name: str) -> CreativeRecord:
 def creatives_by_id(session: Session, ids: list[int]) -> list[CreativeRecord]:
     """Return creatives with their names, campaigns, scores and delivery, in the given order."""
     names = creative_names(session, ids)
+    tags = tags_of(session, ids)
     members: dict[int, dict[str, date | None]] = {id_: {} for id_ in ids}
     scores: dict[int, dict[str, float]] = {id_: {} for id_ in ids}
     delivered: dict[int, Any] = {}
@@ -273,6 +293,7 @@ def creatives_by_id(session: Session, ids: list[int]) -> list[CreativeRecord]:
                 size=row.bytes,
                 added_at=row.created_at,
                 names=tuple(name for name, _ in names.get(id_, ())),
+                tags=tags.get(id_, ()),
                 campaigns=members[id_],
                 scores=scores[id_],
                 ads=sums_of.ads if sums_of else 0,

@@ -17,6 +17,7 @@ app = typer.Typer(help="Creatives: their names, campaigns, scores, delivery and 
 def list_(
     ctx: typer.Context,
     campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="Only candidates of this campaign.")] = None,
+    tag: Annotated[str | None, typer.Option("--tag", "-t", help="Only creatives with this tag.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Largest number of creatives.")] = 100,
     form: FormatOption = Format.TABLE,
 ) -> None:
@@ -25,8 +26,8 @@ def list_(
 
     context: CommandContext = ctx.obj
     with context.store() as store:
-        found = list_creatives(store, campaign=campaign, limit=limit)
-    if not found.creatives:
+        found = list_creatives(store, campaign=campaign, tag=tag, limit=limit)
+    if not found.creatives and not (campaign or tag):
         note("there is no creative yet: abkit score IMAGES --campaign KEY")
     show(found, form, as_rows=True)
     if len(found.creatives) == limit:
@@ -46,6 +47,47 @@ def show_(
     with context.store() as store:
         found = show_creative(store, name)
     show(found, form)
+
+
+_Names = Annotated[list[str], typer.Argument(metavar="CREATIVE...", help="Names, paths or sha256 of creatives.")]
+_Tags = Annotated[list[str], typer.Option("--tag", "-t", help="The tag; may be given several times.")]
+
+
+@app.command()
+def tag(ctx: typer.Context, names: _Names, tags: _Tags, form: FormatOption = Format.TABLE) -> None:
+    """Put tags on creatives, to find them by."""
+    from abkit.workflows.tags import tag_creatives
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        show(tag_creatives(store, names, tags), form)
+
+
+@app.command()
+def untag(ctx: typer.Context, names: _Names, tags: _Tags, form: FormatOption = Format.TABLE) -> None:
+    """Take tags off creatives."""
+    from abkit.workflows.tags import untag_creatives
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        show(untag_creatives(store, names, tags), form)
+
+
+@app.command("tags")
+def tags_(
+    ctx: typer.Context,
+    campaign: Annotated[str | None, typer.Option("--campaign", "-c", help="Only those of this campaign.")] = None,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """List the tags, the most frequent first."""
+    from abkit.workflows.tags import list_tags
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        found = list_tags(store, campaign=campaign)
+    if not found.tags:
+        note("there is no tag yet: abkit creative tag CREATIVE --tag WORD")
+    show(found, form, as_rows=True)
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
 from abkit.workflows.campaigns import CampaignChange, CampaignList, CreativeList, CreativeRecord
+from abkit.workflows.tags import TagChange, TagList
 
 
 @view_of.register
@@ -27,6 +28,19 @@ def _(record: CampaignChange) -> View:
 
 
 @view_of.register
+def _(record: TagChange) -> View:
+    names = ", ".join(map(repr, record.tags))
+    done = f"taken off {record.creatives:,}" if record.removed else f"put on {record.creatives:,}"
+    plural = "" if record.creatives == 1 else "s"
+    return View(sentences=(f"{names} {done} creative{plural}: {record.changed:,} changed",))
+
+
+@view_of.register
+def _(record: TagList) -> View:
+    return View(tables=(Table.of(record.rows(), names="tag"),))
+
+
+@view_of.register
 def _(record: CreativeList) -> View:
     rows = [
         {
@@ -34,6 +48,7 @@ def _(record: CreativeList) -> View:
             "sha256": one.sha256[:12],
             "pixels": f"{one.width}×{one.height}",
             "campaigns": ", ".join(one.campaigns),
+            "tags": ", ".join(one.tags),
             "score": [None, *one.scores.values()][-1],
             "ads": one.ads,
             "impressions": one.impressions,
@@ -55,6 +70,7 @@ def _(record: CreativeRecord) -> View:
         "added at": record.added_at,
     }
     figures |= {f"name {number}": name for number, name in enumerate(record.names, start=1)}
+    figures |= {"tags": ", ".join(record.tags)} if record.tags else {}
     for key, day in record.campaigns.items():
         figures[f"campaign {key}"] = f"launched {day}" if day else "not launched"
     figures |= {f"score by {version}": mean for version, mean in record.scores.items()}

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     CursorResult,
+    Delete,
     FromClause,
     Insert,
     Update,
@@ -92,10 +93,10 @@ def count_inserted(session: Session, statement: Insert) -> int:
     return session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
-def count_changed(session: Session, statement: Update) -> int:
-    """Execute an UPDATE and return how many rows it changed: the way to claim a row before others do."""
+def count_changed(session: Session, statement: Update | Delete) -> int:
+    """Execute an UPDATE or a DELETE and return how many rows it changed: the way to claim a row before others do."""
     result = session.execute(statement.execution_options(synchronize_session=False))
-    assert isinstance(result, CursorResult)  # noqa: S101  # an UPDATE counts its rows
+    assert isinstance(result, CursorResult)  # noqa: S101  # both count their rows
     return result.rowcount
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from abkit.errors import UsageError
 from abkit.store.keys import LONGEST_KEY
-from abkit.web.access.guard import Served, Viewer
+from abkit.web.access import audit
+from abkit.web.access.guard import Reviewer, Served, Viewer
 from abkit.web.api.answers import MOST_ID, PREFIX, Before, Limit, answer, answer_page, or_not_there, shows
+from abkit.web.api.once import Key, once
 from abkit.web.errors import NotThere
 from abkit.workflows.active_model import VersionLine, list_versions
 from abkit.workflows.campaigns import CreativeRecord, show_creative
@@ -24,6 +27,7 @@ from abkit.workflows.recorded.catalog import (
 )
 from abkit.workflows.recorded.paging import Page
 from abkit.workflows.scoring.results import Shortlist
+from abkit.workflows.tags import LONGEST, MOST_OF_ONE, TagLine, list_tags, tag_creatives, untag_creatives
 
 router = APIRouter(prefix=PREFIX, tags=["catalog"])
 
@@ -32,6 +36,7 @@ Model = Annotated[
     str | None, Query(max_length=LONGEST_KEY, description="Only this version: its name, or how its digest begins.")
 ]
 Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="Digest of the content, in hexadecimal.")]
+Tag = Annotated[str, Field(min_length=1, max_length=LONGEST)]
 CampaignId = Annotated[int, Path(ge=1, le=MOST_ID, description="Number of the campaign.")]
 
 
@@ -75,11 +80,12 @@ def creatives(
     served: Served,
     person: Viewer,
     campaign: Campaign = None,
+    tag: Annotated[str | None, Query(max_length=LONGEST, description="Only those with this tag.")] = None,
     cursor: Before = None,
     limit: Limit = 50,
 ) -> Response:
     """List creatives with their names, scores and delivery, the latest first."""
-    return answer_page(request, creative_page(served.store, before=cursor, limit=limit, campaign=campaign))
+    return answer_page(request, creative_page(served.store, before=cursor, limit=limit, campaign=campaign, tag=tag))
 
 
 @router.get("/creatives/{sha256}", name="api_creative")
@@ -88,6 +94,42 @@ def creative(request: Request, served: Served, person: Viewer, sha256: Sha256) -
     """Show one creative."""
     with or_not_there():
         return answer(request, show_creative(served.store, sha256))
+
+
+class Tags(BaseModel):
+    """Tags to put on a creative, and tags to take off."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    add: tuple[Tag, ...] = Field((), max_length=MOST_OF_ONE)
+    remove: tuple[Tag, ...] = Field((), max_length=MOST_OF_ONE)
+
+
+@router.post("/creatives/{sha256}/tags", name="api_tag_creative")
+@shows(CreativeRecord)
+def tag_creative(
+    request: Request, served: Served, person: Reviewer, sha256: Sha256, body: Tags, key: Key = None
+) -> Response:
+    """Put tags on a creative, and take others off."""
+
+    def act() -> Response:
+        with or_not_there():
+            show_creative(served.store, sha256)
+        for tags, change in ((body.add, tag_creatives), (body.remove, untag_creatives)):
+            if tags:
+                done = change(served.store, [sha256], tags)
+                what = "untag creative" if done.removed else "tag creative"
+                audit.record(served, person, what, f"{sha256[:12]}: {', '.join(done.tags)}")
+        return answer(request, show_creative(served.store, sha256))
+
+    return once(request, served, person, key, body.model_dump_json().encode(), act)
+
+
+@router.get("/tags", name="api_tags")
+@shows(TagLine, page=True)
+def tags(request: Request, served: Served, person: Viewer, campaign: Campaign = None) -> Response:
+    """List the 200 most frequent tags with the number of their creatives, the most frequent first."""
+    return answer_page(request, Page(items=list_tags(served.store, campaign=campaign).tags, next=None))
 
 
 @router.get("/scores", name="api_scores")

@@ -11,6 +11,7 @@ from abkit.errors import UsageError
 from abkit.vocabulary import LeaderboardOrder
 from abkit.web.access.guard import Served, Viewer
 from abkit.web.api.answers import MOST_ID, PREFIX, answer, shows
+from abkit.web.asked import FILTERS, asked_for
 from abkit.web.errors import NotThere
 from abkit.workflows.leaderboard.overview import Overview
 from abkit.workflows.leaderboard.overview import overview as find_overview
@@ -39,9 +40,16 @@ def leaderboard(
     reverse: Annotated[bool, Query(description="Turn the order around; what is not known stays last.")] = False,
     page: Annotated[int, Query(ge=1, le=MOST_ID, description="Which page of fifty creatives.")] = 1,
 ) -> Response:
-    """Show the creatives of a campaign as its page does: the figures made last, and whether they are current."""
+    """Show the creatives of a campaign as its page does: the figures made last, and whether they are current.
+
+    Filters are those of the page's address: `q` (a part of the name), `action`, `fatigue`, `format`, `delivered`
+    (yes, no), `idea`, `tag`, and from and to as `score_min`, `score_max`, and so on for `p_best`, `ctr`, `cvr` (in
+    percent), `cpa`, `roas`, `spend` and `age` (in days).
+    """
+    given = {name: value for name, value in request.query_params.items() if name in FILTERS}
+    wanted = asked_for(given).entries
     try:
-        found = read_leaderboard(served.store, campaign_id, order=order, reverse=reverse, page=page)
+        found = read_leaderboard(served.store, campaign_id, wanted=wanted, order=order, reverse=reverse, page=page)
     except UsageError as error:
         raise NotThere(error.message, hint=error.hint) from error
     return answer(request, found)

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from abkit.errors import UsageError
 from abkit.records import decimal, percent
 from abkit.reporting.tables.spreadsheet import csv_bytes, xlsx_bytes
+from abkit.store.catalog.tags import known_tags
 from abkit.store.leaderboards import entries_of
 from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, LeaderboardOrder
 from abkit.web.access.audit import record
@@ -30,10 +31,10 @@ from abkit.workspace import Workspace
 router = APIRouter()
 
 _EXPORTED = (
-    "name", "sha256", "idea", "format", "rank", "score", "score_low", "score_high", "unlike", "p_best", "impressions",
-    "clicks", "conversions", "spend", "revenue", "ctr", "ctr_low", "ctr_high", "cvr", "cvr_low", "cvr_high", "cpa",
-    "cpa_low", "cpa_high", "roas", "roas_low", "roas_high", "lift", "lift_low", "lift_high", "per_week", "action",
-    "fatigue", "first_day", "last_day",
+    "name", "sha256", "idea", "format", "tags", "rank", "score", "score_low", "score_high", "unlike", "p_best",
+    "impressions", "clicks", "conversions", "spend", "revenue", "ctr", "ctr_low", "ctr_high", "cvr", "cvr_low",
+    "cvr_high", "cpa", "cpa_low", "cpa_high", "roas", "roas_low", "roas_high", "lift", "lift_low", "lift_high",
+    "per_week", "action", "fatigue", "first_day", "last_day",
 )  # fmt: skip
 _PLAIN = ("first_day", "last_day")
 
@@ -71,6 +72,7 @@ def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) 
         actions=[(one.value, action_words.WORDS[one.value]) for one in CreativeAction],
         fatigues=list(Fatigue),
         formats=list(CreativeFormat),
+        tags=_tags(served, board),
         words=action_words.WORDS,
         tones=action_words.TONES,
         rule=action_words.ACTION_RULE,
@@ -102,8 +104,9 @@ def export(request: Request, served: Served, person: Viewer, campaign_id: Id, en
     with request.app.state.heavy:
         board = _board(served, campaign_id, **asked, page=None)
         rows = [
-            row.to_dict() | {name: getattr(row, name) for name in _PLAIN} for row in board.creatives
-        ]  # fmt: skip
+            row.to_dict() | {name: getattr(row, name) for name in _PLAIN} | {"tags": ", ".join(row.tags)}
+            for row in board.creatives
+        ]
         if ending == "csv":
             content, kind = csv_bytes(rows, _EXPORTED), "text/csv; charset=utf-8"
         else:
@@ -148,6 +151,11 @@ def _board(served: Workspace, campaign_id: int, **options: Any) -> Leaderboard:
         return read_leaderboard(served.store, campaign_id, **options)
     except UsageError as error:
         raise NotThere(error.message, hint=error.hint) from error
+
+
+def _tags(served: Workspace, board: Leaderboard) -> list[tuple[str, int]]:
+    with served.store.read() as session:
+        return known_tags(session, campaign=board.campaign_id)
 
 
 def _keep_current(request: Request, served: Workspace, board: Leaderboard) -> bool:

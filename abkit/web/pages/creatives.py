@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from abkit.intake.media.placements import placement_table
@@ -12,7 +13,8 @@ from abkit.names import is_sha256
 from abkit.records import percent
 from abkit.store.catalog.creatives import creative_ids
 from abkit.store.models import active_model
-from abkit.web.access.guard import Served, Viewer
+from abkit.web.access.audit import record
+from abkit.web.access.guard import Reviewer, Served, Viewer
 from abkit.web.background import Background
 from abkit.web.drawing import bins, days
 from abkit.web.errors import NotThere
@@ -20,6 +22,7 @@ from abkit.web.rendering import link, page
 from abkit.workflows.creative_files import find_images, image_names
 from abkit.workflows.leaderboard.about import AboutCreative, about_creative
 from abkit.workflows.overlays import kept_overlay, make_overlay
+from abkit.workflows.tags import tag_creatives, untag_creatives
 from abkit.workspace import Workspace
 
 router = APIRouter()
@@ -60,6 +63,28 @@ def explain(request: Request, served: Served, person: Viewer, sha256: str) -> Re
     background: Background = request.app.state.background
     background.ask(("overlay", sha256), lambda: make_overlay(served.store, _overlays(served), sha256))
     return RedirectResponse(link(request, "creative", sha256=sha256) + "#overlay", 303)
+
+
+@router.post("/creatives/{sha256}/tags", name="tag_creative")
+def tag(
+    request: Request, served: Served, person: Reviewer, sha256: str, tags: Annotated[str, Form(max_length=2000)]
+) -> Response:
+    """Put tags on a creative; commas stand between them."""
+    sha256 = _known(served, sha256)
+    done = tag_creatives(served.store, [sha256], [one for one in tags.split(",") if one.strip()])
+    record(served, person, "tag creative", f"{sha256[:12]}: {', '.join(done.tags)}")
+    return RedirectResponse(link(request, "creative", sha256=sha256) + "#tags", 303)
+
+
+@router.post("/creatives/{sha256}/untag", name="untag_creative")
+def untag(
+    request: Request, served: Served, person: Reviewer, sha256: str, tag: Annotated[str, Form(max_length=200)]
+) -> Response:
+    """Take a tag off a creative."""
+    sha256 = _known(served, sha256)
+    done = untag_creatives(served.store, [sha256], [tag])
+    record(served, person, "untag creative", f"{sha256[:12]}: {', '.join(done.tags)}")
+    return RedirectResponse(link(request, "creative", sha256=sha256) + "#tags", 303)
 
 
 @router.get("/creatives/{sha256}/overlay.jpg", name="overlay")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from abkit.records import Record
 from abkit.store.catalog.creatives import creative_names
+from abkit.store.catalog.tags import tags_of
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import among, total
 from abkit.store.kpis.once.counting import COUNTS
@@ -126,6 +127,7 @@ class AboutCreative(Record):
         width, height, bytes, media_type, added_at: Of its content.
         scores: By model version, the latest first.
         campaigns: Id, key and its row on the leaderboard of each campaign that it is a candidate of.
+        tags: Words that people gave it.
         idea: Name of its idea; "" where it has none.
         family: The other sizes of its idea.
         similar: Those of its campaign that look most alike.
@@ -148,6 +150,7 @@ class AboutCreative(Record):
     added_at: datetime
     scores: tuple[VersionScore, ...]
     campaigns: tuple[tuple[int, str, LeaderboardRow | None], ...]
+    tags: tuple[str, ...]
     idea: str
     family: tuple[Relative, ...]
     similar: tuple[Relative, ...]
@@ -187,6 +190,7 @@ def about_creative(store: Store, sha256: str) -> AboutCreative | None:
             added_at=row.created_at,
             scores=_scores(session, row.id, version.id if version else -1),
             campaigns=tuple((id_, key, board.get(id_)) for id_, key in _campaigns(session, row.id)),
+            tags=tags_of(session, [row.id]).get(row.id, ()),
             idea=idea,
             family=tuple(relatives[one] for one in others if one in relatives),
             similar=tuple(

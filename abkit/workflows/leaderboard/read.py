@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from abkit.errors import UsageError
 from abkit.records import Record, RecordList
 from abkit.store import leaderboards
 from abkit.store.catalog.creatives import find_campaign
+from abkit.store.catalog.tags import tags_of
 from abkit.store.database.engine import Store
 from abkit.store.leaderboards import CampaignSummary, EntryFilter
 from abkit.store.schema import Campaign, LeaderboardEntry
@@ -34,6 +35,7 @@ class LeaderboardRow(Record):
         name: As much of its path as tells it from the others.
         idea: Id of its idea; below 0 for a creative that is one of its own.
         format: Its shape.
+        tags: Words that people gave it.
         rank: Its place by score; equal scores share one.
         score: Predicted mean opinion, with the interval of the model.
         unlike: Whether it is unlike what the model was trained on: then its score has no interval.
@@ -53,6 +55,7 @@ class LeaderboardRow(Record):
     name: str
     idea: int
     format: CreativeFormat
+    tags: tuple[str, ...]
     rank: int | None
     score: float | None
     score_low: float | None
@@ -160,13 +163,14 @@ def read_leaderboard(
         start = 0 if page is None else (page - 1) * PAGE
         limit = None if page is None else PAGE
         found = leaderboards.entries(session, number, wanted, order, reverse=reverse, limit=limit, offset=start)
+        tags = tags_of(session, [entry.creative_id for entry, _ in found])
         today = datetime.now(UTC).date()
         same = kept is not None and readable and kept.stamp == leaderboards.stamp_of(session, number)
         current = kept is not None and same and kept.as_of >= today
     return Leaderboard(
         campaign_id=number,
         campaign=key,
-        creatives=tuple(rows_of(found)),
+        creatives=tuple(rows_of(found, tags)),
         total=total,
         page=page or 1,
         pages=1 if page is None else pages,
@@ -179,16 +183,19 @@ def read_leaderboard(
     )
 
 
-_COLUMNS = [one.name for one in fields(LeaderboardRow) if one.name not in ("sha256", "similar", "format", "action",
-                                                                          "fatigue")]  # fmt: skip
+_OTHERS = ("sha256", "similar", "format", "tags", "action", "fatigue")
+_COLUMNS = [one.name for one in fields(LeaderboardRow) if one.name not in _OTHERS]
 
 
-def rows_of(found: Iterable[tuple[LeaderboardEntry, str]]) -> list[LeaderboardRow]:
-    """Return the records of stored creatives with their sha256."""
+def rows_of(
+    found: Iterable[tuple[LeaderboardEntry, str]], tags: Mapping[int, tuple[str, ...]] | None = None
+) -> list[LeaderboardRow]:
+    """Return the records of stored creatives with their sha256; their tags by id, where they were read."""
     return [
         LeaderboardRow(
             sha256=sha256,
             format=CreativeFormat(entry.format),
+            tags=(tags or {}).get(entry.creative_id, ()),
             action=CreativeAction(entry.action) if entry.action else None,
             fatigue=Fatigue(entry.fatigue) if entry.fatigue else None,
             similar=tuple(entry.similar),

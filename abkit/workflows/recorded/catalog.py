@@ -12,7 +12,7 @@ from abkit.records import Record
 from abkit.store.catalog.creatives import creative_names, find_campaign
 from abkit.store.database.engine import Store
 from abkit.store.models import find_by_prefix
-from abkit.store.schema import Campaign, CampaignCreative, Creative, ModelVersion, Score
+from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeTag, ModelVersion, Score
 from abkit.workflows.campaigns import CreativeRecord, creatives_by_id
 from abkit.workflows.recorded.paging import Page, newest
 from abkit.workflows.scoring.results import UNLIKE, is_far, known_interval
@@ -111,7 +111,9 @@ def campaign_key(store: Store, campaign_id: int) -> str | None:
         return session.scalar(select(Campaign.key).where(Campaign.id == campaign_id))
 
 
-def creative_page(store: Store, *, before: int | None, limit: int, campaign: str | None = None) -> Page[CreativeRecord]:
+def creative_page(
+    store: Store, *, before: int | None, limit: int, campaign: str | None = None, tag: str | None = None
+) -> Page[CreativeRecord]:
     """Return creatives with their names, scores and delivery, the latest first.
 
     Args:
@@ -119,6 +121,7 @@ def creative_page(store: Store, *, before: int | None, limit: int, campaign: str
         before: Only those with a smaller number.
         limit: At most so many.
         campaign: Only candidates of this campaign.
+        tag: Only those with this tag.
 
     Raises:
         UsageError: There is no such campaign.
@@ -130,6 +133,8 @@ def creative_page(store: Store, *, before: int | None, limit: int, campaign: str
             query = query.where(
                 Creative.id.in_(mine.where(CampaignCreative.campaign_id == find_campaign(session, campaign)))
             )
+        if tag is not None:
+            query = query.where(Creative.id.in_(select(CreativeTag.creative_id).where(CreativeTag.tag == tag)))
         rows, following = newest(session, query, Creative.id, before=before, limit=limit)
         return Page(items=tuple(creatives_by_id(session, [row.id for row in rows])), next=following)
 
