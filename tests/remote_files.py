@@ -22,6 +22,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.always_more = False
 
     @property
     def url(self) -> str:
@@ -110,7 +111,10 @@ class S3(_Handler):
         shared = [f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>" for name in sorted(folders)]
         body = "".join(
             [
-                "<ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'><IsTruncated>false</IsTruncated>",
+                "<ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>",
+                "<IsTruncated>true</IsTruncated><NextContinuationToken>on</NextContinuationToken>"
+                if self.server.always_more
+                else "<IsTruncated>false</IsTruncated>",
                 f"<KeyCount>{len(contents) + len(shared)}</KeyCount>",
                 *contents,
                 *shared,

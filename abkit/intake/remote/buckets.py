@@ -14,6 +14,9 @@ from typing import Any
 from abkit.errors import AbkitError
 from abkit.intake.remote.address import BUCKETS, Address
 
+#: Objects that are looked through for one address.
+MOST_LISTED = 100_000
+_MOST_PAGES = 2_000
 _CHUNK = 1 << 20
 _BLOCK = 1 << 23
 _MARKS = ("size", "ETag", "etag", "generation", "LastModified", "last_modified", "mtime")
@@ -38,6 +41,29 @@ def open_bucket(scheme: str) -> Any:
     return fsspec.filesystem(scheme, **options)
 
 
+def _bound_listing(bucket: Any) -> None:
+    """Have the next listing end: a server may always say that there is more, and all of it would be held in memory."""
+    if not hasattr(bucket, "_call_s3"):  # another cloud: there the time alone is limited
+        return
+    usual = type(bucket)._call_s3.__get__(bucket)  # each page of each kind of listing comes through it
+    objects = pages = 0
+
+    async def call(method: str, *arguments: Any, **named: Any) -> Any:
+        nonlocal objects, pages
+        answer = await usual(method, *arguments, **named)
+        if method.startswith("list_objects"):
+            objects += len(answer.get("Contents", ())) + len(answer.get("CommonPrefixes", ()))
+            pages += 1
+            if objects > MOST_LISTED or pages > _MOST_PAGES:
+                raise AbkitError(
+                    f"its listing does not end: {objects:,} objects in {pages:,} pages",
+                    hint=f"name a folder with fewer; at most {MOST_LISTED:,} are looked through",
+                )
+        return answer
+
+    bucket._call_s3 = call
+
+
 def list_objects(bucket: Any, address: Address, *, deep: bool) -> tuple[list[Address], bool]:
     """Return the objects that an address means, and whether it names a folder.
 
@@ -51,6 +77,7 @@ def list_objects(bucket: Any, address: Address, *, deep: bool) -> tuple[list[Add
     Raises:
         FileNotFoundError: There is nothing.
     """
+    _bound_listing(bucket)
     key = address.key
     if has_magic(key) and not bucket.exists(key):
         return _objects(address, bucket.glob(key, detail=True)), False

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from abkit.errors import AbkitError
 from abkit.intake.remote.address import Address
+from abkit.intake.remote.answers import Answer
 
 _CHUNK = 1 << 16
 _SILENCE_S = 10
@@ -73,6 +74,8 @@ def _behind(address: IpAddress) -> list[IpAddress]:
 
 class _Pinned(http.client.HTTPSConnection):
     """A connection to an address that was looked at; the certificate has to be that of the host."""
+
+    response_class = Answer
 
     def __init__(self, host: str, address: str) -> None:
         super().__init__(host, _PORT, timeout=_SILENCE_S, context=ssl.create_default_context())

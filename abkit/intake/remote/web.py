@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from abkit.errors import AbkitError
 from abkit.intake.remote.address import Address
+from abkit.intake.remote.answers import opener
 
 _CHUNK = 1 << 18
 _SILENCE_S = 30
@@ -71,10 +72,9 @@ def fetch_web(address: Address, path: Path, take: Callable[[int], None]) -> None
         AbkitError: It answers with an error, a web page, or too little, or redirects elsewhere.
         OSError: It cannot be reached.
     """
-    opener = urllib.request.build_opener(SameHost)
     request = urllib.request.Request(address.full, headers={"User-Agent": "abkit"})  # noqa: S310  # https, or loopback
     try:
-        with opener.open(request, timeout=_SILENCE_S) as answer, path.open("wb") as out:
+        with opener(SameHost).open(request, timeout=_SILENCE_S) as answer, path.open("wb") as out:
             if answer.headers.get_content_type() == "text/html":
                 raise AbkitError(
                     "the answer is a web page, no file", hint="a login may be in between: use the address of the file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 from abkit.errors import AbkitError
 from abkit.intake.remote.address import is_loopback
+from abkit.intake.remote.answers import opener
 from abkit.intake.remote.web import Redirects
 
 #: Larger than any image encoder that a processor could run.
@@ -112,7 +114,7 @@ def _go_on(url: str, part: Path, done: int, size: int, progress: Callable[[int, 
             while True:
                 try:
                     chunk = answer.read1(_CHUNK)
-                except (TimeoutError, ConnectionError):
+                except (TimeoutError, ConnectionError, http.client.HTTPException):
                     return done
                 if not chunk:
                     return done
@@ -155,15 +157,18 @@ def _open(url: str, method: str, start: int = 0, begun: str = "") -> Any:
     headers = {"User-Agent": "abkit", **({"Range": f"bytes={start}-", "If-Range": begun} if start else {})}
     request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310  # https, or loopback
     try:
-        return urllib.request.build_opener(_Encrypted).open(request, timeout=_SILENCE_S)
+        return opener(_Encrypted).open(request, timeout=_SILENCE_S)
     except urllib.error.HTTPError as error:
         code = error.code
         error.close()
         hint = "its owner may ask for a login, or has moved it" if code in (401, 403, 404, 410) else "try again later"
         raise AbkitError(f"{url} answers with status {code}", hint=hint) from None
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        # What the library cites of an answer that is none is the server's.
+        why = type(reason).__name__ if isinstance(reason, http.client.HTTPException) else str(reason)
         raise AbkitError(
-            f"{urlsplit(url).hostname} cannot be reached: {getattr(error, 'reason', error)}",
+            f"{urlsplit(url).hostname} cannot be reached: {why}",
             hint="pull on a machine with network, and copy the folder that `abkit encoder list` names",
         ) from error
 

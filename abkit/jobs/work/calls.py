@@ -6,6 +6,7 @@ import urllib.request
 from typing import Any
 
 from abkit.errors import AbkitError
+from abkit.intake.remote.answers import opener
 
 
 class _Nowhere(urllib.request.HTTPRedirectHandler):
@@ -49,7 +50,7 @@ def call(address: str, seconds: float) -> None:
 
 def _get(address: str, seconds: float) -> None:
     try:
-        with urllib.request.build_opener(_Nowhere).open(address, timeout=seconds):
+        with opener(_Nowhere).open(address, timeout=seconds):
             pass
     except urllib.error.HTTPError as error:
         status = error.code

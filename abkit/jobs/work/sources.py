@@ -4,6 +4,7 @@ What comes goes to a private temporary file first, within limits of time and siz
 of the command nor what it prints is shown or stored: all of them may hold secrets.
 """
 
+import http.client
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from pydantic import Field
 
 from abkit.config import Settings, SourceSettings
 from abkit.errors import AbkitError
+from abkit.intake.remote.answers import opener
 from abkit.intake.remote.web import SameHost
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.work.folders import COUNTS, observe_imports
@@ -166,10 +168,9 @@ def _fetch(source: SourceSettings, tick: Tick, path: Path) -> None:
     address = _dated(_variable(source, source.url_env) if source.url_env else source.url, tick)
     host = _host(source, address)
     headers = {name: _variable(source, variable) for name, variable in source.headers_env.items()}
-    opener = urllib.request.build_opener(SameHost)
     try:
         request = urllib.request.Request(address, headers=headers)  # noqa: S310  # the scheme was checked
-        with opener.open(request, timeout=source.timeout_seconds) as answer, path.open("wb") as out:
+        with opener(SameHost).open(request, timeout=source.timeout_seconds) as answer, path.open("wb") as out:
             size = 0
             while chunk := answer.read1(_CHUNK):
                 out.write(chunk)
@@ -194,7 +195,7 @@ def _fetch(source: SourceSettings, tick: Tick, path: Path) -> None:
         raise
     except TimeoutError:
         raise _too_slow(source, host) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, TimeoutError):
             raise _too_slow(source, host) from None

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 from abkit.errors import UsageError
-from abkit.intake.remote import fetch
+from abkit.intake.remote import buckets, fetch
 from abkit.intake.remote.address import parse_address
 from abkit.intake.remote.fetch import Fetched, Limits, fetched
 from tests.remote_files import BUCKET, S3, SECRET, Server, Web, serving
@@ -228,6 +228,19 @@ def test_faults_of_a_bucket_are_one_sentence_each_and_the_others_come(s3: Server
     assert SECRET not in repr(found)
 
 
+@pytest.mark.parametrize("deep", [True, False])
+@pytest.mark.parametrize("address", [f"s3://{BUCKET}/many", f"s3://{BUCKET}/m*/*.csv"])
+def test_a_listing_that_never_ends_is_given_up_and_the_next_address_is_fetched(
+    s3: Server, address: str, deep: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "MOST_LISTED", 15)
+    s3.files.update({f"many/{number}.csv": b"x" for number in range(12)} | {"good.csv": b"good"})
+    monkeypatch.setattr(s3, "always_more", True)
+    found, content = fetch_all(address, f"s3://{BUCKET}/good.csv", deep=deep)
+    assert content == {f"s3://{BUCKET}/good.csv": b"good"}
+    assert "listing does not end" in found.refused[0].reason
+
+
 def test_missing_credentials_are_said_with_the_variables_to_set(s3: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -239,8 +252,6 @@ def test_missing_credentials_are_said_with_the_variables_to_set(s3: Server, monk
 
 @pytest.mark.parametrize(("scheme", "package"), [("gs", "gcsfs"), ("az", "adlfs")])
 def test_a_missing_package_is_named(scheme: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from abkit.intake.remote import buckets
-
     monkeypatch.setattr(buckets, "find_spec", lambda name: None if name == package else object())
     found, _ = fetch_all(f"{scheme}://bucket/a.csv")
     assert [(one.reason, one.hint) for one in found.refused] == [
