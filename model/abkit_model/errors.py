@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+_LONGEST = 3_000
+_SHOWN_OF_THE_END = 500
+
 
 class AbkitError(Exception):
     """Something that the reader can fix.
 
     Attributes:
-        message: What was wrong and where, with the value, in one sentence.
+        message: What was wrong and where, with the value, in one sentence; of a very long one the middle is left out.
         hint: What to do about it, or an empty string.
         exit_code: How a command that fails with this error exits.
 
@@ -18,6 +21,9 @@ class AbkitError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
+        if len(message) > _LONGEST:
+            # A value that came from outside may have any length.
+            message = f"{message[: _LONGEST - _SHOWN_OF_THE_END]} … {message[-_SHOWN_OF_THE_END:]}"
         super().__init__(message)
         self.message = message
         self.hint = hint

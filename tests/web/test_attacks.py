@@ -1,11 +1,13 @@
 """Attacks on the page: each is refused, costs little, and leaves nothing behind."""
 
 import inspect
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import annotated_types
@@ -280,3 +282,13 @@ def test_no_name_of_anything_is_run_by_a_browser(editor: TestClient, own_stocked
         assert "alert(1)</script>" not in page, path
         shown += "alert(1)" in page
     assert shown >= 5
+
+
+def test_hostile_requests_of_any_kind_never_blame_abkit(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    import fuzz_words
+
+    client, routes = fuzz_words.serve(shop)
+    with client:
+        for number in range(25):
+            fuzz_words.ask(random.Random(f"17-{number}"), client, routes)

@@ -115,12 +115,10 @@ def test_a_head_that_never_ends_is_given_up(
 @pytest.mark.parametrize("asking", ASKING)
 @pytest.mark.parametrize("name", GARBAGE)
 def test_an_answer_that_is_none_ends_in_one_sentence(name: str, asking: str, tmp_path: Path) -> None:
-    with serving(lambda: iter([GARBAGE[name]])) as address:
-        try:
-            ASKING[asking](address, tmp_path)
-        except AbkitError as error:
-            assert error.message
-            assert "\n" not in error.message
+    taken_as_it_is = name == "a length that is none" and asking != "a download"
+    expected = contextlib.nullcontext() if taken_as_it_is else pytest.raises(AbkitError, match=r"\A[^\n]+\Z")
+    with serving(lambda: iter([GARBAGE[name]])) as address, expected:
+        ASKING[asking](address, tmp_path)
 
 
 def test_a_body_of_many_parts_arrives_whole(tmp_path: Path) -> None:
