@@ -1,6 +1,6 @@
 """Do verdicts flip with n? Shifts at half of a floor and at twice a floor, in windows of 100, 1,000 and 100,000.
 
-    python benchmarks/drift_floors.py [--worlds 40] [--only TEST]
+    python benchmarks/drift_floors.py [--worlds 40] [--only TEST] [--windows N]
 
 Protocol, set before the run: each test of the layers input and score is held against its level of a budget of one false
 alarm a year, with 52 looks a year. Scores are normal; the shift is that at which the distance between the two
@@ -9,7 +9,8 @@ Embeddings are 32 normal features, all moved alike; their floor is that of the e
 is measured once on 2 × 4,000 rows for each size of the shift. PSI is held against what ten bins make of the shift.
 Input is judged on at most 2,000 rows a window, as the settings say.
 
-At half of a floor every verdict but `ok` is wrong; at twice the floor `ok` is. Printed: wrong verdicts, of how many.
+At half of a floor `watch` and `major` are wrong; at twice the floor `ok` is. "Not enough data" is wrong in windows of
+1,000 and more. Printed: wrong verdicts, of how many, and in brackets how often there was not enough data.
 """
 
 import argparse
@@ -71,11 +72,13 @@ def world(test: str, shift: float, n: int, rng: np.random.Generator) -> DriftVer
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--windows", type=int, action="append", help="100, 1,000 and 100,000 when left out")
     parser.add_argument("--worlds", type=int, default=40)
     parser.add_argument("--only", action="append", choices=["energy", *EFFECTS])
     options = parser.parse_args()
     began = time.process_time()
-    heads = "  ".join(f"{f'n = {n:,}':>12}" for n in (100, 1000, 100_000))
+    windows = options.windows or (100, 1000, 100_000)
+    heads = "  ".join(f"{f'n = {n:,}':>16}" for n in windows)
     print(f"{'test':12} {'floor':>6}  {'effect':>22}  {heads}")
     for test in options.only or ("energy", *EFFECTS):
         effect, floor = EFFECTS.get(test, (None, SETTINGS.input_watch))
@@ -86,12 +89,14 @@ def main() -> None:
             else:
                 shift = float(optimize.brentq(lambda at, of=effect, to=wanted: of(at) - to, 1e-6, 5.0))
             cells = []
-            for n in (500_000,) if times == 0.25 else (100, 1000, 100_000):
+            for n in (500_000,) if times == 0.25 else windows:
                 worlds = options.worlds if n <= 1000 else max(2, options.worlds // (4 if times > 0.25 else 10))
                 rng = np.random.default_rng([n, int(100 * times)])
                 said = [world(test, shift, n, rng) for _ in range(worlds)]
-                wrong = sum((one == DriftVerdict.OK) == (times > 1) for one in said)
-                cells.append(f"{f'{wrong} of {worlds}':>12}")
+                unclear = sum(one == DriftVerdict.INSUFFICIENT_DATA for one in said)
+                right = sum((one == DriftVerdict.OK) == (times < 1) for one in said) - (times > 1) * unclear
+                wrong = worlds - right - (unclear if n < 1000 else 0)
+                cells.append(f"{f'{wrong} of {worlds} ({unclear})':>16}")
             size = "trivial, n = 500,000" if times == 0.25 else f"{times:g} x floor"
             print(f"{test:12} {floor:6g}  {size:>22}  " + "  ".join(cells), flush=True)
     print(f"{time.process_time() - began:.0f} s of a processor")

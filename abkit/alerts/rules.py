@@ -90,6 +90,7 @@ class Rules:
         scope = decision.scope or "all"
         severity, happened, to_do = _DECISIONS.get(decision.decision, (Severity.WARNING, decision.decision, ""))
         cause = _CAUSES.get(decision.cause, decision.cause or "unknown")
+        words = headline(decision.decision, decision.layers_judged, decision.coarse)
         # The sentences of the check have the figures, their intervals, and n.
         found = " ".join(str(sentence) for sentence in decision.reasons.get("reasons", [])[:5])
         return self._observe(
@@ -97,7 +98,7 @@ class Rules:
             scope,
             labels={"scope": scope, "decision": decision.decision, "cause": decision.cause},
             severity=severity,
-            title=f"Drift check {scope}: {headline(decision.decision, decision.layers_judged)}: {happened}",
+            title=f"Drift check {scope}: {words}: {happened}",
             message=f"{meaning(decision.decision)} Cause: {cause}. {f'Findings: {found} ' if found else ''}"
             f"As of {decision.as_of}. {to_do}".strip(),
             evidence={

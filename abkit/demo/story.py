@@ -40,6 +40,7 @@ class DayPlayed:
         day: Its date.
         decision, cause: Result of that day's drift check; "" before the first.
         layers_judged: How many of the five layers that check could judge; 0 before the first.
+        coarse: How many of those it could judge for major shifts only.
         srcc, srcc_low, srcc_high, n: Within-campaign SRCC of score and CTR over the last days, its 95 % interval, and
             its number of creatives.
         alerts: Titles of the alerts that are open at the end of the day.
@@ -50,6 +51,7 @@ class DayPlayed:
     decision: str
     cause: str
     layers_judged: int = 0
+    coarse: int = 0
     srcc: float | None
     srcc_low: float | None
     srcc_high: float | None
@@ -162,6 +164,7 @@ def _play_day(workspace: DemoWorkspace, simulation: Simulation, index: int) -> D
             decision=decision.decision if decision else "",
             cause=decision.cause if decision else "",
             layers_judged=(decision.layers_judged or 0) if decision else 0,
+            coarse=decision.coarse if decision else 0,
             srcc=relation.estimate if relation else None,
             srcc_low=relation.ci_low if relation else None,
             srcc_high=relation.ci_high if relation else None,

@@ -860,6 +860,11 @@ class Decision(Base):
     as_of: Mapped[date]
     decided_at: Mapped[datetime]
 
+    @property
+    def coarse(self) -> int:
+        """How many of the layers were judged for major shifts only."""
+        return len((self.reasons or {}).get("coarse", ()))
+
 
 class RetrainTrial(Base):
     """A challenger beside a champion: what it learned from, what both were judged on, and what came of it."""

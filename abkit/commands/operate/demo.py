@@ -65,7 +65,9 @@ def _print_story(story: Story) -> None:
     )
     typer.echo(f"  before   {len(calm)} checks through season and fatigue: {counts}")
     whole = sum(day.layers_judged == LAYERS for day in checked)
-    typer.echo(f"  layers   all {LAYERS} judged in {whole} of {len(checked)} checks")
+    coarse = sum(day.coarse > 0 for day in checked)
+    only = f"; in {coarse}, one of them for major shifts only" if coarse else ""
+    typer.echo(f"  layers   all {LAYERS} judged in {whole} of {len(checked)} checks{only}")
     if found is None:
         typer.echo("  found    no decision to retrain")
     else:

@@ -162,4 +162,5 @@ def timeline_sentence(decisions: Sequence[Decision]) -> str:
         since = decision
     cause = f" ({last.cause.replace('_', ' ')})" if last.cause else ""
     checks = f"{len(ordered):,} check{'' if len(ordered) == 1 else 's'}"
-    return f"{headline(last.decision, last.layers_judged)}{cause} since {since.as_of:%Y-%m-%d}, after {checks}"
+    words = headline(last.decision, last.layers_judged, last.coarse)
+    return f"{words}{cause} since {since.as_of:%Y-%m-%d}, after {checks}"

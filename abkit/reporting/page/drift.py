@@ -156,7 +156,7 @@ def gather_drift_page(
             trace=explain_decision(session, decision, windows, (*notes, *said)),
             reasons=tuple(map(str, decision.reasons.get("reasons", []))),
             layers=_layers(findings),
-            headline=headline(decision.decision, decision.layers_judged),
+            headline=headline(decision.decision, decision.layers_judged, decision.coarse),
             reference=reference.scores,
             current=current.scores,
             sheets=_sheets(session, findings, windows, reference, current, with_thumbnails=with_thumbnails),

@@ -61,7 +61,7 @@ def render_report(data: ReportData) -> str:
         "pairs_sentence": pairs_of(headline) if headline else "",
         "worth_words": worth_sentences(worth) if worth else [],
         "timeline_words": timeline_sentence(data.decision_history),
-        "headline_of": lambda decision: decisions.headline(decision.decision, decision.layers_judged),
+        "headline_of": lambda decision: decisions.headline(decision.decision, decision.layers_judged, decision.coarse),
         "reasons_of": lambda decision: decision.reasons.get("reasons", []),
         "kpi_of": _kpi,
         "state_of": lambda alert: _state(alert, data.made_at),

@@ -30,11 +30,21 @@ def meaning(decision: str) -> str:
     return MEANING.get(DriftDecision(decision), "") if decision in set(DriftDecision) else ""
 
 
-def headline(decision: str, layers_judged: int | None) -> str:
-    """Return a decision with how many layers it rests on; None where an earlier release did not count them.
+def headline(decision: str, layers_judged: int | None, coarse: int = 0) -> str:
+    """Return a decision with how many layers it rests on.
+
+    Args:
+        decision: One of the five.
+        layers_judged: How many; None where an earlier release did not count them.
+        coarse: How many of them were judged for major shifts only.
 
     >>> headline("stable", 2), headline("fix_data", None)
     ('stable (2 of 5 layers judged)', 'fix data')
+    >>> headline("stable", 5, coarse=1)
+    'stable (5 of 5 layers judged, 1 for major shifts only)'
     """
-    coverage = "" if layers_judged is None else f" ({layers_judged} of {LAYERS} layers judged)"
-    return decision.replace("_", " ") + coverage
+    words = decision.replace("_", " ")
+    if layers_judged is None:
+        return words
+    only = f", {coarse} for major shifts only" if coarse else ""
+    return f"{words} ({layers_judged} of {LAYERS} layers judged{only})"

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
@@ -26,6 +26,12 @@ _MOST_TO_PERMUTE = 10_000
 # Beyond so many the limiting distribution of KS is as good as that for this many values.
 _MOST_FOR_KS = 10_000
 _CUTS = 512
+#: Of the one-sided 95 % interval, in standard errors.
+ONE_SIDED = 1.645
+#: A shift is absent where so many times its floor is ruled out.
+RULED_OUT = 2.0
+# What chance alone makes of KS, root mean square, in units of √(1/n + 1/m): π/√12.
+_KS_BY_CHANCE = math.pi / math.sqrt(12)
 _DEALT_AT_ONCE = 500_000  # values, so that permutations take some megabytes
 
 
@@ -39,6 +45,9 @@ class Shift(Record):
         p_value: P-value of "both windows come from one distribution", never 0; None without a statistic.
         effect: The same difference on a scale whose floors mean the same for every n; equal to `statistic` for KS, PSI
             and JS, in standard deviations of the reference for Wasserstein, between 0 and 1 for energy and MMD.
+        beyond: The effect without what chance alone adds to it: what floors are held against.
+        upper: Upper end of the one-sided 95 % interval of the effect, as is known for KS, PSI, Wasserstein and energy.
+        resolution: What that end is typically when nothing moved: windows of these sizes rule out no smaller effects.
         n_reference, n_current: Number of finite values in each window.
         method: How it was computed: bins, permutations, what was sampled.
         note: Why there is no value.
@@ -50,6 +59,9 @@ class Shift(Record):
     statistic: float | None = None
     p_value: float | None = None
     effect: float | None = None
+    beyond: float | None = None
+    upper: float | None = None
+    resolution: float | None = None
     n_reference: int
     n_current: int
     method: str = ""
@@ -101,6 +113,15 @@ def drift(
     of freedom (Yurdakul 2018), and so are eight times the squared JS distance in natural units / (1/n + 1/m).
     Wasserstein: scipy's distance, p = (1 + #)/(1 + B) from B permutations, or beyond 10,000 values from B Brownian
     bridges across the pooled values, drawn until 25 are as extreme.
+
+    Distances of samples are larger than those of their distributions. What is beyond chance is, for PSI, less its mean
+    when nothing moved, (bins − 1)·(1/n + 1/m); for KS and Wasserstein √(distance² − chance²), with what chance alone
+    makes of the distance: 0.91·√(1/n + 1/m) for KS, and for Wasserstein the mean of Brownian bridges.
+
+    The upper ends are what the samples rule out. For KS and Wasserstein they hold whatever the distributions: the
+    distances are not smaller than those of the distributions on average, and their errors are at most
+    √(1/n + 1/m) ÷ 2 and √(s²/n + t²/m), s and t being standard deviations. That of PSI is the noncentrality at which
+    so small a value has a chance of 2.5 %: its tails are heavier than those of χ².
 
     Args:
         reference: Shape (n,); values that are not finite are left out.
@@ -191,13 +212,29 @@ class _Merged:
         return apart / (float(n) * m)
 
     @cached_property
+    def bridge(self) -> Floats:
+        """Standard deviation of a Brownian bridge after each value but the last."""
+        u = np.arange(1, self.n + self.m) / (self.n + self.m)
+        found: Floats = np.sqrt(u * (1 - u))
+        return found
+
+    @cached_property
     def distance(self) -> Floats:
         """|F(x) − F(y)| after each value but the last."""
         return np.abs(self.apart(self.order < self.n))
 
 
 def _shift(
-    test: str, statistic: float, p_value: float, n: int, m: int, method: str, effect: float | None = None
+    test: str,
+    statistic: float,
+    p_value: float,
+    n: int,
+    m: int,
+    method: str,
+    effect: float | None = None,
+    beyond: float | None = None,
+    upper: float | None = None,
+    resolution: float | None = None,
 ) -> Shift:
     """Return a measure; its effect is the statistic where no other is given."""
     return Shift(
@@ -205,6 +242,9 @@ def _shift(
         statistic=statistic,
         p_value=p_value,
         effect=statistic if effect is None else effect,
+        beyond=beyond,
+        upper=upper,
+        resolution=resolution,
         n_reference=n,
         n_current=m,
         method=method,
@@ -226,7 +266,19 @@ def _ks(both: _Merged) -> Shift:
         p = float(stats.kstwo.sf(statistic, round(n * m / (n + m))))
     else:
         p = float(stats.kstwobign.sf(statistic * math.sqrt(n * m / (n + m))))
-    return _shift("ks", statistic, min(1.0, max(p, np.finfo(float).tiny)), n, m, "two-sample Kolmogorov-Smirnov")
+    p, chance = min(1.0, max(p, np.finfo(float).tiny)), math.sqrt(1 / n + 1 / m)
+    wide = ONE_SIDED * 0.5 * chance
+    return _shift(
+        "ks",
+        statistic,
+        p,
+        n,
+        m,
+        "two-sample Kolmogorov-Smirnov",
+        beyond=math.sqrt(max(0.0, statistic**2 - (_KS_BY_CHANCE * chance) ** 2)),
+        upper=min(1.0, statistic + wide),
+        resolution=_KS_BY_CHANCE * chance + wide,
+    )
 
 
 def _in_bins(both: _Merged, bins: int) -> tuple[Shift, Shift]:
@@ -242,7 +294,18 @@ def _in_bins(both: _Merged, bins: int) -> tuple[Shift, Shift]:
     where = f"{k} bins at the quantiles of the reference"
     tiny = np.finfo(float).tiny
     p_value = max(float(stats.chi2.sf(psi / chance, k - 1)), tiny) if k > 1 else 1.0
-    found = _shift("psi", psi, p_value, n, m, f"{where}, natural logarithm, half a count added")
+    usual = stats.chi2.median(k - 1) if k > 1 else 0.0
+    found = _shift(
+        "psi",
+        psi,
+        p_value,
+        n,
+        m,
+        f"{where}, natural logarithm, half a count added",
+        beyond=max(0.0, psi - (k - 1) * chance),
+        upper=chance * _noncentrality(psi / chance, k - 1),
+        resolution=chance * _noncentrality(float(usual), k - 1),
+    )
     p, q = a / n, b / m
     middle = (p + q) / 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -250,6 +313,15 @@ def _in_bins(both: _Merged, bins: int) -> tuple[Shift, Shift]:
     nats = max(0.0, nats)
     p_value = max(float(stats.chi2.sf(8 * nats / chance, k - 1)), tiny) if k > 1 else 1.0
     return found, _shift("js", math.sqrt(nats / math.log(2)), p_value, n, m, f"{where}, root of the divergence, base 2")
+
+
+def _noncentrality(value: float, freedom: int) -> float:
+    """Return the noncentrality at which a χ² is below a value with a chance of 2.5 %; 0 where it is so rarely below."""
+    if freedom < 1 or stats.chi2.cdf(value, freedom) <= 0.025:
+        return 0.0
+    # √χ² lies within a few units of √(noncentrality + freedom), at any size.
+    high = (math.sqrt(value) + 10) ** 2
+    return float(optimize.brentq(lambda at: stats.ncx2.cdf(value, freedom, at) - 0.025, 1e-12, high))
 
 
 def _edges(x: Floats, bins: int) -> Floats:
@@ -264,12 +336,29 @@ def _wasserstein(both: _Merged, seed: int, permutations: int) -> Shift:
     n, m = both.n, both.m
     distance = float(both.distance @ both.gaps)
     spread = float(both.x.std())
+    chance = math.sqrt(2 / math.pi * (1 / n + 1 / m)) * float(both.bridge @ both.gaps)
     effect = distance / spread if spread > 0 else (0.0 if distance == 0 else math.inf)
     rng = np.random.default_rng(seed)
     few = n + m <= _MOST_TO_PERMUTE
     deal, how = (_permuted, "permutations") if few else (_bridges(both), f"Brownian bridges at {_CUTS} cuts")
     p = permutation_p(distance, lambda times: deal(both, rng, times), permutations) if distance else 1.0
-    return _shift("wasserstein", distance, p, n, m, f"in score units; p from at most {permutations} {how}", effect)
+    beyond = upper = resolution = None
+    if spread > 0:
+        beyond = math.sqrt(max(0.0, distance**2 - chance**2)) / spread
+        wide = ONE_SIDED * math.sqrt(both.x.var() / n + both.y.var() / m)
+        upper, resolution = (distance + wide) / spread, (chance + wide) / spread
+    return _shift(
+        "wasserstein",
+        distance,
+        p,
+        n,
+        m,
+        f"in score units; p from at most {permutations} {how}",
+        effect,
+        beyond,
+        upper,
+        resolution,
+    )
 
 
 def _permuted(both: _Merged, rng: np.random.Generator, times: int) -> Floats:
@@ -286,8 +375,7 @@ def _permuted(both: _Merged, rng: np.random.Generator, times: int) -> Floats:
 def _bridges(both: _Merged) -> Callable[[_Merged, np.random.Generator, int], Floats]:
     """Return what deals values of large windows at random: ∫|B(u)| dQ(u), Q the quantiles of the pooled values."""
     total = both.n + both.m
-    u = np.arange(1, total) / total
-    spread = np.sqrt(u * (1 - u)) * both.gaps
+    spread = both.bridge * both.gaps
     starts = np.unique(np.linspace(0, total - 1, _CUTS + 1).astype(np.int64)[:-1])
     weights = np.add.reduceat(spread, starts)  # (cuts,): the gaps of a cut share the bridge at its middle
     middle = (starts + np.append(starts[1:], total - 1)) / (2 * total)

@@ -23,6 +23,8 @@ Rows = NDArray[np.float32]
 TYPICAL = 12
 _BLOCK = 512
 _ROWS_FOR_THE_MEDIAN = 1_000
+# Of the upper end, in standard errors: more than 1.645, as a small effect comes with a small error.
+_WIDE = 1.96
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,9 @@ def embedding_shift(
     """Compare the pooled embeddings of two windows by their energy distance and by their maximum mean discrepancy.
 
     Features are divided by their pooled standard deviation. The energy's effect is Székely & Rizzo's coefficient of
-    inhomogeneity, (2·E|X−Y| − E|X−X'| − E|Y−Y'|) / (2·E|X−Y|) (2013, J. Statistical Planning and Inference 143). MMD²
+    inhomogeneity, (2·E|X−Y| − E|X−X'| − E|Y−Y'|) / (2·E|X−Y|) (2013, J. Statistical Planning and Inference 143); the
+    upper end of its interval is from the two parts of the variance of such means (Hoeffding 1948): what single
+    creatives add, and what is left of it when nothing moved. MMD²
     is E k(X,X') + E k(Y,Y') − 2·E k(X,Y) (Gretton et al. 2012, JMLR 13) with k = exp(−|x−y|²/(2h²)), h being the median
     distance of 1,000 pooled rows at most; its effect is MMD² / (E k(X,X') + E k(Y,Y')). All means leave out pairs of
     a creative with itself, so that both effects are 0 on average when nothing moved, whatever n. Both read as a share:
@@ -90,7 +94,15 @@ def embedding_shift(
     )
     effect = float(observed.energy[0])
     return EmbeddingShift(
-        energy=both.shift("energy", statistic=effect, p_value=float(ps[0]), effect=effect, method=methods["energy"]),
+        energy=both.shift(
+            "energy",
+            statistic=effect,
+            p_value=float(ps[0]),
+            effect=effect,
+            upper=effect + _WIDE * observed.energy_error,
+            resolution=_WIDE * observed.energy_error,
+            method=methods["energy"],
+        ),
         mmd=both.shift(
             "mmd",
             statistic=float(observed.mmd[0]),
@@ -166,6 +178,8 @@ class Windows:
         statistic: float | None = None,
         p_value: float | None = None,
         effect: float | None = None,
+        upper: float | None = None,
+        resolution: float | None = None,
         method: str = "",
         most_typical: tuple[int, ...] = (),
     ) -> Shift:
@@ -175,6 +189,8 @@ class Windows:
             statistic=statistic,
             p_value=p_value,
             effect=effect,
+            upper=upper,
+            resolution=resolution,
             n_reference=self.given[0],
             n_current=self.given[1],
             method=method,
@@ -202,12 +218,14 @@ class _Compared:
 
     Attributes:
         energy: The energy coefficient.
+        energy_error: Standard error of that of the first column.
         mmd, mmd_effect: MMD², and its share of the similarity inside the windows.
         nearness: Shape (n + m,): how much nearer each creative is to the second window than to the first, of the first
             column.
     """
 
     energy: Floats
+    energy_error: float
     mmd: Floats
     mmd_effect: Floats
     nearness: Floats
@@ -255,10 +273,28 @@ class _Pairs:
         to_first, to_all = alike[:, 0].astype(np.float64), alike[:, -1].astype(np.float64)
         return _Compared(
             energy=energy,
+            energy_error=self._energy_error(apart, first[:, 0] > 0),
             mmd=mmd,
             mmd_effect=mmd / np.maximum(xx + yy, np.finfo(float).tiny),
             nearness=(to_all - to_first) / m - to_first / n,
         )
+
+    def _energy_error(self, apart: Rows, first: NDArray[np.bool_]) -> float:
+        """Return the standard error of the energy coefficient, from the distances of each creative to both windows."""
+        to_first, to_all = apart[:, 0].astype(np.float64), apart[:, -1].astype(np.float64)
+        n, m = int(first.sum()), int((~first).sum())
+        own, others = np.where(first, to_first, to_all - to_first), np.where(first, to_all - to_first, to_first)
+        own, others = own / np.where(first, n - 1, m - 1), others / np.where(first, m, n)
+        inside, between = own[first].mean() + own[~first].mean(), others.mean()
+        if between <= 0:
+            return 0.0
+        added = inside / (2 * between**2) * others - own / between
+        single = added[first].var() / n + added[~first].var() / m
+        # Distances centered by rows and columns are what pairs say beyond their creatives.
+        mean = to_all / (n + m - 1)
+        pairs = 2 * float(self.norms.mean(dtype=np.float64)) - 2 * float((mean**2).mean()) + float(mean.mean()) ** 2
+        left = 2 * max(0.0, pairs) * (1 / n + 1 / m) ** 2 / (2 * between) ** 2
+        return float(np.sqrt(single + left))
 
     def _products(self, columns: Rows) -> tuple[Rows, Rows]:
         """Return distances and similarities, summed over the creatives of each column: (N, columns) each."""

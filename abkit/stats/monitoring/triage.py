@@ -22,6 +22,7 @@ class Finding:
         sentence: What was found, for people.
         persistent: For input and score: the shift is there in both halves of the current window, too.
         holds: For the relation: it is shown to hold on the new creatives.
+        coarse: Without enough data for its floor, a test rules out a shift of twice the major floor.
         against_model: For input and score: the reference is the model's own sample and not earlier creatives, so a
             shift says whether the scorer knows such images, not that anything has changed.
     """
@@ -32,6 +33,12 @@ class Finding:
     persistent: bool = False
     holds: bool = False
     against_model: bool = False
+    coarse: bool = False
+
+    @property
+    def judged(self) -> bool:
+        """Whether it says anything: that something moved, or that a shift of some size is ruled out."""
+        return self.verdict is not Verdict.INSUFFICIENT_DATA or self.coarse
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,18 @@ def layers_judged(findings: Iterable[Finding]) -> int:
     >>> layers_judged([Finding(Layer.INPUT, Verdict.OK, ""), Finding(Layer.KPI, Verdict.INSUFFICIENT_DATA, "")])
     1
     """
-    return len({found.layer for found in findings if found.verdict is not Verdict.INSUFFICIENT_DATA})
+    return len({found.layer for found in findings if found.judged})
+
+
+def coarse_layers(findings: Iterable[Finding]) -> tuple[Layer, ...]:
+    """Return the layers that are judged for major shifts only: there is too little to tell smaller ones.
+
+    >>> coarse_layers([Finding(Layer.SCORE, Verdict.INSUFFICIENT_DATA, "", coarse=True)])
+    (<Layer.SCORE: 'score'>,)
+    """
+    found = list(findings)
+    fine = {one.layer for one in found if one.verdict is not Verdict.INSUFFICIENT_DATA}
+    return tuple(layer for layer in Layer if layer not in fine and any(f.coarse for f in found if f.layer is layer))
 
 
 def triage(findings: Iterable[Finding]) -> Triage:
@@ -66,8 +84,8 @@ def triage(findings: Iterable[Finding]) -> Triage:
     | only the level of the KPI moved | watch | kpi_shift |
     | none of these | stable | – |
 
-    A layer that cannot be judged adds a sentence, and so does a watch on the data; neither changes what the others
-    decide.
+    A layer that cannot be judged, or for major shifts only, adds a sentence, and so does a watch on the data; neither
+    changes what the others decide.
 
     >>> found = [Finding(Layer.INPUT, Verdict.OK, "Inputs agree."), Finding(Layer.KPI, Verdict.MAJOR, "CTR halved.")]
     >>> triage(found)
@@ -76,12 +94,12 @@ def triage(findings: Iterable[Finding]) -> Triage:
     found = list(findings)
     missing = (
         *_sentences(found, Verdict.WATCH, layers=(Layer.DATA,)),
-        *_sentences(found, Verdict.INSUFFICIENT_DATA, layers=(Layer.INPUT, Layer.SCORE, Layer.RELATION, Layer.KPI)),
+        *_what_is_missing(found),
     )
     faults = _sentences(found, Verdict.FAULT)
     if faults:
         return Triage(Decision.FIX_DATA, "data_fault", faults)
-    judged = [f for f in found if f.layer is not Layer.DATA and f.verdict is not Verdict.INSUFFICIENT_DATA]
+    judged = [f for f in found if f.layer is not Layer.DATA and f.judged]
     if not judged:
         return Triage(Decision.INSUFFICIENT_DATA, "", missing or ("No layer could be judged.",))
     lost = _sentences(found, Verdict.MAJOR, layers=(Layer.RELATION,))
@@ -119,6 +137,18 @@ def _input_shift(shifted: list[Finding], found: list[Finding], missing: tuple[st
     else:
         why = "The shift is below the floor at which the scorer would have to be retrained."
     return Triage(Decision.WATCH, "input_shift", (*sentences, why, *missing))
+
+
+def _what_is_missing(found: list[Finding]) -> tuple[str, ...]:
+    """Return what each layer lacks; of a layer that one test could judge, what another lacks is no news."""
+    missing: tuple[str, ...] = ()
+    for layer in (Layer.INPUT, Layer.SCORE, Layer.RELATION, Layer.KPI):
+        mine = [f for f in found if f.layer is layer]
+        if any(f.verdict is not Verdict.INSUFFICIENT_DATA for f in mine):
+            continue
+        coarse = [f for f in mine if f.coarse][:1]
+        missing += _sentences(coarse or mine, Verdict.INSUFFICIENT_DATA)
+    return missing
 
 
 def _sentences(found: list[Finding], *verdicts: Verdict, layers: tuple[Layer, ...] | None = None) -> tuple[str, ...]:

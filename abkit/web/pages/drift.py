@@ -36,7 +36,7 @@ def drift(
                 "run_id": row.run_id,
                 "as_of": row.as_of,
                 "decision": row.decision,
-                "headline": headline(row.decision, row.layers_judged),
+                "headline": headline(row.decision, row.layers_judged, row.coarse),
                 "standing": row.standing,
                 "windows": row.scope,
                 "reason": next(iter(row.reasons.get("reasons", [])), ""),
@@ -49,7 +49,7 @@ def drift(
             else {
                 "run_id": last.run_id,
                 "as_of": last.as_of,
-                "headline": headline(last.decision, last.layers_judged),
+                "headline": headline(last.decision, last.layers_judged, last.coarse),
                 "reasons": list(map(str, last.reasons.get("reasons", []))),
                 "windows": last.scope,
             }

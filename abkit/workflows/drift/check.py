@@ -17,7 +17,7 @@ from abkit.money import Exchange, Rates
 from abkit.records import to_plain
 from abkit.stats.monitoring.budget import Budget
 from abkit.stats.monitoring.score_sketch import ScoreSketch
-from abkit.stats.monitoring.triage import layers_judged, triage
+from abkit.stats.monitoring.triage import coarse_layers, layers_judged, triage
 from abkit.store import imports, models, results, runs
 from abkit.store.catalog import ideas
 from abkit.store.database.engine import Store
@@ -130,6 +130,7 @@ def check_drift(
             cause=decided.cause,
             reasons=decided.reasons,
             layers_judged=layers_judged(findings),
+            coarse=coarse_layers(findings),
             standing=standing,
             results=tuple(tests),
             reference=str(before),
@@ -324,6 +325,7 @@ def _log(
         cause=report.cause,
         reasons={
             "reasons": list(report.reasons),
+            "coarse": [layer.value for layer in report.coarse],
             "set_aside": to_plain(report.set_aside),
             "windows": traced(windows),
         },

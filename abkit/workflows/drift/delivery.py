@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from abkit.config import DriftSettings
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.stats.monitoring.budget import Budget
+from abkit.stats.monitoring.distribution_shift import RULED_OUT
 from abkit.stats.monitoring.level_shift import level_shift
 from abkit.stats.monitoring.relation_shift import Delivery, RelationShift, relation_shift
 from abkit.store.kpis.late_events import DeliveryRow
@@ -129,18 +130,25 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings, budg
         why = f"Relation: the score is not shown to go with {kpi} in the reference, so nothing can be lost"
         return replace(row, sentence=f"{why}: {figures}.")
     share, p = found.lost_share or 0.0, found.p_value if found.p_value is not None else 1.0
+    ci_low, ci_high = (found.ci_low or 0.0) / reference.slope, (found.ci_high or 0.0) / reference.slope
     lost = share >= settings.relation_loss and p < level
+    limit = RULED_OUT * settings.relation_loss
+    verdict = DriftVerdict.MAJOR if lost else DriftVerdict.OK if ci_high < limit else DriftVerdict.INSUFFICIENT_DATA
     words = "it has lost" if lost else "it is not shown to have lost"
     floor = f"{100 * settings.relation_loss:.0f} % or more"
+    more = ""
+    if verdict is DriftVerdict.INSUFFICIENT_DATA:
+        floor += ", and not enough data to tell"
+        more = f" {_how_many_more(found.n_current, share, ci_high, limit)}"
     lingers = budget.lingers(Layer.RELATION, row.test, p=p, effect=share, floor=settings.relation_loss)
     return replace(
         row,
-        verdict=DriftVerdict.MAJOR if lost else DriftVerdict.OK,
-        sentence=f"Relation: {figures}: {words} {floor} (lost {100 * share:.0f} %, p {show_p(p)}).",
+        verdict=verdict,
+        sentence=f"Relation: {figures}: {words} {floor} (lost {100 * share:.0f} %, p {show_p(p)}).{more}",
         statistic=share,
         detail={**row.detail, "lingers": lingers},
-        ci_low=(found.ci_low or 0.0) / reference.slope,
-        ci_high=(found.ci_high or 0.0) / reference.slope,
+        ci_low=ci_low,
+        ci_high=ci_high,
         p_value=p,
     )
 
@@ -193,13 +201,16 @@ def judge_level(both: Delivered, settings: DriftSettings, budget: Budget) -> Lay
         return row
     moved = abs(found.log_ratio) >= settings.kpi_floor and found.p_value < level
     lingers = budget.lingers(Layer.KPI, "level", p=found.p_value, effect=abs(found.log_ratio), floor=settings.kpi_floor)
-    words = "moved" if moved else "has not moved beyond the floor"
+    furthest, limit = max(-found.ci_low, found.ci_high), RULED_OUT * settings.kpi_floor
+    unclear = not moved and furthest >= limit
+    words = "moved" if moved else "is not shown to have moved" if unclear else "has not moved beyond the floor"
+    more = f" {_how_many_more(found.n_current, abs(found.log_ratio), furthest, limit)}" if unclear else ""
     return replace(
         row,
-        verdict=DriftVerdict.MAJOR if moved else DriftVerdict.OK,
+        verdict=DriftVerdict.INSUFFICIENT_DATA if unclear else DriftVerdict.MAJOR if moved else DriftVerdict.OK,
         sentence=(
             f"KPI level: {name} at equal age {words}: {_percent(found.log_ratio)} "
-            f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {show_p(found.p_value)})."
+            f"({_percent(found.ci_low)} to {_percent(found.ci_high)}, p {show_p(found.p_value)}).{more}"
         ),
         statistic=found.log_ratio,
         detail={**row.detail, "lingers": lingers},
@@ -207,6 +218,14 @@ def judge_level(both: Delivered, settings: DriftSettings, budget: Budget) -> Lay
         ci_high=found.ci_high,
         p_value=found.p_value,
     )
+
+
+def _how_many_more(n: int, estimate: float, upper: float, limit: float) -> str:
+    """Say how many more creatives would usually be enough to rule out an effect, if nothing changed."""
+    more = math.ceil(n * ((upper - estimate) / limit) ** 2) - n
+    if more > 0:
+        return f"About {more:,} more creatives in the window would tell."
+    return "More delivery would tell."
 
 
 def _rate_in_words(definition: MetricDefinition) -> str:

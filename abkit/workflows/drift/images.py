@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from abkit.config import DriftSettings
 from abkit.stats.monitoring.budget import Budget, permutations_for
-from abkit.stats.monitoring.distribution_shift import Shift, drift
+from abkit.stats.monitoring.distribution_shift import RULED_OUT, Shift, drift
 from abkit.stats.monitoring.kernel_shift import embedding_shift
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftVerdict, Layer
@@ -22,12 +22,15 @@ _SCORE_TESTS = {
     "psi": "population stability index",
     "wasserstein": "moved on average, in score units, by",
 }
+_ROOTS = ("ks", "wasserstein")  # chance makes of them the root of what it makes of the others
 _HALVES = 0.01  # level of the test of half a window
 _WORDS = {
     DriftVerdict.OK: "no shift beyond the floor",
     DriftVerdict.WATCH: "a shift between the floors",
     DriftVerdict.MAJOR: "a major shift",
+    DriftVerdict.INSUFFICIENT_DATA: "not enough data to tell whether they shifted",
 }
+_NO_MAJOR = "no major shift, and not enough data to tell a smaller one"
 
 
 def judge_input(
@@ -128,19 +131,31 @@ def _judged(
     verdict = _verdict(found, *floors, level)
     # The whole window has spent the budget; its halves only have to agree with it.
     persistent = verdict is DriftVerdict.MAJOR and all(
-        _verdict(half, *floors, _HALVES) is not DriftVerdict.OK for half in halves
+        _verdict(half, *floors, _HALVES) in (DriftVerdict.WATCH, DriftVerdict.MAJOR) for half in halves
     )
     name = "Input" if row.layer is Layer.INPUT else "Scores"
+    unclear = verdict is DriftVerdict.INSUFFICIENT_DATA
+    coarse = unclear and found.upper is not None and found.upper < RULED_OUT * floors[1]
+    words = _NO_MAJOR if coarse else _WORDS[verdict]
+    more = f" {_how_many_more(found, RULED_OUT * floors[0])}" if unclear else ""
     return replace(
         row,
         verdict=verdict,
-        sentence=f"{name}: {_WORDS[verdict]} ({measure} p {show_p(found.p_value)}, "
-        f"{row.n_reference:,} against {row.n_current:,} images).",
+        coarse=coarse,
+        sentence=f"{name}: {words} ({measure} p {show_p(found.p_value)}, "
+        f"{row.n_reference:,} against {row.n_current:,} images).{more}",
         statistic=found.statistic,
         p_value=found.p_value,
         n_reference=found.n_reference,
         n_current=found.n_current,
-        detail={**row.detail, "method": found.method, "persistent": persistent, "level": level, "lingers": lingers},
+        detail={
+            **row.detail,
+            "method": found.method,
+            "persistent": persistent,
+            "level": level,
+            "lingers": lingers,
+            "upper": found.upper,
+        },
         persistent=persistent,
     )
 
@@ -148,9 +163,22 @@ def _judged(
 def _verdict(found: Shift, watch: float, major: float, level: float) -> DriftVerdict:
     if found.effect is None or found.p_value is None:
         return DriftVerdict.INSUFFICIENT_DATA
-    if found.p_value >= level or found.effect < watch:
-        return DriftVerdict.OK
-    return DriftVerdict.MAJOR if found.effect >= major else DriftVerdict.WATCH
+    effect = found.effect if found.beyond is None else found.beyond
+    if found.p_value >= level or effect < watch:
+        # That nothing was shown is no news unless the data could have told.
+        could_tell = found.upper is None or found.upper < RULED_OUT * watch
+        return DriftVerdict.OK if could_tell else DriftVerdict.INSUFFICIENT_DATA
+    return DriftVerdict.MAJOR if effect >= major else DriftVerdict.WATCH
+
+
+def _how_many_more(found: Shift, limit: float) -> str:
+    """Say how many creatives would usually be enough to rule out an effect, if nothing moved."""
+    n, m = found.n_reference, found.n_current
+    beyond = max(found.upper or 0.0, found.resolution or 0.0) / limit
+    chance = (1 / n + 1 / m) / beyond ** (2 if found.test in _ROOTS else 1)
+    if chance > 1.25 / n:
+        return f"About {math.ceil(1 / (chance - 1 / n)) - m:,} more creatives in the window would tell."
+    return f"About {math.ceil(2 / chance):,} creatives in each window would tell."
 
 
 def _halves(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

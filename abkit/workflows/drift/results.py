@@ -28,7 +28,7 @@ class LayerResult(Record):
         threshold: The floor that the statistic has to pass for a verdict above "ok".
         detail: Everything else worth keeping: method, floors, further figures; `creatives` are the ids of those that
             moved it most. A test that `explains` says what moved, and decides nothing.
-        persistent, holds, against_model: See `abkit.stats.monitoring.triage.Finding`.
+        persistent, holds, against_model, coarse: See `abkit.stats.monitoring.triage.Finding`.
     """
 
     layer: Layer
@@ -47,6 +47,7 @@ class LayerResult(Record):
     persistent: bool = False
     holds: bool = False
     against_model: bool = False
+    coarse: bool = False
 
     @property
     def lingers(self) -> bool:
@@ -62,7 +63,13 @@ class LayerResult(Record):
     def finding(self) -> Finding:
         """What the triage needs of it."""
         return Finding(
-            self.layer, self.verdict, self.sentence, self.persistent, self.holds, against_model=self.against_model
+            self.layer,
+            self.verdict,
+            self.sentence,
+            self.persistent,
+            self.holds,
+            against_model=self.against_model,
+            coarse=self.coarse,
         )
 
 
@@ -73,6 +80,7 @@ class DriftReport(RecordList):
     Attributes:
         decision, cause, reasons: Of the triage; "" where there is no cause.
         layers_judged: How many of the five layers could be judged: what "stable" rests on.
+        coarse: Those of them that could be judged for major shifts only.
         standing: Whether it is the standing check, which owns headline and alert; else an ad-hoc comparison.
         results: Every test of every layer.
         reference, current: The windows, as written.
@@ -91,6 +99,7 @@ class DriftReport(RecordList):
     cause: str
     reasons: tuple[str, ...]
     layers_judged: int = 0
+    coarse: tuple[Layer, ...] = ()
     standing: bool = True
     results: tuple[LayerResult, ...]
     reference: str
@@ -109,7 +118,7 @@ class DriftReport(RecordList):
     @property
     def headline(self) -> str:
         """The decision with what it rests on, such as "stable (2 of 5 layers judged)"."""
-        return headline(self.decision, self.layers_judged)
+        return headline(self.decision, self.layers_judged, len(self.coarse))
 
     @property
     def meaning(self) -> str:

@@ -122,7 +122,7 @@ def overview(store: Store, *, now: datetime | None = None) -> Overview:
         return Overview(
             day=day,
             decision=made.decision if made else "",
-            headline=headline(made.decision, made.layers_judged) if made else "not checked yet",
+            headline=headline(made.decision, made.layers_judged, made.coarse) if made else "not checked yet",
             meaning=meaning(made.decision) if made else "No drift check has been made: `abkit drift check` makes one.",
             reasons=tuple(str(one) for one in made.reasons.get("reasons", ())) if made else (),
             checked_on=made.as_of if made else None,

@@ -202,7 +202,7 @@ def _check(row: Decision) -> StoredCheck:
     return StoredCheck(
         run_id=row.run_id,
         decision=row.decision,
-        headline=headline(row.decision, row.layers_judged),
+        headline=headline(row.decision, row.layers_judged, row.coarse),
         meaning=meaning(row.decision),
         cause=row.cause,
         reasons=tuple(str(reason) for reason in row.reasons.get("reasons", [])),

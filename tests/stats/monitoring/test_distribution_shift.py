@@ -109,3 +109,31 @@ def test_constant_scores_that_stay_are_no_shift_and_that_move_are_one(to: float)
     assert (moved.wasserstein.p_value or 1) < 0.01
     assert (moved.psi.p_value or 1) < 0.01
     assert (moved.psi.statistic or 0) > 1
+
+
+@pytest.mark.parametrize(
+    ("test", "shift", "true"), [("ks", 0.507, 0.2), ("psi", 0.451, 0.2), ("wasserstein", 0.4, 0.4)]
+)
+def test_the_upper_end_is_seldom_below_the_true_distance(test: str, shift: float, true: float) -> None:
+    rng = np.random.default_rng(3)
+    worlds = [
+        getattr(drift(rng.normal(size=n), rng.normal(shift, 1, n), permutations=1), test)
+        for n in (60, 100, 400)
+        for _ in range(60)
+    ]
+    assert np.mean([one.upper < true for one in worlds]) <= 0.06
+    assert np.median([one.beyond for one in worlds]) == pytest.approx(true, rel=0.25)
+
+
+@pytest.mark.parametrize("test", ["ks", "psi", "wasserstein"])
+def test_where_nothing_moved_nothing_is_beyond_chance_and_the_upper_end_is_the_resolution(test: str) -> None:
+    rng = np.random.default_rng(4)
+    worlds = [getattr(drift(rng.gumbel(size=80), rng.gumbel(size=150), permutations=1), test) for _ in range(80)]
+    assert np.median([one.beyond for one in worlds]) < 0.07
+    usual = np.median([one.resolution for one in worlds])
+    assert np.median([one.upper for one in worlds]) == pytest.approx(usual, rel=0.25)
+
+
+def test_a_reference_of_one_value_has_no_unit_and_rules_nothing_out() -> None:
+    found = drift(np.ones(30), np.arange(30.0)).wasserstein
+    assert (found.upper, found.resolution, found.beyond) == (None, None, None)

@@ -122,3 +122,16 @@ def test_nothing_one_constant_or_broken_rows_give_a_note_or_no_shift() -> None:
 def test_windows_of_different_encoders_are_refused() -> None:
     with pytest.raises(ValueError, match="3 and 4 features"):
         embedding_shift(np.zeros((5, 3)), np.zeros((5, 4)))
+
+
+def test_the_upper_end_of_the_energy_is_seldom_below_what_many_creatives_say() -> None:
+    rng = np.random.default_rng(6)
+    true = embedding_shift(rng.normal(size=(1_000, 12)), rng.normal(0.3, 1, size=(1_000, 12)), permutations=1).energy
+    worlds = [
+        embedding_shift(rng.normal(size=(50, 12)), rng.normal(0.3, 1, size=(80, 12)), permutations=1).energy
+        for _ in range(100)
+    ]
+    effects = [one.effect for one in worlds]
+    assert np.mean([one.upper < true.effect for one in worlds]) <= 0.09
+    errors = [(one.upper - one.effect) / 1.96 for one in worlds]
+    assert np.median(errors) == pytest.approx(np.std(effects), rel=0.35)

@@ -376,3 +376,45 @@ def test_same_windows_of_100_against_100_images_stay_stable_at_the_stated_rate(s
     # Input and scores have an error rate of 1 % each: 2 % in all; four of 60 have a chance below 2 %.
     assert moved <= 4
     assert retrain == 0
+
+
+def _score_verdicts(n: int, shift: float, worlds: int) -> list[LayerResult]:
+    from abkit.stats.monitoring.budget import TESTS, Budget
+    from abkit.store.scores import CreativeSample
+    from abkit.workflows.drift.images import judge_scores
+
+    budget = Budget(per_year=20, looks_per_year=dict.fromkeys(TESTS, 52.0))
+    rng, nothing = np.random.default_rng(n), np.zeros((0, 1), np.float32)
+    return [
+        found
+        for _ in range(worlds)
+        for found in judge_scores(
+            *(CreativeSample((), rng.normal(at, 1, n), nothing) for at in (4, 4 + shift)), Settings().drift, budget
+        )
+    ]
+
+
+def test_a_shift_of_twice_the_floor_is_never_called_calm_in_small_windows() -> None:
+    found = _score_verdicts(80, 0.51, 25)
+    verdicts = [one.verdict for one in found]
+    assert verdicts.count("ok") <= 3
+    assert "insufficient_data" in verdicts
+    unclear = next(one for one in found if one.verdict == "insufficient_data")
+    assert "not enough data to tell" in unclear.sentence
+    assert "creatives in each window would tell." in unclear.sentence
+
+
+def test_half_of_the_floor_is_calm_in_windows_of_a_thousand() -> None:
+    verdicts = [one.verdict for one in _score_verdicts(1_000, 0.1, 8)]
+    assert set(verdicts) == {"ok"}
+
+
+def test_windows_that_rule_out_a_major_shift_only_say_so_and_count() -> None:
+    from abkit.stats.monitoring.triage import coarse_layers, layers_judged, triage
+
+    findings = [one.finding for one in _score_verdicts(26, 0.0, 1)]
+
+    assert layers_judged(findings) == 1
+    assert coarse_layers(findings) == ("score",)
+    (_, missing) = triage(findings).reasons
+    assert missing.startswith("Scores: no major shift, and not enough data to tell a smaller one")

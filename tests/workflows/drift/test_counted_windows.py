@@ -237,7 +237,7 @@ def test_a_slow_account_is_judged_in_all_five_layers(sqlite_store: Store) -> Non
 
     report = check_drift(sqlite_store, Settings(), as_of=day(days - 1))
 
-    assert (report.headline, report.decision) == ("stable (5 of 5 layers judged)", "stable")
+    assert (report.headline, report.decision) == ("stable (5 of 5 layers judged, 1 for major shifts only)", "stable")
     assert "the 48 last creatives, launched since" in report.windows
     with sqlite_store.read() as session:
         made = session.scalars(select(Decision)).one()

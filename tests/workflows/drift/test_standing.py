@@ -62,7 +62,8 @@ def test_an_ad_hoc_comparison_neither_opens_an_alert_nor_becomes_the_headline(ki
     assert page.decision.run_id == standing.run_id
     digest = weekly_digest(kinds, DAY + timedelta(days=2))
     assert digest.drift == (
-        f"stable (3 of 5 layers judged) as of {DAY}. Nothing that could be judged has moved by more than its floor: "
+        f"stable (3 of 5 layers judged, 1 for major shifts only) as of {DAY}. "
+        "Nothing that could be judged has moved by more than its floor: "
         "keep using the scores.",
     )
 

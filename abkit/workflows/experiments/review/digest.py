@@ -114,7 +114,7 @@ def _found(standing: Sequence[Standing], verdict: Verdict, first: date) -> tuple
 
 
 def _drift(made: Decision) -> str:
-    return f"{headline(made.decision, made.layers_judged)} as of {made.as_of}. {meaning(made.decision)}"
+    return f"{headline(made.decision, made.layers_judged, made.coarse)} as of {made.as_of}. {meaning(made.decision)}"
 
 
 def _waiting(standing: Sequence[Standing], day: date) -> list[str]:
