@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from abkit.records import Record, percent
 from abkit.vocabulary import Direction, Metric
@@ -27,6 +27,9 @@ class Counted(Protocol):
     def spend(self) -> float | None: ...  # noqa: D102
     @property
     def revenue(self) -> float | None: ...  # noqa: D102
+
+
+AnyCounted = TypeVar("AnyCounted", bound=Counted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,11 @@ class MetricDefinition(Record):
             return None
         # Counts stay whole numbers.
         return below, sum(value if weight == 1 else value * weight for value, weight in parts)
+
+    def known(self, rows: Iterable[AnyCounted]) -> list[AnyCounted]:
+        """Return those of whose money enough is known for `terms`."""
+        needs = self.needs
+        return [row for row in rows if all(getattr(row, name) is not None for name in needs)] if needs else list(rows)
 
     def weights(self, margin_rate: float = 1.0) -> dict[str, float]:
         """Return the weight of each figure of the numerator, so that the quotient is the metric.

@@ -185,10 +185,12 @@ class _Fit:
 
     def _inverse(self, target: Floats, mu: Floats, diagonal: Floats, spread: float) -> Floats:
         """Solve for the creatives by conjugate gradients."""
+        weight = group_sums(self.cell, mu, self.cells).clip(1e-300)
 
         def apply(values: Floats) -> Floats:
             own = values[self.unit]
-            inside = group_sums(self.unit, mu * (own - self._mean(own, mu)), self.units)
+            mean = (group_sums(self.cell, mu * own, self.cells) / weight)[self.cell]
+            inside = group_sums(self.unit, mu * (own - mean), self.units)
             result: Floats = inside + values / spread
             return result
 

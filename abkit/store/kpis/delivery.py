@@ -392,8 +392,9 @@ def delivery_rows(
         .group_by(*order, *split)
         .order_by(*order, *split)
     )
-    found = [_with_amounts(dict(row._mapping), money) if money else DeliveryRow(**row._mapping) for row in rows]
-    return with_late_events(found)
+    names = tuple(rows.keys())
+    found = (dict(zip(names, row, strict=True)) for row in rows)
+    return with_late_events([_with_amounts(row, money) if money else DeliveryRow(**row) for row in found])
 
 
 def _with_amounts(values: dict[str, Any], money: Exchange) -> DeliveryRow:

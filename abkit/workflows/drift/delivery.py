@@ -70,7 +70,7 @@ def sort_delivery(
         ideas: Label of the idea by creative; one that is missing is an idea of its own.
         definition: The KPI; rows whose money is not known are left out of one of money.
     """
-    known = [row for row in rows if definition.terms(row) is not None]
+    known = definition.known(rows)
     left_out, rows = len(rows) - len(known), known
     sorted_rows = [(row, window) for row in rows if (window := windows.window_of(row)) is not Window.NEITHER]
     kept = [row for row, _ in sorted_rows]

@@ -39,7 +39,7 @@ def recent_start(
         settings: `min_creatives`, `min_clicks`, `recent_weeks`.
         definition: The KPI, whose events count.
     """
-    known = [row for row in rows if definition.terms(row) is not None]
+    known = definition.known(rows)
     exposures = [float(getattr(row, definition.rate[1])) for row in known]
     events = sum(float(getattr(row, definition.events)) for row in known)
     rate = events / exposed if (exposed := sum(exposures)) > 0 else 0.0

@@ -79,7 +79,7 @@ def baseline_of(
         ([row for row in delivered.rows if row.campaign_id == campaign], "the campaign so far"),
         (list(delivered.rows), "everything delivered so far"),
     ):
-        known = [row for row in rows if definition.terms(row) is not None]
+        known = definition.known(rows)
         impressions = sum(row.impressions for row in known)
         events = sum(getattr(row, definition.events) for row in known)
         if given is None and (events < FEWEST_EVENTS or not impressions):

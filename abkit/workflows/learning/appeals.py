@@ -297,7 +297,7 @@ def _delivered(
 ) -> DeliveredRows:
     rows = delivery.delivery_rows(session, first, as_of, money, segment=segment, campaigns=campaigns)
     rows = [row for row in rows if not trials.covers(row)]
-    known = [row for row in rows if definition.terms(row) is not None]
+    known = definition.known(rows)
     launches = delivery.first_deliveries(session, {row.creative_id for row in known})
     return DeliveredRows(
         rows=known,

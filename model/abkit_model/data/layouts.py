@@ -71,23 +71,25 @@ def find_layout(sample: str, known: Known, header_line: int | None = None) -> La
     delimiters = said.group(1) if said else _USUAL + _RARE
     if header_line is not None:
         at_line = (next(_records(text, delimiter, skip=header_line - 1), None) for delimiter in delimiters)
-        found = [layout for layout in at_line if layout and layout.header_line == header_line]
+        found = [(known(one.header), one) for one in at_line if one and one.header_line == header_line]
         if not found:
             raise TableError(f"line {header_line:,} holds no header", hint="count from 1, blank lines included")
     else:
-        found = [one for delimiter in delimiters for one in islice(_records(text, delimiter), _FIRST)]
-        if max((known(one.header) for one in found), default=0) < _ENOUGH:
+        first_lines = (one for delimiter in delimiters for one in islice(_records(text, delimiter), _FIRST))
+        found = [(known(one.header), one) for one in first_lines]
+        if max((count for count, _ in found), default=0) < _ENOUGH:
             rest = (one for delimiter in delimiters for one in islice(_records(text, delimiter), _FIRST, None))
-            found += [one for one in rest if len(one.header) >= _ENOUGH and known(one.header) >= _ENOUGH]
+            wide = ((known(one.header), one) for one in rest if len(one.header) >= _ENOUGH)
+            found += [(count, one) for count, one in wide if count >= _ENOUGH]
     if not said:
-        found = [one for one in found if one.delimiter in _USUAL or known(one.header) > 1]
+        found = [(count, one) for count, one in found if one.delimiter in _USUAL or count > 1]
     if not found:
         raise TableError("no header in the first lines", hint="this does not look like CSV; export it again")
-    if not any(known(one.header) for one in found):
-        first = min(one.header_line for one in found)
-        found = [one for one in found if one.header_line == first]
+    if not any(count for count, _ in found):
+        first = min(one.header_line for _, one in found)
+        found = [(count, one) for count, one in found if one.header_line == first]
     # A tie goes to the delimiter that makes more cells, then to the earlier line.
-    best = max(found, key=lambda one: (known(one.header), len(one.header)))
+    _, best = max(found, key=lambda counted: (counted[0], len(counted[1].header)))
     return replace(best, trailing=_trailing(text, best))
 
 

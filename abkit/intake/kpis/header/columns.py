@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from abkit.errors import InvalidInput
 from abkit.intake.kpis.header.fields import LABELS, MONEY, UNSTORED, currency_in, in_millionths, listed, plain_name
@@ -61,10 +62,14 @@ class Columns:
         return self.names[self.position[field]] if field in self.position else field
 
 
+# Any line may be the header, and most lines repeat what is in the others.
+_plain = lru_cache(maxsize=4096)(plain_name)
+
+
 def recognized(cells: Sequence[str], mapping: Mapping[str, str], recipes: tuple[Recipe, ...] | None = None) -> int:
     """Return how many different fields a line names: how much it looks like the header."""
     mapped = {plain_name(column) for column in mapping}
-    plain = {plain_name(cell) for cell in cells if cell and len(cell) <= 200}
+    plain = {_plain(cell) for cell in cells if cell and len(cell) <= 200}
     common = common_meanings(recipes or load_recipes())
     fields = {common[name].field for name in plain if name in common} - {UNUSED}
     return len(fields) + len(plain & mapped)

@@ -48,7 +48,7 @@ def plain_name(name: str) -> str:
     name = unicodedata.normalize("NFKC", name).strip()
     if currency_in(name):
         name = _BRACKETS.sub("", name)
-    return "".join(char for char in name.casefold() if char.isalnum())
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def currency_in(name: str) -> str | None:
