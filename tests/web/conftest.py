@@ -103,20 +103,21 @@ def editor(own_stocked: Workspace) -> Iterator[TestClient]:
 
 # --- in a browser -------------------------------------------------------------------------------------------------
 
-Serve = Callable[[Workspace], str]
+Serve = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-def _servers() -> Iterator[Serve]:
+def servers() -> Iterator[Serve]:
     """Serve workspaces until the tests end; the server runs in a thread of this process."""
     import uvicorn
 
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
-    def serve(workspace: Workspace) -> str:
+    def serve(workspace: Workspace, *, local: bool = True) -> str:
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(workspace.settings), log_level="warning", access_log=False, ws="none")
+        app = create_app(workspace.settings, local=local)
+        config = uvicorn.Config(app, log_level="warning", access_log=False, ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
@@ -134,15 +135,15 @@ def _servers() -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="session")
-def address(stocked: Workspace, _servers: Serve) -> str:
+def address(stocked: Workspace, servers: Serve) -> str:
     """Where a browser finds the stocked workspace, without a slash at the end; for tests that only read."""
-    return _servers(stocked)
+    return servers(stocked)
 
 
 @pytest.fixture
-def own_address(own_stocked: Workspace, _servers: Serve) -> str:
+def own_address(own_stocked: Workspace, servers: Serve) -> str:
     """Where a browser finds a copy that a test may change."""
-    return _servers(own_stocked)
+    return servers(own_stocked)
 
 
 # Of a module: while Playwright runs, its thread has an event loop, and `asyncio.run` of other tests would refuse.

@@ -24,7 +24,7 @@ TONES = {
 #: What each decision answers to "can the scores be trusted?".
 ANSWERS = {
     "stable": "Yes",
-    "watch": "So far",
+    "watch": "So far, yes",
     "retrain": "No",
     "fix_data": "Not before the data are fixed",
     "insufficient_data": "There is not enough data to say",
