@@ -4,29 +4,38 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 # A file's tests stay in one process, which makes their common fixtures once; the order is that of tests/conftest.py.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# One process more than the two cores that they need: tests of daemons and servers wait for much of their time.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # Hundreds of commands are started by the tests: each would compile abkit anew.
 unexport PYTHONDONTWRITEBYTECODE
 # Several test processes share the cores: threads that spin while they wait would only take turns from each other.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: demo test test-long check audit install clean
+.PHONY: demo test test-only test-long check style types audit install clean
 
 demo: $(VENV)/.demo
 	$(BIN)/abkit demo
 
-test: $(VENV)/.dev check
+# Types take a minute of one core where mypy has not seen them before: they are checked beside the first tests.
+test: $(VENV)/.dev style
+	$(MAKE) --no-print-directory --jobs 2 types test-only
+
+test-only: $(VENV)/.dev
 	$(TEST_ENV) $(PYTEST)
 
 # What takes minutes and repeats in more places what `make test` shows once.
 test-long: $(VENV)/.dev
 	$(TEST_ENV) $(PYTEST) -m long
 
-check: $(VENV)/.dev
+check: style types
+
+style: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
 
 # Licences of what is installed, and known vulnerabilities of what is pinned; says so, and ends with 3, where pip-audit
 # cannot be installed or reaches no data.
