@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from abkit.errors import UsageError
-from abkit.jobs.schedules import CATALOG
+from abkit.jobs.schedules import CATALOG, QUICK
+from abkit.jobs.status import no_daemon, schedule_status
+from abkit.jobs.work.leaderboards import ask, ask_if_due
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.jobs import requests
@@ -87,6 +89,29 @@ def ask_for_upload(store: Store, job: str, arguments: Mapping[str, Any], *, by: 
     if job not in ON_UPLOADS:
         raise UsageError(f"there is no job {job!r} for uploads", hint=f"there are {', '.join(ON_UPLOADS)}")
     return _ask(store, job, arguments, by)
+
+
+def ask_for_leaderboards(store: Store, campaign: int | None = None, *, by: str) -> bool:
+    """Ask for the figures of a campaign, or of all where they are due, if a daemon seems to run; return whether it is.
+
+    What waits already is not asked for again.
+
+    Args:
+        store: A store at the current migration.
+        campaign: Number of the only campaign.
+        by: Who asks.
+    """
+    now = datetime.now(UTC)
+    with store.read() as session:
+        statuses = schedule_status(session, CATALOG, now)
+    # The quick jobs are how a daemon is seen: it brings them into the store when it starts.
+    if not any(one.job in QUICK for one in statuses) or no_daemon(statuses, QUICK, now):
+        return False
+    if campaign is None:
+        ask_if_due(store, by=by)
+    else:
+        ask(store, {"campaign": campaign}, by=by)
+    return True
 
 
 def requested(store: Store, key: str) -> RequestedJob:

@@ -1,6 +1,7 @@
 """Schedules: the catalog of jobs that they can name, and how abkit.toml and the commands define them."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from abkit.jobs.status import ScheduleStatus, unknown_schedule
 from abkit.jobs.work.asked import ScoreAddresses, Worth, score_addresses, worth
 from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, digest, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
+from abkit.jobs.work.leaderboards import Leaderboards, leaderboards, then_leaderboards
 from abkit.jobs.work.learning import Retrain, retrain, train_labels
 from abkit.jobs.work.sources import ImportSource, import_source
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
@@ -22,14 +24,17 @@ from abkit.store.database.engine import Store
 from abkit.store.jobs import schedules
 from abkit.store.schema import Schedule
 
+# After these, pages of campaigns show other figures.
+_CHANGE_LEADERBOARDS = ("score_folder", "score_addresses", "import_kpis", "import_source", "retrain")
 # A schedule can run these and nothing else.
 CATALOG: Catalog = {
-    job.name: job
+    job.name: replace(job, run=then_leaderboards(job.run)) if job.name in _CHANGE_LEADERBOARDS else job
     for job in (
         Job("score_folder", "score the new images of a watched folder", score_folder, ScoreFolder),
         Job("score_addresses", "score images of the public web, by their addresses", score_addresses, ScoreAddresses),
         Job("import_kpis", "import the KPI exports of a watched folder", import_kpis, ImportKpis),
         Job("import_source", "get the export of a [[source]] and import it", import_source, ImportSource),
+        Job("leaderboards", "make the figures of campaigns that have changed", leaderboards, Leaderboards),
         Job("correlate", "correlate scores with a KPI", correlate, Correlate),
         Job("drift_check", "check all drift layers and decide", drift_check, DriftCheck),
         Job("retrain", "train a challenger, judge it on later launches, promote it if it is better", retrain, Retrain),

@@ -49,10 +49,52 @@ def stamp_of(session: Session, campaign: int) -> str:
         .join(CampaignCreative, CampaignCreative.creative_id == Score.creative_id)
         .where(CampaignCreative.campaign_id == campaign)
     )
+    parts = [members, counted, scored, *_of_all()]
+    return _stamp(session.execute(select(*(part.scalar_subquery() for part in parts))).one())
+
+
+def stamps(session: Session) -> dict[int, str]:
+    """Return the stamp of every campaign that has a creative, as `stamp_of` does, in few queries."""
+    whole = session.execute(select(*(part.scalar_subquery() for part in _of_all()))).one()
+    counted = select(CampaignCreative.campaign_id, func.max(CampaignCreative.id), func.count(CampaignCreative.id))
+    scored = select(CampaignCreative.campaign_id, func.max(Score.id)).join(
+        Score, Score.creative_id == CampaignCreative.creative_id
+    )
+    last = {row[0]: row[1] for row in session.execute(scored.group_by(CampaignCreative.campaign_id))}
+    rows = session.execute(counted.group_by(CampaignCreative.campaign_id))
+    return {campaign: _stamp([member, number, last.get(campaign), *whole]) for campaign, member, number in rows}
+
+
+def _of_all() -> list[Any]:
     tables = (KpiImport, KpiUndo, AdCreative, AdUnlinked, IdeaCreative, Promotion)
-    parts = [members, counted, scored, *(select(func.max(table.id)) for table in tables)]
-    found = session.execute(select(*(part.scalar_subquery() for part in parts))).one()
-    return ".".join(str(one or 0) for one in found)
+    return [select(func.max(table.id)) for table in tables]
+
+
+def _stamp(parts: Iterable[Any]) -> str:
+    return ".".join(str(one or 0) for one in parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeBoard:
+    """When a leaderboard was made and from what; `last_day` is the last one with delivery."""
+
+    stamp: str
+    as_of: date
+    made_at: datetime
+    last_day: date | None
+
+
+def made_boards(session: Session) -> dict[int, MadeBoard]:
+    """Return what was made last, by campaign."""
+    days = select(LeaderboardEntry.campaign_id, func.max(LeaderboardEntry.last_day))
+    last = {row[0]: row[1] for row in session.execute(days.group_by(LeaderboardEntry.campaign_id))}
+    rows = select(Leaderboard.campaign_id, Leaderboard.stamp, Leaderboard.as_of, Leaderboard.made_at)
+    return {
+        row.campaign_id: MadeBoard(
+            stamp=row.stamp, as_of=row.as_of, made_at=row.made_at, last_day=last.get(row.campaign_id)
+        )
+        for row in session.execute(rows)
+    }
 
 
 def write_leaderboard(

@@ -33,6 +33,11 @@ def waiting(session: Session, limit: int = 50) -> Sequence[JobRequest]:
     return session.scalars(unclaimed.order_by(JobRequest.id).limit(limit)).all()
 
 
+def waiting_of(session: Session, job: str) -> Sequence[JobRequest]:
+    """Return the requests of a job that nobody has claimed."""
+    return session.scalars(select(JobRequest).where(JobRequest.run_id.is_(None), JobRequest.job == job)).all()
+
+
 def claim(session: Session, request: JobRequest, *, owner: str, now: datetime, lease_until: datetime) -> Lease | None:
     """Claim a request, with a run of its own; None if another process was first.
 

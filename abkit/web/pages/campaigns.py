@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
-from abkit.errors import UsageError
+from abkit.errors import StoreError, UsageError
 from abkit.records import decimal, percent
 from abkit.reporting.tables.spreadsheet import csv_bytes, xlsx_bytes
 from abkit.store.catalog.tags import known_tags
@@ -163,12 +164,17 @@ def _keep_current(request: Request, served: Workspace, board: Leaderboard) -> bo
     if board.due:
         return _ask(request, served, board.campaign_id)
     background: Background = request.app.state.background
-    return background.is_making(("leaderboard", board.campaign_id))
+    return not board.current and background.is_making(("leaderboard", board.campaign_id))
 
 
 def _ask(request: Request, served: Workspace, campaign_id: Id) -> bool:
+    """Let the daemon make the figures of a campaign; where none runs, this process does it beside its requests."""
+    from abkit.jobs.requests import ask_for_leaderboards
     from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 
+    with suppress(StoreError):  # a store that is busy now can be asked later
+        if ask_for_leaderboards(served.store, campaign_id, by="page"):
+            return True
     background: Background = request.app.state.background
     return background.ask(
         ("leaderboard", campaign_id), lambda: refresh_leaderboard(served.store, served.settings, campaign_id)
