@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from abkit.stats.monitoring.distribution_shift import Floats, Shift
-from abkit.stats.monitoring.kernel_shift import TYPICAL, Rows, Windows
+from abkit.stats.monitoring.kernel_shift import TYPICAL, Groups, Rows, Windows
 from abkit.stats.permutations import BATCH, permutation_p
 
 _FOLDS = 5
@@ -17,7 +17,13 @@ _SHRINKAGE = 0.1
 
 
 def classifier_shift(
-    reference: ArrayLike, current: ArrayLike, *, permutations: int = BATCH, most: int = 500, seed: int = 0
+    reference: ArrayLike,
+    current: ArrayLike,
+    *,
+    permutations: int = BATCH,
+    most: int = 500,
+    seed: int = 0,
+    groups: Groups | None = None,
 ) -> Shift:
     """Learn to tell the windows apart, and return how well that works on creatives that were not learned from.
 
@@ -35,6 +41,8 @@ def classifier_shift(
         permutations: Most permutations B; they are drawn until 25 of them are as extreme.
         most: Most creatives per window.
         seed: Seed of draw, folds and permutations.
+        groups: Labels of the rows of both windows: creatives of one group are dealt together, as in `embedding_shift`,
+            and judged by other groups.
 
     Raises:
         ValueError: The windows do not have the same features.
@@ -48,18 +56,19 @@ def classifier_shift(
     (True, 0.002)
     """
     rng = np.random.default_rng(seed)
-    both = Windows.of(reference, current, most=most, rng=rng)
+    both = Windows.of(reference, current, most=most, rng=rng, groups=groups, permutations=permutations)
     if both.note or len(both.rows) < 2 * _FOLDS:
         total = sum(both.given)
         note = both.note or f"{total} creatives in both windows; at least {2 * _FOLDS} are needed"
         return Shift(test="classifier", n_reference=both.given[0], n_current=both.given[1], note=note)
     components = _components(both.rows)
-    folds = rng.permutation(len(components)) % _FOLDS
-    n = both.n
+    blocks = np.arange(len(components)) if both.blocks is None else both.blocks
+    folds = (rng.permutation(int(blocks.max()) + 1) % _FOLDS)[blocks]
 
     def areas(first: Rows) -> tuple[Floats, Floats]:
         judged = _judged_by_others(components, folds, 1 - first.astype(np.float64))
         ranks = stats.rankdata(judged, axis=0)
+        n = first.sum(axis=0, dtype=np.float64)
         m = len(judged) - n
         above = np.einsum("ij,ij->j", ranks, 1 - first) - m * (m + 1) / 2
         return above / (n * m), judged[:, 0]
@@ -68,7 +77,7 @@ def classifier_shift(
     p = permutation_p(float(observed[0]), lambda times: areas(both.columns(times, rng))[0][1:], permutations)
     method = (
         f"AUC of a linear discriminant on {components.shape[1]} principal components, {_FOLDS} folds, "
-        f"{permutations} permutations at most{both.drawn}"
+        f"{permutations} permutations at most{both.dealt}{both.drawn}"
     )
     return both.shift(
         "classifier",
@@ -76,7 +85,7 @@ def classifier_shift(
         p_value=p,
         effect=float(observed[0]),
         method=method,
-        most_typical=both.most(judged[n:], TYPICAL),
+        most_typical=both.most(judged[both.n :], TYPICAL),
     )
 
 

@@ -7,6 +7,7 @@ a product of matrices, for many permutations at once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,10 +19,12 @@ from abkit.stats.monitoring.distribution_shift import Floats, Shift
 from abkit.stats.permutations import BATCH, permutation_ps
 
 Rows = NDArray[np.float32]
+Groups = tuple[ArrayLike, ArrayLike]
 
 #: How many of the most typical new creatives are named.
 TYPICAL = 12
 _BLOCK = 512
+_WAYS = 10  # times as many as permutations, at least
 _ROWS_FOR_THE_MEDIAN = 1_000
 # Of the upper end, in standard errors: more than 1.645, as a small effect comes with a small error.
 _WIDE = 1.96
@@ -41,7 +44,13 @@ class EmbeddingShift(Record):
 
 
 def embedding_shift(
-    reference: ArrayLike, current: ArrayLike, *, permutations: int = BATCH, most: int = 2_000, seed: int = 0
+    reference: ArrayLike,
+    current: ArrayLike,
+    *,
+    permutations: int = BATCH,
+    most: int = 2_000,
+    seed: int = 0,
+    groups: Groups | None = None,
 ) -> EmbeddingShift:
     """Compare the pooled embeddings of two windows by their energy distance and by their maximum mean discrepancy.
 
@@ -62,6 +71,9 @@ def embedding_shift(
         permutations: Most permutations B; they are drawn until 25 of them are as extreme.
         most: Most creatives per window; of more, so many are drawn at random, and `method` says so.
         seed: Seed of the draw and of the permutations.
+        groups: Labels of the rows of both windows, such as campaigns: creatives of one group may look alike, so each is
+            dealt as a whole, and p is exact if groups are independent. Of so few groups that they can be dealt in fewer
+            ways than ten times B, creatives are dealt one by one, and `method` says so.
 
     Raises:
         ValueError: The windows do not have the same features.
@@ -73,11 +85,11 @@ def embedding_shift(
     (True, True, 0.002, 0.002)
     """
     rng = np.random.default_rng(seed)
-    both = Windows.of(reference, current, most=most, rng=rng)
+    both = Windows.of(reference, current, most=most, rng=rng, groups=groups, permutations=permutations)
     if both.note:
         return EmbeddingShift(energy=both.shift("energy"), mmd=both.shift("mmd"))
-    dealt = f"{permutations} permutations at most{both.drawn}"
-    pairs = _Pairs(both.rows)
+    dealt = f"{permutations} permutations at most{both.dealt}{both.drawn}"
+    pairs = _Pairs(both.rows, both.blocks)
     methods = {
         "energy": f"energy distance of features in pooled standard deviations, {dealt}",
         "mmd": f"unbiased, Gaussian kernel of width {pairs.width:.3g} (median distance), {dealt}",
@@ -123,6 +135,8 @@ class Windows:
         n: How many rows of the reference there are.
         places: Shape (m,): where the current rows stood in what was given.
         given: Finite rows of both windows, before any were drawn.
+        blocks: Shape (n + m,): which rows are dealt together, first those of the reference; None for one by one.
+        dealt: Says what is dealt, where rows have groups.
         drawn: Says what was drawn; "" where all rows are used.
         note: Why nothing can be compared; "" otherwise.
     """
@@ -131,40 +145,65 @@ class Windows:
     n: int
     places: NDArray[np.intp]
     given: tuple[int, int]
+    blocks: NDArray[np.intp] | None = None
+    dealt: str = ""
     drawn: str = ""
     note: str = ""
 
     @classmethod
-    def of(cls, reference: ArrayLike, current: ArrayLike, *, most: int, rng: np.random.Generator) -> Windows:
+    def of(
+        cls,
+        reference: ArrayLike,
+        current: ArrayLike,
+        *,
+        most: int,
+        rng: np.random.Generator,
+        groups: Groups | None = None,
+        permutations: int = BATCH,
+    ) -> Windows:
         """Leave out rows that are not finite, draw from those that are too many, and standardize.
 
         Raises:
             ValueError: The windows do not have the same features.
         """
-        (x, _), (y, places) = _finite_rows(reference), _finite_rows(current)
+        (x, before), (y, places) = _finite_rows(reference), _finite_rows(current)
         n, m = len(x), len(y)
         if n < 2 or m < 2:
             note = f"{n} reference and {m} current creatives; at least 2 of each are needed"
             return cls(rows=np.zeros((0, 1), np.float32), n=0, places=places, given=(n, m), note=note)
         if x.shape[1] != y.shape[1]:
             raise ValueError(f"the windows have {x.shape[1]} and {y.shape[1]} features; they must be of one encoder")
-        x = x[_draw(n, most, rng)]
-        kept = _draw(m, most, rng)
+        of_x = _draw(n, most, rng)
+        x, kept = x[of_x], _draw(m, most, rng)
         pooled = np.concatenate([x, y[kept]])
         spread = pooled.std(axis=0, dtype=np.float64)
         varying = spread > 1e-6 * (1 + np.abs(pooled).max())
         pooled -= pooled.mean(axis=0, dtype=np.float64).astype(np.float32)
         pooled *= np.where(varying, 1 / np.where(varying, spread, 1), 0).astype(np.float32)
         drawn = f"; {most:,} drawn at random from each larger window" if max(n, m) > most else ""
-        return cls(rows=pooled, n=len(x), places=places[kept], given=(n, m), drawn=drawn)
+        blocks, dealt = None, ""
+        if groups is not None:
+            labels = (np.asarray(groups[0])[before[of_x]], np.asarray(groups[1])[places[kept]])
+            blocks, dealt = _blocks(labels, permutations)
+        return cls(
+            rows=pooled, n=len(x), places=places[kept], given=(n, m), blocks=blocks, dealt=dealt, drawn=drawn
+        )
 
     def columns(self, times: int, rng: np.random.Generator) -> Rows:
         """Return who belongs to the first window, (n + m, 1 + times): as it is, then as dealt at random."""
         total = len(self.rows)
         first = np.zeros((total, 1 + times), np.float32)
         first[: self.n, 0] = 1
+        if self.blocks is None:
+            for column in range(1, 1 + times):
+                first[rng.permutation(total)[: self.n], column] = 1
+            return first
+        many, of_first = int(self.blocks.max()) + 1, int(self.blocks[: self.n].max()) + 1
+        chosen = np.zeros(many, np.float32)
         for column in range(1, 1 + times):
-            first[rng.permutation(total)[: self.n], column] = 1
+            chosen[:] = 0
+            chosen[rng.permutation(many)[:of_first]] = 1
+            first[:, column] = chosen[self.blocks]
         return first
 
     def most(self, values: NDArray[np.floating], many: int) -> tuple[int, ...]:
@@ -208,6 +247,19 @@ def _finite_rows(values: ArrayLike) -> tuple[Rows, NDArray[np.intp]]:
     return array[places], places
 
 
+def _blocks(
+    labels: tuple[NDArray[np.generic], NDArray[np.generic]], permutations: int
+) -> tuple[NDArray[np.intp] | None, str]:
+    """Return which rows are dealt together and what that is in words; None where there are too few ways to deal."""
+    (old, x), (new, y) = (np.unique(part, return_inverse=True) for part in labels)
+    if len(old) == len(x) and len(new) == len(y):
+        return None, ""  # every creative is a group of its own
+    said = f" of {len(old)} and {len(new)} groups"
+    if math.comb(len(old) + len(new), len(new)) < _WAYS * permutations:
+        return None, f" of single creatives, as{said} there are too few to deal"
+    return np.concatenate([x, len(old) + y]), said
+
+
 def _draw(n: int, most: int, rng: np.random.Generator) -> NDArray[np.intp]:
     return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
@@ -241,6 +293,7 @@ class _Pairs:
     """All pairs of some rows, never all in memory."""
 
     rows: Rows
+    blocks: NDArray[np.intp] | None = None
 
     @cached_property
     def norms(self) -> Rows:
@@ -260,9 +313,9 @@ class _Pairs:
         """Compare the first window with the second, for each column that says who belongs to the first.
 
         Args:
-            first: Shape (N, columns), 1 or 0; every column has the same number of ones.
+            first: Shape (N, columns), 1 or 0; at least two of each in every column.
         """
-        n = int(first[:, 0].sum())
+        n = first.sum(axis=0, dtype=np.float64)
         m = len(first) - n
         # One more column of ones sums over everything.
         apart, alike = self._products(np.column_stack([first, np.ones(len(first), np.float32)]))
@@ -276,7 +329,7 @@ class _Pairs:
             energy_error=self._energy_error(apart, first[:, 0] > 0),
             mmd=mmd,
             mmd_effect=mmd / np.maximum(xx + yy, np.finfo(float).tiny),
-            nearness=(to_all - to_first) / m - to_first / n,
+            nearness=(to_all - to_first) / m[0] - to_first / n[0],
         )
 
     def _energy_error(self, apart: Rows, first: NDArray[np.bool_]) -> float:
@@ -289,7 +342,10 @@ class _Pairs:
         if between <= 0:
             return 0.0
         added = inside / (2 * between**2) * others - own / between
-        single = added[first].var() / n + added[~first].var() / m
+        added -= np.where(first, added[first].mean(), added[~first].mean())
+        added /= np.where(first, n, m)
+        # The creatives of a block move together.
+        single = float((added**2 if self.blocks is None else np.bincount(self.blocks, added) ** 2).sum())
         # Distances centered by rows and columns are what pairs say beyond their creatives.
         mean = to_all / (n + m - 1)
         pairs = 2 * float(self.norms.mean(dtype=np.float64)) - 2 * float((mean**2).mean()) + float(mean.mean()) ** 2
@@ -316,10 +372,11 @@ class _Pairs:
         return apart, alike
 
 
-def _means(sums: Rows, first: Rows, n: int, m: int) -> tuple[Floats, Floats, Floats]:
+def _means(sums: Rows, first: Rows, n: Floats, m: Floats) -> tuple[Floats, Floats, Floats]:
     """Return the means over pairs inside the first window, between both and inside the second."""
     to_first, to_all = sums[:, :-1], sums[:, -1]
     within_x = np.einsum("ij,ij->j", first, to_first, dtype=np.float64)
     from_x = first.T.astype(np.float64) @ to_all.astype(np.float64)
     within_y = float(to_all.sum(dtype=np.float64)) - 2 * from_x + within_x
-    return within_x / (n * (n - 1)), (from_x - within_x) / (n * m), within_y / (m * (m - 1))
+    pairs_x, pairs_y = np.maximum(n * (n - 1), 1), np.maximum(m * (m - 1), 1)
+    return within_x / pairs_x, (from_x - within_x) / (n * m), within_y / pairs_y

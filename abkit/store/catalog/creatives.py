@@ -57,6 +57,19 @@ def candidates(session: Session, campaign: int) -> list[int]:
     return [id_ for _, id_ in sorted((launched or date.max, id_) for id_, launched in rows)]
 
 
+def campaigns_of(session: Session, ids: Collection[int]) -> dict[int, int]:
+    """Return the first campaign of each of these creatives that is in one."""
+    found: dict[int, int] = {}
+    for part in in_parts(sorted(ids)):
+        first = (
+            select(CampaignCreative.creative_id, func.min(CampaignCreative.campaign_id))
+            .where(CampaignCreative.creative_id.in_(part))
+            .group_by(CampaignCreative.creative_id)
+        )
+        found |= {creative: campaign for creative, campaign in session.execute(first)}  # noqa: C416
+    return found
+
+
 def creatives_launched(session: Session, first: date, last: date) -> list[int]:
     """Return the creatives launched between two days, in that order."""
     return [creative for day, creative in launches(session, last) if day >= first]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -19,7 +20,7 @@ from abkit.stats.monitoring.budget import Budget
 from abkit.stats.monitoring.score_sketch import ScoreSketch
 from abkit.stats.monitoring.triage import coarse_layers, layers_judged, triage
 from abkit.store import imports, models, results, runs
-from abkit.store.catalog import ideas
+from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery as kpi_delivery
 from abkit.store.kpis.dimensions import segment_names
@@ -212,23 +213,35 @@ def _test_layers(
         said = f"{delivered.left_out:,} rows are left out of {definition.name}, as their {needs} is not known"
         money = replace(money, notes=(*money.notes, said))
     budget = budget_of(windows, settings)
+    campaigns = _campaigns(session, windows, samples)
     before = history.before(windows.since) if history and windows.since and windows.by_days else ScoreSketch()
     tests = [
         *_test_data(session, settings, budget, windows, samples),
         *_test_places(session, settings, delivered),
-        *_test_images(settings, windows, samples, budget),
+        *_test_images(settings, windows, samples, budget, campaigns),
         *judge_long_run(before, samples.reference, samples.current, settings),
         judge_relation(delivered, set(windows.current_creatives), settings, budget),
         *judge_experiments(session, windows, definition, settings),
         judge_level(delivered, settings, budget),
         *judge_segments(session, delivered, settings),
-        *_what_moved(session, windows, samples, settings),
+        *_what_moved(session, windows, samples, settings, campaigns),
     ]
     return tests, money, samples.notes
 
 
+def _campaigns(session: Session, windows: DriftWindows, samples: Samples) -> dict[int, int] | None:
+    """Return the campaign of each creative; None where campaigns are what is compared, or the reference has none."""
+    if windows.model_sample or WindowKind.CAMPAIGN in (windows.reference.kind, windows.current.kind):
+        return None
+    return creatives.campaigns_of(session, {*samples.reference.embedded, *samples.current.embedded})
+
+
 def _what_moved(
-    session: Session, windows: DriftWindows, samples: Samples, settings: DriftSettings
+    session: Session,
+    windows: DriftWindows,
+    samples: Samples,
+    settings: DriftSettings,
+    campaigns: dict[int, int] | None,
 ) -> list[LayerResult]:
     """Say what moved in the new images; these tests decide nothing."""
     version = windows.version
@@ -243,7 +256,7 @@ def _what_moved(
         said = " Compared with earlier creatives: the model's own sample holds no properties."
         properties = [replace(row, sentence=row.sentence + said) for row in properties]
     return [
-        *(judge_classifier(reference, current, settings) if Layer.INPUT not in samples.missing else ()),
+        *(judge_classifier(reference, current, settings, campaigns) if Layer.INPUT not in samples.missing else ()),
         *judge_queries(session, version, reference, current, settings),
         *properties,
     ]
@@ -256,10 +269,17 @@ def _test_clock(session: Session, as_of: date, now: datetime | None) -> list[Lay
     return judge_clock(as_of, last.as_of if last else None, kpi_delivery.impressions_after(session, today), today)
 
 
-def _test_images(settings: DriftSettings, windows: DriftWindows, samples: Samples, budget: Budget) -> list[LayerResult]:
+def _test_images(
+    settings: DriftSettings,
+    windows: DriftWindows,
+    samples: Samples,
+    budget: Budget,
+    campaigns: dict[int, int] | None,
+) -> list[LayerResult]:
     """Test input and scores; a layer that has nothing to compare says why in each of its rows."""
     tests = []
-    for layer, judge in ((Layer.INPUT, judge_input), (Layer.SCORE, judge_scores)):
+    by_campaign = partial(judge_input, campaigns=campaigns)
+    for layer, judge in ((Layer.INPUT, by_campaign), (Layer.SCORE, judge_scores)):
         if why := samples.missing.get(layer):
             tests += [replace(test, sentence=why) for test in judge(NOTHING, NOTHING, settings, budget)]
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,11 +34,16 @@ _NO_MAJOR = "no major shift, and not enough data to tell a smaller one"
 
 
 def judge_input(
-    reference: CreativeSample, current: CreativeSample, settings: DriftSettings, budget: Budget
+    reference: CreativeSample,
+    current: CreativeSample,
+    settings: DriftSettings,
+    budget: Budget,
+    campaigns: Mapping[int, int] | None = None,
 ) -> list[LayerResult]:
     """Test whether the new images look different: the energy distance of pooled embeddings, and beside it MMD.
 
     MMD is another measure of the same, on the same scale: it shows which creatives moved it most, and decides nothing.
+    Creatives of one campaign may look alike: campaigns are dealt as a whole, where they are given.
     """
     x, y = reference.embeddings, current.embeddings
     floors = settings.input_watch, settings.input_major
@@ -49,7 +54,8 @@ def judge_input(
     if short:
         return [row]
     level = budget.level(Layer.INPUT, "energy")
-    both = embedding_shift(x, y, most=settings.max_images, permutations=permutations_for(level))
+    groups = groups_of(reference, current, campaigns)
+    both = embedding_shift(x, y, most=settings.max_images, permutations=permutations_for(level), groups=groups)
     found = both.energy
     halves = [embedding_shift(x, half, most=settings.max_images).energy for half in _halves(y)]
     effect = found.effect or 0.0
@@ -96,6 +102,16 @@ def judge_scores(
         in_halves = (getattr(half, row.test) for half in halves)
         judged.append(_judged(row, found, in_halves, measure, floors[row.test], budget))
     return judged
+
+
+def groups_of(
+    reference: CreativeSample, current: CreativeSample, campaigns: Mapping[int, int] | None
+) -> tuple[list[int], list[int]] | None:
+    """Return the campaign of each embedding; one without any is a group of its own. None where they are not known."""
+    if campaigns is None or not len(reference.embedded) or not len(current.embedded):
+        return None
+    old, new = ([campaigns.get(one, -one) for one in window.embedded] for window in (reference, current))
+    return old, new
 
 
 def _once(settings: DriftSettings) -> Budget:

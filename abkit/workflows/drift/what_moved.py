@@ -7,7 +7,7 @@ of them decides, so that asking in detail does not cost false alarms.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from abkit.store.catalog.creatives import CreativeFile, creative_files
 from abkit.store.schema import ModelVersion
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import DriftVerdict, Layer
+from abkit.workflows.drift.images import groups_of
 from abkit.workflows.drift.results import LayerResult, show_p
 
 # What the new creatives are, where the figure is lower and where it is higher; and how the figure is written.
@@ -38,12 +39,17 @@ _PROPERTIES = {
 }
 
 
-def judge_classifier(reference: CreativeSample, current: CreativeSample, settings: DriftSettings) -> list[LayerResult]:
+def judge_classifier(
+    reference: CreativeSample,
+    current: CreativeSample,
+    settings: DriftSettings,
+    campaigns: Mapping[int, int] | None = None,
+) -> list[LayerResult]:
     """Test whether new creatives can be told from those of the reference, and name those that are most typical."""
     x, y = reference.embeddings, current.embeddings
     if min(len(x), len(y)) < settings.min_images or x.shape[1] != y.shape[1]:
         return []  # the energy test of the same embeddings says what is missing
-    found = classifier_shift(x, y)
+    found = classifier_shift(x, y, groups=groups_of(reference, current, campaigns))
     area, p = found.effect or 0.5, found.p_value if found.p_value is not None else 1.0
     moved = area >= settings.classifier_floor and p < settings.alpha
     words = "can be told from those of the reference" if moved else "can hardly be told from those of the reference"

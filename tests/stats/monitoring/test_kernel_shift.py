@@ -135,3 +135,43 @@ def test_the_upper_end_of_the_energy_is_seldom_below_what_many_creatives_say() -
     assert np.mean([one.upper < true.effect for one in worlds]) <= 0.09
     errors = [(one.upper - one.effect) / 1.96 for one in worlds]
     assert np.median(errors) == pytest.approx(np.std(effects), rel=0.35)
+
+
+def _campaigns(rng: np.random.Generator, many: int, shift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Campaigns of six creatives that look alike, and their labels."""
+    apart = np.repeat(rng.normal(size=(many, 8)), 6, axis=0)
+    return 0.8 * apart + 0.6 * rng.normal(size=(6 * many, 8)) + shift, np.repeat(np.arange(many), 6)
+
+
+def test_creatives_of_a_campaign_that_look_alike_make_no_false_alarm() -> None:
+    from abkit.stats.monitoring.classifier_shift import classifier_shift
+
+    rng = np.random.default_rng(12)
+    one_by_one, as_a_whole = [], []
+    for _ in range(16):
+        (x, old), (y, new) = _campaigns(rng, 10), _campaigns(rng, 8)
+        one_by_one.append(embedding_shift(x, y, permutations=99).energy.p_value)
+        found = embedding_shift(x, y, permutations=99, groups=(old, new))
+        told_apart = classifier_shift(x, y, permutations=99, groups=(old, new))
+        as_a_whole.append([found.energy.p_value, found.mmd.p_value, told_apart.p_value])
+    assert np.mean(np.array(one_by_one) <= 0.05) > 0.8
+    assert (np.array(as_a_whole) <= 0.05).mean() < 0.2
+
+
+def test_campaigns_of_another_kind_are_found_and_their_uncertainty_is_between_campaigns() -> None:
+    rng = np.random.default_rng(13)
+    (x, old), (y, new) = _campaigns(rng, 10), _campaigns(rng, 10, shift=1.5)
+    found = embedding_shift(x, y, permutations=199, groups=(old, new))
+    single = embedding_shift(x, y, permutations=199)
+    assert max(found.energy.p_value or 1, found.mmd.p_value or 1) <= 0.02
+    assert found.energy.effect == single.energy.effect
+    assert (found.energy.upper or 0) > (single.energy.upper or 0)
+    assert "of 10 and 10 groups" in found.energy.method
+
+
+def test_too_few_campaigns_to_deal_are_dealt_creative_by_creative_and_it_says_so() -> None:
+    rng = np.random.default_rng(14)
+    (x, old), (y, new) = _campaigns(rng, 3), _campaigns(rng, 3)
+    found = embedding_shift(x, y, groups=(old, new)).energy
+    assert found.p_value == embedding_shift(x, y).energy.p_value
+    assert "of single creatives, as of 3 and 3 groups there are too few to deal" in found.method

@@ -242,3 +242,22 @@ def test_a_slow_account_is_judged_in_all_five_layers(sqlite_store: Store) -> Non
     with sqlite_store.read() as session:
         made = session.scalars(select(Decision)).one()
     assert (made.layers_judged, made.launched_since) == (5, launched[48])
+
+
+def test_campaigns_whose_creatives_look_alike_are_dealt_as_a_whole(sqlite_store: Store) -> None:
+    rng = np.random.default_rng(9)
+    seed, days, each = seeded(sqlite_store), 24, 6
+    for index in range(days):
+        vectors = rng.normal(size=(1, 8)) + 0.5 * rng.normal(size=(each, 8))
+        scores = rng.normal(4, 0.7, each).tolist()
+        seed.creatives(f"c{index}", scores, embeddings=vectors, launched=[day(index)] * each, prefix=f"c{index}-")
+
+    report = check_drift(sqlite_store, Settings(), as_of=day(days - 1))
+
+    energy, told_apart = (
+        next(one for one in report.results if one.test == test) for test in ("energy", "classifier")
+    )
+    assert "groups" in energy.detail["method"]
+    assert "groups" in told_apart.detail["method"]
+    assert energy.verdict != "major"
+    assert (energy.p_value or 0) > 0.01
