@@ -86,6 +86,13 @@ def decisions(session: Session, since: date, as_of: date) -> list[Decision]:
     )
 
 
+def standing_days(session: Session, last: date) -> list[date]:
+    """Return the days of the standing checks of the year up to a day."""
+    first = last - timedelta(days=365)
+    made = select(Decision.as_of).where(Decision.standing, Decision.as_of > first, Decision.as_of <= last)
+    return list(session.scalars(made.distinct().order_by(Decision.as_of)))
+
+
 def last_decisions(session: Session, limit: int) -> list[Decision]:
     """Return the last decisions, of ad-hoc comparisons too, newest first."""
     return list(session.scalars(select(Decision).order_by(Decision.as_of.desc(), Decision.id.desc()).limit(limit)))

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
@@ -33,9 +34,10 @@ TESTS: Mapping[Layer, tuple[str, ...]] = {
 MOST = 0.05  # no test is held against a larger level, however large the budget
 SETTLED = 10  # an alert closes when p is above so many times the level
 STEPS = 4  # a window moves in steps of one part in so many
-_DAYS_PER_YEAR = 365.25
+DAYS_PER_YEAR = 365.25
 _FEWEST_PERMUTATIONS = 499
-_UNITS = {"year": 1.0, "quarter": 4.0, "month": 12.0, "week": _DAYS_PER_YEAR / 7}
+_YEAR, _SPAN, _FEWEST_CHECKS = 365, 28, 4
+_UNITS = {"year": 1.0, "quarter": 4.0, "month": 12.0, "week": DAYS_PER_YEAR / 7}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class Budget(Record):
         tests = self.tests.get(layer, ())
         if test not in tests:
             return 0.0
-        looks = max(1.0, self.looks_per_year.get(layer, _DAYS_PER_YEAR))
+        looks = max(1.0, self.looks_per_year.get(layer, DAYS_PER_YEAR))
         return min(MOST, self.per_year / len(self.tests) / looks / len(tests) / max(1, self.segments))
 
     def lingers(self, layer: Layer, test: str, *, p: float | None, effect: float | None, floor: float) -> bool:
@@ -144,7 +146,7 @@ def last_look(count: int, window: int) -> int:
     return count - count % step_of(window)
 
 
-def looks_per_year(window: int, per_day: float, checks_per_year: float = _DAYS_PER_YEAR) -> float:
+def looks_per_year(window: int, per_day: float, checks_per_year: float = DAYS_PER_YEAR) -> float:
     """Return how often in a year a quarter of a window is new.
 
     Args:
@@ -155,7 +157,31 @@ def looks_per_year(window: int, per_day: float, checks_per_year: float = _DAYS_P
     >>> round(looks_per_year(60, 10 / 7), 1), looks_per_year(7, 1, 52)
     (34.8, 52)
     """
-    return max(1.0, min(checks_per_year, per_day * _DAYS_PER_YEAR / step_of(window)))
+    return max(1.0, min(checks_per_year, per_day * DAYS_PER_YEAR / step_of(window)))
+
+
+def checks_per_year(days: Iterable[date], as_of: date) -> float:
+    """Return how often in a year a check is made: over the last year, or four weeks where that is more.
+
+    It counts what was made, by a schedule of abkit, another scheduler or by hand. Less than four weeks of checks, or
+    fewer than four of them, say nothing yet: then checks are taken to be daily.
+
+    Args:
+        days: The days of the checks so far.
+        as_of: The day of this one.
+
+    >>> from datetime import timedelta
+    >>> weekly = [date(2026, 1, 5) + timedelta(weeks=week) for week in range(20)]
+    >>> round(checks_per_year(weekly, weekly[-1]), 1), round(checks_per_year(weekly[:3], weekly[2]), 1)
+    (52.2, 365.2)
+    """
+    made = sorted({*days, as_of})
+    past = [(as_of - day).days for day in made if 0 <= (as_of - day).days < _YEAR]
+    if len(past) < _FEWEST_CHECKS or max(past) + 1 < _SPAN:
+        return DAYS_PER_YEAR
+    # A check on the first day of a span belongs to the days after it.
+    spans = (_SPAN, max(_SPAN, max(past)))
+    return min(DAYS_PER_YEAR, DAYS_PER_YEAR * max(sum(day < span for day in past) / span for span in spans))
 
 
 def permutations_for(level: float) -> int:

@@ -185,9 +185,7 @@ class Windows:
         if groups is not None:
             labels = (np.asarray(groups[0])[before[of_x]], np.asarray(groups[1])[places[kept]])
             blocks, dealt = _blocks(labels, permutations)
-        return cls(
-            rows=pooled, n=len(x), places=places[kept], given=(n, m), blocks=blocks, dealt=dealt, drawn=drawn
-        )
+        return cls(rows=pooled, n=len(x), places=places[kept], given=(n, m), blocks=blocks, dealt=dealt, drawn=drawn)
 
     def columns(self, times: int, rng: np.random.Generator) -> Rows:
         """Return who belongs to the first window, (n + m, 1 + times): as it is, then as dealt at random."""

@@ -16,7 +16,7 @@ from abkit.intake.tables.rates import rates_of
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.records import to_plain
-from abkit.stats.monitoring.budget import Budget
+from abkit.stats.monitoring.budget import Budget, checks_per_year
 from abkit.stats.monitoring.score_sketch import ScoreSketch
 from abkit.stats.monitoring.triage import coarse_layers, layers_judged, triage
 from abkit.store import imports, models, results, runs
@@ -120,7 +120,8 @@ def check_drift(
             standing = written == (str(before), str(window), definition.metric)
             standing = standing and version is (models.active_model(session) if model else version)
             clock = _test_clock(session, as_of, now)
-            tests, money, notes = _test_layers(session, settings.drift, windows, definition, rates, history)
+            checks = checks_per_year(results.standing_days(session, as_of), as_of)
+            tests, money, notes = _test_layers(session, settings.drift, windows, definition, rates, history, checks)
             tests = [*clock, *tests]
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
             fresh = kpi_delivery.provisional_between(session, windows.first_delivery_day, as_of)
@@ -191,6 +192,7 @@ def _test_layers(
     definition: MetricDefinition,
     rates: Rates | None,
     history: History | None,
+    checks: float,
 ) -> tuple[list[LayerResult], Exchange | None, tuple[str, ...]]:
     version = windows.version
     days = windows.first_delivery_day, windows.judged_until
@@ -212,7 +214,7 @@ def _test_layers(
         needs = " or ".join(definition.needs)
         said = f"{delivered.left_out:,} rows are left out of {definition.name}, as their {needs} is not known"
         money = replace(money, notes=(*money.notes, said))
-    budget = budget_of(windows, settings)
+    budget = budget_of(windows, settings, checks)
     campaigns = _campaigns(session, windows, samples)
     before = history.before(windows.since) if history and windows.since and windows.by_days else ScoreSketch()
     tests = [

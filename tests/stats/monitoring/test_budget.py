@@ -1,5 +1,7 @@
 """The budget of false alarms: read from words, shared by looks, tests and segments, and never overspent."""
 
+from datetime import date, timedelta
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from abkit.errors import InvalidInput
 from abkit.stats.monitoring.budget import (
     TESTS,
     Budget,
+    checks_per_year,
     in_words,
     last_look,
     looks_per_year,
@@ -101,3 +104,15 @@ def test_more_permutations_are_drawn_only_where_the_shift_is_not_clearly_absent(
     assert calm.p_value is not None
     assert calm.p_value > 0.005
     assert moved.p_value == pytest.approx(1 / 4_001)
+
+
+@pytest.mark.parametrize(("every", "found"), [(1, 365.25), (7, 52.2), (30, 13.0)])
+def test_the_looks_follow_from_how_often_checks_are_made(every: int, found: float) -> None:
+    days = [date(2025, 1, 1) + timedelta(days=index) for index in range(0, 331, every)]
+    assert checks_per_year(days, days[-1]) == pytest.approx(found, rel=0.08)
+
+
+def test_checks_that_become_daily_count_as_daily_within_four_weeks() -> None:
+    monthly = [date(2025, 1, 1) + timedelta(days=30 * month) for month in range(10)]
+    daily = [monthly[-1] + timedelta(days=index) for index in range(28)]
+    assert checks_per_year([*monthly, *daily], daily[-1]) == pytest.approx(365.25)

@@ -254,9 +254,7 @@ def test_campaigns_whose_creatives_look_alike_are_dealt_as_a_whole(sqlite_store:
 
     report = check_drift(sqlite_store, Settings(), as_of=day(days - 1))
 
-    energy, told_apart = (
-        next(one for one in report.results if one.test == test) for test in ("energy", "classifier")
-    )
+    energy, told_apart = (next(one for one in report.results if one.test == test) for test in ("energy", "classifier"))
     assert "groups" in energy.detail["method"]
     assert "groups" in told_apart.detail["method"]
     assert energy.verdict != "major"

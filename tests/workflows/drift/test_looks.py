@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from abkit.config import DriftSettings, Settings
+from abkit.store import results
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.schema import Alert
@@ -80,3 +81,28 @@ def test_an_alert_stays_open_until_the_shift_is_clearly_gone(moved: Store) -> No
         opened = session.scalars(select(Alert)).all()
 
     assert len(opened) == 1
+
+
+def test_checks_that_are_made_weekly_have_the_looks_of_a_week(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    _launch(seed, 120, shift_from=200, shift=0.0)
+    settings = Settings(drift=DriftSettings(current="days:28"))
+
+    def level(index: int) -> float:
+        report = check_drift(sqlite_store, settings, as_of=START + timedelta(days=index))
+        return float(_input(report).detail["level"])
+
+    weekly = [level(index) for index in range(56, 113, 7)]
+
+    assert weekly[0] == pytest.approx(1 / 5 / (365.25 / 7), rel=0.02)  # a quarter of 28 days
+    settings = Settings(drift=DriftSettings(current="days:20"))
+    assert level(113) == pytest.approx(1 / 5 / (365.25 * 5 / 28), rel=0.02)
+
+
+def test_other_comparisons_do_not_count_as_checks(sqlite_store: Store) -> None:
+    seed = seeded(sqlite_store)
+    _launch(seed, 60, shift_from=200, shift=0.0)
+    for index in range(40, 50):
+        check_drift(sqlite_store, Settings(), current="days:8", as_of=START + timedelta(days=index))
+    with sqlite_store.read() as session:
+        assert results.standing_days(session, START + timedelta(days=49)) == []
