@@ -1,13 +1,12 @@
 """Draw the images of the README anew: python docs/images/draw.py [FOLDER OF A DEMO THAT WAS PLAYED]
 
 Plays `abkit demo` (or reads the folder of one that was played), and writes ranked.png,
-report.png, campaign.png and creative.png beside this file. Needs playwright and a Chromium on the path.
+report.png beside this file; draw_web.py draws the pages of `abkit serve`. Needs playwright and a Chromium on the path.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,9 +22,7 @@ from abkit.demo.story import play
 from abkit.reporting.charts.scores import ranked_strip
 from abkit.reporting.charts.theme import save_chart
 from abkit.reporting.page.gather import gather
-from abkit.store.catalog.creatives import find_campaign
 from abkit.store.database.engine import Store
-from abkit.workflows.leaderboard.read import read_leaderboard
 
 HERE = Path(__file__).parent
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -42,30 +39,6 @@ def main(folder: Path | None) -> None:
     draw_ranking(folder)
     page = (folder / "report.html").resolve().as_uri()
     photograph(page, HERE / "report.png", height=825)
-    draw_pages(folder)
-
-
-def draw_pages(folder: Path) -> None:
-    """The pages of a campaign and of a creative, as `abkit serve` shows them."""
-    from abkit.workflows.leaderboard.refresh import refresh_leaderboard
-    from abkit.workflows.overlays import make_overlay
-
-    settings = load_settings(folder / "abkit.toml")
-    store = Store(settings.store_url)
-    with store.read() as session:
-        campaign = find_campaign(session, "star-hall-summer")
-    refresh_leaderboard(store, settings, campaign)
-    best = read_leaderboard(store, campaign).creatives[0]
-    make_overlay(store, settings.cache_folder / "overlays", best.sha256)
-    store.close()
-    command = [sys.executable, "-m", "abkit", "--config", str(folder / "abkit.toml"), "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603  # our own command
-        try:
-            address = server.stdout.readline().strip()  # type: ignore[union-attr]
-            photograph(f"{address}campaigns/{campaign}", HERE / "campaign.png", height=1500)
-            photograph(f"{address}creatives/{best.sha256}", HERE / "creative.png", height=1100)
-        finally:
-            server.terminate()
 
 
 def draw_ranking(folder: Path) -> None:

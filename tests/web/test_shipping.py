@@ -1,16 +1,29 @@
 """The files that ship it: what can be checked of them without a container engine."""
 
+import json
+import os
 import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from abkit import Workspace
 from abkit.commands.app import COMMANDS
 from abkit.config import Settings
+from abkit.workflows.people import add_person
+from tests.web.conftest import PASSWORD
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+UNITS = ("abkit.service", "abkit-web.service")
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +62,90 @@ def test_the_unit_starts_the_page_and_writes_the_workspace_only() -> None:
     assert "ExecStart=/opt/abkit/bin/abkit serve\n" in unit
     assert "ProtectSystem=strict" in unit
     assert "ReadWritePaths=/srv/abkit\n" in unit
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The instructions of the Containerfile, each with its arguments; lines that go on are one."""
+    text = (EXAMPLES / "Containerfile").read_text()
+    lines = re.sub(r"\\\n\s*", "", "\n".join(line for line in text.splitlines() if not line.startswith("#")))
+    return [(one.split(" ", 1)[0], one.split(" ", 1)[1].strip()) for one in lines.splitlines() if one.strip()]
+
+
+def test_the_image_is_pinned_runs_as_nobody_special_and_may_write_its_workspace() -> None:
+    made = instructions()
+    known = {"FROM", "ARG", "COPY", "RUN", "USER", "WORKDIR", "VOLUME", "ENV", "HEALTHCHECK", "ENTRYPOINT", "CMD"}
+    assert {name for name, _ in made} <= known
+    one = dict(made)
+    assert re.fullmatch(r"python:3\.\d+-slim", one["FROM"])
+    assert "--constraint /source/constraints.txt" in one["RUN"]
+    assert re.search(r"useradd .*--uid 1000 abkit .*--owner=abkit .*/workspace$", one["RUN"])
+    order = [name for name, _ in made]
+    assert one["USER"] == "1000"
+    assert order.index("RUN") < order.index("USER") < order.index("WORKDIR")
+    assert [json.loads(one[name])[0] for name in ("ENTRYPOINT", "CMD")] == ["abkit", "schedule"]
+    assert json.loads(one["CMD"])[0] in COMMANDS
+    probe = json.loads(one["HEALTHCHECK"].split("CMD ", 1)[1])
+    compile(probe[2], "healthcheck", "exec")
+    assert f":{Settings().daemon.port}/" in probe[2]
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_systemd_finds_nothing_wrong_with_a_unit(name: str, tmp_path: Path) -> None:
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        pytest.skip("no systemd-analyze on this machine")
+    here = (EXAMPLES / name).read_text().replace("/opt/abkit/bin/abkit", sys.executable).replace("/srv/abkit", "/tmp")  # noqa: S108
+    (tmp_path / name).write_text(here)
+    done = subprocess.run([tool, "verify", str(tmp_path / name)], capture_output=True, text=True, check=False)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if name in line]) == (0, [])
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_starts_a_command_that_exists(name: str) -> None:
+    (line,) = re.findall(r"^ExecStart=/opt/abkit/bin/abkit (.*)$", (EXAMPLES / name).read_text(), re.MULTILINE)
+    assert line.split()[0] in COMMANDS
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.mark.long
+def test_the_commands_of_compose_run_as_they_stand_and_their_health_checks_pass(compose: Any, tmp_path: Path) -> None:
+    ports = {"8714": str(free_port()), "8715": str(free_port())}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ABKIT_")}
+    environment |= {name: str(value) for name, value in compose["x-abkit"]["environment"].items()}
+    del environment["ABKIT_DATABASE_URL"]  # SQLite in the workspace: there is no PostgreSQL of compose
+    environment |= {"ABKIT_DAEMON__PORT": ports["8714"], "ABKIT_WEB__PORT": ports["8715"]}
+    abkit = [sys.executable, "-m", "abkit"]
+    running = []
+    try:
+        for name in ("setup", "daemon", "web"):
+            command = [*abkit, *compose["services"][name]["command"]]
+            if name == "setup":
+                subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=120)
+                with Workspace.open(tmp_path) as made:
+                    add_person(made.store, "ada", "admin", PASSWORD)
+                continue
+            running.append(subprocess.Popen(command, cwd=tmp_path, env=environment))
+        probes = [json.loads(dict(instructions())["HEALTHCHECK"].split("CMD ", 1)[1])]
+        probes.append(compose["services"]["web"]["healthcheck"]["test"][1:])
+        for probe, (fixed, port) in zip(probes, ports.items(), strict=True):
+            assert f":{fixed}/" in probe[2]
+            until_healthy([sys.executable, "-c", probe[2].replace(fixed, port)])
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports['8715']}/sign-in", timeout=10) as page:
+            assert b"Sign in" in page.read()
+    finally:
+        for one in running:
+            one.send_signal(signal.SIGTERM)
+        ended = [one.wait(timeout=60) for one in running]
+    assert ended[0] == 0
+
+
+def until_healthy(probe: list[str]) -> None:
+    end = time.monotonic() + 90
+    while subprocess.run(probe, capture_output=True, check=False).returncode:
+        assert time.monotonic() < end, "it never became healthy"
+        time.sleep(0.5)
