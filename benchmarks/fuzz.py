@@ -165,28 +165,26 @@ def _child(kind: str, numbers: range, seed: int, work: Path, out: int, said: Pat
     os._exit(0)
 
 
-def run(inputs: int, seed: int, kinds: Sequence[str], failures: Path | None = None) -> dict[str, Kind]:
-    """Fuzz kinds with so many inputs in all, and return what came of each."""
-    found = {}
+def run(inputs: int, seed: int, kinds: Sequence[str], failures: Path | None = None) -> Iterator[tuple[str, Kind]]:
+    """Fuzz kinds with so many inputs in all, and yield what came of each."""
     with tempfile.TemporaryDirectory(prefix="abkit-fuzz-") as work:
         prepare(kinds, Path(work))
         for kind in kinds:
-            found[kind] = fuzz(kind, max(1, inputs // len(kinds)), seed, Path(work))
-            for number, reason in found[kind].failures:
+            found = fuzz(kind, -(-inputs // len(kinds)), seed, Path(work))
+            for number, reason in found.failures:
                 if failures is not None:
                     kept = failures / f"{kind}-{seed}-{number}"
                     one_input(kind, number, seed, kept)
                     (kept / "reason.txt").write_text(reason)
-    return found
+            yield kind, found
 
 
-def report(found: dict[str, Kind]) -> Iterator[str]:
-    """Yield the lines of the report."""
+def report(found: Iterable[tuple[str, Kind]]) -> Iterator[str]:
+    """Yield the lines of the report, those of a kind when it is done."""
     yield f"{'kind':<14} {'inputs':>7} {'results':>8} {'sentences':>10} {'failures':>9} {'slowest, s':>11}"
-    for kind, one in found.items():
+    for kind, one in found:
         counts = (one.ended.total(), one.ended["result"], one.ended["sentence"], one.ended["failure"])
         yield f"{kind:<14} {counts[0]:>7,} {counts[1]:>8,} {counts[2]:>10,} {counts[3]:>9,} {one.slowest:>11.2f}"
-    for kind, one in found.items():
         for number, reason in one.failures:
             yield f"{kind} {number}: {reason}"
 
@@ -205,9 +203,16 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=list(READERS), default=list(READERS))
     parser.add_argument("--failures", type=Path, help="a folder that failing inputs are saved in")
     asked = parser.parse_args()
-    found = run(asked.inputs, asked.seed, asked.kinds, asked.failures)
-    print("\n".join(report(found)))
-    sys.exit(any(one.failures for one in found.values()))
+    kept: list[Kind] = []
+
+    def found() -> Iterator[tuple[str, Kind]]:
+        for kind, one in run(asked.inputs, asked.seed, asked.kinds, asked.failures):
+            kept.append(one)
+            yield kind, one
+
+    for line in report(found()):
+        print(line, flush=True)
+    sys.exit(any(one.failures for one in kept))
 
 
 if __name__ == "__main__":

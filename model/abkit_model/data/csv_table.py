@@ -12,6 +12,7 @@ from pathlib import Path
 
 from abkit_model.data.layouts import bare
 from abkit_model.data.numbers import decimal_sign, written
+from abkit_model.data.panics import unprinted_panics
 from abkit_model.data.parquet import examined, is_parquet
 from abkit_model.data.sheets import OpenSheets
 from abkit_model.data.tables import OpenTable, TableOptions, open_table, require_file
@@ -173,7 +174,8 @@ def _of_parquet(path: Path, header_only: bool) -> CsvTable:
             names = found.names
             if not header_only:
                 found.require(names, max_bytes=MAX_BYTES)
-        frame = pl.read_parquet(path, n_rows=0 if header_only else None)
+        with unprinted_panics():
+            frame = pl.read_parquet(path, n_rows=0 if header_only else None)
         texts = frame.select(pl.all().cast(pl.String).fill_null(""))
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from abkit_model.data.cell_formats import ShownOtherwise, misleading_formats
 from abkit_model.data.layouts import Layout, bare
 from abkit_model.data.packing import most_unpacked, refuse_ratio
+from abkit_model.data.panics import unprinted_panics
 from abkit_model.data.side_tables import columns_of_others
 from abkit_model.data.text_rows import BrokenRow
 from abkit_model.errors import ReadingNote, TableError
@@ -235,7 +236,7 @@ class OpenSheets:
             faults = dict(self.scanned.get(name, {}))
             _add_merged(sheet, faults)
             first = sheet.start[1] if sheet.start else 0
-            self._read[name] = _Sheet(name, list(sheet.iter_rows()), first, faults)
+            self._read[name] = _Sheet(name, _guarded(lambda: list(sheet.iter_rows())), first, faults)
         return self._read[name]
 
     def _header(self, name: str, known: Callable[[Sequence[str]], int]) -> Layout | None:
@@ -311,7 +312,8 @@ def _guarded(act: Callable[[], Any]) -> Any:
     from python_calamine import CalamineError, PasswordError
 
     try:
-        return act()
+        with unprinted_panics():
+            return act()
     except PasswordError as error:
         raise TableError("the spreadsheet is protected with a password", hint="save a copy without it") from error
     except CalamineError as error:
