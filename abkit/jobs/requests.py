@@ -169,6 +169,11 @@ def _record(request: JobRequest, run: Run | None) -> RequestedJob:
         finished_at=run.finished_at if run else None,
         run_id=request.run_id,
         result=outcome if done else None,
-        error="" if done or outcome is None else str(outcome.get("error", "no reason was given")),
+        error="" if done or outcome is None else _why(outcome),
         hint="" if done or outcome is None else str(outcome.get("hint", "")),
     )
+
+
+def _why(outcome: Mapping[str, Any]) -> str:
+    why = str(outcome.get("error", "no reason was given"))
+    return f"{why}. It was reading {outcome['file']}" if "file" in outcome else why

@@ -1,4 +1,7 @@
-"""The files of a watched folder, each noted before it is opened: one that kills its job does not do so forever."""
+"""What a job opens, each noted before: the files of a folder, or what a source gave.
+
+One that kills its job does not do so forever.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +24,8 @@ class Openings:
     Attributes:
         store: Where the notes are.
         tick: Run and attempt.
-        deaths: Deaths by mark of the file (name, size, time of change): a file that is replaced starts anew.
+        deaths: Deaths by mark of the file (name, size, time of change): a file that is replaced starts anew. What has no
+            place of its own has a mark that the job makes of its content.
     """
 
     store: Store
@@ -34,7 +38,7 @@ class Openings:
         with store.read() as session:
             return cls(store, tick, openings.deaths(openings.left_behind(session, tick.run.id, tick.schedule)))
 
-    def kills(self, path: Path) -> str:
+    def kills(self, path: Path | str) -> str:
         """Return why a file is not to be opened again; "" if it may be."""
         if self.deaths.get(_mark(path), 0) < MOST_DEATHS:
             return ""
@@ -47,7 +51,7 @@ class Openings:
         """Return whether a job has died while this file was open, perhaps among others."""
         return _mark(path) in self.deaths
 
-    def note(self, paths: Sequence[Path]) -> None:
+    def note(self, paths: Sequence[Path | str]) -> None:
         """Note that files are opened now; with none, that nothing is open any more.
 
         Raises:
@@ -61,7 +65,7 @@ class Openings:
         """Return how often each of these files has ended its job, as a run keeps it."""
         return {mark: self.deaths[mark] for mark in map(_mark, paths) if mark in self.deaths}
 
-    def forget(self, path: Path) -> None:
+    def forget(self, path: Path | str) -> None:
         """Forget the deaths of a file that was dealt with."""
         self.deaths.pop(_mark(path), None)
 
@@ -85,12 +89,14 @@ def overtaken() -> AbkitError:
     return AbkitError("another daemon has taken this run over", hint="that one goes on with the files")
 
 
-def shown(path: Path) -> str:
-    """Return the name of a file as text that the store accepts."""
-    return path.name.encode("utf-8", "backslashreplace").decode()
+def shown(path: Path | str) -> str:
+    """Return the name of a file, or a mark, as text that the store accepts."""
+    return (path if isinstance(path, str) else path.name).encode("utf-8", "backslashreplace").decode()
 
 
-def _mark(path: Path) -> str:
+def _mark(path: Path | str) -> str:
+    if isinstance(path, str):
+        return shown(path)
     try:
         status = path.stat()
     except OSError:

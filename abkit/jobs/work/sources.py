@@ -4,6 +4,9 @@ What comes goes to a private temporary file first, within limits of time and siz
 of the command nor what it prints is shown or stored: all of them may hold secrets.
 """
 
+from __future__ import annotations
+
+import hashlib
 import http.client
 import os
 import shutil
@@ -15,7 +18,7 @@ import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -26,9 +29,15 @@ from abkit.intake.remote.answers import opener
 from abkit.intake.remote.web import SameHost
 from abkit.jobs.job import Arguments, Tick
 from abkit.jobs.work.folders import COUNTS, observe_imports
+from abkit.jobs.work.openings import Openings
 from abkit.redaction import keep_secret
 from abkit.store.database.engine import Store
 
+if TYPE_CHECKING:
+    from abkit.intake.kpis.reading import KpiOptions
+    from abkit.workflows.kpis.import_kpis import ImportSummary
+
+_POISONED = "fetch less at a time, or give the job more memory or time"
 _CHUNK = 1 << 16
 _LOOK_S = 0.05
 
@@ -40,8 +49,11 @@ class ImportSource(Arguments):
 
 
 def import_source(store: Store, settings: Settings, tick: Tick, arguments: ImportSource) -> Mapping[str, Any]:
-    """Get the export of a source and import it. What came before changes nothing."""
-    from abkit.workflows.kpis.import_kpis import import_files, options_of
+    """Get the export of a source and import it. What came before changes nothing.
+
+    What comes is noted before it is opened: what has killed its job too often is refused until something else comes.
+    """
+    from abkit.workflows.kpis.import_kpis import options_of
 
     source = next((one for one in settings.source if one.key == arguments.source), None)
     if source is None:
@@ -58,7 +70,7 @@ def import_source(store: Store, settings: Settings, tick: Tick, arguments: Impor
         else:
             _fetch(source, tick, path)
         size = path.stat().st_size
-        (summary,) = import_files(store, [path], options, run=tick.run, shown_as=f"source {source.key}")
+        summary = _import(store, tick, path, options, source)
     failed = {source.key: summary.error} if summary.error else {}
     done = observe_imports(store, settings, tick, failed, imported=True)
     tick.run.outcome.clear()
@@ -71,6 +83,20 @@ def import_source(store: Store, settings: Settings, tick: Tick, arguments: Impor
     # What another attempt of this run has imported is what the run has imported.
     counted = next((row for row in done if row.id == summary.import_id), summary)
     return {"bytes": size, **{name: getattr(counted, name) for name in COUNTS}}
+
+
+def _import(store: Store, tick: Tick, path: Path, options: KpiOptions, source: SourceSettings) -> ImportSummary:
+    from abkit.workflows.kpis.import_kpis import ImportSummary, import_files
+
+    opened = Openings.of(store, tick)
+    with path.open("rb") as file:
+        content = f"source {source.key}, content {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    if why := opened.kills(content):
+        opened.note([])  # the next tick must know it: the same content may come again
+        return ImportSummary(file=source.key, error=why, hint=_POISONED)
+    opened.note([content])
+    (summary,) = import_files(store, [path], options, run=tick.run, shown_as=f"source {source.key}")
+    return summary
 
 
 def check_source(source: SourceSettings, workspace: Path) -> None:

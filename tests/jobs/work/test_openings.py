@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from abkit.config import DaemonSettings, Settings
+from abkit.config import DaemonSettings, Settings, SourceSettings
 from abkit.errors import AbkitError
 from abkit.jobs.daemon.claims import Claims
-from abkit.jobs.daemon.endings import Ending
+from abkit.jobs.daemon.endings import Ending, by_error
 from abkit.jobs.job import Tick
+from abkit.jobs.requests import ask_for_upload, requested
 from abkit.jobs.schedules import CATALOG
 from abkit.store.database.engine import Store
 from abkit.store.jobs import openings
@@ -260,3 +261,62 @@ def test_an_image_that_killed_its_job_three_times_is_left_out_and_named_and_the_
     assert outcome is not None
     assert "deaths" not in outcome
     assert feed.alerts()["data_fault"].clear_since is not None
+
+
+def test_what_a_source_gives_and_kills_its_job_is_refused_until_something_else_comes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = tmp_path / "export.csv"
+    export.write_text(ROWS)
+    source = SourceSettings(key="shop", command=("cat", str(export)))
+    settings = Settings(
+        workspace=tmp_path, source=(source,), daemon=DaemonSettings(backoff_seconds=1, backoff_limit_seconds=1)
+    )
+    made = Claims(store, settings, CATALOG.keys(), "daemon")
+    job, now, opened = CATALOG["import_source"], NOW, 0
+    add_schedule(store, "feed", first=NOW, cron="* * * * *", job="import_source", arguments={"source": "shop"})
+    usual = import_kpis.import_files
+
+    def dies(*_: Any, **__: Any) -> Any:
+        nonlocal opened
+        opened += 1
+        raise _Died
+
+    def tick() -> Ending:
+        nonlocal now
+        now += timedelta(minutes=5)
+        (claimed,) = made.next(now, 1)
+        lease = claimed.lease
+        run = RunRecord(store, lease.run_id, attempt=lease.attempt)
+        at = Tick(schedule="feed", at=lease.tick, started_at=now, attempt=lease.attempt, run=run)
+        try:
+            ending = Ending(RunState.DONE, dict(job.run(store, settings, at, job.arguments(source="shop"))))
+        except _Died:
+            ending = DIED["killed"]
+        except AbkitError as error:
+            ending = by_error(error)
+        made.finish(lease, ending, now)
+        return ending
+
+    monkeypatch.setattr(import_kpis, "import_files", dies)
+    endings = [tick() for _ in range(6)]
+    assert [ending.outcome["how"] for ending in endings] == ["killed"] * 3 + ["raised"] * 3
+    assert opened == 3
+    assert endings[-1].outcome["error"].startswith("source shop: reading it ended the process again and again")
+    with store.read() as session:
+        (alert,) = session.scalars(select(Alert).where(Alert.rule == "job_failed"))
+    assert "source shop: reading it ended the process" in alert.message
+    export.write_text(ROWS.replace(",100,", ",200,"))
+    monkeypatch.setattr(import_kpis, "import_files", usual)
+    assert tick().outcome["imported"] == 1
+
+
+def test_a_request_that_died_over_a_file_names_it(store: Store) -> None:
+    asked = ask_for_upload(store, "import_kpis", {"folder": "uploads/a", "stable_seconds": 0}, by="ada")
+    made = Claims(store, Settings(), CATALOG.keys(), "daemon")
+    (claimed,) = made.next(NOW, 1)
+    with store.write() as session:
+        openings.note(session, claimed.lease.run_id, 1, {"file": "poison.parquet", "opening": ["poison.parquet 9 1"]})
+    made.finish(claimed.lease, DIED["out_of_memory"], NOW)
+    found = requested(store, asked.key)
+    assert (found.state, found.error) == ("failed", "it died. It was reading poison.parquet")
