@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy import text as text_clause
 
+from abkit.errors import StoreError
+from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.schema import Alert, Kpi
+from tests.postgres import postgres, restart
 
 ROWS = "date,ad id,impressions,clicks,conversions\n2026-02-01,a,100,3,0\n"
 JOB = """
@@ -20,10 +24,12 @@ from pathlib import Path
 from abkit.config import Settings
 from abkit.jobs.job import Tick
 from abkit.jobs.work.folders import ImportKpis, import_kpis
+from abkit.errors import StoreError
+from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 workspace, now = Path(sys.argv[1]), datetime.now(UTC)
-store = Store(f"sqlite:///{workspace / 'store.db'}")
+store = Store(sys.argv[2])
 tick = Tick(schedule="feed", at=now, started_at=now, attempt=1, run=begin_run(store, "import_kpis", {}))
 import_kpis(store, Settings(workspace=workspace), tick, ImportKpis(folder=Path("inbox"), stable_seconds=0))
 os._exit(0)
@@ -45,10 +51,45 @@ def test_what_was_moved_is_on_the_disk(
     source = Path(__file__).parent / "disk_shim.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True, capture_output=True)
     environment = {**os.environ, "LD_PRELOAD": str(library), "DURABLE_FOLDER": str(durable)}
-    subprocess.run([sys.executable, "-c", JOB, tmp_path], check=True, env=environment, capture_output=True)
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    subprocess.run([sys.executable, "-c", JOB, tmp_path, url], check=True, env=environment, capture_output=True)
     assert list(inbox.glob("*/export.csv")), "the file was moved"
-    store = Store(f"sqlite:///{durable / 'store.db'}")
+    assert _kept(f"sqlite:///{durable / 'store.db'}") == (rows, alerts)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("text", "rows", "alerts"), [(ROWS, 1, 0), ("what,ever\n1,2\n", 0, 1)], ids=["done", "failed"])
+def test_what_was_moved_is_on_the_disk_of_postgresql_also_where_its_commits_do_not_wait(
+    tmp_path: Path, text: str, rows: int, alerts: int
+) -> None:
+    """PostgreSQL is killed in the moment after the move, with all that it had not written to its log yet."""
+    with postgres() as server:
+        url = server.get_uri()
+        store = Store(url)
+        migrate.upgrade(store)
+        # Commits are reported before they are on the disk, and the log is written every ten seconds only.
+        for statement in ("synchronous_commit = off", "wal_writer_delay = '10s'"):
+            with store.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"ALTER SYSTEM SET {statement}")
+        store.close()
+        restart(server)
+        (tmp_path / "inbox").mkdir()
+        (tmp_path / "inbox" / "export.csv").write_text(text)
+        subprocess.run([sys.executable, "-c", JOB, tmp_path, url], check=True, capture_output=True)
+        assert list((tmp_path / "inbox").glob("*/export.csv")), "the file was moved"
+        unsafe = Store(url)
+        with unsafe.write() as session:
+            session.execute(text_clause("CREATE TABLE written_last (a INTEGER)"))
+        restart(server)
+        assert _kept(url) == (rows, alerts)
+        with pytest.raises(StoreError, match="lacks tables"), Store(url).read() as session:
+            session.execute(text_clause("SELECT * FROM written_last"))
+
+
+def _kept(url: str) -> tuple[int | None, int | None]:
+    """Return how many rows of KPIs and alerts a store has."""
+    store = Store(url)
     with store.read() as session:
-        assert session.scalar(select(func.count()).select_from(Kpi)) == rows
-        assert session.scalar(select(func.count()).select_from(Alert)) == alerts
+        found = [session.scalar(select(func.count()).select_from(table)) for table in (Kpi, Alert)]
     store.close()
+    return found[0], found[1]
