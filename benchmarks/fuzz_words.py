@@ -98,8 +98,11 @@ def _service(answers: Callable[[], Iterator[bytes]]) -> Iterator[str]:
                         client.sendall(answer)
 
         threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/a.csv"
-        server.shutdown(socket.SHUT_RDWR)
+        try:
+            yield f"http://127.0.0.1:{server.getsockname()[1]}/a.csv"
+        finally:
+            # Closing alone would leave the thread waiting.
+            server.shutdown(socket.SHUT_RDWR)
 
 
 def read_schedules(draw: random.Random, _folder: Path) -> None:
@@ -182,6 +185,8 @@ def read_options(draw: random.Random, _folder: Path) -> None:
             arguments += [name, text_of(draw, value) if draw.random() < 0.4 else value]
     if command == "rank":
         arguments += ["--arm", "B=60/1000"]
+    # No command line can have a null byte.
+    arguments = [argument.replace("\0", "") for argument in arguments]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         ended: int | str | None = None
         try:

@@ -84,4 +84,6 @@ def post(address: str, secret: str, body: str, *, timeout_s: float) -> str:
         answer = requests.post(address, data=content, headers=headers, timeout=timeout_s, allow_redirects=False)
     except requests.RequestException:
         return "no connection, or no answer in time"
+    except ValueError:  # such as a redirect to bytes that are no text
+        return "the receiver answered with something that is no answer"
     return "" if 200 <= answer.status_code < 300 else f"the receiver answered with status {answer.status_code}"

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from abkit.alerts import webhooks
 from abkit.alerts.channels import try_channels
 from abkit.alerts.deliveries import deliver
 from abkit.alerts.episodes import observe
@@ -150,3 +152,18 @@ def test_what_is_wrong_is_said_without_secrets(
     with store.read() as session:
         (attempt, *_) = alerts.deliveries(session, [1])
         assert SECRET not in attempt.error
+
+
+def test_a_redirect_to_bytes_that_are_no_text_is_not_accepted_in_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as client:
+                client.recv(4096)
+                client.sendall(b"HTTP/1.1 302 Found\r\nLocation: /\xe1\xff\r\nContent-Length: 0\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        assert webhooks.post(address, "secret", "{}", timeout_s=5) == (
+            "the receiver answered with something that is no answer"
+        )
