@@ -24,8 +24,8 @@ class Openings:
     Attributes:
         store: Where the notes are.
         tick: Run and attempt.
-        deaths: Deaths by mark of the file (name, size, time of change): a file that is replaced starts anew. What has no
-            place of its own has a mark that the job makes of its content.
+        deaths: Deaths by mark of the file (name, size, time of change): a file that is replaced starts anew. What has
+            no place of its own has a mark that the job makes of its content.
     """
 
     store: Store

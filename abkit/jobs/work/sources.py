@@ -174,7 +174,7 @@ def _run(source: SourceSettings, workspace: Path, tick: Tick, path: Path) -> Non
         raise _too_large(source)
 
 
-def _ended(process: "subprocess.Popen[bytes]") -> int | None:
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
     try:
         return process.wait(_LOOK_S)
     except subprocess.TimeoutExpired:

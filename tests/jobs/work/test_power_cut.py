@@ -68,9 +68,10 @@ def test_what_was_moved_is_on_the_disk_of_postgresql_also_where_its_commits_do_n
         store = Store(url)
         migrate.upgrade(store)
         # Commits are reported before they are on the disk, and the log is written every ten seconds only.
-        for statement in ("synchronous_commit = off", "wal_writer_delay = '10s'"):
-            with store.connect() as connection:
-                connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(f"ALTER SYSTEM SET {statement}")
+        with store.connect() as connection:
+            plain = connection.execution_options(isolation_level="AUTOCOMMIT")
+            plain.exec_driver_sql("ALTER SYSTEM SET synchronous_commit = off")
+            plain.exec_driver_sql("ALTER SYSTEM SET wal_writer_delay = '10s'")
         store.close()
         restart(server)
         (tmp_path / "inbox").mkdir()

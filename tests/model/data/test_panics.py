@@ -8,10 +8,13 @@ from abkit_model.data import sheets
 from abkit_model.data.panics import unprinted_panics
 from abkit_model.errors import TableError
 
-PANIC = b"\nthread '<unnamed>' (71) panicked at src/xls.rs:7:9:\nindex out of bounds: 3\nnote: run with `RUST_BACKTRACE=1`\n"
+PANIC = (
+    b"\nthread '<unnamed>' (71) panicked at src/xls.rs:7:9:\nindex out of bounds: 3\n"
+    b"note: run with `RUST_BACKTRACE=1`\n"
+)
 
 
-class PanicException(BaseException):  # noqa: N818  # as the library calls it
+class PanicException(BaseException):  # as the library calls it
     """A panic, as it arrives in Python."""
 
 
