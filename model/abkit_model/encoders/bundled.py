@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from abkit_model.encoders import efficientnet
+from abkit_model.encoders.folded import Folded, can_fold
 from abkit_model.encoders.frozen import masked_moments, pool_to, valid_grid
 from abkit_model.encoders.libraries import file_digest, package_file
 from abkit_model.errors import EncoderUnavailable
@@ -50,6 +51,18 @@ VARIANTS = {
 }
 
 
+class _Plain:
+    """The network as it was trained, layer by layer."""
+
+    def __init__(self, network: Any) -> None:
+        self.stem, self.content = network.stem, network.content
+        self._stages = network.stages
+
+    def stage(self, number: int, x: Tensor) -> Tensor:
+        found: Tensor = self._stages[number](x)
+        return found
+
+
 class EfficientNetLite:
     """EfficientNet-Lite, its classifier aside. A token stacks what four stages saw in one 32×32 cell.
 
@@ -67,6 +80,7 @@ class EfficientNetLite:
             network: Any = efficientnet.build(variant.width, variant.depth, state)
         except (ValueError, RuntimeError) as error:
             raise EncoderUnavailable(f"{weights} does not hold the tensors of {weights.stem}: {error}") from error
+        self._quick: dict[torch.dtype, Folded] = {}
         self._network = network.eval().to(memory_format=torch.channels_last).requires_grad_(False)
         # Stages whose output is kept: the last of each stride but the first two.
         strides: list[int] = network.strides
@@ -82,13 +96,14 @@ class EfficientNetLite:
     def features(self, pixels: Tensor, width: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return tokens `(B, h, w, D)`, mask `(B, h, w)` and embedding `(B, E)`."""
         net = self._network
-        x = net.stem(pixels)  # (B, 32, H/2, W/2)
+        run = self._folded(pixels) or _Plain(net)
+        x = run.stem(pixels)  # (B, 32, H/2, W/2)
         parts: list[Tensor] = []
         spreads: list[Tensor] = []
         moments: list[Tensor] = []
         mask = torch.empty(0)
-        for index, stage in enumerate(net.stages):
-            x = stage(x)
+        for index in range(len(net.stages)):
+            x = run.stage(index, x)
             if index not in self._keep:
                 continue
             stride = self._keep[index]
@@ -101,10 +116,20 @@ class EfficientNetLite:
                 spreads.append(spread)
             else:
                 parts.append(seen)
-        content = net.content(x).float()  # (B, 1280, h, w)
+        content = run.content(x).float()  # (B, 1280, h, w)
         moments.append(masked_moments(content, mask)[0])
         tokens = torch.cat(parts + spreads, dim=1).permute(0, 2, 3, 1).contiguous()  # (B, h, w, D)
         return tokens, mask, torch.cat(moments, dim=1)
+
+    def _folded(self, pixels: Tensor) -> Folded | None:
+        """Return the network as processors compute it, or None where it cannot: with gradients, a graph, a GPU."""
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+        traced = torch._C._get_tracing_state() is not None
+        if pixels.device.type != "cpu" or torch.is_grad_enabled() or traced or not can_fold(dtype):
+            return None
+        if dtype not in self._quick:
+            self._quick[dtype] = Folded(self._network, dtype)
+        return self._quick[dtype]
 
     def move(self, device: torch.device) -> None:
         """Bring the weights to a device."""

@@ -77,6 +77,11 @@ class _Convolution(nn.Conv2d):
         return super().forward(functional.pad(x, padding))
 
 
+def is_padded_after(convolution: nn.Conv2d) -> bool:
+    """Return whether a convolution is one whose padding is to the right and below where it is odd."""
+    return isinstance(convolution, _Convolution)
+
+
 def _layer(
     before: int, after: int, kernel: int, *, stride: int = 1, groups: int = 1, active: bool = True
 ) -> nn.Sequential:

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from abkit_model.encoders import bundled, efficientnet, libraries
+from abkit_model.encoders import bundled, efficientnet, folded, libraries
 from abkit_model.errors import EncoderUnavailable
 
 
@@ -44,3 +44,38 @@ def test_loading_it_does_not_wait_for_libraries_of_networks() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "loaded: []" in done.stdout
+
+
+@pytest.mark.skipif(not folded.can_fold(torch.bfloat16), reason="no oneDNN in bfloat16 here")
+@pytest.mark.parametrize("name", bundled.VARIANTS)
+def test_on_processors_it_is_computed_with_folded_normalization_and_sees_the_same(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = bundled.load(name)
+    pixels = torch.rand(2, 3, 96, 160, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    sizes = torch.tensor([160, 150]), torch.tensor([96, 80])
+    with torch.inference_mode():
+        ours = encoder.features(pixels, *sizes)
+        with torch.autocast("cpu", torch.bfloat16):
+            half = encoder.features(pixels, *sizes)
+        assert list(encoder._quick) == [torch.float32, torch.bfloat16]
+        monkeypatch.setattr(bundled, "can_fold", lambda _: False)
+        theirs = encoder.features(pixels, *sizes)
+    for mine, other, fast in zip(ours, theirs, half, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-3, atol=1e-3)
+        apart = (fast.float() - other.float()).norm() / other.float().norm()
+        assert apart < 0.05
+
+
+def test_gradients_take_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("folded")
+
+    monkeypatch.setattr(bundled, "Folded", refuse)
+    monkeypatch.setattr(bundled, "can_fold", lambda _: True)
+    encoder = bundled.load("efficientnet-lite0")
+    pixels = torch.rand(1, 3, 64, 64, requires_grad=True)
+    embedding = encoder.features(pixels, torch.tensor([64]), torch.tensor([64]))[2]
+    assert torch.autograd.grad(embedding.sum(), pixels)[0].abs().sum() > 0
+    with torch.inference_mode(), pytest.raises(AssertionError, match="folded"):
+        encoder.features(torch.rand(1, 3, 64, 64), torch.tensor([64]), torch.tensor([64]))
