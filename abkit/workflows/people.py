@@ -22,6 +22,8 @@ from abkit.vocabulary import Permission, Role
 MIN_PASSWORD, MAX_PASSWORD = 12, 200
 MAX_NAME = 100
 MAX_TOKEN_DAYS = 366
+#: Tokens of a person that are valid at a time.
+MOST_TOKENS = 50
 #: With this a token begins, so that scanners of code find one that was committed.
 TOKEN_PREFIX = "abkit_"  # noqa: S105
 
@@ -154,7 +156,7 @@ def create_token(
 
     Raises:
         InvalidInput: No scope, or one that a token cannot have; not that many days.
-        UsageError: There is no such person.
+        UsageError: There is no such person, or they have `MOST_TOKENS` valid ones.
     """
     wanted = {Permission(one) for one in scopes if one in set(Permission)}
     if not wanted or len(wanted) != len(set(scopes)) or Permission.ADMINISTER in wanted:
@@ -165,8 +167,12 @@ def create_token(
     secret, now = TOKEN_PREFIX + secrets.token_urlsafe(32), _now()
     ends = now + timedelta(days=days)
     with store.write() as session:
+        owner = _person(session, person)
+        valid = [one for one in people.list_tokens(session, person) if not one.revoked_at and one.expires_at > now]
+        if len(valid) >= MOST_TOKENS:
+            raise UsageError(f"{person!r} has {len(valid)} valid tokens", hint="take some back: abkit token revoke N")
         number = people.add_token(
-            session, _person(session, person).id, people.digest_of(secret), label=label.strip()[:MAX_NAME],
+            session, owner.id, people.digest_of(secret), label=label.strip()[:MAX_NAME],
             scopes=sorted(wanted), now=now, ends=ends,
         )  # fmt: skip
     return NewToken(id=number, secret=secret, expires_at=ends)

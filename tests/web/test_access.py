@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from abkit import Workspace
 from abkit.config import Settings, WebSettings
+from abkit.errors import UsageError
 from abkit.store.schema import AccessToken, Audit, Person, SignIn
 from abkit.web.access.guard import is_local
 from abkit.web.app import create_app
@@ -298,3 +299,35 @@ def test_links_have_the_prefix_whether_the_proxy_takes_it_off_or_not(
 )
 def test_only_this_machine_alone_needs_no_sign_in(web: dict[str, Any], host: str, local: bool) -> None:
     assert is_local(Settings(web=WebSettings(**web)), host) is local
+
+
+def test_wrong_passwords_from_everywhere_slow_a_name_and_lock_nobody_out(
+    shop: Workspace, served_to_others: Callable[[], TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from abkit.web.pages import sign_in
+
+    waits: list[float] = []
+    monkeypatch.setattr(sign_in.time, "sleep", waits.append)
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    browser = served_to_others()
+    state = browser.app.state  # type: ignore[attr-defined]
+    for _ in range(1000):
+        state.sign_ins_as_one.wait("name ada")
+    assert submit(browser, "/sign-in", name="ada", password=PASSWORD).status_code == 303
+    assert waits == [sign_in.SLOW_SECONDS]
+    # From where she has signed in it is not even slow.
+    assert submit(served_to_others(), "/sign-in", name="ada", password=PASSWORD).status_code == 303
+    assert len(waits) == 1
+
+
+def test_a_person_has_so_many_valid_tokens(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from abkit.workflows import people
+
+    monkeypatch.setattr(people, "MOST_TOKENS", 2)
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    first = people.create_token(shop.store, "ada", label="x", scopes=["view"])
+    people.create_token(shop.store, "ada", label="x", scopes=["view"])
+    with pytest.raises(UsageError, match="valid tokens"):
+        people.create_token(shop.store, "ada", label="x", scopes=["view"])
+    people.revoke_token(shop.store, first.id)
+    people.create_token(shop.store, "ada", label="x", scopes=["view"])

@@ -16,14 +16,14 @@ from abkit.errors import AbkitError, UsageError
 from abkit.store import people
 from abkit.web.access.headers import Head, Headers, KnownHost, Prefix, host_name
 from abkit.web.access.identity import bearer_of, cookie_of, form_code, guest_of, new_cookie, person_behind
-from abkit.web.access.limits import FORM_BYTES, BodyLimit, RateLimit, Turns
+from abkit.web.access.limits import FORM_BYTES, BodyLimit, Known, RateLimit, Turns
 from abkit.web.access.people import Permission, Person
 from abkit.workspace import Workspace
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
-#: Tries to sign in per minute: of an address, and of a name from all addresses together. The second is the larger one,
-#: so that nobody keeps somebody else out by trying wrong passwords.
+#: Tries to sign in per minute: of an address, and of a name from all addresses together. Beyond the second a try is
+#: slow, not refused: nobody keeps somebody else out by trying wrong passwords.
 SIGN_INS_PER_MINUTE = 10
 SIGN_INS_AS_ONE = 100
 #: Paths that take files, and the permission without which nothing large is read there.
@@ -47,6 +47,8 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
     app.state.requests = RateLimit(web.requests_per_minute)
     app.state.sign_ins = RateLimit(SIGN_INS_PER_MINUTE)
     app.state.sign_ins_as_one = RateLimit(SIGN_INS_AS_ONE)
+    app.state.signed_in_from = Known()
+    app.state.slow_sign_ins = Turns(2, 6)
     # One at a time: each takes 64 MiB on purpose.
     app.state.hashing = Turns(1, 8)
     app.state.heavy = Turns(2, 6)

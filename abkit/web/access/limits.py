@@ -65,6 +65,27 @@ class RateLimit:
             return 0.0
 
 
+class Known:
+    """Who has signed in from which address since the server started: wrong passwords elsewhere do not slow them."""
+
+    def __init__(self) -> None:
+        self._pairs: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def note(self, name: str, address: str) -> None:
+        """Remember that somebody has signed in from an address; the oldest of too many are forgotten."""
+        with self._lock:
+            self._pairs[name, address] = None
+            self._pairs.move_to_end((name, address))
+            while len(self._pairs) > _KEYS:
+                self._pairs.popitem(last=False)
+
+    def has(self, name: str, address: str) -> bool:
+        """Return whether they have."""
+        with self._lock:
+            return (name, address) in self._pairs
+
+
 class Turns:
     """So many do something at once, and so many wait for it: a crowd must not take all threads of the server.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pkgutil import resolve_name
 from typing import Annotated, Any, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
@@ -37,12 +38,16 @@ class Shown(NamedTuple):
     shape: Any
     is_page: bool
 
+    def found(self) -> Any:
+        """Return the shape; one that was only named is imported now."""
+        return resolve_name(self.shape) if isinstance(self.shape, str) else self.shape
+
 
 def shows(shape: Any, *, page: bool = False) -> Callable[[Endpoint], Endpoint]:
     """Say what a route answers with, for the OpenAPI.
 
     Args:
-        shape: A record, or what one is made of.
+        shape: A record, or what one is made of; "module:Name" where importing it would make the start slow.
         page: The route answers with a page of them.
     """
 

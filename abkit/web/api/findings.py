@@ -10,7 +10,6 @@ from starlette.responses import Response
 from abkit.store.keys import LONGEST_KEY
 from abkit.web.access.guard import Served, Viewer
 from abkit.web.api.answers import MOST_ID, PREFIX, Before, Limit, answer, answer_page, or_not_there, shows
-from abkit.workflows.experiments.experiments import ExperimentSummary, HistoryEntry, history, list_experiments
 from abkit.workflows.recorded.findings import CheckedDrift, StoredCheck, check_page, drift_check, drift_status
 from abkit.workflows.recorded.paging import Page, part_of
 
@@ -52,7 +51,7 @@ def check(
 
 
 @router.get("/experiments", name="api_experiments")
-@shows(ExperimentSummary, page=True)
+@shows("abkit.workflows.experiments.experiments:ExperimentSummary", page=True)
 def experiments(
     request: Request,
     served: Served,
@@ -62,13 +61,15 @@ def experiments(
     limit: Limit = 50,
 ) -> Response:
     """List the experiments with their last verdict and decision, the latest first."""
+    from abkit.workflows.experiments.experiments import list_experiments
+
     found = list(enumerate(list_experiments(served.store, archived=archived), 1))
     items, following = part_of(found, lambda item: item[0], before=cursor, limit=limit)
     return answer_page(request, Page(items=tuple(one for _, one in items), next=following))
 
 
 @router.get("/experiments/{key:path}/history", name="api_experiment_history")
-@shows(HistoryEntry, page=True)
+@shows("abkit.workflows.experiments.experiments:HistoryEntry", page=True)
 def experiment_history(
     request: Request,
     served: Served,
@@ -78,6 +79,8 @@ def experiment_history(
     limit: Limit = 50,
 ) -> Response:
     """List all looks at an experiment and all decisions about it, the latest first."""
+    from abkit.workflows.experiments.experiments import history
+
     with or_not_there():
         found = list(enumerate(history(served.store, key), 1))
     items, following = part_of(found, lambda item: item[0], before=cursor, limit=limit)

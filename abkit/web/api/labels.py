@@ -15,7 +15,6 @@ from abkit.web.access.guard import Labeler, Served, Viewer
 from abkit.web.access.people import Permission, Person
 from abkit.web.api.answers import PREFIX, Before, Limit, answer, answer_page, shows
 from abkit.web.api.once import Key, once
-from abkit.workflows.ratings.sent_labels import MOST_ROWS, SentLabels, record_comparisons, record_ratings
 from abkit.workflows.recorded.labels import StoredComparison, StoredRating, comparison_page, rating_page
 
 router = APIRouter(prefix=PREFIX, tags=["labels"])
@@ -24,6 +23,7 @@ Source = Annotated[str | None, Query(max_length=LONGEST_KEY, description="Only o
 Study = Annotated[
     str, Field(min_length=1, max_length=LONGEST_KEY, description="Key of the study that the raters belong to.")
 ]
+_SENT = "abkit.workflows.ratings.sent_labels:SentLabels"
 _DIGEST = {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Digest of a creative's content."}
 _NAME = {"type": "string", "maxLength": 500}
 _WHO = {**_NAME, "description": "Who said it; kept under a pseudonym. Leave it out where it is you."}
@@ -55,7 +55,7 @@ class Ratings(BaseModel):
 
     source: Study = "api"
     scale: tuple[float, float] | None = Field(None, description="Lowest and highest rating; needed once for a study.")
-    ratings: list[Annotated[Any, _RATING]] = Field(min_length=1, max_length=MOST_ROWS)
+    ratings: list[Annotated[Any, _RATING]] = Field(description="1 to 1,000 rows.")
 
 
 class Comparisons(BaseModel):
@@ -64,7 +64,7 @@ class Comparisons(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     source: Study = "api"
-    comparisons: list[Annotated[Any, _COMPARISON]] = Field(min_length=1, max_length=MOST_ROWS)
+    comparisons: list[Annotated[Any, _COMPARISON]] = Field(description="1 to 1,000 rows.")
 
 
 @router.get("/ratings", name="api_ratings")
@@ -86,9 +86,11 @@ def comparisons(
 
 
 @router.post("/ratings", name="api_send_ratings")
-@shows(SentLabels)
+@shows(_SENT)
 def send_ratings(request: Request, served: Served, person: Labeler, body: Ratings, key: Key = None) -> Response:
     """Record up to 1,000 ratings: good rows land, the others come back with the reason."""
+    from abkit.workflows.ratings.sent_labels import record_ratings
+
     rater = _rater(person)
 
     def act() -> Response:
@@ -100,9 +102,11 @@ def send_ratings(request: Request, served: Served, person: Labeler, body: Rating
 
 
 @router.post("/comparisons", name="api_send_comparisons")
-@shows(SentLabels)
+@shows(_SENT)
 def send_comparisons(request: Request, served: Served, person: Labeler, body: Comparisons, key: Key = None) -> Response:
     """Record up to 1,000 comparisons: good rows land, the others come back with the reason."""
+    from abkit.workflows.ratings.sent_labels import record_comparisons
+
     rater = _rater(person)
 
     def act() -> Response:

@@ -98,7 +98,7 @@ def describe(routes: Iterable[APIRoute], *, prefix: str = "") -> dict[str, Any]:
 def _shapes(routes: Iterable[APIRoute], components: dict[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     """Return the shape that each route answers with, by its name, and put what they share among the components."""
     mode: Literal["serialization"] = "serialization"
-    adapters = [(route.name, mode, TypeAdapter[Any](_said(route).shape)) for route in routes]
+    adapters = [(route.name, mode, TypeAdapter[Any](_said(route).found())) for route in routes]
     found, shared = TypeAdapter.json_schemas(adapters, schema_generator=_Shapes, ref_template=_REFERENCE)
     components |= shared.get("$defs", {})
     return {name: found[name, mode] for name, _, _ in adapters}

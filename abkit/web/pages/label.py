@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Form, HTTPException, Path, Query, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
@@ -15,12 +15,12 @@ from abkit.web.access.guard import Labeler, Served, slow_down
 from abkit.web.access.identity import guest_of, is_https
 from abkit.web.access.people import Person
 from abkit.web.rendering import link, page
-from abkit.workflows.ratings import queue as queues
-from abkit.workflows.ratings.queue import FEW_LEFT, LabelState, RaterQueue
-from abkit.workflows.ratings.rater_figures import rater_figures, why_stop
 from abkit.workflows.ratings.rater_links import check_token, labeled_campaigns
 from abkit.workflows.thumbnails import thumbnail_file
 from abkit.workspace import Workspace
+
+if TYPE_CHECKING:
+    from abkit.workflows.ratings.queue import LabelState, RaterQueue
 
 router = APIRouter()
 
@@ -97,6 +97,8 @@ def vote(
     way: WayField = "",
 ) -> Response:
     """Take an answer, and show the next question; where few are left, more are planned after the page has gone out."""
+    from abkit.workflows.ratings import queue as queues
+
     chosen = _way(request, campaign, way)
     queue = _queue(request, served, person, chosen)
     queues.vote(served.store, queue, question, answer)
@@ -113,6 +115,8 @@ def undo(
     way: WayField = "",
 ) -> Response:
     """Take the last answer back, and ask again."""
+    from abkit.workflows.ratings import queue as queues
+
     chosen = _way(request, campaign, way)
     queue = _queue(request, served, person, chosen)
     queues.undo(served.store, queue)
@@ -136,6 +140,8 @@ def image(
     person: Labeler,
 ) -> Response:
     """Serve the image of a question to whom it was asked; there is no way from here to any other creative."""
+    from abkit.workflows.ratings import queue as queues
+
     opened = rater_links.link_of(request)
     rater = _rater(request, served, person)
     creatives = queues.creatives_of(served.store, rater, question, only=opened.campaign if opened else None)
@@ -163,6 +169,8 @@ def figures(
     way: WayQuery = "",
 ) -> HTMLResponse:
     """Show how consistent answers are; a part of the page, which asks for it while somebody labels."""
+    from abkit.workflows.ratings.rater_figures import rater_figures
+
     chosen = _way(request, campaign, way)
     found = rater_figures(served.store, _queue(request, served, person, chosen))
     return page(request, "label_figures.html.j2", figures=found, pairs=chosen.pairs)
@@ -175,16 +183,22 @@ def _way(request: Request, campaign: str, way: str) -> Way:
 
 
 def _rater(request: Request, served: Workspace, person: Person) -> int:
+    from abkit.workflows.ratings import queue as queues
+
     opened = rater_links.link_of(request)
     return opened.rater if opened else queues.ensure_rater(served.store, person.name)
 
 
 def _queue(request: Request, served: Workspace, person: Person, way: Way) -> RaterQueue:
-    return RaterQueue(rater=_rater(request, served, person), campaign=way.campaign, pairs=way.pairs)
+    from abkit.workflows.ratings import queue as queues
+
+    return queues.RaterQueue(rater=_rater(request, served, person), campaign=way.campaign, pairs=way.pairs)
 
 
 def _ready(served: Workspace, queue: RaterQueue) -> tuple[LabelState, str]:
     """Return where a rater stands, with a question where one can be found, and why there is none."""
+    from abkit.workflows.ratings import queue as queues
+
     state = queues.label_state(served.store, queue)
     if state.question is not None:
         return state, ""
@@ -196,6 +210,8 @@ def _ready(served: Workspace, queue: RaterQueue) -> tuple[LabelState, str]:
 
 
 def _plan_ahead(served: Workspace, queue: RaterQueue) -> None:
+    from abkit.workflows.ratings import queue as queues
+
     try:
         queues.plan(served.store, queue)
     except AbkitError:
@@ -203,10 +219,12 @@ def _plan_ahead(served: Workspace, queue: RaterQueue) -> None:
 
 
 def _next(request: Request, served: Workspace, queue: RaterQueue, way: Way, later: BackgroundTasks) -> Response:
+    from abkit.workflows.ratings import queue as queues
+
     if request.headers.get("hx-request") != "true":
         return RedirectResponse(link(request, "label", query=way.query), 303)
     state, why = _ready(served, queue)
-    if 0 < state.waiting <= FEW_LEFT and (state.knowledge is None or state.knowledge.questions):
+    if 0 < state.waiting <= queues.FEW_LEFT and (state.knowledge is None or state.knowledge.questions):
         later.add_task(_plan_ahead, served, queue)
     answer = page(request, "label_question.html.j2", **_shown(served, way, state, why))
     answer.background = later
@@ -214,6 +232,8 @@ def _next(request: Request, served: Workspace, queue: RaterQueue, way: Way, late
 
 
 def _shown(served: Workspace, way: Way, state: LabelState, why: str) -> dict[str, Any]:
+    from abkit.workflows.ratings.rater_figures import why_stop
+
     wide = False
     if state.question is not None:
         ids = [one for one in (state.question.left, state.question.right) if one is not None]
