@@ -27,6 +27,7 @@ from abkit.store.kpis.dimensions import segment_names
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Decision, DriftResult, ModelVersion
 from abkit.vocabulary import DriftDecision, Layer, Metric, WindowKind, parse_choice
+from abkit.workflows.drift.calibration import judge_calibration
 from abkit.workflows.drift.delivery import Delivered, judge_level, judge_relation, sort_delivery
 from abkit.workflows.drift.experiments import judge_experiments
 from abkit.workflows.drift.feeds import judge_clock, judge_feed, judge_places, judge_share
@@ -217,14 +218,17 @@ def _test_layers(
     budget = budget_of(windows, settings, checks)
     campaigns = _campaigns(session, windows, samples)
     before = history.before(windows.since) if history and windows.since and windows.by_days else ScoreSketch()
+    relation = judge_relation(delivered, set(windows.current_creatives), settings, budget)
+    level = judge_level(delivered, settings, budget)
     tests = [
         *_test_data(session, settings, budget, windows, samples),
         *_test_places(session, settings, delivered),
         *_test_images(settings, windows, samples, budget, campaigns),
         *judge_long_run(before, samples.reference, samples.current, settings),
-        judge_relation(delivered, set(windows.current_creatives), settings, budget),
+        relation,
+        *judge_calibration(relation, level, settings),
         *judge_experiments(session, windows, definition, settings),
-        judge_level(delivered, settings, budget),
+        level,
         *judge_segments(session, delivered, settings),
         *_what_moved(session, windows, samples, settings, campaigns),
     ]

@@ -94,6 +94,11 @@ def test_it_says_retrain_within_three_weeks_after_the_relation_broke(worlds: dic
     found = row(report, "relation", "slope_loss")
     assert found.verdict == "major"
     assert (found.statistic or 0) > (found.threshold or 1)
+    told = row(report, "relation", "calibration")
+    assert (told.verdict, told.explains) == ("watch", True)
+    assert told.statistic == pytest.approx(1 - (found.statistic or 0))
+    assert (told.ci_high or 1) < 1
+    assert "promises more than creatives show" in told.sentence
 
 
 def test_a_break_that_nobody_acts_on_does_not_become_its_own_reference(worlds: dict[str, Store]) -> None:
@@ -112,6 +117,10 @@ def test_a_level_that_moved_is_watched_and_never_a_reason_to_retrain(worlds: dic
 
     assert (report.decision, report.cause) == ("watch", "kpi_shift")
     assert row(report, "relation", "slope_loss").verdict == "ok"
+    told = row(report, "relation", "calibration")
+    assert told.verdict == "ok"
+    assert (told.ci_low or 9) < 1 < (told.ci_high or 0)
+    assert told.detail["intercept"] == row(report, "kpi", "ctr_level").statistic
 
 
 def test_yesterday_can_be_computed_again(worlds: dict[str, Store]) -> None:
@@ -418,3 +427,34 @@ def test_windows_that_rule_out_a_major_shift_only_say_so_and_count() -> None:
     assert coarse_layers(findings) == ("score",)
     (_, missing) = triage(findings).reasons
     assert missing.startswith("Scores: no major shift, and not enough data to tell a smaller one")
+
+
+def test_a_relation_that_is_not_shown_to_be_whole_is_not_called_calm(sqlite_store: Store) -> None:
+    from dataclasses import replace
+
+    from abkit.stats.monitoring.budget import one_comparison
+    from abkit.stats.monitoring.relation_shift import RelationShift, Slope
+    from abkit.workflows.drift.delivery import Delivered, judge_relation
+
+    def slope(value: float, error: float) -> Slope:
+        ends = {"ci_low": value - 2 * error, "ci_high": value + 2 * error}
+        return Slope(slope=value, standard_error=error, correlation=0.5, creatives=12, clicks=900, **ends)
+
+    found = RelationShift(
+        reference=slope(0.3, 0.05), current=slope(0.1, 0.1), loss=0.2, ci_low=-0.02, ci_high=0.42, p_value=0.04,
+        n_reference=12, n_current=12,
+    )  # fmt: skip
+
+    class Known(Delivered):
+        def relation(self, *_: object) -> RelationShift:
+            return found
+
+    nothing = np.zeros(0)
+    both = Known(rows=[], current=nothing.astype(bool), score=nothing, age=nothing, idea=nothing.astype(int))
+    unclear = judge_relation(both, set(), Settings().drift, one_comparison(0.01))
+    found = replace(found, loss=0.02, ci_low=-0.1, ci_high=0.14, p_value=0.4)
+    calm = judge_relation(both, set(), Settings().drift, one_comparison(0.01))
+
+    assert (unclear.verdict, calm.verdict) == ("insufficient_data", "ok")
+    assert "not enough data to tell" in unclear.sentence
+    assert unclear.sentence.endswith("More delivery would tell.")
