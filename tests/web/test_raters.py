@@ -56,6 +56,9 @@ def test_a_training_is_asked_for_once_at_a_time_and_shows_how_far_it_is(
     run = begin_run(own_stocked.store, "train_labels", {})
     with own_stocked.store.write() as session:
         session.execute(update(JobRequest).values(run_id=run.id))
+    for so_far in ({}, {"run": run.id}, {"stage": "reading"}):  # a run that has told little so far, or nothing
+        run.tell(so_far)
+        assert f"Run {run.id} has been training since" in editor.get("/raters/training").text
     run.tell({"stage": "training", "done": 3, "total": 8})
     page = editor.get("/raters/training").text
     assert "training, 3 of 8" in page
