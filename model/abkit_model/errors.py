@@ -21,8 +21,9 @@ class AbkitError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
+        # A value that came from outside may hold line breaks, and have any length.
+        message = " ".join(message.splitlines())
         if len(message) > _LONGEST:
-            # A value that came from outside may have any length.
             message = f"{message[: _LONGEST - _SHOWN_OF_THE_END]} … {message[-_SHOWN_OF_THE_END:]}"
         super().__init__(message)
         self.message = message
