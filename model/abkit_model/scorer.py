@@ -106,7 +106,7 @@ class Scorer:
 
     A score depends on the image and the checkpoint alone: the same pixels get the same score in any batch, with any
     number of threads and on any processor, to within `TOLERANCE` (in practice 1e-6). On a GPU the encoder computes in
-    half precision, which moves a score by about 0.001, and the queries in float32 as everywhere.
+    half precision, which moved scores of photographs by up to 0.01, and the queries in float32 as everywhere.
 
     Attributes:
         card: What is known about the checkpoint.
