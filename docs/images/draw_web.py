@@ -72,10 +72,10 @@ def prepare(workspace: Workspace) -> dict[str, tuple[str, int]]:
     best = board.creatives[0]
     second = next(one for one in board.creatives[1:] if one.format == best.format)
     make_overlay(store, settings.cache_folder / "overlays", best.sha256)
-    agree(store, CAMPAIGN, by="nora", approvals=2, gate=True, note="Brand and performance both look.")
-    review(store, CAMPAIGN, variants[:3], ReviewAct.APPROVE, by="nora")
-    review(store, CAMPAIGN, variants[:2], ReviewAct.APPROVE, by="sam")
-    review(store, CAMPAIGN, variants[4:5], ReviewAct.WANT_CHANGES, by="sam", reason="The price is hard to read.")
+    agree(store, CAMPAIGN, by="brand", approvals=2, gate=True, note="Brand and performance both look at each variant.")
+    review(store, CAMPAIGN, variants[:3], ReviewAct.APPROVE, by="brand")
+    review(store, CAMPAIGN, variants[:2], ReviewAct.APPROVE, by="performance")
+    review(store, CAMPAIGN, variants[4:5], ReviewAct.WANT_CHANGES, by="performance", reason="The price is hard to read.")
     queue = RaterQueue(rater=ensure_rater(store, "local"), campaign=campaign)
     plan(store, queue, seed=1)
     for answer in ("left", "right", "left", "tie", "right"):
@@ -115,7 +115,9 @@ def photograph_all(address: str, pages: dict[str, tuple[str, int]]) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         for name, (path, height) in pages.items():
             page = browser.new_page(viewport={"width": 390 if name == "label" else 1280, "height": height})
-            page.goto(f"{address}{path}", wait_until="networkidle")
+            answer = page.goto(f"{address}{path}", wait_until="networkidle")
+            if answer is None or not answer.ok:
+                sys.exit(f"{path} is not shown: {page.inner_text('body').strip()}")
             keep(page, HERE / f"web-{name}.webp")
             page.close()
         browser.close()
