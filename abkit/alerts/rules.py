@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from abkit.alerts.episodes import calm_down, observe, open_episode
 from abkit.config import AlertSettings
 from abkit.records import percent
-from abkit.stats.monitoring.decisions import headline, meaning
+from abkit.stats.monitoring.decisions import headline, meaning, windows_in_words
 from abkit.store.jobs.schedules import Lease
 from abkit.store.schema import Alert, Decision, KpiImport
 from abkit.vocabulary import DriftDecision, Severity
@@ -98,7 +98,7 @@ class Rules:
             scope,
             labels={"scope": scope, "decision": decision.decision, "cause": decision.cause},
             severity=severity,
-            title=f"Drift check {scope}: {words}: {happened}",
+            title=f"Drift check of {windows_in_words(scope) or scope}: {words}: {happened}",
             message=f"{meaning(decision.decision)} Cause: {cause}. {f'Findings: {found} ' if found else ''}"
             f"As of {decision.as_of}. {to_do}".strip(),
             evidence={

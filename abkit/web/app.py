@@ -71,6 +71,7 @@ def create_app(settings: Settings, *, local: bool = True) -> FastAPI:
     app.state.workspace = workspace
     app.state.background = background
     app.state.templates = rendering.environment()
+    app.state.looked_at = {}
     guard.install(app, settings, local=local)
     errors.install(app)
     for name in PAGES:

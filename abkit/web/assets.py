@@ -17,6 +17,7 @@ PLACES: Final = {
     "review.css": ("abkit.web", "static/review.css", "text/css"),
     "review.js": ("abkit.web", "static/review.js", "text/javascript"),
     "label.js": ("abkit.web", "static/label.js", "text/javascript"),
+    "mapping.js": ("abkit.web", "static/mapping.js", "text/javascript"),
     "htmx.js": ("abkit.web", "static/htmx.min.js", "text/javascript"),
 }
 

@@ -377,6 +377,20 @@ def test_an_export_is_chosen_looked_at_and_handed_to_the_daemon(hands: Hands, tm
     assert (serious_findings(hands.page), overflow(hands.page)) == ([], 0)
 
 
+def test_a_field_that_is_dragged_onto_a_column_is_chosen_for_it(look: "Page", address: str, tmp_path: Path) -> None:
+    export = tmp_path / "week.csv"
+    export.write_text("day,ad_id,impressions,clicks,spend\n2026-01-01,a1,1000,10,5.00\n")
+    look.goto(address + "/upload")
+    look.locator("form[action$=exports] input[type=file]").set_input_files(export)
+    look.get_by_role("button", name="Upload and look at them").click()
+    chosen = look.get_by_label("spend is read as")
+    assert chosen.input_value() == "spend"
+    look.locator("[data-field=revenue]").drag_to(look.locator("tr", has=chosen))
+    assert chosen.input_value() == "revenue"
+    assert "used" in (look.locator("[data-field=revenue]").get_attribute("class") or "")
+    assert "used" not in (look.locator("[data-field=spend]").get_attribute("class") or "")
+
+
 def test_a_page_prints_without_menu_and_buttons(look: "Page", address: str) -> None:
     look.goto(address + "/campaigns/1")
     look.emulate_media(media="print")

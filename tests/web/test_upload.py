@@ -60,6 +60,27 @@ def test_an_export_is_looked_at_before_it_is_imported_and_columns_can_be_chosen(
     assert job.arguments["account"] == "x"
 
 
+def test_an_export_is_read_once_before_it_is_imported_and_again_only_after_a_new_start(
+    client: TestClient, shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, reads = Workspace.import_kpis, []
+
+    def counted(self: Workspace, *arguments: object, **options: object) -> object:
+        reads.append(arguments)
+        return honest(self, *arguments, **options)  # type: ignore[arg-type,call-overload]
+
+    monkeypatch.setattr(Workspace, "import_kpis", counted)
+    for forgotten, times in ((False, 1), (True, 2)):
+        reads.clear()
+        shown = _send(client, "/upload/exports", [("week.csv", EXPORT)])
+        if forgotten:
+            client.app.state.looked_at.clear()  # type: ignore[attr-defined]
+        client.post(shown.url.path, data={"csrf": code_of(shown.text), "map:spend": "revenue"})
+        assert len(reads) == times
+        latest = requested_jobs(shop.store)[0][0]
+        assert latest.arguments["mapping"] == {"spend": "revenue"}
+
+
 def test_a_field_that_does_not_exist_is_refused_and_nothing_is_asked(client: TestClient, shop: Workspace) -> None:
     shown = _send(client, "/upload/exports", [("week.csv", EXPORT)])
     done = client.post(shown.url.path, data={"csrf": code_of(shown.text), "map:spend": "nonsense"})

@@ -20,7 +20,7 @@ def _(trace: DriftTrace) -> View:
     tables = [
         Table.of(
             [_test_row(one) for one in trace.tests],
-            title=f"Check of run {trace.run_id}, {trace.current} against {trace.reference}, as of {trace.as_of}",
+            title=f"Check of run {trace.run_id}, {trace.windows}, as of {trace.as_of}",
         )
     ]
     windows = ("current", "reference")

@@ -11,6 +11,7 @@ from abkit.records import percent
 from abkit.reporting.tables.show import View, view_of
 from abkit.reporting.tables.table import Table
 from abkit.stats.appeal.relation import Relation
+from abkit.stats.monitoring.decisions import windows_in_words
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic
 from abkit.workflows.correlate import CorrelationReport, VersionReport
 from abkit.workflows.drift.results import DriftReport, LayerResult
@@ -183,7 +184,7 @@ def _creative_row(row: dict[str, Any]) -> dict[str, Any]:
 
 @view_of.register
 def _(report: DriftReport) -> View:
-    title = f"{report.current} against {report.reference}, as of {report.as_of}"
+    title = f"{windows_in_words(f'{report.current} against {report.reference}')}, as of {report.as_of}"
     cause = f", cause {report.cause.replace('_', ' ')}" if report.cause else ""
     return View(
         tables=(Table.of([_layer_row(row) for row in report.results], title=title),),

@@ -1,8 +1,8 @@
-"""What the five decisions of a drift check mean, each in one sentence, and on how much one rests."""
+"""What the five decisions of a drift check mean, each in one sentence, on how much one rests, and on what."""
 
 from __future__ import annotations
 
-from abkit.vocabulary import DriftDecision, Layer
+from abkit.vocabulary import DriftDecision, Layer, WindowKind
 
 #: How many layers there are to judge.
 LAYERS = len(Layer)
@@ -48,3 +48,36 @@ def headline(decision: str, layers_judged: int | None, coarse: int = 0) -> str:
         return words
     only = f", {coarse} for major shifts only" if coarse else ""
     return f"{words} ({layers_judged} of {LAYERS} layers judged{only})"
+
+
+def windows_in_words(scope: str) -> str:
+    """Return the two windows of a check as one would say them aloud; "" where an earlier release did not note them.
+
+    >>> windows_in_words("creatives against creatives")
+    'the latest creatives against earlier ones'
+    >>> windows_in_words("creatives:60 against model")
+    "the latest 60 creatives against the model's own sample"
+    >>> windows_in_words("days:7 against campaign:spring")
+    'the last 7 days against campaign spring'
+    """
+    current, _, reference = scope.partition(" against ")
+    return f"{_current(current)} against {_reference(reference)}" if reference else ""
+
+
+def _current(window: str) -> str:
+    kind, _, value = window.partition(":")
+    return {
+        WindowKind.CREATIVES: f"the latest {value} creatives" if value else "the latest creatives",
+        WindowKind.DAYS: f"the last {value} days",
+        WindowKind.CAMPAIGN: f"campaign {value}",
+    }.get(WindowKind(kind), window) if kind in set(WindowKind) else window
+
+
+def _reference(window: str) -> str:
+    kind, _, value = window.partition(":")
+    return {
+        WindowKind.CREATIVES: f"the {value} before them" if value else "earlier ones",
+        WindowKind.DAYS: f"the {value} days before",
+        WindowKind.CAMPAIGN: f"campaign {value}",
+        WindowKind.MODEL: "the model's own sample",
+    }[WindowKind(kind)] if kind in set(WindowKind) else window

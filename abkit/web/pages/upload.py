@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Path, Request, UploadFile
@@ -16,10 +17,12 @@ from abkit.web.access.guard import Operator, Served
 from abkit.web.daemon import absent
 from abkit.web.rendering import link, page
 from abkit.workflows import uploads
+from abkit.workflows.kpis.preview import ImportPreview
 
 router = APIRouter()
 Token = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 LATEST = 20
+LOOKED_AT = 100
 
 
 @router.get("/upload", name="upload")
@@ -65,6 +68,7 @@ def uploaded_exports(request: Request, served: Served, person: Operator, token: 
     folder = served.settings.workspace / kept.folder
     with request.app.state.heavy:
         seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
+    _found_in(request)[token] = _columns(seen)
     return page(request, "uploaded_exports.html.j2", token=token, previews=seen, fields=FIELDS)
 
 
@@ -89,15 +93,28 @@ def _ask(
     if unknown := [field for field in chosen.values() if field and field not in FIELDS]:
         raise InvalidInput(f"there is no field {unknown[0]!r}", hint=f"fields: {', '.join(FIELDS)}")
     kept = uploads.kept_exports(served.settings, token)
-    folder = served.settings.workspace / kept.folder
-    with request.app.state.heavy:
-        seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
-    found = {column: field for one in seen for column, field in one.columns.items()}
+    found = _found_in(request).pop(token, None)
+    if found is None:  # the server was started anew since the files were looked at
+        folder = served.settings.workspace / kept.folder
+        with request.app.state.heavy:
+            found = _columns(served.import_kpis([folder / name for name in kept.names], dry_run=True))
     mapping = {column: field for column, field in chosen.items() if found.get(column, "") != field and column in found}
     arguments = {"folder": kept.folder, "mapping": mapping} | {name: value for name, value in said.items() if value}
     asked = ask_for_upload(served.store, "import_kpis", arguments, by=person.name)
     record(served, person, "import exports", ", ".join(kept.names))
     return RedirectResponse(link(request, "requested_job", key=asked.key), 303)
+
+
+def _columns(previews: Sequence[ImportPreview]) -> dict[str, str]:
+    return {column: field for one in previews for column, field in one.columns.items()}
+
+
+def _found_in(request: Request) -> dict[str, dict[str, str]]:
+    """Return what each of the latest uploads was read as, by its token: reading a large export twice takes minutes."""
+    kept: dict[str, dict[str, str]] = request.app.state.looked_at
+    while len(kept) >= LOOKED_AT:
+        kept.pop(next(iter(kept)))
+    return kept
 
 
 @router.get("/upload/jobs/{key}", name="requested_job")

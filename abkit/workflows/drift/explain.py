@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from abkit.config import DriftSettings
 from abkit.errors import UsageError
 from abkit.records import Record, RecordList
+from abkit.stats.monitoring.decisions import windows_in_words
 from abkit.store import results
 from abkit.store.catalog.creatives import creative_names
 from abkit.store.kpis.kpi_rows import KpiRow, attributed_rows, imports_named
@@ -126,6 +127,11 @@ class DriftTrace(RecordList):
     creatives: tuple[TracedCreative, ...] = ()
     files: tuple[TracedFile, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def windows(self) -> str:
+        """The two windows as one would say them aloud."""
+        return windows_in_words(f"{self.current} against {self.reference}")
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per figure, creative and file; `kind` says which it is."""

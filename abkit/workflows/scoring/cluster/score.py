@@ -29,7 +29,7 @@ from abkit.intake.remote.address import is_address, parse_address
 from abkit.store.database.engine import Store
 from abkit.store.keys import clean_key
 from abkit.store.runs import recorded_run
-from abkit.vocabulary import FileState
+from abkit.vocabulary import Device, FileState
 from abkit.workflows.active_model import ensure_active_model, find_model
 from abkit.workflows.scoring.cluster.listing import Place, list_places
 from abkit.workflows.scoring.cluster.results import ClusterResult, LeftOut
@@ -87,7 +87,7 @@ def score_on_cluster(
             StoreWriter(store, run, active.version, campaign) if to is None else ParquetWriter(to, run, active.version)
         )
         known = digests([sha256 for part in writer.known() for sha256 in part])
-        with _cluster(address, workers) as cluster:
+        with _cluster(address, workers, gpus=settings.scoring.device is not Device.CPU) as cluster:
             started = time.monotonic()
             job = Job(settings=settings.scoring, checkpoint=checkpoint, known=known, threads=1)
             work = _Scoring(cluster=cluster, writer=writer, size=settings.scoring.batch_size, show=progress)
@@ -265,7 +265,7 @@ def _require_ray() -> None:
 
 
 @contextmanager
-def _cluster(address: str | None, workers: int | None) -> Iterator[_Cluster]:
+def _cluster(address: str | None, workers: int | None, *, gpus: bool) -> Iterator[_Cluster]:
     """Connect to a running cluster, or start one of processes of this machine, which ends with this scoring.
 
     Raises:
@@ -303,7 +303,7 @@ def _cluster(address: str | None, workers: int | None) -> Iterator[_Cluster]:
         for name in ("ray", "ray.data"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        gpus = has.get("GPU", 0)
-        yield _Cluster(ray=ray, workers=workers or max(1, int(gpus or has.get("CPU", 1))), gpus=1.0 if gpus else 0.0)
+        cards = has.get("GPU", 0) if gpus else 0
+        yield _Cluster(ray=ray, workers=workers or max(1, int(cards or has.get("CPU", 1))), gpus=1.0 if cards else 0.0)
     finally:
         ray.shutdown()

@@ -86,7 +86,7 @@ class Worker:
 
         torch.set_num_threads(job.threads)
         self.job = job
-        self.scorer = Scorer(job.checkpoint, load_encoder(job.checkpoint.card.encoder))
+        self.scorer = Scorer(job.checkpoint, load_encoder(job.checkpoint.card.encoder, device=job.settings.device))
 
     def __call__(self, batch: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """Return what became of each place of a batch, in their order: columns of `number`, `state`, `reason`, …"""

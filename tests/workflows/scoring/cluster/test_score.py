@@ -155,7 +155,7 @@ class InProcess:
         monkeypatch.setattr("abkit.workflows.scoring.cluster.score._answers", self.answers)
 
     @contextmanager
-    def cluster(self, address: str | None, workers: int | None) -> Iterator[SimpleNamespace]:
+    def cluster(self, address: str | None, workers: int | None, *, gpus: bool) -> Iterator[SimpleNamespace]:
         yield SimpleNamespace(ray=None, workers=workers or 1, gpus=0.0)
 
     def answers(
