@@ -16,7 +16,7 @@ from abkit.jobs.status import ScheduleStatus, unknown_schedule
 from abkit.jobs.work.asked import ScoreAddresses, Worth, score_addresses, worth
 from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, digest, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
-from abkit.jobs.work.leaderboards import Leaderboards, leaderboards, then_leaderboards
+from abkit.jobs.work.leaderboards import Leaderboards, ThenLeaderboards, leaderboards
 from abkit.jobs.work.learning import Retrain, retrain, train_labels
 from abkit.jobs.work.sources import ImportSource, import_source
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
@@ -28,7 +28,7 @@ from abkit.store.schema import Schedule
 _CHANGE_LEADERBOARDS = ("score_folder", "score_addresses", "import_kpis", "import_source", "retrain")
 # A schedule can run these and nothing else.
 CATALOG: Catalog = {
-    job.name: replace(job, run=then_leaderboards(job.run)) if job.name in _CHANGE_LEADERBOARDS else job
+    job.name: replace(job, run=ThenLeaderboards(job.run)) if job.name in _CHANGE_LEADERBOARDS else job
     for job in (
         Job("score_folder", "score the new images of a watched folder", score_folder, ScoreFolder),
         Job("score_addresses", "score images of the public web, by their addresses", score_addresses, ScoreAddresses),

@@ -143,12 +143,13 @@ def test_a_message_to_a_hostile_service_fails_in_time_and_in_little_memory(
     script: Script,
     said: str,
 ) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # of the largest child so far
+    # Of the largest child so far, and of this process: a child that is forked from it begins with its memory.
+    before = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF))
     # Those that stall or drip take all of their time; the others end by themselves, on a busy machine later.
     seconds = 1.5 if script in (stall, drip, drip_the_body) else 20
     address = f"json://user:{SECRET}@{hostile(script).place}/hook/{SECRET}"
     assert said in refused(address, monkeypatch, seconds=seconds)
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before, 400_000)
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss <= max(before + 50_000, 400_000)
     assert capfd.readouterr() == ("", "")
 
 

@@ -19,7 +19,7 @@ OF_ONE_FORM = {"rates"}
 NO_TABLES = {
     "backup_file", "checkpoint", "chart", "comparison_images", "config", "explain", "folder",
     "images", "out", "paths", "plot",
-    "rating_images", "summary", "csv", "xlsx",
+    "rating_images", "summary", "csv", "to", "xlsx",
     *OF_ONE_FORM,
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Leaderboards are made ahead by the daemon: asked for once after whatever changes them."""
 
+import pickle
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from abkit.jobs.daemon.claims import Claims
 from abkit.jobs.job import Tick
 from abkit.jobs.requests import ask_for_leaderboards
 from abkit.jobs.schedules import CATALOG, synchronize
-from abkit.jobs.work.leaderboards import ask_if_due, then_leaderboards
+from abkit.jobs.work.leaderboards import ThenLeaderboards, ask_if_due
 from abkit.store import leaderboards as boards
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run, recorded_run
@@ -83,7 +84,7 @@ def test_a_day_later_only_campaigns_that_still_run_are_due(shop: Store) -> None:
 
 def test_a_job_that_changed_something_asks_once(shop: Store) -> None:
     tick = Tick(schedule="inbox", at=NOW, started_at=NOW, attempt=1, run=begin_run(shop, "x", {}))
-    job = then_leaderboards(lambda *_: {"files": 1})
+    job = ThenLeaderboards(lambda *_: {"files": 1})
     assert job(shop, Settings(), tick, None) == {"files": 1}
     job(shop, Settings(), tick, None)
     assert waiting(shop) == [{}]
@@ -105,12 +106,18 @@ def test_the_request_is_claimed_once_and_makes_them(shop: Store) -> None:
     assert read_leaderboard(shop, 1).run_id == run.id
 
 
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_job_can_be_sent_to_the_process_that_runs_it(name: str) -> None:
+    assert pickle.loads(pickle.dumps(CATALOG[name])) == CATALOG[name]  # noqa: S301  # our own
+
+
 def test_a_page_asks_the_daemon_for_its_campaign_only_where_one_runs(shop: Store) -> None:
     assert not ask_for_leaderboards(shop, 1, by="page")
-    synchronize(shop, [], NOW)
+    now = datetime.now(UTC)
+    synchronize(shop, [], now)
     assert ask_for_leaderboards(shop, 1, by="page")
     assert ask_for_leaderboards(shop, 1, by="page")
     assert waiting(shop) == [{"campaign": 1}]
     with shop.write() as session:
-        session.execute(update(Schedule).values(next_run_at=NOW - timedelta(hours=1)))
+        session.execute(update(Schedule).values(next_run_at=now - timedelta(hours=1)))
     assert not ask_for_leaderboards(shop, 2, by="page")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import wraps
 from typing import Any
 
 from pydantic import Field
@@ -62,13 +62,14 @@ def ask_if_due(store: Store, *, by: str) -> bool:
     return False
 
 
-def then_leaderboards(work: JobFunction) -> JobFunction:
-    """Return a job that asks for leaderboards when it has ended well."""
+@dataclass(frozen=True)
+class ThenLeaderboards:
+    """A job that asks for leaderboards when it has ended well. A class, because it goes to another process."""
 
-    @wraps(work)
-    def run(store: Store, settings: Settings, tick: Tick, arguments: Any) -> Mapping[str, Any]:
-        outcome = work(store, settings, tick, arguments)
+    work: JobFunction
+
+    def __call__(self, store: Store, settings: Settings, tick: Tick, arguments: Any) -> Mapping[str, Any]:
+        """Do the job, then ask."""
+        outcome = self.work(store, settings, tick, arguments)
         ask_if_due(store, by=tick.schedule)
         return outcome
-
-    return run

@@ -127,7 +127,7 @@ def test_https_does_not_lead_to_http_even_on_this_machine(host: Server, monkeypa
         answer.msg = "Found"
         return answer
 
-    monkeypatch.setattr(urllib.request.HTTPSHandler, "https_open", redirecting)
+    monkeypatch.setattr("abkit.intake.remote.answers._Https.https_open", redirecting)
     with pytest.raises(AbkitError, match="is not fetched: only https is"):
         size_of("https://example.com/w")
     assert host.asked == []
