@@ -75,7 +75,8 @@ def prepare(workspace: Workspace) -> dict[str, tuple[str, int]]:
     agree(store, CAMPAIGN, by="brand", approvals=2, gate=True, note="Brand and performance both look at each variant.")
     review(store, CAMPAIGN, variants[:3], ReviewAct.APPROVE, by="brand")
     review(store, CAMPAIGN, variants[:2], ReviewAct.APPROVE, by="performance")
-    review(store, CAMPAIGN, variants[4:5], ReviewAct.WANT_CHANGES, by="performance", reason="The price is hard to read.")
+    unclear = "The price is hard to read."
+    review(store, CAMPAIGN, variants[4:5], ReviewAct.WANT_CHANGES, by="performance", reason=unclear)
     queue = RaterQueue(rater=ensure_rater(store, "local"), campaign=campaign)
     plan(store, queue, seed=1)
     for answer in ("left", "right", "left", "tie", "right"):

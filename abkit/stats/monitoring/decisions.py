@@ -66,18 +66,26 @@ def windows_in_words(scope: str) -> str:
 
 def _current(window: str) -> str:
     kind, _, value = window.partition(":")
-    return {
-        WindowKind.CREATIVES: f"the latest {value} creatives" if value else "the latest creatives",
-        WindowKind.DAYS: f"the last {value} days",
-        WindowKind.CAMPAIGN: f"campaign {value}",
-    }.get(WindowKind(kind), window) if kind in set(WindowKind) else window
+    return (
+        {
+            WindowKind.CREATIVES: f"the latest {value} creatives" if value else "the latest creatives",
+            WindowKind.DAYS: f"the last {value} days",
+            WindowKind.CAMPAIGN: f"campaign {value}",
+        }.get(WindowKind(kind), window)
+        if kind in set(WindowKind)
+        else window
+    )
 
 
 def _reference(window: str) -> str:
     kind, _, value = window.partition(":")
-    return {
-        WindowKind.CREATIVES: f"the {value} before them" if value else "earlier ones",
-        WindowKind.DAYS: f"the {value} days before",
-        WindowKind.CAMPAIGN: f"campaign {value}",
-        WindowKind.MODEL: "the model's own sample",
-    }[WindowKind(kind)] if kind in set(WindowKind) else window
+    return (
+        {
+            WindowKind.CREATIVES: f"the {value} before them" if value else "earlier ones",
+            WindowKind.DAYS: f"the {value} days before",
+            WindowKind.CAMPAIGN: f"campaign {value}",
+            WindowKind.MODEL: "the model's own sample",
+        }[WindowKind(kind)]
+        if kind in set(WindowKind)
+        else window
+    )

@@ -54,6 +54,8 @@ def count(store: Store, table: type) -> int:
         return session.scalars(select(func.count()).select_from(table)).one()
 
 
+# What a real cluster does, a process in place of one answers in the tests below; Ray itself takes a minute to start.
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_a_worker_that_dies_costs_nothing_and_scores_are_those_of_one_machine(
     quick_store: Store, settings: Settings, stocked: Server, deadly: None, tmp_path: Path
