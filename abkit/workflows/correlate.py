@@ -290,7 +290,9 @@ def _version_report(
     scores = unseen.scores
     labels = ideas.ideas_of(session)
     left_out = {reason: LeftOut(one.count, one.impressions) for reason, one in delivered.left_out.items()}
-    scored = [row for row in delivered.rows if row.creative_id in scores]
+    # In one order on every engine: intervals come from draws by place.
+    found = sorted(delivered.rows, key=lambda row: (row.creative_id, row.campaign_id or 0))
+    scored = [row for row in found if row.creative_id in scores]
     unscored = [row for row in delivered.rows if row.creative_id not in scores]
     _say(left_out, LEARNED_FROM, [row for row in unscored if row.creative_id in unseen.seen])
     without_score = [row for row in unscored if row.creative_id not in unseen.seen]

@@ -385,10 +385,14 @@ def test_a_field_that_is_dragged_onto_a_column_is_chosen_for_it(look: "Page", ad
     look.get_by_role("button", name="Upload and look at them").click()
     chosen = look.get_by_label("spend is read as")
     assert chosen.input_value() == "spend"
+    size = look.viewport_size
+    assert size is not None
+    look.set_viewport_size({"width": size["width"], "height": 3000})  # a hand cannot drag to what is not in sight
     look.locator("[data-field=revenue]").drag_to(look.locator("tr", has=chosen))
     assert chosen.input_value() == "revenue"
     assert "used" in (look.locator("[data-field=revenue]").get_attribute("class") or "")
     assert "used" not in (look.locator("[data-field=spend]").get_attribute("class") or "")
+    look.set_viewport_size(size)
 
 
 def test_a_page_prints_without_menu_and_buttons(look: "Page", address: str) -> None:

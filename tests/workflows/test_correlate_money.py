@@ -193,3 +193,11 @@ def test_ads_that_are_left_out_need_no_rate(seed: Seed) -> None:
     report = run(seed, "roas")
     assert (plcc(report), report.currency) == (alone, "EUR")
     assert report.versions[0].left_out["ads without a creative"].count == 1
+
+
+def test_creatives_stand_in_one_order_whatever_the_order_of_their_rows(seed: Seed) -> None:
+    ads = seed.creatives("spring", SCORES)
+    for ad in reversed(ads):
+        deliver(seed, [ad])
+    report = run(seed, "ctr")
+    assert [one.score for one in report.versions[0].measured] == SCORES
