@@ -190,6 +190,7 @@ class _Scoring:
     left_out: list[LeftOut] = field(default_factory=list)
     again: int = 0
     made: set[str] = field(default_factory=set)
+    outdated: set[str] = field(default_factory=set)
 
     def shard(self, job: Job, places: Sequence[Place]) -> None:
         """Score one part of the list: a batch of images to a task, then what had no answer, image by image."""
@@ -201,7 +202,8 @@ class _Scoring:
         self._score(job, self._missing(), self.size, workers=self.cluster.workers)
         if missing := self._missing():
             self.again += len(missing)
-            self._score(replace(job, known=digests([])), missing, 1, workers=min(self.cluster.workers, len(missing)))
+            still = np.setdiff1d(job.known, digests(sorted(self.outdated)))
+            self._score(replace(job, known=still), missing, 1, workers=min(self.cluster.workers, len(missing)))
         for number in self._missing():
             self._leave_out(number, FileState.REJECTED, _ENDED)
 
@@ -228,6 +230,7 @@ class _Scoring:
         if anew:
             known = [row["sha256"] for row in fresh if row["state"] == FileState.KNOWN]
             outdated = self.writer.outdated(known) if known else set()
+            self.outdated |= outdated
             fresh = [row for row in fresh if row["state"] != FileState.KNOWN or row["sha256"] not in outdated]
         usable = [
             {**row, "shown": self.listed[row["number"]].shown}

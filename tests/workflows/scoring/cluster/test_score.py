@@ -201,6 +201,8 @@ def test_a_lost_batch_is_tried_again_one_by_one_and_only_what_is_lost_again_is_r
     assert result.counts == {"scored": 5, "known": 0, "rejected": 1, "skipped": 0}
     assert [one.place.rsplit("/", 1)[-1] for one in result.left_out] == ["creative_0002.png"]
     assert (result.again, in_process.asked) == (4, [4, 2, 1, 1, 1, 1])
+    still_lost = score_on_cluster(quick_store, settings, [tmp_path / "ads"])
+    assert still_lost.counts == {"scored": 0, "known": 5, "rejected": 1, "skipped": 0}
     in_process.lost, in_process.asked = set(), []
     again = score_on_cluster(quick_store, settings, [tmp_path / "ads"])
     assert again.counts == {"scored": 1, "known": 5, "rejected": 0, "skipped": 0}
