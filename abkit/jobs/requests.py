@@ -10,7 +10,7 @@ from typing import Any
 
 from abkit.errors import UsageError
 from abkit.jobs.schedules import CATALOG, QUICK
-from abkit.jobs.status import no_daemon, schedule_status
+from abkit.jobs.status import daemon_seen, schedule_status
 from abkit.jobs.work.leaderboards import ask, ask_if_due
 from abkit.records import Record
 from abkit.store.database.engine import Store
@@ -103,10 +103,8 @@ def ask_for_leaderboards(store: Store, campaign: int | None = None, *, by: str) 
     """
     now = datetime.now(UTC)
     with store.read() as session:
-        statuses = schedule_status(session, CATALOG, now)
-    # The quick jobs are how a daemon is seen: it brings them into the store when it starts.
-    if not any(one.job in QUICK for one in statuses) or no_daemon(statuses, QUICK, now):
-        return False
+        if not daemon_seen(schedule_status(session, CATALOG, now), QUICK, now):
+            return False
     if campaign is None:
         ask_if_due(store, by=by)
     else:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,12 @@ class ScoredContent:
     creative: Mapping[str, Any]
     score: Mapping[str, Any]
     embedding: bytes
+
+    @classmethod
+    def of(cls, creative: Mapping[str, Any], figures: Mapping[str, Any], embedding: bytes) -> Self:
+        """Take of a score's figures, plain ones, those that the store has columns for."""
+        columns = Score.__table__.columns
+        return cls(creative, {name: value for name, value in figures.items() if name in columns}, embedding)
 
 
 def write_scores(session: Session, run: RunRecord, version: ModelVersion, contents: Sequence[ScoredContent]) -> None:

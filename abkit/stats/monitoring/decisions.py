@@ -61,31 +61,22 @@ def windows_in_words(scope: str) -> str:
     'the last 7 days against campaign spring'
     """
     current, _, reference = scope.partition(" against ")
-    return f"{_current(current)} against {_reference(reference)}" if reference else ""
+    return f"{_in_words(current, 0)} against {_in_words(reference, 1)}" if reference else ""
 
 
-def _current(window: str) -> str:
+# Of each kind of window: as the current one, and as the reference.
+_WINDOWS = {
+    WindowKind.CREATIVES: ("the latest creatives", "earlier ones"),
+    WindowKind.MODEL: ("the model's own sample", "the model's own sample"),
+}
+_WINDOWS_OF = {
+    WindowKind.CREATIVES: ("the latest {} creatives", "the {} before them"),
+    WindowKind.DAYS: ("the last {} days", "the {} days before"),
+    WindowKind.CAMPAIGN: ("campaign {}", "campaign {}"),
+}
+
+
+def _in_words(window: str, place: int) -> str:
     kind, _, value = window.partition(":")
-    return (
-        {
-            WindowKind.CREATIVES: f"the latest {value} creatives" if value else "the latest creatives",
-            WindowKind.DAYS: f"the last {value} days",
-            WindowKind.CAMPAIGN: f"campaign {value}",
-        }.get(WindowKind(kind), window)
-        if kind in set(WindowKind)
-        else window
-    )
-
-
-def _reference(window: str) -> str:
-    kind, _, value = window.partition(":")
-    return (
-        {
-            WindowKind.CREATIVES: f"the {value} before them" if value else "earlier ones",
-            WindowKind.DAYS: f"the {value} days before",
-            WindowKind.CAMPAIGN: f"campaign {value}",
-            WindowKind.MODEL: "the model's own sample",
-        }[WindowKind(kind)]
-        if kind in set(WindowKind)
-        else window
-    )
+    words = (_WINDOWS_OF if value else _WINDOWS).get(WindowKind(kind)) if kind in set(WindowKind) else None
+    return words[place].format(value) if words else window

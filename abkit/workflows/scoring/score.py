@@ -21,8 +21,7 @@ from abkit.errors import AbkitError, UsageError
 from abkit.intake.media.images import restored_reading
 from abkit.intake.remote.fetch import Fetched
 from abkit.names import link_key
-from abkit.records import to_plain
-from abkit.store import schema, scores
+from abkit.store import scores
 from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.keys import clean_key
@@ -314,13 +313,8 @@ def _log(
     work: _Scoring, batch: Sequence[ImageFile], columns: Sequence[Mapping[str, Any]], made: Sequence[Score]
 ) -> None:
     """Write creatives, scores, embeddings and names of one batch, all or nothing."""
-    columns_of_scores = schema.Score.__table__.columns
     contents = [
-        scores.ScoredContent(
-            creative=creative,
-            score={name: to_plain(value) for name, value in vars(score).items() if name in columns_of_scores},
-            embedding=score.embedding.astype("<f2").tobytes(),
-        )
+        scores.ScoredContent.of(creative, score.to_dict(), score.embedding.astype("<f2").tobytes())
         for creative, score in zip(columns, made, strict=True)
     ]
     with work.store.write() as session:

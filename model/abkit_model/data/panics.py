@@ -1,4 +1,4 @@
-"""Keep what a panic inside a library prints off the terminal: whoever reads the file is told in one sentence."""
+"""Keep what a panic inside a library prints off the terminal: the reader is told in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers whose answer never begins, or never ends after its last byte: whoever asks them has an end, and says so."""
+"""Servers whose answer never begins, or never ends after its last byte: asking them has an end, which is said."""
 
 import contextlib
 import itertools
@@ -61,7 +61,7 @@ TAKEN_AS_THEY_ARE = {
 
 @contextlib.contextmanager
 def serving(script: Callable[[], Script]) -> Iterator[str]:
-    """Serve what a script yields, to whoever asks, and yield the address."""
+    """Serve what a script yields, to anybody who asks, and yield the address."""
 
     class Connection(socketserver.BaseRequestHandler):
         def handle(self) -> None:

@@ -135,7 +135,7 @@ _NOTHING: dict[str, Any] = {"creative": "", "score": "", "embedding": b"", "chan
 
 @contextmanager
 def _files(places: Sequence[bytes], elsewhere: Sequence[bool], settings: ScoringSettings) -> Iterator[list[ImageFile]]:
-    """Yield a file for every place, those that cannot be fetched rejected; what was fetched is gone afterwards."""
+    """Yield a file for every place, rejected where it cannot be fetched; what was fetched is gone afterwards."""
     addresses = [parse_address(place.decode()) for place, away in zip(places, elsewhere, strict=True) if away]
     limits = Limits(file_bytes=max_bytes(settings), size_hint="raise max_file_mb under [scoring] in abkit.toml")
     with fetched([one.full for one in addresses], wanted=lambda _: True, deep=False, limits=limits) as found:

@@ -92,9 +92,7 @@ class StoreWriter:
 
 
 def _content(row: Answer) -> scores.ScoredContent:
-    columns = schema.Score.__table__.columns
-    score = {name: value for name, value in json.loads(row["score"]).items() if name in columns}
-    return scores.ScoredContent(creative=json.loads(row["creative"]), score=score, embedding=row["embedding"])
+    return scores.ScoredContent.of(json.loads(row["creative"]), json.loads(row["score"]), row["embedding"])
 
 
 def _last(shown: str) -> str:
