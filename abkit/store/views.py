@@ -12,12 +12,18 @@ _DEFINITIONS = {
     "monitor_decision": """
         WITH checked AS (
             SELECT {as_of} AS time, d.id, d.as_of, d.decision, d.cause, d.layers_judged,
-                   REPLACE(d.decision, '_', ' ') ||
-                   COALESCE(' (' || d.layers_judged || ' of 5 layers judged)', '') AS headline,
-                   m.name AS model, d.scope, d.run_id
+                   COALESCE({coarse}, 0) AS judged_for_major_shifts_only, m.name AS model, d.scope, d.run_id
             FROM decision d LEFT JOIN model_version m ON m.id = d.model_version_id
             WHERE d.standing
-        ) SELECT * FROM checked""",
+        )
+        SELECT time, id, as_of, decision, cause, layers_judged, judged_for_major_shifts_only,
+               REPLACE(decision, '_', ' ') || COALESCE(
+                   ' (' || layers_judged || ' of 5 layers judged' ||
+                   CASE WHEN judged_for_major_shifts_only > 0
+                        THEN ', ' || judged_for_major_shifts_only || ' for major shifts only' ELSE '' END || ')',
+                   ''
+               ) AS headline, model, scope, run_id
+        FROM checked""",
     "monitor_srcc": """
         WITH found AS (
             SELECT {as_of} AS time, d.as_of, m.name AS model, d.metric, d.segment, d.scope, d.estimate, d.ci_low,
@@ -68,6 +74,10 @@ _SECONDS = {
     "sqlite": "CAST(strftime('%s', {}) AS INTEGER)",
     "postgresql": "CAST(FLOOR(EXTRACT(EPOCH FROM {})) AS BIGINT)",
 }
+_COARSE = {
+    "sqlite": "json_array_length(d.reasons, '$.coarse')",
+    "postgresql": "jsonb_array_length(d.reasons -> 'coarse')",
+}
 
 VIEWS = tuple(_DEFINITIONS)
 """Their names."""
@@ -84,9 +94,10 @@ def drop_views(connection: Connection) -> dict[str, list[str]]:
 def make_views(connection: Connection, readers: dict[str, list[str]]) -> None:
     """Make the views of this release, and let the same roles read them."""
     seconds = _SECONDS[connection.dialect.name]
-    instants = {name: seconds.format(column) for name, column in _INSTANTS.items()}
+    parts = {name: seconds.format(column) for name, column in _INSTANTS.items()}
+    parts["coarse"] = _COARSE[connection.dialect.name]
     for name, definition in _DEFINITIONS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {definition.format(**instants)}")
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS {definition.format(**parts)}")
         for role in readers.get(name, ()):
             connection.execute(text(f"GRANT SELECT ON {name} TO {role}"))
 

@@ -1,11 +1,16 @@
 """The views for dashboards: nobody writes through them, and migrations neither stumble over them nor lose them."""
 
+from datetime import UTC, date, datetime
+
 import pytest
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from abkit.stats.monitoring.decisions import headline
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
+from abkit.store.runs import recorded_run
+from abkit.store.schema import Decision
 from abkit.store.views import VIEWS
 from tests.conftest import MakeDatabase
 from tests.workflows.scoring.test_shortlist import campaign
@@ -25,6 +30,19 @@ def test_a_view_answers_and_cannot_be_written_through(store: Store, name: str) -
         with pytest.raises(DBAPIError, match="view"), engine.begin() as connection:
             connection.execute(text(statement))
     engine.dispose()
+
+
+@pytest.mark.parametrize(("judged", "coarse"), [(5, []), (5, ["score"]), (2, ["score", "input"]), (None, [])])
+def test_the_headline_of_a_dashboard_is_that_of_the_page(store: Store, judged: int | None, coarse: list[str]) -> None:
+    with recorded_run(store, "drift check", {}) as run, store.write() as session:
+        made = Decision(
+            run_id=run.id, decision="stable", reasons={"coarse": coarse} if coarse else {}, layers_judged=judged,
+            as_of=date(2026, 5, 4), decided_at=datetime(2026, 5, 4, tzinfo=UTC),
+        )  # fmt: skip
+        session.add(made)
+        session.flush()
+        shown = session.execute(text("SELECT headline, judged_for_major_shifts_only FROM monitor_decision")).one()
+    assert tuple(shown) == (headline("stable", judged, len(coarse)), len(coarse))
 
 
 def test_a_store_of_the_release_before_gets_the_views_and_keeps_its_rows(store: Store) -> None:

@@ -96,6 +96,7 @@ def list_decisions(
                 "as_of": row.as_of,
                 "decision": row.decision,
                 "layers_judged": row.layers_judged,
+                "judged_for_major_shifts_only": row.coarse,
                 "check": "standing" if row.standing else "ad hoc",
                 "cause": row.cause or None,
                 "windows": row.scope,
@@ -106,6 +107,9 @@ def list_decisions(
         ]
     if form is Format.TABLE:
         rows = [{**row, "reasons": (row["reasons"] or ["–"])[0]} for row in rows]
+        for row in rows:
+            if only := row.pop("judged_for_major_shifts_only"):
+                row["layers_judged"] = f"{row['layers_judged']} ({only} for major shifts only)"
     print_rows(rows, form, empty="no drift check has been made yet: abkit drift check")
 
 

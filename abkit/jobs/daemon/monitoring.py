@@ -65,6 +65,8 @@ class StoreMetrics(Collector):
             if checked.layers_judged is not None:
                 judged = [((), float(checked.layers_judged))]
                 yield _gauge("drift_layers_judged", "layers of five that it could judge", (), judged)
+                only = "of these, layers judged for major shifts only"
+                yield _gauge("drift_layers_judged_for_major_shifts_only", only, (), [((), float(checked.coarse))])
         states = ("ok", "new", "running", "paused", *BAD_STATES)
         state_of = {(one.key, state): one.state == state for one in statuses for state in states}
         yield _gauge("runs", "runs in the store", ("schedule", "job", "state"), ((key, n) for *key, n in runs))

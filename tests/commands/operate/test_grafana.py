@@ -74,7 +74,9 @@ def test_each_panel_shows_the_figures_of_the_command(monitored: Store, here: Her
 
     checks = shown("drift", "list")
     assert len(checks) == 2
-    assert found["stat", "Decision"] == [{"headline": headline(checks[0]["decision"], checks[0]["layers_judged"])}]
+    last = checks[0]
+    said = headline(last["decision"], last["layers_judged"], last["judged_for_major_shifts_only"])
+    assert found["stat", "Decision"] == [{"headline": said}]
     decided = sorted(checks, key=lambda row: row["as_of"])
     timeline = found["state-timeline", "Decisions"]
     assert [(datetime.fromtimestamp(row["time"], UTC).date().isoformat(), row["decision"]) for row in timeline] == [
