@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -20,7 +21,7 @@ from typer.models import TyperInfo
 
 from abkit.commands.context import CommandContext
 from abkit.commands.output import keep_quiet, note, show_stand_ins
-from abkit.terminal import harmless_streams
+from abkit.terminal import harmless_streams, hold_standard_numbers
 
 # Command → the module with its `app`, a Typer of its own: with one command it is that command, with several a group.
 COMMANDS = {
@@ -55,6 +56,10 @@ COMMANDS = {
     "alerts": "operate.alerts",
     "db": "operate.db",
 }
+
+
+# What the system says where a file cannot grow.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @cache
@@ -130,6 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors become one sentence, a hint and an exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    hold_standard_numbers()
     _end_in_order_when_told_to()
     _say_guessed_encodings()
     show_stand_ins()
@@ -145,7 +151,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _run(arguments: list[str], debug: bool) -> None:
     try:
-        app(arguments, standalone_mode=True)
+        try:
+            app(arguments, standalone_mode=True)
+        finally:
+            sys.stdout.flush()  # a full disk is an error of the command, not of Python's end
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
@@ -185,14 +194,17 @@ def _tell(error: Exception) -> int:
     from abkit.redaction import redacted
 
     if isinstance(error, BrokenPipeError):
-        # Whoever read our output has had enough (`… | head`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 1  # whoever read our output has had enough (`… | head`)
     if isinstance(error, AbkitError):
         typer.echo(f"Error: {redacted(error.message)}", err=True)
         if error.hint:
             typer.echo(f"Hint: {redacted(error.hint)}", err=True)
         return error.exit_code
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        named = f" ({redacted(str(error.filename))})" if error.filename else ""
+        typer.echo(f"Error: a file{named} cannot be written: {os.strerror(error.errno).lower()}", err=True)
+        typer.echo("Hint: free some space where the command writes, or in TMPDIR, and run it again", err=True)
+        return 1
     said = redacted(str(error).splitlines()[0]) if str(error) else "no message"
     typer.echo(f"Error: {type(error).__name__}: {said}", err=True)
     hint = "this looks like a bug in abkit or a problem with this machine; `abkit --debug …` shows where"

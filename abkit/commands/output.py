@@ -226,13 +226,10 @@ def write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
     Raises:
         AbkitError: The file cannot be written.
     """
-    from abkit.errors import AbkitError
+    from abkit.written_files import whole_file
 
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            _csv_into(file, rows)
-    except OSError as error:
-        raise AbkitError(f"{path} cannot be written: {error.strerror}", hint="name another file") from error
+    with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+        _csv_into(file, rows)
     return path
 
 

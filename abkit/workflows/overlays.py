@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from abkit.store.catalog.creatives import creative_ids
 from abkit.store.database.engine import Store
 from abkit.workflows.active_model import ActiveModel
 from abkit.workflows.creative_files import find_images, image_names
+from abkit.written_files import whole_file
 
 if TYPE_CHECKING:
     from abkit_model.scorer import Scorer
@@ -87,11 +87,10 @@ def _drawn(scorer: Scorer, path: Path, target: Path) -> Overlay:
     prepared = scorer.prepare(image)
     heat = explain(scorer, prepared).score
     sentence = describe(heat)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_suffix(".part")
-    overlay(image, prepared, heat, signed=True).save(part, "JPEG", quality=85)
-    target.with_suffix(".txt").write_text(sentence, encoding="utf-8")
-    os.replace(part, target)
+    with whole_file(target.with_suffix(".txt"), what="the words of an overlay") as unfinished:
+        unfinished.write_text(sentence, encoding="utf-8")
+    with whole_file(target, what="an overlay") as unfinished:  # it comes last: where it is, the words are too
+        overlay(image, prepared, heat, signed=True).save(unfinished, "JPEG", quality=85)
     return Overlay(image=target, sentence=sentence)
 
 

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from abkit.config import Settings
 from abkit.errors import InvalidInput, UsageError
 from abkit.records import Record
+from abkit.written_files import whole_file
 
 #: Bytes of a name in a folder: file systems take 255, and jobs add endings of their own.
 MAX_NAME = 150
@@ -67,7 +68,8 @@ def kept_exports(settings: Settings, token: str) -> Uploaded:
         UsageError: There are none under this token.
     """
     folder = _folder(settings, _EXPORTS, token)
-    names = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    there = folder.iterdir() if folder.is_dir() else ()
+    names = sorted(path.name for path in there if path.is_file() and not path.name.startswith("."))
     if not names:
         raise UsageError("there is no such upload, or it was imported already", hint="upload the files again")
     return Uploaded(token=token, folder=str(folder.relative_to(settings.workspace)), names=tuple(names))
@@ -116,7 +118,8 @@ def _keep(
 
 def _write(path: Path, content: BinaryIO, max_mb: float, name: str, setting: str) -> None:
     left = round(max_mb * 2**20)
-    with path.open("xb") as file:
+    no_room = "free some space in the workspace"
+    with whole_file(path, what="an upload", hint=no_room) as unfinished, unfinished.open("wb") as file:
         while piece := content.read(_PIECE):
             left -= len(piece)
             if left < 0:

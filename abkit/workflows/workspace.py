@@ -10,6 +10,7 @@ from abkit.errors import AbkitError, UsageError
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
+from abkit.written_files import whole_file
 
 _FIRST_CONFIG = """\
 # abkit: settings of this workspace. Every setting has a default; docs/configuration.md lists them.
@@ -53,8 +54,8 @@ def make_workspace(folder: Path, *, database_url: str | None = None) -> Workspac
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not config.exists():
-            config.touch(mode=0o600)
-            config.write_text(_FIRST_CONFIG, encoding="utf-8")
+            with whole_file(config) as unfinished:
+                unfinished.write_text(_FIRST_CONFIG, encoding="utf-8")
     except OSError as error:
         raise AbkitError(
             f"{folder} cannot become a workspace: {os.strerror(error.errno or 0).lower()}",

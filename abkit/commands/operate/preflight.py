@@ -76,14 +76,9 @@ def _show_placements(form: Format) -> None:
 
 
 def _write_summary(path: Path, result: Preflight, images_at: str) -> None:
-    from abkit.errors import AbkitError
     from abkit.reporting.tables.preflight_summary import summary
+    from abkit.written_files import whole_file
 
-    try:
-        path.write_text(summary(result, images_at=images_at), encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise AbkitError(
-            f"the summary {shown(path)} cannot be written: {(error.strerror or str(error)).lower()}",
-            hint="name a file in a folder that exists",
-        ) from error
+    with whole_file(path, what="the summary", hint="name another file, or free some space") as unfinished:
+        unfinished.write_text(summary(result, images_at=images_at), encoding="utf-8", errors="replace")
     note(f"summary: {shown(path)}")

@@ -11,6 +11,7 @@ from typing import Any
 import altair as alt
 
 from abkit.errors import AbkitError
+from abkit.written_files import whole_file
 
 INK = "#1d2433"
 MUTED = "#5b6478"
@@ -148,9 +149,6 @@ def save_chart(chart: Any, path: Path) -> Path:
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>abkit</title><body>{chart_svg(chart)}</body>'
         )
         content = page.encode()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise AbkitError(f"{path}: cannot be written ({error.strerror}).", hint="Name another file.") from error
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content)
     return path

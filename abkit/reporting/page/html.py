@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from markupsafe import Markup
 
-from abkit.errors import AbkitError
 from abkit.reporting.charts.theme import readable
 from abkit.reporting.page.responsive import responsive
+from abkit.written_files import whole_file
 
 
 class WithThumbnail(Protocol):
@@ -77,21 +75,8 @@ def write_page(page: str, path: Path) -> Path:
     Raises:
         AbkitError: The file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(page)
-            Path(unfinished).replace(path)
-        except BaseException:
-            Path(unfinished).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise AbkitError(
-            f"the report cannot be written to {path}: {(error.strerror or str(error)).lower()}",
-            hint="name another file with --out",
-        ) from error
+    with whole_file(path, what="the report", hint="name another file with --out, or free some space") as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from abkit.workflows.experiments.review.programme import (
     cumulative_in_words,
     rates_in_words,
 )
+from abkit.written_files import whole_file
 
 
 @view_of.register
@@ -87,14 +89,12 @@ def write_xlsx(programme: Programme, path: Path) -> Path:
         AbkitError: The name does not end with .xlsx, or the file cannot be written.
     """
     import xlsxwriter
-    from xlsxwriter.exceptions import XlsxWriterException
 
     if path.suffix.lower() != ".xlsx":
         raise AbkitError(f"{path.name} does not end with .xlsx", hint="name the workbook such as programme.xlsx")
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        book = xlsxwriter.Workbook(str(path), options)
+    with whole_file(path) as unfinished, _as_its_cause():
+        book = xlsxwriter.Workbook(str(unfinished), options)
         bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd"})
         sheet = book.add_worksheet("experiments")
         rows = flat_rows(programme)
@@ -108,9 +108,18 @@ def write_xlsx(programme: Programme, path: Path) -> Path:
         for number, line in enumerate(_summary(programme)):
             summary.write_string(number, 0, line)
         book.close()
-    except (OSError, XlsxWriterException) as error:
-        raise AbkitError(f"{path} cannot be written: {error}", hint="name another file") from error
     return path
+
+
+@contextmanager
+def _as_its_cause() -> Iterator[None]:
+    """Raise what kept the library from writing as the error of the system that it was."""
+    from xlsxwriter.exceptions import XlsxWriterException
+
+    try:
+        yield
+    except XlsxWriterException as error:
+        raise error.__cause__ or error.__context__ or OSError(str(error)) from error
 
 
 def _write(sheet: Any, row: int, column: int, value: Any, day: Any) -> None:

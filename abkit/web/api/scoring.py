@@ -27,6 +27,7 @@ from abkit.web.api.catalog import Model
 from abkit.web.api.once import Key, once
 from abkit.workflows.scoring.image_files import fetched_images, max_bytes
 from abkit.workflows.scoring.unlogged import ScorerAtHand, UnloggedScores
+from abkit.written_files import whole_file
 
 router = APIRouter(prefix=PREFIX, tags=["scoring"])
 
@@ -187,9 +188,9 @@ def scorer_of(request: Request) -> ScorerAtHand:
 def _kept(workspace: Path, what: Sent, name: str) -> Path:
     """Write an image that is logged into the workspace: it is looked at again for overlays and reviews."""
     folder = workspace / "uploads" / hashlib.sha256(what.content).hexdigest()[:32]
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / _safe(name or what.name)
-    path.write_bytes(what.content)
+    with whole_file(path, what="the image", hint="free some space in the workspace") as unfinished:
+        unfinished.write_bytes(what.content)
     return path
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from abkit.errors import AbkitError
 from abkit.records import Record, percent
+from abkit.written_files import whole_file
 from abkit_model.errors import ImageRejected
 
 if TYPE_CHECKING:
@@ -75,12 +76,14 @@ def write_overlays(
             found = explain(scorer, prepared)
             files = [out / f"{name}-score.png"]
             sentence = describe(found.score)
-            sheet(image, overlay(image, prepared, found.score, signed=True), sentence, signed=True).save(files[0])
+            with whole_file(files[0]) as unfinished:
+                sheet(image, overlay(image, prepared, found.score, signed=True), sentence, signed=True).save(unfinished)
             for number, heat in enumerate(found.queries[0], start=1):
                 files.append(out / f"{name}-query-{number}.png")
                 drawn = overlay(image, prepared, heat, signed=False)
                 words = _of_query(number, heat, scorer.card.training.get("closed_form", 0.0))
-                sheet(image, drawn, words, signed=False).save(files[-1])
+                with whole_file(files[-1]) as unfinished:
+                    sheet(image, drawn, words, signed=False).save(unfinished)
             results.append(Explained(path, "explained", overlays=tuple(files), sentence=sentence))
             if progress:
                 progress(done, len(images))

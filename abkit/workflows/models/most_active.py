@@ -22,6 +22,7 @@ from abkit.store.scores import ScoredCreative, scored_creatives
 from abkit.vocabulary import FileState
 from abkit.workflows.models.results import with_ends
 from abkit.workflows.scoring.image_files import ImageFile, all_frames, decode_batches, decoders, find_files
+from abkit.written_files import whole_file
 from abkit_model.errors import ImageRejected
 
 if TYPE_CHECKING:
@@ -171,11 +172,13 @@ def _write(scorer: Scorer, report: QueryReport, images: Sequence[ScoredCreative]
                 tiles.append((name, shown))
             listing.append(listed)
             files.append(out / f"query-{query.member}-{query.number}.png")
-            contact_sheet(_heading(query, report), tiles).save(files[-1])
+            with whole_file(files[-1]) as unfinished:
+                contact_sheet(_heading(query, report), tiles).save(unfinished)
         text = json.dumps(
             {"model": scorer.card.digest, "n": report.n, "queries": listing}, ensure_ascii=False, indent=1
         )
-        (out / "queries.json").write_text(text, encoding="utf-8")
+        with whole_file(out / "queries.json") as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
     except OSError as error:
         raise AbkitError(
             f"the sheets cannot be written to {out}: {error.strerror}", hint="name another folder"
