@@ -49,6 +49,7 @@ _CAUSES = {
     "data_fault": "volume, formats or a feed have changed",
 }
 _IN_FAILED = "It is in failed/ with the reason beside it; fix it and put it back into the folder."
+_LEFT_OUT = "It stays where it is and is not opened again; replace it or take it out of the folder."
 _ENDINGS = {
     "raised": "it stopped with an error",
     "exited": "its process exited without a result",
@@ -138,7 +139,7 @@ class Rules:
             event=True,
         )
 
-    def file_failed(self, failed: Mapping[str, str], feed: str, what_now: str = _IN_FAILED) -> Alert | None:
+    def file_failed(self, failed: Mapping[str, str], feed: str) -> Alert | None:
         """Observe the files of a watched folder that could not be read at all; with none, the feed works again.
 
         A refusal is an event: it is observed before the file is moved away, and never ignored. Those that an earlier
@@ -147,8 +148,43 @@ class Rules:
         Args:
             failed: Reason by file name.
             feed: The schedule.
-            what_now: Where the file is, and what to do with it.
         """
+        what_now = f"Nothing of it was imported. {_IN_FAILED}"
+        return self._data_fault(failed, feed, f"Import {feed}", "could not be imported", what_now)
+
+    def files_left_out(self, deadly: Mapping[str, str], schedule: str) -> Alert | None:
+        """Observe the images that a job leaves out where they are, because they ended it too often; none: all is well.
+
+        Args:
+            deadly: Reason by name.
+            schedule: The schedule, or the request.
+        """
+        return self._data_fault(deadly, schedule, f"Job {schedule}", "left out", _LEFT_OUT)
+
+    def request_died(self, key: str, job: str, deaths: int, cause: str, file: str) -> Alert | None:
+        """Observe that what people asked for has ended its process again and again; with no deaths, that it ended well.
+
+        Args:
+            key: What tells this request from others of its kind, the same each time that it is asked for.
+            job: What was asked for.
+            deaths: How often it died, one after the other.
+            cause: Why, the last time.
+            file: What it was reading then; "" where nothing was noted.
+        """
+        reading = f" It was reading {file}." if file else ""
+        return self._observe(
+            "request_died",
+            key,
+            labels={"job": job},
+            severity=Severity.CRITICAL,
+            title=f"What was asked for, {job}, died {deaths} times{': ' + file if file else ''}",
+            message=f"Cause: {cause}.{reading} Replace what it reads, or give jobs more memory with memory_limit_mb "
+            "under [daemon], then ask for it again.",
+            evidence={"deaths": deaths, "job": job, "file": file},
+            firing=deaths > 0,
+        )
+
+    def _data_fault(self, failed: Mapping[str, str], feed: str, what: str, became: str, what_now: str) -> Alert | None:
         earlier = open_episode(self.session, f"data_fault:{feed}")
         if failed and earlier is not None and earlier.last_seen_at >= self.now and earlier.clear_since is None:
             failed = {**earlier.evidence.get("failed", {}), **failed}
@@ -159,8 +195,8 @@ class Rules:
             feed,
             labels={"feed": feed},
             severity=Severity.CRITICAL,
-            title=f"Import {feed}: {name}{more} could not be imported",
-            message=f"Cause: {why}. Nothing of it was imported. {what_now}",
+            title=f"{what}: {name}{more} {became}",
+            message=f"Cause: {why}. {what_now}",
             evidence={"failed": dict(list(failed.items())[:20]), "command": f"abkit schedule status {feed}"},
             firing=bool(failed),
             event=True,

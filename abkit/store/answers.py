@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Delete, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
+from abkit.store.clocks import CLOCK_TOLERANCE
 from abkit.store.database.statements import count_inserted, insert_into
 from abkit.store.schema import RequestAnswer
 
@@ -28,7 +29,8 @@ def claim(session: Session, *, person: str, key: str, digest: str, now: datetime
         now: The clock.
     """
     late = and_(RequestAnswer.status.is_(None), RequestAnswer.made_at < now - PATIENCE)
-    session.execute(delete(RequestAnswer).where(or_(RequestAnswer.made_at < now - KEPT, late)))
+    ahead = RequestAnswer.made_at > now + CLOCK_TOLERANCE  # made by a clock that ran ahead
+    session.execute(delete(RequestAnswer).where(or_(RequestAnswer.made_at < now - KEPT, late, ahead)))
     row = {"person": person, "key": key, "digest": digest, "made_at": now, "headers": {}, "media_type": ""}
     ours = insert_into(session, RequestAnswer).values(row).on_conflict_do_nothing(index_elements=["person", "key"])
     if count_inserted(session, ours) == 1:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from abkit.records import Record
+from abkit.store.clocks import CLOCK_TOLERANCE
 from abkit.store.schema import AccessToken, Audit, Person, SignIn
 
 #: A sign-in is marked as seen this often at most: most requests only read.
@@ -139,8 +140,11 @@ def revoke_tokens(session: Session, person_id: int, now: datetime) -> None:
 
 
 def add_sign_in(session: Session, person_id: int, digest: str, now: datetime, idle: timedelta) -> None:
-    """Record that a person signed in; browsers that nobody used for longer than `idle` are forgotten."""
-    session.execute(delete(SignIn).where(SignIn.seen_at < now - idle))
+    """Record that a person signed in; browsers that nobody used for longer than `idle` are forgotten.
+
+    So are those that a clock has seen which ran ahead.
+    """
+    session.execute(delete(SignIn).where(or_(SignIn.seen_at < now - idle, SignIn.seen_at > now + CLOCK_TOLERANCE)))
     session.add(SignIn(digest=digest, person_id=person_id, signed_in_at=now, seen_at=now))
 
 
@@ -156,12 +160,14 @@ def signed_in(session: Session, digest: str, now: datetime, idle: timedelta) -> 
         session: Of the store.
         digest: SHA-256 of the cookie.
         now: The time.
-        idle: A browser that nobody used for longer is signed out.
+        idle: A browser that nobody used for longer is signed out, and so is one that was seen in the future: by a clock
+            that ran ahead it would stay signed in until then.
     """
+    in_time = SignIn.seen_at > now - idle, SignIn.seen_at <= now + CLOCK_TOLERANCE
     found = session.execute(
         select(Person.id, Person.name, Person.role, SignIn.seen_at)
         .join(SignIn, SignIn.person_id == Person.id)
-        .where(SignIn.digest == digest, SignIn.seen_at > now - idle, Person.removed_at.is_(None))
+        .where(SignIn.digest == digest, *in_time, Person.removed_at.is_(None))
     ).first()
     if found is None:
         return None
@@ -226,7 +232,10 @@ def revoke_token(session: Session, number: int, now: datetime, person: str | Non
 
 
 def holder_of(session: Session, digest: str, now: datetime) -> tuple[Known, bool] | None:
-    """Return for whom a token acts, and whether it is to be marked as used; None where it is not valid."""
+    """Return for whom a token acts, and whether it is to be marked as used; None where it is not valid.
+
+    One that was made in the future is not: its time would end that much too late.
+    """
     found = session.execute(
         select(Person.id, Person.name, Person.role, AccessToken.scopes, AccessToken.used_at)
         .join(AccessToken, AccessToken.person_id == Person.id)
@@ -234,13 +243,14 @@ def holder_of(session: Session, digest: str, now: datetime) -> tuple[Known, bool
             AccessToken.digest == digest,
             AccessToken.revoked_at.is_(None),
             AccessToken.expires_at > now,
+            AccessToken.created_at <= now + CLOCK_TOLERANCE,
             Person.removed_at.is_(None),
         )
     ).first()
     if found is None:
         return None
     known = Known(id=found.id, name=found.name, role=found.role, scopes=frozenset(found.scopes))
-    return known, found.used_at is None or found.used_at < now - SEEN_EVERY
+    return known, found.used_at is None or abs(now - found.used_at) > SEEN_EVERY
 
 
 def add_audit(session: Session, who: str, act: str, about: str, now: datetime) -> None:

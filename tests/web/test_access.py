@@ -170,6 +170,27 @@ def test_an_idle_browser_is_signed_out(shop: Workspace, signed_in: SignsIn) -> N
     assert browser.get("/account").status_code == 303
 
 
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(days=400)], ids=["little", "far"])
+def test_a_browser_and_a_token_of_a_clock_that_ran_ahead_end_and_nobody_is_locked_out(
+    shop: Workspace, signed_in: SignsIn, ahead: timedelta
+) -> None:
+    browser = signed_in("ada", "viewer")
+    token = create_token(shop.store, "ada", label="x", scopes=["view"])
+    later = datetime.now(UTC) + ahead
+    with shop.store.write() as session:
+        session.execute(update(SignIn).values(seen_at=later, signed_in_at=later))
+        session.execute(
+            update(AccessToken).values(created_at=later, expires_at=later + timedelta(days=1), used_at=later)
+        )
+    alive = ahead < timedelta(minutes=10)
+    assert (browser.get("/account").status_code == 200) is alive
+    assert (_with(browser, token.secret).get("/").status_code == 200) is alive
+    again = signed_in("ben", "viewer")
+    assert again.get("/account").status_code == 200
+    with shop.store.read() as session:
+        assert len(session.scalars(select(SignIn)).all()) == (2 if alive else 1)
+
+
 def test_a_new_password_signs_out_every_browser(shop: Workspace, signed_in: SignsIn) -> None:
     browser = signed_in("ada", "viewer")
     set_password(shop.store, "ada", "another long password")

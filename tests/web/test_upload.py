@@ -81,6 +81,42 @@ def test_an_export_is_read_once_before_it_is_imported_and_again_only_after_a_new
         assert latest.arguments["mapping"] == {"spend": "revenue"}
 
 
+def test_an_upload_that_killed_the_server_three_times_is_not_opened_again_and_named(
+    client: TestClient, shop: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        """Stands for kill -9."""
+
+    honest, opened = Workspace.import_kpis, []
+
+    def reads(self: Workspace, paths: list[Path], **options: object) -> object:
+        opened.append(paths[0].name)
+        if paths[0].name == "poison.csv" and Path.unlink is dead:
+            raise Killed
+        return honest(self, paths, **options)  # type: ignore[call-overload]
+
+    def dead(*_: object, **__: object) -> None:
+        """Do nothing, as a process that is gone."""
+
+    kept = keep_exports(shop.settings, [("a.csv", BytesIO(EXPORT)), ("poison.csv", BytesIO(EXPORT))])
+    monkeypatch.setattr(Workspace, "import_kpis", reads)
+    path = f"/upload/exports/{kept.token}"
+    for _ in range(3):
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "unlink", dead)
+            with pytest.raises(Killed):
+                client.get(path)
+        # What was read whole was not to blame.
+        (shop.settings.workspace / kept.folder / ".a.csv.opened").unlink()
+    assert opened.count("poison.csv") == 3
+    shown = client.get(path)
+    assert shown.status_code == 200
+    assert "reading it ended the server 3 times" in shown.text
+    assert "2 rows: 2 would land" in shown.text
+    assert opened.count("poison.csv") == 3
+    assert kept_exports(shop.settings, kept.token).names == ("a.csv", "poison.csv")
+
+
 def test_a_field_that_does_not_exist_is_refused_and_nothing_is_asked(client: TestClient, shop: Workspace) -> None:
     shown = _send(client, "/upload/exports", [("week.csv", EXPORT)])
     done = client.post(shown.url.path, data={"csrf": code_of(shown.text), "map:spend": "nonsense"})

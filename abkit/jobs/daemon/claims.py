@@ -1,11 +1,14 @@
 """Claiming ticks, and recording how they ended: the policy and the alerts around the store's claims."""
 
+import hashlib
+import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +18,8 @@ from abkit.errors import InvalidInput
 from abkit.jobs.cron import MOST_COUNTED, Cron, TickPlan, jitter, plan_tick, tick_after_clock_change
 from abkit.jobs.daemon.endings import Ending
 from abkit.jobs.daemon.logs import about
+from abkit.jobs.work.openings import MOST_DEATHS
+from abkit.store.clocks import CLOCK_TOLERANCE
 from abkit.store.database.engine import Store
 from abkit.store.jobs import future, openings, requests, schedules
 from abkit.store.jobs.schedules import Lease
@@ -23,8 +28,6 @@ from abkit.vocabulary import MissedTicks, RunState
 
 log = logging.getLogger("abkit.jobs")
 
-# The clocks of two machines may differ by this much.
-CLOCK_TOLERANCE = timedelta(minutes=10)
 _POISONED_WAIT = timedelta(hours=1)
 
 
@@ -184,6 +187,8 @@ class Claims:
                 outcome = openings.with_note(openings.noted(session, lease.run_id), outcome)
             if not schedules.finish(session, lease, state=ending.state, outcome=outcome, now=now):
                 return False
+            if requests.is_request(lease.schedule):
+                self._note_death(session, lease, outcome, now)
             schedule = schedules.find(session, lease.schedule)
             if schedule is None:
                 return True
@@ -193,6 +198,16 @@ class Claims:
             rules = Rules(session, self.settings.alerts, now, lease.run_id)
             rules.job_ended(lease, outcome, failures, what_now=self._what_now(schedule, ending, failures, now))
         return True
+
+    def _note_death(self, session: Session, lease: Lease, outcome: Mapping[str, Any], now: datetime) -> None:
+        """Tell people where the same request has ended its process too often; one that ended otherwise ends that."""
+        deaths = openings.request_deaths(session, lease.run_id, lease.attempt, outcome)
+        if 0 < deaths < MOST_DEATHS:
+            return
+        said = json.dumps(lease.arguments, sort_keys=True, default=str).encode()
+        key = f"{lease.job} {hashlib.sha256(said).hexdigest()[:16]}"
+        rules = Rules(session, self.settings.alerts, now, lease.run_id)
+        rules.request_died(key, lease.job, deaths, str(outcome.get("error", "")), str(outcome.get("file", "")))
 
     def _what_now(self, schedule: Schedule, ending: Ending, failures: int, now: datetime) -> str:
         waited = now + self.backoff(max(failures, 1))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
 from abkit.config import Settings
+from abkit.errors import AbkitError, UsageError
+from abkit.intake.remote.address import parse_address
 from abkit.jobs.job import Arguments, Tick
+from abkit.jobs.work.openings import Openings, WatchedImages
 from abkit.records import to_plain
 from abkit.store.database.engine import Store
 from abkit.store.keys import LONGEST_KEY
@@ -43,24 +47,50 @@ class ScoreAddresses(Arguments):
 
 
 def score_addresses(store: Store, settings: Settings, tick: Tick, arguments: ScoreAddresses) -> Mapping[str, Any]:
-    """Fetch images from the public web and score them as candidates of a campaign; known contents keep their scores."""
+    """Fetch images from the public web and score them as candidates of a campaign; known contents keep their scores.
+
+    Their addresses are noted before the images are opened. After a death they are opened one by one, and one that has
+    ended the job too often is not fetched again.
+    """
     from abkit.intake.remote.fetch import Limits
     from abkit.workflows.scoring.image_files import fetched_images, max_bytes
-    from abkit.workflows.scoring.score import score_paths
+    from abkit.workflows.scoring.score import TOGETHER, score_paths
 
+    images = WatchedImages(settings, Openings.of(store, tick))
+    wanted = [address for address in arguments.addresses if not images.kills(_shown(address))]
+    if not wanted:
+        address, why = next(iter(images.left_out.items()))
+        raise AbkitError(f"{address}: {why}", hint="ask for other images, or give jobs more memory")
     limits = Limits(
         file_bytes=max_bytes(settings.scoring), size_hint="name smaller images", file_seconds=60, seconds=1800
     )
-    with fetched_images(list(arguments.addresses), settings.scoring, public=limits) as found:
-        result = score_paths(store, settings, found, campaign=arguments.campaign, run=tick.run)
+    with fetched_images(wanted, settings.scoring, public=limits) as found:
+
+        def note(paths: Sequence[Path]) -> None:
+            images.note([found.origins[path].shown if path in found.origins else path for path in paths])
+
+        suspected = any(images.is_suspect(_shown(address)) for address in wanted)
+        together = 1 if suspected else TOGETHER
+        result = score_paths(
+            store, settings, found, campaign=arguments.campaign, run=tick.run, opening=note, together=together
+        )
     shown = ("path", "status", "reason", "sha256", "mean", "ci_low", "ci_high", "rank", "n")
     return {
         **tick.run.outcome,
+        **images.outcome(),
         "campaign": result.campaign,
         "model_version": result.model_version,
         "notice": result.notice,
         "files": [{name: to_plain(getattr(file, name)) for name in shown} for file in result.files],
     }
+
+
+def _shown(address: str) -> str:
+    """Return an address as what was fetched from it is called."""
+    try:
+        return parse_address(address).shown
+    except UsageError:
+        return address  # fetching it says what is wrong
 
 
 class Worth(Arguments):

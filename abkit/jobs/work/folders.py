@@ -16,7 +16,7 @@ from abkit.config import ImportOptions, Settings
 from abkit.errors import AbkitError
 from abkit.intake.remote.address import is_address
 from abkit.jobs.job import Arguments, Tick
-from abkit.jobs.work.openings import Openings, overtaken, shown
+from abkit.jobs.work.openings import Openings, WatchedImages, overtaken, shown
 from abkit.store.database.engine import Store
 from abkit.store.jobs import openings
 from abkit.store.schema import KpiImport
@@ -25,7 +25,6 @@ COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "s
 # Files that are named in the outcome of a tick.
 _MOST_NAMED = 50
 _SCORED = ("scored", "known", "rejected", "skipped")
-_LEFT_OUT = "It stays where it is and is not opened again; replace it or take it out of the folder."
 _POISONED = "make the export smaller, or give the job more memory or time, then put it back into the folder"
 # Endings of files that a program is still writing.
 _UNFINISHED = (".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".swp", "~")
@@ -107,7 +106,7 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
         left_out |= {Path(file.path): file.reason for file in scored.files if file.reason}
     if done:
         opened.note([])
-        said = score_beside(store, settings, known)
+        said = score_beside(store, settings, known, WatchedImages(settings, opened))
         counts = {**done, **counts, **({"note": said} if said else {})}
     if left_out:
         named = {_below(path, folder): reason for path, reason in left_out.items()}
@@ -120,7 +119,7 @@ def score_folder(store: Store, settings: Settings, tick: Tick, arguments: ScoreF
 def _observe_deadly(store: Store, settings: Settings, tick: Tick, deadly: Mapping[str, str]) -> None:
     with store.write() as session:
         rules = Rules(session, settings.alerts, tick.at, tick.run.id)
-        rules.file_failed(deadly, tick.schedule, what_now=_LEFT_OUT)
+        rules.files_left_out(deadly, tick.schedule)
 
 
 def _is_dead_link(path: Path) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from abkit.config import AppealMetric, Settings
 from abkit.jobs.job import Arguments, Tick
+from abkit.jobs.work.openings import Openings, WatchedImages
 from abkit.store import trials
 from abkit.store.database.engine import Store
 
@@ -31,6 +32,7 @@ def retrain(store: Store, settings: Settings, tick: Tick, arguments: Retrain) ->
         found = trials.trial_of_run(session, tick.run.id)
         if found is not None:
             return {"note": "an earlier attempt had already written its verdict", "decision": found.decision}
+    images = WatchedImages(settings, Openings.of(store, tick))
     work(
         store,
         settings,
@@ -40,22 +42,23 @@ def retrain(store: Store, settings: Settings, tick: Tick, arguments: Retrain) ->
         shadow=arguments.shadow,
         judge_shadow=arguments.judge,
         run=tick.run,
+        watch=images,
     )
-    return dict(tick.run.outcome)
+    return {**tick.run.outcome, **images.outcome()}
 
 
 def train_labels(store: Store, settings: Settings, tick: Tick, arguments: Arguments) -> Mapping[str, Any]:
     """Train a challenger on ratings and comparisons; how far it is stands in the outcome of the run meanwhile."""
     from abkit.workflows.learning.labeled import train_on_labels
 
-    told = 0.0
+    told, images = 0.0, WatchedImages(settings, Openings.of(store, tick))
 
     def tell(stage: str, done: int, total: int) -> None:
         nonlocal told
         if time.monotonic() - told >= _TELL_EVERY_S:
             told = time.monotonic()
-            tick.run.tell({"stage": stage, "done": done, "total": total})
+            images.opened.tell({"stage": stage, "done": done, "total": total})
 
-    result = train_on_labels(store, settings, progress=tell, run=tick.run)
+    result = train_on_labels(store, settings, progress=tell, run=tick.run, watch=images)
     figures = {one.figure: one.estimate for one in result.figures[:1]}
-    return {**tick.run.outcome, "decision": result.decision, **figures}
+    return {**tick.run.outcome, "decision": result.decision, **figures, **images.outcome()}

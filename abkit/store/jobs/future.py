@@ -17,7 +17,7 @@ from abkit.store.schema import Alert, AlertDelivery, Run, Schedule
 from abkit.vocabulary import RunState
 
 # These rules look at the clock. Others may date an observation at the end of its day.
-_BY_THE_CLOCK = ("job_failed", "job_late", "data_fault", "import_rejects", "no_daemon")
+_BY_THE_CLOCK = ("job_failed", "job_late", "data_fault", "import_rejects", "request_died", "no_daemon")
 _DAY = timedelta(days=1)
 _SPOKEN = ("opened_at", "last_seen_at", "clear_since", "resolved_at")
 _INSTANTS = ("opened_at", "last_seen_at", "news_at", "acknowledged_at", "clear_since", "resolves_at", "resolved_at")

@@ -1,18 +1,21 @@
 """Files that a run opens, noted in its row beforehand: a process that dies cannot say afterwards what killed it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from abkit.store.database.statements import count_changed
+from abkit.store.jobs.requests import is_request, runs_of_requests
 from abkit.store.schema import Run
 from abkit.vocabulary import RunState
 
 # How a process ends that could not speak for itself.
 _DEADLY = ("killed", "exited", "timed_out", "out_of_memory")
 _OPENED = ("file", "opening")
+# Former requests of a job that are looked through for the same one.
+_LOOKED_AT = 200
 
 
 def note(session: Session, run_id: int, attempt: int, noted: Mapping[str, Any]) -> bool:
@@ -53,9 +56,14 @@ def begin_again(session: Session, run_id: int) -> None:
 
 
 def left_behind(session: Session, run_id: int, schedule: str) -> dict[str, Any]:
-    """Return the note of this run's former attempt, or else of the schedule's run before it."""
+    """Return the note of this run's former attempt, or else of the schedule's run before it.
+
+    Before what somebody asked for came the run of the same request: the same job with the same arguments.
+    """
     if own := noted(session, run_id):
         return own
+    if is_request(schedule):
+        return dict(next((run.outcome or {} for run in _same_requests(session, run_id)), {}))
     before = (
         select(Run.outcome)
         .where(Run.schedule == schedule, Run.schedule != "", Run.id < run_id, Run.state != RunState.SKIPPED)
@@ -63,6 +71,29 @@ def left_behind(session: Session, run_id: int, schedule: str) -> dict[str, Any]:
         .limit(1)
     )
     return dict(session.scalar(before) or {})
+
+
+def _same_requests(session: Session, run_id: int) -> Iterator[Run]:
+    """Yield the earlier runs of the same request, the latest first."""
+    asked = session.get_one(Run, run_id)
+    for run in runs_of_requests(session, asked.what, before=run_id, limit=_LOOKED_AT):
+        if run.arguments == asked.arguments:
+            yield run
+
+
+def request_deaths(session: Session, run_id: int, attempt: int, outcome: Mapping[str, Any]) -> int:
+    """Return how often in a row the same request has ended its process, this time included; 0 where it did not."""
+    counted = 0
+    ended = [(attempt, outcome), *((run.attempt, run.outcome or {}) for run in _same_requests(session, run_id))]
+    for attempts, how in ended:
+        if not _died(how):
+            break
+        counted += attempts  # each attempt after the first took over from a daemon that died
+    return counted
+
+
+def _died(outcome: Mapping[str, Any]) -> bool:
+    return outcome.get("how") in (*_DEADLY, "abandoned")
 
 
 def with_note(noted: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,8 +104,7 @@ def with_note(noted: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str,
     >>> with_note({"file": "a.csv", "opening": "a.csv 9", "deaths": {}}, {"how": "raised", "error": "no disk"})
     {'deaths': {}, 'how': 'raised', 'error': 'no disk'}
     """
-    died = outcome.get("how") in (*_DEADLY, "abandoned")
-    names = (*(_OPENED if died else ()), "deaths")
+    names = (*(_OPENED if _died(outcome) else ()), "deaths")
     return {name: noted[name] for name in names if name in noted} | dict(outcome)
 
 

@@ -81,6 +81,13 @@ def is_request(schedule: str) -> bool:
     return schedule.startswith(_PREFIX)
 
 
+def runs_of_requests(session: Session, job: str, *, before: int, limit: int) -> Sequence[Run]:
+    """Return the ended runs of a job that people asked for, the latest before a run first."""
+    ended = select(Run).where(Run.what == job, Run.schedule.startswith(_PREFIX), Run.id < before)
+    ended = ended.where(Run.state.not_in((RunState.RUNNING, RunState.SKIPPED)))
+    return session.scalars(ended.order_by(Run.id.desc()).limit(limit)).all()
+
+
 def requests(
     session: Session, *, before: int | None = None, limit: int = 50, key: str | None = None
 ) -> Sequence[tuple[JobRequest, Run | None]]:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from abkit.store.clocks import CLOCK_TOLERANCE
 from abkit.store.database.statements import count_changed, insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import Campaign, CampaignCreative, Comparison, LabelQuestion, Rater, RaterLink, Rating
@@ -49,11 +50,15 @@ class LiveLink:
 
 
 def live_link(session: Session, digest: str, now: datetime) -> LiveLink | None:
-    """Return the link with this digest; None where it is unknown, expired or revoked: nobody is told which."""
+    """Return the link with this digest; None where it is unknown, expired or revoked: nobody is told which.
+
+    One that a clock has made which ran ahead opens nothing until then: its time would end that much too late.
+    """
+    in_time = RaterLink.created_at <= now + CLOCK_TOLERANCE, RaterLink.expires_at > now
     row = session.execute(
         select(RaterLink.id, RaterLink.rater_id, Rater.pseudonym, RaterLink.campaign_id)
         .join(Rater, Rater.id == RaterLink.rater_id)
-        .where(RaterLink.digest == digest, RaterLink.revoked_at.is_(None), RaterLink.expires_at > now)
+        .where(RaterLink.digest == digest, RaterLink.revoked_at.is_(None), *in_time)
     ).one_or_none()
     return None if row is None else LiveLink(id=row[0], rater=row[1], pseudonym=row[2], campaign=row[3])
 

@@ -18,6 +18,7 @@ from abkit.web.daemon import absent
 from abkit.web.rendering import link, page
 from abkit.workflows import uploads
 from abkit.workflows.kpis.preview import ImportPreview
+from abkit.workflows.opened_uploads import opened
 
 router = APIRouter()
 Token = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
@@ -65,9 +66,8 @@ def upload_exports(
 def uploaded_exports(request: Request, served: Served, person: Operator, token: Token) -> Response:
     """Show how each file would be read; nothing is imported yet."""
     kept = uploads.kept_exports(served.settings, token)
-    folder = served.settings.workspace / kept.folder
     with request.app.state.heavy:
-        seen = served.import_kpis([folder / name for name in kept.names], dry_run=True)
+        seen = _previews(served, kept)
     _found_in(request)[token] = _columns(seen)
     return page(request, "uploaded_exports.html.j2", token=token, previews=seen, fields=FIELDS)
 
@@ -95,14 +95,26 @@ def _ask(
     kept = uploads.kept_exports(served.settings, token)
     found = _found_in(request).pop(token, None)
     if found is None:  # the server was started anew since the files were looked at
-        folder = served.settings.workspace / kept.folder
         with request.app.state.heavy:
-            found = _columns(served.import_kpis([folder / name for name in kept.names], dry_run=True))
+            found = _columns(_previews(served, kept))
     mapping = {column: field for column, field in chosen.items() if found.get(column, "") != field and column in found}
     arguments = {"folder": kept.folder, "mapping": mapping} | {name: value for name, value in said.items() if value}
     asked = ask_for_upload(served.store, "import_kpis", arguments, by=person.name)
     record(served, person, "import exports", ", ".join(kept.names))
     return RedirectResponse(link(request, "requested_job", key=asked.key), 303)
+
+
+def _previews(served: Served, kept: uploads.Uploaded) -> list[ImportPreview]:
+    """Return how each file would be read; one that has ended the server three times is refused, unopened."""
+    seen: list[ImportPreview] = []
+    for name in kept.names:
+        path = served.settings.workspace / kept.folder / name
+        try:
+            with opened(path):
+                seen += served.import_kpis([path], dry_run=True)
+        except InvalidInput as refused:
+            seen.append(ImportPreview(file=name, error=refused.message, hint=refused.hint))
+    return seen
 
 
 def _columns(previews: Sequence[ImportPreview]) -> dict[str, str]:

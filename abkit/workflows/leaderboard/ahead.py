@@ -39,7 +39,7 @@ def due_campaigns(store: Store, *, today: date | None = None) -> list[int]:
         board = made.get(campaign)
         if board is None:
             found.append(campaign)
-        elif now - board.made_at > AT_MOST_EVERY:
+        elif abs(now - board.made_at) > AT_MOST_EVERY:
             runs = board.last_day is not None and day - board.last_day <= STILL_RUNS
             if board.stamp != stamp or (runs and board.as_of < day):
                 found.append(campaign)

@@ -178,7 +178,7 @@ def read_leaderboard(
         made_at=kept.made_at if kept else None,
         run_id=kept.run_id if kept else None,
         current=current,
-        due=not current and (kept is None or not readable or datetime.now(UTC) - kept.made_at > AT_MOST_EVERY),
+        due=not current and (kept is None or not readable or abs(datetime.now(UTC) - kept.made_at) > AT_MOST_EVERY),
         summary=read_summary(kept.summary) if kept is not None and readable else None,
     )
 

@@ -12,6 +12,7 @@ from abkit.errors import AbkitError
 from abkit.store.database.engine import Store
 from abkit.workflows.active_model import ActiveModel, find_model
 from abkit.workflows.learning.appeals import StoredAppeals
+from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch, encode_ahead
 from abkit.workflows.learning.tables import KnownTables, known_tables
 from abkit.workflows.models.results import moved_by
 from abkit.workflows.models.train import Progress, train
@@ -52,6 +53,7 @@ def train_challenger(
     seed: int = 0,
     leave_out: Set[int] = frozenset(),
     progress: Progress | None = None,
+    watch: ImageWatch = UNWATCHED,
 ) -> Challenger:
     """Tune the champion's queries on what was known at the end of the day of some appeals.
 
@@ -68,6 +70,7 @@ def train_challenger(
         seed: Seed of the training.
         leave_out: Creatives that must not be learned from, because they will be judged.
         progress: As for `train`.
+        watch: Where the images are noted before they are opened.
 
     Raises:
         LabelError: There is too little to learn from.
@@ -79,7 +82,7 @@ def train_challenger(
     card = champion.scorer.card
     why_new = _why_new_queries(card, f"{found.metric.value} {found.currency}".strip())
     scale = None if why_new else (card.scale.low, card.scale.high)
-    known = known_tables(store, found, scale=scale, leave_out=leave_out)
+    known = known_tables(store, found, scale=scale, leave_out=leave_out, watch=watch)
     if not known.outcomes:
         raise LabelError(
             f"nothing was known by {found.as_of}: no creative ran beside another with an image that is still there",
@@ -108,6 +111,7 @@ def train_challenger(
         comparisons=paths.get("comparisons"),
         comparison_images=known.folder if "comparisons" in paths else None,
     )
+    encode_ahead(watch, settings, champion.scorer.encoder, known.images)
     trained = train(store, request, settings=settings, progress=progress)
     version = find_model(store, trained.digest)
     made = version.version.card

@@ -13,6 +13,7 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import ensure_active_model
 from abkit.workflows.creative_files import common_folder, find_images, image_names, named_in
 from abkit.workflows.learning.challenger import FEWEST_PAIRS, FEWEST_RATED, new_folder
+from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch, encode_ahead, harmless
 from abkit.workflows.learning.tables import rating_rows, write_table
 from abkit.workflows.models.results import TrainingResult
 from abkit.workflows.models.train import Progress, scores_are_chances, train
@@ -25,6 +26,7 @@ def train_on_labels(
     seed: int = 0,
     progress: Progress | None = None,
     run: RunRecord | None = None,
+    watch: ImageWatch = UNWATCHED,
 ) -> TrainingResult:
     """Tune the active model's queries on all ratings on its scale, and on all comparisons. It stays active.
 
@@ -34,6 +36,7 @@ def train_on_labels(
         seed: Seed of the training.
         progress: As for `train`.
         run: A run that has its row already.
+        watch: Where the images are noted before they are opened.
 
     Raises:
         AbkitError: There are too few labels of images that are still there, or the training failed.
@@ -50,7 +53,7 @@ def train_on_labels(
             pairs = read.known_comparisons(session, now)
             rated = set() if votes is None else {int(one) for one in votes.creative}
             known = image_names(session, rated | {one for pair in pairs for one in pair[:2]})
-        paths = find_images(known)
+        paths, _ = harmless(watch, find_images(known))
         images = common_folder(paths.values()) if paths else Path()
         names = named_in(images, paths)
         ratings, _ = rating_rows(votes, names) if votes is not None else ([], [])
@@ -87,6 +90,9 @@ def train_on_labels(
             comparisons=written["comparisons"] if beside else None,
             comparison_images=images if beside else None,
         )
+        seen = {row["image"] for row in ratings} if use_ratings else set()
+        seen |= {row[name] for row in comparisons for name in ("image_a", "image_b")} if use_pairs else set()
+        encode_ahead(watch, settings, champion.scorer.encoder, [images / name for name in sorted(seen)])
         result = train(store, request, settings=settings, progress=progress)
         record.outcome.update(
             version=result.name, digest=result.digest, ratings=len(ratings), comparisons=len(comparisons)

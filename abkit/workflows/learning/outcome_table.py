@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from abkit.config import Settings
-from abkit.errors import AbkitError, InvalidInput
+from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
@@ -92,10 +91,7 @@ def write_outcomes(
             )
         folder = common_folder(paths.values())
         rows = outcome_rows(found, entries, named_in(folder, paths))
-        try:
-            write_table(rows, out)
-        except OSError as error:
-            raise AbkitError(f"{out} cannot be written: {os.strerror(error.errno or 0).lower()}") from error
+        write_table(rows, out)
         notes = list(found.notes)
         if lost := len(wanted) - len(paths):
             notes.append(f"{lost:,} creatives are left out: their images are not where they were, or have changed")

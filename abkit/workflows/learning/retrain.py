@@ -25,6 +25,7 @@ from abkit.vocabulary import Metric, TrialDecision, parse_choice
 from abkit.workflows.active_model import ActiveModel, ensure_active_model
 from abkit.workflows.learning.appeals import StoredAppeals, find_appeals
 from abkit.workflows.learning.challenger import Challenger, train_challenger
+from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch
 from abkit.workflows.learning.launched import LaunchWindow, launch_window, launches_of
 from abkit.workflows.learning.scores import score_as, scores_of
 from abkit.workflows.learning.trials import RetrainResult
@@ -48,6 +49,7 @@ def retrain(
     seed: int = 0,
     run: RunRecord | None = None,
     progress: Progress | None = None,
+    watch: ImageWatch = UNWATCHED,
 ) -> RetrainResult:
     """Train a challenger from the champion's queries, judge both on launches that neither saw, and promote the better.
 
@@ -73,6 +75,7 @@ def retrain(
         seed: Seed of the training.
         run: The run of a scheduled tick; a run is recorded when None.
         progress: As for `train`.
+        watch: Where a job notes images before they are opened.
 
     Raises:
         UsageError: No such metric or segment; or there is no challenger to judge.
@@ -87,7 +90,7 @@ def retrain(
     with recorded_run(store, "retrain", arguments, run=run) as run:
         champion = _champion(store, run, segment)
         report = alive(run, progress)
-        work = _Retraining(store, settings, run, champion, chosen, segment, as_of, seed, report)
+        work = _Retraining(store, settings, run, champion, chosen, segment, as_of, seed, report, watch)
         result = work.hold() if shadow else work.judge_held() if judge_shadow else work.train_and_judge()
         run.outcome.update(decision=result.decision.value, reason=result.reason, challenger=result.challenger)
         return result
@@ -113,9 +116,11 @@ class _Retraining:
         as_of: date,
         seed: int,
         progress: Progress,
+        watch: ImageWatch,
     ) -> None:
         self.store, self.settings, self.run, self.champion = store, settings, run, champion
         self.metric, self.segment, self.as_of, self.seed, self.progress = metric, segment, as_of, seed, progress
+        self.watch = watch
 
     def train_and_judge(self) -> RetrainResult:
         """Learn until the day before the first launch that is judged, and judge."""
@@ -205,6 +210,7 @@ class _Retraining:
             seed=self.seed,
             leave_out=window.creatives,
             progress=self.progress,
+            watch=self.watch,
         )
 
     def _judge(
@@ -235,7 +241,7 @@ class _Retraining:
             decision = TrialDecision.CANDIDATE
             reason = f"better, and not promoted because [retrain] promote is off: {reason.partition(': ')[2]}"
         if decision is TrialDecision.PROMOTED:
-            score_as(self.store, self.settings, self.run, version, self.champion.version.id)
+            score_as(self.store, self.settings, self.run, version, self.champion.version.id, self.watch)
         return self._write(decision, reason, window, version, challenger=challenger, verdict=verdict)
 
     def _scores(self, who: ActiveModel, ids: frozenset[int]) -> dict[int, float]:
@@ -243,7 +249,7 @@ class _Retraining:
         with self.store.read() as session:
             logged = scores.mean_scores(session, who.version.id)
         missing = [one for one in ids if one not in logged]
-        made = scores_of(self.store, self.settings, self.run, who, missing)
+        made = scores_of(self.store, self.settings, self.run, who, missing, self.watch)
         return {one: logged[one] for one in ids if one in logged} | {one: score.mean for one, score in made.items()}
 
     def _segments(self, window: LaunchWindow) -> list[str]:

@@ -13,6 +13,7 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import RunRecord
 from abkit.workflows.active_model import ActiveModel
 from abkit.workflows.creative_files import find_images, image_names
+from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch
 from abkit.workflows.scoring.kept_tokens import KeptTokens
 
 if TYPE_CHECKING:
@@ -20,9 +21,17 @@ if TYPE_CHECKING:
 
 
 def scores_of(
-    store: Store, settings: Settings, run: RunRecord, version: ActiveModel, ids: Collection[int]
+    store: Store,
+    settings: Settings,
+    run: RunRecord,
+    version: ActiveModel,
+    ids: Collection[int],
+    watch: ImageWatch = UNWATCHED,
 ) -> dict[int, Score]:
-    """Return the scores of creatives by a version; a creative whose image is gone, or is a video, has none."""
+    """Return the scores of creatives by a version; a creative whose image is gone, or is a video, has none.
+
+    Nor has one whose image has ended the job too often, by its watch.
+    """
     with store.read() as session:
         contents = creatives.contents_of(session, ids)
     creative = {sha256: one for one, sha256 in contents.items()}
@@ -33,10 +42,14 @@ def scores_of(
     with store.read() as session:
         names = image_names(session, set(contents) - set(found))
     for one, path in find_images(names).items():
+        if watch.kills(path):
+            continue
+        watch.note([path])
         (score,) = scorer.score([path], errors="keep")
         if not isinstance(score, Exception):
             found[one] = score
         run.still_alive()
+    watch.note([])
     return found
 
 
@@ -61,10 +74,17 @@ def log_scores(store: Store, run: RunRecord, version: ActiveModel, made: Mapping
             run.still_alive(session)
 
 
-def score_as(store: Store, settings: Settings, run: RunRecord, version: ActiveModel, former: int) -> int:
+def score_as(
+    store: Store,
+    settings: Settings,
+    run: RunRecord,
+    version: ActiveModel,
+    former: int,
+    watch: ImageWatch = UNWATCHED,
+) -> int:
     """Score, by another version, all creatives that a former one has scored; return how many were new."""
     with store.read() as session:
         wanted = set(scores.mean_scores(session, former)) - set(scores.mean_scores(session, version.version.id))
-    made = scores_of(store, settings, run, version, wanted)
+    made = scores_of(store, settings, run, version, wanted, watch)
     log_scores(store, run, version, made)
     return len(made)

@@ -10,10 +10,11 @@ from abkit.store import models, scores, trials
 from abkit.store.database.engine import Store
 from abkit.store.runs import recorded_run
 from abkit.workflows.active_model import ActiveModel
+from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch
 from abkit.workflows.learning.scores import log_scores, scores_of
 
 
-def score_beside(store: Store, settings: Settings, creatives: Collection[int]) -> str:
+def score_beside(store: Store, settings: Settings, creatives: Collection[int], watch: ImageWatch = UNWATCHED) -> str:
     """Score creatives by the challenger that is held beside the active model, if there is one.
 
     The scores are logged as scores of its own version; `abkit correlate` shows both. Whatever keeps a challenger from
@@ -31,7 +32,7 @@ def score_beside(store: Store, settings: Settings, creatives: Collection[int]) -
             return ""
         digest, challenger = f" {version.digest[:12]}", ActiveModel(version)
         with recorded_run(store, "score in shadow", {"model": version.digest, "creatives": len(missing)}) as run:
-            made = scores_of(store, settings, run, challenger, missing)
+            made = scores_of(store, settings, run, challenger, missing, watch)
             log_scores(store, run, challenger, made)
             run.outcome.update(scored=len(made))
     except AbkitError as error:

@@ -16,6 +16,8 @@ from abkit.store.database.engine import Store
 from abkit.store.ratings import read
 from abkit.workflows.creative_files import common_folder, find_images, image_names, named_in
 from abkit.workflows.learning.appeals import StoredAppeals, source_of
+from abkit.workflows.learning.image_watch import UNWATCHED, ImageWatch, harmless
+from abkit.written_files import whole_file
 
 OUTCOME_COLUMNS = (
     "image", "campaign", "appeal", "standard_error", "expected", "events", "family", "source", "metric", "currency",
@@ -45,6 +47,13 @@ class KnownTables:
     campaigns: int
     notes: tuple[str, ...] = ()
 
+    @property
+    def images(self) -> list[Path]:
+        """Return the images that these tables name."""
+        named = {row["image"] for row in (*self.outcomes, *self.ratings)}
+        named |= {row[name] for row in self.comparisons for name in ("image_a", "image_b")}
+        return [self.folder / name for name in sorted(named)]
+
     def write(self, folder: Path) -> dict[str, Path]:
         """Write the tables that have rows into a folder; return them by name."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +62,12 @@ class KnownTables:
 
 
 def write_table(rows: Rows, path: Path) -> Path:
-    """Write rows as CSV, with the columns of the first one."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    """Write rows as CSV, with the columns of the first one, whole or not at all.
+
+    Raises:
+        AbkitError: The file cannot be written.
+    """
+    with whole_file(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else OUTCOME_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
@@ -62,7 +75,12 @@ def write_table(rows: Rows, path: Path) -> Path:
 
 
 def known_tables(
-    store: Store, found: StoredAppeals, *, scale: tuple[float, float] | None, leave_out: Set[int] = frozenset()
+    store: Store,
+    found: StoredAppeals,
+    *,
+    scale: tuple[float, float] | None,
+    leave_out: Set[int] = frozenset(),
+    watch: ImageWatch = UNWATCHED,
 ) -> KnownTables:
     """Return the tables of what was known at the end of the day of some appeals.
 
@@ -71,6 +89,7 @@ def known_tables(
         found: The appeals as of that day.
         scale: Ratings on this scale are learned from; none when None.
         leave_out: Creatives that must not be learned from.
+        watch: Which images have ended the job too often; their creatives are left out too.
     """
     until = datetime.combine(found.as_of + timedelta(days=1), time(0), UTC)
     figures, notes = found.appeals, list(found.notes)
@@ -89,6 +108,8 @@ def known_tables(
     paths = find_images(known)
     if lost := len(wanted - leave_out) - len(paths):
         notes.append(f"{lost:,} creatives are left out: their images are not where they were, or have changed")
+    paths, deadly = harmless(watch, paths)
+    notes += [deadly] if deadly else []
     folder = common_folder(paths.values()) if paths else Path()
     names = named_in(folder, paths)
     ratings: Rows = []

@@ -1,22 +1,25 @@
 """A file that kills its job ends in failed/ with a reason, and those after it are imported."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
 
-from abkit.config import DaemonSettings, Settings, SourceSettings
+from abkit.config import DaemonSettings, ScoringSettings, Settings, SourceSettings
 from abkit.errors import AbkitError
+from abkit.intake.remote.address import parse_address
+from abkit.intake.remote.fetch import Fetched
 from abkit.jobs.daemon.claims import Claims
 from abkit.jobs.daemon.endings import Ending, by_error
 from abkit.jobs.job import Tick
-from abkit.jobs.requests import ask_for_upload, requested
+from abkit.jobs.requests import ask_for, ask_for_upload, requested
 from abkit.jobs.schedules import CATALOG
 from abkit.store.database.engine import Store
 from abkit.store.jobs import openings
@@ -25,7 +28,9 @@ from abkit.store.runs import RunRecord
 from abkit.store.schema import Alert, Run
 from abkit.vocabulary import RunState
 from abkit.workflows.kpis import import_kpis
-from abkit.workflows.learning import shadow
+from abkit.workflows.learning import image_watch, shadow
+from abkit.workflows.learning import retrain as retraining
+from abkit.workflows.learning import scores as learned_scores
 from abkit.workflows.scoring import score
 from tests.alerts.conftest import both_engines
 from tests.jobs.fleet import add_schedule
@@ -43,12 +48,15 @@ class _Died(BaseException):
 class Feed:
     """The schedule of a folder, whose ticks the test runs one by one."""
 
-    def __init__(self, store: Store, workspace: Path, job: str = "import_kpis") -> None:
+    def __init__(
+        self, store: Store, workspace: Path, job: str = "import_kpis", arguments: Mapping[str, Any] | None = None
+    ) -> None:
         self.job = CATALOG[job]
         self.store, self.folder, self.now = store, workspace / "inbox", NOW
         self.settings = Settings(workspace=workspace, daemon=DaemonSettings(backoff_seconds=1, backoff_limit_seconds=1))
         self.claims = Claims(store, self.settings, CATALOG.keys(), "daemon")
-        arguments = {"folder": "inbox", "stable_seconds": 0}
+        if arguments is None:
+            arguments = {"folder": "inbox", "stable_seconds": 0}
         add_schedule(store, "feed", first=NOW, cron="* * * * *", job=job, arguments=arguments)
         self.folder.mkdir()
         for name in ("a-poison.csv", "b-good.csv"):
@@ -263,6 +271,86 @@ def test_an_image_that_killed_its_job_three_times_is_left_out_and_named_and_the_
     assert feed.alerts()["data_fault"].clear_since is not None
 
 
+OPENED = dict.fromkeys(("a.png", "b.png", "c.png", "d.png"), 0)
+
+
+def _dies_over_c(paths: Sequence[Path], *_: Any, **__: Any) -> Any:
+    for path in paths:
+        OPENED[path.name] += 1
+        if path.name == "c.png":
+            raise _Died
+    return [SimpleNamespace(mean=0.0) for _ in paths]
+
+
+def _by_scoring(store: Store, settings: Settings, images: Mapping[int, Path], run: RunRecord, watch: Any) -> None:
+    scorer = SimpleNamespace(score=_dies_over_c)
+    version: Any = SimpleNamespace(scorer=scorer, version=SimpleNamespace(encoder_fingerprint="e"))
+    run.outcome["scored"] = len(learned_scores.scores_of(store, settings, run, version, list(images), watch))
+
+
+def _by_training(store: Store, settings: Settings, images: Mapping[int, Path], run: RunRecord, watch: Any) -> None:
+    kept, _ = image_watch.harmless(watch, images)
+    image_watch.encode_ahead(watch, settings, cast("Any", None), list(kept.values()))
+    run.outcome["scored"] = len(kept)
+
+
+@both_engines
+@pytest.mark.parametrize(
+    ("opens", "tokens_mb", "named"),
+    [
+        (_by_scoring, 0, ["c.png"] * 3),
+        (_by_training, 100, ["a.png and 2 more", "c.png", "c.png"]),
+        (_by_training, 0, ["a.png and 2 more", "c.png", "c.png"]),
+    ],
+    ids=["scored", "encoded", "decoded"],
+)
+def test_an_image_that_killed_a_retraining_three_times_is_left_out_and_named(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    opens: Callable[..., None],
+    tokens_mb: int,
+    named: list[str],
+) -> None:
+    feed = Feed(store, tmp_path, "retrain", {})
+    feed.settings = feed.settings.model_copy(update={"scoring": ScoringSettings(token_cache_mb=tokens_mb)})
+    images = {number: tmp_path / name for number, name in enumerate(OPENED)}
+    for path in images.values():
+        path.write_bytes(b"image")
+    OPENED.update(dict.fromkeys(OPENED, 0))
+
+    def work(store: Store, settings: Settings, *, run: RunRecord, watch: Any, **_: Any) -> None:
+        opens(store, settings, images, run, watch)
+
+    monkeypatch.setattr(retraining, "retrain", work)
+    monkeypatch.setattr(learned_scores, "image_names", lambda *_: {})
+    monkeypatch.setattr(learned_scores, "find_images", lambda _: images)
+    monkeypatch.setattr(image_watch, "TOGETHER", 3)
+    monkeypatch.setattr("abkit_model.data.tokens.extract", _dies_over_c)
+    monkeypatch.setattr("abkit_model.images.open_image", lambda path: _dies_over_c([path]))
+    for name in named:
+        lease = feed.claim()
+        assert feed.work(lease) is None
+        feed.claims.finish(lease, DIED["killed"], feed.now)
+        assert f"It was reading {name}." in feed.alerts()["job_failed"].message
+    for _ in range(2):  # the next tick knows it too
+        lease = feed.claim()
+        outcome = feed.work(lease)
+        assert outcome is not None
+        assert (outcome["scored"], list(outcome["not_read"])) == (3, ["c.png"])
+        feed.claims.finish(lease, Ending(RunState.DONE, dict(outcome)), feed.now)
+    assert OPENED["c.png"] == 3
+    alert = feed.alerts()["data_fault"]
+    assert alert.title == "Job feed: c.png left out"
+    assert "ran out of memory" in alert.message
+    images[2].write_bytes(b"another image")
+    images[2] = images[2].rename(tmp_path / "mended.png")
+    OPENED["mended.png"] = 0
+    assert feed.work(feed.claim()) is not None
+    assert feed.alerts()["data_fault"].clear_since is not None
+    del OPENED["mended.png"]
+
+
 def test_what_a_source_gives_and_kills_its_job_is_refused_until_something_else_comes(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,3 +408,61 @@ def test_a_request_that_died_over_a_file_names_it(store: Store) -> None:
     made.finish(claimed.lease, DIED["out_of_memory"], NOW)
     found = requested(store, asked.key)
     assert (found.state, found.error) == ("failed", "it died. It was reading poison.parquet")
+
+
+@both_engines
+def test_a_request_that_killed_its_job_three_times_raises_an_alert_and_leaves_the_image_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Sequence[Any]] = []
+    addresses = ["https://example.com/a.png", "https://example.com/deadly.png"]
+
+    @contextmanager
+    def fetched(named: Sequence[str], *_: Any, **__: Any) -> Iterator[Fetched]:
+        paths = {Path(f"fetched-{len(opened)}-{place}"): parse_address(one) for place, one in enumerate(named)}
+        yield Fetched(paths=tuple(paths), origins=paths)
+
+    def scores(_: Store, __: Settings, found: Fetched, *, opening: Any, together: int, **___: Any) -> Any:
+        for start in range(0, len(found.paths), together):
+            opening(found.paths[start : start + together])
+            opened.append(found.paths[start : start + together])
+            if any("deadly" in found.origins[path].shown for path in opened[-1]):
+                raise _Died
+        return SimpleNamespace(campaign="c", model_version="m", notice="", files=())
+
+    monkeypatch.setattr("abkit.workflows.scoring.image_files.fetched_images", fetched)
+    monkeypatch.setattr(score, "score_paths", scores)
+    made, job, now = Claims(store, Settings(), CATALOG.keys(), "daemon"), CATALOG["score_addresses"], NOW
+
+    def ask() -> Ending:
+        nonlocal now
+        now += timedelta(minutes=5)
+        asked = ask_for(store, "score_addresses", {"addresses": addresses, "campaign": "c"}, by="ada")
+        (claimed,) = made.next(now, 1)
+        lease = claimed.lease
+        run = RunRecord(store, lease.run_id, attempt=lease.attempt)
+        tick = Tick(schedule=lease.schedule, at=lease.tick, started_at=now, attempt=lease.attempt, run=run)
+        arguments = job.arguments.model_validate(dict(lease.arguments))
+        try:
+            ending = Ending(RunState.DONE, dict(job.run(store, Settings(), tick, arguments)))
+        except _Died:
+            ending = DIED["killed"]
+        made.finish(lease, ending, now)
+        assert requested(store, asked.key).state == ending.state
+        return ending
+
+    def alerts(rule: str) -> list[Alert]:
+        with store.read() as session:
+            return list(session.scalars(select(Alert).where(Alert.rule == rule, Alert.clear_since.is_(None))))
+
+    for died in (1, 2, 3):
+        assert ask().state == RunState.FAILED
+        assert len(alerts("request_died")) == (died == 3)
+    (alert,) = alerts("request_died")
+    assert "died 3 times: https://example.com/deadly.png" in alert.title
+    ended = ask()
+    assert ended.state == RunState.DONE
+    assert list(ended.outcome["not_read"]) == addresses[1:]
+    assert not alerts("request_died")
+    assert alerts("data_fault")[0].title.endswith("https://example.com/deadly.png left out")
+    assert [len(paths) for paths in opened] == [2, 1, 1, 1, 1, 1]

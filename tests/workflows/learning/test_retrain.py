@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,6 +28,7 @@ from abkit.workflows.active_model import ActiveModel
 from abkit.workflows.learning import retrain as module
 from abkit.workflows.learning.appeals import StoredAppeals
 from abkit.workflows.learning.challenger import Challenger
+from abkit.workflows.learning.image_watch import Unwatched
 from abkit.workflows.learning.shadow import score_beside
 from abkit.workflows.learning.tables import KnownTables
 from abkit.workflows.learning.trials import RetrainResult
@@ -50,6 +51,7 @@ class Shop:
     known: dict[str, float]  # by digest: how far the scores follow the truth
     learned: list[StoredAppeals]
     hidden: list[frozenset[int]]
+    watches: list[Any] = field(default_factory=list)
     fails: Exception | None = None
 
     def retrain(self, skill: float = 0.0, **options: Any) -> RetrainResult:
@@ -105,17 +107,19 @@ def opened(store: Store, monkeypatch: pytest.MonkeyPatch, *, campaigns: int = 12
             raise shop.fails
         shop.learned.append(found)
         shop.hidden.append(said["leave_out"])
+        shop.watches.append(said["watch"])
         made = add_version(store, run, f"{len(shop.known)}challenger")
         shop.known[made.digest] = shop.known["next"]
         known = KnownTables(folder=Path(), outcomes=[], ratings=[], comparisons=[], creatives=frozenset(), campaigns=0)
         return Challenger(version=with_scorer(made), known=known, tables=Path("tables"), notes=("said",))
 
-    def scores_of(_: Store, __: Settings, ___: Any, who: ActiveModel, ids: Any) -> Mapping[int, Any]:
+    def scores_of(_: Store, __: Settings, ___: Any, who: ActiveModel, ids: Any, watch: Any) -> Mapping[int, Any]:
+        shop.watches.append(watch)
         return {one: SimpleNamespace(mean=shop.score(who.version.digest, one)) for one in ids}
 
     monkeypatch.setattr(module, "train_challenger", challenger)
     monkeypatch.setattr(module, "scores_of", scores_of)
-    monkeypatch.setattr(module, "score_as", lambda *_: 0)
+    monkeypatch.setattr(module, "score_as", lambda *said: shop.watches.append(said[-1]) or 0)
     monkeypatch.setattr(module, "ensure_active_model", lambda *_: champion)
     return shop
 
@@ -230,6 +234,13 @@ def test_a_challenger_whose_scores_the_store_does_not_take_leaves_the_champions_
     assert said == (
         f"the challenger {held.challenger[:12]} that is held did not score: the disk of the store is full (make room)"
     )
+
+
+def test_a_job_watches_every_image_that_a_retraining_opens(shop: Shop) -> None:
+    watch = Unwatched()
+    assert shop.retrain(0.6, watch=watch).decision is TrialDecision.PROMOTED
+    assert len(shop.watches) == 4  # learned from, scored by both, and scored anew after the promotion
+    assert all(one is watch for one in shop.watches)
 
 
 def test_without_promote_a_better_challenger_waits_for_a_person(shop: Shop) -> None:

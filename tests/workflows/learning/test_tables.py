@@ -21,7 +21,7 @@ from abkit.errors import InvalidInput
 from abkit.store.database.engine import Store
 from abkit.store.schema import Campaign, Creative, CreativeAlias, Rater, Rating, RatingImport, RatingSource
 from abkit.workflows import creative_files
-from abkit.workflows.learning import challenger
+from abkit.workflows.learning import challenger, image_watch, labeled
 from abkit.workflows.learning.appeals import find_appeals
 from abkit.workflows.learning.outcome_table import write_outcomes
 from abkit.workflows.learning.tables import KnownTables, known_tables
@@ -182,7 +182,8 @@ def test_what_training_says_about_its_labels_is_said_of_the_challenger(
     monkeypatch.setattr(challenger, "train", train)
     monkeypatch.setattr(challenger, "find_model", lambda store, digest: made)
     card = SimpleNamespace(name="ours", scale=SimpleNamespace(low=1, high=7), encoder="e", data={})
-    champion: Any = SimpleNamespace(scorer=SimpleNamespace(card=card), version=SimpleNamespace(digest="d"))
+    scorer = SimpleNamespace(card=card, encoder="encoder")
+    champion: Any = SimpleNamespace(scorer=scorer, version=SimpleNamespace(digest="d"))
     settings = Settings(workspace=tmp_path)
     with seed.store.read() as session:
         appeals = find_appeals(session, settings, metric="ctr", as_of=LATER)
@@ -190,6 +191,43 @@ def test_what_training_says_about_its_labels_is_said_of_the_challenger(
     assert against in found.notes
     assert any(note.startswith("25 % of what tells creatives of a campaign apart") for note in found.notes)
     assert asked[0].ratings is not None  # they are learned from all the same
+
+
+class _Watch(image_watch.Unwatched):
+    def kills(self, path: Path | str) -> str:
+        return "it ended the job" if Path(path).name == "ad-1.png" else ""
+
+
+def test_an_image_that_ended_the_job_too_often_is_in_no_table_and_those_that_are_learned_from_are_watched(
+    seed: Seed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated(seed)
+    watched: list[tuple[Any, list[str]]] = []
+    card = SimpleNamespace(name="ours", scale=SimpleNamespace(low=1, high=7), encoder="e", data={})
+    scorer = SimpleNamespace(card=card, encoder="encoder")
+    champion: Any = SimpleNamespace(scorer=scorer, version=SimpleNamespace(digest="d"))
+    made = SimpleNamespace(version=SimpleNamespace(card={"data": {}, "metrics": {}}))
+    monkeypatch.setattr(challenger, "train", lambda *_, **__: SimpleNamespace(digest="c"))
+    monkeypatch.setattr(challenger, "find_model", lambda store, digest: made)
+    monkeypatch.setattr(labeled, "train", lambda *_, **__: SimpleNamespace(name="n", digest="c"))
+    monkeypatch.setattr(labeled, "ensure_active_model", lambda *_: champion)
+    for module in (challenger, labeled):
+        monkeypatch.setattr(
+            module,
+            "encode_ahead",
+            lambda watch, settings, encoder, paths: watched.append((watch, [path.name for path in paths])),
+        )
+    settings, watch = Settings(workspace=tmp_path), _Watch()
+    with seed.store.read() as session:
+        appeals = find_appeals(session, settings, metric="ctr", as_of=LATER)
+    found = challenger.train_challenger(seed.store, settings, champion, appeals, name="new", watch=watch)
+    assert "left out, because reading it ended the job again and again: ad-1.png" in found.notes
+    assert not any(row["image"] == "ad-1.png" for row in (*found.known.outcomes, *found.known.ratings))
+    labeled.train_on_labels(seed.store, settings, watch=watch)
+    assert [one for one, _ in watched] == [watch, watch]
+    for _, names in watched:
+        assert len(names) == 23
+        assert "ad-1.png" not in names
 
 
 def test_ratings_on_another_scale_are_not_learned_from(seed: Seed) -> None:

@@ -40,9 +40,15 @@ def test_unknown_expired_and_revoked_links_all_open_nothing(store: Store) -> Non
     assert revoke_links(store, name="ben") == 1
     for token in (expired.token, revoked.token, "x" * 43, "", "x" * 10_000, expired.token[:-1], "\ud800"):
         assert check_token(store, token) is None
+    ahead = make_link(store, "cleo")
+    with store.write() as session:
+        future = datetime.now(UTC) + timedelta(hours=1)
+        session.execute(update(RaterLink).where(RaterLink.id == ahead.number).values(created_at=future))
+    assert check_token(store, ahead.token) is None, "made by a clock that ran ahead"
+    assert revoke_links(store, name="cleo") == 1
     with pytest.raises(UsageError, match="no open link"):
         revoke_links(store, name="ben")
-    assert [row["state"] for row in list_links(store).rows()] == ["revoked", "expired"]
+    assert [row["state"] for row in list_links(store).rows()] == ["revoked", "revoked", "expired"]
 
 
 def test_one_link_of_several_is_revoked_by_its_number(sqlite_store: Store) -> None:
