@@ -13,7 +13,9 @@ from abkit.errors import AbkitError
 
 
 @contextmanager
-def whole_file(path: Path, *, what: str = "", hint: str = "name another file, or free some space") -> Iterator[Path]:
+def whole_file(
+    path: Path, *, what: str = "", hint: str = "name another file, or free some space", folders: bool = False
+) -> Iterator[Path]:
     """Yield a file beside `path` that gets its name when the block ends, and is gone when it raises.
 
     A file that is there is replaced and keeps its rights; a link keeps pointing to it. What is no regular file, such as
@@ -23,13 +25,14 @@ def whole_file(path: Path, *, what: str = "", hint: str = "name another file, or
         path: The file.
         what: What it is, for the message, such as "the report".
         hint: What to do when it cannot be written.
+        folders: Whether folders that are missing are made.
 
     Raises:
         AbkitError: It cannot be written; what was there before is still there.
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     with whole_file(Path(folder) / "new" / "rows.csv") as file:
+    ...     with whole_file(Path(folder) / "new" / "rows.csv", folders=True) as file:
     ...         length = file.write_text("a,b")
     ...     [one.name for one in (Path(folder) / "new").iterdir()]
     ['rows.csv']
@@ -40,7 +43,8 @@ def whole_file(path: Path, *, what: str = "", hint: str = "name another file, or
         if former is not None and not stat.S_ISREG(former.st_mode):
             yield target
             return
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if folders:
+            target.parent.mkdir(parents=True, exist_ok=True)
         # The ending stays: some writers choose the format by it.
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".unfinished-", suffix=target.suffix)
         os.close(descriptor)

@@ -87,7 +87,7 @@ def _drawn(scorer: Scorer, path: Path, target: Path) -> Overlay:
     prepared = scorer.prepare(image)
     heat = explain(scorer, prepared).score
     sentence = describe(heat)
-    with whole_file(target.with_suffix(".txt"), what="the words of an overlay") as unfinished:
+    with whole_file(target.with_suffix(".txt"), what="the words of an overlay", folders=True) as unfinished:
         unfinished.write_text(sentence, encoding="utf-8")
     with whole_file(target, what="an overlay") as unfinished:  # it comes last: where it is, the words are too
         overlay(image, prepared, heat, signed=True).save(unfinished, "JPEG", quality=85)

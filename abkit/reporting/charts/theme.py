@@ -149,6 +149,6 @@ def save_chart(chart: Any, path: Path) -> Path:
             f'<!doctype html><html lang="en"><meta charset="utf-8"><title>abkit</title><body>{chart_svg(chart)}</body>'
         )
         content = page.encode()
-    with whole_file(path) as unfinished:
+    with whole_file(path, folders=True) as unfinished:
         unfinished.write_bytes(content)
     return path

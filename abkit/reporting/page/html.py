@@ -75,7 +75,9 @@ def write_page(page: str, path: Path) -> Path:
     Raises:
         AbkitError: The file cannot be written.
     """
-    with whole_file(path, what="the report", hint="name another file with --out, or free some space") as unfinished:
+    with whole_file(
+        path, what="the report", hint="name another file with --out, or free some space", folders=True
+    ) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     return path
 

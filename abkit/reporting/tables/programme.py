@@ -93,7 +93,7 @@ def write_xlsx(programme: Programme, path: Path) -> Path:
     if path.suffix.lower() != ".xlsx":
         raise AbkitError(f"{path.name} does not end with .xlsx", hint="name the workbook such as programme.xlsx")
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with whole_file(path) as unfinished, _as_its_cause():
+    with whole_file(path, folders=True) as unfinished, _as_its_cause():
         book = xlsxwriter.Workbook(str(unfinished), options)
         bold, day = book.add_format({"bold": True}), book.add_format({"num_format": "yyyy-mm-dd"})
         sheet = book.add_worksheet("experiments")

@@ -189,7 +189,7 @@ def _kept(workspace: Path, what: Sent, name: str) -> Path:
     """Write an image that is logged into the workspace: it is looked at again for overlays and reviews."""
     folder = workspace / "uploads" / hashlib.sha256(what.content).hexdigest()[:32]
     path = folder / _safe(name or what.name)
-    with whole_file(path, what="the image", hint="free some space in the workspace") as unfinished:
+    with whole_file(path, what="the image", hint="free some space in the workspace", folders=True) as unfinished:
         unfinished.write_bytes(what.content)
     return path
 
