@@ -15,6 +15,7 @@ from PIL import Image as Pillow
 
 from abkit.errors import AbkitError, UsageError
 from abkit.records import to_json
+from abkit.redaction import redacted
 
 Said = list[Any]
 Asked = ParamSpec("Asked")
@@ -34,7 +35,7 @@ def in_sentences(tool: Callable[Asked, Said]) -> Callable[Asked, Said]:
         try:
             return tool(*args, **kwargs)
         except AbkitError as error:
-            raise ToolError(f"{error.message}. {error.hint or ''}".strip()) from None
+            raise ToolError(redacted(f"{error.message}. {error.hint or ''}".strip())) from None
         except ToolError:
             raise
         except Exception as error:

@@ -335,7 +335,7 @@ class Promotion(Base):
     segment: Mapped[str] = mapped_column(default="")
     promoted_at: Mapped[datetime]
     promoted_by: Mapped[str]
-    why: Mapped[str]
+    why: Mapped[str] = mapped_column(Told)
     run_id: Mapped[int] = _ref("run")
 
 
@@ -718,7 +718,7 @@ class ReviewFlow(Base):
     campaign_id: Mapped[int] = _ref("campaign")
     approvals: Mapped[int]  # how many people have to approve a variant
     gate: Mapped[bool]  # whether `abkit shortlist --gate` asks for approval
-    note: Mapped[str] = mapped_column(default="")  # what was agreed, in words
+    note: Mapped[str] = mapped_column(Told, default="")  # what was agreed, in words
     agreed_by: Mapped[str]
     agreed_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
@@ -738,7 +738,7 @@ class Review(Base):
     act: Mapped[str]  # ReviewAct
     state: Mapped[str]  # ReviewState, after it
     reviewer: Mapped[str]  # who did it
-    reason: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(Told, default="")
     at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 
@@ -784,7 +784,7 @@ class Appeal(Base):
     spread: Mapped[float]  # true variance between the creatives of a group, of the whole run
     spread_error: Mapped[float | None]  # None where no group has two creatives
     dispersion: Mapped[float]  # over-dispersion of days, of the whole run
-    note: Mapped[str] = mapped_column(default="")  # why it is not identified, or counts less
+    note: Mapped[str] = mapped_column(Told, default="")  # why it is not identified, or counts less
 
 
 class CorrelationResult(Base):
@@ -808,7 +808,7 @@ class CorrelationResult(Base):
     ci_level: Mapped[float]
     n: Mapped[int]
     method: Mapped[str]
-    note: Mapped[str] = mapped_column(default="")  # why there is no estimate
+    note: Mapped[str] = mapped_column(Told, default="")  # why there is no estimate
     window_start: Mapped[date | None]
     window_end: Mapped[date | None]
     as_of: Mapped[date]
@@ -900,7 +900,7 @@ class RetrainTrial(Base):
     gain_low: Mapped[float | None]
     figures: Mapped[dict[str, Any]]  # with a format version
     decision: Mapped[str]  # TrialDecision
-    reason: Mapped[str]
+    reason: Mapped[str] = mapped_column(Told)
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run", index=True)
 
@@ -1128,7 +1128,7 @@ class ExperimentResult(Base):
     verdict: Mapped[str]
     result: Mapped[dict[str, Any]]  # with a format version
     decided_by: Mapped[str] = mapped_column(default="")
-    reason: Mapped[str] = mapped_column(default="")
+    reason: Mapped[str] = mapped_column(Told, default="")
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")
 
@@ -1161,7 +1161,7 @@ class AccessToken(Base):
 
     digest: Mapped[str] = mapped_column(unique=True)  # SHA-256 of the token, which nobody keeps
     person_id: Mapped[int] = _ref("person", index=True)
-    label: Mapped[str]
+    label: Mapped[str] = mapped_column(Told)
     scopes: Mapped[list[str]]  # Permission
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -1175,4 +1175,4 @@ class Audit(Base):
     at: Mapped[datetime] = mapped_column(index=True)
     who: Mapped[str]
     act: Mapped[str]
-    about: Mapped[str]
+    about: Mapped[str] = mapped_column(Told)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from abkit.errors import AbkitError, InvalidInput, StoreError, UsageError
+from abkit.redaction import redacted
 from abkit.web.access.headers import ALWAYS
 from abkit.web.rendering import link, page
 
@@ -38,7 +39,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(AbkitError)
     def told(request: Request, error: AbkitError) -> Response:
-        return answer(request, _status(error), error.message, error.hint)
+        return answer(request, _status(error), redacted(error.message), redacted(error.hint or ""))
 
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:

