@@ -1,5 +1,9 @@
 """A store of every earlier migration, with rows in every table, upgrades to the head and keeps them."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +28,7 @@ WORDS = {
 DERIVED = {("kpi", "left_out"), ("segment", "breakdown")}
 
 
-def _check_kept(before: Contents, after: Contents) -> None:
+def check_kept(before: Contents, after: Contents) -> None:
     """Every row is there, and so is every figure of a column that is still there."""
     for table, rows in before.items():
         assert len(after[table]) == len(rows), table
@@ -40,7 +44,7 @@ def test_rows_of_every_release_outlive_every_later_migration(new_database: MakeD
     before: Contents = {}
     for revision in REVISIONS:
         migrate.upgrade(store, revision)
-        _check_kept(before, contents(store))
+        check_kept(before, contents(store))
         every.add_rows()
         before = contents(store)
         assert all(before.values())
@@ -65,7 +69,20 @@ def test_a_store_of_an_earlier_release_upgrades_in_one_step_and_takes_new_rows(
     before = contents(store)
     assert all(before.values())
     migrate.upgrade(store)
-    _check_kept(before, contents(store))
+    check_kept(before, contents(store))
     assert migrate.differences(store) == []
     EveryTable(store, WORDS).add_rows()
     store.close()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_upgrade_that_is_killed_changes_nothing_and_the_next_one_goes_through(engine: str) -> None:
+    """`benchmarks/upgrade_kills.py` with few kills, in a process of its own, which may fork."""
+    script = Path(__file__).parents[3] / "benchmarks" / "upgrade_kills.py"
+    command = [sys.executable, str(script), "--engine", engine, "--kills", "10", "--seed", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)
+    assert counts["undone"] + counts["done"] == 10
+    assert counts["undone"] >= 3
