@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Several test processes share the cores: threads that spin while they wait would only take turns from each other.
 TEST_ENV := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 
-.PHONY: demo test test-only test-long check style types audit install clean
+.PHONY: demo test test-only test-long check style types audit hashes check-hashes install clean
 
 demo: $(VENV)/.demo
 	$(BIN)/abkit demo
@@ -42,6 +42,11 @@ types: $(VENV)/.dev
 audit: $(VENV)/.dev
 	-test -x $(VENV)/audit/bin/pip-audit || { $(PYTHON) -m venv $(VENV)/audit && $(VENV)/audit/bin/python -m pip install --quiet pip-audit; }
 	$(BIN)/python tools/audit.py --pip-audit $(VENV)/audit/bin/pip-audit
+
+# The digests that PyPI has of every package at the versions of constraints.txt: run it when those have changed.
+hashes check-hashes: $(VENV)/.dev
+	-test -x $(VENV)/hashes/bin/uv || { $(PYTHON) -m venv $(VENV)/hashes && $(VENV)/hashes/bin/python -m pip install --quiet uv; }
+	$(BIN)/python tools/hashes.py --uv $(VENV)/hashes/bin/uv $(if $(filter check-hashes,$@),--check)
 
 install: $(VENV)/.dev
 
