@@ -17,8 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "requirements-hashes.txt"
 DIFFERS, NOT_ASKED = 1, 3
-#: What people install; `dev` is for who changes abkit.
-EXTRAS = ("model", "postgres", "demo", "heic", "video", "cloud", "brief", "onnx", "web", "mcp", "ray")
+#: What people install: `dev` is for who changes abkit, and of `brief` the constraints pin nothing.
+EXTRAS = ("model", "postgres", "demo", "heic", "video", "cloud", "onnx", "web", "mcp", "ray")
 HEAD = """\
 # Every package that abkit needs, at the version of constraints.txt, with the SHA-256 of its files on PyPI.
 # `make hashes` writes this file. To install: pip install --require-hashes --requirement requirements-hashes.txt
