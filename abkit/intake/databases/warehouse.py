@@ -62,25 +62,26 @@ def write_query(url: str, query: str, path: Path, *, seconds: float, max_rows: i
         max_bytes: Most bytes of the values.
 
     Raises:
-        AbkitError: The database cannot be reached, refuses the query, or a limit is passed.
+        AbkitError: The database cannot be reached, refuses the query or stops in the middle, or a limit is passed.
+            There is no file then.
     """
     import polars as pl
 
     end = time.monotonic() + seconds
     parts: list[Path] = []
-    rows = size = 0
+    size = 0
+    came = _Count()
     try:
         with _result(url, query, seconds) as (names, result):
             if len(set(names)) < len(names):
                 raise AbkitError("two columns of the result have the same name", hint="name them with AS")
-            while batch := _batch(result):
-                rows += len(batch)
+            while batch := _batch(came.of(result)):
                 part = path.with_name(f"part-{len(parts)}.parquet")
                 _frame(names, batch).write_parquet(part)
                 parts.append(part)
                 # What lies on the disk is packed.
                 size += sum(map(_bytes, batch))
-                if rows > max_rows or size > max_bytes:
+                if came.rows > max_rows or size > max_bytes:
                     raise AbkitError(
                         "the result is too large", hint="query fewer days, or raise max_rows or max_file_mb under [kpi]"
                     )
@@ -92,7 +93,19 @@ def write_query(url: str, query: str, path: Path, *, seconds: float, max_rows: i
     except AbkitError:
         raise
     except Exception as error:
-        raise _refusal(error, seconds) from None
+        raise _refusal(error, seconds, came.rows) from None
+
+
+class _Count:
+    """Counts the rows that came: where a database stops in the middle, the user is told how far it got."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def of(self, result: Iterator[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+        for row in result:
+            self.rows += 1
+            yield row
 
 
 def _batch(result: Iterator[Sequence[Any]]) -> list[Sequence[Any]]:
@@ -184,11 +197,16 @@ def _interrupting(connection: Any, seconds: float) -> Iterator[None]:
         timer.cancel()
 
 
-def _refusal(error: Exception, seconds: float) -> AbkitError:
+def _refusal(error: Exception, seconds: float, rows: int) -> AbkitError:
     """Return what happened, without the text of the error: it may repeat the URL."""
     kind = type(error).__name__
     if "interrupt" in f"{kind} {error}".lower() or kind == "QueryCanceled":
         return AbkitError(f"the query took longer than {seconds:g} s", hint="query fewer days")
+    if rows:
+        return AbkitError(
+            f"the database stopped after {rows:,} rows of the result ({kind}); none of them were imported",
+            hint="run the command again: it reads the whole result",
+        )
     return AbkitError(
         f"the database refuses the query or cannot be reached ({kind})", hint="check the query with the database's tool"
     )

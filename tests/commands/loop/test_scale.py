@@ -1,5 +1,8 @@
 """`docs/scale.md` keeps its word: its query brings the days of a log; options of a cluster stand only beside one."""
 
+import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +34,29 @@ def test_the_query_of_the_page_imports_the_days_of_a_log(here: Here, quick_works
     assert said.returncode == 0, said.stderr
     shown = here("kpi", "list", "-f", "json", cwd=quick_workspace)
     assert '"imported": 2' in shown.stdout  # the third is older than ten days
+
+
+def test_a_warehouse_that_stops_in_the_middle_imports_nothing_and_then_everything(
+    here: Here, quick_workspace: Path
+) -> None:
+    with closing(sqlite3.connect(quick_workspace / "log.db")) as log, log:
+        log.execute("CREATE TABLE ads (day TEXT, ad TEXT, impressions INTEGER, clicks INTEGER)")
+        days = [(f"2026-01-{day:02d}", "7", 100 + day, 3) for day in range(1, 31)]
+        log.executemany("INSERT INTO ads VALUES (?, ?, ?, ?)", days)
+        # This one has no absolute value: the engine stops with an error when it comes to it.
+        log.execute("UPDATE ads SET impressions = ? WHERE day = '2026-01-21'", [-(2**63)])
+    query = "SELECT day, ad, abs(impressions) AS impressions, clicks FROM ads"
+    asked = ("kpi", "import", "--sql", "sqlite:///log.db", "--query", query, "-f", "json")
+
+    stopped = here(*asked, cwd=quick_workspace)
+    assert stopped.returncode == 1
+    # The driver is a row ahead.
+    assert "stopped after 19 rows of the result" in stopped.stdout
+    assert json.loads(here("kpi", "list", "-f", "json", cwd=quick_workspace).stdout) == []
+
+    with closing(sqlite3.connect(quick_workspace / "log.db")) as log, log:
+        log.execute("UPDATE ads SET impressions = 121 WHERE day = '2026-01-21'")
+    assert json.loads(here(*asked, cwd=quick_workspace).stdout)[0]["imported"] == 30
 
 
 @pytest.mark.parametrize("option", [("--address", "auto"), ("--workers", "2"), ("--to", "out")])
