@@ -121,7 +121,7 @@ class ScoringSettings(_Section):
 
 
 class KpiSettings(_Section):
-    """`[kpi]`: how large an export may be, what its columns are called, and what names are made of."""
+    """`[kpi]`: how large an export may be, how long rows are kept, and what columns and names are called."""
 
     max_file_mb: float = Field(default=2048, gt=0, description="larger files are refused without being read")
     max_rows: int = Field(default=20_000_000, ge=1, description="files with more rows are refused")
@@ -129,6 +129,18 @@ class KpiSettings(_Section):
         default="",
         description="time zone of the accounts' days where an import does not say it (`--time-zone`), "
         "such as `Europe/Berlin`; unknown if empty",
+    )
+    analysis_rows: int = Field(
+        default=500_000,
+        ge=0,
+        description="rows that `correlate` and `drift check` read at most: of more, those of campaigns drawn by "
+        "chance, and they say so ([scale.md](scale.md#millions-of-rows)); 0: all of them",
+    )
+    keep_days: int = Field(
+        default=0,
+        ge=0,
+        description="days that `abkit db archive` leaves in the store, before which it moves rows into files "
+        "([scale.md](scale.md#days-that-are-long-over)); 0: all of them",
     )
     recipes: Path | None = Field(
         default=None,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from abkit.workflows.learning.worth import WorthReport
     from abkit.workflows.models.train import Progress as Stages
     from abkit.workflows.ratings.next_labels import NextLabels
+    from abkit.workflows.retention import Archived, Vacuumed
     from abkit.workflows.reviews import Flow, GateResult, Reviewed, VariantReview
     from abkit.workflows.scoring.cluster.results import ClusterResult
     from abkit.workflows.scoring.results import ScoringResult, Shortlist
@@ -891,6 +892,35 @@ class Workspace:
         from abkit.workflows.backups import back_up
 
         return back_up(self.store, self.settings, Path(file) if file else None, now=datetime.now(UTC))
+
+    def archive(
+        self, before: date | None = None, folder: str | Path | None = None, *, dry_run: bool = False
+    ) -> Archived:
+        """Move KPI rows of days that are long over into Parquet files; `import_kpis(folder)` brings them back.
+
+        Args:
+            before: The first day that stays; by default as `keep_days` under `[kpi]` says.
+            folder: A new folder; by default one in the folder `archive` of the workspace.
+            dry_run: Say what would leave, and change nothing.
+
+        Raises:
+            UsageError: No day is known; an experiment that is not decided needs days before it; the folder is there.
+            AbkitError: The files cannot be written or verified; nothing was deleted.
+        """
+        from abkit.workflows.retention import archive
+
+        where = Path(folder) if folder else None
+        return archive(self.store, self.settings, before=before, folder=where, dry_run=dry_run)
+
+    def vacuum(self) -> Vacuumed:
+        """Give back the space of rows that are gone.
+
+        Raises:
+            StoreError: The disk has no room for it.
+        """
+        from abkit.workflows.retention import vacuum
+
+        return vacuum(self.store)
 
     def _rates(self, path: str | Path | None = None, currency: str | None = None) -> Rates | None:
         from abkit.intake.tables.rates import rates_of

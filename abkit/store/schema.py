@@ -431,6 +431,19 @@ class KpiUndo(Base):
     run_id: Mapped[int] = _ref("run")
 
 
+class KpiRetention(Base):
+    """Rows of days that are long over were moved into files; the first days of creatives are as they were."""
+
+    before: Mapped[date]  # rows whose period ended before this day
+    folder: Mapped[str]
+    rows: Mapped[int]
+    impressions: Mapped[int]
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    made_at: Mapped[datetime]
+    run_id: Mapped[int] = _ref("run")
+
+
 class KpiMapping(Base):
     """What a person said about the columns of one header, with `--map`: it goes for the next file of the account."""
 

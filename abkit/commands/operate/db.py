@@ -1,10 +1,11 @@
-"""`abkit db`: the store's migrations and backups."""
+"""`abkit db`: the store's migrations, backups and size."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from abkit.commands.output import Format, FormatOption, note, show
 if TYPE_CHECKING:
     from abkit.store.database.engine import Store
 
-app = typer.Typer(help="Upgrade, check, back up and restore the store.", no_args_is_help=True)
+app = typer.Typer(help="Upgrade, check, back up and restore the store, and keep it small.", no_args_is_help=True)
 
 
 @contextmanager
@@ -108,3 +109,45 @@ def restore(
         if not yes and store.file is not None and store.file.exists() and backup_file.is_file() and sys.stdin.isatty():
             yes = typer.confirm(f"Replace {store.file}? It is kept beside it.", abort=True, err=True)
         show(restored_from(store, backup_file, now=wall_clock(), replace=yes), form)
+
+
+@app.command()
+def vacuum(ctx: typer.Context, form: FormatOption = Format.TABLE) -> None:
+    """Give back the space of rows that are gone, and renew what the database knows of its tables."""
+    from abkit.workflows.retention import vacuum as vacuumed
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        show(vacuumed(store), form)
+        if store.dialect == "postgresql":
+            note("PostgreSQL keeps its files and fills them again; VACUUM FULL makes them smaller, and locks them")
+
+
+@app.command()
+def archive(
+    ctx: typer.Context,
+    before: Annotated[
+        datetime | None,
+        typer.Option("--before", formats=["%Y-%m-%d"], help="The first day that stays; by default by keep_days."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--to", help="New folder for the files; one in archive/ of the workspace by default.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would leave; change nothing.")] = False,
+    form: FormatOption = Format.TABLE,
+) -> None:
+    """Move KPI rows of days that are long over into Parquet files; `abkit kpi import FOLDER` brings them back."""
+    from abkit.workflows.retention import archive as archived
+
+    context: CommandContext = ctx.obj
+    with context.store() as store:
+        found = archived(
+            store, context.settings, before=before.date() if before else None, folder=folder, dry_run=dry_run
+        )
+    show(found, form)
+    if not found.rows:
+        note(f"no row ended before {found.before}: nothing to do")
+    elif not dry_run:
+        note(f"back again: abkit kpi import {found.folder}; less disk: abkit db vacuum")
+    if found.stayed:
+        note(f"{found.stayed:,} rows before {found.before} stay, because rows that stay are counted beside them")

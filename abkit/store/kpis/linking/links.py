@@ -23,6 +23,7 @@ from abkit.store.schema import (
     CampaignCreative,
     CreativeAlias,
     Kpi,
+    KpiRetention,
 )
 from abkit.vocabulary import AUTOMATIC_LINKS, LinkedBy, LinkStatus
 
@@ -294,6 +295,7 @@ def refresh_launches(session: Session, creatives: Collection[int], run_id: int) 
         .group_by(AdCreative.creative_id, CAMPAIGN)
     )
     member = select(CampaignCreative.campaign_id, CampaignCreative.creative_id, CampaignCreative.launched_on)
+    gone_before = session.scalar(select(func.max(KpiRetention.before)))
     stale: set[tuple[int, int]] = set()
     for part in in_parts(sorted(creatives)):
         first_days = session.execute(delivered.where(AdCreative.creative_id.in_(part))).all()
@@ -303,7 +305,10 @@ def refresh_launches(session: Session, creatives: Collection[int], run_id: int) 
             if creative in anywhere:
                 day = anywhere[creative]
                 launched[campaign, creative] = min(day, launched.get((campaign, creative), day))
-            if known is not None and (campaign, creative) not in launched:
+            if known is not None and gone_before is not None and known < gone_before:
+                # Its first rows are in files now: it was launched all the same.
+                launched[campaign, creative] = min(known, launched.get((campaign, creative), known))
+            elif known is not None and (campaign, creative) not in launched:
                 stale.add((campaign, creative))
     _write_launches(session, launched, run_id)
     for campaign, creative in sorted(stale):

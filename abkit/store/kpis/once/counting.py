@@ -194,6 +194,28 @@ def _settle(session: Session, ads: Collection[int]) -> None:
             )
 
 
+def changed_without(session: Session, ads: Collection[int], gone: ColumnElement[bool]) -> set[int]:
+    """Return the ads of which other rows would count if some rows were gone; nothing is changed.
+
+    Args:
+        session: A session; which rows count is settled.
+        ads: Ids of the ads; those that are the same as one of them are looked at too.
+        gone: Which rows would be gone.
+    """
+    import polars as pl
+
+    groups = groups_of(session, ads)
+    found: set[int] = set()
+    for part in in_parts(sorted(_contested(session, groups) | (groups.keys() & ads_left_out(session)))):
+        rows = _rows(session, {ad: groups[ad] for ad in part}, ~gone)
+        if not rows.height:
+            continue
+        decided = choose(rows).join(rows.select("id", "ad", before="left_out"), on="id")
+        heads = set(decided.filter(pl.col("left_out") != pl.col("before"))["ad"])
+        found |= {ad for ad, head in groups.items() if head in heads}
+    return found
+
+
 def _by_reason(decided: pl.DataFrame) -> Iterable[tuple[str, list[int]]]:
     import polars as pl
 
