@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -34,6 +34,7 @@ from abkit.store.kpis.delivery import (
 )
 from abkit.store.kpis.once.counting import SetAside
 from abkit.store.kpis.once.provisional import Provisional
+from abkit.store.kpis.portion import portion
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice
@@ -227,6 +228,9 @@ def correlate(
             if campaign is not None:
                 creatives.find_campaign(session, campaign)
             versions = [models.find_by_prefix(session, model)] if model else models.versions_with_scores(session)
+            # Of one campaign everything is read.
+            part = None if campaign else portion(session, start, filters.end, settings.kpi.analysis_rows)
+            filters = replace(filters, ads=part.ads if part else None)
             delivered = deliveries(session, filters, with_money=bool(definition.needs), rates=rates)
             need_money(definition, delivered)
             elsewhere = without_their_campaign(session, filters)
@@ -244,15 +248,17 @@ def correlate(
                     campaigns=None if campaign is None else [campaign],
                     segment=shown,
                     rates=rates,
+                    ads=filters.ads,
                 )
             reports = [
-                _version_report(session, version, delivered, kept, keys, active, found_appeals) for version in versions
+                _version_report(session, version, delivered, kept, keys, active, found_appeals, whole=part is None)
+                for version in versions
             ]
         measured = [row for one in reports for row in one.measured]
         note = _NO_SCORES if not versions else "" if measured else _NO_KPIS
         if measured and "conversions" in (*definition.numerator, definition.denominator) and delivered.modeled:
             note = _MODELED
-        note = "; ".join(filter(None, (note, elsewhere)))
+        note = "; ".join(filter(None, (note, elsewhere, str(part) if part else "")))
         report = CorrelationReport(
             metric=kpi,
             versions=tuple(reports),
@@ -285,8 +291,12 @@ def _version_report(
     campaigns: Mapping[int, str],
     active: ModelVersion | None,
     appeals: StoredAppeals | None,
+    *,
+    whole: bool,
 ) -> VersionReport:
-    unseen = unseen_scores(session, version)
+    # Of a part of the delivery, what else was scored is not looked for.
+    shown = None if whole else {row.creative_id for row in delivered.rows}
+    unseen = unseen_scores(session, version, shown)
     scores = unseen.scores
     labels = ideas.ideas_of(session)
     left_out = {reason: LeftOut(one.count, one.impressions) for reason, one in delivered.left_out.items()}

@@ -16,11 +16,12 @@ from abkit.reporting.page.creatives import chosen_campaigns, rankings_of
 from abkit.reporting.page.experiments import experiment_sections
 from abkit.reporting.page.page import headline_correlation, write_report
 from abkit.reporting.page.records import Coverage, ReportData
+from abkit.reporting.page.room import campaigns_with_room
 from abkit.store import imports, models, results, runs
 from abkit.store import scores as score_rows
 from abkit.store.catalog import creatives
 from abkit.store.jobs import alerts
-from abkit.store.kpis.delivery import NO_CREATIVE, Deliveries, Filters, deliveries
+from abkit.store.kpis.delivery import NO_CREATIVE, Covered, Deliveries, Filters, ads_of_members, covered, deliveries
 from abkit.version import __version__
 from abkit.vocabulary import Metric
 from abkit.workflows.experiments.review.programme import programme_of
@@ -94,8 +95,15 @@ def gather(
         since = (results.last_check(session, day) or day) - HISTORY
         version = results.last_version(session, day) or models.active_model(session)
         every = score_rows.campaigns_by_size(session, version.id) if version else []
+        most_rows = (settings or Settings()).kpi.analysis_rows
+        fits = every if wanted else campaigns_with_room(session, every, day, most_rows)
+        others = len(every) - len(fits)
+        if others:
+            wanted = tuple(key for _, key, _ in fits)
         chosen = chosen_campaigns(every, wanted)
-        delivered = deliveries(session, Filters(end=day))
+        # Of a large store, what the page does not show is added up and not read.
+        ads = ads_of_members(session, [id_ for id_, *_ in chosen]) if others else None
+        delivered = deliveries(session, Filters(end=day, ads=ads))
         made = results.decisions(session, since, day)
         # Checks of other windows answer other questions: the history is of the last one's.
         made = [one for one in made if one.scope == made[-1].scope]
@@ -103,7 +111,7 @@ def gather(
         history = _history(results.correlations(session, version.id, since, day), alone) if version else []
         worth, actions = _advice(
             session, settings or Settings(), day, wanted, rates, version.id if version else None,
-            made[-1].decision if made else None, {row.creative_id for row in delivered.rows},
+            made[-1].decision if made else None, delivered, ads,
         )  # fmt: skip
         rankings, left_out = rankings_of(session, chosen, version.id, delivered, actions) if version else ((), 0)
         ids = {id_ for id_, *_ in chosen}
@@ -114,6 +122,7 @@ def gather(
             abkit_version=__version__,
             database=DATABASES.get(store.dialect, store.dialect),
             campaigns=wanted,
+            others=others,
             model=version,
             decision=made[-1] if made else None,
             rankings=rankings,
@@ -127,7 +136,7 @@ def gather(
             alerts=tuple(alerts.open_alerts(session, day, limit=_MOST_ALERTS)),
             alerts_open=alerts.count_open(session, day),
             scores=_scores(session, version.id, chosen, wanted) if version else (),
-            coverage=_coverage(imports.imported(session, day), delivered),
+            coverage=_coverage(imports.imported(session, day), covered(session, day) if others else delivered),
             runs=runs.last_runs(session, RUN_KINDS),
             simulated=imports.is_simulated(session),
             worth=worth,
@@ -139,7 +148,7 @@ def gather(
             for one in standings(session, day, campaign=alone)
             if not wanted or (one.plan is not None and one.plan.campaign in wanted)
         ]
-        points = _points(session, data, version, alone, rates) if version else ()
+        points = _points(session, data, version, alone, rates, ads) if version else ()
     return replace(
         data,
         points=tuple(point for point in points if not wanted or point.campaign in shown),
@@ -156,19 +165,22 @@ def _advice(
     rates: Rates | None,
     version_id: int | None,
     decision: str | None,
-    delivered: Collection[int],
+    delivered: Deliveries,
+    ads: Collection[int] | None,
 ) -> tuple[WorthReport, Actions]:
-    """Return what listening is worth, and what to launch and to drop; `delivered` are those that ran anywhere."""
+    """Return what listening is worth, and what to launch and to drop; `delivered` is what ran at any time."""
     only = tuple(wanted) or None
     found = find_appeals(session, settings, metric=Metric.CTR, as_of=day, campaigns=only)
-    worth = find_worth(session, settings, as_of=day, campaigns=only, rates=rates, found=found)
-    last = deliveries(session, Filters(end=day)).last or day
+    # Where ads are named, they are those of these campaigns.
+    one_by_one = only if ads is None else None
+    worth = find_worth(session, settings, as_of=day, campaigns=one_by_one, rates=rates, found=found, ads=ads)
+    last = delivered.last or day
     recent = find_appeals(
         session, settings, metric=Metric.CTR, as_of=day, first=last - RECENT + timedelta(days=1), campaigns=only
     )
-    ran = {*delivered, *map(int, found.appeals.creative)}
+    ran = {*(row.creative_id for row in delivered.rows), *map(int, found.appeals.creative)}
     return worth, find_actions(
-        session, recent, worth, version_id=version_id, decision=decision, ran=ran, campaigns=only
+        session, recent, worth, version_id=version_id, decision=decision, ran=ran, campaigns=only, ads=ads, last=last
     )  # fmt: skip
 
 
@@ -181,7 +193,12 @@ def _scores(
 
 
 def _points(
-    session: Session, data: ReportData, version: ModelVersion, campaign: str | None, rates: Rates | None
+    session: Session,
+    data: ReportData,
+    version: ModelVersion,
+    campaign: str | None,
+    rates: Rates | None,
+    ads: Collection[int] | None,
 ) -> tuple[ScorePoint, ...]:
     """The creatives of the estimate on top: of its window, with at least its minimum sample."""
     headline = headline_correlation(data)
@@ -191,11 +208,12 @@ def _points(
     kept = headline.filters
     limits = CorrelateSettings(**{name: kept[name] for name in CorrelateSettings.model_fields if kept.get(name)})
     margin_rate = float(kept.get("margin_rate", 1.0))
-    window = Filters(headline.window_start, headline.window_end or data.as_of, campaign)
+    window = Filters(headline.window_start, headline.window_end or data.as_of, campaign, ads=ads)
     delivered = deliveries(session, window, with_money=bool(definition.needs), rates=rates)
     spread = spread_of(session, window, delivered, definition, margin_rate)
     each = PerCreative(definition, limits, margin_rate, spread)
-    scores = unseen_scores(session, version).scores
+    shown = None if ads is None else {row.creative_id for row in delivered.rows}
+    scores = unseen_scores(session, version, shown).scores
     keys = creatives.campaign_keys(session)
     points = []
     for row in each.sort([row for row in delivered.rows if row.creative_id in scores])[0]:
@@ -220,7 +238,7 @@ def _latest_of_each(history: Sequence[CorrelationResult]) -> tuple[CorrelationRe
     return tuple(latest[key] for key in sorted(latest, key=lambda key: [(order.get(part, 1), part) for part in key]))
 
 
-def _coverage(row: imports.Imported, delivered: Deliveries) -> Coverage:
+def _coverage(row: imports.Imported, delivered: Deliveries | Covered) -> Coverage:
     unlinked = delivered.left_out.get(NO_CREATIVE)
     return Coverage(
         impressions=delivered.impressions,

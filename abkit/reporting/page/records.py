@@ -65,6 +65,7 @@ class ReportData:
         made_at: When the page was made, UTC.
         database: Kind of the store, such as "SQLite".
         campaigns: The only campaigns that are shown; empty for all.
+        others: How many campaigns a large store has besides, which nobody asked for and the page has no room for.
         model: The version whose scores are shown.
         decision: The last decision of a drift check.
         rankings: One per campaign that is shown.
@@ -87,6 +88,7 @@ class ReportData:
     abkit_version: str
     database: str
     campaigns: tuple[str, ...] = ()
+    others: int = 0
     model: ModelVersion | None
     decision: Decision | None
     rankings: tuple[CampaignRanking, ...]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Subquery, and_, exists, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from abkit.errors import UsageError
@@ -17,7 +17,7 @@ from abkit.metrics import MONEY, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
 from abkit.store.catalog.places import CAMPAIGN, NAMED, with_places
-from abkit.store.database.statements import among, any_fraction, as_count, in_parts, total
+from abkit.store.database.statements import among, any_fraction, as_count, total
 from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
@@ -27,7 +27,8 @@ from abkit.store.schema import Ad, AdCreative, CampaignCreative, Kpi, Segment
 from abkit.vocabulary import Dimension
 
 # Of so many creatives, rows are looked up; of more, all rows are read.
-_FEW = 20_000
+_MANY = 200_000
+_RECENT = timedelta(days=28)
 
 #: Why ads are left out.
 NO_CREATIVE = "ads without a creative"
@@ -233,6 +234,50 @@ def deliveries(
     )
 
 
+@dataclass(frozen=True)
+class Covered:
+    """What was delivered in all, as `Deliveries` has it, without the creatives."""
+
+    left_out: Mapping[str, LeftOut]
+    impressions: int
+    set_aside: tuple[SetAside, ...]
+    provisional: Provisional | None
+    modeled: bool
+
+
+def covered(session: Session, end: date) -> Covered:
+    """Return what was delivered up to a day, added up by the engine: of any number of rows.
+
+    Whether conversions are modeled is told by those of the last days alone.
+    """
+    counted, until = counts(session, None, end), within(Kpi, None, end)
+    impressions = session.scalar(select(total(Kpi.impressions)).where(counted, *until)) or 0
+    shown = _shown(session, None)
+    unlinked = select(Ad.id).where(~exists().where(shown.c.ad_id == Ad.id))
+    without = [among(session, Kpi.ad_id, session.scalars(unlinked).all())]
+    ads, theirs = session.execute(
+        select(func.count(Kpi.ad_id.distinct()), total(Kpi.impressions)).where(counted, *until, *without)
+    ).one()
+    last = session.scalar(select(func.max(Kpi.period_end)).where(*until))
+    recent = [] if last is None else [Kpi.period_end > last - _RECENT]
+    fraction = session.scalar(select(any_fraction(Kpi.conversions)).where(counted, *until, *recent))
+    return Covered(
+        left_out={NO_CREATIVE: LeftOut(ads, theirs or 0)} if ads else {},
+        impressions=impressions,
+        set_aside=set_aside(session, counted, until, impressions),
+        provisional=provisional(session, counted, until),
+        modeled=bool(fraction),
+    )
+
+
+def impressions_by_campaign(session: Session, first: date, last: date) -> dict[int, int]:
+    """Return the impressions of each campaign between two days; of those that no campaign has, nothing."""
+    shown = with_places(select(CAMPAIGN, total(Kpi.impressions)).select_from(Kpi).join(Ad, Ad.id == Kpi.ad_id))
+    days = (Kpi.period_end >= first, *within(Kpi, first, last))
+    rows = session.execute(shown.where(counts(session, first, last), *days).group_by(CAMPAIGN))
+    return {campaign: impressions for campaign, impressions in rows if campaign is not None}
+
+
 def figures_by_dimension(
     session: Session, filters: Filters, dimension: Dimension, money: Exchange | None = None
 ) -> dict[str, Figures]:
@@ -297,7 +342,7 @@ _TOTALS.append(func.sum(Kpi.conversions).label("conversions"))
 
 def _ads(session: Session, only_ads: Collection[int] | None = None) -> dict[int, tuple[int | None, int, int]]:
     """Return of each ad: its campaign, its (lowest) creative, and how many creatives it may show."""
-    shown = shown_creatives().subquery()
+    shown = _shown(session, only_ads)
     found = session.execute(
         select(Ad.id, Ad.campaign_id, func.min(shown.c.creative_id), func.count(shown.c.creative_id))
         .outerjoin(shown, shown.c.ad_id == Ad.id)
@@ -310,6 +355,11 @@ def _ads(session: Session, only_ads: Collection[int] | None = None) -> dict[int,
     return {
         ad: (only.get(creative) if campaign is None else campaign, creative, n) for ad, campaign, creative, n in found
     }
+
+
+def _shown(session: Session, ads: Collection[int] | None) -> Subquery:
+    """Return what ads show, or only some of them."""
+    return shown_creatives(None if ads is None else lambda ad: among(session, ad, ads)).subquery()
 
 
 # --- rows per creative and period ---------------------------------------------------------------------------------
@@ -350,6 +400,7 @@ def delivery_rows(
     *,
     segment: Mapping[str, str] = MappingProxyType({}),
     campaigns: Collection[int] | None = None,
+    ads: Collection[int] | None = None,
 ) -> list[DeliveryRow]:
     """Return what can be attributed to one creative in a campaign, of periods between two days; SQL does the sums.
 
@@ -359,8 +410,12 @@ def delivery_rows(
         money: The currency of spend and revenue, which are None without it; rows of several currencies stay apart.
         segment: Values wanted by dimension; empty is all delivery.
         campaigns: Ids of the only campaigns; None for all.
+        ads: Ids of the only ads; None for all.
     """
-    shown = shown_creatives().subquery()
+    if campaigns is not None:
+        members = ads_of_members(session, campaigns)
+        ads = members if ads is None else list(set(members).intersection(ads))
+    shown = _shown(session, ads)
     single = (
         select(shown.c.ad_id, func.min(shown.c.creative_id).label("creative_id"))
         .group_by(shown.c.ad_id)
@@ -388,7 +443,7 @@ def delivery_rows(
         .where(*([Kpi.segment_id.in_(wanted)] if segment else []))
         .where(*([] if campaigns is None else [among(session, campaign, campaigns)]))
         # An index finds the rows of these ads; where they are, no index tells.
-        .where(*([] if campaigns is None else [among(session, Kpi.ad_id, ads_of_members(session, campaigns))]))
+        .where(*([] if ads is None else [among(session, Kpi.ad_id, ads)]))
         .group_by(*order, *split)
         .order_by(*order, *split)
     )
@@ -415,15 +470,24 @@ def provisional_between(session: Session, start: date | None, end: date) -> Prov
     return provisional(session, counts(session, start, end), within(Kpi, start, end))
 
 
-def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple[int, int], date]:
-    """Return the first day on which each creative delivered in each campaign (creative, campaign), in any window."""
-    shown = shown_creatives().subquery()
-    few = len(creatives) <= _FEW_CREATIVES
-    ads = [among(session, Kpi.ad_id, ads_showing(session, creatives))] if few else []
+def first_deliveries(
+    session: Session, creatives: Collection[int], ads: Collection[int] | None = None
+) -> dict[tuple[int, int], date]:
+    """Return the first day on which each creative delivered in each campaign (creative, campaign), in any window.
+
+    Args:
+        session: A reading session.
+        creatives: Ids of the creatives.
+        ads: Ids of the only ads whose rows are looked at; all by default.
+    """
+    if ads is None and len(creatives) <= _FEW_CREATIVES:
+        ads = ads_showing(session, creatives)
+    shown = _shown(session, ads)
+    looked_at = [] if ads is None else [among(session, Kpi.ad_id, ads)]
     first = select(shown.c.creative_id, CAMPAIGN, func.min(Kpi.period_start)).select_from(Kpi)
     delivered = (
         with_places(first.join(Ad, Ad.id == Kpi.ad_id).join(shown, shown.c.ad_id == Ad.id))
-        .where(Kpi.left_out == "", Kpi.impressions > 0, CAMPAIGN.is_not(None), *ads)
+        .where(Kpi.left_out == "", Kpi.impressions > 0, CAMPAIGN.is_not(None), *looked_at)
         .group_by(shown.c.creative_id, CAMPAIGN)
     )
     launched = select(CampaignCreative.creative_id, CampaignCreative.campaign_id, CampaignCreative.launched_on).where(
@@ -432,11 +496,10 @@ def first_deliveries(session: Session, creatives: Collection[int]) -> dict[tuple
     found: dict[tuple[int, int], date] = {}
     wanted = set(creatives)
     for column, statement in ((shown.c.creative_id, delivered), (CampaignCreative.creative_id, launched)):
-        few = len(wanted) <= _FEW
-        for part in in_parts(sorted(wanted)) if few else [()]:
-            for creative, campaign, day in session.execute(statement.where(column.in_(part)) if few else statement):
-                if creative in wanted:
-                    found[creative, campaign] = min(day, found.get((creative, campaign), day))
+        some = statement.where(among(session, column, wanted)) if len(wanted) <= _MANY else statement
+        for creative, campaign, day in session.execute(some):
+            if creative in wanted:
+                found[creative, campaign] = min(day, found.get((creative, campaign), day))
     return found
 
 
@@ -448,7 +511,8 @@ def first_day(session: Session, until: date) -> date | None:
 
 def impressions_after(session: Session, day: date) -> int:
     """Return the impressions that are dated after a day."""
-    later = select(total(Kpi.impressions)).where(Kpi.left_out == "", Kpi.period_start > day)
+    # An index has the last days; none has the first ones.
+    later = select(total(Kpi.impressions)).where(Kpi.left_out == "", Kpi.period_end > day, Kpi.period_start > day)
     return session.scalar(later) or 0
 
 

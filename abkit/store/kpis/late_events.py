@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DeliveryRow:
     """What one creative delivered in one campaign, segment and period."""
 

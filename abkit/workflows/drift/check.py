@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -24,6 +25,7 @@ from abkit.store.catalog import creatives, ideas
 from abkit.store.database.engine import Store
 from abkit.store.kpis import delivery as kpi_delivery
 from abkit.store.kpis.dimensions import segment_names
+from abkit.store.kpis.portion import Portion, portion
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Decision, DriftResult, ModelVersion
 from abkit.vocabulary import DriftDecision, Layer, Metric, WindowKind, parse_choice
@@ -41,7 +43,7 @@ from abkit.workflows.drift.segments import judge_segments
 from abkit.workflows.drift.sketches import History, keep_history, read_history
 from abkit.workflows.drift.trace import traced
 from abkit.workflows.drift.what_moved import judge_classifier, judge_properties, judge_queries
-from abkit.workflows.drift.windows import DriftWindows, parse_window, resolve_windows
+from abkit.workflows.drift.windows import DriftWindows, WindowSpec, parse_window, resolve_windows
 from abkit.workflows.unseen_scores import UnseenScores, unseen_scores
 
 
@@ -106,6 +108,8 @@ def check_drift(
         with store.read() as session:
             version = models.find_by_prefix(session, model) if model else models.active_model(session)
             history = read_history(session, version, as_of) if version else None
+            part = _portion(session, settings, before, window, as_of)
+            ads = part.ads if part else None
             windows = resolve_windows(
                 session,
                 before,
@@ -114,7 +118,9 @@ def check_drift(
                 settings=settings.drift,
                 version=version,
                 history=history,
-                recent_start=lambda until: _recent_start(session, settings.drift, until, version, definition, rates),
+                recent_start=lambda until: _recent_start(
+                    session, settings.drift, until, version, definition, rates, ads
+                ),
             )
             # Only the standing check owns headline and alert; anything else is somebody's question of the moment.
             written = settings.drift.reference, settings.drift.current, settings.drift.metric
@@ -122,7 +128,10 @@ def check_drift(
             standing = standing and version is (models.active_model(session) if model else version)
             clock = _test_clock(session, as_of, now)
             checks = checks_per_year(results.standing_days(session, as_of), as_of)
-            tests, money, notes = _test_layers(session, settings.drift, windows, definition, rates, history, checks)
+            tests, money, notes = _test_layers(
+                session, settings.drift, windows, definition, rates, history, checks, ads
+            )
+            notes = (*notes, *([f"of the delivery, {part}"] if part else ()))
             tests = [*clock, *tests]
             aside = kpi_delivery.set_aside_between(session, windows.first_delivery_day, as_of)
             fresh = kpi_delivery.provisional_between(session, windows.first_delivery_day, as_of)
@@ -162,6 +171,16 @@ def check_drift(
     return report
 
 
+def _portion(
+    session: Session, settings: Settings, reference: WindowSpec, current: WindowSpec, as_of: date
+) -> Portion | None:
+    """Return the part of the delivery that is looked at; None for all, which that of campaigns is always."""
+    if WindowKind.CAMPAIGN in (reference.kind, current.kind):
+        return None
+    days = (reference.days or settings.drift.reference_days) + (current.days or 7 * settings.drift.recent_weeks)
+    return portion(session, as_of - timedelta(days=days - 1), as_of, settings.kpi.analysis_rows)
+
+
 def _recent_start(
     session: Session,
     settings: DriftSettings,
@@ -169,11 +188,12 @@ def _recent_start(
     version: ModelVersion | None,
     definition: MetricDefinition,
     rates: Rates | None,
+    ads: Collection[int] | None,
 ) -> date:
     """Return the first day of as much recent delivery as a judgment needs."""
     first = as_of - timedelta(days=7 * settings.recent_weeks - 1)
-    money = kpi_delivery.currency_between(session, first, as_of, rates) if definition.needs else None
-    rows = kpi_delivery.delivery_rows(session, first, as_of, money)
+    money = kpi_delivery.currency_between(session, first, as_of, rates, ads=ads) if definition.needs else None
+    rows = kpi_delivery.delivery_rows(session, first, as_of, money, ads=ads)
     shown = {row.creative_id for row in rows}
     return recent_start(
         rows,
@@ -194,11 +214,12 @@ def _test_layers(
     rates: Rates | None,
     history: History | None,
     checks: float,
+    ads: Collection[int] | None,
 ) -> tuple[list[LayerResult], Exchange | None, tuple[str, ...]]:
     version = windows.version
     days = windows.first_delivery_day, windows.judged_until
-    money = kpi_delivery.currency_between(session, *days, rates) if definition.needs else None
-    rows = kpi_delivery.delivery_rows(session, *days, money)
+    money = kpi_delivery.currency_between(session, *days, rates, ads=ads) if definition.needs else None
+    rows = kpi_delivery.delivery_rows(session, *days, money, ads=ads)
     counted = {*windows.current_creatives, *windows.reference_creatives, *(row.creative_id for row in rows)}
     labels = ideas.ideas_of(session, counted)
     seen = unseen_scores(session, version, counted) if version is not None else UnseenScores(scores={})
@@ -207,7 +228,7 @@ def _test_layers(
         rows,
         windows,
         seen.scores,
-        kpi_delivery.first_deliveries(session, {row.creative_id for row in rows}),
+        kpi_delivery.first_deliveries(session, {row.creative_id for row in rows}, ads),
         labels,
         definition,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -131,6 +131,7 @@ def find_appeals(
     campaigns: Sequence[str] | None = None,
     segment: str = "",
     rates: Rates | None = None,
+    ads: Collection[int] | None = None,
 ) -> StoredAppeals:
     """Find the appeal of every creative in every campaign, from rows that count by the one counting rule.
 
@@ -147,6 +148,7 @@ def find_appeals(
         campaigns: Keys of the only campaigns to look at; all by default.
         segment: Delivery to look at, such as "placement=feed".
         rates: The currency of amounts, and what others are worth in it; that of `[money]` by default.
+        ads: Ids of the only ads whose delivery is compared; all by default.
 
     Raises:
         UsageError: No such KPI, campaign or segment; or the margin.
@@ -163,14 +165,14 @@ def find_appeals(
     labels = ideas.ideas_of(session)
     money = None
     if definition.needs:
-        money = delivery.currency_between(session, first, as_of, rates or rates_of(settings))
+        money = delivery.currency_between(session, first, as_of, rates or rates_of(settings), ads=ads)
     trials = trials_of(session, definition, first=first, as_of=as_of, ideas=labels)
     if wanted:
         # An experiment was analyzed over all of its delivery.
         trials = trials.only(lambda _: False, ("experiments count over all delivery, not in a segment",))
     elif only is not None:
         trials = trials.only(lambda campaign: campaign in only, trials.notes)
-    delivered = _delivered(session, definition, trials, first, as_of, money, wanted, only, labels)
+    delivered = _delivered(session, definition, trials, first, as_of, money, wanted, only, labels, ads)
     observed = appeals(
         DeliveryRows(
             events=delivered.count,
@@ -294,11 +296,12 @@ def _delivered(
     segment: Mapping[str, str],
     campaigns: Sequence[int] | None,
     labels: Mapping[int, int],
+    ads: Collection[int] | None,
 ) -> DeliveredRows:
-    rows = delivery.delivery_rows(session, first, as_of, money, segment=segment, campaigns=campaigns)
+    rows = delivery.delivery_rows(session, first, as_of, money, segment=segment, campaigns=campaigns, ads=ads)
     rows = [row for row in rows if not trials.covers(row)]
     known = definition.known(rows)
-    launches = delivery.first_deliveries(session, {row.creative_id for row in known})
+    launches = delivery.first_deliveries(session, {row.creative_id for row in known}, ads)
     return DeliveredRows(
         rows=known,
         age=ages(known, launches),
