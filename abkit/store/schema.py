@@ -434,6 +434,7 @@ class KpiUndo(Base):
 class KpiRetention(Base):
     """Rows of days that are long over were moved into files; the first days of creatives are as they were."""
 
+    __table_args__ = (UniqueConstraint("run_id"),)
     before: Mapped[date]  # rows whose period ended before this day
     folder: Mapped[str]
     rows: Mapped[int]

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name="fk_kpi_retention_run_id_run"),
         sa.PrimaryKeyConstraint("id", name="pk_kpi_retention"),
+        sa.UniqueConstraint("run_id", name="uq_kpi_retention_run_id"),
     )
 
 
