@@ -328,7 +328,11 @@ def test_wrong_passwords_from_everywhere_slow_a_name_and_lock_nobody_out(
     from abkit.web.pages import sign_in
 
     waits: list[float] = []
-    monkeypatch.setattr(sign_in.time, "sleep", waits.append)
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(sign_in, "sleep", sleep)
     add_person(shop.store, "ada", "viewer", PASSWORD)
     browser = served_to_others()
     state = browser.app.state  # type: ignore[attr-defined]

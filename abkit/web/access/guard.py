@@ -16,6 +16,7 @@ from abkit.errors import AbkitError, UsageError
 from abkit.store import people
 from abkit.web.access.headers import Head, Headers, KnownHost, Prefix, host_name
 from abkit.web.access.identity import bearer_of, cookie_of, form_code, guest_of, new_cookie, person_behind
+from abkit.web.access.lane import Failures, Lane
 from abkit.web.access.limits import FORM_BYTES, BodyLimit, Known, RateLimit, Turns
 from abkit.web.access.people import Permission, Person
 from abkit.workspace import Workspace
@@ -48,8 +49,10 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
     app.state.sign_ins = RateLimit(SIGN_INS_PER_MINUTE)
     app.state.sign_ins_as_one = RateLimit(SIGN_INS_AS_ONE)
     app.state.signed_in_from = Known()
-    app.state.slow_sign_ins = Turns(2, 6)
-    # One at a time: each takes 64 MiB on purpose.
+    app.state.wrong_passwords = Failures()
+    app.state.slow_sign_ins = Lane(16)
+    # One at a time: each takes 64 MiB on purpose. Whoever is signed in does not wait for those who try to.
+    app.state.hashing_sign_ins = Lane(32)
     app.state.hashing = Turns(1, 8)
     app.state.heavy = Turns(2, 6)
     # What is slow elsewhere: a host that answers letter by letter holds a thread for a minute.
