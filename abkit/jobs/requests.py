@@ -11,7 +11,7 @@ from typing import Any
 from abkit.errors import UsageError
 from abkit.jobs.schedules import CATALOG, QUICK
 from abkit.jobs.status import daemon_seen, schedule_status
-from abkit.jobs.work.leaderboards import ask, ask_if_due
+from abkit.jobs.work.leaderboards import ask
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.jobs import requests
@@ -91,24 +91,21 @@ def ask_for_upload(store: Store, job: str, arguments: Mapping[str, Any], *, by: 
     return _ask(store, job, arguments, by)
 
 
-def ask_for_leaderboards(store: Store, campaign: int | None = None, *, by: str) -> bool:
-    """Ask for the figures of a campaign, or of all where they are due, if a daemon seems to run; return whether it is.
+def ask_for_leaderboard(store: Store, campaign: int, *, by: str) -> bool:
+    """Ask for the figures of a campaign if a daemon seems to run; return whether one does.
 
     What waits already is not asked for again.
 
     Args:
         store: A store at the current migration.
-        campaign: Number of the only campaign.
+        campaign: Its number.
         by: Who asks.
     """
     now = datetime.now(UTC)
     with store.read() as session:
         if not daemon_seen(schedule_status(session, CATALOG, now), QUICK, now):
             return False
-    if campaign is None:
-        ask_if_due(store, by=by)
-    else:
-        ask(store, {"campaign": campaign}, by=by)
+    ask(store, {"campaign": campaign}, by=by)
     return True
 
 

@@ -1,7 +1,6 @@
 """Schedules: the catalog of jobs that they can name, and how abkit.toml and the commands define them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from abkit.jobs.status import ScheduleStatus, unknown_schedule
 from abkit.jobs.work.asked import ScoreAddresses, Worth, score_addresses, worth
 from abkit.jobs.work.findings import Correlate, DriftCheck, correlate, digest, drift_check, experiments
 from abkit.jobs.work.folders import ImportKpis, ScoreFolder, import_kpis, score_folder
-from abkit.jobs.work.leaderboards import Leaderboards, ThenLeaderboards, leaderboards
+from abkit.jobs.work.leaderboards import Leaderboards, leaderboards
 from abkit.jobs.work.learning import Retrain, retrain, train_labels
 from abkit.jobs.work.sources import ImportSource, import_source
 from abkit.jobs.work.upkeep import Heartbeat, deliver_alerts, heartbeat, prune
@@ -24,11 +23,9 @@ from abkit.store.database.engine import Store
 from abkit.store.jobs import schedules
 from abkit.store.schema import Schedule
 
-# After these, pages of campaigns show other figures.
-_CHANGE_LEADERBOARDS = ("score_folder", "score_addresses", "import_kpis", "import_source", "retrain")
 # A schedule can run these and nothing else.
 CATALOG: Catalog = {
-    job.name: replace(job, run=ThenLeaderboards(job.run)) if job.name in _CHANGE_LEADERBOARDS else job
+    job.name: job
     for job in (
         Job("score_folder", "score the new images of a watched folder", score_folder, ScoreFolder),
         Job("score_addresses", "score images of the public web, by their addresses", score_addresses, ScoreAddresses),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, select
+from sqlalchemy import ColumnElement, case, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from abkit.store.catalog.creatives import only_campaigns
@@ -63,6 +63,21 @@ def stamps(session: Session) -> dict[int, str]:
     last = {row[0]: row[1] for row in session.execute(scored.group_by(CampaignCreative.campaign_id))}
     rows = session.execute(counted.group_by(CampaignCreative.campaign_id))
     return {campaign: _stamp([member, number, last.get(campaign), *whole]) for campaign, member, number in rows}
+
+
+def changes_stamp(session: Session) -> str:
+    """Return a text that changes when anything does that any leaderboard is made from.
+
+    It takes some look-ups, however large the store is; it may also change where every leaderboard stays as it is.
+    """
+    outdated = select(func.count()).where(Leaderboard.stamp == "")
+    parts = [select(func.max(CampaignCreative.id)), select(func.max(Score.id)), outdated, *_of_all()]
+    return _stamp(session.execute(select(*(part.scalar_subquery() for part in parts))).one())
+
+
+def outdate(session: Session) -> None:
+    """Let all leaderboards be made anew: for changes that leave no new row behind, such as links taken back."""
+    session.execute(update(Leaderboard).values(stamp=""))
 
 
 def _of_all() -> list[Any]:

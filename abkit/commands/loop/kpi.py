@@ -14,7 +14,6 @@ import typer
 from abkit.commands.context import CommandContext
 from abkit.commands.day_options import AsOfOption, FromOption
 from abkit.commands.figures import number
-from abkit.commands.following import let_pages_follow
 from abkit.commands.loop.imports import (
     ImportOption,
     LimitOption,
@@ -128,7 +127,6 @@ def import_(
                 print_previews(previews, form)
                 typer.confirm("import?", default=True, abort=True, err=True)
         summaries = import_files(store, found, options, note=note, forget_mapping=forget_mapping)
-        let_pages_follow(store)
     # Notes were printed while files came in.
     rows = [one.to_dict() for one in summaries] if form is Format.JSON else None
     print_results([replace(one, notes=()) for one in summaries], form, rows)

@@ -10,7 +10,6 @@ import typer
 
 from abkit.commands.context import CommandContext
 from abkit.commands.device_options import DeviceOption
-from abkit.commands.following import let_pages_follow
 from abkit.commands.output import Format, FormatOption, note, progress_bar, show, shown
 from abkit.vocabulary import Engine
 
@@ -101,7 +100,6 @@ def score(
             progress=progress,
         )
         overlays = _write_overlays(workspace.store, result, explain, progress) if explain is not None else 0
-        let_pages_follow(workspace.store)
     show(result, form, columns=[name for name in result.rows()[0] if name != "distribution"], as_rows=True)
     if explain is not None:
         from abkit.workflows.models.explain import MEANING

@@ -24,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from abkit.config import Settings
 from abkit.errors import AbkitError, StoreError, UsageError
 from abkit.jobs.daemon import process
+from abkit.jobs.daemon.ahead import Ahead
 from abkit.jobs.daemon.claims import Claimed, Claims
 from abkit.jobs.daemon.endings import INTERRUPTED, Ending
 from abkit.jobs.daemon.logs import about
@@ -31,6 +32,7 @@ from abkit.jobs.daemon.process import Assignment
 from abkit.jobs.daemon.systemd import notify
 from abkit.jobs.job import Catalog, Clock, wall_clock
 from abkit.jobs.status import unknown_schedule
+from abkit.jobs.work.leaderboards import JOB as LEADERBOARDS
 from abkit.store.database.engine import Store
 from abkit.store.database.patience import BRIEF
 from abkit.store.jobs import openings, schedules
@@ -98,13 +100,16 @@ class Daemon:
         daemon = settings.daemon
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(2), "jobs": ThreadPoolExecutor(daemon.workers + len(self._quick))},
+            executors={"default": ThreadPoolExecutor(3), "jobs": ThreadPoolExecutor(daemon.workers + len(self._quick))},
             # A poll that comes late is as good as one in time; APScheduler's default would drop it after a second.
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
         now = wall_clock()
         self._scheduler.add_job(self.poll, "interval", seconds=daemon.poll_seconds, next_run_time=now, id="poll")
         self._scheduler.add_job(self.renew, "interval", seconds=daemon.lease_seconds / 3, id="renew")
+        if LEADERBOARDS in catalog:
+            ahead = Ahead(store)
+            self._scheduler.add_job(ahead.look, "interval", seconds=daemon.poll_seconds, next_run_time=now, id="ahead")
 
     def run(self) -> None:
         """Poll until `stop` is called; then let the running jobs finish, or give their leases back."""

@@ -1,19 +1,16 @@
-"""Leaderboards are made by a job of their own, which is asked for after what changes them, and by their pages."""
+"""Leaderboards are made by a job of their own: the daemon asks for it after what changes them, and their pages do."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
 
 from abkit.config import Settings
-from abkit.errors import StoreError
-from abkit.jobs.job import Arguments, JobFunction, Tick
+from abkit.jobs.job import Arguments, Tick
 from abkit.store.database.engine import Store
 from abkit.store.jobs import requests
 
@@ -51,25 +48,3 @@ def ask(store: Store, arguments: Mapping[str, Any], *, by: str) -> bool:
         key, now = secrets.token_hex(16), datetime.now(UTC)
         requests.ask(session, key=key, job=JOB, arguments=arguments, asked_by=by, now=now)
     return True
-
-
-def ask_if_due(store: Store, *, by: str) -> bool:
-    """Ask for leaderboards where any is due; a store that does not answer now is asked by the next page instead."""
-    from abkit.workflows.leaderboard.ahead import due_campaigns
-
-    with suppress(StoreError):
-        return bool(due_campaigns(store)) and ask(store, {}, by=by)
-    return False
-
-
-@dataclass(frozen=True)
-class ThenLeaderboards:
-    """A job that asks for leaderboards when it has ended well. A class, because it goes to another process."""
-
-    work: JobFunction
-
-    def __call__(self, store: Store, settings: Settings, tick: Tick, arguments: Any) -> Mapping[str, Any]:
-        """Do the job, then ask."""
-        outcome = self.work(store, settings, tick, arguments)
-        ask_if_due(store, by=tick.schedule)
-        return outcome

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.store.jobs.schedules import Lease
@@ -36,6 +36,13 @@ def waiting(session: Session, limit: int = 50) -> Sequence[JobRequest]:
 def waiting_of(session: Session, job: str) -> Sequence[JobRequest]:
     """Return the requests of a job that nobody has claimed."""
     return session.scalars(select(JobRequest).where(JobRequest.run_id.is_(None), JobRequest.job == job)).all()
+
+
+def is_unfinished(session: Session, job: str) -> bool:
+    """Return whether a request of a job waits or runs."""
+    open_ones = or_(JobRequest.run_id.is_(None), Run.state == RunState.RUNNING)
+    found = select(JobRequest.id).outerjoin(Run, Run.id == JobRequest.run_id).where(JobRequest.job == job, open_ones)
+    return session.scalar(found.limit(1)) is not None
 
 
 def claim(session: Session, request: JobRequest, *, owner: str, now: datetime, lease_until: datetime) -> Lease | None:

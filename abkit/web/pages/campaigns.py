@@ -169,11 +169,11 @@ def _keep_current(request: Request, served: Workspace, board: Leaderboard) -> bo
 
 def _ask(request: Request, served: Workspace, campaign_id: Id) -> bool:
     """Let the daemon make the figures of a campaign; where none runs, this process does it beside its requests."""
-    from abkit.jobs.requests import ask_for_leaderboards
+    from abkit.jobs.requests import ask_for_leaderboard
     from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 
     with suppress(StoreError):  # a store that is busy now can be asked later
-        if ask_for_leaderboards(served.store, campaign_id, by="page"):
+        if ask_for_leaderboard(served.store, campaign_id, by="page"):
             return True
     background: Background = request.app.state.background
     return background.ask(

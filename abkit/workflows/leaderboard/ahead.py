@@ -21,10 +21,15 @@ SECONDS = 300.0
 
 
 def due_campaigns(store: Store, *, today: date | None = None) -> list[int]:
-    """Return the campaigns whose leaderboards are to be made, the latest first; what was made just now has to wait.
+    """Return the campaigns whose leaderboards are to be made now, the latest first; see `outdated_campaigns`."""
+    return outdated_campaigns(store, today=today)[0]
+
+
+def outdated_campaigns(store: Store, *, today: date | None = None) -> tuple[list[int], list[int]]:
+    """Return the campaigns whose leaderboards are to be made, the latest first: now, and after a while.
 
     It is due where none was made, where members, scores, imports, links, ideas or the active model have changed, and
-    once a day where the campaign still runs.
+    once a day where the campaign still runs. What was made just now has to wait.
 
     Args:
         store: A store at the current migration.
@@ -34,16 +39,17 @@ def due_campaigns(store: Store, *, today: date | None = None) -> list[int]:
     day = today or now.date()
     with store.read() as session:
         stamps, made = leaderboards.stamps(session), leaderboards.made_boards(session)
-    found = []
-    for campaign, stamp in stamps.items():
+    due: list[int] = []
+    later: list[int] = []
+    for campaign, stamp in sorted(stamps.items(), reverse=True):
         board = made.get(campaign)
         if board is None:
-            found.append(campaign)
-        elif abs(now - board.made_at) > AT_MOST_EVERY:
-            runs = board.last_day is not None and day - board.last_day <= STILL_RUNS
-            if board.stamp != stamp or (runs and board.as_of < day):
-                found.append(campaign)
-    return sorted(found, reverse=True)
+            due.append(campaign)
+            continue
+        runs = board.last_day is not None and day - board.last_day <= STILL_RUNS
+        if board.stamp != stamp or (runs and board.as_of < day):
+            (due if abs(now - board.made_at) > AT_MOST_EVERY else later).append(campaign)
+    return due, later
 
 
 def refresh_due(
