@@ -1,1 +1,1 @@
-"""abkit for language models: what it knows, as tools of the Model Context Protocol. Nothing is changed by them."""
+"""abkit for language models: what it knows, as tools of the Model Context Protocol. By default they only read."""

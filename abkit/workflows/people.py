@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,13 @@ from abkit.store.people import PersonRow, TokenRow
 from abkit.store.schema import Person
 from abkit.vocabulary import Permission, Role
 
+#: What each role may do: what the one before it may, and more.
+GRANTED: Mapping[Role, frozenset[Permission]] = {
+    Role.VIEWER: frozenset({Permission.VIEW}),
+    Role.RATER: frozenset({Permission.VIEW, Permission.LABEL}),
+    Role.REVIEWER: frozenset({Permission.VIEW, Permission.LABEL, Permission.REVIEW}),
+    Role.ADMIN: frozenset(Permission),
+}
 #: Characters of a password, at least and at most: longer ones would make signing in a way to keep the server busy.
 MIN_PASSWORD, MAX_PASSWORD = 12, 200
 MAX_NAME = 100

@@ -19,29 +19,16 @@ from starlette.testclient import TestClient
 
 from abkit import Workspace
 from abkit.mcp.answers import LARGE_SIDE, MOST_TEXT, SIDE, cut
-from abkit.mcp.server import http_app, make_server
+from abkit.mcp.server import http_app
 from abkit.store.schema import Base, Creative, CreativeAlias
 from abkit.workflows.people import add_person, create_token
 from tests.images import save_images
+from tests.mcp.calls import call, said
 
 TOOLS = {
     "rank_folder", "explain_creative", "shortlist", "list_campaigns", "what_to_label",
     "score_and_kpi", "drift_status", "analyze_test", "design_test", "compare_counts",
 }  # fmt: skip
-
-
-def call(workspace: Workspace, tool: str, **arguments: Any) -> Any:
-    """Call a tool of a server in this process."""
-
-    async def ask() -> Any:
-        async with Client(make_server(workspace)) as client:
-            return await client.call_tool(tool, arguments)
-
-    return asyncio.run(ask())
-
-
-def said(result: Any) -> str:
-    return "\n".join(part.text for part in result.content if part.type == "text")
 
 
 def images(result: Any) -> list[Image.Image]:

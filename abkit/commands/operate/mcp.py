@@ -16,13 +16,17 @@ app = typer.Typer()
 @app.command("mcp")
 def mcp(
     ctx: typer.Context,
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Also serve tools that record judgments, propose variants and ask for analyses."),
+    ] = False,
     http: Annotated[bool, typer.Option("--http", help="Serve HTTP at /mcp, not standard input and output.")] = False,
     host: Annotated[
         str, typer.Option("--host", help="Where to listen; off this machine a token is needed.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8716,
 ) -> None:
-    """Serve tools of the Model Context Protocol, read-only: rank, explain, correlate, drift, tests, what to label."""
+    """Serve tools of the Model Context Protocol, read-only by default: rank, explain, drift, tests, what to label."""
     from abkit.errors import UsageError
 
     try:
@@ -33,13 +37,15 @@ def mcp(
     with context.workspace as workspace:
         _ = workspace.store  # a store that is missing or old is said here, in one sentence
         if not http:
-            server.make_server(workspace).run("stdio")
+            server.make_server(workspace, write=write).run("stdio")
             return
         import socket
 
         import uvicorn
 
-        made = server.http_app(workspace, host=host, hosts=workspace.settings.web.hosts, token=not _is_loopback(host))
+        made = server.http_app(
+            workspace, host=host, hosts=workspace.settings.web.hosts, token=not _is_loopback(host), write=write
+        )
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from abkit.vocabulary import Permission, Role
-
-_GRANTED = {
-    Role.VIEWER: {Permission.VIEW},
-    Role.RATER: {Permission.VIEW, Permission.LABEL},
-    Role.REVIEWER: {Permission.VIEW, Permission.LABEL, Permission.REVIEW},
-    Role.ADMIN: set(Permission),
-}
-
+from abkit.workflows.people import GRANTED
 
 #: What each role may do, in words.
 MEANINGS = {
@@ -45,7 +38,7 @@ class Person:
         >>> Person(name="ada", role=Role.REVIEWER).can(Permission.OPERATE)
         False
         """
-        return permission in _GRANTED[self.role] and (self.only is None or permission in self.only)
+        return permission in GRANTED[self.role] and (self.only is None or permission in self.only)
 
 
 __all__ = ["MEANINGS", "Permission", "Person"]
