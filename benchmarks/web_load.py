@@ -238,11 +238,21 @@ def one_by_one(address: str, pages: dict[str, list[str]], each: int) -> dict[str
     return found
 
 
-def together(address: str, pages: dict[str, list[str]], people: int, seconds: float) -> tuple[list[float], int]:
-    """Let people browse at once; return the wall-clock times in ms, and how many requests failed."""
+def together(address: str, pages: dict[str, list[str]], people: int, seconds: float) -> dict[str, Any]:
+    """Let people browse at once, from a process of their own; return what `browse_all` prints."""
+    asked = {"address": address, "pages": pages, "people": people, "seconds": seconds}
+    done = subprocess.run(
+        [sys.executable, __file__, "--browse"], input=json.dumps(asked), capture_output=True, text=True, check=True
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def browse_all(address: str, pages: dict[str, list[str]], people: int, seconds: float) -> None:
+    """Print the wall-clock times in ms by kind, how many requests failed, and the processor time of all this."""
     import httpx
 
-    times: list[float] = []
+    times: list[tuple[str, float, float]] = []
     failed = [0]
     end = time.monotonic() + seconds
 
@@ -255,11 +265,12 @@ def together(address: str, pages: dict[str, list[str]], people: int, seconds: fl
                 begun = time.monotonic()
                 try:
                     good = client.get(rng.choice(pages[kind])).status_code == 200
+                    first = time.monotonic()
                     for path in rng.sample(pages["image"], min(3, len(pages["image"]))):
                         client.get(path)
                 except httpx.HTTPError:
-                    good = False
-                times.append(1000 * (time.monotonic() - begun))
+                    good, first = False, time.monotonic()
+                times.append((kind, 1000 * (first - begun), 1000 * (time.monotonic() - begun)))
                 failed[0] += not good
                 time.sleep(rng.expovariate(1 / THINK))
 
@@ -268,7 +279,7 @@ def together(address: str, pages: dict[str, list[str]], people: int, seconds: fl
         thread.start()
     for thread in threads:
         thread.join()
-    return times, failed[0]
+    print(json.dumps({"times": times, "failed": failed[0], "processor_s": time.process_time()}))
 
 
 # --- one workspace ------------------------------------------------------------------------------------------------
@@ -321,13 +332,14 @@ def study(
             env={**os.environ, **one_thread}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         spent = _spent(server.pid)
-        times, failed = together(address, pages, people, seconds)
+        browsed = together(address, pages, people, seconds)
         spent = _spent(server.pid) - spent
     finally:
         for process in (daemon, server):
             if process is not None:
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
+    times = [whole for _, _, whole in browsed["times"]]
     cost = np.array([row[0] for rows in alone.values() for row in rows])
     return {
         "engine": engine,
@@ -338,7 +350,7 @@ def study(
         "statements": max(row[1] for rows in alone.values() for row in rows),
         "kilobytes": max(row[2] for rows in alone.values() for row in rows) / 1000,
         "requests": len(times),
-        "failed": failed,
+        "failed": browsed["failed"],
         "cpu_together": 1000 * spent / max(1, len(times)),
         "wall_p50": float(np.median(times)),
         "wall_p95": float(np.quantile(times, 0.95)),
@@ -346,6 +358,11 @@ def study(
         "fill_s": filled,
         "refresh_s": float(np.median(made)),
         "kinds": {kind: float(np.quantile([row[0] for row in rows], 0.95)) for kind, rows in alone.items()},
+        "waits": {
+            kind: np.quantile([page for own, page, _ in browsed["times"] if own == kind] or [0.0], (0.5, 0.95)).tolist()
+            for kind in SHARES
+        },
+        "browsers_s": browsed["processor_s"],
     }
 
 
@@ -380,6 +397,9 @@ def report(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         print(row["engine"], row["creatives"], "cpu_p95 by page:",
               ", ".join(f"{kind} {value:.1f}" for kind, value in row["kinds"].items()))  # fmt: skip
+        print(row["engine"], row["creatives"], "wall-clock ms of the page alone, p50 and p95:",
+              ", ".join(f"{kind} {low:.0f} {high:.0f}" for kind, (low, high) in row["waits"].items()),
+              f"; the people took {row['browsers_s']:.1f} s of processor time")  # fmt: skip
     for engine in dict.fromkeys(row["engine"] for row in rows):
         mine = sorted((row for row in rows if row["engine"] == engine), key=lambda row: row["creatives"])
         if len(mine) > 1:
@@ -395,11 +415,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--each", type=int, default=100, help="requests one by one, of about every kind of page")
     parser.add_argument("--folder", type=Path)
-    parser.add_argument("--serve")
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--browse", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0)
     asked = parser.parse_args()
     if asked.serve:
         serve(asked.serve, asked.port)
+        return
+    if asked.browse:
+        browse_all(**json.load(sys.stdin))
         return
     rows = []
     for engine in asked.engines:
