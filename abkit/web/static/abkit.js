@@ -50,3 +50,15 @@ for (const field of document.querySelectorAll("[data-drop]")) {
     say();
   });
 }
+
+// What waits until it is in sight is fetched before the page is printed, and waited for: paper does not scroll.
+window.addEventListener("beforeprint", () => {
+  for (const image of document.querySelectorAll("img[loading=lazy]")) image.loading = "eager";
+  for (const part of document.querySelectorAll("[hx-trigger=revealed]")) {
+    if (part.querySelector("svg")) continue;
+    const request = new XMLHttpRequest();
+    request.open("GET", part.getAttribute("hx-get"), false);
+    request.send();
+    if (request.status === 200) part.innerHTML = request.responseText;
+  }
+});
