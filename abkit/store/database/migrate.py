@@ -2,13 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.orm import Session
 
@@ -32,21 +28,29 @@ def migrations_folder() -> Path:
 
 def head() -> str:
     """Return the migration that this code is written for."""
-    revision = ScriptDirectory(str(migrations_folder())).get_current_head()
-    assert revision is not None  # noqa: S101  # the package ships its migrations
-    return revision
+    return _revisions()[-1]
 
 
 def current(store: Store) -> str | None:
     """Return the migration that the store is at; None before the first."""
     with store.read() as session:
-        return MigrationContext.configure(session.connection()).get_current_revision()
+        if not inspect(session.connection()).has_table("alembic_version"):
+            return None
+        return session.scalar(text("SELECT version_num FROM alembic_version"))
 
 
 def is_known(revision: str) -> bool:
     """Return whether this code has a migration, or a newer abkit must have made it."""
-    scripts = ScriptDirectory(str(migrations_folder())).walk_revisions()
-    return any(script.revision == revision for script in scripts)
+    return revision in _revisions()
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """Return all migrations, the first one first: each is called as its file is.
+
+    Every command asks for the last, and Alembic would be loaded and run the files for it.
+    """
+    return tuple(sorted(path.stem for path in (migrations_folder() / "versions").glob("[0-9]*.py")))
 
 
 def upgrade(store: Store, revision: str = "head") -> None:
@@ -60,6 +64,9 @@ def downgrade(store: Store, revision: str) -> None:
 
 
 def _migrate(store: Store, revision: str, *, down: bool) -> None:
+    from alembic import command
+    from alembic.config import Config
+
     _refuse_newer(store)
     with _without_foreign_keys(store) as session:
         wait_for_turn(session, _MIGRATION_LOCK)
@@ -99,6 +106,9 @@ def _without_foreign_keys(store: Store) -> Iterator[Session]:
 
 def differences(store: Store) -> list[str]:
     """Return how tables and views of the store differ from those in the code; empty when they agree."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     with store.read() as session:
         connection = session.connection()
         context = MigrationContext.configure(connection, opts={"compare_type": True})

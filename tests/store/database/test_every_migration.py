@@ -28,6 +28,12 @@ WORDS = {
 DERIVED = {("kpi", "left_out"), ("segment", "breakdown")}
 
 
+def test_migrations_are_called_as_their_files_in_their_order() -> None:
+    assert [path.stem for path in sorted((migrate.migrations_folder() / "versions").glob("*.py"))] == REVISIONS
+    assert migrate.head() == REVISIONS[-1]
+    assert [name for name in [*REVISIONS, "0000_unknown"] if migrate.is_known(name)] == REVISIONS
+
+
 def check_kept(before: Contents, after: Contents) -> None:
     """Every row is there, and so is every figure of a column that is still there."""
     for table, rows in before.items():
