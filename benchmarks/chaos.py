@@ -54,7 +54,7 @@ from abkit.store.database.engine import Store
 from abkit.store.schema import Alert, Run, Schedule
 from tests.jobs.chaos_ledger import Ledger
 from tests.jobs.clock import MovedClock
-from tests.jobs.fleet import Fleet, add_schedule, ledger_store
+from tests.jobs.fleet import Fleet, Source, add_schedule, ledger_store
 from tests.postgres import postgres, restart
 
 TICKING = 8
@@ -314,11 +314,11 @@ def run(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         fleet = Fleet(url, logs, folder, settings | {"workers": 3, "stop_seconds": 20, "poll_seconds": 0.5})
         fleet.alerts = {"channel": [{"name": "here", "url_env": "CHAOS_CHANNEL"}], "retry_minutes": 0.05}
         # The socket of PostgreSQL, which refuses to run as root, is in a folder of another user.
-        fleet.forking = True
-        stack.callback(fleet.close)
         fleet.prefix = AS_ANYBODY if os.geteuid() == 0 and shutil.which("setpriv") and not server else ()
         clock = MovedClock(folder) if shutil.which("cc") else None
         fleet.environment = {"CHAOS_CHANNEL": address} | (clock.environment if clock else {})
+        fleet.source = Source(fleet.prefix, fleet.environment)
+        stack.callback(fleet.source.close)
         chance = random.Random(given.seed)  # noqa: S311
         ledger = Ledger(every=given.every)
         world = World(folder, store, fleet, chance, given.daemons, given.feeds, clock, server, told, ledger)

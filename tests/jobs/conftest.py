@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ENGINES, MakeDatabase
-from tests.jobs.fleet import Fleet
+from tests.jobs.fleet import Fleet, Source
 
 
 @pytest.fixture(params=ENGINES)
@@ -22,15 +22,23 @@ def sqlite_url(new_database: MakeDatabase) -> str:
     return new_database("sqlite", migrated=True)
 
 
+@pytest.fixture(scope="session")
+def source() -> Iterator[Source]:
+    """Where daemons are forked from; that one starts as a process of its own is seen in the other tests."""
+    one = Source()
+    yield one
+    one.close()
+
+
 @pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Callable[..., Fleet]]:
+def fleet(tmp_path: Path, source: Source) -> Iterator[Callable[..., Fleet]]:
     """A function that gives the daemons of a store."""
     made: list[Fleet] = []
 
     def make(url: str, **daemon: Any) -> Fleet:
         folder = tmp_path / f"logs-{len(made)}"
         folder.mkdir()
-        made.append(Fleet(url, folder, tmp_path, daemon))
+        made.append(Fleet(url, folder, tmp_path, daemon, source=source))
         return made[-1]
 
     yield make

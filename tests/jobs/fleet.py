@@ -72,9 +72,36 @@ class Forked:
             signal.pidfd_send_signal(self._held, signal.SIGTERM)
 
 
+class Source:
+    """One process that has everything imported, from which daemons are forked: their imports would cost the most."""
+
+    def __init__(self, prefix: tuple[str, ...] = (), environment: Mapping[str, str] | None = None) -> None:
+        self.prefix, self.environment = prefix, dict(environment or {})
+        self._process: subprocess.Popen[str] | None = None
+
+    def fork(self, settings: Mapping[str, Any], log: Path) -> Forked:
+        """Fork a daemon, in the environment that is there now."""
+        environment = {**os.environ, **self.environment}
+        if self._process is None:
+            command = [*self.prefix, sys.executable, str(SCRIPT)]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self._process = subprocess.Popen(command, text=True, env=environment, **pipes)
+        assert self._process.stdin
+        assert self._process.stdout
+        asked = {"log": str(log), "settings": settings, "environment": environment}
+        print(json.dumps(asked), file=self._process.stdin, flush=True)
+        return Forked(int(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """End it; the daemons go on."""
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
+
+
 @dataclass
 class Fleet:
-    """Daemons on one store; with `forking` they come from one process that has everything imported."""
+    """Daemons on one store; they are forked where there is a source with their prefix and environment."""
 
     url: str
     log_folder: Path
@@ -85,8 +112,7 @@ class Fleet:
     alerts: Mapping[str, Any] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
     started: int = 0
-    forking: bool = False
-    _source: subprocess.Popen[str] | None = None
+    source: Source | None = None
 
     def start(self) -> subprocess.Popen[bytes] | Forked:
         """Start one more."""
@@ -98,7 +124,9 @@ class Fleet:
         }
         path = self.log_folder / f"daemon-{self.started}.log"
         self.started += 1
-        process = self._fork(settings, path) if self.forking else self._begin(settings, path)
+        source = self.source
+        fits = source is not None and (source.prefix, source.environment) == (self.prefix, self.environment)
+        process = source.fork(settings, path) if source and fits else self._begin(settings, path)
         self.processes.append(process)
         return process
 
@@ -106,23 +134,6 @@ class Fleet:
         command = [*self.prefix, sys.executable, str(SCRIPT), json.dumps(settings)]
         with path.open("wb") as log:
             return subprocess.Popen(command, stderr=log, stdout=log, env={**os.environ, **self.environment})
-
-    def _fork(self, settings: Mapping[str, Any], path: Path) -> Forked:
-        if self._source is None:
-            command = [*self.prefix, sys.executable, str(SCRIPT)]
-            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-            self._source = subprocess.Popen(command, text=True, env={**os.environ, **self.environment}, **pipes)
-        source = self._source
-        assert source.stdin
-        assert source.stdout
-        print(json.dumps({"log": str(path), "settings": settings}), file=source.stdin, flush=True)
-        return Forked(int(source.stdout.readline()))
-
-    def close(self) -> None:
-        """End the process that daemons are forked from; they go on."""
-        if self._source is not None:
-            self._source.communicate()
-            self._source = None
 
     def kill(self, process: subprocess.Popen[bytes] | Forked) -> None:
         """As a power cut would."""

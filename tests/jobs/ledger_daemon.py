@@ -1,7 +1,7 @@
 """A daemon with the jobs of the tests; the daemon itself is the product's.
 
-`python ledger_daemon.py SETTINGS_JSON` is one. Without settings it forks one for each line that it reads, with `log`
-and `settings`, and answers with the number of its process: where hundreds are killed, the imports would cost the most.
+`python ledger_daemon.py SETTINGS_JSON` is one. Without settings it forks one for each line that it reads, with `log`,
+`settings` and `environment`, and answers with the number of its process: the imports would cost the most.
 """
 
 import contextlib
@@ -132,6 +132,8 @@ def fork_daemons() -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for opened, number in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(opened, number)
+        os.environ.clear()
+        os.environ.update(asked["environment"])
         run(asked["settings"])
         sys.exit()
 
