@@ -58,12 +58,16 @@ def weekly_decisions(store: Store, world: World) -> dict[date, tuple[str, str]]:
     return {day: (check.decision, check.cause) for day, check in zip(days, checks, strict=True)}
 
 
+# The demo below plays through all of this until day 60, and tests/workflows/drift/test_check.py without end.
+@pytest.mark.long
 def test_season_weekends_fatigue_and_launches_alone_are_calm(sqlite_store: Store, tmp_path: Path) -> None:
     world = World(break_day=None)
     delivered_world(sqlite_store, tmp_path, world)
     assert set(weekly_decisions(sqlite_store, world).values()) == {("stable", "")}
 
 
+# So does the demo below, with the scores of real images.
+@pytest.mark.long
 def test_the_change_of_taste_is_found_within_three_weeks_and_not_before(sqlite_store: Store, tmp_path: Path) -> None:
     delivered_world(sqlite_store, tmp_path, World())
     found = weekly_decisions(sqlite_store, World())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import vl_convert
 
+from abkit.reporting.charts import theme
 from abkit.reporting.charts.score_kpi import ScorePoint
 from abkit.reporting.charts.scores import RankedCreative
+from abkit.reporting.page import responsive
 from abkit.reporting.page.records import CampaignRanking, Coverage, ReportData
 from abkit.stats.estimate import Estimate
 from abkit.store.schema import Alert, CorrelationResult, Decision, DriftResult, ModelVersion
@@ -33,6 +37,37 @@ ONE_PIXEL = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _equal_charts_are_drawn_once() -> Iterator[None]:
+    """Most tests look at one and the same page: its charts need not be laid out for each of them."""
+    drawn: dict[str, str] = {}
+    draw = vl_convert.vegalite_to_svg
+
+    def once(spec: dict[str, Any]) -> str:
+        key = json.dumps(spec)
+        if key not in drawn:
+            drawn[key] = draw(spec)
+        return drawn[key]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(vl_convert, "vegalite_to_svg", once)
+        yield
+
+
+@pytest.fixture
+def checked_charts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Hold every chart that is drawn against the schema of Vega-Lite, and return them."""
+    seen: list[dict[str, Any]] = []
+
+    def checked(chart: Any) -> dict[str, Any]:
+        seen.append(chart.to_dict(validate=True))
+        return seen[-1]
+
+    for module in (theme, responsive):
+        monkeypatch.setattr(module, "spec_of", checked)
+    return seen
 
 
 def _points(names: tuple[str, ...]) -> tuple[ScorePoint, ...]:

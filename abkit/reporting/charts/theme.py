@@ -88,7 +88,16 @@ def chart_svg(chart: Any, prefix: str = "") -> str:
         chart: Any Altair chart.
         prefix: Prefix of the ids in it; give each chart of a page its own, because ids are of the whole page.
     """
-    return svg_of(chart.to_dict(), prefix)
+    return svg_of(spec_of(chart), prefix)
+
+
+def spec_of(chart: Any) -> dict[str, Any]:
+    """Return a chart in the notation of Vega-Lite.
+
+    It is not held against the schema of Vega-Lite, which takes longer than all else: the tests do that.
+    """
+    spec: dict[str, Any] = chart.to_dict(validate=False)
+    return spec
 
 
 def svg_of(spec: dict[str, Any], prefix: str = "") -> str:
@@ -137,7 +146,7 @@ def save_chart(chart: Any, path: Path) -> Path:
     import vl_convert
 
     ending = _ending_of(path)
-    spec = chart.to_dict()
+    spec = spec_of(chart)
     if ending == ".png":
         content = vl_convert.vegalite_to_png(spec, scale=2)
     elif ending == ".json":

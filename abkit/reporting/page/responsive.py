@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from abkit.reporting.charts.theme import GRID, INK, MUTED, svg_of
+from abkit.reporting.charts.theme import GRID, INK, MUTED, spec_of, svg_of
 
 WIDE, NARROW = 800, 250
 """Widths of the plots in pixels; axes come on top."""
@@ -24,7 +24,7 @@ def responsive(make: Callable[[int], Any], prefix: str) -> str:
         make: Draws the chart with a plot of so many pixels.
         prefix: Prefix of the ids in it, its own for each chart of a page.
     """
-    wide, narrow = make(WIDE).to_dict(), make(NARROW).to_dict()
+    wide, narrow = spec_of(make(WIDE)), spec_of(make(NARROW))
     for spec in (wide, narrow):
         _without_titles(spec)
     _narrowed(narrow)

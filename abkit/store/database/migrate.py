@@ -36,7 +36,8 @@ def current(store: Store) -> str | None:
     with store.read() as session:
         if not inspect(session.connection()).has_table("alembic_version"):
             return None
-        return session.scalar(text("SELECT version_num FROM alembic_version"))
+        version: str | None = session.scalar(text("SELECT version_num FROM alembic_version"))
+        return version
 
 
 def is_known(revision: str) -> bool:

@@ -18,6 +18,8 @@ from abkit.store.schema import CorrelationResult, Creative, CreativeAlias, Drift
 from abkit.workflows.drift.check import check_drift
 from tests.monitoring_rows import NOW, Seed, seeded
 
+pytestmark = pytest.mark.usefixtures("checked_charts")
+
 START = date(2025, 3, 3)
 AS_OF = START + timedelta(days=27)
 HOSTILE = "<script>alert(1).png"

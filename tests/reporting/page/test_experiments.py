@@ -15,6 +15,8 @@ from abkit.workflows.experiments.upkeep import archive_experiment
 from tests.reporting.page.test_page import HOSTILE, Elements
 from tests.workflows.experiments.deliveries import START, Deliveries, look, plan
 
+pytestmark = pytest.mark.usefixtures("checked_charts")
+
 DAY = START + timedelta(25)
 
 

@@ -80,6 +80,11 @@ def test_what_to_launch_and_drop_and_what_it_is_worth_stands_first(make_report: 
     assert "What has not run yet is judged by the score" in words
 
 
+def test_every_chart_of_the_page_is_valid(make_report: MakeReport, checked_charts: list[dict[str, Any]]) -> None:
+    render_report(make_report())
+    assert len(checked_charts) >= 6
+
+
 def test_the_decision_has_its_cause_and_what_to_do(make_report: MakeReport) -> None:
     words = words_of(make_report())
     headline = words.index("Retrain: the score no longer tells which creative wins")
