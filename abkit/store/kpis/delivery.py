@@ -447,9 +447,24 @@ def delivery_rows(
         .group_by(*order, *split)
         .order_by(*order, *split)
     )
+    if money is None:
+        return with_late_events(
+            [
+                DeliveryRow(
+                    creative_id=creative,
+                    campaign_id=of,
+                    segment_id=place,
+                    period_start=first,
+                    period_end=last,
+                    impressions=impressions,
+                    clicks=clicks,
+                    conversions=conversions,
+                )
+                for creative, of, place, first, last, impressions, clicks, conversions in rows
+            ]
+        )
     names = tuple(rows.keys())
-    found = (dict(zip(names, row, strict=True)) for row in rows)
-    return with_late_events([_with_amounts(row, money) if money else DeliveryRow(**row) for row in found])
+    return with_late_events([_with_amounts(dict(zip(names, row, strict=True)), money) for row in rows])
 
 
 def _with_amounts(values: dict[str, Any], money: Exchange) -> DeliveryRow:
