@@ -51,9 +51,11 @@ def clopper_pearson(successes: ArrayLike, trials: ArrayLike, alpha: ArrayLike) -
     ([0.0], [0.3085])
     """
     x, n, a = _floats(successes, trials, alpha)
-    low = np.where(x == 0, 0.0, betaincinv(np.maximum(x, 0.5), n - x + 1, a / 2))
-    high = np.where(x == n, 1.0, 1 - betaincinv(np.maximum(n - x, 0.5), x + 1, a / 2))
-    return low, high
+    return _exact_low(x, n, a), 1 - _exact_low(n - x, n, a)
+
+
+def _exact_low(x: Array, n: Array, alpha: Array) -> Array:
+    return np.where(x == 0, 0.0, betaincinv(np.maximum(x, 0.5), n - x + 1, alpha / 2))
 
 
 def hybrid_interval(
@@ -185,14 +187,20 @@ def touching_p(x0: ArrayLike, n0: ArrayLike, x1: ArrayLike, n1: ArrayLike) -> Ar
     """
     x0, n0, x1, n1 = _floats(x0, n0, x1, n1)
     x0, x1, _ = _rarer(x0, n0, x1, n1)
-    p0, p1 = x0 / n0, x1 / n1
-    gap, up = np.asarray(np.abs(p1 - p0)), p1 > p0
-    # Bisection on the logarithm of α: the limits move apart as it falls.
+    up = x1 / n1 > x0 / n0
+    (below, of_below), (above, of_above) = (
+        (_where(up, one, other), _where(up, n, m)) for one, n, other, m in ((x0, n0, x1, n1), (x1, n1, x0, n0))
+    )
+    lower, higher = below / of_below, above / of_above
+    gap = np.asarray(higher - lower)
+    # Bisection on the logarithm of α: the limits move apart as it falls. Those that face each other meet, or do not.
     low, high = np.full(gap.shape, np.log(NO_EVIDENCE)), np.zeros(gap.shape)
     for _ in range(60):
         middle = (low + high) / 2
-        limits0, limits1 = (clopper_pearson(x, n, np.exp(middle)) for x, n in ((x0, n0), (x1, n1)))
-        reach = np.where(up, np.hypot(p1 - limits1[0], limits0[1] - p0), np.hypot(limits1[1] - p1, p0 - limits0[0]))
+        alpha = np.exp(middle)
+        beneath = higher - _exact_low(above, of_above, alpha)
+        beyond = 1 - _exact_low(of_below - below, of_below, alpha) - lower
+        reach = np.hypot(beneath, beyond)
         # At the smallest levels the inverse of the beta law may be NaN: there the limits are as far apart as can be.
         crosses = ~(reach < gap)
         low, high = np.where(crosses, middle, low), np.where(crosses, high, middle)

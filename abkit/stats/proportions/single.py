@@ -65,12 +65,13 @@ def clopper_pearson(successes: float, trials: float, alpha: float) -> Limits:
     >>> low, round(high, 4)
     (0.0, 0.3085)
     """
+    return _exact_low(successes, trials, alpha), 1 - _exact_low(trials - successes, trials, alpha)
+
+
+def _exact_low(successes: float, trials: float, alpha: float) -> float:
     from scipy.special import betaincinv
 
-    low = float(betaincinv(successes, trials - successes + 1, alpha / 2)) if successes else 0.0
-    failed = trials - successes
-    high = 1 - float(betaincinv(failed, successes + 1, alpha / 2)) if failed else 1.0
-    return low, high
+    return float(betaincinv(successes, trials - successes + 1, alpha / 2)) if successes else 0.0
 
 
 def difference_from(rate0: float, limits0: Limits, rate1: float, limits1: Limits) -> Limits:
@@ -172,8 +173,10 @@ def touching_alpha(x0: float, n0: float, x1: float, n1: float, ratio: float = 1.
 
     def crosses(log_alpha: float) -> bool:
         alpha = math.exp(log_alpha)
-        (low0, high0), (low1, high1) = clopper_pearson(x0, n0, alpha), clopper_pearson(x1, n1, alpha)
-        facing = (p1 - low1, ratio * (high0 - p0)) if gap > 0 else (high1 - p1, ratio * (p0 - low0))
+        if gap > 0:
+            facing = p1 - _exact_low(x1, n1, alpha), ratio * (1 - _exact_low(n0 - x0, n0, alpha) - p0)
+        else:
+            facing = 1 - _exact_low(n1 - x1, n1, alpha) - p1, ratio * (p0 - _exact_low(x0, n0, alpha))
         # At the smallest levels the inverse of the beta law may be NaN: there the limits are as far apart as can be.
         return not math.hypot(*facing) < abs(gap)
 
