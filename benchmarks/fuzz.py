@@ -165,6 +165,13 @@ def _child(kind: str, numbers: range, seed: int, work: Path, out: int, said: Pat
     os._exit(0)
 
 
+def _keep(kind: str, number: int, seed: int, work: Path, kept: Path) -> None:
+    """Make a failing input once more, in a process that it may end, and keep it."""
+    _batch(kind, range(number, number + 1), seed, work, Kind())
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(work / "input", kept)
+
+
 def run(inputs: int, seed: int, kinds: Sequence[str], failures: Path | None = None) -> Iterator[tuple[str, Kind]]:
     """Fuzz kinds with so many inputs in all, and yield what came of each."""
     with tempfile.TemporaryDirectory(prefix="abkit-fuzz-") as work:
@@ -174,7 +181,7 @@ def run(inputs: int, seed: int, kinds: Sequence[str], failures: Path | None = No
             for number, reason in found.failures:
                 if failures is not None:
                     kept = failures / f"{kind}-{seed}-{number}"
-                    one_input(kind, number, seed, kept)
+                    _keep(kind, number, seed, Path(work), kept)
                     (kept / "reason.txt").write_text(reason)
             yield kind, found
 

@@ -17,17 +17,18 @@ how often the server was stopped ("restarts"). Exits with 1 where a sentence doe
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
-import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 
@@ -82,33 +83,31 @@ def filled(url: str, revision: str) -> Store:
     return store
 
 
-def upgrading(url: str) -> int:
-    """Upgrade in a process of its own, and return its number once it has begun."""
-    read, write = os.pipe()
-    if (child := os.fork()) == 0:
-        code = 1
-        try:
-            os.close(read)
-            devnull = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(devnull, 2)  # what a lost server makes a driver say is no news here
-            os.write(write, b"x")
-            migrate.upgrade(Store(url))
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(write)
-    os.read(read, 1)
-    os.close(read)
-    return child
+def upgrading(url: str) -> SpawnProcess:
+    """Upgrade in a process of its own, and return it once it has begun."""
+    context = multiprocessing.get_context("forkserver")
+    here, there = context.Pipe()
+    child = context.Process(target=_upgrade, args=(url, there))
+    child.start()
+    there.close()
+    here.recv()
+    return cast("SpawnProcess", child)
+
+
+def _upgrade(url: str, begun: Any) -> None:
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)  # what a lost server makes a driver say is no news here
+    begun.send(1)
+    migrate.upgrade(Store(url))
 
 
 def seconds_of(url: str) -> float:
     """Return how long an upgrade takes."""
     started = time.monotonic()
     child = upgrading(url)
-    _, status = os.waitpid(child, 0)
-    if status:
-        raise Broken(f"an upgrade that nobody disturbed ended with {status}")
+    child.join()
+    if child.exitcode:
+        raise Broken(f"an upgrade that nobody disturbed ended with {child.exitcode}")
     return time.monotonic() - started
 
 
@@ -135,8 +134,8 @@ def trial(make: Callable[[], str], server: Any, revision: str, after_s: float, *
         if stop_server:
             restart(server)
         else:
-            os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+            child.kill()
+        child.join()
         store.close()
         at = when_it_answers(store)
         if at == revision:
@@ -158,6 +157,8 @@ def run(engine: str, kills: int, seed: int) -> dict[str, int]:
         Broken: A sentence of the protocol does not hold.
         AssertionError: A row or a figure is missing after an upgrade.
     """
+    # Forked from a process without threads that has everything imported: each start would take seconds else.
+    multiprocessing.set_forkserver_preload([__name__, "alembic.command", "psycopg"])
     chance, counts, lasts = random.Random(seed), Counter[str](), dict[str, float]()  # noqa: S311  # no secret
     with databases(engine) as (make, server):
         for number in range(1, kills + 1):

@@ -1,6 +1,7 @@
 """Spreadsheets through the same doors as text: header found, types kept, faulty cells named, bombs refused."""
 
 import io
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -148,6 +149,47 @@ def test_cells_that_reach_too_far_are_refused_before_they_fill_the_memory(tmp_pa
         sheet.write(1_048_575, 16_383, 1)
     with pytest.raises(AbkitError, match="reach to XFD1048576"):
         read_table(path, KpiOptions())
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '<c r="B2147483648" t="n"><v>1</v></c>',
+        '<c r="XFD1048576"><v>1</v></c>',
+        "<c t='n' r='XFD1048576'><v>1</v></c>",
+        '<c r="xfd1048576"><v>1</v></c>',
+        '<x:c r="XFD1048576"><v>1</v></x:c>',
+        '<c t=">" r="XFD1048576"><v>1</v></c>',
+        f'<c t="{"n" * 3000}" r="XFD1048576"><v>1</v></c>',
+        '<c r="XFDXFD1"><v>1</v></c>',
+        '<c r="A0x10"><v>1</v></c>',
+        '</row><row r="2147483648"><c><v>1</v></c>',
+        '</row><row r="1048576">' + "<c><v>1</v></c>" * 4,
+        '<c r="A1" <c r="A1"><v>1</v></c>',
+    ],
+)
+def test_a_cell_that_reaches_too_far_is_refused_however_it_is_written(tmp_path: Path, cell: str) -> None:
+    """The reader would fill the memory with what lies between, and end the process."""
+    path = write(tmp_path / "k.xlsx", {"Report": [HEADER, *rows()]})
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    hostile = sheet.replace("</row>", f"{cell}</row>", 1).encode()
+    path = repacked(path, {"xl/worksheets/sheet1.xml": hostile})
+    with pytest.raises(AbkitError, match=r"too far|none can have|cannot be read"):
+        read_table(path, KpiOptions())
+
+
+def test_rows_without_cells_and_cells_without_addresses_reach_no_further_than_they_do(tmp_path: Path) -> None:
+    path = write(tmp_path / "k.xlsx", {"Report": [HEADER, *rows()]})
+    whole = read_table(path, KpiOptions()).frame.to_dicts()
+    with zipfile.ZipFile(path) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    styled = sheet.replace("</sheetData>", '<row r="1048576" ht="15"/></sheetData>')
+    bare = re.sub(r'<(row|c) r="[A-Z]*[0-9]+"', r"<\1", sheet)
+    for changed in (styled, bare):
+        assert changed != sheet
+        again = repacked(path, {"xl/worksheets/sheet1.xml": changed.encode()})
+        assert read_table(again, KpiOptions()).frame.to_dicts() == whole
 
 
 def test_a_spreadsheet_that_unpacks_to_more_than_its_limit_is_refused(tmp_path: Path) -> None:

@@ -46,7 +46,15 @@ _TAG = rb"<(?:\w+:)?"
 _CELL_BEGINS = re.compile(rb"(?=" + _TAG + rb"c\b)")
 _CELL = re.compile(_TAG + rb"c\b([^<>]{0,999}[^<>/])>")
 _CELL_ENDS = re.compile(rb"</(?:\w+:)?c\s*>")
-_FILLED = re.compile(_TAG + rb"c\b[^<>]{0,500}?\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"'](?:[^<>]{0,500}[^<>/])?>")
+# The start of every row and cell, and of those as nearly all programs write them: the others are looked at one by one.
+_BEGINS = re.compile(_TAG + rb"(?:c|row)(?=[\s/>])")
+_USUAL = re.compile(
+    rb"<c r=\"([A-Z]{1,3})([0-9]{1,7})\"(?: [a-z]{1,9}=\"[^\"<>]{0,99}\"){0,9}(/?)>"
+    rb"|<row r=\"[0-9]{1,7}\"(?: [\w:.]{1,99}=\"[^\"<>]{0,99}\"){0,30} ?/?>"
+)
+_ANY = re.compile(_TAG + rb"(c|row)(?=[\s/>])((?:[^<>\"']++|\"[^\"<]{0,9999}+\"|'[^'<]{0,9999}+'){0,999}+)>")
+_ADDRESS = re.compile(rb"(?:^|\s)r\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_CELL_ADDRESS = re.compile(rb"\s*([A-Za-z]{1,3})([0-9]{1,7})\s*")
 _PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 _ERROR = re.compile(rb"\bt\s*=\s*[\"']e[\"']")
 _FORMULA = re.compile(_TAG + rb"f\b")
@@ -456,12 +464,7 @@ def _faults(
 
 
 def _look(xml: bytes, stale: bool, faults: dict[tuple[int, int], str], reach: list[int]) -> None:
-    columns = set()
-    for letters, row in _FILLED.findall(xml):
-        columns.add(letters)
-        reach[2] += 1
-        reach[0] = max(reach[0], int(row))
-    reach[1] = max([reach[1], *(_column_index(letters) + 1 for letters in columns)])
+    _measure(xml, reach)
     if b"<f" not in xml and b":f" not in xml and not _ERROR.search(xml):
         return
     for cell in _CELL_BEGINS.split(xml):
@@ -482,6 +485,54 @@ def _look(xml: bytes, stale: bool, faults: dict[tuple[int, int], str], reach: li
             faults[key] = f"has an error: {shown.decode('utf-8', 'replace')[:20]}"
         elif not shown or (stale and shown == b"0"):
             faults[key] = "has a formula that was never calculated: open the file in a spreadsheet program and save it"
+
+
+def _measure(xml: bytes, reach: list[int]) -> None:
+    """Raise the last row, the last column and the number of cells by what some whole rows hold.
+
+    Raises:
+        TableError: A cell or a row has no address that a spreadsheet has.
+    """
+    usual = _USUAL.findall(xml)
+    if len(usual) != len(_BEGINS.findall(xml)):
+        _measure_each(xml, reach)
+        return
+    columns = set()
+    for letters, row, empty in usual:
+        if row and not empty:
+            columns.add(letters)
+            reach[2] += 1
+            reach[0] = max(reach[0], int(row))
+    reach[1] = max([reach[1], *(_column_index(letters) + 1 for letters in columns)])
+
+
+def _measure_each(xml: bytes, reach: list[int]) -> None:
+    """Do the same where rows or cells are written in another way: without an address, they follow the last one."""
+    row = column = end = 0
+    for begins in _BEGINS.finditer(xml):
+        if begins.start() < end:
+            continue  # inside a value
+        tag = _ANY.match(xml, begins.start())
+        if tag is None:
+            raise TableError("a cell of the spreadsheet cannot be read", hint=_SAVE)
+        end = tag.end()
+        found = _ADDRESS.search(tag[2])
+        said = (found[1] if found[1] is not None else found[2]) if found else b""
+        if tag[1] == b"row":
+            if said and re.fullmatch(rb"\s*[0-9]{1,7}\s*", said) is None:
+                raise TableError(_no_address("row", said), hint=_SAVE)
+            row, column = int(said) if said else row + 1, 0
+            continue
+        address = _CELL_ADDRESS.fullmatch(said)
+        if said and address is None:
+            raise TableError(_no_address("cell", said), hint=_SAVE)
+        row, column = (int(address[2]), _column_index(address[1].upper()) + 1) if address else (row, column + 1)
+        if not tag[2].endswith(b"/"):
+            reach[:] = max(reach[0], row), max(reach[1], column), reach[2] + 1
+
+
+def _no_address(what: str, said: bytes) -> str:
+    return f"a {what} of the spreadsheet has the address {said.decode('utf-8', 'replace')[:20]!r}, which none can have"
 
 
 def _column_index(letters: bytes) -> int:
