@@ -1,13 +1,13 @@
 """Model versions and promotions: which model is active for a segment, since when, and why."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,10 @@ from abkit.errors import UsageError
 from abkit.store.database.statements import insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import ModelVersion, Promotion, ReferenceSketch, Score
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ROLLBACK = "rollback: "
 """How the reason of a promotion begins that goes back."""
@@ -34,7 +38,7 @@ class ModelEntry:
     segment: str
     demonstration: bool
     card: Mapping[str, Any]
-    reference: "ReferenceSample | None" = None
+    reference: ReferenceSample | None = None
     parent: str | None = None
 
 
@@ -52,13 +56,17 @@ class ReferenceSample:
 
     def to_bytes(self) -> bytes:
         """Return the sample as npz."""
+        import numpy as np
+
         out = BytesIO()
         np.savez_compressed(out, scores=self.scores, embeddings=self.embeddings)
         return out.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "ReferenceSample":
+    def from_bytes(cls, data: bytes) -> ReferenceSample:
         """Return the sample from npz; nothing is unpickled."""
+        import numpy as np
+
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             return cls(arrays["scores"], arrays["embeddings"])
 

@@ -60,8 +60,8 @@ def test_health_says_that_no_daemon_runs_or_no_store_answers(client: TestClient,
 def test_the_page_starts_without_what_only_some_of_its_pages_need() -> None:
     code = (
         "import sys; from abkit.config import Settings; from abkit.web.app import create_app; create_app(Settings());"
-        "print(sorted({'scipy', 'polars', 'statsmodels', 'torch', 'pandas', 'altair', 'alembic', 'apprise'}"
-        " & set(sys.modules)))"
+        "print(sorted({'scipy', 'polars', 'statsmodels', 'torch', 'pandas', 'altair', 'alembic', 'apprise',"
+        " 'numpy', 'PIL'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,7 +17,6 @@ from starlette.responses import Response
 
 from abkit.config import in_words
 from abkit.errors import InvalidInput, UsageError
-from abkit.intake.remote.fetch import Limits
 from abkit.store.keys import LONGEST_KEY
 from abkit.web.access import audit
 from abkit.web.access.guard import Served, Viewer
@@ -25,9 +24,10 @@ from abkit.web.access.people import Permission
 from abkit.web.api.answers import PREFIX, answer, shows
 from abkit.web.api.catalog import Model
 from abkit.web.api.once import Key, once
-from abkit.workflows.scoring.image_files import fetched_images, max_bytes
-from abkit.workflows.scoring.unlogged import ScorerAtHand, UnloggedScores
 from abkit.written_files import whole_file
+
+if TYPE_CHECKING:
+    from abkit.workflows.scoring.unlogged import ScorerAtHand, UnloggedScores
 
 router = APIRouter(prefix=PREFIX, tags=["scoring"])
 
@@ -78,6 +78,8 @@ async def sent(request: Request, served: Served, person: Viewer) -> Sent:
             where = ".".join(str(part) for part in first["loc"])
             raise InvalidInput(f"{where or 'the request'}: {in_words(first['msg'])}") from error
         return Sent(b"", urls=tuple(body.urls))
+    from abkit.workflows.scoring.image_files import max_bytes
+
     most = max_bytes(served.settings.scoring)
     if kind == "multipart/form-data":
         image = (await request.form()).get("image")
@@ -120,7 +122,7 @@ _BODY: dict[str, Any] = {
 
 
 @router.post("/score", name="api_score", openapi_extra=_BODY)
-@shows(UnloggedScores)
+@shows("abkit.workflows.scoring.unlogged:UnloggedScores")
 def score(
     request: Request,
     served: Served,
@@ -133,6 +135,7 @@ def score(
     key: Key = None,
 ) -> Response:
     """Score one image, or up to 50 by their addresses. Nothing is logged unless `log` is said."""
+    from abkit.workflows.scoring.unlogged import UnloggedScores
 
     def act() -> Response:
         if not log:
@@ -159,6 +162,9 @@ def score(
 
 
 def _unlogged(request: Request, served: Served, what: Sent, model: str | None) -> UnloggedScores:
+    from abkit.intake.remote.fetch import Limits
+    from abkit.workflows.scoring.image_files import fetched_images, max_bytes
+
     scorer = scorer_of(request)
     if what.urls:
         limits = Limits(
@@ -177,6 +183,8 @@ def _unlogged(request: Request, served: Served, what: Sent, model: str | None) -
 
 def scorer_of(request: Request) -> ScorerAtHand:
     """Return the scorer that this server keeps loaded."""
+    from abkit.workflows.scoring.unlogged import ScorerAtHand
+
     state = request.app.state
     with _MAKING:
         if getattr(state, "scorer", None) is None:

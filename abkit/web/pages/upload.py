@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, File, Form, Path, Request, UploadFile
 from starlette.responses import RedirectResponse, Response
@@ -17,7 +17,9 @@ from abkit.web.access.guard import Operator, Served
 from abkit.web.daemon import absent
 from abkit.web.rendering import link, page
 from abkit.workflows import uploads
-from abkit.workflows.kpis.preview import ImportPreview
+
+if TYPE_CHECKING:
+    from abkit.workflows.kpis.preview import ImportPreview
 from abkit.workflows.opened_uploads import opened
 
 router = APIRouter()
@@ -106,6 +108,8 @@ def _ask(
 
 def _previews(served: Served, kept: uploads.Uploaded) -> list[ImportPreview]:
     """Return how each file would be read; one that has ended the server three times is refused, unopened."""
+    from abkit.workflows.kpis.preview import ImportPreview
+
     seen: list[ImportPreview] = []
     for name in kept.names:
         path = served.settings.workspace / kept.folder / name

@@ -113,7 +113,7 @@ def test_a_body_that_is_no_image_has_a_reason_instead_of_a_score(scoring: TestCl
 
 
 def test_an_image_that_is_too_large_is_refused(scoring: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("abkit.web.api.scoring.max_bytes", lambda _: 1000)
+    monkeypatch.setattr("abkit.workflows.scoring.image_files.max_bytes", lambda _: 1000)
     for sent in ({"content": bytes(1001), "headers": {"Content-Type": "image/png"}}, {"files": {"image": bytes(1001)}}):
         assert scoring.post(SCORE, **sent).status_code == 413  # type: ignore[arg-type]
 
