@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy import stats
+import numpy as np
 
 
 def q_values(p_values: Sequence[float | None]) -> list[float | None]:
@@ -14,5 +14,10 @@ def q_values(p_values: Sequence[float | None]) -> list[float | None]:
     [0.02, None, 0.04]
     """
     known = [p for p in p_values if p is not None]
-    found = iter(stats.false_discovery_control(known).tolist() if known else ())
+    p = np.array(known)
+    order = np.argsort(p)
+    raised = p[order] * (len(p) / np.arange(1, len(p) + 1))
+    q = np.empty(len(p))
+    q[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1.0)
+    found = iter(q.tolist())
     return [None if p is None else next(found) for p in p_values]

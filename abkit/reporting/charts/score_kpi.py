@@ -12,6 +12,7 @@ import numpy as np
 
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.reporting.charts.theme import INK, MAX_COLORS, SERIES, campaign_color, empty_chart, readable, themed
+from abkit.stats.student_t import t_quantile
 from abkit.store.schema import CorrelationResult
 from abkit.vocabulary import Metric
 from abkit.workflows.correlate import CorrelationReport
@@ -259,8 +260,6 @@ def _fitted(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
 
     Of one campaign it is the ordinary line. Nothing where it would mean nothing: fewer than five points, equal scores.
     """
-    from scipy import stats
-
     _, index, size = np.unique([point.campaign for point in points], return_inverse=True, return_counts=True)
     score = np.array([point.score for point in points])
     rate = np.array([point.rate for point in points])
@@ -272,7 +271,7 @@ def _fitted(points: Sequence[ScorePoint]) -> list[dict[str, Any]]:
     left = y - slope * x
     variance = float(left @ left) / freedom
     away = np.linspace(score.min(), score.max(), 25) - score.mean()
-    half = stats.t.ppf(0.975, freedom) * np.sqrt(variance * (1 / len(points) + away**2 / float(x @ x)))
+    half = t_quantile(0.975, freedom) * np.sqrt(variance * (1 / len(points) + away**2 / float(x @ x)))
     line = rate.mean() + slope * away
     campaign = readable(points[0].campaign)
     return [

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from abkit.records import Record
 from abkit.stats.appeal.aging import age_variance, aging
@@ -28,6 +27,7 @@ from abkit.stats.appeal.levels import day_dispersion, expected_events, looseness
 from abkit.stats.appeal.rows import Arranged, Bools, DeliveryRows, Floats, Ints
 from abkit.stats.appeal.shrinkage import center_of, shrink, spread_of
 from abkit.stats.appeal.steering import COUNTS_LESS, steered
+from abkit.stats.tails import quantile
 from abkit.stats.within_groups import group_index, group_sums
 
 DEFINITION = 1
@@ -265,7 +265,7 @@ def _described(found: Counted, *, min_expected: float, dispersion: float) -> App
     )
 
 
-_Z = float(stats.norm.ppf(0.975))
+_Z = quantile(0.975)
 
 
 def _score_interval(events: Floats, expected: Floats, noise: Floats) -> tuple[Floats, Floats]:

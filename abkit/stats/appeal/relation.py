@@ -14,13 +14,13 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from abkit.records import Record
 from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.appeal.appeal import Appeals
 from abkit.stats.appeal.rows import Floats, Ints
 from abkit.stats.appeal.shrinkage import spread_of
+from abkit.stats.student_t import t_quantile
 from abkit.stats.within_groups import centered, group_index, group_sums
 
 
@@ -105,7 +105,7 @@ def relation(
     spread = spread_of(y, e, counting, group)
     weight = 1 / (spread.variance + noise)
     slope, error = _slope(y, e, x / sd, weight, group, idea)
-    quantile = float(stats.t.ppf((1 + level) / 2, freedom))
+    quantile = t_quantile((1 + level) / 2, freedom)
     raw, per_slope = _correlation(x / sd, appeals.appeal[known], weight, group)
     found = partial(counted, slope=slope, ci_low=slope - quantile * error, ci_high=slope + quantile * error)
     if raw is not None:

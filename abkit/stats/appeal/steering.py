@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
 
 from abkit.stats.appeal.rows import Arranged, Bools, Floats, Ints
+from abkit.stats.tails import normal_below
 from abkit.stats.within_groups import group_index, group_sums, pooled_spearman
 
 ALPHA = 0.01
@@ -53,7 +53,7 @@ def _goes_with(one: Floats, other: Floats, campaign: Ints) -> bool:
     if freedom < 2 or not math.isfinite(found.estimate):
         return False
     r = min(found.estimate, 1 - 1 / found.n**2)
-    return float(stats.norm.sf(math.atanh(r) * math.sqrt(freedom / (1 + r * r / 2)))) < ALPHA
+    return normal_below(-math.atanh(r) * math.sqrt(freedom / (1 + r * r / 2))) < ALPHA
 
 
 def _halves(rows: Arranged, days: Ints, age_effect: Floats) -> tuple[Floats, Floats, Bools]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from abkit.records import Record
+from abkit.stats.tails import quantile
 from abkit.stats.within_groups import Pooled, group_index, pooled_pearson, pooled_spearman
 from abkit.vocabulary import CorrelationScope as Scope
 from abkit.vocabulary import CorrelationStatistic as Statistic
@@ -189,6 +189,6 @@ def _interval(
     jackknife = math.sqrt(float(by_creative @ by_creative)) / (1 - inside * inside)
     if statistic is Statistic.SRCC:
         jackknife *= math.sqrt((freedom + 3) / freedom)
-    half = stats.norm.ppf((1 + level) / 2) * max(normal, jackknife)
+    half = quantile((1 + level) / 2) * max(normal, jackknife)
     z = math.atanh(inside)
     return min(math.tanh(z - half), r), max(math.tanh(z + half), r)

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from abkit.errors import InvalidInput
 from abkit.records import Record
 from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
 from abkit.stats.estimate import Estimate
 from abkit.stats.false_discovery import q_values
+from abkit.stats.student_t import t_quantile, upper_tail
 from abkit.vocabulary import Fatigue
 
 Floats = NDArray[np.float64]
@@ -153,7 +153,7 @@ def _trend(creative: int, count: Floats, shown: Floats, where: Ints, when: Ints)
         slope=slope,
         error=error,
         freedom=freedom,
-        p_value=2 * float(stats.t.sf(abs(slope) / error, freedom)) if error > 0 else 1.0,
+        p_value=2 * upper_tail(abs(slope) / error, freedom) if error > 0 else 1.0,
     )
 
 
@@ -180,7 +180,7 @@ def _wear(trend: _Trend, adjusted: float | None, *, floor: float, alpha: float) 
     )
     if trend.p_value is None or adjusted is None:
         return wear
-    half = float(stats.t.ppf(0.975, trend.freedom)) * trend.error
+    half = t_quantile(0.975, trend.freedom) * trend.error
     low, high = trend.slope - half, trend.slope + half
     weeks_apart = trend.age - _WEEK + 1
     change = Estimate(*(_share(slope * weeks_apart) for slope in (trend.slope, low, high)))

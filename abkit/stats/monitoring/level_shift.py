@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from abkit.records import Record
 from abkit.stats.appeal.absorbed_poisson import absorbed_poisson
+from abkit.stats.student_t import t_quantile, upper_tail
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +95,10 @@ def level_shift(
     if not np.isfinite(error) or error <= 0:
         return found(note="the windows do not overlap in any creative")
     freedom = max(1, min(len(before & after), len(np.unique(period_))) - 1)
-    half = float(stats.t.ppf(0.975, freedom)) * error
+    half = float(t_quantile(0.975, freedom)) * error
     return found(
         log_ratio=step,
         ci_low=step - half,
         ci_high=step + half,
-        p_value=float(2 * stats.t.sf(abs(step) / error, freedom)),
+        p_value=2 * upper_tail(abs(step) / error, freedom),
     )

@@ -26,13 +26,15 @@ from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from abkit.records import Record
 from abkit.stats.appeal.aging import Aging, age_curve, aging
 from abkit.stats.appeal.appeal import appeals
 from abkit.stats.appeal.rows import Arranged, DeliveryRows
+from abkit.stats.student_t import t_quantile
+from abkit.stats.tails import t_tail_p
 from abkit.stats.within_groups import centered, group_index
+from abkit.vocabulary import Alternative
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -171,14 +173,14 @@ def relation_shift(
     of_fatigue = float(apart @ known.fatigue_covariance @ apart)
     error = math.sqrt(_jackknife_error(fits[0].without - fits[1].without, loss) ** 2 + of_fatigue)
     freedom = max(1, min(fits[0].freedom, fits[1].freedom))
-    half = float(stats.t.ppf(0.975, freedom)) * error
+    half = float(t_quantile(0.975, freedom)) * error
     return shift(
         reference=reference,
         current=current,
         loss=loss,
         ci_low=loss - half,
         ci_high=loss + half,
-        p_value=float(stats.t.sf(loss / error, freedom)) if error > 0 else 1.0,
+        p_value=t_tail_p(loss / error, freedom, Alternative.GREATER) if error > 0 else 1.0,
     )
 
 
@@ -365,7 +367,7 @@ class _Regression:
     def result(self) -> Slope:
         slope = self.sxy / self.sxx
         error = math.sqrt(_jackknife_error(self.without, slope) ** 2 + self.of_fatigue)
-        half = float(stats.t.ppf(0.975, max(1, self.freedom))) * error
+        half = float(t_quantile(0.975, max(1, self.freedom))) * error
         scale = math.sqrt(self.sxx * self.syy)
         return Slope(
             slope=slope,

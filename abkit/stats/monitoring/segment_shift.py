@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from abkit.records import Record
 from abkit.stats.false_discovery import q_values
 from abkit.stats.monitoring.distribution_shift import Floats
+from abkit.stats.student_t import upper_tail
 
 _FEWEST_EVENTS = 10
 
@@ -142,7 +142,7 @@ def _of_dimension(
         if own is not None and others is not None:
             error = math.sqrt(cell.variance + rest.variance)
             freedom = max(1, min(fewest, fewest_others) - 1)
-            p = float(2 * stats.t.sf(abs(own - others) / error, freedom))
+            p = 2 * upper_tail(abs(own - others) / error, freedom)
             row = replace(row, apart=own - others, p_value=max(p, np.finfo(float).tiny))
         rows.append(row)
         cells.append(cell)
