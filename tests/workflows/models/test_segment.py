@@ -38,6 +38,8 @@ def rated(tmp_path_factory: pytest.TempPathFactory) -> TrainingRequest:
     )
 
 
+# Training is the same on either engine, and takes most of the time.
+@pytest.mark.parametrize("store", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)], indirect=True)
 def test_a_tuned_version_is_registered_with_its_parent_and_segment_and_the_active_model_stays(
     scoring_store: Store, rated: TrainingRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
