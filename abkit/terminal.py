@@ -51,6 +51,7 @@ class PrintedStream:
     def __init__(self, stream: TextIO | None, *, is_result: bool) -> None:
         self.stream = stream if stream is not None else cast("TextIO", _Closed())
         self.is_result = is_result
+        self._lost: OutputLost | None = None
 
     def write(self, text: str) -> int:
         """Write a text, and return its length.
@@ -58,8 +59,11 @@ class PrintedStream:
         Raises:
             OutputLost: It is a result, and cannot be written.
         """
+        self._require_whole()
         try:
-            self.stream.write(text)
+            # Libraries try what a stream takes by writing nothing, and catch whatever that raises.
+            if text:
+                self.stream.write(text)
         except OSError as error:
             self._fail(error)
         return len(text)
@@ -75,10 +79,15 @@ class PrintedStream:
         Raises:
             OutputLost: It is a result, and cannot be written.
         """
+        self._require_whole()
         try:
             self.stream.flush()
         except OSError as error:
             self._fail(error)
+
+    def _require_whole(self) -> None:
+        if self._lost is not None:
+            raise self._lost  # somebody caught it: what is missing is missing all the same
 
     def _fail(self, error: OSError) -> None:
         if not self.is_result:
@@ -89,10 +98,11 @@ class PrintedStream:
         if isinstance(error, BrokenPipeError):
             raise error  # the reader has had enough
         why = "it is closed" if error.errno == errno.EBADF else os.strerror(error.errno or 0).lower()
-        raise OutputLost(
+        self._lost = OutputLost(
             f"the output cannot be written: {why}",
             hint="send it elsewhere, or free some space; what the command has changed in the store stays changed",
-        ) from error
+        )
+        raise self._lost from error
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)

@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from abkit.commands import app as front
 from abkit.commands.app import main
 from abkit.workflows.workspace import make_workspace
 from tests.commands.conftest import Here
@@ -50,6 +52,21 @@ def test_a_full_disk_behind_the_output_is_one_sentence(
     assert "bug" not in said
 
 
+def test_an_error_that_a_library_caught_is_told_at_the_end(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prints(*_: object, **__: object) -> None:
+        with suppress(Exception):
+            sys.stdout.write("lost")
+            sys.stdout.flush()
+
+    monkeypatch.setattr(front, "app", prints)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert _code(()) == 1
+    assert "the output cannot be written: no space left on device\n" in capsys.readouterr().err
+
+
 def test_an_output_that_is_closed_or_may_not_grow_is_one_sentence(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -87,6 +104,14 @@ def test_a_file_that_cannot_grow_anywhere_else_is_no_bug(
     assert said.returncode == 1
     assert "Error: a file (/somewhere/rows) cannot be written: no space left on device\n" in said.stderr
     assert "bug" not in said.stderr
+
+
+def test_a_real_output_that_is_full_ends_the_process_with_one_sentence(workspace: Path) -> None:
+    command = f"{sys.executable} -m abkit --version > /dev/full"
+    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: the output cannot be written: no space left on device\nHint: ")
+    assert done.stderr.count("\n") == 2
 
 
 def test_a_shell_may_close_every_stream_and_no_file_takes_their_numbers(workspace: Path) -> None:
