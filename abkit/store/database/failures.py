@@ -81,11 +81,34 @@ _deadlock = _says(
     "run the same command again: it goes on where it stopped",
     StoreLocked,
 )
-_full = _says(
+_full_disk = _says(
     "the disk that holds {} is full or failing; nothing was half-written",
     "free some space and run the same command again: it goes on where it stopped",
     StoreFull,
 )
+
+
+def _full(engine: Engine, error: DatabaseError) -> StoreError:
+    most = _most_bytes() if engine.dialect.name == "sqlite" else None
+    if most is None:
+        return _full_disk(engine, error)
+    return StoreFull(
+        f"no file of this process may grow beyond {most:,} bytes, and {_shown(engine)}, or what SQLite keeps beside "
+        "it, would; nothing was half-written",
+        hint="raise the limit (ulimit -f) and run the same command again: it goes on where it stopped",
+    )
+
+
+def _most_bytes() -> int | None:
+    """Return how large a file of this process may become; None where nothing limits it."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
+    most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return None if most == resource.RLIM_INFINITY else most
+
+
 _damaged = _says(
     "{} is not an SQLite database, or it is damaged",
     "restore it from a backup, or run `abkit init` in another folder",

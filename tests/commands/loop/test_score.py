@@ -143,7 +143,7 @@ def test_a_disk_that_is_full_is_one_sentence_and_the_next_run_completes(here: He
 
     result = run("score", "ads", cwd=quick_workspace, preexec_fn=no_room)
     assert result.returncode == 1
-    assert "full or failing" in result.stderr
+    assert "no file of this process may grow beyond" in result.stderr
     assert "Traceback" not in result.stderr
 
     complete = here("score", "ads", "-f", "json", cwd=quick_workspace)

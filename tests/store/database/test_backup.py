@@ -23,6 +23,7 @@ from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Run
 from tests.conftest import MakeDatabase
+from tests.limited_disk import limited
 
 NOW = datetime(2026, 3, 1, 6, tzinfo=UTC)
 
@@ -220,6 +221,23 @@ def test_a_store_that_another_process_has_open_is_not_replaced(
         other.kill()
     backup.restore(sqlite_store, tmp_path / "a.db", now=NOW, replace=True)
     assert _runs(sqlite_store) == 0
+
+
+def test_a_backup_that_cannot_grow_is_named_and_a_store_that_cannot_be_opened_under_the_limit_says_so(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    begin_run(sqlite_store, "first", {})
+    sqlite_store.close()
+    target = tmp_path / "a.db"
+    with limited(50_000), pytest.raises(AbkitError) as said:
+        backup.back_up(sqlite_store, target)
+    assert said.value.message.startswith(f"{target} cannot be written: ")
+    sqlite_store.close()
+    # SQLite makes a file of 32 kB beside a store that it opens.
+    with limited(1000), pytest.raises(AbkitError, match="no file of this process may grow beyond 1,000 bytes"):
+        backup.back_up(sqlite_store, target)
+    assert [path for path in tmp_path.iterdir() if "a.db" in path.name] == []
+    backup.back_up(sqlite_store, target)
 
 
 def test_a_damaged_store_is_replaced_and_kept_as_it_is(sqlite_store: Store, tmp_path: Path) -> None:
