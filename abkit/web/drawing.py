@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 560, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 14, 14, 46
+# Letters are larger on a phone: the numbers of an axis need this room beside its title.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 104, 24, 14, 54
 _BAR = 96
 
 
@@ -179,13 +180,13 @@ def _axes(
     for tick in _ticks(*spans[0]):
         at = across(tick)
         parts.append(f'<path class="grid" d="M{at} {_TOP}V{_HEIGHT - _BOTTOM}"/>')
-        parts.append(_text(at, _HEIGHT - _BOTTOM + 18, x.show(tick), "middle"))
+        parts.append(_text(at, _HEIGHT - _BOTTOM + 19, x.show(tick), "middle"))
     for tick in _ticks(*spans[1]):
         at = down(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {at}H{_WIDTH - _RIGHT}"/>')
         parts.append(_text(_LEFT - 8, at + 4, y.show(tick), "end"))
     parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, x.title, "middle"))
-    turned = f"translate(13 {(_TOP + _HEIGHT - _BOTTOM) / 2}) rotate(-90)"
+    turned = f"translate(16 {(_TOP + _HEIGHT - _BOTTOM) / 2}) rotate(-90)"
     parts.append(f'<text transform="{turned}" text-anchor="middle">{escape(y.title)}</text>')
     return "".join(parts)
 

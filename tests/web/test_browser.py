@@ -400,5 +400,9 @@ def test_a_page_prints_without_menu_and_buttons(look: "Page", address: str) -> N
     look.emulate_media(media="print")
     assert not look.locator("header.site").is_visible()
     assert not look.get_by_role("button", name="Show").is_visible()
+    assert not look.get_by_role("checkbox").first.is_visible()
+    assert look.locator("td.who").first.is_visible()
     assert overflow(look) == 0
+    look.goto(address + "/campaigns/1/review")
+    assert look.locator("ul.variants a.name").first.is_visible()
     look.emulate_media(media="screen")

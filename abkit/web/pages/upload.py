@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, File, Form, Path, Request, UploadFile
@@ -115,7 +116,8 @@ def _previews(served: Served, kept: uploads.Uploaded) -> list[ImportPreview]:
         path = served.settings.workspace / kept.folder / name
         try:
             with opened(path):
-                seen += served.import_kpis([path], dry_run=True)
+                # Where the server keeps it is nobody's business.
+                seen += [replace(one, file=name) for one in served.import_kpis([path], dry_run=True)]
         except InvalidInput as refused:
             seen.append(ImportPreview(file=name, error=refused.message, hint=refused.hint))
     return seen
