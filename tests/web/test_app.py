@@ -70,7 +70,8 @@ def test_the_page_starts_without_what_only_some_of_its_pages_need() -> None:
 def test_an_answer_that_quotes_a_name_leaves_its_credentials_out(client: TestClient) -> None:
     name = "https://me:S3cr-et9xQ@h.example/spring"
     said = client.get("/api/v1/scores", params={"model": name})
-    assert said.status_code == 422 or "S3cr-et9xQ" not in said.text
+    assert said.status_code in (400, 404, 422)
+    assert "S3cr-et9xQ" not in said.text
     job = client.post(
         "/api/v1/jobs", json={"job": "score_addresses", "arguments": {"addresses": [name], "campaign": "c"}}
     )
