@@ -251,6 +251,21 @@ def test_an_ods_is_read_and_one_that_repeats_a_row_without_end_is_refused(tmp_pa
         read_arms(ods(tmp_path / "b.ods", *lines, ods_row("C", 1, 2, repeated=1_000_000)))
 
 
+@pytest.mark.parametrize("end", ["</table:ta`le>", "", "</table:table-row>", "</table:tabl", "<!--"])
+def test_an_ods_whose_elements_do_not_end_is_refused(tmp_path: Path, end: str) -> None:
+    """Its reader looked for the end forever."""
+    whole = ods(tmp_path / "k.ods", ods_row("date", "ad id", "impressions", "clicks"))
+    with zipfile.ZipFile(whole) as archive:
+        content = archive.read("content.xml").decode()
+    assert content.count("</table:table>") == 1
+    path = repacked(whole, {"content.xml": content.replace("</table:table>", end).encode()})
+    with pytest.raises(AbkitError, match="damaged"):
+        read_table(path, KpiOptions())
+    bomb = content.replace("<office:document-content", '<!DOCTYPE x [<!ENTITY a "b">]><office:document-content', 1)
+    with pytest.raises(AbkitError, match="declares a type"):
+        read_table(repacked(whole, {"content.xml": bomb.encode()}), KpiOptions())
+
+
 def test_errors_in_the_cells_of_an_ods_are_said(tmp_path: Path) -> None:
     kind = 'office:value-type="string" x:value-type="error"'
     error = f"<table:table-cell {kind}><text:p>#DIV/0!</text:p></table:table-cell>"

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from html import unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
+from xml.parsers import expat  # nothing is built from it, and a DOCTYPE ends it
 
 from abkit_model.data.cell_formats import ShownOtherwise, misleading_formats
 from abkit_model.data.layouts import Layout, bare
@@ -360,6 +361,7 @@ def _scan(
         if size > max_bytes:
             raise TableError("the spreadsheet unpacks to more than its limit", hint="split the table")
     if "content.xml" in names:
+        _refuse_malformed(archive.read("content.xml"))
         _refuse_repetition(archive)
         if errors := len(_ODS_ERROR.findall(archive.read("content.xml"))):
             _say(f"{errors:,} cells have an error, such as #DIV/0!: they are read as blank")
@@ -396,6 +398,20 @@ def _unpacked_size(data: BinaryIO, member: zipfile.ZipInfo, most: float) -> int:
             if size > most:
                 return size
     return size
+
+
+def _refuse_malformed(content: bytes) -> None:
+    """Refuse an ODS whose elements do not end as they began: its reader would look for the end forever."""
+    parser = expat.ParserCreate()
+
+    def refuse(*_: object) -> None:
+        raise TableError("the spreadsheet declares a type of document, which none needs", hint=_SAVE)
+
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        raise TableError(f"the spreadsheet is damaged: {error}", hint=_SAVE) from error
 
 
 def _refuse_repetition(archive: zipfile.ZipFile) -> None:
