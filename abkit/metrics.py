@@ -88,6 +88,11 @@ class MetricDefinition(Record):
         ((4, 10.0), (1000, 10000.0))
         """
         below = getattr(counted, self.denominator)
+        if self.per == 1 and len(self.numerator) == 1 and self.metric is not Metric.MARGIN:
+            # Most metrics, of a million creatives: one figure over another.
+            ((name, weight),) = self.numerator.items()
+            value = getattr(counted, name)
+            return None if below is None or value is None else (below, value if weight == 1 else value * weight)
         parts = [(getattr(counted, name), weight) for name, weight in self.weights(margin_rate).items()]
         if below is None or any(value is None for value, _ in parts):
             return None

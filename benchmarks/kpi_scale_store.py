@@ -32,12 +32,15 @@ def fill(url: str, plan: Plan) -> int:
     rows = 0
     with recorded_run(store, "score", {}) as run:
         version = ensure_active_model(store, run).version
-        if store.dialect == "sqlite":
-            with store.connect() as connection:
-                connection.exec_driver_sql("PRAGMA synchronous = OFF")
         with store.write() as session:
             counts = dict.fromkeys(("rows", "imported", "updated", "unchanged", "unlinked", "rejected"), 0)
-            own = {"digest": "1" * 64, "name": "scale.parquet", "options": {}, "imported_at": NOW, "run_id": run.id}
+            own = {
+                "digest": "1" * 64,
+                "name": "scale.parquet",
+                "options": {"has_totals": False},
+                "imported_at": NOW,
+                "run_id": run.id,
+            }
             session.execute(insert(KpiImport).values(**counts, **own))
             for table, columns, values in _tables(plan, version, run.id):
                 _bulk(session, table, columns, values)

@@ -103,7 +103,9 @@ def reject_counts(session: Session, first: date, last: date) -> tuple[int, int]:
 
     Rows that were set aside are neither.
     """
-    files = select(Kpi.kpi_import_id).where(Kpi.period_start >= first, Kpi.period_end <= last).distinct()
+    # What begins later ends later, and an index has the last days.
+    days = Kpi.period_end.between(first, last)
+    files = select(Kpi.kpi_import_id).where(days, Kpi.period_start >= first).distinct()
     columns = [func.coalesce(total(column), 0) for column in (KpiImport.rejected, KpiImport.rows - KpiImport.set_aside)]
     rejected, rows = session.execute(select(*columns).where(KpiImport.id.in_(files))).one()
     return rejected, rows

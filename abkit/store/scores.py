@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from abkit.store.catalog.creatives import creative_ids, write_creatives
@@ -123,11 +123,8 @@ def mean_scores(session: Session, version_id: int, creatives: Collection[int] | 
     scored = select(Score.creative_id, Score.mean).where(Score.model_version_id == version_id)
     if creatives is None:
         return {id_: mean for id_, mean in session.execute(scored)}  # noqa: C416  # rows are not pairs to mypy
-    found: dict[int, float] = {}
-    for part in in_parts(sorted(creatives)):
-        rows = session.execute(scored.where(Score.creative_id.in_(part)))
-        found |= {id_: mean for id_, mean in rows}  # noqa: C416
-    return found
+    rows = session.execute(scored.where(among(session, Score.creative_id, creatives)))
+    return {id_: mean for id_, mean in rows}  # noqa: C416
 
 
 def score_marks(session: Session, version_id: int) -> tuple[int, int]:
@@ -211,7 +208,8 @@ def ranking(session: Session, campaign: int, version_id: int) -> list[RankedScor
         )
         .join(Creative, Creative.id == Score.creative_id)
         .join(CampaignCreative, CampaignCreative.creative_id == Creative.id)
-        .where(CampaignCreative.campaign_id == campaign, Score.model_version_id == version_id)
+        # By the campaign: `+ 0` keeps SQLite from all scores of the version.
+        .where(CampaignCreative.campaign_id == campaign, Score.model_version_id + 0 == version_id)
         .order_by(Score.mean.desc(), Creative.sha256)
     )
     return [
@@ -224,11 +222,11 @@ def ranking(session: Session, campaign: int, version_id: int) -> list[RankedScor
 
 def unscored(session: Session, campaign: int, version_id: int) -> list[tuple[int, str]]:
     """Return id and sha256 of a campaign's candidates without a score by this version, in the order they came."""
-    scored = select(Score.creative_id).where(Score.model_version_id == version_id)
+    scored = exists().where(Score.creative_id == Creative.id, Score.model_version_id == version_id)
     rows = session.execute(
         select(Creative.id, Creative.sha256)
         .join(CampaignCreative, CampaignCreative.creative_id == Creative.id)
-        .where(CampaignCreative.campaign_id == campaign, Creative.id.not_in(scored))
+        .where(CampaignCreative.campaign_id == campaign, ~scored)
         .order_by(Creative.id)
     )
     return [(id_, sha256) for id_, sha256 in rows]

@@ -69,9 +69,11 @@ class PerCreative:
     def sort(self, rows: Sequence[Delivered]) -> tuple[list[Delivered], list[Delivered], list[Delivered]]:
         """Return the rows with a value, those with too little delivery, and those without a value."""
         needed = getattr(self.limits, f"min_{self.figure}")
-        enough = [row for row in rows if getattr(row, self.figure) >= needed]
-        few = [row for row in rows if getattr(row, self.figure) < needed]
-        return [row for row in enough if self.terms(row)[0]], few, [row for row in enough if not self.terms(row)[0]]
+        figure = self.figure
+        kept: tuple[list[Delivered], list[Delivered], list[Delivered]] = ([], [], [])
+        for row in rows:
+            kept[1 if getattr(row, figure) < needed else 0 if self.terms(row)[0] else 2].append(row)
+        return kept
 
     def terms(self, row: Delivered) -> tuple[float, float]:
         """Return denominator and numerator; a denominator of 0 where the money is not known."""

@@ -72,7 +72,7 @@ def campaigns_of(session: Session, ids: Collection[int]) -> dict[int, int]:
 
 def creatives_launched(session: Session, first: date, last: date) -> list[int]:
     """Return the creatives launched between two days, in that order."""
-    return [creative for day, creative in launches(session, last) if day >= first]
+    return [creative for _, creative in launches(session, last, first)]
 
 
 def launches(session: Session, last: date, first: date | None = None) -> list[tuple[date, int]]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from abkit.store.database.statements import in_parts
+from abkit.store.database.statements import among, in_parts
 from abkit.store.runs import RunRecord
 from abkit.store.schema import CampaignCreative, Creative, Embedding, Idea, IdeaCreative
 from abkit.vocabulary import IdeaSource
@@ -84,12 +84,9 @@ def ideas_of(session: Session, creatives: Collection[int] | None = None) -> dict
     if creatives is None:
         return {id_: idea for id_, idea in session.execute(select(IdeaCreative.creative_id, IdeaCreative.idea_id))}  # noqa: C416
     found = {id_: -id_ for id_ in creatives}
-    for part in in_parts(sorted(creatives)):
-        rows = session.execute(
-            select(IdeaCreative.creative_id, IdeaCreative.idea_id).where(IdeaCreative.creative_id.in_(part))
-        )
-        found |= {id_: idea for id_, idea in rows}  # noqa: C416  # rows are not pairs to mypy
-    return found
+    rows = select(IdeaCreative.creative_id, IdeaCreative.idea_id)
+    rows = rows.where(among(session, IdeaCreative.creative_id, creatives))
+    return found | {id_: idea for id_, idea in session.execute(rows)}  # noqa: C416  # rows are not pairs to mypy
 
 
 def creatives_of(session: Session, ideas: Collection[int]) -> dict[int, int]:

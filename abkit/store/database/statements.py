@@ -34,7 +34,7 @@ _AT_ONCE = 5_000
 T = TypeVar("T")
 
 
-def insert_into(session: Session, table: type[Base]) -> Any:
+def insert_into(session: Session, table: type[Base] | FromClause) -> Any:
     """Return an INSERT of the session's engine, which knows ON CONFLICT."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     return make(table)
@@ -55,7 +55,8 @@ def insert_missing(
         return
     # One statement for all rows, executed many times: a VALUES list of them would be compiled anew for every batch,
     # which took longer than writing it.
-    statement = insert_into(session, table).on_conflict_do_nothing(index_elements=list(key))
+    # Of the table and not of its class: the ORM would look at each row on its own.
+    statement = insert_into(session, table.__table__).on_conflict_do_nothing(index_elements=list(key))
     session.flush()  # rows that these refer to may still wait
     # In the order of the key: two processes that insert the same rows in different orders would each hold a row that
     # the other waits for, and PostgreSQL would end one of them.

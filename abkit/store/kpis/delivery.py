@@ -20,6 +20,7 @@ from abkit.store.catalog.places import CAMPAIGN, NAMED, with_places
 from abkit.store.database.statements import among, any_fraction, as_count, total
 from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
+from abkit.store.kpis.once.campaign_totals import imports_with_totals
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.once.provisional import Provisional, provisional
 from abkit.store.kpis.once.same_ads import ads_showing, shown_creatives
@@ -110,6 +111,8 @@ def without_their_campaign(session: Session, filters: Filters) -> str:
     """
     conditions = [counts(session, filters.start, filters.end, filters.segment), *_conditions(session, filters)]
     ads = with_places(select(Kpi.ad_id)).where(NAMED.is_not(None))
+    if filters.ads is not None:
+        ads = ads.where(among(session, Kpi.ad_id, filters.ads))
     several = ads.group_by(Kpi.ad_id).having(func.count(NAMED.distinct()) > 1)
     nameless = with_places(select(total(Kpi.impressions))).where(*conditions, NAMED.is_(None), Kpi.ad_id.in_(several))
     if not (impressions := session.scalar(nameless) or 0):
@@ -520,8 +523,11 @@ def first_deliveries(
 
 def first_day(session: Session, until: date) -> date | None:
     """Return the first day on which anything was delivered up to a day; None without any delivery."""
-    shown = select(func.min(Kpi.period_start)).where(Kpi.left_out == "", Kpi.impressions > 0)
-    return session.scalar(shown.where(*within(Kpi, None, until)))
+    delivered = (Kpi.left_out == "", Kpi.impressions > 0, *within(Kpi, None, until))
+    if not imports_with_totals(session):
+        # What ends first begins first, and an index has the last days.
+        return session.scalar(select(Kpi.period_start).where(*delivered).order_by(Kpi.period_end).limit(1))
+    return session.scalar(select(func.min(Kpi.period_start)).where(*delivered))
 
 
 def impressions_after(session: Session, day: date) -> int:

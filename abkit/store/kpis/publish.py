@@ -42,7 +42,7 @@ from abkit.store.kpis.campaigns import place_segments, settle_campaigns
 from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
 from abkit.store.kpis.once.campaign_totals import HAS_TOTALS, TotalsBesideDays, totals_beside_days
-from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, recount, set_aside
+from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, note_breakdowns, recount, set_aside
 from abkit.store.kpis.once.equal_days import EqualDays, equal_days
 from abkit.store.kpis.once.running_totals import running_totals
 from abkit.store.kpis.stage import (
@@ -99,6 +99,7 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     record, is_new = begin_import(session, _PUBLISH_LOCK, KpiImport, header.digest, **columns)
     if not is_new:
         return record, False
+    newest = session.scalar(select(func.max(Ad.id))) or 0
     known, made_one = _number_ads_and_segments(session, header.run_id)
     if made_one:
         record.options = {**record.options, "campaigns_made_one": [list(pair) for pair in made_one]}
@@ -112,19 +113,31 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     _name_ads(session, header.run_id)
     relink(session, header.run_id, ads=ads)
     first, last = session.execute(select(func.min(STAGE_KPI.c.period_start), func.max(STAGE_KPI.c.period_end))).one()
-    counted = recount(session, session.scalars(ads).all(), (first, last))
+    longer = select(STAGE_KPI.c.place).where(STAGE_KPI.c.period_end > STAGE_KPI.c.period_start).limit(1)
+    has_totals = session.execute(longer).first() is not None
+    touched = session.scalars(ads).all()
+    # Of new ads there are no other rows: those of a plain file of days have nothing to compete with.
+    alone = [ad for ad in touched if ad > newest] if not has_totals and _of_one_kind(session) else ()
+    counted = recount(session, touched, (first, last), alone=alone)
     if counted.wholes:
         record.options = {**record.options, "totals": [f"{name} {value!r}" for name, value in counted.wholes]}
     if counted.not_examined:
         record.options = {**record.options, "values_not_examined": counted.not_examined}
-    longer = select(STAGE_KPI.c.place).where(STAGE_KPI.c.period_end > STAGE_KPI.c.period_start).limit(1)
-    record.options = {**record.options, HAS_TOTALS: session.execute(longer).first() is not None}
+    record.options = {**record.options, HAS_TOTALS: has_totals}
     refresh_launches(session, creatives_of(session, ads), header.run_id)
     unlinked = ~exists().where(AdCreative.ad_id == STAGE_AD.c.ad_id)
     staged = STAGE_KPI.join(STAGE_AD, STAGE_AD.c.ad_no == STAGE_KPI.c.ad_no)
     record.unlinked = _file_rows(session, staged, unlinked, _delivers)
     session.flush()
     return record, True
+
+
+def _of_one_kind(session: Session) -> bool:
+    """Return whether all staged rows have one conversion event, one attribution window and one breakdown."""
+    note_breakdowns(session)
+    cuts = select(Segment.breakdown).join(STAGE_SEGMENT, STAGE_SEGMENT.c.segment_id == Segment.id).distinct().limit(2)
+    events = select(STAGE_KPI.c.event, STAGE_KPI.c.attribution_window).distinct().limit(2)
+    return len(session.execute(cuts).all()) == 1 and len(session.execute(events).all()) == 1
 
 
 def staged_set_aside(session: Session) -> tuple[SetAside, ...]:

@@ -299,7 +299,7 @@ def _delivered(
     ads: Collection[int] | None,
 ) -> DeliveredRows:
     rows = delivery.delivery_rows(session, first, as_of, money, segment=segment, campaigns=campaigns, ads=ads)
-    rows = [row for row in rows if not trials.covers(row)]
+    rows = [row for row in rows if not trials.covers(row)] if trials.covered else rows
     known = definition.known(rows)
     launches = delivery.first_deliveries(session, {row.creative_id for row in known}, ads)
     return DeliveredRows(

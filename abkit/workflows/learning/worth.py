@@ -198,7 +198,9 @@ def find_worth(
     if found is None:
         found = find_appeals(session, settings, metric=kpi, as_of=as_of, first=first, campaigns=campaigns, rates=rates)
     version = judged_version(session, model, as_of)
-    unseen = unseen_scores(session, version) if version else UnseenScores(scores={})
+    # Where the ads are named, the scores of all others are not read.
+    compared = None if ads is None else {int(one) for one in found.appeals.creative}
+    unseen = unseen_scores(session, version, compared) if version else UnseenScores(scores={})
     score = unseen.scores
     minimum = float(settings.drift.min_clicks)
     new = ~np.isin(found.appeals.creative, sorted(unseen.seen))

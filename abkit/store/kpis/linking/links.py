@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from abkit.names import is_sha256
+from abkit.names import is_sha256, link_key
 from abkit.store.catalog.creatives import creative_ids, creative_names
 from abkit.store.catalog.places import CAMPAIGN, campaigns_of, with_places
 from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, wait_for_turn
@@ -71,7 +71,11 @@ def name_ads(session: Session, names: Select[int, str], run_id: int, *, numbers:
     ad, name = named.c
     known = exists().where(AdName.ad_id == ad, AdName.name == name)
     rows = session.execute(select(ad, name).where(~known).distinct())
-    new = [{"ad_id": id_, "name": text, "run_id": run_id} for id_, text in rows if numbers or not text.isdecimal()]
+    new = [
+        {"ad_id": id_, "name": text, "link_key": link_key(text), "run_id": run_id}
+        for id_, text in rows
+        if numbers or not text.isdecimal()
+    ]
     insert_missing(session, AdName, new, key=["ad_id", "name"])
 
 
@@ -194,7 +198,7 @@ def _names_to_link(
         touched = [select(AdName.ad_id).where(AdName.link_key.in_(part)) for part in in_parts(sorted(keys))]
         statements = [rows.where(AdName.ad_id.in_(part)) for part in touched]
     found = (row for statement in statements for row in session.execute(statement))
-    return list(dict.fromkeys((row.ad_id, row.name, row.link_key, row.campaign_id) for row in found))
+    return list(dict.fromkeys(map(tuple, found)))
 
 
 def _candidates(session: Session, keys: Collection[str]) -> Candidates:

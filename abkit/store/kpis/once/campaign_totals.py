@@ -93,7 +93,7 @@ def totals_beside_days(
         days: Only totals that have one of these days; all by default.
     """
     touching = [Kpi.period_start <= days[1], Kpi.period_end >= days[0]] if days else []
-    imports = _with_totals(session)
+    imports = imports_with_totals(session)
     if not imports:
         return None
     longer = [Kpi.period_end > Kpi.period_start, Kpi.left_out == "", Kpi.kpi_import_id.in_(imports), *touching]
@@ -112,7 +112,7 @@ def totals_beside_days(
     return _judged(session, found)
 
 
-def _with_totals(session: Session) -> list[int]:
+def imports_with_totals(session: Session) -> list[int]:
     """Return the imports with longer periods than a day, and those of an earlier release, of which nobody knows."""
     kept = session.execute(select(KpiImport.id, KpiImport.options))
     return [number for number, options in kept if options.get(HAS_TOTALS, True)]

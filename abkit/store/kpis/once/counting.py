@@ -56,7 +56,12 @@ class Recounted:
 
 
 def recount(
-    session: Session, ads: Collection[int], days: tuple[date, date] | None = None, *, every: bool = False
+    session: Session,
+    ads: Collection[int],
+    days: tuple[date, date] | None = None,
+    *,
+    every: bool = False,
+    alone: Collection[int] = (),
 ) -> Recounted:
     """Decide anew which rows of these ads count; call it where their rows changed, came or went.
 
@@ -65,13 +70,14 @@ def recount(
         ads: Ids of the ads; those that are the same as one of them are looked at too.
         days: First and last of the rows that changed; all days by default.
         every: Whether the ads did not come in one file, and may repeat each other.
+        alone: Those of the ads whose rows are known not to compete with each other: they are days, of one kind.
     """
     if not ads:
         return Recounted()
     session.flush()
-    _note_breakdowns(session)
+    note_breakdowns(session)
     found = _note_wholes(session, ads, days)
-    _settle(session, ads)
+    _settle(session, set(ads).difference(alone))
     if changed := unite(session, ads, days, every=every):
         _settle(session, changed)
     return found
@@ -83,7 +89,8 @@ def settle_all(session: Session) -> None:
         recount(session, session.scalars(select(Ad.id)).all(), every=True)
 
 
-def _note_breakdowns(session: Session) -> None:
+def note_breakdowns(session: Session) -> None:
+    """Note how the segments that are new cut delivery."""
     names = [*map(str, Dimension), *PLACES]
     columns = [getattr(Segment, name) for name in names]
     new = session.execute(select(Segment.id, *columns).where(Segment.breakdown.is_(None))).all()
@@ -325,7 +332,8 @@ _SAID = {
 
 def within(table: Any, start: date | None, end: date | None) -> list[ColumnElement[bool]]:
     """Return conditions that a row's whole period lies between two days."""
-    conditions = [] if start is None else [table.period_start >= start]
+    # What begins later ends later, and an index has the last days.
+    conditions = [] if start is None else [table.period_start >= start, table.period_end >= start]
     return conditions if end is None else [*conditions, table.period_end <= end]
 
 
