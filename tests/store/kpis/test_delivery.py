@@ -18,11 +18,12 @@ from abkit.store.kpis.delivery import (
     day_sums,
     deliveries,
     delivery_rows,
+    first_day,
     first_deliveries,
     parse_segment,
     without_their_campaign,
 )
-from abkit.store.schema import Ad
+from abkit.store.schema import Ad, KpiImport
 from abkit.vocabulary import Metric
 from tests.monitoring_rows import Seed, seeded
 from tests.store.rows import day
@@ -247,3 +248,23 @@ def test_a_segment_that_is_not_name_and_value_is_refused_with_the_names(wrong: s
 def test_a_segment_may_be_empty_or_have_spaces() -> None:
     assert parse_segment(None) == parse_segment("") == {}
     assert parse_segment(" placement = feed , ") == {"placement": "feed"}
+
+
+def test_the_first_day_is_that_of_delivery_with_totals_and_without(store: Store) -> None:
+    seed = seeded(store)
+    (ad,) = seed.creatives("spring", [1.0])
+    seed.kpis([row(ad, 1, 0, 0), row(ad, 3), row(ad, 9)])
+
+    def first() -> object:
+        with store.read() as session:
+            return first_day(session, day(20))
+
+    def say(totals: bool) -> None:
+        with store.write() as session:
+            session.get_one(KpiImport, seed.import_id).options = {"has_totals": totals}
+
+    say(totals=False)
+    assert first() == day(3)
+    seed.kpis([period(ad, 2, 12, 5000)])
+    say(totals=True)
+    assert first() == day(2)
