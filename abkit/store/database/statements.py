@@ -34,7 +34,7 @@ _AT_ONCE = 5_000
 T = TypeVar("T")
 
 
-def insert_into(session: Session, table: type[Base] | FromClause) -> Any:
+def insert_into(session: Session, table: Any) -> Any:
     """Return an INSERT of the session's engine, which knows ON CONFLICT."""
     make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     return make(table)

@@ -198,7 +198,7 @@ def _names_to_link(
         touched = [select(AdName.ad_id).where(AdName.link_key.in_(part)) for part in in_parts(sorted(keys))]
         statements = [rows.where(AdName.ad_id.in_(part)) for part in touched]
     found = (row for statement in statements for row in session.execute(statement))
-    return list(dict.fromkeys(map(tuple, found)))
+    return list(dict.fromkeys((row[0], row[1], row[2], row[3]) for row in found))
 
 
 def _candidates(session: Session, keys: Collection[str]) -> Candidates:
