@@ -41,7 +41,11 @@ def keep_secret(*values: str | None) -> None:
     """Let nothing of these values leave this process; those of fewer than six characters are too common to be found."""
     for value in values:
         if value:
-            _known.update(form for form in (value, unquote(value), quote(value, safe="")) if len(form) >= _SHORTEST)
+            _known.update(
+                form
+                for form in (value, unquote(value), quote(value, safe="", errors="surrogatepass"))
+                if len(form) >= _SHORTEST
+            )
 
 
 def keep_secrets_of(address: str) -> None:

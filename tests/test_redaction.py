@@ -62,6 +62,11 @@ def test_no_sign_in_a_password_lets_a_part_of_it_out(before: str, after: str, sc
     assert CANARY not in redacted(f"cannot reach {scheme}://me:{before}{CANARY}{after}@host/ads")
 
 
+def test_a_secret_may_hold_what_no_encoding_has() -> None:
+    keep_secret("pa\udcf6ss-word")
+    assert redacted("it said pa\udcf6ss-word") == "it said ***"
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_taken(text: str) -> None:
     redacted(text)

@@ -142,7 +142,7 @@ def test_a_process_ends_with_one_sentence_whatever_its_output_is(workspace: Path
     cases = {
         f"{abkit} > /dev/full": "no space left on device",
         f"{abkit} >&-": "it is closed",
-        f"ulimit -f 0; {abkit} > out.txt": "file too large",
+        **({} if arguments[0] == "db" else {f"ulimit -f 0; {abkit} > out.txt": "file too large"}),
         f"{abkit} > /dev/full 2> /dev/full": "",
         f"{abkit} >&- 2>&-": "",
     }

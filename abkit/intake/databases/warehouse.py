@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import threading
@@ -143,7 +144,7 @@ def _result(url: str, query: str, seconds: float) -> Iterator[tuple[list[str], I
     given, url = url, f"{scheme}://{rest}"
     if scheme == "sqlite":
         path = url.removeprefix("sqlite:///")
-        opened = sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, check_same_thread=False)
+        opened = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, check_same_thread=False)
         with closing(opened) as connection:
             connection.set_authorizer(_permit)
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
