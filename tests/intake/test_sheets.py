@@ -284,6 +284,13 @@ def test_a_zip_with_one_table_is_that_table(tmp_path: Path) -> None:
         assert read_table(path, KpiOptions()).frame["creative"].to_list() == ["héro.png"] * height
 
 
+def test_a_member_of_a_zip_without_a_name_is_no_table(tmp_path: Path) -> None:
+    text = ",".join(HEADER) + "\n2026-01-01,7001,héro.png,1204,35,1.20\n"
+    path = packed(tmp_path / "k.zip", {"x.txt": b"1", "k.csv": text.encode()})
+    path.write_bytes(path.read_bytes().replace(b"x.txt", b"\0.txt"))  # a name ends where a zero is
+    assert read_table(path, KpiOptions()).frame["creative"].to_list() == ["héro.png"]
+
+
 def test_a_zip_with_several_tables_or_none_is_refused_with_their_names(tmp_path: Path) -> None:
     with pytest.raises(AbkitError, match=r"2 tables: 'a.csv', '../b.csv'"):
         read_table(packed(tmp_path / "k.zip", {"a.csv": b"1", "../b.csv": b"2"}), KpiOptions())

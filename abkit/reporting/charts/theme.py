@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ GRID = "#e6e8ee"
 SERIES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a6d3b", "#555555"]
 FORMATS = (".png", ".svg", ".html", ".json")
 MAX_COLORS = 12  # campaigns; more cannot be told apart, and their lines say nothing
+RESERVED = 66 * 2**30  # bytes of addresses that the drawing library takes, of which it uses few
 FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"  # of the widths that charts are laid out with
 
 
@@ -102,11 +104,30 @@ def spec_of(chart: Any) -> dict[str, Any]:
 
 def svg_of(spec: dict[str, Any], prefix: str = "") -> str:
     """Return a chart in the notation of Vega-Lite as an SVG element; see `chart_svg`."""
-    import vl_convert
-
-    svg: str = vl_convert.vegalite_to_svg(spec)
+    svg: str = _drawing().vegalite_to_svg(spec)
     svg = svg[svg.index("<svg") :]
     return re.sub(r'(\bid="|url\(#)((?:clip|gradient)_?\d+)', rf"\g<1>{prefix}\g<2>", svg) if prefix else svg
+
+
+def _drawing() -> Any:
+    """Return the library that draws.
+
+    Raises:
+        AbkitError: It would end this process, because it may reserve too few addresses.
+    """
+    with suppress(ImportError):  # Windows has no such limit
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY and most < RESERVED:
+            raise AbkitError(
+                f"a chart cannot be drawn: this process may reserve {most / 2**30:.1f} GiB of memory addresses, and "
+                f"drawing reserves {RESERVED // 2**30}, though it uses little of them",
+                hint="ulimit -v unlimited, or start it without a limit of virtual memory (LimitAS=)",
+            )
+    import vl_convert
+
+    return vl_convert
 
 
 def refuse_unwritable(path: Path) -> None:
@@ -143,12 +164,10 @@ def save_chart(chart: Any, path: Path) -> Path:
     """
     import json
 
-    import vl_convert
-
     ending = _ending_of(path)
     spec = spec_of(chart)
     if ending == ".png":
-        content = vl_convert.vegalite_to_png(spec, scale=2)
+        content = _drawing().vegalite_to_png(spec, scale=2)
     elif ending == ".json":
         content = json.dumps(spec, indent=1).encode()
     elif ending == ".svg":

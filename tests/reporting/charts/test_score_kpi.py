@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -186,6 +188,29 @@ def test_charts_are_saved_whole_and_without_scripts(make_report: MakeReport, tmp
         assert "<script" not in content
         outside = set(re.findall(r"https?://[^\"'<> ]+", content))
         assert outside <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"} or ending == "json"
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_without_enough_addresses_a_chart_is_refused_before_the_library_ends_the_process(
+    tmp_path: Path, ending: str
+) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+import altair
+from abkit.errors import AbkitError
+from abkit.reporting.charts.theme import save_chart
+resource.setrlimit(resource.RLIMIT_AS, (32 * 2**30, resource.RLIM_INFINITY))
+try:
+    save_chart(altair.Chart({"values": []}).mark_point(), Path(sys.argv[1]))
+except AbkitError as error:
+    print(error.message)
+"""
+    path = tmp_path / f"chart.{ending}"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("a chart cannot be drawn: this process may reserve 32.0 GiB of memory addresses")
+    assert not path.exists()
 
 
 def test_an_unknown_ending_is_refused_with_the_ones_that_work(make_report: MakeReport, tmp_path: Path) -> None:
