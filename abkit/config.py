@@ -131,7 +131,7 @@ class KpiSettings(_Section):
         "such as `Europe/Berlin`; unknown if empty",
     )
     analysis_rows: int = Field(
-        default=200_000,
+        default=3_000_000,
         ge=0,
         description="rows that `correlate` and `drift check` read at most: of more, those of campaigns drawn by "
         "chance, and they say so ([scale.md](scale.md#millions-of-rows)); 0: all of them",

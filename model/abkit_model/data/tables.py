@@ -219,7 +219,8 @@ def _only_table(archive: zipfile.ZipFile) -> zipfile.ZipInfo | None:
     names = set(archive.namelist())
     if "[Content_Types].xml" in names or {"mimetype", "content.xml"} <= names:
         return None
-    members = [one for one in archive.infolist() if not (one.filename or "/").endswith("/") and not _is_of_the_system(one.filename)]
+    files = [one for one in archive.infolist() if one.filename and not one.is_dir()]
+    members = [one for one in files if not _is_of_the_system(one.filename)]
     tables = [one for one in members if one.filename.lower().endswith(SUFFIXES)]
     if len(tables) != 1:
         shown = ", ".join(repr(one.filename[-80:]) for one in (tables or members)[:10])
