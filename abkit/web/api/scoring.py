@@ -6,6 +6,7 @@ import hashlib
 import re
 import tempfile
 import threading
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +25,7 @@ from abkit.web.access.people import Permission
 from abkit.web.api.answers import PREFIX, answer, shows
 from abkit.web.api.catalog import Model
 from abkit.web.api.once import Key, once
+from abkit.workflows.opened_uploads import opened
 from abkit.written_files import whole_file
 
 if TYPE_CHECKING:
@@ -61,6 +63,11 @@ class Sent:
     def digest(self) -> bytes:
         """What tells it from another one."""
         return hashlib.sha256(self.content).digest() + self.name.encode() + "\n".join(self.urls).encode()
+
+    @property
+    def key(self) -> str:
+        """The name of what it holds, whatever it is called."""
+        return hashlib.sha256(self.content + "\n".join(self.urls).encode()).hexdigest()
 
 
 async def sent(request: Request, served: Served, person: Viewer) -> Sent:
@@ -139,13 +146,15 @@ def score(
 
     def act() -> Response:
         if not log:
-            return answer(request, _unlogged(request, served, what, model))
+            with _noted(served.settings.workspace, what):
+                return answer(request, _unlogged(request, served, what, model))
         if not person.can(Permission.OPERATE):
             raise HTTPException(403, f"{person.name} may not log scores: it needs the permission to operate")
         if what.urls:
             raise UsageError("scores of addresses are logged by a job", hint="POST /api/v1/jobs: score_addresses")
         path = _kept(served.settings.workspace, what, name)
-        done = served.score([path], campaign=campaign, model=model)
+        with _noted(served.settings.workspace, what):
+            done = served.score([path], campaign=campaign, model=model)
         audit.record(served, person, "score image", f"{campaign}: {path.name}")
         return answer(
             request,
@@ -159,6 +168,14 @@ def score(
         )
 
     return once(request, served, person, key, what.digest, act)
+
+
+def _noted(workspace: Path, what: Sent) -> AbstractContextManager[None]:
+    """Note that what was sent is open: what has ended the server three times is refused."""
+    folder = workspace / "uploads"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    called = "the image" if what.content else "the images of these addresses"
+    return opened(folder / what.key, called)
 
 
 def _unlogged(request: Request, served: Served, what: Sent, model: str | None) -> UnloggedScores:

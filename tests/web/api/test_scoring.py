@@ -1,5 +1,6 @@
 """Scores for images that a client sends, or names by their addresses."""
 
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from abkit.store.schema import Creative, Run, Score
 from abkit.vocabulary import Role
 from abkit.web.access import guard
 from abkit.web.access.people import Person
+from abkit.workflows.opened_uploads import opened
 from tests.images import make_image
 
 SCORE = "/api/v1/score"
+URL, PNG = "https://example.com/a.png", {"Content-Type": "image/png"}
 
 
 def png(seed: int) -> bytes:
@@ -43,6 +46,36 @@ def test_an_image_is_scored_and_not_logged(scoring: TestClient, studio: Workspac
     assert sum(file["distribution"]) == pytest.approx(1)
     assert file["path"] == "image"
     assert rows(studio) == before
+
+
+@pytest.mark.parametrize("sent", [{"content": b"an image", "headers": PNG}, {"json": {"urls": [URL]}}])
+def test_what_killed_the_server_three_times_is_not_opened_again(
+    scoring: TestClient, studio: Workspace, monkeypatch: pytest.MonkeyPatch, sent: dict[str, Any]
+) -> None:
+    class Killed(Exception):
+        """Stands for kill -9."""
+
+    def dies(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", lambda *_, **__: None)  # as of a process that is gone
+        patched.setattr("abkit.web.api.scoring._unlogged", dies)
+        for _ in range(3):
+            with pytest.raises(Killed):
+                scoring.post(SCORE, **sent)
+    refused = scoring.post(SCORE, **sent)
+    assert refused.status_code == 422
+    assert "reading it ended the server 3 times" in refused.json()["title"]
+    assert scoring.post(SCORE, content=png(4), headers=PNG).status_code == 200
+
+
+def test_one_image_in_many_requests_at_once_is_no_death(tmp_path: Path) -> None:
+    with ExitStack() as many:
+        for _ in range(5):
+            many.enter_context(opened(tmp_path / "a.png"))
+        assert [path.name for path in tmp_path.iterdir()] == [".a.png.opened"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_form_and_a_bare_body_give_the_same_score(scoring: TestClient) -> None:
