@@ -1,6 +1,10 @@
 """KPI rows of days that are long over leave the store for files: nothing is lost, doubled, or counted differently."""
 
-from datetime import UTC, date, datetime
+import random
+import subprocess
+import sys
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +79,17 @@ def test_what_leaves_is_in_the_files_and_comes_back_by_an_import(store: Store, t
     assert delivered(store) == before
 
 
+def test_what_was_archived_twice_comes_back_twice_from_the_archive_or_the_exports(store: Store, tmp_path: Path) -> None:
+    before = brought(store, tmp_path, DAYS, NAMES)
+    for number in range(3):
+        archived(store, tmp_path / f"old-{number}")
+        assert delivered(store) < before
+        run_import(store, tmp_path / f"old-{number}")
+        assert delivered(store) == before
+    archived(store, tmp_path / "old")
+    assert brought(store, tmp_path, DAYS, NAMES) == before
+
+
 def test_to_archive_twice_changes_nothing_more(store: Store, tmp_path: Path) -> None:
     brought(store, tmp_path, DAYS)
     archived(store, tmp_path / "old")
@@ -89,6 +104,48 @@ def test_a_dry_run_says_the_same_and_changes_nothing(store: Store, tmp_path: Pat
     said = archived(store, tmp_path / "old", dry_run=True)
     assert (said.rows, said.left_rows, delivered(store)) == (3, 4, before)
     assert not (tmp_path / "old").exists()
+
+
+@pytest.mark.long  # real kills need rows enough to be hit: an exception at the worst moment is in the next test
+def test_killed_at_any_moment_nothing_is_lost_or_doubled(store: Store, tmp_path: Path) -> None:
+    days = [date(2025, 1, 1) + timedelta(days=number) for number in range(60)]
+    table = rows(
+        *(f"{day},{ad},{ad}.png,spring,feed,{1000 + ad},{ad % 50},1,1.5,USD" for day in days for ad in range(300)),
+        header=HEADER,
+    )
+    before = brought(store, tmp_path, table)
+    old = {row for row in before if row[6] < MARCH}
+    url = store.engine.url.render_as_string(hide_password=False)
+    code = f"""
+import sys
+from datetime import date
+from pathlib import Path
+from abkit.config import Settings
+from abkit.store.database.engine import Store
+from abkit.workflows.retention import archive
+store = Store(sys.argv[1])
+store.engine.connect().close()
+print("begins", flush=True)
+archive(store, Settings(), before=date.fromisoformat("{MARCH}"), folder=Path(sys.argv[2]))
+"""
+    rng, seen = random.Random(8), set()  # not for secrets
+    for number in range(8):
+        folder = tmp_path / f"old-{number}"
+        process = subprocess.Popen([sys.executable, "-c", code, url, str(folder)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begins\n"
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(rng.uniform(0, 3))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        found = delivered(store)
+        assert found in (before, before - old)
+        seen.add(len(found))
+        if found != before:
+            run_import(store, folder)
+            assert delivered(store) == before
+    assert seen == {len(before), len(before - old)}
 
 
 @pytest.mark.parametrize("how", [KeyboardInterrupt, AbkitError])

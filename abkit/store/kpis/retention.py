@@ -26,7 +26,17 @@ from abkit.store.database.statements import among, count_changed, count_rows, in
 from abkit.store.kpis import archive
 from abkit.store.kpis.once.counting import changed_without
 from abkit.store.kpis.stage import STAGE_AD, STAGE_KPI
-from abkit.store.schema import Ad, Experiment, ExperimentResult, Kpi, KpiArchive, KpiRetention, KpiRevision, Segment
+from abkit.store.schema import (
+    Ad,
+    Experiment,
+    ExperimentResult,
+    Kpi,
+    KpiArchive,
+    KpiImport,
+    KpiRetention,
+    KpiRevision,
+    Segment,
+)
 from abkit.vocabulary import PLACES, Dimension
 
 if TYPE_CHECKING:
@@ -139,8 +149,12 @@ def leaving_revisions(session: Session) -> list[dict[str, Any]]:
 
 
 def take_out(session: Session, before: date, record: KpiRetention) -> int:
-    """Delete the rows that leave, with their former figures and what undo kept of them; return how many rows."""
+    """Delete the rows that leave, with their former figures and what undo kept of them; return how many rows.
+
+    Files that brought such rows can be imported again, the archive's own among them.
+    """
     gone = select(LEAVING.c.kpi_id)
+    _free_digests(session, before, record.run_id)
     count_changed(session, delete(KpiRevision).where(KpiRevision.kpi_id.in_(gone)))
     removed = count_changed(session, delete(Kpi).where(Kpi.id.in_(gone)))
     _forget_delivered(session, before)
@@ -148,6 +162,15 @@ def take_out(session: Session, before: date, record: KpiRetention) -> int:
     session.flush()
     drop_stage(session.connection(), _TEMPORARY)
     return removed
+
+
+def _free_digests(session: Session, before: date, run_id: int) -> None:
+    """Let every file with rows before a day be imported again: who owns a row is not the only one that brought it."""
+    owners = set(session.scalars(select(Kpi.kpi_import_id).where(Kpi.id.in_(select(LEAVING.c.kpi_id))).distinct()))
+    for record in session.scalars(select(KpiImport).where(KpiImport.digest.not_like("% by run %"))):
+        first = "" if record.contents is None else record.contents.get("first_day") or date.max.isoformat()
+        if record.id in owners or first < before.isoformat():
+            record.digest = f"archived by run {run_id}: {record.digest}"
 
 
 def undecided_since(session: Session, before: date) -> list[str]:
