@@ -415,10 +415,11 @@ def delivery_rows(
         campaigns: Ids of the only campaigns; None for all.
         ads: Ids of the only ads; None for all.
     """
+    # Not of the members alone: PostgreSQL takes what a few ads show for one row, and then reads all campaigns for each.
+    shown = _shown(session, ads)
     if campaigns is not None:
         members = ads_of_members(session, campaigns)
         ads = members if ads is None else list(set(members).intersection(ads))
-    shown = _shown(session, ads)
     single = (
         select(shown.c.ad_id, func.min(shown.c.creative_id).label("creative_id"))
         .group_by(shown.c.ad_id)
