@@ -17,7 +17,7 @@ from abkit.metrics import MONEY, MetricDefinition
 from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
 from abkit.store.catalog.places import CAMPAIGN, NAMED, with_places
-from abkit.store.database.statements import among, any_fraction, as_count, total
+from abkit.store.database.statements import among, any_fraction, as_count, execute_hashed, total
 from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
 from abkit.store.kpis.once.campaign_totals import imports_with_totals
@@ -415,11 +415,10 @@ def delivery_rows(
         campaigns: Ids of the only campaigns; None for all.
         ads: Ids of the only ads; None for all.
     """
-    # Not of the members alone: PostgreSQL takes what a few ads show for one row, and then reads all campaigns for each.
-    shown = _shown(session, ads)
     if campaigns is not None:
         members = ads_of_members(session, campaigns)
         ads = members if ads is None else list(set(members).intersection(ads))
+    shown = _shown(session, ads)
     single = (
         select(shown.c.ad_id, func.min(shown.c.creative_id).label("creative_id"))
         .group_by(shown.c.ad_id)
@@ -438,7 +437,8 @@ def delivery_rows(
     split: list[Any] = [Kpi.currency] if money else []
     wanted = select(Segment.id).where(*(getattr(Segment, name) == value for name, value in segment.items()))
     amounts = [*split, *(AMOUNTS if money else ())]
-    rows = session.execute(
+    rows = execute_hashed(
+        session,
         with_places(select(*key, *_TOTALS, *amounts).join(Ad, Ad.id == Kpi.ad_id))
         .join(cell, cell.c.id == Kpi.segment_id)
         .join(single, single.c.ad_id == Kpi.ad_id)
@@ -449,7 +449,7 @@ def delivery_rows(
         # An index finds the rows of these ads; where they are, no index tells.
         .where(*([] if ads is None else [among(session, Kpi.ad_id, ads)]))
         .group_by(*order, *split)
-        .order_by(*order, *split)
+        .order_by(*order, *split),
     )
     if money is None:
         return with_late_events(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from abkit.store.catalog.creatives import only_campaigns
 from abkit.store.catalog.places import CAMPAIGN, with_places
+from abkit.store.database.statements import execute_hashed
 from abkit.store.kpis.late_events import DeliveryRow
 from abkit.store.kpis.once.counting import counts, within
 from abkit.store.kpis.once.same_ads import shown_creatives
@@ -43,12 +44,13 @@ def attributed_rows(session: Session, start: date | None, end: date) -> Iterator
     campaign = func.coalesce(CAMPAIGN, home.c.campaign_id)
     columns = [Kpi.id, Kpi.kpi_import_id.label("import_id"), single.c.creative_id, campaign.label("campaign_id")]
     names = ("segment_id", "period_start", "period_end", "impressions", "clicks")
-    rows = session.execute(
+    rows = execute_hashed(
+        session,
         with_places(select(*columns, *(getattr(Kpi, name) for name in names)).join(Ad, Ad.id == Kpi.ad_id))
         .join(single, single.c.ad_id == Kpi.ad_id)
         .outerjoin(home, home.c.creative_id == single.c.creative_id)
         .where(campaign.is_not(None), counts(session, start, end), *within(Kpi, start, end))
-        .order_by(Kpi.id)
+        .order_by(Kpi.id),
     )
     for row in rows:
         yield KpiRow(**row._mapping)
