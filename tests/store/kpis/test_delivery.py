@@ -1,8 +1,10 @@
 """Delivery: summed per creative and campaign, each figure counted once, and what is left out is told."""
 
+from datetime import date
 from typing import Any
 
 import pytest
+from sqlalchemy import event, text
 
 from abkit.errors import UsageError
 from abkit.metrics import METRICS
@@ -25,6 +27,7 @@ from abkit.store.kpis.delivery import (
 )
 from abkit.store.schema import Ad, KpiImport
 from abkit.vocabulary import Metric
+from tests.conftest import MakeDatabase
 from tests.monitoring_rows import Seed, seeded
 from tests.store.rows import day
 
@@ -268,3 +271,17 @@ def test_the_first_day_is_that_of_delivery_with_totals_and_without(store: Store)
     seed.kpis([period(ad, 2, 12, 5000)])
     say(totals=True)
     assert first() == day(2)
+
+
+def test_postgresql_adds_up_delivery_without_nested_loops_and_is_free_again_afterwards(
+    new_database: MakeDatabase,
+) -> None:
+    store = Store(new_database("postgresql", migrated=True))
+    said: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *told: said.append(told[2]))
+    with store.read() as session:
+        delivery_rows(session, None, date(2026, 1, 1))
+        (at,) = (k for k, statement in enumerate(said) if "sum(kpi.impressions)" in statement)
+        assert said[at - 1] == "SET LOCAL enable_nestloop = off"
+        assert session.scalar(text("SHOW enable_nestloop")) == "on"
+    store.close()
