@@ -82,6 +82,8 @@ def _interval(rates: TwoRates, compare: Literal["diff", "ratio"]) -> tuple[Limit
         estimate = treatment.rate - control.rate
     else:
         estimate = treatment.rate / control.rate if control.successes else math.inf
+        if not treatment.successes and not isinstance(low, complex) and math.isfinite(low):
+            low = 0.0  # statsmodels' root finder stops beside it, sometimes below
     # statsmodels' cubic gives complex limits, or limits that do not contain the estimate, for some extreme counts.
     if not isinstance(low, complex) and math.isfinite(low) and low <= estimate <= high and low < high:
         return (float(low), float(high)), False
