@@ -16,7 +16,7 @@ from abkit.jobs.work import openings
 from abkit.store.catalog.creatives import find_campaign
 from abkit.store.database.engine import Store
 from abkit.store.jobs.requests import TIME_LIMIT_S
-from abkit.workflows import opened_uploads, uploads
+from abkit.workflows import uploads
 from abkit_model import limits
 from abkit_model.decoding import film_worker, video
 from abkit_model.limits import MAX_TEXT_BYTES
@@ -107,7 +107,6 @@ def test_the_limits_of_tables_are_on_their_page() -> None:
         "a request to the page with all its files, `[web] max_upload_mb`": [_of(WebSettings, "max_upload_mb")],
         "deaths of a job or of the page over a file, until it is not opened again": [openings.MOST_DEATHS],
     }
-    assert opened_uploads.MOST_DEATHS == openings.MOST_DEATHS
     page = (DOCS / "kpi-files.md").read_text()
     source = SourceSettings.model_fields
     for said in (

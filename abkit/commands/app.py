@@ -194,7 +194,7 @@ def _tell(error: Exception) -> int:
     from abkit.redaction import redacted
 
     if isinstance(error, BrokenPipeError):
-        return 1  # whoever read our output has had enough (`… | head`)
+        return 1  # the reader of our output has had enough (`… | head`)
     if isinstance(error, AbkitError):
         typer.echo(f"Error: {redacted(error.message)}", err=True)
         if error.hint:

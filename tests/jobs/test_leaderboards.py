@@ -1,4 +1,4 @@
-"""Leaderboards are made ahead by the daemon: asked for once after whatever changes them, whoever did."""
+"""Leaderboards are made ahead by the daemon: asked for once after anything that changes them, no matter who did."""
 
 import pickle
 import time

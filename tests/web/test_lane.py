@@ -1,4 +1,4 @@
-"""A flood of wrong passwords: whoever has sent none waits behind nobody who has."""
+"""A flood of wrong passwords: an address that has sent none waits behind none that has."""
 
 import asyncio
 from collections import Counter

@@ -14,9 +14,9 @@ from abkit.errors import AbkitError
 from abkit.jobs.job import Tick
 from abkit.store.database.engine import Store
 from abkit.store.jobs import openings
+from abkit.workflows.opened_uploads import MOST_DEATHS
 
-#: Deaths after which a file is not opened again.
-MOST_DEATHS = 3
+__all__ = ["MOST_DEATHS", "Openings"]
 
 
 @dataclass(frozen=True)

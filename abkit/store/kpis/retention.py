@@ -181,11 +181,6 @@ def undecided_since(session: Session, before: date) -> list[str]:
     return list(session.scalars(open_ones.order_by(Experiment.key)))
 
 
-def taken_out_before(session: Session) -> date | None:
-    """Return the day before which rows were taken out; None where none ever were."""
-    return session.scalar(select(func.max(KpiRetention.before)))
-
-
 # --- rows that stay -------------------------------------------------------------------------------------------------
 
 

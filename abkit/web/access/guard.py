@@ -51,7 +51,7 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
     app.state.signed_in_from = Known()
     app.state.wrong_passwords = Failures()
     app.state.slow_sign_ins = Lane(16)
-    # One at a time: each takes 64 MiB on purpose. Whoever is signed in does not wait for those who try to.
+    # One at a time: each takes 64 MiB on purpose. People who are signed in do not wait for those who try to.
     app.state.hashing_sign_ins = Lane(32)
     app.state.hashing = Turns(1, 8)
     app.state.heavy = Turns(2, 6)

@@ -44,9 +44,9 @@ class Failures:
 
 
 class Lane:
-    """Let one in at a time: whoever has failed least first, then in the order in which they came.
+    """Let one in at a time: the one who has failed least first, then in the order in which they came.
 
-    Where all places are taken, a newcomer takes the place of the one who has failed most. Whoever gets no place, or
+    Where all places are taken, a newcomer takes the place of the one who has failed most. One who gets no place, or
     loses it, is told to come again (503). So somebody whose address has sent no wrong password waits only behind others
     like that, however many wrong passwords come. To wait takes no thread; all must wait in one event loop.
 

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from abkit.config import Settings
 from abkit.workflows.models.train import token_cache
+from abkit.workflows.scoring.score import TOGETHER
 
 if TYPE_CHECKING:
     from abkit_model.encoders.frozen import FrozenEncoder
-
-#: Images that are noted together. Those over which a job died are opened one by one afterwards.
-TOGETHER = 256
 
 
 class ImageWatch(Protocol):
@@ -82,6 +80,7 @@ def encode_ahead(watch: ImageWatch, settings: Settings, encoder: FrozenEncoder, 
     cache = token_cache(settings)
     suspects = [path for path in paths if watch.is_suspect(path)]
     others = [path for path in paths if not watch.is_suspect(path)]
+    # Those over which a job died are opened one by one.
     for some, together in ((others, TOGETHER), (suspects, 1)):
         for start in range(0, len(some), together):
             part = some[start : start + together]
