@@ -14,9 +14,9 @@ or lost is watched until 150 creatives launched after the change have had 20 cli
 A world ends with its first alarm, or where the relation is concerned with the first `retrain`.
 
 Printed: the share of worlds that raised an alarm, the median and the 90th percentile of the delay in days over all
-worlds (– where fewer raised one), the share of first alarms that name the cause, with its 95 % interval
-(Clopper-Pearson), the decisions, and the share of worlds in which `retrain` was ever decided. Blurred and darkened
-images are made of the first 200 of OASIS; 2 is the radius in pixels, 0.6 the factor of brightness.
+worlds (– where fewer raised one) and the share that had raised one after 7, 14, 28, 56, 91 and 180 days, the share of
+first alarms that name the cause, with its 95 % interval (Clopper-Pearson), the decisions, and the share of worlds in
+which `retrain` was ever decided. Blurred and darkened images are made of the first 200 of OASIS; 2 is the radius in pixels, 0.6 the factor of brightness.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from drift_streams import WARM_UP, Account, Monitor, Pool, Stream, ctr_levels, m
 from scipy import stats
 
 BREAK, WATCHED = 28, 180
+CURVE = (7, 14, 28, 56, 91, 180)  # days
 BUDGET = "1 per year"
 
 
@@ -129,10 +130,9 @@ def main() -> None:
     options = parser.parse_args()
     levels, source = ctr_levels(), pools(["oasis_beauty"], options.cache)[0]
     clock = time.process_time()
-    head = (
-        f"{'change':38} {'worlds':>6} {'alarm':>6} {'median':>7} {'90 %':>5}  {'cause named':22} retrain  first alarms"
-    )
-    print(head)
+    start = f"{'change':38} {'worlds':>6} {'alarm':>6} {'median':>7} {'90 %':>5}"
+    head = f"{start}  {'by day ' + ', '.join(map(str, CURVE)):29}  {'cause named':22} retrain  first alarms"
+    print(head, flush=True)
     for name in options.only or CHANGES:
         change = CHANGES[name]
         planted = dict(change.planted)
@@ -176,7 +176,8 @@ def _row(name: str, change: Change, account: Account, source: Pool, levels: np.n
         interval = stats.binomtest(right, int(alarmed)).proportion_ci()
         named = f"{right}/{alarmed} {right / alarmed:.0%} [{interval.low:.0%}, {interval.high:.0%}]"
     first = ", ".join(f"{count} {what}" for what, count in firsts.most_common(3))
-    start = f"{name:38} {worlds:6} {alarmed / worlds:6.0%} {median:>7} {most:>5}"
+    curve = " ".join(f"{np.mean(np.array(delays) <= days):4.0%}" for days in CURVE)
+    start = f"{name:38} {worlds:6} {alarmed / worlds:6.0%} {median:>7} {most:>5}  {curve}"
     return f"{start}  {named:22} {retrain / worlds:7.0%}  {first}"
 
 
