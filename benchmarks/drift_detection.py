@@ -16,7 +16,8 @@ A world ends with its first alarm, or where the relation is concerned with the f
 Printed: the share of worlds that raised an alarm, the median and the 90th percentile of the delay in days over all
 worlds (– where fewer raised one) and the share that had raised one after 7, 14, 28, 56, 91 and 180 days, the share of
 first alarms that name the cause, with its 95 % interval (Clopper-Pearson), the decisions, and the share of worlds in
-which `retrain` was ever decided. Blurred and darkened images are made of the first 200 of OASIS; 2 is the radius in pixels, 0.6 the factor of brightness.
+which `retrain` was ever decided. Blurred and darkened images are made of the first 200 of OASIS; 2 is the radius in
+pixels, 0.6 the factor of brightness.
 """
 
 import argparse
