@@ -35,6 +35,7 @@ from abkit.store.kpis.delivery import (
 from abkit.store.kpis.once.counting import SetAside
 from abkit.store.kpis.once.provisional import Provisional
 from abkit.store.kpis.portion import portion
+from abkit.store.kpis.retention import in_files
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import CorrelationResult, ModelVersion
 from abkit.vocabulary import CorrelationScope, CorrelationStatistic, Metric, parse_choice
@@ -234,6 +235,7 @@ def correlate(
             delivered = deliveries(session, filters, with_money=bool(definition.needs), rates=rates)
             need_money(definition, delivered)
             elsewhere = without_their_campaign(session, filters)
+            archived = in_files(session, filters.start, filters.end)
             active, keys = models.active_model(session), creatives.campaign_keys(session)
             spread = spread_of(session, filters, delivered, definition, margin_rate)
             kept = PerCreative(definition, limits, margin_rate, spread)
@@ -258,7 +260,7 @@ def correlate(
         note = _NO_SCORES if not versions else "" if measured else _NO_KPIS
         if measured and "conversions" in (*definition.numerator, definition.denominator) and delivered.modeled:
             note = _MODELED
-        note = "; ".join(filter(None, (note, elsewhere, str(part) if part else "")))
+        note = "; ".join(filter(None, (note, elsewhere, archived, str(part) if part else "")))
         report = CorrelationReport(
             metric=kpi,
             versions=tuple(reports),

@@ -19,6 +19,7 @@ from abkit.store.kpis import retention as rows_of_store
 from abkit.store.runs import begin_run
 from abkit.store.schema import Ad, CampaignCreative, Experiment, Kpi, KpiRetention, KpiRevision, Segment
 from abkit.workflows import retention
+from abkit.workflows.correlate import correlate
 from abkit.workflows.kpis.imports import undo_import
 from abkit.workflows.retention import archive, vacuum
 from tests.kpi_files import add_creatives, rows, run_import, write
@@ -255,6 +256,18 @@ def test_what_was_taken_out_is_written_down(store: Store, tmp_path: Path) -> Non
         assert (row.before, row.rows, row.first_day, row.last_day) == (MARCH, 3, date(2025, 1, 1), date(2025, 2, 1))
         assert row.folder == str(tmp_path / "old")
         assert session.scalar(select(func.count(KpiRevision.id))) == 0
+
+
+def test_a_correlation_says_which_days_are_in_files_where_it_would_have_read_them(store: Store, tmp_path: Path) -> None:
+    brought(store, tmp_path, DAYS)
+    archived(store, tmp_path / "old")
+
+    def note(start: date | None) -> str:
+        return correlate(store, Settings(), metric="ctr", as_of=date(2025, 3, 2), start=start).note
+
+    assert "KPI rows of 2025-01-01 to 2025-02-01 were moved into files" in note(None)
+    assert "moved into files" in note(date(2025, 2, 1))
+    assert "moved into files" not in note(MARCH)
 
 
 def test_vacuuming_changes_no_figure(store: Store, tmp_path: Path) -> None:

@@ -181,6 +181,27 @@ def undecided_since(session: Session, before: date) -> list[str]:
     return list(session.scalars(open_ones.order_by(Experiment.key)))
 
 
+def in_files(session: Session, first: date | None, last: date | None) -> str:
+    """Return a sentence on rows of some days that were moved into files; "" without any.
+
+    Args:
+        session: A reading session.
+        first, last: The days; None is open.
+    """
+    days = [] if first is None else [KpiRetention.last_day >= first]
+    days += [] if last is None else [KpiRetention.first_day <= last]
+    spans = select(func.min(KpiRetention.first_day), func.max(KpiRetention.last_day)).where(
+        KpiRetention.rows > 0, *days
+    )
+    since, until = session.execute(spans).one()
+    if since is None:
+        return ""
+    return (
+        f"KPI rows of {since} to {until} were moved into files by `abkit db archive`: those that were not imported "
+        "again do not count here"
+    )
+
+
 # --- rows that stay -------------------------------------------------------------------------------------------------
 
 
