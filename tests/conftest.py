@@ -17,7 +17,7 @@ import pytest
 from abkit import redaction
 from abkit.store.database import migrate
 from abkit.store.database.engine import Store
-from tests import statements
+from tests import encoders, statements
 from tests.databases import Databases, execute
 from tests.postgres import postgres
 
@@ -58,6 +58,12 @@ def pytest_collection() -> Generator[None, object, object]:
 def _nothing_kept_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test has for a password is a word like any other in the next."""
     monkeypatch.setattr(redaction, "_known", set())
+
+
+@pytest.fixture(autouse=True)
+def _encoders_built_once() -> None:
+    """Whatever has imported them by now finds them built."""
+    encoders.share()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,14 @@ from abkit_model.encoders import bundled, efficientnet, folded, libraries
 from abkit_model.errors import EncoderUnavailable
 
 
+def own_network(name: str) -> bundled.EfficientNetLite:
+    """One of its own: what a test process loads is built once."""
+    variant = bundled.VARIANTS[name]
+    weights = libraries.package_file(variant.package, variant.weights)
+    assert weights is not None
+    return bundled.EfficientNetLite(variant, weights)
+
+
 @pytest.mark.parametrize("name", bundled.VARIANTS)
 def test_its_numbers_are_those_of_the_network_in_timm(name: str) -> None:
     variant = bundled.VARIANTS[name]
@@ -51,7 +59,7 @@ def test_loading_it_does_not_wait_for_libraries_of_networks() -> None:
 def test_on_processors_it_is_computed_with_folded_normalization_and_sees_the_same(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoder = bundled.load(name)
+    encoder = own_network(name)
     pixels = torch.rand(2, 3, 96, 160, generator=torch.Generator().manual_seed(1)) * 2 - 1
     sizes = torch.tensor([160, 150]), torch.tensor([96, 80])
     with torch.inference_mode():
@@ -73,7 +81,7 @@ def test_gradients_take_the_network_itself(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(bundled, "Folded", refuse)
     monkeypatch.setattr(bundled, "can_fold", lambda _: True)
-    encoder = bundled.load("efficientnet-lite0")
+    encoder = own_network("efficientnet-lite0")
     pixels = torch.rand(1, 3, 64, 64, requires_grad=True)
     embedding = encoder.features(pixels, torch.tensor([64]), torch.tensor([64]))[2]
     assert torch.autograd.grad(embedding.sum(), pixels)[0].abs().sum() > 0
