@@ -77,10 +77,13 @@ def _fingerprint(connection: psycopg.Connection) -> str:
 
 
 def _filled(connection: psycopg.Connection) -> list[str]:
-    """Return the tables that have rows."""
-    tables = connection.execute("SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'").fetchall()
-    parts = [f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for (table,) in tables]
-    return sorted(table for (table,) in connection.execute(" UNION ALL ".join(parts)))
+    """Return the tables that have rows; most were never written to, and their files are empty."""
+    written = connection.execute(
+        "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+        "AND pg_relation_size(oid) > 0"
+    ).fetchall()
+    parts = [f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for (table,) in written]
+    return sorted(table for (table,) in connection.execute(" UNION ALL ".join(parts))) if parts else []
 
 
 def _empty(connection: psycopg.Connection) -> None:
