@@ -9,6 +9,7 @@ import os
 import re
 import traceback
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -84,7 +85,7 @@ def redacted_values(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {
             redacted(name) if isinstance(name, str) else name: "***"
-            if isinstance(name, str) and isinstance(one, str) and one and _SECRET_NAME.fullmatch(name)
+            if isinstance(name, str) and isinstance(one, str) and one and _is_secret(name)
             else redacted_values(one)
             for name, one in value.items()
         }
@@ -99,8 +100,13 @@ def redacted_traceback(error: BaseException) -> str:
 
 
 def _of_environment() -> set[str]:
-    named = {name: value for name, value in os.environ.items() if _SECRET_NAME.fullmatch(name)}
-    return {value for name, value in named.items() if len(value) >= _SHORTEST and name not in _FOLDERS}
+    values = (os.environ.get(name, "") for name in os.environ if _is_secret(name) and name not in _FOLDERS)
+    return {value for value in values if len(value) >= _SHORTEST}
+
+
+@lru_cache(maxsize=1024)  # the same few with every message
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def _address(found: re.Match[str]) -> str:
