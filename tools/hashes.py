@@ -95,14 +95,14 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.write_text(text, encoding="utf-8")
         print(f"{len(pins(text))} packages with {sum(map(len, hashes(text).values())):,} digests: {options.out.name}")
         return 0
-    written = options.out.read_text(encoding="utf-8")
-    gone = [name for name, known in hashes(written).items() if set(known) - set(hashes(text).get(name, ()))]
+    before, now = hashes(options.out.read_text(encoding="utf-8")), hashes(text)
+    gone = [name for name, known in before.items() if set(known) - set(now.get(name, ()))]
     for name in gone:
         print(f"{name}: the index has other files, or another version goes with the rest")
-    new = [name for name in hashes(text) if name not in hashes(written)]
+    new = [name for name in now if name not in before]
     for name in new:
         print(f"{name}: it is not in {options.out.name}: run make hashes")
-    print(f"{len(hashes(written))} packages compared: {len(gone) + len(new)} differ.")
+    print(f"{len(before)} packages compared: {len(gone) + len(new)} differ.")
     return DIFFERS if gone or new else 0
 
 
