@@ -284,19 +284,24 @@ def _match(session: Session) -> int:
     matches = select(STAGE_KPI.c.place, Kpi.id, case((differs, 1), else_=0)).select_from(STAGED.join(Kpi, same_key))
     session.execute(insert(STAGE_MATCH).from_select(columns, matches))
     analyze(session.connection(), STAGE_MATCH)
-    if (only := _only_places(session)) is not None:
-        matches = select(only.c.place, Kpi.id, case((differs, 1), else_=0))
-        matches = matches.select_from(only.join(STAGE_KPI, STAGE_KPI.c.place == only.c.place))
-        session.execute(insert(STAGE_MATCH).from_select(columns, matches.join(Kpi, Kpi.id == only.c.kpi_id)))
+    for only in (_only_places(session), _only_events(session)):
+        if only is not None:
+            matches = select(only.c.place, Kpi.id, case((differs, 1), else_=0))
+            matches = matches.select_from(only.join(STAGE_KPI, STAGE_KPI.c.place == only.c.place))
+            session.execute(insert(STAGE_MATCH).from_select(columns, matches.join(Kpi, Kpi.id == only.c.kpi_id)))
     return _file_rows(session, _MATCHED)
 
 
 #: Whether a staged segment is a segment of the store but for where the ad ran.
 SAME_DIMENSIONS = and_(*(getattr(Segment, name) == STAGE_SEGMENT.c[name] for name in Dimension))
-SAME_DAYS = and_(
+#: Whether it is of the same ad and days, whatever its conversion event.
+SAME_PERIOD = and_(
     Kpi.ad_id == STAGE_AD.c.ad_id,
     Kpi.period_start == STAGE_KPI.c.period_start,
     Kpi.period_end == STAGE_KPI.c.period_end,
+)
+SAME_DAYS = and_(
+    SAME_PERIOD,
     Kpi.event == STAGE_KPI.c.event,
     Kpi.attribution_window == STAGE_KPI.c.attribution_window,
 )
@@ -325,6 +330,26 @@ def _only_places(session: Session) -> Subquery | None:
             STAGE_KPI.c.impressions <= func.min(Kpi.impressions),
             func.coalesce(STAGE_KPI.c.clicks, 0) <= func.min(Kpi.clicks),
         )
+        .subquery()
+    )
+
+
+def _only_events(session: Session) -> Subquery | None:
+    """Return the rows that staged rows without conversions restate: `place`, `kpi_id`; None if none can.
+
+    A file that has no column of conversions says nothing of events: it restates the row of the only one that is known.
+    """
+    silent = and_(STAGE_KPI.c.conversions.is_(None), STAGE_KPI.c.event == "", STAGE_KPI.c.attribution_window == "")
+    unmatched = ~exists().where(STAGE_MATCH.c.place == STAGE_KPI.c.place)
+    if session.execute(select(STAGE_KPI.c.place).where(silent).limit(1)).first() is None:
+        return None
+    same = and_(SAME_PERIOD, Kpi.segment_id == STAGE_SEGMENT.c.segment_id)
+    return (
+        select(STAGE_KPI.c.place, func.min(Kpi.id).label("kpi_id"))
+        .select_from(STAGED.join(Kpi, same))
+        .where(silent, unmatched)
+        .group_by(STAGE_KPI.c.place)
+        .having(func.count() == 1, func.min(Kpi.impressions) > 0)
         .subquery()
     )
 

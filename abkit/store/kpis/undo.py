@@ -266,7 +266,7 @@ def _set_back(session: Session) -> None:
 def _touched() -> Select[int]:
     """Return the ids of rows that the staged ones may have changed: those of their keys, wherever the ad ran."""
     staged = publish.STAGED.join(Segment, publish.SAME_DIMENSIONS)
-    return select(Kpi.id).select_from(staged.join(Kpi, and_(publish.SAME_DAYS, Kpi.segment_id == Segment.id)))
+    return select(Kpi.id).select_from(staged.join(Kpi, and_(publish.SAME_PERIOD, Kpi.segment_id == Segment.id)))
 
 
 def _deliver_again(session: Session, record: KpiImport, frames: Mapping[str, pl.DataFrame]) -> set[int]:
@@ -308,7 +308,9 @@ def _shared(
     mine = mine.filter(mine["idle"] == 0).vstack(idle)
     if not mine.height:
         return None
-    key = [*natural_key(Ad), *(f"segment_{name}" for name in Dimension), *natural_key(Kpi)]
+    # Rows without an event may have restated those of one, as rows without a place those of an ad set.
+    period = [name for name in natural_key(Kpi) if name not in ("event", "attribution_window")]
+    key = [*natural_key(Ad), *(f"segment_{name}" for name in Dimension), *period]
     lines = _with_keys(frames).join(rows, on=key, how="semi").select("line")
     kept = frames[STAGE_KPI.name].join(lines, on="line", how="semi")
     return {

@@ -13,7 +13,9 @@ from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
 from abkit.store.database.engine import Store
 from abkit.store.imports import days_of_ads, import_of, impressions_and_clicks, known_spellings
+from abkit.store.kpis.spellings import known_values
 from abkit.store.schema import KpiImport
+from abkit.vocabulary import Dimension
 from abkit.workflows.kpis.contents import Contents, contents_of
 from abkit.workflows.kpis.mappings import Remembered, recall
 from abkit_model.data.tables import require_file
@@ -157,6 +159,7 @@ def _read(store: Store, path: Path, known: Understood) -> Understood:
             checked = check(table, options, delivered, datetime.now(UTC).date(), spelled, stored)
     except AbkitError as error:
         raise Refused(error, table.rows) from error
+    checked = _as_known(store, checked)
     notes = []
     if known.remembered is not None:
         same = f"import {known.remembered.import_id}"
@@ -172,3 +175,20 @@ def _read(store: Store, path: Path, known: Understood) -> Understood:
         reading={**options.reading(), **table.reading, **checked.found},
         notes=(*notes, *checked.notes),
     )
+
+
+def _as_known(store: Store, checked: CheckedRows) -> CheckedRows:
+    """Write the values of dimensions as an earlier file does, where they differ in case, blanks and dashes only."""
+    import polars as pl
+
+    with store.read() as session:
+        called = known_values(session, checked.segments)
+    if not called:
+        return checked
+    segments = checked.segments.with_columns(pl.col(name).replace(values) for name, values in called.items())
+    platforms = called.get(Dimension.PLATFORM, {})
+    ads = checked.ads.with_columns(pl.col("platform").replace(platforms)) if platforms else checked.ads
+    said = [f"{name} {value!r} as {other!r}" for name, values in called.items() for value, other in values.items()]
+    more = f" and {len(said) - 5:,} more" if len(said) > 5 else ""
+    note = f"written as in an earlier file: {', '.join(sorted(said)[:5])}{more}"
+    return replace(checked, segments=segments, ads=ads, notes=[*checked.notes, note])

@@ -13,7 +13,7 @@ DAY = date(2026, 1, 5)
 def counted(*conversions: float) -> list[int]:
     """Ids of the rows that count, of equal ones that differ in nothing but these conversions; ids are from 1."""
     same = {"ad": 1, "name": "\n120", "breakdown": "-" * 9, "event": "", "attribution_window": "", "segment_id": 1}
-    times = {"period_start": DAY, "period_end": DAY, "impressions": 1000, "clicks": 30}
+    times = {"period_start": DAY, "period_end": DAY, "impressions": 1000, "clicks": 30, "spend": None}
     rows = [{"id": id_, **same, **times, "conversions": value} for id_, value in enumerate(conversions, 1)]
     return choose(pl.DataFrame(rows).select(*COLUMNS)).filter(pl.col("left_out") == "")["id"].sort().to_list()
 

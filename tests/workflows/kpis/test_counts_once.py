@@ -97,6 +97,10 @@ def actions() -> str:
     return table("Day,Ad ID,Impressions,Clicks,Conversions,event", lines)
 
 
+def without_conversions() -> str:
+    return table("Day,Ad ID,Impressions,Clicks", [f"{day(n)},120{a},{i},{c}" for n, a, i, c, _ in ROWS])
+
+
 NO_CONVERSIONS = [(n, a, i, c, 0) for n, a, i, c, _ in ROWS]
 KINDS: dict[str, list[str]] = {
     "a total beside its days": [plain(), periods((0, DAYS - 1))],
@@ -110,6 +114,28 @@ KINDS: dict[str, list[str]] = {
     "two breakdowns": [halves("Age", ("18-24", "25-34")), halves("placement", ("feed", "story"))],
     "breakdowns and a total of days": [halves("Age", ("18-24", "25-34"), total="Total"), periods((0, DAYS - 1))],
     "platforms beside their sum": [plain(), halves("platform", ("facebook", "instagram"))],
+    "a platform beside its places": [
+        plain("meta,120{}", "platform,Ad ID"),
+        halves("platform", ("facebook", "Audience Network")),
+    ],
+    "ages of a platform beside its places": [
+        halves("Age", ("18-24", "25-34")).replace("Ad ID", "platform,Ad ID").replace(",120", ",meta,120"),
+        halves("platform", ("facebook", "instagram")),
+    ],
+    "a platform as others call it": [
+        plain("google-ads,120{}", "platform,Ad ID"),
+        plain("Google Ads,120{}", "platform,Ad ID"),
+    ],
+    "values in another spelling": [
+        halves("placement", ("feed", "audience_network")),
+        halves("placement", ("Feed", "Audience Network")),
+    ],
+    "ages with other dashes": [halves("Age", ("18-24", "25-34")), halves("Age", ("18–24", "25 – 34"))],
+    "platforms in another spelling": [
+        halves("platform", ("facebook", "instagram")),
+        halves("platform", ("Facebook", "Instagram")),
+    ],
+    "an event beside no conversions": [events("sale"), without_conversions()],
     "all platforms among them": [halves("platform", ("facebook", "instagram"), total="All")],
     "ids, then names": [plain(), plain("hero{}.png", "Creative name")],
     "without an account, then with": [plain(), plain("act_1,120{}", "Account ID,Ad ID")],
@@ -152,6 +178,9 @@ ON_POSTGRESQL = (
     "a total under ids beside days under names",
     "All among the ages",
     "three mappings",
+    "a platform beside its places",
+    "values in another spelling",
+    "an event beside no conversions",
 )
 
 

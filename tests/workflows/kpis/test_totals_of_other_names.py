@@ -163,5 +163,5 @@ def test_days_that_rise_and_fall_are_no_running_totals(number: int, sqlite_store
 
 def test_one_account_under_two_platforms_counts_and_is_said(sqlite_store: Store, tmp_path: Path) -> None:
     run_import(sqlite_store, write(tmp_path / "one.csv", _days(_delivered(7))), platform="meta")
-    (summary,) = run_import(sqlite_store, write(tmp_path / "two.csv", _days(_delivered(7)) + "\n"), platform="Facebook")
-    assert [note for note in summary.notes if "under other names of ads, accounts or platforms" in note]
+    (summary,) = run_import(sqlite_store, write(tmp_path / "two.csv", _days(_delivered(7)) + "\n"), platform="shop")
+    assert [note for note in summary.notes if "under other names of ads, accounts, platforms or segments" in note]

@@ -18,7 +18,7 @@ from abkit.intake.kpis.rows.days_of_totals import StoredDays, totals_of_days
 from abkit.intake.kpis.rows.hours import hours_of_both_clocks, whole_days
 from abkit.intake.kpis.rows.longer_times import of_longer_times
 from abkit.intake.kpis.rows.numbers import ReadColumn, read_numbers
-from abkit.intake.kpis.rows.repeats import KEY, broken_down, repeated_rows, summed_rows
+from abkit.intake.kpis.rows.repeats import DUPLICATE, KEY, broken_down, repeated_rows, summed_rows
 from abkit.intake.kpis.rows.set_aside import IDLE, TOTAL, idle_rows, total_lines
 from abkit.intake.kpis.rows.unlikely import unlikely
 from abkit.intake.kpis.times.dates import ReadDates, read_dates
@@ -123,6 +123,9 @@ def check(
     keys = good.select("line", *KEY, *finer)
     good, repeated = repeated_rows(good, (*KEY, *finer), lambda lines: other_cells(table, lines))
     notes += broken_down(table, options, keys, repeated)
+    if not repeated["reason"].str.starts_with(DUPLICATE).all():
+        # The file is broken down by something that is no field: nothing in a part of a day takes back none of it.
+        resting = resting.clear()
     partial = repeated.clear()
     if "hour" in finer:
         good, partial = whole_days(good, rows.filter(~total & ~idle & ~again).select("line", *KEY), repeated)

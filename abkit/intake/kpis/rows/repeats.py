@@ -12,6 +12,8 @@ from abkit.intake.kpis.reading import KpiOptions, RawTable, other_cells, other_c
 KEY = ("ad_no", "segment_no", "period_start", "period_end", "event", "attribution_window")
 _REFUSED = {"line": pl.Int64, "reason": pl.String}
 _BESIDE = {"line": pl.Int64, "beside": pl.Int64}
+#: How the reason begins where a row is the same as another one in all its cells.
+DUPLICATE = "duplicate of line"
 HOURS_A_DAY = 24
 _ROWS_LOOKED_AT = 1_000
 OtherCells = Callable[[frozenset[int]], Iterable[tuple[int, tuple[str, ...]]]]
@@ -55,7 +57,7 @@ def repeated_rows(
         .select(
             "line",
             pl.when(pl.col("equal") & pl.col("one_creative") & pl.col("one_row"))
-            .then(pl.format("duplicate of line {}", "first"))
+            .then(pl.format(f"{DUPLICATE} {{}}", "first"))
             .when(pl.col("equal") & pl.col("one_creative"))
             .then(
                 pl.format(
@@ -82,7 +84,7 @@ def broken_down(table: RawTable, options: KpiOptions, rows: pl.DataFrame, repeat
         rows: `line` and the natural key of its rows.
         repeated: What `repeated_rows` took out of them.
     """
-    apart = repeated.filter(~pl.col("reason").str.starts_with("duplicate"))
+    apart = repeated.filter(~pl.col("reason").str.starts_with(DUPLICATE))
     names = list(other_columns(table).values())
     if not apart.height or not names or table.path is None:
         return []

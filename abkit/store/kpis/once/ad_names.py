@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from abkit.names import folded
 from abkit.store.database.statements import among
+from abkit.store.kpis.once.publishers import agree_on_platform
 from abkit.store.schema import Ad, AdCreative, Kpi
 
 MOST_EQUAL = 20  # names, or figures of one day, that more ads than this have tell none of them
@@ -40,7 +41,7 @@ class KnownAd:
             return False
         if self.external_id != other.external_id and not agree(self.account, other.account):
             return False
-        return agree(self.platform, other.platform)
+        return agree_on_platform(self.platform, other.platform)
 
     @property
     def has_long_id(self) -> bool:
@@ -63,7 +64,7 @@ class KnownAd:
 
 
 def agree(one: str, other: str) -> bool:
-    """Return whether two accounts or platforms may be one: they are equal, or one of them is not known."""
+    """Return whether two accounts may be one: they are equal, or one of them is not known."""
     return one == other or not one or not other
 
 

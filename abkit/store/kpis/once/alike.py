@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 
 from abkit.records import Record
 from abkit.store.database.statements import among, total
+from abkit.store.kpis.once.nearness import LEAST_SHOWN, NEAR, VERY_NEAR, alike, alike_clicks
+from abkit.store.kpis.once.publishers import agree_on_platform
 from abkit.store.schema import Ad, Kpi
 
 if TYPE_CHECKING:
@@ -25,10 +27,7 @@ if TYPE_CHECKING:
 
 Pair = tuple[int, int]
 
-_NEAR, _VERY_NEAR = 0.1, 0.02  # how far corrected impressions are from the first ones: named alike, or by an id alone
-_NEAR_CLICKS, _FEW_CLICKS = 0.2, 3  # a share, or a number that a correction takes or adds
 _SHARE = 0.8  # of the periods that both have
-_LEAST_SHOWN = 100  # impressions: of few, chance makes equals
 _PERIODS_ALONE, _SHARE_ALONE = 3, 0.9  # near periods of all ads of two files together, where no name says more
 
 
@@ -46,14 +45,14 @@ def corrected(pairs: Mapping[Pair, bool], here: pl.DataFrame, there: pl.DataFram
     period = ["period_start", "period_end"]
     common = pl.DataFrame(rows, schema=schema, orient="row").join(here, on="ad")
     common = common.join(there, on=["other", *period], suffix="_other").filter(pl.col("impressions") > 0)
-    clicked = _alike("clicks", _NEAR_CLICKS, _FEW_CLICKS)
+    clicked = alike_clicks()
     proof = common.group_by("ad", "other", "named").agg(
-        near=(_alike("impressions", _NEAR) & clicked).mean(),
-        very_near=(_alike("impressions", _VERY_NEAR) & clicked).mean(),
+        near=(alike("impressions", NEAR) & clicked).mean(),
+        very_near=(alike("impressions", VERY_NEAR) & clicked).mean(),
         shown=pl.max_horizontal("impressions", "impressions_other").sum(),
         periods=pl.len(),
     )
-    proof = proof.filter(pl.col("shown") >= _LEAST_SHOWN).sort("ad", "other")
+    proof = proof.filter(pl.col("shown") >= LEAST_SHOWN).sort("ad", "other")
     named = proof.filter("named", pl.col("near") >= _SHARE)
     alone = proof.filter(~pl.col("named"))
     close = alone.filter(pl.col("very_near") >= _SHARE_ALONE)
@@ -73,22 +72,14 @@ def restated(pairs: Collection[Pair], here: pl.DataFrame, there: pl.DataFrame) -
 
     both = pl.DataFrame(sorted(pairs), schema={"ad": pl.Int64, "other": pl.Int64}, orient="row")
     common = both.join(here, on="ad").join(there, on=["other", "period_start", "period_end"], suffix="_other")
-    near = _alike("impressions", _VERY_NEAR) & _alike("clicks", _NEAR_CLICKS, _FEW_CLICKS)
+    near = alike("impressions", VERY_NEAR) & alike_clicks()
     proof = (
-        common.filter(pl.col("impressions") >= _LEAST_SHOWN)
+        common.filter(pl.col("impressions") >= LEAST_SHOWN)
         .group_by("ad", "other")
         .agg(near=near.mean(), different=pl.col("impressions").filter(near).n_unique())
     )
     proven = proof.filter(pl.col("near") >= _SHARE_ALONE, pl.col("different") >= _PERIODS_ALONE)
     return only_ones(proven.sort("ad", "other").select("ad", "other").iter_rows())
-
-
-def _alike(name: str, share: float, least: int = 0) -> pl.Expr:
-    """Return whether a figure of both is within a share of the larger one, or within a number that says nothing."""
-    import polars as pl
-
-    one, two = pl.col(name), pl.col(f"{name}_other")
-    return (one - two).abs() <= pl.max_horizontal(pl.max_horizontal(one, two) * share, least)
 
 
 def only_ones(pairs: Iterable[Pair]) -> list[Pair]:
@@ -159,7 +150,7 @@ def maybe_twice(session: Session, ads: Collection[int] | None = None) -> MaybeTw
                 for other in same
                 if not one.account
                 and other.account
-                and (not one.platform or not other.platform or one.platform == other.platform)
+                and agree_on_platform(one.platform, other.platform)
                 and spans[one.id][0] <= spans[other.id][1]
                 and spans[other.id][0] <= spans[one.id][1]
             ]

@@ -21,6 +21,7 @@ from abkit.records import Record
 from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import total
 from abkit.store.kpis.once.ad_names import agree
+from abkit.store.kpis.once.publishers import agree_on_platform
 from abkit.store.schema import Ad, Campaign, Kpi, KpiImport
 
 #: Under which name an import keeps whether it has longer periods than a day, among its options.
@@ -153,7 +154,7 @@ def _pairs(
 
 
 def _one_account(one: _Side, other: _Side) -> bool:
-    return agree(one.platform, other.platform) and agree(one.account, other.account)
+    return agree_on_platform(one.platform, other.platform) and agree(one.account, other.account)
 
 
 def _sums(sides: list[_Side]) -> tuple[int, int, float]:

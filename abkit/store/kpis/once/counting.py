@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from abkit.records import Record, percent
 from abkit.store.database.statements import among, in_parts, total
+from abkit.store.kpis.once.publishers import is_part, is_whole
 from abkit.store.kpis.once.renamed_places import joined_places
 from abkit.store.kpis.once.rule import COLUMNS, breakdown_of, choose
 from abkit.store.kpis.once.same_ads import groups_of, unite
@@ -76,6 +77,7 @@ def recount(
         return Recounted()
     session.flush()
     note_breakdowns(session)
+    _note_publishers(session)
     found = _note_wholes(session, ads, days)
     _settle(session, set(ads).difference(alone))
     if changed := unite(session, ads, days, every=every):
@@ -107,6 +109,15 @@ def note_breakdowns(session: Session) -> None:
         cuts = "".join("A" if whole else cut for cut, whole in zip(cuts, known, strict=True))
         values.append({"id": number, "breakdown": cuts})
     session.execute(update(Segment), values)
+
+
+def _note_publishers(session: Session) -> None:
+    """Note that a platform is the sum of others, once there are any of which it is."""
+    kept = Segment.breakdown.like("V%")
+    platforms = session.scalars(select(Segment.platform).where(kept).distinct()).all()
+    for whole in filter(is_whole, platforms):
+        if any(is_part(platform, whole) for platform in platforms):
+            _mark(session, Dimension.PLATFORM, whole)
 
 
 def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date] | None) -> Recounted:
@@ -277,7 +288,7 @@ def _rows(session: Session, groups: dict[int, int], *where: ColumnElement[bool])
     """Return the rows of ads as the rule takes them, with what is noted of them now."""
     import polars as pl
 
-    figures = (Kpi.impressions, Kpi.clicks, Kpi.conversions)
+    figures = (Kpi.impressions, Kpi.clicks, Kpi.conversions, Kpi.spend)
     name = Ad.account + "\n" + Ad.external_id
     columns: list[Any] = [Kpi.id, Kpi.ad_id, name, Segment.breakdown, Kpi.event, Kpi.attribution_window]
     columns += [Kpi.segment_id, Kpi.period_start, Kpi.period_end, *figures, Kpi.left_out]
@@ -291,7 +302,7 @@ def _rows(session: Session, groups: dict[int, int], *where: ColumnElement[bool])
     schema = dict.fromkeys((*COLUMNS, "left_out", "base", "place", "kpi_import_id", "meant"), pl.String) | {
         **dict.fromkeys(("id", "ad", "segment_id", "impressions", "clicks", "kpi_import_id", "meant"), pl.Int64),
         **dict.fromkeys(("period_start", "period_end"), pl.Date),
-        "conversions": pl.Float64,
+        **dict.fromkeys(("conversions", "spend"), pl.Float64),
     }
     rows = pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row")
     return joined_places(rows.with_columns(pl.col("ad").replace(groups))) if rows.height else rows

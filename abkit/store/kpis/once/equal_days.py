@@ -1,5 +1,5 @@
-"""Days of a campaign that another file has to the impression and the click, under other names of ads, accounts or
-platforms.
+"""Days of a campaign that another file has to the impression and the click, or nearly so, under other names of ads,
+accounts, platforms or segments.
 
 Where few days or ads prove nothing (`same_ads`), both count: two ads may have had the same figures once. A whole
 campaign that has them is said, so that nothing counts twice in silence.
@@ -19,10 +19,13 @@ from sqlalchemy.orm import Session
 from abkit.records import Record
 from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import total
+from abkit.store.kpis.once.nearness import FEW_CLICKS, LEAST_SHOWN, NEAR_CLICKS, VERY_NEAR
+from abkit.store.kpis.once.publishers import whole_of
 from abkit.store.schema import Ad, Campaign, Kpi, KpiImport, KpiUndo
 
 _SOME = 3  # periods that are compared first; all of them only where these are equal
 _DIGITS = 4.0  # that agree: 1,000 impressions and 20 clicks are 4.3
+_NEAR_PERIODS = 3  # different ones that are nearly equal
 
 Period = tuple[date, date]
 Place = tuple[str, str, int | None]  # platform, account, campaign
@@ -31,7 +34,7 @@ Shown = dict[Period, tuple[int, int]]  # impressions, clicks
 
 @dataclass(frozen=True, kw_only=True)
 class EqualDays(Record):
-    """Periods of a campaign that two imports have with the same impressions and clicks, in other ads.
+    """Periods of a campaign that two imports have with (nearly) the same figures, in other ads or segments.
 
     Attributes:
         campaign: Its key; '' where one of the files names none.
@@ -50,9 +53,10 @@ class EqualDays(Record):
         """Say it in a line."""
         where = f"campaign {self.campaign!r}" if self.campaign else "the account"
         return (
-            f"import {self.other} has the same impressions and clicks of {where} ({self.first} to {self.last}) under "
-            "other names of ads, accounts or platforms: if both are the same delivery, "
-            f"{self.impressions:,} impressions count twice; then take one of them back (abkit kpi undo {self.other})"
+            f"import {self.other} has the same impressions and clicks of {where} ({self.first} to {self.last}), or "
+            "nearly the same, under other names of ads, accounts, platforms or segments: "
+            f"if both are the same delivery, {self.impressions:,} impressions count twice; "
+            f"then take one of them back (abkit kpi undo {self.other})"
         )
 
 
@@ -72,7 +76,13 @@ def equal_days(session: Session, import_id: int, periods: Collection[Period]) ->
     some = periods[::step][:_SOME]
     if not some or not (found := _equal(_delivered(session, some), import_id)):
         return None
-    equal = _equal(_delivered(session, periods), import_id) if len(some) < len(periods) else found
+    all_of_them = _equal(_delivered(session, periods), import_id) if len(some) < len(periods) else found
+    # Of other ads, only what is exactly the same is doubted.
+    equal = {
+        (campaign, other): shown
+        for (campaign, other), (shown, exact) in all_of_them.items()
+        if exact or _share_ads(session, import_id, other)
+    }
     if not equal:
         return None
     (campaign, other), shown = max(equal.items(), key=lambda item: sum(one for one, _ in item[1].values()))
@@ -110,13 +120,24 @@ def _delivered(session: Session, periods: Collection[Period]) -> dict[int, dict[
         sums.where(Kpi.left_out == "", wanted, Kpi.impressions > 0).group_by(*key)
     ):
         platform, account, campaign = place
-        found[number][platform, account, campaign][start, end] = shown, clicks
+        own = found[number][whole_of(platform), account, campaign]
+        # Parts of one platform add up to it.
+        before = own.get((start, end), (0, 0))
+        own[start, end] = before[0] + shown, before[1] + clicks
     return found
 
 
-def _equal(found: Mapping[int, Mapping[Place, Shown]], import_id: int) -> dict[tuple[int | None, int], Shown]:
-    """Return by campaign and other import the periods that both have, where all of them are equal."""
-    equal: dict[tuple[int | None, int], Shown] = {}
+def _share_ads(session: Session, one: int, other: int) -> bool:
+    own = select(Kpi.ad_id).where(Kpi.kpi_import_id == one)
+    theirs = select(Kpi.id).where(Kpi.kpi_import_id == other, Kpi.ad_id.in_(own))
+    return session.execute(theirs.limit(1)).first() is not None
+
+
+def _equal(
+    found: Mapping[int, Mapping[Place, Shown]], import_id: int
+) -> dict[tuple[int | None, int], tuple[Shown, bool]]:
+    """Return by campaign and other import the periods that both have, where all agree, and whether exactly."""
+    equal: dict[tuple[int | None, int], tuple[Shown, bool]] = {}
     own = found.get(import_id, {})
     of_campaign: dict[int | None, list[Shown]] = defaultdict(list)
     for place, shown in own.items():
@@ -127,22 +148,34 @@ def _equal(found: Mapping[int, Mapping[Place, Shown]], import_id: int) -> dict[t
         for place, others in places.items():
             for shown in of_campaign[place[2]]:
                 if common := _common(shown, others):
-                    equal[place[2], number] = common
+                    equal[place[2], number] = common, common.items() <= others.items()
         if None in {place[2] for place in (*own, *places)}:
             # Where a file names no campaign, all of the other file's are one.
             one, other = _summed(own), _summed(places)
             if common := _common(one, other):
-                equal[None, number] = common
+                equal[None, number] = common, common.items() <= other.items()
     return equal
 
 
 def _common(one: Shown, other: Shown) -> Shown:
-    """Return the periods of both, if they agree in all of them, and not by chance."""
+    """Return the periods of both, if they agree in all of them, or nearly so, and not by chance."""
     both = {period: one[period] for period in one.keys() & other.keys()}
-    if not both or any(other[period] != figures for period, figures in both.items()):
-        return {}
+    if any(other[period] != figures for period, figures in both.items()):
+        # A corrected export: several days that differ, and all of them a little.
+        near = all(_near(figures, other[period]) for period, figures in both.items())
+        return both if near and len(set(both.values())) >= _NEAR_PERIODS else {}
     digits = sum(math.log10((shown + 1) * (clicks + 1)) for shown, clicks in set(both.values()))
     return both if digits >= _DIGITS else {}
+
+
+def _near(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    shown, clicks = zip(one, other, strict=True)
+    fewest, most = min(clicks), max(clicks)
+    return (
+        max(shown) >= LEAST_SHOWN
+        and max(shown) - min(shown) <= VERY_NEAR * max(shown)
+        and most - fewest <= max(NEAR_CLICKS * most, FEW_CLICKS)
+    )
 
 
 def _summed(places: Mapping[Place, Shown]) -> Shown:

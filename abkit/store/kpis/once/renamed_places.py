@@ -1,18 +1,22 @@
 """Campaigns and ad sets that are one under two names: an export after a renaming repeats the days before it.
 
 Two places of an ad are one when no file has both on one day, and what they delivered on the days that both have agrees
-in figures that do not agree by chance. Their rows then compete like two exports of one period.
+in figures that do not agree by chance, or nearly where the ad has an id of a platform. Their rows then compete like two
+exports of one period.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abkit.store.kpis.once.nearness import LEAST_SHOWN, NEAR, alike, alike_clicks
+
 if TYPE_CHECKING:
     import polars as pl
 
 _SHARE = 0.5  # of the days that both have
 _DIGITS, _DIFFERENT = 6.0, 3  # 1,000 impressions and 20 clicks are 4.3 digits; different figures that agree
+_LONG_ID = r"\n\d{10,}$"  # digits that nobody counts up to
 _MOST_EQUAL = 4  # figures that more places have on one day tell none of them
 _CELL = ["ad", "name", "breakdown", "event", "attribution_window", "base"]
 _PERIOD, _FIGURES = ["period_start", "period_end"], ["impressions", "clicks"]
@@ -29,7 +33,7 @@ def joined_places(rows: pl.DataFrame) -> pl.DataFrame:
 
     several = pl.col("place").n_unique().over("ad") > 1
     split = rows.filter(several)
-    pairs = sorted({*_pairs(split), *_of_one_campaign(split)}) if split.height else []
+    pairs = sorted({*_pairs(split), *_near_pairs(split), *_of_one_campaign(split)}) if split.height else []
     if not pairs:
         return rows
     heads: dict[tuple[int, str], str] = {}
@@ -93,8 +97,26 @@ def _pairs(rows: pl.DataFrame) -> list[tuple[int, str, str]]:
     )
 
 
-def _both(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+def _near_pairs(rows: pl.DataFrame) -> list[tuple[int, str, str]]:
+    """Return ad and two places of an ad with a long id that are one: the days after the renaming were corrected.
+
+    Platforms give a long id to one ad of one campaign, so that a few days of nearly the same figures are enough.
+    """
     import polars as pl
 
-    there = rows.select(*key, "place", "kpi_import_id")
+    shown = rows.filter(pl.col("name").str.contains(_LONG_ID), pl.col("impressions") > 0)
+    common = _both(shown, [*_CELL, *_PERIOD], figures=True)
+    facts = common.group_by("ad", "place", "place_other").agg(
+        near=(alike("impressions", NEAR) & alike_clicks()).mean(),
+        shown=pl.col("impressions").sum(),
+        together=(pl.col("kpi_import_id") == pl.col("kpi_import_id_other")).any(),
+    )
+    found = facts.filter(~pl.col("together"), pl.col("near") >= _SHARE, pl.col("shown") >= LEAST_SHOWN)
+    return list(found.select("ad", "place", "place_other").iter_rows())
+
+
+def _both(rows: pl.DataFrame, key: list[str], *, figures: bool = False) -> pl.DataFrame:
+    import polars as pl
+
+    there = rows.select(*key, "place", "kpi_import_id", *(_FIGURES if figures else ()))
     return rows.join(there, on=key, suffix="_other").filter(pl.col("place") < pl.col("place_other"))

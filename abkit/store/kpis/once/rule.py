@@ -116,11 +116,11 @@ def breakdown_of(segment: Mapping[str, str]) -> str:
 #: Columns of the rows that compete.
 COLUMNS = (
     "id", "ad", "name", "breakdown", "event", "attribution_window", "segment_id", "period_start", "period_end",
-    "impressions", "clicks", "conversions",
+    "impressions", "clicks", "conversions", "spend",
 )  # fmt: skip
 _ALTERNATIVE = ("name", "breakdown", "event", "attribution_window")
 # A day is worth 2 % more than its impressions, a week 0.3 %: the days count where they hold 98 % of a total.
-_UNIT, _FINER = 1_000_000, 20_000
+_UNIT, _FINER, _LESS = 1_000_000, 20_000, 20_000
 
 
 def choose(rows: pl.DataFrame) -> pl.DataFrame:
@@ -207,9 +207,13 @@ def _winners(rows: pl.DataFrame, *, whole: bool) -> pl.DataFrame:
     rows = rows.join(kinds.select(*kind, "rank"), on=kind)
     sums = (
         rows.group_by("ad", "stretch", *_ALTERNATIVE)
-        .agg(pl.col("worth", "conversions", "clicks").sum(), pl.col("rank").first())
+        .agg(pl.col("worth", "conversions", "clicks", "spend").sum(), pl.col("rank").first())
         .with_columns(cut=pl.col("breakdown").str.count_matches("[VI]"))
     )
+    # An export that lacks what another one has, and was corrected a little, does not take it away.
+    lacks = [(pl.col(name) == 0) & (pl.col(name).max().over("ad", "stretch") > 0) for name in ("conversions", "spend")]
+    less = sum((pl.col("worth") // _UNIT * _LESS * lack.cast(pl.Int64) for lack in lacks), pl.lit(0))
+    sums = sums.with_columns(worth=pl.col("worth") - less)
     by = ["ad", "stretch", "worth", "rank", "conversions", "clicks", "cut", *_ALTERNATIVE]
     falls = {"worth", "conversions", "clicks", "cut"}
     ranked = sums.sort(by, descending=[name in falls for name in by])

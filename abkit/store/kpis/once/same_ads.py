@@ -3,7 +3,8 @@
 Two ads are the same when files that have one of them never have the other, and they have one long id, or a short one
 and nearly the same figures (`alike`), or what they delivered on the days that both have is equal: day by day, or a
 total of one and the sum of the other's days, in figures that do not agree by chance. An ad without a platform is the
-same as those of its id on named platforms when it delivered their sum.
+same as those of its id on named platforms when it delivered their sum, and so is one of Meta as those on Facebook and
+Instagram.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from abkit.store.kpis.once.ad_names import (
 )
 from abkit.store.kpis.once.alike import corrected, only_ones, restated
 from abkit.store.kpis.once.period_sums import SUMS, sums_of_pairs, totals_and_sums
+from abkit.store.kpis.once.publishers import agree_on_platform, is_part
 from abkit.store.kpis.once.rule import means_all
 from abkit.store.schema import Ad, AdCreative, Kpi
 from abkit.vocabulary import Dimension
@@ -150,7 +152,7 @@ def _others(session: Session, ads: Collection[int], days: tuple[date, date] | No
     if not every:
         statement = statement.where(~among(session, Ad.id, ads))
     found = session.execute(statement)
-    return {row.id for row in found if any(agree(row.platform, platform) for platform in platforms)}
+    return {row.id for row in found if any(agree_on_platform(row.platform, platform) for platform in platforms)}
 
 
 _PERIOD, _FIGURES = ["period_start", "period_end"], ["impressions", "clicks"]
@@ -282,7 +284,7 @@ def _telling(rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
 
 
 def _platform_sums(session: Session, ads: Collection[int]) -> Iterable[tuple[int, int]]:
-    """Yield pairs of an ad without a platform and one of its parts, where these sum to it."""
+    """Yield pairs of an ad without a platform, or of all of one, and one of its parts, where these sum to it."""
     import polars as pl
 
     mine, other = aliased(Ad), aliased(Ad)
@@ -299,16 +301,17 @@ def _platform_sums(session: Session, ads: Collection[int]) -> Iterable[tuple[int
     keys: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
     for account, external_id, platform, ad, my_platform, my_ad in rows:
         keys[account, external_id] |= {ad: platform, my_ad: my_platform}
-    owners = [
-        (ad, number, _is_all(platform))
-        for number, members in enumerate(keys.values())
-        if any(map(_is_all, members.values()))
-        for ad, platform in members.items()
+    groups = [
+        (whole, own)
+        for members in keys.values()
+        for whole, named in members.items()
+        if (own := [ad for ad, platform in members.items() if _is_part(platform, named)])
     ]
+    owners = [(ad, number, ad == whole) for number, (whole, own) in enumerate(groups) for ad in (whole, *own)]
     if not owners:
         return
     owner = pl.DataFrame(owners, schema={"ad": pl.Int64, "key": pl.Int64, "whole": pl.Boolean}, orient="row")
-    delivered = _totals(session, owner["ad"].to_list()).join(owner, on="ad")
+    delivered = _totals(session, owner["ad"].unique().to_list()).join(owner, on="ad")
     key = ["key", "period_start", "period_end"]
     sums = delivered.filter(~pl.col("whole")).group_by(key).agg(pl.col("impressions", "clicks").sum())
     both = delivered.filter("whole").join(sums, on=key, suffix="_sum")
@@ -318,6 +321,10 @@ def _platform_sums(session: Session, ads: Collection[int]) -> Iterable[tuple[int
     wholes = both.group_by("ad", "key").agg(share=fits.mean()).filter(pl.col("share") >= _SHARE_RELATED)
     parts = owner.filter(~pl.col("whole")).select("key", part="ad")
     yield from wholes.join(parts, on="key").select("ad", "part").sort("ad", "part").iter_rows()
+
+
+def _is_part(platform: str, whole: str) -> bool:
+    return not _is_all(platform) if _is_all(whole) else is_part(platform, whole)
 
 
 def _is_all(platform: str) -> bool:

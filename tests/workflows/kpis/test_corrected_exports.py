@@ -1,0 +1,210 @@
+"""A later export that corrects the days of an earlier one, and says something else in another way or not at all."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from abkit.config import Settings
+from abkit.reporting.page.gather import gather
+from abkit.store import experiments
+from abkit.store.database.engine import Store
+from abkit.store.kpis.delivery import delivery_rows
+from abkit.store.kpis.once.publishers import agree_on_platform
+from abkit.store.kpis.spellings import value_key
+from abkit.store.schema import Ad, Kpi, Segment
+from abkit.workflows.correlate import correlate
+from abkit.workflows.drift.check import check_drift
+from abkit.workflows.kpis.imports import undo_import
+from tests.kpi_files import add_creatives, run_import, write
+
+DAYS = [f"2026-03-{number:02d}" for number in range(1, 7)]
+# Day, ad, impressions, clicks, conversions, spend.
+Row = tuple[str, str, int, int, int, float]
+ROWS: list[Row] = [
+    (day, f"12021{ad:08d}", 1500 + 211 * at + 97 * ad, 30 + 7 * at + ad, 3 + at % 3, 12.5 + at)
+    for at, day in enumerate(DAYS)
+    for ad in range(1, 4)
+]
+HEADER = "Day,Ad ID,Campaign name,Impressions,Clicks,Conversions,Spend,Currency,event"
+
+
+def corrected(rows: list[Row], more: int) -> list[Row]:
+    return [(day, ad, shown + more, *rest) for day, ad, shown, *rest in rows]  # type: ignore[misc]
+
+
+def export(rows: list[Row], campaign: str = "spring", leave: tuple[str, ...] = ()) -> str:
+    cells = [
+        dict(zip(HEADER.split(","), (d, a, campaign, i, c, v, s, "EUR", "purchase"), strict=True))
+        for d, a, i, c, v, s in rows
+    ]
+    kept = [name for name in HEADER.split(",") if name not in leave]
+    return "\n".join([",".join(kept), *(",".join(str(row[name]) for name in kept) for row in cells)]) + "\n"
+
+
+def split(rows: list[Row], column: str, values: tuple[str, str], more: int = 0) -> str:
+    lines = [f"Day,Ad ID,Campaign name,{column},Impressions,Clicks,Conversions,Spend,Currency"]
+    for d, a, i, c, v, s in rows:
+        lines.append(f"{d},{a},spring,{values[0]},{i // 3 + more},{c // 3},{v},{s},EUR")
+        lines.append(f"{d},{a},spring,{values[1]},{i - i // 3},{c - c // 3},0,0,EUR")
+    return "\n".join(lines) + "\n"
+
+
+def sums(rows: list[Row]) -> tuple[int, int, float, float]:
+    return sum(r[2] for r in rows), sum(r[3] for r in rows), float(sum(r[4] for r in rows)), sum(r[5] for r in rows)
+
+
+def counted(store: Store) -> tuple[int, int, float, float]:
+    names = ("impressions", "clicks", "conversions", "spend")
+    with store.read() as session:
+        figures = (func.coalesce(func.sum(getattr(Kpi, name)), 0) for name in names)
+        shown, clicks, conversions, spend = session.execute(select(*figures).where(Kpi.left_out == "")).one()
+    return int(shown), int(clicks), float(conversions), float(spend)
+
+
+def take(store: Store, folder: Path, name: str, content: str, **options: object) -> list[str]:
+    (summary,) = run_import(store, write(folder / name, content), **options)
+    assert summary.error is None
+    assert not summary.rejected
+    return list(summary.notes)
+
+
+@pytest.mark.parametrize("overlap", [1, 2, 6])
+def test_a_campaign_that_was_renamed_between_two_nights_counts_its_corrected_days_once(
+    store: Store, tmp_path: Path, overlap: int
+) -> None:
+    first, second = DAYS[:3], DAYS[3 - overlap if overlap < 3 else 0 :]
+    now = corrected([row for row in ROWS if row[0] in second], 4)
+    take(store, tmp_path, "1.csv", export([row for row in ROWS if row[0] in first]))
+    take(store, tmp_path, "2.csv", export(now, "spring sale"))
+    assert counted(store) == sums([row for row in ROWS if row[0] not in second] + now)
+    undo_import(store, 2)
+    assert counted(store) == sums([row for row in ROWS if row[0] in first])
+
+
+def test_two_campaigns_of_one_ad_in_two_files_add_up(store: Store, tmp_path: Path) -> None:
+    other = [(day, ad, shown // 3, clicks // 2, *rest) for day, ad, shown, clicks, *rest in ROWS]
+    take(store, tmp_path, "1.csv", export(ROWS))
+    take(store, tmp_path, "2.csv", export(other, "summer"))  # type: ignore[arg-type]
+    assert counted(store)[:2] == (sums(ROWS)[0] + sum(r[2] for r in other), sums(ROWS)[1] + sum(r[3] for r in other))
+
+
+def test_two_campaigns_of_one_ad_with_like_figures_in_one_file_add_up(store: Store, tmp_path: Path) -> None:
+    both = export(ROWS) + export(corrected(ROWS, 4), "summer").split("\n", 1)[1]
+    take(store, tmp_path, "1.csv", both)
+    assert counted(store)[0] == sums(ROWS)[0] + sums(corrected(ROWS, 4))[0]
+
+
+@pytest.mark.parametrize("more", [9, -9])
+def test_a_corrected_export_without_conversions_keeps_those_that_are_known(
+    store: Store, tmp_path: Path, more: int
+) -> None:
+    now = corrected(ROWS, more)
+    take(store, tmp_path, "1.csv", export(ROWS))
+    take(store, tmp_path, "2.csv", export(now, leave=("Conversions", "event")))
+    assert counted(store) == sums(now)
+    undo_import(store, 2)
+    assert counted(store) == sums(ROWS)
+
+
+def test_conversions_that_come_after_an_export_without_them_count_though_it_was_corrected_downwards(
+    store: Store, tmp_path: Path
+) -> None:
+    now = corrected(ROWS, -9)
+    take(store, tmp_path, "1.csv", export(ROWS, leave=("Conversions", "event")))
+    take(store, tmp_path, "2.csv", export(now))
+    assert counted(store)[2:] == sums(now)[2:]
+
+
+def test_an_export_of_the_same_ids_without_platform_and_spend_takes_no_spend_away(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path, "1.csv", export(ROWS), platform="meta")
+    take(store, tmp_path, "2.csv", export(corrected(ROWS, 9), leave=("Spend", "Currency")))
+    assert counted(store)[1:] == sums(ROWS)[1:]
+
+
+def test_a_value_in_another_spelling_is_restated_and_the_note_says_so(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path, "1.csv", split(ROWS, "Placement", ("feed", "story")))
+    notes = take(store, tmp_path, "2.csv", split(ROWS, "Placement", ("Feed", "STORY"), more=5))
+    assert counted(store)[0] == sums(ROWS)[0] + 5 * len(ROWS)
+    assert "written as in an earlier file: placement 'Feed' as 'feed', placement 'STORY' as 'story'" in notes
+    undo_import(store, 1)
+    assert counted(store)[0] == sums(ROWS)[0] + 5 * len(ROWS)
+    undo_import(store, 2)
+    assert counted(store)[0] == 0
+
+
+def test_two_spellings_in_one_file_stay_as_they_are(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path, "1.csv", split(ROWS, "Placement", ("feed", "story")))
+    take(store, tmp_path, "2.csv", split(ROWS, "Placement", ("Feed", "feed")))
+    with store.read() as session:
+        assert {"feed", "Feed", "story"} == set(session.scalars(select(Segment.placement)))
+
+
+@pytest.mark.parametrize("more", [0, 5])
+def test_values_in_another_language_are_said_to_count_twice(store: Store, tmp_path: Path, more: int) -> None:
+    take(store, tmp_path, "1.csv", split(ROWS, "Country", ("DE", "AT")))
+    notes = take(store, tmp_path, "2.csv", split(ROWS, "Country", ("Germany", "Austria"), more=more))
+    assert any("count twice; then take one of them back" in note for note in notes)
+
+
+def test_the_places_of_a_platform_are_parts_of_it_also_where_it_was_corrected(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path, "1.csv", split(ROWS, "Platform", ("facebook", "instagram")))
+    take(store, tmp_path, "2.csv", export(corrected(ROWS, 60), leave=("Spend", "Currency", "event")), platform="meta")
+    assert counted(store)[0] == sums(corrected(ROWS, 60))[0]
+    undo_import(store, 2)
+    assert counted(store)[0] == sums(ROWS)[0]
+
+
+def test_correlate_drift_report_and_experiments_read_the_corrected_figures_once(store: Store, tmp_path: Path) -> None:
+    add_creatives(store, *(f"hero{number}.png" for number in range(1, 4)))
+    named = {row[1]: f"hero{int(row[1][-1])}.png" for row in ROWS}
+    first = export(ROWS).replace("Day,", "Creative name,Day,", 1).split("\n")
+    lines = [first[0], *(f"{named[line.split(',')[1]]},{line}" for line in first[1:] if line)]
+    now = corrected(ROWS, 7)
+    late = [row for row in now if row[0] >= DAYS[3]]
+    # The days of a file, the same days corrected by platform, and the last of them after a renaming, without events.
+    take(store, tmp_path, "1.csv", "\n".join(lines) + "\n", platform="meta")
+    take(store, tmp_path, "2.csv", split(now, "Platform", ("facebook", "instagram")))
+    take(store, tmp_path, "3.csv", export(late, "spring sale", leave=("Conversions", "event")), platform="meta")
+    shown, clicks, conversions, spend = sums(now)
+    assert counted(store)[:3] == (shown, clicks, conversions)
+    last = date.fromisoformat(DAYS[-1])
+    report = correlate(store, Settings(), metric="ctr", as_of=last)
+    assert report.impressions == shown
+    assert check_drift(store, Settings(), current="days:2", as_of=last).set_aside == report.set_aside
+    page = gather(store, as_of=last)
+    assert (page.coverage.impressions, page.coverage.set_aside) == (shown, report.set_aside)
+    with store.read() as session:
+        found = experiments.delivery(session, session.scalars(select(Ad.id)).all(), None, last + timedelta(1))
+        rows = delivery_rows(session, None, last)
+    figures = found.by_day.values()
+    assert (sum(one.impressions for one in figures), sum(one.clicks for one in figures)) == (shown, clicks)
+    assert sum(one.conversions for one in figures) == conversions
+    assert sum(row.impressions for row in rows) == shown
+    for number in (3, 2):
+        undo_import(store, number)
+    assert counted(store) == sums(ROWS)
+    assert correlate(store, Settings(), metric="ctr", as_of=last).impressions == sums(ROWS)[0]
+    assert spend == sums(ROWS)[3]
+
+
+def test_zeros_in_a_file_that_is_broken_down_by_no_field_take_no_figures_back(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path, "1.csv", export(ROWS))
+    lines = [f"{d},{a},spring,0,0,{v if d != DAYS[0] else 0},{x}" for d, a, _, _, v, _ in ROWS for x in ("buy", "lead")]
+    content = "\n".join(["Day,Ad ID,Campaign name,Impressions,Clicks,Conversions,Kind", *lines]) + "\n"
+    (summary,) = run_import(store, write(tmp_path / "2.csv", content))
+    assert summary.rejected
+    assert counted(store) == sums(ROWS)
+
+
+def test_platforms_that_may_be_one() -> None:
+    assert agree_on_platform("meta", "Instagram")
+    assert agree_on_platform("", "tiktok")
+    assert not agree_on_platform("facebook", "instagram")
+    assert not agree_on_platform("meta", "tiktok")
+
+
+def test_a_sign_that_tells_values_apart_is_kept() -> None:
+    assert value_key("65+") != value_key("65")
+    assert value_key("13-17") != value_key("1317")
