@@ -189,6 +189,27 @@ def test_correlate_drift_report_and_experiments_read_the_corrected_figures_once(
     assert spend == sums(ROWS)[3]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("acme", "ACME"), ("act_1203004005", "1203004005"), ("123-456-7890", "Acme GmbH"), ("Acme", "Acme Europe")],
+)
+def test_an_account_that_is_written_otherwise_has_its_corrected_days_once(
+    store: Store, tmp_path: Path, first: str, second: str
+) -> None:
+    take(store, tmp_path, "1.csv", export(ROWS), account=first)
+    take(store, tmp_path, "2.csv", export(corrected(ROWS, 4)), account=second)
+    assert counted(store) == sums(corrected(ROWS, 4))
+
+
+@pytest.mark.parametrize("ad", ["{}", "12021{:08d}"])
+def test_two_accounts_by_their_ids_stay_two(store: Store, tmp_path: Path, ad: str) -> None:
+    other = [(day, id_, shown // 2, clicks // 2, *rest) for day, id_, shown, clicks, *rest in ROWS]
+    for account, rows in (("111", ROWS), ("222", other)):
+        own = [(d, ad.format(int(a[5:])), *rest) for d, a, *rest in rows]
+        take(store, tmp_path, f"{account}.csv", export(own), account=account)  # type: ignore[arg-type]
+    assert counted(store)[0] == sums(ROWS)[0] + sum(row[2] for row in other)
+
+
 def test_zeros_in_a_file_that_is_broken_down_by_no_field_take_no_figures_back(store: Store, tmp_path: Path) -> None:
     take(store, tmp_path, "1.csv", export(ROWS))
     lines = [f"{d},{a},spring,0,0,{v if d != DAYS[0] else 0},{x}" for d, a, _, _, v, _ in ROWS for x in ("buy", "lead")]

@@ -12,6 +12,9 @@ from abkit_model.data.numbers import CODES, SEVERAL
 
 LARGEST = 1e15  # a count or an amount beyond this is an error, and floats lose units soon after
 
+# R writes 1e+05 where nothing is lost; spreadsheets write 1.23E+06 whatever there was.
+_ROUNDED = r"^\s*[+-]?\d[.,]\d\dE\+(?:0[3-9]|[1-9]\d)\s*$"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadColumn:
@@ -73,11 +76,24 @@ def read_numbers(
         one = _parsed(field, column, sign.sign, currencies, (said or {}).get(field), mixed=sign.mixed)
         if column.placeholders and field not in ("clicks", "conversions"):
             notes.append(f"{column.placeholders:,} cells of {names[field]!r} say that there is no figure: left blank")
+        rounded = _rounded(frame[field])
+        if rounded.len():
+            notes.append(
+                f"{rounded.len():,} cells of {names[field]!r} have fewer digits than their number ({rounded[0]!r}): a "
+                "spreadsheet has rounded them; export them as plain numbers"
+            )
         read[field] = replace(one, notes=tuple(notes))
         if own is not None and field in MONEY:
             read[field] = _of_rows(field, column, read[field], own)
         read[field] = _in_units(field, read[field], names)
     return read
+
+
+def _rounded(cells: pl.Series) -> pl.Series:
+    """Return the cells as a spreadsheet shows large numbers: two digits after the sign, and a power above that."""
+    if cells.dtype != pl.String or not cells.str.contains("E+", literal=True).any():
+        return cells.clear()
+    return cells.filter(cells.str.contains(_ROUNDED).fill_null(False))
 
 
 def _in_units(field: str, read: ReadColumn, names: Mapping[str, str]) -> ReadColumn:

@@ -64,8 +64,25 @@ class KnownAd:
 
 
 def agree(one: str, other: str) -> bool:
-    """Return whether two accounts may be one: they are equal, or one of them is not known."""
-    return one == other or not one or not other
+    """Return whether two accounts may be one: one is not known, both are written alike, or one is an id, one a name.
+
+    >>> agree("Acme", "ACME "), agree("act_1203", "1203"), agree("123-456-7890", "Acme"), agree("Acme", "Bolt")
+    (True, True, True, False)
+    """
+    keys = _account_key(one), _account_key(other)
+    return not one or not other or keys[0] == keys[1] or keys[0].isdigit() != keys[1].isdigit()
+
+
+def _one_owner(one: KnownAd, other: KnownAd) -> bool:
+    """Return whether two ads of one id may be of one account; one that was renamed has the same long ids as before."""
+    renamed = one.has_long_id and not _account_key(one.account).isdigit() and not _account_key(other.account).isdigit()
+    return renamed or agree(one.account, other.account)
+
+
+def _account_key(account: str) -> str:
+    key = folded(account).removeprefix("act_")
+    digits = key.replace("-", "")
+    return digits if digits.isdigit() else key
 
 
 def known_ads(session: Session, ads: Collection[int]) -> dict[int, KnownAd]:
@@ -103,11 +120,7 @@ def of_one_id(
     if not pairs:
         return [], []
     known = known_ads(session, {ad for pair in pairs for ad in pair})
-    fits = {
-        (one, two)
-        for one, two in pairs
-        if known[one].may_be(known[two]) and agree(known[one].account, known[two].account)
-    }
+    fits = {(one, two) for one, two in pairs if known[one].may_be(known[two]) and _one_owner(known[one], known[two])}
     apart = sorted(never_together(session, fits))
     return [pair for pair in apart if known[pair[0]].has_long_id], [
         pair for pair in apart if not known[pair[0]].has_long_id

@@ -30,6 +30,15 @@ def test_a_comma_with_other_than_three_digits_after_it_is_decimal() -> None:
     assert values(read(spend=["12,5", "1.234,50", "7"])["spend"]) == [12.5, 1234.5, 7.0]
 
 
+def test_a_number_that_a_spreadsheet_rounded_is_said() -> None:
+    assert "rounded" in read(impressions=["4.57E+03", "12"])["impressions"].notes[0]
+
+
+@pytest.mark.parametrize("text", ["1e+05", "4.567000E+03", "4.57E+02", "4570"])
+def test_a_number_that_has_all_its_digits_is_not(text: str) -> None:
+    assert not read(impressions=[text, "12"])["impressions"].notes
+
+
 @pytest.mark.parametrize("text", ["1.234", "1,234", "12.345", "-999,999"])
 def test_three_digits_after_the_only_sign_are_refused_without_evidence(text: str) -> None:
     with pytest.raises(InvalidInput, match="two ways") as refused:
