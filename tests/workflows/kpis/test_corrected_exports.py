@@ -1,5 +1,6 @@
 """A later export that corrects the days of an earlier one, and says something else in another way or not at all."""
 
+import random
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -108,6 +109,19 @@ def test_a_corrected_export_without_conversions_keeps_those_that_are_known(
     assert counted(store) == sums(ROWS)
 
 
+def test_undo_of_the_export_that_had_the_conversions_leaves_what_the_other_one_says(
+    store: Store, tmp_path: Path
+) -> None:
+    now = corrected(ROWS, 9)
+    take(store, tmp_path, "1.csv", export(ROWS))
+    take(store, tmp_path, "2.csv", export(now, leave=("Conversions", "event")))
+    undo_import(store, 1)
+    shown, clicks, _, spend = sums(now)
+    assert counted(store) == (shown, clicks, 0.0, spend)
+    undo_import(store, 2)
+    assert counted(store) == (0, 0, 0.0, 0.0)
+
+
 def test_conversions_that_come_after_an_export_without_them_count_though_it_was_corrected_downwards(
     store: Store, tmp_path: Path
 ) -> None:
@@ -210,8 +224,43 @@ def test_two_accounts_by_their_ids_stay_two(store: Store, tmp_path: Path, ad: st
     assert counted(store)[0] == sums(ROWS)[0] + sum(row[2] for row in other)
 
 
+def in_one_way(way: str, rows: list[Row], number: int) -> tuple[str, dict[str, str]]:
+    """One of the ways in which people export the same ads, of the number-th night; the campaign is renamed between."""
+    campaign = "spring" if number < 2 else "spring sale"
+    if way in ("Age", "Platform", "Device"):
+        values = {"Age": ("18-24", "25-34"), "Platform": ("facebook", "instagram"), "Device": ("mobile_app", "web")}[
+            way
+        ]
+        spelled = values if number % 2 else (values[0].title().replace("_", " "), values[1].upper())
+        return split(rows, way, spelled).replace(",spring,", f",{campaign},"), {
+            "platform": "meta"
+        } if way == "Age" else {}
+    leave = ("Campaign name",) if way == "no campaign" else ()
+    account = {"id": "act_99887766", "name": "Acme"}.get(way, "")
+    return export(rows, campaign, leave), {"platform": "meta", "account": account}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_three_corrected_exports_of_any_kind_count_once_and_come_out_in_any_order(
+    sqlite_store: Store, tmp_path: Path, seed: int
+) -> None:
+    dice = random.Random(seed)
+    ways = dice.choices(["plain", "id", "name", "no campaign", "Age", "Platform", "Device"], k=3)
+    latest: dict[tuple[str, str], Row] = {}
+    for number, way in enumerate(ways):
+        first, last = (0, 3) if number == 0 else (dice.randint(0, 3), 5)
+        rows = [row for row in corrected(ROWS, 2 * number) if DAYS[first] <= row[0] <= DAYS[last]]
+        latest |= {row[:2]: row for row in rows}
+        content, options = in_one_way(way, rows, number)
+        take(sqlite_store, tmp_path, f"{number}.csv", content, **options)
+    assert counted(sqlite_store) == pytest.approx(sums(list(latest.values())), rel=0.01), ways
+    for number in dice.sample([1, 2, 3], 3):
+        undo_import(sqlite_store, number)
+    assert counted(sqlite_store) == (0, 0, 0.0, 0.0)
+
+
 def test_zeros_in_a_file_that_is_broken_down_by_no_field_take_no_figures_back(store: Store, tmp_path: Path) -> None:
-    take(store, tmp_path, "1.csv", export(ROWS))
+    take(store, tmp_path, "1.csv", export(ROWS, leave=("event",)))
     lines = [f"{d},{a},spring,0,0,{v if d != DAYS[0] else 0},{x}" for d, a, _, _, v, _ in ROWS for x in ("buy", "lead")]
     content = "\n".join(["Day,Ad ID,Campaign name,Impressions,Clicks,Conversions,Kind", *lines]) + "\n"
     (summary,) = run_import(store, write(tmp_path / "2.csv", content))
