@@ -38,10 +38,13 @@ def readable(text: object) -> str:
 
 def themed(chart: Any) -> Any:
     """Put the theme on a finished (top-level) chart."""
-    return (
-        chart.configure(font=FONT, background="#ffffff", padding=8)
-        .configure_view(stroke=None)
-        .configure_axis(
+    # In one step: each copies the chart with all its rows.
+    return chart.configure(
+        font=FONT,
+        background="#ffffff",
+        padding=8,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
             labelColor=MUTED,
             titleColor=INK,
             gridColor=GRID,
@@ -50,8 +53,8 @@ def themed(chart: Any) -> Any:
             labelFontSize=13,
             titleFontSize=13,
             titleFontWeight="normal",
-        )
-        .configure_title(
+        ),
+        title=alt.TitleConfig(
             color=INK,
             subtitleColor=MUTED,
             anchor="start",
@@ -59,10 +62,10 @@ def themed(chart: Any) -> Any:
             subtitleFontSize=13,
             subtitleLineHeight=17,
             offset=14,
-        )
-        .configure_legend(
+        ),
+        legend=alt.LegendConfig(
             labelColor=INK, titleColor=MUTED, labelFontSize=13, titleFontSize=13, labelLimit=220, columnPadding=18
-        )
+        ),
     )
 
 

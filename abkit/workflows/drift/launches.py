@@ -63,8 +63,9 @@ class Launches:
     def _ideas(self) -> dict[int, list[int]]:
         """Creatives by idea, in the order of the ideas' first launches."""
         found: dict[int, list[int]] = {}
+        label_of = self.labels.get
         for creative in self.days:
-            found.setdefault(self.label(creative), []).append(creative)
+            found.setdefault(label_of(creative, -creative), []).append(creative)
         return found
 
     @cached_property
