@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Subquery, and_, case, func, or_, select, update
+from sqlalchemy import Select, Subquery, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from abkit.errors import UsageError
@@ -120,18 +120,20 @@ def launches_by_day(session: Session, last: date) -> list[tuple[date, int, int]]
     return sorted((launched, int(n), int(ids)) for launched, n, ids in rows if launched <= last)
 
 
-def only_campaigns(*, advertised: bool = False) -> Subquery:
+def only_campaigns(*, advertised: bool = False, wanted: Select[Any] | None = None) -> Subquery:
     """Select `creative_id` and `campaign_id` of the creatives that are candidates in exactly one campaign.
 
     Where an export has no campaigns, that is the campaign of the creative's delivery.
 
     Args:
         advertised: Only those that an ad shows; of the others there may be many, and they have no delivery.
+        wanted: Selects the ids of the only creatives that are asked for; of a million, few are quick to count.
     """
     shown = CampaignCreative.creative_id.in_(select(AdCreative.creative_id))
     return (
         select(CampaignCreative.creative_id, func.min(CampaignCreative.campaign_id).label("campaign_id"))
         .where(*([shown] if advertised else []))
+        .where(*([] if wanted is None else [CampaignCreative.creative_id.in_(wanted)]))
         .group_by(CampaignCreative.creative_id)
         .having(func.count() == 1)
         .subquery()

@@ -425,7 +425,8 @@ def delivery_rows(
         .having(func.count() == 1)
         .subquery()
     )
-    home = only_campaigns(advertised=True)
+    of_ads = None if ads is None else select(shown.c.creative_id)
+    home = only_campaigns(advertised=ads is None, wanted=of_ads)
     campaign = func.coalesce(CAMPAIGN, home.c.campaign_id)
     # Segments that only differ in where the ad ran are one cell, called by the first of them.
     dimensions = [getattr(Segment, name) for name in Dimension]
