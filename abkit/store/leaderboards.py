@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, case, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from abkit.store.catalog.creatives import only_campaigns
@@ -73,11 +73,6 @@ def changes_stamp(session: Session) -> str:
     outdated = select(func.count()).where(Leaderboard.stamp == "")
     parts = [select(func.max(CampaignCreative.id)), select(func.max(Score.id)), outdated, *_of_all()]
     return _stamp(session.execute(select(*(part.scalar_subquery() for part in parts))).one())
-
-
-def outdate(session: Session) -> None:
-    """Let all leaderboards be made anew: for changes that leave no new row behind, such as links taken back."""
-    session.execute(update(Leaderboard).values(stamp=""))
 
 
 def _of_all() -> list[Any]:

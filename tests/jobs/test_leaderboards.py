@@ -19,6 +19,7 @@ from abkit.jobs.requests import ask_for_leaderboard
 from abkit.jobs.schedules import CATALOG, synchronize
 from abkit.jobs.work.leaderboards import ask
 from abkit.store import leaderboards as boards
+from abkit.store.catalog.campaigns import outdate_leaderboards
 from abkit.store.database.engine import Store
 from abkit.store.runs import begin_run, recorded_run
 from abkit.store.schema import (
@@ -120,7 +121,7 @@ def _join(session: Session, run: int) -> None:
     session.add(CampaignCreative(campaign_id=2, creative_id=2, created_at=NOW, run_id=run))
 
 
-@pytest.mark.parametrize("change", [_promote, _link, _join, lambda session, _run: boards.outdate(session)])
+@pytest.mark.parametrize("change", [_promote, _link, _join, lambda session, _run: outdate_leaderboards(session)])
 def test_the_daemon_asks_once_for_what_a_change_made_due(shop: Store, change: Callable[[Session, int], None]) -> None:
     ahead = Ahead(shop)
     ahead.look()

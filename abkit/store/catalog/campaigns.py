@@ -17,6 +17,7 @@ from abkit.store.schema import (
     Experiment,
     Kpi,
     LabelQuestion,
+    Leaderboard,
     RaterLink,
     Review,
     ReviewFlow,
@@ -92,7 +93,13 @@ def merge(session: Session, key: str, into: str) -> dict[str, int]:
     # What was agreed in the campaign that takes everything stands there; where nothing was, it comes along.
     _move(session, ReviewFlow, source, target, same=ReviewFlow.campaign_id)
     session.execute(delete(Campaign).where(Campaign.id == source))
+    outdate_leaderboards(session)
     return moved
+
+
+def outdate_leaderboards(session: Session) -> None:
+    """Let all leaderboards be made anew: for changes that leave no new row behind, such as links taken back."""
+    session.execute(update(Leaderboard).values(stamp=""))
 
 
 def _move_creatives(session: Session, source: int, target: int) -> int:

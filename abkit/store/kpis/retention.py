@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Date, Integer, MetaData, Table, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
+from abkit.store.catalog.campaigns import outdate_leaderboards
 from abkit.store.database.staging import analyze, create_stage, drop_stage
 from abkit.store.database.statements import among, count_changed, count_rows, in_parts, total
 from abkit.store.kpis import archive
@@ -158,6 +159,7 @@ def take_out(session: Session, before: date, record: KpiRetention) -> int:
     count_changed(session, delete(KpiRevision).where(KpiRevision.kpi_id.in_(gone)))
     removed = count_changed(session, delete(Kpi).where(Kpi.id.in_(gone)))
     _forget_delivered(session, before)
+    outdate_leaderboards(session)
     session.add(record)
     session.flush()
     drop_stage(session.connection(), _TEMPORARY)

@@ -11,10 +11,10 @@ from abkit.errors import UsageError
 from abkit.records import Record, RecordList
 from abkit.store import models
 from abkit.store.catalog import creatives, ideas
+from abkit.store.catalog.campaigns import outdate_leaderboards
 from abkit.store.catalog.ideas import Member
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import wait_for_turn
-from abkit.store.leaderboards import outdate
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.vocabulary import IdeaSource
 from abkit.workflows.scoring.results import distinct_names
@@ -168,7 +168,7 @@ def _changed(
             wait_for_turn(session, IDEA_LOCK)
             number = creatives.find_campaign(session, campaign)
             change(session, run, _shown_names(session, number, ideas.members(session, number, "")))
-            outdate(session)
+            outdate_leaderboards(session)
         report = list_ideas(store, campaign=campaign)
         run.outcome.update(creatives=report.n, ideas=report.ideas)
     return replace(report, run_id=run.id)

@@ -10,6 +10,7 @@ from sqlalchemy import Row, Select, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from abkit.names import is_sha256, link_key
+from abkit.store.catalog.campaigns import outdate_leaderboards
 from abkit.store.catalog.creatives import creative_ids, creative_names
 from abkit.store.catalog.places import CAMPAIGN, campaigns_of, with_places
 from abkit.store.database.statements import count_rows, in_parts, insert_into, insert_missing, wait_for_turn
@@ -119,6 +120,8 @@ def relink(
     insert_missing(session, AdCreative, rows, key=["ad_id", "creative_id"])
     outcome.linked = sum(pair not in there for pair in new)
     outcome.withdrawn = sum(pair not in wanted for pair in gone)
+    if outcome.withdrawn:
+        outdate_leaderboards(session)
     linked = {ad for ad, _ in wanted}
     outcome.missing = _describe(session, {ad: ids for ad, ids in unclear.items() if ad not in linked})
     outcome.missing |= dict.fromkeys(session.scalars(select(AdUnlinked.ad_id)), REMOVED)
@@ -167,6 +170,7 @@ def take_links_back(session: Session, by: LinkedBy, run_id: int) -> int:
     session.execute(delete(AdCreative).where(AdCreative.linked_by == by))
     refresh_launches(session, {creative for _, creative in before}, run_id)
     _leave_campaigns(session, before)
+    outdate_leaderboards(session)
     return len(before)
 
 

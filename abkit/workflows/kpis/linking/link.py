@@ -16,7 +16,6 @@ from abkit.store.database.statements import in_parts
 from abkit.store.kpis.linking.link_lists import advertised_names, linked_delivery, names_of_ads
 from abkit.store.kpis.linking.links import NO_CREATIVE, relink, remove_links, set_links, take_links_back
 from abkit.store.kpis.once.counting import counts, set_aside
-from abkit.store.leaderboards import outdate
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Ad, Creative
 from abkit.vocabulary import LINKS_IN_BULK, LinkedBy, LinkStatus
@@ -85,7 +84,6 @@ def undo_links(store: Store, kind: str) -> LinkReport:
     with recorded_run(store, "kpi link", {"undo": kind}) as record:
         with store.write() as session:
             removed = take_links_back(session, LinkedBy(kind), record.id)
-            outdate(session)
             outcome = relink(session, record.id)
             rows = open_ads(session, outcome)
         outcome.withdrawn += removed
