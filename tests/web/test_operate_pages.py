@@ -43,6 +43,11 @@ def test_pages_stay_within_their_queries_and_bytes(reader: TestClient, stocked: 
     assert len(answer.content) <= 200_000
 
 
+def test_an_import_says_how_many_of_its_rows_landed_and_were_refused(reader: TestClient) -> None:
+    cells = re.findall(r'data-label="(Landed|Refused)" class="number">([^<]*)<', reader.get("/kpis").text)
+    assert cells == [("Landed", "588"), ("Refused", "2")] * 2
+
+
 NOT_THERE = ["/experiment?key=none", "/drift/999999", "/kpis/999999", "/alerts/999999", "/job?key=x"]
 
 
