@@ -393,16 +393,3 @@ def test_a_field_that_is_dragged_onto_a_column_is_chosen_for_it(look: "Page", ad
     assert "used" in (look.locator("[data-field=revenue]").get_attribute("class") or "")
     assert "used" not in (look.locator("[data-field=spend]").get_attribute("class") or "")
     look.set_viewport_size(size)
-
-
-def test_a_page_prints_without_menu_and_buttons(look: "Page", address: str) -> None:
-    look.goto(address + "/campaigns/1")
-    look.emulate_media(media="print")
-    assert not look.locator("header.site").is_visible()
-    assert not look.get_by_role("button", name="Show").is_visible()
-    assert not look.get_by_role("checkbox").first.is_visible()
-    assert look.locator("td.who").first.is_visible()
-    assert overflow(look) == 0
-    look.goto(address + "/campaigns/1/review")
-    assert look.locator("ul.variants a.name").first.is_visible()
-    look.emulate_media(media="screen")
