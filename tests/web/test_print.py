@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 #: Width of an A4 sheet within the margins of the style sheet, in pixels of CSS.
 PAPER = 688
 MAIN = (
-    "/", "/campaigns", "/campaigns/1", "/campaigns/1/review", "/creatives/{sha256}", "/reviews", "/experiments", "/drift",
-    "/models", "/kpis", "/links", "/alerts?resolved=true", "/jobs", "/people",
+    "/", "/campaigns", "/campaigns/1", "/campaigns/1/review", "/creatives/{sha256}", "/reviews", "/experiments",
+    "/drift", "/models", "/kpis", "/links", "/alerts?resolved=true", "/jobs", "/people",
 )  # fmt: skip
 
 
