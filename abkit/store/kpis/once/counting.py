@@ -129,10 +129,9 @@ def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date]
     rare, not_examined = _ads_of_rare_values(session, every, some)
     some = sorted({*some, *rare})
     several = or_(*(func.count(getattr(Segment, name).distinct()) > 2 for name in Dimension))
-    seen = select(Kpi.id).where(*([Kpi.period_start <= days[1], Kpi.period_end >= days[0]] if days else []))
-    cut = select(Segment.id).where(Segment.breakdown.like("%V%"))
-    seen = seen.where(among(session, Kpi.ad_id, some), Kpi.segment_id.in_(cut))
-    if not session.scalar(select(several).select_from(Kpi).join(Segment).where(Kpi.id.in_(seen))):
+    seen = [among(session, Kpi.ad_id, some), Segment.breakdown.like("%V%")]
+    seen += [Kpi.period_start <= days[1], Kpi.period_end >= days[0]] if days else []
+    if not session.scalar(select(several).select_from(Kpi).join(Segment).where(*seen)):
         return Recounted((), not_examined)
     dimensions = [
         case((func.substr(Segment.breakdown, place, 1) == "V", getattr(Segment, name)), else_="").label(name)
@@ -141,9 +140,7 @@ def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date]
     kind = func.substr(Segment.breakdown, 1, len(Dimension)).label("kind")
     key = [Kpi.ad_id, Kpi.period_start, Kpi.period_end, Kpi.event, Kpi.attribution_window, _PLACE.label("place"), kind]
     found = session.execute(
-        select(*key, *dimensions, Kpi.impressions, Kpi.clicks)
-        .join(Segment, Segment.id == Kpi.segment_id)
-        .where(Kpi.id.in_(seen))
+        select(*key, *dimensions, Kpi.impressions, Kpi.clicks).join(Segment, Segment.id == Kpi.segment_id).where(*seen)
     ).all()
     schema = dict.fromkeys((*found[0]._fields,), pl.String) | {
         **dict.fromkeys(("ad_id", "impressions", "clicks"), pl.Int64),
