@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from abkit.records import Record
 from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import total
-from abkit.store.kpis.once.nearness import FEW_CLICKS, LEAST_SHOWN, NEAR_CLICKS, VERY_NEAR
+from abkit.store.kpis.once.nearness import very_near
 from abkit.store.kpis.once.publishers import whole_of
 from abkit.store.schema import Ad, Campaign, Kpi, KpiImport, KpiUndo
 
@@ -162,20 +162,10 @@ def _common(one: Shown, other: Shown) -> Shown:
     both = {period: one[period] for period in one.keys() & other.keys()}
     if any(other[period] != figures for period, figures in both.items()):
         # A corrected export: several days that differ, and all of them a little.
-        near = all(_near(figures, other[period]) for period, figures in both.items())
+        near = all(very_near(figures, other[period]) for period, figures in both.items())
         return both if near and len(set(both.values())) >= _NEAR_PERIODS else {}
     digits = sum(math.log10((shown + 1) * (clicks + 1)) for shown, clicks in set(both.values()))
     return both if digits >= _DIGITS else {}
-
-
-def _near(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    shown, clicks = zip(one, other, strict=True)
-    fewest, most = min(clicks), max(clicks)
-    return (
-        max(shown) >= LEAST_SHOWN
-        and max(shown) - min(shown) <= VERY_NEAR * max(shown)
-        and most - fewest <= max(NEAR_CLICKS * most, FEW_CLICKS)
-    )
 
 
 def _summed(places: Mapping[Place, Shown]) -> Shown:

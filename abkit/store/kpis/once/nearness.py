@@ -23,3 +23,18 @@ def alike(name: str, share: float, least: int = 0) -> pl.Expr:
 def alike_clicks() -> pl.Expr:
     """Return whether the clicks of both sides are alike."""
     return alike("clicks", NEAR_CLICKS, FEW_CLICKS)
+
+
+def very_near(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Return whether impressions and clicks of two are very near and alike, and not of a few impressions.
+
+    >>> very_near((1000, 20), (1004, 22)), very_near((1000, 20), (1100, 20)), very_near((50, 2), (50, 2))
+    (True, False, False)
+    """
+    shown, clicks = zip(one, other, strict=True)
+    fewest, most = min(clicks), max(clicks)
+    return (
+        max(shown) >= LEAST_SHOWN
+        and max(shown) - min(shown) <= VERY_NEAR * max(shown)
+        and most - fewest <= max(NEAR_CLICKS * most, FEW_CLICKS)
+    )
