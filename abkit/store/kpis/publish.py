@@ -45,6 +45,7 @@ from abkit.store.kpis.once.campaign_totals import HAS_TOTALS, TotalsBesideDays, 
 from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, note_breakdowns, recount, set_aside
 from abkit.store.kpis.once.equal_days import EqualDays, equal_days
 from abkit.store.kpis.once.running_totals import running_totals
+from abkit.store.kpis.other_values import OtherValues, other_values
 from abkit.store.kpis.stage import (
     SEGMENT_KEY,
     STAGE_AD,
@@ -160,6 +161,11 @@ def staged_equal_days(session: Session, import_id: int) -> EqualDays | None:
     """Return what another import has of a campaign as the staged one has it, in other ads."""
     periods = session.execute(select(STAGE_KPI.c.period_start, STAGE_KPI.c.period_end).distinct())
     return equal_days(session, import_id, [(start, end) for start, end in periods])
+
+
+def staged_other_values(session: Session, import_id: int) -> OtherValues | None:
+    """Return which values of the staged import have the figures of others in the store."""
+    return other_values(session, import_id)
 
 
 def staged_running_totals(session: Session) -> str:

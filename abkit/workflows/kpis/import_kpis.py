@@ -263,7 +263,8 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     beside = kpi_publish.staged_totals_beside_days(session)
     if beside and beside.equal:
         _refuse_twice(beside, record)
-    doubts = (kpi_publish.staged_maybe_twice(session), beside, kpi_publish.staged_equal_days(session, record.id))
+    equal = kpi_publish.staged_equal_days(session, record.id) or kpi_publish.staged_other_values(session, record.id)
+    doubts = (kpi_publish.staged_maybe_twice(session), beside, equal)
     remarks.append(kpi_publish.staged_running_totals(session))
     return [*filter(None, remarks), *(str(doubt) for doubt in doubts if doubt)]
 

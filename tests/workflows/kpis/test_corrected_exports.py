@@ -14,7 +14,7 @@ from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import delivery_rows
 from abkit.store.kpis.once.publishers import agree_on_platform
 from abkit.store.kpis.spellings import value_key
-from abkit.store.schema import Ad, Kpi, Segment
+from abkit.store.schema import Ad, Kpi, KpiRevision, Segment
 from abkit.workflows.correlate import correlate
 from abkit.workflows.drift.check import check_drift
 from abkit.workflows.kpis.imports import undo_import
@@ -109,6 +109,18 @@ def test_a_corrected_export_without_conversions_keeps_those_that_are_known(
     assert counted(store) == sums(ROWS)
 
 
+def test_undo_of_an_export_without_conversions_takes_its_spend_and_its_revisions_out_of_the_rows_of_the_event(
+    store: Store, tmp_path: Path
+) -> None:
+    take(store, tmp_path, "1.csv", export(ROWS, leave=("Spend", "Currency")))
+    take(store, tmp_path, "2.csv", export(corrected(ROWS, 9), leave=("Conversions", "event")))
+    assert counted(store)[3] == sums(ROWS)[3]
+    undo_import(store, 2)
+    assert counted(store) == (*sums(ROWS)[:3], 0.0)
+    with store.read() as session:
+        assert session.scalar(select(func.count()).select_from(KpiRevision)) == 0
+
+
 def test_undo_of_the_export_that_had_the_conversions_leaves_what_the_other_one_says(
     store: Store, tmp_path: Path
 ) -> None:
@@ -160,6 +172,36 @@ def test_values_in_another_language_are_said_to_count_twice(store: Store, tmp_pa
     take(store, tmp_path, "1.csv", split(ROWS, "Country", ("DE", "AT")))
     notes = take(store, tmp_path, "2.csv", split(ROWS, "Country", ("Germany", "Austria"), more=more))
     assert any("count twice; then take one of them back" in note for note in notes)
+
+
+@pytest.mark.parametrize(("one", "other"), [("65+", "65-plus"), ("65+", "65 or more"), ("55-64", "AGE_55_64")])
+@pytest.mark.parametrize("more", [5, 400])
+def test_an_age_in_another_spelling_beside_one_that_is_alike_is_restated(
+    store: Store, tmp_path: Path, one: str, other: str, more: int
+) -> None:
+    take(store, tmp_path, "1.csv", split(ROWS, "Age", (one, "18-24")))
+    notes = take(store, tmp_path, "2.csv", split(ROWS, "Age", (other, "18-24"), more=more))
+    assert counted(store)[0] == sums(ROWS)[0] + more * len(ROWS)
+    assert f"written as in an earlier file: age {other!r} as {one!r}" in notes
+
+
+@pytest.mark.parametrize(("values", "more"), [(("Germany", "AT"), 5), (("Germany", "AT"), 0), (("AT", "Germany"), 0)])
+def test_a_value_in_another_language_beside_one_that_is_alike_is_said(
+    store: Store, tmp_path: Path, values: tuple[str, str], more: int
+) -> None:
+    take(store, tmp_path, "1.csv", split(ROWS, "Country", tuple("DE" if one == "Germany" else one for one in values)))
+    notes = take(store, tmp_path, "2.csv", split(ROWS, "Country", values, more=more))
+    (said,) = [note for note in notes if "count twice" in note]
+    assert "country 'Germany' has those of 'DE'" in said
+    assert "abkit kpi undo 1" in said
+    undo_import(store, 1)
+    assert counted(store)[0] == sums(ROWS)[0] + more * len(ROWS)
+
+
+def test_another_country_with_figures_of_its_own_is_not_doubted(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path, "1.csv", split(ROWS, "Country", ("DE", "AT")))
+    notes = take(store, tmp_path, "2.csv", split(ROWS, "Country", ("CH", "AT"), more=90))
+    assert not [note for note in notes if "count twice" in note]
 
 
 def test_the_places_of_a_platform_are_parts_of_it_also_where_it_was_corrected(store: Store, tmp_path: Path) -> None:
