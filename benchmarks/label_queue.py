@@ -1,6 +1,6 @@
 """The queue of the label page against random choice of pairs: accuracy on held-out images by number of answers.
 
-    python benchmarks/label_queue.py $ABKIT_TESTDATA --cache FOLDER [--seeds 5] [--noise 0.7] [--train 0]
+    python benchmarks/label_queue.py $ABKIT_TESTDATA --cache FOLDER [--seeds 5] [--noise 0.7] [--train 0] [--only SET]
 
 The protocol, written before the figures:
 
@@ -153,11 +153,13 @@ def challenger(paths, answers, view, truth, kinds, held):
         return within(score[held], truth[held], kinds[held])[0]
 
 
-def main(folder, cache, seeds, noise, most, train):
+def main(folder, cache, seeds, noise, most, train, only=None):
     from abkit_model.data.tokens import extract
     from abkit_model.encoders.load import load_encoder
 
     for name, embeddings, score, truth, kinds in load(folder, cache):
+        if only not in (None, name):
+            continue
         paths = paths_of(folder, name)
         alike = kernel(embeddings, score)
         view = extract(paths, load_encoder(), cache=cache)[0] if train else None
@@ -216,6 +218,7 @@ if __name__ == "__main__":
     parser.add_argument("--noise", type=float, default=0.7)
     parser.add_argument("--most", type=int, default=200)
     parser.add_argument("--train", type=int, default=0, help="seeds in which challengers are trained, too")
+    parser.add_argument("--only", help="one of the two sets, as webpages_rated")
     options = parser.parse_args()
     tokens = TokenCache(options.cache, 12 * 2**30) if options.cache else None
-    main(options.folder, tokens, options.seeds, options.noise, options.most, options.train)
+    main(options.folder, tokens, options.seeds, options.noise, options.most, options.train, options.only)
