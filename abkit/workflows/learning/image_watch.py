@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from abkit.config import Settings
-from abkit.workflows.models.train import token_cache
+from abkit.workflows.scoring.kept_tokens import token_cache
 from abkit.workflows.scoring.score import TOGETHER
 
 if TYPE_CHECKING:

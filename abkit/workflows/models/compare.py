@@ -12,7 +12,8 @@ from abkit.errors import UsageError
 from abkit.records import RecordList
 from abkit.workflows.models.results import with_ends
 from abkit.workflows.models.study_command import command_line, refuse_other_fields
-from abkit.workflows.models.train import Progress, local_tables, names_comparisons, require_model, token_cache
+from abkit.workflows.models.train import Progress, local_tables, names_comparisons, require_model
+from abkit.workflows.scoring.kept_tokens import token_cache
 
 if TYPE_CHECKING:
     from abkit_model.data.tables import TableOptions

@@ -24,8 +24,8 @@ from abkit.workflows.models.train import (
     require_model,
     scores_are_chances,
     shown_arguments,
-    token_cache,
 )
+from abkit.workflows.scoring.kept_tokens import token_cache
 
 if TYPE_CHECKING:
     from abkit_model.data.tables import TableOptions

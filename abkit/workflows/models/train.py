@@ -17,12 +17,12 @@ from abkit.store.runs import RunRecord, recorded_run
 from abkit.workflows.active_model import register_checkpoint
 from abkit.workflows.models.results import Shortage, TrainingResult, short_result, trained_result
 from abkit.workflows.models.segment import find_parent, shortage_of
+from abkit.workflows.scoring.kept_tokens import token_cache
 from abkit_model.data.csv_table import MAX_BYTES
 
 if TYPE_CHECKING:
     from abkit_model.checkpoint import Card
     from abkit_model.data.tables import TableOptions
-    from abkit_model.data.tokens import TokenCache
     from abkit_model.training.release import TrainedScorer
     from abkit_model.training.request import TrainingRequest
 
@@ -163,14 +163,6 @@ def alive(run: RunRecord, progress: Progress | None) -> Progress:
             progress(stage, done, total)
 
     return report
-
-
-def token_cache(settings: Settings | None) -> TokenCache | None:
-    """Return a workspace's token cache, as large as its settings allow; None without a workspace or at 0 MB."""
-    from abkit_model.data.tokens import TokenCache
-
-    most = settings.scoring.token_cache_mb * 2**20 if settings else 0
-    return TokenCache(settings.cache_folder / "tokens", most) if settings and most else None
 
 
 def names_comparisons(table: Path, options: TableOptions | None = None) -> bool:

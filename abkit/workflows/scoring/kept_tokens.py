@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from abkit_model.encoders.frozen import Encoded
 
 
+def token_cache(settings: Settings | None) -> TokenCache | None:
+    """Return a workspace's token cache, as large as its settings allow; None without a workspace or at 0 MB."""
+    from abkit_model.data.tokens import TokenCache
+
+    most = settings.scoring.token_cache_mb * 2**20 if settings else 0
+    return TokenCache(settings.cache_folder / "tokens", most) if settings and most else None
+
+
 @dataclass
 class KeptTokens:
     """The token cache of a workspace, as scoring uses it.
@@ -33,10 +41,7 @@ class KeptTokens:
 
     @cached_property
     def _cache(self) -> TokenCache | None:
-        from abkit_model.data.tokens import TokenCache
-
-        most = self.settings.scoring.token_cache_mb * 2**20
-        return TokenCache(self.settings.cache_folder / "tokens", most) if most else None
+        return token_cache(self.settings)
 
     def batches(self, sha256s: Sequence[str]) -> Iterator[tuple[list[str], Encoded]]:
         """Yield the contents whose tokens are kept, with their tokens, batch by batch."""
