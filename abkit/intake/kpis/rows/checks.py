@@ -21,6 +21,7 @@ from abkit.intake.kpis.rows.numbers import ReadColumn, read_numbers
 from abkit.intake.kpis.rows.repeats import DUPLICATE, KEY, broken_down, repeated_rows, summed_rows
 from abkit.intake.kpis.rows.set_aside import IDLE, TOTAL, idle_rows, total_lines
 from abkit.intake.kpis.rows.unlikely import unlikely
+from abkit.intake.kpis.rows.unnamed_totals import unnamed_totals
 from abkit.intake.kpis.times.dates import ReadDates, read_dates
 from abkit.vocabulary import PLACES, PROVISIONAL_DAYS, Dimension, RejectKind
 from abkit_model.data.numbers import SEVERAL
@@ -106,7 +107,10 @@ def check(
     _refuse_hopeless(table, [reasons])
     total = total_lines(table.frame, rows) & below.is_null() & ~again
     idle = idle_rows(rows, _joined([below, *unreadable]).is_not_null()) & ~total & ~again
+    unnamed = unnamed_totals(rows, reasons.is_not_null() | total | idle | again)
+    total = total | unnamed
     bad = _set_aside(rows, reasons, {AGAIN: again, TOTAL: total, IDLE: idle})
+    called_totals = _called_totals(rows.filter(unnamed))
     # An idle row may take back what an earlier file said; for that its ad and its day have to be known.
     restates = idle & rows["period_start"].is_not_null() & (rows["external_id"] != "")
     # From here on rows carry numbers instead of texts: a million rows have few ads and segments.
@@ -154,10 +158,25 @@ def check(
         rejects=_rejects(table, pl.concat([bad, *refused], how="diagonal"), names),
         notes=[
             *(*dates.notes, *_notes(table, options, numbers), *foreign, *notes, *remarks),
-            *(*_currencies(good, ads), *respelled, *unlikely(good, table, today), *_provisional(good, today)),
+            *(
+                *_currencies(good, ads),
+                *respelled,
+                *called_totals,
+                *unlikely(good, table, today),
+                *_provisional(good, today),
+            ),
         ],
         found=_found(numbers, dates),
     )
+
+
+def _called_totals(rows: pl.DataFrame) -> list[str]:
+    """Say which ads were taken for totals, though no word says so."""
+    names = sorted({name.rsplit("/", 1)[-1] for name in rows["external_id"].unique()})
+    if not names:
+        return []
+    shown = ", ".join(map(repr, names[:3])) + (", …" if len(names) > 3 else "")
+    return [f"{rows.height:,} rows of {shown} are set aside as totals: by their figures they are the sum of all others"]
 
 
 def _refuse_hopeless(table: RawTable, problems: Sequence[pl.Series]) -> None:

@@ -96,6 +96,45 @@ def test_a_line_without_a_name_is_a_total_where_it_has_the_sum(sqlite_store: Sto
     assert kinds(sqlite_store) == [("rejected", 10), ("rejected", 11), *(("set_aside", line) for line in range(6, 10))]
 
 
+def _days(whole: str, days: int, *, per_campaign: bool = False, more: int = 0) -> str:
+    """Three ads of two campaigns by day, and below them what they have together, under a name."""
+    lines = []
+    for day in range(1, days + 1):
+        ads = [(1013 + 31 * day, 21 + day), (2027 + 17 * day, 43 + day), (911 + 7 * day, 19 + day)]
+        parts = [("spring", ads[:2]), ("summer", ads[2:])] if per_campaign else [("", ads)]
+        for number, (shown, clicks) in enumerate(ads):
+            lines.append(f"2026-01-{day:02d},{'summer' if number > 1 else 'spring'},{number}.png,{shown},{clicks},1,2")
+        for campaign, part in parts:
+            shown, clicks = (sum(one[at] for one in part) for at in (0, 1))
+            lines.append(f"2026-01-{day:02d},{campaign},{whole},{shown + more},{clicks},3,6")
+    return rows(*lines, header=WITH_NAMES)
+
+
+@pytest.mark.parametrize("per_campaign", [False, True])
+@pytest.mark.parametrize("whole", ["Kokku", "Skupaj", "Media plan", "Iš viso"])
+def test_an_ad_that_is_in_each_day_the_sum_of_all_others_is_a_total_whatever_it_is_called(
+    sqlite_store: Store, tmp_path: Path, whole: str, per_campaign: bool
+) -> None:
+    content = _days(whole, 5, per_campaign=per_campaign)
+    summary = run_import(sqlite_store, write(tmp_path / "k.csv", content))[0]
+    assert (summary.imported, summary.rejected, summary.set_aside) == (15, 0, 10 if per_campaign else 5)
+    assert any(repr(whole) in note and "the sum of all others" in note for note in summary.notes)
+
+
+def test_an_ad_that_is_nearly_the_sum_of_others_or_has_an_id_or_proves_nothing_is_imported(
+    sqlite_store: Store, tmp_path: Path
+) -> None:
+    round_ones = rows("2026-01-01,a,1000,10", "2026-01-01,b,2000,30", "2026-01-01,c,3000,40", header=_NAMES)
+    single = rows("2026-01-01,a,1013,17", "2026-01-01,b,1013,17", "2026-01-02,a,1711,19", header=_NAMES)
+    with_ids = _days("9", 5).replace("creative", "ad", 1)
+    for content in (_days("Kokku", 5, more=1), round_ones, single, with_ids):
+        summary = run_import(sqlite_store, write(tmp_path / "k.csv", content))[0]
+        assert (summary.imported + summary.updated, summary.set_aside) == (summary.rows, 0), content
+
+
+_NAMES = "day,creative,impressions,clicks"
+
+
 @pytest.mark.parametrize(
     "line",
     [
