@@ -8,9 +8,18 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from abkit.errors import InvalidInput
-from abkit.intake.kpis.header.fields import LABELS, MONEY, UNSTORED, currency_in, in_millionths, listed, plain_name
-from abkit.intake.kpis.header.platforms import (
+from abkit.intake.kpis.header.fields import (
+    LABELS,
+    MONEY,
     RESULTS,
+    UNSTORED,
+    currency_in,
+    in_millionths,
+    listed,
+    measures_another,
+    plain_name,
+)
+from abkit.intake.kpis.header.platforms import (
     UNUSED,
     Meaning,
     Recipe,
@@ -112,9 +121,10 @@ def find_columns(
     for index, name in enumerate(plain):
         if name in said or not name:
             continue
-        if found := _meaning(index, name, recipe, recipes):
+        found = _meaning(index, name, recipe, recipes)
+        if found and not measures_another(names[index], found.meaning.field):
             candidates.setdefault(found.meaning.field, []).append(found)
-        elif _RATE.match(name):
+        elif not found and _RATE.match(name):
             known.add(index)
     known.update(one.index for one in candidates.pop(UNUSED, []))
     for amount in MONEY:

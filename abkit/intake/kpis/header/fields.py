@@ -12,6 +12,7 @@ PERIODS = ("day", "period_start", "period_end")
 COUNTS = ("impressions", "clicks", "conversions")
 WHOLE = ("impressions", "clicks")  # a conversion may be shared between ads
 MONEY = ("spend", "revenue")
+RESULTS = "results"  # a count whose meaning another column gives, as "Results" of Meta beside "Result indicator"
 _OF_THE_AD = ("ad", "account", "creative", "ad_set", "campaign")
 NAMES = (*_OF_THE_AD, "hour", *map(str, Dimension), "currency", "event", "attribution_window")
 
@@ -35,6 +36,7 @@ _CURRENCIES = frozenset(
         """,
     )
 )
+_SHARE_OR_CHANGE = re.compile("[%\u2030\u2206\u2207\u2300\u00b1]|\\+\\s*/\\s*[-\u2212\u2013]")
 _MILLIONTHS = re.compile("micros?$|inmicro(dollar|currency|currencies)s?$")
 _SIGNS = {"€": "EUR", "£": "GBP", "₹": "INR", "₩": "KRW", "zł": "PLN", "R$": "BRL", "US$": "USD"}
 
@@ -62,6 +64,21 @@ def currency_in(name: str) -> str | None:
         return None
     text = found.group(1).strip()
     return text if text in _CURRENCIES else _SIGNS.get(text)
+
+
+def measures_another(name: str, field: str) -> bool:
+    """Return whether a column of a figure says by a sign that it holds another one: a share, a change, an amount.
+
+    >>> measures_another("Conversions (%)", "conversions"), measures_another("Clicks +/-", "clicks")
+    (True, True)
+    >>> [measures_another("Conversions (EUR)", field) for field in ("conversions", "revenue")]
+    [True, False]
+    """
+    if field not in (*COUNTS, *MONEY, RESULTS):
+        return False
+    name = unicodedata.normalize("NFKC", name)
+    money = currency_in(name) is not None or any(unicodedata.category(sign) == "Sc" for sign in name)
+    return _SHARE_OR_CHANGE.search(name) is not None or (money and field not in MONEY)
 
 
 def in_millionths(name: str) -> bool:

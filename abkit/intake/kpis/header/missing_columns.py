@@ -16,7 +16,7 @@ from abkit.intake.kpis.header.column_values import (
     kinds_of_conversions,
 )
 from abkit.intake.kpis.header.columns import Columns, quoted
-from abkit.intake.kpis.header.fields import listed
+from abkit.intake.kpis.header.fields import listed, measures_another
 from abkit.intake.kpis.header.platforms import Recipe, load_recipes
 
 Rows = Callable[[], Iterable[Sequence[str]]]
@@ -178,6 +178,8 @@ def _says_otherwise(column: str, field: str) -> bool:
     >>> _says_otherwise("All conv.", "impressions"), _says_otherwise("Created date", "day")
     (True, True)
     """
+    if measures_another(column, field):
+        return True
     if field in ("impressions", "clicks"):
         return _CONVERSIONS.search(column) is not None
     return field in ("day", "period_start", "period_end") and _OTHER_DAY.search(column) is not None

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from abkit.errors import InvalidInput
-from abkit.intake.kpis.header.fields import FIELDS, plain_name
+from abkit.intake.kpis.header.fields import FIELDS, RESULTS, plain_name
 from abkit_model.limits import read_limited
 
-RESULTS = "results"  # a count whose meaning another column gives, as "Results" of Meta beside "Result indicator"
 UNUSED = "unused"  # columns that are known and not needed, as rates and reach
 _MOST_BYTES = 1 << 20
 _MOST_FILES = 100

@@ -196,3 +196,28 @@ def test_a_recipe_that_is_missing_or_huge_is_refused(tmp_path: Path) -> None:
     (tmp_path / "big.toml").write_bytes(b"#" * (2 << 20))
     with pytest.raises(InvalidInput, match="larger than 1 MB"):
         load_recipes(tmp_path / "big.toml")
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [
+        ("conversions", "Conversions (%)"),
+        ("conversions", "% Conversions"),
+        ("conversions", "Conversions (EUR)"),
+        ("conversions", "Conversions ($)"),
+        ("clicks", "Clicks ±"),
+        ("clicks", "Clicks +/-"),
+        ("clicks", "Clicks (€)"),
+        ("impressions", "⌀ Impressions"),
+        ("impressions", "Impressions (∆)"),
+        ("spend", "Cost %"),
+    ],
+)
+def test_a_share_a_change_or_an_amount_is_not_the_figure_that_its_name_begins_with(field: str, other: str) -> None:
+    names = {"day": "Day", "ad": "Ad ID", "impressions": "Impressions", "clicks": "Clicks", "spend": "Cost"}
+    found = find_columns([*(name for key, name in names.items() if key != field), other], {})
+    assert field not in found.position
+    assert other in found.unused
+    both = find_columns([*names.values(), "Conversions", other], {})
+    assert both.position[field] == both.names.index({**names, "conversions": "Conversions"}[field])
+    assert not both.undecided
