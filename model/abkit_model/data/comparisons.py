@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from os.path import splitext
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, read_csv
 from abkit_model.data.numbers import ROUNDED_ID
 from abkit_model.data.rating_columns import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS
-from abkit_model.data.rating_rows import USUAL_COLUMNS
+from abkit_model.data.rating_rows import SLIPS, USUAL_COLUMNS
 from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
@@ -38,6 +39,17 @@ _USUAL |= frozenset((*SHARE_COLUMNS, *WEIGHT_COLUMNS, *WINS_COLUMNS[0], *WINS_CO
 #: What a choice may say, and the share of the first image that it means. A name of one of the two is understood too.
 CHOICES = {"left": 1.0, "a": 1.0, "1": 1.0, "first": 1.0, "right": 0.0, "b": 0.0, "2": 0.0, "second": 0.0}
 TIES = ("tie", "draw", "equal", "same", "both", "neither")
+#: Which columns name the image that a choice means, where a table has the pair twice: as it was drawn, and as shown.
+_CHOSEN_COLUMNS = {
+    "left": ("image_left", "left"),
+    "right": ("image_right", "right"),
+    "a": ("image_a", "a"),
+    "b": ("image_b", "b"),
+    "1": ("image_1", "image1"),
+    "2": ("image_2", "image2"),
+}
+
+_WHOLE = re.compile(r"[-+]?\d+(\.0+)?")
 
 #: Larger figures say nothing more, and would drown all others.
 MAX_WEIGHT = 1e9
@@ -94,8 +106,9 @@ class ComparisonTable:
 def read_comparisons(path: Path, options: TableOptions | None = None) -> ComparisonTable:
     """Read a table of comparisons and count them by pair; rows that cannot be used are refused with line and reason.
 
-    Refused are: an image against itself, a choice that names neither image, a second row of one rater (or test) on
-    one pair, whichever way round, names that are empty or too long, and shares, wins or weights out of their range.
+    Refused are: an image against itself, a choice that names neither image or may mean either, a second row of one
+    rater (or test) on one pair, whichever way round, names that are empty or too long, and shares, wins or weights out
+    of their range.
     Rows that name neither a rater nor a test are counted, however many there are of a pair.
 
     Args:
@@ -144,6 +157,7 @@ def read_single_comparisons(
     """
     table = read_csv(path, options, usual=_USUAL)
     reader = _Reader(table)
+    reader.require_one_coding()
     comparisons: list[Comparison] = []
     rejected = list(table.rejected)
     seen: dict[tuple[str, str, str], int] = {}
@@ -191,6 +205,7 @@ class _Reader:
         self.share, self.weight = table.find(SHARE_COLUMNS), table.find(WEIGHT_COLUMNS)
         self.wins, self.losses = (table.find(names) for names in WINS_COLUMNS)
         self.read_wins = table.numbers(self.wins, self.losses, low=0)
+        self.read_any_share = table.numbers(self.share)
         self.read_share, self.read_weight = table.numbers(self.share, low=0, high=1), table.numbers(self.weight, low=0)
         choice = table.find(CHOICE_COLUMNS)
         self.choice = None if choice == self.first else choice
@@ -199,6 +214,48 @@ class _Reader:
                 f"{table.path} does not say which image was chosen; its columns are: {', '.join(table.columns)}",
                 "give a column choice (left, right, or the file name); or share and weight; or wins_a and wins_b",
             )
+
+        self.means_sides = False
+        self.chosen = {said: table.find(columns) for said, columns in _CHOSEN_COLUMNS.items()}
+        self.table = table
+
+    def require_one_coding(self) -> None:
+        """Refuse numbers that follow another rule than abkit's: the rows that seem to follow it would say the opposite.
+
+        Raises:
+            LabelError: Choices are numbers, and not only 1 and 2; or shares are, and not only from 0 to 1.
+        """
+        rows = [row for _, row in self.table.rows]
+        if self.choice and not self.share and not (self.wins and self.losses):
+            choices = [(self._cell(row, self.choice), self._stems(row)) for row in rows]
+            # Where neither image is called so, a code means a side; then it does in all rows.
+            self.means_sides = any(said.lower() in CHOICES and said.lower() not in stems for said, stems in choices)
+            numbers = [said for said, stems in choices if said.lower() not in stems and _WHOLE.fullmatch(said)]
+            others = [text for text in numbers if text not in ("1", "2")]
+            if others and len(others) >= SLIPS * len(numbers):
+                some = ", ".join(sorted(set(numbers))[:4])
+                raise LabelError(
+                    f"{self.table.path}: choices in {self.choice!r} are numbers ({some}), and nothing says which of "
+                    "them means which image",
+                    "write left, right and tie, or the name of the image that was chosen",
+                )
+        if self.share:
+            shares = [found for row in rows if (found := self.read_any_share(row.get(self.share))) is not None]
+            beyond = [share for share in shares if share > 1]
+            if beyond and max(beyond) > 2 and len(beyond) >= SLIPS * len(shares):
+                raise LabelError(
+                    f"{self.table.path}: shares in {self.share!r} are up to {max(beyond):g}; expected 0 to 1",
+                    "if they are percentages, divide them by 100",
+                )
+
+    @staticmethod
+    def _cell(row: Row, column: str | None) -> str:
+        return (row.get(column) or "").strip() if column else ""
+
+    def _stems(self, row: Row) -> tuple[str, ...]:
+        """Return what the two images may be called, with and without their extensions."""
+        names = [self._cell(row, column).lower() for column in (self.first, self.second)]
+        return (*names, *(splitext(name)[0] for name in names))
 
     def read(self, line: int, row: Row) -> Comparison | str:
         """Return the comparison, or why the row cannot be used."""
@@ -236,9 +293,11 @@ class _Reader:
             share = found
         elif self.choice:
             said = (row.get(self.choice) or "").strip()
-            found = _share(said, one, other)
+            if (column := self.chosen.get(said.lower())) not in (None, self.first, self.second):
+                said = self._cell(row, column) if said not in (one, other) else said
+            found = _share(said, one, other, stems=not self.means_sides)
             if found is None:
-                return f"the choice {said[:50]!r} is neither left nor right"
+                return f"the choice {said[:50]!r} is neither left nor right, or could be both"
             share = found
         weight = self.read_weight(row.get(self.weight)) if self.weight else 1.0
         if weight is None or not 0 < weight <= MAX_WEIGHT:
@@ -246,8 +305,14 @@ class _Reader:
         return share, weight
 
 
-def _share(said: str, one: str, other: str) -> float | None:
+def _share(said: str, one: str, other: str, *, stems: bool) -> float | None:
     # an image may be called "1.jpg" or "left": the names come first
     if said in (one, other):
         return 1.0 if said == one else 0.0
-    return 0.5 if said.lower() in TIES else CHOICES.get(said.lower())
+    by_side = 0.5 if said.lower() in TIES else CHOICES.get(said.lower())
+    names = [splitext(name)[0].lower() for name in (one, other)]
+    if not stems or said.lower() not in names or names[0] == names[1]:
+        return by_side
+    by_name = 1.0 - names.index(said.lower())
+    # "b" is the second image, or b.png, which is the first one here
+    return by_name if by_side in (None, by_name) else None

@@ -145,3 +145,45 @@ def test_what_is_no_number_is_refused_with_its_line(tmp_path: Path) -> None:
     found = read_comparisons(table(tmp_path, text))
     assert [line for line, _ in found.rejected] == [4, 5, 6]
     assert found.weight.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("codes", ["01", "012", "123", "12345", ("-1", "0", "1")])
+def test_choices_by_another_numbering_are_refused_not_half_of_them_read_as_left(tmp_path: Path, codes: str) -> None:
+    lines = [f"r{n},{n}.jpg,{n + 1}.jpg,{codes[n % len(codes)]}" for n in range(10, 30)]
+    path = table(tmp_path, "rater,image_left,image_right,choice\n" + "\n".join(lines))
+    with pytest.raises(LabelError, match="nothing says which of them means which image"):
+        read_single_comparisons(path)
+
+
+def test_1_and_2_mean_the_sides_also_where_images_are_numbered(tmp_path: Path) -> None:
+    lines = ["ann,7.jpg,9.jpg,1", "ann,2.jpg,1.jpg,1", "ann,3.jpg,2.jpg,2"]
+    path = table(tmp_path, "rater,image_left,image_right,choice\n" + "\n".join(lines))
+    assert [one.share for one in read_single_comparisons(path)[0]] == [1.0, 1.0, 0.0]
+
+
+def test_a_choice_that_may_be_a_side_or_a_name_is_refused_where_they_contradict(tmp_path: Path) -> None:
+    lines = ["ann,B.png,A.png,A", "bob,A.png,B.png,A", "eve,C.png,B.png,C"]
+    path = table(tmp_path, "rater,image_a,image_b,choice\n" + "\n".join(lines))
+    found, rejected, _ = read_single_comparisons(path)
+    assert [(one.line, one.share) for one in found] == [(3, 1.0), (4, 1.0)]
+    assert [line for line, _ in rejected] == [2]
+
+
+def test_left_is_the_image_that_stood_left_where_the_table_has_the_pair_twice(tmp_path: Path) -> None:
+    header = "rater,image_a,image_b,image_left,image_right,choice"
+    names = "rater,a,b,left,right,choice"
+    for first in (header, names):
+        lines = [
+            "ann,1.png,2.png,2.png,1.png,left",
+            "ann,3.png,4.png,3.png,4.png,left",
+            "ann,5.png,6.png,6.png,5.png,a",
+        ]
+        found, rejected, _ = read_single_comparisons(table(tmp_path, first + "\n" + "\n".join(lines)))
+        assert [one.first if one.share else one.second for one in found] == ["2.png", "3.png", "5.png"]
+        assert not rejected
+
+
+def test_shares_in_percent_are_refused_as_a_whole(tmp_path: Path) -> None:
+    lines = [f"{n}.jpg,{n + 1}.jpg,{share}" for n, share in enumerate((0, 1, 60, 70, 1))]
+    with pytest.raises(LabelError, match="shares in 'share' are up to 70; expected 0 to 1"):
+        read_single_comparisons(table(tmp_path, "image_a,image_b,share\n" + "\n".join(lines)))
