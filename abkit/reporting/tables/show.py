@@ -24,7 +24,7 @@ _MODULES: Mapping[str, str] = {
     "abkit.workflows.backups": "abkit.reporting.tables.backups",
     "abkit.workflows.campaigns": "abkit.reporting.tables.campaigns",
     "abkit.workflows.ratings": "abkit.reporting.tables.imports",
-    "abkit.workflows.ratings.next_labels": "abkit.reporting.tables.review",
+    "abkit.workflows.ratings.next_labels": "abkit.reporting.tables.next_labels",
     "abkit.workflows.reviews": "abkit.reporting.tables.reviews",
     "abkit.workflows.ratings.rater_links": "abkit.reporting.tables.raters",
     "abkit.workflows.preflight": "abkit.reporting.tables.preflight",
