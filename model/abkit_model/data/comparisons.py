@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import splitext
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from abkit_model.data.csv_table import CsvTable, Row, name_fault, read_csv
 from abkit_model.data.numbers import ROUNDED_ID
 from abkit_model.data.rating_columns import IMAGE_COLUMNS, RATER_COLUMNS, TIME_COLUMNS
-from abkit_model.data.rating_rows import SLIPS, USUAL_COLUMNS
+from abkit_model.data.rating_rows import SLIPS, USUAL_COLUMNS, one_spelling
 from abkit_model.data.tables import TableOptions
 from abkit_model.errors import LabelError
 
@@ -161,8 +161,11 @@ def read_single_comparisons(
     comparisons: list[Comparison] = []
     rejected = list(table.rejected)
     seen: dict[tuple[str, str, str], int] = {}
+    spelled: dict[str, str] = {}
     for line, row in table.rows:
         read = reader.read(line, row)
+        if isinstance(read, Comparison) and read.rater:
+            read = replace(read, rater=one_spelling(read.rater, spelled))
         if isinstance(read, Comparison) and (who := read.rater or read.test):
             one, other = sorted((read.first, read.second))
             before = seen.setdefault((who, one, other), line)

@@ -48,12 +48,24 @@ def find_columns(table: CsvTable, said: Mapping[str, str]) -> dict[str, str | No
     """Return the column of each field, by what the user said or by its usual names.
 
     Raises:
-        LabelError: A column that the user named is not there, or is there twice.
+        LabelError: A column that the user named is not there, or is there twice; or two columns could be the ratings.
     """
+    for field in (one for one in ("score", "mean") if one not in said):
+        _require_one(table, FIELDS[field])
     return {
         field: table.column(said[field], (), field) if field in said else table.find(usual)
         for field, usual in FIELDS.items()
     }
+
+
+def _require_one(table: CsvTable, usual: Sequence[str]) -> None:
+    """Refuse two columns of figures that differ, where the name of each says that it has the ratings."""
+    named = [name for name in table.columns if name.lower() in usual]
+    cells = {name: [(row.get(name) or "").strip() for _, row in table.rows] for name in named}
+    figures = {name: own for name, own in cells.items() if any(re.search(r"\d", cell) for cell in own)}
+    if len({name.lower() for name in figures}) > 1 and len({tuple(own) for own in figures.values()}) > 1:
+        both = " and ".join(map(repr, figures))
+        raise LabelError(f"{table.path}: columns {both} could both be the ratings", "rename all but one of them")
 
 
 def question(table: CsvTable, found: Mapping[str, str | None], *, scaled: bool, command: str) -> LabelError:

@@ -49,6 +49,8 @@ USUAL = (5.0, 7.0, 10.0)
 #: People who are offered the upper steps of a scale use them for more than one rating in a hundred (steps 6 and 7 have
 #: 33 % of the OASIS votes). Below that they may be slips, and a question costs less than scores on a wrong scale.
 SLIPS = 0.01
+#: Of fewer ratings, that one step alone was used beyond a smaller scale says nothing.
+_ENOUGH = 30
 
 
 @dataclass(frozen=True)
@@ -306,9 +308,10 @@ def _read_votes(
     if rater is None:
         rows.notes.append("no column says who rated: each row counts as a rating by somebody else")
     seen: dict[tuple[str, str], int] = {}
+    spelled: dict[str, str] = {}
     for line, row in table.rows:
         name, who, when, value = *(_cell(row, column) for column in (image, rater, time)), read(row.get(score))
-        who = who if rater else f"line {line}"
+        who = one_spelling(who, spelled) if rater else f"line {line}"
         if not name or not who:
             fault = "no image or no rater"
         elif fault := name_fault(name) or name_fault(who) or name_fault(when):
@@ -329,6 +332,11 @@ def _read_votes(
             continue
         rows.rejected.append((line, fault))
     return rows
+
+
+def one_spelling(who: str, spelled: dict[str, str]) -> str:
+    """Return a rater as the table writes it first: people write their names in more than one way."""
+    return spelled.setdefault(" ".join(who.casefold().split()), who)
 
 
 def _cell(row: Row, column: str | None) -> str:
@@ -364,7 +372,8 @@ def _ratings_scale(path: Path, scale: tuple[float, float] | None, cells: Iterabl
     """Return the scale that is asked for, or the usual one into which all ratings fit.
 
     Cells are line and value of each rating, or of each mean of ratings; those that are no number do not count. It is an
-    error when no usual scale is large enough, or when only a handful of ratings need the larger one.
+    error when no usual scale is large enough, or when only a handful of ratings need the larger one, or a single step
+    of it that stands apart.
     """
     if scale is not None:
         return _asked_scale(scale)
@@ -391,5 +400,14 @@ def _ratings_scale(path: Path, scale: tuple[float, float] | None, cells: Iterabl
                 f"1 to {smaller:g} (the first: {value:g} on line {line}), so its scale is not certain",
                 f"say --scale 1..{smaller:g} if they are mistakes (their rows are refused), "
                 f"--scale 1..{high:g} if they are meant",
+            )
+        if len(ratings) >= _ENOUGH and len({value for _, value in beyond}) == 1 and top > smaller + 1:
+            # Surveys write "no answer" as a number that no scale needs.
+            line, _ = beyond[0]
+            raise LabelError(
+                f"{path}: {len(beyond):,} of {len(ratings):,} ratings are {top:g} (the first on line {line}), none of "
+                f"the others is above {smaller:g}, so its scale is not certain",
+                f"say --scale 1..{smaller:g} if {top:g} means no answer (these rows are refused), "
+                f"--scale 1..{high:g} if it is meant",
             )
     return _asked_scale((1.0, high))

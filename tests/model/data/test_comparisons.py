@@ -187,3 +187,11 @@ def test_shares_in_percent_are_refused_as_a_whole(tmp_path: Path) -> None:
     lines = [f"{n}.jpg,{n + 1}.jpg,{share}" for n, share in enumerate((0, 1, 60, 70, 1))]
     with pytest.raises(LabelError, match="shares in 'share' are up to 70; expected 0 to 1"):
         read_single_comparisons(table(tmp_path, "image_a,image_b,share\n" + "\n".join(lines)))
+
+
+def test_a_rater_who_is_written_in_two_ways_chooses_once(tmp_path: Path) -> None:
+    lines = ["Ann,1.png,2.png,left", "ann ,2.png,1.png,left", "bob,1.png,2.png,left"]
+    path = table(tmp_path, "rater,image_left,image_right,choice\n" + "\n".join(lines))
+    found, rejected, _ = read_single_comparisons(path)
+    assert [one.rater for one in found] == ["Ann", "bob"]
+    assert rejected == [(3, "the same rater chose between 1.png and 2.png before, on line 2")]

@@ -157,3 +157,32 @@ def test_raters_whose_ids_a_spreadsheet_rounded_are_not_taken_for_one(tmp_path: 
 def test_columns_whose_names_differ_in_case_only_are_refused(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="has 2 columns 'score'"):
         read_rows(table(tmp_path, "rater,image,Score,score\na,a.jpg,5,1\n"))
+
+
+@pytest.mark.parametrize(("top", "code"), [(5, 9), (5, 8), (7, 9), (5, 10)])
+def test_a_step_that_stands_alone_above_a_scale_may_mean_no_answer_and_is_asked_for(
+    tmp_path: Path, top: int, code: int
+) -> None:
+    path = votes(tmp_path, *(code if i % 13 == 0 else i % top + 1 for i in range(200)))
+    with pytest.raises(
+        LabelError, match=f"16 of 200 ratings are {code} .*none of the others is above {top}"
+    ) as refused:
+        read_rows(path)
+    assert f"--scale 1..{top} if {code} means no answer" in refused.value.hint
+    rows = read_rows(path, scale=(1, top))
+    assert (len(rows.votes), len(rows.rejected)) == (184, 16)
+
+
+def test_a_rater_who_is_written_in_two_ways_is_one(tmp_path: Path) -> None:
+    text = "rater,image,score\nAnna,a.jpg,5\nanna,a.jpg,1\nANNA ,b.jpg,2\nBen,a.jpg,3\n"
+    rows = read_rows(table(tmp_path, text))
+    assert [(vote.rater, vote.image) for vote in rows.votes] == [("Anna", "a.jpg"), ("Anna", "b.jpg"), ("Ben", "a.jpg")]
+    assert rows.rejected == [(3, "the same rater voted on a.jpg before, on line 2")]
+
+
+def test_two_columns_that_could_both_be_the_ratings_are_refused_where_they_differ(tmp_path: Path) -> None:
+    text = "rater,image,score,rating\na,a.jpg,5,{}\nb,a.jpg,4,4\n"
+    with pytest.raises(LabelError, match="columns 'score' and 'rating' could both be the ratings"):
+        read_rows(table(tmp_path, text.format(50)))
+    assert len(read_rows(table(tmp_path, text.format(5))).votes) == 2
+    assert len(read_rows(table(tmp_path, text.format("x").replace(",4\n", ",x\n"))).votes) == 2
