@@ -1,10 +1,11 @@
 """Fifty people browse a large workspace while the daemon scores: what a request costs, beside a small workspace.
 
-    python benchmarks/web_load.py [--creatives 10000 100000] [--engines sqlite postgresql] [--folder FOLDER]
+    python benchmarks/web_load.py [--creatives 10000 100000] [--engines sqlite postgresql] [--keep FOLDER]
 
 For every size a workspace is filled by bulk insert: campaigns of 1,000 creatives, each with a score, an embedding and
 30 days of delivery (3,000,000 KPI rows at 100,000 creatives). The leaderboards of five campaigns are made, as the page
-does it when somebody opens one; people browse these five. Then, in this order:
+does it when somebody opens one; people browse these five. With `--keep` the filled workspaces stay in a folder,
+and the next run takes them from there: filling takes most of the time. Then, in this order:
 
 1. One client asks for the pages one after the other. The server adds to each answer the processor time of its whole
    process since the request came, and the number of SQL statements: nothing else is under way, so these are of the
@@ -288,13 +289,17 @@ def browse_all(address: str, pages: dict[str, list[str]], people: int, seconds: 
 def study(
     engine: str, url: str, folder: Path, creatives: int, *, people: int, seconds: float, each: int
 ) -> dict[str, Any]:
-    """Fill a workspace, serve it, and return what requests cost."""
+    """Serve a workspace, filled now or by an earlier run, and return what requests cost."""
     from abkit import Workspace
+    from abkit.config import load_settings
     from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 
     begun = time.process_time()
-    shop = Workspace.create(folder, database_url=url)
-    (folder / "incoming").mkdir(exist_ok=True)
+    filled_before = (folder / "filled").exists()
+    if not filled_before:
+        Workspace.create(folder, database_url=url).close()
+    shutil.rmtree(folder / "incoming", ignore_errors=True)
+    (folder / "incoming").mkdir()
     lines = [f'database_url = "{url}"'] if url else []
     (folder / "abkit.toml").write_text(
         "\n".join(lines)
@@ -302,7 +307,10 @@ def study(
         + '[[schedule]]\nkey = "score"\njob = "score_folder"\ncron = "* * * * *"\n'
         + 'arguments = {folder = "incoming", campaign = "incoming", stable_seconds = 0}\n'
     )
-    fill(shop.store, folder, creatives)
+    shop = Workspace(load_settings(folder / "abkit.toml"))
+    if not filled_before:
+        fill(shop.store, folder, creatives)
+        (folder / "filled").touch()
     filled = time.process_time() - begun
     made = []
     visited = min(VISITED, -(-creatives // PER_CAMPAIGN))
@@ -323,9 +331,10 @@ def study(
         pages = pages_of(address, visited)
         alone = one_by_one(address, pages, each)
         for number in range(200):
-            shutil.copy(folder / "ads" / f"c{number % REAL:06d}.png", folder / "incoming" / f"new{number}.png")
-            with (folder / "incoming" / f"new{number}.png").open("ab") as file:
-                file.write(str(number).encode())  # another content with the same pixels
+            new = folder / "incoming" / f"new{time.time_ns()}.png"
+            shutil.copy(folder / "ads" / f"c{number % REAL:06d}.png", new)
+            with new.open("ab") as file:
+                file.write(new.name.encode())  # another content with the same pixels
         one_thread = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         daemon = subprocess.Popen(
             ["nice", "-n", "19", sys.executable, "-m", "abkit", "--config", config, "schedule", "run"],
@@ -357,7 +366,10 @@ def study(
         "load": os.getloadavg()[0],
         "fill_s": filled,
         "refresh_s": float(np.median(made)),
-        "kinds": {kind: float(np.quantile([row[0] for row in rows], 0.95)) for kind, rows in alone.items()},
+        "kinds": {
+            kind: (*np.quantile([row[0] for row in rows], (0.5, 0.95)).tolist(), max(row[1] for row in rows))
+            for kind, rows in alone.items()
+        },
         "waits": {
             kind: np.quantile([page for own, page, _ in browsed["times"] if own == kind] or [0.0], (0.5, 0.95)).tolist()
             for kind in SHARES
@@ -395,8 +407,8 @@ def report(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         print("".join(f"{row[name]:>13.1f}" if isinstance(row[name], float) else f"{row[name]:>13}" for name in names))
     for row in rows:
-        print(row["engine"], row["creatives"], "cpu_p95 by page:",
-              ", ".join(f"{kind} {value:.1f}" for kind, value in row["kinds"].items()))  # fmt: skip
+        kinds = (f"{kind} {low:.1f} {high:.1f} {most}" for kind, (low, high, most) in row["kinds"].items())
+        print(row["engine"], row["creatives"], "processor ms by page, p50 and p95, and statements:", ", ".join(kinds))
         print(row["engine"], row["creatives"], "wall-clock ms of the page alone, p50 and p95:",
               ", ".join(f"{kind} {low:.0f} {high:.0f}" for kind, (low, high) in row["waits"].items()),
               f"; the people took {row['browsers_s']:.1f} s of processor time")  # fmt: skip
@@ -414,7 +426,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--each", type=int, default=100, help="requests one by one, of about every kind of page")
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder where filled workspaces stay, and are taken from")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--browse", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, default=0)
@@ -428,11 +440,14 @@ def main() -> None:
     rows = []
     for engine in asked.engines:
         for creatives in asked.creatives:
-            with tempfile.TemporaryDirectory(dir=asked.folder) as folder, databases(engine) as url:
-                rows.append(
-                    study(engine, url, Path(folder), creatives, people=asked.people, seconds=asked.seconds,
-                          each=asked.each)
-                )  # fmt: skip
+            with tempfile.TemporaryDirectory() as passing:
+                folder = asked.keep / f"{engine}-{creatives}" if asked.keep else Path(passing)
+                folder.mkdir(parents=True, exist_ok=True)
+                with databases(engine, folder / "postgresql" if asked.keep else None) as url:
+                    rows.append(
+                        study(engine, url, folder, creatives, people=asked.people, seconds=asked.seconds,
+                              each=asked.each)
+                    )  # fmt: skip
             report(rows[-1:])
     print()
     report(rows)
@@ -440,17 +455,17 @@ def main() -> None:
 
 
 class databases:  # noqa: N801
-    """The URL of an empty database; "" for the SQLite file of the workspace."""
+    """The URL of a database, kept in a folder or passing; "" for the SQLite file of the workspace."""
 
-    def __init__(self, engine: str) -> None:
-        self.engine = engine
+    def __init__(self, engine: str, kept: Path | None) -> None:
+        self.engine, self.kept = engine, kept
 
     def __enter__(self) -> str:
         if self.engine == "sqlite":
             return ""
         from tests.postgres import postgres
 
-        self.server = postgres()
+        self.server = postgres(self.kept)
         return str(self.server.__enter__().get_uri())
 
     def __exit__(self, *error: Any) -> None:

@@ -14,14 +14,14 @@ _ATTEMPTS = 4
 
 
 @contextmanager
-def postgres() -> Iterator[Any]:
-    """A server that lives as long as the block.
+def postgres(kept: Path | None = None) -> Iterator[Any]:
+    """A server that lives as long as the block, and its data too, unless a folder keeps them.
 
     Its data are not below pytest's own folder: every pytest that starts closes that folder for other users, and
     PostgreSQL refuses to run as root.
     """
     with tempfile.TemporaryDirectory(prefix="abkit-postgres-", ignore_cleanup_errors=True) as folder:
-        server = _start(Path(folder))
+        server = _start(kept or Path(folder))
         # Its data need not outlive the machine, and nobody tests here that they would: processes die, disks do not.
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             for setting in ("fsync", "full_page_writes"):

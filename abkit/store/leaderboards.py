@@ -260,7 +260,7 @@ def entries_of_creative(session: Session, creative: int) -> list[tuple[Leaderboa
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignSummary:
-    """A campaign in the list of campaigns; `summary` is None where no leaderboard was made yet."""
+    """A campaign in the list of campaigns; `summary` has what was asked for, and is None without a leaderboard."""
 
     id: int
     key: str
@@ -269,12 +269,27 @@ class CampaignSummary:
     summary: Mapping[str, Any] | None
 
 
-def campaign_summaries(session: Session, text: str, *, limit: int, offset: int) -> tuple[list[CampaignSummary], int]:
-    """Return the campaigns whose key holds a text, the latest first, and how many there are."""
+def summary_member(member: str) -> ColumnElement[Any]:
+    """Return a member of what stands above the creatives: the whole of it holds a chart, and takes long to read."""
+    return Leaderboard.summary[member].label(member)
+
+
+def campaign_summaries(
+    session: Session, text: str, members: Sequence[str], *, limit: int, offset: int
+) -> tuple[list[CampaignSummary], int]:
+    """Return the campaigns whose key holds a text, the latest first, and how many there are.
+
+    Args:
+        session: A reading session.
+        text: What their keys hold.
+        members: What is wanted of their summaries.
+        limit: At most so many.
+        offset: How many to leave out at the beginning.
+    """
     where = [Campaign.key.icontains(text, autoescape=True)] if text else []
     total = session.scalar(select(func.count(Campaign.id)).where(*where)) or 0
     rows = session.execute(
-        select(Campaign.id, Campaign.key, Leaderboard.as_of, Leaderboard.summary)
+        select(Campaign.id, Campaign.key, Leaderboard.as_of, *map(summary_member, members))
         .outerjoin(Leaderboard, Leaderboard.campaign_id == Campaign.id)
         .where(*where)
         .order_by(Campaign.id.desc())
@@ -286,10 +301,14 @@ def campaign_summaries(session: Session, text: str, *, limit: int, offset: int) 
     sizes = {id_: number for id_, number in session.execute(counted)}  # noqa: C416  # rows are not pairs to mypy
     found = [
         CampaignSummary(
-            id=row.id, key=row.key, creatives=sizes.get(row.id, 0), as_of=row.as_of, summary=row.summary
+            id=row.id,
+            key=row.key,
+            creatives=sizes.get(row.id, 0),
+            as_of=row.as_of,
+            summary=None if row.as_of is None else {name: row._mapping[name] for name in members},
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     return found, total
 
 

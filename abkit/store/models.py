@@ -111,6 +111,11 @@ def version(session: Session, version_id: int) -> ModelVersion | None:
     return session.get(ModelVersion, version_id)
 
 
+def reference_of(session: Session, version_id: int) -> bytes | None:
+    """Return the sample of its training images that a version came with, as `ReferenceSample` keeps it."""
+    return session.scalar(select(ModelVersion.reference).where(ModelVersion.id == version_id))
+
+
 def find_by_prefix(session: Session, wanted: str) -> ModelVersion:
     """Return the version that has this name, or whose digest begins with it.
 

@@ -312,7 +312,9 @@ class ModelVersion(Base):
     segment: Mapped[str] = mapped_column(default="")  # what it was trained for; '' is everything
     demonstration: Mapped[bool]  # whether users are warned that its scores are for trying things out
     card: Mapped[dict[str, Any]]  # the whole model card
-    reference: Mapped[bytes | None]  # npz: scores (N,) and embeddings (N, E) of a sample of its training images
+    # npz: scores (N,) and embeddings (N, E) of a sample of its training images: a megabyte,
+    # which only models.reference_of reads
+    reference: Mapped[bytes | None] = mapped_column(deferred=True, deferred_raiseload=True)
     parent_id: Mapped[int | None] = _ref("model_version")
     created_at: Mapped[datetime]
     run_id: Mapped[int] = _ref("run")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from abkit.store import imports
 from abkit.store.database.engine import Store
@@ -102,6 +102,23 @@ def test_before_any_import_there_is_no_delivery(sqlite_store: Store) -> None:
         assert imports.reject_counts(session, day(1), day(2)) == (0, 0)
         assert imports.is_simulated(session) is False
     assert (found.ads, found.first_day, found.files, found.rejected_rows) == (0, None, 0, 0)
+
+
+def test_simulated_delivery_is_found_behind_any_platform_without_reading_the_other_ads(seed: Seed) -> None:
+    ads = seed.creatives("spring", [1.0] * 4)
+    said: list[tuple[str, Any]] = []
+    event.listen(seed.store.engine, "before_cursor_execute", lambda *told: said.append((told[2], told[3])))
+    for made_up in (None, *ads):
+        with seed.store.write() as session:
+            rows = session.scalars(select(Ad).order_by(Ad.id))
+            for platform, row in zip(("", "google", "meta", "tiktok"), rows, strict=True):
+                row.platform = platform
+                row.account = imports.SIMULATED_ACCOUNT if row.id == made_up else "1"
+        with seed.store.read() as session:
+            assert imports.is_simulated(session) is (made_up is not None)
+    with seed.store.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said[-1][0]}", said[-1][1]).all()
+    assert not [row for row in plan if row[3].startswith("SCAN ad")]
 
 
 def test_impressions_and_clicks_of_an_ad_are_those_of_all_its_rows(seed: Seed) -> None:

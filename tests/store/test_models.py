@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import InvalidRequestError
 
 from abkit.errors import UsageError
 from abkit.store import models
@@ -29,6 +30,20 @@ def test_a_digest_is_registered_once_and_its_first_entry_stays(sqlite_store: Sto
     again = add_version(sqlite_store, run, "a", name="another name")
     assert (again.id, again.name, count(sqlite_store, ModelVersion)) == (first.id, "model a", 1)
     assert again.card == {"made": "by hand"}
+
+
+def test_the_images_of_a_version_are_read_only_where_they_are_asked_for(sqlite_store: Store, run: RunRecord) -> None:
+    sample = ReferenceSample(np.ones(3), np.ones((3, 2)))
+    version = add_version(sqlite_store, run, "a", reference=sample)
+    other = add_version(sqlite_store, run, "b")
+    with sqlite_store.read() as session:
+        promoted = session.get_one(ModelVersion, version.id)
+        with pytest.raises(InvalidRequestError):
+            _ = promoted.reference
+        kept = models.reference_of(session, version.id)
+        assert models.reference_of(session, other.id) is None
+    assert kept is not None
+    assert ReferenceSample.from_bytes(kept).scores.tolist() == [1, 1, 1]
 
 
 def test_a_child_names_its_parent_and_an_unknown_parent_is_none(sqlite_store: Store, run: RunRecord) -> None:
@@ -127,8 +142,9 @@ def test_a_reference_sample_comes_back_bit_for_bit_and_nothing_is_unpickled(stor
     sample = ReferenceSample(rng.normal(size=7), rng.normal(size=(7, 3)).astype(np.float16))
     with store.write() as session:
         version = models.register(session, run, entry("a", reference=sample))
-    assert version.reference is not None
-    back = ReferenceSample.from_bytes(version.reference)
+        kept = models.reference_of(session, version.id)
+    assert kept is not None
+    back = ReferenceSample.from_bytes(kept)
     assert np.array_equal(back.scores, sample.scores)
     assert np.array_equal(back.embeddings, sample.embeddings)
     assert back.embeddings.dtype == np.float16

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +66,18 @@ def test_every_page_is_bounded(stocked: Workspace, reader: TestClient) -> None:
         assert answer.status_code == 200, path
         assert len(statements) <= QUERIES, (path, len(statements))
         assert len(answer.content) <= BYTES, (path, len(answer.content))
+
+
+def test_no_page_reads_the_images_of_a_model_or_the_charts_of_a_list(stocked: Workspace, reader: TestClient) -> None:
+    campaign, creatives, digests = ids(stocked)
+    for path in ("/", "/campaigns", f"/campaigns/{campaign}/pair?creative={creatives[0]}&creative={creatives[1]}",
+                 f"/creatives/{digests[0]}", "/models", "/drift", "/api/v1/models", "/api/v1/creatives"):  # fmt: skip
+        with counted(served_workspace(reader)) as statements:
+            assert reader.get(path).status_code == 200, path
+        assert any("model_version" in one for one in statements) or path == "/campaigns"
+        assert not any("model_version.reference" in one for one in statements), path
+        if path in ("/", "/campaigns"):
+            assert not any(re.search(r"(?<!\()leaderboard\.summary", one) for one in statements), path
 
 
 def test_no_page_has_inline_scripts_or_styles(stocked: Workspace, reader: TestClient) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from abkit.config import DriftSettings
-from abkit.store import scores
+from abkit.store import models, scores
 from abkit.store.models import ReferenceSample
 from abkit.store.scores import CreativeSample
 from abkit.vocabulary import Layer
@@ -62,19 +62,20 @@ def read_samples(
 
     current = sample(windows.current_creatives)
     seen = len(known.seen.intersection(windows.current_creatives))
+    alone = False
     notes = (f"left out of the images of the window: {seen:,} {LEARNED_FROM}",) if seen else ()
     if not windows.model_sample:
         reference = sample(windows.reference_creatives)
-    elif version.reference:
-        reference = _without(ReferenceSample.from_bytes(version.reference), current)
+    elif own := models.reference_of(session, version.id):
+        reference = _without(ReferenceSample.from_bytes(own), current)
     else:
-        reference = NOTHING
+        reference, alone = NOTHING, True
     elsewhere = scores.scored_by_others(session, version, windows.reference_creatives)
     (current, faults), (reference, _) = _finite(current, settings), _finite(reference, settings)
     return Samples(
         reference=reference,
         current=current,
-        missing=_missing(windows, reference, current, elsewhere),
+        missing=_missing(windows, reference, current, elsewhere, alone=alone),
         faults=faults,
         notes=notes,
     )
@@ -126,14 +127,14 @@ def _finite(sample: CreativeSample, settings: DriftSettings) -> tuple[CreativeSa
 
 
 def _missing(
-    windows: DriftWindows, reference: CreativeSample, current: CreativeSample, elsewhere: int
+    windows: DriftWindows, reference: CreativeSample, current: CreativeSample, elsewhere: int, *, alone: bool
 ) -> dict[Layer, str]:
     """Return why the layers of images have nothing to compare, beyond that there are too few."""
     why = ""
     version = windows.version
     if not windows.current_creatives:
         why = f"the current window, up to {windows.as_of}, has no creative yet"
-    elif windows.model_sample and version is not None and not version.reference:
+    elif alone and version is not None:
         why = (
             f"the model {version.name} came without a sample of its own, and there are too few earlier creatives to "
             "compare with"

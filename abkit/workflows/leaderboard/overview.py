@@ -16,6 +16,7 @@ from abkit.store import imports, models, results
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import total
 from abkit.store.jobs import alerts
+from abkit.store.leaderboards import summary_member
 from abkit.store.schema import (
     Alert,
     Campaign,
@@ -230,15 +231,15 @@ def _relation(session: Session, version_id: int) -> str:
 
 def _advice(session: Session) -> tuple[CampaignAdvice, ...]:
     rows = session.execute(
-        select(Campaign.id, Campaign.key, Leaderboard.as_of, Leaderboard.summary)
+        select(Campaign.id, Campaign.key, Leaderboard.as_of, *map(summary_member, ("headline", "lists", "version")))
         .join(Leaderboard, Leaderboard.campaign_id == Campaign.id)
         .order_by(Leaderboard.made_at.desc(), Leaderboard.id.desc())
         .limit(MOST)
     )
     return tuple(
-        CampaignAdvice(id=row.id, campaign=row.key, headline=str(row.summary["headline"]), as_of=row.as_of)
+        CampaignAdvice(id=row.id, campaign=row.key, headline=str(row.headline), as_of=row.as_of)
         for row in rows
-        if row.summary.get("version") == FORMAT and row.summary.get("lists")
+        if row.version == FORMAT and row.lists
     )
 
 

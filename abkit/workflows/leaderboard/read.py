@@ -18,7 +18,7 @@ from abkit.store.database.engine import Store
 from abkit.store.leaderboards import CampaignSummary, EntryFilter
 from abkit.store.schema import Campaign, LeaderboardEntry
 from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, LeaderboardOrder
-from abkit.workflows.leaderboard.summary import FORMAT, Summary, read_summary
+from abkit.workflows.leaderboard.summary import FORMAT, HEADING, Heading, Summary, read_heading, read_summary
 
 PAGE = 50
 #: A leaderboard is made anew at most so often while data keep coming.
@@ -219,12 +219,12 @@ class CampaignPage(Record):
     """A page of the list of campaigns, the latest first.
 
     Attributes:
-        campaigns: Each with how many creatives it has, and its summary where one was made.
+        campaigns: Each with how many creatives it has, and what its leaderboard says where one was made.
         total: How many there are.
         page, pages: Number of this page from 1, and of the last one.
     """
 
-    campaigns: tuple[tuple[CampaignSummary, Summary | None], ...]
+    campaigns: tuple[tuple[CampaignSummary, Heading | None], ...]
     total: int
     page: int
     pages: int
@@ -237,17 +237,17 @@ def read_campaigns(store: Store, *, text: str = "", page: int = 1) -> CampaignPa
         UsageError: There is no such page.
     """
     with store.read() as session:
-        found, total = leaderboards.campaign_summaries(session, text, limit=PAGE, offset=(max(page, 1) - 1) * PAGE)
+        offset = (max(page, 1) - 1) * PAGE
+        found, total = leaderboards.campaign_summaries(session, text, HEADING, limit=PAGE, offset=offset)
     pages = max(1, -(-total // PAGE))
     if not 1 <= page <= pages:
         raise UsageError(f"there is no page {page}", hint=f"there are {pages}")
     return CampaignPage(
-        campaigns=tuple((one, _summary(one)) for one in found), total=total, page=page, pages=pages
-    )  # fmt: skip
-
-
-def _summary(one: CampaignSummary) -> Summary | None:
-    return read_summary(one.summary) if one.summary and one.summary.get("version") == FORMAT else None
+        campaigns=tuple((one, read_heading(one.summary) if one.summary else None) for one in found),
+        total=total,
+        page=page,
+        pages=pages,
+    )
 
 
 def some_rows(session: Session, campaign: int, creatives: Sequence[int]) -> dict[int, LeaderboardRow]:

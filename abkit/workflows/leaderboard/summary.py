@@ -65,6 +65,29 @@ class Summary(Record):
     version: int = FORMAT
 
 
+@dataclass(frozen=True, kw_only=True)
+class Heading(Record):
+    """What the list of campaigns shows of a summary; the fields are those of `Summary`."""
+
+    impressions: int
+    clicks: int
+    spend: float | None
+    currency: str
+    first_day: date | None
+    last_day: date | None
+    headline: str
+    version: int
+
+
+#: What of a summary makes a heading.
+HEADING = tuple(field.name for field in fields(Heading))
+
+
+def read_heading(kept: Mapping[str, Any]) -> Heading | None:
+    """Return a heading from what the store keeps; None where another release wrote it."""
+    return Heading(**_with_days(kept)) if kept["version"] == FORMAT else None
+
+
 def read_summary(kept: Mapping[str, Any]) -> Summary:
     """Return a summary from what the store keeps.
 
@@ -78,6 +101,9 @@ def read_summary(kept: Mapping[str, Any]) -> Summary:
         values[name] = tuple(values[name])
     values["lists"] = tuple((action, tuple(ids), number) for action, ids, number in values["lists"])
     values["points"] = tuple(tuple(point) for point in values["points"])
-    for name in ("first_day", "last_day"):
-        values[name] = date.fromisoformat(values[name]) if values[name] else None
-    return Summary(**values)
+    return Summary(**_with_days(values))
+
+
+def _with_days(values: Mapping[str, Any]) -> dict[str, Any]:
+    days = {name: values[name] for name in ("first_day", "last_day")}
+    return {**values, **{name: date.fromisoformat(day) if day else None for name, day in days.items()}}

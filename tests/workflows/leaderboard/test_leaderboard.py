@@ -3,16 +3,20 @@
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from abkit.config import Settings
 from abkit.errors import UsageError
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Filters, deliveries
 from abkit.store.leaderboards import EntryFilter
+from abkit.store.schema import Leaderboard
 from abkit.vocabulary import CreativeAction, LeaderboardOrder
 from abkit.workflows.leaderboard.pair import compare_pair
-from abkit.workflows.leaderboard.read import Leaderboard, read_campaigns, read_leaderboard
+from abkit.workflows.leaderboard.read import Leaderboard as Board
+from abkit.workflows.leaderboard.read import read_campaigns, read_leaderboard
 from abkit.workflows.leaderboard.refresh import refresh_leaderboard
+from abkit.workflows.leaderboard.summary import HEADING
 from tests.monitoring_rows import Seed, seeded
 
 START = date(2025, 3, 1)
@@ -45,7 +49,7 @@ def seed_of(store: Store) -> Seed:
     return made
 
 
-def made(store: Store, **options: object) -> Leaderboard:
+def made(store: Store, **options: object) -> Board:
     refresh_leaderboard(store, Settings(), 1, as_of=AS_OF)
     return read_leaderboard(store, "spring", **options)  # type: ignore[arg-type]
 
@@ -139,6 +143,19 @@ def test_a_campaign_without_anything_has_a_leaderboard_too(sqlite_store: Store, 
     assert (board.total, board.creatives) == (0, ())
     found = read_campaigns(sqlite_store, text="EMP")
     assert [one.key for one, _ in found.campaigns] == ["empty"]
+
+
+def test_the_list_of_campaigns_says_what_their_leaderboards_say(store: Store, seed: Seed) -> None:
+    summary = made(store).summary
+    assert summary is not None
+    ((_, heading),) = read_campaigns(store).campaigns
+    assert heading is not None
+    assert heading.to_dict() == {name: summary.to_dict()[name] for name in HEADING}
+    assert (heading.impressions, heading.first_day) == (560_000, START)
+    with store.write() as session:
+        kept = session.scalars(select(Leaderboard)).one()
+        kept.summary = {**kept.summary, "version": 0}
+    assert [heading for _, heading in read_campaigns(store).campaigns] == [None]
 
 
 def test_a_large_store_judges_a_campaign_alone_and_says_so(
