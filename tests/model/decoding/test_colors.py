@@ -1,5 +1,6 @@
 """Colors of files as a color-managed screen shows them."""
 
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -128,3 +129,32 @@ def test_the_name_of_a_profile_is_foreign_text_and_shown_as_such() -> None:
     (note,) = open_image(saved(Image.fromarray(pixels), icc_profile=rgb_profile(name, RGB["ProPhoto"]))).reading.notes
     assert "\x1b" not in note
     assert len(note) < 120
+
+
+def _with_chunk(kind: bytes, body: bytes) -> bytes:
+    data = saved(ORIGINAL)
+    chunk = len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+    return data[:33] + chunk + data[33:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "said"),
+    [
+        (b"gAMA", (100_000).to_bytes(4, "big"), "the gamma of the PNG (1) was not followed"),
+        (b"gAMA", (55_556).to_bytes(4, "big"), "the gamma of the PNG (0.55556) was not followed"),
+        (b"gAMA", (45_455).to_bytes(4, "big"), ""),
+        (b"cICP", bytes([9, 16, 0, 1]), "the color space of the PNG (cICP 9, 16) was not followed"),
+        (b"cICP", bytes([12, 13, 0, 1]), "the color space of the PNG (cICP 12, 13) was not followed"),
+        (b"cICP", bytes([1, 13, 0, 1]), ""),
+    ],
+)
+def test_colors_of_a_png_that_are_not_followed_are_said(kind: bytes, body: bytes, said: str) -> None:
+    decoded = open_image(_with_chunk(kind, body))
+    assert apart(decoded, ORIGINAL) == 0
+    assert [note.split(":")[0] for note in decoded.reading.notes] == ([said] if said else [])
+
+
+def test_a_profile_goes_before_a_gamma() -> None:
+    data = saved(ORIGINAL, icc_profile=rgb_profile("sRGB", SRGB))
+    gamma = _with_chunk(b"gAMA", (100_000).to_bytes(4, "big"))[33:49]
+    assert open_image(data[:33] + gamma + data[33:]).reading.notes == ()

@@ -253,3 +253,15 @@ def test_no_parser_of_an_extra_is_loaded_for_a_plain_image() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_png_with_other_pixels_than_its_checksums_say_is_damaged() -> None:
+    pixels = np.random.default_rng(1).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    data = buffer.getvalue()
+    for at in range(60, len(data) - 20, 500):
+        damaged = bytearray(data)
+        damaged[at] ^= 8
+        with pytest.raises(ImageRejected, match="the PNG image is damaged"):
+            open_image(bytes(damaged))
