@@ -363,10 +363,24 @@ def _only_events(session: Session) -> Subquery | None:
 _MATCHED = STAGE_KPI.join(STAGE_MATCH, STAGE_MATCH.c.place == STAGE_KPI.c.place)
 
 
+_AMOUNTS = ("spend", "revenue")
+
+
 def _new(name: str) -> Any:
-    """Return the figure after the import: what a file does not give stays as it was."""
-    staged = func.nullif(STAGE_KPI.c.currency, "") if name == "currency" else STAGE_KPI.c[name]
-    return func.coalesce(staged, getattr(Kpi, name))
+    """Return the figure after the import: what a file does not give stays as it was.
+
+    A currency is that of amounts: without any, a row says nothing of those that are known, and with one in another
+    currency, the other amount is no longer known.
+    """
+    silent = and_(*(STAGE_KPI.c[amount].is_(None) for amount in _AMOUNTS))
+    if name == "currency":
+        known = or_(*(getattr(Kpi, amount).is_not(None) for amount in _AMOUNTS))
+        said = case((and_(silent, known, Kpi.currency != ""), None), else_=func.nullif(STAGE_KPI.c.currency, ""))
+        return func.coalesce(said, Kpi.currency)
+    if name in _AMOUNTS:
+        other = and_(~silent, Kpi.currency != "", STAGE_KPI.c.currency.not_in(["", Kpi.currency]))
+        return case((other, STAGE_KPI.c[name]), else_=func.coalesce(STAGE_KPI.c[name], getattr(Kpi, name)))
+    return func.coalesce(STAGE_KPI.c[name], getattr(Kpi, name))
 
 
 def _restate(session: Session, import_id: int) -> int:

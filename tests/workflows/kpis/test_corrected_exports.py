@@ -320,3 +320,36 @@ def test_platforms_that_may_be_one() -> None:
 def test_a_sign_that_tells_values_apart_is_kept() -> None:
     assert value_key("65+") != value_key("65")
     assert value_key("13-17") != value_key("1317")
+
+
+MONEY = "day,ad,impressions,clicks,spend,revenue,currency"
+
+
+@pytest.mark.parametrize(
+    ("later", "spend", "revenue", "currency"),
+    [
+        ("1000,20,,,USD", 2.0, 9.0, "EUR"),  # no amount: its currency says nothing of those that are known
+        ("1000,20,3,,USD", 3.0, None, "USD"),  # amounts of one row are in one currency
+        ("1000,20,,8,USD", None, 8.0, "USD"),
+        ("1000,20,3,,EUR", 3.0, 9.0, "EUR"),
+        ("1000,20,3,,", 3.0, 9.0, "EUR"),
+    ],
+)
+def test_a_later_currency_never_relabels_amounts_that_are_known(
+    store: Store, tmp_path: Path, later: str, spend: float | None, revenue: float | None, currency: str
+) -> None:
+    take(store, tmp_path, "1.csv", f"{MONEY}\n2026-03-01,1,1000,20,2,9,EUR\n")
+    take(store, tmp_path, "2.csv", f"{MONEY}\n2026-03-01,1,{later}\n")
+    statement = select(Kpi.spend, Kpi.revenue, Kpi.currency)
+    with store.read() as session:
+        assert session.execute(statement).one() == (spend, revenue, currency)
+    undo_import(store, 2)
+    with store.read() as session:
+        assert session.execute(statement).one() == (2.0, 9.0, "EUR")
+
+
+def test_a_currency_that_comes_before_any_amount_is_that_of_the_amounts(store: Store, tmp_path: Path) -> None:
+    take(store, tmp_path, "1.csv", f"{MONEY}\n2026-03-01,1,1000,20,,,EUR\n")
+    take(store, tmp_path, "2.csv", f"{MONEY}\n2026-03-01,1,1000,20,3,,USD\n")
+    with store.read() as session:
+        assert session.execute(select(Kpi.spend, Kpi.currency)).one() == (3.0, "USD")
