@@ -8,6 +8,7 @@ from abkit.intake.cells.identity import text_of
 from abkit.intake.kpis.reading import RawTable
 
 _NAMES = {"ad": "their ads go by name", "campaign": "they belong to none", "ad_set": "they belong to none"}
+_DEAR = 500  # of any currency, for one impression: a thousand cost 500,000
 _FEWEST = 5  # rows with conversions, before their size says anything
 
 
@@ -25,6 +26,7 @@ def unlikely(good: pl.DataFrame, table: RawTable, today: date) -> list[str]:
         first = f"the first of {early.sort()[0]}"
         notes.append(f"{early.len():,} rows are of days to come, {first}: are day and month in order?")
     notes += _blank_names(good, table)
+    notes += _millionths(good, table)
     if "conversions" not in table.columns.position:
         return notes
     name = table.columns.named("conversions")
@@ -41,6 +43,18 @@ def unlikely(good: pl.DataFrame, table: RawTable, today: date) -> list[str]:
             f"or something else, leave it out (--map {name + '='!r})"
         )
     return notes
+
+
+def _millionths(good: pl.DataFrame, table: RawTable) -> list[str]:
+    """Say that an impression costs so much that amounts are millionths, as APIs write them, or lack their point."""
+    shown, spent = int(good["impressions"].sum() or 0), float(good["spend"].sum() or 0)
+    if not shown or spent / shown <= _DEAR:
+        return []
+    name = table.columns.named("spend")
+    return [
+        f"{name!r} has {spent / shown:,.0f} for each impression: if these are millionths (micros) or lack their "
+        f"decimal sign, divide them, or leave the column out (--map {name + '='!r})"
+    ]
 
 
 def _blank_names(good: pl.DataFrame, table: RawTable) -> list[str]:

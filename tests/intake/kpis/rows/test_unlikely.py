@@ -82,3 +82,10 @@ def test_a_campaign_in_no_row_or_in_each_is_not_mentioned(sqlite_store: Store, t
     header = "Campaign,Ad name,Date,Impressions,Clicks"
     summary = imported(sqlite_store, tmp_path, f"{campaign},a.png,2026-01-05,100,1", header=header)
     assert not any("rows have no" in note for note in summary.notes)
+
+
+@pytest.mark.parametrize(("cost", "is_said"), [("1500000", True), ("1500", False), ("15000", False)])
+def test_amounts_that_may_be_millionths_are_said(sqlite_store: Store, tmp_path: Path, cost: str, is_said: bool) -> None:
+    line = f"2026-01-05,1,1000,10,{cost}"
+    summary = imported(sqlite_store, tmp_path, line, header="Date,Ad ID,Impressions,Clicks,Cost")
+    assert any("if these are millionths" in note for note in summary.notes) == is_said
