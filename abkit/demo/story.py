@@ -5,6 +5,7 @@
    score and CTR, check for drift.
 3. On day 60 taste changes. Nothing tells abkit; it must find out by itself.
 4. New campaigns launch, and the scorer is retrained (`closing.py`).
+5. The figures of all campaigns are made, so that the web page shows them at once, and the report is written.
 
 The images, the scores, the store and every computation are real. Clicks and conversions are simulated.
 """
@@ -12,13 +13,14 @@ The images, the scores, the store and every computation are real. Clicks and con
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select
 
 from abkit.demo.adverts import THEMES, designs, write_adverts
+from abkit.demo.closing import DAYS as CLOSING_DAYS
 from abkit.demo.closing import Closing, close_loop, style_of
 from abkit.demo.kpi_simulation import Contender, Simulation, World, simulate
 from abkit.demo.stage import Audience, DemoWorkspace, run_job
@@ -28,6 +30,7 @@ from abkit.workflows.scoring.results import ScoringResult
 from abkit.workflows.scoring.score import score_paths
 
 WINDOW = 7  # days of delivery that are correlated each day
+_WEEK = timedelta(weeks=1)
 FIRST_CHECK = 13  # index of the first day with a drift check: two full weeks
 
 
@@ -85,6 +88,19 @@ class Story:
         return next((day for day in self.days if day.decision == "retrain"), None)
 
 
+def recent_world(today: date) -> World:
+    """Return the default world at a time that lets the story end within the week before today.
+
+    It begins on a Monday whenever it is played, so that its weekends are where they were, and its figures the same.
+
+    >>> recent_world(date(2026, 11, 27)).start
+    datetime.date(2026, 7, 27)
+    """
+    world = World()
+    last = world.day(world.days + CLOSING_DAYS - 1)
+    return replace(world, start=world.start + (today - last - timedelta(days=1)) // _WEEK * _WEEK)
+
+
 def play(workspace: DemoWorkspace, audience: Audience, world: World | None = None, *, learnable: bool = True) -> Story:
     """Play the whole demo in a new workspace.
 
@@ -110,6 +126,9 @@ def play(workspace: DemoWorkspace, audience: Audience, world: World | None = Non
         audience.day(played)
         audience.progress("simulated days", index + 1, world.days)
     closing = close_loop(workspace, audience, world, learnable=learnable)
+    audience.progress("figures of pages", 0, 1)
+    run_job(workspace, "leaderboards", datetime.now(UTC))
+    audience.progress("figures of pages", 1, 1)
     page = workspace.folder / "report.html"
     report = make_report(workspace.store, page, as_of=closing.checks[-1][0], settings=workspace.settings)
     with workspace.store.read() as session:

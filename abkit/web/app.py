@@ -14,6 +14,7 @@ from abkit.web import errors, rendering
 from abkit.web.access import guard
 from abkit.web.api import routes
 from abkit.web.background import Background
+from abkit.web.figures import CampaignFigures
 from abkit.workspace import Workspace
 
 #: Modules with a `router`, in the order in which their routes are tried.
@@ -70,6 +71,7 @@ def create_app(settings: Settings, *, local: bool = True) -> FastAPI:
     )
     app.state.workspace = workspace
     app.state.background = background
+    app.state.figures = CampaignFigures(workspace, background)
     app.state.templates = rendering.environment()
     app.state.looked_at = {}
     guard.install(app, settings, local=local)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 from sqlalchemy import select
 
 from abkit.config import Settings
+from abkit.demo.closing import DAYS
 from abkit.demo.kpi_simulation import FIELDS, Contender, World, simulate
 from abkit.demo.stage import open_workspace
+from abkit.demo.story import recent_world
 from abkit.errors import AbkitError
 from abkit.intake.kpis.reading import KpiOptions
 from abkit.store.database.engine import Store
@@ -77,6 +80,14 @@ def test_the_change_of_taste_is_found_within_three_weeks_and_not_before(sqlite_s
     assert CHANGE <= asked[0] <= CHANGE + timedelta(weeks=3)
 
 
+@pytest.mark.parametrize("today", [date(2026, 11, 24) + timedelta(days=n) for n in range(8)])
+def test_the_story_ends_within_the_week_before_today_and_its_weekends_stay_where_they_are(today: date) -> None:
+    world = recent_world(today)
+    assert 1 <= (today - world.day(world.days + DAYS - 1)).days <= 7
+    assert world == replace(World(), start=world.start)
+    assert world.start.weekday() == World().start.weekday()
+
+
 def test_it_does_not_play_in_a_folder_that_holds_something(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("keep me")
     with pytest.raises(AbkitError) as caught:
@@ -88,6 +99,8 @@ def test_it_does_not_play_in_a_folder_that_holds_something(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
+    world = recent_world(datetime.now(UTC).date())
+    change = world.day(60)
     done = abkit("demo", "--folder", folder, timeout=540)
     assert done.returncode == 0, done.stderr
     assert "simulated" in done.stdout
@@ -100,20 +113,24 @@ def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, 
         resolved = store.execute("SELECT substr(resolved_at, 1, 10) FROM alert").fetchall()
         columns = "decision, attempt, learned_until, judged_first, creatives"
         trial = store.execute(f"SELECT {columns} FROM retrain_trial").fetchall()
+        boards = store.execute("SELECT count(*) FROM leaderboard").fetchone()
         active = store.execute("SELECT promoted_by FROM promotion ORDER BY id").fetchall()
-    before = {(decision, cause) for day, decision, cause in decisions if day < CHANGE.isoformat()}
+    before = {(decision, cause) for day, decision, cause in decisions if day < change.isoformat()}
     assert before == {("stable", "")}
     asked = [day for day, decision, cause in decisions if (decision, cause) == ("retrain", "concept_shift")]
-    assert CHANGE.isoformat() <= asked[0] <= (CHANGE + timedelta(weeks=3)).isoformat()
+    assert change.isoformat() <= asked[0] <= (change + timedelta(weeks=3)).isoformat()
     assert f"found    {asked[0]}  retrain, cause concept_shift" in done.stdout
     assert "layers   all 5 judged in 77 of 77 checks" in done.stdout
     assert alerts == [("decision", asked[0])]
     # The loop went through the daemon's jobs, each with its run.
     assert runs == {
         "init": 1, "score": 15, "import_kpis": 97, "correlate": 90, "drift_check": 81, "retrain": 1, "model train": 1,
+        "leaderboards": 1,
     }  # fmt: skip
     assert len(list((folder / "exports" / "done").glob("*.csv"))) == 121
     assert unfinished == (0,)
+    # The web page has the figures of every campaign at once.
+    assert boards == (15,)
     # The loop is closed: the challenger won on launches after the day until which it learned, and drift is gone.
     ((decision, attempt, learned, judged, creatives),) = trial
     assert (decision, attempt) == ("promoted", 1)
@@ -122,7 +139,7 @@ def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, 
     assert active == [("abkit",), ("abkit retrain",)]
     assert [decision for _, decision, _ in decisions[-3:]] == ["stable"] * 3
     assert resolved == [(decisions[-1][0],)]
-    assert "retrain  2025-06-29  promoted: " in done.stdout
+    assert f"retrain  {world.day(118)}  promoted: " in done.stdout
     assert "the alert is resolved" in done.stdout
     report = (folder / "report.html").read_text()
     assert "the figures are simulated" in report

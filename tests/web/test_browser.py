@@ -364,12 +364,12 @@ def test_dragging_over_the_chart_chooses_creatives(look: "Page", address: str) -
 
 def test_an_export_is_chosen_looked_at_and_handed_to_the_daemon(hands: Hands, tmp_path: Path) -> None:
     export = tmp_path / "week.csv"
-    export.write_text("day,ad_id,impressions,clicks,spend\n2026-01-01,a1,1000,10,5.00\n")
+    export.write_text("day,ad_id,impressions,clicks,spend\n2026-01-02,a1,1000,10,5.00\n")
     hands.open("/upload")
     hands.page.locator("form[action$=exports] input[type=file]").set_input_files(export)
     hands.sees("1 file")
     hands.press(hands.button("Upload and look at them"))
-    hands.sees("1 rows: 1 would land")
+    hands.sees("1 row: 1 would land")
     assert (serious_findings(hands.page), overflow(hands.page)) == ([], 0)
     hands.choose(hands.page.get_by_label("spend is read as"), "revenue")
     hands.press(hands.page.get_by_role("button", name="Import", exact=True))

@@ -3,18 +3,34 @@
 import csv
 import io
 import re
+import threading
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from python_calamine import load_workbook
-from sqlalchemy import event, select
+from sqlalchemy import delete, event, func, select
 
 from abkit import Workspace
-from abkit.store.schema import Campaign, CampaignCreative, Creative, CreativeAlias, Leaderboard
+from abkit.config import Settings
+from abkit.errors import UsageError
+from abkit.jobs.schedules import synchronize
+from abkit.store.database.engine import Store
+from abkit.store.schema import (
+    Campaign,
+    CampaignCreative,
+    Creative,
+    CreativeAlias,
+    JobRequest,
+    Leaderboard,
+    LeaderboardEntry,
+)
+from abkit.workflows.leaderboard import refresh
 from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 from tests.web.conftest import submit
 from tests.web.stocked import HOSTILE, RAN, SPRING
@@ -28,7 +44,8 @@ def counted(shop: Workspace) -> Iterator[list[str]]:
     found: list[str] = []
 
     def note(connection: object, cursor: object, statement: str, *_: object) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
+        beside = threading.current_thread().name.startswith("abkit-pages")  # what is made beside the requests
+        if not beside and not statement.startswith(("BEGIN", "PRAGMA")):
             found.append(statement)
 
     event.listen(shop.store.engine, "before_cursor_execute", note)
@@ -175,6 +192,78 @@ def test_figures_that_were_never_made_are_made_beside_the_request(own_stocked: W
     assert "The figures of this campaign are being made" in text
     editor.app.state.background.close()  # type: ignore[attr-defined]  # waits for what is under way
     assert "Drop" in editor.get(f"/campaigns/{campaign}").text
+
+
+@pytest.fixture
+def forgotten(own_stocked: Workspace) -> Workspace:
+    """A workspace whose figures were never made; two of its campaigns have creatives."""
+    with own_stocked.store.write() as session:
+        for table in (LeaderboardEntry, Leaderboard):
+            session.execute(delete(table))
+    return own_stocked
+
+
+def made_figures(shop: Workspace) -> int:
+    with shop.store.read() as session:
+        return session.scalar(select(func.count(Leaderboard.id))) or 0
+
+
+def wait_until(so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def is_at_rest(client: TestClient) -> bool:
+    return not client.app.state.background._waiting  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize("path", ["/", "/campaigns"])
+def test_the_first_look_at_a_workspace_makes_the_figures_of_its_campaigns(
+    forgotten: Workspace, editor: TestClient, path: str
+) -> None:
+    text = editor.get(path).text
+    assert path == "/" or text.count(">being made<") == 2
+    wait_until(lambda: made_figures(forgotten) == 2 and is_at_rest(editor))
+    text = editor.get("/campaigns").text
+    assert text.count("<small>as of <time>") == 2
+    assert "data-reload" not in text
+    assert text.count('data-label="Figures"') == text.count(">no creatives yet<") == 1
+
+
+def test_figures_that_cannot_be_made_keep_back_no_others_and_are_not_tried_at_each_look(
+    forgotten: Workspace, editor: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, _, _ = ids(forgotten, "autumn")
+    tried: list[int] = []
+    real = refresh.refresh_leaderboard
+
+    def make(store: Store, settings: Settings, one: int) -> None:
+        tried.append(one)
+        if one == campaign:
+            raise UsageError("it cannot be made")
+        real(store, settings, one)
+
+    monkeypatch.setattr(refresh, "refresh_leaderboard", make)
+    monkeypatch.setattr("abkit.web.figures.LOOK_EVERY_S", 0.0)
+    for path in ("/campaigns", "/", "/campaigns"):
+        editor.get(path)
+        wait_until(lambda: is_at_rest(editor))
+    assert made_figures(forgotten) == 1
+    assert tried.count(campaign) == 1
+    monkeypatch.undo()
+    assert ">not made yet: open the campaign to make them<" in editor.get("/campaigns").text
+
+
+def test_where_a_daemon_runs_a_look_at_the_campaigns_makes_nothing(forgotten: Workspace, editor: TestClient) -> None:
+    synchronize(forgotten.store, [], datetime.now(UTC))
+    editor.get("/campaigns?q=spring")
+    wait_until(lambda: is_at_rest(editor))
+    assert "not made yet" in editor.get("/campaigns?q=spring").text
+    assert made_figures(forgotten) == 0
+    with forgotten.store.read() as session:
+        assert session.scalar(select(func.count(JobRequest.id))) == 0
 
 
 def test_an_overlay_is_made_when_somebody_asks_and_a_failure_is_told(

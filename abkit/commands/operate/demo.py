@@ -29,18 +29,19 @@ def demo(
 ) -> None:
     """Play the whole loop: score creatives, simulate delivery, find the change of taste, retrain on later clicks."""
     import tempfile
+    from datetime import UTC, datetime
 
     from abkit.commands.operate.demo_screen import DemoScreen
-    from abkit.demo.kpi_simulation import World
     from abkit.demo.stage import open_workspace
-    from abkit.demo.story import play
+    from abkit.demo.story import play, recent_world
     from abkit.reporting.tables.show import view
     from abkit.reporting.tables.table import terminal_width
 
     workspace = open_workspace(folder or Path(tempfile.mkdtemp(prefix="abkit-demo-")))
+    world = recent_world(datetime.now(UTC).date())
     try:
-        with DemoScreen(World().days) as screen:
-            story = play(workspace, screen, learnable=not nothing_to_learn)
+        with DemoScreen(world.days) as screen:
+            story = play(workspace, screen, world, learnable=not nothing_to_learn)
     finally:
         workspace.store.close()
     for table in (table for result in story.scored for table in view(result).tables):

@@ -79,7 +79,7 @@ def statistics_over_time(findings: Sequence[DriftResult], width: int = 620) -> A
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("day:T", title=None, axis=alt.Axis(format="%Y-%m-%d", grid=False, labelOverlap=True),
                 scale=alt.Scale(type="utc", padding=12)),
-        y=alt.Y("ratio:Q", title="Statistic as a multiple of its floor", axis=alt.Axis(tickCount=5),
+        y=alt.Y("ratio:Q", title="Multiple of its floor", axis=alt.Axis(tickCount=5),
                 scale=alt.Scale(domain=[0, max(1.5, *(row["ratio"] for row in rows))], nice=False)),
         color=alt.Color("test:N", title=None, sort=names, scale=alt.Scale(domain=names, range=SERIES),
                         legend=alt.Legend(orient="bottom", columns=3, symbolOpacity=1)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -10,18 +9,19 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
-from abkit.errors import StoreError, UsageError
+from abkit.errors import UsageError
 from abkit.records import decimal, percent
 from abkit.reporting.tables.spreadsheet import csv_bytes, xlsx_bytes
 from abkit.store.catalog.tags import known_tags
+from abkit.store.jobs.requests import is_unfinished
 from abkit.store.leaderboards import entries_of
 from abkit.vocabulary import CreativeAction, CreativeFormat, Fatigue, LeaderboardOrder
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Served, Viewer
 from abkit.web.asked import asked_for, in_query
-from abkit.web.background import Background
 from abkit.web.drawing import Axis, Point, bins, ends_of, interval_bar, scatter
 from abkit.web.errors import NotThere
+from abkit.web.figures import CampaignFigures
 from abkit.web.numbers import MOST_ID, Id, PageNumber
 from abkit.web.rendering import link, page
 from abkit.workflows.leaderboard.read import Leaderboard, read_campaigns, read_leaderboard, rows_of
@@ -49,7 +49,12 @@ def campaigns(
     number: PageNumber = 1,
 ) -> Response:
     """List the campaigns, the latest first."""
-    return page(request, "campaigns.html.j2", found=read_campaigns(served.store, text=q.strip(), page=number), q=q)
+    found = read_campaigns(served.store, text=q.strip(), page=number)
+    shown = [one.id for one, _ in found.campaigns]
+    figures: CampaignFigures = request.app.state.figures
+    figures.look_after(shown)
+    empty = any(summary is None and one.creatives for one, summary in found.campaigns)
+    return page(request, "campaigns.html.j2", found=found, q=q, making=empty and _are_made(served, figures, shown))
 
 
 @router.get("/campaigns/{campaign_id}", name="campaign")
@@ -60,7 +65,7 @@ def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) 
     wanted = asked_for(request.query_params)
     asked = {"order": wanted.order, "reverse": wanted.reverse, "wanted": wanted.entries}
     board = _board(served, campaign_id, **asked, page=wanted.page)
-    making = _keep_current(request, served, board)
+    making = _keep_current(request, board)
     summary = board.summary
     return page(
         request,
@@ -90,7 +95,7 @@ def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) 
 def refresh(request: Request, served: Served, person: Operator, campaign_id: Id) -> Response:
     """Make the figures of a campaign anew, beside the requests."""
     board = _board(served, campaign_id)
-    _ask(request, served, board.campaign_id)
+    request.app.state.figures.ask(board.campaign_id)
     record(served, person, "refresh figures", board.campaign)
     return RedirectResponse(link(request, "campaign", campaign_id=campaign_id), 303)
 
@@ -159,26 +164,18 @@ def _tags(served: Workspace, board: Leaderboard) -> list[tuple[str, int]]:
         return known_tags(session, campaign=board.campaign_id)
 
 
-def _keep_current(request: Request, served: Workspace, board: Leaderboard) -> bool:
+def _keep_current(request: Request, board: Leaderboard) -> bool:
     """Let figures that are not current be made anew; return whether they are being made."""
-    if board.due:
-        return _ask(request, served, board.campaign_id)
-    background: Background = request.app.state.background
-    return not board.current and background.is_making(("leaderboard", board.campaign_id))
+    figures: CampaignFigures = request.app.state.figures
+    return figures.ask(board.campaign_id) if board.due else not board.current and figures.are_made([board.campaign_id])
 
 
-def _ask(request: Request, served: Workspace, campaign_id: Id) -> bool:
-    """Let the daemon make the figures of a campaign; where none runs, this process does it beside its requests."""
-    from abkit.jobs.requests import ask_for_leaderboard
-    from abkit.workflows.leaderboard.refresh import refresh_leaderboard
-
-    with suppress(StoreError):  # a store that is busy now can be asked later
-        if ask_for_leaderboard(served.store, campaign_id, by="page"):
-            return True
-    background: Background = request.app.state.background
-    return background.ask(
-        ("leaderboard", campaign_id), lambda: refresh_leaderboard(served.store, served.settings, campaign_id)
-    )
+def _are_made(served: Workspace, figures: CampaignFigures, campaigns: list[int]) -> bool:
+    """Return whether figures of any of these campaigns are being made, by this process or the daemon."""
+    if figures.are_made(campaigns):
+        return True
+    with served.store.read() as session:
+        return is_unfinished(session, "leaderboards")
 
 
 def _lists(served: Workspace, board: Leaderboard) -> list[tuple[str, str, list[Any], int]]:

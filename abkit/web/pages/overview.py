@@ -36,6 +36,7 @@ ANSWERS = {
 def overview(request: Request, served: Served, person: Viewer) -> Response:
     """Show what a manager reads in fifteen seconds."""
     found = find_overview(served.store)
+    request.app.state.figures.look_after()
     with served.store.read() as session:
         late = [one for one in schedule_status(session, CATALOG, wall_clock()) if one.needs_attention]
     return page(

@@ -13,6 +13,11 @@ document.addEventListener("submit", (event) => {
   if (words && !window.confirm(words)) event.preventDefault();
 });
 
+// A page marked data-reload has almost nothing to show yet: it is loaded again while somebody looks at it.
+if (document.querySelector("[data-reload]")) {
+  window.setInterval(() => { if (document.visibilityState === "visible") window.location.reload(); }, 3000);
+}
+
 // Files and folders that are dragged onto a field marked data-drop are put into it; how many is said.
 async function filesOf(items) {
   const found = [];
