@@ -49,7 +49,7 @@ def _narrowed(value: Any) -> None:
             if key == "legend" and isinstance(one, dict):
                 one |= {"columns": 1, "labelLimit": 260}
             elif key in ("x", "y") and isinstance(one, dict) and one.get("axis", {}) is not None:
-                one["axis"] = {**one.get("axis", {}), "tickCount": 4, "labelLimit": 90, "titleLimit": 280}
+                one["axis"] = {**one.get("axis", {}), "tickCount": 4, "labelLimit": 120, "titleLimit": 280}
             elif key == "width" and isinstance(one, int | float) and one > NARROW:
                 value[key] = NARROW
             _narrowed(one)
