@@ -20,6 +20,9 @@ from abkit.vocabulary import Dimension
 _COUNTS = ("trials", "successes")
 #: Rows of fewer trials may be the sum of others by chance.
 _ENOUGH_TRIALS = 100
+_SOME = 0.1
+_RUNNING = 4  # rows of each arm of which all grow: of days that rise and fall, 1 in 24 does so by chance, in each arm
+_CONTROL = re.compile(r"control( group)?|baseline|kontrolle|kontrollgruppe|contr[oô]le?|témoin", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +122,7 @@ def without_counted_twice(rows: pl.DataFrame, others: Sequence[str]) -> WithoutT
     rows, found = _sums_of_arms(rows)
     if found:
         notes.append(f"{found:,} rows are left out: in each arm of their test, one row is the sum of all others")
+    notes += _doubts(rows)
     return WithoutTotals(rows=rows, refused=refused, notes=tuple(notes))
 
 
@@ -136,12 +140,51 @@ def names_alike(names: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
+def is_called_control(name: str) -> bool:
+    """Return whether the name of a variant says that it is the control.
+
+    >>> is_called_control("Control group"), is_called_control("controlled")
+    (True, False)
+    """
+    return _CONTROL.fullmatch(name.strip()) is not None
+
+
 _KEY = ("experiment", "variant")
 
 
 def _is_one_of(column: str, names: Sequence[str | None]) -> pl.Expr:
     named = pl.col(column).is_in([name for name in names if name is not None]).fill_null(False)
     return named | pl.col(column).is_null() if None in names else named
+
+
+def _doubts(rows: pl.DataFrame) -> list[str]:
+    """Say which tests have rows that may have the same trials again: running totals, or one row per kind of success."""
+    in_order = [pl.col(name).diff().over(_KEY) for name in _COUNTS]
+    grows = pl.all_horizontal(*(step.fill_null(0) >= 0 for step in in_order), in_order[0].fill_null(1) > 0)
+    arms = (
+        rows.with_columns(grows=grows)
+        .group_by(_KEY)
+        .agg(
+            grows=pl.col("grows").all() & (pl.len() >= _RUNNING),
+            equal=(pl.col("trials").n_unique() == 1) & (pl.len() > 1) & (pl.col("trials").first() >= _ENOUGH_TRIALS),
+        )
+    )
+    tests = arms.group_by("experiment").agg(pl.col("grows", "equal").all(), several=pl.len() > 1).filter("several")
+    # In one of many tests it is chance.
+    counts = (int(tests[name].sum()) for name in ("grows", "equal"))
+    running, equal = (number if number >= _SOME * tests.height else 0 for number in counts)
+    notes = []
+    if running:
+        notes.append(
+            f"in {running:,} tests the rows of each arm only grow: if they are running totals, they count many times; "
+            "keep the last row of each arm, and leave --add-up out"
+        )
+    if equal:
+        notes.append(
+            f"in {equal:,} tests all rows of an arm have the same trials: if they are kinds of success of the same "
+            "trials, these count many times; keep the rows of one kind"
+        )
+    return notes
 
 
 def _sums_of_arms(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
@@ -15,6 +14,7 @@ from abkit.errors import AbkitError
 from abkit.intake.cells.columns import MOST_BYTES
 from abkit.intake.remote.table import local_table
 from abkit.intake.tables.experiments import ArmTable, Refused, read_experiments
+from abkit.intake.tables.totals import is_called_control
 from abkit.records import Record
 from abkit.stats.proportions.bulk import BulkComparisons, compare_many, homogeneity_p, split_p
 from abkit.stats.tails import quantile
@@ -26,7 +26,6 @@ from abkit_model.data.tables import TableOptions
 
 MOST_CELLS = 10**7
 _REASONS_SHOWN = 10  # of tests refused, where none is left
-_CONTROL = re.compile(r"control( group)?|baseline|kontrolle|kontrollgruppe|contr[oô]le?|témoin", re.IGNORECASE)
 
 _FIGURES = (
     "control_rate", "treatment_rate", "difference", "difference_low", "difference_high",
@@ -311,9 +310,9 @@ def _controls(table: ArmTable, control: str | None) -> tuple[np.ndarray, ArmTabl
 
 def _named_controls(table: ArmTable, base: np.ndarray) -> str:
     """Say which tests have a variant that is called a control and is not their first row; "" where none has."""
-    other = [row for row, name in enumerate(table.variants) if base[row] != row and _CONTROL.fullmatch(name.strip())]
+    other = [row for row, name in enumerate(table.variants) if base[row] != row and is_called_control(name)]
     # Where the first row is called so too, the table says itself which is the control.
-    other = [row for row in other if not _CONTROL.fullmatch(table.variants[base[row]].strip())]
+    other = [row for row in other if not is_called_control(table.variants[base[row]])]
     if not other:
         return ""
     name, first = table.variants[other[0]], table.variants[base[other[0]]]

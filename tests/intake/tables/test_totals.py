@@ -1,5 +1,6 @@
 """Tables of arms and samples count nothing twice, and compare nothing that is in different units."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,38 @@ def test_amounts_in_two_currencies_are_not_compared(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="in EUR and the current values in USD"):
         require_one_unit(euros, dollars)
     require_one_unit(euros, read_numbers(sample(tmp_path, "5", "6"), "value"))
+
+
+def _daily(tests: int, figures: Callable[[int, int, int], tuple[int, int]]) -> list[str]:
+    return [
+        f"e{test},{arm},{trials},{successes},{day}"
+        for test in range(tests)
+        for number, arm in enumerate(("control", "treatment"))
+        for day in range(6)
+        for trials, successes in (figures(test, number, day),)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        (lambda test, arm, day: (1000 * (day + 1) + arm, 20 * (day + 1) + test), "running totals"),
+        (lambda test, arm, day: (1000 + arm, 20 + 3 * ((day + test) % 4)), "kinds of success of the same trials"),
+        (lambda test, arm, day: (1000 + 7 * (5 * day % 6) + arm, 20 + day), ""),
+    ],
+)
+@pytest.mark.parametrize("tests", [1, 12])
+def test_rows_that_may_have_the_same_trials_again_are_said_where_they_are_added_up(
+    tests: int, figures: Callable[[int, int, int], tuple[int, int]], said: str, tmp_path: Path
+) -> None:
+    notes = read(tmp_path, *_daily(tests, figures), header=f"{HEADER},day", add_up=True).notes
+    assert [note for note in notes if "count many times" in note] == [note for note in notes if said and said in note]
+    assert any(f"in {tests} tests" in note for note in notes) == bool(said)
+
+
+def test_one_of_many_tests_that_grows_by_chance_is_not_doubted(tmp_path: Path) -> None:
+    def figures(test: int, arm: int, day: int) -> tuple[int, int]:
+        return (1000 * (day + 1), 20 * (day + 1)) if test == 3 else (1000 + 7 * (5 * day % 6) + arm, 20 + day)
+
+    notes = read(tmp_path, *_daily(20, figures), header=f"{HEADER},day", add_up=True).notes
+    assert not any("count many times" in note for note in notes)

@@ -14,7 +14,7 @@ import polars as pl
 
 from abkit.errors import InvalidInput
 from abkit.intake.remote.table import local_table
-from abkit.intake.tables.totals import names_alike
+from abkit.intake.tables.totals import is_called_control, names_alike
 from abkit.intake.tables.unit_rows import MOST_BYTES, UnitColumns, UnitRows, unit_rows
 from abkit.records import Record
 from abkit.stats.estimate import Comparison
@@ -298,6 +298,12 @@ def analyze_units(
                 raise InvalidInput(f"the column {column!r} is infinite for a unit of {name!r}; expected finite numbers")
     arms = [sums.variants[name] for name in names]
     notes: list[str] = []
+    called = [name for name in names if is_called_control(name)]
+    if control is None and called and names[0] not in called:
+        notes.append(
+            f"{names[0]!r} is the control because it comes first, and another variant is called {called[0]!r}: "
+            f"--control {called[0]!r} takes that one"
+        )
     if cap is not None:
         within, capped = cap_values([arm.y for arm in arms], cap)
         arms = [replace(arm, y=y) for arm, y in zip(arms, within, strict=True)]

@@ -319,3 +319,14 @@ def test_a_warning_and_a_wider_interval_are_shown_of_rows() -> None:
     spent = np.concatenate([rng.lognormal(0, 2, 400), rng.lognormal(0, 2, 40)])
     frame = pl.DataFrame({"user": np.arange(440), "arm": ["old"] * 400 + ["new"] * 40, "spent": spent})
     assert "new: no verdict: 400 and 40 units with skewness" in str(compared(frame, metric="spent"))
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "said"), [("new", "Control", True), ("baseline", "control", False), ("new", "old", False)]
+)
+def test_a_first_variant_that_stands_before_one_called_control_is_said(first: str, other: str, said: bool) -> None:
+    frame = pl.DataFrame({"user": range(40), "arm": [first, other] * 20, "clicks": np.arange(40.0) % 7})
+    found = compared(frame)
+    assert found.control == first
+    assert any(f"--control {other!r}" in note for note in found.notes) == said
+    assert not any("--control" in note for note in compared(frame, control=first).notes)
