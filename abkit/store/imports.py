@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from abkit.names import folded
 from abkit.store.database.statements import among, in_parts, total, wait_for_turn
-from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, KpiUndo, RatingImport, RatingReject
+from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, KpiUndo, RatingImport, RatingReject, Run
 
 #: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
 SIMULATED_ACCOUNT = "abkit-demo-simulated"
+
+#: Where an import, and the run of an archive, keep when contents came first.
+CAME_FIRST = "came_first"
 
 _COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 
@@ -24,6 +27,32 @@ Import = TypeVar("Import", KpiImport, RatingImport)
 def import_of(session: Session, table: type[Import], digest: str) -> Import | None:
     """Return the import of a content that was read in the same way, if there was one."""
     return session.scalar(select(table).where(table.digest == digest))
+
+
+def came_first(record: KpiImport) -> datetime:
+    """Return when the content of an import came to the store first: rows that left for an archive may come again."""
+    said = record.options.get(CAME_FIRST)
+    return datetime.fromisoformat(said) if said else record.imported_at
+
+
+def first_coming(session: Session, digest: str) -> datetime | None:
+    """Return when a content came first whose rows have left for an archive since; None where none has.
+
+    Args:
+        session: A reading session.
+        digest: Of the content and of the way it was read: of an export, or of a file of the archive.
+    """
+    freed = select(KpiImport).where(KpiImport.digest.like(f"archived by run %: {digest}"))
+    times = [came_first(record) for record in session.scalars(freed)]
+    for outcome in session.scalars(select(Run.outcome).where(Run.what == "db archive")):
+        said = (outcome or {}).get(CAME_FIRST, {}).get(digest)
+        times += [datetime.fromisoformat(said)] if said else []
+    return min(times, default=None)
+
+
+def imports_since(session: Session, moment: datetime) -> list[int]:
+    """Return the imports whose content came first after a moment."""
+    return [record.id for record in session.scalars(select(KpiImport)) if came_first(record) > moment]
 
 
 def begin_import(session: Session, lock: int, table: type[Import], digest: str, **columns: Any) -> tuple[Import, bool]:

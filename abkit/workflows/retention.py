@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from abkit.config import Settings
 from abkit.errors import AbkitError, StoreError, UsageError
+from abkit.intake.kpis.reading import KpiOptions, digest_of
 from abkit.records import Record
 from abkit.store.database import space
 from abkit.store.database.engine import Store
 from abkit.store.database.patience import LONG
+from abkit.store.imports import CAME_FIRST, came_first
 from abkit.store.kpis import retention
 from abkit.store.kpis.publish import wait_for_imports
 from abkit.store.kpis.retention import COLUMNS, Sums
 from abkit.store.runs import recorded_run
-from abkit.store.schema import KpiRetention
+from abkit.store.schema import KpiImport, KpiRetention
 
 if TYPE_CHECKING:
     import polars as pl
@@ -170,6 +172,8 @@ def archive(
             dry_run=dry_run,
         )
         run.outcome.update(rows=leaving.rows, folder=found.folder, stayed=stayed)
+        if target is not None:
+            run.outcome[CAME_FIRST] = _first_comings(session, target)
     return found
 
 
@@ -214,6 +218,15 @@ def _write(session: Session, target: Path, leaving: Sums) -> int:
         shutil.rmtree(part, ignore_errors=True)
         raise
     return len(files)
+
+
+def _first_comings(session: Session, target: Path) -> dict[str, str]:
+    """Return when the rows of each file came first, by the digest with which an import knows the file again."""
+    found = {}
+    for path in sorted(target.glob("import-*.parquet")):
+        record = session.get_one(KpiImport, int(path.name.split("-")[1]))
+        found[digest_of(path, KpiOptions())] = came_first(record).isoformat()
+    return found
 
 
 def _write_rows(session: Session, folder: Path) -> list[Path]:

@@ -284,3 +284,36 @@ def test_space_comes_back_on_sqlite(sqlite_store: Store, tmp_path: Path) -> None
     archived(sqlite_store, tmp_path / "old")
     found = vacuum(sqlite_store)
     assert found.bytes_after < 0.7 * found.bytes_before
+
+
+LATER = rows("2025-01-01,1,a.png,spring,feed,1040,23,5,4.9,USD", header=HEADER)
+
+
+@pytest.mark.parametrize("from_exports", [False, True])
+def test_what_an_archive_brings_back_leaves_corrections_that_came_since(
+    from_exports: bool, store: Store, tmp_path: Path
+) -> None:
+    brought(store, tmp_path, DAYS, AGAIN)
+    archived(store, tmp_path / "old")
+    wanted = brought(store, tmp_path / "later", LATER) if (tmp_path / "later").mkdir() is None else set()
+    later = {row for row in wanted if row[5].isoformat() == "2025-01-01"}
+    assert [row[9:] for row in later] == [(1040, 23, 5.0, 4.9, "")]
+    if from_exports:
+        notes = [note for text in (DAYS, AGAIN) for note in _imported(store, tmp_path, text)]
+    else:
+        notes = [note for one in run_import(store, tmp_path / "old") for note in one.notes]
+    assert later < delivered(store)
+    assert len(delivered(store)) == 4
+    assert any("rows stay as a later import has them" in note for note in notes)
+    # Without the correction, the days are as they were before they left.
+    undo_import(store, 3)
+    assert {row[9:13] for row in delivered(store) if row[5].isoformat() == "2025-01-01"} == {
+        (1010, 21, 3.0, 4.75),
+        (900, 9, 1.0, None),
+    }
+
+
+def _imported(store: Store, folder: Path, content: str) -> list[str]:
+    (summary,) = run_import(store, write(folder / "again.csv", content))
+    assert summary.error is None
+    return list(summary.notes)

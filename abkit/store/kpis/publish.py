@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -36,8 +37,16 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from abkit.store.database.staging import analyze, create_stage, fill
-from abkit.store.database.statements import count_inserted, count_rows, insert_into, total, wait_for_turn
-from abkit.store.imports import begin_import
+from abkit.store.database.statements import (
+    count_changed,
+    count_inserted,
+    count_rows,
+    in_parts,
+    insert_into,
+    total,
+    wait_for_turn,
+)
+from abkit.store.imports import CAME_FIRST, begin_import, imports_since
 from abkit.store.kpis.campaigns import place_segments, settle_campaigns
 from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
@@ -70,7 +79,10 @@ _FIGURES = ("currency", "impressions", "clicks", "conversions", "spend", "revenu
 
 @dataclass(frozen=True)
 class ImportHeader:
-    """An import without its rows: digest and name of the file, how it was read, and what is in it."""
+    """An import without its rows: digest and name of the file, how it was read, and what is in it.
+
+    `came_first` is the moment from which the file is, where its rows left for an archive and come again.
+    """
 
     digest: str
     name: str
@@ -78,6 +90,7 @@ class ImportHeader:
     run_id: int
     time_zone: str = ""
     contents: Mapping[str, Any] = field(default_factory=dict)
+    came_first: datetime | None = None
 
 
 def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
@@ -105,6 +118,9 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     if made_one:
         record.options = {**record.options, "campaigns_made_one": [list(pair) for pair in made_one]}
     matched = _match(session) if known else 0
+    if header.came_first:
+        kept = _keep_later(session, header.came_first) if matched else 0
+        record.options = {**record.options, CAME_FIRST: header.came_first.isoformat(), "kept_later": kept}
     record.updated = _restate(session, record.id) if matched else 0
     record.unchanged = matched - record.updated
     record.imported = _insert_new(session, record.id, any_matched=bool(matched))
@@ -296,6 +312,16 @@ def _match(session: Session) -> int:
             matches = matches.select_from(only.join(STAGE_KPI, STAGE_KPI.c.place == only.c.place))
             session.execute(insert(STAGE_MATCH).from_select(columns, matches.join(Kpi, Kpi.id == only.c.kpi_id)))
     return _file_rows(session, _MATCHED)
+
+
+def _keep_later(session: Session, moment: datetime) -> int:
+    """Leave rows as they are that an import brought which came after a moment; return how many differ from these."""
+    kept = 0
+    for part in in_parts(imports_since(session, moment)):
+        later = select(Kpi.id).where(Kpi.kpi_import_id.in_(part))
+        differing = (STAGE_MATCH.c.kpi_id.in_(later), STAGE_MATCH.c.differs == 1)
+        kept += count_changed(session, update(STAGE_MATCH).where(*differing).values(differs=0))
+    return kept
 
 
 #: Whether a staged segment is a segment of the store but for where the ad ran.

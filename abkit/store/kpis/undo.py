@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session, aliased
 from abkit.errors import InvalidInput, UsageError
 from abkit.store.database.staging import drop_stage
 from abkit.store.database.statements import count_rows, in_parts
+from abkit.store.imports import came_first
 from abkit.store.kpis import archive, publish
 from abkit.store.kpis.linking.links import refresh_launches, relink
 from abkit.store.kpis.once.counting import recount
@@ -276,7 +277,8 @@ def _deliver_again(session: Session, record: KpiImport, frames: Mapping[str, pl.
     rows = _with_keys(frames)
     seen = ads.clear()
     archived = select(KpiArchive.kpi_import_id).where(KpiArchive.kpi_import_id != record.id).distinct()
-    for other in session.scalars(select(KpiImport).where(KpiImport.id.in_(archived)).order_by(KpiImport.id)).all():
+    others = session.scalars(select(KpiImport).where(KpiImport.id.in_(archived))).all()
+    for other in sorted(others, key=lambda one: (came_first(one), one.id)):
         shared = _shared(archive.unpack(session, other.id), ads, rows, seen)
         if shared is None:
             continue

@@ -19,7 +19,7 @@ from abkit.intake.remote.fetch import Fetched
 from abkit.records import Record
 from abkit.store.database.engine import Store
 from abkit.store.database.staging import publish_staged
-from abkit.store.imports import reject_reasons, zones_of_imports
+from abkit.store.imports import came_first, reject_reasons, zones_of_imports
 from abkit.store.kpis import archive, stage
 from abkit.store.kpis import publish as kpi_publish
 from abkit.store.kpis.linking.links import owned_unlinked
@@ -223,6 +223,7 @@ def _store_rows(
         run.id,
         time_zone=known.options.time_zone,
         contents=contents.to_json(),
+        came_first=known.came_first,
     )
 
     def publish(session: Session) -> ImportSummary:
@@ -260,6 +261,11 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
         remarks.append(f"{number:,} combinations of values that few ads have were not examined for totals of others")
     if pairs := record.options.get("campaigns_made_one"):
         remarks.append(f"campaigns that came by id and by name are one from now on: {_called(pairs)}")
+    if kept := record.options.get("kept_later"):
+        remarks.append(
+            f"{kept:,} rows stay as a later import has them: the content of this file came first on "
+            f"{came_first(record):%Y-%m-%d}, and left for an archive since"
+        )
     beside = kpi_publish.staged_totals_beside_days(session)
     if beside and beside.equal:
         _refuse_twice(beside, record)

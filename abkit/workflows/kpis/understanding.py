@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from abkit.errors import AbkitError, InvalidInput
 from abkit.intake.kpis.reading import SIZE_HINT, KpiOptions, countable_rows, digest_of, read_table
 from abkit.store.database.engine import Store
-from abkit.store.imports import days_of_ads, import_of, impressions_and_clicks, known_spellings
+from abkit.store.imports import days_of_ads, first_coming, import_of, impressions_and_clicks, known_spellings
 from abkit.store.kpis.spellings import known_values
 from abkit.store.schema import KpiImport
 from abkit.vocabulary import Dimension
@@ -39,6 +39,7 @@ class Understood:
         options: What was said, with the mapping that was remembered.
         digest: Identity of the import.
         earlier: The import of the same content, read in the same way; nothing else is known then.
+        came_first: When its content came first, where its rows have left for an archive since.
         columns: Which column is which field.
         checked: The rows.
         contents: What the good rows hold.
@@ -51,6 +52,7 @@ class Understood:
     options: KpiOptions
     digest: str
     earlier: KpiImport | None = None
+    came_first: datetime | None = None
     columns: Columns | None = None
     checked: CheckedRows | None = None
     contents: Contents | None = None
@@ -125,7 +127,9 @@ def _understood(store: Store, path: Path, options: KpiOptions, *, recalling: boo
 def _known(store: Store, path: Path, options: KpiOptions) -> Understood:
     digest = digest_of(path, options)
     with store.read() as session:
-        return Understood(options=options, digest=digest, earlier=import_of(session, KpiImport, digest))
+        earlier = import_of(session, KpiImport, digest)
+        first = None if earlier else first_coming(session, digest)
+        return Understood(options=options, digest=digest, earlier=earlier, came_first=first)
 
 
 def _read(store: Store, path: Path, known: Understood) -> Understood:
