@@ -19,6 +19,7 @@ from abkit.store.keys import clean_key
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Review, ReviewFlow
 from abkit.vocabulary import ReviewAct, ReviewState
+from abkit.workflows.people import folded_name
 
 MOST_APPROVALS, LONGEST_REASON, MOST_AT_ONCE = 5, 2000, 500
 _NEEDS_REASON = {
@@ -318,10 +319,10 @@ def _state_after(acts: Sequence[Review], act: ReviewAct, who: str, needed: int) 
     if state is not ReviewState.PROPOSED:
         raise AbkitError(f"it is {_words(state)}: it has to be proposed again first")
     given = _approvers(acts)
-    names = {_folded(one) for one in given} | {_folded(who)}
-    if len(names) == len({_folded(one) for one in given}) and len(names) < needed:
+    names = {folded_name(one) for one in given} | {folded_name(who)}
+    if len(names) == len({folded_name(one) for one in given}) and len(names) < needed:
         raise AbkitError(f"{who} has approved it already: somebody else has to approve it, too")
-    if needed > 1 and len(names) >= needed and _folded(_proposer(acts)) == _folded(who):
+    if needed > 1 and len(names) >= needed and folded_name(_proposer(acts)) == folded_name(who):
         raise AbkitError(f"{who} proposed it: somebody else has to give the last approval")
     return ReviewState.APPROVED if len(names) >= needed else ReviewState.PROPOSED
 
@@ -343,11 +344,6 @@ def _approvers(acts: Sequence[Review]) -> list[str]:
 
 def _proposer(acts: Sequence[Review]) -> str:
     return next((one.reviewer for one in reversed(acts) if one.act == ReviewAct.PROPOSE), "")
-
-
-def _folded(name: str) -> str:
-    """Return a name so that writing it in another way does not make a second person of it."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _words(state: ReviewState) -> str:

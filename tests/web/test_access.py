@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import argon2
 import pytest
+from argon2.exceptions import VerifyMismatchError
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from sqlalchemy import select, update
@@ -14,8 +16,9 @@ from abkit.config import Settings, WebSettings
 from abkit.errors import UsageError
 from abkit.store.schema import AccessToken, Audit, Person, SignIn
 from abkit.web.access.guard import is_local
+from abkit.web.access.limits import FORM_BYTES
 from abkit.web.app import create_app
-from abkit.workflows.people import add_person, create_token, set_password
+from abkit.workflows.people import add_person, create_token, remove_person, set_password, set_role
 from tests.web.conftest import PASSWORD, code_of, submit
 
 SignsIn = Callable[..., TestClient]
@@ -79,6 +82,33 @@ def test_a_wrong_password_and_an_unknown_name_get_the_same_answer(shop: Workspac
     assert said[0] == said[1]
 
 
+def test_a_name_that_is_nobodys_costs_as_much_as_a_wrong_password(
+    shop: Workspace, served_to_others: Browsers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    add_person(shop.store, "by proxy", "viewer", None)
+    add_person(shop.store, "gone", "viewer", PASSWORD)
+    remove_person(shop.store, "gone")
+    work: list[str] = []
+
+    class Counted:
+        """Does what takes so long, and says that it did."""
+
+        def hash(self, password: str) -> str:
+            work.append(password)
+            return ""
+
+        def verify(self, _hashed: str, password: str) -> bool:
+            work.append(password)
+            raise VerifyMismatchError
+
+    monkeypatch.setattr(argon2, "PasswordHasher", Counted)
+    for name in ("ada", "eve", "by proxy", "gone"):
+        work.clear()
+        submit(served_to_others(), "/sign-in", name=name, password="wrong " * 4)
+        assert work == ["wrong " * 4], name
+
+
 def test_passwords_cannot_be_tried_without_end(shop: Workspace, served_to_others: Browsers) -> None:
     add_person(shop.store, "ada", "viewer", PASSWORD)
     browser = served_to_others()
@@ -128,6 +158,17 @@ def test_on_this_machine_a_page_elsewhere_cannot_send_a_form_and_a_program_can(c
 def test_a_name_that_points_to_this_machine_from_elsewhere_is_not_served(client: TestClient) -> None:
     assert client.get("/", headers={"host": "rebound.example"}).status_code == 421
     assert client.get("/", headers={"host": "localhost:8715"}).status_code == 200
+    for two in (["localhost", "rebound.example"], ["rebound.example", "localhost"]):
+        assert client.get("/", headers=[("host", one) for one in two]).status_code == 421  # type: ignore[arg-type]
+
+
+def test_names_of_the_configuration_are_the_only_ones_off_this_machine_too(shop: Workspace) -> None:
+    web = WebSettings(hosts=("ads.example",))
+    app = create_app(shop.settings.model_copy(update={"web": web}), local=False)
+    for host, status in (("ads.example", 200), ("ADS.example:443", 200), ("rebound.example", 421)):
+        assert (
+            TestClient(app, base_url="http://ads.example").get("/sign-in", headers={"host": host}).status_code == status
+        )
 
 
 def test_signing_in_gives_a_new_cookie_and_signing_out_ends_it(shop: Workspace, signed_in: SignsIn) -> None:
@@ -139,6 +180,26 @@ def test_signing_in_gives_a_new_cookie_and_signing_out_ends_it(shop: Workspace, 
     assert thief.get("/account").status_code == 303
     with shop.store.read() as session:
         assert session.scalars(select(SignIn)).all() == []
+
+
+def test_a_cookie_is_read_by_no_script_and_sent_with_no_form_of_another_page(signed_in: SignsIn) -> None:
+    browser = signed_in("ada", "viewer")
+    before = browser.cookies["abkit_session"]
+    answer = submit(browser, "/sign-out", on="/account")
+    for made in (answer, TestClient(browser.app, base_url="https://ads.example").get("/sign-in")):
+        parts = {one.strip().lower() for one in made.headers["set-cookie"].split(";")[1:]}
+        assert {"httponly", "samesite=lax", "path=/"} <= parts
+        assert ("secure" in parts) == (made is not answer)
+        assert not any(one.startswith("domain") for one in parts)
+    assert browser.cookies["abkit_session"] != before, "the next person at this browser has the cookie of this one"
+
+
+def test_only_a_proxy_says_that_the_browser_speaks_tls(
+    shop: Workspace, behind_proxy: Callable[[str], TestClient]
+) -> None:
+    for address, secure in (("10.0.0.1", True), ("10.0.0.2", False)):
+        answer = behind_proxy(address).get("/abkit/sign-in", headers={"x-forwarded-proto": "https"})
+        assert ("Secure" in answer.headers["set-cookie"]) is secure
 
 
 def test_a_cookie_that_was_there_before_signing_in_is_worth_nothing_after_it(
@@ -208,6 +269,36 @@ def test_a_removed_person_is_out_at_once_and_their_tokens_too(shop: Workspace, s
     assert submit(root, "/people/remove", on="/people", name="root").status_code == 400
 
 
+def test_somebody_who_is_marked_as_removed_has_nothing_left_that_opens(shop: Workspace, signed_in: SignsIn) -> None:
+    """However that was done: no browser and no token of theirs counts."""
+    ada = signed_in("ada", "viewer")
+    token = _with(ada, create_token(shop.store, "ada", label="x", scopes=["view"]).secret)
+    assert [one.get("/").status_code for one in (ada, token)] == [200, 200]
+    with shop.store.write() as session:
+        session.execute(update(Person).where(Person.name == "ada").values(removed_at=datetime.now(UTC)))
+    assert [one.get("/").status_code for one in (ada, token)] == [303, 303]
+
+
+def test_removing_somebody_takes_out_of_the_store_what_opened_it(shop: Workspace, signed_in: SignsIn) -> None:
+    """Else it would open again for whoever gets the name next."""
+    signed_in("root", "admin")
+    ada = signed_in("ada", "admin")
+    token = create_token(shop.store, "ada", label="x", scopes=["view", "operate"])
+    remove_person(shop.store, "ada")
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    assert ada.get("/account").status_code == 303
+    assert _with(ada, token.secret).get("/").status_code == 303
+
+
+def test_a_role_that_was_taken_away_is_gone_with_the_next_request(shop: Workspace, signed_in: SignsIn) -> None:
+    signed_in("root", "admin")
+    ada = signed_in("ada", "admin")
+    token = _with(ada, create_token(shop.store, "ada", label="x", scopes=["operate", "view"]).secret)
+    assert [ada.get("/people").status_code, token.get("/raters").status_code] == [200, 200]
+    set_role(shop.store, "ada", "viewer")
+    assert [ada.get("/people").status_code, token.get("/raters").status_code] == [403, 403]
+
+
 def _with(browser: TestClient, token: str) -> TestClient:
     headers = {"authorization": f"Bearer {token}"}
     return TestClient(browser.app, base_url="http://ads.example", follow_redirects=False, headers=headers)
@@ -223,13 +314,21 @@ def test_a_token_does_what_its_scopes_say_of_what_its_person_may(shop: Workspace
     assert _with(root, "abkit_nothing").get("/account").status_code == 303
 
 
-def test_a_token_cannot_make_tokens(shop: Workspace, signed_in: SignsIn) -> None:
+def test_a_token_does_not_change_the_account_that_it_belongs_to(shop: Workspace, signed_in: SignsIn) -> None:
     root = signed_in("root", "admin")
     program = _with(root, create_token(shop.store, "root", label="x", scopes=["view", "operate"]).secret)
-    answer = program.post("/account/tokens", data={"label": "more", "scopes": "view"})
-    assert answer.status_code == 400
     with shop.store.read() as session:
-        assert len(session.scalars(select(AccessToken)).all()) == 1
+        own = session.scalars(select(AccessToken)).one()
+    for path, fields in (
+        ("/account/tokens", {"label": "more", "scopes": "view"}),
+        (f"/account/tokens/{own.id}/revoke", {}),
+        ("/account/password", {"old": PASSWORD, "new": "another long password"}),
+    ):
+        answer = program.post(path, data=fields)
+        assert (answer.status_code, "a token cannot change the account" in answer.text.lower()) == (400, True), path
+    with shop.store.read() as session:
+        assert [one.revoked_at for one in session.scalars(select(AccessToken))] == [None]
+    assert root.get("/account").status_code == 200, "the password was changed"
 
 
 def test_an_expired_or_revoked_token_is_refused(shop: Workspace, signed_in: SignsIn) -> None:
@@ -306,6 +405,27 @@ def test_links_have_the_prefix_whether_the_proxy_takes_it_off_or_not(
     assert "Path=/abkit" in cookie
     assert "Secure" in cookie
     assert "HttpOnly" in cookie
+
+
+def test_under_a_prefix_everything_is_known_by_its_own_path(
+    shop: Workspace, behind_proxy: Callable[[str], TestClient]
+) -> None:
+    add_person(shop.store, "ada", "admin", None)
+    proxy = behind_proxy("10.0.0.1")
+    user = {"x-user": "ada"}
+    for prefix in ("", "/abkit"):
+        problem = proxy.get(f"{prefix}/api/v1/nothing", headers=user)
+        assert (problem.status_code, problem.headers["content-type"]) == (404, "application/problem+json")
+        stranger = proxy.get(f"{prefix}/api/v1/campaigns")
+        assert (stranger.status_code, stranger.headers["content-type"]) == (401, "application/problem+json")
+        assert proxy.get(f"{prefix}/account?x=1").headers["location"] == "/abkit/sign-in?to=%2Faccount%3Fx%3D1"
+        large = {"content": b"x" * (FORM_BYTES + 1), "headers": {"content-type": "application/octet-stream"}}
+        assert proxy.post(f"{prefix}/upload/images", **large).status_code == 413  # type: ignore[arg-type]
+        large["headers"] |= user  # type: ignore[operator]
+        assert proxy.post(f"{prefix}/upload/images", **large).status_code == 403  # type: ignore[arg-type]
+    # What only begins like the prefix is below it.
+    assert proxy.get("/abkitchen", headers=user).status_code == 404
+    assert 'href="/abkit/"' in proxy.get("/abkitchen", headers=user).text
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from sqlalchemy import event, func, select, update
 
 from abkit import Workspace
 from abkit.store.ratings.links import SOURCE
-from abkit.store.schema import Campaign, Comparison, LabelQuestion, Rater, RaterLink, Rating, RatingSource
+from abkit.store.schema import Campaign, Comparison, Creative, LabelQuestion, Rater, RaterLink, Rating, RatingSource
+from abkit.web.access.guard import SIGN_INS_PER_MINUTE
 from abkit.web.app import create_app
 from abkit.workflows.ratings.queue import RaterQueue, ensure_rater, plan
 from abkit.workflows.ratings.rater_links import make_link, revoke_links
@@ -130,6 +131,57 @@ def test_a_link_opens_labeling_and_nothing_else(
     for path in ("/raters", "/raters/train", "/label/../people"):
         cookie = {"cookie": f"abkit_rater={made.token}"}
         assert browser.post(path, data={"name": "x"}, headers=cookie).status_code in (303, 401, 403, 404, 405), path
+
+
+def test_a_link_takes_votes_on_its_page_alone(own_stocked: Workspace, rated_by_link: Callable[..., TestClient]) -> None:
+    """A program may send judgments about anything: a link is not the key to that."""
+    made = make_link(own_stocked.store, "ann", campaign="spring")
+    browser = rated_by_link(made.token)
+    said = code_of(browser.get("/label").text)
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    assert made.token in cookies
+    headers = {"cookie": cookies, "origin": "https://ads.example", "x-csrf-token": said}
+    own = select(Creative.sha256).order_by(Creative.id).limit(2)
+    with own_stocked.store.read() as session:
+        first, second = session.scalars(own)
+    bodies: dict[str, Any] = {
+        "ratings": {"scale": [1, 7], "ratings": [{"sha256": first, "score": 7}]},
+        "comparisons": {"comparisons": [{"first": first, "second": second, "choice": "first"}]},
+    }
+    for path, body in bodies.items():
+        assert browser.get(f"/api/v1/{path}", headers=headers).status_code == 401
+        assert browser.post(f"/api/v1/{path}", json=body, headers=headers).status_code == 401
+    assert browser.get("/labels", headers=headers).status_code == 404
+    assert votes(own_stocked) == []
+
+
+def test_the_cookie_of_a_link_is_sent_to_the_pages_of_labeling_alone(own_stocked: Workspace) -> None:
+    web = own_stocked.settings.web.model_copy(update={"prefix": "/abkit"})
+    token = make_link(own_stocked.store, "ann").token
+    for settings, prefix in (
+        (own_stocked.settings, ""),
+        (own_stocked.settings.model_copy(update={"web": web}), "/abkit"),
+    ):
+        app = create_app(settings, local=False)
+        browser = TestClient(app, base_url="https://ads.example", follow_redirects=False)
+        opened = browser.get(f"{prefix}/label/link/{token}")
+        parts = {one.strip().lower() for one in opened.headers["set-cookie"].split(";")[1:]}
+        assert parts >= {"httponly", "secure", "samesite=lax", f"path={prefix}/label"}
+        assert browser.get(f"{prefix}/label").status_code == 200
+        left = submit(browser, f"{prefix}/label/leave", on=f"{prefix}/label")
+        assert left.status_code == 200
+        assert "abkit_rater" not in browser.cookies
+
+
+def test_links_cannot_be_guessed_without_end(own_stocked: Workspace) -> None:
+    """And one that was made still opens, for those who have guessed nothing."""
+    app = create_app(own_stocked.settings, local=False)
+    guesser = TestClient(app, base_url="https://ads.example", follow_redirects=False, client=("203.0.113.5", 1))
+    statuses = [guesser.get(f"/label/link/{number:043}").status_code for number in range(SIGN_INS_PER_MINUTE + 2)]
+    assert (statuses[0], statuses[-1]) == (404, 429)
+    made = make_link(own_stocked.store, "ann")
+    other = TestClient(app, base_url="https://ads.example", follow_redirects=False, client=("203.0.113.6", 1))
+    assert other.get(f"/label/link/{made.token}").status_code == 303
 
 
 def test_a_link_shows_creatives_of_its_campaign_only(

@@ -1,13 +1,20 @@
 """Limits of requests, and what every answer says to the browser."""
 
+import asyncio
+import html
+import json
+import re
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from abkit import Workspace
 from abkit.config import WebSettings
-from abkit.web.access.limits import FORM_BYTES, RateLimit
+from abkit.web.access.headers import POLICY
+from abkit.web.access.limits import FORM_BYTES, BodyLimit, RateLimit, Turns
 from abkit.web.app import create_app
 
 
@@ -15,8 +22,12 @@ from abkit.web.app import create_app
 def test_every_answer_has_the_policy_against_foreign_scripts(client: TestClient, path: str) -> None:
     answer = client.get(path, follow_redirects=False)
     policy = answer.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
+    rules = {name: places for name, *places in (one.split() for one in policy.split(";"))}
+    for name in ("default-src", "base-uri", "frame-ancestors"):
+        assert rules.pop(name) == ["'none'"], name
+    assert rules.pop("img-src") == ["'self'", "data:"]
+    assert {"script-src", "style-src", "connect-src", "form-action"} <= set(rules)
+    assert all(places == ["'self'"] for places in rules.values()), rules
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "cache-control" in answer.headers
 
@@ -36,13 +47,88 @@ def test_a_fault_of_ours_has_the_policy_too_and_shows_no_traceback(
     assert "This is a fault of abkit" in answer.text
 
 
+@pytest.mark.parametrize("status", [304, 401, 403, 405, 413, 415, 421, 422, 429, 503])
+def test_what_is_refused_before_a_page_has_looked_at_it_has_the_policy_too(shop: Workspace, status: int) -> None:
+    few = shop.settings.model_copy(update={"web": WebSettings(requests_per_minute=1 if status == 429 else 1000)})
+    app = create_app(few, local=status != 401)
+    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as browser:
+        answer = _refused(browser, status)
+        assert answer.status_code == status
+        assert answer.headers["content-security-policy"] == POLICY
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+
+
+def _refused(browser: TestClient, status: int) -> Any:
+    """Let something be refused with a status."""
+    large, form = b"x" * (FORM_BYTES + 1), {"content-type": "multipart/form-data; boundary=x; charset=idna"}
+    if status == 304:
+        first = browser.get("/api/v1/campaigns")
+        return browser.get("/api/v1/campaigns", headers={"if-none-match": first.headers["etag"]})
+    if status == 429:
+        browser.get("/")
+        return browser.get("/")
+    if status == 503:
+        browser.app.state.fetching = Turns(0, 0)  # type: ignore[attr-defined]
+        return browser.post("/api/v1/score", json={"urls": ["https://slow.invalid/ad.png"]})
+    asked: dict[int, dict[str, Any]] = {
+        401: {"method": "POST", "url": "/api/v1/jobs"},
+        403: {"method": "POST", "url": "/people", "headers": {"origin": "http://evil.example"}},
+        405: {"method": "PUT", "url": "/people"},
+        413: {"method": "POST", "url": "/people", "content": large},
+        415: {
+            "method": "POST",
+            "url": "/people",
+            "content": b"x",
+            "headers": form,
+        },
+        421: {"method": "GET", "url": "/", "headers": {"host": "rebound.example"}},
+        422: {"method": "GET", "url": "/drift/x"},
+    }
+    return browser.request(**asked[status])
+
+
+def test_a_body_that_comes_too_slowly_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("abkit.web.access.limits.BODY_SECONDS", 0.05)
+    began, sent = time.monotonic(), []
+
+    async def reads(_scope: Any, receive: Any, _send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+
+    async def ask() -> None:
+        pieces: list[Any] = [{"type": "http.request", "body": b"x", "more_body": True}]
+
+        async def receive() -> Any:
+            if pieces:
+                return pieces.pop()
+            await asyncio.sleep(20)
+            return None
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def most(_scope: Any) -> int:
+            return 1000
+
+        await BodyLimit(reads, most)({"type": "http", "method": "POST", "headers": []}, receive, send)
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == 408
+    assert time.monotonic() - began < 10
+
+
 def test_pages_have_no_script_and_no_style_inside(client: TestClient) -> None:
-    for path in ("/", "/people"):
+    pages = ("/", "/campaigns", "/label", "/reviews", "/experiments", "/drift", "/models", "/kpis", "/links", "/alerts",
+             "/jobs", "/upload", "/raters", "/people", "/account", "/nothing")  # fmt: skip
+    for path in pages:
         page = client.get(path).text
         assert "<style" not in page
         assert " style=" not in page
         assert "<script>" not in page
-        assert " onclick" not in page
+        assert not re.search(r"<[^>]*\son\w+=", page)
+        told = json.loads(html.unescape(re.findall(r"name=\"htmx-config\" content='([^']*)'", page)[0]))
+        assert (told["allowEval"], told["selfRequestsOnly"], told["includeIndicatorStyles"]) == (False, True, False)
 
 
 def test_a_form_that_is_too_large_is_refused(client: TestClient) -> None:

@@ -10,9 +10,11 @@ from abkit import Workspace
 from abkit.jobs.job import wall_clock
 from abkit.jobs.schedules import synchronize
 from abkit.store.schema import Alert, Audit, Schedule
+from abkit.web.app import create_app
 from abkit.workflows.active_model import register_checkpoint
+from abkit.workflows.people import add_person, remove_person
 from abkit_model.checkpoint import default_checkpoint
-from tests.web.conftest import submit
+from tests.web.conftest import PASSWORD, submit
 
 PAGES = ["/experiments", "/drift", "/models", "/kpis", "/links", "/alerts", "/jobs"]
 
@@ -146,3 +148,24 @@ def test_a_job_is_made_due_now(editor: TestClient, scheduled: Workspace) -> None
     assert before is not None
     assert after is not None
     assert after < before
+
+
+def test_the_second_name_under_a_decision_is_of_somebody_else_who_could_decide(own_stocked: Workspace) -> None:
+    asks = own_stocked.settings.experiments.model_copy(update={"second_name": True})
+    app = create_app(own_stocked.settings.model_copy(update={"experiments": asks}), local=False)
+    people = {"ada": "reviewer", "ben": "reviewer", "vi": "viewer", "gone": "admin", "boss": "admin"}
+    for name, role in people.items():
+        add_person(own_stocked.store, name, role, PASSWORD)
+    remove_person(own_stocked.store, "gone")
+    ada = TestClient(app, base_url="https://ads.example", follow_redirects=False)
+    assert submit(ada, "/sign-in", name="ada", password=PASSWORD).status_code == 303
+    against = {"key": "headline", "decision": "ship", "reason": "the logo is law"}
+
+    def decide(second: str) -> int:
+        return submit(ada, "/experiment/decide", on="/experiment?key=headline", second=second, **against).status_code
+
+    refused = {"": 422, "nobody": 400, "vi": 400, "gone": 400, "ada": 422, " ADA ": 400, "\uff21da": 400}
+    assert {second: decide(second) for second in refused} == refused
+    with own_stocked.store.read() as session:
+        assert not session.scalars(select(Audit).where(Audit.act == "decide experiment")).all()
+    assert decide("ben") == 303

@@ -10,10 +10,13 @@ from fastapi import APIRouter, Form, Query, Request
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from abkit.vocabulary import ExperimentDecision
+from abkit.errors import UsageError
+from abkit.store.people import find_person
+from abkit.vocabulary import ExperimentDecision, Permission, Role
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Reviewer, Served, Viewer
 from abkit.web.rendering import link, page
+from abkit.workflows.people import GRANTED
 from abkit.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -89,6 +92,8 @@ def decide(
     """Write a decision down; against the verdict it needs a reason."""
     from abkit.workflows.experiments.experiments import decide_experiment
 
+    if second.strip() and not request.app.state.local:
+        _require_reviewer(served, second.strip())
     made = decide_experiment(
         served.store,
         key,
@@ -102,6 +107,19 @@ def decide(
     )
     record(served, person, "decide experiment", f"{key}: {made.decision} {made.variant or ''}".strip())
     return RedirectResponse(link(request, "experiment", query={"key": key}), 303)
+
+
+def _require_reviewer(served: Workspace, name: str) -> None:
+    """Make sure that the second name is of somebody who could decide: where people sign in, nobody invents one.
+
+    Raises:
+        UsageError: It is not.
+    """
+    with served.store.read() as session:
+        found = find_person(session, name)
+        role = found.role if found else None
+    if role is None or Permission.REVIEW not in GRANTED[Role(role)]:
+        raise UsageError(f"{name!r} is nobody who could decide here", hint="name a reviewer or an admin who agrees")
 
 
 def _standing(served: Workspace, key: str) -> Standing:

@@ -38,6 +38,7 @@ from abkit.workflows.experiments.looks.segments import no_segments
 from abkit.workflows.experiments.looks.worth import GivenValue, check_given
 from abkit.workflows.experiments.plan import ExperimentPlan, check_plan, has_ended
 from abkit.workflows.experiments.rows.planned import UnitRowsOf, sums_for
+from abkit.workflows.people import folded_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,7 +308,7 @@ def decide_experiment(
     choice = parse_choice(ExperimentDecision, decision, name="decision")
     if not person.strip():
         raise InvalidInput("a decision needs the name of the person who makes it")
-    if second.strip() and second.strip().casefold() == person.strip().casefold():
+    if second.strip() and folded_name(second) == folded_name(person):
         raise InvalidInput(f"the second name is {second!r}, who decides; expected another person")
     with (
         recorded_run(store, "experiment decide", {"key": key, "decision": choice.value}) as run,

@@ -221,6 +221,18 @@ def test_what_was_decided_is_not_looked_at_again(delivered: Deliveries) -> None:
     assert experiments_due(delivered.store, START + timedelta(6)) == []
 
 
+@pytest.mark.parametrize("second", ["Ana", "ana ", "ANA", "  aNA", "\uff21na"])
+def test_who_decides_is_not_the_second_name_however_it_is_written(delivered: Deliveries, second: str) -> None:
+    delivered.ad("A", 0.02)
+    delivered.ad("B", 0.03)
+    create_experiment(delivered.store, plan())
+    look(delivered.store, 5)
+    with pytest.raises(InvalidInput, match="the second name is"):
+        decide_experiment(
+            delivered.store, "t", "keep", variant=None, person="Ana", reason="law", as_of=START, second=second
+        )
+
+
 def test_a_guardrail_has_the_level_of_the_plan() -> None:
     days = {START + timedelta(day): (5000, 100, 20 + day) for day in range(10)}
     strict, loose = (

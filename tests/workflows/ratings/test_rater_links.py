@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from abkit.errors import UsageError
 from abkit.store.database.engine import Store
-from abkit.store.schema import Comparison, LabelQuestion, Rater, RaterLink, Run
+from abkit.store.schema import Comparison, LabelQuestion, Rater, RaterLink, Rating, Run
 from abkit.workflows.ratings.queue import RaterQueue, ensure_rater, plan
 from abkit.workflows.ratings.rater_links import check_token, forget_rater, list_links, make_link, revoke_links
 from tests.workflows.ratings.test_next_labels import add, images
@@ -87,9 +87,12 @@ def test_votes_of_a_person_can_be_removed_with_everything_that_names_them(store:
     for seed, one in enumerate((queue, other, queue)):
         plan(store, one, seed=seed)
         answer_all(store, one)
+        rated = RaterQueue(rater=one.rater, pairs=False)
+        plan(store, rated, seed=seed)
+        answer_all(store, rated, ["5"], most=1)
     forget_rater(store, "ann", remove=True)
     with store.read() as session:
-        for table in (Comparison, LabelQuestion):
+        for table in (Comparison, Rating, LabelQuestion):
             assert set(session.scalars(select(table.rater_id))) == {other.rater}
         assert session.scalars(select(RaterLink)).all() == []
     with pytest.raises(UsageError, match="nobody of this name"):
