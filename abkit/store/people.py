@@ -6,6 +6,7 @@ Of cookies and tokens the store has digests alone: who reads it cannot sign in w
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -95,6 +96,15 @@ class Known:
 def digest_of(secret: str) -> str:
     """Return what the store keeps of a cookie or a token: it is random, so that one SHA-256 is enough."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def folded_name(name: str) -> str:
+    """Return a name so that writing it in another way does not make a second person of it.
+
+    >>> folded_name(" Ada  LOVELACE"), folded_name("\uff21da Lovelace")
+    ('ada lovelace', 'ada lovelace')
+    """
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def find_person(session: Session, name: str) -> Person | None:

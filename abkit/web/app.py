@@ -68,6 +68,8 @@ def create_app(settings: Settings, *, local: bool = True) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        # It would lead to the name that the request gives itself, and away from TLS behind a proxy.
+        redirect_slashes=False,
     )
     app.state.workspace = workspace
     app.state.background = background

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -230,15 +229,6 @@ def password_fits(password: str, hashed: str | None) -> bool:
         return hasher.verify(hashed, password)
     except (Argon2Error, InvalidHashError):
         return False
-
-
-def folded_name(name: str) -> str:
-    """Return a name so that writing it in another way does not make a second person of it.
-
-    >>> folded_name(" Ada  LOVELACE"), folded_name("\uff21da Lovelace")
-    ('ada lovelace', 'ada lovelace')
-    """
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _person(session: Session, name: str) -> Person:

@@ -16,10 +16,10 @@ from abkit.store import reviews
 from abkit.store.catalog.creatives import contents_of, creative_names, creatives_named, find_campaign
 from abkit.store.database.engine import Store
 from abkit.store.keys import clean_key
+from abkit.store.people import folded_name
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Review, ReviewFlow
 from abkit.vocabulary import ReviewAct, ReviewState
-from abkit.workflows.people import folded_name
 
 MOST_APPROVALS, LONGEST_REASON, MOST_AT_ONCE = 5, 2000, 500
 _NEEDS_REASON = {

@@ -16,7 +16,7 @@ from abkit.config import Settings, WebSettings
 from abkit.errors import UsageError
 from abkit.store.schema import AccessToken, Audit, Person, SignIn
 from abkit.web.access.guard import is_local
-from abkit.web.access.limits import FORM_BYTES
+from abkit.web.access.limits import FORM_BYTES, RateLimit
 from abkit.web.app import create_app
 from abkit.workflows.people import add_person, create_token, remove_person, set_password, set_role
 from tests.web.conftest import PASSWORD, code_of, submit
@@ -160,6 +160,18 @@ def test_a_name_that_points_to_this_machine_from_elsewhere_is_not_served(client:
     assert client.get("/", headers={"host": "localhost:8715"}).status_code == 200
     for two in (["localhost", "rebound.example"], ["rebound.example", "localhost"]):
         assert client.get("/", headers=[("host", one) for one in two]).status_code == 421  # type: ignore[arg-type]
+
+
+def test_no_answer_leads_to_the_name_that_a_request_gives_itself(shop: Workspace, served_to_others: Browsers) -> None:
+    """Where any name is served, another one could be kept by a cache, or lead away from TLS behind a proxy."""
+    browser = served_to_others()
+    browser.app.state.requests = RateLimit(10**6)  # type: ignore[attr-defined]
+    for route in _routes(browser.app):
+        for path in (route.path_format, f"{route.path_format}/", f"/{route.path_format}"):
+            for method in ("GET", "POST"):
+                answer = browser.request(method, path, headers={"host": "evil.example"})
+                assert "evil.example" not in f"{answer.headers} {answer.text}", path
+                assert answer.headers.get("location", "/").startswith("/"), path
 
 
 def test_names_of_the_configuration_are_the_only_ones_off_this_machine_too(shop: Workspace) -> None:
@@ -423,6 +435,7 @@ def test_under_a_prefix_everything_is_known_by_its_own_path(
         assert proxy.post(f"{prefix}/upload/images", **large).status_code == 413  # type: ignore[arg-type]
         large["headers"] |= user  # type: ignore[operator]
         assert proxy.post(f"{prefix}/upload/images", **large).status_code == 403  # type: ignore[arg-type]
+    assert [proxy.get(path, headers=user).status_code for path in ("/", "/abkit", "/abkit/")] == [200] * 3
     # What only begins like the prefix is below it.
     assert proxy.get("/abkitchen", headers=user).status_code == 404
     assert 'href="/abkit/"' in proxy.get("/abkitchen", headers=user).text

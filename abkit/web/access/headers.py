@@ -94,7 +94,9 @@ class Prefix:
         """Pass a request on."""
         if scope["type"] == "http" and self._prefix:
             path: str = scope["path"]
-            if path != self._prefix and not path.startswith(self._prefix + "/"):
+            if path == self._prefix:
+                path += "/"
+            elif not path.startswith(self._prefix + "/"):
                 path = self._prefix + path
             scope = {**scope, "root_path": self._prefix, "path": path, "raw_path": path.encode()}
         await self._app(scope, receive, send)

@@ -19,6 +19,7 @@ from abkit.store import experiments as tables
 from abkit.store.catalog import creatives
 from abkit.store.database.engine import Store
 from abkit.store.kpis.delivery import Filters, figures_by_dimension
+from abkit.store.people import folded_name
 from abkit.store.runs import recorded_run
 from abkit.store.schema import Experiment, ExperimentResult, Variant
 from abkit.vocabulary import Dimension, ExperimentDecision, Recommendation, Unit, Verdict, parse_choice
@@ -38,7 +39,6 @@ from abkit.workflows.experiments.looks.segments import no_segments
 from abkit.workflows.experiments.looks.worth import GivenValue, check_given
 from abkit.workflows.experiments.plan import ExperimentPlan, check_plan, has_ended
 from abkit.workflows.experiments.rows.planned import UnitRowsOf, sums_for
-from abkit.workflows.people import folded_name
 
 
 @dataclass(frozen=True, kw_only=True)
