@@ -341,6 +341,7 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
         if isinstance(table, OpenSheets):
             numbers = [columns.position[name] for name in (*COUNTS, *MONEY) if name in columns.position]
             table.refuse_shown_otherwise(layout, numbers)
+            _refuse_several_currencies(table, layout, columns)
             from_1904 = table.from_1904
         frame = read_frame(table, layout, columns.position, broken, max_rows=options.max_rows)
     reading = {
@@ -353,6 +354,22 @@ def _read_csv(path: Path, options: KpiOptions) -> RawTable:
         reading |= {"days_from": 1904} if from_1904 else {}
         reading |= {"format": "spreadsheet", "sheet": layout.sheet, "first_column": layout.first_column}
     return RawTable(frame, columns, broken, reading, path)
+
+
+def _refuse_several_currencies(table: OpenSheets, layout: Layout, columns: Columns) -> None:
+    """Refuse amounts that a spreadsheet shows in several currencies, where no column says which is which.
+
+    Raises:
+        InvalidInput: There are some.
+    """
+    amounts = [columns.position[name] for name in MONEY if name in columns.position]
+    if "currency" in columns.position or not (shown := table.currencies_shown(layout, amounts)):
+        return
+    names = " and ".join(repr(columns.named(name)) for name in MONEY if name in columns.position)
+    raise InvalidInput(
+        f"amounts of {names} are shown in {' and '.join(shown)}, and no column says which row is in which",
+        hint="add a column Currency, or import the rows of each currency by themselves; --map 'COLUMN=' leaves one out",
+    )
 
 
 def _say_unnamed(columns: Columns, layout: Layout, rows: Sequence[Sequence[str]]) -> None:

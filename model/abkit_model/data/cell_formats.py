@@ -11,7 +11,10 @@ from array import array
 from collections.abc import Iterator, Mapping
 from html import unescape
 
+from abkit_model.data.numbers import written
+
 _PERCENT_OF_OLD = (9, 10)  # numbers of the formats that every spreadsheet program knows
+IN_CURRENCY = "in "
 _MOST_FORMATS = 100_000
 _TAG = r"<(?:\w+:)?"
 _CODE = re.compile(_TAG + r"numFmt\b([^<>]*)>")
@@ -20,6 +23,8 @@ _USED_ENDS = re.compile(r"</(?:\w+:)?cellXfs\s*>")
 _FORMAT = re.compile(_TAG + r"xf\b([^<>]*)>")
 _ATTRIBUTE = re.compile(r"\b(\w+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _LITERAL = re.compile(r"\"([^\"]*)\"|\\(.)|[_*].|\[[^\]]*\]", re.DOTALL)
+_CURRENCY_OF_PLACE = re.compile(r"\[\$([^\-\]]+)(?:-[^\]]*)?\]")
+_BARE_SIGN = re.compile(r"[$€£¥]")
 _MULTIPLES = frozenset({
     "k", "m", "mm", "b", "bn", "mio", "mio.", "mn", "mln", "mln.", "mrd", "mrd.", "bio", "mil", "mille",
     "tsd", "tsd.", "tausend", "thousand", "thousands", "million", "millions", "billion", "billions", "millones",
@@ -34,6 +39,8 @@ _PLACE = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
 def misleading_formats(styles: bytes) -> dict[int, str]:
     """Return what the formats of a workbook show, by their index in its cells; only those that mislead.
 
+    Formats with a currency are among them, as `in EUR`, where the workbook has those of several.
+
     Args:
         styles: The part `xl/styles.xml`.
     """
@@ -43,6 +50,7 @@ def misleading_formats(styles: bytes) -> dict[int, str]:
         said = _attributes(found.group(1))
         codes[said.get("numFmtId", "")] = said.get("formatCode", "")
     shown: dict[int, str] = {}
+    currencies: dict[int, str] = {}
     begins = _USED.search(text)
     ends = _USED_ENDS.search(text, begins.end()) if begins else None
     used = text[begins.end() : ends.start()] if begins and ends else ""
@@ -53,7 +61,21 @@ def misleading_formats(styles: bytes) -> dict[int, str]:
         code = codes.get(number, "0%" if number in map(str, _PERCENT_OF_OLD) else "")
         if reason := misleads(code):
             shown[index] = reason
-    return shown
+        elif currency := currency_of(code):
+            currencies[index] = f"{IN_CURRENCY}{currency}"
+    return shown | currencies if len(set(currencies.values())) > 1 else shown
+
+
+def currency_of(code: str) -> str:
+    """Return the currency that a format shows beside the number, or its sign where that is of several; '' for none.
+
+    >>> currency_of("#,##0.00 [$€-407]"), currency_of('#,##0.00" zł"'), currency_of("$#,##0"), currency_of('0" clicks"')
+    ('EUR', 'PLN', '$', '')
+    """
+    signs = _CURRENCY_OF_PLACE.findall(code) + ["".join(found).strip() for found in _LITERAL.findall(code)]
+    signs += _BARE_SIGN.findall(_LITERAL.sub("", code))
+    known = (written(f"1 {sign}") for sign in signs if sign)
+    return next((one.currency for one in known if one and one.currency), "")
 
 
 def misleads(code: str) -> str:

@@ -21,8 +21,9 @@ from html import unescape
 from typing import TYPE_CHECKING, Any, BinaryIO
 from xml.parsers import expat  # nothing is built from it, and a DOCTYPE ends it
 
-from abkit_model.data.cell_formats import ShownOtherwise, misleading_formats
+from abkit_model.data.cell_formats import IN_CURRENCY, ShownOtherwise, misleading_formats
 from abkit_model.data.layouts import Layout, bare
+from abkit_model.data.numbers import SEVERAL
 from abkit_model.data.packing import most_unpacked, refuse_ratio
 from abkit_model.data.panics import unprinted_panics
 from abkit_model.data.side_tables import columns_of_others
@@ -223,10 +224,25 @@ class OpenSheets:
         faults = dict(sheet.faults)
         for column in (sheet.first_column + index for index in columns):
             for row, what in shown.cells(column_letters(column)):
+                if what.startswith(IN_CURRENCY):
+                    continue
                 value = sheet.rows[row - 1][column - sheet.first_column] if 0 < row <= len(sheet.rows) else ""
                 if row > layout.lines_before and isinstance(value, int | float) and value:
                     faults[row, column] = f"holds {cell_text(value)} and is shown {what}: format it as a number"
         self._read[layout.sheet] = replace(sheet, faults=faults)
+
+    def currencies_shown(self, layout: Layout, columns: Sequence[int]) -> list[str]:
+        """Return the currencies in which amounts of these columns are shown, where they are shown in several."""
+        sheet, shown = self._sheet(layout.sheet), self.shown.get(layout.sheet)
+        found: set[str] = set()
+        for column in (sheet.first_column + index for index in columns):
+            for row, what in shown.cells(column_letters(column)) if shown else ():
+                value = sheet.rows[row - 1][column - sheet.first_column] if 0 < row <= len(sheet.rows) else ""
+                if what.startswith(IN_CURRENCY) and isinstance(value, int | float) and value:
+                    found.add(what.removeprefix(IN_CURRENCY))
+        # A sign of several is that of the one of them that others name.
+        found -= {sign for sign in found if found & set(SEVERAL.get(sign, ()))}
+        return sorted(found) if len(found) > 1 else []
 
     def _visible(self) -> list[str]:
         from python_calamine import SheetTypeEnum, SheetVisibleEnum

@@ -1,6 +1,6 @@
 """Cells of a spreadsheet that show something else than the number they hold, and days that are counted from 1904."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -68,3 +68,41 @@ def test_day_numbers_count_from_where_the_workbook_says(
     assert [str(row[0]) for row in figures(sqlite_store)] == ["2026-01-02"] * 2
     (note,) = (note for note in summary.notes if "day number" in note)
     assert ("as the workbook counts from 1904" in note) is from_1904
+
+
+def _shown_in(path: Path, codes: Sequence[str], header: Sequence[str] = HEADER[:6]) -> Path:
+    """One row for each format of its cost."""
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write_row(0, 0, header)
+    for row, code in enumerate(codes, 1):
+        sheet.write_row(row, 0, (f"2026-01-{row:02}", "11", 1000, 50, 2))
+        sheet.write(row, 5, 7.5, book.add_format({"num_format": code}) if code else None)
+        sheet.write_row(row, 6, ["EUR"] * (len(header) - 6))
+    book.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("codes", "said"),
+    [
+        (('#,##0.00" €"', "[$$-409]#,##0.00"), "shown in $ and EUR"),
+        (("[$€-407] 0", "[$CHF] 0", "0"), "shown in CHF and EUR"),
+        (("0\\ €", '0" zł"'), "shown in EUR and PLN"),
+        (('#,##0.00" €"', "[$€-407]#,##0.00", "0"), ""),
+        (("$#,##0", "[$USD] #,##0"), ""),
+        (("0", '0" clicks"'), ""),
+    ],
+)
+def test_amounts_that_are_shown_in_several_currencies_are_refused(
+    codes: Sequence[str], said: str, sqlite_store: Store, tmp_path: Path
+) -> None:
+    (summary,) = run_import(sqlite_store, _shown_in(tmp_path / "a.xlsx", codes))
+    assert (summary.imported > 0) == (not said)
+    assert said in (summary.error or "")
+
+
+def test_a_column_of_currencies_says_what_formats_leave_open(sqlite_store: Store, tmp_path: Path) -> None:
+    path = _shown_in(tmp_path / "a.xlsx", ('0" €"', "$0"), (*HEADER[:6], "Currency"))
+    (summary,) = run_import(sqlite_store, path)
+    assert (summary.imported, summary.error) == (2, None)
