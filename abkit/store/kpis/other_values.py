@@ -50,8 +50,9 @@ class OtherValue(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class OtherValues(Record):
-    """All of them, those with the most impressions first."""
+    """All of them, those with the most impressions first, and the number of this import."""
 
+    import_id: int
     found: tuple[OtherValue, ...]
 
     def __str__(self) -> str:
@@ -64,8 +65,8 @@ class OtherValues(Record):
         listed = ", ".join(map(str, numbers[:_NAMED]))
         return (
             f"impressions and clicks are those of other values in import {listed} ({days}), or nearly so: "
-            f"{', '.join(said[:_NAMED])}{more}; if they mean the same, {shown:,} impressions count twice: then write "
-            f"them alike, or take the earlier import back (abkit kpi undo {numbers[0]})"
+            f"{', '.join(said[:_NAMED])}{more}; if they mean the same, {shown:,} impressions count twice: then take "
+            f"this one back (abkit kpi undo {self.import_id}) and write them as before"
         )
 
 
@@ -91,7 +92,7 @@ def other_values(session: Session, import_id: int) -> OtherValues | None:
         for row in session.execute(_alike(dimension, import_id))
     ]
     found.sort(key=lambda one: (-one.impressions, one.dimension, one.value, one.other))
-    return OtherValues(found=tuple(found)) if found else None
+    return OtherValues(import_id=import_id, found=tuple(found)) if found else None
 
 
 def _pairs(dimension: Dimension) -> Select[Any]:
