@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from abkit.jobs.requests import requested_jobs
 from abkit.store.schema import Campaign, Creative, CreativeAlias, Experiment, LeaderboardEntry, SignIn
 from abkit.web.access.limits import FORM_BYTES, RateLimit, TooMuch, Turns
 from abkit.web.app import create_app
+from abkit.web.drawing import Axis, Point, bins, days, scatter
 from abkit.workflows.people import add_person, create_token
 from abkit.workflows.uploads import keep_exports
 from tests.web.conftest import PASSWORD, code_of, submit
@@ -176,6 +178,16 @@ def test_a_crowd_that_wants_something_heavy_is_told_to_come_again() -> None:
         pass
 
 
+def test_what_is_heavy_is_done_for_some_at_a_time(editor: TestClient, own_stocked: Workspace) -> None:
+    with own_stocked.store.read() as session:
+        alias = select(Creative.sha256).join(CreativeAlias).where(CreativeAlias.base_name == "spring_04.png")
+        digest = session.scalars(alias).one()
+    kept = keep_exports(own_stocked.settings, [("a.csv", BytesIO(b"day,ad_id,clicks\n2026-01-01,a1,10\n"))])
+    editor.app.state.heavy = Turns(0, 0)  # type: ignore[attr-defined]
+    for path in ("/campaigns/1/creatives.csv", f"/creatives/{digest}/preflight", f"/upload/exports/{kept.token}"):
+        assert editor.get(path).status_code == 503, path
+
+
 def test_addresses_that_answer_slowly_do_not_take_all_threads(client: TestClient) -> None:
     full = Turns(0, 0)
     client.app.state.fetching = full  # type: ignore[attr-defined]
@@ -199,8 +211,6 @@ def test_looking_at_a_page_waits_for_no_job_that_holds_the_store(shop: Workspace
 
 
 def test_an_upload_that_is_refused_leaves_no_file_at_all(shop: Workspace) -> None:
-    from io import BytesIO
-
     small = shop.settings.model_copy(update={"kpi": shop.settings.kpi.model_copy(update={"max_file_mb": 0.001})})
     with pytest.raises(InvalidInput):
         keep_exports(small, [("a.csv", BytesIO(b"x")), ("b.csv", BytesIO(b"x" * 2000))])
@@ -253,6 +263,23 @@ class _Runs(HTMLParser):
                 self.found.append(f"{tag} {name}={value}")
         if tag == "script" and "src" not in dict(attrs):
             self.found.append(tag)
+
+
+def test_no_text_of_a_chart_is_run_by_a_browser() -> None:
+    axis = Axis(title=HOSTILE, show=lambda _: HOSTILE)
+    points = [Point(x=x, y=x, name=HOSTILE, href=HOSTILE) for x in (1.0, 2.0)]
+    made = (
+        scatter(points, axis, axis, HOSTILE, cross=(1, 2)),
+        bins([(HOSTILE, [0.5, 0.5])], (1, 2), HOSTILE),
+        days([(HOSTILE, 0.1, 5), ("2026-01-02", 0.2, 3)], lambda _: HOSTILE, HOSTILE),
+    )
+    for chart in made:
+        runs = _Runs()
+        runs.feed(chart)
+        assert "alert(1)" in chart
+        assert "<script" not in chart
+        assert not [one for one in runs.found if not one.startswith("a href=")]
+        assert "<img" not in chart
 
 
 PAGES = (

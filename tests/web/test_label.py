@@ -121,6 +121,8 @@ def test_a_link_opens_labeling_and_nothing_else(
     assert "<img src=x" not in page.text
     assert made.token not in page.text
     assert "autumn" not in page.text, "a rater learns which campaigns there are"
+    places = set(re.findall(r'(?:href|action|hx-get|hx-post|src)="([^"?#]*)', page.text)) - {"", "data:,"}
+    assert all(one.startswith(("/label", "/static/")) for one in places), places
     voted = submit(browser, "/label/vote", on="/label", question=question_on(page.text), answer="left")
     assert voted.status_code == 303
     assert len(votes(own_stocked)) == 1

@@ -16,6 +16,7 @@ from abkit.config import WebSettings
 from abkit.web.access.headers import POLICY
 from abkit.web.access.limits import FORM_BYTES, BodyLimit, RateLimit, Turns
 from abkit.web.app import create_app
+from abkit.workflows.people import add_person, create_token
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/api/v1/nothing", "/static/abkit.css", "/healthz", "/sign-in"])
@@ -30,6 +31,13 @@ def test_every_answer_has_the_policy_against_foreign_scripts(client: TestClient,
     assert all(places == ["'self'"] for places in rules.values()), rules
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "cache-control" in answer.headers
+
+
+def test_no_page_is_kept_by_anybody_but_the_browser_that_asked(reader: TestClient) -> None:
+    for path in ("/", "/account", "/people", "/campaigns/1", "/nothing", "/label", "/raters"):
+        assert reader.get(path).headers["cache-control"] == "no-store", path
+    for path in ("/api/v1/campaigns", "/api/v1/ratings", "/api/v1/jobs"):
+        assert reader.get(path).headers["cache-control"] == "private, no-cache", path
 
 
 def test_a_fault_of_ours_has_the_policy_too_and_shows_no_traceback(
@@ -152,6 +160,26 @@ def test_whoever_asks_too_often_is_told_to_wait(shop: Workspace) -> None:
     assert [one.status_code for one in answers] == [200, 200, 200, 429, 429]
     assert int(answers[-1].headers["retry-after"]) >= 1
     assert "Too many requests" in answers[-1].text
+
+
+def test_who_asks_too_often_slows_nobody_else(shop: Workspace) -> None:
+    few = shop.settings.model_copy(update={"web": WebSettings(requests_per_minute=3)})
+    for name in ("ada", "ben"):
+        add_person(shop.store, name, "viewer", None)
+    app = create_app(few, local=False)
+    tokens = [create_token(shop.store, name, label="x", scopes=["view"]).secret for name in ("ada", "ada", "ben")]
+
+    def ask(address: str, token: str = "") -> int:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        browser = TestClient(app, base_url="http://ads.example", headers=headers, client=(address, 1))
+        return browser.get("/sign-in", follow_redirects=False).status_code
+
+    first, second, other = tokens
+    assert [ask("203.0.113.1", first) for _ in range(4)] == [303, 303, 303, 429]
+    assert ask("203.0.113.2", second) == 429, "another token, or another address, is the same person"
+    assert ask("203.0.113.1", other) == 303
+    assert [ask("203.0.113.1") for _ in range(4)] == [200, 200, 200, 429]
+    assert ask("203.0.113.2") == 200
 
 
 def test_the_limit_forgets_who_asked_long_ago_and_not_who_asks_now() -> None:

@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import select
@@ -30,6 +31,10 @@ def test_a_thumbnail_is_a_small_jpeg_that_is_kept(stocked: Workspace, reader: Te
     assert kept.read_bytes() == answer.content
     again = reader.get(f"/images/{digest}/96.jpg", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    other = reader.get(
+        f"/images/{digest}/96.jpg", headers={"If-None-Match": answer.headers["etag"].replace("-96", "-240")}
+    )
+    assert other.content == answer.content
 
 
 def test_a_file_whose_content_changed_is_not_shown(own_stocked: Workspace, editor: TestClient, tmp_path: Path) -> None:
@@ -53,6 +58,19 @@ def test_only_known_sizes_and_digests_are_answered(stocked: Workspace, reader: T
     paths = (f"{digest}/97", f"{digest}/99999", "../../etc/passwd/96", "%2e%2f/96", f"{'0' * 64}/96", f"{digest}x/96")
     for address in (f"/images/{path}.jpg" for path in paths):
         assert reader.get(address).status_code in (404, 422), address
+
+
+@pytest.mark.parametrize("name", ["%2e%2e", "...", "..\\secret", "%2e%2e%5csecret", "a" * 63, "g" * 64, "%00"])
+def test_what_is_no_digest_never_reaches_a_file(reader: TestClient, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("abkit.web.pages.images.thumbnail_file", lambda *said: asked.append(said))
+    monkeypatch.setattr("abkit.web.pages.creatives.kept_overlay", lambda *said: asked.append(said))
+    monkeypatch.setattr("abkit.web.pages.creatives.make_overlay", lambda *said: asked.append(said))
+    own = f"/creatives/{name}"
+    for path in (f"/images/{name}/96.jpg", f"{own}/overlay.jpg", own, f"{own}/preflight"):
+        assert reader.get(path).status_code == 404, path
+    assert reader.post(f"{own}/overlay").status_code in (403, 404, 405)
+    assert asked == []
 
 
 def test_the_oldest_thumbnails_go_when_there_are_too_many_bytes(tmp_path: Path) -> None:

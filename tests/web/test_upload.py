@@ -158,6 +158,23 @@ def test_an_upload_is_found_by_its_token_only(shop: Workspace, token: str) -> No
         kept_exports(shop.settings, token)
 
 
+def test_images_that_were_uploaded_are_no_exports_and_a_token_leads_nowhere_else(shop: Workspace) -> None:
+    images = keep_images(shop.settings, [("a.png", BytesIO(_image()))])
+    (shop.settings.workspace / "uploads" / "exports").mkdir()
+    for token in (images.token, f"../images/{images.token}", f"/{images.folder}", "../..", f"{images.token}/"):
+        with pytest.raises(UsageError, match="there is no such upload"):
+            kept_exports(shop.settings, token)
+
+
+def test_an_upload_has_so_many_files(shop: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("abkit.workflows.uploads.MOST_FILES", 2)
+    three = [(f"{number}.csv", BytesIO(EXPORT)) for number in range(3)]
+    with pytest.raises(InvalidInput, match="more than 2 files"):
+        keep_exports(shop.settings, three)
+    assert not list((shop.settings.workspace / "uploads").rglob("*.csv"))
+    assert len(keep_exports(shop.settings, three[:2]).names) == 2
+
+
 def test_only_operators_upload(signed_in) -> None:
     reviewer = signed_in("ada", "reviewer")
     assert reviewer.get("/upload").status_code == 403

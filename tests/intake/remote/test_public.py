@@ -94,6 +94,16 @@ def test_addresses_inside_are_refused_by_themselves(address: str, monkeypatch: p
         assert len(found.refused) == 1
 
 
+@pytest.mark.parametrize("address", ["https://example.com:8443/a.png", "https://example.com:22/", "http://localhost/a"])
+def test_another_port_or_protocol_is_refused_before_anything_is_looked_up(
+    resolve: Any, address: str, tmp_path: Path
+) -> None:
+    asked = resolve([PUBLIC])
+    with pytest.raises(AbkitError, match="on the usual port"):
+        public.fetch_public(parse_address(address), tmp_path / "a", lambda _: None)
+    assert asked == []
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", "ads/a.png", "file:///etc/passwd"])
 def test_paths_of_this_machine_are_never_read_for_somebody_else(path: str) -> None:
     limits = Limits(file_bytes=1e6, size_hint="")

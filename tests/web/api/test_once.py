@@ -63,6 +63,19 @@ def test_a_key_cannot_be_used_for_another_request(editor: TestClient, alert: int
     assert path.status_code == 409
 
 
+def test_the_same_content_for_something_else_is_another_request(editor: TestClient, own_stocked: Workspace) -> None:
+    with own_stocked.store.read() as session:
+        first, second = session.scalars(select(Alert.id).order_by(Alert.id)).all()[:2]
+    headers = {"Idempotency-Key": "one"}
+
+    def acknowledge(path: str) -> Any:
+        return editor.post(f"{ROOT}/alerts/{path}", headers=headers)
+
+    assert acknowledge(f"{first}/acknowledge").status_code == 200
+    for other in (f"{second}/acknowledge", f"{first}/acknowledge?x=1"):
+        assert acknowledge(other).status_code == 409, other
+
+
 def test_a_request_that_failed_can_be_tried_again_with_its_key(editor: TestClient, alert: int) -> None:
     assert silence(editor, 99_999).status_code == 404
     assert silence(editor, alert).status_code == 200
