@@ -525,6 +525,11 @@ class WebSettings(_Section):
     requests_per_minute: int = Field(default=600, ge=1, description="requests that one person or address may make")
 
     @property
+    def others_come(self) -> bool:
+        """Whether not only this machine is served, wherever it listens: there are names, a proxy, or a wish for it."""
+        return bool(self.sign_in or self.hosts or self.user_header)
+
+    @property
     def address(self) -> str:
         """Where others reach it, without a slash at the end, as far as the configuration tells."""
         if self.hosts:

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import sys
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +20,10 @@ from sqlalchemy import delete, func, select, update
 from starlette.testclient import TestClient
 
 from abkit import Workspace
+from abkit.commands.operate.mcp import mcp
+from abkit.config import Settings, WebSettings
+from abkit.errors import UsageError
+from abkit.mcp import server
 from abkit.mcp.answers import LARGE_SIDE, MOST_TEXT, SIDE, cut
 from abkit.mcp.server import http_app
 from abkit.store.schema import Base, Creative, CreativeAlias
@@ -201,3 +207,30 @@ def test_elsewhere_a_token_that_may_view_is_needed(own_stocked: Workspace) -> No
     for value, status in (("", 401), ("Bearer x", 401), (f"Bearer {secrets[1]}", 401), (f"Bearer {secrets[0]}", 200)):
         headers = {"Authorization": value} if value else {}
         assert ask(own_stocked, token=True, base="http://abkit.example.com", **headers).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("web", "host", "token"),
+    [
+        ({}, "127.0.0.1", False),
+        ({}, "0.0.0.0", True),  # noqa: S104
+        ({"hosts": ("abkit.example.com",)}, "127.0.0.1", True),
+        ({"user_header": "X-User"}, "localhost", True),
+        ({"sign_in": True}, "::1", True),
+    ],
+)
+def test_where_others_come_through_a_proxy_a_token_is_needed_on_this_machine_too(
+    monkeypatch: pytest.MonkeyPatch, web: dict[str, Any], host: str, token: bool
+) -> None:
+    asked: list[bool] = []
+
+    def made(*_: object, token: bool, **__: object) -> None:
+        asked.append(token)
+        raise UsageError("that is enough")
+
+    monkeypatch.setattr(server, "http_app", made)
+    workspace = SimpleNamespace(store=None, settings=Settings(web=WebSettings(**web)))
+    context: Any = SimpleNamespace(obj=SimpleNamespace(workspace=nullcontext(workspace)))
+    with pytest.raises(UsageError, match="enough"):
+        mcp(context, http=True, host=host, port=0, write=False)
+    assert asked == [token]

@@ -22,7 +22,8 @@ def mcp(
     ] = False,
     http: Annotated[bool, typer.Option("--http", help="Serve HTTP at /mcp, not standard input and output.")] = False,
     host: Annotated[
-        str, typer.Option("--host", help="Where to listen; off this machine a token is needed.")
+        str,
+        typer.Option("--host", help="Where to listen; where others come, a token is needed."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 8716,
 ) -> None:
@@ -43,8 +44,9 @@ def mcp(
 
         import uvicorn
 
+        web = workspace.settings.web
         made = server.http_app(
-            workspace, host=host, hosts=workspace.settings.web.hosts, token=not _is_loopback(host), write=write
+            workspace, host=host, hosts=web.hosts, token=web.others_come or not _is_loopback(host), write=write
         )
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as listening:

@@ -72,8 +72,7 @@ def is_local(settings: Settings, host: str) -> bool:
         settings: The configuration; names, a proxy, or `sign_in` mean that others come.
         host: Where it listens.
     """
-    web = settings.web
-    return is_loopback(host) and not (web.sign_in or web.hosts or web.user_header)
+    return is_loopback(host) and not settings.web.others_come
 
 
 def is_loopback(host: str) -> bool:
