@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from abkit.stats.appeal.rows import Arranged, Bools, Floats, Ints
+from abkit.stats.appeal.rows import Arranged, Bools, Floats, Ints, crossed
 from abkit.stats.within_groups import group_sums
 
 AGES = 3
@@ -152,7 +152,8 @@ class _Fit:
             left = self.y - mu
             slope_own = group_sums(self.unit, left, self.units) - own / spread
             cross = np.column_stack([group_sums(self.unit, mu * column, self.units) for column in centered.T])
-            solved = [self._inverse(column, mu, diagonal, spread) for column in (*cross.T, slope_own)]
+            inverse_of = self._inverse(mu, information, diagonal, spread)
+            solved = [inverse_of(column) for column in (*cross.T, slope_own)]
             schur = (self.X * mu[:, None]).T @ centered - cross.T @ np.column_stack(solved[:-1])
             step = np.linalg.pinv(schur, rcond=1e-10, hermitian=True) @ (centered.T @ left - cross.T @ solved[-1])
             move = solved[-1] - np.column_stack(solved[:-1]) @ step
@@ -183,18 +184,17 @@ class _Fit:
         mean: Floats = (sums / group_sums(self.cell, weight, self.cells).clip(1e-300))[self.cell]
         return mean
 
-    def _inverse(self, target: Floats, mu: Floats, diagonal: Floats, spread: float) -> Floats:
-        """Solve for the creatives by conjugate gradients."""
-        weight = group_sums(self.cell, mu, self.cells).clip(1e-300)
+    def _inverse(self, mu: Floats, information: Floats, diagonal: Floats, spread: float) -> Callable[[Floats], Floats]:
+        """Return what solves for the creatives, by conjugate gradients."""
+        table = crossed(self.unit, self.cell, mu, self.units, self.cells)
+        by_cell = table.T.tocsr()
+        own, weight = information + 1 / spread, group_sums(self.cell, mu, self.cells).clip(1e-300)
 
         def apply(values: Floats) -> Floats:
-            own = values[self.unit]
-            mean = (group_sums(self.cell, mu * own, self.cells) / weight)[self.cell]
-            inside = group_sums(self.unit, mu * (own - mean), self.units)
-            result: Floats = inside + values / spread
+            result: Floats = own * values - table @ (by_cell @ values / weight)
             return result
 
-        return _conjugate_gradients(apply, target, diagonal)
+        return lambda target: _conjugate_gradients(apply, target, diagonal)
 
 
 def _conjugate_gradients(apply: Callable[[Floats], Floats], target: Floats, diagonal: Floats) -> Floats:

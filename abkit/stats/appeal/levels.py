@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array
 
-from abkit.stats.appeal.rows import Arranged, Floats
+from abkit.stats.appeal.rows import Arranged, Floats, crossed
 from abkit.stats.within_groups import group_sums
 
 _SWEEPS = 1000
@@ -56,11 +56,13 @@ def expected_events(rows: Arranged, age_effect: Floats) -> Expected:
     groups = int(group.max(initial=-1)) + 1
     of_group = np.zeros(units)
     of_group[compared] = group_sums(group, of_unit[compared], groups)[group]
+    by_unit = crossed(unit, cell, base, units, cells)
+    by_cell = by_unit.T.tocsr()
 
     def again(log_rate: Floats) -> tuple[Floats, Floats]:
         """Return new log rates, and what was expected at the old ones."""
-        level = in_cell / group_sums(cell, base * np.exp(log_rate)[unit], cells).clip(1e-300)
-        expected = group_sums(unit, base * level[cell], units)
+        level = in_cell / (by_cell @ np.exp(log_rate)).clip(1e-300)
+        expected = np.asarray(by_unit @ level, np.float64)
         sums = group_sums(group, expected[compared], groups)
         # Levels and rates are known up to a factor in each group: events and expected get one sum.
         expected[compared] *= of_group[compared] / sums[group].clip(1e-300)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from abkit.errors import InvalidInput
@@ -96,6 +96,15 @@ class Arranged:
         compared = np.unique(unit)
         group[compared] = group_index(label[compared])[0]
         return group
+
+
+def crossed(unit: Ints, cell: Ints, values: Floats, units: int, cells: int) -> csr_array:
+    """Return the sums of values as a table of units by cells: to multiply it is quicker than to add up rows.
+
+    >>> crossed(np.array([0, 1, 1]), np.array([0, 0, 1]), np.array([1.0, 2.0, 4.0]), 2, 2).toarray().tolist()
+    [[1.0, 0.0], [2.0, 4.0]]
+    """
+    return coo_array((values, (unit, cell)), shape=(units, cells)).tocsr()
 
 
 def _pairs(one: Ints, other: Ints) -> Ints:
