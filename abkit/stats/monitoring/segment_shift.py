@@ -13,6 +13,7 @@ from abkit.records import Record
 from abkit.stats.false_discovery import q_values
 from abkit.stats.monitoring.distribution_shift import Floats
 from abkit.stats.student_t import upper_tail
+from abkit.stats.within_groups import group_index
 
 _FEWEST_EVENTS = 10
 
@@ -95,14 +96,15 @@ def segment_shifts(
     >>> [(one.value, round(one.contribution, 3)) for one in found]
     [('story', -0.025), ('feed', 0.0)]
     """
-    count, shown = np.asarray(events, np.float64), np.asarray(exposure, np.float64)
-    now, units = np.asarray(current, bool), np.asarray(unit)
+    count, shown, now = np.asarray(events, np.float64), np.asarray(exposure, np.float64), np.asarray(current, bool)
+    units = group_index(unit)[0]
     found: list[SegmentShift] = []
     for dimension, values in dimensions.items():
-        labels = np.asarray(values, dtype=object)
-        names = sorted({str(value) for value in labels if value})
+        names = sorted({str(value) for value in values if value})
         if len(names) > 1:
-            found += _of_dimension(dimension, names, labels, count, shown, units, now)
+            number = {name: k for k, name in enumerate(names)}
+            label = np.array([number.get(value, -1) for value in values], np.int64)
+            found += _of_dimension(dimension, names, label, count, shown, units, now)
     q = q_values([one.p_value for one in found])
     found = [replace(one, q_value=value) for one, value in zip(found, q, strict=True)]
     return sorted(found, key=lambda one: -abs(one.contribution))
@@ -111,21 +113,26 @@ def segment_shifts(
 def _of_dimension(
     dimension: str,
     names: Sequence[str],
-    labels: NDArray[np.object_],
+    label: NDArray[np.int64],
     count: Floats,
     shown: Floats,
-    units: NDArray[np.generic],
+    units: NDArray[np.int64],
     now: NDArray[np.bool_],
 ) -> list[SegmentShift]:
-    given = np.array([bool(value) for value in labels], bool)
-    total = _cell(given, count, shown, units, now)[0]
+    many = int(units.max(initial=-1)) + 1
+    # The rows of each segment lie together: to look through all of them for each would take long.
+    order = np.argsort(label, kind="stable")
+    begin = np.searchsorted(label[order], np.arange(len(names) + 1))
+    each = [_sums(order[begin[k] : begin[k + 1]], count, shown, units, now, many) for k in range(len(names))]
+    every = _sums(order[begin[0] :], count, shown, units, now, many)
+    total = _cell(every)[0]
     if min(total.exposure) <= 0:
         return []
     overall = [total.events[window] / total.exposure[window] for window in (0, 1)]
     rows, cells = [], []
-    for name in names:
-        cell, fewest = _cell(labels == name, count, shown, units, now)
-        rest, fewest_others = _cell(given & (labels != name), count, shown, units, now)
+    for name, own_sums in zip(names, each, strict=True):
+        cell, fewest = _cell(own_sums)
+        rest, fewest_others = _cell(every - own_sums)
         shares = [cell.exposure[window] / total.exposure[window] for window in (0, 1)]
         rates = [cell.events[w] / cell.exposure[w] if cell.exposure[w] > 0 else None for w in (0, 1)]
         # A segment that one window lacks changed its share, not its rate.
@@ -149,21 +156,33 @@ def _of_dimension(
     return _shrunken(rows, cells)
 
 
-def _cell(
-    rows: NDArray[np.bool_], count: Floats, shown: Floats, units: NDArray[np.generic], now: NDArray[np.bool_]
-) -> tuple[_Cell, int]:
-    """Return the sums of some rows in both windows, and the fewest units in a window."""
-    events, exposure, variance, fewest = [], [], 0.0, len(rows)
-    for window in (False, True):
-        kept = rows & (now == window)
-        clicks, views = float(count[kept].sum()), float(shown[kept].sum())
+def _sums(
+    rows: NDArray[np.int64],
+    count: Floats,
+    shown: Floats,
+    units: NDArray[np.int64],
+    now: NDArray[np.bool_],
+    many: int,
+) -> Floats:
+    """Return the number of these rows, and the sums of events and exposure, in both windows; shape (2, 3, many)."""
+    of_window = units[rows] + many * now[rows]
+    sums = [np.bincount(of_window, weight, 2 * many) for weight in (None, count[rows], shown[rows])]
+    return np.stack(sums).astype(np.float64).reshape(3, 2, many).swapaxes(0, 1)
+
+
+def _cell(sums: Floats) -> tuple[_Cell, int]:
+    """Return what some rows had in both windows, and the fewest units in a window; of sums as `_sums` returns them."""
+    events, exposure, variance, fewest = [], [], 0.0, sums.shape[2]
+    for rows, count, shown in sums:
+        there = rows > 0
+        count, shown = count[there], shown[there]
+        clicks, views = float(count.sum()), float(shown.sum())
         events.append(clicks)
         exposure.append(views)
-        labels, place = np.unique(units[kept], return_inverse=True)
-        n = len(labels)
+        n = len(count)
         fewest = min(fewest, n)
         if clicks > 0 and views > 0:
-            residual = np.bincount(place, count[kept] - clicks / views * shown[kept], minlength=n)
+            residual = count - clicks / views * shown
             between = float(residual @ residual) * n / max(1, n - 1) / clicks**2
             variance += max(between, 1 / clicks)
     return _Cell((events[0], events[1]), (exposure[0], exposure[1]), variance), fewest

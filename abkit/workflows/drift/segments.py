@@ -6,8 +6,9 @@ These rows explain: the test of the level decides.
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from abkit.config import DriftSettings
@@ -17,6 +18,7 @@ from abkit.vocabulary import DriftVerdict, Layer
 from abkit.workflows.drift.delivery import Delivered
 from abkit.workflows.drift.results import LayerResult, show_p
 from abkit.workflows.drift.what_moved import mix_row
+from abkit.workflows.learning.delivered import labels
 
 _SHOWN = 3
 _KEPT = 20
@@ -46,9 +48,7 @@ def judge_segments(session: Session, both: Delivered, settings: DriftSettings) -
         and one.apart is not None
         and abs(one.apart) >= settings.kpi_floor
     ]
-    creatives: dict[bool, set[int]] = {False: set(), True: set()}
-    for row, now in zip(both.rows, both.current, strict=True):
-        creatives[bool(now)].add(row.creative_id)
+    creative = both.column("creative_id")
     segments = LayerResult(
         layer=Layer.KPI,
         test="segments",
@@ -56,8 +56,8 @@ def judge_segments(session: Session, both: Delivered, settings: DriftSettings) -
         sentence=_sentence(found, moved, both),
         statistic=moved[0].apart if moved else None,
         p_value=min((one.p_value for one in found if one.p_value is not None), default=None),
-        n_reference=len(creatives[False]),
-        n_current=len(creatives[True]),
+        n_reference=len(np.unique(creative[~both.current])),
+        n_current=len(np.unique(creative[both.current])),
         threshold=settings.kpi_floor,
         detail={"unit": "creatives", "explains": True, "segments": [one.to_dict() for one in found[:_KEPT]]},
     )
@@ -81,15 +81,17 @@ def _sentence(found: list[SegmentShift], moved: list[SegmentShift], both: Delive
 def _mixes(both: Delivered, dimensions: dict[str, list[str]], settings: DriftSettings) -> list[LayerResult]:
     """Test whether creatives ran in other segments: each counts once, where it had the most impressions."""
     rows = []
+    shown = np.array([row.impressions for row in both.rows], np.float64)
+    ran = labels(both.current, both.column("creative_id"))
     for dimension, values in dimensions.items():
-        shown: dict[tuple[bool, int], Counter[str]] = defaultdict(Counter)
-        for row, value, now in zip(both.rows, values, both.current, strict=True):
-            if value:
-                shown[bool(now), row.creative_id][value] += row.impressions
-        mixes: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
-        for (now, _), counts in shown.items():
-            mixes[now][counts.most_common(1)[0][0]] += 1
-        fewest = min(sum(mix.values()) for mix in mixes.values())
-        if fewest >= settings.min_creatives and len({*mixes[False], *mixes[True]}) > 1:
-            rows.append(mix_row(Layer.KPI, f"{dimension}_mix", f"{dimension}s", mixes[False], mixes[True], settings))
+        names, label = np.unique(np.array(values, str), return_inverse=True)
+        given = np.flatnonzero(names[label] != "")
+        each, first, place = np.unique(ran[given] * len(names) + label[given], return_index=True, return_inverse=True)
+        # The first row of each creative in a window, by impressions; of as many, by what came first.
+        most = np.lexsort((first, -np.bincount(place, shown[given]), each // len(names)))
+        best = given[first[most[np.flatnonzero(np.diff(each[most] // len(names), prepend=-1))]]]
+        mixes = [Counter(names[label[best[both.current[best] == now]]].tolist()) for now in (False, True)]
+        fewest = min(sum(mix.values()) for mix in mixes)
+        if fewest >= settings.min_creatives and len({*mixes[0], *mixes[1]}) > 1:
+            rows.append(mix_row(Layer.KPI, f"{dimension}_mix", f"{dimension}s", mixes[0], mixes[1], settings))
     return rows

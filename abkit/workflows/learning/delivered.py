@@ -77,7 +77,12 @@ class DeliveredRows:
 
     def column(self, name: str) -> NDArray[np.int64]:
         """Return an id of each row: `creative_id`, `campaign_id` or `segment_id`."""
-        return np.array([getattr(row, name) for row in self.rows], np.int64)
+        return self._ids[name]
+
+    @cached_property
+    def _ids(self) -> Mapping[str, NDArray[np.int64]]:
+        names = ("creative_id", "campaign_id", "segment_id")
+        return {name: np.array([getattr(row, name) for row in self.rows], np.int64) for name in names}
 
 
 def events_of(definition: MetricDefinition) -> str:
