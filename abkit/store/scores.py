@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from abkit.store.catalog.creatives import creative_ids, write_creatives
+from abkit.store.catalog.creatives import creative_ids, first_launches, write_creatives
 from abkit.store.database.statements import among, in_parts, insert_missing
 from abkit.store.runs import RunRecord
 from abkit.store.schema import (
@@ -21,9 +21,12 @@ from abkit.store.schema import (
     Creative,
     CreativeAlias,
     Embedding,
+    IdeaCreative,
     ModelVersion,
     Score,
 )
+
+_LARGEST = float(np.finfo(np.float64).max)
 
 # --- writing ------------------------------------------------------------------------------------------------------
 
@@ -125,6 +128,27 @@ def mean_scores(session: Session, version_id: int, creatives: Collection[int] | 
         return {id_: mean for id_, mean in session.execute(scored)}  # noqa: C416  # rows are not pairs to mypy
     rows = session.execute(scored.where(among(session, Score.creative_id, creatives)))
     return {id_: mean for id_, mean in rows}  # noqa: C416
+
+
+def scored_launches_by_day(session: Session, version_id: int, first: date, last: date) -> dict[date, int]:
+    """Return how many creatives that are no size of another were launched on each of these days and have a score.
+
+    The day is that of `creatives.launches`.
+    """
+    each = (
+        first_launches(first, last)
+        .where(CampaignCreative.creative_id.not_in(select(IdeaCreative.creative_id)))
+        .subquery()
+    )
+    day = func.coalesce(each.c.launched, func.date(each.c.added))
+    rows = session.execute(
+        select(day, func.count())
+        .join(Score, Score.creative_id == each.c.creative_id)
+        # By the creative: `+ 0` keeps SQLite from all scores of the version.
+        .where(Score.model_version_id + 0 == version_id, Score.mean.between(-_LARGEST, _LARGEST))
+        .group_by(day)
+    )
+    return {launched: n for launched, n in rows if first <= launched <= last}
 
 
 def score_marks(session: Session, version_id: int) -> tuple[int, int]:

@@ -75,23 +75,48 @@ def creatives_launched(session: Session, first: date, last: date) -> list[int]:
     return [creative for _, creative in launches(session, last, first)]
 
 
+def count_launched(session: Session, first: date, last: date, campaigns: Collection[int] | None = None) -> int:
+    """Return how many creatives were launched between two days; of those in some campaigns only, where they are given.
+
+    The day of a launch is that of `launches`, in whatever campaign it was.
+    """
+    each = first_launches(first if campaigns is None else None, last)
+    if campaigns is not None:
+        row = CampaignCreative
+        each = each.where(row.creative_id.in_(select(row.creative_id).where(row.campaign_id.in_(campaigns))))
+    began = each.subquery()
+    day = func.coalesce(began.c.launched, func.date(began.c.added))
+    return session.scalar(select(func.count()).where(day.between(first, last))) or 0
+
+
 def launches(session: Session, last: date, first: date | None = None) -> list[tuple[date, int]]:
     """Return the creatives launched between two days, each with its day, in that order; by default from the beginning.
 
     A creative that is not launched goes by the day on which it was first added to a campaign.
     """
+    dated = sorted(
+        (launched or added.date(), creative)
+        for creative, launched, added in session.execute(first_launches(first, last))
+    )
+    return [(day, creative) for day, creative in dated if (first is None or first <= day) and day <= last]
+
+
+def first_launches(first: date | None, last: date) -> Select[int, date | None, Any]:
+    """Select the creatives that were launched between two days, or before in another campaign.
+
+    Columns are `creative_id`, the first day of a launch, and where none is known the first instant in a campaign.
+    """
     row = CampaignCreative
     launched_on = func.min(row.launched_on)
     # Of a million creatives, an instant that nobody asks for takes longest.
     added_at = case((launched_on.is_(None), func.min(row.created_at)))
-    rows = select(row.creative_id, launched_on, added_at).group_by(row.creative_id)
-    if first is not None:
-        begin, end = (datetime.combine(day, time.min, UTC) for day in (first, last + timedelta(days=1)))
-        added = and_(row.launched_on.is_(None), row.created_at >= begin, row.created_at < end)
-        inside = select(row.creative_id).where(or_(row.launched_on.between(first, last), added))
-        rows = rows.where(row.creative_id.in_(inside))
-    dated = sorted((launched or added.date(), creative) for creative, launched, added in session.execute(rows))
-    return [(day, creative) for day, creative in dated if (first is None or first <= day) and day <= last]
+    rows = select(row.creative_id, launched_on.label("launched"), added_at.label("added")).group_by(row.creative_id)
+    if first is None:
+        return rows
+    begin, end = (datetime.combine(day, time.min, UTC) for day in (first, last + timedelta(days=1)))
+    added = and_(row.launched_on.is_(None), row.created_at >= begin, row.created_at < end)
+    inside = select(row.creative_id).where(or_(row.launched_on.between(first, last), added))
+    return rows.where(row.creative_id.in_(inside))
 
 
 def launch_days(session: Session, ids: Collection[int]) -> dict[int, date]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from abkit.store.catalog.creatives import first_launches
 from abkit.store.database.statements import among, in_parts
 from abkit.store.runs import RunRecord
 from abkit.store.schema import CampaignCreative, Creative, Embedding, Idea, IdeaCreative
@@ -96,6 +97,16 @@ def creatives_of(session: Session, ideas: Collection[int]) -> dict[int, int]:
         rows = select(IdeaCreative.creative_id, IdeaCreative.idea_id).where(IdeaCreative.idea_id.in_(part))
         found |= {creative: idea for creative, idea in session.execute(rows)}  # noqa: C416
     return found
+
+
+def ideas_launched(session: Session, first: date, last: date) -> set[int]:
+    """Return the ideas of which a creative was launched between two days; those of several creatives alone."""
+    launched = first_launches(first, last).subquery()
+    return set(
+        session.scalars(
+            select(IdeaCreative.idea_id).where(IdeaCreative.creative_id.in_(select(launched.c.creative_id)))
+        )
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

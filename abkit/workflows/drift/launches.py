@@ -11,8 +11,9 @@ from functools import cached_property
 from sqlalchemy.orm import Session
 
 from abkit.stats.monitoring.budget import last_look
+from abkit.store import scores, trials
 from abkit.store.catalog import creatives
-from abkit.store.catalog.ideas import creatives_of, ideas_of
+from abkit.store.catalog.ideas import creatives_of, ideas_launched, ideas_of
 from abkit.store.schema import ModelVersion
 from abkit.workflows.unseen_scores import unseen_scores
 
@@ -170,13 +171,36 @@ def launches_between(
     """
     days = {creative: day for day, creative in creatives.launches(session, last, first)}
     labels = creatives_of(session, {label for label in ideas_of(session, days).values() if label > 0})
+    days = {one: day for one, day in days.items() if one not in labels}
+    days |= _sizes(session, labels, first, last, as_of)
+    known = unseen_scores(session, version, days).scores
+    if labels:
+        days = dict(sorted(days.items(), key=lambda one: (one[1], one[0])))
+    return Launches(last=as_of, days=days, labels=labels, scored=frozenset(known)), known
+
+
+def launched_by_day(
+    session: Session, first: date, last: date, as_of: date, version: ModelVersion
+) -> Mapping[date, int] | None:
+    """Return how many ideas with a score were first launched on each of these days: `scored_days`, added up by SQL.
+
+    Returns:
+        None where the version learned from delivery: which scores count takes a look at each creative then.
+    """
+    if trials.learned_until(session, version.id) is not None:
+        return None
+    found = Counter(scores.scored_launches_by_day(session, version.id, first, last))
+    labels = creatives_of(session, ideas_launched(session, first, last))
+    days = _sizes(session, labels, first, last, as_of)
+    days = dict(sorted(days.items(), key=lambda one: (one[1], one[0])))
+    scored = unseen_scores(session, version, days).scores
+    return found + Launches(last=as_of, days=days, labels=labels, scored=frozenset(scored)).scored_days
+
+
+def _sizes(session: Session, labels: Mapping[int, int], first: date, last: date, as_of: date) -> dict[int, date]:
+    """Return the days of the sizes of those ideas that were first launched between two days."""
     sizes = {one: day for one, day in creatives.launch_days(session, labels).items() if day <= as_of}
     began: dict[int, date] = {}
     for one, day in sizes.items():
         began[labels[one]] = min(day, began.get(labels[one], day))
-    days = {one: day for one, day in days.items() if one not in labels}
-    days |= {one: day for one, day in sizes.items() if first <= began[labels[one]] <= last}
-    scores = unseen_scores(session, version, days).scores
-    ordered = sorted(days, key=lambda one: (days[one], one))
-    found = Launches(last=as_of, days={one: days[one] for one in ordered}, labels=labels, scored=frozenset(scores))
-    return found, scores
+    return {one: day for one, day in sizes.items() if first <= began[labels[one]] <= last}

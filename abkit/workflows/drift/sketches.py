@@ -20,7 +20,7 @@ from abkit.store import models, scores, trials
 from abkit.store.catalog import creatives, ideas
 from abkit.store.catalog.ideas import IdeaMarks
 from abkit.store.schema import ModelVersion
-from abkit.workflows.drift.launches import Launches, launches_between, launches_until
+from abkit.workflows.drift.launches import Launches, launched_by_day, launches_between, launches_until
 
 FORMAT = 1
 
@@ -91,15 +91,22 @@ class History:
             before: Of those that were launched before this day; of all when None.
         """
         closed = [month for month in self.months if month.first < self.until]
-        start, reached = self.until, 0
-        while closed and (reached < ideas or (before is not None and start > before)):
-            month = closed.pop()
-            reached += month.n if before is None or start <= before else 0
-            start = month.first
-        if not closed:
+        opened = launched_by_day(session, self.until, as_of, as_of, self.version)
+        days = sorted(opened or ())
+        start, reached = self.until if opened is None else as_of + timedelta(days=1), 0
+        while (days or closed) and (reached < ideas or (before is not None and start > before)):
+            if opened and days:
+                start = days.pop()
+                reached += opened[start] if before is None or start < before else 0
+            else:
+                month = closed.pop()
+                reached += month.n if before is None or min(start, self.until) <= before else 0
+                start = month.first
+        if not closed and not days:
             return launches_until(session, as_of, self.version)
         found, _ = launches_between(session, start, as_of, as_of, self.version)
-        return replace(found, earlier={day: n for month in closed for day, n in month.days.items()})
+        earlier = {day: n for month in closed for day, n in month.days.items()}
+        return replace(found, earlier=earlier | {day: opened[day] for day in days if opened})
 
     def before(self, day: date) -> ScoreSketch:
         """Return how all ideas were scored that were launched in months that were over on a day."""

@@ -303,11 +303,9 @@ def _sample(found: StoredAppeals, score: dict[int, float], minimum: float, wante
 
 
 def _new_variants(session: Session, as_of: date, campaigns: Sequence[str] | None) -> float:
-    launched = set(creatives.creatives_launched(session, as_of - RECENT_LAUNCHES, as_of))
-    if campaigns is not None:
-        ids = [creatives.find_campaign(session, key) for key in campaigns]
-        launched &= {one for id_ in ids for one in creatives.candidates(session, id_)}
-    return len(launched) / RECENT_LAUNCHES.days * 365.25 / 12
+    only = None if campaigns is None else [creatives.find_campaign(session, key) for key in campaigns]
+    launched = creatives.count_launched(session, as_of - RECENT_LAUNCHES, as_of, only)
+    return launched / RECENT_LAUNCHES.days * 365.25 / 12
 
 
 def _verdict(policies: Sequence[PolicyValue]) -> ListeningVerdict:

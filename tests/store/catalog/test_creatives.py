@@ -127,21 +127,26 @@ def test_candidates_come_in_order_of_launch_and_those_not_launched_last(sqlite_s
         assert creatives.candidates(session, campaign) == [ids[3], ids[1], ids[0], ids[2]]
 
 
-def test_a_creative_counts_on_its_first_launch_or_else_on_the_day_it_was_added(sqlite_store: Store) -> None:
-    run = begin_run(sqlite_store, "test", {})
+def test_a_creative_counts_on_its_first_launch_or_else_on_the_day_it_was_added(store: Store) -> None:
+    run = begin_run(store, "test", {})
     for campaign in ("spring", "summer"):
-        ids = list(add(sqlite_store, run, "a", "b", campaign=campaign).values())
-    with sqlite_store.write() as session:
+        ids = list(add(store, run, "a", "b", campaign=campaign).values())
+    with store.write() as session:
         summer = creatives.find_campaign(session, "summer")
         for member in session.scalars(select(CampaignCreative)):
             if member.creative_id == ids[0]:
                 member.launched_on = day(9) if member.campaign_id == summer else day(4)
         added = session.scalars(select(CampaignCreative.created_at)).first()
     assert added is not None
-    with sqlite_store.read() as session:
+    with store.read() as session:
         assert creatives.creatives_launched(session, day(4), day(4)) == [ids[0]]
         assert creatives.creatives_launched(session, day(5), day(9)) == []
         assert creatives.creatives_launched(session, added.date(), added.date()) == [ids[1]]
+        assert creatives.count_launched(session, day(4), added.date()) == 2
+        # Its first launch counts, in whatever campaign it was.
+        assert creatives.count_launched(session, day(5), day(9), [summer]) == 0
+        assert creatives.count_launched(session, day(4), day(4), [summer]) == 1
+        assert creatives.count_launched(session, day(4), added.date(), []) == 0
 
 
 def test_a_creative_of_two_campaigns_has_no_only_campaign(sqlite_store: Store, run: RunRecord) -> None:

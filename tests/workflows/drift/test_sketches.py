@@ -1,5 +1,6 @@
 """What is kept of months that are over: windows come out as if all had been read, whatever has changed since."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -93,6 +94,21 @@ def test_what_lies_before_the_windows_is_not_read_again(sqlite_store: Store) -> 
     assert min(found.days.values()) >= date(2024, 8, 1)
     assert min(found.earlier) == START
     assert not history(sqlite_store).changed
+
+
+def test_of_months_that_are_not_over_only_the_last_days_are_read(store: Store) -> None:
+    seed = account(store, gap=1)
+    with store.write() as session:
+        # Launched on two days of this month, and in one of the last days and long ago.
+        ideas.put_together(session, RunRecord(store, seed.run_id), [298, 290], name="two sizes")
+        ideas.put_together(session, RunRecord(store, seed.run_id), [297, 20], name="old and new")
+    kept = history(store)
+    with store.read() as session:
+        found, every = kept.launches(session, AS_OF, ideas=10), launches_until(session, AS_OF, kept.version)
+    assert len(found.days) < 20
+    assert found.scored_ideas == every.scored_ideas
+    assert found.scored_days + Counter(found.earlier) == every.scored_days
+    agree(store)
 
 
 def joined(seed: Seed, session: Session) -> None:

@@ -403,6 +403,8 @@ def set_aside(
         conditions: Which rows the analysis could take.
         impressions: Those that count, where they are known.
     """
+    if counted is COUNTS and session.scalar(select(Kpi.ad_id).where(LEFT_OUT).limit(1)) is None:
+        return ()  # of millions of rows that count, looking for others takes long
     rest = LEFT_OUT if counted is COUNTS else not_(counted)
     shown = total(Kpi.impressions)
     found = session.execute(select(Kpi.left_out, func.count(), shown).where(rest, *conditions).group_by(Kpi.left_out))
