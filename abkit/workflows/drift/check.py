@@ -28,7 +28,7 @@ from abkit.store.kpis.dimensions import segment_names
 from abkit.store.kpis.portion import Portion, portion
 from abkit.store.runs import RunRecord, recorded_run
 from abkit.store.schema import Decision, DriftResult, ModelVersion
-from abkit.vocabulary import DriftDecision, Layer, Metric, WindowKind, parse_choice
+from abkit.vocabulary import DriftDecision, DriftVerdict, Layer, Metric, WindowKind, parse_choice
 from abkit.workflows.drift.calibration import judge_calibration
 from abkit.workflows.drift.delivery import Delivered, judge_level, judge_relation, sort_delivery
 from abkit.workflows.drift.experiments import judge_experiments
@@ -239,13 +239,17 @@ def _test_layers(
     budget = budget_of(windows, settings, checks)
     campaigns = _campaigns(session, windows, samples)
     before = history.before(windows.since) if history and windows.since and windows.by_days else ScoreSketch()
-    relation = judge_relation(delivered, set(windows.current_creatives), settings, budget)
+    images = [
+        *_test_images(settings, windows, samples, budget, campaigns),
+        *judge_long_run(before, samples.reference, samples.current, settings),
+    ]
+    shifted = any(test.verdict in (DriftVerdict.WATCH, DriftVerdict.MAJOR) for test in images)
+    relation = judge_relation(delivered, set(windows.current_creatives), settings, budget, shifted=shifted)
     level = judge_level(delivered, settings, budget)
     tests = [
         *_test_data(session, settings, budget, windows, samples),
         *_test_places(session, settings, delivered),
-        *_test_images(settings, windows, samples, budget, campaigns),
-        *judge_long_run(before, samples.reference, samples.current, settings),
+        *images,
         relation,
         *judge_calibration(relation, level, settings),
         *judge_experiments(session, windows, definition, settings),

@@ -85,7 +85,9 @@ def sort_delivery(
     )
 
 
-def judge_relation(both: Delivered, new: set[int], settings: DriftSettings, budget: Budget) -> LayerResult:
+def judge_relation(
+    both: Delivered, new: set[int], settings: DriftSettings, budget: Budget, *, shifted: bool = True
+) -> LayerResult:
     """Test whether the score still goes with the KPI inside campaigns as it did in the reference.
 
     Args:
@@ -93,6 +95,7 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings, budg
         new: The creatives of the current window, on which the relation has to hold after a shift of the input.
         settings: Floors and minimum samples.
         budget: The level that the p-value is held against.
+        shifted: Whether input or scores are: only then is it asked whether the relation holds on the new creatives.
     """
     level = budget.level(Layer.RELATION, "slope_loss")
     found = both.relation(np.ones(len(both.rows), bool), settings)
@@ -114,7 +117,7 @@ def judge_relation(both: Delivered, new: set[int], settings: DriftSettings, budg
             "loss_ci": [found.ci_low, found.ci_high],
             "metric": both.definition.metric.value,
         },
-        holds=_holds(both, found, new, settings),
+        holds=_holds(both, found, new, settings) if shifted else None,
     )
     reference, current = found.reference, found.current
     if reference is None or current is None or found.loss is None:

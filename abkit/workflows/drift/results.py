@@ -28,7 +28,8 @@ class LayerResult(Record):
         threshold: The floor that the statistic has to pass for a verdict above "ok".
         detail: Everything else worth keeping: method, floors, further figures; `creatives` are the ids of those that
             moved it most. A test that `explains` says what moved, and decides nothing.
-        persistent, holds, against_model, coarse: See `abkit.stats.monitoring.triage.Finding`.
+        persistent, holds, against_model, coarse: See `abkit.stats.monitoring.triage.Finding`. `holds` is None where
+            nothing was shifted that would ask for it.
     """
 
     layer: Layer
@@ -45,7 +46,7 @@ class LayerResult(Record):
     threshold: float | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     persistent: bool = False
-    holds: bool = False
+    holds: bool | None = False
     against_model: bool = False
     coarse: bool = False
 
@@ -67,7 +68,7 @@ class LayerResult(Record):
             self.verdict,
             self.sentence,
             self.persistent,
-            self.holds,
+            bool(self.holds),
             against_model=self.against_model,
             coarse=self.coarse,
         )

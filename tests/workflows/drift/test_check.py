@@ -175,6 +175,7 @@ def test_images_of_the_same_kind_are_stable(sqlite_store: Store) -> None:
     report = check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
 
     assert report.decision == "stable"
+    assert row(report, "relation", "slope_loss").holds is None  # nothing asks for it
 
 
 def test_a_shift_in_half_of_the_window_only_is_watched(sqlite_store: Store) -> None:
@@ -208,6 +209,7 @@ def test_a_shift_under_which_the_relation_is_shown_to_hold_is_watched(sqlite_sto
     report = check_drift(sqlite_store, Settings(), reference="campaign:before", current="campaign:after", as_of=START)
 
     assert (report.decision, report.cause) == ("watch", "input_shift")
+    assert row(report, "relation", "slope_loss").holds is True
     assert any("no need to retrain" in reason for reason in report.reasons)
 
 
