@@ -12,6 +12,7 @@ import numpy as np
 
 from abkit.metrics import METRICS, MetricDefinition
 from abkit.reporting.charts.theme import INK, MAX_COLORS, SERIES, campaign_color, empty_chart, readable, themed
+from abkit.stats.proportions.intervals import wilson
 from abkit.stats.student_t import t_quantile
 from abkit.store.schema import CorrelationResult
 from abkit.vocabulary import Metric
@@ -244,11 +245,9 @@ def _limits(points: Sequence[ScorePoint], definition: MetricDefinition) -> tuple
         half = np.array([1.96 * (point.standard_error or 0.0) for point in points])
         values = np.array([point.rate for point in points])
         return values - half, values + half
-    from statsmodels.stats.proportion import proportion_confint
-
     events = np.array([point.events for point in points])
     trials = np.array([point.trials for point in points])
-    low, high = proportion_confint(np.minimum(events, trials), trials, method="wilson")
+    low, high = wilson(np.minimum(events, trials), trials, 0.05)
     if (events % 1).any():
         # A modeled numerator has no binomial interval, and a whole one among them is modeled too.
         low = high = events / trials
