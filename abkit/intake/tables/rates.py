@@ -15,6 +15,12 @@ from abkit.intake.cells.columns import BROKEN, LINE, read_columns
 from abkit.money import Rates
 
 _MOST_BYTES = 5_000_000
+# No unit of the one kind was worth a unit of the other in decades.
+_LARGE = frozenset({"EUR", "USD", "GBP", "CHF", "AUD", "CAD"})
+_SMALL = frozenset({
+    "BRL", "CLP", "CNY", "COP", "CZK", "DKK", "HKD", "HUF", "IDR", "INR", "ISK", "JPY", "KRW", "MXN", "NOK", "PHP",
+    "PLN", "RUB", "SEK", "THB", "TRY", "TWD", "VND", "ZAR",
+})  # fmt: skip
 _EXPECTED = "expected the columns currency,rate and, where rates change, date: USD,0.92,2026-03-01"
 
 
@@ -58,6 +64,13 @@ def _table(chosen: Path, wanted: str) -> Rates:
     target = wanted or ones[0]
     if any(name == target and rate != 1 for name, rate, _ in rows):
         raise UsageError(f"{chosen.name} has a rate of {target} other than 1, and {target} is what is converted to")
+    for name, rate, _ in rows:
+        if (name in _SMALL and target in _LARGE and rate > 1) or (name in _LARGE and target in _SMALL and rate < 1):
+            raise InvalidInput(
+                f"{chosen.name}: a {name} would be worth {rate:g} {target}",
+                hint=f"a rate says what one {name} is worth in {target}; yours seems to be the other way round: "
+                f"write {1 / rate:.6g}",
+            )
     return Rates.of(target, rows, chosen.name)
 
 

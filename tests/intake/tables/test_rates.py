@@ -103,3 +103,25 @@ def test_a_configured_table_that_is_missing_is_an_error_only_where_amounts_are_c
     assert exchange({"EUR": Amounts(1.0, 2.0, 3)}, rates, **days).currency == "EUR"
     with pytest.raises(AbkitError, match=r"gone\.csv cannot be read"):
         exchange({"USD": Amounts(1.0, 2.0, 3)}, rates, **days)
+
+
+@pytest.mark.parametrize(
+    ("row", "currency", "said"),
+    [
+        ("JPY,160", "EUR", "a JPY would be worth 160 EUR"),
+        ("SEK,11.2", "EUR", "a SEK would be worth 11.2 EUR"),
+        ("USD,0.0067", "JPY", "a USD would be worth 0.0067 JPY"),
+    ],
+)
+def test_rates_that_are_the_other_way_round_are_refused(tmp_path: Path, row: str, currency: str, said: str) -> None:
+    """As central banks write them: what one unit of the wanted currency buys."""
+    with pytest.raises(AbkitError, match=said) as refused:
+        rates_of(Settings(workspace=tmp_path), table(tmp_path, f"currency,rate\n{row}\n"), currency)
+    assert "the other way round" in (refused.value.hint or "")
+
+
+def test_rates_of_currencies_alike_stay_as_they_are(tmp_path: Path) -> None:
+    path = table(tmp_path, "currency,rate\nUSD,1.087\nGBP,0.85\nJPY,0.0062\nKWD,3.0\n")
+    rates = rates_of(Settings(workspace=tmp_path), path, "EUR")
+    assert rates is not None
+    assert rates.rate("USD", date(2026, 4, 1)) == 1.087
