@@ -168,6 +168,7 @@ def serve(config: str, port: int) -> None:
     from sqlalchemy import event
 
     from abkit.config import load_settings
+    from abkit.web import server
     from abkit.web.app import create_app
 
     app = create_app(load_settings(Path(config)))
@@ -189,20 +190,24 @@ def serve(config: str, port: int) -> None:
 
         await app(scope, receive, with_costs if scope["type"] == "http" else send)
 
-    uvicorn.run(measured, host="127.0.0.1", port=port, log_level="warning", access_log=False, ws="none")
+    config = server.configured(measured)
+    config.host, config.port = "127.0.0.1", port
+    sys.setswitchinterval(server.SWITCH_SECONDS)
+    uvicorn.Server(config).run()
 
 
 # --- people -------------------------------------------------------------------------------------------------------
 
 
-def pages_of(address: str, visited: int) -> dict[str, list[str]]:
-    """Return addresses by kind of page, from what the pages link to."""
+def pages_of(address: str, visited: int, files: list[Path]) -> dict[str, list[str]]:
+    """Return addresses by kind of page, from what the pages link to; thumbnails are of the creatives with a file."""
     import re
 
     import httpx
 
     found: dict[str, list[str]] = {"overview": ["/"], "campaigns": ["/campaigns"], "campaign": [], "creative": [],
-                                   "pair": [], "image": []}  # fmt: skip
+                                   "pair": []}  # fmt: skip
+    found["image"] = [f"/images/{hashlib.sha256(path.read_bytes()).hexdigest()}/96.jpg" for path in files]
     with httpx.Client(base_url=address, timeout=120) as client:
         for campaign in range(1, visited + 1):
             text = client.get(f"/campaigns/{campaign}").text
@@ -213,7 +218,6 @@ def pages_of(address: str, visited: int) -> dict[str, list[str]]:
             found["creative"] += sorted(set(re.findall(r"/creatives/[0-9a-f]{64}(?=\")", text)))[:20]
             ids = re.findall(r'name="creative" value="(\d+)"', text)[:8]
             found["pair"] += [f"/campaigns/{campaign}/pair?creative={a}&creative={b}" for a, b in pairwise(ids)]
-            found["image"] += re.findall(r"/images/[0-9a-f]{64}/96\.jpg", text)[:5]
     return found
 
 
@@ -328,7 +332,7 @@ def study(
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_for(address)
-        pages = pages_of(address, visited)
+        pages = pages_of(address, visited, sorted((folder / "ads").iterdir()))
         alone = one_by_one(address, pages, each)
         for number in range(200):
             new = folder / "incoming" / f"new{time.time_ns()}.png"

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 from datetime import timedelta
+from typing import Any
 
+import anyio.to_thread
+import pytest
 from fastapi.testclient import TestClient
 
 from abkit import Workspace
@@ -77,3 +80,16 @@ def test_an_answer_that_quotes_a_name_leaves_its_credentials_out(client: TestCli
     )
     assert job.status_code in (400, 422)
     assert "S3cr-et9xQ" not in job.text
+
+
+def test_a_request_of_this_machine_takes_one_thread(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[object] = []
+    run_sync = anyio.to_thread.run_sync
+
+    async def counted(work: Any, *arguments: Any, **options: Any) -> Any:
+        taken.append(work)
+        return await run_sync(work, *arguments, **options)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", counted)
+    assert client.get("/campaigns").status_code == 200
+    assert len(taken) == 1

@@ -20,6 +20,9 @@ from abkit.redaction import keep_secret, redacted
 from abkit.store.database.failures import explain
 from abkit.store.database.patience import USUAL, Patience
 
+# Connections at a time: a web server has many requests. Those that are open stay open, and the one used last is taken
+# first: a new one on PostgreSQL is a process of its own, which learns every table and statement anew.
+_POOL = {"pool_size": 15, "max_overflow": 0, "pool_use_lifo": True}
 _FORMS = "use sqlite:///PATH or postgresql://USER@HOST/NAME"
 
 
@@ -111,7 +114,7 @@ def _make_engine(url: str) -> Engine:
         if parsed.get_backend_name() == "postgresql":
             from abkit.store.database.postgres import connector
 
-            engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+            engine = create_engine(parsed, pool_pre_ping=True, hide_parameters=True, **_POOL)
             event.listen(engine, "do_connect", connector(parsed.query))
             event.listen(engine, "begin", _begin_postgresql)
             return engine

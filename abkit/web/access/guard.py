@@ -15,7 +15,15 @@ from abkit.config import Settings
 from abkit.errors import AbkitError, UsageError
 from abkit.store import people
 from abkit.web.access.headers import Head, Headers, KnownHost, Prefix, host_name
-from abkit.web.access.identity import bearer_of, cookie_of, form_code, guest_of, new_cookie, person_behind
+from abkit.web.access.identity import (
+    at_this_machine,
+    bearer_of,
+    cookie_of,
+    form_code,
+    guest_of,
+    new_cookie,
+    person_behind,
+)
 from abkit.web.access.lane import Failures, Lane
 from abkit.web.access.limits import FORM_BYTES, BodyLimit, Known, RateLimit, Turns
 from abkit.web.access.people import Permission, Person
@@ -182,6 +190,11 @@ def workspace_of(request: Request) -> Workspace:
     return workspace
 
 
+async def _served(request: Request) -> Workspace:
+    # A plain function would be given a thread of its own, with every request.
+    return workspace_of(request)
+
+
 async def _most_bytes(scope: Scope, most: int) -> int:
     """Return how large the body of a request may be: files are taken on few paths, from those who may send them."""
     needs = _TAKE_FILES.get(str(scope["path"]).removeprefix(scope.get("root_path", "")))
@@ -195,6 +208,9 @@ async def _most_bytes(scope: Scope, most: int) -> int:
 
 
 async def _person_behind(request: Request) -> Person | None:
+    # A thread costs a wait for the others that compute: only what asks the store takes one.
+    if (person := at_this_machine(request, local=request.app.state.local)) is not None:
+        return person
     served = workspace_of(request)
     return await run_in_threadpool(
         person_behind, request, served.store, served.settings.web, local=request.app.state.local
@@ -212,4 +228,4 @@ Labeler = Annotated[Person, Depends(allowed(Permission.LABEL))]
 Reviewer = Annotated[Person, Depends(allowed(Permission.REVIEW))]
 Operator = Annotated[Person, Depends(allowed(Permission.OPERATE))]
 Administrator = Annotated[Person, Depends(allowed(Permission.ADMINISTER))]
-Served = Annotated[Workspace, Depends(workspace_of)]
+Served = Annotated[Workspace, Depends(_served)]

@@ -23,6 +23,7 @@ from abkit.web.access.people import Person
 
 COOKIE = "abkit_session"
 _COOKIE_LENGTH = 43
+_AT_THIS_MACHINE = Person(name="local", role=Role.ADMIN)
 _AT_ONCE = Patience(statement_s=5, lock_s=0.2)
 
 
@@ -48,6 +49,12 @@ def form_code(cookie: str) -> str:
     return hmac.new(cookie.encode(), b"abkit form", sha256).hexdigest()
 
 
+def at_this_machine(request: Request, *, local: bool) -> Person | None:
+    """Return who makes a request where the store need not be asked: somebody at this machine, without token or link."""
+    plain = bearer_of(request) is None and rater_links.COOKIE not in request.cookies
+    return _AT_THIS_MACHINE if local and plain else None
+
+
 def person_behind(request: Request, store: Store, web: WebSettings, *, local: bool) -> Person | None:
     """Return who makes a request, or None where nobody is known.
 
@@ -62,7 +69,7 @@ def person_behind(request: Request, store: Store, web: WebSettings, *, local: bo
     if (rater := rater_links.rater_behind(request, store)) is not None:
         return rater
     if local:
-        return Person(name="local", role=Role.ADMIN)
+        return _AT_THIS_MACHINE
     if (name := _name_from_proxy(request, web)) is not None:
         with store.read() as session:
             found = people.find_person(session, name)

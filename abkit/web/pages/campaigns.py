@@ -67,6 +67,7 @@ def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) 
     board = _board(served, campaign_id, **asked, page=wanted.page)
     making = _keep_current(request, board)
     summary = board.summary
+    tags, lists = _tags_and_lists(served, board)
     return page(
         request,
         "campaign.html.j2",
@@ -78,11 +79,11 @@ def campaign(request: Request, served: Served, person: Viewer, campaign_id: Id) 
         actions=[(one.value, action_words.WORDS[one.value]) for one in CreativeAction],
         fatigues=list(Fatigue),
         formats=list(CreativeFormat),
-        tags=_tags(served, board),
+        tags=tags,
         words=action_words.WORDS,
         tones=action_words.TONES,
         rule=action_words.ACTION_RULE,
-        lists=_lists(served, board),
+        lists=lists,
         charts=_charts(request, summary) if summary else {},
         parts=_quadrants(summary) if summary else [],
         bar=interval_bar,
@@ -159,11 +160,6 @@ def _board(served: Workspace, campaign_id: int, **options: Any) -> Leaderboard:
         raise NotThere(error.message, hint=error.hint) from error
 
 
-def _tags(served: Workspace, board: Leaderboard) -> list[tuple[str, int]]:
-    with served.store.read() as session:
-        return known_tags(session, campaign=board.campaign_id)
-
-
 def _keep_current(request: Request, board: Leaderboard) -> bool:
     """Let figures that are not current be made anew; return whether they are being made."""
     figures: CampaignFigures = request.app.state.figures
@@ -178,19 +174,20 @@ def _are_made(served: Workspace, figures: CampaignFigures, campaigns: list[int])
         return is_unfinished(session, "leaderboards")
 
 
-def _lists(served: Workspace, board: Leaderboard) -> list[tuple[str, str, list[Any], int]]:
-    """Return name, meaning, first creatives and length of each list of advice."""
+def _tags_and_lists(
+    served: Workspace, board: Leaderboard
+) -> tuple[list[tuple[str, int]], list[tuple[str, str, list[Any], int]]]:
+    """Return the tags of a campaign; and name, meaning, first creatives and length of each list of advice."""
     from abkit.workflows.learning import action_words
 
-    if board.summary is None or not board.summary.lists:
-        return []
-    ids = [one for _, some, _ in board.summary.lists for one in some]
+    lists = board.summary.lists if board.summary else ()
+    ids = [one for _, some, _ in lists for one in some]
     with served.store.read() as session:
-        rows = {row.creative_id: row for row in rows_of(entries_of(session, board.campaign_id, ids))}
+        tags = known_tags(session, campaign=board.campaign_id)
+        rows = {row.creative_id: row for row in rows_of(entries_of(session, board.campaign_id, ids))} if ids else {}
     meanings = {action.value: (name, meaning) for action, name, meaning in action_words.ACTION_LISTS}
-    return [
-        (*meanings[action], [rows[one] for one in some if one in rows], number)
-        for action, some, number in board.summary.lists
+    return tags, [
+        (*meanings[action], [rows[one] for one in some if one in rows], number) for action, some, number in lists
     ]
 
 
