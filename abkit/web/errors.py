@@ -53,7 +53,8 @@ def install(app: FastAPI) -> None:
     def misread(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return answer(request, 422, f"{where or 'the request'}: {first['msg'].lower()}")
+        said = "this is not a valid value" if "pattern" in first["type"] else first["msg"].lower()
+        return answer(request, 422, f"{where or 'the request'}: {said}")
 
     @app.exception_handler(Exception)
     def failed(request: Request, error: Exception) -> Response:
@@ -80,7 +81,8 @@ def answer(
         if hint:
             body["detail"] = hint
         return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
-    made = page(request, "error.html.j2", status=status, message=message, hint=hint)
+    by_link = "token" in request.path_params  # who comes by a rater's link has no account
+    made = page(request, "error.html.j2", status=status, message=message, hint=hint, by_link=by_link)
     made.headers.update(headers or {})
     return made
 

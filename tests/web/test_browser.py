@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from abkit import Workspace
-from abkit.store.schema import Creative
+from abkit.store.schema import Campaign, Creative, CreativeAlias
 from abkit.workflows.active_model import register_checkpoint
+from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 from abkit.workflows.people import add_person
 from abkit.workflows.ratings.rater_links import make_link
 from abkit_model.checkpoint import default_checkpoint, load, save
@@ -149,11 +150,35 @@ def test_an_empty_workspace_says_on_every_page_what_to_do_next(
         assert look.url == address + "/upload"
 
 
+def test_names_without_a_blank_are_cut_nowhere_and_make_no_page_wider_than_a_phone(
+    look: "Page", own_stocked: Workspace, servers: Serve
+) -> None:
+    long = "SpringSummerAutumnWinterProspectingRetargeting" * 2
+    with own_stocked.store.write() as session:
+        session.execute(update(Campaign).where(Campaign.id == 1).values(key=long, name=long))
+        session.execute(update(CreativeAlias).where(CreativeAlias.creative_id < 3).values(name=f"{long}.png"))
+    make_link(own_stocked.store, "R" * 80, campaign=long)
+    add_person(own_stocked.store, "P" * 80, "reviewer", PASSWORD)
+    refresh_leaderboard(own_stocked.store, own_stocked.settings, 1)
+    paths = (
+        "/", "/campaigns", "/campaigns/1", "/campaigns/1/review", "/campaigns/1/pair?creative=1&creative=2", "/reviews",
+        "/raters", "/people", "/label?campaign=1",
+    )  # fmt: skip
+    address = servers(own_stocked)
+    assert {path: found for path in paths if (found := faults_of(look, address, path))} == {}
+    look.goto(address + "/raters")
+    button = look.get_by_role("button", name="Revoke").first
+    assert button.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.offsetHeight < 50")
+
+
 def test_a_stranger_and_a_rater_see_pages_without_serious_findings(
     look: "Page", own_stocked: Workspace, servers: Serve
 ) -> None:
     token = make_link(own_stocked.store, "eve", campaign="spring").token
     address = servers(own_stocked, local=False)
+    look.goto(address + "/label/link/no-such-link")
+    assert look.get_by_text("ask the person who sent it").is_visible()
+    assert look.get_by_role("main").get_by_role("link").count() == 0  # a rater has no account to sign in with
     paths = ("/sign-in", "/label/link/no-such-link", f"/label/link/{token}", "/label", "/label?way=one", "/campaigns")
     assert {path: found for path in paths if (found := faults_of(look, address, path))} == {}
     assert look.get_by_role("heading", level=1).inner_text() == "Sign in"  # the last: a rater's link opens nothing else

@@ -8,13 +8,13 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from python_calamine import load_workbook
-from sqlalchemy import delete, event, func, select
+from sqlalchemy import delete, event, func, select, update
 
 from abkit import Workspace
 from abkit.config import Settings
@@ -26,10 +26,12 @@ from abkit.store.schema import (
     CampaignCreative,
     Creative,
     CreativeAlias,
+    Decision,
     JobRequest,
     Leaderboard,
     LeaderboardEntry,
 )
+from abkit.web.pages.overview import STALE
 from abkit.workflows.leaderboard import refresh
 from abkit.workflows.leaderboard.refresh import refresh_leaderboard
 from tests.web.conftest import submit
@@ -310,3 +312,39 @@ def test_overview_and_leaderboard_are_json_too(stocked: Workspace, reader: TestC
     assert reader.get("/api/v1/overview").json()["decision"] == "watch"
     described = reader.get("/api/v1/openapi.json").json()["paths"]
     assert {"/api/v1/overview", "/api/v1/campaigns/{campaign_id}/leaderboard"} <= set(described)
+
+
+def test_a_campaign_without_creatives_says_what_to_do_and_can_be_chosen_for_labeling(
+    own_stocked: Workspace, editor: TestClient
+) -> None:
+    campaign, creatives, _ = ids(own_stocked, "<b>bold</b> & empty")
+    assert creatives == []
+    text = editor.get(f"/campaigns/{campaign}").text
+    assert "Upload images</a> into this campaign" in text
+    assert "Sort by" not in text
+    answer = editor.get(f"/label?campaign={campaign}")
+    assert answer.status_code == 200
+    assert "There is nothing to label" in answer.text
+
+
+def test_the_overview_does_not_call_scores_trusted_by_a_check_of_months_ago(
+    own_stocked: Workspace, editor: TestClient
+) -> None:
+    day = datetime.now(UTC).date() - timedelta(days=STALE + 1)
+    with own_stocked.store.write() as session:
+        session.execute(update(Decision).values(as_of=day))
+    text = editor.get("/").text
+    assert f"Can the scores be trusted? Nobody has checked for {STALE + 1} days" in text
+    assert f"What follows is of <time>{day}</time>" in text
+
+
+def test_what_a_page_refuses_is_said_without_patterns_of_programs(editor: TestClient) -> None:
+    answer = editor.get("/label?campaign=abc")
+    assert answer.status_code == 422
+    assert "Campaign: this is not a valid value" in answer.text
+
+
+def test_who_needs_no_password_is_offered_no_other(editor: TestClient) -> None:
+    text = editor.get("/account").text
+    assert "Your role is admin: an admin also" in text
+    assert "Old password" not in text

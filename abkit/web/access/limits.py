@@ -183,7 +183,11 @@ def _has_odd_letters(kind: bytes) -> bool:
     return kind.startswith(b"multipart/") and b"charset" in kind
 
 
-_SAID = {408: b"the request took too long\n", 413: b"this is too large\n", 415: b"forms are read as UTF-8 alone\n"}
+_SAID = {
+    408: b"the request took too long\n",
+    413: b"this is too large: go back and send fewer or smaller files at once\n",
+    415: b"forms are read as UTF-8 alone\n",
+}
 
 
 async def _refuse(send: Send, status: int) -> None:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
 from abkit.reporting.page.advice import advice
-from abkit.stats.monitoring.decisions import headline
+from abkit.stats.monitoring.decisions import headline, windows_in_words
 from abkit.store import results
 from abkit.web.access.audit import record
 from abkit.web.access.guard import Operator, Served, Viewer
@@ -38,7 +38,7 @@ def drift(
                 "decision": row.decision,
                 "headline": headline(row.decision, row.layers_judged, row.coarse),
                 "standing": row.standing,
-                "windows": row.scope,
+                "windows": windows_in_words(row.scope),
                 "reason": next(iter(row.reasons.get("reasons", [])), ""),
             }
             for row in rows[:ON_A_PAGE]
@@ -51,7 +51,7 @@ def drift(
                 "as_of": last.as_of,
                 "headline": headline(last.decision, last.layers_judged, last.coarse),
                 "reasons": list(map(str, last.reasons.get("reasons", []))),
-                "windows": last.scope,
+                "windows": windows_in_words(last.scope),
             }
         )
         words = advice(last.decision if last else None, last.cause if last else "")

@@ -27,7 +27,7 @@ router = APIRouter()
 _SIDE = 640
 #: Figures about raters are counted anew after so many answers.
 FIGURES_EVERY = 5
-_CLOSED = "this link opens nothing: ask whoever sent it for a new one"
+_CLOSED = "this link is no longer valid: ask the person who sent it for a new one"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ TONES = {
     "retrain": "bad",
     "fix_data": "bad",
 }
+#: Days after which a check says nothing about today any more.
+STALE = 30
 #: What each decision answers to "can the scores be trusted?".
 ANSWERS = {
     "stable": "Yes",
@@ -39,12 +41,15 @@ def overview(request: Request, served: Served, person: Viewer) -> Response:
     request.app.state.figures.look_after()
     with served.store.read() as session:
         late = [one for one in schedule_status(session, CATALOG, wall_clock()) if one.needs_attention]
+    days = (found.day - found.checked_on).days if found.checked_on else 0
+    stale = days > STALE
     return page(
         request,
         "overview.html.j2",
         workspace=served.settings.workspace.name,
         found=found,
-        tone=TONES.get(found.decision, "unknown"),
-        answer=ANSWERS.get(found.decision, "See below"),
+        tone="unknown" if stale else TONES.get(found.decision, "unknown"),
+        answer=f"Nobody has checked for {days:,} days" if stale else ANSWERS.get(found.decision, "See below"),
+        stale=stale,
         late=late,
     )

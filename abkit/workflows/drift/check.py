@@ -335,7 +335,7 @@ def _test_data(
     rejected, files = runs.rejected_files(session, campaign=windows.current.campaign or None, first=start, last=as_of)
     tests = [
         judge_share("decoding", "image files", rejected, files, settings),
-        judge_share("formats", "images (those under 16 pixels a side)", current.small, len(current.ids), settings),
+        judge_share("formats", "images", current.small, len(current.ids), settings, fault="are under 16 pixels a side"),
         *samples.faults,
     ]
     if windows.by_days:

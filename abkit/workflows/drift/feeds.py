@@ -18,7 +18,9 @@ from abkit.workflows.drift.windows import DriftWindows
 _LEAST = 10  # of fewer images, rows or files no share is told
 
 
-def judge_share(test: str, what: str, bad: int, everything: int, settings: DriftSettings) -> LayerResult:
+def judge_share(
+    test: str, what: str, bad: int, everything: int, settings: DriftSettings, *, fault: str = "could not be used"
+) -> LayerResult:
     """Test whether the share of unusable images, rows or files is beyond the floor."""
     share = bad / everything if everything >= _LEAST else None
     return LayerResult(
@@ -28,7 +30,7 @@ def judge_share(test: str, what: str, bad: int, everything: int, settings: Drift
         sentence=(
             f"Data: {everything} {what}; needed: {_LEAST}."
             if share is None
-            else f"Data: {bad:,} of {everything:,} {what} ({100 * share:.0f} %) could not be used."
+            else f"Data: {bad:,} of {everything:,} {what} ({100 * share:.0f} %) {fault}."
         ),
         statistic=share,
         n_current=everything,

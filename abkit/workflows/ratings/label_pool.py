@@ -176,7 +176,9 @@ def _labels(
 
 def _matrix(vectors: Sequence[bytes]) -> Floats:
     """Return embeddings `(n, E)`."""
-    return np.array([np.frombuffer(one, "<f2") for one in vectors], dtype=np.float64).reshape(len(vectors), -1)
+    return np.array([np.frombuffer(one, "<f2") for one in vectors], dtype=np.float64).reshape(
+        len(vectors), -1 if vectors else 0
+    )
 
 
 def _alike(session: Session, some: Sequence[scores.SeenCreative], embeddings: Floats) -> NDArray[np.bool_]:
