@@ -15,7 +15,7 @@ from abkit import Workspace
 from abkit.config import Settings, WebSettings
 from abkit.errors import UsageError
 from abkit.store.schema import AccessToken, Audit, Person, SignIn
-from abkit.web.access.guard import is_local
+from abkit.web.access.guard import is_local, require_people
 from abkit.web.access.limits import FORM_BYTES, RateLimit
 from abkit.web.app import create_app
 from abkit.workflows.people import add_person, create_token, remove_person, set_password, set_role
@@ -455,6 +455,16 @@ def test_under_a_prefix_everything_is_known_by_its_own_path(
 )
 def test_only_this_machine_alone_needs_no_sign_in(web: dict[str, Any], host: str, local: bool) -> None:
     assert is_local(Settings(web=WebSettings(**web)), host) is local
+
+
+def test_people_who_were_removed_are_nobody_who_could_sign_in(shop: Workspace) -> None:
+    with pytest.raises(UsageError, match="nobody could sign in"):
+        require_people(shop.settings)
+    add_person(shop.store, "ada", "viewer", PASSWORD)
+    require_people(shop.settings)
+    remove_person(shop.store, "ada")
+    with pytest.raises(UsageError, match="nobody could sign in"):
+        require_people(shop.settings)
 
 
 def test_wrong_passwords_from_everywhere_slow_a_name_and_lock_nobody_out(
