@@ -138,6 +138,8 @@ def publish(session: Session, header: ImportHeader) -> tuple[KpiImport, bool]:
     counted = recount(session, touched, (first, last), alone=alone)
     if counted.wholes:
         record.options = {**record.options, "totals": [f"{name} {value!r}" for name, value in counted.wholes]}
+    if counted.likely:
+        record.options = {**record.options, "likely_totals": [f"{name} {value!r}" for name, value in counted.likely]}
     if counted.not_examined:
         record.options = {**record.options, "values_not_examined": counted.not_examined}
     record.options = {**record.options, HAS_TOTALS: has_totals}

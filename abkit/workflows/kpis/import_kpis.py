@@ -257,6 +257,11 @@ def _store_rows(
 def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     """Return remarks on what shows only beside what other files delivered."""
     remarks = [_totals_remark(totals)] if (totals := record.options.get("totals")) else []
+    if likely := record.options.get("likely_totals"):
+        remarks.append(
+            f"{', '.join(likely)}: the sum of all others by its figures, in too few rows to be sure; it counts beside "
+            "them: if it is a total, take this import back and leave its rows out"
+        )
     if number := record.options.get("values_not_examined"):
         remarks.append(f"{number:,} combinations of values that few ads have were not examined for totals of others")
     if pairs := record.options.get("campaigns_made_one"):

@@ -120,3 +120,15 @@ def test_values_of_few_ads_that_are_too_many_to_examine_are_counted_in_a_note(
     expected = f"{left_over} combinations of values that few ads have were not examined for totals of others"
     assert [note.removeprefix(f"{path}: ") for note in said] == ([expected] if left_over else [])
     assert _counted(sqlite_store) == sum(row[3] for row in rows)
+
+
+@pytest.mark.parametrize(("more", "is_said"), [(0, True), (1, False)])
+def test_a_sum_of_all_others_in_too_few_rows_to_be_sure_counts_and_is_said(
+    more: int, is_said: bool, store: Store, tmp_path: Path
+) -> None:
+    parts = [row for row in PARTS if row[:2] == (0, "1201")]
+    path = write(tmp_path / "k.csv", _table([*parts, *_wholes(parts, "DACH", more)]))
+    (summary,) = run_import(store, path)
+    said = [note for note in summary.notes if "in too few rows to be sure" in note]
+    assert [note.split(":")[0] for note in said] == (["country 'DACH'"] if is_said else [])
+    assert _counted(store) == 2 * sum(row[3] for row in parts) + more

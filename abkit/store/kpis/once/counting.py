@@ -23,7 +23,7 @@ from abkit.store.kpis.once.publishers import is_part, is_whole
 from abkit.store.kpis.once.renamed_places import joined_places
 from abkit.store.kpis.once.rule import COLUMNS, breakdown_of, choose
 from abkit.store.kpis.once.same_ads import groups_of, unite
-from abkit.store.kpis.once.whole_values import whole_values
+from abkit.store.kpis.once.whole_values import likely_wholes, whole_values
 from abkit.store.schema import Ad, Kpi, Segment
 from abkit.vocabulary import PLACES, Dimension, SetAsideReason
 
@@ -49,11 +49,13 @@ class Recounted:
 
     Attributes:
         wholes: Values of dimensions that are now known to be the sum of the others.
+        likely: Values that are that in too few rows to be sure.
         not_examined: How many values of few ads were too many to look whether they are such sums.
     """
 
     wholes: tuple[tuple[Dimension, str], ...] = ()
     not_examined: int = 0
+    likely: tuple[tuple[Dimension, str], ...] = ()
 
 
 def recount(
@@ -146,10 +148,11 @@ def _note_wholes(session: Session, ads: Collection[int], days: tuple[date, date]
         **dict.fromkeys(("ad_id", "impressions", "clicks"), pl.Int64),
         **dict.fromkeys(("period_start", "period_end"), pl.Date),
     }
-    wholes = whole_values(pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row"))
+    rows = pl.DataFrame([tuple(row) for row in found], schema=schema, orient="row")
+    wholes = whole_values(rows)
     for name, value in wholes:
         _mark(session, name, value)
-    return Recounted(tuple(wholes), not_examined)
+    return Recounted(tuple(wholes), not_examined, tuple(one for one in likely_wholes(rows) if one not in wholes))
 
 
 def _ads_of_rare_values(session: Session, ads: Collection[int], some: Collection[int]) -> tuple[list[int], int]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _DIGITS, _DIFFERENT = 6.0, 3  # 1,000 impressions and 20 clicks are 4.3 digits; different figures that agree
+_LIKELY = 5.0  # digits of figures that are said, where there are fewer than prove it
 _FIGURES = ["impressions", "clicks"]
 
 
@@ -24,10 +25,19 @@ def whole_values(rows: pl.DataFrame) -> list[tuple[Dimension, str]]:
         rows: Rows that could count: the dimensions, `impressions`, `clicks`, and what else tells them apart.
             Values that are words for "all" are blank.
     """
-    return [(name, value) for name in Dimension for value in _wholes(rows, name)]
+    return [(name, value) for name in Dimension for value in _wholes(rows, name, _DIFFERENT, _DIGITS)]
 
 
-def _wholes(rows: pl.DataFrame, dimension: Dimension) -> list[str]:
+def likely_wholes(rows: pl.DataFrame) -> list[tuple[Dimension, str]]:
+    """Return dimensions and values that are the sum of the others in too few rows to be sure.
+
+    Args:
+        rows: As for `whole_values`, which does not know these.
+    """
+    return [(name, value) for name in Dimension for value in _wholes(rows, name, 1, _LIKELY)]
+
+
+def _wholes(rows: pl.DataFrame, dimension: Dimension, least_different: int, least_digits: float) -> list[str]:
     import polars as pl
 
     rows = rows.filter(pl.col(dimension) != "", pl.col("impressions") > 0)
@@ -46,6 +56,6 @@ def _wholes(rows: pl.DataFrame, dimension: Dimension) -> list[str]:
         beside.with_columns(first=first)
         .group_by(dimension)
         .agg(always=same.all(), different=pl.col("first").sum(), digits=digits.filter("first").sum())
-        .filter("always", pl.col("different") >= _DIFFERENT, pl.col("digits") >= _DIGITS)
+        .filter("always", pl.col("different") >= least_different, pl.col("digits") >= least_digits)
     )
     return sorted(found[dimension])
