@@ -156,16 +156,14 @@ def score(
         with _noted(served.settings.workspace, what):
             done = served.score([path], campaign=campaign, model=model)
         audit.record(served, person, "score image", f"{campaign}: {path.name}")
-        return answer(
-            request,
-            UnloggedScores(
-                files=done.files,
-                model_version=done.model_version,
-                model_name=done.model_name,
-                demonstration=done.demonstration,
-                notice=done.notice,
-            ),
+        made = UnloggedScores(
+            files=done.files,
+            model_version=done.model_version,
+            model_name=done.model_name,
+            demonstration=done.demonstration,
+            notice=done.notice,
         )
+        return answer(request, made.without_folders())
 
     return once(request, served, person, key, what.digest, act)
 

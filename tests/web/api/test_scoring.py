@@ -92,6 +92,8 @@ def test_a_score_that_is_asked_to_be_logged_is_a_candidate_of_its_campaign(
     headers = {"Content-Type": "image/png", "Idempotency-Key": "beach"}
     first = scoring.post(SCORE, params=params, content=png(3), headers=headers)
     assert first.json()["files"][0]["rank"] == 1
+    assert first.json()["files"][0]["path"] == "beach.png"
+    assert str(studio.settings.workspace) not in first.text
     after = rows(studio)
     again = scoring.post(SCORE, params=params, content=png(3), headers=headers)
     assert again.json() == first.json()
