@@ -401,6 +401,9 @@ def test_the_word_of_the_proxy_counts_and_that_of_anybody_else_does_not(
     assert proxy.get("/abkit/account", headers={"x-user": "ada"}).status_code == 200
     assert proxy.get("/abkit/account", headers={"x-user": "eve"}).status_code == 303
     assert other.get("/abkit/account", headers={"x-user": "ada"}).status_code == 303
+    add_person(shop.store, "gone", "viewer", None)
+    remove_person(shop.store, "gone")
+    assert proxy.get("/abkit/account", headers={"x-user": "gone"}).status_code == 303
     two = [("x-user", "eve"), ("x-user", "ada")]
     assert proxy.get("/abkit/account", headers=two).status_code == 303  # type: ignore[arg-type]
 

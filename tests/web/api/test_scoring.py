@@ -13,10 +13,8 @@ from abkit import Workspace
 from abkit.intake.remote import public
 from abkit.intake.remote.address import Address
 from abkit.store.schema import Creative, Run, Score
-from abkit.vocabulary import Role
-from abkit.web.access import guard
-from abkit.web.access.people import Person
 from abkit.workflows.opened_uploads import opened
+from abkit.workflows.people import add_person, create_token
 from tests.images import make_image
 
 SCORE = "/api/v1/score"
@@ -107,14 +105,19 @@ def test_a_score_that_is_asked_to_be_logged_is_a_candidate_of_its_campaign(
     assert other.status_code == 409
 
 
-def test_logging_needs_more_than_looking(scoring: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "person_behind", lambda *_, **__: Person(name="vi", role=Role.VIEWER))
-    image = {"content": png(5), "headers": {"Content-Type": "image/png"}}
-    assert scoring.post(SCORE, **image).status_code == 200  # type: ignore[arg-type]
-    refused = scoring.post(f"{SCORE}?log=true", **image)  # type: ignore[arg-type]
-    assert refused.status_code == 403
-    assert "operate" in refused.json()["title"]
-    assert scoring.post("/api/v1/jobs", json={"job": "correlate"}).status_code == 403
+def test_logging_needs_more_than_looking(scoring: TestClient, studio: Workspace) -> None:
+    add_person(studio.store, "vi", "viewer", None)
+    for scopes in (["view"], ["view", "operate"]):
+        secret = create_token(studio.store, "vi", label="x", scopes=scopes).secret
+        headers = {"Authorization": f"Bearer {secret}"}
+        image: dict[str, Any] = {"content": png(5), "headers": {"Content-Type": "image/png"} | headers}
+        assert scoring.post(SCORE, **image).status_code == 200
+        before = rows(studio)
+        refused = scoring.post(f"{SCORE}?log=true", **image)
+        assert refused.status_code == 403
+        assert "operate" in refused.json()["title"]
+        assert scoring.post("/api/v1/jobs", json={"job": "correlate"}, headers=headers).status_code == 403
+        assert rows(studio) == before
 
 
 @pytest.mark.parametrize(
