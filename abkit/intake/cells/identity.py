@@ -14,6 +14,7 @@ _WIDE_BLANK = r"[\u{A0}\u{2007}\u{202F}]"
 _GROUPED = r"^\d{1,3}(,\d{3}){3,}$|^\d{1,3}(\.\d{3}){3,}$|^\d{1,3}(['’ ]\d{3}){3,}$"
 _WITH_TENTHS = r"^\d{1,15}\.0+$"
 _EXACT = 2.0**53
+_KEPT_DIGITS, _UNLIKELY_ZEROS = 15, 6  # of a number in a spreadsheet; 1 in 1,000,000
 
 
 def text_of(column: pl.Series) -> pl.Series:
@@ -54,6 +55,23 @@ def _bare_ids(text: pl.Series) -> pl.Series:
     if tenths.any():
         text = text.zip_with(~tenths, text.str.replace(r"\.0+$", ""))
     return text
+
+
+def cut_to_15_digits(ids: pl.Series) -> pl.Series:
+    """Return the ids of which a spreadsheet kept 15 digits, and wrote zeros for the rest.
+
+    One id may end in zeros; that all long ones of a column do is no chance.
+
+    >>> cut_to_15_digits(pl.Series(["120210000000123000", "120210000000456000", "7"])).to_list()
+    ['120210000000123000', '120210000000456000']
+    >>> cut_to_15_digits(pl.Series(["120210000000123000", "120210000000456789"])).to_list()
+    []
+    """
+    every = ids.unique(maintain_order=True)
+    long = every.filter(every.str.len_bytes().is_between(16, 20) & every.str.contains(r"^\d+$"))
+    cut = long.filter(long.str.contains(r"^\d{15}0+$"))
+    zeros = int((cut.str.len_bytes().cast(pl.Int64) - _KEPT_DIGITS).sum() or 0)
+    return cut if cut.len() == long.len() > 1 and zeros >= _UNLIKELY_ZEROS else cut.clear()
 
 
 def rounded(name: str) -> pl.Expr:

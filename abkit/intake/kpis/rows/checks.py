@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from abkit.errors import InvalidInput
-from abkit.intake.cells.identity import IDS, rounded, text_of
+from abkit.intake.cells.identity import IDS, cut_to_15_digits, rounded, text_of
 from abkit.intake.kpis.header.again import AGAIN, headers_again
 from abkit.intake.kpis.header.fields import COUNTS, MONEY, NAMES, WHOLE, plain_name
 from abkit.intake.kpis.header.result_types import counts_any_result, without_other_results
@@ -385,6 +385,11 @@ def _rows(table: RawTable, options: KpiOptions, numbers: Mapping[str, ReadColumn
     )
 
 
+def _is_rounded(rows: pl.DataFrame, name: str) -> pl.Expr:
+    cut = cut_to_15_digits(rows[name])
+    return rounded(name) | pl.col(name).is_in(cut.implode()) if cut.len() else rounded(name)
+
+
 def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
     """Return what is wrong with single rows, apart from invalid dates and numbers."""
     checks: dict[str, pl.Expr] = {
@@ -392,7 +397,7 @@ def _row_problems(rows: pl.DataFrame) -> list[pl.Series]:
         "impressions is empty": pl.col("impressions").is_null(),
         "the period ends before it begins": pl.col("period_end") < pl.col("period_start"),
         "the currency is not three letters": ~pl.col("currency").str.contains(r"^([A-Z]{3})?$"),
-        **{f"the {name.replace('_', ' ')} id was rounded by a spreadsheet": rounded(name) for name in IDS},
+        **{f"the {name.replace('_', ' ')} id was rounded by a spreadsheet": _is_rounded(rows, name) for name in IDS},
     }
     for name in _TEXTS:
         checks[f"{name} has more than {LONGEST_NAME:,} characters"] = pl.col(name).str.len_bytes() > 4 * LONGEST_NAME

@@ -89,3 +89,22 @@ def test_amounts_that_may_be_millionths_are_said(sqlite_store: Store, tmp_path: 
     line = f"2026-01-05,1,1000,10,{cost}"
     summary = imported(sqlite_store, tmp_path, line, header="Date,Ad ID,Impressions,Clicks,Cost")
     assert any("if these are millionths" in note for note in summary.notes) == is_said
+
+
+@pytest.mark.parametrize(
+    ("ids", "rejected"),
+    [
+        (("120210000000123000", "120210000000456000"), 2),
+        (("120210000000123000", "120210000000456000", "120210000000456789"), 0),
+        (("120210000000123000",), 0),
+        (("1202100000001230", "1202100000004560"), 0),
+        (("12021000", "12022000", "12023000"), 0),
+    ],
+)
+def test_long_ids_that_all_end_in_zeros_were_cut_by_a_spreadsheet(
+    sqlite_store: Store, tmp_path: Path, ids: tuple[str, ...], rejected: int
+) -> None:
+    lines = [f"2026-01-{day:02},{ad},1000,20,1" for day, ad in enumerate(ids, 5)]
+    summary = imported(sqlite_store, tmp_path, *lines)
+    assert (summary.rejected, summary.imported) == (rejected, len(ids) - rejected)
+    assert not rejected or summary.reasons == {"the ad id was rounded by a spreadsheet": rejected}
