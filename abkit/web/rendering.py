@@ -30,7 +30,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         finalize=_readable_text,
     )
-    made.filters.update(percent=percent, decimal=decimal, shown=shown, coded=coded, in_words=in_words)
+    made.filters.update(percent=percent, decimal=decimal, shown=shown, coded=coded, aloud=aloud, in_words=in_words)
     made.globals.update(navigation=navigation)
     return made
 
@@ -97,6 +97,16 @@ def coded(text: str) -> Markup:
     """
     safe = str(escape(harmless(text)))
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", safe))  # noqa: S704  # escaped the line before
+
+
+def aloud(note: str) -> str:
+    """Return a sentence of a command as a page says it: without the options that the command has for it.
+
+    >>> aloud("an export of Meta Ads: platform is 'meta' (--platform says otherwise)")
+    "An export of Meta Ads: platform is 'meta'."
+    """
+    said = re.sub(r" \(--[^()]*\)", "", note).removesuffix(" …").removesuffix(".")
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _readable_text(value: Any) -> Any:

@@ -89,7 +89,7 @@ def prepare(workspace: Workspace) -> dict[str, tuple[str, int]]:
     create_experiment(store, designed)
     analyze_experiment(store, "summer-headline", as_of=board.summary.last_day)
     return {
-        "overview": ("", 640),
+        "overview": ("", 880),
         "campaign": (f"campaigns/{campaign}", 1500),
         "pair": (f"campaigns/{campaign}/pair?creative={best.creative_id}&creative={second.creative_id}", 1000),
         "creative": (f"creatives/{best.sha256}", 1100),

@@ -402,6 +402,26 @@ def test_an_export_is_chosen_looked_at_and_handed_to_the_daemon(hands: Hands, tm
     assert (serious_findings(hands.page), overflow(hands.page)) == ([], 0)
 
 
+def test_files_that_are_too_much_at_once_are_told_before_they_are_sent(
+    look: "Page", own_stocked: Workspace, servers: Serve, tmp_path: Path
+) -> None:
+    web = own_stocked.settings.web.model_copy(update={"max_upload_mb": 1})
+    with Workspace(own_stocked.settings.model_copy(update={"web": web})) as small:
+        address = servers(small)
+        export = tmp_path / "month.csv"
+        export.write_bytes(b"day,ad_id\n" + b"x" * 2_000_000)
+        look.goto(address + "/upload")
+        look.locator("form[action$=exports] input[type=file]").set_input_files(export)
+        look.get_by_text("1 file, 2 MB: more than the 1 MB that can be sent at once").wait_for()
+        look.get_by_role("button", name="Upload and look at them").click()
+        assert look.url == address + "/upload"
+        week = tmp_path / "week.csv"
+        week.write_bytes(b"day,ad_id\n")
+        look.locator("form[action$=exports] input[type=file]").set_input_files(week)
+        look.get_by_text("1 file", exact=True).wait_for()
+        assert look.locator("form[action$=exports] input[type=file]").evaluate("(one) => one.checkValidity()")
+
+
 def test_a_field_that_is_dragged_onto_a_column_is_chosen_for_it(look: "Page", address: str, tmp_path: Path) -> None:
     export = tmp_path / "week.csv"
     export.write_text("day,ad_id,impressions,clicks,spend\n2026-01-01,a1,1000,10,5.00\n")

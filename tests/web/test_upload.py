@@ -48,6 +48,7 @@ def test_an_export_is_looked_at_before_it_is_imported_and_columns_can_be_chosen(
     shown = _send(client, "/upload/exports", [("week.csv", EXPORT)])
     assert shown.status_code == 200
     assert "2 rows: 2 would land" in shown.text
+    assert "--" not in shown.text.split("<main", 1)[1]  # options are of the command
     assert "/uploads/exports/" not in shown.text.split("<main", 1)[1].replace('action="/upload/exports/', "")
     assert not requested_jobs(shop.store)[0]
     path = shown.url.path

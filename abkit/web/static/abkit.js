@@ -41,7 +41,12 @@ for (const field of document.querySelectorAll("[data-drop]")) {
   const input = field.querySelector("input[type=file]");
   const say = () => {
     const said = field.closest("form").querySelector(".chosen");
-    if (said) said.textContent = input.files.length === 1 ? "1 file" : `${input.files.length} files`;
+    const size = [...input.files].reduce((sum, file) => sum + file.size, 0) / 1e6;
+    const most = Number(field.dataset.most);
+    // The server would refuse it only after it was sent.
+    const over = most && size > most ? `${Math.round(size)} MB: more than the ${most} MB that can be sent at once` : "";
+    input.setCustomValidity(over);
+    if (said) said.textContent = (input.files.length === 1 ? "1 file" : `${input.files.length} files`) + (over && `, ${over}`);
   };
   input.addEventListener("change", say);
   field.addEventListener("dragover", (event) => { event.preventDefault(); field.classList.add("over"); });
