@@ -36,6 +36,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -190,19 +191,25 @@ def serve(config: str, port: int) -> None:
     from abkit.web.app import create_app
 
     app = create_app(load_settings(Path(config)))
-    counted = [0]
-    store = app.state.workspace.store
-    event.listen(store.engine, "before_cursor_execute", lambda *_: counted.__setitem__(0, counted[0] + 1))
+    # A request's thread knows whose it is; what is made beside the requests counts for none.
+    own: ContextVar[list[str] | None] = ContextVar("own", default=None)
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if (statements := own.get()) is not None:
+            statements.append(statement)
+
+    event.listen(app.state.workspace.store.engine, "before_cursor_execute", note)
 
     async def measured(scope: Any, receive: Any, send: Any) -> None:
-        begun, before = time.process_time(), counted[0]
+        begun, statements = time.process_time(), list[str]()
+        own.set(statements)
 
         async def with_costs(message: Any) -> None:
             if message["type"] == "http.response.start":
                 spent = 1000 * (time.process_time() - begun)
                 message["headers"] = [
                     *message["headers"], (b"x-processor-ms", f"{spent:.2f}".encode()),
-                    (b"x-statements", str(counted[0] - before).encode()),
+                    (b"x-statements", str(len(statements)).encode()),
                 ]  # fmt: skip
             await send(message)
 
