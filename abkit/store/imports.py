@@ -19,6 +19,9 @@ SIMULATED_ACCOUNT = "abkit-demo-simulated"
 #: Where an import, and the run of an archive, keep when contents came first.
 CAME_FIRST = "came_first"
 
+#: Under which name an import keeps whether it has longer periods than a day, among its options.
+HAS_TOTALS = "has_totals"
+
 _COUNTS = ("rows", "imported", "updated", "unchanged", "unlinked", "rejected", "set_aside")
 
 Import = TypeVar("Import", KpiImport, RatingImport)
@@ -140,6 +143,12 @@ def reject_counts(session: Session, first: date, last: date) -> tuple[int, int]:
     return rejected, rows
 
 
+def imports_with_totals(session: Session) -> list[int]:
+    """Return the imports with longer periods than a day, and those of an earlier release, of which nobody knows."""
+    kept = session.execute(select(KpiImport.id, KpiImport.options))
+    return [number for number, options in kept if options.get(HAS_TOTALS, True)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Imported:
     """What has been imported up to a day.
@@ -165,11 +174,16 @@ class Imported:
 def imported(session: Session, as_of: date) -> Imported:
     """Return what has been imported of the delivery up to a day."""
     in_time = Kpi.period_end <= as_of
-    first, last = session.execute(select(func.min(Kpi.period_start), func.max(Kpi.period_end)).where(in_time)).one()
+    last = session.scalar(select(func.max(Kpi.period_end)).where(in_time))
+    starts = select(Kpi.period_start).where(in_time).order_by(Kpi.period_end).limit(1)
+    if imports_with_totals(session):
+        # Elsewhere what ends first begins first, and an index has the last days.
+        starts = select(func.min(Kpi.period_start)).where(in_time)
+    first = session.scalar(starts)
     # Ad by ad: to tell the ads of all rows apart would sort all rows.
-    ads = select(func.count(Ad.id)).where(exists().where(Kpi.ad_id == Ad.id, in_time))
-    every = session.scalars(ads).one()
-    unlinked = session.scalars(ads.where(~exists().where(AdCreative.ad_id == Ad.id))).one()
+    ads, delivered = select(func.count(Ad.id)), exists().where(Kpi.ad_id == Ad.id, in_time)
+    every = session.scalars(ads.where(delivered)).one()
+    unlinked = session.scalars(ads.where(~exists().where(AdCreative.ad_id == Ad.id), delivered)).one()
     undone = select(KpiUndo.kpi_import_id)
     files, rejected, aside = session.execute(
         select(func.count(KpiImport.id), total(KpiImport.rejected), total(KpiImport.set_aside)).where(

@@ -258,14 +258,18 @@ def unscored(session: Session, campaign: int, version_id: int) -> list[tuple[int
 
 def campaigns_by_size(session: Session, version_id: int) -> list[tuple[int, str, int]]:
     """Return id, key and number of creatives scored by this version of every campaign, the largest first."""
-    count = func.count(Score.id)
-    rows = session.execute(
-        select(Campaign.id, Campaign.key, count)
-        .join(CampaignCreative, CampaignCreative.campaign_id == Campaign.id)
-        .join(Score, Score.creative_id == CampaignCreative.creative_id)
+    row = CampaignCreative
+    each = (
+        select(row.campaign_id, func.count(Score.id).label("n"))
+        .join(Score, Score.creative_id == row.creative_id)
         .where(Score.model_version_id == version_id)
-        .group_by(Campaign.id, Campaign.key)
-        .order_by(count.desc(), Campaign.key)
+        .group_by(row.campaign_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Campaign.id, Campaign.key, each.c.n)
+        .join(each, each.c.campaign_id == Campaign.id)
+        .order_by(each.c.n.desc(), Campaign.key)
     )
     return [(id_, key, n) for id_, key, n in rows]
 

@@ -18,9 +18,9 @@ from abkit.money import Exchange, Rates
 from abkit.store.catalog.creatives import find_campaign, only_campaigns
 from abkit.store.catalog.places import CAMPAIGN, NAMED, with_places
 from abkit.store.database.statements import among, any_fraction, as_count, execute_hashed, total
+from abkit.store.imports import imports_with_totals
 from abkit.store.kpis.late_events import DeliveryRow, with_late_events
 from abkit.store.kpis.money import AMOUNTS, Figures, exchange_of, figures_by
-from abkit.store.kpis.once.campaign_totals import imports_with_totals
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside, within
 from abkit.store.kpis.once.provisional import Provisional, provisional
 from abkit.store.kpis.once.same_ads import ads_showing, shown_creatives
@@ -254,6 +254,9 @@ def covered(session: Session, end: date) -> Covered:
     Whether conversions are modeled is told by those of the last days alone.
     """
     counted, until = counts(session, None, end), within(Kpi, None, end)
+    last = session.scalar(select(func.max(Kpi.period_end)).where(*until))
+    if last == session.scalar(select(func.max(Kpi.period_end))):
+        until = []  # all rows: to read them in the order of their days would take twice as long
     impressions = session.scalar(select(total(Kpi.impressions)).where(counted, *until)) or 0
     shown = _shown(session, None)
     unlinked = select(Ad.id).where(~exists().where(shown.c.ad_id == Ad.id))
@@ -261,7 +264,6 @@ def covered(session: Session, end: date) -> Covered:
     ads, theirs = session.execute(
         select(func.count(Kpi.ad_id.distinct()), total(Kpi.impressions)).where(counted, *until, *without)
     ).one()
-    last = session.scalar(select(func.max(Kpi.period_end)).where(*until))
     recent = [] if last is None else [Kpi.period_end > last - _RECENT]
     fraction = session.scalar(select(any_fraction(Kpi.conversions)).where(counted, *until, *recent))
     return Covered(
@@ -500,8 +502,9 @@ def first_deliveries(
         creatives: Ids of the creatives.
         ads: Ids of the only ads whose rows are looked at; all by default.
     """
-    if ads is None and len(creatives) <= _FEW_CREATIVES:
-        ads = ads_showing(session, creatives)
+    if ads is not None or len(creatives) <= _FEW_CREATIVES:
+        showing = ads_showing(session, creatives)
+        ads = showing if ads is None else set(ads).intersection(showing)
     shown = _shown(session, ads)
     looked_at = [] if ads is None else [among(session, Kpi.ad_id, ads)]
     first = select(shown.c.creative_id, CAMPAIGN, func.min(Kpi.period_start)).select_from(Kpi)

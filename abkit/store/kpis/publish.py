@@ -46,11 +46,11 @@ from abkit.store.database.statements import (
     total,
     wait_for_turn,
 )
-from abkit.store.imports import CAME_FIRST, begin_import, imports_since
+from abkit.store.imports import CAME_FIRST, HAS_TOTALS, begin_import, imports_since
 from abkit.store.kpis.campaigns import place_segments, settle_campaigns
 from abkit.store.kpis.linking.links import creatives_of, name_ads, refresh_launches, relink
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
-from abkit.store.kpis.once.campaign_totals import HAS_TOTALS, TotalsBesideDays, totals_beside_days
+from abkit.store.kpis.once.campaign_totals import TotalsBesideDays, totals_beside_days
 from abkit.store.kpis.once.counting import SetAside, ads_left_out, counts, note_breakdowns, recount, set_aside
 from abkit.store.kpis.once.equal_days import EqualDays, equal_days
 from abkit.store.kpis.once.running_totals import running_totals

@@ -14,9 +14,9 @@ from abkit.errors import UsageError
 from abkit.records import Record, RecordList
 from abkit.store.database.engine import Store
 from abkit.store.database.patience import LONG
-from abkit.store.imports import reject_reasons
+from abkit.store.imports import HAS_TOTALS, reject_reasons
 from abkit.store.kpis.once.alike import MaybeTwice, maybe_twice
-from abkit.store.kpis.once.campaign_totals import HAS_TOTALS, TotalsBesideDays, totals_beside_days
+from abkit.store.kpis.once.campaign_totals import TotalsBesideDays, totals_beside_days
 from abkit.store.kpis.once.counting import SetAside, counts, set_aside
 from abkit.store.kpis.undo import undo_import as take_back
 from abkit.store.runs import RunRecord, recorded_run

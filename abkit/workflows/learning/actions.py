@@ -17,6 +17,7 @@ from abkit.records import Record
 from abkit.stats.estimate import Estimate
 from abkit.stats.tails import normal_below
 from abkit.store import scores as score_rows
+from abkit.store.catalog import creatives
 from abkit.store.kpis.delivery import Filters, deliveries
 from abkit.vocabulary import CreativeAction, DriftDecision, ListeningVerdict
 from abkit.workflows.learning.appeals import StoredAppeals
@@ -175,7 +176,7 @@ def _places(
         return {}
     return {
         (place.creative_id, key): (place.rank, place.n)
-        for id_, key, _ in score_rows.campaigns_by_size(session, version_id)
+        for id_, key in creatives.campaign_keys(session).items()
         if campaigns is None or key in campaigns
         for place in score_rows.ranking(session, id_, version_id)
     }

@@ -20,12 +20,10 @@ from sqlalchemy.orm import Session
 from abkit.records import Record
 from abkit.store.catalog.places import CAMPAIGN, with_places
 from abkit.store.database.statements import total
+from abkit.store.imports import imports_with_totals
 from abkit.store.kpis.once.ad_names import agree
 from abkit.store.kpis.once.publishers import agree_on_platform
-from abkit.store.schema import Ad, Campaign, Kpi, KpiImport
-
-#: Under which name an import keeps whether it has longer periods than a day, among its options.
-HAS_TOTALS = "has_totals"
+from abkit.store.schema import Ad, Campaign, Kpi
 
 _MOST_PERIODS = 40  # that are looked at, the latest ones; each takes a sum
 _DIGITS = 4.0  # that agree: 1,000 impressions and 20 clicks are 4.3
@@ -111,12 +109,6 @@ def totals_beside_days(
         others = [one for one in inside if one.ad not in known]
         found += [(start, end, *pair) for pair in _pairs(totals, others, ads)]
     return _judged(session, found)
-
-
-def imports_with_totals(session: Session) -> list[int]:
-    """Return the imports with longer periods than a day, and those of an earlier release, of which nobody knows."""
-    kept = session.execute(select(KpiImport.id, KpiImport.options))
-    return [number for number, options in kept if options.get(HAS_TOTALS, True)]
 
 
 def _delivered(session: Session, *where: ColumnElement[bool]) -> list[_Side]:
