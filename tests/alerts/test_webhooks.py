@@ -167,3 +167,21 @@ def test_a_redirect_to_bytes_that_are_no_text_is_not_accepted_in_one_sentence() 
         assert webhooks.post(address, "secret", "{}", timeout_s=5) == (
             "the receiver answered with something that is no answer"
         )
+
+
+def test_a_redirect_is_not_followed_wherever_it_leads() -> None:
+    """What was signed for one receiver goes to no other one, and to nothing inside the network."""
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_server(("127.0.0.1", 0)) as inside:
+        inside.settimeout(0.2)
+        moved = f"http://127.0.0.1:{inside.getsockname()[1]}/"
+
+        def serve() -> None:
+            with server.accept()[0] as client:
+                client.recv(4096)
+                client.sendall(f"HTTP/1.1 307 Moved\r\nLocation: {moved}\r\nContent-Length: 0\r\n\r\n".encode())
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        assert "status 307" in webhooks.post(address, "secret", "{}", timeout_s=2)
+        with pytest.raises(TimeoutError):
+            inside.accept()
