@@ -45,6 +45,13 @@ def test_an_alert_is_silenced_with_a_reason(editor: TestClient, alert: int) -> N
     assert "in the past" in past.json()["title"]
 
 
+def test_an_answer_that_has_changed_is_sent_again(editor: TestClient, alert: int) -> None:
+    tag = {"If-None-Match": editor.get(f"{ROOT}/alerts/{alert}").headers["etag"]}
+    assert editor.get(f"{ROOT}/alerts/{alert}", headers=tag).status_code == 304
+    silence(editor, alert)
+    assert editor.get(f"{ROOT}/alerts/{alert}", headers=tag).json()["state"] == "silenced"
+
+
 def test_the_same_request_with_the_same_key_gets_the_same_answer(editor: TestClient, alert: int) -> None:
     first = silence(editor, alert)
     silence(editor, alert, key="two", reason="another reason")

@@ -128,6 +128,7 @@ def test_logging_needs_more_than_looking(scoring: TestClient, studio: Workspace)
         ("application/json", b"{", 422),
         ("application/json", b"[]", 422),
         ("application/json", b'{"urls": []}', 422),
+        ("application/json", b'{"urls": [%s]}' % b",".join([b'"https://127.0.0.1/a.png"'] * 51), 422),
         ("application/json", b'{"urls": [1]}', 422),
         ("application/json", b'{"urls": ["x"], "more": 1}', 422),
         ("application/json", b'{"urls": ["/etc/passwd"]}', 400),
