@@ -192,8 +192,15 @@ def test_figures_that_were_never_made_are_made_beside_the_request(own_stocked: W
         session.delete(session.scalars(select(Leaderboard).where(Leaderboard.campaign_id == campaign)).one())
     text = editor.get(f"/campaigns/{campaign}").text
     assert "The figures of this campaign are being made" in text
-    editor.app.state.background.close()  # type: ignore[attr-defined]  # waits for what is under way
+    wait_for_the_background(editor)
     assert "Drop" in editor.get(f"/campaigns/{campaign}").text
+
+
+def wait_for_the_background(browser: TestClient) -> None:
+    """Return once all is done that pages asked for: one thread does it in the order of asking."""
+    done = threading.Event()
+    browser.app.state.background.ask("the last", done.set)  # type: ignore[attr-defined]
+    assert done.wait(60)
 
 
 @pytest.fixture
@@ -288,7 +295,7 @@ def test_an_overlay_is_made_when_somebody_asks_and_a_failure_is_told(
     for digest in (digests[0], digests[30]):
         page = f"/creatives/{digest}"
         assert submit(editor, f"{page}/overlay", on=page).status_code in (200, 303)
-    editor.app.state.background.close()  # type: ignore[attr-defined]
+    wait_for_the_background(editor)
     assert "No area matters by itself." in editor.get(f"/creatives/{digests[0]}").text
     assert editor.get(f"/creatives/{digests[0]}/overlay.jpg").content == b"jpeg"
     assert "no file has the scored content any more" in editor.get(f"/creatives/{digests[30]}").text

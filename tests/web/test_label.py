@@ -202,7 +202,8 @@ def test_a_link_shows_creatives_of_its_campaign_only(
     with own_stocked.store.read() as session:
         own = select(LabelQuestion.id).where(LabelQuestion.rater_id == other.rater, LabelQuestion.campaign_id.is_(None))
         theirs = session.scalars(own).first()
-    ben = RaterQueue(rater=ensure_rater(own_stocked.store, "ben"), campaign=spring)
+    # Single creatives: of the few pairs whose images are there, none may be left.
+    ben = RaterQueue(rater=ensure_rater(own_stocked.store, "ben"), campaign=spring, pairs=False)
     plan(own_stocked.store, ben, seed=0)
     with own_stocked.store.read() as session:
         of_ben = session.scalars(select(LabelQuestion.id).where(LabelQuestion.rater_id == ben.rater)).first()
