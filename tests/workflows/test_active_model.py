@@ -206,8 +206,9 @@ def test_an_unknown_or_ambiguous_name_is_said(store: Store, versions: list[str])
 def test_the_reference_sample_survives_the_store(store: Store, versions: list[str]) -> None:
     with store.read() as session:
         version = models.find(session, versions[0])
-    assert version is not None
-    assert version.reference is not None
-    sample = models.ReferenceSample.from_bytes(version.reference)
+        assert version is not None
+        reference = models.reference_of(session, version.id)
+    assert reference is not None
+    sample = models.ReferenceSample.from_bytes(reference)
     assert sample.scores.shape == (200,)
     assert sample.embeddings.shape[0] == 200

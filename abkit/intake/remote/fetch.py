@@ -233,19 +233,19 @@ class _Fetching:
             nonlocal size
             if ended.is_set() or self.stop.is_set():
                 raise TimeoutError
-            size += count
-            with self.lock:
-                self.taken += count
-                taken = self.taken
-            if size > self.limits.file_bytes:
+            if size + count > self.limits.file_bytes:
                 raise AbkitError(
                     f"it is larger than {self.limits.file_bytes / 1e6:,.6g} MB", hint=self.limits.size_hint
                 )
-            if taken > self.limits.all_bytes:
+            with self.lock:
+                fits = self.taken + count <= self.limits.all_bytes
+                self.taken += count if fits else 0  # what does not fit leaves room for smaller files
+            if not fits:
                 raise AbkitError(
                     f"all files together are larger than {self.limits.all_bytes / 1e6:,.6g} MB",
                     hint="fetch fewer at a time",
                 )
+            size += count
 
         def copy() -> None:
             if self.public:
