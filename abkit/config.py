@@ -526,7 +526,7 @@ class WebSettings(_Section):
 
     @property
     def others_come(self) -> bool:
-        """Whether not only this machine is served, wherever it listens: there are names, a proxy, or a wish for it."""
+        """Whether not only this machine is served, wherever it listens: names, a proxy or `sign_in` are set."""
         return bool(self.sign_in or self.hosts or self.user_header)
 
     @property

@@ -91,7 +91,8 @@ class Story:
 def recent_world(today: date) -> World:
     """Return the default world at a time that lets the story end within the week before today.
 
-    It begins on a Monday whenever it is played, so that its weekends are where they were, and its figures the same.
+    It begins on a Monday whenever it is played, so that its weekends are where they were; its clicks and checks are the
+    same.
 
     >>> recent_world(date(2026, 11, 27)).start
     datetime.date(2026, 7, 27)

@@ -11,7 +11,18 @@ from sqlalchemy.orm import Session
 
 from abkit.names import folded
 from abkit.store.database.statements import among, in_parts, total, wait_for_turn
-from abkit.store.schema import Ad, AdCreative, Kpi, KpiImport, KpiReject, KpiUndo, RatingImport, RatingReject, Run
+from abkit.store.schema import (
+    Ad,
+    AdCreative,
+    Kpi,
+    KpiImport,
+    KpiReject,
+    KpiRetention,
+    KpiUndo,
+    RatingImport,
+    RatingReject,
+    Run,
+)
 
 #: The account under which `abkit demo` delivers: everybody who sees its figures is told that they are simulated.
 SIMULATED_ACCOUNT = "abkit-demo-simulated"
@@ -47,7 +58,8 @@ def first_coming(session: Session, digest: str) -> datetime | None:
     """
     freed = select(KpiImport).where(KpiImport.digest.like(f"archived by run %: {digest}"))
     times = [came_first(record) for record in session.scalars(freed)]
-    for outcome in session.scalars(select(Run.outcome).where(Run.what == "db archive")):
+    archives = select(Run.outcome).join(KpiRetention, KpiRetention.run_id == Run.id)
+    for outcome in session.scalars(archives):
         said = (outcome or {}).get(CAME_FIRST, {}).get(digest)
         times += [datetime.fromisoformat(said)] if said else []
     return min(times, default=None)

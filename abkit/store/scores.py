@@ -137,7 +137,7 @@ def scored_launches_by_day(session: Session, version_id: int, first: date, last:
     """
     each = (
         first_launches(first, last)
-        .where(CampaignCreative.creative_id.not_in(select(IdeaCreative.creative_id)))
+        .where(~exists().where(IdeaCreative.creative_id == CampaignCreative.creative_id))
         .subquery()
     )
     day = func.coalesce(each.c.launched, func.date(each.c.added))

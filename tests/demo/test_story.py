@@ -99,8 +99,7 @@ def test_it_does_not_play_in_a_folder_that_holds_something(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
-    world = recent_world(datetime.now(UTC).date())
-    change = world.day(60)
+    began = datetime.now(UTC).date()
     done = abkit("demo", "--folder", folder, timeout=540)
     assert done.returncode == 0, done.stderr
     assert "simulated" in done.stdout
@@ -115,6 +114,10 @@ def test_the_demo_plays_the_whole_loop_and_says_what_is_simulated(abkit: Abkit, 
         trial = store.execute(f"SELECT {columns} FROM retrain_trial").fetchall()
         boards = store.execute("SELECT count(*) FROM leaderboard").fetchone()
         active = store.execute("SELECT promoted_by FROM promotion ORDER BY id").fetchall()
+        (first,) = store.execute("SELECT min(period_start) FROM kpi").fetchone()
+    world = replace(World(), start=date.fromisoformat(first))
+    assert world in {recent_world(day) for day in (began, datetime.now(UTC).date())}
+    change = world.day(60)
     before = {(decision, cause) for day, decision, cause in decisions if day < change.isoformat()}
     assert before == {("stable", "")}
     asked = [day for day, decision, cause in decisions if (decision, cause) == ("retrain", "concept_shift")]

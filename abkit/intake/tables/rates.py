@@ -15,7 +15,7 @@ from abkit.intake.cells.columns import BROKEN, LINE, read_columns
 from abkit.money import Rates
 
 _MOST_BYTES = 5_000_000
-# No unit of the one kind was worth a unit of the other in decades.
+# For decades, no unit of the one kind has been worth a unit of the other.
 _LARGE = frozenset({"EUR", "USD", "GBP", "CHF", "AUD", "CAD"})
 _SMALL = frozenset({
     "BRL", "CLP", "CNY", "COP", "CZK", "DKK", "HKD", "HUF", "IDR", "INR", "ISK", "JPY", "KRW", "MXN", "NOK", "PHP",

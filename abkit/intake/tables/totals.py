@@ -176,15 +176,19 @@ def _doubts(rows: pl.DataFrame) -> list[str]:
     notes = []
     if running:
         notes.append(
-            f"in {running:,} tests the rows of each arm only grow: if they are running totals, they count many times; "
-            "keep the last row of each arm, and leave --add-up out"
+            f"in {running:,} {_tests(running)} the rows of each arm only grow: if they are running totals, they count "
+            "many times; keep the last row of each arm, and leave --add-up out"
         )
     if equal:
         notes.append(
-            f"in {equal:,} tests all rows of an arm have the same trials: if they are kinds of success of the same "
-            "trials, these count many times; keep the rows of one kind"
+            f"in {equal:,} {_tests(equal)} all rows of an arm have the same trials: if they are kinds of success of "
+            "the same trials, these count many times; keep the rows of one kind"
         )
     return notes
+
+
+def _tests(number: int) -> str:
+    return "test" if number == 1 else "tests"
 
 
 def _sums_of_arms(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:

@@ -123,14 +123,14 @@ def _of_dimension(
     # The rows of each segment lie together: to look through all of them for each would take long.
     order = np.argsort(label, kind="stable")
     begin = np.searchsorted(label[order], np.arange(len(names) + 1))
-    each = [_sums(order[begin[k] : begin[k + 1]], count, shown, units, now, many) for k in range(len(names))]
     every = _sums(order[begin[0] :], count, shown, units, now, many)
     total = _cell(every)[0]
     if min(total.exposure) <= 0:
         return []
     overall = [total.events[window] / total.exposure[window] for window in (0, 1)]
     rows, cells = [], []
-    for name, own_sums in zip(names, each, strict=True):
+    for k, name in enumerate(names):
+        own_sums = _sums(order[begin[k] : begin[k + 1]], count, shown, units, now, many)
         cell, fewest = _cell(own_sums)
         rest, fewest_others = _cell(every - own_sums)
         shares = [cell.exposure[window] / total.exposure[window] for window in (0, 1)]

@@ -259,7 +259,7 @@ def _found_in_the_store(session: Session, record: KpiImport) -> list[str]:
     remarks = [_totals_remark(totals)] if (totals := record.options.get("totals")) else []
     if likely := record.options.get("likely_totals"):
         remarks.append(
-            f"{', '.join(likely)}: the sum of all others by its figures, in too few rows to be sure; it counts beside "
+            f"{', '.join(likely)}: the sum of all others by its figures, in too few rows to tell; it counts beside "
             "them: if it is a total, take this import back and leave its rows out"
         )
     if number := record.options.get("values_not_examined"):

@@ -208,7 +208,6 @@ class _Reader:
         self.share, self.weight = table.find(SHARE_COLUMNS), table.find(WEIGHT_COLUMNS)
         self.wins, self.losses = (table.find(names) for names in WINS_COLUMNS)
         self.read_wins = table.numbers(self.wins, self.losses, low=0)
-        self.read_any_share = table.numbers(self.share)
         self.read_share, self.read_weight = table.numbers(self.share, low=0, high=1), table.numbers(self.weight, low=0)
         choice = table.find(CHOICE_COLUMNS)
         self.choice = None if choice == self.first else choice
@@ -243,7 +242,7 @@ class _Reader:
                     "write left, right and tie, or the name of the image that was chosen",
                 )
         if self.share:
-            shares = [found for row in rows if (found := self.read_any_share(row.get(self.share))) is not None]
+            shares = [found for row in rows if (found := self.read_share(row.get(self.share))) is not None]
             beyond = [share for share in shares if share > 1]
             if beyond and max(beyond) > 2 and len(beyond) >= SLIPS * len(shares):
                 raise LabelError(

@@ -50,22 +50,32 @@ def find_columns(table: CsvTable, said: Mapping[str, str]) -> dict[str, str | No
     Raises:
         LabelError: A column that the user named is not there, or is there twice; or two columns could be the ratings.
     """
-    for field in (one for one in ("score", "mean") if one not in said):
-        _require_one(table, FIELDS[field])
+    if not {"score", "mean"} & set(said):
+        for field in ("score", "mean"):
+            _require_one(table, field)
     return {
         field: table.column(said[field], (), field) if field in said else table.find(usual)
         for field, usual in FIELDS.items()
     }
 
 
-def _require_one(table: CsvTable, usual: Sequence[str]) -> None:
+def _require_one(table: CsvTable, field: str) -> None:
     """Refuse two columns of figures that differ, where the name of each says that it has the ratings."""
-    named = [name for name in table.columns if name.lower() in usual]
+    named = [name for name in table.columns if name.lower() in FIELDS[field]]
     cells = {name: [(row.get(name) or "").strip() for _, row in table.rows] for name in named}
-    figures = {name: own for name, own in cells.items() if any(re.search(r"\d", cell) for cell in own)}
+    figures = {name: own for name, own in cells.items() if _are_figures(own)}
     if len({name.lower() for name in figures}) > 1 and len({tuple(own) for own in figures.values()}) > 1:
         both = " and ".join(map(repr, figures))
-        raise LabelError(f"{table.path}: columns {both} could both be the ratings", "rename all but one of them")
+        raise LabelError(
+            f"{table.path}: columns {both} could both be the ratings",
+            f"say which one has them, such as --map {_quoted(f'{next(iter(figures))}={field}')}",
+        )
+
+
+def _are_figures(cells: Sequence[str]) -> bool:
+    """Return whether most cells that are filled begin with a digit: `5`, `4,5` and `4/5` do, "top 3 ad" does not."""
+    filled = [cell for cell in cells if cell]
+    return 2 * sum(cell[0].isdigit() for cell in filled) > len(filled)
 
 
 def question(table: CsvTable, found: Mapping[str, str | None], *, scaled: bool, command: str) -> LabelError:

@@ -238,7 +238,8 @@ class OpenSheets:
         for column in (sheet.first_column + index for index in columns):
             for row, what in shown.cells(column_letters(column)) if shown else ():
                 value = sheet.rows[row - 1][column - sheet.first_column] if 0 < row <= len(sheet.rows) else ""
-                if what.startswith(IN_CURRENCY) and isinstance(value, int | float) and value:
+                amount = row > layout.lines_before and isinstance(value, int | float) and value
+                if amount and what.startswith(IN_CURRENCY):
                     found.add(what.removeprefix(IN_CURRENCY))
         # A sign of several is that of the one of them that others name.
         found -= {sign for sign in found if found & set(SEVERAL.get(sign, ()))}

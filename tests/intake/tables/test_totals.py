@@ -208,7 +208,7 @@ def test_rows_that_may_have_the_same_trials_again_are_said_where_they_are_added_
 ) -> None:
     notes = read(tmp_path, *_daily(tests, figures), header=f"{HEADER},day", add_up=True).notes
     assert [note for note in notes if "count many times" in note] == [note for note in notes if said and said in note]
-    assert any(f"in {tests} tests" in note for note in notes) == bool(said)
+    assert any(f"in {tests} test{'s' * (tests > 1)} " in note for note in notes) == bool(said)
 
 
 def test_one_of_many_tests_that_grows_by_chance_is_not_doubted(tmp_path: Path) -> None:

@@ -189,6 +189,11 @@ def test_shares_in_percent_are_refused_as_a_whole(tmp_path: Path) -> None:
         read_single_comparisons(table(tmp_path, "image_a,image_b,share\n" + "\n".join(lines)))
 
 
+def test_shares_with_three_decimals_are_no_thousands(tmp_path: Path) -> None:
+    path = table(tmp_path, "image_a,image_b,share\n1.jpg,2.jpg,1.000\n3.jpg,4.jpg,0.000\n")
+    assert [one.share for one in read_single_comparisons(path)[0]] == [1.0, 0.0]
+
+
 def test_a_rater_who_is_written_in_two_ways_chooses_once(tmp_path: Path) -> None:
     lines = ["Ann,1.png,2.png,left", "ann ,2.png,1.png,left", "bob,1.png,2.png,left"]
     path = table(tmp_path, "rater,image_left,image_right,choice\n" + "\n".join(lines))

@@ -186,3 +186,13 @@ def test_two_columns_that_could_both_be_the_ratings_are_refused_where_they_diffe
         read_rows(table(tmp_path, text.format(50)))
     assert len(read_rows(table(tmp_path, text.format(5))).votes) == 2
     assert len(read_rows(table(tmp_path, text.format("x").replace(",4\n", ",x\n"))).votes) == 2
+
+
+def test_a_column_of_words_is_no_second_column_of_ratings_and_map_says_which_counts(tmp_path: Path) -> None:
+    words = "rater,image,rating,opinion\nann,a.jpg,5,top 3 ad\nben,a.jpg,4,dull\n"
+    assert [vote.score for vote in read_rows(table(tmp_path, words)).votes] == [5, 4]
+    both = table(tmp_path, "rater,image,score,rating\nann,a.jpg,5,50\nben,a.jpg,4,40\n")
+    with pytest.raises(LabelError) as refused:
+        read_rows(both)
+    assert "--map 'score=score'" in refused.value.hint
+    assert [vote.score for vote in read_rows(both, columns={"score": "rating"}, scale=(0, 100)).votes] == [50, 40]

@@ -102,6 +102,21 @@ def test_amounts_that_are_shown_in_several_currencies_are_refused(
     assert said in (summary.error or "")
 
 
+def test_an_amount_above_the_header_says_nothing_of_the_rows(sqlite_store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    book = xlsxwriter.Workbook(path)
+    sheet = book.add_worksheet()
+    sheet.write(0, 0, "Budget")
+    sheet.write(0, 5, 5000, book.add_format({"num_format": "[$USD] #,##0"}))
+    sheet.write_row(2, 0, HEADER[:6])
+    for row in (3, 4):
+        sheet.write_row(row, 0, (f"2026-01-{row:02}", "11", 1000, 50, 2))
+        sheet.write(row, 5, 7.5, book.add_format({"num_format": '0" €"'}))
+    book.close()
+    (summary,) = run_import(sqlite_store, path)
+    assert (summary.imported, summary.error) == (2, None)
+
+
 def test_a_column_of_currencies_says_what_formats_leave_open(sqlite_store: Store, tmp_path: Path) -> None:
     path = _shown_in(tmp_path / "a.xlsx", ('0" €"', "$0"), (*HEADER[:6], "Currency"))
     (summary,) = run_import(sqlite_store, path)

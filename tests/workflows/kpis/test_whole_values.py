@@ -129,6 +129,6 @@ def test_a_sum_of_all_others_in_too_few_rows_to_be_sure_counts_and_is_said(
     parts = [row for row in PARTS if row[:2] == (0, "1201")]
     path = write(tmp_path / "k.csv", _table([*parts, *_wholes(parts, "DACH", more)]))
     (summary,) = run_import(store, path)
-    said = [note for note in summary.notes if "in too few rows to be sure" in note]
+    said = [note for note in summary.notes if "in too few rows to tell" in note]
     assert [note.split(":")[0] for note in said] == (["country 'DACH'"] if is_said else [])
     assert _counted(store) == 2 * sum(row[3] for row in parts) + more

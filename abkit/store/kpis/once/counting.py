@@ -49,7 +49,7 @@ class Recounted:
 
     Attributes:
         wholes: Values of dimensions that are now known to be the sum of the others.
-        likely: Values that are that in too few rows to be sure.
+        likely: Values that are that in too few rows to tell.
         not_examined: How many values of few ads were too many to look whether they are such sums.
     """
 

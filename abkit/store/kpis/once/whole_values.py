@@ -29,7 +29,7 @@ def whole_values(rows: pl.DataFrame) -> list[tuple[Dimension, str]]:
 
 
 def likely_wholes(rows: pl.DataFrame) -> list[tuple[Dimension, str]]:
-    """Return dimensions and values that are the sum of the others in too few rows to be sure.
+    """Return dimensions and values that are the sum of the others in too few rows to tell.
 
     Args:
         rows: As for `whole_values`, which does not know these.
