@@ -205,9 +205,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _begin_postgresql(connection: Connection) -> None:
     patience = _patience(connection)
-    # For this transaction only: a pooler may give the same session to others.
+    # For this transaction only: a pooler may give the same session to others. The day of an instant is that of UTC.
     connection.exec_driver_sql(
-        "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)",
+        "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true), "
+        "set_config('TimeZone', 'UTC', true)",
         (f"{patience.statement_s * 1000:.0f}", f"{patience.lock_s * 1000:.0f}"),
     )
     if connection.get_execution_options().get("abkit_durable", False):

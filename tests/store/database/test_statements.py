@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import func, insert, literal, select, update
 
 from abkit.store.database.engine import Store
 from abkit.store.database.statements import count_changed, count_inserted, in_parts, insert_missing, wait_for_turn
 from abkit.store.runs import begin_run
 from abkit.store.schema import Campaign
+from tests.conftest import MakeDatabase
 from tests.store.rows import count
 
 
@@ -56,3 +57,15 @@ def test_parts_hold_every_value_once_in_order() -> None:
     assert [len(part) for part in in_parts(range(10_001))] == [5_000, 5_000, 1]
     assert [value for part in in_parts(range(10_001)) for value in part] == list(range(10_001))
     assert list(in_parts(())) == []
+
+
+def test_the_day_of_an_instant_is_that_of_utc_wherever_the_server_stands(new_database: MakeDatabase) -> None:
+    url = new_database("postgresql", migrated=True)
+    store = Store(f"{url}{'&' if '?' in url else '?'}options=-c%20timezone%3DPacific%2FAuckland")
+    run = begin_run(store, "test", {})
+    evening = datetime(2026, 3, 4, 20, tzinfo=UTC)  # the next day in Auckland
+    with store.write() as session:
+        insert_missing(session, Campaign, [row("a", run.id) | {"created_at": evening}], key=["key"])
+    with store.read() as session:
+        assert session.scalar(select(func.date(Campaign.created_at))) == evening.date()
+    store.close()
