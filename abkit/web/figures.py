@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
@@ -28,6 +29,7 @@ class CampaignFigures:
         self._served = served
         self._background = background
         self._looked: dict[tuple[int, ...], float] = {}
+        self._lock = threading.Lock()
 
     def ask(self, campaign: int) -> bool:
         """Let the figures of one campaign be made; return whether they are going to be."""
@@ -41,16 +43,18 @@ class CampaignFigures:
     def look_after(self, campaigns: Collection[int] = ()) -> None:
         """Let figures be made that are due, one campaign after the other; it costs the request nothing.
 
-        A page that asks for its own campaign meanwhile waits for one of these at most. What has failed is left to
-        those who open the campaign.
+        A page that asks for its own campaign meanwhile waits for one of each look at most. What has failed is left to
+        those who open the campaign, and what is no longer due is not made again.
 
         Args:
             campaigns: The only ones; the latest of all where it is empty.
         """
         wanted, now = tuple(campaigns), time.monotonic()
-        self._looked = {key: then for key, then in self._looked.items() if now - then < LOOK_EVERY_S}
-        if wanted not in self._looked:
-            self._looked[wanted] = now
+        with self._lock:  # requests come in several threads
+            self._looked = {key: then for key, then in self._looked.items() if now - then < LOOK_EVERY_S}
+            known = wanted in self._looked
+            self._looked.setdefault(wanted, now)
+        if not known:
             self._background.ask(("due figures", wanted), lambda: self._look(wanted))
 
     def are_made(self, campaigns: Collection[int]) -> bool:
@@ -73,8 +77,11 @@ class CampaignFigures:
                 continue
 
             def make_it_and_go_on(first: int = first, rest: list[int] = due) -> None:
+                from abkit.workflows.leaderboard.ahead import due_campaigns
+
                 try:
-                    self._make(first)
+                    if first in due_campaigns(self._served.store):
+                        self._make(first)
                 finally:
                     self._make_each(rest)
 

@@ -104,8 +104,10 @@ def aloud(note: str) -> str:
 
     >>> aloud("an export of Meta Ads: platform is 'meta' (--platform says otherwise)")
     "An export of Meta Ads: platform is 'meta'."
+    >>> aloud("spend may be in millionths (--map 'Spend (USD)=')")
+    'Spend may be in millionths.'
     """
-    said = re.sub(r" \(--[^()]*\)", "", note).removesuffix(" …").removesuffix(".")
+    said = re.sub(r" \(--(?:[^()]|\([^()]*\))*\)", "", note).removesuffix(" …").removesuffix(".")
     return f"{said[:1].upper()}{said[1:]}."
 
 

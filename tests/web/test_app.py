@@ -24,6 +24,8 @@ def test_a_page_that_is_not_there_says_so_and_offers_the_way_back(client: TestCl
     answer = client.get("/nothing")
     assert answer.status_code == 404
     assert "There is no such page" in answer.text
+    assert "To the overview" in answer.text
+    assert "Sign in" not in answer.text
 
 
 def test_an_address_of_the_api_that_is_not_there_is_answered_as_a_problem(client: TestClient) -> None:

@@ -13,9 +13,13 @@ document.addEventListener("submit", (event) => {
   if (words && !window.confirm(words)) event.preventDefault();
 });
 
-// A page marked data-reload has almost nothing to show yet: it is loaded again while somebody looks at it.
+// A page marked data-reload has almost nothing to show yet: it is loaded again while somebody looks at it
+// and writes nothing.
 if (document.querySelector("[data-reload]")) {
-  window.setInterval(() => { if (document.visibilityState === "visible") window.location.reload(); }, 3000);
+  window.setInterval(() => {
+    const writes = document.activeElement && document.activeElement.matches("input, select, textarea");
+    if (document.visibilityState === "visible" && !writes) window.location.reload();
+  }, 3000);
 }
 
 // Files and folders that are dragged onto a field marked data-drop are put into it; how many is said.
@@ -41,7 +45,7 @@ for (const field of document.querySelectorAll("[data-drop]")) {
   const input = field.querySelector("input[type=file]");
   const say = () => {
     const said = field.closest("form").querySelector(".chosen");
-    const size = [...input.files].reduce((sum, file) => sum + file.size, 0) / 1e6;
+    const size = [...input.files].reduce((sum, file) => sum + file.size, 0) / 2 ** 20;
     const most = Number(field.dataset.most);
     // The server would refuse it only after it was sent.
     const over = most && size > most ? `${Math.round(size)} MB: more than the ${most} MB that can be sent at once` : "";
