@@ -71,3 +71,9 @@ class Hands:
     def sees(self, text: str) -> None:
         """Wait until a text is shown."""
         self.page.get_by_text(text).first.wait_for()
+
+    def sees_other_than(self, text: str, place: "Locator") -> None:
+        """Wait until a place shows something else than this text."""
+        from playwright.sync_api import expect
+
+        expect(place).not_to_have_text(text, use_inner_text=True, timeout=20_000)

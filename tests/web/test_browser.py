@@ -330,8 +330,7 @@ def run_a_job(hands: Hands) -> None:
     hands.press(hands.link("check"))
     before = hands.page.locator("dl.facts").inner_text()
     hands.press(hands.button("Run it now"))
-    hands.page.wait_for_load_state()
-    assert hands.page.locator("dl.facts").inner_text() != before
+    hands.sees_other_than(before, hands.page.locator("dl.facts"))
 
 
 def add_a_person(hands: Hands) -> None:
