@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 #: Words before or within which a secret stands.
@@ -113,3 +114,15 @@ def is_nearly_an_address(text: str) -> bool:
     [True, True, False]
     """
     return _NEARLY.fullmatch(text) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine, by its name or number alone.
+
+    >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "10.0.0.1", "example.com")]
+    [True, True, True, False, False]
+    """
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

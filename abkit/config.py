@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from abkit.addresses import is_loopback
 from abkit.errors import InvalidInput, UsageError
 from abkit.redaction import redacted
 from abkit.vocabulary import Device, DriftDecision, LogFormat, Metric, MissedTicks, Severity
@@ -524,10 +525,13 @@ class WebSettings(_Section):
     max_upload_mb: float = Field(default=200, gt=0, le=10240, description="larger requests are refused")
     requests_per_minute: int = Field(default=600, ge=1, description="requests that one person or address may make")
 
-    @property
-    def others_come(self) -> bool:
-        """Whether not only this machine is served, wherever it listens: names, a proxy or `sign_in` are set."""
-        return bool(self.sign_in or self.hosts or self.user_header)
+    def is_local(self, host: str) -> bool:
+        """Return whether only this machine is served, so that nobody has to sign in.
+
+        Args:
+            host: Where it listens. Names, a proxy, or `sign_in` mean that others come all the same.
+        """
+        return is_loopback(host) and not (self.sign_in or self.hosts or self.user_header)
 
     @property
     def address(self) -> str:

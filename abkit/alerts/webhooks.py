@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from abkit.addresses import is_loopback
 from abkit.errors import AbkitError
-from abkit.intake.remote.address import is_loopback
 from abkit.records import to_plain
 
 TIMESTAMP, SIGNATURE, DELIVERY = "X-Abkit-Timestamp", "X-Abkit-Signature", "X-Abkit-Delivery"

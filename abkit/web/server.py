@@ -34,10 +34,10 @@ def serve(settings: Settings, *, host: str, port: int, started: Callable[[str], 
     """
     import uvicorn
 
-    from abkit.web.access.guard import is_local, require_people
+    from abkit.web.access.guard import require_people
     from abkit.web.app import create_app
 
-    local = is_local(settings, host)
+    local = settings.web.is_local(host)
     if not local:
         require_people(settings)
     listening = _listen(host, port)

@@ -12,10 +12,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 
 from abkit import Workspace
-from abkit.config import Settings, WebSettings
+from abkit.config import WebSettings
 from abkit.errors import UsageError
 from abkit.store.schema import AccessToken, Audit, Person, SignIn
-from abkit.web.access.guard import is_local, require_people
+from abkit.web.access.guard import require_people
 from abkit.web.access.limits import FORM_BYTES, RateLimit
 from abkit.web.app import create_app
 from abkit.workflows.people import add_person, create_token, remove_person, set_password, set_role
@@ -292,7 +292,7 @@ def test_somebody_who_is_marked_as_removed_has_nothing_left_that_opens(shop: Wor
 
 
 def test_removing_somebody_takes_out_of_the_store_what_opened_it(shop: Workspace, signed_in: SignsIn) -> None:
-    """Else it would open again for whoever gets the name next."""
+    """Otherwise it would open again for the next person of that name."""
     signed_in("root", "admin")
     ada = signed_in("ada", "admin")
     token = create_token(shop.store, "ada", label="x", scopes=["view", "operate"])
@@ -457,7 +457,7 @@ def test_under_a_prefix_everything_is_known_by_its_own_path(
     ],
 )
 def test_only_this_machine_alone_needs_no_sign_in(web: dict[str, Any], host: str, local: bool) -> None:
-    assert is_local(Settings(web=WebSettings(**web)), host) is local
+    assert WebSettings(**web).is_local(host) is local
 
 
 def test_people_who_were_removed_are_nobody_who_could_sign_in(shop: Workspace) -> None:

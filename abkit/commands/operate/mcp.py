@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Annotated
 
 import typer
@@ -45,9 +44,7 @@ def mcp(
         import uvicorn
 
         web = workspace.settings.web
-        made = server.http_app(
-            workspace, host=host, hosts=web.hosts, token=web.others_come or not _is_loopback(host), write=write
-        )
+        made = server.http_app(workspace, host=host, hosts=web.hosts, token=not web.is_local(host), write=write)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -63,10 +60,3 @@ def mcp(
             note("Press Ctrl-C to stop.")
             config = uvicorn.Config(made, log_level="warning", access_log=False, ws="none", proxy_headers=False)
             uvicorn.Server(config).run(sockets=[listening])
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -6,11 +6,10 @@ import os
 import re
 import shlex
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from abkit.addresses import is_nearly_an_address, shown_path
+from abkit.addresses import is_loopback, is_nearly_an_address, shown_path
 from abkit.errors import UsageError
 
 #: By scheme of a bucket, the package that reads it.
@@ -138,15 +137,3 @@ def _web_address(scheme: str, text: str) -> Address:
     shown_host = f"[{host}]" if ":" in host else host
     shown = f"{scheme}://{shown_host}{f':{port}' if port else ''}{shown_path(parts.path)}"
     return Address(scheme=scheme, full=text, shown=shown)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine, by its name or number alone.
-
-    >>> [is_loopback(host) for host in ("localhost", "127.0.0.1", "::1", "10.0.0.1", "example.com")]
-    [True, True, True, False, False]
-    """
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

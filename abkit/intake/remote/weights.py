@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from abkit.addresses import is_loopback
 from abkit.errors import AbkitError
-from abkit.intake.remote.address import is_loopback
 from abkit.intake.remote.answers import opener
 from abkit.intake.remote.web import Redirects
 

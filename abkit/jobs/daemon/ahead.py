@@ -37,7 +37,7 @@ class Ahead:
     def look(self) -> None:
         """Ask for leaderboards where something has changed since the last time, and they are not asked for already.
 
-        A change is asked for once, so that one that cannot be made is not tried again and again. Where one
+        A change is asked for once: a leaderboard that cannot be made is not tried again and again. Where one
         was made only just now, it is looked at again after a while. A store that does not answer is asked again later.
         """
         if time.monotonic() < self._rests_until:

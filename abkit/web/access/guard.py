@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -71,30 +70,6 @@ def install(app: FastAPI, settings: Settings, *, local: bool) -> None:
     app.add_middleware(KnownHost, names=(*_OWN_NAMES, *web.hosts) if local or web.hosts else ())
     app.add_middleware(Headers)
     app.add_middleware(Head)
-
-
-def is_local(settings: Settings, host: str) -> bool:
-    """Whether only this machine is served, so that nobody has to sign in.
-
-    Args:
-        settings: The configuration; names, a proxy, or `sign_in` mean that others come.
-        host: Where it listens.
-    """
-    return is_loopback(host) and not settings.web.others_come
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address reaches this machine alone.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def require_people(settings: Settings) -> None:
