@@ -19,7 +19,7 @@ from abkit.config import Settings
 from abkit.errors import AbkitError
 from abkit.reporting.charts.theme import save_chart
 from abkit.reporting.page.html import write_page
-from abkit.reporting.tables import preflight_summary, programme
+from abkit.reporting.tables.experiments import programme
 from abkit.workflows.learning.tables import write_table
 from abkit.workflows.uploads import keep_exports
 from abkit.workflows.workspace import make_workspace
@@ -57,7 +57,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("abkit.reporting.charts.theme.chart_svg", lambda _: "<svg>" * 1000)
     monkeypatch.setattr(programme, "flat_rows", lambda _: ROWS[:100])
     monkeypatch.setattr(programme, "_summary", lambda _: ["one"])
-    monkeypatch.setattr(preflight_summary, "summary", lambda *_, **__: "text " * 1000)
+    monkeypatch.setattr("abkit.reporting.tables.preflight.summary.summary", lambda *_, **__: "text " * 1000)
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -204,7 +204,7 @@ def _questions(
 
 def _print_one(comparison: Comparison, extra: dict[str, Any], form: Format) -> None:
     from abkit.records import percent, to_plain
-    from abkit.reporting.tables.comparisons import comparison_rows, comparison_title
+    from abkit.reporting.tables.statistics.comparisons import comparison_rows, comparison_title
 
     rows = comparison_rows(comparison)
     if "variance_kept" in extra:
@@ -228,8 +228,8 @@ def _print_several(
     results: list[Comparison], extras: list[dict[str, Any]], correction: Correction, alpha: float, form: Format
 ) -> None:
     from abkit.records import percent, to_plain
-    from abkit.reporting.tables.comparisons import comparison_rows
     from abkit.reporting.tables.show import flattened
+    from abkit.reporting.tables.statistics.comparisons import comparison_rows
     from abkit.reporting.tables.table import interval
     from abkit.stats.verdicts.multiplicity import adjust
 

@@ -164,7 +164,7 @@ def analyze(
         )
         show(report, form, rows=[row.to_dict() for row in report.comparisons])
         if plot is not None:
-            from abkit.reporting.tables.experiments import table_chart
+            from abkit.reporting.tables.experiments.experiments import table_chart
 
             _save(table_chart(report), plot)
         return

@@ -24,7 +24,7 @@ def programme(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Show all experiments by lift, how often they win, what winners add up to, and how many are luck."""
-    from abkit.reporting.tables.programme import flat_rows, write_xlsx
+    from abkit.reporting.tables.experiments.programme import flat_rows, write_xlsx
     from abkit.workflows.experiments.review.programme import review_programme
 
     context: CommandContext = ctx.obj

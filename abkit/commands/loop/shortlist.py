@@ -52,7 +52,7 @@ def shortlist(
     form: FormatOption = Format.TABLE,
 ) -> None:
     """Choose what to launch from the logged scores: P(best), ties, and with -v the reason for each creative."""
-    from abkit.reporting.tables.scoring import reasons
+    from abkit.reporting.tables.scores.scoring import reasons
 
     context: CommandContext = ctx.obj
     with context.workspace as workspace:

@@ -76,7 +76,7 @@ def _show_placements(form: Format) -> None:
 
 
 def _write_summary(path: Path, result: Preflight, images_at: str) -> None:
-    from abkit.reporting.tables.preflight_summary import summary
+    from abkit.reporting.tables.preflight.summary import summary
     from abkit.written_files import whole_file
 
     with whole_file(path, what="the summary", hint="name another file, or free some space") as unfinished:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit.reporting.tables.preflight_summary import MOST_BYTES, summary
+from abkit.reporting.tables.preflight.summary import MOST_BYTES, summary
 from abkit.workflows.preflight.check import preflight
 from tests.commands.conftest import Here
 from tests.images import make_image

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abkit.records import percent
-from abkit.reporting.tables.comparisons import comparison_rows, comparison_title
 from abkit.reporting.tables.show import View, view_of
+from abkit.reporting.tables.statistics.comparisons import comparison_rows, comparison_title
 from abkit.reporting.tables.table import Table, interval
 from abkit.stats.design.sample_size import SampleSize
 from abkit.stats.means.pairs import CupedComparison

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from abkit.reporting.page.thumbnails import thumbnail
-from abkit.reporting.tables.preflight import counted, preflight_notes
+from abkit.reporting.tables.preflight.preflight import counted, preflight_notes
 from abkit.reporting.tables.table import printable
 from abkit.vocabulary import PreflightVerdict
 from abkit.workflows.preflight.results import CheckedFile, Finding, PlacementVerdict, Preflight

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from abkit.reporting.tables.scoring import reasons
+from abkit.reporting.tables.scores.scoring import reasons
 from abkit.reporting.tables.show import as_html, as_text
 from abkit.vocabulary import FileState
 from abkit.workflows.scoring.results import Candidate, ScoredFile, ScoringResult, Shortlist

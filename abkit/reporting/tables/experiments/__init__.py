@@ -1,0 +1,1 @@
+"""Show experiments, and the programme that they belong to."""

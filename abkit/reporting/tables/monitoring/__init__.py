@@ -1,0 +1,1 @@
+"""Show what is watched: drift, correlations, and what listening is worth."""

@@ -1,0 +1,1 @@
+"""Show checks before launch."""

@@ -1,0 +1,1 @@
+"""Show scores, shortlists, and the models that they come from."""

@@ -1,0 +1,1 @@
+"""Show what the statistics return: comparisons, designs, shifts."""
