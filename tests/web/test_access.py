@@ -473,7 +473,7 @@ def test_people_who_were_removed_are_nobody_who_could_sign_in(shop: Workspace) -
 def test_wrong_passwords_from_everywhere_slow_a_name_and_lock_nobody_out(
     shop: Workspace, served_to_others: Callable[[], TestClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from abkit.web.pages import sign_in
+    from abkit.web.pages.people import sign_in
 
     waits: list[float] = []
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from abkit import Workspace
 from abkit.web.access.lane import Failures, Lane
-from abkit.web.pages import sign_in
+from abkit.web.pages.people import sign_in
 from abkit.workflows.people import add_person, password_fits
 from tests.web.conftest import PASSWORD, code_of
 

@@ -46,7 +46,7 @@ def test_a_fault_of_ours_has_the_policy_too_and_shows_no_traceback(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("abkit.web.pages.people.people.list_people", broken)
+    monkeypatch.setattr("abkit.web.pages.people.people.people.list_people", broken)
     quiet = TestClient(client.app, base_url="http://127.0.0.1", raise_server_exceptions=False)
     answer = quiet.get("/people")
     assert answer.status_code == 500

@@ -7,8 +7,8 @@ from fastapi.testclient import TestClient
 
 from abkit import Workspace
 from tests.web.conftest import submit
+from tests.web.pages.creatives.test_campaigns import ids
 from tests.web.stocked import SPRING
-from tests.web.test_campaigns import ids
 
 ROOT = "/api/v1"
 

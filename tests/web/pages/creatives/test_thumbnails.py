@@ -63,9 +63,9 @@ def test_only_known_sizes_and_digests_are_answered(stocked: Workspace, reader: T
 @pytest.mark.parametrize("name", ["%2e%2e", "...", "..\\secret", "%2e%2e%5csecret", "a" * 63, "g" * 64, "%00"])
 def test_what_is_no_digest_never_reaches_a_file(reader: TestClient, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     asked: list[object] = []
-    monkeypatch.setattr("abkit.web.pages.images.thumbnail_file", lambda *said: asked.append(said))
-    monkeypatch.setattr("abkit.web.pages.creatives.kept_overlay", lambda *said: asked.append(said))
-    monkeypatch.setattr("abkit.web.pages.creatives.make_overlay", lambda *said: asked.append(said))
+    monkeypatch.setattr("abkit.web.pages.creatives.images.thumbnail_file", lambda *said: asked.append(said))
+    monkeypatch.setattr("abkit.web.pages.creatives.creatives.kept_overlay", lambda *said: asked.append(said))
+    monkeypatch.setattr("abkit.web.pages.creatives.creatives.make_overlay", lambda *said: asked.append(said))
     own = f"/creatives/{name}"
     for path in (f"/images/{name}/96.jpg", f"{own}/overlay.jpg", own, f"{own}/preflight"):
         assert reader.get(path).status_code == 404, path

@@ -1,0 +1,1 @@
+"""Pages about campaigns and their creatives: scores, labels, reviews, uploads."""
