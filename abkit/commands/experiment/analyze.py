@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.experiment.options import AsOfOption
 from abkit.commands.experiment.rows import (
     CapOption,
     CovariateDenominatorOption,
@@ -26,7 +25,7 @@ from abkit.commands.experiment.rows import (
     unit_columns,
 )
 from abkit.commands.figures import number, numbers
-from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
+from abkit.commands.options import AsOfOption, CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, note, show
 from abkit.commands.table_options import (
     DecimalOption,

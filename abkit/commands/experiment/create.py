@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.experiment.options import DAY, PowerOption
+from abkit.commands.experiment.options import PowerOption
 from abkit.commands.figures import number, numbers
+from abkit.commands.options import DAY
 from abkit.commands.output import note
 from abkit.commands.table_options import (
     DecimalOption,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.experiment.options import DAY
+from abkit.commands.options import DAY
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.vocabulary import ExperimentDecision
 

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.experiment.options import AsOfOption, MonitoringOption, PowerOption
+from abkit.commands.experiment.options import MonitoringOption, PowerOption
 from abkit.commands.figures import number
-from abkit.commands.money_options import CurrencyOption, RatesOption, rates_of
+from abkit.commands.options import AsOfOption, CurrencyOption, RatesOption, rates_of
 from abkit.commands.output import Format, FormatOption, show
 from abkit.errors import UsageError
 from abkit.metrics import METRIC_HELP

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.day_options import AsOfOption
-from abkit.commands.money_options import CurrencyOption, RatesOption
+from abkit.commands.options import AsOfOption, CurrencyOption, RatesOption
 from abkit.commands.output import Format, FormatOption, note, print_rows, show
 from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import DriftDecision, Metric

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.day_options import AsOfOption, FromOption
 from abkit.commands.figures import number
 from abkit.commands.loop.imports import (
     ImportOption,
@@ -22,7 +21,7 @@ from abkit.commands.loop.imports import (
     print_rejects,
     print_results,
 )
-from abkit.commands.money_options import CurrencyOption, RatesOption
+from abkit.commands.options import AsOfOption, CurrencyOption, FromOption, RatesOption
 from abkit.commands.output import Format, FormatOption, note, progress_bar, show
 from abkit.commands.table_options import (
     DecimalOption,

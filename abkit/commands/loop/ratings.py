@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.day_options import AsOfOption
 from abkit.commands.loop.imports import ImportOption, LimitOption, print_rejects, print_results
 from abkit.commands.model.options import ImageColumnOption, LabelsArgument, ScaleOption, SeedOption, parse_scale
+from abkit.commands.options import AsOfOption
 from abkit.commands.output import Format, FormatOption, note, print_rows, progress_bar, progress_bars, show
 from abkit.commands.table_options import (
     DecimalOption,

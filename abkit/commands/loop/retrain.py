@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.day_options import AsOfOption
-from abkit.commands.device_options import DeviceOption
+from abkit.commands.options import AsOfOption, DeviceOption
 from abkit.commands.output import Format, FormatOption, progress_bars, show
 from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import Metric

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.day_options import AsOfOption, FromOption
 from abkit.commands.figures import number
-from abkit.commands.money_options import CurrencyOption, RatesOption
+from abkit.commands.options import AsOfOption, CurrencyOption, FromOption, RatesOption
 from abkit.commands.output import Format, FormatOption, show
 from abkit.metrics import METRIC_HELP
 from abkit.vocabulary import Metric, WinnerRule

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from abkit.commands.device_options import DeviceOption
 from abkit.commands.model.options import (
     ENCODER,
     ComparisonImagesOption,
@@ -24,6 +23,7 @@ from abkit.commands.model.options import (
     parse_scale,
     store_if_any,
 )
+from abkit.commands.options import DeviceOption
 from abkit.commands.output import Format, FormatOption, progress_bars, show
 from abkit.commands.table_options import (
     DecimalOption,

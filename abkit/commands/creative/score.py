@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from abkit.commands.context import CommandContext
-from abkit.commands.device_options import DeviceOption
+from abkit.commands.options import DeviceOption
 from abkit.commands.output import Format, FormatOption, note, progress_bar, show, shown
 from abkit.vocabulary import Engine
 

@@ -1,0 +1,1 @@
+"""Commands about creatives: score them, choose among them, name and review them."""
